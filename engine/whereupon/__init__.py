@@ -1,0 +1,1 @@
+"""whereupon: a campaign-trigger rules engine that a backend embeds."""
