@@ -1,0 +1,101 @@
+"""Instants and durations: how they are read, written and counted. No clock is read here.
+
+An instant is an aware `datetime` in UTC; the store counts it in whole microseconds since the
+Unix epoch. A duration in a rule file is a whole number and a unit: ``90s 15m 2h 7d``; a day is
+24 hours.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ZERO = timedelta(0)
+_MICROSECOND = timedelta(microseconds=1)
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_DURATION = re.compile(r"(\d{1,9})([smhd])")
+
+
+def as_micros(instant: datetime) -> int:
+    """Whole microseconds from the Unix epoch to ``instant``."""
+    since = instant - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def from_micros(micros: int) -> datetime:
+    """The instant that many microseconds after the Unix epoch."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def duration_micros(duration: timedelta) -> int:
+    """The length of ``duration`` in whole microseconds."""
+    return duration // _MICROSECOND
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Read ``90s``, ``15m``, ``2h``, ``7d``, or several at once (``2h10m``); None if it is none."""
+    if not text or not re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
+        return None
+    parts = (int(count) * _UNITS[unit] for count, unit in _DURATION.findall(text))
+    try:
+        return sum(parts, ZERO)
+    except OverflowError:
+        return None
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration as rule files do, largest unit first: ``2h10m``."""
+    left = duration
+    parts = []
+    for unit, length in reversed(_UNITS.items()):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def format_instant(instant: datetime) -> str:
+    """ISO 8601 in UTC, with ``Z``, and with a fraction only where there is one."""
+    return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def parse_instant(value: object) -> datetime | None:
+    """Read an instant from ISO 8601 text or from Unix seconds or milliseconds; None if it is none.
+
+    A number beyond 20,000,000,000 counts as milliseconds. Text without an offset counts as UTC.
+    """
+    if isinstance(value, str):
+        return _instant_from_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    seconds = value / 1000 if abs(value) > 20_000_000_000 else value  # noqa: PLR2004 - see above
+    try:
+        return EPOCH + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return None
+
+
+def _instant_from_text(text: str) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return _instant_from_number(text)
+    if instant.tzinfo is UTC:
+        return instant
+    if instant.tzinfo is None:
+        return instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _instant_from_number(text: str) -> datetime | None:
+    try:
+        return parse_instant(float(text))
+    except ValueError:
+        return None
