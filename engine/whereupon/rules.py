@@ -1,0 +1,292 @@
+"""Rules as values: what one rule file says, read and checked, and the book of all of them.
+
+Nothing here decides anything (`decisions`) or reads files (`loading`). A rule is frozen; its
+`digest` names its content, so that a stored decision says by which wording it was made.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from whereupon.conditions import ALWAYS, Condition
+from whereupon.messages import MessageType
+from whereupon.templates import Content
+
+DEFAULT_MAX_AGE = timedelta(hours=72)
+
+
+class RuleKind(StrEnum):
+    """Whom a rule speaks to: the person who did something, or an audience."""
+
+    CAMPAIGN = "campaign"
+    BROADCAST = "broadcast"
+
+
+# --- when -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OnMessage:
+    """A track, page or screen message by name: exact names, and prefixes (``Product *``)."""
+
+    type: MessageType
+    names: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
+
+    def names_message(self, type_: MessageType, name: str) -> bool:
+        """Whether a message of this type and name is meant."""
+        return type_ is self.type and (name in self.names or name.startswith(self.prefixes))
+
+
+class Change(StrEnum):
+    """The two ways a person's membership of a segment changes."""
+
+    ENTERS = "enters"
+    LEAVES = "leaves"
+
+
+@dataclass(frozen=True, slots=True)
+class OnSegment:
+    """A person enters or leaves a segment."""
+
+    segment: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class OnSchedule:
+    """A broadcast's times: a crontab expression of five fields, in a named timezone."""
+
+    cron: str
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """A broadcast that the host triggers (``when: api``)."""
+
+
+Trigger: TypeAlias = OnMessage | OnSegment | OnSchedule | OnCall
+
+
+# --- reentry, retroactive, active, exit --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A person enters once, ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class EveryTime:
+    """Every message that matches opens an entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class OncePer:
+    """No two entries closer than ``period``, on the messages' own times, in both directions."""
+
+    period: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class OncePerKey:
+    """One entry per value found at ``path`` in the message, such as ``("properties", "order_id")``."""
+
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotWhileActive:
+    """No second entry while one is still running."""
+
+
+Reentry: TypeAlias = Once | EveryTime | OncePer | OncePerKey | NotWhileActive
+
+
+class Take(StrEnum):
+    """Which of the messages that one claim brings may trigger."""
+
+    ALL = "all"
+    FIRST = "first"
+    LAST = "last"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Retroactive:
+    """The policy for claimed messages; ``within`` limits their age before the claim."""
+
+    take: Take = Take.ALL
+    within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """When the rule lets people in: switched on, and between two instants (end excluded)."""
+
+    on: bool = True
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def allows(self, instant: datetime) -> bool:
+        """Whether the rule lets people in at ``instant``."""
+        if not self.on or (self.since is not None and instant < self.since):
+            return False
+        return self.until is None or instant < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOnEvent:
+    """The person does something (``where`` narrows it) that ends the entry."""
+
+    event: str
+    where: Condition = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOnLeaving:
+    """The person leaves a segment."""
+
+    segment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOnCondition:
+    """The person comes to satisfy a condition."""
+
+    condition: Condition
+
+
+Exit: TypeAlias = ExitOnEvent | ExitOnLeaving | ExitOnCondition
+
+
+# --- whereupon ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hand one delivery to a channel; ``content`` holds templates by key (title, body, …)."""
+
+    channel: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttributes:
+    """Set attributes of the person; text values are templates."""
+
+    attributes: Content
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEvent:
+    """Send a track message of the person's into the engine."""
+
+    event: str
+    properties: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let time pass, from the moment the step is reached."""
+
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """End the entry here (``exit`` among the steps)."""
+
+
+Step: TypeAlias = Send | SetAttributes | TrackEvent | Wait | Leave
+
+
+# --- the rule and the book --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One campaign or broadcast.
+
+    Attributes:
+        source: the file's content as plain values, from which this rule can be read again.
+        digest: 16 hexadecimal digits of the content's hash (with the segments it refers to);
+            they change when the meaning may have changed.
+        reentry: for a broadcast always `EveryTime`; each run admits a person once anyway.
+    """
+
+    id: str
+    kind: RuleKind
+    description: str
+    triggers: tuple[Trigger, ...]
+    steps: tuple[Step, ...]
+    source: Mapping[str, JsonValue]
+    digest: str
+    where: Condition = ALWAYS
+    who: Condition = ALWAYS
+    reentry: Reentry = EveryTime()
+    max_age: timedelta = DEFAULT_MAX_AGE
+    retroactive: Retroactive = Retroactive()
+    active: Active = Active()
+    exits: tuple[Exit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A named condition over the person."""
+
+    id: str
+    description: str
+    who: Condition
+
+
+class Consent(StrEnum):
+    """What a guard file says of one class of sender."""
+
+    RUN = "run"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard file: for which actions, what each class of sender (`Source` value) may ask."""
+
+    id: str
+    description: str
+    actions: tuple[str, ...]
+    sources: Mapping[str, Consent]
+    stale_after: timedelta = DEFAULT_MAX_AGE
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlan:
+    """An event file: one event's name and the JSON Schema types of its properties."""
+
+    id: str
+    name: str
+    description: str
+    properties: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything that one rules folder says."""
+
+    rules: tuple[Rule, ...] = ()
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    guards: tuple[Guard, ...] = ()
+    events: tuple[EventPlan, ...] = ()
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """The rule of that id, if there is one."""
+        return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+    def of_kind(self, kind: RuleKind) -> Iterable[Rule]:
+        """The campaigns, or the broadcasts."""
+        return (rule for rule in self.rules if rule.kind is kind)
