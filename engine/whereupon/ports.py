@@ -1,0 +1,209 @@
+"""What the engine asks of the outside: a store, a clock, channels. The catalogue of ports.
+
+A third party's store is right when it passes `whereupon.testing.contracts`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from whereupon.state import (
+    BroadcastRun,
+    Changes,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Entry,
+    Identifier,
+    PastEntry,
+    PastEvent,
+    Person,
+    Request,
+    Skips,
+    StoredMessage,
+    Tombstone,
+)
+
+
+class Clock(Protocol):
+    """Says what time it is."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+
+Channel: TypeAlias = Callable[[Delivery], object]
+"""Hands one delivery to the outside; raising means try again, `delivery.RetryLater` says when."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryNeed:
+    """Which past messages of one person (or anonymous id) a rule may ask about.
+
+    Attributes:
+        since: the oldest timestamp of interest; None for all.
+    """
+
+    owner: int
+    names: frozenset[str]
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one try at a delivery: what to write down."""
+
+    key: int
+    state: DeliveryState
+    attempts: int
+    due_at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of each the store holds, for summaries and tests."""
+
+    messages: int
+    persons: int
+    entries: int
+    deliveries: int
+
+
+class Session(Protocol):
+    """One transaction. Reads see what was committed before, and nothing is written until `flush`.
+
+    All reads take many keys at once: a batch costs a fixed number of rounds, however large it is.
+    """
+
+    def allocate(self, count: int) -> int:
+        """Reserve ``count`` keys that no one gets again; returns the first."""
+        ...
+
+    def known_messages(self, message_ids: Collection[str]) -> set[str]:
+        """Those of the ids that are recorded already."""
+        ...
+
+    def identifiers(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str]
+    ) -> list[Identifier]:
+        """What is known of these ids."""
+        ...
+
+    def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
+        """Every user id of these persons, and every anonymous id that they have claimed."""
+        ...
+
+    def persons(self, keys: Collection[int]) -> list[Person]:
+        """These persons."""
+        ...
+
+    def persons_after(self, key: int, limit: int) -> list[Person]:
+        """The next persons by key, for a broadcast's chunk."""
+        ...
+
+    def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
+        """Every run of claims of these anonymous ids, by `since`."""
+        ...
+
+    def owned_messages(self, owners: Collection[int], since: datetime) -> list[StoredMessage]:
+        """Messages whose owner is one of these keys, from ``since`` on, by timestamp then key."""
+        ...
+
+    def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
+        """Track messages that the needs name, by timestamp then key."""
+        ...
+
+    def past_entries(self, rules: Collection[str], person_keys: Collection[int]) -> list[PastEntry]:
+        """Entries, running or ended, of these persons in these rules."""
+        ...
+
+    def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
+        """Entries of these persons that are still running."""
+        ...
+
+    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
+        """Running entries due at ``until`` or before, by due time then key."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """When the next running entry, broadcast run or pending delivery is due."""
+        ...
+
+    def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Those of the digests that have a tombstone."""
+        ...
+
+    def due_runs(self, until: datetime) -> list[BroadcastRun]:
+        """Broadcast runs that are not done, due at ``until`` or before, by due time."""
+        ...
+
+    def last_occurrence(self, rule: str) -> datetime | None:
+        """The timestamp of a broadcast's newest run."""
+        ...
+
+    def wording(self, digest: str) -> bytes | None:
+        """The source of the rule of that digest, as it was first used."""
+        ...
+
+    def lease_deliveries(
+        self, until: datetime, leased_until: datetime, limit: int
+    ) -> list[Delivery]:
+        """Take pending deliveries due at ``until`` or before, by due time then key.
+
+        Each is put off to ``leased_until``, so that nobody else takes it meanwhile and a crash
+        between the taking and the settling only delays it.
+        """
+        ...
+
+    def settle(self, settlements: Iterable[Settlement]) -> None:
+        """Write down the end of tries."""
+        ...
+
+    def flush(self, changes: Changes) -> None:
+        """Write a batch's changes. The erasing of forgotten persons comes first, merges second."""
+        ...
+
+    # What people ask afterwards.
+
+    def decided(
+        self, person_key: int, rule: str, limit: int
+    ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
+        """A person's decisions for a rule, newest message first: the entry, or the message's skips."""
+        ...
+
+    def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
+        """Deliveries in these states, newest first."""
+        ...
+
+    def requests(self, limit: int) -> list[Request]:
+        """Requests, newest first."""
+        ...
+
+    def trim_skips(self, before: datetime) -> int:
+        """Drop the skips decided before this instant (their retention is their own); how many."""
+        ...
+
+    def counts(self) -> Counts:
+        """How many of each there are."""
+        ...
+
+
+class Store(Protocol):
+    """Where everything is kept. Any number of threads may ask for sessions."""
+
+    def session(self, connection: object = None) -> AbstractContextManager[Session]:
+        """A transaction, committed at the end of the block and rolled back by an exception.
+
+        Args:
+            connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is then used
+                and neither committed nor rolled back here.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,358 @@
+"""What the engine remembers, as values: persons, claims, entries, deliveries, requests and the rest.
+
+The store keeps these, the fold reads and makes them, nobody changes one in place. `Changes` is all
+that one batch makes; a store writes it in one transaction or not at all. Keys are positive whole
+numbers that the store hands out in blocks and never twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from whereupon.messages import MessageType, Source
+
+
+class IdKind(StrEnum):
+    """The two kinds of identifier of the Segment spec."""
+
+    USER = "user"
+    ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An id and what it stands for: a user id for a person, an anonymous id for itself.
+
+    Attributes:
+        key: of a user id, the person's key; of an anonymous id, a key of its own, under which its
+            messages wait until they are claimed.
+    """
+
+    kind: IdKind
+    value: str
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody known.
+
+    Attributes:
+        user_id: the first one they were known by.
+        stamps: for each attribute, when its value was said (microseconds since the epoch), so that
+            the newest word wins whatever the order of arrival.
+    """
+
+    key: int
+    user_id: str
+    created_at: datetime
+    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
+    stamps: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run of claims of one anonymous id by one person, with nobody else's between.
+
+    Attributes:
+        since, until: the timestamps of the first and the last message of the run that carried both ids.
+        message_id: the message that opened the run.
+    """
+
+    anonymous_key: int
+    person_key: int
+    since: datetime
+    until: datetime
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A recorded message, as much of it as the fold may need again.
+
+    Attributes:
+        owner: the person whose it is; while it waits, the key of its anonymous id; 0 when it is
+            nobody's (a semantic message, or one that a tombstone silenced): then it has no body.
+    """
+
+    key: int
+    message_id: str
+    type: MessageType
+    name: str
+    owner: int
+    user_id: str | None
+    anonymous_id: str | None
+    target_id: str | None
+    timestamp: datetime
+    received_at: datetime
+    original_timestamp: datetime | None
+    source: Source
+    body: bytes
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """One message of a person's history, as `performed` conditions count it."""
+
+    owner: int
+    name: str
+    timestamp: datetime
+    body: bytes
+
+
+class EntryState(StrEnum):
+    """Where an entry is: still running, or how it ended."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One person's run through one rule's steps.
+
+    Attributes:
+        entrant: the key of the person when they entered; `person_key` follows merges, this does not,
+            so that the database's uniqueness needs no repair when two persons become one.
+        occasion: what opened it: a message id, or a scheduled broadcast's rule and time.
+        timestamp: when the opening message happened; windows of re-entry are measured on it.
+        slot: the re-entry key; the database admits one entry per (rule, entrant, slot).
+        position: the index of the next step.
+        due_at: when the next step is due; None when the entry has ended.
+        facts: what the templates see of the opening message: event, properties, context, timestamp.
+    """
+
+    key: int
+    rule: str
+    digest: str
+    person_key: int
+    entrant: int
+    occasion: str
+    timestamp: datetime
+    entered_at: datetime
+    retroactive: bool
+    slot: str | None
+    state: EntryState
+    position: int
+    due_at: datetime | None
+    facts: Mapping[str, JsonValue]
+    depth: int = 0
+    message_key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastEntry:
+    """As much of an earlier entry as re-entry needs."""
+
+    rule: str
+    person_key: int
+    timestamp: datetime
+    slot: str | None
+    active: bool
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is.
+
+    ``withheld`` was never handed to a channel (the person is unsubscribed, a template's variable is
+    missing); ``dead`` was given up after the last try.
+    """
+
+    PENDING = "pending"
+    SENT = "sent"
+    DEAD = "dead"
+    WITHHELD = "withheld"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message for a channel, in the outbox.
+
+    Attributes:
+        idempotency_key: the same for every try, and on every machine that folds the same messages.
+        person: the person's first user id, for the channel to address.
+        recipient: the person's attributes when it was made; event data never enters it.
+        reason: why it is withheld or dead, or what the last try said.
+    """
+
+    key: int
+    idempotency_key: str
+    rule: str
+    person_key: int
+    person: str
+    channel: str
+    due_at: datetime
+    content: Mapping[str, JsonValue]
+    recipient: Mapping[str, JsonValue] = field(default_factory=dict)
+    state: DeliveryState = DeliveryState.PENDING
+    reason: str | None = None
+    attempts: int = 0
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skips:
+    """The skips that one message met, in one record (design §6: many, so compact).
+
+    Attributes:
+        verdicts: one tuple a rule: rule, digest, reason, failing condition, values seen.
+    """
+
+    message_key: int
+    person_key: int
+    decided_at: datetime
+    retroactive: bool
+    verdicts: tuple[tuple[str, str, str, str | None, Mapping[str, JsonValue]], ...]
+
+
+class RequestOutcome(StrEnum):
+    """What became of a request."""
+
+    RAN = "ran"
+    HELD = "held"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One asking for an action by a semantic event, and what became of it.
+
+    Attributes:
+        person: the user id that the message carried, if any.
+        reason: the guard that held or refused it; None when it ran.
+    """
+
+    message_id: str
+    action: str
+    event: str
+    person: str | None
+    outcome: RequestOutcome
+    reason: str | None
+    timestamp: datetime
+    decided_at: datetime
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that can be pushed to. One token belongs to one person: the last to register it."""
+
+    token: str
+    person_key: int
+    platform: str | None
+    attributes: Mapping[str, JsonValue]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An object that people relate to (a company, a course): a ``group`` call's target."""
+
+    type_id: str
+    object_id: str
+    attributes: Mapping[str, JsonValue]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A person's tie to an object."""
+
+    person_key: int
+    type_id: str
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of an identifier: messages up to ``until`` (or all, if None) are silenced.
+
+    Attributes:
+        digest: keyed hash of the identifier; the identifier itself is gone.
+        reason: ``deleted`` or ``suppressed``.
+    """
+
+    digest: bytes
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported."""
+
+    message_id: str
+    kind: str
+    subject: str
+    metric: str
+    person: str | None
+    timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two persons became one, by which message."""
+
+    survivor_key: int
+    loser_key: int
+    loser: str
+    message_id: str
+    merged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastRun:
+    """One sending of a broadcast to its audience, in chunks that survive a restart.
+
+    Attributes:
+        occasion: the triggering message's id, or the rule and the scheduled time; unique.
+        cursor: the last person's key that was seen; None when the audience is done.
+        facts: as of an `Entry`.
+    """
+
+    rule: str
+    digest: str
+    occasion: str
+    timestamp: datetime
+    due_at: datetime
+    cursor: int | None
+    facts: Mapping[str, JsonValue]
+    depth: int = 0
+    message_key: int = 0
+
+
+@dataclass(slots=True)
+class Changes:
+    """All that one batch makes of the store, to be written in one transaction.
+
+    Attributes:
+        owners: (message key, new owner) of messages recorded earlier that were claimed now.
+        claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
+        forgotten: keys of persons to erase with all that is theirs, before anything is written.
+    """
+
+    messages: list[StoredMessage] = field(default_factory=list)
+    owners: list[tuple[int, int]] = field(default_factory=list)
+    identifiers: list[Identifier] = field(default_factory=list)
+    persons: dict[int, Person] = field(default_factory=dict)
+    claims: dict[tuple[int, datetime], Claim] = field(default_factory=dict)
+    dropped_claims: set[tuple[int, datetime]] = field(default_factory=set)
+    merges: list[Merge] = field(default_factory=list)
+    forgotten: list[int] = field(default_factory=list)
+    skips: list[Skips] = field(default_factory=list)
+    entries: dict[int, Entry] = field(default_factory=dict)
+    new_entries: set[int] = field(default_factory=set)
+    deliveries: list[Delivery] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    devices: dict[str, Device | None] = field(default_factory=dict)
+    things: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
+    relationships: dict[Relationship, bool] = field(default_factory=dict)
+    tombstones: dict[bytes, Tombstone | None] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
+    wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
