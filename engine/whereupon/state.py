@@ -225,6 +225,7 @@ class Request:
     Attributes:
         person: the user id that the message carried, if any.
         reason: the guard that held or refused it; None when it ran.
+        detail: what the guard saw, where a reason alone does not say it.
     """
 
     message_id: str
@@ -236,6 +237,7 @@ class Request:
     timestamp: datetime
     decided_at: datetime
     source: Source
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,7 @@ class BroadcastRun:
         occasion: the triggering message's id, or the rule and the scheduled time; unique.
         cursor: the last person's key that was seen; None when the audience is done.
         facts: as of an `Entry`.
+        admitted: how many persons have entered so far.
     """
 
     rule: str
@@ -324,6 +327,7 @@ class BroadcastRun:
     facts: Mapping[str, JsonValue]
     depth: int = 0
     message_key: int = 0
+    admitted: int = 0
 
 
 @dataclass(slots=True)
@@ -333,7 +337,8 @@ class Changes:
     Attributes:
         owners: (message key, new owner) of messages recorded earlier that were claimed now.
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
-        forgotten: keys of persons to erase with all that is theirs, before anything is written.
+        forgotten: keys of persons, and of anonymous ids that only they claimed, to erase with all that
+            is theirs before anything is written.
     """
 
     messages: list[StoredMessage] = field(default_factory=list)

@@ -165,16 +165,19 @@ def _data_key(message_type: MessageType) -> str:
     return "properties" if message_type in _NAMED else "traits"
 
 
+def stored_body(
+    message_type: MessageType, data: Mapping[str, object], context: Mapping[str, object]
+) -> bytes:
+    """Data and context as the store keeps them; raises `JsonError`."""
+    key = _data_key(message_type)
+    return encode({key: data, "context": context} if context else {key: data})
+
+
 def _body(
     message_type: MessageType, data: Mapping[str, object], context: Mapping[str, object], size: int
 ) -> bytes:
-    stored = (
-        {_data_key(message_type): data, "context": context}
-        if context
-        else {_data_key(message_type): data}
-    )
     try:
-        body = encode(stored)
+        body = stored_body(message_type, data, context)
     except JsonError as error:
         raise MessageRejectedError(
             code="not-json", field="properties", reason=f"the properties are no JSON: {error}"

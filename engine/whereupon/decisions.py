@@ -1,0 +1,196 @@
+"""Deciding one rule for one person and one message: entered, or skipped with a reason.
+
+The order is that of design §6 and of the hosted products: the trigger and its `where`, whether the
+rule is open to this message at all (active, retroactive, age), the person (`who`), then re-entry.
+Pure: everything it looks at is in the `Case`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from pydantic import JsonValue
+
+from whereupon.codec import encode_canonically
+from whereupon.conditions import Condition, Failure, History
+from whereupon.messages import MessageType
+from whereupon.rules import (
+    EveryTime,
+    NotWhileActive,
+    Once,
+    OncePer,
+    OncePerKey,
+    Rule,
+    RuleKind,
+    Take,
+)
+from whereupon.state import PastEntry
+from whereupon.times import as_micros, duration_micros
+
+
+class Outcome(StrEnum):
+    """The two outcomes of a decision."""
+
+    ENTERED = "entered"
+    SKIPPED = "skipped"
+
+
+class Reason(StrEnum):
+    """Why a person did not enter. For ever."""
+
+    WHERE = "where"
+    WHO = "who"
+    REENTRY = "reentry"
+    KEY_MISSING = "key-missing"
+    TOO_OLD = "too-old"
+    RETROACTIVE_OFF = "retroactive-off"
+    RETROACTIVE_TAKE = "retroactive-take"
+    INACTIVE = "inactive"
+    SUPPRESSED = "suppressed"
+    DELETED = "deleted"
+    SOURCE = "source"
+    LOOP = "loop"
+    CLAIMED_BEFORE = "claimed-before"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The stored verdict on one (message, rule, person).
+
+    Attributes:
+        type, event: of the message; None for a scheduled broadcast, whose `message_id` is the
+            occasion: the rule and the time.
+        person: the person's first user id; None where nobody is known (yet).
+        reason: a `Reason`; None when entered.
+        digest: the hash of the rule's content that decided.
+        condition, values: the part of a condition that failed, and what it saw.
+    """
+
+    message_id: str
+    type: MessageType | None
+    event: str | None
+    timestamp: datetime
+    decided_at: datetime
+    person: str | None
+    rule: str
+    rule_kind: RuleKind
+    outcome: Outcome
+    reason: Reason | None
+    retroactive: bool
+    digest: str
+    condition: str | None = None
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Case:
+    """One message put to the rules for one person.
+
+    Attributes:
+        data: what conditions see: event, properties, context, person, timestamp, type.
+        claimable_at: when the message became the person's, as far as its age counts: its own arrival,
+            or the claim's if that came later.
+        retroactive: it was anonymous, and came to the person by a claim.
+    """
+
+    message_id: str
+    timestamp: datetime
+    data: dict[str, JsonValue]
+    history: History
+    claimable_at: datetime
+    retroactive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Entered (no reason; with the re-entry slot to take), or skipped."""
+
+    reason: Reason | None = None
+    failure: Failure | None = None
+    slot: str | None = None
+
+
+ENTERED = Verdict()
+
+
+def decide(rule: Rule, case: Case, past: Sequence[PastEntry]) -> Verdict:
+    """Whether the person enters the rule by this message.
+
+    Args:
+        past: the person's earlier entries in this rule; may be left empty where the rule lets
+            people in every time.
+    """
+    opening = decide_opening(rule, case)
+    if opening.reason is not None:
+        return opening
+    if not rule.who.holds(case.data, case.history):
+        return _failed(Reason.WHO, rule.who, case)
+    return _reenter(rule, case, past)
+
+
+def decide_opening(rule: Rule, case: Case) -> Verdict:
+    """Whether the message may trigger the rule at all, whoever the person is."""
+    if not rule.where.holds(case.data, case.history):
+        return _failed(Reason.WHERE, rule.where, case)
+    reason = _closed(rule, case)
+    return Verdict(reason) if reason else ENTERED
+
+
+def takes_part(rule: Rule, case: Case) -> bool:
+    """Whether a claimed message counts when a rule takes only the first or last of a claim."""
+    return decide_opening(rule, case).reason is None
+
+
+def _failed(reason: Reason, condition: Condition, case: Case) -> Verdict:
+    return Verdict(reason, condition.failing(case.data, case.history))
+
+
+def _closed(rule: Rule, case: Case) -> Reason | None:
+    if not rule.active.allows(case.timestamp):
+        return Reason.INACTIVE
+    age = case.claimable_at - case.timestamp
+    if case.retroactive:
+        policy = rule.retroactive
+        if policy.take is Take.NONE:
+            return Reason.RETROACTIVE_OFF
+        if policy.within is not None and age > policy.within:
+            return Reason.TOO_OLD
+    return Reason.TOO_OLD if age > rule.max_age else None
+
+
+def _reenter(rule: Rule, case: Case, past: Sequence[PastEntry]) -> Verdict:
+    reentry = rule.reentry
+    match reentry:
+        case EveryTime():
+            return ENTERED
+        case Once():
+            return Verdict(Reason.REENTRY) if past else Verdict(slot="once")
+        case OncePer(period):
+            if any(abs(entry.timestamp - case.timestamp) < period for entry in past):
+                return Verdict(Reason.REENTRY)
+            length = max(duration_micros(period), 1)
+            return Verdict(slot=f"per:{length}:{as_micros(case.timestamp) // length}")
+        case OncePerKey(path):
+            return _reenter_by_key(path, case, past)
+        case NotWhileActive():
+            if any(entry.active for entry in past):
+                return Verdict(Reason.REENTRY)
+            return Verdict(slot="active")
+        case _:
+            assert_never(reentry)
+
+
+def _reenter_by_key(path: Sequence[str], case: Case, past: Sequence[PastEntry]) -> Verdict:
+    value: JsonValue = case.data
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    if value is None:
+        return Verdict(
+            Reason.KEY_MISSING, Failure(f"{'.'.join(path)} is given", {".".join(path): None})
+        )
+    slot = f"key:{encode_canonically(value).decode()}"
+    if any(entry.slot == slot for entry in past):
+        return Verdict(Reason.REENTRY)
+    return Verdict(slot=slot)

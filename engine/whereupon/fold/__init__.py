@@ -1,0 +1,14 @@
+"""The fold: state and messages in, changes and decisions out; no I/O, no clock, no randomness.
+
+    fold(loaded, messages, index, settings) -> Folded
+
+Modules, from below: `working` (the state of one batch while it is folded), `people` (identify, claim,
+merge, erase), `entering` (decide, enter, run steps), `enacting` (semantic events), `folding` (the way
+of one message). The same input gives the same output on every machine; the caller loads everything
+that it may need and writes everything that it made.
+"""
+
+from whereupon.fold.folding import broadcast_chunk, fold
+from whereupon.fold.working import Folded, Loaded, Settings, Warned
+
+__all__ = ["Folded", "Loaded", "Settings", "Warned", "broadcast_chunk", "fold"]

@@ -1,0 +1,368 @@
+"""From a recorded message to decisions, entries and their steps."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from heapq import heappush
+
+from pydantic import JsonValue
+
+from whereupon.conditions import NO_HISTORY, Condition
+from whereupon.decisions import (
+    Case,
+    Decision,
+    Outcome,
+    Reason,
+    Verdict,
+    decide,
+    decide_opening,
+    takes_part,
+)
+from whereupon.fold.working import HistoryUntil, Occurrence, Warned, Working
+from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind, Take
+from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, PastEntry, Person, Skips
+from whereupon.steps import Said, StepFailed, advance, end
+from whereupon.times import format_instant
+from whereupon.wire import stored_body
+
+MAX_DEPTH = 8
+"""How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Putting:
+    """One message put to the rules for one person.
+
+    Attributes:
+        person_key: 0 where nobody is known.
+        now: when the engine does it.
+        claimable_at, retroactive: see `Case`.
+        reason: where everything is skipped whatever the rules say: why.
+    """
+
+    occurrence: Occurrence
+    person_key: int
+    now: datetime
+    claimable_at: datetime
+    retroactive: bool
+    reason: Reason | None = None
+
+
+def data_for(occurrence: Occurrence, attributes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """What conditions see of a message and a person (design §5); read only."""
+    data: dict[str, object] = {
+        "type": occurrence.type,
+        "event": occurrence.name,
+        "properties": occurrence.data,
+        "context": occurrence.context,
+        "timestamp": format_instant(occurrence.timestamp),
+        "person": attributes,
+    }
+    return data  # type: ignore[return-value]  # mappings of JSON, never written to
+
+
+def case_for(work: Working, putting: Putting) -> Case:
+    """What deciding looks at, of the state as it is now."""
+    occurrence = putting.occurrence
+    person = work.persons.get(putting.person_key)
+    return Case(
+        message_id=occurrence.message_id,
+        timestamp=occurrence.timestamp,
+        data=data_for(occurrence, person.attributes if person else {}),
+        history=HistoryUntil(work, putting.person_key, occurrence.timestamp),
+        claimable_at=putting.claimable_at,
+        retroactive=putting.retroactive,
+    )
+
+
+def choose(work: Working, puttings: Sequence[Putting]) -> dict[tuple[str, int], Reason]:
+    """For rules that take the first or last of what one claim brings: what that leaves out.
+
+    Returns:
+        By rule and message key, the reason for skipping.
+    """
+    candidates: dict[str, tuple[Rule, list[int]]] = {}
+    for putting in puttings:
+        occurrence = putting.occurrence
+        for rule in work.index.naming(occurrence.type, occurrence.name):
+            if rule.retroactive.take not in {Take.FIRST, Take.LAST} or putting.reason:
+                continue
+            if takes_part(rule, case_for(work, putting)):
+                candidates.setdefault(rule.id, (rule, []))[1].append(occurrence.key)
+    left_out: dict[tuple[str, int], Reason] = {}
+    for rule, keys in candidates.values():
+        taken = keys[0] if rule.retroactive.take is Take.FIRST else keys[-1]
+        left_out |= {(rule.id, key): Reason.RETROACTIVE_TAKE for key in keys if key != taken}
+    return left_out
+
+
+def put_to_rules(
+    work: Working,
+    putting: Putting,
+    rules: Iterable[Rule],
+    left_out: Mapping[tuple[str, int], Reason],
+) -> None:
+    """Decide the message for each of the rules; let the person in, or note why not."""
+    case = case_for(work, putting)
+    skipped: list[tuple[Rule, Verdict]] = []
+    for rule in rules:
+        reason = left_out.get((rule.id, putting.occurrence.key)) if left_out else None
+        verdict = _verdict(work, putting, rule, case, reason)
+        if verdict.reason is not None:
+            report(work, putting, rule, verdict)
+            skipped.append((rule, verdict))
+        elif rule.kind is RuleKind.BROADCAST:
+            _start(work, putting, rule)
+        else:
+            let_in(work, putting, rule, verdict)
+            case = case_for(work, putting)  # a `set` step may have changed the person
+    if skipped:
+        _note_skips(work, putting, skipped)
+
+
+def _verdict(
+    work: Working, putting: Putting, rule: Rule, case: Case, reason: Reason | None
+) -> Verdict:
+    occurrence = putting.occurrence
+    if reason := putting.reason or reason:
+        return Verdict(reason)
+    if occurrence.depth > MAX_DEPTH:
+        return Verdict(Reason.LOOP)
+    if rule.kind is RuleKind.CAMPAIGN:
+        return decide(rule, case, work.entries_in(rule, putting.person_key))
+    if occurrence.source is not Source.SERVER:
+        return Verdict(Reason.SOURCE)
+    return decide_opening(rule, case)
+
+
+def _start(work: Working, putting: Putting, rule: Rule) -> None:
+    """Ask for a broadcast's sending; its audience is gone through in chunks, later."""
+    occurrence = putting.occurrence
+    work.wordings_used.add(rule.digest)
+    work.changes.runs[rule.id, occurrence.message_id] = BroadcastRun(
+        rule=rule.id,
+        digest=rule.digest,
+        occasion=occurrence.message_id,
+        timestamp=occurrence.timestamp,
+        due_at=putting.now,
+        cursor=0,
+        facts=_facts(occurrence),
+        depth=occurrence.depth,
+        message_key=occurrence.key,
+    )
+
+
+def _note_skips(work: Working, putting: Putting, skipped: Sequence[tuple[Rule, Verdict]]) -> None:
+    verdicts = tuple(
+        (
+            rule.id,
+            rule.digest,
+            str(verdict.reason),
+            verdict.failure.text if verdict.failure else None,
+            verdict.failure.values if verdict.failure else {},
+        )
+        for rule, verdict in skipped
+    )
+    work.changes.skips.append(
+        Skips(
+            putting.occurrence.key, putting.person_key, putting.now, putting.retroactive, verdicts
+        )
+    )
+
+
+def report(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> None:
+    """Tell the caller of a decision."""
+    occurrence, failure = putting.occurrence, verdict.failure
+    person = work.persons.get(putting.person_key)
+    work.out.decisions.append(
+        Decision(
+            message_id=occurrence.message_id,
+            type=occurrence.type,
+            event=occurrence.name or None,
+            timestamp=occurrence.timestamp,
+            decided_at=putting.now,
+            person=person.user_id if person else None,
+            rule=rule.id,
+            rule_kind=rule.kind,
+            outcome=Outcome.SKIPPED if verdict.reason else Outcome.ENTERED,
+            reason=verdict.reason,
+            retroactive=putting.retroactive,
+            digest=rule.digest,
+            condition=failure.text if failure else None,
+            values=failure.values if failure else {},
+        )
+    )
+
+
+def let_in(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> None:
+    """Open an entry and run its steps as far as they go now."""
+    report(work, putting, rule, verdict)
+    occurrence = putting.occurrence
+    entry = Entry(
+        key=work.new_key(),
+        rule=rule.id,
+        digest=rule.digest,
+        person_key=putting.person_key,
+        entrant=putting.person_key,
+        occasion=occurrence.message_id,
+        timestamp=occurrence.timestamp,
+        entered_at=putting.now,
+        retroactive=putting.retroactive,
+        slot=verdict.slot,
+        state=EntryState.ACTIVE,
+        position=0,
+        due_at=putting.now,
+        facts=_facts(occurrence),
+        depth=occurrence.depth,
+        message_key=occurrence.key,
+    )
+    _begin(work, entry, rule)
+
+
+def _facts(occurrence: Occurrence) -> dict[str, JsonValue]:
+    facts = data_for(occurrence, {})
+    del facts["person"]
+    return facts
+
+
+def _begin(work: Working, entry: Entry, rule: Rule) -> None:
+    work.changes.new_entries.add(entry.key)
+    work.wordings_used.add(rule.digest)
+    work.past_entries[rule.id, entry.person_key].append(
+        PastEntry(rule.id, entry.person_key, entry.timestamp, entry.slot, active=True)
+    )
+    if _left_already(work, entry, rule):
+        entry = end(entry, EntryState.EXITED)
+    save(work, entry)
+    run(work, entry)
+
+
+def _left_already(work: Working, entry: Entry, rule: Rule) -> bool:
+    """Whether an event that ends the entry came in before the message that opens it."""
+    return any(
+        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.read())
+        for leave in rule.exits
+        if isinstance(leave, ExitOnEvent)
+        for past in work.history.get((entry.person_key, leave.event), ())
+    )
+
+
+def _meant(where: Condition, event: str, properties: Mapping[str, JsonValue]) -> bool:
+    return where.holds({"event": event, "properties": dict(properties)}, NO_HISTORY)
+
+
+def save(work: Working, entry: Entry) -> None:
+    """Remember an entry's new state."""
+    work.changes.entries[entry.key] = entry
+    if entry.state is EntryState.ACTIVE:
+        work.active[entry.person_key][entry.key] = entry
+        if entry.due_at is not None:
+            heappush(work.timers, (entry.due_at, entry.key, entry.person_key))
+        return
+    work.active[entry.person_key].pop(entry.key, None)
+    place = (entry.rule, entry.person_key)
+    work.past_entries[place] = [
+        replace(past, active=False, slot=entry.slot)
+        if past.timestamp == entry.timestamp and past.active
+        else past
+        for past in work.past_entries[place]
+    ]
+
+
+def run(work: Working, entry: Entry) -> None:
+    """Do the steps of an entry until it waits or ends.
+
+    A step's own time is the moment it was due, so that a machine that wakes late gives the same
+    times as one that did not sleep.
+    """
+    now = entry.due_at
+    while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
+        rule, person = work.wording(entry), work.persons.get(entry.person_key)
+        if rule is None or person is None:
+            save(work, end(entry, EntryState.EXITED))
+            return
+        behind, effect = advance(entry, rule, person, now)
+        save(work, behind)
+        match effect:
+            case Delivery():
+                work.changes.deliveries.append(replace(effect, key=work.new_key()))
+            case Said():
+                work.take(_message_of(effect, entry, person, now))
+            case StepFailed(position, reason):
+                work.out.warnings.append(
+                    Warned(
+                        "step-failed", entry.occasion, f"{entry.rule} step {position + 1}: {reason}"
+                    )
+                )
+            case None:
+                pass
+        again = work.active[behind.person_key].get(behind.key)
+        if again is None:  # it ended, or its own step ended it
+            return
+        entry = again
+
+
+def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Message:
+    type_ = MessageType.TRACK if said.event is not None else MessageType.IDENTIFY
+    return Message(
+        message_id=said.message_id,
+        type=type_,
+        name=said.event or "",
+        user_id=person.user_id,
+        anonymous_id=None,
+        target_id=None,
+        timestamp=now,
+        received_at=now,
+        original_timestamp=None,
+        source=Source.SERVER,
+        origin=Origin.LIVE,
+        data=said.data,
+        context={},
+        body=stored_body(type_, said.data, {}),
+        depth=entry.depth + 1,
+    )
+
+
+# --- leaving --------------------------------------------------------------------------------
+
+
+def leave_by_event(work: Working, occurrence: Occurrence, person_key: int) -> None:
+    """End the entries that this message ends: those opened by an earlier one."""
+    if occurrence.name not in work.index.exit_names:
+        return
+    for entry in list(work.active.get(person_key, {}).values()):
+        rule = work.wording(entry)
+        if rule is None or occurrence.timestamp < entry.timestamp:
+            continue
+        if any(
+            isinstance(leave, ExitOnEvent)
+            and leave.event == occurrence.name
+            and _meant(leave.where, leave.event, occurrence.data)
+            for leave in rule.exits
+        ):
+            save(work, end(entry, EntryState.EXITED))
+
+
+def leave_by_change(
+    work: Working, occurrence: Occurrence, person_key: int, left: Iterable[str]
+) -> None:
+    """End the entries that the person's new state ends: a segment left, a condition come true."""
+    gone = set(left)
+    for entry in list(work.active.get(person_key, {}).values()):
+        rule, person = work.wording(entry), work.persons.get(person_key)
+        if rule is None or person is None:
+            continue
+        data = data_for(occurrence, person.attributes)
+        history = HistoryUntil(work, person_key, occurrence.timestamp)
+        if any(
+            (isinstance(leave, ExitOnLeaving) and leave.segment in gone)
+            or (isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history))
+            for leave in rule.exits
+        ):
+            save(work, end(entry, EntryState.EXITED))
+
+
+def of_kind(rules: Iterable[Rule], kind: RuleKind) -> list[Rule]:
+    """The campaigns, or the broadcasts, among these."""
+    return [rule for rule in rules if rule.kind is kind]

@@ -1,0 +1,345 @@
+"""The way of one message through the fold, and of one chunk of a broadcast's audience."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from heapq import heappop
+
+from pydantic import JsonValue
+
+from whereupon.decisions import ENTERED, Reason, Verdict
+from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key
+from whereupon.fold.entering import (
+    Putting,
+    case_for,
+    choose,
+    leave_by_change,
+    leave_by_event,
+    let_in,
+    of_kind,
+    put_to_rules,
+    report,
+    run,
+)
+from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
+from whereupon.fold.working import (
+    Folded,
+    HistoryUntil,
+    Loaded,
+    Occurrence,
+    Settings,
+    Warned,
+    Working,
+    occurrence_of,
+)
+from whereupon.identity import claimant
+from whereupon.matching import RuleIndex
+from whereupon.messages import Message, MessageType, Source
+from whereupon.rules import Change, OnSegment, Rule, RuleKind
+from whereupon.state import (
+    BroadcastRun,
+    Identifier,
+    IdKind,
+    Person,
+    Relationship,
+    Thing,
+    Tombstone,
+)
+from whereupon.times import format_instant
+
+
+def fold(
+    loaded: Loaded,
+    messages: Sequence[Message],
+    index: RuleIndex,
+    settings: Settings,
+    *,
+    until: datetime | None = None,
+) -> Folded:
+    """Fold a batch of messages, in the order they arrived, into what was loaded.
+
+    Between two messages the waits run that were due by then; after the last, those due by ``until``.
+    """
+    work = Working(loaded, index, settings)
+    work.take = partial(_take, work)
+    for message in messages:
+        _wake(work, message.received_at)
+        _take(work, message)
+    if until is not None:
+        _wake(work, until)
+    return work.close()
+
+
+def _wake(work: Working, until: datetime) -> None:
+    while work.timers and work.timers[0][0] <= until:
+        due_at, key, person_key = heappop(work.timers)
+        person_key = work.moved.get(person_key, person_key)
+        entry = work.active.get(person_key, {}).get(key)
+        if entry is not None and entry.due_at == due_at:
+            run(work, entry)
+
+
+def _take(work: Working, message: Message) -> None:
+    if message.message_id in work.seen:
+        work.out.duplicates.append(message.message_id)
+        return
+    work.seen.add(message.message_id)
+    work.out.accepted += message.depth == 0
+    if message.type is MessageType.TRACK:
+        action = work.settings.registry.action_for(message.name)
+        if action is not None:
+            enact(work, message, action)
+            return
+        _warn_of_near_miss(work, message)
+    if (stone := silenced(work, message)) is not None:
+        _silence(work, message, stone)
+        return
+    if message.user_id is None:
+        _take_anonymous(work, message)
+    else:
+        _take_known(work, message, message.user_id)
+
+
+def _warn_of_near_miss(work: Working, message: Message) -> None:
+    near = work.settings.registry.near_miss(message.name)
+    if near is not None:
+        text = (
+            f"{message.name!r} is an ordinary event and ran nothing; the action's name is {near!r}"
+        )
+        work.out.warnings.append(Warned("near-miss", message.message_id, text))
+
+
+def _silence(work: Working, message: Message, stone: Tombstone) -> None:
+    """Keep a message from everybody, but say so for each rule that names it."""
+    key = work.record_husk(message)
+    reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
+    putting = _putting(_occurrence(message, key), 0, message.received_at)
+    rules = work.index.naming(message.type, message.name)
+    put_to_rules(work, replace(putting, reason=reason), rules, {})
+
+
+def _take_anonymous(work: Working, message: Message) -> None:
+    key = anonymous_key_for(work, message.anonymous_id or "")
+    run = claimant(work.claims.get(key, ()), message.timestamp, work.settings.identity)
+    stored = work.record(message, run.person_key if run else key)
+    work.anonymous_messages[key].append(stored)
+    occurrence = _occurrence(message, stored.key)
+    rules = work.index.naming(message.type, message.name)
+    at_once = of_kind(rules, RuleKind.BROADCAST)
+    if at_once:
+        put_to_rules(work, _putting(occurrence, 0, message.received_at), at_once, {})
+    if run is not None:
+        _apply(work, _putting(occurrence, run.person_key, message.received_at, claimed=True), {})
+
+
+def _take_known(work: Working, message: Message, user_id: str) -> None:
+    fresh = user_id not in work.users
+    person = person_for(work, user_id, message.timestamp)
+    before = frozenset[str]() if fresh else _memberships(work, person.key, message.timestamp)
+    stored = work.record(message, person.key)
+    if message.type is MessageType.IDENTIFY:
+        person = tell(work, person, message.data, message.timestamp)
+    after = _memberships(work, person.key, message.timestamp)
+    handed: list[Handed] = []
+    if message.anonymous_id is not None:
+        handed += claim(work, message, person, message.anonymous_id)
+    if message.type is MessageType.ALIAS:
+        handed += _take_over(work, message, person)
+    own = _putting(_occurrence(message, stored.key), person.key, message.received_at)
+    _apply_in_order(work, own, _Shift(after - before, before - after), handed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shift:
+    """The segments that a person entered and left by one message."""
+
+    entered: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+
+
+def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence[Handed]) -> None:
+    """Apply a message and what it claims in the order they happened."""
+    puttings = [_putting_of(each, own.now) for each in handed]
+    left_out = choose(work, puttings) if puttings else {}
+    happened = own.occurrence.timestamp
+    for putting in puttings:
+        if putting.occurrence.timestamp <= happened:
+            _apply(work, putting, left_out)
+    _apply(work, own, {}, shift)
+    for putting in puttings:
+        if putting.occurrence.timestamp > happened:
+            _apply(work, putting, left_out)
+
+
+def _apply(
+    work: Working,
+    putting: Putting,
+    left_out: Mapping[tuple[str, int], Reason],
+    shift: _Shift = _Shift(),  # noqa: B008 - frozen
+) -> None:
+    """Let one message of a person's take effect: on the person, on running entries, on the rules."""
+    occurrence, key = putting.occurrence, putting.person_key
+    person = work.persons.get(key)
+    if person is None:
+        return
+    before = _memberships(work, key, occurrence.timestamp)
+    if occurrence.type is MessageType.IDENTIFY:
+        tell(work, person, occurrence.data, occurrence.timestamp)
+    elif occurrence.type is MessageType.GROUP:
+        _relate(work, occurrence, key)
+    elif occurrence.type is MessageType.TRACK:
+        work.remember(key, occurrence)
+        leave_by_event(work, occurrence, key)
+    after = _memberships(work, key, occurrence.timestamp)
+    entered = shift.entered | (after - before)
+    left = shift.left | (before - after)
+    if occurrence.type is MessageType.IDENTIFY or left:
+        leave_by_change(work, occurrence, key, left)
+    rules = _rules_for(work, occurrence, entered, left, claimed=putting.retroactive)
+    if rules:
+        put_to_rules(work, putting, rules, left_out)
+
+
+def _rules_for(
+    work: Working,
+    occurrence: Occurrence,
+    entered: frozenset[str],
+    left: frozenset[str],
+    *,
+    claimed: bool,
+) -> Sequence[Rule]:
+    rules: Sequence[Rule] = ()
+    if occurrence.type is not None and occurrence.name:
+        rules = work.index.naming(occurrence.type, occurrence.name)
+        if claimed:  # a broadcast saw it when it came in
+            rules = of_kind(rules, RuleKind.CAMPAIGN)
+    if not entered and not left:
+        return rules
+    changed = [rule for rule in work.index.on_segment if _is_by_change(rule, entered, left)]
+    return [*rules, *(rule for rule in changed if rule not in rules)]
+
+
+def _is_by_change(rule: Rule, entered: frozenset[str], left: frozenset[str]) -> bool:
+    return any(
+        isinstance(trigger, OnSegment)
+        and trigger.segment in (entered if trigger.change is Change.ENTERS else left)
+        for trigger in rule.triggers
+    )
+
+
+def _memberships(work: Working, key: int, instant: datetime) -> frozenset[str]:
+    """The segments, of those that some rule watches, that the person is in."""
+    watched = work.index.watched_segments
+    person = work.persons.get(key)
+    if not watched or person is None:
+        return frozenset()
+    data: dict[str, JsonValue] = {
+        "person": person.attributes,  # type: ignore[dict-item]  # read only
+        "timestamp": format_instant(instant),
+    }
+    history = HistoryUntil(work, key, instant)
+    return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
+
+
+def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
+    """A group call: the object's traits, and the person's tie to it (Segment spec, Group)."""
+    place = object_key(occurrence.data, occurrence.target_id)
+    work.changes.things[place] = Thing(*place, occurrence.data, occurrence.timestamp)
+    work.changes.relationships[Relationship(person_key, *place)] = True
+
+
+def _take_over(work: Working, message: Message, survivor: Person) -> list[Handed]:
+    """An alias: merge with a known person, claim a known anonymous id, or be ready for either."""
+    previous = message.target_id or ""
+    loser_key = work.users.get(previous)
+    if loser_key is not None and loser_key != survivor.key:
+        survivor = merge_people(work, message, survivor, work.persons[loser_key])
+    elif loser_key is None and message.source is Source.SERVER:
+        work.users[previous] = survivor.key
+        work.changes.identifiers.append(Identifier(IdKind.USER, previous, survivor.key))
+    if previous in work.anonymous or loser_key is None:
+        return claim(work, message, survivor, previous)
+    return []
+
+
+def _occurrence(message: Message, key: int) -> Occurrence:
+    return Occurrence(
+        key,
+        message.message_id,
+        message.type,
+        message.name,
+        message.timestamp,
+        message.data,
+        message.context,
+        message.target_id,
+        message.source,
+        message.depth,
+    )
+
+
+def _putting(
+    occurrence: Occurrence, person_key: int, now: datetime, *, claimed: bool = False
+) -> Putting:
+    return Putting(occurrence, person_key, now, claimable_at=now, retroactive=claimed)
+
+
+def _putting_of(handed: Handed, now: datetime) -> Putting:
+    putting = _putting(occurrence_of(handed.stored), handed.stored.owner, now, claimed=True)
+    return replace(putting, reason=Reason.CLAIMED_BEFORE) if handed.again else putting
+
+
+# --- broadcasts -----------------------------------------------------------------------------
+
+
+def broadcast_chunk(
+    loaded: Loaded,
+    run_: BroadcastRun,
+    rule: Rule,
+    audience: Sequence[Person],
+    index: RuleIndex,
+    settings: Settings,
+    *,
+    last: bool,
+) -> Folded:
+    """Let in those of the next persons whom the broadcast's `who` admits, and move its cursor.
+
+    Args:
+        audience: the next persons by key; ``loaded`` holds what conditions ask about them.
+        last: whether nobody comes after them.
+    """
+    work = Working(loaded, index, settings)
+    work.take = partial(_take, work)
+    occurrence = _occurrence_of_run(run_)
+    admitted = 0
+    for person in audience:
+        putting = _putting(occurrence, person.key, run_.due_at)
+        case = case_for(work, putting)
+        if rule.who.holds(case.data, case.history):
+            admitted += 1
+            let_in(work, putting, rule, ENTERED)
+    done = replace(
+        run_, cursor=None if last else audience[-1].key, admitted=run_.admitted + admitted
+    )
+    if last and not done.admitted:
+        report(work, _putting(occurrence, 0, run_.due_at), rule, Verdict(Reason.WHO))
+    work.changes.runs[run_.rule, run_.occasion] = done
+    return work.close()
+
+
+def _occurrence_of_run(run_: BroadcastRun) -> Occurrence:
+    facts = run_.facts
+    type_ = facts.get("type")
+    data, context = facts.get("properties"), facts.get("context")
+    return Occurrence(
+        key=run_.message_key,
+        message_id=run_.occasion,
+        type=MessageType(str(type_)) if type_ else None,
+        name=str(facts.get("event") or ""),
+        timestamp=run_.timestamp,
+        data=data if isinstance(data, dict) else {},
+        context=context if isinstance(context, dict) else {},
+        target_id=None,
+        source=Source.SERVER,
+        depth=run_.depth,
+    )

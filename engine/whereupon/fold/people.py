@@ -1,0 +1,244 @@
+"""Persons and their identifiers while a batch is folded: known, claimed, merged, erased.
+
+Every function here changes the `Working` state and the changes to write, and decides nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from whereupon.fold.working import Working
+from whereupon.identity import claimant, with_claim
+from whereupon.messages import Message
+from whereupon.state import (
+    Claim,
+    Identifier,
+    IdKind,
+    Merge,
+    PastEntry,
+    Person,
+    StoredMessage,
+    Tombstone,
+)
+from whereupon.times import as_micros
+
+
+def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
+    """The person of that user id, who exists from now on."""
+    key = work.users.get(user_id)
+    if key is not None:
+        return work.persons[key]
+    person = Person(work.new_key(), user_id, seen_at)
+    work.users[user_id] = person.key
+    work.persons[person.key] = person
+    work.changes.identifiers.append(Identifier(IdKind.USER, user_id, person.key))
+    work.changes.persons[person.key] = person
+    work.out.new_persons += 1
+    return person
+
+
+def anonymous_key_for(work: Working, anonymous_id: str) -> int:
+    """The key under which the messages of that anonymous id wait."""
+    key = work.anonymous.get(anonymous_id)
+    if key is None:
+        key = work.new_key()
+        work.anonymous[anonymous_id] = key
+        work.changes.identifiers.append(Identifier(IdKind.ANONYMOUS, anonymous_id, key))
+    return key
+
+
+def tell(
+    work: Working, person: Person, traits: Mapping[str, JsonValue], said_at: datetime
+) -> Person:
+    """Set attributes: of each, the newest word by its own time wins, whenever it arrives."""
+    stamp = as_micros(said_at)
+    newer = {
+        name: value for name, value in traits.items() if person.stamps.get(name, stamp) <= stamp
+    }
+    if not newer:
+        return person
+    told = replace(
+        person,
+        attributes={**person.attributes, **newer},
+        stamps={**person.stamps, **dict.fromkeys(newer, stamp)},
+    )
+    return _changed(work, told)
+
+
+def _changed(work: Working, person: Person) -> Person:
+    work.persons[person.key] = person
+    work.changes.persons[person.key] = person
+    return person
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A message that a claim makes somebody's.
+
+    Attributes:
+        stored: the message, owned by its new person.
+        again: another person's later claim had it before, so it may have triggered already.
+    """
+
+    stored: StoredMessage
+    again: bool
+
+
+def claim(work: Working, message: Message, person: Person, anonymous_id: str) -> list[Handed]:
+    """Let a person take over an anonymous id at the time of a message that carries both ids.
+
+    Returns:
+        The messages that become the person's by it, in the order they happened.
+    """
+    key = anonymous_key_for(work, anonymous_id)
+    before = work.claims.get(key, ())
+    point = Claim(key, person.key, message.timestamp, message.timestamp, message.message_id)
+    after = with_claim(before, point, work.settings.identity, work.moments.get(key, ()))
+    work.moments.setdefault(key, []).append(message.timestamp)
+    if after != before:
+        _rewrite_claims(work, key, before, after)
+    return _hand_over(work, key)
+
+
+def _rewrite_claims(
+    work: Working, key: int, before: tuple[Claim, ...], after: tuple[Claim, ...]
+) -> None:
+    work.claims[key] = after
+    there = {run.since: run for run in before}
+    for run in after:
+        if there.pop(run.since, None) != run:
+            work.changes.claims[key, run.since] = run
+            work.changes.dropped_claims.discard((key, run.since))
+    for since in there:
+        work.changes.claims.pop((key, since), None)
+        work.changes.dropped_claims.add((key, since))
+
+
+def _hand_over(work: Working, key: int) -> list[Handed]:
+    runs = work.claims.get(key, ())
+    handed: list[Handed] = []
+    messages = work.anonymous_messages.get(key, [])
+    for place, stored in enumerate(messages):
+        run = claimant(runs, stored.timestamp, work.settings.identity)
+        if run is None or run.person_key == stored.owner:
+            continue
+        owned = replace(stored, owner=run.person_key)
+        work.give(stored, run.person_key)
+        messages[place] = owned
+        handed.append(Handed(owned, again=stored.owner != key))
+    return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
+
+
+def merge(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
+    """Make two persons one: the survivor's attributes win, empty ones are filled, the rest moves."""
+    attributes = {name: value for name, value in loser.attributes.items() if value is not None}
+    attributes.update({n: v for n, v in survivor.attributes.items() if v not in (None, "")})
+    stamps = {**loser.stamps, **survivor.stamps}
+    merged = replace(
+        survivor,
+        attributes=attributes,
+        stamps={name: stamp for name, stamp in stamps.items() if name in attributes},
+        created_at=min(survivor.created_at, loser.created_at),
+    )
+    _move(work, loser.key, survivor.key)
+    work.changes.merges.append(
+        Merge(survivor.key, loser.key, loser.user_id, message.message_id, message.received_at)
+    )
+    return _changed(work, merged)
+
+
+def _move(work: Working, loser: int, survivor: int) -> None:
+    """Hand over what this batch knows of the loser; what is stored is the store's to move."""
+    for user_id, key in work.users.items():
+        if key == loser:
+            work.users[user_id] = survivor
+    for key, runs in work.claims.items():
+        work.claims[key] = tuple(_as_if_by(run, loser, survivor) for run in runs)
+    for messages in work.anonymous_messages.values():
+        messages[:] = [_owned_by(stored, loser, survivor) for stored in messages]
+    for owner, name in [place for place in work.history if place[0] == loser]:
+        work.history[survivor, name] += work.history.pop((owner, name))
+    for rule, owner in [place for place in work.past_entries if place[1] == loser]:
+        moved = [
+            PastEntry(past.rule, survivor, past.timestamp, past.slot, past.active)
+            for past in work.past_entries.pop((rule, owner))
+        ]
+        work.past_entries[rule, survivor] += moved
+    for entry in work.active.pop(loser, {}).values():
+        work.active[survivor][entry.key] = replace(entry, person_key=survivor)
+    work.persons.pop(loser, None)
+    work.moved[loser] = survivor
+
+
+def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
+    return replace(run, person_key=survivor) if run.person_key == loser else run
+
+
+def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage:
+    return replace(stored, owner=survivor) if stored.owner == loser else stored
+
+
+def forget(work: Working, person: Person) -> None:
+    """Erase a person: what is stored at the flush, what this batch made right here."""
+    key = person.key
+    work.persons.pop(key, None)
+    work.active.pop(key, None)
+    work.users = {user_id: owner for user_id, owner in work.users.items() if owner != key}
+    for place in [place for place in work.history if place[0] == key]:
+        del work.history[place]
+    for past in [place for place in work.past_entries if place[1] == key]:
+        del work.past_entries[past]
+    _forget_devices(work, key)
+    work.forget(key)
+
+
+def _forget_devices(work: Working, key: int) -> None:
+    """Take the person out of the claims; an anonymous id that nobody else claimed goes with them."""
+    for anonymous_key, runs in list(work.claims.items()):
+        others = tuple(run for run in runs if run.person_key != key)
+        if others == runs:
+            continue
+        work.claims[anonymous_key] = others
+        messages = work.anonymous_messages[anonymous_key]
+        messages[:] = [stored for stored in messages if others and stored.owner != key]
+        if not others:
+            work.anonymous = {
+                n: owner for n, owner in work.anonymous.items() if owner != anonymous_key
+            }
+            work.forget(anonymous_key)
+
+
+def bury(
+    work: Working, identifier: tuple[IdKind, str], until: datetime | None, reason: str
+) -> None:
+    """Silence an identifier: up to an instant, or for good."""
+    kind, value = identifier
+    digest = work.settings.digest(kind, value)
+    stone = Tombstone(digest, until, reason)
+    work.tombstones[digest] = stone
+    work.changes.tombstones[digest] = stone
+    work.silencing = True
+
+
+def unbury(work: Working, identifier: tuple[IdKind, str]) -> None:
+    """Let an identifier be heard again; nothing comes back."""
+    kind, value = identifier
+    digest = work.settings.digest(kind, value)
+    if work.tombstones.pop(digest, None) is not None:
+        work.changes.tombstones[digest] = None
+
+
+def silenced(work: Working, message: Message) -> Tombstone | None:
+    """The tombstone that keeps this message from anybody, if there is one."""
+    if not work.silencing:
+        return None
+    named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
+    for kind, value in named:
+        if value is None:
+            continue
+        stone = work.tombstones.get(work.settings.digest(kind, value))
+        if stone is not None and (stone.until is None or message.timestamp <= stone.until):
+            return stone
+    return None

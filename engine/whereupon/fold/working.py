@@ -1,0 +1,398 @@
+"""The state of one batch while it is folded: what was loaded, and what was made since."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import blake2b
+from heapq import heapify
+
+from pydantic import JsonValue
+
+from whereupon.actions import Stance
+from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.decisions import Decision
+from whereupon.identity import IdentityPolicy
+from whereupon.matching import RuleIndex
+from whereupon.messages import Message, MessageType, Source
+from whereupon.rules import Rule
+from whereupon.semantics import Registry
+from whereupon.state import (
+    Changes,
+    Claim,
+    Entry,
+    Identifier,
+    IdKind,
+    PastEntry,
+    PastEvent,
+    Person,
+    Request,
+    StoredMessage,
+    Tombstone,
+)
+from whereupon.wire import read_body
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the host decides once: identity's windows, the actions, the tombstones' key."""
+
+    identity: IdentityPolicy = IdentityPolicy()
+    registry: Registry = field(default_factory=Registry)
+    stances: Mapping[str, Stance] = field(default_factory=dict)
+    digest_key: bytes = b""
+
+    def digest(self, kind: str, value: str) -> bytes:
+        """The keyed hash under which an identifier's tombstone is kept."""
+        text = f"{kind}:{value}".encode("utf-8", "replace")
+        return blake2b(text, key=self.digest_key[:64], digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What was read from the store for one batch. The fold reads it and leaves it as it is.
+
+    Attributes:
+        first_key: the first of the keys reserved for this batch.
+        anonymous_messages: by anonymous key, where the batch may claim: the messages that wait, and,
+            where a claim comes out of order, those that a later claim took already.
+        moments: the single claims inside a run that the batch may split, by anonymous key.
+        wordings: rules that running entries still follow, though the rulebook has newer ones.
+    """
+
+    first_key: int
+    known: set[str] = field(default_factory=set)
+    users: dict[str, int] = field(default_factory=dict)
+    anonymous: dict[str, int] = field(default_factory=dict)
+    persons: dict[int, Person] = field(default_factory=dict)
+    identifiers_of: list[Identifier] = field(default_factory=list)
+    claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
+    anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
+    moments: dict[int, list[datetime]] = field(default_factory=dict)
+    history: list[PastEvent] = field(default_factory=list)
+    past_entries: list[PastEntry] = field(default_factory=list)
+    active: list[Entry] = field(default_factory=list)
+    tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
+    has_tombstones: bool = True
+    wordings: dict[str, Rule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something worth a human's look that changed nothing, such as a near miss of a name."""
+
+    code: str
+    message_id: str
+    message: str
+
+
+@dataclass(slots=True)
+class Folded:
+    """What one batch made: the changes to write, and what to tell the caller."""
+
+    changes: Changes = field(default_factory=Changes)
+    decisions: list[Decision] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+    accepted: int = 0
+    duplicates: list[str] = field(default_factory=list)
+    new_persons: int = 0
+
+
+@dataclass(slots=True)
+class Occurrence:
+    """A recorded message as the rules see it, whether it has just come in or waited for its claim.
+
+    A scheduled broadcast's time is one too, without a type.
+    """
+
+    key: int
+    message_id: str
+    type: MessageType | None
+    name: str
+    timestamp: datetime
+    data: Mapping[str, JsonValue]
+    context: Mapping[str, JsonValue]
+    target_id: str | None
+    source: Source
+    depth: int = 0
+
+
+def occurrence_of(stored: StoredMessage) -> Occurrence:
+    """A stored message, its body read again."""
+    data, context = read_body(stored.type, stored.body)
+    return Occurrence(
+        stored.key,
+        stored.message_id,
+        stored.type,
+        stored.name,
+        stored.timestamp,
+        data,
+        context,
+        stored.target_id,
+        stored.source,
+        stored.depth,
+    )
+
+
+@dataclass(slots=True)
+class Past:
+    """One event of a person's history, its properties read when they are asked for."""
+
+    timestamp: datetime
+    read: Callable[[], Mapping[str, JsonValue]]
+
+
+class Working:
+    """One batch's state. Lookups see what the batch itself has made.
+
+    Not thread-safe, and used once.
+
+    Attributes:
+        take: the way of one message through the fold, for messages that steps send.
+        timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
+    """
+
+    def __init__(self, loaded: Loaded, index: RuleIndex, settings: Settings) -> None:
+        self.index = index
+        self.settings = settings
+        self.out = Folded()
+        self.changes = self.out.changes
+        self.seen = set(loaded.known)
+        self.users = dict(loaded.users)
+        self.anonymous = dict(loaded.anonymous)
+        self.persons = dict(loaded.persons)
+        self.claims = dict(loaded.claims)
+        self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
+        for key, messages in loaded.anonymous_messages.items():
+            self.anonymous_messages[key] = list(messages)
+        self.moments = {key: list(moments) for key, moments in loaded.moments.items()}
+        self.tombstones = dict(loaded.tombstones)
+        self.silencing = loaded.has_tombstones
+        self._identifiers = list(loaded.identifiers_of)
+        self.wordings = loaded.wordings
+        self.history: dict[tuple[int, str], list[Past]] = defaultdict(list)
+        for event in loaded.history:
+            self.history[event.owner, event.name].append(_past(event))
+        self.past_entries: dict[tuple[str, int], list[PastEntry]] = defaultdict(list)
+        for past in loaded.past_entries:
+            self.past_entries[past.rule, past.person_key].append(past)
+        self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
+        for entry in loaded.active:
+            self.active[entry.person_key][entry.key] = entry
+        self.timers: list[tuple[datetime, int, int]] = [
+            (entry.due_at, entry.key, entry.person_key)
+            for entry in loaded.active
+            if entry.due_at is not None
+        ]
+        heapify(self.timers)
+        self.wordings_used: set[str] = set()
+        self.take: Callable[[Message], None] = _nobody_takes
+        self.moved: dict[int, int] = {}
+        self._forgotten: set[int] = set()
+        self._recorded: dict[int, int] = {}
+        self._next_key = loaded.first_key
+
+    def new_key(self) -> int:
+        """The next of the keys reserved for this batch."""
+        key = self._next_key
+        self._next_key += 1
+        return key
+
+    @property
+    def keys_used_up_to(self) -> int:
+        """The first reserved key that is still free."""
+        return self._next_key
+
+    # --- messages ---------------------------------------------------------------------------
+
+    def record(self, message: Message, owner: int) -> StoredMessage:
+        """Put a message among those to write, under its owner."""
+        stored = StoredMessage(
+            self.new_key(),
+            message.message_id,
+            message.type,
+            message.name,
+            owner,
+            message.user_id,
+            message.anonymous_id,
+            message.target_id,
+            message.timestamp,
+            message.received_at,
+            message.original_timestamp,
+            message.source,
+            message.body,
+            message.depth,
+        )
+        self._recorded[stored.key] = len(self.changes.messages)
+        self.changes.messages.append(stored)
+        return stored
+
+    def record_husk(self, message: Message) -> int:
+        """Remember only that this message id was seen: nobody's, without a body; gives its key."""
+        key = self.new_key()
+        self.changes.messages.append(
+            StoredMessage(
+                key,
+                message.message_id,
+                message.type,
+                message.name,
+                0,
+                None,
+                None,
+                None,
+                message.timestamp,
+                message.received_at,
+                None,
+                message.source,
+                b"",
+                message.depth,
+            )
+        )
+        return key
+
+    def give(self, stored: StoredMessage, owner: int) -> None:
+        """Make a recorded message somebody's."""
+        place = self._recorded.get(stored.key)
+        if place is None:
+            self.changes.owners.append((stored.key, owner))
+            return
+        self.changes.messages[place] = replace(stored, owner=owner)
+
+    def identifiers_of(self, key: int) -> list[Identifier]:
+        """Every id that a person is known by: user ids, and anonymous ids that they claimed."""
+        anonymous_keys = {
+            anonymous_key
+            for anonymous_key, runs in self.claims.items()
+            if any(run.person_key == key for run in runs)
+        }
+        here = [Identifier(IdKind.USER, value, owner) for value, owner in self.users.items()]
+        here += [Identifier(IdKind.ANONYMOUS, value, k) for value, k in self.anonymous.items()]
+        return [
+            known
+            for known in {*self._identifiers, *here}
+            if known.key in ({key} if known.kind is IdKind.USER else anonymous_keys)
+        ]
+
+    # --- erasing --------------------------------------------------------------------------------
+
+    def forget(self, key: int) -> None:
+        """Erase a person at the flush, and take back what this batch made of theirs."""
+        self._forgotten.add(key)
+        self.changes.forgotten.append(key)
+
+    def close(self) -> Folded:
+        """The outcome, without what was made of those erased, and in the names of the merged."""
+        gone, changes = self._forgotten, self.changes
+        for loser in self.moved:
+            changes.persons.pop(loser, None)
+        if gone or self.moved:
+            _withdraw(changes, gone, self.moved)
+        return self.out
+
+    # --- history ------------------------------------------------------------------------------
+
+    def remember(self, owner: int, occurrence: Occurrence) -> None:
+        """Add to the history that `performed` conditions count, if any rule asks for the name."""
+        if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
+            data = occurrence.data
+            self.history[owner, occurrence.name].append(Past(occurrence.timestamp, lambda: data))
+
+    def entries_in(self, rule: Rule, person_key: int) -> Sequence[PastEntry]:
+        """The person's entries in this rule, this batch's included."""
+        return self.past_entries.get((rule.id, person_key), ())
+
+    def wording(self, entry: Entry) -> Rule | None:
+        """The rule as it was when the person entered; None when the rulebook has it no more."""
+        if entry.rule not in self.index.by_id:
+            return None
+        return self.index.by_digest.get(entry.digest) or self.wordings.get(entry.digest)
+
+
+def _nobody_takes(message: Message) -> None:
+    raise NotImplementedError(message.message_id)
+
+
+class HistoryUntil:
+    """A person's history as conditions may ask for it: up to one instant, by the messages' times."""
+
+    __slots__ = ("_owner", "_until", "_working")
+
+    def __init__(self, working: Working, owner: int, until: datetime) -> None:
+        self._working = working
+        self._owner = owner
+        self._until = until
+
+    def count(self, performed: Performed) -> int:
+        """How many past events are meant, the present one included."""
+        events = self._working.history.get((self._owner, performed.event), ())
+        return sum(1 for event in events if self._is_meant(event, performed))
+
+    def _is_meant(self, event: Past, performed: Performed) -> bool:
+        if event.timestamp > self._until:
+            return False
+        if performed.within is not None and event.timestamp <= self._until - performed.within:
+            return False
+        if performed.where is None:
+            return True
+        return performed.where.holds(
+            {"event": performed.event, "properties": dict(event.read())}, NO_HISTORY
+        )
+
+
+def _past(event: PastEvent) -> Past:
+    body = event.body
+    return Past(event.timestamp, lambda: read_body(MessageType.TRACK, body)[0])
+
+
+def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None:
+    """Rewrite what the batch made before it erased or merged its owner."""
+
+    def owner(key: int) -> int:
+        while key in moved:
+            key = moved[key]
+        return key
+
+    changes.messages = [
+        replace(stored, owner=owner(stored.owner)) if stored.owner in moved else stored
+        for stored in changes.messages
+        if owner(stored.owner) not in gone
+    ]
+    changes.owners = [(key, owner(to)) for key, to in changes.owners if owner(to) not in gone]
+    changes.identifiers = [
+        replace(known, key=owner(known.key))
+        for known in changes.identifiers
+        if owner(known.key) not in gone
+    ]
+    changes.persons = {key: p for key, p in changes.persons.items() if owner(key) not in gone}
+    changes.claims = {
+        place: replace(run, person_key=owner(run.person_key))
+        for place, run in changes.claims.items()
+        if owner(run.person_key) not in gone
+    }
+    changes.skips = [
+        replace(skips, person_key=owner(skips.person_key))
+        for skips in changes.skips
+        if owner(skips.person_key) not in gone
+    ]
+    changes.entries = {
+        key: replace(entry, person_key=owner(entry.person_key))
+        for key, entry in changes.entries.items()
+        if owner(entry.person_key) not in gone
+    }
+    changes.new_entries &= changes.entries.keys()
+    changes.deliveries = [
+        replace(delivery, person_key=owner(delivery.person_key))
+        for delivery in changes.deliveries
+        if owner(delivery.person_key) not in gone
+    ]
+    changes.devices = {
+        token: replace(device, person_key=owner(device.person_key)) if device else None
+        for token, device in changes.devices.items()
+        if device is None or owner(device.person_key) not in gone
+    }
+    changes.relationships = {
+        replace(tie, person_key=owner(tie.person_key)): there
+        for tie, there in changes.relationships.items()
+        if owner(tie.person_key) not in gone
+    }

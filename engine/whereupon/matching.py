@@ -1,0 +1,144 @@
+"""Which rules a message names, and what the fold must know of the past to decide them.
+
+The index is made once a rulebook; its cost for a message does not grow with rules of other names.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from whereupon.conditions import Condition
+from whereupon.messages import MessageType
+from whereupon.rules import (
+    EveryTime,
+    ExitOnCondition,
+    ExitOnEvent,
+    ExitOnLeaving,
+    OnMessage,
+    OnSegment,
+    Rule,
+    Rulebook,
+    RuleKind,
+    Segment,
+    TrackEvent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Past events that a rule asks about: their names, and how far back (None: all)."""
+
+    names: frozenset[str]
+    within: timedelta | None
+
+
+_MessageName = tuple[MessageType, str]
+
+
+class RuleIndex:
+    """A rulebook, arranged for the fold."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self.book = book
+        self.by_id = {rule.id: rule for rule in book.rules}
+        self.by_digest = {rule.digest: rule for rule in book.rules}
+        self.segments = dict(book.segments)
+        self._exact: dict[_MessageName, list[Rule]] = defaultdict(list)
+        self._prefixed: list[tuple[MessageType, str, Rule]] = []
+        self.on_segment = tuple(
+            rule for rule in book.rules if any(isinstance(t, OnSegment) for t in rule.triggers)
+        )
+        for rule in book.rules:
+            self._enrol(rule)
+        self.watched_segments = self._watched_segments()
+        self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
+        self.watches = {rule.id: self._watch(rule) for rule in book.rules}
+        self.exit_names = frozenset(
+            leave.event
+            for rule in book.rules
+            for leave in rule.exits
+            if isinstance(leave, ExitOnEvent)
+        )
+        self.counted_names = self._counted_names()
+
+    def _enrol(self, rule: Rule) -> None:
+        for trigger in rule.triggers:
+            if isinstance(trigger, OnMessage):
+                for name in trigger.names:
+                    self._exact[trigger.type, name].append(rule)
+                self._prefixed += [(trigger.type, prefix, rule) for prefix in trigger.prefixes]
+
+    def _watched_segments(self) -> tuple[Segment, ...]:
+        names = {
+            trigger.segment
+            for rule in self.book.rules
+            for trigger in rule.triggers
+            if isinstance(trigger, OnSegment)
+        } | {
+            leave.segment
+            for rule in self.book.rules
+            for leave in rule.exits
+            if isinstance(leave, ExitOnLeaving)
+        }
+        return tuple(self.segments[name] for name in sorted(names) if name in self.segments)
+
+    def _watch(self, rule: Rule) -> Watch:
+        asked = _watch_of([rule.who, *_exit_conditions(rule)])
+        exits = {leave.event for leave in rule.exits if isinstance(leave, ExitOnEvent)}
+        return Watch(asked.names | exits, asked.within)
+
+    def _counted_names(self) -> frozenset[str]:
+        names = set(self.segment_watch.names)
+        for watch in self.watches.values():
+            names |= watch.names
+        return frozenset(names)
+
+    def naming(self, type_: MessageType, name: str) -> Sequence[Rule]:
+        """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
+        exact = self._exact.get((type_, name), ())
+        if not self._prefixed:
+            return exact
+        prefixed = [
+            rule
+            for of_type, prefix, rule in self._prefixed
+            if of_type is type_ and name.startswith(prefix) and rule not in exact
+        ]
+        return [*exact, *prefixed]
+
+    def starts_broadcast(self, type_: MessageType, name: str) -> bool:
+        """Whether such a message may start a broadcast, so that a batch ends behind it."""
+        return any(rule.kind is RuleKind.BROADCAST for rule in self.naming(type_, name))
+
+    def reachable(self, names: Iterable[_MessageName]) -> list[Rule]:
+        """Every rule that these messages may lead to, through `track` steps and segments too."""
+        found: dict[str, Rule] = {rule.id: rule for rule in self.on_segment}
+        ahead = [*found.values()]
+        for type_, name in names:
+            ahead += self.naming(type_, name)
+        while ahead:
+            rule = ahead.pop()
+            found[rule.id] = rule
+            for step in rule.steps:
+                if isinstance(step, TrackEvent):
+                    next_rules = self.naming(MessageType.TRACK, step.event)
+                    ahead += [later for later in next_rules if later.id not in found]
+        return list(found.values())
+
+
+def remembers(rule: Rule) -> bool:
+    """Whether deciding the rule needs a person's earlier entries."""
+    return rule.kind is RuleKind.CAMPAIGN and not isinstance(rule.reentry, EveryTime)
+
+
+def _exit_conditions(rule: Rule) -> list[Condition]:
+    return [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
+
+
+def _watch_of(conditions: Iterable[Condition]) -> Watch:
+    asked = [performed for condition in conditions for performed in condition.performed]
+    names = frozenset(performed.event for performed in asked)
+    spans = [performed.within for performed in asked]
+    if any(span is None for span in spans):
+        return Watch(names, None)
+    return Watch(names, max((span for span in spans if span is not None), default=timedelta(0)))

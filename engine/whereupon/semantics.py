@@ -1,0 +1,131 @@
+"""Semantic events: the names that ask for an action, and names that nearly do (design §8).
+
+Names are matched exactly, case and spelling. Integrations send both the spelling of the client
+documentation and that of the API schema, so both are listed. A near miss is an ordinary event; it is
+only reported.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import lru_cache
+
+
+class ActionName(StrEnum):
+    """The built-in actions."""
+
+    DELETE_PERSON = "Delete Person"
+    SUPPRESS_PERSON = "Suppress Person"
+    UNSUPPRESS_PERSON = "Unsuppress Person"
+    UPSERT_DEVICE = "Create or Update Device"
+    DELETE_DEVICE = "Delete Device"
+    DELETE_OBJECT = "Delete Object"
+    DELETE_RELATIONSHIP = "Delete Relationship"
+    REPORT_DELIVERY = "Report Delivery Event"
+    REPORT_CONTENT = "Report Content Event"
+    MERGE_PEOPLE = "Merge People"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of the registry.
+
+    Attributes:
+        events: the semantic event names, exactly; none for what another call asks for (alias).
+        needs_user: the message itself must carry the user id that it acts on.
+        needs: what must be there, as paths below the message: ``properties.objectId``.
+        destructive: whether something is lost, so that source and liveness are guarded too.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    needs_user: bool = True
+    needs: tuple[tuple[str, ...], ...] = ()
+    destructive: bool = True
+
+
+_TOKEN = ("context", "device", "token")
+
+BUILT_IN = (
+    Action(ActionName.DELETE_PERSON, ("Delete Person", "User Deleted")),
+    Action(ActionName.SUPPRESS_PERSON, ("Suppress Person", "User Suppressed")),
+    Action(ActionName.UNSUPPRESS_PERSON, ("Unsuppress Person", "User Unsuppressed")),
+    Action(
+        ActionName.UPSERT_DEVICE,
+        ("Device Created or Updated",),
+        needs=(_TOKEN,),
+        destructive=False,
+    ),
+    Action(ActionName.DELETE_DEVICE, ("Delete Device", "Device Deleted"), needs=(_TOKEN,)),
+    Action(
+        ActionName.DELETE_OBJECT,
+        ("Delete Object", "Object Deleted"),
+        needs_user=False,
+        needs=(("properties", "objectId"),),
+    ),
+    Action(
+        ActionName.DELETE_RELATIONSHIP,
+        ("Delete Relationship", "Relationship Deleted"),
+        needs=(("properties", "objectId"),),
+    ),
+    Action(
+        ActionName.REPORT_DELIVERY,
+        ("Report Delivery Event",),
+        needs_user=False,
+        needs=(("properties", "deliveryId"), ("properties", "metric")),
+        destructive=False,
+    ),
+    Action(
+        ActionName.REPORT_CONTENT,
+        ("Report Content Event",),
+        needs_user=False,
+        needs=(("properties", "actionType"),),
+        destructive=False,
+    ),
+    Action(ActionName.MERGE_PEOPLE, ()),
+)
+
+DELIVERY_METRICS = frozenset(
+    {"delivered", "opened", "clicked", "converted", "bounced", "dropped", "deferred", "spammed"}
+)
+
+
+class Registry:
+    """Which event name asks for which action. A value: adding gives another registry."""
+
+    __slots__ = ("_actions", "_by_event", "_folded", "near_miss")
+
+    def __init__(self, actions: tuple[Action, ...] = BUILT_IN) -> None:
+        self._actions = actions
+        self._by_event = {event: action for action in actions for event in action.events}
+        self._folded = {_fold(event): event for event in self._by_event}
+        self.near_miss = lru_cache(maxsize=4096)(self._near_miss)  # names repeat
+
+    def action_for(self, event: str) -> Action | None:
+        """The action that this event name asks for, exactly."""
+        return self._by_event.get(event)
+
+    def named(self, name: str) -> Action:
+        """The action of that name; raises KeyError."""
+        return next(action for action in self._actions if action.name == name)
+
+    def _near_miss(self, event: str) -> str | None:
+        """The semantic name that an ordinary event's name nearly is, if any."""
+        if event in self._by_event:
+            return None
+        folded = _fold(event)
+        if exact := self._folded.get(folded):
+            return exact
+        close = get_close_matches(folded, self._folded, n=1, cutoff=0.9)
+        return self._folded[close[0]] if close else None
+
+
+# Letters of other alphabets that look like Latin ones and that compatibility folding leaves alone.
+_LOOK_ALIKES = str.maketrans("аеорсухіјѕԁɡνтпԛѡ", "aeopcyxijsdgvtnqw")  # noqa: RUF001 - the point
+
+
+def _fold(name: str) -> str:
+    """Case, spaces, punctuation, accents and look-alike letters aside."""
+    flat = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
+    return "".join(letter for letter in flat if letter.isalnum())

@@ -1,0 +1,133 @@
+"""Running the steps of an entry: from where it stands to its next wait or its end.
+
+Pure: what the steps ask for comes back as effects, in order; carrying them out is the fold's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import blake2b
+from typing import TypeAlias, assert_never
+
+from pydantic import JsonValue
+
+from whereupon.rules import Leave, Rule, Send, SetAttributes, TrackEvent, Wait
+from whereupon.state import Delivery, DeliveryState, Entry, EntryState, Person
+from whereupon.templates import Content, TemplateError, render_content
+from whereupon.times import format_instant
+
+UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message that a step sends into the engine: a ``track``, or the identify of a ``set``.
+
+    Attributes:
+        event: the event's name; None for an identify.
+        message_id: the same however often the step is run again.
+    """
+
+    event: str | None
+    data: Mapping[str, JsonValue]
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step could not be done (a template's variable is missing); the entry goes on."""
+
+    position: int
+    reason: str
+
+
+Effect: TypeAlias = Delivery | Said | StepFailed
+
+
+def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[Entry, Effect | None]:
+    """Do the entry's next step.
+
+    Returns:
+        The entry behind that step (with a due time if it now waits, ended if that was the last), and
+        what the step asks for. A `Delivery` comes without a key of the store.
+    """
+    if entry.position >= len(rule.steps):
+        return end(entry, EntryState.COMPLETED), None
+    step = rule.steps[entry.position]
+    behind = replace(entry, position=entry.position + 1)
+    match step:
+        case Wait(duration):
+            return replace(behind, due_at=now + duration), None
+        case Leave():
+            return end(behind, EntryState.EXITED), None
+        case Send():
+            return behind, _send(step, entry, person, now)
+        case SetAttributes(attributes):
+            return behind, _say(None, attributes, entry, person, now)
+        case TrackEvent(event, properties):
+            return behind, _say(event, properties, entry, person, now)
+        case _:
+            assert_never(step)
+
+
+def end(entry: Entry, state: EntryState) -> Entry:
+    """The entry, ended; a slot that only guarded its running is free again."""
+    slot = None if entry.slot == "active" else entry.slot
+    return replace(entry, state=state, due_at=None, slot=slot)
+
+
+def step_key(entry: Entry, person: Person) -> str:
+    """The idempotency key of the entry's next step: 32 hexadecimal digits of a hash.
+
+    It depends on the rule, what opened the entry, whose it is and the step alone, so that every try,
+    every machine and every store gives the same.
+    """
+    parts = (entry.rule, entry.occasion, person.user_id, str(entry.position))
+    return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _send(step: Send, entry: Entry, person: Person, now: datetime) -> Delivery:
+    state, reason = DeliveryState.PENDING, None
+    content: dict[str, JsonValue] = {}
+    if person.attributes.get("unsubscribed") in (True, "true"):
+        state, reason = DeliveryState.WITHHELD, UNSUBSCRIBED
+    else:
+        try:
+            content = _rendered(step.content, entry, person, now)
+        except TemplateError as error:
+            state, reason = DeliveryState.WITHHELD, f"template: {error}"
+    return Delivery(
+        key=0,
+        idempotency_key=step_key(entry, person),
+        rule=entry.rule,
+        person_key=person.key,
+        person=person.user_id,
+        channel=step.channel,
+        due_at=now,
+        content=content,
+        recipient=person.attributes,
+        state=state,
+        reason=reason,
+        message_id=entry.occasion,
+    )
+
+
+def _say(
+    event: str | None, content: Content, entry: Entry, person: Person, now: datetime
+) -> Effect:
+    try:
+        data = _rendered(content, entry, person, now)
+    except TemplateError as error:
+        return StepFailed(entry.position, f"template: {error}")
+    return Said(event, data, f"step-{step_key(entry, person)}")
+
+
+def _rendered(
+    content: Content, entry: Entry, person: Person, now: datetime
+) -> dict[str, JsonValue]:
+    data: dict[str, JsonValue] = {
+        **entry.facts,
+        "person": {"user_id": person.user_id, **person.attributes},
+        "now": format_instant(now),
+    }
+    return render_content(content, data)
