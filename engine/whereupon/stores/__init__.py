@@ -1,0 +1,16 @@
+"""Where everything is kept: in memory, or in the host's own database.
+
+sqlalchemy and sqlmodel are known in this package only.
+"""
+
+from whereupon.ports import Store
+from whereupon.stores.memory import MemoryStore
+
+__all__ = ["MemoryStore", "open_store"]
+
+
+def open_store(url_or_engine: object) -> Store:
+    """The store at an SQLAlchemy URL or behind an SQLAlchemy engine; ``memory://`` keeps nothing."""
+    if url_or_engine == "memory://":
+        return MemoryStore()
+    raise NotImplementedError

@@ -1,0 +1,272 @@
+"""The in-memory store: a real peer of the database stores, for tests, replays and first tries.
+
+One session at a time; it writes in place and takes everything back when its block raises. Nothing
+outlives the process.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from heapq import nlargest
+
+from whereupon.errors import StoreError
+from whereupon.messages import MessageType
+from whereupon.ports import Counts, HistoryNeed, Settlement
+from whereupon.state import (
+    BroadcastRun,
+    Changes,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Entry,
+    EntryState,
+    Identifier,
+    IdKind,
+    PastEntry,
+    PastEvent,
+    Person,
+    Request,
+    Skips,
+    StoredMessage,
+    Tombstone,
+)
+from whereupon.stores.memory_writing import write
+from whereupon.stores.shelves import Shelves
+from whereupon.stores.turns import Turns
+from whereupon.stores.undo import Moment, Undo
+
+
+class MemoryStore:
+    """Keeps everything in this process; sessions take turns."""
+
+    def __init__(self) -> None:
+        self.shelves = Shelves()
+        self._turns = Turns()
+
+    @contextmanager
+    def session(self, connection: object = None) -> Iterator["MemorySession"]:
+        """A transaction; a host's connection is refused, for there is nothing to connect to."""
+        if connection is not None:
+            reason = "the in-memory store has no database to share: leave out connection="
+            raise StoreError(code="no-connection", reason=reason)
+        with self._turns.take():
+            undo = Undo()
+            try:
+                yield MemorySession(self.shelves, undo)
+            except BaseException:
+                undo.roll_back()
+                raise
+
+    def close(self) -> None:
+        """Nothing to let go of: what is kept stays until the store itself goes."""
+
+
+class MemorySession:
+    """One transaction on the shelves; see `whereupon.ports.Session` for what each method answers."""
+
+    def __init__(self, shelves: Shelves, undo: Undo) -> None:
+        self._shelves = shelves
+        self._undo = undo
+
+    def allocate(self, count: int) -> int:
+        """Reserve keys."""
+        return self._shelves.allocate(count, self._undo)
+
+    def known_messages(self, message_ids: Collection[str]) -> set[str]:
+        """Those that are recorded."""
+        known = self._shelves.message_keys
+        return {message_id for message_id in message_ids if message_id in known}
+
+    def identifiers(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str]
+    ) -> list[Identifier]:
+        """What is known of these ids."""
+        names = {(IdKind.USER, value) for value in user_ids}
+        names.update((IdKind.ANONYMOUS, value) for value in anonymous_ids)
+        known = self._shelves.identifiers
+        return [known[name] for name in names if name in known]
+
+    def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
+        """User ids of these persons, and anonymous ids they claimed."""
+        shelves = self._shelves
+        wanted = set(keys)
+        anonymous = {run[0] for key in wanted for run in shelves.claimed.get(key, ())}
+        found = {i for key in wanted for i in _named(shelves, key, IdKind.USER)}
+        found.update(i for key in anonymous for i in _named(shelves, key, IdKind.ANONYMOUS))
+        return list(found)
+
+    def persons(self, keys: Collection[int]) -> list[Person]:
+        """These persons."""
+        known = self._shelves.persons
+        return [known[key] for key in set(keys) if key in known]
+
+    def persons_after(self, key: int, limit: int) -> list[Person]:
+        """The next persons by key."""
+        keys = self._shelves.person_keys
+        start = bisect_right(keys, key)
+        return [self._shelves.persons[key] for key in keys[start : start + limit]]
+
+    def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
+        """Runs of claims, by since."""
+        claims = self._shelves.claims
+        found = [claim for key in set(anonymous_keys) for claim in claims.get(key, {}).values()]
+        return sorted(found, key=lambda claim: (claim.since, claim.anonymous_key))
+
+    def owned_messages(self, owners: Collection[int], since: datetime) -> list[StoredMessage]:
+        """Messages of these owners."""
+        moments = [m for owner in set(owners) for m in self._moments(owner, since)]
+        moments.sort()
+        return [self._shelves.messages[key] for _, key in moments]
+
+    def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
+        """Track messages that the needs name."""
+        found = {key: moment for need in needs for key, moment in self._needed(need)}
+        messages = [self._shelves.messages[key] for _, key in sorted(found.values())]
+        return [PastEvent(m.owner, m.name, m.timestamp, m.body) for m in messages]
+
+    def _needed(self, need: HistoryNeed) -> Iterator[tuple[int, Moment]]:
+        messages = self._shelves.messages
+        for moment in self._moments(need.owner, need.since):
+            message = messages[moment[1]]
+            if message.name in need.names and message.type is MessageType.TRACK:
+                yield moment[1], moment
+
+    def _moments(self, owner: int, since: datetime | None) -> list[Moment]:
+        moments = self._shelves.owned.get(owner, [])
+        return moments if since is None else moments[bisect_left(moments, (since, 0)) :]
+
+    def past_entries(self, rules: Collection[str], person_keys: Collection[int]) -> list[PastEntry]:
+        """Entries of these persons in these rules."""
+        wanted = set(rules)
+        theirs = [self._shelves.entries_of.get(key, {}) for key in set(person_keys)]
+        found = [e for by_rule in theirs for r in wanted for e in by_rule.get(r, {}).values()]
+        return [
+            PastEntry(e.rule, e.person_key, e.timestamp, e.slot, e.state is EntryState.ACTIVE)
+            for e in found
+        ]
+
+    def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
+        """Running entries of these persons."""
+        active = self._shelves.active_of
+        return [entry for key in set(person_keys) for entry in active.get(key, {}).values()]
+
+    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
+        """Running entries that are due."""
+        shelves = self._shelves
+        return [shelves.entries[key] for key in _due(shelves.entry_queue, until, limit)]
+
+    def next_due(self) -> datetime | None:
+        """When something is due next."""
+        shelves = self._shelves
+        queues = (shelves.entry_queue, shelves.delivery_queue)
+        due = [queue[0][0] for queue in queues if queue]
+        due.extend(run.due_at for run in shelves.open_runs.values())
+        return min(due, default=None)
+
+    def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones of these digests."""
+        known = self._shelves.tombstones
+        return [known[digest] for digest in set(digests) if digest in known]
+
+    def due_runs(self, until: datetime) -> list[BroadcastRun]:
+        """Broadcast runs that are due."""
+        due = [run for run in self._shelves.open_runs.values() if run.due_at <= until]
+        return sorted(due, key=lambda run: (run.due_at, run.rule, run.occasion))
+
+    def last_occurrence(self, rule: str) -> datetime | None:
+        """When a broadcast last ran."""
+        return self._shelves.last_runs.get(rule)
+
+    def wording(self, digest: str) -> bytes | None:
+        """The source of a rule."""
+        known = self._shelves.wordings.get(digest)
+        return None if known is None else known[1]
+
+    def lease_deliveries(
+        self, until: datetime, leased_until: datetime, limit: int
+    ) -> list[Delivery]:
+        """Take deliveries that are due."""
+        shelves = self._shelves
+        taken = [shelves.deliveries[key] for key in _due(shelves.delivery_queue, until, limit)]
+        for delivery in taken:
+            shelves.change_delivery(replace(delivery, due_at=leased_until), self._undo)
+        return taken
+
+    def settle(self, settlements: Iterable[Settlement]) -> None:
+        """Write down the end of tries."""
+        for end in settlements:
+            delivery = self._shelves.deliveries.get(end.key)
+            if delivery is None:
+                continue
+            settled = replace(
+                delivery,
+                state=end.state,
+                attempts=end.attempts,
+                due_at=end.due_at,
+                reason=end.reason,
+            )
+            self._shelves.change_delivery(settled, self._undo)
+
+    def flush(self, changes: Changes) -> None:
+        """Write a batch's changes."""
+        write(changes, self._shelves, self._undo)
+
+    def decided(
+        self, person_key: int, rule: str, limit: int
+    ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
+        """A person's decisions for a rule."""
+        shelves = self._shelves
+        entries = shelves.entries_of.get(person_key, {}).get(rule, {}).values()
+        found: list[tuple[tuple[datetime, int, int], Entry | Skips]] = [
+            ((entry.timestamp, entry.message_key, entry.key), entry) for entry in entries
+        ]
+        for moment in shelves.owned.get(person_key, ()):
+            skips = shelves.skips.get(moment[1])
+            if skips and any(verdict[0] == rule for verdict in skips.verdicts):
+                found.append(((*moment, 0), replace(skips, person_key=person_key)))
+        newest = nlargest(limit, found, key=lambda pair: pair[0])
+        return [(shelves.messages.get(order[1]), decision) for order, decision in newest]
+
+    def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
+        """Deliveries in these states."""
+        wanted = set(states)
+        found = [d for d in self._shelves.deliveries.values() if d.state in wanted]
+        return nlargest(limit, found, key=lambda delivery: delivery.key)
+
+    def requests(self, limit: int) -> list[Request]:
+        """The newest requests."""
+        newest = reversed(self._shelves.requests.values())
+        return [request for request, _ in zip(newest, range(limit), strict=False)]
+
+    def trim_skips(self, before: datetime) -> int:
+        """Drop old skips."""
+        skips = self._shelves.skips
+        old = [key for key, record in skips.items() if record.decided_at < before]
+        for key in old:
+            self._undo.drop(skips, key)
+        return len(old)
+
+    def counts(self) -> Counts:
+        """How many of each."""
+        shelves = self._shelves
+        return Counts(
+            messages=len(shelves.messages),
+            persons=len(shelves.persons),
+            entries=len(shelves.entries),
+            deliveries=len(shelves.deliveries),
+        )
+
+
+def _named(shelves: Shelves, key: int, kind: IdKind) -> Iterator[Identifier]:
+    return (i for i in shelves.named.get(key, {}).values() if i.kind is kind)
+
+
+def _due(queue: list[Moment], until: datetime, limit: int) -> list[int]:
+    due = []
+    for moment, key in queue[:limit]:
+        if moment > until:
+            break
+        due.append(key)
+    return due

@@ -1,0 +1,181 @@
+"""Writing a batch's changes into the in-memory store's shelves.
+
+The order is the port's: erasing first, merging second, then what the batch made.
+"""
+
+from dataclasses import replace
+
+from whereupon.state import Changes, Merge, Relationship, Skips
+from whereupon.stores.shelves import Shelves
+from whereupon.stores.undo import Undo
+
+
+def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    """Write everything that a batch made."""
+    for key in changes.forgotten:
+        _forget(key, shelves, undo)
+    for merge in changes.merges:
+        _merge(merge, shelves, undo)
+    _write_messages(changes, shelves, undo)
+    _write_persons(changes, shelves, undo)
+    _write_entries(changes, shelves, undo)
+    _write_objects(changes, shelves, undo)
+    _write_records(changes, shelves, undo)
+
+
+def _write_messages(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    for message in changes.messages:
+        shelves.add_message(message, undo)
+    for key, owner in changes.owners:
+        shelves.move_message(key, owner, undo)
+    for skips in changes.skips:
+        undo.put(shelves.skips, skips.message_key, _joined(shelves, skips))
+
+
+def _joined(shelves: Shelves, skips: Skips) -> Skips:
+    earlier = shelves.skips.get(skips.message_key)
+    if earlier is None:
+        return skips
+    return replace(skips, verdicts=earlier.verdicts + skips.verdicts)
+
+
+def _write_persons(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    for identifier in changes.identifiers:
+        shelves.put_identifier(identifier, undo)
+    for person in changes.persons.values():
+        shelves.put_person(person, undo)
+    for run in changes.dropped_claims:
+        shelves.drop_claim(run, undo)
+    for claim in changes.claims.values():
+        shelves.put_claim(claim, undo)
+
+
+def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    for key, entry in changes.entries.items():
+        if key in changes.new_entries:
+            shelves.add_entry(entry, undo)
+        else:
+            shelves.change_entry(entry, undo)
+    for delivery in changes.deliveries:
+        shelves.add_delivery(delivery, undo)
+    for run in changes.runs.values():
+        shelves.put_run(run, undo)
+
+
+def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    for token, device in changes.devices.items():
+        if device is None:
+            shelves.drop_device(token, undo)
+        else:
+            shelves.put_device(device, undo)
+    for name, thing in changes.things.items():
+        if thing is None:
+            undo.drop(shelves.things, name)
+        else:
+            undo.put(shelves.things, name, thing)
+    for relationship, holds in changes.relationships.items():
+        theirs = shelves.relationships.setdefault(relationship.person_key, {})
+        if holds:
+            undo.put(theirs, relationship, None)
+        else:
+            undo.drop(theirs, relationship)
+
+
+def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    for request in changes.requests:
+        undo.put(shelves.requests, request.message_id, request)
+    for digest, tombstone in changes.tombstones.items():
+        if tombstone is None:
+            undo.drop(shelves.tombstones, digest)
+        else:
+            undo.put(shelves.tombstones, digest, tombstone)
+    for report in changes.reports:
+        undo.put(shelves.reports, report.message_id, report)
+    for wording, source in changes.wordings.items():
+        if wording not in shelves.wordings:
+            undo.put(shelves.wordings, wording, source)
+
+
+def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
+    _forget_asking(key, shelves, undo)
+    gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
+    _blank_runs(gone, shelves, undo)
+    shelves.drop_person(key, undo)
+    for entries in list(shelves.entries_of.get(key, {}).values()):
+        for entry_key in list(entries):
+            shelves.drop_entry(entry_key, undo)
+    for delivery_key in list(shelves.deliveries_of.get(key, ())):
+        shelves.drop_delivery(delivery_key, undo)
+    for token in list(shelves.devices_of.get(key, ())):
+        shelves.drop_device(token, undo)
+    undo.drop(shelves.relationships, key)
+    for merge in list(shelves.merges.values()):
+        if key in (merge.survivor_key, merge.loser_key):
+            undo.drop(shelves.merges, merge.message_id)
+
+
+def _forget_asking(key: int, shelves: Shelves, undo: Undo) -> None:
+    user_ids = {value for _, value in shelves.named.get(key, ())}
+    for request in list(shelves.requests.values()):
+        if request.person in user_ids:
+            undo.put(shelves.requests, request.message_id, replace(request, person=None))
+    for report in list(shelves.reports.values()):
+        if report.person in user_ids:
+            undo.put(shelves.reports, report.message_id, replace(report, person=None))
+
+
+def _forget_names(key: int, shelves: Shelves, undo: Undo) -> set[int]:
+    for name in list(shelves.named.get(key, ())):
+        shelves.drop_identifier(name, undo)
+    gone: set[int] = set()
+    for run in list(shelves.claimed.get(key, ())):
+        shelves.drop_claim(run, undo)
+        if not shelves.claims[run[0]]:  # else it is somebody else's, too
+            gone |= _forget_anonymous(run[0], shelves, undo)
+    return gone
+
+
+def _forget_anonymous(key: int, shelves: Shelves, undo: Undo) -> set[int]:
+    for name in list(shelves.named.get(key, ())):
+        shelves.drop_identifier(name, undo)
+    return shelves.drop_messages(key, undo)
+
+
+def _blank_runs(message_keys: set[int], shelves: Shelves, undo: Undo) -> None:
+    for run in list(shelves.runs.values()):
+        if run.message_key in message_keys:
+            shelves.put_run(replace(run, facts={}), undo)
+
+
+def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
+    loser, survivor = merge.loser_key, merge.survivor_key
+    for _, key in list(shelves.owned.get(loser, ())):
+        shelves.move_message(key, survivor, undo)
+    for identifier in list(shelves.named.get(loser, {}).values()):
+        shelves.put_identifier(replace(identifier, key=survivor), undo)
+    for claim in list(shelves.claimed.get(loser, {}).values()):
+        shelves.put_claim(replace(claim, person_key=survivor), undo)
+    for entries in list(shelves.entries_of.get(loser, {}).values()):
+        for entry in list(entries.values()):
+            shelves.change_entry(replace(entry, person_key=survivor), undo)
+    for delivery in list(shelves.deliveries_of.get(loser, {}).values()):
+        shelves.change_delivery(replace(delivery, person_key=survivor), undo)
+    for device in list(shelves.devices_of.get(loser, {}).values()):
+        shelves.put_device(replace(device, person_key=survivor), undo)
+    shelves.drop_person(loser, undo)
+    _merge_relationships(merge, shelves, undo)
+    _record_merge(merge, shelves, undo)
+
+
+def _merge_relationships(merge: Merge, shelves: Shelves, undo: Undo) -> None:
+    theirs = shelves.relationships.setdefault(merge.survivor_key, {})
+    for tie in undo.drop(shelves.relationships, merge.loser_key) or ():
+        undo.put(theirs, Relationship(merge.survivor_key, tie.type_id, tie.object_id), None)
+
+
+def _record_merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
+    for earlier in list(shelves.merges.values()):
+        if earlier.survivor_key == merge.loser_key:
+            moved = replace(earlier, survivor_key=merge.survivor_key)
+            undo.put(shelves.merges, earlier.message_id, moved)
+    undo.put(shelves.merges, merge.message_id, merge)
