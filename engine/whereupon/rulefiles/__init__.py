@@ -1,0 +1,9 @@
+"""Rule files: the forms they are written in, their JSON Schema, and the way from data to rules.
+
+Nothing here opens a file: `loading` does, and gives each problem its line and column.
+"""
+
+from whereupon.rulefiles.forms import json_schema
+from whereupon.rulefiles.reading import RuleFile, parse_rule_file, rule_from_source
+
+__all__ = ["RuleFile", "json_schema", "parse_rule_file", "rule_from_source"]

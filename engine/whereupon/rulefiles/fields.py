@@ -1,0 +1,161 @@
+"""The kinds of single values that rule files hold, each with its check and its JSON Schema.
+
+A check that fails raises a pydantic error whose type is our stable code, and whose text says what
+to write instead.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, LiteralString
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from whereupon.rulefiles.reserved import action_of
+from whereupon.times import ZERO, parse_duration, parse_instant
+
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DURATION_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "pattern": r"^(\d{1,9}[smhd])+$",
+    "examples": ["90s", "15m", "2h", "7d", "2h10m"],
+}
+
+
+def shown(value: object) -> str:
+    """A value as an error message names it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {value[:60]!r}"
+        case Mapping():
+            return "a mapping"
+        case _:
+            return "a list"
+
+
+def fault(*, code: LiteralString, text: LiteralString, **facts: str) -> PydanticCustomError:
+    """A pydantic error whose type is our code; ``{fact}`` in the text stands for that fact."""
+    return PydanticCustomError(code, text, facts)
+
+
+def _duration(value: object) -> timedelta:
+    duration = parse_duration(value) if isinstance(value, str) else None
+    if duration is None:
+        raise fault(
+            code="bad-duration",
+            text="a duration is a whole number and a unit, such as 90s, 15m, 2h or 7d; this is {found}",
+            found=shown(value),
+        )
+    return duration
+
+
+def _positive(duration: timedelta) -> timedelta:
+    if duration <= ZERO:
+        raise fault(code="bad-duration", text="this duration must be longer than nothing")
+    return duration
+
+
+def _instant(value: object) -> datetime:
+    dated = isinstance(value, str) and _DATE.match(value) is not None
+    instant = parse_instant(value) if dated else None
+    if instant is None:
+        raise fault(
+            code="bad-instant",
+            text="a time is ISO 8601, such as 2026-01-31 or 2026-01-31T09:00:00+01:00; this is {found}",
+            found=shown(value),
+        )
+    return instant
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise fault(
+            code="bad-timezone",
+            text="there is no timezone {name}; write one such as Europe/Paris or UTC",
+            name=repr(name[:60]),
+        ) from None
+    return name
+
+
+def _kebab(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise fault(
+            code="bad-id",
+            text="an id is lower-case letters and digits, with hyphens between, such as sock-thanks",
+        )
+    return text
+
+
+def _not_semantic(name: str) -> str:
+    action = action_of(name)
+    if action is not None:
+        raise fault(
+            code="semantic-event",
+            text="{name} asks for the action {action} and is consumed by it: no rule ever sees it",
+            name=repr(name),
+            action=action,
+        )
+    return name
+
+
+def _star_at_end(name: str) -> str:
+    if "*" in name[:-1]:
+        raise fault(
+            code="unknown-trigger",
+            text="a * may only stand at the end of a name, such as 'Product *'",
+        )
+    return name
+
+
+def there(value: object) -> object:
+    """Refuse a key with nothing after it, which YAML reads as null."""
+    if value is None:
+        raise fault(code="wrong-type", text="nothing is written here: give it a value")
+    return value
+
+
+def _message_path(path: str) -> str:
+    root, _, rest = path.partition(".")
+    if root not in ("properties", "context") or not rest or "" in rest.split("."):
+        raise fault(
+            code="bad-reentry",
+            text="a key is a path into the message, such as properties.order_id; this is {found}",
+            found=shown(path),
+        )
+    return path
+
+
+Id = Annotated[
+    str, AfterValidator(_kebab), Field(json_schema_extra={"pattern": f"^{_ID.pattern}$"})
+]
+Name = Annotated[str, Field(min_length=1)]
+EventName = Annotated[Name, AfterValidator(_not_semantic)]
+NamePattern = Annotated[EventName, AfterValidator(_star_at_end)]
+Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
+MaybeDuration = Annotated[
+    timedelta | None, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)
+]
+MaybeInstant = Annotated[
+    datetime | None,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "examples": ["2026-01-31", "2026-01-31T09:00:00+01:00"]}),
+]
+MaybeName = Annotated[Name | None, BeforeValidator(there)]
+Timezone = Annotated[Name, AfterValidator(_timezone)]
+MessagePath = Annotated[Name, AfterValidator(_message_path)]
+RawCondition = Annotated[
+    JsonValue, BeforeValidator(there), WithJsonSchema({"x-ref": "#/$defs/Condition"})
+]
+"""A condition as it is written; `conditions` reads it."""

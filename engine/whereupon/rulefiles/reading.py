@@ -1,0 +1,207 @@
+"""From one rule file's plain data to a rule, segment, guard or event plan, or to all its problems."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from pydantic import JsonValue, ValidationError
+
+from whereupon.errors import Problem, Severity
+from whereupon.rulefiles import forms
+from whereupon.rulefiles.digests import digest_of, refers_to_itself
+from whereupon.rulefiles.faults import nearest, place_of, problem_from
+from whereupon.rulefiles.parts import (
+    Desk,
+    read_active,
+    read_exits,
+    read_reentry,
+    read_retroactive,
+    read_steps,
+    read_trigger,
+)
+from whereupon.rulefiles.reserved import ACTION_EVENTS, action_of
+from whereupon.rulefiles.salvage import without_faults
+from whereupon.rules import (
+    DEFAULT_MAX_AGE,
+    Consent,
+    EventPlan,
+    EveryTime,
+    Guard,
+    OnSchedule,
+    Retroactive,
+    Rule,
+    RuleKind,
+    Segment,
+)
+
+RuleFile: TypeAlias = Rule | Segment | Guard | EventPlan
+
+_SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+
+
+def parse_rule_file(
+    data: JsonValue, *, stem: str, segments: Mapping[str, JsonValue]
+) -> tuple[RuleFile | None, tuple[Problem, ...]]:
+    """Read one file's content; ``segments`` holds the raw condition of every segment there is.
+
+    All problems are found at once. There is no `RuleFile` when one of them is an error.
+    """
+    if not isinstance(data, dict):
+        message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
+        return None, (Problem((), "wrong-type", f"{message}event: or guard:"),)
+    kind = next((key for key in forms.FILE_FORMS if key in data), None)
+    if kind is None:
+        return None, (_kindless(data),)
+    form, problems = _validated(data, kind)
+    desk = Desk(segments, problems)
+    file = None if form is None else _read(form, data, desk)
+    desk.problems.extend(_id_problems(data.get(kind), kind=kind, stem=stem))
+    if any(p.severity is Severity.ERROR for p in desk.problems):
+        file = None
+    return file, tuple(dict.fromkeys(desk.problems))
+
+
+def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> Rule:
+    """Read a rule again from its stored ``source``; raises ValueError where that is no good rule."""
+    stem = str(source.get("campaign", source.get("broadcast", "")))
+    file, problems = parse_rule_file(dict(source), stem=stem, segments=segments)
+    if isinstance(file, Rule):
+        return file
+    found = "; ".join(p.message for p in problems) or "it is no campaign and no broadcast"
+    message = f"the stored rule {stem!r} cannot be read: {found}"
+    raise ValueError(message)
+
+
+def _kindless(data: Mapping[str, JsonValue]) -> Problem:
+    kinds = tuple(forms.FILE_FORMS)
+    near = next(((key, hint) for key in data if (hint := nearest(key, kinds))), None)
+    if near is not None:
+        return Problem((near[0],), "unknown-key", f"there is no key {near[0]}{near[1]}")
+    message = f"say what this file is: its first key is one of {', '.join(kinds)}, with its id"
+    return Problem((), "missing-key", message)
+
+
+def _validated(
+    data: dict[str, JsonValue], kind: str
+) -> tuple[forms.FileForm | None, list[Problem]]:
+    """The form, or what can be salvaged of it, with the problems of its shape."""
+    model = forms.FILE_FORMS[kind]
+    problems: list[Problem] = []
+    mended = data
+    for attempt in range(3):
+        try:
+            return model.model_validate(mended), problems
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            problems = problems or [problem_from(d, data, kind=kind) for d in details]
+            paths = [place_of(detail, mended) for detail in details]
+            mended = without_faults(mended, paths, roughly=attempt > 0)
+    return None, problems
+
+
+def _id_problems(raw: JsonValue, *, kind: str, stem: str) -> tuple[Problem, ...]:
+    if not isinstance(raw, str) or raw == stem:
+        return ()
+    message = f"the id is the file's name: write {kind}: {stem}, or call the file {raw[:60]}"
+    return (Problem((kind,), "id-not-stem", message),)
+
+
+# --- the kinds ------------------------------------------------------------------------------------
+
+
+def _read(form: forms.FileForm, data: Mapping[str, JsonValue], desk: Desk) -> RuleFile:
+    match form:
+        case forms.CampaignForm():
+            return _campaign(form, data, desk)
+        case forms.BroadcastForm():
+            return _broadcast(form, data, desk)
+        case forms.SegmentForm():
+            return _segment(form, desk)
+        case forms.EventForm():
+            return _event(form, desk)
+        case forms.GuardForm():
+            return _guard(form, desk)
+
+
+def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
+    return Rule(
+        id=form.campaign,
+        kind=RuleKind.CAMPAIGN,
+        description=form.description,
+        triggers=(read_trigger(form.when, desk, kind=RuleKind.CAMPAIGN),),
+        steps=read_steps(form.whereupon, desk),
+        source=data,
+        digest=digest_of(data, desk.segments),
+        where=desk.condition(form.where, ("where",), root="properties"),
+        who=desk.condition(form.who, ("who",), root="person"),
+        reentry=read_reentry(form.reentry),
+        max_age=DEFAULT_MAX_AGE if form.max_age is None else form.max_age,
+        retroactive=read_retroactive(form.retroactive),
+        active=read_active(form.active, desk),
+        exits=read_exits(form.exit, desk),
+    )
+
+
+def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
+    trigger = read_trigger(form.when, desk, kind=RuleKind.BROADCAST)
+    if form.where is not None and isinstance(trigger, OnSchedule):
+        message = "where narrows a message, and a schedule has none; write who for the audience"
+        desk.problems.append(Problem(("where",), "unsupported-key", message))
+    return Rule(
+        id=form.broadcast,
+        kind=RuleKind.BROADCAST,
+        description=form.description,
+        triggers=(trigger,),
+        steps=read_steps(form.whereupon, desk),
+        source=data,
+        digest=digest_of(data, desk.segments),
+        where=desk.condition(form.where, ("where",), root="properties"),
+        who=desk.condition(form.who, ("who",), root="person"),
+        reentry=EveryTime(),
+        max_age=DEFAULT_MAX_AGE if form.max_age is None else form.max_age,
+        retroactive=Retroactive(),
+        active=read_active(form.active, desk),
+        exits=read_exits(form.exit, desk),
+    )
+
+
+def _segment(form: forms.SegmentForm, desk: Desk) -> Segment:
+    who = desk.condition(form.who, ("who",), root="person")
+    if refers_to_itself(form.segment, desk.segments):
+        message = f"{form.segment} is defined by itself, directly or through other segments"
+        desk.problems.append(Problem(("who",), "segment-cycle", message))
+    return Segment(form.segment, form.description, who)
+
+
+def _event(form: forms.EventForm, desk: Desk) -> EventPlan:
+    for name, schema in form.properties.items():
+        declared = schema.get("type")
+        types = declared if isinstance(declared, list) else [declared]
+        for type_ in types:
+            if type_ is not None and type_ not in _SCHEMA_TYPES:
+                message = f"no type {type_!r}{nearest(str(type_), _SCHEMA_TYPES)}"
+                path = ("properties", name, "type")
+                desk.problems.append(Problem(path, "unknown-type", message))
+    name = form.event if form.name is None else form.name
+    return EventPlan(form.event, name, form.description, form.properties)
+
+
+def _guard(form: forms.GuardForm, desk: Desk) -> Guard:
+    for i, action in enumerate(form.actions):
+        if action not in ACTION_EVENTS and (hint := _action_hint(action)):
+            message = f"there is no action {action!r}{hint}"
+            desk.problems.append(Problem(("actions", i), "unknown-action", message))
+    sources = {"server": Consent.RUN, "client": Consent.HOLD}
+    sources |= {source: Consent(consent) for source, consent in form.sources.items()}
+    return Guard(
+        id=form.guard,
+        description=form.description,
+        actions=tuple(form.actions),
+        sources=sources,
+        stale_after=DEFAULT_MAX_AGE if form.stale_after is None else form.stale_after,
+    )
+
+
+def _action_hint(action: str) -> str:
+    """Only a near miss is an error: the host may register actions of its own."""
+    meant = action_of(action)
+    return f"; did you mean {meant}?" if meant else nearest(action, ACTION_EVENTS)
