@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from whereupon.codec import encode
 from whereupon.conditions import Condition
 from whereupon.messages import MessageType
 from whereupon.rules import (
@@ -23,6 +24,7 @@ from whereupon.rules import (
     Segment,
     TrackEvent,
 )
+from whereupon.times import ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Watch:
     names: frozenset[str]
     within: timedelta | None
 
+
+_CACHED_NAMES = 10_000
 
 _MessageName = tuple[MessageType, str]
 
@@ -53,7 +57,6 @@ class RuleIndex:
             self._enrol(rule)
         self.watched_segments = self._watched_segments()
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
-        self.watches = {rule.id: self._watch(rule) for rule in book.rules}
         self.exit_names = frozenset(
             leave.event
             for rule in book.rules
@@ -61,6 +64,7 @@ class RuleIndex:
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
+        self._watch_cache: dict[_MessageName, Watch] = {}
 
     def _enrol(self, rule: Rule) -> None:
         for trigger in rule.triggers:
@@ -90,9 +94,14 @@ class RuleIndex:
 
     def _counted_names(self) -> frozenset[str]:
         names = set(self.segment_watch.names)
-        for watch in self.watches.values():
-            names |= watch.names
+        for rule in self.book.rules:
+            names |= self._watch(rule).names
         return frozenset(names)
+
+    def wording_of(self, rule: Rule) -> bytes:
+        """The rule's wording for keeping: its source, and the segments that it may refer to."""
+        segments = {segment.id: segment.source for segment in self.segments.values()}
+        return encode({"rule": dict(rule.source), "segments": segments})
 
     def naming(self, type_: MessageType, name: str) -> Sequence[Rule]:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
@@ -109,6 +118,33 @@ class RuleIndex:
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
         return any(rule.kind is RuleKind.BROADCAST for rule in self.naming(type_, name))
+
+    def led_to_by(self, rule: Rule) -> list[Rule]:
+        """The rule, and every rule that its steps may lead to."""
+        said = [
+            (MessageType.TRACK, step.event) for step in rule.steps if isinstance(step, TrackEvent)
+        ]
+        return [rule, *(found for found in self.reachable(said) if found.id != rule.id)]
+
+    def watch_for(self, type_: MessageType, name: str) -> Watch:
+        """The past events that such a message may make rules ask about."""
+        place = (type_, name)
+        watch = self._watch_cache.get(place)
+        if watch is None:
+            watch = self.watch_of(self.reachable([place]))
+            if len(self._watch_cache) < _CACHED_NAMES:
+                self._watch_cache[place] = watch
+        return watch
+
+    def watch_of(self, rules: Iterable[Rule]) -> Watch:
+        """The past events that these rules, and the watched segments, ask about together."""
+        watches = [self.segment_watch, *(self._watch(rule) for rule in rules)]
+        asking = [watch for watch in watches if watch.names]
+        names = frozenset[str]().union(*(watch.names for watch in asking))
+        spans = [watch.within for watch in asking]
+        if None in spans:
+            return Watch(names, None)
+        return Watch(names, max((span for span in spans if span is not None), default=ZERO))
 
     def reachable(self, names: Iterable[_MessageName]) -> list[Rule]:
         """Every rule that these messages may lead to, through `track` steps and segments too."""
@@ -141,4 +177,4 @@ def _watch_of(conditions: Iterable[Condition]) -> Watch:
     spans = [performed.within for performed in asked]
     if any(span is None for span in spans):
         return Watch(names, None)
-    return Watch(names, max((span for span in spans if span is not None), default=timedelta(0)))
+    return Watch(names, max((span for span in spans if span is not None), default=ZERO))

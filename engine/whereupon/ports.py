@@ -133,6 +133,10 @@ class Session(Protocol):
         """When the next running entry, broadcast run or pending delivery is due."""
         ...
 
+    def has_tombstones(self) -> bool:
+        """Whether there is any at all; asked for every batch, so that most need no digests."""
+        ...
+
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Those of the digests that have a tombstone."""
         ...
@@ -141,8 +145,12 @@ class Session(Protocol):
         """Broadcast runs that are not done, due at ``until`` or before, by due time."""
         ...
 
-    def last_occurrence(self, rule: str) -> datetime | None:
-        """The timestamp of a broadcast's newest run."""
+    def has_run(self, rule: str, occasion: str) -> bool:
+        """Whether a broadcast's run of that occasion was recorded, done or not."""
+        ...
+
+    def waiting_runs(self) -> list[BroadcastRun]:
+        """Every broadcast run that is not done, by due time."""
         ...
 
     def wording(self, digest: str) -> bytes | None:

@@ -94,10 +94,10 @@ DELIVERY_METRICS = frozenset(
 class Registry:
     """Which event name asks for which action. A value: adding gives another registry."""
 
-    __slots__ = ("_actions", "_by_event", "_folded", "near_miss")
+    __slots__ = ("_by_event", "_folded", "actions", "near_miss")
 
     def __init__(self, actions: tuple[Action, ...] = BUILT_IN) -> None:
-        self._actions = actions
+        self.actions = actions
         self._by_event = {event: action for action in actions for event in action.events}
         self._folded = {_fold(event): event for event in self._by_event}
         self.near_miss = lru_cache(maxsize=4096)(self._near_miss)  # names repeat
@@ -108,7 +108,7 @@ class Registry:
 
     def named(self, name: str) -> Action:
         """The action of that name; raises KeyError."""
-        return next(action for action in self._actions if action.name == name)
+        return next(action for action in self.actions if action.name == name)
 
     def _near_miss(self, event: str) -> str | None:
         """The semantic name that an ordinary event's name nearly is, if any."""

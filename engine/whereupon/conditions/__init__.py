@@ -1,5 +1,4 @@
-"""Conditions: the `where` and `who` of rules, compiled to closures that read a message and its person.
-"""
+"""Conditions: the `where` and `who` of rules, compiled to closures that read a message and its person."""
 
 from whereupon.conditions.parsing import parse_logic
 from whereupon.conditions.values import JsonValue

@@ -9,6 +9,15 @@ that it may need and writes everything that it made.
 """
 
 from whereupon.fold.folding import broadcast_chunk, fold
-from whereupon.fold.working import Folded, Loaded, Settings, Warned
+from whereupon.fold.working import Folded, KeysExhausted, Loaded, Settings, Told, Warned
 
-__all__ = ["Folded", "Loaded", "Settings", "Warned", "broadcast_chunk", "fold"]
+__all__ = [
+    "Folded",
+    "KeysExhausted",
+    "Loaded",
+    "Settings",
+    "Told",
+    "Warned",
+    "broadcast_chunk",
+    "fold",
+]

@@ -57,7 +57,7 @@ def verdict_on(work: Working, message: Message, action: Action) -> Verdict:
         source=message.source,
         detail=verdict.detail,
     )
-    work.out.requests.append(request)
+    work.out.told.append(request)
     work.changes.requests.append(request)
     return verdict
 

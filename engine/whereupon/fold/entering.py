@@ -85,8 +85,10 @@ def choose(work: Working, puttings: Sequence[Putting]) -> dict[tuple[str, int], 
     candidates: dict[str, tuple[Rule, list[int]]] = {}
     for putting in puttings:
         occurrence = putting.occurrence
+        if occurrence.type is None or putting.reason is not None:
+            continue
         for rule in work.index.naming(occurrence.type, occurrence.name):
-            if rule.retroactive.take not in {Take.FIRST, Take.LAST} or putting.reason:
+            if rule.retroactive.take not in {Take.FIRST, Take.LAST}:
                 continue
             if takes_part(rule, case_for(work, putting)):
                 candidates.setdefault(rule.id, (rule, []))[1].append(occurrence.key)
@@ -175,7 +177,7 @@ def report(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> Non
     """Tell the caller of a decision."""
     occurrence, failure = putting.occurrence, verdict.failure
     person = work.persons.get(putting.person_key)
-    work.out.decisions.append(
+    work.out.told.append(
         Decision(
             message_id=occurrence.message_id,
             type=occurrence.type,
@@ -286,11 +288,13 @@ def run(work: Working, entry: Entry) -> None:
         save(work, behind)
         match effect:
             case Delivery():
-                work.changes.deliveries.append(replace(effect, key=work.new_key()))
+                delivery = replace(effect, key=work.new_key())
+                work.changes.deliveries.append(delivery)
+                work.out.told.append(delivery)
             case Said():
                 work.take(_message_of(effect, entry, person, now))
             case StepFailed(position, reason):
-                work.out.warnings.append(
+                work.out.told.append(
                     Warned(
                         "step-failed", entry.occasion, f"{entry.rule} step {position + 1}: {reason}"
                     )

@@ -107,7 +107,7 @@ def _warn_of_near_miss(work: Working, message: Message) -> None:
         text = (
             f"{message.name!r} is an ordinary event and ran nothing; the action's name is {near!r}"
         )
-        work.out.warnings.append(Warned("near-miss", message.message_id, text))
+        work.out.told.append(Warned("near-miss", message.message_id, text))
 
 
 def _silence(work: Working, message: Message, stone: Tombstone) -> None:
@@ -295,7 +295,7 @@ def _putting_of(handed: Handed, now: datetime) -> Putting:
 def broadcast_chunk(
     loaded: Loaded,
     run_: BroadcastRun,
-    rule: Rule,
+    rule: Rule | None,
     audience: Sequence[Person],
     index: RuleIndex,
     settings: Settings,
@@ -306,25 +306,40 @@ def broadcast_chunk(
 
     Args:
         audience: the next persons by key; ``loaded`` holds what conditions ask about them.
+        rule: None where the rulebook has it no more: then nobody is let in.
         last: whether nobody comes after them.
     """
     work = Working(loaded, index, settings)
     work.take = partial(_take, work)
-    occurrence = _occurrence_of_run(run_)
+    admitted = 0
+    if rule is None:
+        last = True
+    elif not rule.active.allows(run_.timestamp):
+        report(work, _putting(_occurrence_of_run(run_), 0, run_.due_at), rule, _INACTIVE)
+        last = True
+    else:
+        admitted = _admit(work, run_, rule, audience)
+        if last and not run_.admitted + admitted:
+            report(work, _putting(_occurrence_of_run(run_), 0, run_.due_at), rule, _NOBODY)
+    work.changes.runs[run_.rule, run_.occasion] = replace(
+        run_, cursor=None if last else audience[-1].key, admitted=run_.admitted + admitted
+    )
+    return work.close()
+
+
+_INACTIVE = Verdict(Reason.INACTIVE)
+_NOBODY = Verdict(Reason.WHO)
+
+
+def _admit(work: Working, run_: BroadcastRun, rule: Rule, audience: Sequence[Person]) -> int:
     admitted = 0
     for person in audience:
-        putting = _putting(occurrence, person.key, run_.due_at)
+        putting = _putting(_occurrence_of_run(run_), person.key, run_.due_at)
         case = case_for(work, putting)
         if rule.who.holds(case.data, case.history):
             admitted += 1
             let_in(work, putting, rule, ENTERED)
-    done = replace(
-        run_, cursor=None if last else audience[-1].key, admitted=run_.admitted + admitted
-    )
-    if last and not done.admitted:
-        report(work, _putting(occurrence, 0, run_.due_at), rule, Verdict(Reason.WHO))
-    work.changes.runs[run_.rule, run_.occasion] = done
-    return work.close()
+    return admitted
 
 
 def _occurrence_of_run(run_: BroadcastRun) -> Occurrence:

@@ -1,11 +1,12 @@
 """The state of one batch while it is folded: what was loaded, and what was made since."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from heapq import heapify
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
@@ -20,6 +21,7 @@ from whereupon.semantics import Registry
 from whereupon.state import (
     Changes,
     Claim,
+    Delivery,
     Entry,
     Identifier,
     IdKind,
@@ -53,7 +55,7 @@ class Loaded:
     """What was read from the store for one batch. The fold reads it and leaves it as it is.
 
     Attributes:
-        first_key: the first of the keys reserved for this batch.
+        first_key, keys: the first of the keys reserved for this batch, and how many there are.
         anonymous_messages: by anonymous key, where the batch may claim: the messages that wait, and,
             where a claim comes out of order, those that a later claim took already.
         moments: the single claims inside a run that the batch may split, by anonymous key.
@@ -61,6 +63,7 @@ class Loaded:
     """
 
     first_key: int
+    keys: int
     known: set[str] = field(default_factory=set)
     users: dict[str, int] = field(default_factory=dict)
     anonymous: dict[str, int] = field(default_factory=dict)
@@ -86,17 +89,28 @@ class Warned:
     message: str
 
 
+Told: TypeAlias = Decision | Delivery | Request | Warned
+"""What the fold tells its caller, in the order in which it happened."""
+
+
 @dataclass(slots=True)
 class Folded:
-    """What one batch made: the changes to write, and what to tell the caller."""
+    """What one batch made: the changes to write, and what to tell the caller.
+
+    Attributes:
+        accepted: messages from outside that were new; those that steps sent do not count.
+        duplicates: the ids of messages that were recorded already.
+    """
 
     changes: Changes = field(default_factory=Changes)
-    decisions: list[Decision] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    warnings: list[Warned] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
+
+
+class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error
+    """The batch needs more keys than were reserved for it."""
 
 
 @dataclass(slots=True)
@@ -192,17 +206,15 @@ class Working:
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}
         self._next_key = loaded.first_key
+        self._end_key = loaded.first_key + loaded.keys
 
     def new_key(self) -> int:
-        """The next of the keys reserved for this batch."""
+        """The next of the keys reserved for this batch; raises `KeysExhausted`."""
         key = self._next_key
+        if key >= self._end_key:
+            raise KeysExhausted
         self._next_key += 1
         return key
-
-    @property
-    def keys_used_up_to(self) -> int:
-        """The first reserved key that is still free."""
-        return self._next_key
 
     # --- messages ---------------------------------------------------------------------------
 
@@ -284,6 +296,9 @@ class Working:
     def close(self) -> Folded:
         """The outcome, without what was made of those erased, and in the names of the merged."""
         gone, changes = self._forgotten, self.changes
+        for digest in self.wordings_used:
+            rule = self.index.by_digest[digest]
+            changes.wordings[digest] = (rule.id, self.index.wording_of(rule))
         for loser in self.moved:
             changes.persons.pop(loser, None)
         if gone or self.moved:

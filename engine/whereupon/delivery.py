@@ -1,0 +1,133 @@
+"""The outbox's other end: due deliveries are handed to channels, retried, and given up at last.
+
+Each delivery is leased in one transaction, handed over outside of any, and settled in another. A
+crash between leaves the lease to run out, and the delivery goes out again under the same idempotency
+key: at least once, never silently.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TextIO
+
+from whereupon.codec import encode
+from whereupon.errors import WhereuponError
+from whereupon.ports import Channel, Clock, Settlement, Store
+from whereupon.state import Delivery, DeliveryState
+
+
+class RetryLater(WhereuponError):  # noqa: N818 - what a channel asks for, no fault
+    """Raised by a channel that cannot take the delivery now.
+
+    Attributes:
+        after: how long to wait at least, as a ``Retry-After`` said; None for the usual backoff.
+    """
+
+    def __init__(self, *, after: timedelta | None = None, reason: str = "asked to wait") -> None:
+        self.after = after
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential backoff: ``first``, doubled each time up to ``longest``, ``tries`` in all.
+
+    The jitter (up to a quarter more) follows from the delivery's idempotency key, so that it spreads
+    a burst and is the same on every machine.
+    """
+
+    tries: int = 8
+    first: timedelta = timedelta(seconds=10)
+    longest: timedelta = timedelta(hours=6)
+    lease: timedelta = timedelta(minutes=5)
+
+    def pause(self, delivery: Delivery, attempts: int) -> timedelta:
+        """How long to wait after that many attempts."""
+        doubled = self.first * 2 ** min(attempts - 1, 40)
+        jitter = int(delivery.idempotency_key[:4], 16) / 0xFFFF / 4
+        return min(doubled, self.longest) * (1 + jitter)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """How a round of dispatching went."""
+
+    sent: int = 0
+    retried: int = 0
+    dead: int = 0
+
+
+class Dispatcher:
+    """Hands due deliveries to the registered channels. Thread-safe; many may share a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        otherwise: Channel,
+        clock: Clock,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._otherwise = otherwise
+        self._clock = clock
+        self._policy = policy or RetryPolicy()
+
+    def dispatch_due(self, limit: int = 100) -> Dispatched:
+        """Hand over everything that is due by now; returns how it went."""
+        total = Dispatched()
+        while leased := self._lease(limit):
+            settlements = [self._hand_over(delivery) for delivery in leased]
+            with self._store.session() as session:
+                session.settle(settlements)
+            total = _counted(total, settlements)
+        return total
+
+    def _lease(self, limit: int) -> list[Delivery]:
+        now = self._clock.now()
+        with self._store.session() as session:
+            return session.lease_deliveries(now, now + self._policy.lease, limit)
+
+    def _hand_over(self, delivery: Delivery) -> Settlement:
+        attempts = delivery.attempts + 1
+        channel = self._channels.get(delivery.channel, self._otherwise)
+        try:
+            channel(delivery)
+        except RetryLater as request:
+            return self._failed(delivery, attempts, str(request), request.after)
+        except Exception as error:  # noqa: BLE001 - the host's code: its failure becomes a record
+            return self._failed(delivery, attempts, f"{type(error).__name__}: {error}", None)
+        now = self._clock.now()
+        return Settlement(delivery.key, DeliveryState.SENT, attempts, now, None)
+
+    def _failed(
+        self, delivery: Delivery, attempts: int, reason: str, after: timedelta | None
+    ) -> Settlement:
+        now = self._clock.now()
+        if attempts >= self._policy.tries:
+            return Settlement(delivery.key, DeliveryState.DEAD, attempts, now, reason)
+        pause = self._policy.pause(delivery, attempts)
+        due_at: datetime = now + max(pause, after or pause)
+        return Settlement(delivery.key, DeliveryState.PENDING, attempts, due_at, reason)
+
+
+def _counted(total: Dispatched, settlements: list[Settlement]) -> Dispatched:
+    states = [settlement.state for settlement in settlements]
+    return Dispatched(
+        total.sent + states.count(DeliveryState.SENT),
+        total.retried + states.count(DeliveryState.PENDING),
+        total.dead + states.count(DeliveryState.DEAD),
+    )
+
+
+def console_channel(stream: TextIO | None = None) -> Channel:
+    """The channel that every name has until the host registers one: it prints one line a delivery."""
+
+    def show(delivery: Delivery) -> None:
+        content = encode(delivery.content).decode()
+        out = stream or sys.stdout
+        out.write(f"[{delivery.channel}] to {delivery.person} ({delivery.rule}): {content}\n")
+
+    return show

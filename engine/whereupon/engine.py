@@ -1,0 +1,441 @@
+"""The engine that a backend embeds: the composition of store, rules, fold, outbox and clock.
+
+Every writing call is one transaction. With ``connection=`` it is the host's own, which is neither
+committed nor rolled back here.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+from whereupon.actions import stance_on
+from whereupon.broadcasting import schedule_broadcasts
+from whereupon.decisions import Decision
+from whereupon.delivery import Dispatched, Dispatcher, RetryPolicy, console_channel
+from whereupon.errors import MessageRejectedError, UnknownNameError
+from whereupon.explaining import Explanation, explain_entry, explain_skip
+from whereupon.fold import Folded, Settings
+from whereupon.identity import IdentityPolicy
+from whereupon.ingesting import Ingested, answer, as_source, read_batch
+from whereupon.loading import open_rules
+from whereupon.matching import RuleIndex
+from whereupon.messages import Message, Origin, Source
+from whereupon.pipeline import DUE_LIMIT, Pipeline
+from whereupon.ports import Channel, Clock, Session, Settlement, Store
+from whereupon.rules import OnCall, Rule, Rulebook
+from whereupon.scheduling import SystemClock, Waker
+from whereupon.semantics import Registry
+from whereupon.state import (
+    BroadcastRun,
+    Changes,
+    Delivery,
+    DeliveryState,
+    Entry,
+    Request,
+)
+from whereupon.stores import open_store
+from whereupon.times import format_instant
+from whereupon.wire import as_json
+
+
+class Options(TypedDict, total=False):
+    """What every message call takes besides its own.
+
+    Attributes:
+        message_id: makes recording idempotent for ever; a fresh one by default.
+        timestamp: when it happened; now by default. Aware, or ISO 8601 text.
+        context: as in the Segment spec.
+        source: the class of sender, ``server`` (the default) or ``client``.
+        connection: the host's own, whose transaction is used.
+    """
+
+    message_id: str
+    timestamp: datetime | str
+    context: Mapping[str, object]
+    source: str
+    connection: object
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a round of due work did: what waits and broadcasts led to, and how dispatching went."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    dispatched: Dispatched = field(default_factory=Dispatched)
+
+
+class Engine:
+    """Messages in, decisions and deliveries out, on one store and one rulebook.
+
+    Thread-safe; several engines, in several processes, may share a store.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rulebook,
+        *,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock or SystemClock()
+        self.pipeline = Pipeline(RuleIndex(rules), settings or settings_for(rules))
+        self._channels: dict[str, Channel] = {}
+        self._dispatcher = Dispatcher(
+            store, self._channels, console_channel(), self.clock, retry or RetryPolicy()
+        )
+        self._waker = Waker(self._run_and_look_ahead, self.clock)
+        with self.store.session() as session:
+            schedule_broadcasts(session, self.pipeline.index, self.clock.now())
+
+    @classmethod
+    def open(
+        cls,
+        store: object = "sqlite:///whereupon.db",
+        *,
+        rules: str | Path | Rulebook | None = None,
+        clock: Clock | None = None,
+        identity: IdentityPolicy | None = None,
+        retry: RetryPolicy | None = None,
+        digest_key: bytes = b"",
+    ) -> Self:
+        """Open an engine.
+
+        Args:
+            store: an SQLAlchemy URL or engine (our tables are made beside the host's own, with the
+                prefix ``whereupon_``), or ``memory://``.
+            rules: the rules folder, or a rulebook; without either nothing triggers.
+            clock: what says the time; the system's by default.
+            identity: the windows of anonymous activity.
+            retry: how deliveries are retried.
+            digest_key: the host's secret under which identifiers of deleted people are hashed.
+
+        Raises:
+            RulesInvalidError: the folder has errors; all of them are in it.
+            StoreError: the store cannot be opened.
+        """
+        book = rules if isinstance(rules, Rulebook) else Rulebook()
+        if isinstance(rules, str | Path):
+            book = open_rules(Path(rules))
+        settings = settings_for(book, identity=identity, digest_key=digest_key)
+        return cls(open_store(store), book, clock=clock, settings=settings, retry=retry)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the background work, if it was started, and let go of the store."""
+        self._waker.stop()
+        self.store.close()
+
+    # --- messages in --------------------------------------------------------------------------
+
+    def track(
+        self,
+        event: str,
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Record that somebody did something (Segment spec, Track).
+
+        Raises:
+            MessageRejectedError: the message cannot be accepted; so for every call of one message.
+        """
+        body = {"type": "track", "event": event, "properties": properties}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def page(
+        self,
+        name: str = "",
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Record that somebody saw a page (Segment spec, Page)."""
+        body = {"type": "page", "name": name, "properties": properties}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def screen(
+        self,
+        name: str = "",
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Record that somebody saw an app's screen (Segment spec, Screen)."""
+        body = {"type": "screen", "name": name, "properties": properties}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def identify(
+        self,
+        user_id: str | None = None,
+        *,
+        anonymous_id: str | None = None,
+        traits: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Say who somebody is (Segment spec, Identify); with an anonymous id it is a claim."""
+        body = {"type": "identify", "traits": traits}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def group(
+        self,
+        group_id: str,
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        traits: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Relate somebody to an object, and describe it (Segment spec, Group)."""
+        body = {"type": "group", "groupId": group_id, "traits": traits}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def alias(self, user_id: str, *, previous_id: str, **options: Unpack[Options]) -> Ingested:
+        """Merge the person of ``previous_id`` into that of ``user_id`` (Segment spec, Alias)."""
+        return self._send({"type": "alias", "userId": user_id, "previousId": previous_id}, options)
+
+    def _send(self, body: Mapping[str, object], options: Options) -> Ingested:
+        wire = {
+            **body,
+            "messageId": options.get("message_id"),
+            "timestamp": options.get("timestamp"),
+            "context": options.get("context"),
+        }
+        ingested = self.ingest(
+            [wire],
+            source=options.get("source", Source.SERVER),
+            connection=options.get("connection"),
+        )
+        if ingested.rejected:
+            fault = ingested.rejected[0]
+            raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
+        return ingested
+
+    def ingest(
+        self, batch: Iterable[object], *, source: str = Source.SERVER, connection: object = None
+    ) -> Ingested:
+        """Take a batch of wire-form messages (dicts in camelCase); bad ones are in the result.
+
+        Args:
+            source: the class of sender, ``server`` or ``client``.
+            connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is used.
+        """
+        reading = read_batch(
+            batch,
+            received_at=self.clock.now(),
+            source=as_source(source),
+            origin=Origin.LIVE,
+            new_id=_fresh_id,
+        )
+        folded = self.take(reading.messages, connection=connection)
+        return answer(folded, reading.rejected)
+
+    def take(
+        self,
+        messages: list[Message],
+        *,
+        until: datetime | None = None,
+        connection: object = None,
+    ) -> Folded:
+        """Take a batch of messages as values, in the order they arrived, in one transaction.
+
+        Args:
+            until: also wake the entries due by then (see `Pipeline.take`).
+        """
+        with self._working(connection) as (session, done):
+            folded = self.pipeline.take(session, messages, until=until)
+            done.append(folded)
+        self._waker.wake()
+        return folded
+
+    @contextmanager
+    def _working(self, connection: object = None) -> Iterator[tuple[Session, list[Folded]]]:
+        done: list[Folded] = []
+        with self.store.session(connection) as session:
+            yield session, done
+        if connection is None:  # the host's transaction may still be rolled back
+            for folded in done:
+                self.pipeline.committed(folded)
+
+    # --- due work -----------------------------------------------------------------------------
+
+    def run_due(self) -> Ran:
+        """Do what is due now: waits that are over, broadcasts, deliveries."""
+        now = self.clock.now()
+        decisions = [
+            told for folded in self.wake(now) for told in folded.told if isinstance(told, Decision)
+        ]
+        return Ran(decisions, self._dispatcher.dispatch_due())
+
+    def wake(self, until: datetime) -> Iterator[Folded]:
+        """Wake entries and broadcasts due by ``until``, one transaction at a time; nothing is sent."""
+        while True:
+            with self._working() as (session, done):
+                schedule_broadcasts(session, self.pipeline.index, until)
+                runs = session.due_runs(until)
+                due = session.due_entries(until, 1)
+                if runs and (not due or (due[0].due_at or until) > runs[0].due_at):
+                    done.append(self.pipeline.send(session, runs[0]))
+                elif due:
+                    limit = runs[0].due_at if runs else until
+                    done.append(self.pipeline.take(session, [], until=limit))
+                else:
+                    return
+            yield from done
+
+    def trigger(
+        self,
+        broadcast: str,
+        *,
+        properties: Mapping[str, object] | None = None,
+        key: str | None = None,
+        connection: object = None,
+    ) -> None:
+        """Start a broadcast whose ``when`` is ``api``.
+
+        Args:
+            properties: what its templates and `who` see as ``properties``.
+            key: makes it idempotent: the same key starts it once, ever.
+
+        Raises:
+            UnknownNameError: there is no such broadcast, or it does not take ``api``.
+        """
+        rule = self._callable_broadcast(broadcast)
+        now = self.clock.now()
+        occasion = f"{rule.id}:{key or _fresh_id()}"
+        run = BroadcastRun(
+            rule=rule.id,
+            digest=rule.digest,
+            occasion=occasion,
+            timestamp=now,
+            due_at=now,
+            cursor=0,
+            facts={
+                "timestamp": format_instant(now),
+                "properties": as_json(dict(properties or {})),
+                "context": {},
+            },
+        )
+        changes = Changes(runs={(rule.id, occasion): run})
+        changes.wordings[rule.digest] = (rule.id, self.pipeline.index.wording_of(rule))
+        with self.store.session(connection) as session:
+            if not session.has_run(rule.id, occasion):
+                session.flush(changes)
+        self._waker.wake()
+
+    def _callable_broadcast(self, name: str) -> Rule:
+        book = self.pipeline.index.book
+        known = [r for r in book.rules if any(isinstance(t, OnCall) for t in r.triggers)]
+        for rule in known:
+            if rule.id == name:
+                return rule
+        raise UnknownNameError(
+            kind="broadcast for `api`", name=name, known=tuple(rule.id for rule in known)
+        )
+
+    def start(self) -> None:
+        """Have due work done in the background, by one thread that wakes when the next is due."""
+        self._waker.start()
+
+    def _run_and_look_ahead(self) -> datetime | None:
+        self.run_due()
+        with self.store.session() as session:
+            return session.next_due()
+
+    # --- channels -----------------------------------------------------------------------------
+
+    def channel(self, name: str) -> Callable[[Channel], Channel]:
+        """Register a function as the channel of that name; ``send: NAME`` hands deliveries to it.
+
+        It gets one `Delivery` and raises to have it tried again (`RetryLater` says when). A name
+        without a channel prints to the console.
+        """
+
+        def register(function: Channel) -> Channel:
+            self._channels[name] = function
+            return function
+
+        return register
+
+    # --- questions ----------------------------------------------------------------------------
+
+    def explain(self, person: str, rule: str, *, limit: int = 20) -> list[Explanation]:
+        """Why somebody did, or did not, enter a rule: one explanation a message, newest first.
+
+        Args:
+            person: one of their user ids.
+
+        Raises:
+            UnknownNameError: nobody is known by that id.
+        """
+        with self.store.session() as session:
+            known = session.identifiers([person], [])
+            if not known:
+                raise UnknownNameError(kind="person", name=person)
+            decided = session.decided(known[0].key, rule, limit)
+        current = self.pipeline.index.by_id.get(rule)
+        explanations = [
+            explain_entry(verdict, message, person, current)
+            if isinstance(verdict, Entry)
+            else explain_skip(verdict, message, person, rule, current)
+            for message, verdict in decided
+            if isinstance(verdict, Entry) or message is not None
+        ]
+        return [explanation for explanation in explanations if explanation is not None]
+
+    def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
+        """Deliveries in these states (all by default), newest first."""
+        with self.store.session() as session:
+            return session.deliveries(states or tuple(DeliveryState), limit)
+
+    def retry(self, delivery: Delivery) -> None:
+        """Put a dead delivery back into the outbox, due now, under its old idempotency key."""
+        settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
+        with self.store.session() as session:
+            session.settle([settlement])
+        self._waker.wake()
+
+    def requests(self, limit: int = 100) -> list[Request]:
+        """What semantic events asked for, and what became of it, newest first."""
+        with self.store.session() as session:
+            return session.requests(limit)
+
+
+def settings_for(
+    book: Rulebook, *, identity: IdentityPolicy | None = None, digest_key: bytes = b""
+) -> Settings:
+    """The fold's settings under a rulebook's guard files."""
+    registry = Registry()
+    return Settings(
+        identity=identity or IdentityPolicy(),
+        registry=registry,
+        stances={action.name: stance_on(action, book.guards) for action in registry.actions},
+        digest_key=digest_key,
+    )
+
+
+def _fresh_id() -> str:
+    return secrets.token_hex(12)

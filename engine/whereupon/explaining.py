@@ -1,0 +1,158 @@
+"""Decisions as sentences that a marketer understands: why somebody did, or did not, enter a rule."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from whereupon.codec import encode
+from whereupon.decisions import Decision, Outcome, Reason
+from whereupon.rules import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
+from whereupon.state import Entry, Skips, StoredMessage
+from whereupon.times import format_duration, format_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One decision about one message, explained.
+
+    Attributes:
+        subject: what was decided on: the message's name or type; for a scheduled broadcast its time.
+        reworded: the rule has changed since.
+        sentence: the whole in one sentence.
+    """
+
+    message_id: str
+    subject: str
+    timestamp: datetime
+    decided_at: datetime
+    rule: str
+    person: str
+    outcome: Outcome
+    reason: str | None
+    retroactive: bool
+    reworded: bool
+    sentence: str
+
+
+def explain_entry(
+    entry: Entry, message: StoredMessage | None, person: str, rule: Rule | None
+) -> Explanation:
+    """Why somebody entered."""
+    subject = _subject(message, entry.occasion)
+    how = (
+        ", retroactively: it was anonymous until they were identified" if entry.retroactive else ""
+    )
+    sentence = (
+        f"{person} entered {entry.rule} by {subject} of {format_instant(entry.timestamp)}{how}; "
+        f"the entry is {entry.state}."
+    )
+    return Explanation(
+        entry.occasion,
+        subject,
+        entry.timestamp,
+        entry.entered_at,
+        entry.rule,
+        person,
+        Outcome.ENTERED,
+        None,
+        entry.retroactive,
+        rule is not None and rule.digest != entry.digest,
+        sentence,
+    )
+
+
+def explain_skip(
+    skips: Skips, message: StoredMessage, person: str, rule_id: str, rule: Rule | None
+) -> Explanation | None:
+    """Why somebody did not enter; None where these skips say nothing of the rule."""
+    for named, digest, reason, condition, values in skips.verdicts:
+        if named != rule_id:
+            continue
+        subject = _subject(message, message.message_id)
+        because = sentence_for(Reason(reason), condition, values, rule)
+        sentence = (
+            f"{person} did not enter {rule_id} by {subject} of "
+            f"{format_instant(message.timestamp)}: {because}."
+        )
+        return Explanation(
+            message.message_id,
+            subject,
+            message.timestamp,
+            skips.decided_at,
+            rule_id,
+            person,
+            Outcome.SKIPPED,
+            reason,
+            skips.retroactive,
+            rule is not None and rule.digest != digest,
+            sentence,
+        )
+    return None
+
+
+def describe(decision: Decision, rule: Rule | None) -> str:
+    """A fresh decision's reason as words; empty when the person entered."""
+    if decision.reason is None:
+        return ""
+    return sentence_for(decision.reason, decision.condition, decision.values, rule)
+
+
+def sentence_for(
+    reason: Reason, condition: str | None, values: Mapping[str, JsonValue], rule: Rule | None
+) -> str:
+    """A skip's reason as a clause, without a full stop."""
+    match reason:
+        case Reason.WHERE | Reason.WHO | Reason.KEY_MISSING:
+            return _failing(condition or "its condition holds", values)
+        case Reason.REENTRY:
+            return _reentry(rule)
+        case Reason.TOO_OLD:
+            limit = format_duration(rule.max_age) if rule else "max_age"
+            return f"it was too old to trigger (limit {limit})"
+        case _:
+            return _CLAUSES[reason]
+
+
+def _failing(condition: str, values: Mapping[str, JsonValue]) -> str:
+    seen = ", ".join(
+        f"{name.split('.', 1)[-1]} was {_shown(value)}" for name, value in values.items()
+    )
+    return f"the rule asks that {condition}" + (f", but {seen}" if seen else "")
+
+
+def _shown(value: JsonValue) -> str:
+    return "missing" if value is None else encode(value).decode()
+
+
+def _reentry(rule: Rule | None) -> str:
+    match rule.reentry if rule else None:
+        case Once():
+            return "they had entered before, and the rule lets each person in once"
+        case OncePer(period):
+            return f"they had an entry less than {format_duration(period)} away"
+        case OncePerKey(path):
+            return f"they had entered before with the same {'.'.join(path)}"
+        case NotWhileActive():
+            return "their earlier entry was still running"
+        case EveryTime() | None:
+            return "they had entered before"
+
+
+_CLAUSES = {
+    Reason.RETROACTIVE_OFF: "it was anonymous, and the rule does not look back",
+    Reason.RETROACTIVE_TAKE: "the rule takes only one of the messages that a claim brings",
+    Reason.INACTIVE: "the rule was not active then",
+    Reason.SUPPRESSED: "the person is suppressed",
+    Reason.DELETED: "it happened before the person was deleted",
+    Reason.SOURCE: "a broadcast is triggered by a server only, and a client sent it",
+    Reason.LOOP: "too many steps had led to one another",
+    Reason.CLAIMED_BEFORE: "somebody else's claim had put it to the rules already",
+}
+
+
+def _subject(message: StoredMessage | None, occasion: str) -> str:
+    if message is None:
+        return occasion
+    return message.name or message.type

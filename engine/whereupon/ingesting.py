@@ -1,0 +1,104 @@
+"""From what a sender hands over to messages and rejections, and what to answer."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from whereupon.decisions import Decision
+from whereupon.errors import MessageRejectedError
+from whereupon.fold import Folded, Warned
+from whereupon.messages import Message, Origin, Source
+from whereupon.state import Request
+from whereupon.wire import MAX_BATCH_MESSAGES, Arrival, as_json, parse_message, unfold_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message that was not accepted: its place in the batch (from 0), a stable code, a sentence."""
+
+    index: int
+    code: str
+    message: str
+    field: str = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of a batch.
+
+    Attributes:
+        accepted: how many messages were new, and are recorded now.
+        duplicates: how many had been recorded before, by their message id.
+        rejected: those that cannot be accepted; the rest went in.
+        decisions, requests, warnings: what the accepted ones led to at once.
+    """
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reading:
+    """A batch, read: the messages that can be accepted, and those that cannot."""
+
+    messages: list[Message] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+def read_batch(
+    batch: Iterable[object],
+    *,
+    received_at: datetime,
+    source: Source,
+    origin: Origin,
+    new_id: Callable[[], str],
+) -> Reading:
+    """Read the host's wire-form messages; a ``batch`` body among them counts as its items."""
+    reading = Reading()
+    for index, raw in enumerate(_items(batch)):
+        arrival = Arrival(received_at, source, new_id(), origin)
+        try:
+            if index >= MAX_BATCH_MESSAGES:
+                raise MessageRejectedError(
+                    code="batch-too-large",
+                    field="batch",
+                    reason=f"a batch has at most {MAX_BATCH_MESSAGES} messages; send the rest again",
+                )
+            reading.messages.append(parse_message(as_json(raw), arrival))
+        except MessageRejectedError as error:
+            reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
+    return reading
+
+
+def _items(batch: Iterable[object]) -> Iterable[object]:
+    for raw in batch:
+        if isinstance(raw, dict) and isinstance(raw.get("batch"), list):
+            yield from unfold_batch(raw)
+        else:
+            yield raw
+
+
+def answer(folded: Folded, rejected: list[Rejected]) -> Ingested:
+    """What to tell the sender."""
+    told = folded.told
+    return Ingested(
+        accepted=folded.accepted,
+        duplicates=len(folded.duplicates),
+        rejected=rejected,
+        decisions=[each for each in told if isinstance(each, Decision)],
+        requests=[each for each in told if isinstance(each, Request)],
+        warnings=[each for each in told if isinstance(each, Warned)],
+    )
+
+
+def as_source(source: str) -> Source:
+    """The class of sender of that name; raises ValueError naming those there are."""
+    try:
+        return Source(source)
+    except ValueError:
+        message = f"there is no source {source!r}; there are: {', '.join(Source)}"
+        raise ValueError(message) from None
