@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from whereupon.conditions.coercion import as_double, as_text
 from whereupon.conditions.comparing import loosely_equal
 from whereupon.conditions.condition import Evaluator, History, Performed
+from whereupon.conditions.reading import WITHIN
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.variables import follow
 from whereupon.times import ZERO, parse_duration, parse_instant
@@ -36,7 +37,7 @@ def asking(performed: Performed) -> Evaluator:
 
 def addition(name: str, read: Evaluator, fixed: JsonValue) -> Evaluator:
     """The closure of ``{name: [variable, fixed]}``."""
-    if name == "@within":
+    if name == WITHIN:
         return _within(read, parse_duration(as_text(fixed)) or ZERO)
     holds = ADDITIONS[name](fixed)
 
@@ -138,4 +139,4 @@ ADDITIONS: Final[Mapping[str, Callable[[JsonValue], Test]]] = MappingProxyType(
         "@after": _after,
     }
 )
-NAMES: Final = (*ADDITIONS, "@within", PERFORMED)
+NAMES: Final = (*ADDITIONS, WITHIN, PERFORMED)

@@ -42,17 +42,38 @@ def _quick(call: Call) -> Evaluator | None:
         return shortcuts.reader(own_path)
     if len(call.operands) != 2:  # noqa: PLR2004 - a variable and a fixed value
         return None
-    path, fixed = _fixed_path(call.operands[0]), call.operands[1]
-    if path is None:
+    first, second = call.operands
+    path = _fixed_path(first)
+    if path is not None:
+        return _beside(call.operator, path, second, required=False)
+    required = _required_path(first) if call.operator == "and" else None
+    if required is None or not isinstance(second, Call) or len(second.operands) != 2:  # noqa: PLR2004
         return None
+    left, right = second.operands
+    if _fixed_path(left) != required or isinstance(right, Call):
+        return None
+    return _beside(second.operator, required, right, required=True)
+
+
+def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Evaluator | None:
+    """A closure for a variable beside a fixed value; nothing holds for null where it is required."""
     read = shortcuts.reader(path)
-    if call.operator in additions.NAMES:
-        return additions.addition(call.operator, read, cast("JsonValue", fixed))
-    if fixed is None and call.operator in {"==", "!="}:
-        return shortcuts.presence(read, wanted=call.operator == "!=")
     if isinstance(fixed, str | int | float) and shortcuts.is_plain(fixed):
-        return shortcuts.shortcut(call.operator, read, fixed)
+        quick = shortcuts.shortcut(operator, read, fixed, required=required)
+        if quick is not None:
+            return quick
+    if operator in additions.NAMES:
+        return additions.addition(operator, read, cast("JsonValue", fixed))
+    if fixed is None and operator in {"==", "!="} and not required:
+        return shortcuts.presence(read, wanted=operator == "!=")
     return None
+
+
+def _required_path(node: Node) -> str | None:
+    """The path of ``{"!=": [variable, null]}``."""
+    if not isinstance(node, Call) or node.operator != "!=" or len(node.operands) != 2:  # noqa: PLR2004
+        return None
+    return _fixed_path(node.operands[0]) if node.operands[1] is None else None
 
 
 def _fixed_path(node: Node) -> str | None:

@@ -10,6 +10,9 @@ from whereupon.conditions.values import ROOTS, UNDEFINED, JsonValue
 LOOPS: Final = ("map", "filter", "all", "none", "some", "reduce")
 """The operators whose second operand reads an item of a list, not the data."""
 
+WITHIN: Final = "@within"
+"""The one operator that reads something that is not among its operands: the timestamp."""
+
 
 def operands_of(logic: dict[str, JsonValue]) -> tuple[str, list[JsonValue]]:
     """An operator and its operands; a single operand may stand without a list."""
@@ -25,7 +28,10 @@ def variables_of(logic: JsonValue) -> Iterator[str]:
     if not isinstance(logic, dict) or not is_call(logic):
         return
     name, operands = operands_of(logic)
-    if name == "var":
+    if name == WITHIN:
+        yield from variables_of(operands)
+        yield "timestamp"
+    elif name == "var":
         yield from _paths(operands[:1] or [""])
         yield from variables_of(operands[1:])
     elif name in {"missing", "missing_some"}:

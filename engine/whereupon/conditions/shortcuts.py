@@ -47,13 +47,19 @@ def is_plain(value: object) -> bool:
     return isinstance(value, str)
 
 
-def shortcut(operator: str, read: Evaluator, operand: str | float) -> Evaluator | None:
-    """The closure for ``{operator: [variable, operand]}``, where there is one."""
+def shortcut(
+    operator: str, read: Evaluator, operand: str | float, *, required: bool = False
+) -> Evaluator | None:
+    """The closure for ``{operator: [variable, operand]}``, where there is one.
+
+    Where the variable is ``required``, null satisfies nothing: this is then the closure for that
+    comparison and ``{"!=": [variable, null]}``, which reads the variable once.
+    """
     if isinstance(operand, str):
         equal = _EQUALITY.get(operator)
-        return _beside_text(read, operand, wanted=equal) if equal is not None else None
+        return None if equal is None else _beside_text(read, operand, equal, required=required)
     pair = _COMPARISONS.get(operator)
-    return _beside_number(read, operand, *pair) if pair else None
+    return None if pair is None else _beside_number(read, operand, *pair, required=required)
 
 
 def presence(read: Evaluator, *, wanted: bool) -> Evaluator:
@@ -66,21 +72,33 @@ def presence(read: Evaluator, *, wanted: bool) -> Evaluator:
     return test
 
 
-def _beside_text(read: Evaluator, operand: str, *, wanted: bool) -> Evaluator:
+def _beside_text(
+    read: Evaluator,
+    operand: str,
+    wanted: bool,
+    *,
+    required: bool,
+) -> Evaluator:
     def test(data: JsonValue, history: History) -> JsonValue:
         value = read(data, history)
         if type(value) is str:
             return (value == operand) is wanted
+        if required and (value is None or value is UNDEFINED):
+            return False
         return comparing.loosely_equal(value, operand) is wanted
 
     return test
 
 
-def _beside_number(read: Evaluator, operand: float, quick: _Quick, general: _General) -> Evaluator:
+def _beside_number(
+    read: Evaluator, operand: float, quick: _Quick, general: _General, *, required: bool
+) -> Evaluator:
     def test(data: JsonValue, history: History) -> JsonValue:
         value = read(data, history)
         if type(value) is int or type(value) is float:
             return quick(value, operand)
+        if required and (value is None or value is UNDEFINED):
+            return False
         return general(value, operand)
 
     return test

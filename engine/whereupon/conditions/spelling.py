@@ -35,25 +35,27 @@ _OPERANDS = {
     "and": (1, None),
     "or": (1, None),
 }
-_INFINITE = {math.inf, -math.inf}
+_MEANT = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "not": "!"}
 _ORDERING = ("<", "<=", ">", ">=")
 
 
 def too_large(value: JsonValue, path: Path) -> Problem | None:
-    """Say so if a value is deeper or larger than a condition may be. A loop: any depth is safe."""
-    waiting, count = [(value, 0)], 0
+    """The first part that is too deep, too much or no number of JSON. A loop: any depth is safe."""
+    waiting, count = [(value, path)], 0
     while waiting:
-        item, depth = waiting.pop()
+        item, place = waiting.pop()
         count += 1
-        if depth > DEEPEST:
+        if len(place) - len(path) > DEEPEST:
             text = f"this is nested more than {DEEPEST} deep; split it, or use a segment"
             return Problem(path, "too-deep", text)
         if count > LARGEST:
             text = f"this has more than {LARGEST} values, segments included; split it into rules"
             return Problem(path, "too-large", text)
+        if isinstance(item, int | float) and not math.isfinite(as_double(item)):
+            return Problem(place, "bad-number", "this is no number of JSON; write one below 1e308")
         if isinstance(item, dict | list):
-            inner = item.values() if isinstance(item, dict) else item
-            waiting.extend((each, depth + 1) for each in inner)
+            inner = item.items() if isinstance(item, dict) else enumerate(item)
+            waiting.extend((each, (*place, key)) for key, each in inner)
     return None
 
 
@@ -73,8 +75,6 @@ def _problems(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator
         for position, item in enumerate(logic):
             yield from _problems(item, (*path, position), present)
         return
-    if isinstance(logic, int) and as_double(logic) in _INFINITE:
-        yield Problem(path, "bad-number", "this number is too large; write one below 1e308")
     if not isinstance(logic, dict) or not is_call(logic):
         return
     name, operands = operands_of(logic)
@@ -93,7 +93,8 @@ def _of_call(
     name: str, operands: list[JsonValue], path: Path, present: frozenset[str]
 ) -> Iterator[Problem]:
     if name not in STANDARD:
-        text = f"there is no operator {name!r} in JSONLogic; {did_you_mean(name, STANDARD)}"
+        hint = f"write {_MEANT[name]!r}" if name in _MEANT else did_you_mean(name, STANDARD)
+        text = f"there is no operator {name!r} in JSONLogic; {hint}"
         yield Problem(path, "unknown-operator", text)
         return
     fewest, most = _OPERANDS.get(name, (0, None))
