@@ -13,4 +13,6 @@ def open_store(url_or_engine: object) -> Store:
     """The store at an SQLAlchemy URL or behind an SQLAlchemy engine; ``memory://`` keeps nothing."""
     if url_or_engine == "memory://":
         return MemoryStore()
-    raise NotImplementedError
+    from whereupon.stores.sql import SqlStore  # noqa: PLC0415 - a third of a second that memory saves
+
+    return SqlStore(url_or_engine)

@@ -1,0 +1,109 @@
+"""Where databases differ: the one seam between the store's statements and a database.
+
+A statement is compiled once, to a driver string with positional parameters, and is run as that:
+level with the bare driver. Another database is one more subclass of `Database`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Engine,
+    FromClause,
+    Table,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+
+Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
+Parameters: TypeAlias = tuple[object, ...]
+
+
+class Statement:
+    """A compiled statement and the order of its parameters, some of which it knows itself."""
+
+    __slots__ = ("_fixed", "_names", "sql")
+
+    def __init__(self, sql: str, names: Sequence[str], fixed: Mapping[str, object]) -> None:
+        self.sql = sql
+        self._names = tuple(names)
+        self._fixed = fixed
+
+    def run(self, connection: Connection, **values: object) -> CursorResult[Any]:
+        """Run it once."""
+        bound = {**self._fixed, **values}
+        return connection.exec_driver_sql(self.sql, tuple(bound[name] for name in self._names))
+
+    def fetch(self, connection: Connection, **values: object) -> Rows:
+        """Run it once and take all rows."""
+        return self.run(connection, **values).all()
+
+    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Run it for each row of parameters, which are in the statement's own order."""
+        if rows:
+            connection.exec_driver_sql(self.sql, rows)
+
+
+class Database(ABC):
+    """What the store needs of a database beyond portable SQL."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def compile(self, clause: ClauseElement, *, given: Sequence[str] | None = None) -> Statement:
+        """Compile once; values are bound by name when it runs.
+
+        Args:
+            clause: what to compile.
+            given: the columns that an insert binds, in the table's order; by default all.
+        """
+        columns = None if given is None else list(given)
+        compiled = clause.compile(dialect=self._dialect, column_keys=columns)
+        if not isinstance(compiled, SQLCompiler):  # DDL, which the store leaves to SQLAlchemy
+            message = f"{type(clause).__name__} takes no parameters"
+            raise TypeError(message)
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return Statement(str(compiled), compiled.positiontup or (), fixed)
+
+    @abstractmethod
+    def session(self, engine: Engine) -> AbstractContextManager[Connection]:
+        """A connection in a transaction of its own that may write from its start."""
+
+    @abstractmethod
+    def join(self, connection: Connection) -> None:
+        """Make ready to write in a host's transaction, which stays the host's."""
+
+    @abstractmethod
+    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """That a column's value is one of the members bound as ``name``."""
+
+    @abstractmethod
+    def members(self, values: Collection[int] | Collection[str]) -> object:
+        """Members, as they are bound."""
+
+    @abstractmethod
+    def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
+        """Rows of numbers, as they are bound for `needs`."""
+
+    @abstractmethod
+    def needs(self) -> FromClause:
+        """The rows bound as ``needs``: owner, since and name_id, all of them numbers."""
+
+    @abstractmethod
+    def upsert(
+        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+    ) -> ClauseElement:
+        """Insert a row, or change the one that has the same ``on``.
+
+        Args:
+            table: where.
+            on: the columns of a uniqueness.
+            change: the columns to change; with none, the row that is there stays as it is.
+            append: those of them whose new text goes behind the old, after a comma.
+        """

@@ -1,0 +1,222 @@
+"""What a session on a database answers. Each answer is one statement, whatever is asked."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from heapq import nlargest
+from typing import TypeAlias
+
+from sqlalchemy import Connection
+
+from whereupon.messages import MessageType
+from whereupon.ports import Counts, HistoryNeed
+from whereupon.state import (
+    BroadcastRun,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Entry,
+    EntryState,
+    Identifier,
+    IdKind,
+    PastEntry,
+    PastEvent,
+    Person,
+    Request,
+    Skips,
+    StoredMessage,
+    Tombstone,
+)
+from whereupon.stores import rows
+from whereupon.stores.dialects import Database
+from whereupon.stores.names import Names
+from whereupon.stores.selects import Selects
+from whereupon.times import as_micros, from_micros
+
+_BEFORE_TIME = -(2**63)
+
+_Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
+"""A decision behind its place in time: timestamp, message key, entry key."""
+
+
+class Reading:
+    """The reads of `whereupon.ports.Session`, which says what each answers."""
+
+    def __init__(
+        self, connection: Connection, database: Database, selects: Selects, names: Names
+    ) -> None:
+        self._connection = connection
+        self._database = database
+        self._selects = selects
+        self._names = names
+
+    def known_messages(self, message_ids: Collection[str]) -> set[str]:
+        """Those that are recorded."""
+        ids = self._database.members(message_ids)
+        return {row[0] for row in self._selects.known_messages.fetch(self._connection, ids=ids)}
+
+    def identifiers(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str]
+    ) -> list[Identifier]:
+        """What is known of these ids."""
+        asked = ((IdKind.USER, user_ids), (IdKind.ANONYMOUS, anonymous_ids))
+        return [found for kind, ids in asked if ids for found in self._identifiers(kind, ids)]
+
+    def _identifiers(self, kind: IdKind, ids: Collection[str]) -> Iterator[Identifier]:
+        members = self._database.members(ids)
+        found = self._selects.identifiers.fetch(self._connection, kind=kind.value, ids=members)
+        return map(rows.identifier_from, found)
+
+    def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
+        """User ids of these persons, and anonymous ids they claimed."""
+        members = self._database.members(keys)
+        found = self._selects.identifiers_of.fetch(self._connection, keys=members)
+        return list(map(rows.identifier_from, found))
+
+    def persons(self, keys: Collection[int]) -> list[Person]:
+        """These persons."""
+        members = self._database.members(keys)
+        found = self._selects.persons.fetch(self._connection, keys=members)
+        return list(map(rows.person_from, found))
+
+    def persons_after(self, key: int, limit: int) -> list[Person]:
+        """The next persons by key."""
+        found = self._selects.persons_after.fetch(self._connection, key=key, limit=limit)
+        return list(map(rows.person_from, found))
+
+    def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
+        """Runs of claims, by since."""
+        members = self._database.members(anonymous_keys)
+        found = self._selects.claims.fetch(self._connection, keys=members)
+        return list(map(rows.claim_from, found))
+
+    def owned_messages(self, owners: Collection[int], since: datetime) -> list[StoredMessage]:
+        """Messages of these owners."""
+        found = self._selects.owned_messages.fetch(
+            self._connection, keys=self._database.members(owners), since=as_micros(since)
+        )
+        return list(map(rows.message_from, found))
+
+    def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
+        """Track messages that the needs name."""
+        track = MessageType.TRACK.value
+        names = {(track, name) for need in needs for name in need.names}
+        numbers = self._names.find(self._connection, names)
+        wanted = self._database.rows(_ranges(needs, numbers))
+        said = {number: name for (_, name), number in numbers.items()}
+        found = self._selects.history.fetch(self._connection, needs=wanted)
+        return [PastEvent(owner, said[n], from_micros(at), body) for owner, n, at, body in found]
+
+    def past_entries(self, rules: Collection[str], person_keys: Collection[int]) -> list[PastEntry]:
+        """Entries of these persons in these rules."""
+        found = self._selects.past_entries.fetch(
+            self._connection,
+            rules=self._database.members(rules),
+            keys=self._database.members(person_keys),
+        )
+        active = EntryState.ACTIVE.value
+        return [
+            PastEntry(rule, person_key, from_micros(timestamp), slot, state == active)
+            for rule, person_key, timestamp, slot, state in found
+        ]
+
+    def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
+        """Running entries of these persons."""
+        members = self._database.members(person_keys)
+        found = self._selects.active_entries.fetch(self._connection, keys=members)
+        return list(map(rows.entry_from, found))
+
+    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
+        """Running entries that are due."""
+        found = self._selects.due_entries.fetch(
+            self._connection, until=as_micros(until), limit=limit
+        )
+        return list(map(rows.entry_from, found))
+
+    def next_due(self) -> datetime | None:
+        """When something is due next."""
+        found = self._selects.next_due.fetch(self._connection)
+        return min((from_micros(due) for (due,) in found if due is not None), default=None)
+
+    def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones of these digests."""
+        members = self._database.members([digest.hex() for digest in digests])
+        found = self._selects.tombstones.fetch(self._connection, digests=members)
+        return list(map(rows.tombstone_from, found))
+
+    def due_runs(self, until: datetime) -> list[BroadcastRun]:
+        """Broadcast runs that are due."""
+        found = self._selects.due_runs.fetch(self._connection, until=as_micros(until))
+        return list(map(rows.run_from, found))
+
+    def last_occurrence(self, rule: str) -> datetime | None:
+        """When a broadcast last ran."""
+        ((timestamp,),) = self._selects.last_occurrence.fetch(self._connection, rule=rule)
+        return rows.instant_or_none(timestamp)
+
+    def wording(self, digest: str) -> bytes | None:
+        """The source of a rule."""
+        found = self._selects.wording.fetch(self._connection, digest=digest)
+        return bytes(found[0][0]) if found else None
+
+    def decided(
+        self, person_key: int, rule: str, limit: int
+    ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
+        """A person's decisions for a rule."""
+        decisions = [
+            *self._entered(person_key, rule, limit),
+            *self._skipped(person_key, rule, limit),
+        ]
+        newest = nlargest(limit, decisions, key=lambda decided: decided[0])
+        keys = self._database.members([order[1] for order, _ in newest])
+        found = self._selects.messages.fetch(self._connection, keys=keys)
+        messages = {message.key: message for message in map(rows.message_from, found)}
+        return [(messages.get(order[1]), decision) for order, decision in newest]
+
+    def _entered(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:
+        found = self._selects.entries_of.fetch(
+            self._connection, person=person_key, rule=rule, limit=limit
+        )
+        for entry in map(rows.entry_from, found):
+            yield (entry.timestamp, entry.message_key, entry.key), entry
+
+    def _skipped(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:
+        """Read on, newest first, until enough of the person's skips name the rule."""
+        left = limit
+        with self._selects.skips_of.run(self._connection, person=person_key) as found:
+            for row in found if limit else ():
+                skips = rows.skips_from(row[1:], person_key=person_key)
+                if any(verdict[0] == rule for verdict in skips.verdicts):
+                    yield (from_micros(row[0]), skips.message_key, 0), skips
+                    left -= 1
+                if left == 0:
+                    return
+
+    def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
+        """Deliveries in these states."""
+        members = self._database.members([state.value for state in states])
+        found = self._selects.deliveries.fetch(self._connection, states=members, limit=limit)
+        return list(map(rows.delivery_from, found))
+
+    def requests(self, limit: int) -> list[Request]:
+        """The newest requests."""
+        found = self._selects.requests.fetch(self._connection, limit=limit)
+        return list(map(rows.request_from, found))
+
+    def counts(self) -> Counts:
+        """How many of each."""
+        ((messages, persons, entries, deliveries),) = self._selects.counts.fetch(self._connection)
+        return Counts(messages, persons, entries, deliveries)
+
+
+def _ranges(
+    needs: Sequence[HistoryNeed], numbers: dict[tuple[str, str], int]
+) -> list[tuple[int, int, int]]:
+    oldest: dict[tuple[int, int], int] = {}
+    for need in needs:
+        since = _BEFORE_TIME if need.since is None else as_micros(need.since)
+        for name in need.names:
+            number = numbers.get((MessageType.TRACK.value, name))
+            if number is not None:
+                key = (need.owner, number)
+                oldest[key] = min(since, oldest.get(key, since))
+    return [(owner, since, number) for (owner, number), since in oldest.items()]

@@ -1,0 +1,330 @@
+"""Rows and values: how what the engine remembers becomes what a table holds, and back.
+
+Each pair of functions follows the order of the table's columns. Text of JSON is written by `codec`,
+so that numbers come back as they were said.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias, cast
+
+from pydantic import JsonValue
+
+from whereupon.codec import decode, encode
+from whereupon.messages import MessageType, Source
+from whereupon.state import (
+    BroadcastRun,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Device,
+    Entry,
+    EntryState,
+    Identifier,
+    IdKind,
+    Merge,
+    Person,
+    Relationship,
+    Report,
+    Request,
+    RequestOutcome,
+    Skips,
+    StoredMessage,
+    Thing,
+    Tombstone,
+)
+from whereupon.stores.dialects import Parameters
+from whereupon.times import as_micros, from_micros
+
+_TYPES = {member.value: member for member in MessageType}
+_SOURCES = {member.value: member for member in Source}
+
+Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
+
+
+def message_row(message: StoredMessage, name_id: int) -> Parameters:
+    """A message's row."""
+    original = message.original_timestamp
+    return (
+        message.key,
+        message.message_id,
+        name_id,
+        message.owner,
+        message.user_id,
+        message.anonymous_id,
+        message.target_id,
+        as_micros(message.timestamp),
+        as_micros(message.received_at),
+        None if original is None else as_micros(original),
+        message.source.value,
+        message.depth,
+        message.body,
+    )
+
+
+def message_from(row: Record) -> StoredMessage:
+    """A message, from its row and, behind it, its name's type and name."""
+    return StoredMessage(
+        key=row[0],
+        message_id=row[1],
+        owner=row[3],
+        user_id=row[4],
+        anonymous_id=row[5],
+        target_id=row[6],
+        timestamp=from_micros(row[7]),
+        received_at=from_micros(row[8]),
+        original_timestamp=instant_or_none(row[9]),
+        source=_SOURCES[row[10]],
+        depth=row[11],
+        body=row[12],
+        type=_TYPES[row[13]],
+        name=row[14],
+    )
+
+
+def person_row(person: Person) -> Parameters:
+    """A person's row."""
+    return (
+        person.key,
+        person.user_id,
+        as_micros(person.created_at),
+        mapping_text(person.attributes),
+        mapping_text(person.stamps),
+    )
+
+
+def person_from(row: Record) -> Person:
+    """A person."""
+    key, user_id, created_at, attributes, stamps = row
+    said = cast("Mapping[str, int]", decode(stamps))
+    return Person(key, user_id, from_micros(created_at), _mapping(attributes), said)
+
+
+def identifier_from(row: Record) -> Identifier:
+    """An identifier."""
+    value, kind, key = row
+    return Identifier(IdKind(kind), value, key)
+
+
+def claim_row(claim: Claim) -> Parameters:
+    """A claim's row."""
+    since, until = as_micros(claim.since), as_micros(claim.until)
+    return (claim.anonymous_key, since, claim.person_key, until, claim.message_id)
+
+
+def claim_from(row: Record) -> Claim:
+    """A claim."""
+    anonymous_key, since, person_key, until, message_id = row
+    return Claim(anonymous_key, person_key, from_micros(since), from_micros(until), message_id)
+
+
+def entry_row(entry: Entry) -> Parameters:
+    """An entry's row."""
+    return (
+        entry.key,
+        entry.rule,
+        entry.digest,
+        entry.person_key,
+        entry.entrant,
+        entry.occasion,
+        as_micros(entry.timestamp),
+        as_micros(entry.entered_at),
+        int(entry.retroactive),
+        entry.slot,
+        entry.state.value,
+        entry.position,
+        micros_or_none(entry.due_at),
+        mapping_text(entry.facts),
+        entry.depth,
+        entry.message_key,
+    )
+
+
+def entry_from(row: Record) -> Entry:
+    """An entry."""
+    return Entry(
+        key=row[0],
+        rule=row[1],
+        digest=row[2],
+        person_key=row[3],
+        entrant=row[4],
+        occasion=row[5],
+        timestamp=from_micros(row[6]),
+        entered_at=from_micros(row[7]),
+        retroactive=bool(row[8]),
+        slot=row[9],
+        state=EntryState(row[10]),
+        position=row[11],
+        due_at=instant_or_none(row[12]),
+        facts=_mapping(row[13]),
+        depth=row[14],
+        message_key=row[15],
+    )
+
+
+def delivery_row(delivery: Delivery) -> Parameters:
+    """A delivery's row."""
+    return (
+        delivery.key,
+        delivery.idempotency_key,
+        delivery.rule,
+        delivery.person_key,
+        delivery.person,
+        delivery.channel,
+        as_micros(delivery.due_at),
+        mapping_text(delivery.content),
+        mapping_text(delivery.recipient),
+        delivery.state.value,
+        delivery.reason,
+        delivery.attempts,
+        delivery.message_id,
+    )
+
+
+def delivery_from(row: Record) -> Delivery:
+    """A delivery."""
+    return Delivery(
+        key=row[0],
+        idempotency_key=row[1],
+        rule=row[2],
+        person_key=row[3],
+        person=row[4],
+        channel=row[5],
+        due_at=from_micros(row[6]),
+        content=_mapping(row[7]),
+        recipient=_mapping(row[8]),
+        state=DeliveryState(row[9]),
+        reason=row[10],
+        attempts=row[11],
+        message_id=row[12],
+    )
+
+
+def skips_row(skips: Skips) -> Parameters:
+    """The row of a message's skips: the verdicts without the outer brackets."""
+    verdicts = encode(skips.verdicts).decode()[1:-1]
+    return (skips.message_key, as_micros(skips.decided_at), int(skips.retroactive), verdicts)
+
+
+def skips_from(row: Record, *, person_key: int) -> Skips:
+    """A message's skips."""
+    message_key, decided_at, retroactive, verdicts = row
+    parts = cast(
+        "list[tuple[str, str, str, str | None, Mapping[str, JsonValue]]]",
+        decode(f"[{verdicts}]"),
+    )
+    said = tuple((rule, digest, why, where, saw) for rule, digest, why, where, saw in parts)
+    return Skips(message_key, person_key, from_micros(decided_at), bool(retroactive), said)
+
+
+def request_row(request: Request) -> Parameters:
+    """A request's row, without its key."""
+    return (
+        request.message_id,
+        request.action,
+        request.event,
+        request.person,
+        request.outcome.value,
+        request.reason,
+        as_micros(request.timestamp),
+        as_micros(request.decided_at),
+        request.source.value,
+    )
+
+
+def request_from(row: Record) -> Request:
+    """A request, from its row without the key."""
+    return Request(
+        message_id=row[0],
+        action=row[1],
+        event=row[2],
+        person=row[3],
+        outcome=RequestOutcome(row[4]),
+        reason=row[5],
+        timestamp=from_micros(row[6]),
+        decided_at=from_micros(row[7]),
+        source=_SOURCES[row[8]],
+    )
+
+
+def run_row(run: BroadcastRun) -> Parameters:
+    """A broadcast run's row."""
+    timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
+    facts = mapping_text(run.facts)
+    head = (run.rule, run.occasion, run.digest, timestamp, due_at)
+    return (*head, run.cursor, facts, run.depth, run.message_key)
+
+
+def run_from(row: Record) -> BroadcastRun:
+    """A broadcast run."""
+    rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key = row
+    return BroadcastRun(
+        rule=rule,
+        digest=digest,
+        occasion=occasion,
+        timestamp=from_micros(timestamp),
+        due_at=from_micros(due_at),
+        cursor=cursor,
+        facts=_mapping(facts),
+        depth=depth,
+        message_key=message_key,
+    )
+
+
+def device_row(device: Device) -> Parameters:
+    """A device's row."""
+    attributes, updated_at = mapping_text(device.attributes), as_micros(device.updated_at)
+    return (device.token, device.person_key, device.platform, attributes, updated_at)
+
+
+def thing_row(thing: Thing) -> Parameters:
+    """An object's row."""
+    attributes, updated_at = mapping_text(thing.attributes), as_micros(thing.updated_at)
+    return (thing.type_id, thing.object_id, attributes, updated_at)
+
+
+def tombstone_row(tombstone: Tombstone) -> Parameters:
+    """A tombstone's row."""
+    return (tombstone.digest.hex(), micros_or_none(tombstone.until), tombstone.reason)
+
+
+def tombstone_from(row: Record) -> Tombstone:
+    """A tombstone."""
+    digest, until, reason = row
+    return Tombstone(bytes.fromhex(digest), instant_or_none(until), reason)
+
+
+def relationship_row(tie: Relationship) -> Parameters:
+    """A tie's row."""
+    return (tie.person_key, tie.type_id, tie.object_id)
+
+
+def report_row(report: Report) -> Parameters:
+    """A report's row."""
+    head = (report.message_id, report.kind, report.subject, report.metric)
+    return (*head, report.person, as_micros(report.timestamp))
+
+
+def merge_row(merge: Merge) -> Parameters:
+    """A merge's row."""
+    keys = (merge.survivor_key, merge.loser_key)
+    return (merge.message_id, *keys, merge.loser, as_micros(merge.merged_at))
+
+
+def instant_or_none(micros: int | None) -> datetime | None:
+    """An instant, where there is one."""
+    return None if micros is None else from_micros(micros)
+
+
+def micros_or_none(instant: datetime | None) -> int | None:
+    """Microseconds, where there is an instant."""
+    return None if instant is None else as_micros(instant)
+
+
+def mapping_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
+    """A JSON object, as text."""
+    return encode(value).decode()
+
+
+def _mapping(text: str) -> Mapping[str, JsonValue]:
+    return cast("Mapping[str, JsonValue]", decode(text))

@@ -1,0 +1,243 @@
+"""The store's reading statements, each compiled when it is first asked for.
+
+Conditions of partial indexes are written out, not bound, or a database would not use them.
+"""
+
+from functools import cached_property
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
+from sqlalchemy.sql.elements import ClauseElement
+
+from whereupon.stores.dialects import Database, Statement
+from whereupon.stores.tables import (
+    ClaimRow,
+    DeliveryRow,
+    EntryRow,
+    IdentifierRow,
+    MessageRow,
+    NameRow,
+    PersonRow,
+    RequestRow,
+    RunRow,
+    SkipsRow,
+    TombstoneRow,
+    WordingRow,
+    table_of,
+)
+
+MESSAGE = table_of(MessageRow)
+NAME = table_of(NameRow)
+IDENTIFIER = table_of(IdentifierRow)
+PERSON = table_of(PersonRow)
+CLAIM = table_of(ClaimRow)
+ENTRY = table_of(EntryRow)
+DELIVERY = table_of(DeliveryRow)
+RUN = table_of(RunRow)
+SKIPS = table_of(SkipsRow)
+REQUEST = table_of(RequestRow)
+TOMBSTONE = table_of(TombstoneRow)
+WORDING = table_of(WordingRow)
+
+_ACTIVE: ColumnElement[bool] = ENTRY.c.state == literal_column("'active'")
+_PENDING: ColumnElement[bool] = DELIVERY.c.state == literal_column("'pending'")
+_OPEN: ColumnElement[bool] = RUN.c.cursor.is_not(None)
+_LIMIT = bindparam("limit", type_=Integer)
+
+
+class Selects:
+    """Reading statements for one kind of database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def _compiled(self, clause: ClauseElement) -> Statement:
+        return self._database.compile(clause)
+
+    @cached_property
+    def known_messages(self) -> Statement:
+        """Ids among ``ids``."""
+        wanted = self._database.among(MESSAGE.c.message_id, "ids")
+        return self._compiled(select(MESSAGE.c.message_id).where(wanted))
+
+    @cached_property
+    def identifiers(self) -> Statement:
+        """Identifiers of a ``kind`` among ``ids``."""
+        wanted = self._database.among(IDENTIFIER.c.value, "ids")
+        clause = select(IDENTIFIER).where(IDENTIFIER.c.kind == bindparam("kind"), wanted)
+        return self._compiled(clause)
+
+    @cached_property
+    def identifiers_of(self) -> Statement:
+        """User ids of the persons among ``keys``, and anonymous ids that they claimed."""
+        among = self._database.among
+        claimed = select(CLAIM.c.anonymous_key).where(among(CLAIM.c.person_key, "keys"))
+        theirs = select(IDENTIFIER).where(
+            IDENTIFIER.c.kind == literal_column("'user'"), among(IDENTIFIER.c.key, "keys")
+        )
+        anonymous = select(IDENTIFIER).where(
+            IDENTIFIER.c.kind == literal_column("'anonymous'"), IDENTIFIER.c.key.in_(claimed)
+        )
+        return self._compiled(union_all(theirs, anonymous))
+
+    @cached_property
+    def persons(self) -> Statement:
+        """Persons among ``keys``."""
+        return self._compiled(select(PERSON).where(self._database.among(PERSON.c.key, "keys")))
+
+    @cached_property
+    def persons_after(self) -> Statement:
+        """Persons behind ``key``."""
+        clause = select(PERSON).where(PERSON.c.key > bindparam("key")).order_by(PERSON.c.key)
+        return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def claims(self) -> Statement:
+        """Claims of the anonymous ids among ``keys``."""
+        wanted = self._database.among(CLAIM.c.anonymous_key, "keys")
+        clause = select(CLAIM).where(wanted).order_by(CLAIM.c.since, CLAIM.c.anonymous_key)
+        return self._compiled(clause)
+
+    @cached_property
+    def owned_messages(self) -> Statement:
+        """Messages of owners among ``keys`` from ``since`` on."""
+        wanted = self._database.among(MESSAGE.c.owner, "keys")
+        clause = _messages().where(wanted, MESSAGE.c.timestamp >= bindparam("since"))
+        return self._compiled(clause.order_by(MESSAGE.c.timestamp, MESSAGE.c.key))
+
+    @cached_property
+    def messages(self) -> Statement:
+        """Messages among ``keys``."""
+        return self._compiled(_messages().where(self._database.among(MESSAGE.c.key, "keys")))
+
+    @cached_property
+    def history(self) -> Statement:
+        """Messages that ``needs`` ask for; each need is one range of the one secondary index."""
+        need = self._database.needs()
+        met = (
+            (MESSAGE.c.owner == need.c.owner)
+            & (MESSAGE.c.timestamp >= need.c.since)
+            & (MESSAGE.c.name_id == need.c.name_id)
+        )
+        columns = (MESSAGE.c.owner, MESSAGE.c.name_id, MESSAGE.c.timestamp, MESSAGE.c.body)
+        clause = select(*columns).select_from(need.join(MESSAGE, met))
+        return self._compiled(clause.order_by(MESSAGE.c.timestamp, MESSAGE.c.key))
+
+    @cached_property
+    def past_entries(self) -> Statement:
+        """Entries of the persons among ``keys`` in the rules among ``rules``."""
+        among = self._database.among
+        of = ENTRY.c
+        clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state)
+        wanted = among(of.person_key, "keys"), among(of.rule, "rules")
+        return self._compiled(clause.where(*wanted))
+
+    @cached_property
+    def active_entries(self) -> Statement:
+        """Running entries of the persons among ``keys``."""
+        wanted = self._database.among(ENTRY.c.person_key, "keys")
+        return self._compiled(select(ENTRY).where(wanted, _ACTIVE))
+
+    @cached_property
+    def due_entries(self) -> Statement:
+        """Running entries due by ``until``."""
+        clause = select(ENTRY).where(_ACTIVE, ENTRY.c.due_at <= bindparam("until"))
+        return self._compiled(clause.order_by(ENTRY.c.due_at, ENTRY.c.key).limit(_LIMIT))
+
+    @cached_property
+    def next_due(self) -> Statement:
+        """The next due times of entries, deliveries and runs: three rows."""
+        parts = (
+            select(func.min(ENTRY.c.due_at)).where(_ACTIVE),
+            select(func.min(DELIVERY.c.due_at)).where(_PENDING),
+            select(func.min(RUN.c.due_at)).where(_OPEN),
+        )
+        return self._compiled(union_all(*parts))
+
+    @cached_property
+    def tombstones(self) -> Statement:
+        """Tombstones among ``digests``."""
+        wanted = self._database.among(TOMBSTONE.c.digest, "digests")
+        return self._compiled(select(TOMBSTONE).where(wanted))
+
+    @cached_property
+    def due_runs(self) -> Statement:
+        """Unfinished runs due by ``until``."""
+        clause = select(RUN).where(_OPEN, RUN.c.due_at <= bindparam("until"))
+        return self._compiled(clause.order_by(RUN.c.due_at, RUN.c.rule, RUN.c.occasion))
+
+    @cached_property
+    def last_occurrence(self) -> Statement:
+        """The newest timestamp of a ``rule``'s runs."""
+        clause = select(func.max(RUN.c.timestamp)).where(RUN.c.rule == bindparam("rule"))
+        return self._compiled(clause)
+
+    @cached_property
+    def wording(self) -> Statement:
+        """The source of ``digest``."""
+        clause = select(WORDING.c.source).where(WORDING.c.digest == bindparam("digest"))
+        return self._compiled(clause)
+
+    @cached_property
+    def due_deliveries(self) -> Statement:
+        """Pending deliveries due by ``until`` that nobody else is taking."""
+        clause = select(DELIVERY).where(_PENDING, DELIVERY.c.due_at <= bindparam("until"))
+        ordered = clause.order_by(DELIVERY.c.due_at, DELIVERY.c.key).limit(_LIMIT)
+        return self._compiled(ordered.with_for_update(skip_locked=True))
+
+    @cached_property
+    def entries_of(self) -> Statement:
+        """The newest entries of ``person`` in ``rule``."""
+        of = ENTRY.c
+        clause = select(ENTRY).where(
+            of.person_key == bindparam("person"), of.rule == bindparam("rule")
+        )
+        newest = clause.order_by(of.timestamp.desc(), of.message_key.desc(), of.key.desc())
+        return self._compiled(newest.limit(_LIMIT))
+
+    @cached_property
+    def skips_of(self) -> Statement:
+        """What the messages of ``person`` were skipped for, newest first, behind their timestamps."""
+        met = MESSAGE.join(SKIPS, SKIPS.c.message_key == MESSAGE.c.key)
+        clause = select(MESSAGE.c.timestamp, *SKIPS.c).select_from(met)
+        theirs = clause.where(MESSAGE.c.owner == bindparam("person"))
+        return self._compiled(theirs.order_by(MESSAGE.c.timestamp.desc(), MESSAGE.c.key.desc()))
+
+    @cached_property
+    def deliveries(self) -> Statement:
+        """The newest deliveries whose state is among ``states``."""
+        wanted = self._database.among(DELIVERY.c.state, "states")
+        clause = select(DELIVERY).where(wanted).order_by(DELIVERY.c.key.desc())
+        return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def requests(self) -> Statement:
+        """The newest requests, without their keys."""
+        columns = [column for column in REQUEST.c if column.name != "key"]
+        return self._compiled(select(*columns).order_by(REQUEST.c.key.desc()).limit(_LIMIT))
+
+    @cached_property
+    def counts(self) -> Statement:
+        """One row of four numbers."""
+        tables = (MESSAGE, PERSON, ENTRY, DELIVERY)
+        counted = [select(func.count()).select_from(t).scalar_subquery() for t in tables]
+        return self._compiled(select(*counted))
+
+    @cached_property
+    def name_id(self) -> Statement:
+        """The id of ``name`` as a name of messages of ``type``."""
+        named = (NAME.c.name == bindparam("name"), NAME.c.type == bindparam("type"))
+        return self._compiled(select(NAME.c.id).where(*named))
+
+
+def _messages() -> Select[*tuple[object, ...]]:
+    joined = MESSAGE.join(NAME, NAME.c.id == MESSAGE.c.name_id)
+    return select(*MESSAGE.c, NAME.c.type, NAME.c.name).select_from(joined)

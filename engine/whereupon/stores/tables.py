@@ -1,0 +1,338 @@
+"""The tables, beside the host's own: each name begins with ``whereupon_``.
+
+Instants are whole microseconds since the Unix epoch, keys are handed out by the store, JSON is text,
+and a message has one secondary index: these are worth a factor of five when recording. Nothing here
+is ever used as an ORM object.
+"""
+
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeEngine
+from sqlmodel import Field, SQLModel
+
+SCHEMA = 1
+"""The version of the tables below."""
+
+_ACTIVE = text("state = 'active'")
+_PENDING = text("state = 'pending'")
+
+
+class Number(TypeDecorator[int]):
+    """A 64-bit whole number; on SQLite an INTEGER, which alone can be the rowid."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int]:
+        """Pick the type by database."""
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+
+class Kept(SQLModel, registry=registry(metadata=MetaData())):
+    """The root of the tables, apart from the host's own SQLModel metadata."""
+
+
+class MetaRow(Kept, table=True):
+    """Numbers about the store itself: ``schema``, and ``next_key``, the first key not handed out."""
+
+    __tablename__ = "whereupon_meta"
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    value: int = Field(sa_type=Number)
+
+
+class NameRow(Kept, table=True):
+    """A message's type and name, once, so that messages say it with a small number."""
+
+    __tablename__ = "whereupon_name"
+    __table_args__ = (UniqueConstraint("name", "type"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    type: str = Field(sa_type=Text)
+    name: str = Field(sa_type=Text)
+
+
+class MessageRow(Kept, table=True):
+    """A recorded message. `owner` is a person, a waiting anonymous id, or 0."""
+
+    __tablename__ = "whereupon_message"
+    __table_args__ = (Index("whereupon_message_owner", "owner", "timestamp", "name_id"),)
+
+    key: int = Field(primary_key=True, sa_type=Number)
+    message_id: str = Field(sa_type=Text, unique=True)
+    name_id: int
+    owner: int = Field(sa_type=Number)
+    user_id: str | None = Field(sa_type=Text)
+    anonymous_id: str | None = Field(sa_type=Text)
+    target_id: str | None = Field(sa_type=Text)
+    timestamp: int = Field(sa_type=Number)
+    received_at: int = Field(sa_type=Number)
+    original_timestamp: int | None = Field(sa_type=Number)
+    source: str = Field(sa_type=Text)
+    depth: int
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class SkipsRow(Kept, table=True):
+    """The skips that a message met; the person is the message's owner.
+
+    `verdicts` are JSON arrays with commas between, so that later ones can be appended.
+    """
+
+    __tablename__ = "whereupon_skips"
+
+    message_key: int = Field(primary_key=True, sa_type=Number)
+    decided_at: int = Field(sa_type=Number)
+    retroactive: int
+    verdicts: str = Field(sa_type=Text)
+
+
+class IdentifierRow(Kept, table=True):
+    """A user id of a person, or an anonymous id."""
+
+    __tablename__ = "whereupon_identifier"
+    __table_args__ = (Index("whereupon_identifier_key", "key"), {"sqlite_with_rowid": False})
+
+    value: str = Field(primary_key=True, sa_type=Text)
+    kind: str = Field(primary_key=True, sa_type=Text)
+    key: int = Field(sa_type=Number)
+
+
+class PersonRow(Kept, table=True):
+    """A person and their attributes."""
+
+    __tablename__ = "whereupon_person"
+
+    key: int = Field(primary_key=True, sa_type=Number)
+    user_id: str = Field(sa_type=Text)
+    created_at: int = Field(sa_type=Number)
+    attributes: str = Field(sa_type=Text)
+    stamps: str = Field(sa_type=Text)
+
+
+class ClaimRow(Kept, table=True):
+    """A run of claims."""
+
+    __tablename__ = "whereupon_claim"
+    __table_args__ = (Index("whereupon_claim_person", "person_key"), {"sqlite_with_rowid": False})
+
+    anonymous_key: int = Field(primary_key=True, sa_type=Number)
+    since: int = Field(primary_key=True, sa_type=Number)
+    person_key: int = Field(sa_type=Number)
+    until: int = Field(sa_type=Number)
+    message_id: str = Field(sa_type=Text)
+
+
+class EntryRow(Kept, table=True):
+    """An entry; the database itself refuses a second one for an occasion or a slot."""
+
+    __tablename__ = "whereupon_entry"
+    __table_args__ = (
+        UniqueConstraint("entrant", "rule", "occasion"),
+        Index(
+            "whereupon_entry_slot",
+            "entrant",
+            "rule",
+            "slot",
+            unique=True,
+            sqlite_where=text("slot IS NOT NULL"),
+            postgresql_where=text("slot IS NOT NULL"),
+        ),
+        Index("whereupon_entry_person", "person_key", "rule"),
+        Index(
+            "whereupon_entry_active",
+            "person_key",
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
+        Index("whereupon_entry_due", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+    )
+
+    key: int = Field(primary_key=True, sa_type=Number)
+    rule: str = Field(sa_type=Text)
+    digest: str = Field(sa_type=Text)
+    person_key: int = Field(sa_type=Number)
+    entrant: int = Field(sa_type=Number)
+    occasion: str = Field(sa_type=Text)
+    timestamp: int = Field(sa_type=Number)
+    entered_at: int = Field(sa_type=Number)
+    retroactive: int
+    slot: str | None = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    position: int
+    due_at: int | None = Field(sa_type=Number)
+    facts: str = Field(sa_type=Text)
+    depth: int
+    message_key: int = Field(sa_type=Number)
+
+
+class DeliveryRow(Kept, table=True):
+    """The outbox."""
+
+    __tablename__ = "whereupon_delivery"
+    __table_args__ = (
+        Index("whereupon_delivery_person", "person_key"),
+        Index("whereupon_delivery_due", "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+    )
+
+    key: int = Field(primary_key=True, sa_type=Number)
+    idempotency_key: str = Field(sa_type=Text, unique=True)
+    rule: str = Field(sa_type=Text)
+    person_key: int = Field(sa_type=Number)
+    person: str = Field(sa_type=Text)
+    channel: str = Field(sa_type=Text)
+    due_at: int = Field(sa_type=Number)
+    content: str = Field(sa_type=Text)
+    recipient: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    reason: str | None = Field(sa_type=Text)
+    attempts: int
+    message_id: str | None = Field(sa_type=Text)
+
+
+class RunRow(Kept, table=True):
+    """A broadcast's run; `cursor` is null when it is done."""
+
+    __tablename__ = "whereupon_run"
+    __table_args__ = (
+        Index(
+            "whereupon_run_due",
+            "due_at",
+            sqlite_where=text("cursor IS NOT NULL"),
+            postgresql_where=text("cursor IS NOT NULL"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    rule: str = Field(primary_key=True, sa_type=Text)
+    occasion: str = Field(primary_key=True, sa_type=Text)
+    digest: str = Field(sa_type=Text)
+    timestamp: int = Field(sa_type=Number)
+    due_at: int = Field(sa_type=Number)
+    cursor: int | None = Field(sa_type=Number)
+    facts: str = Field(sa_type=Text)
+    depth: int
+    message_key: int = Field(sa_type=Number)
+
+
+class RequestRow(Kept, table=True):
+    """A request for an action; `key` counts up as they come."""
+
+    __tablename__ = "whereupon_request"
+
+    key: int | None = Field(default=None, primary_key=True, sa_type=Number)
+    message_id: str = Field(sa_type=Text, unique=True)
+    action: str = Field(sa_type=Text)
+    event: str = Field(sa_type=Text)
+    person: str | None = Field(sa_type=Text, index=True)
+    outcome: str = Field(sa_type=Text)
+    reason: str | None = Field(sa_type=Text)
+    timestamp: int = Field(sa_type=Number)
+    decided_at: int = Field(sa_type=Number)
+    source: str = Field(sa_type=Text)
+
+
+class DeviceRow(Kept, table=True):
+    """A device; its token belongs to one person."""
+
+    __tablename__ = "whereupon_device"
+    __table_args__ = (Index("whereupon_device_person", "person_key"), {"sqlite_with_rowid": False})
+
+    token: str = Field(primary_key=True, sa_type=Text)
+    person_key: int = Field(sa_type=Number)
+    platform: str | None = Field(sa_type=Text)
+    attributes: str = Field(sa_type=Text)
+    updated_at: int = Field(sa_type=Number)
+
+
+class ThingRow(Kept, table=True):
+    """An object that people relate to."""
+
+    __tablename__ = "whereupon_thing"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    type_id: str = Field(primary_key=True, sa_type=Text)
+    object_id: str = Field(primary_key=True, sa_type=Text)
+    attributes: str = Field(sa_type=Text)
+    updated_at: int = Field(sa_type=Number)
+
+
+class RelationshipRow(Kept, table=True):
+    """A person's tie to an object."""
+
+    __tablename__ = "whereupon_relationship"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    person_key: int = Field(primary_key=True, sa_type=Number)
+    type_id: str = Field(primary_key=True, sa_type=Text)
+    object_id: str = Field(primary_key=True, sa_type=Text)
+
+
+class TombstoneRow(Kept, table=True):
+    """What is left of an identifier; `digest` in hexadecimal."""
+
+    __tablename__ = "whereupon_tombstone"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    digest: str = Field(primary_key=True, sa_type=Text)
+    until: int | None = Field(sa_type=Number)
+    reason: str = Field(sa_type=Text)
+
+
+class ReportRow(Kept, table=True):
+    """A reported metric of a delivery or content."""
+
+    __tablename__ = "whereupon_report"
+
+    message_id: str = Field(primary_key=True, sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    metric: str = Field(sa_type=Text)
+    person: str | None = Field(sa_type=Text, index=True)
+    timestamp: int = Field(sa_type=Number)
+
+
+class MergeRow(Kept, table=True):
+    """Two persons became one; `survivor_key` follows later merges."""
+
+    __tablename__ = "whereupon_merge"
+    __table_args__ = (
+        Index("whereupon_merge_survivor", "survivor_key"),
+        Index("whereupon_merge_loser", "loser_key"),
+    )
+
+    message_id: str = Field(primary_key=True, sa_type=Text)
+    survivor_key: int = Field(sa_type=Number)
+    loser_key: int = Field(sa_type=Number)
+    loser: str = Field(sa_type=Text)
+    merged_at: int = Field(sa_type=Number)
+
+
+class WordingRow(Kept, table=True):
+    """The source of a rule, by digest, as it was first used."""
+
+    __tablename__ = "whereupon_wording"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    digest: str = Field(primary_key=True, sa_type=Text)
+    rule: str = Field(sa_type=Text)
+    source: bytes = Field(sa_type=LargeBinary)
+
+
+def table_of(row: type[Kept]) -> Table:
+    """The table that a class describes."""
+    return Kept.metadata.tables[str(row.__tablename__)]

@@ -1,0 +1,303 @@
+"""The store's writing statements, each compiled when it is first asked for.
+
+Parameters of an insert follow the table's columns. What a merge moves and what forgetting erases is
+listed here, table by table, so that a new table cannot be overlooked without being seen.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal_column,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.sql.elements import ClauseElement
+
+from whereupon.stores.dialects import Database, Statement
+from whereupon.stores.selects import (
+    CLAIM,
+    DELIVERY,
+    ENTRY,
+    IDENTIFIER,
+    MESSAGE,
+    NAME,
+    PERSON,
+    REQUEST,
+    RUN,
+    SKIPS,
+    TOMBSTONE,
+    WORDING,
+)
+from whereupon.stores.tables import (
+    DeviceRow,
+    MergeRow,
+    MetaRow,
+    RelationshipRow,
+    ReportRow,
+    ThingRow,
+    table_of,
+)
+
+META = table_of(MetaRow)
+DEVICE = table_of(DeviceRow)
+THING = table_of(ThingRow)
+RELATIONSHIP = table_of(RelationshipRow)
+REPORT = table_of(ReportRow)
+MERGE = table_of(MergeRow)
+
+_FOLLOW_A_MERGE = (
+    MESSAGE.c.owner,
+    IDENTIFIER.c.key,
+    CLAIM.c.person_key,
+    ENTRY.c.person_key,
+    DELIVERY.c.person_key,
+    DEVICE.c.person_key,
+    MERGE.c.survivor_key,
+)
+_GO_WITH_A_PERSON = (
+    MESSAGE.c.owner,
+    IDENTIFIER.c.key,
+    CLAIM.c.person_key,
+    ENTRY.c.person_key,
+    DELIVERY.c.person_key,
+    DEVICE.c.person_key,
+    RELATIONSHIP.c.person_key,
+    MERGE.c.survivor_key,
+    MERGE.c.loser_key,
+    PERSON.c.key,
+)
+
+
+class Writes:
+    """Writing statements for one kind of database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def _compiled(self, clause: ClauseElement) -> Statement:
+        return self._database.compile(clause)
+
+    def _upsert(self, table: Table) -> Statement:
+        keys = [column.name for column in table.primary_key]
+        others = [column.name for column in table.c if column.name not in keys]
+        return self._compiled(self._database.upsert(table, on=keys, change=others))
+
+    def _delete(self, table: Table) -> Statement:
+        met = [column == bindparam(column.name) for column in table.primary_key]
+        return self._compiled(delete(table).where(*met))
+
+    @cached_property
+    def allocate(self) -> Statement:
+        """Put ``next_key`` up by ``count`` and say where it was."""
+        count = bindparam("count", type_=META.c.value.type)
+        clause = update(META).where(META.c.name == literal_column("'next_key'"))
+        moved = clause.values(value=META.c.value + count)
+        return self._compiled(moved.returning(META.c.value))
+
+    @cached_property
+    def name(self) -> Statement:
+        """A type and a name, unless they are there."""
+        clause = self._database.upsert(NAME, on=("name", "type"), change=())
+        return self._database.compile(clause, given=("type", "name"))
+
+    @cached_property
+    def message(self) -> Statement:
+        """A new message."""
+        return self._compiled(insert(MESSAGE))
+
+    @cached_property
+    def owner(self) -> Statement:
+        """A message's new owner: owner, then key."""
+        return self._compiled(_changed(MESSAGE, ("owner",)))
+
+    @cached_property
+    def skips(self) -> Statement:
+        """A message's skips; later verdicts go behind earlier ones."""
+        change = ("decided_at", "retroactive", "verdicts")
+        clause = self._database.upsert(
+            SKIPS, on=("message_key",), change=change, append=("verdicts",)
+        )
+        return self._compiled(clause)
+
+    @cached_property
+    def identifier(self) -> Statement:
+        """An identifier."""
+        return self._upsert(IDENTIFIER)
+
+    @cached_property
+    def person(self) -> Statement:
+        """A person."""
+        return self._upsert(PERSON)
+
+    @cached_property
+    def claim(self) -> Statement:
+        """A run of claims."""
+        return self._upsert(CLAIM)
+
+    @cached_property
+    def dropped_claim(self) -> Statement:
+        """A run of claims that is no more."""
+        return self._delete(CLAIM)
+
+    @cached_property
+    def new_entry(self) -> Statement:
+        """A new entry."""
+        return self._compiled(insert(ENTRY))
+
+    @cached_property
+    def entry(self) -> Statement:
+        """What changes of an entry: digest, person, state, position, due time, facts; then the key."""
+        names = ("digest", "person_key", "state", "position", "due_at", "facts")
+        return self._compiled(_changed(ENTRY, names))
+
+    @cached_property
+    def delivery(self) -> Statement:
+        """A new delivery."""
+        return self._compiled(insert(DELIVERY))
+
+    @cached_property
+    def lease(self) -> Statement:
+        """A delivery's next due time, then its key."""
+        return self._compiled(_changed(DELIVERY, ("due_at",)))
+
+    @cached_property
+    def settle(self) -> Statement:
+        """Due time, state, reason and attempts of a delivery, in the table's order; then its key."""
+        names = ("due_at", "state", "reason", "attempts")
+        return self._compiled(_changed(DELIVERY, names))
+
+    @cached_property
+    def run(self) -> Statement:
+        """A broadcast's run."""
+        return self._upsert(RUN)
+
+    @cached_property
+    def request(self) -> Statement:
+        """A request, by message id."""
+        given = [column.name for column in REQUEST.c if column.name != "key"]
+        clause = self._database.upsert(REQUEST, on=given[:1], change=given[1:])
+        return self._database.compile(clause, given=given)
+
+    @cached_property
+    def device(self) -> Statement:
+        """A device."""
+        return self._upsert(DEVICE)
+
+    @cached_property
+    def dropped_device(self) -> Statement:
+        """A device that is no more."""
+        return self._delete(DEVICE)
+
+    @cached_property
+    def thing(self) -> Statement:
+        """An object."""
+        return self._upsert(THING)
+
+    @cached_property
+    def dropped_thing(self) -> Statement:
+        """An object that is no more."""
+        return self._delete(THING)
+
+    @cached_property
+    def relationship(self) -> Statement:
+        """A tie."""
+        return self._upsert(RELATIONSHIP)
+
+    @cached_property
+    def dropped_relationship(self) -> Statement:
+        """A tie that is no more."""
+        return self._delete(RELATIONSHIP)
+
+    @cached_property
+    def tombstone(self) -> Statement:
+        """A tombstone."""
+        return self._upsert(TOMBSTONE)
+
+    @cached_property
+    def dropped_tombstone(self) -> Statement:
+        """A tombstone that is no more."""
+        return self._delete(TOMBSTONE)
+
+    @cached_property
+    def report(self) -> Statement:
+        """A report."""
+        return self._upsert(REPORT)
+
+    @cached_property
+    def wording(self) -> Statement:
+        """A rule's source, unless it is there."""
+        return self._compiled(self._database.upsert(WORDING, on=("digest",), change=()))
+
+    @cached_property
+    def trim_skips(self) -> Statement:
+        """Skips decided before ``before``."""
+        clause = delete(SKIPS).where(SKIPS.c.decided_at < bindparam("before"))
+        return self._compiled(clause)
+
+    @cached_property
+    def merge(self) -> Statement:
+        """A merge."""
+        return self._upsert(MERGE)
+
+    @cached_property
+    def moves(self) -> list[Statement]:
+        """Give what is ``loser``'s to ``survivor``; a tie that both have stays behind, and goes."""
+        moves = [_moved(column) for column in _FOLLOW_A_MERGE]
+        other = RELATIONSHIP.alias("other")
+        same = (other.c.type_id == RELATIONSHIP.c.type_id) & (
+            other.c.object_id == RELATIONSHIP.c.object_id
+        )
+        both = exists().where(other.c.person_key == bindparam("survivor"), same)
+        left = delete(RELATIONSHIP).where(RELATIONSHIP.c.person_key == bindparam("loser"))
+        gone = delete(PERSON).where(PERSON.c.key == bindparam("loser"))
+        ties = _moved(RELATIONSHIP.c.person_key).where(~both)
+        return [self._compiled(clause) for clause in (*moves, ties, left, gone)]
+
+    @cached_property
+    def only_theirs(self) -> Statement:
+        """Anonymous keys that were claimed by the persons among ``keys`` and by nobody else."""
+        among = self._database.among
+        other = CLAIM.alias("other")
+        shared = exists().where(
+            other.c.anonymous_key == CLAIM.c.anonymous_key, ~among(other.c.person_key, "keys")
+        )
+        clause = select(CLAIM.c.anonymous_key).distinct()
+        return self._compiled(clause.where(among(CLAIM.c.person_key, "keys"), ~shared))
+
+    @cached_property
+    def erasures(self) -> list[Statement]:
+        """Erase what belongs to ``keys``: of what stays (requests, reports, runs), what names them."""
+        among = self._database.among
+        theirs = select(IDENTIFIER.c.value).where(
+            IDENTIFIER.c.kind == literal_column("'user'"), among(IDENTIFIER.c.key, "keys")
+        )
+        unnamed = [
+            update(table).values(person=null()).where(table.c.person.in_(theirs))
+            for table in (REQUEST, REPORT)
+        ]
+        owned = among(MESSAGE.c.owner, "keys")
+        opened = exists().where(MESSAGE.c.key == RUN.c.message_key, owned)
+        blanked = update(RUN).values(facts=literal_column("'{}'")).where(opened)
+        skipped = delete(SKIPS).where(SKIPS.c.message_key.in_(select(MESSAGE.c.key).where(owned)))
+        gone = [delete(c.table).where(among(c, "keys")) for c in _GO_WITH_A_PERSON]
+        return [self._compiled(clause) for clause in (*unnamed, blanked, skipped, *gone)]
+
+
+def _moved(column: Column[int]) -> Update:
+    clause = update(column.table).values({column.name: bindparam("survivor")})
+    return clause.where(column == bindparam("loser"))
+
+
+def _changed(table: Table, names: Sequence[str]) -> Update:
+    changed: dict[str, ColumnElement[object]] = {n: bindparam(f"new_{n}") for n in names}
+    return update(table).values(changed).where(table.c.key == bindparam("changed"))

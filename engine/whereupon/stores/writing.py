@@ -1,0 +1,142 @@
+"""Writing a batch's changes into a database, in the port's order: erase, merge, then the rest.
+
+Every table is written once a batch, all rows in one call of the driver.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from whereupon.ports import Settlement
+from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
+from whereupon.stores import rows
+from whereupon.stores.dialects import Database, Parameters, Statement
+from whereupon.stores.names import Names
+from whereupon.stores.writes import Writes
+from whereupon.times import as_micros
+
+
+class Writing:
+    """One session's writes."""
+
+    def __init__(
+        self, connection: Connection, database: Database, writes: Writes, names: Names
+    ) -> None:
+        self._connection = connection
+        self._database = database
+        self._writes = writes
+        self._names = names
+
+    def allocate(self, count: int) -> int:
+        """Reserve keys; returns the first."""
+        ((after,),) = self._writes.allocate.fetch(self._connection, count=count)
+        return int(after) - count
+
+    def write(self, changes: Changes) -> None:
+        """Write everything that a batch made."""
+        if changes.forgotten:
+            self._forget(changes.forgotten)
+        for merge in changes.merges:
+            self._merge(merge)
+        self._messages(changes)
+        self._persons(changes)
+        self._entries(changes)
+        self._objects(changes)
+        self._records(changes)
+
+    def _many(self, statement: Statement, rows: Iterable[Parameters]) -> None:
+        statement.write(self._connection, list(rows))
+
+    def _messages(self, changes: Changes) -> None:
+        if changes.messages:
+            self._many(self._writes.message, self._message_rows(changes.messages))
+        if changes.owners:
+            self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners))
+        if changes.skips:
+            self._many(self._writes.skips, map(rows.skips_row, changes.skips))
+
+    def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
+        names = [(message.type.value, message.name) for message in messages]
+        numbers = self._names.number(self._connection, set(names))
+        for message, name in zip(messages, names, strict=True):
+            yield rows.message_row(message, numbers[name])
+
+    def _persons(self, changes: Changes) -> None:
+        writes = self._writes
+        identifiers = ((i.value, i.kind.value, i.key) for i in changes.identifiers)
+        dropped = ((key, as_micros(since)) for key, since in changes.dropped_claims)
+        self._many(writes.identifier, identifiers)
+        self._many(writes.person, map(rows.person_row, changes.persons.values()))
+        self._many(writes.dropped_claim, dropped)
+        self._many(writes.claim, map(rows.claim_row, changes.claims.values()))
+
+    def _entries(self, changes: Changes) -> None:
+        writes, new = self._writes, changes.new_entries
+        added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
+        changed = (_entry_changes(e) for key, e in changes.entries.items() if key not in new)
+        self._many(writes.new_entry, added)
+        self._many(writes.entry, changed)
+        self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
+        self._many(writes.run, map(rows.run_row, changes.runs.values()))
+
+    def _objects(self, changes: Changes) -> None:
+        writes = self._writes
+        devices, things, ties = changes.devices, changes.things, changes.relationships
+        self._many(writes.dropped_device, ((token,) for token, d in devices.items() if d is None))
+        self._many(writes.device, (rows.device_row(d) for d in devices.values() if d))
+        self._many(writes.dropped_thing, (name for name, t in things.items() if t is None))
+        self._many(writes.thing, (rows.thing_row(t) for t in things.values() if t))
+        gone = (rows.relationship_row(tie) for tie, holds in ties.items() if not holds)
+        held = (rows.relationship_row(tie) for tie, holds in ties.items() if holds)
+        self._many(writes.dropped_relationship, gone)
+        self._many(writes.relationship, held)
+
+    def _records(self, changes: Changes) -> None:
+        writes, tombstones = self._writes, changes.tombstones
+        lifted = ((digest.hex(),) for digest, t in tombstones.items() if t is None)
+        wordings = ((digest, rule, text) for digest, (rule, text) in changes.wordings.items())
+        self._many(writes.request, map(rows.request_row, changes.requests))
+        self._many(writes.dropped_tombstone, lifted)
+        self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
+        self._many(writes.report, map(rows.report_row, changes.reports))
+        self._many(writes.wording, wordings)
+
+    def _forget(self, persons: list[int]) -> None:
+        keys = self._database.members(persons)
+        anonymous = self._writes.only_theirs.fetch(self._connection, keys=keys)
+        theirs = self._database.members([*persons, *(key for (key,) in anonymous)])
+        for statement in self._writes.erasures:
+            statement.run(self._connection, keys=theirs)
+
+    def _merge(self, merge: Merge) -> None:
+        for statement in self._writes.moves:
+            statement.run(self._connection, survivor=merge.survivor_key, loser=merge.loser_key)
+        self._writes.merge.write(self._connection, [rows.merge_row(merge)])
+
+    def lease(self, deliveries: list[Delivery], leased_until: int) -> None:
+        """Put deliveries off."""
+        self._many(self._writes.lease, ((leased_until, delivery.key) for delivery in deliveries))
+
+    def settle(self, settlements: Iterable[Settlement]) -> None:
+        """Write down the end of tries."""
+        ends = (
+            (as_micros(end.due_at), end.state.value, end.reason, end.attempts, end.key)
+            for end in settlements
+        )
+        self._many(self._writes.settle, ends)
+
+    def trim_skips(self, before: int) -> int:
+        """Drop old skips; how many."""
+        return self._writes.trim_skips.run(self._connection, before=before).rowcount
+
+
+def _entry_changes(entry: Entry) -> Parameters:
+    return (
+        entry.digest,
+        entry.person_key,
+        entry.state.value,
+        entry.position,
+        rows.micros_or_none(entry.due_at),
+        rows.mapping_text(entry.facts),
+        entry.key,
+    )
