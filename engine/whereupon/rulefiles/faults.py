@@ -28,7 +28,10 @@ _EXPECTED = {
 _MISSING = {
     "reentry": (
         "reentry-required",
-        "say whether the same person may enter again: add reentry: once, every_time, {once_per: 7d}…",
+        (
+            "say whether the same person may enter again: add reentry: once, every_time, "
+            "not_while_active, {once_per: 7d} or {once_per_key: properties.order_id}"
+        ),
     ),
     "whereupon": (
         "no-steps",

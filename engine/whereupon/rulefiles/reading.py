@@ -93,8 +93,8 @@ def _validated(
         except ValidationError as error:
             details = error.errors(include_url=False)
             problems = problems or [problem_from(d, data, kind=kind) for d in details]
-            paths = [place_of(detail, mended) for detail in details]
-            mended = without_faults(mended, paths, roughly=attempt > 0)
+            faults = {place_of(d, mended): d["type"] == "extra_forbidden" for d in details}
+            mended = without_faults(mended, faults, roughly=attempt > 0)
     return None, problems
 
 
