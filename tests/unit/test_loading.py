@@ -144,9 +144,11 @@ def test_a_text_that_is_no_document_is_one_finding(
 
 
 def test_a_broken_link_is_a_finding_or_nothing_but_never_an_exception(tmp_path: Path) -> None:
-    """A link to nowhere is no file."""
+    """A link to nowhere is no file; a link to itself leads nowhere inside."""
     (tmp_path / "a.yaml").symlink_to(tmp_path / "nowhere")
     assert _codes(tmp_path) == []
+    (tmp_path / "b.yaml").symlink_to(tmp_path / "b.yaml")
+    assert set(_codes(tmp_path)) <= {"link-outside"}
 
 
 @pytest.mark.parametrize(

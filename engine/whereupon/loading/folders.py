@@ -102,8 +102,8 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     home = folder.resolve()
     paths: list[Path] = []
     found: list[Diagnostic] = []
-    for path in sorted(_visible_files(folder)):
-        if not path.resolve().is_relative_to(home):
+    for path in sorted(_visible_files(folder, found)):
+        if not _leads_inside(path, home):
             message = "this link leads out of the rules folder; put the file itself here"
             found.append(finding(path, code="link-outside", message=message))
         elif path.suffix == ".yml":
@@ -114,9 +114,21 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     return paths, found
 
 
-def _visible_files(folder: Path) -> Iterator[Path]:
+def _leads_inside(path: Path, home: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):  # a link to itself: which of the two depends on the Python
+        return False
+
+
+def _visible_files(folder: Path, found: list[Diagnostic]) -> Iterator[Path]:
     """Every file, and every link to a folder, which is not followed."""
-    for root, folders, files in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        message = f"this folder cannot be read: {error.strerror}"
+        found.append(finding(Path(error.filename), code="unreadable", message=message))
+
+    for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         links = [name for name in folders if Path(root, name).is_symlink()]
         yield from (Path(root, name) for name in (*files, *links) if not name.startswith("."))
