@@ -21,13 +21,16 @@ MOST_VALUES = 20_000
 
 _KEY_CODES = frozenset(
     {
+        "not-allowed-here",
         "not-yet",
+        "null-comparison-trap",
         "reentry-in-broadcast",
         "unknown-key",
         "unknown-operator",
         "unknown-property",
         "unknown-step",
         "unsupported-key",
+        "wrong-arity",
     }
 )
 

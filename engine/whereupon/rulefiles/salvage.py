@@ -17,7 +17,7 @@ _HARMLESS: dict[str, JsonValue] = {
     "reentry": "once",
     "once_per": "1d",
     "once_per_key": "properties.x",
-    "who": {},
+    "who": {"x": 1},
     "whereupon": ["exit"],
     "wait": "1s",
     "set": {"x": 1},
