@@ -1,0 +1,33 @@
+"""Conditions: the ``where`` and ``who`` of rules, compiled to closures.
+
+A condition is parsed once, with all its problems at once, and then asked for each message whether
+it holds. It reads a message, the person and, through a `History`, the person's past; it does no
+I/O, and no data makes it raise.
+"""
+
+from whereupon.conditions.condition import (
+    ALWAYS,
+    NO_HISTORY,
+    Condition,
+    Conjunct,
+    Failure,
+    History,
+    Performed,
+)
+from whereupon.conditions.parsing import LogicInvalidError, parse_condition, parse_logic
+from whereupon.conditions.values import Data, JsonValue
+
+__all__ = [
+    "ALWAYS",
+    "NO_HISTORY",
+    "Condition",
+    "Conjunct",
+    "Data",
+    "Failure",
+    "History",
+    "JsonValue",
+    "LogicInvalidError",
+    "Performed",
+    "parse_condition",
+    "parse_logic",
+]

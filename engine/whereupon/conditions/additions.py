@@ -1,0 +1,142 @@
+"""The operators that this library adds to JSONLogic for the short form; their names begin with ``@``.
+
+Each stands between a variable and a fixed value, which the short form has checked. None holds for a
+missing value. Those on texts read texts, numbers and booleans, as they are written; a list or an
+object has no text here.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from whereupon.conditions.coercion import as_double, as_text
+from whereupon.conditions.comparing import loosely_equal
+from whereupon.conditions.condition import Evaluator, History, Performed
+from whereupon.conditions.reading import WITHIN
+from whereupon.conditions.values import JsonValue
+from whereupon.conditions.variables import follow
+from whereupon.times import ZERO, parse_duration, parse_instant
+
+PERFORMED: Final = "@performed"
+LONGEST_SUBJECT: Final = 1_000
+"""``matches`` searches the first so many characters, which bounds what a pattern can cost."""
+
+Test: TypeAlias = Callable[[JsonValue], bool]
+
+
+def asking(performed: Performed) -> Evaluator:
+    """``@performed``: whether the history has as many as are asked for."""
+
+    def test(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+        return performed.allows(history.count(performed))
+
+    return test
+
+
+def addition(name: str, read: Evaluator, fixed: JsonValue) -> Evaluator:
+    """The closure of ``{name: [variable, fixed]}``."""
+    if name == WITHIN:
+        return _within(read, parse_duration(as_text(fixed)) or ZERO)
+    holds = ADDITIONS[name](fixed)
+
+    def test(data: JsonValue, history: History) -> JsonValue:
+        value = read(data, history)
+        return value is not None and holds(value)
+
+    return test
+
+
+def instant_of(value: JsonValue) -> datetime | None:
+    """The instant that a value of any size or kind says, if it says one."""
+    return parse_instant(as_double(value) if type(value) is int else value)
+
+
+def _one_of(fixed: JsonValue) -> Test:
+    """Loosely equal to any of these; where all are texts, or all numbers, a set answers for its kind."""
+    options = fixed if isinstance(fixed, list) else [fixed]
+    texts = frozenset(option for option in options if isinstance(option, str))
+    only_texts = len(texts) > 0 and all(isinstance(option, str) for option in options)
+
+    def holds(value: JsonValue) -> bool:
+        if only_texts and type(value) is str:
+            return value in texts
+        return any(loosely_equal(value, option) for option in options)
+
+    return holds
+
+
+def _contains(fixed: JsonValue) -> Test:
+    part = as_text(fixed)
+
+    def holds(value: JsonValue) -> bool:
+        if isinstance(value, list):
+            return any(loosely_equal(item, fixed) for item in value)
+        return isinstance(value, str) and part in value
+
+    return holds
+
+
+def _starts_with(fixed: JsonValue) -> Test:
+    return lambda value: _has_text(value) and as_text(value).startswith(as_text(fixed))
+
+
+def _ends_with(fixed: JsonValue) -> Test:
+    return lambda value: _has_text(value) and as_text(value).endswith(as_text(fixed))
+
+
+def _matches(fixed: JsonValue) -> Test:
+    search = re.compile(as_text(fixed)).search
+    return lambda value: _has_text(value) and search(as_text(value)[:LONGEST_SUBJECT]) is not None
+
+
+def _before(fixed: JsonValue) -> Test:
+    limit = instant_of(fixed)
+
+    def holds(value: JsonValue) -> bool:
+        instant = instant_of(value)
+        return instant is not None and limit is not None and instant < limit
+
+    return holds
+
+
+def _after(fixed: JsonValue) -> Test:
+    limit = instant_of(fixed)
+
+    def holds(value: JsonValue) -> bool:
+        instant = instant_of(value)
+        return instant is not None and limit is not None and instant > limit
+
+    return holds
+
+
+def _within(read: Evaluator, distance: timedelta) -> Evaluator:
+    """At most that far from the message's timestamp, before it or after it."""
+
+    def test(data: JsonValue, history: History) -> JsonValue:
+        instant = instant_of(read(data, history))
+        timestamp = instant_of(follow(data, ("timestamp",), None))
+        if instant is None or timestamp is None:
+            return False
+        return abs(instant - timestamp) <= distance
+
+    return test
+
+
+def _has_text(value: JsonValue) -> bool:
+    return isinstance(value, str | int | float)
+
+
+ADDITIONS: Final[Mapping[str, Callable[[JsonValue], Test]]] = MappingProxyType(
+    {
+        "@one_of": _one_of,
+        "@contains": _contains,
+        "@starts_with": _starts_with,
+        "@ends_with": _ends_with,
+        "@matches": _matches,
+        "@before": _before,
+        "@after": _after,
+    }
+)
+NAMES: Final = (*ADDITIONS, WITHIN, PERFORMED)

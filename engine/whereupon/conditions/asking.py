@@ -1,0 +1,95 @@
+"""``performed``: reading a question to the person's history out of a rule."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from whereupon.conditions import checks
+from whereupon.conditions.condition import Condition, Performed
+from whereupon.conditions.spelling import Path, did_you_mean
+from whereupon.conditions.values import JsonValue
+from whereupon.times import format_duration, parse_duration
+
+Report: TypeAlias = Callable[[Path, str, str], None]
+"""Takes note of a problem: its path, code and message."""
+
+KEYS: Final = ("event", "where", "at_least", "at_most", "exactly", "never", "within")
+_COUNTS: Final = ("at_least", "at_most", "exactly", "never")
+
+
+def read_performed(
+    raw: JsonValue,
+    path: Path,
+    *,
+    report: Report,
+    parse_where: Callable[[JsonValue, Path], Condition],
+) -> Performed | None:
+    """The question, or None where it cannot be made out; every problem of it is reported."""
+    if not isinstance(raw, dict):
+        report(path, "wrong-type", "performed takes a mapping; write {event: NAME}")
+        return None
+    for key in raw:
+        if key not in KEYS:
+            text = f"performed has no key {key!r}; {did_you_mean(key, KEYS)}"
+            report((*path, key), "unknown-key", text)
+    event = raw.get("event")
+    if not isinstance(event, str) or not event:
+        place = (*path, "event") if "event" in raw else path
+        report(place, "wrong-type", "performed needs the name of one event; write event: NAME")
+        event = ""
+    least, most = _counts(raw, path, report)
+    where = parse_where(raw["where"], (*path, "where")) if "where" in raw else None
+    return Performed(event, where, _within(raw, path, report), least, most)
+
+
+def question(performed: Performed) -> JsonValue:
+    """The question as JSON: what ``@performed`` stands before in compiled logic."""
+    within = None if performed.within is None else format_duration(performed.within)
+    return {
+        "event": performed.event,
+        "where": None if performed.where is None else performed.where.logic,
+        "within": within,
+        "least": performed.least,
+        "most": performed.most,
+    }
+
+
+def _counts(raw: dict[str, JsonValue], path: Path, report: Report) -> tuple[int, int | None]:
+    """The smallest and the largest count that satisfy; at least one where nothing is said."""
+    given = [key for key in _COUNTS if key in raw]
+    if len(given) > 1 and given != ["at_least", "at_most"]:
+        text = f"{' and '.join(given)} contradict each other; keep one, or at_least with at_most"
+        report((*path, given[-1]), "conflicting-counts", text)
+    if "never" in raw:
+        if raw["never"] is not True:
+            report((*path, "never"), "wrong-type", "write never: true, or leave it out")
+        return 0, 0
+    if "exactly" in raw:
+        exactly = _count(raw, "exactly", path, report)
+        return exactly, exactly
+    if "at_most" not in raw:
+        return (_count(raw, "at_least", path, report) if given else 1), None
+    least = _count(raw, "at_least", path, report) if "at_least" in raw else 0
+    most = _count(raw, "at_most", path, report)
+    if least > most:
+        text = f"no count is at least {least} and at most {most}; exchange them"
+        report((*path, "at_most"), "conflicting-counts", text)
+    return least, most
+
+
+def _count(raw: dict[str, JsonValue], key: str, path: Path, report: Report) -> int:
+    count = raw[key]
+    if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+        return count
+    report((*path, key), "bad-number", f"{key} takes a whole number, 0 or more")
+    return 0
+
+
+def _within(raw: dict[str, JsonValue], path: Path, report: Report) -> timedelta | None:
+    if "within" not in raw:
+        return None
+    within = raw["within"]
+    fault = checks.duration(within)
+    if fault is not None:
+        report((*path, "within"), *fault)
+    return parse_duration(within) if isinstance(within, str) else None

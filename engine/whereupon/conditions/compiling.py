@@ -1,0 +1,156 @@
+"""From a tree of operators to nested closures: the one evaluator of every condition.
+
+A closure takes the data and the person's history, and gives a value; nothing is looked up by name
+while it runs. An operator is found in one of the tables: `control`, `standard`, `additions`.
+"""
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from whereupon.conditions import additions, shortcuts
+from whereupon.conditions.condition import Evaluator, History, Performed
+from whereupon.conditions.control import CONTROL, constant
+from whereupon.conditions.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two
+from whereupon.conditions.tree import OBJECT, Call, Node, object_of
+from whereupon.conditions.values import UNDEFINED, JsonValue
+from whereupon.conditions.variables import look_up, missing, missing_some
+
+_LACKING: Final = constant(UNDEFINED)
+
+
+def compile_tree(node: Node, *, questions: Mapping[str, Performed]) -> Evaluator:
+    """The closure of a tree. ``questions`` are what ``@performed`` asks, by the question's JSON."""
+    if isinstance(node, list):
+        return _listed([compile_tree(item, questions=questions) for item in node])
+    if not isinstance(node, Call):
+        return constant(cast("JsonValue", node))
+    if node.operator == OBJECT:
+        return constant(object_of(node))
+    if node.operator == additions.PERFORMED:
+        return additions.asking(questions[_question(node)])
+    quick = _quick(node)
+    if quick is not None:
+        return quick
+    operands = [compile_tree(operand, questions=questions) for operand in node.operands]
+    return _general(node.operator, operands)
+
+
+def _quick(call: Call) -> Evaluator | None:
+    """A closure that has its operands built in, where they are plain enough."""
+    own_path = _fixed_path(call)
+    if own_path is not None:
+        return shortcuts.reader(own_path)
+    if len(call.operands) != 2:  # noqa: PLR2004 - a variable and a fixed value
+        return None
+    first, second = call.operands
+    path = _fixed_path(first)
+    if path is not None:
+        return _beside(call.operator, path, second, required=False)
+    required = _required_path(first) if call.operator == "and" else None
+    if required is None or not isinstance(second, Call) or len(second.operands) != 2:  # noqa: PLR2004
+        return None
+    left, right = second.operands
+    if _fixed_path(left) != required or isinstance(right, Call):
+        return None
+    return _beside(second.operator, required, right, required=True)
+
+
+def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Evaluator | None:
+    """A closure for a variable beside a fixed value; nothing holds for null where it is required."""
+    read = shortcuts.reader(path)
+    if isinstance(fixed, str | int | float) and shortcuts.is_plain(fixed):
+        quick = shortcuts.shortcut(operator, read, fixed, required=required)
+        if quick is not None:
+            return quick
+    if operator in additions.NAMES:
+        return additions.addition(operator, read, cast("JsonValue", fixed))
+    if fixed is None and operator in {"==", "!="} and not required:
+        return shortcuts.presence(read, wanted=operator == "!=")
+    return None
+
+
+def _required_path(node: Node) -> str | None:
+    """The path of ``{"!=": [variable, null]}``."""
+    if not isinstance(node, Call) or node.operator != "!=" or len(node.operands) != 2:  # noqa: PLR2004
+        return None
+    return _fixed_path(node.operands[0]) if node.operands[1] is None else None
+
+
+def _fixed_path(node: Node) -> str | None:
+    """The path of a ``var`` that is written out and has no default."""
+    if not isinstance(node, Call) or node.operator != "var" or len(node.operands) != 1:
+        return None
+    path = node.operands[0]
+    return path if isinstance(path, str) and path else None
+
+
+def _question(call: Call) -> str:
+    """The JSON of what ``@performed`` asks, as the tree has quoted it."""
+    quoted = call.operands[0]
+    return str(quoted.operands[0]) if isinstance(quoted, Call) else ""
+
+
+def _general(name: str, operands: list[Evaluator]) -> Evaluator:
+    if name in CONTROL:
+        return CONTROL[name](operands)
+    first, second, third, *_ = (*operands, _LACKING, _LACKING, _LACKING)
+    if name in ONE:
+        return _one(ONE[name], first)
+    if name in TWO:
+        return _two(TWO[name], first, second)
+    if name in THREE:
+        return _three(THREE[name], first, second, third)
+    if name in MANY:
+        return _many(MANY[name], operands)
+    return _reading(name, operands)
+
+
+def _one(apply: One, first: Evaluator) -> Evaluator:
+    def evaluate(data: JsonValue, history: History) -> JsonValue:
+        return apply(first(data, history))
+
+    return evaluate
+
+
+def _two(apply: Two, first: Evaluator, second: Evaluator) -> Evaluator:
+    def evaluate(data: JsonValue, history: History) -> JsonValue:
+        return apply(first(data, history), second(data, history))
+
+    return evaluate
+
+
+def _three(apply: Three, first: Evaluator, second: Evaluator, third: Evaluator) -> Evaluator:
+    def evaluate(data: JsonValue, history: History) -> JsonValue:
+        return apply(first(data, history), second(data, history), third(data, history))
+
+    return evaluate
+
+
+def _many(apply: Many, operands: list[Evaluator]) -> Evaluator:
+    def evaluate(data: JsonValue, history: History) -> JsonValue:
+        return apply([operand(data, history) for operand in operands])
+
+    return evaluate
+
+
+def _listed(items: list[Evaluator]) -> Evaluator:
+    """A list in a rule is made anew each time, so that it is equal to no other, as in JavaScript."""
+
+    def evaluate(data: JsonValue, history: History) -> JsonValue:
+        return [item(data, history) for item in items]
+
+    return evaluate
+
+
+def _reading(name: str, operands: list[Evaluator]) -> Evaluator:
+    """``var``, ``missing`` and ``missing_some``, which look at the data itself."""
+
+    def evaluate(data: JsonValue, history: History) -> JsonValue:
+        values = [operand(data, history) for operand in operands]
+        if name == "missing":
+            return list(missing(data, values))
+        first, second, *_ = (*values, UNDEFINED, UNDEFINED)
+        read = look_up if name == "var" else missing_some
+        return read(data, first, second)
+
+    return evaluate

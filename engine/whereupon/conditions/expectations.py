@@ -1,0 +1,93 @@
+"""What the short form may expect of one value: its operators, each with its check, logic and words.
+
+A new operator is one more entry here, and one in `additions` unless the standard has what it needs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from whereupon.conditions import checks
+from whereupon.conditions.checks import Fault
+from whereupon.conditions.reading import WITHIN, satisfied_by_null
+from whereupon.conditions.values import JsonValue
+from whereupon.conditions.wording import value_words
+
+Variable: TypeAlias = JsonValue
+"""The logic ``{"var": PATH}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One operator of the short form.
+
+    Attributes:
+        check: what is wrong with the expected value, if anything is.
+        logic: the JSONLogic of a variable and an expected value. It holds for no missing value.
+        words: the operator between a path and the expected value, in a sentence.
+    """
+
+    check: Callable[[JsonValue], Fault | None]
+    logic: Callable[[Variable, JsonValue], JsonValue]
+    words: Callable[[JsonValue], str]
+
+
+def _present(variable: Variable) -> JsonValue:
+    return {"!=": [variable, None]}
+
+
+def _standard(operator: str) -> Callable[[Variable, JsonValue], JsonValue]:
+    """A standard comparison, beside which a missing value is ruled out where null would satisfy it."""
+
+    def logic(variable: Variable, expected: JsonValue) -> JsonValue:
+        comparison: JsonValue = {operator: [variable, expected]}
+        if satisfied_by_null(operator, [variable, expected]) is None:
+            return comparison
+        return {"and": [_present(variable), comparison]}
+
+    return logic
+
+
+def _added(operator: str) -> Callable[[Variable, JsonValue], JsonValue]:
+    return lambda variable, expected: {operator: [variable, expected]}
+
+
+def _not_in(variable: Variable, expected: JsonValue) -> JsonValue:
+    return {"and": [_present(variable), {"!": [{"@one_of": [variable, expected]}]}]}
+
+
+def _exists(variable: Variable, expected: JsonValue) -> JsonValue:
+    return {"!=" if expected else "==": [variable, None]}
+
+
+def _then(words: str) -> Callable[[JsonValue], str]:
+    return lambda expected: f"{words} {value_words(expected)}"
+
+
+EXPECTATIONS: Final[Mapping[str, Expectation]] = MappingProxyType(
+    {
+        "eq": Expectation(checks.one_value, _standard("=="), _then("is")),
+        "ne": Expectation(checks.one_value, _standard("!="), _then("is not")),
+        "gt": Expectation(checks.bound, _standard(">"), _then("is greater than")),
+        "gte": Expectation(checks.bound, _standard(">="), _then("is at least")),
+        "lt": Expectation(checks.bound, _standard("<"), _then("is less than")),
+        "lte": Expectation(checks.bound, _standard("<="), _then("is at most")),
+        "in": Expectation(checks.several_values, _added("@one_of"), _then("is one of")),
+        "not_in": Expectation(checks.several_values, _not_in, _then("is none of")),
+        "contains": Expectation(checks.one_value, _added("@contains"), _then("contains")),
+        "starts_with": Expectation(checks.text, _added("@starts_with"), _then("starts with")),
+        "ends_with": Expectation(checks.text, _added("@ends_with"), _then("ends with")),
+        "matches": Expectation(checks.pattern, _added("@matches"), _then("matches")),
+        "exists": Expectation(
+            checks.yes_or_no, _exists, lambda expected: "exists" if expected else "does not exist"
+        ),
+        "before": Expectation(checks.instant, _added("@before"), _then("is before")),
+        "after": Expectation(checks.instant, _added("@after"), _then("is after")),
+        "within": Expectation(
+            checks.duration,
+            _added(WITHIN),
+            lambda expected: f"is within {value_words(expected)} of the message",
+        ),
+    }
+)

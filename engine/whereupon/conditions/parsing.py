@@ -1,0 +1,73 @@
+"""The two ways into this package: a condition of a rule file, and plain JSONLogic."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+from whereupon.conditions.assembling import assembled
+from whereupon.conditions.clauses import Setting
+from whereupon.conditions.compiling import compile_tree
+from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
+from whereupon.conditions.short_form import read_condition
+from whereupon.conditions.spelling import spelling_problems, too_large
+from whereupon.conditions.tree import STANDARD, parse_tree, registry_of
+from whereupon.conditions.values import JsonValue, without_undefined
+from whereupon.errors import Problem, Severity, WhereuponError
+
+_STANDARD: Final = registry_of(STANDARD)
+_NO_SEGMENTS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
+
+
+class LogicInvalidError(WhereuponError, ValueError):
+    """JSONLogic that cannot be compiled; ``problems`` holds every error and warning of it."""
+
+    def __init__(self, *, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{problem.code}: {problem.message}" for problem in problems))
+
+
+def parse_condition(
+    raw: JsonValue,
+    *,
+    root: Literal["properties", "person"],
+    segments: Mapping[str, JsonValue] = _NO_SEGMENTS,
+    history_allowed: bool = False,
+) -> tuple[Condition, tuple[Problem, ...]]:
+    """Compile the ``where`` or ``who`` of a rule file, and say everything that is wrong with it.
+
+    Args:
+        raw: the condition as the file has it; None, where it has none, always holds.
+        root: what the paths of the short form start from.
+        segments: the raw condition of every segment, by its name.
+        history_allowed: whether ``segment`` and ``performed`` may be used, as in ``who``.
+
+    Returns:
+        The condition, which is `ALWAYS` where a problem is an error; and every problem, with its
+        path within ``raw``.
+    """
+    if raw is None:
+        return ALWAYS, ()
+    oversize = too_large(raw, ())
+    if oversize is not None:
+        return ALWAYS, (oversize,)
+    setting = Setting(root, segments, history_allowed=history_allowed)
+    condition = assembled(read_condition(raw, (), setting), (), setting)
+    return condition, tuple(setting.problems)
+
+
+def parse_logic(logic: JsonValue) -> Callable[[JsonValue], JsonValue]:
+    """Compile standard JSONLogic to a function of its data; what is undefined comes out as null.
+
+    Raises:
+        LogicInvalidError: the logic has an unknown operator, or is too deep or too large.
+    """
+    oversize = too_large(logic, ())
+    problems = (oversize,) if oversize else tuple(spelling_problems(logic, ()))
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise LogicInvalidError(problems=problems)
+    evaluate = compile_tree(parse_tree(logic, registry=_STANDARD), questions={})
+
+    def apply(data: JsonValue) -> JsonValue:
+        return without_undefined(evaluate(data, NO_HISTORY))
+
+    return apply

@@ -1,0 +1,33 @@
+"""``logic:``: standard JSONLogic within a condition, over the whole message and its person."""
+
+from typing import Final
+
+from whereupon.conditions.clauses import Clause, Setting
+from whereupon.conditions.reading import operands_of, variables_of
+from whereupon.conditions.spelling import Path, spelling_problems
+from whereupon.conditions.tree import is_call
+from whereupon.conditions.values import ROOTS, JsonValue
+from whereupon.conditions.wording import logic_words
+
+_NO_CALL: Final = 'logic takes JSONLogic; write one operator and its operands: {">": [a, b]}'
+
+
+def logic_clauses(raw: JsonValue, path: Path, setting: Setting) -> list[Clause]:
+    """The clauses of raw logic: one for each operand of an ``and`` at its top."""
+    if raw == {}:
+        setting.report(path, "empty-condition", "logic is empty; write {OPERATOR: [OPERANDS]}")
+        return []
+    if not isinstance(raw, dict) or not is_call(raw):
+        setting.report(path, "wrong-type", _NO_CALL)
+        return []
+    setting.problems.extend(spelling_problems(raw, path))
+    for name in dict.fromkeys(variables_of(raw)):
+        if name.partition(".")[0] not in ROOTS:
+            text = f"logic sees {', '.join(ROOTS)}, and so no {name}; write {setting.root}.{name}"
+            setting.warn(path, "unknown-root", text)
+    return [Clause(logic, logic_words(logic)) for logic in _conjuncts(raw)]
+
+
+def _conjuncts(logic: dict[str, JsonValue]) -> list[JsonValue]:
+    name, operands = operands_of(logic)
+    return operands if name == "and" and operands else [logic]

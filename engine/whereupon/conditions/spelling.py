@@ -1,0 +1,112 @@
+"""What can be wrong with JSONLogic before it is compiled, each with its place and what to write.
+
+An unknown operator is an error. An operand too many or too few is a warning, since the reference
+takes both; so is a comparison that a missing value would satisfy.
+"""
+
+import math
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from whereupon.conditions.coercion import as_double
+from whereupon.conditions.reading import LOOPS, operands_of, required, satisfied_by_null
+from whereupon.conditions.tree import STANDARD, is_call
+from whereupon.conditions.values import JsonValue
+from whereupon.errors import Problem, Severity
+
+Path = tuple[str | int, ...]
+
+DEEPEST = 100
+"""How many objects and lists may stand within each other: half as many operators."""
+LARGEST = 20_000
+"""How many values a condition may have, once the segments that it refers to are written out."""
+
+_OPERANDS = {
+    **dict.fromkeys(("!", "!!", "log"), (1, 1)),
+    **dict.fromkeys(("==", "===", "!=", "!==", ">", ">=", "/", "%", "in"), (2, 2)),
+    **dict.fromkeys(("map", "filter", "all", "none", "some", "missing_some"), (2, 2)),
+    **dict.fromkeys(("<", "<=", "substr"), (2, 3)),
+    "-": (1, 2),
+    "*": (1, None),
+    "if": (1, None),
+    "?:": (1, None),
+    "reduce": (3, 3),
+    "var": (0, 2),
+    "and": (1, None),
+    "or": (1, None),
+}
+_MEANT = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "not": "!"}
+_ORDERING = ("<", "<=", ">", ">=")
+
+
+def too_large(value: JsonValue, path: Path) -> Problem | None:
+    """The first part that is too deep, too much or no number of JSON. A loop: any depth is safe."""
+    waiting, count = [(value, path)], 0
+    while waiting:
+        item, place = waiting.pop()
+        count += 1
+        if len(place) - len(path) > DEEPEST:
+            text = f"this is nested more than {DEEPEST} deep; split it, or use a segment"
+            return Problem(path, "too-deep", text)
+        if count > LARGEST:
+            text = f"this has more than {LARGEST} values, segments included; split it into rules"
+            return Problem(path, "too-large", text)
+        if isinstance(item, int | float) and not math.isfinite(as_double(item)):
+            return Problem(place, "bad-number", "this is no number of JSON; write one below 1e308")
+        if isinstance(item, dict | list):
+            inner = item.items() if isinstance(item, dict) else enumerate(item)
+            waiting.extend((each, (*place, key)) for key, each in inner)
+    return None
+
+
+def spelling_problems(logic: JsonValue, path: Path) -> Iterator[Problem]:
+    """Every problem of the logic, in the order of its text."""
+    yield from _problems(logic, path, frozenset())
+
+
+def did_you_mean(name: str, known: tuple[str, ...]) -> str:
+    """The nearest of the known names as a question, or all of them."""
+    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"there are: {' '.join(known)}"
+
+
+def _problems(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator[Problem]:
+    if isinstance(logic, list):
+        for position, item in enumerate(logic):
+            yield from _problems(item, (*path, position), present)
+        return
+    if not isinstance(logic, dict) or not is_call(logic):
+        return
+    name, operands = operands_of(logic)
+    yield from _of_call(name, operands, (*path, name), present)
+    if name == "and":
+        present |= {each for operand in operands for each in required(operand)}
+    if name in LOOPS:
+        present = frozenset()
+    listed = isinstance(logic[name], list)
+    for position, operand in enumerate(operands):
+        inner = (*path, name, position) if listed else (*path, name)
+        yield from _problems(operand, inner, present)
+
+
+def _of_call(
+    name: str, operands: list[JsonValue], path: Path, present: frozenset[str]
+) -> Iterator[Problem]:
+    if name not in STANDARD:
+        hint = f"write {_MEANT[name]!r}" if name in _MEANT else did_you_mean(name, STANDARD)
+        text = f"there is no operator {name!r} in JSONLogic; {hint}"
+        yield Problem(path, "unknown-operator", text)
+        return
+    fewest, most = _OPERANDS.get(name, (0, None))
+    if len(operands) < fewest or (most is not None and len(operands) > most):
+        wanted = f"{fewest} or more" if most is None else f"{fewest} to {most}"
+        wanted = f"{fewest}" if fewest == most else wanted
+        text = f"{name!r} takes {wanted} operands, and has {len(operands)} here"
+        yield Problem(path, "wrong-arity", text, Severity.WARNING)
+    trapped = satisfied_by_null(name, operands)
+    if name in _ORDERING and trapped is not None and trapped not in present:
+        text = (
+            f"this holds when {trapped} is missing, because null counts as 0; compare it in the "
+            f'short form, or put {{"!=": [{{"var": "{trapped}"}}, null]}} beside it in an "and"'
+        )
+        yield Problem(path, "null-comparison-trap", text, Severity.WARNING)

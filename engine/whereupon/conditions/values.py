@@ -1,0 +1,51 @@
+"""The values that conditions are about: any JSON, and JavaScript's ``undefined`` beside it.
+
+``undefined`` is what the reference implementation has where an operand was left out. It exists only
+while a condition is being evaluated; no result that leaves this package contains it.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias, cast
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+"""What JSON can hold, as Python's decoders give it."""
+
+Data: TypeAlias = Mapping[str, JsonValue]
+"""What a condition reads: event, properties, context, person, timestamp and type of a message."""
+
+ROOTS: Final = ("event", "properties", "context", "person", "timestamp", "type")
+
+
+class _Undefined:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNDEFINED: Final = cast("JsonValue", _Undefined())
+"""JavaScript's ``undefined``: typed as JSON, so that it can stand wherever a value can."""
+
+
+def without_undefined(result: JsonValue) -> JsonValue:
+    """Put null for every undefined in a result, within the lists too.
+
+    Only lists that the evaluation itself made can hold an undefined, so a list of the caller's data
+    is walked but never changed.
+    """
+    if result is UNDEFINED:
+        return None
+    waiting, seen = [result], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if not isinstance(value, list) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        for position, item in enumerate(value):
+            if item is UNDEFINED:
+                value[position] = None
+        waiting.extend(value)
+    return result

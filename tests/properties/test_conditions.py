@@ -1,0 +1,134 @@
+"""Properties of conditions that hold for all data."""
+
+from fixtures.jsonlogic.cases import Cases
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whereupon.conditions import NO_HISTORY, JsonValue, parse_condition, parse_logic
+from whereupon.conditions.additions import instant_of
+
+scalars: st.SearchStrategy[JsonValue] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.from_regex(r"[ +-]?(0x)?[0-9]{0,4}[.e]?[0-9]{0,3}", fullmatch=True),
+    st.datetimes().map(lambda instant: instant.isoformat()),
+)
+values: st.SearchStrategy[JsonValue] = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.sampled_from("abclx"), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+numbers = st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
+EVERY_OPERATOR: JsonValue = {
+    "all": [
+        {"not": {"a": {operator: expected}}}
+        for operator, expected in {
+            **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains"), "1"),
+            **dict.fromkeys(("in", "not_in"), ["1", 2, True]),
+            **dict.fromkeys(("starts_with", "ends_with", "matches"), "x1"),
+            **dict.fromkeys(("before", "after"), "2024-06-30"),
+            "exists": True,
+            "within": "3d",
+        }.items()
+    ]
+}
+
+
+@given(seed=st.integers(0, 10**9), data=values)
+def test_no_data_makes_logic_raise(seed: int, data: JsonValue) -> None:
+    """Whatever a stranger sends, a rule has an answer."""
+    rule, usual = Cases(seed).case()
+    apply = parse_logic(rule)
+    apply(data)
+    apply(usual)
+
+
+@given(
+    data=st.dictionaries(
+        st.sampled_from(("properties", "person", "timestamp")),
+        st.one_of(values, st.fixed_dictionaries({"a": values})),
+    )
+)
+def test_no_data_makes_a_condition_raise(data: dict[str, JsonValue]) -> None:
+    """Neither the answer nor the explanation, for any operator."""
+    condition, problems = parse_condition(EVERY_OPERATOR, root="properties")
+    assert problems == ()
+    failure = condition.failing(data, NO_HISTORY)
+    assert condition.holds(data, NO_HISTORY) is (failure is None)
+
+
+@given(raw=values)
+def test_no_rule_file_makes_parsing_raise(raw: JsonValue) -> None:
+    """Whatever stands under ``where`` is a condition or a list of problems."""
+    parse_condition(raw, root="properties")
+    parse_condition({"logic": raw, "performed": raw, "segment": raw, "any": raw}, root="person")
+    parse_condition({"performed": raw, "segment": raw}, root="person", history_allowed=True)
+
+
+@given(value=numbers, bound=numbers)
+def test_numbers_compare_as_in_python(value: float, bound: float) -> None:
+    """The short form is the comparison that it is named for."""
+    stated = {
+        "eq": value == bound,
+        "ne": value != bound,
+        "gt": value > bound,
+        "gte": value >= bound,
+        "lt": value < bound,
+        "lte": value <= bound,
+    }
+    for operator, expected in stated.items():
+        condition, _ = parse_condition({"it": {operator: bound}}, root="properties")
+        assert condition.holds({"properties": {"it": value}}, NO_HISTORY) is expected
+
+
+@given(value=st.text(), options=st.lists(st.text(), min_size=1))
+def test_texts_compare_as_in_python(value: str, options: list[str]) -> None:
+    """Equality and membership of texts need no coercion."""
+    properties: JsonValue = {"it": value}
+    stated: list[tuple[JsonValue, bool]] = [
+        (options[0], value == options[0]),
+        ({"ne": options[0]}, value != options[0]),
+        ([*options], value in options),
+        ({"not_in": [*options]}, value not in options),
+        ({"contains": options[0]}, options[0] in value),
+    ]
+    for expected, holds in stated:
+        condition, _ = parse_condition({"it": expected}, root="properties")
+        assert condition.holds({"properties": properties}, NO_HISTORY) is holds
+
+
+@given(value=scalars, option=scalars.filter(lambda option: option is not None))
+def test_in_is_the_same_equality_as_eq(value: JsonValue, option: JsonValue) -> None:
+    """A list of one is that one, and ``not_in`` is the opposite for what is there."""
+    data: dict[str, JsonValue] = {"properties": {"it": value}}
+    answers = [
+        parse_condition({"it": {operator: expected}}, root="properties")[0].holds(data, NO_HISTORY)
+        for operator, expected in (("eq", option), ("in", [option]), ("not_in", [option]))
+    ]
+    assert answers[0] is answers[1]
+    assert value is None or option != option or answers[2] is not answers[1]  # noqa: PLR0124 - NaN
+
+
+@given(value=values)
+def test_any_value_is_an_instant_or_none(value: JsonValue) -> None:
+    """Also the numbers that no calendar reaches."""
+    instant = instant_of(value)
+    assert instant is None or instant.tzinfo is not None
+
+
+@given(value=scalars, operand=scalars, operator=st.sampled_from(("==", "!=", "<", "<=", ">", ">=")))
+def test_a_shortcut_answers_as_the_general_rule(
+    value: JsonValue, operand: JsonValue, operator: str
+) -> None:
+    """A comparison with a fixed value is faster than with a computed one, and no different."""
+    if (isinstance(operand, float) and abs(operand) == float("inf")) or operand != operand:  # noqa: PLR0124 - NaN
+        return
+    quick = parse_logic({operator: [{"var": "a.b"}, operand]})
+    general = parse_logic({operator: [{"var": "a.b"}, {"var": "operand"}]})
+    data: JsonValue = {"a": {"b": value}, "operand": operand}
+    assert quick(data) is general(data)

@@ -1,0 +1,132 @@
+"""Plain JSONLogic: what the reference answers, and that nothing is ever raised."""
+
+import json
+import math
+from collections import Counter
+
+import pytest
+from fixtures.jsonlogic.cases import OPERATORS
+from fixtures.jsonlogic.corpus import CORPUS
+from fixtures.jsonlogic.reference import decoded, is_same
+
+from whereupon.conditions import JsonValue, LogicInvalidError, parse_logic
+from whereupon.conditions.tree import STANDARD
+
+CASES = [json.loads(line) for line in CORPUS.read_text(encoding="ascii").splitlines()]
+DEEP: JsonValue = []
+for _ in range(50_000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_operator_answers_as_the_reference_does(operator: str) -> None:
+    """The corpus holds what json-logic-js answered, coercions and odd operands included."""
+    cases = [case for case in CASES if operator in case["rule"]]
+    assert len(cases) >= 50
+    differing = [
+        case
+        for case in cases
+        if "result" in case
+        and not is_same(parse_logic(case["rule"])(case["data"]), decoded(case["result"]))
+    ]
+    assert differing == []
+
+
+def test_the_corpus_covers_the_standard() -> None:
+    """At least two thousand answers, of every operator that the standard has."""
+    counts = Counter(next(iter(case["rule"])) for case in CASES)
+    assert counts.keys() == set(STANDARD)
+    assert sum("result" in case for case in CASES) >= 2000
+
+
+def test_what_the_reference_throws_at_is_answered() -> None:
+    """A rule that somebody's data breaks must not stop the others."""
+    thrown = [case for case in CASES if "throws" in case]
+    assert len(thrown) >= 5
+    for case in thrown:
+        parse_logic(case["rule"])(case["data"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "data", "result"),
+    [
+        ({">": [{"var": "p"}, 20]}, {"p": "23.45"}, True),
+        ({">": [{"var": "p"}, 20]}, {"p": "abc"}, False),
+        ({"<": [{"var": "p"}, 20]}, {}, True),
+        ({"===": [True, 1]}, None, False),
+        ({"==": [True, 1]}, None, True),
+        ({"in": [True, [1]]}, None, False),
+        ({"==": [9007199254740993, 9007199254740992]}, None, True),
+        ({"cat": [1e21, [None, [1, []]], -0.0, {}]}, None, "1e+21,1,0[object Object]"),
+        ({"substr": ["a😀b", 1, 2]}, None, "😀"),
+        ({"var": ["missing", "default"]}, {}, "default"),
+        ({"var": "list.length"}, {"list": [1, 2]}, 2),
+        ({"and": []}, None, None),
+        ({"map": [[1], {"and": []}]}, None, [None]),
+        ([{"var": "a"}, 2], {"a": 1}, [1, 2]),
+        ("text", None, "text"),
+        ({"a": 1, "b": {"var": "x"}}, None, {"a": 1, "b": {"var": "x"}}),
+        ({"*": []}, None, None),
+        ({"missing_some": [1, None]}, None, None),
+        ({"var": "constructor"}, {}, None),
+        ({"missing": {"var": "keys"}}, {"keys": [{"var": "a"}]}, [{"var": "a"}]),
+    ],
+)
+def test_a_rule_gives(rule: JsonValue, data: JsonValue, result: JsonValue) -> None:
+    """Examples of the reference's rules; the last five are ours, where it throws or runs data."""
+    assert is_same(parse_logic(rule)(data), result)
+
+
+@pytest.mark.parametrize("value", [10**5000, -(10**400), math.nan, math.inf, "9" * 5000, DEEP])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *(
+            {"+": [{"var": ""}, 1]},
+            {"-": {"var": ""}},
+            {"%": [{"var": ""}, 2]},
+            {"/": [1, {"var": ""}]},
+        ),
+        *({"cat": {"var": ""}}, {"substr": [{"var": ""}, 0, 5]}, {"==": [{"var": ""}, "1"]}),
+        *({"<": [{"var": ""}, "1"]}, {"in": [{"var": ""}, [1]]}, {"max": [{"var": ""}, 1]}),
+        *({"===": [{"var": ""}, {"var": ""}]}, {"var": {"var": ""}}, {"merge": {"var": ""}}),
+        *({"substr": ["abc", {"var": ""}, {"var": ""}]}, {"missing": {"var": ""}}),
+    ],
+)
+def test_extreme_data_raises_nothing(rule: JsonValue, value: JsonValue) -> None:
+    """Numbers beyond the doubles, and lists fifty thousand deep."""
+    parse_logic(rule)(value)
+
+
+def test_a_rule_that_doubles_a_value_for_each_item_stays_bounded() -> None:
+    """Texts and lists that an evaluation makes end at a million."""
+    twice: JsonValue = [{"var": "accumulator"}, {"var": "accumulator"}]
+    for operator in ("cat", "merge"):
+        rule: JsonValue = {"reduce": [{"var": ""}, {operator: twice}, "ab"]}
+        grown = parse_logic(rule)([0] * 40)
+        assert isinstance(grown, str | list)
+        assert len(grown) == 1_000_000
+
+
+def test_bad_logic_is_refused_with_its_problems() -> None:
+    """All of them, each with its place."""
+    with pytest.raises(LogicInvalidError) as caught:
+        parse_logic({"and": [{"nope": 1}, {"neither": {"var": "a"}}]})
+    assert [problem.path for problem in caught.value.problems] == [
+        ("and", 0, "nope"),
+        ("and", 1, "neither"),
+    ]
+    assert isinstance(caught.value, ValueError)
+
+
+def test_logic_too_deep_for_the_interpreter_is_refused() -> None:
+    """Neither parsing nor evaluating may run into the recursion limit."""
+    with pytest.raises(LogicInvalidError, match="too-deep"):
+        parse_logic({"!": DEEP})
+
+
+def test_a_list_of_the_data_is_never_changed() -> None:
+    """Evaluation makes lists of its own."""
+    data: JsonValue = {"list": [3, None, [1]]}
+    parse_logic({"merge": [{"var": "list"}, {"map": [{"var": "list"}, {"and": []}]}]})(data)
+    assert data == {"list": [3, None, [1]]}
