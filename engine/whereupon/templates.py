@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import ClassVar, NoReturn, TypeAlias, Union
 
@@ -87,7 +88,9 @@ def parse_template(source: str) -> Template:
     for name, spans in filters.items():
         if name not in template.env.filters:
             line = source.count("\n", 0, spans[0].index) + 1
-            raise TemplateError(reason=f"line {line}: there is no filter {name!r}")
+            near = get_close_matches(name, template.env.filters, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TemplateError(reason=f"line {line}: there is no filter {name!r}{hint}")
     return Template(source)
 
 

@@ -19,11 +19,6 @@ def digest_of(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]
     return blake2b(canonical.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def refers_to_itself(segment: str, segments: Mapping[str, JsonValue]) -> bool:
-    """Whether a segment's condition leads back to the segment."""
-    return segment in _closure(segments.get(segment), segments)
-
-
 def _closure(raw: object, segments: Mapping[str, JsonValue]) -> set[str]:
     found: set[str] = set()
     waiting = [raw]
@@ -40,6 +35,12 @@ def _mentioned(raw: object) -> Iterator[str]:
         for item in raw:
             yield from _mentioned(item)
     if isinstance(raw, Mapping):
-        yield from (raw[key] for key in _NAMING_KEYS if isinstance(raw.get(key), str))
+        for key in _NAMING_KEYS:
+            named = raw.get(key)
+            yield from (name for name in _listed(named) if isinstance(name, str))
         for value in raw.values():
             yield from _mentioned(value)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]

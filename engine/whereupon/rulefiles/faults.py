@@ -28,7 +28,10 @@ _EXPECTED = {
 _MISSING = {
     "reentry": (
         "reentry-required",
-        "say whether the same person may enter again: add reentry: once, every_time, {once_per: 7d}…",
+        (
+            "say whether the same person may enter again: add reentry: once, every_time, "
+            "not_while_active, {once_per: 7d} or {once_per_key: properties.order_id}"
+        ),
     ),
     "whereupon": (
         "no-steps",
@@ -65,7 +68,7 @@ def place_of(error: ErrorDetails, data: JsonValue) -> Path:
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` where something known is near enough, and nothing where not."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def unknown_key(path: Path, *, form: type[Form], kind: str) -> Problem:
@@ -82,7 +85,7 @@ def unknown_key(path: Path, *, form: type[Form], kind: str) -> Problem:
         return Problem(path, "unknown-key", message)
     known = [field.alias or name for name, field in form.model_fields.items()]
     hint = nearest(key, known) or f"; the keys here are {', '.join(known)}"
-    return Problem(path, "unknown-key", f"there is no key {key}{hint}")
+    return Problem(path, "unknown-key", f"there is no key {key!r}{hint}")
 
 
 def _campaign_only(path: Path, key: str) -> Problem:

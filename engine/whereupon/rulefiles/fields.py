@@ -118,6 +118,12 @@ def _star_at_end(name: str) -> str:
     return name
 
 
+def _starless(name: str) -> str:
+    if name.endswith("*"):
+        raise fault(code="wrong-value", text="a * is not read here; write the event's whole name")
+    return name
+
+
 def there(value: object) -> object:
     """Refuse a key with nothing after it, which YAML reads as null."""
     if value is None:
@@ -141,6 +147,7 @@ Id = Annotated[
 ]
 Name = Annotated[str, Field(min_length=1)]
 EventName = Annotated[Name, AfterValidator(_not_semantic)]
+WholeName = Annotated[EventName, AfterValidator(_starless)]
 NamePattern = Annotated[EventName, AfterValidator(_star_at_end)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]

@@ -146,6 +146,9 @@ _OPERATORS = (
 )  # fmt: skip
 
 
+_RENAMED = {"x-ref": "$ref", "oneOf": "anyOf"}
+
+
 def json_schema() -> dict[str, JsonValue]:
     """The JSON Schema (2020-12) of a rule file of any kind, for editors to complete by."""
     schema = TypeAdapter(Annotated[FileForm, Field(title="A whereupon rule file")]).json_schema()
@@ -158,12 +161,13 @@ def json_schema() -> dict[str, JsonValue]:
 
 
 def _with_references(schema: JsonValue) -> JsonValue:
+    """Our references in place, and unions that overlap (an exit event is a condition too) allowed."""
     if isinstance(schema, list):
         return [_with_references(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        "$ref" if key == "x-ref" else key: _with_references(value)
+        _RENAMED.get(key, key): _with_references(value)
         for key, value in schema.items()
         if not (key == "default" and value is None)
     }

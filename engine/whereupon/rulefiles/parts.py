@@ -41,7 +41,8 @@ class Desk:
     def segment(self, name: str, path: Path) -> str:
         """A segment's id, which some file must define."""
         if name not in self.segments:
-            message = f"no file says segment: {name}{nearest(name, self.segments)}"
+            hint = nearest(name, self.segments) or "; write it in a file of its own"
+            message = f"there is no segment {name!r}{hint}"
             self.problems.append(Problem(path, "unknown-segment", message))
         return name
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue, ValidationError
 
 from whereupon.errors import Problem, Severity
 from whereupon.rulefiles import forms
-from whereupon.rulefiles.digests import digest_of, refers_to_itself
+from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
 from whereupon.rulefiles.parts import (
     Desk,
@@ -75,7 +75,7 @@ def _kindless(data: Mapping[str, JsonValue]) -> Problem:
     kinds = tuple(forms.FILE_FORMS)
     near = next(((key, hint) for key in data if (hint := nearest(key, kinds))), None)
     if near is not None:
-        return Problem((near[0],), "unknown-key", f"there is no key {near[0]}{near[1]}")
+        return Problem((near[0],), "unknown-key", f"there is no key {near[0]!r}{near[1]}")
     message = f"say what this file is: its first key is one of {', '.join(kinds)}, with its id"
     return Problem((), "missing-key", message)
 
@@ -93,8 +93,8 @@ def _validated(
         except ValidationError as error:
             details = error.errors(include_url=False)
             problems = problems or [problem_from(d, data, kind=kind) for d in details]
-            paths = [place_of(detail, mended) for detail in details]
-            mended = without_faults(mended, paths, roughly=attempt > 0)
+            faults = {place_of(d, mended): d["type"] == "extra_forbidden" for d in details}
+            mended = without_faults(mended, faults, roughly=attempt > 0)
     return None, problems
 
 
@@ -165,11 +165,9 @@ def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: D
 
 
 def _segment(form: forms.SegmentForm, desk: Desk) -> Segment:
-    who = desk.condition(form.who, ("who",), root="person")
-    if refers_to_itself(form.segment, desk.segments):
-        message = f"{form.segment} is defined by itself, directly or through other segments"
-        desk.problems.append(Problem(("who",), "segment-cycle", message))
-    return Segment(form.segment, form.description, who)
+    return Segment(
+        form.segment, form.description, desk.condition(form.who, ("who",), root="person")
+    )
 
 
 def _event(form: forms.EventForm, desk: Desk) -> EventPlan:
@@ -204,4 +202,4 @@ def _guard(form: forms.GuardForm, desk: Desk) -> Guard:
 def _action_hint(action: str) -> str:
     """Only a near miss is an error: the host may register actions of its own."""
     meant = action_of(action)
-    return f"; did you mean {meant}?" if meant else nearest(action, ACTION_EVENTS)
+    return f"; did you mean {meant!r}?" if meant else nearest(action, ACTION_EVENTS)

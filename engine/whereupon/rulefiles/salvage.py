@@ -4,7 +4,7 @@ Each part at fault is taken out, or is given a harmless value where the form can
 Nothing read from it is ever used but for its problems.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from pydantic import JsonValue
 
@@ -17,7 +17,7 @@ _HARMLESS: dict[str, JsonValue] = {
     "reentry": "once",
     "once_per": "1d",
     "once_per_key": "properties.x",
-    "who": {},
+    "who": {"x": 1},
     "whereupon": ["exit"],
     "wait": "1s",
     "set": {"x": 1},
@@ -27,13 +27,19 @@ _HARMLESS_ITEM: dict[str, JsonValue] = {"whereupon": "exit"}
 
 
 def without_faults(
-    data: dict[str, JsonValue], paths: Iterable[Path], *, roughly: bool
+    data: dict[str, JsonValue], faults: Mapping[Path, bool], *, roughly: bool
 ) -> dict[str, JsonValue]:
-    """A copy without what stands at these paths; ``roughly``: without the whole top-level part."""
+    """A copy without what stands at these paths.
+
+    Args:
+        data: the file's content.
+        faults: the paths; true for a key that should not be there at all.
+        roughly: take out the whole top-level part that a fault is in.
+    """
     copy = _copied(data)
     assert isinstance(copy, dict)  # noqa: S101 - a mapping stays one
-    for path in paths:
-        _mend(copy, path[:1] if roughly else path)
+    for path, superfluous in faults.items():
+        _mend(copy, path[:1] if roughly else path, superfluous=superfluous)
     return copy
 
 
@@ -43,7 +49,7 @@ def _copied(value: JsonValue) -> JsonValue:
     return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _mend(data: dict[str, JsonValue], path: Path) -> None:
+def _mend(data: dict[str, JsonValue], path: Path, *, superfluous: bool) -> None:
     here: JsonValue = data
     for part in path[:-1]:
         if isinstance(here, dict) and isinstance(part, str):
@@ -54,12 +60,12 @@ def _mend(data: dict[str, JsonValue], path: Path) -> None:
     if isinstance(here, list) and isinstance(last, int) and last < len(here):
         here[last] = _HARMLESS_ITEM.get(str(path[0]), "x")
     elif isinstance(here, dict) and isinstance(last, str):
-        _mend_key(here, last)
+        _mend_key(here, last, superfluous=superfluous)
 
 
-def _mend_key(mapping: dict[str, JsonValue], key: str) -> None:
+def _mend_key(mapping: dict[str, JsonValue], key: str, *, superfluous: bool) -> None:
     harmless = _HARMLESS.get(key)
-    if harmless is None or mapping.get(key) == harmless:
+    if superfluous or harmless is None:
         mapping.pop(key, None)
     else:
         mapping[key] = _copied(harmless)

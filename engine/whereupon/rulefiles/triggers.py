@@ -5,7 +5,6 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Discriminator, Field, Tag
 
 from whereupon.rulefiles.fields import (
-    EventName,
     MaybeDuration,
     MaybeInstant,
     MessagePath,
@@ -14,6 +13,7 @@ from whereupon.rulefiles.fields import (
     PositiveDuration,
     RawCondition,
     Timezone,
+    WholeName,
 )
 from whereupon.rulefiles.steps import Form
 
@@ -57,7 +57,7 @@ class CronForm(Form):
 class ExitEventForm(Form):
     """The person does something that ends the entry."""
 
-    event: EventName = Field(description="The event's name.")
+    event: WholeName = Field(description="The event's name.")
     where: RawCondition = Field(default=None, description="A condition over its properties.")
 
 
@@ -180,7 +180,7 @@ BroadcastWhen: TypeAlias = Annotated[
     ),
 ]
 OneExit: TypeAlias = Annotated[
-    Annotated[EventName, Tag("<name>")]
+    Annotated[WholeName, Tag("<name>")]
     | Annotated[ExitEventForm, Tag("<exit_event>")]
     | Annotated[LeavesForm, Tag("<leaves>")]
     | Annotated[RawCondition, Tag("<condition>")],

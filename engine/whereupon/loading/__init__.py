@@ -1,0 +1,10 @@
+"""Reading rule files from disk: data with the line and column of every part, and all findings at once.
+
+The home of PyYAML. What a file may say is `rulefiles`' business.
+"""
+
+from whereupon.loading.documents import load_document
+from whereupon.loading.folders import load_rules, open_rules
+from whereupon.loading.positions import Positions
+
+__all__ = ["Positions", "load_document", "load_rules", "open_rules"]

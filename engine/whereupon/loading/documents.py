@@ -1,0 +1,59 @@
+"""One file as plain data, with the place of every value. Nothing here raises: faults are findings."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from whereupon.errors import Diagnostic, Location, Severity
+from whereupon.loading.jsontext import read_json
+from whereupon.loading.positions import LARGEST, Document, Fault, Positions, UnreadableTextError
+from whereupon.loading.yamltext import read_yaml
+
+Loaded: TypeAlias = tuple[JsonValue, Positions, tuple[Diagnostic, ...]]
+
+
+def load_document(path: Path) -> Loaded:
+    """Read a YAML or JSON file: its data, where each part stands, and what is wrong with its text.
+
+    The data is None where the text is no document at all; a diagnostic says why.
+    """
+    file = path.as_posix()
+    try:
+        document = _read(path)
+    except UnreadableTextError as error:
+        return None, Positions(), (_finding(error.fault, file),)
+    faults = tuple(_finding(fault, file) for fault in document.faults)
+    return document.data, document.positions, faults
+
+
+def finding(path: Path, *, code: str, message: str) -> Diagnostic:
+    """An error about a file as a whole."""
+    return Diagnostic(code, Severity.ERROR, message, Location(path.as_posix()))
+
+
+def _finding(fault: Fault, file: str) -> Diagnostic:
+    return Diagnostic(fault.code, fault.severity, fault.message, Location(file, *fault.place))
+
+
+def _read(path: Path) -> Document:
+    text = _text(path)
+    return read_json(text) if path.suffix == ".json" else read_yaml(text)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        message = f"this file cannot be read: {error.strerror}"
+        raise UnreadableTextError(code="unreadable", message=message, place=(1, 1)) from error
+    if len(content) > LARGEST:
+        message = f"this file has more than {LARGEST // 1024} KB; split it"
+        raise UnreadableTextError(code="too-large", message=message, place=(1, 1))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = "this is no UTF-8; save the file as UTF-8"
+        raise UnreadableTextError(code="not-utf-8", message=message, place=(line, 1)) from error

@@ -1,0 +1,176 @@
+"""A rules folder as a rulebook: every file below it, and every finding at once."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from whereupon.errors import Diagnostic, Location, Problem, RulesInvalidError, Severity
+from whereupon.loading.documents import finding, load_document
+from whereupon.loading.lint import lint
+from whereupon.loading.positions import Positions
+from whereupon.rulefiles import RuleFile, parse_rule_file
+from whereupon.rules import EventPlan, Guard, Rule, Rulebook, Segment
+from whereupon.scheduling import next_occurrence
+from whereupon.times import EPOCH
+
+_SUFFIXES = frozenset({".yaml", ".json"})
+
+
+def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
+    """Read every rule file below a folder; files with errors are left out of the book.
+
+    Test files (``*.test.yaml``), hidden files and other kinds of file are passed over.
+    The diagnostics, warnings too, are in the order of files and lines. Nothing is raised.
+    """
+    if not folder.is_dir():
+        message = "there is no such folder; give the one that holds the rule files"
+        return Rulebook(), (finding(folder, code="no-folder", message=message),)
+    paths, found = _rule_paths(folder)
+    files = [_File.from_path(path) for path in paths]
+    segments = _raw_segments(files)
+    parsed = [(file, *file.parsed(segments)) for file in files]
+    diagnostics = [*found, *_duplicates(parsed)]
+    refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
+    kept = [value for file, value, _ in parsed if value and file.name not in refused]
+    plans = {plan.name: plan for plan in kept if isinstance(plan, EventPlan)}
+    for file, value, problems in parsed:
+        diagnostics.extend(file.faults)
+        warnings = lint(value, plans) if isinstance(value, Rule) else ()
+        diagnostics.extend(file.positions.locate(p, file.name) for p in (*problems, *warnings))
+    return _book(kept), tuple(sorted(set(diagnostics), key=_order))
+
+
+def open_rules(folder: Path) -> Rulebook:
+    """Read a rules folder; raises `RulesInvalidError` with every diagnostic when one is an error."""
+    book, diagnostics = load_rules(folder)
+    if any(d.severity is Severity.ERROR for d in diagnostics):
+        raise RulesInvalidError(diagnostics=diagnostics)
+    return book
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file that was read, before anything is made of what it says."""
+
+    name: str
+    stem: str
+    data: JsonValue
+    positions: Positions
+    faults: tuple[Diagnostic, ...]
+
+    @classmethod
+    def from_path(cls, path: Path) -> "_File":
+        data, positions, faults = load_document(path)
+        return cls(path.as_posix(), path.stem, data, positions, faults)
+
+    def is_broken(self) -> bool:
+        return any(fault.severity is Severity.ERROR for fault in self.faults)
+
+    def parsed(
+        self, segments: Mapping[str, JsonValue]
+    ) -> tuple[RuleFile | None, tuple[Problem, ...]]:
+        """What the file says, unless its own text is at fault, and the problems of it."""
+        if () not in self.positions.values:
+            return None, ()
+        value, problems = parse_rule_file(self.data, stem=self.stem, segments=segments)
+        problems = (*problems, *_cron_problems(self.data))
+        is_good = not self.is_broken() and not any(p.code == "bad-cron" for p in problems)
+        return (value if is_good else None), problems
+
+
+def _cron_problems(data: JsonValue) -> Iterator[Problem]:
+    when = data.get("when") if isinstance(data, dict) and "broadcast" in data else None
+    if not isinstance(when, dict) or not isinstance(cron := when.get("cron"), str):
+        return
+    try:
+        occurrence = next_occurrence(cron, "UTC", EPOCH)
+    except ValueError as error:
+        yield Problem(("when", "cron"), "bad-cron", str(error))
+        return
+    if occurrence is None:
+        yield Problem(("when", "cron"), "bad-cron", f"{cron!r} names a day that never comes")
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
+    """The rule files below a folder, sorted, and what is wrong with the files as such."""
+    home = folder.resolve()
+    paths: list[Path] = []
+    found: list[Diagnostic] = []
+    for path in sorted(_visible_files(folder, found)):
+        if not _leads_inside(path, home):
+            message = "this link leads out of the rules folder; put the file itself here"
+            found.append(finding(path, code="link-outside", message=message))
+        elif path.suffix == ".yml":
+            message = f"rename this to {path.stem}.yaml"
+            found.append(finding(path, code="extension", message=message))
+        elif path.is_file() and path.suffix in _SUFFIXES and not path.stem.endswith(".test"):
+            paths.append(path)
+    return paths, found
+
+
+def _leads_inside(path: Path, home: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):  # a link to itself: which of the two depends on the Python
+        return False
+
+
+def _visible_files(folder: Path, found: list[Diagnostic]) -> Iterator[Path]:
+    """Every file, and every link to a folder, which is not followed."""
+
+    def unreadable(error: OSError) -> None:
+        message = f"this folder cannot be read: {error.strerror}"
+        found.append(finding(Path(error.filename), code="unreadable", message=message))
+
+    for root, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        yield from (Path(root, name) for name in (*files, *links) if not name.startswith("."))
+
+
+def _raw_segments(files: Sequence[_File]) -> dict[str, JsonValue]:
+    """The raw condition of every segment, for the rules that refer to them."""
+    segments: dict[str, JsonValue] = {}
+    for file in files:
+        if isinstance(file.data, dict) and isinstance(name := file.data.get("segment"), str):
+            segments.setdefault(name, file.data.get("who"))
+    return segments
+
+
+# --- the book -------------------------------------------------------------------------------------
+
+
+def _duplicates(
+    parsed: Sequence[tuple[_File, RuleFile | None, tuple[Problem, ...]]],
+) -> Iterator[Diagnostic]:
+    """An id, or an event's name, that an earlier file of the same kind has taken."""
+    first: dict[tuple[type[RuleFile], str], str] = {}
+    for file, value, _ in parsed:
+        if value is None:
+            continue
+        name = value.name if isinstance(value, EventPlan) else value.id
+        taken_by = first.setdefault((type(value), name), file.name)
+        if taken_by != file.name:
+            message = f"{name} is already in {taken_by}; give one of them another id"
+            line, column = file.positions.values[()]
+            location = Location(file.name, line, column)
+            yield Diagnostic("duplicate-id", Severity.ERROR, message, location)
+
+
+def _book(files: Sequence[RuleFile]) -> Rulebook:
+    return Rulebook(
+        rules=tuple(file for file in files if isinstance(file, Rule)),
+        segments={file.id: file for file in files if isinstance(file, Segment)},
+        guards=tuple(file for file in files if isinstance(file, Guard)),
+        events=tuple(file for file in files if isinstance(file, EventPlan)),
+    )
+
+
+def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
+    return (diagnostic.location, diagnostic.code, diagnostic.message)

@@ -1,0 +1,208 @@
+"""What is legal in a rule and yet likely a mistake: one function for each kind of warning."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from whereupon.errors import Problem, Severity
+from whereupon.messages import MessageType
+from whereupon.rulefiles.faults import nearest
+from whereupon.rules import EventPlan, OnMessage, Rule, RuleKind, TrackEvent
+from whereupon.templates import (
+    VARIABLE_ROOTS,
+    Template,
+    TemplateError,
+    is_template,
+    parse_template,
+)
+
+Plans: TypeAlias = Mapping[str, EventPlan]
+Path: TypeAlias = tuple[str | int, ...]
+
+_ORDERED = ("gt", "gte", "lt", "lte")
+
+
+def lint(rule: Rule, plans: Plans) -> tuple[Problem, ...]:
+    """Every warning about a rule; ``plans`` holds the events that event files describe, by name."""
+    return tuple(problem for check in _CHECKS for problem in check(rule, plans))
+
+
+def _warning(path: Path, code: str, message: str) -> Problem:
+    return Problem(path, code, message, Severity.WARNING)
+
+
+def _undescribed(rule: Rule, _: Plans) -> Iterator[Problem]:
+    if rule.kind is RuleKind.CAMPAIGN and not rule.description.strip():
+        message = "say in one sentence what this campaign is for: add description:"
+        yield _warning((), "no-description", message)
+
+
+def _every_event(rule: Rule, _: Plans) -> Iterator[Problem]:
+    for trigger in rule.triggers:
+        if isinstance(trigger, OnMessage) and "" in trigger.prefixes:
+            message = "* is every message there is; name the events, or their common beginning"
+            yield _warning(("when",), "every-event", message)
+
+
+def _own_trigger(rule: Rule, _: Plans) -> Iterator[Problem]:
+    for i, step in enumerate(rule.steps):
+        if isinstance(step, TrackEvent) and _is_triggered_by(rule, step.event):
+            message = f"this sends {step.event}, which triggers this rule again"
+            yield _warning(("whereupon", i, "track"), "triggers-itself", message)
+
+
+def _is_triggered_by(rule: Rule, event: str) -> bool:
+    return any(
+        isinstance(trigger, OnMessage) and trigger.names_message(MessageType.TRACK, event)
+        for trigger in rule.triggers
+    )
+
+
+def _bare_variables(rule: Rule, _: Plans) -> Iterator[Problem]:
+    for path, template in _templates(rule.source.get("whereupon"), ("whereupon",)):
+        for variable in template.undefended():
+            if variable[0] in ("properties", "person", "context"):
+                name = _written(variable)
+                message = f"where {name} is missing nothing is sent; add | default: '…'"
+                yield _warning(path, "no-default", message)
+
+
+def _unknown_variables(rule: Rule, _: Plans) -> Iterator[Problem]:
+    for path, template in _templates(rule.source.get("whereupon"), ("whereupon",)):
+        for variable in template.variables():
+            root = str(variable[0])
+            if root not in VARIABLE_ROOTS:
+                hint = nearest(root, VARIABLE_ROOTS) or f"; there are {', '.join(VARIABLE_ROOTS)}"
+                yield _warning(path, "unknown-variable", f"there is no {root}{hint}")
+
+
+def _unplanned_properties(rule: Rule, plans: Plans) -> Iterator[Problem]:
+    planned = _planned(rule, plans)
+    if planned is None:
+        return
+    for variable in sorted(rule.where.variables):
+        root, _, rest = variable.partition(".")
+        name = rest.partition(".")[0]
+        if root == "properties" and name and name not in planned:
+            path = _place_of(rule.source.get("where"), rest)
+            message = f"no event file knows the property {name}{nearest(name, planned)}"
+            yield _warning(path, "unknown-property", message)
+
+
+def _contradicted_types(rule: Rule, plans: Plans) -> Iterator[Problem]:
+    planned, where = _planned(rule, plans), rule.source.get("where")
+    if planned is None or not isinstance(where, dict):
+        return
+    for name, expected in where.items():
+        declared = planned.get(name)
+        type_ = declared.get("type") if isinstance(declared, dict) else None
+        if isinstance(type_, str) and not all(
+            map(_FITS.get(type_, _anything), _operands(expected))
+        ):
+            message = f"the event file says that {name} is of type {type_}: this never matches"
+            yield _warning(("where", name), "type-mismatch", message)
+
+
+_CHECKS: Sequence[Callable[[Rule, Plans], Iterator[Problem]]] = (
+    _undescribed,
+    _every_event,
+    _own_trigger,
+    _bare_variables,
+    _unknown_variables,
+    _unplanned_properties,
+    _contradicted_types,
+)
+
+
+# --- templates ------------------------------------------------------------------------------------
+
+
+def _templates(raw: JsonValue, path: Path) -> Iterator[tuple[Path, Template]]:
+    if isinstance(raw, str) and is_template(raw):
+        try:
+            yield path, parse_template(raw)
+        except TemplateError:
+            return
+    inner = (
+        raw.items() if isinstance(raw, dict) else enumerate(raw if isinstance(raw, list) else ())
+    )
+    for key, value in inner:
+        yield from _templates(value, (*path, key))
+
+
+def _written(variable: Path) -> str:
+    return ".".join(map(str, variable))
+
+
+# --- the tracking plan ----------------------------------------------------------------------------
+
+
+def _planned(rule: Rule, plans: Plans) -> Mapping[str, JsonValue] | None:
+    """The properties of all events that trigger the rule; None unless each has an event file."""
+    planned: dict[str, JsonValue] = {}
+    for trigger in rule.triggers:
+        if not isinstance(trigger, OnMessage) or trigger.prefixes:
+            return None
+        if trigger.type is not MessageType.TRACK or not plans.keys() >= set(trigger.names):
+            return None
+        for name in trigger.names:
+            planned |= plans[name].properties
+    return planned or None
+
+
+def _place_of(where: JsonValue, path: str) -> Path:
+    """The key of the short form that names the property, however deep it is nested."""
+    waiting: list[tuple[Path, JsonValue]] = [(("where",), where)]
+    while waiting:
+        place, raw = waiting.pop()
+        if isinstance(raw, dict):
+            if path in raw:
+                return (*place, path)
+            waiting.extend(((*place, key), value) for key, value in raw.items())
+        if isinstance(raw, list):
+            waiting.extend(((*place, i), value) for i, value in enumerate(raw))
+    return ("where",)
+
+
+def _operands(expected: JsonValue) -> list[JsonValue]:
+    """The fixed values that a property is equal to or ordered against."""
+    if isinstance(expected, list):
+        return expected
+    if not isinstance(expected, dict):
+        return [expected]
+    return [value for name, value in expected.items() if name in (*_ORDERED, "eq")]
+
+
+def _is_number(value: JsonValue) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) or (isinstance(value, str) and _reads_as_number(value))
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_text(value: JsonValue) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _is_boolean(value: JsonValue) -> bool:
+    return isinstance(value, bool)
+
+
+def _anything(_: JsonValue) -> bool:
+    return True
+
+
+_FITS: Mapping[str, Callable[[JsonValue], bool]] = {
+    "number": _is_number,
+    "integer": _is_number,
+    "string": _is_text,
+    "boolean": _is_boolean,
+}

@@ -1,0 +1,269 @@
+"""Rules folders: what is read, what is refused, and where each finding is said to be."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from whereupon.errors import Diagnostic, RulesInvalidError, Severity
+from whereupon.loading import load_document, load_rules, open_rules
+from whereupon.loading.jsontext import read_json
+from whereupon.loading.positions import UnreadableTextError
+from whereupon.loading.yamltext import read_yaml
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-files"
+GOOD = sorted(FIXTURES.glob("*.good.*"))
+BAD = sorted(path for path in FIXTURES.glob("*.bad.*") if path.suffix != ".txt")
+RULE = "campaign: {}\ndescription: One.\nwhen: purchase\nreentry: once\nwhereupon: [exit]\n"
+
+
+def _placed(fixture: Path, folder: Path, mark: str) -> Path:
+    target = folder / fixture.name.replace(mark, "")
+    shutil.copy(fixture, target)
+    return target
+
+
+def _beside_good_files(fixture: Path, folder: Path) -> tuple[Diagnostic, ...]:
+    for path in GOOD:
+        _placed(path, folder, ".good")
+    target = _placed(fixture, folder, ".bad")
+    _, diagnostics = load_rules(folder)
+    assert {d.location.file for d in diagnostics} <= {target.as_posix()}
+    return diagnostics
+
+
+def _codes(folder: Path) -> list[str]:
+    return [d.code for d in load_rules(folder)[1]]
+
+
+def test_the_good_files_are_read_without_any_finding(tmp_path: Path) -> None:
+    """Every kind of file, in YAML and JSON, and every key of the grammar."""
+    for path in GOOD:
+        _placed(path, tmp_path, ".good")
+    book, diagnostics = load_rules(tmp_path)
+    assert diagnostics == ()
+    assert len(book.rules) + len(book.segments) + len(book.guards) + len(book.events) == len(GOOD)
+
+
+@pytest.mark.parametrize("fixture", BAD, ids=lambda path: path.name.partition(".")[0])
+def test_a_bad_file_yields_exactly_the_diagnostics_beside_it(fixture: Path, tmp_path: Path) -> None:
+    """Line, column, code and sentence, all of a file in one run."""
+    expected = fixture.with_name(fixture.name.partition(".bad")[0] + ".bad.expected.txt")
+    found = [
+        f"{d.location.line}:{d.location.column}: {d.code} {d.message}"
+        for d in _beside_good_files(fixture, tmp_path)
+    ]
+    assert found == expected.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_rule_broken_in_eight_ways_has_eight_located_findings(tmp_path: Path) -> None:
+    """Nothing is hidden by anything else, and each is on a line of its own."""
+    diagnostics = _beside_good_files(FIXTURES / "eight-ways.bad.yaml", tmp_path)
+    assert len({d.code for d in diagnostics}) == 8
+    assert len({d.location.line for d in diagnostics}) == 8
+
+
+def test_rules_with_errors_are_left_out_and_the_others_stay(tmp_path: Path) -> None:
+    """`load_rules` gives what is good; `open_rules` refuses the whole folder."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a"))
+    (tmp_path / "b.yaml").write_text(RULE.format("b").replace("once", "twice"))
+    book, diagnostics = load_rules(tmp_path)
+    assert [rule.id for rule in book.rules] == ["a"]
+    with pytest.raises(RulesInvalidError) as caught:
+        open_rules(tmp_path)
+    assert caught.value.diagnostics == diagnostics
+
+
+def test_warnings_alone_refuse_nothing(tmp_path: Path) -> None:
+    """A warning is for the linter to show."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a").replace("purchase", '"*"'))
+    assert [d.severity for d in load_rules(tmp_path)[1]] == [Severity.WARNING]
+    assert [rule.id for rule in open_rules(tmp_path).rules] == ["a"]
+
+
+def test_an_id_is_taken_once_in_all_folders(tmp_path: Path) -> None:
+    """The second file of that id is refused, naming the first."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.yaml").write_text(RULE.format("a"))
+    book, diagnostics = load_rules(tmp_path)
+    assert len(book.rules) == 1
+    assert [d.code for d in diagnostics] == ["duplicate-id"]
+    assert "one/a.yaml" in diagnostics[0].message
+    assert diagnostics[0].location.file.endswith("two/a.yaml")
+
+
+def test_only_rule_files_are_read(tmp_path: Path) -> None:
+    """Tests, hidden files and other kinds of file are passed over; `.yml` is a slip."""
+    for name in ("a.test.yaml", ".hidden.yaml", "README.md", "a.yaml.orig"):
+        (tmp_path / name).write_text("nonsense: [")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "a.yaml").write_text("nonsense: [")
+    (tmp_path / "b.yml").write_text(RULE.format("b"))
+    _, (only,) = load_rules(tmp_path)
+    assert (only.code, only.message) == ("extension", "rename this to b.yaml")
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """A rules folder cannot be made to show other files; links within it are followed."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (tmp_path / "secret.yaml").write_text(RULE.format("secret"))
+    (folder / "secret.yaml").symlink_to(tmp_path / "secret.yaml")
+    (folder / "up").symlink_to(tmp_path, target_is_directory=True)
+    book, diagnostics = load_rules(folder)
+    assert book.rules == ()
+    assert [d.code for d in diagnostics] == ["link-outside", "link-outside"]
+
+
+def test_a_folder_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
+    """A mistyped path does not pass for an empty folder."""
+    assert _codes(tmp_path / "rulse") == ["no-folder"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"campaign: \xff", "not-utf-8"),
+        (b"x: " + b"a" * 300_000, "too-large"),
+        (b"", "empty-file"),
+        (b"? [a, b]\n: c", "yaml-key"),
+        (b"a: \x00", "yaml-syntax"),
+    ],
+)
+def test_a_text_that_is_no_document_is_one_finding(
+    content: bytes, code: str, tmp_path: Path
+) -> None:
+    """Nothing more is said of a file that cannot be read."""
+    (tmp_path / "a.yaml").write_bytes(content)
+    assert _codes(tmp_path) == [code]
+
+
+def test_a_broken_link_is_a_finding_or_nothing_but_never_an_exception(tmp_path: Path) -> None:
+    """A link to nowhere is no file; a link to itself leads nowhere inside."""
+    (tmp_path / "a.yaml").symlink_to(tmp_path / "nowhere")
+    assert _codes(tmp_path) == []
+    (tmp_path / "b.yaml").symlink_to(tmp_path / "b.yaml")
+    assert set(_codes(tmp_path)) <= {"link-outside"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("NO", "NO"), ("on", "on"), ("12:30", "12:30"), ("2026-01-31", "2026-01-31"),
+        ("1_000", "1_000"), ("010", 10), ("0x10", "0x10"), ("1e3", 1000.0), (".5", 0.5),
+        ("true", True), ("~", None), ("null", None), ("'true'", "true"), ("-7", -7),
+        ("1.", 1.0), ("=", "="), ("12345678901234567890", 12345678901234567890.0),
+    ],
+)  # fmt: skip
+def test_plain_words_are_read_as_editors_read_them(text: str, value: JsonValue) -> None:
+    """YAML 1.2: only true and false are booleans, and dates and times of day are texts."""
+    data = read_yaml(f"a: {text}").data
+    assert data == {"a": value}
+    assert isinstance(data, dict)
+    assert type(data["a"]) is type(value)
+
+
+def test_a_word_that_used_to_be_a_boolean_is_pointed_out(tmp_path: Path) -> None:
+    """`vip: yes` compares with a text, which its writer may not expect."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a") + "where: {vip: yes}\n")
+    (only,) = load_rules(tmp_path)[1]
+    assert (only.code, only.severity) == ("yaml-boolean", Severity.WARNING)
+    assert (only.location.line, only.location.column) == (6, 14)
+
+
+def test_a_key_is_the_text_that_is_written() -> None:
+    """A property may be called `on`, `no`, or `1`."""
+    assert read_yaml("{on: 1, no: 2, 1: 3, ~: 4}").data == {"on": 1, "no": 2, "1": 3, "~": 4}
+
+
+def test_an_alias_stands_for_what_its_anchor_names() -> None:
+    """Aliases within bounds are read."""
+    assert read_yaml("a: &x [1, 2]\nb: *x").data == {"a": [1, 2], "b": [1, 2]}
+
+
+def test_a_document_tells_where_every_key_and_value_stands(tmp_path: Path) -> None:
+    """Test files are read by the same way in, with the same places."""
+    path = tmp_path / "a.test.yaml"
+    path.write_text("tests:\n  - name: one\n    given: []\n")
+    data, positions, diagnostics = load_document(path)
+    assert data == {"tests": [{"name": "one", "given": []}]}
+    assert diagnostics == ()
+    assert positions.values[("tests", 0, "given")] == (3, 12)
+    assert positions.keys[("tests", 0, "given")] == (3, 5)
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**17), 10**17)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=15,
+)
+
+
+@given(data=_json, indent=st.sampled_from([None, 2, "\t"]))
+def test_json_is_read_as_the_standard_library_reads_it(
+    data: JsonValue, indent: int | str | None
+) -> None:
+    """The reader with positions agrees with the reference on every document."""
+    document = read_json(json.dumps(data, indent=indent))
+    assert document.data == data
+    assert document.faults == ()
+
+
+@given(text=st.text(alphabet="{}[]:,-&*!|>#'\"% \n\t?ab1.~<@`\\é", max_size=60) | st.text())
+@settings(max_examples=300)
+def test_no_text_makes_the_readers_raise_anything_else(text: str) -> None:
+    """Any text is a document or an UnreadableTextError with a place."""
+    for read in (read_yaml, read_json):
+        try:
+            read(text)
+        except UnreadableTextError as error:
+            assert error.fault.place >= (1, 1)  # noqa: PT017 - either outcome is good
+
+
+_lines = st.lists(
+    st.sampled_from(
+        ["campaign: a", "segment: a", "when: purchase", "when: {enters: a}", "where: {a: {gt: 1}}",
+         "who: {segment: a}", "reentry: once", "reentry: {once_per: &x 7d}", "max_age: *x",
+         "whereupon:", "  - wait: 2h", "  - send: push", "    title: '{{ a }}'", "exit: {all: [",
+         "description: !!x |", "? x", "<<: *x", "active: {from: 2026-01-31}", "---", "\tx: 1",
+         "where: {logic: {var: []}}", "who: {performed: {event: 5}}", "where:", "who: {not: 1}"]
+    ),
+    max_size=10,
+)  # fmt: skip
+
+
+@given(lines=_lines)
+@settings(max_examples=200, deadline=None)
+def test_no_file_makes_the_loader_raise(
+    lines: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Whatever is written, the folder is a book and a list of findings within the file."""
+    folder = tmp_path_factory.getbasetemp() / "fuzzed"
+    folder.mkdir(exist_ok=True)
+    (folder / "a.yaml").write_text("\n".join(lines))
+    book, diagnostics = load_rules(folder)
+    assert book.rules or book.segments or diagnostics
+    assert all(d.location.line <= len(lines) + 1 for d in diagnostics)
+
+
+@given(content=st.binary(max_size=80), suffix=st.sampled_from([".yaml", ".json"]))
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_make_the_loader_raise(
+    content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Not even bytes that are no text."""
+    path = tmp_path_factory.getbasetemp() / f"bytes{suffix}"
+    path.write_bytes(content)
+    load_document(path)

@@ -1,0 +1,58 @@
+"""Cron in a named timezone."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from whereupon.scheduling import next_occurrence
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def test_nine_in_paris_stays_nine_in_paris_when_the_clocks_change() -> None:
+    """A daily cron keeps its local hour over the change to summer time."""
+    before = next_occurrence("0 9 * * *", "Europe/Paris", _at("2026-03-28T00:00:00+00:00"))
+    after = next_occurrence("0 9 * * *", "Europe/Paris", _at("2026-03-29T00:00:00+00:00"))
+    assert (before, after) == (_at("2026-03-28T08:00:00+00:00"), _at("2026-03-29T07:00:00+00:00"))
+
+
+def test_the_next_occurrence_is_later_than_the_instant_asked_about() -> None:
+    """An occurrence at the very instant is over."""
+    nine = _at("2026-06-01T09:00:00+00:00")
+    assert next_occurrence("0 9 * * *", "UTC", nine) == _at("2026-06-02T09:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ("MON", 1), ("1", 1), ("0", 0), ("7", 0), ("sun", 0), ("1-5", 1), ("5-7", 0),
+        ("FRI-SUN", 0), ("6,3", 3), ("*/2", 0), ("2-6/2", 2),
+    ],
+)  # fmt: skip
+def test_days_of_the_week_are_numbered_as_cron_does(days: str, expected: int) -> None:
+    """0 and 7 are Sunday; the first day after a Saturday evening tells them apart."""
+    saturday = _at("2026-06-06T23:00:00+00:00")
+    found = next_occurrence(f"0 9 * * {days}", "UTC", saturday)
+    assert found is not None
+    assert found.isoweekday() % 7 == expected
+
+
+def test_a_day_that_never_comes_has_no_next_occurrence() -> None:
+    """There is no 30 February."""
+    assert next_occurrence("0 0 30 2 *", "UTC", _at("2026-01-01T00:00:00+00:00")) is None
+
+
+@pytest.mark.parametrize(
+    ("cron", "timezone"),
+    [
+        ("0 9 * *", "UTC"), ("0 9 * * FOO", "UTC"), ("61 9 * * *", "UTC"), ("x 9 * * *", "UTC"),
+        ("0 9 1 * MON", "UTC"), ("0 9 * * *", "Europe/Pariss"), ("0 9 * * 5-2", "UTC"),
+        ("0 9 * * */0", "UTC"), ("", "UTC"), ("0 9 * * *", "../../etc/passwd"), ("0 9 * * 8", "UTC"),
+    ],
+)  # fmt: skip
+def test_what_is_no_schedule_raises_and_says_what_to_write(cron: str, timezone: str) -> None:
+    """A bad expression or timezone is a ValueError with an example."""
+    with pytest.raises(ValueError, match=r"write|day of the week|backwards"):
+        next_occurrence(cron, timezone, _at("2026-01-01T00:00:00+00:00"))
