@@ -1,4 +1,4 @@
-"""Cron in a named timezone: the one home of APScheduler, which only computes times here.
+"""Cron in a named timezone: APScheduler only computes times here.
 
 The days of the week are cron's own (0 and 7 are Sunday), not APScheduler's (where 0 is Monday).
 """

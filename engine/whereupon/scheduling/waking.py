@@ -1,0 +1,103 @@
+"""Waking the engine when something is due. State never lives here: it is rows in the store.
+
+APScheduler runs one job in one thread, from a memory job store: a persistent one would lose work
+that is under way, and its default grace time drops what is late.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
+from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped]
+from apscheduler.schedulers.background import (  # type: ignore[import-untyped]
+    BackgroundScheduler,
+)
+
+from whereupon.ports import Clock
+
+_JOB = "wake"
+_LOG = logging.getLogger("whereupon.waking")
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+        return datetime.now(UTC)  # noqa: TID251 - this is the Clock
+
+
+class Waker:
+    """Calls a function in the background: when asked to, when it said it is next due, and at least
+    every ``poll``, since other processes may add work to the store.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], datetime | None],
+        clock: Clock,
+        poll: timedelta = timedelta(seconds=30),
+    ) -> None:
+        """Args: ``work`` does what is due, and returns when there will be more (None: unknown)."""
+        self._work = work
+        self._clock = clock
+        self._poll = poll
+        self._lock = Lock()
+        self._scheduler: BackgroundScheduler | None = None
+        self._running = False
+        self._again = False
+
+    def start(self) -> None:
+        """Begin; starting twice is starting once."""
+        with self._lock:
+            if self._scheduler is not None:
+                return
+            self._scheduler = BackgroundScheduler(
+                jobstores={"default": MemoryJobStore()},
+                executors={"default": ThreadPoolExecutor(1)},
+                job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+                timezone=UTC,
+                daemon=True,
+            )
+            self._scheduler.add_job(
+                self._run, "interval", seconds=self._poll.total_seconds(), id=_JOB
+            )
+            self._scheduler.start()
+        self.wake()
+
+    def stop(self) -> None:
+        """End, after the round that is under way; stopping what never started is nothing."""
+        with self._lock:
+            scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.shutdown(wait=True)
+
+    def wake(self) -> None:
+        """Run soon; what is asked for during a round makes another follow it."""
+        with self._lock:
+            if self._running:
+                self._again = True
+            elif self._scheduler is not None:
+                self._scheduler.modify_job(_JOB, next_run_time=self._clock.now())
+
+    def _run(self) -> None:
+        with self._lock:
+            self._running, self._again = True, False
+        next_due: datetime | None = None
+        try:
+            next_due = self._work()
+        except Exception:
+            _LOG.exception("a round of due work failed; it is tried again in %s", self._poll)
+        finally:
+            self._look_ahead(next_due)
+
+    def _look_ahead(self, next_due: datetime | None) -> None:
+        with self._lock:
+            self._running = False
+            if self._scheduler is None:
+                return
+            now = self._clock.now()
+            at = now if self._again else min(next_due or now + self._poll, now + self._poll)
+            self._scheduler.modify_job(_JOB, next_run_time=max(at, now))
