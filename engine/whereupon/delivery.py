@@ -46,7 +46,8 @@ class RetryPolicy:
         """How long to wait after that many attempts."""
         doubled = self.first * 2 ** min(attempts - 1, 40)
         jitter = int(delivery.idempotency_key[:4], 16) / 0xFFFF / 4
-        return min(doubled, self.longest) * (1 + jitter)
+        pause: timedelta = min(doubled, self.longest) * (1 + jitter)
+        return pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,11 +238,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A named condition over the person."""
+    """A named condition over the person; ``source`` is the condition as the file says it."""
 
     id: str
     description: str
     who: Condition
+    source: JsonValue = None
 
 
 class Consent(StrEnum):

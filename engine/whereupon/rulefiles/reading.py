@@ -165,9 +165,8 @@ def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: D
 
 
 def _segment(form: forms.SegmentForm, desk: Desk) -> Segment:
-    return Segment(
-        form.segment, form.description, desk.condition(form.who, ("who",), root="person")
-    )
+    who = desk.condition(form.who, ("who",), root="person")
+    return Segment(form.segment, form.description, who, source=form.who)
 
 
 def _event(form: forms.EventForm, desk: Desk) -> EventPlan:

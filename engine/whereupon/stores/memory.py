@@ -165,6 +165,10 @@ class MemorySession:
         due.extend(run.due_at for run in shelves.open_runs.values())
         return min(due, default=None)
 
+    def has_tombstones(self) -> bool:
+        """Whether there is any."""
+        return bool(self._shelves.tombstones)
+
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones of these digests."""
         known = self._shelves.tombstones
@@ -175,9 +179,14 @@ class MemorySession:
         due = [run for run in self._shelves.open_runs.values() if run.due_at <= until]
         return sorted(due, key=lambda run: (run.due_at, run.rule, run.occasion))
 
-    def last_occurrence(self, rule: str) -> datetime | None:
-        """When a broadcast last ran."""
-        return self._shelves.last_runs.get(rule)
+    def waiting_runs(self) -> list[BroadcastRun]:
+        """Broadcast runs that are not done."""
+        waiting = self._shelves.open_runs.values()
+        return sorted(waiting, key=lambda run: (run.due_at, run.rule, run.occasion))
+
+    def has_run(self, rule: str, occasion: str) -> bool:
+        """Whether a run was recorded."""
+        return (rule, occasion) in self._shelves.runs
 
     def wording(self, digest: str) -> bytes | None:
         """The source of a rule."""

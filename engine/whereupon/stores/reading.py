@@ -137,6 +137,10 @@ class Reading:
         found = self._selects.next_due.fetch(self._connection)
         return min((from_micros(due) for (due,) in found if due is not None), default=None)
 
+    def has_tombstones(self) -> bool:
+        """Whether there is any."""
+        return bool(self._selects.any_tombstone.fetch(self._connection))
+
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones of these digests."""
         members = self._database.members([digest.hex() for digest in digests])
@@ -148,10 +152,14 @@ class Reading:
         found = self._selects.due_runs.fetch(self._connection, until=as_micros(until))
         return list(map(rows.run_from, found))
 
-    def last_occurrence(self, rule: str) -> datetime | None:
-        """When a broadcast last ran."""
-        ((timestamp,),) = self._selects.last_occurrence.fetch(self._connection, rule=rule)
-        return rows.instant_or_none(timestamp)
+    def waiting_runs(self) -> list[BroadcastRun]:
+        """Broadcast runs that are not done."""
+        return list(map(rows.run_from, self._selects.waiting_runs.fetch(self._connection)))
+
+    def has_run(self, rule: str, occasion: str) -> bool:
+        """Whether a run was recorded."""
+        found = self._selects.run.fetch(self._connection, rule=rule, occasion=occasion)
+        return bool(found)
 
     def wording(self, digest: str) -> bytes | None:
         """The source of a rule."""

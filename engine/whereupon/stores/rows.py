@@ -229,6 +229,7 @@ def request_row(request: Request) -> Parameters:
         as_micros(request.timestamp),
         as_micros(request.decided_at),
         request.source.value,
+        request.detail,
     )
 
 
@@ -244,6 +245,7 @@ def request_from(row: Record) -> Request:
         timestamp=from_micros(row[6]),
         decided_at=from_micros(row[7]),
         source=_SOURCES[row[8]],
+        detail=row[9],
     )
 
 
@@ -252,12 +254,12 @@ def run_row(run: BroadcastRun) -> Parameters:
     timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
     facts = mapping_text(run.facts)
     head = (run.rule, run.occasion, run.digest, timestamp, due_at)
-    return (*head, run.cursor, facts, run.depth, run.message_key)
+    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted)
 
 
 def run_from(row: Record) -> BroadcastRun:
     """A broadcast run."""
-    rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key = row
+    rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key, admitted = row
     return BroadcastRun(
         rule=rule,
         digest=digest,
@@ -268,6 +270,7 @@ def run_from(row: Record) -> BroadcastRun:
         facts=_mapping(facts),
         depth=depth,
         message_key=message_key,
+        admitted=admitted,
     )
 
 

@@ -175,10 +175,21 @@ class Selects:
         return self._compiled(clause.order_by(RUN.c.due_at, RUN.c.rule, RUN.c.occasion))
 
     @cached_property
-    def last_occurrence(self) -> Statement:
-        """The newest timestamp of a ``rule``'s runs."""
-        clause = select(func.max(RUN.c.timestamp)).where(RUN.c.rule == bindparam("rule"))
-        return self._compiled(clause)
+    def waiting_runs(self) -> Statement:
+        """Unfinished runs."""
+        clause = select(RUN).where(_OPEN)
+        return self._compiled(clause.order_by(RUN.c.due_at, RUN.c.rule, RUN.c.occasion))
+
+    @cached_property
+    def run(self) -> Statement:
+        """The run of a ``rule`` and ``occasion``, by its presence."""
+        named = (RUN.c.rule == bindparam("rule"), RUN.c.occasion == bindparam("occasion"))
+        return self._compiled(select(RUN.c.depth).where(*named))
+
+    @cached_property
+    def any_tombstone(self) -> Statement:
+        """One tombstone, by its presence."""
+        return self._compiled(select(TOMBSTONE.c.reason).limit(1))
 
     @cached_property
     def wording(self) -> Statement:

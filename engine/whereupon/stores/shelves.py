@@ -76,7 +76,6 @@ class Shelves:
     merges: dict[str, Merge] = field(default_factory=dict)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     open_runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
-    last_runs: dict[str, datetime] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
     def allocate(self, count: int, undo: Undo) -> int:
@@ -250,8 +249,6 @@ class Shelves:
             undo.drop(self.open_runs, name)
         else:
             undo.put(self.open_runs, name, run)
-        if run.rule not in self.last_runs or self.last_runs[run.rule] < run.timestamp:
-            undo.put(self.last_runs, run.rule, run.timestamp)
 
 
 def _conflict(name: str, *, what: str) -> StoreError:

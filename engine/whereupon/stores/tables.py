@@ -227,6 +227,7 @@ class RunRow(Kept, table=True):
     facts: str = Field(sa_type=Text)
     depth: int
     message_key: int = Field(sa_type=Number)
+    admitted: int
 
 
 class RequestRow(Kept, table=True):
@@ -244,6 +245,7 @@ class RequestRow(Kept, table=True):
     timestamp: int = Field(sa_type=Number)
     decided_at: int = Field(sa_type=Number)
     source: str = Field(sa_type=Text)
+    detail: str | None = Field(sa_type=Text)
 
 
 class DeviceRow(Kept, table=True):
