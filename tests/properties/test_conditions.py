@@ -1,5 +1,7 @@
 """Properties of conditions that hold for all data."""
 
+import math
+
 from fixtures.jsonlogic.cases import Cases
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,19 +25,25 @@ values: st.SearchStrategy[JsonValue] = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+def is_json(value: JsonValue) -> bool:
+    """Whether JSON can hold it: NaN and the infinities are refused in rules."""
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 numbers = st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
+EXPECTED: dict[str, JsonValue] = {
+    **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains"), "1"),
+    **dict.fromkeys(("starts_with", "ends_with", "matches"), "x1"),
+    **dict.fromkeys(("before", "after"), "2024-06-30"),
+    "in": ["1", 2, True],
+    "not_in": ["1", 2, True],
+    "exists": True,
+    "within": "3d",
+}
 EVERY_OPERATOR: JsonValue = {
-    "all": [
-        {"not": {"a": {operator: expected}}}
-        for operator, expected in {
-            **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains"), "1"),
-            **dict.fromkeys(("in", "not_in"), ["1", 2, True]),
-            **dict.fromkeys(("starts_with", "ends_with", "matches"), "x1"),
-            **dict.fromkeys(("before", "after"), "2024-06-30"),
-            "exists": True,
-            "within": "3d",
-        }.items()
-    ]
+    "all": [{"not": {"a": {operator: expected}}} for operator, expected in EXPECTED.items()]
 }
 
 
@@ -102,7 +110,7 @@ def test_texts_compare_as_in_python(value: str, options: list[str]) -> None:
         assert condition.holds({"properties": properties}, NO_HISTORY) is holds
 
 
-@given(value=scalars, option=scalars.filter(lambda option: option is not None))
+@given(value=scalars, option=scalars.filter(lambda option: option is not None and is_json(option)))
 def test_in_is_the_same_equality_as_eq(value: JsonValue, option: JsonValue) -> None:
     """A list of one is that one, and ``not_in`` is the opposite for what is there."""
     data: dict[str, JsonValue] = {"properties": {"it": value}}
@@ -111,7 +119,7 @@ def test_in_is_the_same_equality_as_eq(value: JsonValue, option: JsonValue) -> N
         for operator, expected in (("eq", option), ("in", [option]), ("not_in", [option]))
     ]
     assert answers[0] is answers[1]
-    assert value is None or option != option or answers[2] is not answers[1]  # noqa: PLR0124 - NaN
+    assert value is None or answers[2] is not answers[1]
 
 
 @given(value=values)
@@ -121,13 +129,15 @@ def test_any_value_is_an_instant_or_none(value: JsonValue) -> None:
     assert instant is None or instant.tzinfo is not None
 
 
-@given(value=scalars, operand=scalars, operator=st.sampled_from(("==", "!=", "<", "<=", ">", ">=")))
+@given(
+    value=scalars,
+    operand=scalars.filter(is_json),
+    operator=st.sampled_from(("==", "!=", "<", "<=", ">", ">=")),
+)
 def test_a_shortcut_answers_as_the_general_rule(
     value: JsonValue, operand: JsonValue, operator: str
 ) -> None:
     """A comparison with a fixed value is faster than with a computed one, and no different."""
-    if (isinstance(operand, float) and abs(operand) == float("inf")) or operand != operand:  # noqa: PLR0124 - NaN
-        return
     quick = parse_logic({operator: [{"var": "a.b"}, operand]})
     general = parse_logic({operator: [{"var": "a.b"}, {"var": "operand"}]})
     data: JsonValue = {"a": {"b": value}, "operand": operand}

@@ -77,7 +77,7 @@ def test_segments_that_multiply_are_refused_before_they_fill_the_memory() -> Non
     """Each names the one below twice; written out, thirty of them would be a billion conditions."""
     segments: dict[str, JsonValue] = {"s0": {"a": 1}}
     for level in range(1, 30):
-        below = {"segment": f"s{level - 1}"}
+        below: JsonValue = {"segment": f"s{level - 1}"}
         segments[f"s{level}"] = {"all": [below, below]}
     found = problems_of({"segment": "s29"}, root="person", segments=segments, history_allowed=True)
     assert {problem.code for problem in found} <= {"too-large", "too-deep", "broken-segment"}

@@ -16,6 +16,14 @@ CASES = [json.loads(line) for line in CORPUS.read_text(encoding="ascii").splitli
 DEEP: JsonValue = []
 for _ in range(50_000):
     DEEP = [DEEP]
+EXTREMES: dict[str, JsonValue] = {
+    "huge": 10**5000,
+    "low": -(10**400),
+    "nan": math.nan,
+    "infinity": math.inf,
+    "digits": "9" * 5000,
+    "deep": DEEP,
+}
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -77,7 +85,7 @@ def test_a_rule_gives(rule: JsonValue, data: JsonValue, result: JsonValue) -> No
     assert is_same(parse_logic(rule)(data), result)
 
 
-@pytest.mark.parametrize("value", [10**5000, -(10**400), math.nan, math.inf, "9" * 5000, DEEP])
+@pytest.mark.parametrize("value", EXTREMES.values(), ids=EXTREMES.keys())
 @pytest.mark.parametrize(
     "rule",
     [

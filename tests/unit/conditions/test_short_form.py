@@ -140,7 +140,8 @@ def test_logic_sees_the_whole_message() -> None:
             "logic": {">": [{"var": "properties.price"}, {"var": "person.budget"}]},
         }
     )
-    rich, poor = {"budget": 10}, {"budget": 50}
+    rich: JsonValue = {"budget": 10}
+    poor: JsonValue = {"budget": 50}
     properties: JsonValue = {"product": "socks", "price": 20}
     assert condition.holds(message(properties, rich), NO_HISTORY)
     assert not condition.holds(message(properties, poor), NO_HISTORY)
