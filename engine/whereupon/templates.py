@@ -134,17 +134,8 @@ class _Missing(Undefined):
 
     __str__ = __iter__ = __len__ = __int__ = __getitem__ = __reversed__ = _refuse
 
-    def __contains__(self, item: object) -> bool:
-        return False
-
     def __bool__(self) -> bool:
         return False
-
-    def __eq__(self, other: object) -> bool:
-        return other is None or isinstance(other, Undefined)
-
-    def __hash__(self) -> int:
-        return hash(None)
 
 
 class _Context(RenderContext):

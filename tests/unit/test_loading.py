@@ -181,6 +181,86 @@ def test_a_key_is_the_text_that_is_written() -> None:
     assert read_yaml("{on: 1, no: 2, 1: 3, ~: 4}").data == {"on": 1, "no": 2, "1": 3, "~": 4}
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("[" * 60 + "]" * 60, "too-deep"),
+        ("[" * 100_000 + "]" * 100_000, "too-deep"),
+        ("[" + "1," * 20_000 + "1]", "too-large"),
+        ("[NaN]", "json-syntax"),
+        ("[1] 2", "json-syntax"),
+        (" \n", "empty-file"),
+    ],
+)
+def test_json_that_is_none_or_is_too_much_is_refused(text: str, code: str) -> None:
+    """The same limits as for YAML, and nothing that JSON does not have."""
+    with pytest.raises(UnreadableTextError) as caught:
+        read_json(text)
+    assert caught.value.fault.code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("a: 1e999", "bad-number"), ("a: " + "9" * 5000, "bad-number"), ("&x a: 1\nb: *x", None)],
+)
+def test_a_number_that_nothing_can_hold_is_refused(text: str, code: str | None) -> None:
+    """A number beyond a double's range is named, and not read as infinity."""
+    assert [fault.code for fault in read_yaml(text).faults] == ([code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("declared", "where", "is_contradicted"),
+    [
+        ("number", "price: 20", False),
+        ("number", "price: '20'", False),
+        ("number", "price: a lot", True),
+        ("number", "price: {in: [a, b], gt: 5}", False),
+        ("number", "price: true", True),
+        ("integer", "price: [1, many]", True),
+        ("string", "price: 20", False),
+        ("string", "price: true", True),
+        ("boolean", "price: true", False),
+        ("boolean", "price: 20", True),
+        ("array", "price: x", False),
+    ],
+)
+def test_a_value_that_contradicts_the_event_file_is_pointed_out(
+    declared: str, where: str, is_contradicted: bool, tmp_path: Path
+) -> None:
+    """Numbers may be texts, as on the wire; a comparison that can never hold is a slip."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a") + f"where: {{{where}}}\n")
+    plan = f"event: purchase\nproperties: {{price: {{type: {declared}}}}}\n"
+    (tmp_path / "purchase.yaml").write_text(plan)
+    assert _codes(tmp_path) == (["type-mismatch"] if is_contradicted else [])
+
+
+@pytest.mark.parametrize(
+    ("where", "column"),
+    [
+        ("{pirce: 1}", 9),
+        ("{any: [{a: 1}, {pirce: 1}]}", 24),
+        ("{logic: {var: properties.pirce}}", 1),
+    ],
+)
+def test_a_property_that_no_event_file_knows_is_pointed_out_where_it_stands(
+    where: str, column: int, tmp_path: Path
+) -> None:
+    """However deep it is nested; within `logic` the key `where` is pointed at."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a") + f"where: {where}\n")
+    plan = "event: purchase\nproperties: {a: {type: number}, price: {}}\n"
+    (tmp_path / "purchase.yaml").write_text(plan)
+    (only,) = load_rules(tmp_path)[1]
+    assert (only.code, only.location.column) == ("unknown-property", column)
+
+
+def test_properties_are_not_checked_where_a_trigger_has_no_event_file(tmp_path: Path) -> None:
+    """A plan that covers some of the events says nothing about the others."""
+    rule = RULE.format("a").replace("purchase", "[purchase, refund]")
+    (tmp_path / "a.yaml").write_text(rule + "where: {pirce: 1}\n")
+    (tmp_path / "purchase.yaml").write_text("event: purchase\nproperties: {price: {}}\n")
+    assert _codes(tmp_path) == []
+
+
 def test_an_alias_stands_for_what_its_anchor_names() -> None:
     """Aliases within bounds are read."""
     assert read_yaml("a: &x [1, 2]\nb: *x").data == {"a": [1, 2], "b": [1, 2]}
