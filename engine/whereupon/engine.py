@@ -18,7 +18,7 @@ from whereupon.broadcasting import schedule_broadcasts
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatched, Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import MessageRejectedError, UnknownNameError
-from whereupon.explaining import Explanation, explain_entry, explain_skip
+from whereupon.explaining import Explanation, explain
 from whereupon.fold import Folded, Settings
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import Ingested, answer, as_source, read_batch
@@ -35,7 +35,6 @@ from whereupon.state import (
     Changes,
     Delivery,
     DeliveryState,
-    Entry,
     Request,
 )
 from whereupon.stores import open_store
@@ -290,12 +289,15 @@ class Engine:
         ]
         return Ran(decisions, self._dispatcher.dispatch_due())
 
-    def wake(self, until: datetime) -> Iterator[Folded]:
-        """Wake entries and broadcasts due by ``until``, one transaction at a time; nothing is sent."""
+    def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[Folded]:
+        """Wake entries and broadcasts due by ``until``, one transaction at a time; nothing is sent.
+
+        Args:
+            scheduled: whether broadcasts whose time comes are among them.
+        """
         while True:
             with self._working() as (session, done):
-                schedule_broadcasts(session, self.pipeline.index, until)
-                runs = session.due_runs(until)
+                runs = self._due_runs(session, until, scheduled=scheduled)
                 due = session.due_entries(until, 1)
                 if runs and (not due or (due[0].due_at or until) > runs[0].due_at):
                     done.append(self.pipeline.send(session, runs[0]))
@@ -305,6 +307,13 @@ class Engine:
                 else:
                     return
             yield from done
+
+    def _due_runs(
+        self, session: Session, until: datetime, *, scheduled: bool
+    ) -> list[BroadcastRun]:
+        if scheduled:
+            schedule_broadcasts(session, self.pipeline.index, self.clock.now())
+        return [run for run in session.due_runs(until) if scheduled or run.message_key]
 
     def trigger(
         self,
@@ -397,14 +406,11 @@ class Engine:
                 raise UnknownNameError(kind="person", name=person)
             decided = session.decided(known[0].key, rule, limit)
         current = self.pipeline.index.by_id.get(rule)
-        explanations = [
-            explain_entry(verdict, message, person, current)
-            if isinstance(verdict, Entry)
-            else explain_skip(verdict, message, person, rule, current)
+        return [
+            explanation
             for message, verdict in decided
-            if isinstance(verdict, Entry) or message is not None
+            for explanation in explain(verdict, message, person, rule, current)
         ]
-        return [explanation for explanation in explanations if explanation is not None]
 
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""

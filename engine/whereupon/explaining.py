@@ -1,6 +1,6 @@
 """Decisions as sentences that a marketer understands: why somebody did, or did not, enter a rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from whereupon.codec import encode
 from whereupon.decisions import Decision, Outcome, Reason
 from whereupon.rules import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
-from whereupon.state import Entry, Skips, StoredMessage
+from whereupon.state import Entry, Skips, SkipVerdict, StoredMessage
 from whereupon.times import format_duration, format_instant
 
 
@@ -36,10 +36,29 @@ class Explanation:
     sentence: str
 
 
-def explain_entry(
+def explain(
+    verdict: Entry | Skips,
+    message: StoredMessage | None,
+    person: str,
+    rule_id: str,
+    rule: Rule | None,
+) -> Iterator[Explanation]:
+    """Why somebody did, or did not, enter a rule by one message; nothing where that is not said.
+
+    Args:
+        rule: as the rulebook words it now, if it still has it.
+    """
+    if isinstance(verdict, Entry):
+        yield _explain_entry(verdict, message, person, rule)
+    elif message is not None:
+        for said in verdict.verdicts:
+            if said[0] == rule_id:
+                yield _explain_skip(verdict, said, message, person, rule)
+
+
+def _explain_entry(
     entry: Entry, message: StoredMessage | None, person: str, rule: Rule | None
 ) -> Explanation:
-    """Why somebody entered."""
     subject = _subject(message, entry.occasion)
     how = (
         ", retroactively: it was anonymous until they were identified" if entry.retroactive else ""
@@ -63,33 +82,26 @@ def explain_entry(
     )
 
 
-def explain_skip(
-    skips: Skips, message: StoredMessage, person: str, rule_id: str, rule: Rule | None
-) -> Explanation | None:
-    """Why somebody did not enter; None where these skips say nothing of the rule."""
-    for named, digest, reason, condition, values in skips.verdicts:
-        if named != rule_id:
-            continue
-        subject = _subject(message, message.message_id)
-        because = sentence_for(Reason(reason), condition, values, rule)
-        sentence = (
-            f"{person} did not enter {rule_id} by {subject} of "
-            f"{format_instant(message.timestamp)}: {because}."
-        )
-        return Explanation(
-            message.message_id,
-            subject,
-            message.timestamp,
-            skips.decided_at,
-            rule_id,
-            person,
-            Outcome.SKIPPED,
-            reason,
-            skips.retroactive,
-            rule is not None and rule.digest != digest,
-            sentence,
-        )
-    return None
+def _explain_skip(
+    skips: Skips, said: SkipVerdict, message: StoredMessage, person: str, rule: Rule | None
+) -> Explanation:
+    rule_id, digest, reason, condition, values = said
+    subject = _subject(message, message.message_id)
+    because = sentence_for(Reason(reason), condition, values, rule)
+    happened = format_instant(message.timestamp)
+    return Explanation(
+        message.message_id,
+        subject,
+        message.timestamp,
+        skips.decided_at,
+        rule_id,
+        person,
+        Outcome.SKIPPED,
+        reason,
+        skips.retroactive,
+        rule is not None and rule.digest != digest,
+        f"{person} did not enter {rule_id} by {subject} of {happened}: {because}.",
+    )
 
 
 def describe(decision: Decision, rule: Rule | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
@@ -195,19 +196,23 @@ class Delivery:
     message_id: str | None = None
 
 
+SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue]]
+"""One rule's no: rule, digest, reason, failing condition, values seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skips:
     """The skips that one message met, in one record (design §6: many, so compact).
 
     Attributes:
-        verdicts: one tuple a rule: rule, digest, reason, failing condition, values seen.
+        verdicts: one a rule.
     """
 
     message_key: int
     person_key: int
     decided_at: datetime
     retroactive: bool
-    verdicts: tuple[tuple[str, str, str, str | None, Mapping[str, JsonValue]], ...]
+    verdicts: tuple[SkipVerdict, ...]
 
 
 class RequestOutcome(StrEnum):

@@ -72,8 +72,8 @@ def parse_instant(value: object) -> datetime | None:
         return _instant_from_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    seconds = value / 1000 if abs(value) > 20_000_000_000 else value  # noqa: PLR2004 - see above
     try:
+        seconds = value / 1000 if abs(value) > 20_000_000_000 else value  # noqa: PLR2004 - see above
         return EPOCH + timedelta(seconds=seconds)
     except (OverflowError, ValueError):
         return None

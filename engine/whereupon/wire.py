@@ -70,8 +70,8 @@ class Arrival:
 
     Attributes:
         message_id: the id to give a message that carries none.
-        clock_known: whether `received_at` is a real arrival, so that the sender's clock can be
-            corrected by it; False where it was made up from the message's own time.
+        corrects_by: the real arrival, by which the sender's clock can be corrected; None where the
+            arrival was made up from the message's own time.
         size: bytes on the wire, where known; else the size of its JSON counts.
     """
 
@@ -79,7 +79,7 @@ class Arrival:
     source: Source
     message_id: str
     origin: Origin = Origin.LIVE
-    clock_known: bool = True
+    corrects_by: datetime | None = None
     size: int = 0
 
 
@@ -276,8 +276,8 @@ def _timestamps(wire: WireMessage, arrival: Arrival) -> tuple[datetime | None, d
     if original is None:
         return None, received_at
     timestamp = sent_timestamp or original
-    if sent_at is not None and arrival.clock_known:
-        timestamp = _corrected(received_at, sent_at - original) or timestamp
+    if sent_at is not None and arrival.corrects_by is not None:
+        timestamp = _corrected(arrival.corrects_by, sent_at - original) or timestamp
     return original, min(timestamp, received_at)
 
 

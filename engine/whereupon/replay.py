@@ -1,0 +1,215 @@
+"""Replay: streams through the real engine, on a frozen clock that messages and due work move.
+
+Nothing leaves the process and no handler of the host is called: deliveries stay in the outbox of a
+throwaway store. Actions act on that store, so that what follows is faithful.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+from whereupon.decisions import Decision, Outcome
+from whereupon.engine import Engine
+from whereupon.fold import Folded, Told
+from whereupon.messages import Message
+from whereupon.pipeline import DUE_LIMIT
+from whereupon.state import Delivery, DeliveryState, Request
+from whereupon.streams import BadLine, StreamReader
+from whereupon.times import EPOCH
+
+BATCH = 1_000
+"""Messages in one transaction, unless something that is due must come between."""
+
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+
+Record: TypeAlias = Told | BadLine
+"""What a replay tells, in order."""
+
+
+class FrozenClock:
+    """A clock that moves only when it is told to, and never back."""
+
+    def __init__(self, start: datetime = EPOCH) -> None:
+        self._now = start
+
+    def now(self) -> datetime:
+        """The instant that it was last moved to."""
+        return self._now
+
+    def move_to(self, instant: datetime) -> None:
+        """Move on to an instant; an earlier one leaves it where it is."""
+        self._now = max(self._now, instant)
+
+
+@dataclass(slots=True)
+class Summary:
+    """How many of each a replay saw and made; ``persons`` are those known at its end."""
+
+    messages: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    persons: int = 0
+    decisions: int = 0
+    entered: int = 0
+    deliveries: int = 0
+    requests: int = 0
+
+    def count(self, record: Record) -> None:
+        """Count one record."""
+        match record:
+            case BadLine():
+                self.rejected += 1
+                self.messages += 1
+            case Decision():
+                self.decisions += 1
+                self.entered += record.outcome is Outcome.ENTERED
+            case Delivery():
+                self.deliveries += record.state is DeliveryState.PENDING
+            case Request():
+                self.requests += 1
+            case _:
+                pass
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, in the order of the contract."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+class Replay:
+    """Drives one engine through arrivals; call it with a sink for the records.
+
+    Args:
+        engine: on a throwaway store, with ``clock``.
+        tell: gets every record, in order.
+    """
+
+    def __init__(self, engine: Engine, clock: FrozenClock, tell: Callable[[Record], None]) -> None:
+        self.summary = Summary()
+        self._engine = engine
+        self._clock = clock
+        self._tell = tell
+        self._batch: list[Message] = []
+        self._next_run: datetime | None = None
+        self._look_for_runs()
+
+    def feed(self, arrivals: Iterable[Message | BadLine]) -> None:
+        """Take arrivals, in their order."""
+        index = self._engine.pipeline.index
+        for arrival in arrivals:
+            if isinstance(arrival, BadLine):
+                self._told(arrival)
+                continue
+            if self._next_run is not None and arrival.received_at >= self._next_run:
+                self._take_batch()
+                self._wake(arrival.received_at)
+            self._batch.append(arrival)
+            if len(self._batch) >= BATCH:
+                self._take_batch()
+            elif index.starts_broadcast(arrival.type, arrival.name):
+                self._take_batch()
+                self._wake(arrival.received_at)
+
+    def finish(self, until: datetime | None = None) -> Summary:
+        """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream."""
+        self._take_batch()
+        if until is not None:
+            self._wake(until)
+        else:
+            self._wake(self._clock.now())
+            self._wake(LAST_INSTANT, scheduled=False)
+        with self._engine.store.session() as session:
+            self.summary.persons = session.counts().persons
+        return self.summary
+
+    def _take_batch(self) -> None:
+        batch, self._batch = self._batch, []
+        while batch:
+            part = self._woken_in_turn(batch)
+            self._clock.move_to(part[-1].received_at)
+            folded = self._engine.take(part, until=part[-1].received_at)
+            self.summary.messages += len(part)
+            self._report(folded)
+            batch = batch[len(part) :]
+
+    def _woken_in_turn(self, batch: list[Message]) -> list[Message]:
+        """As much of the batch as can be taken with everything that comes due meanwhile."""
+        part = batch
+        while self._is_crowded(part[-1].received_at):
+            self._wake(part[0].received_at)
+            if len(part) == 1:
+                break
+            part = part[: len(part) // 2]
+        return part
+
+    def _is_crowded(self, until: datetime) -> bool:
+        with self._engine.store.session() as session:
+            return len(session.due_entries(until, DUE_LIMIT)) == DUE_LIMIT
+
+    def _wake(self, until: datetime, *, scheduled: bool = True) -> None:
+        for folded in self._engine.wake(until, scheduled=scheduled):
+            self._report(folded)
+        if until is not LAST_INSTANT:
+            self._clock.move_to(until)
+        self._look_for_runs()
+
+    def _look_for_runs(self) -> None:
+        with self._engine.store.session() as session:
+            waiting = session.waiting_runs()
+        self._next_run = waiting[0].due_at if waiting else None
+
+    def _report(self, folded: Folded) -> None:
+        self.summary.accepted += folded.accepted
+        self.summary.duplicates += len(folded.duplicates)
+        for told in folded.told:
+            self._told(told)
+
+    def _told(self, record: Record) -> None:
+        self.summary.count(record)
+        self._tell(record)
+
+
+def replay(
+    arrivals: Iterable[Message | BadLine],
+    open_engine: Callable[[FrozenClock], Engine],
+    tell: Callable[[Record], None],
+    *,
+    until: datetime | None = None,
+) -> Summary:
+    """Replay arrivals through an engine that is opened at the first one's time.
+
+    Args:
+        open_engine: makes the engine on the clock that it is given; it is closed here.
+    """
+    waiting = iter(arrivals)
+    bad: list[BadLine] = []
+    start = until or EPOCH
+    first: list[Message] = []
+    for arrival in waiting:
+        if isinstance(arrival, Message):
+            first, start = [arrival], arrival.received_at
+            break
+        bad.append(arrival)
+    clock = FrozenClock(start)
+    with open_engine(clock) as engine:
+        run = Replay(engine, clock, tell)
+        run.feed(chain(bad, first, waiting))
+        return run.finish(until)
+
+
+def read_streams(paths: Iterable[Path], reader: StreamReader) -> Iterator[Message | BadLine]:
+    """Several streams, one after another, as one sequence of arrivals."""
+    for path in paths:
+        yield from reader.read(path)
+
+
+@contextmanager
+def throwaway_store() -> Iterator[str]:
+    """The URL of a store that is gone afterwards; on disk, so that memory does not grow."""
+    with TemporaryDirectory(prefix="whereupon-") as folder:
+        yield f"sqlite:///{folder}/replay.db"
