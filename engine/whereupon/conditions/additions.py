@@ -20,7 +20,7 @@ from whereupon.conditions.variables import follow
 from whereupon.times import ZERO, parse_duration, parse_instant
 
 PERFORMED: Final = "@performed"
-LONGEST_SUBJECT: Final = 1_000
+LONGEST_SUBJECT: Final = 500
 """``matches`` searches the first so many characters, which bounds what a pattern can cost."""
 
 Test: TypeAlias = Callable[[JsonValue], bool]

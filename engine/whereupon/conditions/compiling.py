@@ -59,7 +59,7 @@ def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Evaluat
     """A closure for a variable beside a fixed value; nothing holds for null where it is required."""
     read = shortcuts.reader(path)
     if isinstance(fixed, str | int | float) and shortcuts.is_plain(fixed):
-        quick = shortcuts.shortcut(operator, read, fixed, required=required)
+        quick = shortcuts.shortcut(operator, path, fixed, required=required)
         if quick is not None:
             return quick
     if operator in additions.NAMES:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from whereupon.conditions.coercion import as_text
 from whereupon.conditions.standard import THREE, TWO
 from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import ROOTS, UNDEFINED, JsonValue
@@ -92,4 +93,4 @@ def _paths(keys: list[JsonValue]) -> Iterator[str]:
             yield from ROOTS
             yield from variables_of(key)
         else:
-            yield str(key)
+            yield as_text(key)

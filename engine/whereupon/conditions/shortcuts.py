@@ -48,18 +48,26 @@ def is_plain(value: object) -> bool:
 
 
 def shortcut(
-    operator: str, read: Evaluator, operand: str | float, *, required: bool = False
+    operator: str, path: str, operand: str | float, *, required: bool = False
 ) -> Evaluator | None:
-    """The closure for ``{operator: [variable, operand]}``, where there is one.
+    """The closure for ``{operator: [{"var": path}, operand]}``, where there is one.
 
     Where the variable is ``required``, null satisfies nothing: this is then the closure for that
-    comparison and ``{"!=": [variable, null]}``, which reads the variable once.
+    comparison and ``{"!=": [variable, null]}``, which reads the variable once. The closures read
+    for themselves, since a call costs as much as the rest of them.
     """
+    root, _, name = path.partition(".")
+    if not name or "." in name:
+        return None
     if isinstance(operand, str):
         equal = _EQUALITY.get(operator)
-        return None if equal is None else _beside_text(read, operand, equal, required=required)
+        return (
+            None
+            if equal is None
+            else _beside_text(root, name, operand, wanted=equal, required=required)
+        )
     pair = _COMPARISONS.get(operator)
-    return None if pair is None else _beside_number(read, operand, *pair, required=required)
+    return None if pair is None else _beside_number(root, name, operand, pair, required=required)
 
 
 def presence(read: Evaluator, *, wanted: bool) -> Evaluator:
@@ -72,15 +80,12 @@ def presence(read: Evaluator, *, wanted: bool) -> Evaluator:
     return test
 
 
-def _beside_text(
-    read: Evaluator,
-    operand: str,
-    wanted: bool,
-    *,
-    required: bool,
-) -> Evaluator:
-    def test(data: JsonValue, history: History) -> JsonValue:
-        value = read(data, history)
+def _beside_text(root: str, name: str, operand: str, *, wanted: bool, required: bool) -> Evaluator:
+    def test(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+        if type(data) is dict and type(inner := data.get(root)) is dict:
+            value = inner.get(name)
+        else:
+            value = follow(data, (root, name), None)
         if type(value) is str:
             return (value == operand) is wanted
         if required and (value is None or value is UNDEFINED):
@@ -91,10 +96,15 @@ def _beside_text(
 
 
 def _beside_number(
-    read: Evaluator, operand: float, quick: _Quick, general: _General, *, required: bool
+    root: str, name: str, operand: float, pair: tuple[_Quick, _General], *, required: bool
 ) -> Evaluator:
-    def test(data: JsonValue, history: History) -> JsonValue:
-        value = read(data, history)
+    quick, general = pair
+
+    def test(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+        if type(data) is dict and type(inner := data.get(root)) is dict:
+            value = inner.get(name)
+        else:
+            value = follow(data, (root, name), None)
         if type(value) is int or type(value) is float:
             return quick(value, operand)
         if required and (value is None or value is UNDEFINED):

@@ -27,7 +27,8 @@ def follow(data: JsonValue, parts: tuple[str, ...], default: JsonValue) -> JsonV
     """The value at the end of these parts; a null before the end is a missing value."""
     value = data
     for part in parts:
-        value = _member(value, part)
+        # The exact type first: asking whether a dict is a Mapping costs more than looking it up.
+        value = value.get(part, UNDEFINED) if type(value) is dict else _member(value, part)
         if value is UNDEFINED:
             return default
     return value

@@ -9,7 +9,17 @@ from whereupon.conditions.patterns import pattern_fault
     "pattern",
     [
         *("^[a-z0-9._+-]+@example\\.com$", "(foo|bar)", "(foo|bar)?", "a{2,3}b*", "(abc)+", "x|y"),
-        *("[(+*]+", "\\(a+\\)+", "(?:ab){2}", "(?i)socks", "(?P<sku>[A-Z]+)-[0-9]+", "[]*]+", "{}"),
+        *(
+            "[(+*]+",
+            "\\(a+\\)+",
+            "(?:ab){2}",
+            "(?i)socks",
+            "(?P<sku>[A-Z]+)-[0-9]+",
+            "[]*]+",
+            "{}",
+            "\\d+[.]\\d+",
+            ".*[0-9]+$",
+        ),
     ],
 )
 def test_an_ordinary_pattern_is_accepted(pattern: str) -> None:
@@ -30,7 +40,7 @@ def test_an_ordinary_pattern_is_accepted(pattern: str) -> None:
             "(x+x+)+y",
             "(a|b){9,}",
         ),
-        *("(.*,){11}P", "(?:\\w+\\s?)*$", "((ab)+|c)+"),
+        *("(.*,){11}P", "(?:\\w+\\s?)*$", "((ab)+|c)+", "a*a*b", ".*x.*y.*z"),
     ],
 )
 def test_a_repetition_of_what_repeats_is_refused(pattern: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 from tests.unit.conditions.messages import holds, message, where
 
 from whereupon.conditions import ALWAYS, NO_HISTORY, JsonValue, parse_condition
+from whereupon.conditions.values import ROOTS
 
 
 @pytest.mark.parametrize(
@@ -190,3 +191,21 @@ def test_two_conditions_of_the_same_logic_are_equal() -> None:
     assert where({"a": 1}) == where({"a": 1})
     assert hash(where({"a": 1})) == hash(where({"a": 1}))
     assert where({"a": 1}) != where({"a": True})
+
+
+@pytest.mark.parametrize(
+    ("logic", "variables"),
+    [
+        ({"missing": ["properties.a", "person.b"]}, {"properties.a", "person.b"}),
+        ({"missing": [["properties.a"]]}, {"properties.a"}),
+        ({"!": {"missing_some": [1, ["properties.a", "event"]]}}, {"properties.a", "event"}),
+        ({"var": ["properties.a", {"var": "person.b"}]}, {"properties.a", "person.b"}),
+        ({"in": [1, [{"var": "properties.a"}, 2]]}, {"properties.a"}),
+        ({"reduce": [{"var": "properties.a"}, {"var": "current"}, 0]}, {"properties.a"}),
+        ({"var": {"cat": ["properties.", {"var": "person.key"}]}}, {"person.key", *ROOTS}),
+        ({"!!": {"var": ""}}, {*ROOTS}),
+    ],
+)
+def test_the_variables_of_raw_logic_are_known(logic: JsonValue, variables: set[str]) -> None:
+    """Where the path is computed, or the whole message is taken, every root is read."""
+    assert where({"logic": logic}).variables == variables
