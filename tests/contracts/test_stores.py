@@ -1,0 +1,33 @@
+"""Every store of the library keeps the store's contract."""
+
+from pathlib import Path
+
+from whereupon.ports import Store
+from whereupon.stores import open_store
+from whereupon.testing.contracts import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    """The store without a database."""
+
+    def make_store(self, folder: Path) -> Store:
+        """Nothing on the disk."""
+        assert folder.is_dir()
+        return open_store("memory://")
+
+
+class TestSqliteFile(StoreContract):
+    """SQLite as it is used."""
+
+    def make_store(self, folder: Path) -> Store:
+        """A file of its own for each test."""
+        return open_store(f"sqlite:///{folder}/store.db")
+
+
+class TestSqliteInMemory(StoreContract):
+    """SQLite without a file: all threads share one connection."""
+
+    def make_store(self, folder: Path) -> Store:
+        """Nothing on the disk."""
+        assert folder.is_dir()
+        return open_store("sqlite://")
