@@ -295,25 +295,22 @@ class Engine:
         Args:
             scheduled: whether broadcasts whose time comes are among them.
         """
+        moment = self.clock.now()
         while True:
             with self._working() as (session, done):
-                runs = self._due_runs(session, until, scheduled=scheduled)
+                if scheduled:
+                    schedule_broadcasts(session, self.pipeline.index, moment)
+                runs = [run for run in session.due_runs(until) if scheduled or run.message_key]
                 due = session.due_entries(until, 1)
                 if runs and (not due or (due[0].due_at or until) > runs[0].due_at):
                     done.append(self.pipeline.send(session, runs[0]))
+                    moment = max(moment, runs[0].due_at)
                 elif due:
                     limit = runs[0].due_at if runs else until
                     done.append(self.pipeline.take(session, [], until=limit))
                 else:
                     return
             yield from done
-
-    def _due_runs(
-        self, session: Session, until: datetime, *, scheduled: bool
-    ) -> list[BroadcastRun]:
-        if scheduled:
-            schedule_broadcasts(session, self.pipeline.index, self.clock.now())
-        return [run for run in session.due_runs(until) if scheduled or run.message_key]
 
     def trigger(
         self,

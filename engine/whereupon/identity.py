@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from whereupon.state import Claim
+from whereupon.times import earlier, later
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -
         runs: every run of one anonymous id, by `since`.
     """
     for run in runs:
-        if instant <= run.until + policy.late_window:
-            return run if instant >= run.since - policy.retention else None
+        if instant <= later(run.until, policy.late_window):
+            return run if instant >= earlier(run.since, policy.retention) else None
     return None
 
 

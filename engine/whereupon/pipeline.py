@@ -18,6 +18,7 @@ from whereupon.rulefiles import rule_from_source
 from whereupon.rules import Rule
 from whereupon.semantics import ActionName
 from whereupon.state import BroadcastRun, Claim, Entry, IdKind, StoredMessage
+from whereupon.times import earlier
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
@@ -178,7 +179,7 @@ class Pipeline:
         if not claiming:
             return
         oldest = min(message.timestamp for _, message in claiming)
-        since = _before(oldest, self.settings)
+        since = earlier(oldest, self.settings.identity.retention)
         for stored in session.owned_messages({key for key, _ in claiming}, since):
             loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         self._load_out_of_order(session, loaded, claiming)
@@ -196,7 +197,10 @@ class Pipeline:
             ]
             if not later:
                 continue
-            since = min(_before(message.timestamp, self.settings), *(run.since for run in later))
+            since = min(
+                earlier(message.timestamp, self.settings.identity.retention),
+                *(run.since for run in later),
+            )
             owners = {run.person_key for run in later}
             for stored in session.owned_messages(owners, since):
                 if loaded.anonymous.get(stored.anonymous_id or "") == key:
@@ -291,13 +295,6 @@ def read_wording(stored: bytes | None) -> Rule | None:
     return rule_from_source(source, segments)
 
 
-def _before(instant: datetime, settings: Settings) -> datetime:
-    try:
-        return instant - settings.identity.retention
-    except OverflowError:
-        return instant
-
-
 def _sort_out(loaded: Loaded, key: int, stored: StoredMessage) -> None:
     if stored.user_id is None:
         loaded.anonymous_messages.setdefault(key, []).append(stored)
@@ -316,15 +313,8 @@ def _owners(loaded: Loaded, message: Message) -> Iterable[int]:
 
 def _need(owner: int, watches: Sequence[tuple[Watch, datetime]]) -> HistoryNeed:
     names = frozenset[str]().union(*(watch.names for watch, _ in watches))
-    since: datetime | None = None
-    if all(watch.within is not None for watch, _ in watches):
-        starts = [_minus(moment, watch) for watch, moment in watches]
-        since = min(start for start in starts if start is not None) if all(starts) else None
+    spans = [(watch.within, moment) for watch, moment in watches]
+    if any(within is None for within, _ in spans):
+        return HistoryNeed(owner, names, None)
+    since = min(earlier(moment, within) for within, moment in spans if within is not None)
     return HistoryNeed(owner, names, since)
-
-
-def _minus(moment: datetime, watch: Watch) -> datetime | None:
-    try:
-        return moment - watch.within if watch.within is not None else None
-    except OverflowError:
-        return None

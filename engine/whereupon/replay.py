@@ -7,7 +7,7 @@ throwaway store. Actions act on that store, so that what follows is faithful.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,12 +20,13 @@ from whereupon.messages import Message
 from whereupon.pipeline import DUE_LIMIT
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine, StreamReader
-from whereupon.times import EPOCH
+from whereupon.times import EPOCH, LAST_INSTANT, later
 
 BATCH = 1_000
 """Messages in one transaction, unless something that is due must come between."""
 
-LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+LONG_GAP = timedelta(days=366)
+"""Scheduled broadcasts are made up for in a gap between messages up to this long, then once."""
 
 Record: TypeAlias = Told | BadLine
 """What a replay tells, in order."""
@@ -107,7 +108,7 @@ class Replay:
                 continue
             if self._next_run is not None and arrival.received_at >= self._next_run:
                 self._take_batch()
-                self._wake(arrival.received_at)
+                self._pass_time(arrival.received_at)
             self._batch.append(arrival)
             if len(self._batch) >= BATCH:
                 self._take_batch()
@@ -119,7 +120,7 @@ class Replay:
         """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream."""
         self._take_batch()
         if until is not None:
-            self._wake(until)
+            self._pass_time(until)
         else:
             self._wake(self._clock.now())
             self._wake(LAST_INSTANT, scheduled=False)
@@ -150,6 +151,12 @@ class Replay:
     def _is_crowded(self, until: datetime) -> bool:
         with self._engine.store.session() as session:
             return len(session.due_entries(until, DUE_LIMIT)) == DUE_LIMIT
+
+    def _pass_time(self, until: datetime) -> None:
+        made_up_for = min(later(self._clock.now(), LONG_GAP), until)
+        self._wake(made_up_for)
+        self._clock.move_to(until)
+        self._wake(until)
 
     def _wake(self, until: datetime, *, scheduled: bool = True) -> None:
         for folded in self._engine.wake(until, scheduled=scheduled):

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from whereupon.rules import Leave, Rule, Send, SetAttributes, TrackEvent, Wait
 from whereupon.state import Delivery, DeliveryState, Entry, EntryState, Person
 from whereupon.templates import Content, TemplateError, render_content
-from whereupon.times import format_instant
+from whereupon.times import format_instant, later
 
 UNSUBSCRIBED = "unsubscribed"
 
@@ -57,7 +57,7 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
     behind = replace(entry, position=entry.position + 1)
     match step:
         case Wait(duration):
-            return replace(behind, due_at=now + duration), None
+            return replace(behind, due_at=later(now, duration)), None
         case Leave():
             return end(behind, EntryState.EXITED), None
         case Send():

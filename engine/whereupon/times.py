@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZERO = timedelta(0)
+FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -34,6 +36,22 @@ def from_micros(micros: int) -> datetime:
 def duration_micros(duration: timedelta) -> int:
     """The length of ``duration`` in whole microseconds."""
     return duration // _MICROSECOND
+
+
+def later(instant: datetime, duration: timedelta) -> datetime:
+    """That much after; the last instant there is where the calendar ends before."""
+    try:
+        return instant + duration
+    except OverflowError:
+        return LAST_INSTANT
+
+
+def earlier(instant: datetime, duration: timedelta) -> datetime:
+    """That much before; the first instant there is where the calendar begins after."""
+    try:
+        return instant - duration
+    except OverflowError:
+        return FIRST_INSTANT
 
 
 def parse_duration(text: str) -> timedelta | None:

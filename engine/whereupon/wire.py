@@ -203,6 +203,10 @@ def _identifier(value: str | None, field: str) -> str | None:
             field=field,
             reason=f"{field} {value!r} names nobody; send a real id, or none",
         )
+    if "\0" in value:
+        raise MessageRejectedError(
+            code="bad-character", field=field, reason=f"{field} contains a NUL character"
+        )
     if len(value) > MAX_ID_BYTES // 4 and len(value.encode("utf-8", "replace")) > MAX_ID_BYTES:
         raise MessageRejectedError(
             code="id-too-long", field=field, reason=f"{field} is over {MAX_ID_BYTES} bytes"
@@ -213,6 +217,10 @@ def _identifier(value: str | None, field: str) -> str | None:
 def _message_id(value: str | None, arrival: Arrival) -> str:
     if not value:
         return arrival.message_id
+    if "\0" in value:
+        raise MessageRejectedError(
+            code="bad-character", field="messageId", reason="messageId contains a NUL character"
+        )
     if len(value) > MAX_MESSAGE_ID_CHARACTERS:
         raise MessageRejectedError(
             code="message-id-too-long",
@@ -233,6 +241,10 @@ def _name(wire: WireMessage) -> str:
         name = wire.name or _page_name(wire)
     else:
         return ""
+    if "\0" in name:
+        raise MessageRejectedError(
+            code="bad-character", field="event", reason="the name contains a NUL character"
+        )
     if len(name) > MAX_NAME_BYTES // 4 and len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
         raise MessageRejectedError(
             code="name-too-long", field="event", reason=f"the name is over {MAX_NAME_BYTES} bytes"

@@ -32,6 +32,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.times import earlier
 from whereupon.wire import read_body
 
 
@@ -346,7 +347,9 @@ class HistoryUntil:
     def _is_meant(self, event: Past, performed: Performed) -> bool:
         if event.timestamp > self._until:
             return False
-        if performed.within is not None and event.timestamp <= self._until - performed.within:
+        if performed.within is not None and event.timestamp <= earlier(
+            self._until, performed.within
+        ):
             return False
         if performed.where is None:
             return True

@@ -165,8 +165,12 @@ class Shelves:
 
     def change_entry(self, entry: Entry, undo: Undo) -> None:
         """Keep an entry's new state; nothing happens when it is gone."""
-        if self._unshelve_entry(entry.key, undo) is not None:
-            self._shelve_entry(entry, undo)
+        old = self._unshelve_entry(entry.key, undo)
+        if old is None:
+            return
+        if old.slot is not None and old.slot != entry.slot:
+            undo.drop(self.slots, (old.rule, old.entrant, old.slot))
+        self._shelve_entry(entry, undo)
 
     def drop_entry(self, key: int, undo: Undo) -> None:
         """Forget an entry."""

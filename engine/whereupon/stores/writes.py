@@ -156,8 +156,8 @@ class Writes:
 
     @cached_property
     def entry(self) -> Statement:
-        """What changes of an entry: digest, person, state, position, due time, facts; then the key."""
-        names = ("digest", "person_key", "state", "position", "due_at", "facts")
+        """What changes of an entry: digest, person, slot, state, position, due time, facts; then the key."""
+        names = ("digest", "person_key", "slot", "state", "position", "due_at", "facts")
         return self._compiled(_changed(ENTRY, names))
 
     @cached_property

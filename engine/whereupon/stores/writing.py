@@ -134,6 +134,7 @@ def _entry_changes(entry: Entry) -> Parameters:
     return (
         entry.digest,
         entry.person_key,
+        entry.slot,
         entry.state.value,
         entry.position,
         rows.micros_or_none(entry.due_at),

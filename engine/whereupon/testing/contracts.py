@@ -526,13 +526,22 @@ class StoreContract:
         with store.session() as session:
             assert session.due_runs(after(1)) == runs[:1]
 
-    def test_the_last_occurrence_is_the_newest_run(self, store: Store) -> None:
-        """Done or not, of that rule only."""
-        runs = [run("a", at=after(5), cursor=None), run("b", at=after(1))]
+    def test_waiting_runs_are_those_not_done(self, store: Store) -> None:
+        """Whenever they are due; a run that is done is still known by its occasion."""
+        runs = [run("a", at=after(5)), run("b", at=after(1)), run("c", cursor=None)]
         save(store, Changes(runs={(r.rule, r.occasion): r for r in runs}))
         with store.session() as session:
-            assert session.last_occurrence("news") == after(5)
-            assert session.last_occurrence("socks") is None
+            assert session.waiting_runs() == [runs[1], runs[0]]
+            assert session.has_run("news", "c")
+            assert not session.has_run("socks", "c")
+
+    def test_it_is_known_whether_there_are_tombstones(self, store: Store) -> None:
+        """So that batches need not look for them where there are none."""
+        with store.session() as session:
+            assert not session.has_tombstones()
+        save(store, Changes(tombstones={b"1" * 16: Tombstone(b"1" * 16, None, "suppressed")}))
+        with store.session() as session:
+            assert session.has_tombstones()
 
     def test_the_first_wording_stays(self, store: Store) -> None:
         """A digest names one source, for ever."""
