@@ -29,7 +29,7 @@ from whereupon.errors import StoreError
 from whereupon.stores.dialects import Database
 
 _PATIENCE_MS = 30_000
-_PRAGMAS = (
+PRAGMAS = (
     f"PRAGMA busy_timeout = {_PATIENCE_MS}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -109,7 +109,7 @@ def open_engine(url: URL) -> Engine:
 
 
 def _prepare(connection: DriverConnection, _record: object) -> None:
-    for pragma in _PRAGMAS:
+    for pragma in PRAGMAS:
         connection.execute(pragma)
 
 
