@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -11,10 +12,11 @@ from sqlalchemy import Engine, create_engine, text
 
 from whereupon.errors import StoreError
 from whereupon.ports import Store
-from whereupon.state import Changes, Merge
+from whereupon.state import Changes, Device, Merge, Relationship, Report, Thing
 from whereupon.stores import MemoryStore, open_store
 from whereupon.stores.sql import SqlStore
 from whereupon.testing.contracts import ADA, BOB, NOON, all_of, message, save
+from whereupon.times import as_micros
 
 
 @pytest.fixture
@@ -128,6 +130,19 @@ def test_a_hosts_rollback_takes_both_back(engine: Engine) -> None:
     with store.session() as session:
         found = session.owned_messages([ADA], NOON)
     assert [m.name for m in found] == ["other", "new"]
+
+
+def test_a_failing_block_leaves_the_hosts_transaction_alone(engine: Engine) -> None:
+    """The host may go on and commit its order; of ours there is nothing, rather than a part."""
+    store = open_store(engine)
+    save(store, Changes(messages=[message(1)]))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO orders VALUES (1)"))
+        with pytest.raises(StoreError), store.session(connection) as session:  # noqa: PT012 - the block
+            session.flush(Changes(messages=[message(2)]))
+            session.flush(Changes(messages=[message(1)]))
+    assert orders(engine) == 1
+    assert not is_known(store, "m-2")
 
 
 def test_names_of_a_failed_session_are_not_trusted(tmp_path: Path) -> None:
@@ -248,3 +263,31 @@ def test_sqlite_moves_what_no_read_shows(tmp_path: Path) -> None:
         devices = connection.execute("SELECT person_key FROM whereupon_device").fetchall()
         ties = connection.execute("SELECT person_key FROM whereupon_relationship").fetchall()
     assert (devices, ties) == ([(ADA,), (ADA,)], [(ADA,)])
+
+
+def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
+    """Objects come and go; a report stays when its person is erased, without the name."""
+    acme, gone = Thing("1", "acme", {"seats": 3}, NOON), Thing("1", "gone", {}, NOON)
+    report = Report("m-7", "delivery", "i-1", "opened", "ada", NOON)
+    tie = Relationship(BOB, "1", "acme")
+    device = Device("t-9", BOB, None, {}, NOON)
+    first = Changes(things={("1", "acme"): acme, ("1", "gone"): gone}, reports=[report])
+    first.relationships[tie] = True
+    first.devices["t-9"] = device
+    second = Changes(things={("1", "gone"): None}, relationships={tie: False})
+    second.devices["t-9"] = None
+    memory, sqlite = MemoryStore(), open_store(f"sqlite:///{tmp_path}/store.db")
+    for store in (memory, sqlite):
+        for changes in (all_of(ADA, start=10), first, second, Changes(forgotten=[ADA])):
+            save(store, changes)
+    sqlite.close()
+    kept = memory.shelves
+    assert kept.things == {("1", "acme"): acme}
+    assert kept.reports == {"m-7": replace(report, person=None)}
+    assert (kept.devices, kept.relationships.get(BOB)) == ({}, {})
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        tables = ("thing", "report", "device", "relationship")
+        left = [connection.execute(f"SELECT * FROM whereupon_{t}").fetchall() for t in tables]  # noqa: S608 - our own names
+    at = as_micros(NOON)
+    things, reports = [("1", "acme", '{"seats":3}', at)], [("m-7", "delivery", "i-1", "opened")]
+    assert left == [things, [(*reports[0], None, at)], [], []]

@@ -51,7 +51,10 @@ class SqlStore:
                 yield session
         elif isinstance(connection, Connection):
             self._database.join(connection)
-            yield self._on(connection)
+            with (
+                connection.begin_nested()
+            ):  # so that a host may survive a failing block, and commit
+                yield self._on(connection)
         else:
             reason = (
                 f"connection= takes an SQLAlchemy Connection, not {type(connection).__name__}; "
