@@ -56,7 +56,7 @@ class Writing:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
 
     def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
-        names = [(message.type.value, message.name) for message in messages]
+        names = [(str(message.type), message.name) for message in messages]
         numbers = self._names.number(self._connection, set(names))
         for message, name in zip(messages, names, strict=True):
             yield rows.message_row(message, numbers[name])
