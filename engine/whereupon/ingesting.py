@@ -59,8 +59,8 @@ def read_batch(
 ) -> Reading:
     """Read the host's wire-form messages; a ``batch`` body among them counts as its items."""
     reading = Reading()
+    arrival = Arrival(received_at, source, new_id, origin)
     for index, raw in enumerate(_items(batch)):
-        arrival = Arrival(received_at, source, new_id(), origin, corrects_by=received_at)
         try:
             if index >= MAX_BATCH_MESSAGES:
                 raise MessageRejectedError(

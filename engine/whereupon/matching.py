@@ -64,6 +64,7 @@ class RuleIndex:
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
+        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
         self._watch_cache: dict[_MessageName, Watch] = {}
 
     def _enrol(self, rule: Rule) -> None:
@@ -105,19 +106,29 @@ class RuleIndex:
 
     def naming(self, type_: MessageType, name: str) -> Sequence[Rule]:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
-        exact = self._exact.get((type_, name), ())
-        if not self._prefixed:
-            return exact
+        place = (type_, name)
+        named = self._naming_cache.get(place)
+        if named is None:
+            named = self._find_naming(type_, name)
+            if len(self._naming_cache) < _CACHED_NAMES:
+                self._naming_cache[place] = named
+        return named
+
+    def _find_naming(self, type_: MessageType, name: str) -> tuple[Rule, ...]:
+        exact = self._exact.get((type_, name), [])
         prefixed = [
             rule
             for of_type, prefix, rule in self._prefixed
             if of_type is type_ and name.startswith(prefix) and rule not in exact
         ]
-        return [*exact, *prefixed]
+        return (*exact, *prefixed)
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
-        return any(rule.kind is RuleKind.BROADCAST for rule in self.naming(type_, name))
+        for rule in self.naming(type_, name):
+            if rule.kind is RuleKind.BROADCAST:
+                return True
+        return False
 
     def led_to_by(self, rule: Rule) -> list[Rule]:
         """The rule, and every rule that its steps may lead to."""

@@ -5,7 +5,7 @@ circulation among the hosted products. Every refusal has a stable code and a sen
 field. Nothing is guessed: what cannot be read is refused, never changed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, cast
@@ -59,27 +59,30 @@ class WireMessage(BaseModel):
     timestamp: Time = None
     original_timestamp: Time = None
     sent_at: Time = None
+    received_at: Time = None
     properties: dict[str, object] | None = None
     traits: dict[str, object] | None = None
     context: dict[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
-    """How and when a message came in.
+    """How and when messages come in.
 
     Attributes:
-        message_id: the id to give a message that carries none.
-        corrects_by: the real arrival, by which the sender's clock can be corrected; None where the
-            arrival was made up from the message's own time.
+        received_at: when, unless `by_message` says that the message itself tells; then not before.
+        new_id: gives an id to a message that carries none.
+        by_message: a stream: only the message's own ``receivedAt`` corrects the sender's clock; and it,
+            or else the message's time, is the arrival, unless `all_at_once` (an import).
         size: bytes on the wire, where known; else the size of its JSON counts.
     """
 
     received_at: datetime
     source: Source
-    message_id: str
+    new_id: Callable[[], str]
     origin: Origin = Origin.LIVE
-    corrects_by: datetime | None = None
+    by_message: bool = False
+    all_at_once: bool = False
     size: int = 0
 
 
@@ -98,7 +101,7 @@ def parse_message(raw: JsonValue, arrival: Arrival) -> Message:
         raise MessageRejectedError(
             code="missing-id", field="userId", reason="a userId or an anonymousId is required"
         )
-    original, timestamp = _timestamps(wire, arrival)
+    original, timestamp, received_at = _timestamps(wire, arrival)
     data = (wire.traits if wire.type not in _NAMED else wire.properties) or {}
     context = wire.context or {}
     return Message(
@@ -109,7 +112,7 @@ def parse_message(raw: JsonValue, arrival: Arrival) -> Message:
         anonymous_id=anonymous_id,
         target_id=_target(wire),
         timestamp=timestamp,
-        received_at=arrival.received_at,
+        received_at=received_at,
         original_timestamp=original,
         source=arrival.source,
         origin=arrival.origin,
@@ -216,7 +219,7 @@ def _identifier(value: str | None, field: str) -> str | None:
 
 def _message_id(value: str | None, arrival: Arrival) -> str:
     if not value:
-        return arrival.message_id
+        return arrival.new_id()
     if "\0" in value:
         raise MessageRejectedError(
             code="bad-character", field="messageId", reason="messageId contains a NUL character"
@@ -279,18 +282,27 @@ def _required(value: str | None, field: str) -> str:
     return checked
 
 
-def _timestamps(wire: WireMessage, arrival: Arrival) -> tuple[datetime | None, datetime]:
-    """The original time, and the corrected one: received - (sent - original), never in the future."""
-    sent_timestamp = _instant(wire.timestamp, "timestamp")
-    original = _instant(wire.original_timestamp, "originalTimestamp") or sent_timestamp
+def _timestamps(wire: WireMessage, arrival: Arrival) -> tuple[datetime | None, datetime, datetime]:
+    """The original time, the corrected one, and the arrival.
+
+    Corrected is received - (sent - original) where all three are there, else what was sent, else the
+    arrival; and never after the arrival.
+    """
+    said = _instant(wire.timestamp, "timestamp")
+    original = _instant(wire.original_timestamp, "originalTimestamp") or said
     sent_at = _instant(wire.sent_at, "sentAt")
-    received_at = arrival.received_at
+    received_at: datetime = arrival.received_at
+    arrived: datetime | None = received_at
+    if arrival.by_message:
+        arrived = _instant(wire.received_at, "receivedAt")
+        if not arrival.all_at_once:
+            received_at = max(arrived or said or original or received_at, received_at)
     if original is None:
-        return None, received_at
-    timestamp = sent_timestamp or original
-    if sent_at is not None and arrival.corrects_by is not None:
-        timestamp = _corrected(arrival.corrects_by, sent_at - original) or timestamp
-    return original, min(timestamp, received_at)
+        return None, received_at, received_at
+    timestamp = said or original
+    if sent_at is not None and arrived is not None:
+        timestamp = _corrected(arrived, sent_at - original) or timestamp
+    return original, min(timestamp, received_at), received_at
 
 
 def _corrected(received_at: datetime, since: timedelta) -> datetime | None:

@@ -124,7 +124,7 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
         run = claimant(runs, stored.timestamp, work.settings.identity)
         if run is None or run.person_key == stored.owner:
             continue
-        owned = replace(stored, owner=run.person_key)
+        owned = stored._replace(owner=run.person_key)
         work.give(stored, run.person_key)
         messages[place] = owned
         handed.append(Handed(owned, again=stored.owner != key))
@@ -173,11 +173,11 @@ def _move(work: Working, loser: int, survivor: int) -> None:
 
 
 def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
-    return replace(run, person_key=survivor) if run.person_key == loser else run
+    return run._replace(person_key=survivor) if run.person_key == loser else run
 
 
 def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage:
-    return replace(stored, owner=survivor) if stored.owner == loser else stored
+    return stored._replace(owner=survivor) if stored.owner == loser else stored
 
 
 def forget(work: Working, person: Person) -> None:

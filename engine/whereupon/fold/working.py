@@ -270,7 +270,7 @@ class Working:
         if place is None:
             self.changes.owners.append((stored.key, owner))
             return
-        self.changes.messages[place] = replace(stored, owner=owner)
+        self.changes.messages[place] = stored._replace(owner=owner)
 
     def identifiers_of(self, key: int) -> list[Identifier]:
         """Every id that a person is known by: user ids, and anonymous ids that they claimed."""
@@ -372,7 +372,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
         return key
 
     changes.messages = [
-        replace(stored, owner=owner(stored.owner)) if stored.owner in moved else stored
+        stored._replace(owner=owner(stored.owner)) if stored.owner in moved else stored
         for stored in changes.messages
         if owner(stored.owner) not in gone
     ]
@@ -384,7 +384,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
     ]
     changes.persons = {key: p for key, p in changes.persons.items() if owner(key) not in gone}
     changes.claims = {
-        place: replace(run, person_key=owner(run.person_key))
+        place: run._replace(person_key=owner(run.person_key))
         for place, run in changes.claims.items()
         if owner(run.person_key) not in gone
     }

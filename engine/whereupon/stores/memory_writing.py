@@ -155,7 +155,7 @@ def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
     for identifier in list(shelves.named.get(loser, {}).values()):
         shelves.put_identifier(replace(identifier, key=survivor), undo)
     for claim in list(shelves.claimed.get(loser, {}).values()):
-        shelves.put_claim(replace(claim, person_key=survivor), undo)
+        shelves.put_claim(claim._replace(person_key=survivor), undo)
     for entries in list(shelves.entries_of.get(loser, {}).values()):
         for entry in list(entries.values()):
             shelves.change_entry(replace(entry, person_key=survivor), undo)
