@@ -68,7 +68,8 @@ def read_batch(
                     field="batch",
                     reason=f"a batch has at most {MAX_BATCH_MESSAGES} messages; send the rest again",
                 )
-            reading.messages.append(parse_message(as_json(raw), arrival))
+            value, arrival.sent_as = as_json(raw)
+            reading.messages.append(parse_message(value, arrival))
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading

@@ -22,6 +22,9 @@ from whereupon.times import EPOCH
 from whereupon.wire import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, Arrival, parse_message, unfold_batch
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
 @dataclass(frozen=True, slots=True)
 class BadLine:
     """A line, or an item of a batch on it, that is no message; ``line`` counts from 1."""
@@ -75,12 +78,13 @@ class StreamReader:
             raise StreamError(path=str(path), reason=error.strerror or str(error)) from error
 
     def _messages(self, stream: str, number: int, line: bytes) -> list[Message | BadLine]:
+        line = line.strip() if number > 1 else line.strip().removeprefix(_BYTE_ORDER_MARK)
         try:
-            raw = _decoded(line, first=number == 1)
+            raw = _decoded(line)
         except MessageRejectedError as error:
             return [BadLine(stream, number, error.code, error.reason)]
         items = _items(raw)
-        self._arrival.size = len(line) if len(items) == 1 else 0
+        self._arrival.sent_as = line if items and items[0] is raw else None
         read: list[Message | BadLine] = []
         for place, item in enumerate(items):
             self._place = (line, number, place)
@@ -119,13 +123,13 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _decoded(line: bytes, *, first: bool) -> JsonValue:
+def _decoded(line: bytes) -> JsonValue:
     if len(line) > MAX_BATCH_BYTES + MAX_MESSAGE_BYTES:
         raise MessageRejectedError(
             code="message-too-large", field="message", reason=f"the line has {len(line)} bytes"
         )
     try:
-        return decode(line.removeprefix(b"\xef\xbb\xbf") if first else line)
+        return decode(line)
     except JsonError as error:
         raise MessageRejectedError(
             code="bad-json", field="message", reason=f"the line is no JSON: {error}"

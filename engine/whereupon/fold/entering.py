@@ -323,7 +323,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
         origin=Origin.LIVE,
         data=said.data,
         context={},
-        body=stored_body(type_, said.data, {}),
+        body=stored_body(type_, said.data),
         depth=entry.depth + 1,
     )
 
