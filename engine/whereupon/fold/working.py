@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from heapq import heapify
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -114,8 +114,7 @@ class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fol
     """The batch needs more keys than were reserved for it."""
 
 
-@dataclass(slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A recorded message as the rules see it, whether it has just come in or waited for its claim.
 
     A scheduled broadcast's time is one too, without a type.
@@ -164,6 +163,7 @@ class Working:
     Not thread-safe, and used once.
 
     Attributes:
+        waiting: keys of the anonymous ids that have messages waiting to be claimed.
         take: the way of one message through the fold, for messages that steps send.
         timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
     """
@@ -181,7 +181,12 @@ class Working:
         self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
         for key, messages in loaded.anonymous_messages.items():
             self.anonymous_messages[key] = list(messages)
-        self.moments = {key: list(moments) for key, moments in loaded.moments.items()}
+        self.waiting = {
+            key
+            for key, messages in self.anonymous_messages.items()
+            if any(stored.owner == key for stored in messages)
+        }
+        self.moments = loaded.moments
         self.tombstones = dict(loaded.tombstones)
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
@@ -237,7 +242,8 @@ class Working:
             message.body,
             message.depth,
         )
-        self._recorded[stored.key] = len(self.changes.messages)
+        if message.user_id is None:  # it may be given to somebody else
+            self._recorded[stored.key] = len(self.changes.messages)
         self.changes.messages.append(stored)
         return stored
 
