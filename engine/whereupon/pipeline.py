@@ -7,15 +7,15 @@ happens in the session that the caller opened; nothing is dispatched here.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from whereupon.codec import decode
 from whereupon.fold import Folded, KeysExhausted, Loaded, Settings, broadcast_chunk, fold
-from whereupon.matching import RuleIndex, Watch, remembers
+from whereupon.matching import RuleIndex, Watch
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rulefiles import rule_from_source
-from whereupon.rules import Rule
+from whereupon.rules import Once, OncePer, OncePerKey, Rule
 from whereupon.semantics import ActionName
 from whereupon.state import BroadcastRun, Claim, Entry, IdKind, StoredMessage
 from whereupon.times import earlier
@@ -36,9 +36,15 @@ class _Touched:
     person_keys: set[int] = field(default_factory=set)
     names: set[tuple[MessageType, str]] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
-    needs: dict[int, list[tuple[Watch, datetime]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    oldest: datetime | None = None
+    needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+
+    def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
+        """Note what somebody's past is asked about, as seen from a moment."""
+        for name, span in watch.items():
+            since = None if span is None else earlier(moment, span)
+            known = self.needs.get((owner, name), since)
+            self.needs[owner, name] = None if since is None or known is None else min(since, known)
 
 
 class Pipeline:
@@ -72,15 +78,15 @@ class Pipeline:
         rule = self._rule_of(session, run.rule, run.digest)
         audience = session.persons_after(run.cursor or 0, AUDIENCE_CHUNK)
         last = len(audience) < AUDIENCE_CHUNK
-        touched = _Touched({person.key for person in audience})
+        touched = _Touched({person.key for person in audience}, oldest=run.timestamp)
         loaded = Loaded(0, 0)
         loaded.persons = {person.key: person for person in audience}
         loaded.users = {person.user_id: person.key for person in audience}
         if rule is not None:
-            touched.rules = {found.id: found for found in self.index.led_to_by(rule)}
-            watch = self.index.watch_of(list(touched.rules.values()))
+            led_to, watch = self.index.led_to_by(rule)
+            touched.rules = {found.id: found for found in led_to}
             for person in audience:
-                touched.needs[person.key].append((watch, run.timestamp))
+                touched.ask(person.key, watch, run.timestamp)
         self._load_past(session, loaded, touched)
         return self._fold(
             session,
@@ -127,7 +133,7 @@ class Pipeline:
         due = session.due_entries(until, DUE_LIMIT) if until is not None else []
         touched.person_keys.update(loaded.users.values())
         touched.person_keys.update(entry.person_key for entry in due)
-        self._plan(loaded, touched, messages)
+        self._plan(loaded, touched, messages, until)
         self._load_past(session, loaded, touched)
         return loaded
 
@@ -218,14 +224,23 @@ class Pipeline:
         }
         loaded.tombstones = {stone.digest: stone for stone in session.tombstones(digests)}
 
-    def _plan(self, loaded: Loaded, touched: _Touched, messages: Sequence[Message]) -> None:
+    def _plan(
+        self,
+        loaded: Loaded,
+        touched: _Touched,
+        messages: Sequence[Message],
+        until: datetime | None,
+    ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
+        moments = [message.timestamp for message in messages]
+        moments += [m.timestamp for of_one in loaded.anonymous_messages.values() for m in of_one]
+        touched.oldest = min(moments, default=until)
         for message in messages:
             touched.names.add((message.type, message.name))
             watch = self.index.watch_for(message.type, message.name)
-            if watch.names:
+            if watch:
                 for owner in _owners(loaded, message):
-                    touched.needs[owner].append((watch, message.timestamp))
+                    touched.ask(owner, watch, message.timestamp)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = {run.person_key for run in loaded.claims.get(key, ())} | {
                 loaded.users[message.user_id]
@@ -236,8 +251,8 @@ class Pipeline:
             for stored in waiting:
                 touched.names.add((stored.type, stored.name))
                 watch = self.index.watch_for(stored.type, stored.name)
-                for owner in claimants if watch.names else ():
-                    touched.needs[owner].append((watch, stored.timestamp))
+                for owner in claimants if watch else ():
+                    touched.ask(owner, watch, stored.timestamp)
         for rule in self.index.reachable(touched.names):
             touched.rules[rule.id] = rule
 
@@ -251,12 +266,25 @@ class Pipeline:
         for entry in loaded.active:
             self._plan_entry(session, loaded, touched, entry)
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
-        remembering = [rule.id for rule in touched.rules.values() if remembers(rule)]
-        if remembering:
-            loaded.past_entries = session.past_entries(remembering, keys)
-        needs = [_need(owner, watches) for owner, watches in touched.needs.items()]
+        self._load_past_entries(session, loaded, touched)
+        needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
         if needs:
             loaded.history = session.history(needs)
+
+    def _load_past_entries(self, session: Session, loaded: Loaded, touched: _Touched) -> None:
+        """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
+        ever: list[str] = []
+        lately: dict[str, timedelta] = {}
+        for rule in touched.rules.values():
+            if isinstance(rule.reentry, Once | OncePerKey):
+                ever.append(rule.id)
+            elif isinstance(rule.reentry, OncePer):
+                lately[rule.id] = rule.reentry.period
+        if ever:
+            loaded.past_entries += session.past_entries(ever, touched.person_keys)
+        if lately and touched.oldest is not None:
+            since = earlier(touched.oldest, max(lately.values()))
+            loaded.past_entries += session.past_entries(lately, touched.person_keys, since)
 
     def _plan_entry(
         self, session: Session, loaded: Loaded, touched: _Touched, entry: Entry
@@ -265,11 +293,12 @@ class Pipeline:
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule
-        led_to = self.index.led_to_by(rule)
-        touched.rules |= {found.id: found for found in led_to if found.id in self.index.by_id}
-        watch = self.index.watch_of(led_to)
-        if watch.names and entry.due_at is not None:
-            touched.needs[entry.person_key].append((watch, entry.timestamp))
+        led_to, watch = self.index.led_to_by(rule)
+        for found in led_to:
+            if found.id in self.index.by_id:
+                touched.rules[found.id] = found
+        if watch and entry.due_at is not None:
+            touched.ask(entry.person_key, watch, entry.timestamp)
 
     def _rule_of(self, session: Session, rule_id: str, digest: str) -> Rule | None:
         """The rule as worded by that digest; None when the rulebook has no rule of that id."""
@@ -309,12 +338,3 @@ def _owners(loaded: Loaded, message: Message) -> Iterable[int]:
     anonymous_key = loaded.anonymous.get(message.anonymous_id or "")
     runs = loaded.claims.get(anonymous_key, ()) if anonymous_key is not None else ()
     return {run.person_key for run in runs}
-
-
-def _need(owner: int, watches: Sequence[tuple[Watch, datetime]]) -> HistoryNeed:
-    names = frozenset[str]().union(*(watch.names for watch, _ in watches))
-    spans = [(watch.within, moment) for watch, moment in watches]
-    if any(within is None for within, _ in spans):
-        return HistoryNeed(owner, names, None)
-    since = min(earlier(moment, within) for within, moment in spans if within is not None)
-    return HistoryNeed(owner, names, since)

@@ -53,6 +53,10 @@ class Template:
         with _liquid_errors_told():
             return _compiled(self.source).render(_globals(data))
 
+    def _render_with(self, shown: "_Object") -> str:
+        with _liquid_errors_told():
+            return _compiled(self.source).render(shown)
+
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
         """Every variable of the data that the template mentions, in order of their names."""
         found = _compiled(self.source).analyze(include_partials=False).globals
@@ -96,12 +100,13 @@ def parse_template(source: str) -> Template:
 
 def render_content(content: Content, data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Render every template of ``content`` (nested ones too); raises `TemplateError`."""
-    return {key: _render_value(value, data) for key, value in content.items()}
+    shown = _globals(data)
+    return {key: _render_value(value, shown) for key, value in content.items()}
 
 
-def _render_value(value: ContentValue, data: Mapping[str, JsonValue]) -> JsonValue:
+def _render_value(value: ContentValue, data: "_Object") -> JsonValue:
     if isinstance(value, Template):
-        return value.render(data)
+        return value._render_with(data)  # noqa: SLF001 - of the same module
     if isinstance(value, Mapping):
         return {key: _render_value(inner, data) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

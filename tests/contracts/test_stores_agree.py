@@ -149,7 +149,8 @@ def moves(draw: st.DrawFn, entry: Entry) -> Entry:
     """What can become of an entry."""
     state = draw(st.sampled_from(EntryState))
     due_at = draw(instants) if state is EntryState.ACTIVE else None
-    return replace(entry, state=state, due_at=due_at, position=3, person_key=draw(persons))
+    owner = draw(persons)
+    return entry._replace(state=state, due_at=due_at, position=3, person_key=owner)
 
 
 @st.composite

@@ -202,7 +202,7 @@ def _move(work: Working, loser: int, survivor: int) -> None:
         ]
         work.past_entries[rule, survivor] += moved
     for entry in work.active.pop(loser, {}).values():
-        work.active[survivor][entry.key] = replace(entry, person_key=survivor)
+        work.active[survivor][entry.key] = entry._replace(person_key=survivor)
     work.persons.pop(loser, None)
     work.moved[loser] = survivor
 
