@@ -29,7 +29,8 @@ def compare(
     """Every difference, as sentences.
 
     Args:
-        expected, happened: in any order.
+        expected: what the test names, in any order.
+        happened: everything that is looked at, skips included.
         complete: the kinds of which nothing may happen that is not expected.
     """
     met = _pairs(expected, happened)
@@ -68,12 +69,21 @@ def _differences(wanted: Doing, doing: Doing) -> Iterator[str]:
     for name, value in wanted.facts.items():
         seen = doing.facts.get(name)
         if seen != value and not (name == "reason" and _is_sort_of(seen, value)):
-            yield f"{name} was {_shown(name, seen)}"
+            yield _otherwise(name, doing)
     for name, value in wanted.content.items():
         if name not in doing.content:
             yield f"it has no {name}{nearest(name, doing.content)}"
         elif doing.content[name] != value:
             yield f"{name} was {_shown(name, doing.content[name])}"
+
+
+def _otherwise(name: str, doing: Doing) -> str:
+    seen, reason = doing.facts.get(name), doing.facts.get("reason")
+    if name == "retroactive":
+        return f"it was {'' if seen else 'not '}retroactive"
+    if name == "outcome" and reason is not None:
+        return f"outcome was {seen} for reason {reason}"
+    return f"{name} was {_shown(name, seen)}"
 
 
 def _is_sort_of(reason: JsonValue, sort: JsonValue) -> bool:
@@ -126,7 +136,7 @@ def _why_not(wanted: Doing, happened: Sequence[Doing]) -> str:
     if wanted.kind in _SENT and entries:
         return "the entry did not come to it"
     said = [*entries, *skips] if wanted.kind is Kind.SKIPPED else skips
-    return "; ".join(doing.because for doing in said) or "nothing put them to the rule"
+    return "; ".join(doing.because for doing in said) or "no message of theirs was put to the rule"
 
 
 def _unexpected(doing: Doing) -> str:
@@ -147,6 +157,8 @@ def phrase(doing: Doing) -> str:
         words.append(f"{link} {'nobody known' if person is None else person}")
     if "at" in facts:
         words.append(f"at {facts.pop('at')}")
+    if facts.pop("retroactive", False):
+        words.append("retroactively")
     rest = _listed({**facts, **doing.content})
     return " ".join([*words, *([f"with {rest}"] if rest else [])])
 

@@ -1,6 +1,6 @@
 """What is wrong with a part of a test file, as problems with a place and what to write instead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
@@ -41,7 +41,8 @@ def validated(
     try:
         return form.model_validate(data)
     except ValidationError as error:
-        problems += [_problem(d, path, form) for d in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        problems += [_problem(d, path, form) for d in details if not _is_misspelt(d, details)]
         return None
 
 
@@ -64,6 +65,14 @@ def form_for(
     else:
         problems.append(Problem(path, "missing-key", f"say what this is: one of {kinds}"))
     return None
+
+
+def _is_misspelt(error: ErrorDetails, among: Sequence[ErrorDetails]) -> bool:
+    """Whether a key is missing only because it is written otherwise, which is said already."""
+    if error["type"] != "missing":
+        return False
+    written = [str(other["loc"][-1]) for other in among if other["type"] == "extra_forbidden"]
+    return any(nearest(key, [str(error["loc"][-1])]) for key in written)
 
 
 def _problem(error: ErrorDetails, path: Path, form: type[Form]) -> Problem:

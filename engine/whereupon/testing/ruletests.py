@@ -42,16 +42,20 @@ def run_rule_tests(folder: Path) -> RuleTestReport:
         return RuleTestReport((*found, *(d for file in files for d in file.diagnostics)))
     subjects = _subjects(book)
     files = [_checked(file, subjects) for file in files]
-    results: list[RuleTestResult] = []
-    uncovered = list(_untested(book, files))
-    for file in files:
-        if not file.is_broken:
-            subject = subjects[file.subject]
-            coverage = Coverage(subject) if isinstance(subject, Rule) else None
-            results += [_run(test, file, subject, book, coverage) for test in file.tests]
-            uncovered += coverage.uncovered() if coverage else ()
+    sound = [file for file in files if not file.is_broken]
+    coverages = {
+        file.subject: Coverage(subject)
+        for file in sound
+        if isinstance(subject := subjects[file.subject], Rule)
+    }
+    results = tuple(
+        _run(test, file, subjects[file.subject], book, coverages.get(file.subject))
+        for file in sound
+        for test in file.tests
+    )
     diagnostics = (*found, *(d for file in files for d in file.diagnostics))
-    return RuleTestReport(diagnostics, tuple(results), tuple(sorted(uncovered, key=_by_rule)))
+    uncovered = [*_untested(book, files), *(u for c in coverages.values() for u in c.uncovered())]
+    return RuleTestReport(diagnostics, results, tuple(sorted(uncovered, key=_by_rule)))
 
 
 def _by_rule(uncovered: Uncovered) -> str:
@@ -88,7 +92,9 @@ def _checked(file: RuleTestFile, subjects: dict[str, Subject]) -> RuleTestFile:
 
 def _without_rule(file: RuleTestFile, subjects: dict[str, Subject]) -> Problem:
     hint = nearest(file.subject, subjects)
-    message = f"no rule and no guard is called {file.subject}{hint or '; rename this file'}"
+    message = (
+        f"no rule and no guard is called {file.subject}{hint or '; write it, or rename this file'}"
+    )
     return Problem((), "test-without-rule", message)
 
 

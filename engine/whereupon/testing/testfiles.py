@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from whereupon.errors import Diagnostic, Problem
+from whereupon.errors import Diagnostic, Location, Problem
 from whereupon.loading import Positions, load_document
 from whereupon.messages import Source
 from whereupon.rulefiles.steps import Form
@@ -76,8 +76,8 @@ def _reworded(fault: Diagnostic) -> Diagnostic:
     return replace(fault, message="this file is empty; start it with tests:")
 
 
-def _order(diagnostic: Diagnostic) -> tuple[int, int, str]:
-    return diagnostic.location.line, diagnostic.location.column, diagnostic.code
+def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
+    return diagnostic.location, diagnostic.code, diagnostic.message
 
 
 def _tests(data: JsonValue, positions: Positions, problems: list[Problem]) -> Iterator[RuleTest]:
