@@ -15,6 +15,7 @@ from whereupon.errors import Diagnostic, RulesInvalidError, Severity, WhereuponE
 
 FINDINGS = 1
 WRONG_USAGE = 2
+INTERRUPTED = 130
 
 P = ParamSpec("P")
 

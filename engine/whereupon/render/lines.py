@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from whereupon.render.phrases import Phrase
@@ -30,6 +30,14 @@ def console_on(out: TextIO) -> Console:
             emoji=False,
         )
     return Console(file=out, markup=False, highlight=False, emoji=False)
+
+
+def show(console: Console, renderable: RenderableType) -> None:
+    """Print a table or a paragraph, without blanks at the ends of lines."""
+    with console.capture() as captured:
+        console.print(renderable)
+    for line in captured.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")
 
 
 class Lines:

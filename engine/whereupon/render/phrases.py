@@ -1,18 +1,22 @@
 """One record as a phrase for people, styled; where it stands in the timeline is `timeline`'s."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from rich.text import Text
 
 from whereupon.actions import Refusal
-from whereupon.decisions import Decision
+from whereupon.decisions import Decision, Reason
 from whereupon.explaining import describe
 from whereupon.fold import Warned
 from whereupon.messages import MessageType
-from whereupon.render.texts import clean, headline, in_words
-from whereupon.rules import Rule
+from whereupon.render.texts import clean, headline, in_words, named
+from whereupon.rules import Rule, RuleKind
 from whereupon.state import Delivery, DeliveryState, Request, RequestOutcome
 from whereupon.steps import UNSUBSCRIBED
+
+NOBODY = "somebody anonymous"
+_NOTEWORTHY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,23 @@ def subject(decision: Decision) -> str:
     return f"{decision.type} {name}".strip()
 
 
+def actor(decision: Decision) -> str:
+    """Who did it; nobody is named where nobody is known, or may be named any more."""
+    match decision.reason:
+        case Reason.DELETED:
+            return "a deleted person"
+        case Reason.SUPPRESSED:
+            return "a suppressed person"
+        case _:
+            return decision.person or NOBODY
+
+
+def age_of(decision: Decision) -> str:
+    """How long before the decision it was done; empty under a second."""
+    age = decision.decided_at - decision.timestamp
+    return in_words(age) if age >= _NOTEWORTHY else ""
+
+
 def entered(decision: Decision) -> Phrase:
     """The person enters the rule."""
     text = Text.assemble("enters ", (decision.rule, "bold green"))
@@ -41,7 +62,9 @@ def entered(decision: Decision) -> Phrase:
 
 
 def skipped(decision: Decision, rule: Rule | None) -> Phrase:
-    """The person does not enter the rule, and why."""
+    """The person does not enter the rule, and why; or a broadcast has nobody to go to."""
+    if decision.rule_kind is RuleKind.BROADCAST and decision.reason is Reason.WHO:
+        return Phrase("·", Text(f"{decision.rule} goes to nobody: its audience is empty"), "dim")
     return Phrase("·", Text(f"not {decision.rule}: {clean(describe(decision, rule))}"), "dim")
 
 
@@ -53,8 +76,10 @@ def decided(decision: Decision, rule: Rule | None) -> Phrase:
 def earlier_deed(decision: Decision, rule: Rule | None) -> Phrase:
     """A decision on something that was done before, led by what it was and how old."""
     phrase = decided(decision, rule)
-    age = in_words(decision.decided_at - decision.timestamp)
-    lead = Text.assemble(subject(decision), (f", {age} earlier: ", "dim"))
+    lead = Text(subject(decision))
+    if age := age_of(decision):
+        lead.append(f", {age} earlier", "dim")
+    lead.append(": ")
     return Phrase(phrase.mark, lead.append_text(phrase.text), phrase.style)
 
 
@@ -62,7 +87,7 @@ def delivered(delivery: Delivery) -> Phrase:
     """What goes to whom by which channel; or that it does not, and why."""
     if delivery.state is DeliveryState.WITHHELD:
         return _withheld(delivery)
-    text = Text.assemble((clean(delivery.channel), "bold cyan"), f" to {clean(delivery.person)}")
+    text = Text.assemble((clean(delivery.channel), "bold cyan"), f" to {named(delivery.person)}")
     if said := headline(delivery.content):
         text.append(": ").append(f"“{said}”", "cyan")
     return Phrase("→", text.append(f" ({delivery.rule})", "dim"), "cyan")
@@ -72,7 +97,7 @@ def _withheld(delivery: Delivery) -> Phrase:
     why = "they are unsubscribed"
     if delivery.reason != UNSUBSCRIBED:
         why = clean(delivery.reason or "no reason given")
-    who = f" to {clean(delivery.person)} held back: {why}"
+    who = f" to {named(delivery.person)} held back: {why}"
     text = Text.assemble((clean(delivery.channel), "bold yellow"), who)
     return Phrase("✗", text.append(f" ({delivery.rule})", "dim"), "yellow")
 
@@ -80,7 +105,7 @@ def _withheld(delivery: Delivery) -> Phrase:
 def requested(request: Request) -> Phrase:
     """What became of an action that a semantic event asked for."""
     what = (clean(request.action), "bold")
-    whose = f" of {clean(request.person)}" if request.person else ""
+    whose = f" of {named(request.person)}" if request.person else ""
     match request.outcome:
         case RequestOutcome.RAN:
             return Phrase("✓", Text.assemble("ran ", what, whose), "red")

@@ -46,5 +46,5 @@ class Report:
         """The end: print what is left."""
         if self._timeline is not None:
             self._timeline.close()
-            self._tally.show_rejected(self._console)
+        self._tally.show_rejected(self._console)
         self._tally.show(self._console, counts)

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from whereupon.decisions import Decision, Outcome
 from whereupon.fold import Warned
+from whereupon.render.lines import show
 from whereupon.render.records import Record
 from whereupon.render.texts import clean, counted
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine
 
-_SHOWN_LINES = 50
+_SHOWN_LINES = 20
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class Tally:
     # --- showing --------------------------------------------------------------------------------
 
     def show_rejected(self, console: Console) -> None:
-        """Every line that is no message, the first fifty of them in full."""
+        """Every line that is no message, the first twenty of them in full."""
         if not self._lines:
             return
         total = self._rejected.total()
@@ -88,18 +90,19 @@ class Tally:
         for line in self._lines:
             place = f"{line.stream}:{line.line}" if self._several else f"line {line.line}"
             table.add_row(Text(clean(place)), Text(line.code), Text(clean(line.message)))
-        console.print(table)
+        show(console, table)
         if total > len(self._lines):
             rest = ", ".join(f"{code} {count:,}" for code, count in self._rejected.most_common())
-            console.print(f"  and {total - len(self._lines):,} more; in all: {rest}")
+            more = f"and {total - len(self._lines):,} more (--json tells each); in all: {rest}"
+            show(console, Padding(Text(more), (0, 0, 0, 2)))
 
     def show(self, console: Console, counts: Mapping[str, int]) -> None:
         """The counts, and what each rule made of the messages that named it."""
         console.print(Text("\nSummary", "bold underline"))
-        table = _grid(("right", ""), ("left", "bold"), ("left", "dim"))
+        table = _grid(("right", ""), ("right", "bold"), ("left", "dim"))
         for name, number, remark in self._rows(counts):
             table.add_row(Text(name), Text(number), Text(remark))
-        console.print(table)
+        show(console, table)
         self._show_rules(console)
 
     def _rows(self, counts: Mapping[str, int]) -> Iterable[tuple[str, str, str]]:
@@ -112,11 +115,10 @@ class Tally:
             (counts["rejected"], "rejected"),
         )
         yield "people", f"{counts['persons']:,}", "known at the end"
+        entered = f"entered ({retroactive:,} retroactively)" if retroactive else "entered"
         yield "decisions", f"{counts['decisions']:,}", _remarks(
-            (counts["entered"], "entered"),
-            (counts["decisions"] - counts["entered"], "did not"),
+            (counts["entered"], entered), (counts["decisions"] - counts["entered"], "did not")
         )
-        yield "entered", f"{counts['entered']:,}", _remarks((retroactive, "retroactively"))
         yield "deliveries", f"{counts['deliveries']:,}", _remarks((withheld, "more held back"))
         asked = (
             f"{action} {outcome}{f' ({reason})' if reason else ''} {count:,}"
@@ -135,10 +137,10 @@ class Tally:
             for name in sorted(self._rules):
                 table.add_row(*_cells(name, self._rules[name]))
             console.print()
-            console.print(table)
+            show(console, table)
         if silent := [name for name in self._silent if name not in self._rules]:
             text = f"No message named {counted(len(silent), 'rule')}: {', '.join(silent)}."
-            console.print(Text(f"\n{text}", "dim"))
+            show(console, Text(f"\n{text}", "dim"))
 
 
 def _cells(name: str, rule: _OfRule) -> Sequence[Text]:
@@ -152,8 +154,7 @@ def _cells(name: str, rule: _OfRule) -> Sequence[Text]:
 
 
 def _grid(*columns: tuple[str, str]) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column("", width=0)
+    grid = Table.grid(padding=(0, 0, 0, 2))
     for justify, style in columns:
         grid.add_column(justify="right" if justify == "right" else "left", style=style)
     return grid

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_LONGEST_NAME = 48
 _HEADLINES = ("title", "subject", "name", "text", "body", "message")
 
 
@@ -25,6 +26,14 @@ def _shown(letter: str) -> str:
     if letter in _REORDERING or category(letter) in _UNPRINTABLE:
         return "\N{REPLACEMENT CHARACTER}"
     return letter
+
+
+def named(name: str) -> str:
+    """Somebody's id, harmless, and cut in the middle where it is longer than a line can take."""
+    whole = clean(name)
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    return f"{whole[: _LONGEST_NAME - 9]}…{whole[-8:]}"
 
 
 def in_words(duration: timedelta) -> str:
@@ -53,7 +62,7 @@ def day_of(instant: datetime) -> str:
 
 def listed(names: Iterable[str], more: int = 0) -> str:
     """``mia, noah and 9,998 more``."""
-    shown = ", ".join(map(clean, names))
+    shown = ", ".join(map(named, names))
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 

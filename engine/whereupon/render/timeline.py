@@ -16,12 +16,11 @@ from whereupon.render import phrases
 from whereupon.render.lines import Lines
 from whereupon.render.moments import Key, Moment, Sending
 from whereupon.render.records import Record
-from whereupon.render.texts import clean, in_words
+from whereupon.render.texts import clean, in_words, named
 from whereupon.rules import Rule, RuleKind, Wait
 from whereupon.state import Delivery, Request
 from whereupon.streams import BadLine
 
-_NOBODY = "somebody anonymous"
 _MOST_HELD_BACK = 200
 
 
@@ -103,13 +102,12 @@ class Timeline:
 
     def _moment_of(self, decision: Decision) -> Moment:
         if decision.retroactive:
-            title = _deed(decision.person, "known now: what was done anonymously counts from here")
-            return self._at(
-                ("claim", decision.decided_at, decision.person), decision.decided_at, title
-            )
-        title = _deed(decision.person, phrases.subject(decision))
-        if (age := decision.decided_at - decision.timestamp).total_seconds() >= 1:
-            title.append(f", {in_words(age)} earlier", "dim")
+            title = _deed(decision.person, "known now, so what they did anonymously counts:")
+            key: Key = ("claim", decision.decided_at, decision.person)
+            return self._at(key, decision.decided_at, title)
+        title = _done(decision)
+        if age := phrases.age_of(decision):
+            title.append(f", {age} earlier", "dim")
         key = ("message", decision.message_id, decision.person)
         return self._at(key, decision.decided_at, title)
 
@@ -144,7 +142,7 @@ class Timeline:
     def _warn(self, warning: Warned) -> None:
         moment = self._moment
         if moment is None or warning.message_id not in moment.messages:
-            moment = self._at(("warning", warning.message_id), None, Text("worth a look", "yellow"))
+            moment = self._at(("warning",), None, Text("worth a look", "yellow"))
         moment.add(phrases.warned(warning), message_id=warning.message_id)
 
     # --- from moments to lines ------------------------------------------------------------------
@@ -178,12 +176,17 @@ class Timeline:
         passed, self._passed = self._passed, {}
         for run in passed.values():
             skip = run.first if run.count == 1 else replace(run.first, values={})
-            title = _deed(skip.person, phrases.subject(skip))
+            title = _done(skip)
             if run.count > 1:
-                title.append(f", {run.count:,} times until {run.last.decided_at:%H:%M}")
+                title.append(f", {run.count:,} times{_until(run)}")
             reason = phrases.skipped(skip, self._rules.get(skip.rule)).text
             title.append(" · ").append_text(reason).stylize("dim")
             self._lines.moment(skip.decided_at, title, [])
+
+
+def _until(run: _Run) -> str:
+    last = f"{run.last.decided_at:%H:%M}"
+    return "" if last == f"{run.first.decided_at:%H:%M}" else f" until {last}"
 
 
 def _alike(skip: Decision) -> Key:
@@ -192,4 +195,11 @@ def _alike(skip: Decision) -> Key:
 
 
 def _deed(person: str | None, what: str) -> Text:
-    return Text.assemble((clean(person or _NOBODY), "bold"), f"  {what}")
+    return Text.assemble((named(person or phrases.NOBODY), "bold"), f"  {what}")
+
+
+def _done(decision: Decision) -> Text:
+    """The title of what somebody did; a broadcast's time has come without anybody."""
+    if decision.type is None:
+        return Text(f"broadcast {decision.rule}")
+    return _deed(phrases.actor(decision), phrases.subject(decision))
