@@ -341,7 +341,7 @@ class Engine:
             cursor=0,
             facts={
                 "timestamp": format_instant(now),
-                "properties": as_json(dict(properties or {})),
+                "properties": as_json(dict(properties or {}))[0],
                 "context": {},
             },
         )

@@ -10,7 +10,7 @@ every message, and a row for each would say nothing more.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from whereupon.state import Claim
@@ -67,10 +67,10 @@ def _inside(run: Claim, claim: Claim, moments: Sequence[datetime]) -> tuple[Clai
         return (run,)
     last_before = max((m for m in moments if run.since <= m < claim.since), default=run.since)
     first_after = min((m for m in moments if claim.since < m <= run.until), default=run.until)
-    head = replace(run, until=last_before)
+    head = run._replace(until=last_before)
     if first_after <= claim.since:
         return (head, claim)
-    return (head, claim, replace(run, since=first_after))
+    return (head, claim, run._replace(since=first_after))
 
 
 def _joined(
@@ -79,9 +79,9 @@ def _joined(
     merged = claim
     if before and _continues(before[-1], merged, policy):
         last = before.pop()
-        merged = replace(last, until=merged.until)
+        merged = last._replace(until=merged.until)
     if after and _continues(merged, after[0], policy):
-        merged = replace(merged, until=after.pop(0).until)
+        merged = merged._replace(until=after.pop(0).until)
     return (*before, merged, *after)
 
 

@@ -59,8 +59,8 @@ def read_batch(
 ) -> Reading:
     """Read the host's wire-form messages; a ``batch`` body among them counts as its items."""
     reading = Reading()
+    arrival = Arrival(received_at, source, new_id, origin)
     for index, raw in enumerate(_items(batch)):
-        arrival = Arrival(received_at, source, new_id(), origin, corrects_by=received_at)
         try:
             if index >= MAX_BATCH_MESSAGES:
                 raise MessageRejectedError(
@@ -68,7 +68,8 @@ def read_batch(
                     field="batch",
                     reason=f"a batch has at most {MAX_BATCH_MESSAGES} messages; send the rest again",
                 )
-            reading.messages.append(parse_message(as_json(raw), arrival))
+            value, arrival.sent_as = as_json(raw)
+            reading.messages.append(parse_message(value, arrival))
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading

@@ -22,6 +22,7 @@ from whereupon.rules import (
     Rulebook,
     RuleKind,
     Segment,
+    SetAttributes,
     TrackEvent,
 )
 from whereupon.times import ZERO
@@ -36,6 +37,7 @@ class Watch:
 
 
 _CACHED_NAMES = 10_000
+_NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
 
 _MessageName = tuple[MessageType, str]
 
@@ -64,6 +66,8 @@ class RuleIndex:
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
+        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
+        self._silent_cache: dict[_MessageName, bool] = {}
         self._watch_cache: dict[_MessageName, Watch] = {}
 
     def _enrol(self, rule: Rule) -> None:
@@ -105,40 +109,70 @@ class RuleIndex:
 
     def naming(self, type_: MessageType, name: str) -> Sequence[Rule]:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
-        exact = self._exact.get((type_, name), ())
-        if not self._prefixed:
-            return exact
+        place = (type_, name)
+        named = self._naming_cache.get(place)
+        if named is None:
+            named = self._find_naming(type_, name)
+            if len(self._naming_cache) < _CACHED_NAMES:
+                self._naming_cache[place] = named
+        return named
+
+    def _find_naming(self, type_: MessageType, name: str) -> tuple[Rule, ...]:
+        exact = self._exact.get((type_, name), [])
         prefixed = [
             rule
             for of_type, prefix, rule in self._prefixed
             if of_type is type_ and name.startswith(prefix) and rule not in exact
         ]
-        return [*exact, *prefixed]
+        return (*exact, *prefixed)
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
-        return any(rule.kind is RuleKind.BROADCAST for rule in self.naming(type_, name))
+        for rule in self.naming(type_, name):
+            if rule.kind is RuleKind.BROADCAST:
+                return True
+        return False
 
     def led_to_by(self, rule: Rule) -> list[Rule]:
         """The rule, and every rule that its steps may lead to."""
         said = [
             (MessageType.TRACK, step.event) for step in rule.steps if isinstance(step, TrackEvent)
         ]
+        if any(isinstance(step, SetAttributes) for step in rule.steps):
+            said.append((MessageType.IDENTIFY, ""))
         return [rule, *(found for found in self.reachable(said) if found.id != rule.id)]
+
+    def is_silent(self, type_: MessageType, name: str) -> bool:
+        """Whether such a message means nothing to any rule: it is recorded, and that is all."""
+        place = (type_, name)
+        silent = self._silent_cache.get(place)
+        if silent is None:
+            silent = (
+                type_ in _NAMED
+                and not self.naming(type_, name)
+                and name not in self.counted_names
+                and name not in self.exit_names
+            )
+            if len(self._silent_cache) < _CACHED_NAMES:
+                self._silent_cache[place] = silent
+        return silent
 
     def watch_for(self, type_: MessageType, name: str) -> Watch:
         """The past events that such a message may make rules ask about."""
         place = (type_, name)
         watch = self._watch_cache.get(place)
         if watch is None:
-            watch = self.watch_of(self.reachable([place]))
+            rules = self.reachable([place])
+            watch = self.watch_of(rules)
             if len(self._watch_cache) < _CACHED_NAMES:
                 self._watch_cache[place] = watch
         return watch
 
-    def watch_of(self, rules: Iterable[Rule]) -> Watch:
-        """The past events that these rules, and the watched segments, ask about together."""
-        watches = [self.segment_watch, *(self._watch(rule) for rule in rules)]
+    def watch_of(self, rules: Sequence[Rule]) -> Watch:
+        """The past events that these rules ask about together."""
+        watches = [self._watch(rule) for rule in rules]
+        if any(self._changes_segments(rule) for rule in rules):
+            watches.append(self.segment_watch)
         asking = [watch for watch in watches if watch.names]
         names = frozenset[str]().union(*(watch.names for watch in asking))
         spans = [watch.within for watch in asking]
@@ -146,19 +180,28 @@ class RuleIndex:
             return Watch(names, None)
         return Watch(names, max((span for span in spans if span is not None), default=ZERO))
 
+    def _changes_segments(self, rule: Rule) -> bool:
+        """Whether the rule has to do with segments being entered or left, as cause or as effect."""
+        return rule in self.on_segment or any(isinstance(s, SetAttributes) for s in rule.steps)
+
     def reachable(self, names: Iterable[_MessageName]) -> list[Rule]:
-        """Every rule that these messages may lead to, through `track` steps and segments too."""
-        found: dict[str, Rule] = {rule.id: rule for rule in self.on_segment}
-        ahead = [*found.values()]
+        """Every rule that these messages may lead to, through their steps too."""
+        found: dict[str, Rule] = {}
+        ahead: list[Rule] = []
         for type_, name in names:
             ahead += self.naming(type_, name)
+            if type_ not in _NAMED or name in self.segment_watch.names:
+                ahead += self.on_segment
         while ahead:
             rule = ahead.pop()
+            if rule.id in found:
+                continue
             found[rule.id] = rule
             for step in rule.steps:
                 if isinstance(step, TrackEvent):
-                    next_rules = self.naming(MessageType.TRACK, step.event)
-                    ahead += [later for later in next_rules if later.id not in found]
+                    ahead += self.naming(MessageType.TRACK, step.event)
+                elif isinstance(step, SetAttributes):
+                    ahead += self.on_segment
         return list(found.values())
 
 

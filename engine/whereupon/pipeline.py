@@ -78,7 +78,7 @@ class Pipeline:
         loaded.users = {person.user_id: person.key for person in audience}
         if rule is not None:
             touched.rules = {found.id: found for found in self.index.led_to_by(rule)}
-            watch = self.index.watch_of(touched.rules.values())
+            watch = self.index.watch_of(list(touched.rules.values()))
             for person in audience:
                 touched.needs[person.key].append((watch, run.timestamp))
         self._load_past(session, loaded, touched)

@@ -116,7 +116,7 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
     putting = _putting(_occurrence(message, key), 0, message.received_at)
     rules = work.index.naming(message.type, message.name)
-    put_to_rules(work, replace(putting, reason=reason), rules, {})
+    put_to_rules(work, putting._replace(reason=reason), rules, {})
 
 
 def _take_anonymous(work: Working, message: Message) -> None:
@@ -124,9 +124,12 @@ def _take_anonymous(work: Working, message: Message) -> None:
     run = claimant(work.claims.get(key, ()), message.timestamp, work.settings.identity)
     stored = work.record(message, run.person_key if run else key)
     work.anonymous_messages[key].append(stored)
+    if run is None:
+        work.waiting.add(key)
+    if work.index.is_silent(message.type, message.name):
+        return
     occurrence = _occurrence(message, stored.key)
-    rules = work.index.naming(message.type, message.name)
-    at_once = of_kind(rules, RuleKind.BROADCAST)
+    at_once = of_kind(work.index.naming(message.type, message.name), RuleKind.BROADCAST)
     if at_once:
         put_to_rules(work, _putting(occurrence, 0, message.received_at), at_once, {})
     if run is not None:
@@ -136,18 +139,22 @@ def _take_anonymous(work: Working, message: Message) -> None:
 def _take_known(work: Working, message: Message, user_id: str) -> None:
     fresh = user_id not in work.users
     person = person_for(work, user_id, message.timestamp)
-    before = frozenset[str]() if fresh else _memberships(work, person.key, message.timestamp)
     stored = work.record(message, person.key)
+    shift = _NO_SHIFT
+    if fresh:
+        shift = _Shift(entered=_memberships(work, person, message.timestamp))
     if message.type is MessageType.IDENTIFY:
-        person = tell(work, person, message.data, message.timestamp)
-    after = _memberships(work, person.key, message.timestamp)
-    handed: list[Handed] = []
+        shift = _tell(work, person, message.data, message.timestamp, shift)
+    handed: Sequence[Handed] = ()
     if message.anonymous_id is not None:
-        handed += claim(work, message, person, message.anonymous_id)
+        handed = claim(work, message, person.key, message.anonymous_id)
     if message.type is MessageType.ALIAS:
-        handed += _take_over(work, message, person)
+        handed = [*handed, *_take_over(work, message, person)]
+    silent = shift is _NO_SHIFT and work.index.is_silent(message.type, message.name)
+    if silent and not handed:
+        return
     own = _putting(_occurrence(message, stored.key), person.key, message.received_at)
-    _apply_in_order(work, own, _Shift(after - before, before - after), handed)
+    _apply_in_order(work, own, shift, handed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +165,37 @@ class _Shift:
     left: frozenset[str] = frozenset()
 
 
+_NO_SHIFT = _Shift()
+
+
+def _shifted(earlier: _Shift, before: frozenset[str], after: frozenset[str]) -> _Shift:
+    if before == after:
+        return earlier
+    return _Shift(earlier.entered | (after - before), earlier.left | (before - after))
+
+
+def _tell(
+    work: Working,
+    person: Person,
+    traits: Mapping[str, JsonValue],
+    said_at: datetime,
+    earlier: _Shift = _NO_SHIFT,
+) -> _Shift:
+    """Set attributes; returns the segments that the person enters and leaves by it."""
+    told = tell(work, person, traits, said_at)
+    if told is person:
+        return earlier
+    before = _memberships(work, person, said_at)
+    return _shifted(earlier, before, _memberships(work, told, said_at))
+
+
 def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence[Handed]) -> None:
     """Apply a message and what it claims in the order they happened."""
+    if not handed:
+        _apply(work, own, {}, shift)
+        return
     puttings = [_putting_of(each, own.now) for each in handed]
-    left_out = choose(work, puttings) if puttings else {}
+    left_out = choose(work, puttings)
     happened = own.occurrence.timestamp
     for putting in puttings:
         if putting.occurrence.timestamp <= happened:
@@ -176,47 +210,51 @@ def _apply(
     work: Working,
     putting: Putting,
     left_out: Mapping[tuple[str, int], Reason],
-    shift: _Shift = _Shift(),  # noqa: B008 - frozen
+    shift: _Shift = _NO_SHIFT,
 ) -> None:
     """Let one message of a person's take effect: on the person, on running entries, on the rules."""
     occurrence, key = putting.occurrence, putting.person_key
     person = work.persons.get(key)
     if person is None:
         return
-    before = _memberships(work, key, occurrence.timestamp)
-    if occurrence.type is MessageType.IDENTIFY:
-        tell(work, person, occurrence.data, occurrence.timestamp)
+    if occurrence.type is MessageType.TRACK:
+        shift = _happen(work, occurrence, person, shift)
+    elif occurrence.type is MessageType.IDENTIFY:
+        if putting.retroactive:  # else it was told before anything was claimed
+            shift = _tell(work, person, occurrence.data, occurrence.timestamp, shift)
+        leave_by_change(work, occurrence, key, shift.left)
     elif occurrence.type is MessageType.GROUP:
         _relate(work, occurrence, key)
-    elif occurrence.type is MessageType.TRACK:
-        work.remember(key, occurrence)
-        leave_by_event(work, occurrence, key)
-    after = _memberships(work, key, occurrence.timestamp)
-    entered = shift.entered | (after - before)
-    left = shift.left | (before - after)
-    if occurrence.type is MessageType.IDENTIFY or left:
-        leave_by_change(work, occurrence, key, left)
-    rules = _rules_for(work, occurrence, entered, left, claimed=putting.retroactive)
+    rules = _rules_for(work, occurrence, shift, claimed=putting.retroactive)
     if rules:
         put_to_rules(work, putting, rules, left_out)
 
 
+def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift) -> _Shift:
+    """Add an event to the person's past, and end what it ends."""
+    leave_by_event(work, occurrence, person.key)
+    if occurrence.name not in work.index.segment_watch.names:
+        work.remember(person.key, occurrence)
+        return shift
+    before = _memberships(work, person, occurrence.timestamp)
+    work.remember(person.key, occurrence)
+    shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
+    if shift.left:
+        leave_by_change(work, occurrence, person.key, shift.left)
+    return shift
+
+
 def _rules_for(
-    work: Working,
-    occurrence: Occurrence,
-    entered: frozenset[str],
-    left: frozenset[str],
-    *,
-    claimed: bool,
+    work: Working, occurrence: Occurrence, shift: _Shift, *, claimed: bool
 ) -> Sequence[Rule]:
     rules: Sequence[Rule] = ()
     if occurrence.type is not None and occurrence.name:
         rules = work.index.naming(occurrence.type, occurrence.name)
         if claimed:  # a broadcast saw it when it came in
             rules = of_kind(rules, RuleKind.CAMPAIGN)
-    if not entered and not left:
+    if shift is _NO_SHIFT:
         return rules
-    changed = [rule for rule in work.index.on_segment if _is_by_change(rule, entered, left)]
+    changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]
     return [*rules, *(rule for rule in changed if rule not in rules)]
 
 
@@ -228,17 +266,16 @@ def _is_by_change(rule: Rule, entered: frozenset[str], left: frozenset[str]) -> 
     )
 
 
-def _memberships(work: Working, key: int, instant: datetime) -> frozenset[str]:
+def _memberships(work: Working, person: Person, instant: datetime) -> frozenset[str]:
     """The segments, of those that some rule watches, that the person is in."""
     watched = work.index.watched_segments
-    person = work.persons.get(key)
-    if not watched or person is None:
+    if not watched:
         return frozenset()
     data: dict[str, JsonValue] = {
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_instant(instant),
     }
-    history = HistoryUntil(work, key, instant)
+    history = HistoryUntil(work, person.key, instant)
     return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
 
 
@@ -249,7 +286,7 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
     work.changes.relationships[Relationship(person_key, *place)] = True
 
 
-def _take_over(work: Working, message: Message, survivor: Person) -> list[Handed]:
+def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
     """An alias: merge with a known person, claim a known anonymous id, or be ready for either."""
     previous = message.target_id or ""
     loser_key = work.users.get(previous)
@@ -259,8 +296,8 @@ def _take_over(work: Working, message: Message, survivor: Person) -> list[Handed
         work.users[previous] = survivor.key
         work.changes.identifiers.append(Identifier(IdKind.USER, previous, survivor.key))
     if previous in work.anonymous or loser_key is None:
-        return claim(work, message, survivor, previous)
-    return []
+        return claim(work, message, survivor.key, previous)
+    return ()
 
 
 def _occurrence(message: Message, key: int) -> Occurrence:
@@ -286,7 +323,7 @@ def _putting(
 
 def _putting_of(handed: Handed, now: datetime) -> Putting:
     putting = _putting(occurrence_of(handed.stored), handed.stored.owner, now, claimed=True)
-    return replace(putting, reason=Reason.CLAIMED_BEFORE) if handed.again else putting
+    return putting._replace(reason=Reason.CLAIMED_BEFORE) if handed.again else putting
 
 
 # --- broadcasts -----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Every function here changes the `Working` state and the changes to write, and decides nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -86,7 +86,7 @@ class Handed:
     again: bool
 
 
-def claim(work: Working, message: Message, person: Person, anonymous_id: str) -> list[Handed]:
+def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -> Sequence[Handed]:
     """Let a person take over an anonymous id at the time of a message that carries both ids.
 
     Returns:
@@ -94,12 +94,45 @@ def claim(work: Working, message: Message, person: Person, anonymous_id: str) ->
     """
     key = anonymous_key_for(work, anonymous_id)
     before = work.claims.get(key, ())
-    point = Claim(key, person.key, message.timestamp, message.timestamp, message.message_id)
-    after = with_claim(before, point, work.settings.identity, work.moments.get(key, ()))
-    work.moments.setdefault(key, []).append(message.timestamp)
+    if before and key not in work.waiting and _goes_on(work, before, message, person_key):
+        return ()
+    point = Claim(key, person_key, message.timestamp, message.timestamp, message.message_id)
+    moments = _moments(work, before, point, anonymous_id)
+    after = with_claim(before, point, work.settings.identity, moments)
     if after != before:
         _rewrite_claims(work, key, before, after)
     return _hand_over(work, key)
+
+
+def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
+    """Whether the message only prolongs the latest run, as a logged-in browser's do; if so, it is done."""
+    last, moment = runs[-1], message.timestamp
+    if last.person_key != person_key or moment < last.since:
+        return False
+    if moment > last.until:
+        policy = work.settings.identity
+        if moment - last.until > policy.retention:
+            return False
+        run = Claim(last.anonymous_key, person_key, last.since, moment, last.message_id)
+        work.claims[last.anonymous_key] = (*runs[:-1], run)
+        work.changes.claims[last.anonymous_key, last.since] = run
+    return True
+
+
+def _moments(
+    work: Working, runs: tuple[Claim, ...], point: Claim, anonymous_id: str
+) -> list[datetime]:
+    """The single claims inside the run, if any, that somebody else's claim falls into."""
+    around = next((run for run in runs if run.since <= point.since <= run.until), None)
+    if around is None or around.person_key == point.person_key:
+        return []
+    here = [
+        stored.timestamp
+        for stored in work.changes.messages
+        if stored.anonymous_id == anonymous_id and stored.owner == around.person_key
+        if stored.user_id is not None
+    ]
+    return [*work.moments.get(point.anonymous_key, ()), *here]
 
 
 def _rewrite_claims(
@@ -124,10 +157,12 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
         run = claimant(runs, stored.timestamp, work.settings.identity)
         if run is None or run.person_key == stored.owner:
             continue
-        owned = replace(stored, owner=run.person_key)
+        owned = stored._replace(owner=run.person_key)
         work.give(stored, run.person_key)
         messages[place] = owned
         handed.append(Handed(owned, again=stored.owner != key))
+    if all(stored.owner != key for stored in messages):
+        work.waiting.discard(key)
     return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
 
 
@@ -173,11 +208,11 @@ def _move(work: Working, loser: int, survivor: int) -> None:
 
 
 def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
-    return replace(run, person_key=survivor) if run.person_key == loser else run
+    return run._replace(person_key=survivor) if run.person_key == loser else run
 
 
 def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage:
-    return replace(stored, owner=survivor) if stored.owner == loser else stored
+    return stored._replace(owner=survivor) if stored.owner == loser else stored
 
 
 def forget(work: Working, person: Person) -> None:

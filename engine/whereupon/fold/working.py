@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from heapq import heapify
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -114,8 +114,7 @@ class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fol
     """The batch needs more keys than were reserved for it."""
 
 
-@dataclass(slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A recorded message as the rules see it, whether it has just come in or waited for its claim.
 
     A scheduled broadcast's time is one too, without a type.
@@ -164,6 +163,7 @@ class Working:
     Not thread-safe, and used once.
 
     Attributes:
+        waiting: keys of the anonymous ids that have messages waiting to be claimed.
         take: the way of one message through the fold, for messages that steps send.
         timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
     """
@@ -181,7 +181,12 @@ class Working:
         self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
         for key, messages in loaded.anonymous_messages.items():
             self.anonymous_messages[key] = list(messages)
-        self.moments = {key: list(moments) for key, moments in loaded.moments.items()}
+        self.waiting = {
+            key
+            for key, messages in self.anonymous_messages.items()
+            if any(stored.owner == key for stored in messages)
+        }
+        self.moments = loaded.moments
         self.tombstones = dict(loaded.tombstones)
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
@@ -237,7 +242,8 @@ class Working:
             message.body,
             message.depth,
         )
-        self._recorded[stored.key] = len(self.changes.messages)
+        if message.user_id is None:  # it may be given to somebody else
+            self._recorded[stored.key] = len(self.changes.messages)
         self.changes.messages.append(stored)
         return stored
 
@@ -270,7 +276,7 @@ class Working:
         if place is None:
             self.changes.owners.append((stored.key, owner))
             return
-        self.changes.messages[place] = replace(stored, owner=owner)
+        self.changes.messages[place] = stored._replace(owner=owner)
 
     def identifiers_of(self, key: int) -> list[Identifier]:
         """Every id that a person is known by: user ids, and anonymous ids that they claimed."""
@@ -372,7 +378,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
         return key
 
     changes.messages = [
-        replace(stored, owner=owner(stored.owner)) if stored.owner in moved else stored
+        stored._replace(owner=owner(stored.owner)) if stored.owner in moved else stored
         for stored in changes.messages
         if owner(stored.owner) not in gone
     ]
@@ -384,7 +390,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
     ]
     changes.persons = {key: p for key, p in changes.persons.items() if owner(key) not in gone}
     changes.claims = {
-        place: replace(run, person_key=owner(run.person_key))
+        place: run._replace(person_key=owner(run.person_key))
         for place, run in changes.claims.items()
         if owner(run.person_key) not in gone
     }

@@ -101,7 +101,7 @@ class Shelves:
         moment = (message.timestamp, key)
         undo.remove(self.owned[message.owner], moment)
         undo.insert(self.owned.setdefault(owner, []), moment)
-        undo.put(self.messages, key, replace(message, owner=owner))
+        undo.put(self.messages, key, message._replace(owner=owner))
 
     def drop_messages(self, owner: int, undo: Undo) -> set[int]:
         """Drop an owner's messages and the skips they met; their keys."""

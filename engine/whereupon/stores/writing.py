@@ -56,7 +56,7 @@ class Writing:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
 
     def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
-        names = [(message.type.value, message.name) for message in messages]
+        names = [(str(message.type), message.name) for message in messages]
         numbers = self._names.number(self._connection, set(names))
         for message, name in zip(messages, names, strict=True):
             yield rows.message_row(message, numbers[name])
@@ -74,8 +74,8 @@ class Writing:
         writes, new = self._writes, changes.new_entries
         added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
         changed = (_entry_changes(e) for key, e in changes.entries.items() if key not in new)
+        self._many(writes.entry, changed)  # first, since one that ends may free a slot
         self._many(writes.new_entry, added)
-        self._many(writes.entry, changed)
         self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
         self._many(writes.run, map(rows.run_row, changes.runs.values()))
 

@@ -211,7 +211,7 @@ class StoreContract:
     def test_a_message_id_is_recorded_once(self, store: Store) -> None:
         """A second message of the same id is a conflict, and takes its whole batch with it."""
         save(store, Changes(messages=[message(1)]))
-        twin = replace(message(3), message_id="m-1")
+        twin = message(3)._replace(message_id="m-1")
         with pytest.raises(StoreError) as caught:
             save(store, Changes(messages=[message(2), twin]))
         assert caught.value.code == "conflict"
@@ -220,9 +220,8 @@ class StoreContract:
 
     def test_a_message_comes_back_exactly(self, store: Store) -> None:
         """Every field survives: Unicode, both ends of time, microseconds, nothing at all."""
-        plain = replace(message(1), name="", body=b"", type=MessageType.IDENTIFY)
-        full = replace(
-            message(2),
+        plain = message(1)._replace(name="", body=b"", type=MessageType.IDENTIFY)
+        full = message(2)._replace(
             message_id="🧦",
             type=MessageType.ALIAS,
             name="buy",
@@ -260,7 +259,7 @@ class StoreContract:
 
     def test_a_husk_is_known_and_counted_only(self, store: Store) -> None:
         """A silenced message leaves its id, so that it is never taken twice."""
-        husk = replace(message(1, owner=0), user_id=None, body=b"")
+        husk = message(1, owner=0)._replace(user_id=None, body=b"")
         save(store, Changes(messages=[husk]))
         with store.session() as session:
             assert session.known_messages(["m-1"]) == {"m-1"}
@@ -269,7 +268,7 @@ class StoreContract:
 
     def test_history_holds_the_named_track_messages(self, store: Store) -> None:
         """Other names, other types of message, other owners and older ones are left out."""
-        page = replace(message(2), type=MessageType.PAGE)
+        page = message(2)._replace(type=MessageType.PAGE)
         others = [page, message(3, name="view"), message(4, owner=BOB), message(5, at=after(-1))]
         save(store, Changes(messages=[*others, message(1), message(6, at=after(1))]))
         with store.session() as session:
@@ -341,7 +340,7 @@ class StoreContract:
         third = Claim(ANON + 1, BOB, after(0), LAST, "m-0")
         claims = {(c.anonymous_key, c.since): c for c in (second, third, first)}
         save(store, Changes(claims=claims))
-        longer = replace(first, until=after(9), person_key=BOB)
+        longer = first._replace(until=after(9), person_key=BOB)
         dropped = {(ANON, second.since), (99, NOON)}
         save(store, Changes(claims={(ANON, first.since): longer}, dropped_claims=dropped))
         with store.session() as session:
