@@ -24,8 +24,10 @@ def import_messages(
     find them there and change nothing.
 
     Args:
+        engine: on the store that is to have the history.
         arrivals: read with `Origin.IMPORT`.
         tell: gets every record, each batch's after its commit.
+        summary: counts what is in, batch by batch.
     """
     batch: list[Message] = []
     for arrival in arrivals:

@@ -10,7 +10,7 @@ from whereupon.cli.asking import deliveries_command, explain_command, retry_comm
 from whereupon.cli.checking import lint_command, schema_command
 from whereupon.cli.importing import import_command
 from whereupon.cli.replaying import replay_command
-from whereupon.cli.testing import test_command
+from whereupon.cli.testing import run_tests_command
 
 app = typer.Typer(
     name="whereupon",
@@ -18,12 +18,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 _RULES, _STREAMS, _STORE = "Rules", "Streams of messages", "A store"
 app.command("replay", rich_help_panel=_STREAMS)(replay_command)
 app.command("import", rich_help_panel=_STREAMS)(import_command)
 app.command("lint", rich_help_panel=_RULES)(lint_command)
-app.command("test", rich_help_panel=_RULES)(test_command)
+app.command("test", rich_help_panel=_RULES)(run_tests_command)
 app.command("schema", rich_help_panel=_RULES)(schema_command)
 app.command("explain", rich_help_panel=_STORE)(explain_command)
 app.command("deliveries", rich_help_panel=_STORE)(deliveries_command)

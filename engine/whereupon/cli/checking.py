@@ -2,14 +2,12 @@
 
 import json
 import sys
-from collections.abc import Sequence
 
 import typer
 
 from whereupon.cli.ending import FINDINGS, as_line, say, settles
 from whereupon.cli.options import RULES, AsJson, RulesArgument
 from whereupon.errors import Diagnostic, Severity
-from whereupon.loading import load_rules
 from whereupon.render.records import JsonLines, diagnostic_object
 from whereupon.render.texts import clean, counted
 from whereupon.rulefiles import json_schema
@@ -23,21 +21,19 @@ def lint_command(folder: RulesArgument = RULES, as_json: AsJson = False) -> None
     """
     from whereupon.testing.ruletests import run_rule_tests  # noqa: PLC0415 - no other command needs it
 
-    book, found = load_rules(folder)
-    diagnostics = sorted({*found, *run_rule_tests(folder).diagnostics}, key=_place)
-    errors = _errors_in(diagnostics)
+    report = run_rule_tests(folder)
+    diagnostics = sorted(set(report.diagnostics), key=_place)
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+    warnings = len(diagnostics) - errors
     if as_json:
         out = JsonLines(sys.stdout.buffer)
         for diagnostic in diagnostics:
             out.write(diagnostic_object(diagnostic))
-        warnings = len(diagnostics) - errors
-        out.summarize({"rules": len(book.rules), "errors": errors, "warnings": warnings})
+        out.summarize({"errors": errors, "warnings": warnings})
     else:
-        _print_diagnostics(diagnostics)
-        found_in_all = (
-            f"{counted(errors, 'error')}, {counted(len(diagnostics) - errors, 'warning')}"
-        )
-        say(f"{counted(len(book.rules), 'rule')} read: {found_in_all}")
+        for diagnostic in diagnostics:
+            sys.stdout.write(f"{clean(as_line(diagnostic))}\n")
+        say(f"{folder}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
     if errors:
         raise typer.Exit(FINDINGS)
 
@@ -45,15 +41,6 @@ def lint_command(folder: RulesArgument = RULES, as_json: AsJson = False) -> None
 def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
     place = diagnostic.location
     return (place.file, place.line, place.column, diagnostic.code, diagnostic.message)
-
-
-def _errors_in(diagnostics: Sequence[Diagnostic]) -> int:
-    return sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
-
-
-def _print_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
-    for diagnostic in diagnostics:
-        sys.stdout.write(f"{clean(as_line(diagnostic))}\n")
 
 
 @settles

@@ -20,6 +20,7 @@ from whereupon.engine import Engine
 from whereupon.importing import import_messages
 from whereupon.loading import open_rules
 from whereupon.messages import Origin, Source
+from whereupon.render.report import View
 from whereupon.replay import Summary, read_streams
 from whereupon.streams import StreamReader
 
@@ -39,14 +40,19 @@ def import_command(
     """
     book = open_rules(rules)
     paths = paths_of(streams)
-    several = len(paths) > 1
-    output = output_on(book, as_json=as_json, heading="", quiet=True, several=several)
+    view = View(quiet=True, several=len(paths) > 1)
+    output = output_on(book, as_json=as_json, heading="", view=view)
     summary = Summary()
     with (
         Engine.open(store, rules=book) as engine,
         progress_over(paths, alone=not (as_json and sys.stdout.isatty())) as progress,
     ):
-        reader = StreamReader(source, Origin.IMPORT, engine.clock.now(), progress)
+        reader = StreamReader(
+            source=source,
+            origin=Origin.IMPORT,
+            arrived_at=engine.clock.now(),
+            progress=progress,
+        )
         try:
             import_messages(engine, read_streams(paths, reader), output.tell, summary)
         except KeyboardInterrupt:

@@ -20,9 +20,7 @@ Streams: TypeAlias = Annotated[
 ]
 RulesFolder: TypeAlias = Annotated[
     Path,
-    typer.Option(
-        "--rules", metavar="DIR", exists=True, file_okay=False, help="The rules folder."
-    ),
+    typer.Option("--rules", metavar="DIR", exists=True, file_okay=False, help="The rules folder."),
 ]
 RulesArgument: TypeAlias = Annotated[
     Path,

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from whereupon.render.records import JsonLines, Record
-from whereupon.render.report import Report
-from whereupon.render.timeline import Skipping
+from whereupon.render.report import Report, View
 from whereupon.rules import Rulebook
 
 
@@ -22,18 +21,8 @@ class Output(Protocol):
         ...
 
 
-def output_on(
-    book: Rulebook,
-    *,
-    as_json: bool,
-    heading: str,
-    several: bool,
-    skips: Skipping = Skipping.BRIEF,
-    quiet: bool = False,
-) -> Output:
+def output_on(book: Rulebook, *, as_json: bool, heading: str, view: View) -> Output:
     """The output that the options ask for."""
     if as_json:
-        return JsonLines(sys.stdout.buffer, several=several)
-    return Report(
-        sys.stdout, book, heading=heading, skipping=skips, quiet=quiet, several=several
-    )
+        return JsonLines(sys.stdout.buffer, several=view.several)
+    return Report(sys.stdout, book, heading=heading, view=view)

@@ -16,6 +16,7 @@ def progress_over(
     """A function to call with the number of bytes of each line; None where nothing is to be shown.
 
     Args:
+        streams: the files that will be read.
         alone: whether nothing else is written to the terminal meanwhile.
     """
     sizes = [path.stat().st_size for path in streams if path.is_file()]

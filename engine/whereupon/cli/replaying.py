@@ -24,6 +24,7 @@ from whereupon.cli.progress import progress_over
 from whereupon.engine import Engine
 from whereupon.loading import open_rules
 from whereupon.messages import Source
+from whereupon.render.report import View
 from whereupon.render.timeline import Skipping
 from whereupon.replay import read_streams, replay, throwaway_store
 from whereupon.streams import StreamReader
@@ -40,7 +41,7 @@ def as_until(text: str) -> datetime | timedelta:
 
 
 @settles
-def replay_command(
+def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
     streams: Streams,
     rules: RulesFolder = RULES,
     until: Annotated[
@@ -77,9 +78,8 @@ def replay_command(
         f"Replay of {', '.join(path.name for path in paths)} against {len(book.rules)} rules of "
         f"{rules}. Nothing is sent. Times are UTC."
     )
-    output = output_on(
-        book, as_json=as_json, heading=heading, skips=skips, quiet=quiet, several=len(paths) > 1
-    )
+    view = View(skips, quiet, several=len(paths) > 1)
+    output = output_on(book, as_json=as_json, heading=heading, view=view)
     alone = not sys.stdout.isatty() or quiet
     with progress_over(paths, alone=alone) as progress, _store(store) as url:
         reader = StreamReader(source=source, progress=progress)

@@ -10,6 +10,7 @@ from whereupon.explaining import Explanation
 from whereupon.fold import Told, Warned
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine
+from whereupon.testing.reports import RuleTestResult, Uncovered
 from whereupon.times import format_instant
 
 Record: TypeAlias = Told | BadLine
@@ -158,4 +159,28 @@ def outbox_object(delivery: Delivery) -> JsonObject:
         "state": delivery.state,
         "attempts": delivery.attempts,
         "reason": delivery.reason,
+    }
+
+
+def result_object(result: RuleTestResult) -> JsonObject:
+    """How one test of a rule went."""
+    return {
+        "kind": "test",
+        "file": result.file,
+        "line": result.line,
+        "rule": result.rule,
+        "name": result.name,
+        "outcome": "failed" if result.failures else "passed",
+        "failures": result.failures,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def uncovered_object(uncovered: Uncovered) -> JsonObject:
+    """Something of a rule that no test has seen both ways."""
+    return {
+        "kind": "uncovered",
+        "rule": uncovered.rule,
+        "part": uncovered.part,
+        "missing": uncovered.missing,
     }

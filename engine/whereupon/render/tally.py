@@ -109,15 +109,23 @@ class Tally:
         rules = self._rules.values()
         retroactive = sum(rule.retroactive for rule in rules)
         withheld = sum(rule.withheld for rule in rules)
-        yield "messages", f"{counts['messages']:,}", _remarks(
-            (counts["accepted"], "new"),
-            (counts["duplicates"], "seen before"),
-            (counts["rejected"], "rejected"),
+        yield (
+            "messages",
+            f"{counts['messages']:,}",
+            _remarks(
+                (counts["accepted"], "new"),
+                (counts["duplicates"], "seen before"),
+                (counts["rejected"], "rejected"),
+            ),
         )
         yield "people", f"{counts['persons']:,}", "known at the end"
         entered = f"entered ({retroactive:,} retroactively)" if retroactive else "entered"
-        yield "decisions", f"{counts['decisions']:,}", _remarks(
-            (counts["entered"], entered), (counts["decisions"] - counts["entered"], "did not")
+        yield (
+            "decisions",
+            f"{counts['decisions']:,}",
+            _remarks(
+                (counts["entered"], entered), (counts["decisions"] - counts["entered"], "did not")
+            ),
         )
         yield "deliveries", f"{counts['deliveries']:,}", _remarks((withheld, "more held back"))
         asked = (
