@@ -116,9 +116,15 @@ class Replay:
                 self._take_batch()
                 self._wake(arrival.received_at)
 
-    def finish(self, until: datetime | None = None) -> Summary:
-        """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream."""
+    def finish(self, until: datetime | timedelta | None = None) -> Summary:
+        """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream.
+
+        Args:
+            until: an instant, or a duration from where the stream ends.
+        """
         self._take_batch()
+        if isinstance(until, timedelta):
+            until = later(self._clock.now(), until)
         if until is not None:
             self._pass_time(until)
         else:
@@ -186,7 +192,7 @@ def replay(
     open_engine: Callable[[FrozenClock], Engine],
     tell: Callable[[Record], None],
     *,
-    until: datetime | None = None,
+    until: datetime | timedelta | None = None,
 ) -> Summary:
     """Replay arrivals through an engine that is opened at the first one's time.
 
@@ -195,7 +201,7 @@ def replay(
     """
     waiting = iter(arrivals)
     bad: list[BadLine] = []
-    start = until or EPOCH
+    start = until if isinstance(until, datetime) else EPOCH
     first: list[Message] = []
     for arrival in waiting:
         if isinstance(arrival, Message):
