@@ -26,7 +26,6 @@ from whereupon.rules import (
 )
 from whereupon.times import ZERO
 
-
 Watch: TypeAlias = Mapping[str, timedelta | None]
 """Past events that are asked about: by name, how far back (None: all)."""
 
@@ -120,10 +119,8 @@ class RuleIndex:
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
-        for rule in self.naming(type_, name):
-            if rule.kind is RuleKind.BROADCAST:
-                return True
-        return False
+        rules = self.naming(type_, name)
+        return bool(rules) and any(rule.kind is RuleKind.BROADCAST for rule in rules)
 
     def led_to_by(self, rule: Rule) -> tuple[Sequence[Rule], Watch]:
         """The rule and every rule that its steps may lead to, and what they ask of the past."""

@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import ClassVar, NoReturn, TypeAlias, Union
 
-import orjson
 from liquid import BoundTemplate, Environment, Expression, Node, RenderContext, Token, Undefined
 from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
 from liquid.exceptions import LiquidError, UndefinedError
@@ -22,6 +21,7 @@ from liquid.filter import with_context
 from liquid.utils import ReadOnlyChainMap
 from pydantic import JsonValue
 
+from whereupon.codec import encode
 from whereupon.times import parse_instant
 
 VARIABLE_ROOTS = ("event", "properties", "context", "person", "timestamp", "type", "now", "today")
@@ -121,7 +121,7 @@ class _Object(dict[str, object]):
     """A JSON object among the data, written out as JSON (and not as Python would write it)."""
 
     def __str__(self) -> str:
-        return orjson.dumps(self).decode()
+        return encode(self).decode()
 
 
 class _Missing(Undefined):

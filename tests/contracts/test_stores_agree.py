@@ -1,7 +1,6 @@
 """Any two stores agree: the same changes end in the same answers, whatever the changes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 

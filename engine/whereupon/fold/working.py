@@ -40,7 +40,7 @@ from whereupon.wire import read_body
 class Settings:
     """What the host decides once: identity's windows, the actions, the tombstones' key."""
 
-    identity: IdentityPolicy = IdentityPolicy()
+    identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     registry: Registry = field(default_factory=Registry)
     stances: Mapping[str, Stance] = field(default_factory=dict)
     digest_key: bytes = b""

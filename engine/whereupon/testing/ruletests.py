@@ -157,7 +157,7 @@ def _message(test: RuleTest, given: Given, place: int) -> Message:
     received_at = later(test.start, given.at)
     happened_at = earlier(received_at, given.happened)
     raw = {**given.wire, "timestamp": format_instant(happened_at)}
-    return parse_message(raw, Arrival(received_at, given.source, f"given-{place}"))
+    return parse_message(raw, Arrival(received_at, given.source, lambda: f"given-{place}"))
 
 
 def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
