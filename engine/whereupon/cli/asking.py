@@ -32,7 +32,7 @@ _SQLITE_FILE = "sqlite:///"
 
 
 @settles
-def explain_command(  # noqa: PLR0913, PLR0917 - one for each option
+def explain_command(
     person: Annotated[str, typer.Argument(help="One of the person's user ids.")],
     rule: Annotated[str, typer.Argument(help="The rule's id: its file's name without .yaml.")],
     store: Annotated[
