@@ -25,7 +25,7 @@ from whereupon.ingesting import Ingested, answer, as_source, read_batch
 from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
-from whereupon.pipeline import DUE_LIMIT, Pipeline
+from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker

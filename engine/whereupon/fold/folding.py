@@ -176,7 +176,7 @@ def _apply(
     work: Working,
     putting: Putting,
     left_out: Mapping[tuple[str, int], Reason],
-    shift: _Shift = _Shift(),  # noqa: B008 - frozen
+    shift: _Shift = _Shift(),
 ) -> None:
     """Let one message of a person's take effect: on the person, on running entries, on the rules."""
     occurrence, key = putting.occurrence, putting.person_key
