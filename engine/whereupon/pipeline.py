@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 
 from whereupon.codec import decode
 from whereupon.fold import Folded, KeysExhausted, Loaded, Settings, broadcast_chunk, fold
@@ -16,7 +17,7 @@ from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rulefiles import rule_from_source
 from whereupon.rules import Rule
-from whereupon.semantics import ActionName
+from whereupon.semantics import ERASING
 from whereupon.state import BroadcastRun, Claim, Entry, IdKind, StoredMessage
 from whereupon.times import earlier
 
@@ -25,8 +26,6 @@ DUE_LIMIT = 1_000
 
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
-
-_ERASING = frozenset({ActionName.DELETE_PERSON, ActionName.SUPPRESS_PERSON})
 
 
 @dataclass(slots=True)
@@ -59,6 +58,23 @@ class Pipeline:
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
         """
+        parts = self._parts(messages)
+        whole = self._take_part(session, parts[0], until if len(parts) == 1 else None)
+        for part in parts[1:]:
+            whole.join(self._take_part(session, part, until if part is parts[-1] else None))
+        return whole
+
+    def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
+        """Messages that erase somebody apart from the others: what these make is then stored, so
+        that it is found wherever it is, and erased. They are few; a batch without any is one part.
+        """
+        if not any(self._erases(message) for message in messages):
+            return [messages]
+        return [list(part) for _, part in groupby(messages, self._erases)]
+
+    def _take_part(
+        self, session: Session, messages: Sequence[Message], until: datetime | None
+    ) -> Folded:
         loaded = self._load(session, messages, until)
         return self._fold(
             session,
@@ -157,7 +173,7 @@ class Pipeline:
         if message.type is not MessageType.TRACK:
             return False
         action = self.settings.registry.action_for(message.name)
-        return action is not None and action.name in _ERASING
+        return action is not None and action.name in ERASING
 
     def _load_claims(
         self, session: Session, loaded: Loaded, touched: _Touched, messages: Sequence[Message]

@@ -5,6 +5,7 @@ it up again.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -12,7 +13,7 @@ from whereupon.actions import DEFAULT_STANCE, Refusal, Verdict, judge
 from whereupon.fold.people import bury, forget, merge, person_for, unbury
 from whereupon.fold.working import Working
 from whereupon.messages import Message
-from whereupon.semantics import DELIVERY_METRICS, Action, ActionName
+from whereupon.semantics import DELIVERY_METRICS, ERASING, Action, ActionName
 from whereupon.state import (
     Device,
     IdKind,
@@ -58,6 +59,8 @@ def verdict_on(work: Working, message: Message, action: Action) -> Verdict:
         detail=verdict.detail,
     )
     work.out.told.append(request)
+    if action.name in ERASING and verdict.outcome is RequestOutcome.RAN:
+        request = replace(request, person=None)  # nothing that is kept names who is gone
     work.changes.requests.append(request)
     return verdict
 

@@ -109,6 +109,14 @@ class Folded:
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
 
+    def join(self, part: "Folded") -> None:
+        """Add what the next part of the same batch made; its changes are written already."""
+        self.told += part.told
+        self.accepted += part.accepted
+        self.duplicates += part.duplicates
+        self.new_persons += part.new_persons
+        self.changes.wordings |= part.changes.wordings
+
 
 class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error
     """The batch needs more keys than were reserved for it."""
