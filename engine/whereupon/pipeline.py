@@ -5,7 +5,7 @@ happens in the session that the caller opened; nothing is dispatched here.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -236,19 +236,15 @@ class Pipeline:
 
     def _plan(self, loaded: Loaded, touched: _Touched, messages: Sequence[Message]) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
+        kinship = _Kinship(loaded, messages) if self.index.counted_names else None
         for message in messages:
             touched.names.add((message.type, message.name))
             watch = self.index.watch_for(message.type, message.name)
-            if watch.names:
-                for owner in _owners(loaded, message):
+            if kinship is not None and watch.names:
+                for owner in kinship.owners(message):
                     touched.needs[owner].append((watch, message.timestamp))
         for key, waiting in loaded.anonymous_messages.items():
-            claimants = {run.person_key for run in loaded.claims.get(key, ())} | {
-                loaded.users[message.user_id]
-                for message in messages
-                if message.user_id in loaded.users
-                and loaded.anonymous.get(message.anonymous_id or message.target_id or "") == key
-            }
+            claimants = kinship.claimants(key) if kinship is not None else ()
             for stored in waiting:
                 touched.names.add((stored.type, stored.name))
                 watch = self.index.watch_for(stored.type, stored.name)
@@ -318,13 +314,47 @@ def _sort_out(loaded: Loaded, key: int, stored: StoredMessage) -> None:
         loaded.moments.setdefault(key, []).append(stored.timestamp)
 
 
-def _owners(loaded: Loaded, message: Message) -> Iterable[int]:
-    if message.user_id is not None:
-        key = loaded.users.get(message.user_id)
-        return () if key is None else (key,)
-    anonymous_key = loaded.anonymous.get(message.anonymous_id or "")
-    runs = loaded.claims.get(anonymous_key, ()) if anonymous_key is not None else ()
-    return {run.person_key for run in runs}
+class _Kinship:
+    """Whose the messages may be once the batch's own claims and aliases have been folded."""
+
+    def __init__(self, loaded: Loaded, messages: Sequence[Message]) -> None:
+        self._users = loaded.users
+        self._anonymous = loaded.anonymous
+        self._together: dict[int | str, set[int | str]] = {}
+        self._claimants: dict[int | str, set[int | str]] = defaultdict(set)
+        for anonymous_key, runs in loaded.claims.items():
+            self._claimants[anonymous_key].update(run.person_key for run in runs)
+        for message in messages:
+            if message.user_id is not None:
+                self._relate(message, message.user_id)
+
+    def owners(self, message: Message) -> set[int]:
+        """The known persons whose the message may be."""
+        if message.user_id is not None:
+            return self._known({self._users.get(message.user_id, message.user_id)})
+        anonymous_id = message.anonymous_id or ""
+        return self.claimants(self._anonymous.get(anonymous_id, anonymous_id))
+
+    def claimants(self, anonymous: int | str) -> set[int]:
+        """The known persons who claim an anonymous id, given by its key, or itself if it is new."""
+        return self._known(self._claimants.get(anonymous, set()))
+
+    def _relate(self, message: Message, user_id: str) -> None:
+        person = self._users.get(user_id, user_id)
+        if message.anonymous_id is not None:
+            self._claim(message.anonymous_id, person)
+        if message.type is MessageType.ALIAS and message.target_id is not None:
+            self._claim(message.target_id, person)
+            other = self._users.get(message.target_id, message.target_id)
+            one = self._together.get(person, {person}) | self._together.get(other, {other})
+            self._together.update(dict.fromkeys(one, one))
+
+    def _claim(self, anonymous_id: str, person: int | str) -> None:
+        self._claimants[self._anonymous.get(anonymous_id, anonymous_id)].add(person)
+
+    def _known(self, persons: set[int | str]) -> set[int]:
+        together = {other for one in persons for other in self._together.get(one, (one,))}
+        return {key for key in together if isinstance(key, int)}
 
 
 def _need(owner: int, watches: Sequence[tuple[Watch, datetime]]) -> HistoryNeed:
