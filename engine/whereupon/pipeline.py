@@ -12,13 +12,14 @@ from itertools import groupby
 
 from whereupon.codec import decode
 from whereupon.fold import Folded, KeysExhausted, Loaded, Settings, broadcast_chunk, fold
+from whereupon.identity import claimed_by
 from whereupon.matching import RuleIndex, Watch, remembers
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rulefiles import rule_from_source
 from whereupon.rules import Rule
 from whereupon.semantics import ERASING
-from whereupon.state import BroadcastRun, Claim, Entry, IdKind, StoredMessage
+from whereupon.state import BroadcastRun, Claim, Entry, IdKind
 from whereupon.times import earlier
 
 DUE_LIMIT = 1_000
@@ -219,8 +220,10 @@ class Pipeline:
             )
             owners = {run.person_key for run in later}
             for stored in session.owned_messages(owners, since):
-                if loaded.anonymous.get(stored.anonymous_id or "") == key:
-                    _sort_out(loaded, key, stored)
+                if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
+                    loaded.anonymous_messages.setdefault(key, []).append(stored)
+                elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
+                    loaded.moments.setdefault(key, []).append(stored.timestamp)
 
     def _load_tombstones(
         self, session: Session, loaded: Loaded, messages: Sequence[Message]
@@ -305,13 +308,6 @@ def read_wording(stored: bytes | None) -> Rule | None:
     if not isinstance(source, dict) or not isinstance(segments, dict):
         return None
     return rule_from_source(source, segments)
-
-
-def _sort_out(loaded: Loaded, key: int, stored: StoredMessage) -> None:
-    if stored.user_id is None:
-        loaded.anonymous_messages.setdefault(key, []).append(stored)
-    else:
-        loaded.moments.setdefault(key, []).append(stored.timestamp)
 
 
 class _Kinship:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.fold.working import Working
-from whereupon.identity import claimant, with_claim
+from whereupon.identity import claimant, claimed_by, with_claim
 from whereupon.messages import Message
 from whereupon.state import (
     Claim,
@@ -129,10 +129,10 @@ def _moments(
     here = [
         stored.timestamp
         for stored in work.changes.messages
-        if stored.anonymous_id == anonymous_id and stored.owner == around.person_key
-        if stored.user_id is not None
+        if anonymous_id in claimed_by(stored)
     ]
-    return [*work.moments.get(point.anonymous_key, ()), *here]
+    ends = [end for run in work.runs_before(point.anonymous_key) for end in (run.since, run.until)]
+    return [*work.moments.get(point.anonymous_key, ()), *here, *ends]
 
 
 def _rewrite_claims(
@@ -159,6 +159,7 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
             continue
         owned = stored._replace(owner=run.person_key)
         work.give(stored, run.person_key)
+        work.unremember(stored)
         messages[place] = owned
         handed.append(Handed(owned, again=stored.owner != key))
     if all(stored.owner != key for stored in messages):

@@ -195,6 +195,7 @@ class Working:
             if any(stored.owner == key for stored in messages)
         }
         self.moments = loaded.moments
+        self._runs_before = loaded.claims
         self.tombstones = dict(loaded.tombstones)
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
@@ -327,6 +328,21 @@ class Working:
         if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
             data = occurrence.data
             self.history[owner, occurrence.name].append(Past(occurrence.timestamp, lambda: data))
+
+    def unremember(self, stored: StoredMessage) -> None:
+        """Take an event that turns out to be somebody else's out of its former owner's history."""
+        events = self.history.get((stored.owner, stored.name), [])
+        if not any(event.timestamp == stored.timestamp for event in events):
+            return
+        data = read_body(stored.type, stored.body)[0]
+        for event in events:
+            if event.timestamp == stored.timestamp and event.read() == data:
+                events.remove(event)
+                return
+
+    def runs_before(self, anonymous_key: int) -> Sequence[Claim]:
+        """The runs of claims as they were before the batch."""
+        return self._runs_before.get(anonymous_key, ())
 
     def entries_in(self, rule: Rule, person_key: int) -> Sequence[PastEntry]:
         """The person's entries in this rule, this batch's included."""
