@@ -74,7 +74,8 @@ def fold(
 def _wake(work: Working, until: datetime) -> None:
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
-        person_key = work.moved.get(person_key, person_key)
+        while person_key in work.moved:
+            person_key = work.moved[person_key]
         entry = work.active.get(person_key, {}).get(key)
         if entry is not None and entry.due_at == due_at:
             run(work, entry)
