@@ -290,13 +290,14 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
 def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
     """An alias: merge with a known person, claim a known anonymous id, or be ready for either."""
     previous = message.target_id or ""
+    anonymous = previous in work.anonymous
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
-    elif loser_key is None and message.source is Source.SERVER:
+    elif loser_key is None and not anonymous and message.source is Source.SERVER:
         work.users[previous] = survivor.key
         work.changes.identifiers.append(Identifier(IdKind.USER, previous, survivor.key))
-    if previous in work.anonymous or loser_key is None:
+    if anonymous or loser_key is None:
         return claim(work, message, survivor.key, previous)
     return ()
 
