@@ -105,7 +105,7 @@ def _unsuppress(work: Working, message: Message) -> None:
     named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
     for kind, value in named:
         if value is not None:
-            unbury(work, (kind, value))
+            unbury(work, (kind, value), message.timestamp)
 
 
 def _upsert_device(work: Working, message: Message) -> None:

@@ -249,21 +249,30 @@ def _forget_devices(work: Working, key: int) -> None:
 def bury(
     work: Working, identifier: tuple[IdKind, str], until: datetime | None, reason: str
 ) -> None:
-    """Silence an identifier: up to an instant, or for good."""
+    """Silence an identifier: up to an instant, or for good; never less than it is already."""
     kind, value = identifier
     digest = work.settings.digest(kind, value)
-    stone = Tombstone(digest, until, reason)
-    work.tombstones[digest] = stone
-    work.changes.tombstones[digest] = stone
+    there = work.tombstones.get(digest)
+    if there is not None and (there.until is None or (until and until <= there.until)):
+        return
+    _lay(work, Tombstone(digest, until, reason))
+
+
+def unbury(work: Working, identifier: tuple[IdKind, str], heard_from: datetime) -> None:
+    """Let an identifier that was silenced for good be heard again, from an instant on.
+
+    Nothing comes back, and what happened before, however late it arrives, stays unheard.
+    """
+    kind, value = identifier
+    there = work.tombstones.get(work.settings.digest(kind, value))
+    if there is not None and there.until is None:
+        _lay(work, Tombstone(there.digest, heard_from, there.reason))
+
+
+def _lay(work: Working, stone: Tombstone) -> None:
+    work.tombstones[stone.digest] = stone
+    work.changes.tombstones[stone.digest] = stone
     work.silencing = True
-
-
-def unbury(work: Working, identifier: tuple[IdKind, str]) -> None:
-    """Let an identifier be heard again; nothing comes back."""
-    kind, value = identifier
-    digest = work.settings.digest(kind, value)
-    if work.tombstones.pop(digest, None) is not None:
-        work.changes.tombstones[digest] = None
 
 
 def silenced(work: Working, message: Message) -> Tombstone | None:
