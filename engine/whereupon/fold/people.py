@@ -276,14 +276,16 @@ def _lay(work: Working, stone: Tombstone) -> None:
 
 
 def silenced(work: Working, message: Message) -> Tombstone | None:
-    """The tombstone that keeps this message from anybody, if there is one."""
+    """The tombstone that keeps this message from anybody, if there is one.
+
+    A message with a user id is that person's: the anonymous id beside it may be a shared device's.
+    """
     if not work.silencing:
         return None
-    named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
-    for kind, value in named:
-        if value is None:
-            continue
-        stone = work.tombstones.get(work.settings.digest(kind, value))
-        if stone is not None and (stone.until is None or message.timestamp <= stone.until):
-            return stone
+    kind, value = IdKind.USER, message.user_id
+    if value is None:
+        kind, value = IdKind.ANONYMOUS, message.anonymous_id
+    stone = work.tombstones.get(work.settings.digest(kind, value or ""))
+    if stone is not None and (stone.until is None or message.timestamp <= stone.until):
+        return stone
     return None
