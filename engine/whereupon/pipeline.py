@@ -205,6 +205,7 @@ class Pipeline:
         self, session: Session, loaded: Loaded, claiming: Sequence[tuple[int, Message]]
     ) -> None:
         """What claims by others took already that one of these, being earlier, may be due."""
+        sought: dict[int, tuple[datetime, set[int]]] = {}
         for key, message in claiming:
             claimant = loaded.users.get(message.user_id or "")
             later = [
@@ -212,13 +213,12 @@ class Pipeline:
                 for run in loaded.claims.get(key, ())
                 if run.person_key != claimant and run.until > message.timestamp
             ]
-            if not later:
-                continue
-            since = min(
-                earlier(message.timestamp, self.settings.identity.retention),
-                *(run.since for run in later),
-            )
-            owners = {run.person_key for run in later}
+            if later:
+                reach = earlier(message.timestamp, self.settings.identity.retention)
+                since, owners = sought.get(key, (reach, set()))
+                since = min(since, reach, *(run.since for run in later))
+                sought[key] = since, owners | {run.person_key for run in later}
+        for key, (since, owners) in sought.items():
             for stored in session.owned_messages(owners, since):
                 if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
                     loaded.anonymous_messages.setdefault(key, []).append(stored)
