@@ -10,7 +10,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from whereupon.actions import DEFAULT_STANCE, Refusal, Verdict, judge
-from whereupon.fold.people import bury, forget, merge, person_for, unbury
+from whereupon.fold.people import bury, forget, merge, person_for, silenced, unbury
 from whereupon.fold.working import Working
 from whereupon.messages import Message
 from whereupon.semantics import DELIVERY_METRICS, ERASING, Action, ActionName
@@ -28,6 +28,10 @@ DELETED = "deleted"
 SUPPRESSED = "suppressed"
 
 
+_HEARD_ANYWAY = ERASING | {ActionName.UNSUPPRESS_PERSON}
+"""Actions that do not mind a tombstone: they lay it, or lift it."""
+
+
 def enact(work: Working, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
     work.record_husk(message)
@@ -40,6 +44,9 @@ def verdict_on(work: Working, message: Message, action: Action) -> Verdict:
     """What the guards say, recorded as a request."""
     stance = work.settings.stances.get(action.name, DEFAULT_STANCE)
     verdict = judge(message, action, stance)
+    if verdict.outcome is RequestOutcome.RAN and action.name not in _HEARD_ANYWAY:
+        stone = silenced(work, message)
+        verdict = Verdict(RequestOutcome.REFUSED, stone.reason) if stone else verdict
     if verdict.outcome is RequestOutcome.RAN and not _metric_is_known(message, action):
         verdict = Verdict(
             RequestOutcome.REFUSED,
