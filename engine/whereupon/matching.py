@@ -124,7 +124,7 @@ class RuleIndex:
             for of_type, prefix, rule in self._prefixed
             if of_type is type_ and name.startswith(prefix) and rule not in exact
         ]
-        return (*exact, *prefixed)
+        return tuple({rule.id: rule for rule in (*exact, *prefixed)}.values())
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
