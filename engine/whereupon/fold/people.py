@@ -22,6 +22,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.steps import ENTRANT
 from whereupon.times import as_micros
 
 
@@ -197,14 +198,16 @@ def _move(work: Working, loser: int, survivor: int) -> None:
     for owner, name in [place for place in work.history if place[0] == loser]:
         work.history[survivor, name] += work.history.pop((owner, name))
     for rule, owner in [place for place in work.past_entries if place[1] == loser]:
-        moved = [
+        past_entries = [
             PastEntry(past.rule, survivor, past.timestamp, past.slot, past.active)
             for past in work.past_entries.pop((rule, owner))
         ]
-        work.past_entries[rule, survivor] += moved
+        work.past_entries[rule, survivor] += past_entries
+    person = work.persons.pop(loser)
     for entry in work.active.pop(loser, {}).values():
-        work.active[survivor][entry.key] = replace(entry, person_key=survivor)
-    work.persons.pop(loser, None)
+        facts = {ENTRANT: person.user_id, **entry.facts}
+        moved = replace(entry, person_key=survivor, facts=facts)
+        work.active[survivor][entry.key] = work.changes.entries[entry.key] = moved
     work.moved[loser] = survivor
 
 
