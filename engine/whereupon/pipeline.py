@@ -94,6 +94,7 @@ class Pipeline:
         loaded.persons = {person.key: person for person in audience}
         loaded.users = {person.user_id: person.key for person in audience}
         if rule is not None:
+            loaded.wordings[rule.digest] = rule
             touched.rules = {found.id: found for found in self.index.led_to_by(rule)}
             watch = self.index.watch_of(list(touched.rules.values()))
             for person in audience:

@@ -313,7 +313,9 @@ class Working:
         """The outcome, without what was made of those erased, and in the names of the merged."""
         gone, changes = self._forgotten, self.changes
         for digest in self.wordings_used:
-            rule = self.index.by_digest[digest]
+            rule = self.index.by_digest.get(digest)
+            if rule is None:  # an older wording, which is kept already
+                continue
             changes.wordings[digest] = (rule.id, self.index.wording_of(rule))
         for loser in self.moved:
             changes.persons.pop(loser, None)
