@@ -57,16 +57,25 @@ class RuleIndex:
         )
         for rule in book.rules:
             self._enrol(rule)
+        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
+        self._wordings = book.rules
+        self._look_out()
+
+    def learn(self, wording: Rule) -> None:
+        """Also look out for what an older wording of a rule, which people still follow, asks about."""
+        self._wordings = (*self._wordings, wording)
+        self._look_out()
+
+    def _look_out(self) -> None:
         self.watched_segments = self._watched_segments()
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
         self.exit_names = frozenset(
             leave.event
-            for rule in book.rules
+            for rule in self._wordings
             for leave in rule.exits
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
-        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
         self._silent_cache: dict[_MessageName, bool] = {}
         self._watch_cache: dict[_MessageName, Watch] = {}
 
@@ -85,7 +94,7 @@ class RuleIndex:
             if isinstance(trigger, OnSegment)
         } | {
             leave.segment
-            for rule in self.book.rules
+            for rule in self._wordings
             for leave in rule.exits
             if isinstance(leave, ExitOnLeaving)
         }
@@ -98,7 +107,7 @@ class RuleIndex:
 
     def _counted_names(self) -> frozenset[str]:
         names = set(self.segment_watch.names)
-        for rule in self.book.rules:
+        for rule in self._wordings:
             names |= self._watch(rule).names
         return frozenset(names)
 

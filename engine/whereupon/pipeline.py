@@ -294,7 +294,10 @@ class Pipeline:
         if digest in self.index.by_digest:
             return self.index.by_digest[digest]
         if digest not in self._old_wordings:
-            self._old_wordings[digest] = read_wording(session.wording(digest))
+            wording = read_wording(session.wording(digest))
+            if wording is not None:
+                self.index.learn(wording)
+            self._old_wordings[digest] = wording
         return self._old_wordings[digest]
 
 
