@@ -234,13 +234,14 @@ def _apply(
 def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift) -> _Shift:
     """Add an event to the person's past, and end what it ends."""
     leave_by_event(work, occurrence, person.key)
+    counted = occurrence.name in work.index.counted_names
     if occurrence.name not in work.index.segment_watch.names:
         work.remember(person.key, occurrence)
-        return shift
-    before = _memberships(work, person, occurrence.timestamp)
-    work.remember(person.key, occurrence)
-    shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
-    if shift.left:
+    else:
+        before = _memberships(work, person, occurrence.timestamp)
+        work.remember(person.key, occurrence)
+        shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
+    if shift.left or counted:
         leave_by_change(work, occurrence, person.key, shift.left)
     return shift
 
