@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from whereupon.state import Claim
+from whereupon.messages import MessageType
+from whereupon.state import Claim, StoredMessage
 from whereupon.times import earlier, later
 
 
@@ -23,6 +24,14 @@ class IdentityPolicy:
 
     retention: timedelta = timedelta(days=30)
     late_window: timedelta = timedelta(minutes=5)
+
+
+def claimed_by(message: StoredMessage) -> tuple[str, ...]:
+    """The anonymous ids that a message claims: its own, and an alias's previous id."""
+    if message.user_id is None:
+        return ()
+    aliased = message.target_id if message.type is MessageType.ALIAS else None
+    return tuple(name for name in (message.anonymous_id, aliased) if name is not None)
 
 
 def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -> Claim | None:

@@ -50,16 +50,25 @@ class RuleIndex:
         )
         for rule in book.rules:
             self._enrol(rule)
+        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
+        self._wordings = book.rules
+        self._look_out()
+
+    def learn(self, wording: Rule) -> None:
+        """Also look out for what an older wording of a rule, which people still follow, asks about."""
+        self._wordings = (*self._wordings, wording)
+        self._look_out()
+
+    def _look_out(self) -> None:
         self.watched_segments = self._watched_segments()
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
         self.exit_names = frozenset(
             leave.event
-            for rule in book.rules
+            for rule in self._wordings
             for leave in rule.exits
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
-        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
         self._led_cache: dict[str, tuple[Sequence[Rule], Watch]] = {}
         self._silent_cache: dict[_MessageName, bool] = {}
         self._watch_cache: dict[_MessageName, Watch] = {}
@@ -79,7 +88,7 @@ class RuleIndex:
             if isinstance(trigger, OnSegment)
         } | {
             leave.segment
-            for rule in self.book.rules
+            for rule in self._wordings
             for leave in rule.exits
             if isinstance(leave, ExitOnLeaving)
         }
@@ -90,7 +99,7 @@ class RuleIndex:
         return _merged([_watch_of([rule.who, *_exit_conditions(rule)]), exits])
 
     def _counted_names(self) -> frozenset[str]:
-        watches = [self.segment_watch, *(self._watch(rule) for rule in self.book.rules)]
+        watches = [self.segment_watch, *(self._watch(rule) for rule in self._wordings)]
         return frozenset(_merged(watches))
 
     def wording_of(self, rule: Rule) -> bytes:
@@ -115,7 +124,7 @@ class RuleIndex:
             for of_type, prefix, rule in self._prefixed
             if of_type is type_ and name.startswith(prefix) and rule not in exact
         ]
-        return (*exact, *prefixed)
+        return tuple({rule.id: rule for rule in (*exact, *prefixed)}.values())
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""

@@ -18,7 +18,7 @@ from whereupon.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.fold import Folded, Told
 from whereupon.messages import Message
-from whereupon.pipeline import DUE_LIMIT
+from whereupon.recalling import DUE_LIMIT
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine, StreamReader
 from whereupon.times import EPOCH, LAST_INSTANT, later

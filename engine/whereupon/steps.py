@@ -17,6 +17,8 @@ from whereupon.templates import Content, TemplateError, render_content
 from whereupon.times import format_instant, later
 
 UNSUBSCRIBED = "unsubscribed"
+ENTRANT = "entrant"
+"""Among an entry's facts once its person was merged: the user id by which they had entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,11 @@ def end(entry: Entry, state: EntryState) -> Entry:
 def step_key(entry: Entry, person: Person) -> str:
     """The idempotency key of the entry's next step: 32 hexadecimal digits of a hash.
 
-    It depends on the rule, what opened the entry, whose it is and the step alone, so that every try,
-    every machine and every store gives the same.
+    It depends on the rule, what opened the entry, who entered and the step alone, so that every try,
+    every machine and every store gives the same, before and after a merge.
     """
-    parts = (entry.rule, entry.occasion, person.user_id, str(entry.position))
+    entrant = str(entry.facts.get(ENTRANT, person.user_id))
+    parts = (entry.rule, entry.occasion, entrant, str(entry.position))
     return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 

@@ -125,10 +125,12 @@ def unfold_batch(raw: JsonValue) -> Iterator[JsonValue]:
         if not isinstance(item, dict):
             yield item
             continue
-        whole = {"sentAt": sent_at, **item} if sent_at is not None else dict(item)
-        if isinstance(context, dict):
-            own = whole.get("context")
-            whole["context"] = {**context, **own} if isinstance(own, dict) else context
+        whole = dict(item)
+        if sent_at is not None and whole.get("sentAt") is None:
+            whole["sentAt"] = sent_at
+        own = whole.get("context")
+        if isinstance(context, dict) and (own is None or isinstance(own, dict)):
+            whole["context"] = {**context, **(own or {})}
         yield whole
 
 
@@ -149,9 +151,6 @@ def stored_body(type_: MessageType, data: Mapping[str, JsonValue]) -> bytes:
 
 def _data_key(type_: MessageType) -> str:
     return "properties" if type_ in _NAMED else "traits"
-
-
-_NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
 
 
 def _refusal(*, code: str, field: str, reason: str) -> MessageRejectedError:
@@ -217,10 +216,9 @@ def _identifier(raw: Object, field: str) -> str | None:
                 field=field,
                 reason=f"{field} {value!r} names nobody; send a real id, or none",
             )
-    elif len(value) > MAX_ID_BYTES // 4 and _bytes(value) > MAX_ID_BYTES:
-        raise _refusal(
-            code="id-too-long", field=field, reason=f"{field} is over {MAX_ID_BYTES} bytes"
-        )
+    if len(value) > MAX_ID_BYTES // 4 and _bytes(value) > MAX_ID_BYTES:
+        reason = f"{field} is over {MAX_ID_BYTES} bytes"
+        raise _refusal(code="id-too-long", field=field, reason=reason)
     return value if "\0" not in value else _without_nul(field)
 
 

@@ -9,6 +9,7 @@ that of a process that replays a stream, and of one that replays a stream four t
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -74,8 +75,6 @@ def peak_memory(count: int) -> int:
 
 
 def _print_peak(count: int) -> None:
-    import resource
-
     with tempfile.TemporaryDirectory() as folder:
         stream = Path(folder) / "shop.jsonl"
         write_stream(stream, count)

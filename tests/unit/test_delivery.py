@@ -45,6 +45,7 @@ def _outbox(engine: Engine) -> list[tuple[DeliveryState, int, datetime]]:
 
 @pytest.fixture
 def clock() -> FrozenClock:
+    """A clock that stands at noon."""
     return FrozenClock(NOON)
 
 

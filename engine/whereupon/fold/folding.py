@@ -75,7 +75,8 @@ def fold(
 def _wake(work: Working, until: datetime) -> None:
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
-        person_key = work.moved.get(person_key, person_key)
+        while person_key in work.moved:
+            person_key = work.moved[person_key]
         entry = work.active.get(person_key, {}).get(key)
         if entry is not None and entry.due_at == due_at:
             run(work, entry)
@@ -234,13 +235,14 @@ def _apply(
 def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift) -> _Shift:
     """Add an event to the person's past, and end what it ends."""
     leave_by_event(work, occurrence, person.key)
+    counted = occurrence.name in work.index.counted_names
     if occurrence.name not in work.index.segment_watch:
         work.remember(person.key, occurrence)
-        return shift
-    before = _memberships(work, person, occurrence.timestamp)
-    work.remember(person.key, occurrence)
-    shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
-    if shift.left:
+    else:
+        before = _memberships(work, person, occurrence.timestamp)
+        work.remember(person.key, occurrence)
+        shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
+    if shift.left or counted:
         leave_by_change(work, occurrence, person.key, shift.left)
     return shift
 
@@ -290,13 +292,14 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
 def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
     """An alias: merge with a known person, claim a known anonymous id, or be ready for either."""
     previous = message.target_id or ""
+    anonymous = previous in work.anonymous
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
-    elif loser_key is None and message.source is Source.SERVER:
+    elif loser_key is None and not anonymous and message.source is Source.SERVER:
         work.users[previous] = survivor.key
         work.changes.identifiers.append(Identifier(IdKind.USER, previous, survivor.key))
-    if previous in work.anonymous or loser_key is None:
+    if anonymous or loser_key is None:
         return claim(work, message, survivor.key, previous)
     return ()
 

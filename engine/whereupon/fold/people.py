@@ -10,7 +10,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.fold.working import Working
-from whereupon.identity import claimant, with_claim
+from whereupon.identity import claimant, claimed_by, with_claim
 from whereupon.messages import Message
 from whereupon.state import (
     Claim,
@@ -22,6 +22,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.steps import ENTRANT
 from whereupon.times import as_micros
 
 
@@ -127,12 +128,10 @@ def _moments(
     if around is None or around.person_key == point.person_key:
         return []
     here = [
-        stored.timestamp
-        for stored in work.changes.messages
-        if stored.anonymous_id == anonymous_id and stored.owner == around.person_key
-        if stored.user_id is not None
+        stored.timestamp for stored in work.changes.messages if anonymous_id in claimed_by(stored)
     ]
-    return [*work.moments.get(point.anonymous_key, ()), *here]
+    ends = [end for run in work.runs_before(point.anonymous_key) for end in (run.since, run.until)]
+    return [*work.moments.get(point.anonymous_key, ()), *here, *ends]
 
 
 def _rewrite_claims(
@@ -159,6 +158,7 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
             continue
         owned = stored._replace(owner=run.person_key)
         work.give(stored, run.person_key)
+        work.unremember(stored)
         messages[place] = owned
         handed.append(Handed(owned, again=stored.owner != key))
     if all(stored.owner != key for stored in messages):
@@ -196,14 +196,16 @@ def _move(work: Working, loser: int, survivor: int) -> None:
     for owner, name in [place for place in work.history if place[0] == loser]:
         work.history[survivor, name] += work.history.pop((owner, name))
     for rule, owner in [place for place in work.past_entries if place[1] == loser]:
-        moved = [
+        past_entries = [
             PastEntry(past.rule, survivor, past.timestamp, past.slot, past.active)
             for past in work.past_entries.pop((rule, owner))
         ]
-        work.past_entries[rule, survivor] += moved
+        work.past_entries[rule, survivor] += past_entries
+    person = work.persons.pop(loser)
     for entry in work.active.pop(loser, {}).values():
-        work.active[survivor][entry.key] = entry._replace(person_key=survivor)
-    work.persons.pop(loser, None)
+        facts = {ENTRANT: person.user_id, **entry.facts}
+        moved = entry._replace(person_key=survivor, facts=facts)
+        work.active[survivor][entry.key] = work.changes.entries[entry.key] = moved
     work.moved[loser] = survivor
 
 
@@ -248,32 +250,43 @@ def _forget_devices(work: Working, key: int) -> None:
 def bury(
     work: Working, identifier: tuple[IdKind, str], until: datetime | None, reason: str
 ) -> None:
-    """Silence an identifier: up to an instant, or for good."""
+    """Silence an identifier: up to an instant, or for good; never less than it is already."""
     kind, value = identifier
     digest = work.settings.digest(kind, value)
-    stone = Tombstone(digest, until, reason)
-    work.tombstones[digest] = stone
-    work.changes.tombstones[digest] = stone
+    there = work.tombstones.get(digest)
+    if there is not None and (there.until is None or (until and until <= there.until)):
+        return
+    _lay(work, Tombstone(digest, until, reason))
+
+
+def unbury(work: Working, identifier: tuple[IdKind, str], heard_from: datetime) -> None:
+    """Let an identifier that was silenced for good be heard again, from an instant on.
+
+    Nothing comes back, and what happened before, however late it arrives, stays unheard.
+    """
+    kind, value = identifier
+    there = work.tombstones.get(work.settings.digest(kind, value))
+    if there is not None and there.until is None:
+        _lay(work, Tombstone(there.digest, heard_from, there.reason))
+
+
+def _lay(work: Working, stone: Tombstone) -> None:
+    work.tombstones[stone.digest] = stone
+    work.changes.tombstones[stone.digest] = stone
     work.silencing = True
 
 
-def unbury(work: Working, identifier: tuple[IdKind, str]) -> None:
-    """Let an identifier be heard again; nothing comes back."""
-    kind, value = identifier
-    digest = work.settings.digest(kind, value)
-    if work.tombstones.pop(digest, None) is not None:
-        work.changes.tombstones[digest] = None
-
-
 def silenced(work: Working, message: Message) -> Tombstone | None:
-    """The tombstone that keeps this message from anybody, if there is one."""
+    """The tombstone that keeps this message from anybody, if there is one.
+
+    A message with a user id is that person's: the anonymous id beside it may be a shared device's.
+    """
     if not work.silencing:
         return None
-    named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
-    for kind, value in named:
-        if value is None:
-            continue
-        stone = work.tombstones.get(work.settings.digest(kind, value))
-        if stone is not None and (stone.until is None or message.timestamp <= stone.until):
-            return stone
+    kind, value = IdKind.USER, message.user_id
+    if value is None:
+        kind, value = IdKind.ANONYMOUS, message.anonymous_id
+    stone = work.tombstones.get(work.settings.digest(kind, value or ""))
+    if stone is not None and (stone.until is None or message.timestamp <= stone.until):
+        return stone
     return None

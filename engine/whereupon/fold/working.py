@@ -109,6 +109,14 @@ class Folded:
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
 
+    def join(self, part: "Folded") -> None:
+        """Add what the next part of the same batch made; its changes are written already."""
+        self.told += part.told
+        self.accepted += part.accepted
+        self.duplicates += part.duplicates
+        self.new_persons += part.new_persons
+        self.changes.wordings |= part.changes.wordings
+
 
 class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error
     """The batch needs more keys than were reserved for it."""
@@ -187,6 +195,7 @@ class Working:
             if any(stored.owner == key for stored in messages)
         }
         self.moments = loaded.moments
+        self._runs_before = loaded.claims
         self.tombstones = dict(loaded.tombstones)
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
@@ -307,7 +316,9 @@ class Working:
         """The outcome, without what was made of those erased, and in the names of the merged."""
         gone, changes = self._forgotten, self.changes
         for digest in self.wordings_used:
-            rule = self.index.by_digest[digest]
+            rule = self.index.by_digest.get(digest)
+            if rule is None:  # an older wording, which is kept already
+                continue
             changes.wordings[digest] = (rule.id, self.index.wording_of(rule))
         for loser in self.moved:
             changes.persons.pop(loser, None)
@@ -322,6 +333,21 @@ class Working:
         if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
             data = occurrence.data
             self.history[owner, occurrence.name].append(Past(occurrence.timestamp, lambda: data))
+
+    def unremember(self, stored: StoredMessage) -> None:
+        """Take an event that turns out to be somebody else's out of its former owner's history."""
+        events = self.history.get((stored.owner, stored.name), [])
+        if not any(event.timestamp == stored.timestamp for event in events):
+            return
+        data = read_body(stored.type, stored.body)[0]
+        for event in events:
+            if event.timestamp == stored.timestamp and event.read() == data:
+                events.remove(event)
+                return
+
+    def runs_before(self, anonymous_key: int) -> Sequence[Claim]:
+        """The runs of claims as they were before the batch."""
+        return self._runs_before.get(anonymous_key, ())
 
     def entries_in(self, rule: Rule, person_key: int) -> Sequence[PastEntry]:
         """The person's entries in this rule, this batch's included."""
