@@ -89,10 +89,19 @@ class Replay:
     Args:
         engine: on a throwaway store, with ``clock``.
         tell: gets every record, in order.
+        batch: messages in one transaction at most; what is told does not depend on it.
     """
 
-    def __init__(self, engine: Engine, clock: FrozenClock, tell: Callable[[Record], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: FrozenClock,
+        tell: Callable[[Record], None],
+        *,
+        batch: int = BATCH,
+    ) -> None:
         self.summary = Summary()
+        self._most = batch
         self._engine = engine
         self._clock = clock
         self._tell = tell
@@ -105,13 +114,14 @@ class Replay:
         index = self._engine.pipeline.index
         for arrival in arrivals:
             if isinstance(arrival, BadLine):
+                self._take_batch()  # what the lines above led to comes first
                 self._told(arrival)
                 continue
             if self._next_run is not None and arrival.received_at >= self._next_run:
                 self._take_batch()
                 self._pass_time(arrival.received_at)
             self._batch.append(arrival)
-            if len(self._batch) >= BATCH:
+            if len(self._batch) >= self._most:
                 self._take_batch()
             elif index.starts_broadcast(arrival.type, arrival.name):
                 self._take_batch()
@@ -194,11 +204,14 @@ def replay(
     tell: Callable[[Record], None],
     *,
     until: datetime | timedelta | None = None,
+    batch: int = BATCH,
 ) -> Summary:
     """Replay arrivals through an engine that is opened at the first one's time.
 
     Args:
         open_engine: makes the engine on the clock that it is given; it is closed here.
+        until: see `Replay.finish`.
+        batch: see `Replay`.
     """
     waiting = iter(arrivals)
     bad: list[BadLine] = []
@@ -211,7 +224,7 @@ def replay(
         bad.append(arrival)
     clock = FrozenClock(start)
     with open_engine(clock) as engine:
-        run = Replay(engine, clock, tell)
+        run = Replay(engine, clock, tell, batch=batch)
         run.feed(chain(bad, first, waiting))
         return run.finish(until)
 

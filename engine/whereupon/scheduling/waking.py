@@ -18,6 +18,10 @@ from apscheduler.schedulers.background import (  # type: ignore[import-untyped]
 from whereupon.ports import Clock
 
 _JOB = "wake"
+_INSTANCES = 2
+"""One that runs, in the only thread, and one that follows it. With one alone, APScheduler would drop
+a wake that comes while the last round is ending, until the next poll."""
+
 _LOG = logging.getLogger("whereupon.waking")
 
 
@@ -59,7 +63,11 @@ class Waker:
             self._scheduler = BackgroundScheduler(
                 jobstores={"default": MemoryJobStore()},
                 executors={"default": ThreadPoolExecutor(1)},
-                job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+                job_defaults={
+                    "coalesce": True,
+                    "max_instances": _INSTANCES,
+                    "misfire_grace_time": None,
+                },
                 timezone=UTC,
                 daemon=True,
             )
