@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from whereupon.cli.ending import FINDINGS, fail, settles
-from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl, paths_of
+from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl, paths_of, readable
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
@@ -43,9 +43,7 @@ def explain_command(
         typer.Option(
             "--stream",
             metavar="STREAM",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
+            callback=readable,
             help="Replay this stream first, and ask about that; give it again for more streams.",
         ),
     ] = None,

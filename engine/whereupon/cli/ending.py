@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from typing import NoReturn, ParamSpec
 
 import typer
@@ -25,6 +26,7 @@ def settles(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def settled(*args: P.args, **kwargs: P.kwargs) -> None:
+        _write_what_can_be()
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
@@ -35,7 +37,11 @@ def settles(command: Callable[P, None]) -> Callable[P, None]:
         except WhereuponError as error:
             fail(str(error))
         except BrokenPipeError:
-            leave_quietly()
+            _drop_output()
+            raise typer.Exit from None
+        except OSError as error:
+            _drop_output()
+            fail(error.strerror or str(error))
 
     return settled
 
@@ -57,8 +63,14 @@ def fail(line: str, status: int = WRONG_USAGE) -> NoReturn:
     raise typer.Exit(status)
 
 
-def leave_quietly() -> NoReturn:
+def _write_what_can_be() -> None:
+    """Where the locale has no letter for a mark or a name, a question mark stands for it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
     """Give what is still buffered to nobody, so that the interpreter's last flush finds no fault."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
-    raise typer.Exit

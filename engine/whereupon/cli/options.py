@@ -8,13 +8,29 @@ import typer
 from whereupon.messages import Source
 from whereupon.render.timeline import Skipping
 
+
+def readable(paths: list[Path] | None) -> list[Path] | None:
+    """Refuse files that are not there before anything is read; ``-`` is standard input."""
+    for path in paths or ():
+        if str(path) != "-" and not path.exists():
+            message = f"there is no file {str(path)!r}"
+            raise typer.BadParameter(message)
+        if path.is_dir():
+            message = f"{str(path)!r} is a folder; name the files in it"
+            raise typer.BadParameter(message)
+    return paths
+
+
+def paths_of(streams: list[Path]) -> list[Path]:
+    """The files to read, ``-`` as what standard input is called."""
+    return [Path("/dev/stdin") if str(path) == "-" else path for path in streams]
+
+
 Streams: TypeAlias = Annotated[
     list[Path],
     typer.Argument(
         metavar="STREAM...",
-        exists=True,
-        dir_okay=False,
-        allow_dash=True,
+        callback=readable,
         help="Files of messages, one JSON object a line (.gz too); - is standard input.",
     ),
 ]
@@ -48,8 +64,3 @@ StoreUrl: TypeAlias = Annotated[
 
 RULES = Path("rules")
 """Where the rules are unless somebody says otherwise."""
-
-
-def paths_of(streams: list[Path]) -> list[Path]:
-    """The files to read, ``-`` as what standard input is called."""
-    return [Path("/dev/stdin") if str(path) == "-" else path for path in streams]

@@ -57,6 +57,7 @@ class Moment:
 class Sending(Moment):
     """A broadcast goes out: whom to, in short, however large the audience."""
 
+    rule: str = ""
     people: list[str] = field(default_factory=list)
     admitted: int = 0
     samples: list[Phrase] = field(default_factory=list)
@@ -75,6 +76,10 @@ class Sending(Moment):
         self.deliveries += 1
         if len(self.samples) < _SHOWN_DELIVERIES:
             self.samples.append(delivered(delivery))
+
+    def owns(self, delivery: Delivery) -> bool:
+        """Whether the delivery is this broadcast's; a campaign may go by the same message."""
+        return delivery.rule == self.rule and Moment.owns(self, delivery)
 
     def lines(self) -> list[Phrase]:
         """The audience, some of the deliveries, and what else happened."""

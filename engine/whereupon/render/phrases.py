@@ -53,6 +53,27 @@ def age_of(decision: Decision) -> str:
     return in_words(age) if age >= _NOTEWORTHY else ""
 
 
+def deed(person: str | None, what: str) -> Text:
+    """Who and what, as the title of a moment."""
+    return Text.assemble((named(person or NOBODY), "bold"), f"  {what}")
+
+
+def done(decision: Decision) -> Text:
+    """The title of what somebody did, and how long ago; a broadcast's is the broadcast."""
+    if decision.rule_kind is RuleKind.BROADCAST:
+        return broadcast(decision)
+    title = deed(actor(decision), subject(decision))
+    if age := age_of(decision):
+        title.append(f", {age} earlier", "dim")
+    return title
+
+
+def broadcast(decision: Decision) -> Text:
+    """A broadcast, and the event that set it off; its time has come where there is none."""
+    title = Text.assemble("broadcast ", (decision.rule, "bold"))
+    return title.append(f", by {clean(decision.event)}") if decision.event else title
+
+
 def entered(decision: Decision) -> Phrase:
     """The person enters the rule."""
     text = Text.assemble("enters ", (decision.rule, "bold green"))
@@ -64,7 +85,7 @@ def entered(decision: Decision) -> Phrase:
 def skipped(decision: Decision, rule: Rule | None) -> Phrase:
     """The person does not enter the rule, and why; or a broadcast has nobody to go to."""
     if decision.rule_kind is RuleKind.BROADCAST and decision.reason is Reason.WHO:
-        return Phrase("·", Text(f"{decision.rule} goes to nobody: its audience is empty"), "dim")
+        return Phrase("·", Text("nobody is in its audience"), "dim")
     return Phrase("·", Text(f"not {decision.rule}: {clean(describe(decision, rule))}"), "dim")
 
 

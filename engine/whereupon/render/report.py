@@ -44,18 +44,25 @@ class Report:
         lines = Lines(self._console)
         self._timeline = None if view.quiet else Timeline(lines, rules, skipping=view.skipping)
         self._tally = Tally(sorted(rules), several=view.several)
-        if not view.quiet:
-            self._console.print(Text(heading), style="dim")
+        self._heading = "" if view.quiet else heading
 
     def tell(self, record: Record) -> None:
         """Take one record."""
+        self._head()
         self._tally.tell(record)
         if self._timeline is not None:
             self._timeline.tell(record)
 
     def summarize(self, counts: Mapping[str, int]) -> None:
         """The end: print what is left."""
+        self._head()
         if self._timeline is not None:
             self._timeline.close()
         self._tally.show_rejected(self._console)
         self._tally.show(self._console, counts)
+
+    def _head(self) -> None:
+        """Print the heading once it is certain that there is something to read."""
+        heading, self._heading = self._heading, ""
+        if heading:
+            self._console.print(Text(heading), style="dim")

@@ -1,10 +1,9 @@
 """A replay as a timeline for people: by day, then by moment; who did what, and what came of it.
 
-Skips are told in short: those between two moments in which something happened are counted together.
+What led to skips alone is told in short, by `skips`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -16,12 +15,11 @@ from whereupon.render import phrases
 from whereupon.render.lines import Lines
 from whereupon.render.moments import Key, Moment, Sending
 from whereupon.render.records import Record
-from whereupon.render.texts import clean, in_words, named
+from whereupon.render.skips import Skips
+from whereupon.render.texts import clean, in_words
 from whereupon.rules import Rule, RuleKind, Wait
 from whereupon.state import Delivery, Request
 from whereupon.streams import BadLine
-
-_MOST_HELD_BACK = 200
 
 
 class Skipping(StrEnum):
@@ -30,15 +28,6 @@ class Skipping(StrEnum):
     BRIEF = "brief"
     ALL = "all"
     NONE = "none"
-
-
-@dataclass(slots=True)
-class _Run:
-    """Like skips in a row."""
-
-    first: Decision
-    last: Decision
-    count: int = 0
 
 
 class Timeline:
@@ -55,7 +44,7 @@ class Timeline:
         self._rules = rules
         self._skipping = skipping
         self._moment: Moment | None = None
-        self._passed: dict[Key, _Run] = {}
+        self._skips = Skips(lines, rules)
         self._entered_at: dict[tuple[str, str | None], datetime] = {}
         self._waiting = {
             rule.id for rule in rules.values() if any(isinstance(s, Wait) for s in rule.steps)
@@ -69,7 +58,7 @@ class Timeline:
             case Delivery():
                 self._deliver(record)
             case Request():
-                title = _deed(record.person, clean(record.event))
+                title = phrases.deed(record.person, clean(record.event))
                 key = ("message", record.message_id, record.person)
                 moment = self._at(key, record.decided_at, title)
                 moment.add(phrases.requested(record), message_id=record.message_id)
@@ -81,7 +70,7 @@ class Timeline:
     def close(self) -> None:
         """Print what was held back to see whether more belongs to it."""
         self._leave_moment()
-        self._tell_passed()
+        self._skips.end_day()
 
     # --- from records to moments ----------------------------------------------------------------
 
@@ -102,24 +91,20 @@ class Timeline:
 
     def _moment_of(self, decision: Decision) -> Moment:
         if decision.retroactive:
-            title = _deed(decision.person, "known now, so what they did anonymously counts:")
+            title = phrases.deed(decision.person, "known now, so what they did anonymously counts:")
             key: Key = ("claim", decision.decided_at, decision.person)
             return self._at(key, decision.decided_at, title)
-        title = _done(decision)
-        if age := phrases.age_of(decision):
-            title.append(f", {age} earlier", "dim")
         key = ("message", decision.message_id, decision.person)
-        return self._at(key, decision.decided_at, title)
+        return self._at(key, decision.decided_at, phrases.done(decision))
 
     def _sending(self, decision: Decision) -> Sending:
         key = ("broadcast", decision.message_id, decision.rule, decision.decided_at)
         if isinstance(self._moment, Sending) and self._moment.key == key:
             return self._moment
-        title = Text.assemble("broadcast ", (decision.rule, "bold green"))
-        if decision.event:
-            title.append(f", by {clean(decision.event)}")
         self._leave_moment()
-        sending = self._moment = Sending(key, decision.decided_at, title)
+        sending = self._moment = Sending(
+            key, decision.decided_at, phrases.broadcast(decision), rule=decision.rule
+        )
         return sending
 
     def _deliver(self, delivery: Delivery) -> None:
@@ -135,9 +120,9 @@ class Timeline:
     def _waited(self, delivery: Delivery) -> Text:
         since = self._entered_at.get((delivery.rule, delivery.message_id))
         if since is None:
-            return _deed(delivery.person, f"next step of {delivery.rule}")
+            return phrases.deed(delivery.person, f"next step of {delivery.rule}")
         waited = in_words(delivery.due_at - since)
-        return _deed(delivery.person, f"{waited} after entering {delivery.rule}")
+        return phrases.deed(delivery.person, f"{waited} after entering {delivery.rule}")
 
     def _warn(self, warning: Warned) -> None:
         moment = self._moment
@@ -160,46 +145,9 @@ class Timeline:
             return
         if moment.skips and self._skipping is Skipping.BRIEF:
             for skip in moment.skips:
-                self._pass(skip)
+                self._skips.add(skip)
             return
-        self._tell_passed()
+        if moment.at is not None:
+            self._skips.reach(moment.at.date())
+        self._skips.tell()
         self._lines.moment(moment.at, moment.title, moment.lines())
-
-    def _pass(self, skip: Decision) -> None:
-        run = self._passed.setdefault(_alike(skip), _Run(skip, skip))
-        run.last = skip
-        run.count += 1
-        if len(self._passed) > _MOST_HELD_BACK:
-            self._tell_passed()
-
-    def _tell_passed(self) -> None:
-        passed, self._passed = self._passed, {}
-        for run in passed.values():
-            skip = run.first if run.count == 1 else replace(run.first, values={})
-            title = _done(skip)
-            if run.count > 1:
-                title.append(f", {run.count:,} times{_until(run)}")
-            reason = phrases.skipped(skip, self._rules.get(skip.rule)).text
-            title.append(" · ").append_text(reason).stylize("dim")
-            self._lines.moment(skip.decided_at, title, [])
-
-
-def _until(run: _Run) -> str:
-    last = f"{run.last.decided_at:%H:%M}"
-    return "" if last == f"{run.first.decided_at:%H:%M}" else f" until {last}"
-
-
-def _alike(skip: Decision) -> Key:
-    day = skip.decided_at.date()
-    return (day, skip.person, skip.type, skip.event, skip.rule, skip.reason, skip.condition)
-
-
-def _deed(person: str | None, what: str) -> Text:
-    return Text.assemble((named(person or phrases.NOBODY), "bold"), f"  {what}")
-
-
-def _done(decision: Decision) -> Text:
-    """The title of what somebody did; a broadcast's time has come without anybody."""
-    if decision.type is None:
-        return Text(f"broadcast {decision.rule}")
-    return _deed(phrases.actor(decision), phrases.subject(decision))
