@@ -54,6 +54,7 @@ class Recall:
         self._wordings = wordings
 
     def for_batch(self, messages: Sequence[Message], until: datetime | None) -> Loaded:
+        """All that folding the messages, and waking what is due by ``until``, may ask for."""
         loaded = Loaded(0, 0)
         touched = Touched()
         if messages:
@@ -174,6 +175,7 @@ class Recall:
             touched.rules[rule.id] = rule
 
     def past_of(self, loaded: Loaded, touched: Touched) -> None:
+        """Add what is remembered of the persons touched: entries, history, themselves."""
         keys = touched.person_keys
         if not keys:
             return

@@ -11,6 +11,7 @@ from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
 from whereupon.stores import rows
 from whereupon.stores.dialects import Database, Parameters, Statement
+from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Names
 from whereupon.stores.writes import Writes
 from whereupon.times import as_micros
@@ -105,6 +106,8 @@ class Writing:
         keys = self._database.members(persons)
         anonymous = self._writes.only_theirs.fetch(self._connection, keys=keys)
         theirs = self._database.members([*persons, *(key for (key,) in anonymous)])
+        ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
+        self._many(self._writes.erased, ((erased_digest(name),) for (name,) in ids))
         for statement in self._writes.erasures:
             statement.run(self._connection, keys=theirs)
 
