@@ -12,7 +12,7 @@ from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
 from whereupon.semantics import ERASING
-from whereupon.state import Claim, Entry, IdKind
+from whereupon.state import Claim, Entry, IdKind, Person
 from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
@@ -68,7 +68,7 @@ class Recall:
         touched.person_keys.update(loaded.users.values())
         touched.person_keys.update(entry.person_key for entry in due)
         self._plan(loaded, touched, messages, until)
-        self.past_of(loaded, touched)
+        self._load_past(loaded, touched)
         return loaded
 
     def _load_identifiers(self, loaded: Loaded, messages: Sequence[Message]) -> None:
@@ -174,8 +174,31 @@ class Recall:
         for rule in self._index.reachable(touched.names):
             touched.rules[rule.id] = rule
 
-    def past_of(self, loaded: Loaded, touched: Touched) -> None:
-        """Add what is remembered of the persons touched: entries, history, themselves."""
+    def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+        """What a broadcast's `who` may ask of these persons."""
+        loaded = Loaded(0, 0)
+        loaded.persons = {person.key: person for person in persons}
+        touched = Touched()
+        watch = self._index.watch_of([rule]) if rule.who.performed else {}
+        for key in loaded.persons if watch else ():
+            touched.ask(key, watch, moment)
+        self._load_history(loaded, touched)
+        return loaded
+
+    def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+        """What may be asked when these persons enter a broadcast, and what its steps lead to."""
+        loaded = Loaded(0, 0)
+        loaded.persons = {person.key: person for person in persons}
+        loaded.wordings[rule.digest] = rule
+        touched = Touched(set(loaded.persons), oldest=moment)
+        led_to, watch = self._index.led_to_by(rule)
+        touched.rules = {found.id: found for found in led_to}
+        for key in loaded.persons:
+            touched.ask(key, watch, moment)
+        self._load_past(loaded, touched)
+        return loaded
+
+    def _load_past(self, loaded: Loaded, touched: Touched) -> None:
         keys = touched.person_keys
         if not keys:
             return
@@ -186,6 +209,9 @@ class Recall:
             self._plan_entry(loaded, touched, entry)
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_past_entries(loaded, touched)
+        self._load_history(loaded, touched)
+
+    def _load_history(self, loaded: Loaded, touched: Touched) -> None:
         needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
         if needs:
             loaded.history = self._session.history(needs)
