@@ -20,7 +20,7 @@ from whereupon.fold import (
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
-from whereupon.recalling import Recall, erases
+from whereupon.recalling import Recall, erases, erasing
 from whereupon.state import BroadcastRun, Person
 from whereupon.wordings import Wordings
 
@@ -58,7 +58,7 @@ class Pipeline:
         What the others make is then stored, so that it is found wherever it is, and erased. They are
         few; a batch without any is one part.
         """
-        if not any(erases(message, self.settings) for message in messages):
+        if not erasing(messages, self.settings):
             return [messages]
         return [
             list(part)
