@@ -47,9 +47,10 @@ class Pipeline:
                 between the messages.
         """
         parts = self._parts(messages)
-        whole = self._take_part(session, parts[0], until if len(parts) == 1 else None)
-        for part in parts[1:]:
-            whole.join(self._take_part(session, part, until if part is parts[-1] else None))
+        whole = Folded()
+        for part in parts:
+            last = part is parts[-1] or until is None
+            whole.join(self._take_part(session, part, until if last else part[-1].received_at))
         return whole
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
