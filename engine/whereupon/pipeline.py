@@ -233,9 +233,10 @@ class Pipeline:
         if not loaded.has_tombstones:
             return
         digest = self.settings.digest
-        digests = {digest(IdKind.USER, m.user_id) for m in messages if m.user_id is not None} | {
-            digest(IdKind.ANONYMOUS, m.anonymous_id) for m in messages if m.anonymous_id is not None
-        }
+        named = [(IdKind.USER, m.user_id) for m in messages]
+        named += [(IdKind.ANONYMOUS, m.anonymous_id) for m in messages]
+        named += [(known.kind, known.value) for known in loaded.identifiers_of]
+        digests = {digest(kind, value) for kind, value in named if value is not None}
         loaded.tombstones = {stone.digest: stone for stone in session.tombstones(digests)}
 
     def _plan(self, loaded: Loaded, touched: _Touched, messages: Sequence[Message]) -> None:
