@@ -1,6 +1,5 @@
 """When scheduled broadcasts are due: each has one run waiting as a row, the next after the last."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,30 +15,44 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> No
     """See to it that every scheduled broadcast has its next time as a row.
 
     A time that passed while nobody was awake stays due and runs once, late; further times that
-    passed meanwhile are not made up for. A row whose rule was reworded before it began is replaced.
+    passed meanwhile are not made up for. What has not begun follows the rule as it is worded now: its
+    time and its text, or no time at all where the rule has no schedule any more.
     """
-    scheduled = [(rule, when) for rule in index.book.rules for when in _schedules(rule)]
-    if not scheduled:
+    if not index.book.rules:
         return
-    waiting = {run.rule: run for run in session.waiting_runs() if run.message_key == 0}
+    waiting = {run.rule: run for run in session.waiting_runs() if _is_scheduled(run)}
     changes = Changes()
-    for rule, when in scheduled:
-        run = waiting.get(rule.id)
-        if run is not None and (run.digest == rule.digest or run.cursor != 0 or run.due_at <= now):
+    for rule in index.book.rules:
+        when, run = _schedule(rule), waiting.get(rule.id)
+        if run is not None and (run.cursor != 0 or run.digest == rule.digest):
             continue
         if run is not None:
             changes.runs[run.rule, run.occasion] = replace(run, cursor=None)
-        due_at = next_occurrence(when.cron, when.timezone, now)
-        if due_at is not None:
-            made = _run_at(rule, due_at)
+        made = _made(rule, when, run, now) if when is not None else None
+        if made is not None:
             changes.runs[made.rule, made.occasion] = made
             changes.wordings[rule.digest] = (rule.id, index.wording_of(rule))
     if changes.runs:
         session.flush(changes)
 
 
-def _schedules(rule: Rule) -> Iterable[OnSchedule]:
-    return [trigger for trigger in rule.triggers if isinstance(trigger, OnSchedule)][:1]
+def _is_scheduled(run: BroadcastRun) -> bool:
+    """Whether a time opened it, not a message or a call (see `_run_at`)."""
+    return run.message_key == 0 and run.occasion.startswith(f"{run.rule}@")
+
+
+def _schedule(rule: Rule) -> OnSchedule | None:
+    return next((each for each in rule.triggers if isinstance(each, OnSchedule)), None)
+
+
+def _made(
+    rule: Rule, when: OnSchedule, run: BroadcastRun | None, now: datetime
+) -> BroadcastRun | None:
+    """The rule's next run; where one is due already under an older wording, that one, reworded."""
+    if run is not None and run.due_at <= now:
+        return replace(run, digest=rule.digest)
+    due_at = next_occurrence(when.cron, when.timezone, now)
+    return None if due_at is None else _run_at(rule, due_at)
 
 
 def _run_at(rule: Rule, due_at: datetime) -> BroadcastRun:

@@ -80,11 +80,24 @@ class Dispatcher:
         """Hand over everything that is due by now; returns how it went."""
         total = Dispatched()
         while leased := self._lease(limit):
-            settlements = [self._hand_over(delivery) for delivery in leased]
+            settled, left = self._hand_over_in_time(leased)
             with self._store.session() as session:
-                session.settle(settlements)
-            total = _counted(total, settlements)
+                session.settle([*settled, *map(_put_back, left)])
+            total = _counted(total, settled)
         return total
+
+    def _hand_over_in_time(self, leased: list[Delivery]) -> tuple[list[Settlement], list[Delivery]]:
+        """Hand over what can be settled well within the lease, and say what is left of it.
+
+        Past its lease a delivery may be in other hands already, sent or not.
+        """
+        deadline = self._clock.now() + self._policy.lease / 2
+        settled: list[Settlement] = []
+        for delivery in leased:
+            if settled and self._clock.now() >= deadline:
+                break
+            settled.append(self._hand_over(delivery))
+        return settled, leased[len(settled) :]
 
     def _lease(self, limit: int) -> list[Delivery]:
         now = self._clock.now()
@@ -112,6 +125,12 @@ class Dispatcher:
         pause = self._policy.pause(delivery, attempts)
         due_at: datetime = now + max(pause, after or pause)
         return Settlement(delivery.key, DeliveryState.PENDING, attempts, due_at, reason)
+
+
+def _put_back(delivery: Delivery) -> Settlement:
+    return Settlement(
+        delivery.key, delivery.state, delivery.attempts, delivery.due_at, delivery.reason
+    )
 
 
 def _counted(total: Dispatched, settlements: list[Settlement]) -> Dispatched:

@@ -18,14 +18,14 @@ from whereupon.broadcasting import schedule_broadcasts
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatched, Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import MessageRejectedError, UnknownNameError
-from whereupon.explaining import Explanation, explain
+from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Folded, Settings
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import Ingested, answer, as_source, read_batch
 from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
-from whereupon.pipeline import DUE_LIMIT, Pipeline
+from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
@@ -397,17 +397,9 @@ class Engine:
         Raises:
             UnknownNameError: nobody is known by that id.
         """
-        with self.store.session() as session:
-            known = session.identifiers([person], [])
-            if not known:
-                raise UnknownNameError(kind="person", name=person)
-            decided = session.decided(known[0].key, rule, limit)
         current = self.pipeline.index.by_id.get(rule)
-        return [
-            explanation
-            for message, verdict in decided
-            for explanation in explain(verdict, message, person, rule, current)
-        ]
+        with self.store.session() as session:
+            return explain_rule(session, person, rule, current, limit)
 
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""

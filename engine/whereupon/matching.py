@@ -4,15 +4,14 @@ The index is made once a rulebook; its cost for a message does not grow with rul
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 from whereupon.codec import encode
 from whereupon.conditions import Condition
 from whereupon.messages import MessageType
 from whereupon.rules import (
-    EveryTime,
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
@@ -27,14 +26,8 @@ from whereupon.rules import (
 )
 from whereupon.times import ZERO
 
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Past events that a rule asks about: their names, and how far back (None: all)."""
-
-    names: frozenset[str]
-    within: timedelta | None
-
+Watch: TypeAlias = Mapping[str, timedelta | None]
+"""Past events that are asked about: by name, how far back (None: all)."""
 
 _CACHED_NAMES = 10_000
 _NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
@@ -76,6 +69,7 @@ class RuleIndex:
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
+        self._led_cache: dict[str, tuple[Sequence[Rule], Watch]] = {}
         self._silent_cache: dict[_MessageName, bool] = {}
         self._watch_cache: dict[_MessageName, Watch] = {}
 
@@ -101,15 +95,12 @@ class RuleIndex:
         return tuple(self.segments[name] for name in sorted(names) if name in self.segments)
 
     def _watch(self, rule: Rule) -> Watch:
-        asked = _watch_of([rule.who, *_exit_conditions(rule)])
-        exits = {leave.event for leave in rule.exits if isinstance(leave, ExitOnEvent)}
-        return Watch(asked.names | exits, asked.within)
+        exits = {leave.event: ZERO for leave in rule.exits if isinstance(leave, ExitOnEvent)}
+        return _merged([_watch_of([rule.who, *_exit_conditions(rule)]), exits])
 
     def _counted_names(self) -> frozenset[str]:
-        names = set(self.segment_watch.names)
-        for rule in self._wordings:
-            names |= self._watch(rule).names
-        return frozenset(names)
+        watches = [self.segment_watch, *(self._watch(rule) for rule in self._wordings)]
+        return frozenset(_merged(watches))
 
     def wording_of(self, rule: Rule) -> bytes:
         """The rule's wording for keeping: its source, and the segments that it may refer to."""
@@ -137,19 +128,24 @@ class RuleIndex:
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
-        for rule in self.naming(type_, name):
-            if rule.kind is RuleKind.BROADCAST:
-                return True
-        return False
+        rules = self.naming(type_, name)
+        return bool(rules) and any(rule.kind is RuleKind.BROADCAST for rule in rules)
 
-    def led_to_by(self, rule: Rule) -> list[Rule]:
-        """The rule, and every rule that its steps may lead to."""
+    def led_to_by(self, rule: Rule) -> tuple[Sequence[Rule], Watch]:
+        """The rule and every rule that its steps may lead to, and what they ask of the past."""
+        found = self._led_cache.get(rule.digest)
+        if found is None:
+            rules = [rule, *(led for led in self._led_to_by(rule) if led.id != rule.id)]
+            found = self._led_cache[rule.digest] = (rules, self.watch_of(rules))
+        return found
+
+    def _led_to_by(self, rule: Rule) -> list[Rule]:
         said = [
             (MessageType.TRACK, step.event) for step in rule.steps if isinstance(step, TrackEvent)
         ]
         if any(isinstance(step, SetAttributes) for step in rule.steps):
             said.append((MessageType.IDENTIFY, ""))
-        return [rule, *(found for found in self.reachable(said) if found.id != rule.id)]
+        return self.reachable(said)
 
     def is_silent(self, type_: MessageType, name: str) -> bool:
         """Whether such a message means nothing to any rule: it is recorded, and that is all."""
@@ -182,12 +178,7 @@ class RuleIndex:
         watches = [self._watch(rule) for rule in rules]
         if any(self._changes_segments(rule) for rule in rules):
             watches.append(self.segment_watch)
-        asking = [watch for watch in watches if watch.names]
-        names = frozenset[str]().union(*(watch.names for watch in asking))
-        spans = [watch.within for watch in asking]
-        if None in spans:
-            return Watch(names, None)
-        return Watch(names, max((span for span in spans if span is not None), default=ZERO))
+        return _merged(watches)
 
     def _changes_segments(self, rule: Rule) -> bool:
         """Whether the rule has to do with segments being entered or left, as cause or as effect."""
@@ -199,7 +190,7 @@ class RuleIndex:
         ahead: list[Rule] = []
         for type_, name in names:
             ahead += self.naming(type_, name)
-            if type_ not in _NAMED or name in self.segment_watch.names:
+            if type_ not in _NAMED or name in self.segment_watch:
                 ahead += self.on_segment
         while ahead:
             rule = ahead.pop()
@@ -214,19 +205,20 @@ class RuleIndex:
         return list(found.values())
 
 
-def remembers(rule: Rule) -> bool:
-    """Whether deciding the rule needs a person's earlier entries."""
-    return rule.kind is RuleKind.CAMPAIGN and not isinstance(rule.reentry, EveryTime)
-
-
 def _exit_conditions(rule: Rule) -> list[Condition]:
     return [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
 
 
 def _watch_of(conditions: Iterable[Condition]) -> Watch:
     asked = [performed for condition in conditions for performed in condition.performed]
-    names = frozenset(performed.event for performed in asked)
-    spans = [performed.within for performed in asked]
-    if any(span is None for span in spans):
-        return Watch(names, None)
-    return Watch(names, max((span for span in spans if span is not None), default=ZERO))
+    return _merged([{performed.event: performed.within} for performed in asked])
+
+
+def _merged(watches: Iterable[Watch]) -> Watch:
+    """What several ask about, each name as far back as any of them does."""
+    merged: dict[str, timedelta | None] = {}
+    for watch in watches:
+        for name, span in watch.items():
+            known = merged.get(name, ZERO)
+            merged[name] = None if span is None or known is None else max(span, known)
+    return merged

@@ -4,6 +4,7 @@ Nothing leaves the process and no handler of the host is called: deliveries stay
 throwaway store. Actions act on that store, so that what follows is faithful.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -17,12 +18,12 @@ from whereupon.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.fold import Folded, Told
 from whereupon.messages import Message
-from whereupon.pipeline import DUE_LIMIT
+from whereupon.recalling import DUE_LIMIT
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine, StreamReader
 from whereupon.times import EPOCH, LAST_INSTANT, later
 
-BATCH = 1_000
+BATCH = 2_000
 """Messages in one transaction, unless something that is due must come between."""
 
 LONG_GAP = timedelta(days=366)
@@ -88,10 +89,19 @@ class Replay:
     Args:
         engine: on a throwaway store, with ``clock``.
         tell: gets every record, in order.
+        batch: messages in one transaction at most; what is told does not depend on it.
     """
 
-    def __init__(self, engine: Engine, clock: FrozenClock, tell: Callable[[Record], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: FrozenClock,
+        tell: Callable[[Record], None],
+        *,
+        batch: int = BATCH,
+    ) -> None:
         self.summary = Summary()
+        self._most = batch
         self._engine = engine
         self._clock = clock
         self._tell = tell
@@ -104,21 +114,28 @@ class Replay:
         index = self._engine.pipeline.index
         for arrival in arrivals:
             if isinstance(arrival, BadLine):
+                self._take_batch()  # what the lines above led to comes first
                 self._told(arrival)
                 continue
             if self._next_run is not None and arrival.received_at >= self._next_run:
                 self._take_batch()
                 self._pass_time(arrival.received_at)
             self._batch.append(arrival)
-            if len(self._batch) >= BATCH:
+            if len(self._batch) >= self._most:
                 self._take_batch()
             elif index.starts_broadcast(arrival.type, arrival.name):
                 self._take_batch()
                 self._wake(arrival.received_at)
 
-    def finish(self, until: datetime | None = None) -> Summary:
-        """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream."""
+    def finish(self, until: datetime | timedelta | None = None) -> Summary:
+        """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream.
+
+        Args:
+            until: an instant, or a duration from where the stream ends.
+        """
         self._take_batch()
+        if isinstance(until, timedelta):
+            until = later(self._clock.now(), until)
         if until is not None:
             self._pass_time(until)
         else:
@@ -186,16 +203,19 @@ def replay(
     open_engine: Callable[[FrozenClock], Engine],
     tell: Callable[[Record], None],
     *,
-    until: datetime | None = None,
+    until: datetime | timedelta | None = None,
+    batch: int = BATCH,
 ) -> Summary:
     """Replay arrivals through an engine that is opened at the first one's time.
 
     Args:
         open_engine: makes the engine on the clock that it is given; it is closed here.
+        until: see `Replay.finish`.
+        batch: see `Replay`.
     """
     waiting = iter(arrivals)
     bad: list[BadLine] = []
-    start = until or EPOCH
+    start = until if isinstance(until, datetime) else EPOCH
     first: list[Message] = []
     for arrival in waiting:
         if isinstance(arrival, Message):
@@ -204,7 +224,7 @@ def replay(
         bad.append(arrival)
     clock = FrozenClock(start)
     with open_engine(clock) as engine:
-        run = Replay(engine, clock, tell)
+        run = Replay(engine, clock, tell, batch=batch)
         run.feed(chain(bad, first, waiting))
         return run.finish(until)
 
@@ -213,6 +233,22 @@ def read_streams(paths: Iterable[Path], reader: StreamReader) -> Iterator[Messag
     """Several streams, one after another, as one sequence of arrivals."""
     for path in paths:
         yield from reader.read(path)
+
+
+@contextmanager
+def calm_collector() -> Iterator[None]:
+    """Keep Python's cycle collector from looking at everything again and again during a long run.
+
+    What a batch makes is let go of with the batch; nearly none of it is in cycles.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextmanager

@@ -125,7 +125,7 @@ class Registry:
 
 
 # Letters of other alphabets that look like Latin ones and that compatibility folding leaves alone.
-_LOOK_ALIKES = str.maketrans("аеорсухіјѕԁɡνтпԛѡ", "aeopcyxijsdgvtnqw")  # noqa: RUF001 - the point
+_LOOK_ALIKES = str.maketrans("аеорсухіјѕԁɡνтпԛѡ", "aeopcyxijsdgvtnqw")
 
 
 def _fold(name: str) -> str:

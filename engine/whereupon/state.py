@@ -111,8 +111,7 @@ class EntryState(StrEnum):
     EXITED = "exited"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One person's run through one rule's steps.
 
     Attributes:

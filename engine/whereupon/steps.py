@@ -4,7 +4,7 @@ Pure: what the steps ask for comes back as effects, in order; carrying them out 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import TypeAlias, assert_never
@@ -56,10 +56,10 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
     if entry.position >= len(rule.steps):
         return end(entry, EntryState.COMPLETED), None
     step = rule.steps[entry.position]
-    behind = replace(entry, position=entry.position + 1)
+    behind = entry._replace(position=entry.position + 1)
     match step:
         case Wait(duration):
-            return replace(behind, due_at=later(now, duration)), None
+            return behind._replace(due_at=later(now, duration)), None
         case Leave():
             return end(behind, EntryState.EXITED), None
         case Send():
@@ -75,7 +75,7 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
 def end(entry: Entry, state: EntryState) -> Entry:
     """The entry, ended; a slot that only guarded its running is free again."""
     slot = None if entry.slot == "active" else entry.slot
-    return replace(entry, state=state, due_at=None, slot=slot)
+    return entry._replace(state=state, due_at=None, slot=slot)
 
 
 def step_key(entry: Entry, person: Person) -> str:

@@ -21,7 +21,6 @@ from whereupon.messages import Message, Origin, Source
 from whereupon.times import EPOCH
 from whereupon.wire import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, Arrival, parse_message, unfold_batch
 
-
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -98,8 +97,9 @@ class StreamReader:
         return read
 
     def _derived_id(self) -> str:
-        """The id of a message that carries none: of its line's content and place, so that reading the
-        same stream again gives the same.
+        """The id of a message that carries none.
+
+        It is of its line's content and place, so that reading the same stream again gives the same.
         """
         line, number, place = self._place
         key = f"{number}:{place}".encode()

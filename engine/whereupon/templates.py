@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import ClassVar, NoReturn, TypeAlias, Union
 
-import orjson
 from liquid import BoundTemplate, Environment, Expression, Node, RenderContext, Token, Undefined
 from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
 from liquid.exceptions import LiquidError, UndefinedError
@@ -22,6 +21,7 @@ from liquid.filter import with_context
 from liquid.utils import ReadOnlyChainMap
 from pydantic import JsonValue
 
+from whereupon.codec import encode
 from whereupon.times import parse_instant
 
 VARIABLE_ROOTS = ("event", "properties", "context", "person", "timestamp", "type", "now", "today")
@@ -52,6 +52,10 @@ class Template:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
         with _liquid_errors_told():
             return _compiled(self.source).render(_globals(data))
+
+    def _render_with(self, shown: "_Object") -> str:
+        with _liquid_errors_told():
+            return _compiled(self.source).render(shown)
 
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
         """Every variable of the data that the template mentions, in order of their names."""
@@ -96,12 +100,13 @@ def parse_template(source: str) -> Template:
 
 def render_content(content: Content, data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Render every template of ``content`` (nested ones too); raises `TemplateError`."""
-    return {key: _render_value(value, data) for key, value in content.items()}
+    shown = _globals(data)
+    return {key: _render_value(value, shown) for key, value in content.items()}
 
 
-def _render_value(value: ContentValue, data: Mapping[str, JsonValue]) -> JsonValue:
+def _render_value(value: ContentValue, data: "_Object") -> JsonValue:
     if isinstance(value, Template):
-        return value.render(data)
+        return value._render_with(data)  # noqa: SLF001 - of the same module
     if isinstance(value, Mapping):
         return {key: _render_value(inner, data) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -116,7 +121,7 @@ class _Object(dict[str, object]):
     """A JSON object among the data, written out as JSON (and not as Python would write it)."""
 
     def __str__(self) -> str:
-        return orjson.dumps(self).decode()
+        return encode(self).decode()
 
 
 class _Missing(Undefined):

@@ -70,14 +70,16 @@ def parse_message(raw: JsonValue, arrival: Arrival) -> Message:
     body; nulls are as good as absent.
     """
     if not isinstance(raw, dict):
-        raise _refusal("not-an-object", "message", "a message is a JSON object")
+        raise _refusal(code="not-an-object", field="message", reason="a message is a JSON object")
     type_ = _TYPES.get(said) if isinstance(said := raw.get("type"), str) else None
     if type_ is None:
         raise _unknown_type(said)
     user_id = _identifier(raw, "userId")
     anonymous_id = _identifier(raw, "anonymousId")
     if user_id is None and anonymous_id is None:
-        raise _refusal("missing-id", "userId", "a userId or an anonymousId is required")
+        raise _refusal(
+            code="missing-id", field="userId", reason="a userId or an anonymousId is required"
+        )
     name = _name(raw, type_)
     data = _object(raw, "properties" if name is not None else "traits")
     context = _object(raw, "context")
@@ -107,7 +109,7 @@ def as_json(value: object) -> tuple[JsonValue, bytes]:
         return decode(written), written
     except JsonError as error:
         reason = f"the message cannot be written as JSON: {error}"
-        raise _refusal("not-json", "message", reason) from error
+        raise _refusal(code="not-json", field="message", reason=reason) from error
 
 
 def unfold_batch(raw: JsonValue) -> Iterator[JsonValue]:
@@ -151,22 +153,22 @@ def _data_key(type_: MessageType) -> str:
     return "properties" if type_ in _NAMED else "traits"
 
 
-def _refusal(code: str, field: str, reason: str) -> MessageRejectedError:
+def _refusal(*, code: str, field: str, reason: str) -> MessageRejectedError:
     return MessageRejectedError(code=code, field=field, reason=reason)
 
 
 def _unknown_type(said: object) -> MessageRejectedError:
     there_are = f"type is one of {', '.join(MessageType)}"
     if said is None:
-        return _refusal("missing-type", "type", f"type is missing; {there_are}")
-    return _refusal("unknown-type", "type", there_are)
+        return _refusal(code="missing-type", field="type", reason=f"type is missing; {there_are}")
+    return _refusal(code="unknown-type", field="type", reason=there_are)
 
 
 def _body(raw: Object, sent_as: bytes | None) -> bytes:
     body = sent_as if sent_as is not None else _written(raw)
     if len(body) > MAX_MESSAGE_BYTES:
         reason = f"the message has {len(body)} bytes; {MAX_MESSAGE_BYTES} are allowed"
-        raise _refusal("message-too-large", "message", reason)
+        raise _refusal(code="message-too-large", field="message", reason=reason)
     return body
 
 
@@ -175,7 +177,7 @@ def _written(raw: Object) -> bytes:
         return encode(raw)
     except JsonError as error:
         reason = f"the message cannot be kept as JSON: {error}"
-        raise _refusal("not-json", "message", reason) from error
+        raise _refusal(code="not-json", field="message", reason=reason) from error
 
 
 def _object(raw: Object, field: str) -> Object:
@@ -183,7 +185,7 @@ def _object(raw: Object, field: str) -> Object:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _refusal("bad-field", field, f"{field} is an object")
+        raise _refusal(code="bad-field", field=field, reason=f"{field} is an object")
     return value
 
 
@@ -193,7 +195,7 @@ def _text(raw: Object, field: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _refusal("bad-field", field, f"{field} is a text or a number")
+        raise _refusal(code="bad-field", field=field, reason=f"{field} is a text or a number")
     whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     return str(int(value)) if whole else str(value)
 
@@ -210,15 +212,18 @@ def _identifier(raw: Object, field: str) -> str | None:
             return None
         if trimmed.casefold() in JUNK_IDS:
             raise _refusal(
-                "junk-id", field, f"{field} {value!r} names nobody; send a real id, or none"
+                code="junk-id",
+                field=field,
+                reason=f"{field} {value!r} names nobody; send a real id, or none",
             )
     if len(value) > MAX_ID_BYTES // 4 and _bytes(value) > MAX_ID_BYTES:
-        raise _refusal("id-too-long", field, f"{field} is over {MAX_ID_BYTES} bytes")
+        reason = f"{field} is over {MAX_ID_BYTES} bytes"
+        raise _refusal(code="id-too-long", field=field, reason=reason)
     return value if "\0" not in value else _without_nul(field)
 
 
 def _without_nul(field: str) -> str:
-    raise _refusal("bad-character", field, f"{field} contains a NUL character")
+    raise _refusal(code="bad-character", field=field, reason=f"{field} contains a NUL character")
 
 
 def _bytes(text: str) -> int:
@@ -229,7 +234,7 @@ def _message_id(raw: Object) -> str | None:
     value = _text(raw, "messageId")
     if value is not None and len(value) > MAX_MESSAGE_ID_CHARACTERS:
         reason = f"messageId is over {MAX_MESSAGE_ID_CHARACTERS} characters"
-        raise _refusal("message-id-too-long", "messageId", reason)
+        raise _refusal(code="message-id-too-long", field="messageId", reason=reason)
     return value if value is None or "\0" not in value else _without_nul("messageId")
 
 
@@ -238,15 +243,19 @@ def _name(raw: Object, type_: MessageType) -> str | None:
     if type_ is MessageType.TRACK:
         field, name = "event", raw.get("event")
         if name is None or (isinstance(name, str) and not name.strip()):
-            raise _refusal("missing-event", field, "a track message needs an event name")
+            raise _refusal(
+                code="missing-event", field=field, reason="a track message needs an event name"
+            )
     elif type_ in _NAMED:
         field, name = "name", raw.get("name") or _page_name(raw)
     else:
         return None
     if not isinstance(name, str):
-        raise _refusal("bad-event", field, f"{field} is a text")
+        raise _refusal(code="bad-event", field=field, reason=f"{field} is a text")
     if len(name) > MAX_NAME_BYTES // 4 and _bytes(name) > MAX_NAME_BYTES:
-        raise _refusal("name-too-long", field, f"{field} is over {MAX_NAME_BYTES} bytes")
+        raise _refusal(
+            code="name-too-long", field=field, reason=f"{field} is over {MAX_NAME_BYTES} bytes"
+        )
     return name if "\0" not in name else _without_nul(field)
 
 
@@ -259,7 +268,9 @@ def _page_name(raw: Object) -> str:
 def _target(raw: Object, type_: MessageType, user_id: str | None) -> str | None:
     if type_ is MessageType.ALIAS:
         if user_id is None:
-            raise _refusal("missing-id", "userId", "an alias needs the userId that survives")
+            raise _refusal(
+                code="missing-id", field="userId", reason="an alias needs the userId that survives"
+            )
         return _required(raw, "previousId")
     return _required(raw, "groupId") if type_ is MessageType.GROUP else None
 
@@ -267,7 +278,7 @@ def _target(raw: Object, type_: MessageType, user_id: str | None) -> str | None:
 def _required(raw: Object, field: str) -> str:
     value = _identifier(raw, field)
     if value is None:
-        raise _refusal("missing-id", field, f"{field} is required here")
+        raise _refusal(code="missing-id", field=field, reason=f"{field} is required here")
     return value
 
 
@@ -308,5 +319,5 @@ def _instant(raw: Object, field: str) -> datetime | None:
     instant = parse_instant(value)
     if instant is None:
         reason = f"{field} {value!r} is no time; send ISO 8601, or Unix seconds or milliseconds"
-        raise _refusal("bad-timestamp", field, reason)
+        raise _refusal(code="bad-timestamp", field=field, reason=reason)
     return instant

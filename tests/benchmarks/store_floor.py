@@ -40,20 +40,20 @@ _START = datetime(2026, 3, 1, tzinfo=UTC)
 _BODY = b'{"data":{"product":"socks","price":23.45,"note":"' + b"x" * 400 + b'"},"context":{}}'
 
 
-def insert_rows(url: str, tables: dict[str, list[tuple[object, ...]]]) -> float:
+def insert_rows(url: str, tables: dict[str, list[tuple[object, ...]]], batch: int = BATCH) -> float:
     """Insert rows into an empty store's schema; the seconds it took.
 
-    The n-th thousand of every table goes in with the n-th transaction.
+    The n-th ``batch`` of rows of every table goes in with the n-th transaction.
     """
     open_store(url).close()
     with closing(_connect(url)) as connection:
         statements = {name: _insert_statement(connection, name) for name in tables}
-        batches = max((len(rows) + BATCH - 1) // BATCH for rows in tables.values())
+        batches = max((len(rows) + batch - 1) // batch for rows in tables.values())
         begun = perf_counter()
-        for start in range(0, batches * BATCH, BATCH):
+        for start in range(0, batches * batch, batch):
             connection.execute("BEGIN IMMEDIATE")
             for name, rows in tables.items():
-                connection.executemany(statements[name], rows[start : start + BATCH])
+                connection.executemany(statements[name], rows[start : start + batch])
             connection.execute("COMMIT")
         return perf_counter() - begun
 

@@ -1,7 +1,6 @@
 """Any two stores agree: the same changes end in the same answers, whatever the changes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -149,7 +148,8 @@ def moves(draw: st.DrawFn, entry: Entry) -> Entry:
     """What can become of an entry."""
     state = draw(st.sampled_from(EntryState))
     due_at = draw(instants) if state is EntryState.ACTIVE else None
-    return replace(entry, state=state, due_at=due_at, position=3, person_key=draw(persons))
+    owner = draw(persons)
+    return entry._replace(state=state, due_at=due_at, position=3, person_key=owner)
 
 
 @st.composite

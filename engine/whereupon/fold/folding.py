@@ -64,7 +64,8 @@ def fold(
     work = Working(loaded, index, settings)
     work.take = partial(_take, work)
     for message in messages:
-        _wake(work, message.received_at)
+        if work.timers and work.timers[0][0] <= message.received_at:
+            _wake(work, message.received_at)
         _take(work, message)
     if until is not None:
         _wake(work, until)
@@ -235,7 +236,7 @@ def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift
     """Add an event to the person's past, and end what it ends."""
     leave_by_event(work, occurrence, person.key)
     counted = occurrence.name in work.index.counted_names
-    if occurrence.name not in work.index.segment_watch.names:
+    if occurrence.name not in work.index.segment_watch:
         work.remember(person.key, occurrence)
     else:
         before = _memberships(work, person, occurrence.timestamp)

@@ -128,9 +128,7 @@ def _moments(
     if around is None or around.person_key == point.person_key:
         return []
     here = [
-        stored.timestamp
-        for stored in work.changes.messages
-        if anonymous_id in claimed_by(stored)
+        stored.timestamp for stored in work.changes.messages if anonymous_id in claimed_by(stored)
     ]
     ends = [end for run in work.runs_before(point.anonymous_key) for end in (run.since, run.until)]
     return [*work.moments.get(point.anonymous_key, ()), *here, *ends]
@@ -206,7 +204,7 @@ def _move(work: Working, loser: int, survivor: int) -> None:
     person = work.persons.pop(loser)
     for entry in work.active.pop(loser, {}).values():
         facts = {ENTRANT: person.user_id, **entry.facts}
-        moved = replace(entry, person_key=survivor, facts=facts)
+        moved = entry._replace(person_key=survivor, facts=facts)
         work.active[survivor][entry.key] = work.changes.entries[entry.key] = moved
     work.moved[loser] = survivor
 

@@ -16,7 +16,7 @@ from whereupon.decisions import Decision
 from whereupon.identity import IdentityPolicy
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType, Source
-from whereupon.rules import Rule
+from whereupon.rules import NotWhileActive, Rule
 from whereupon.semantics import Registry
 from whereupon.state import (
     Changes,
@@ -40,7 +40,7 @@ from whereupon.wire import read_body
 class Settings:
     """What the host decides once: identity's windows, the actions, the tombstones' key."""
 
-    identity: IdentityPolicy = IdentityPolicy()
+    identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     registry: Registry = field(default_factory=Registry)
     stances: Mapping[str, Stance] = field(default_factory=dict)
     digest_key: bytes = b""
@@ -209,6 +209,9 @@ class Working:
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         for entry in loaded.active:
             self.active[entry.person_key][entry.key] = entry
+            rule = index.by_id.get(entry.rule)
+            if rule is not None and isinstance(rule.reentry, NotWhileActive):
+                self.past_entries[entry.rule, entry.person_key].append(_running(entry))
         self.timers: list[tuple[datetime, int, int]] = [
             (entry.due_at, entry.key, entry.person_key)
             for entry in loaded.active
@@ -390,6 +393,10 @@ class HistoryUntil:
         )
 
 
+def _running(entry: Entry) -> PastEntry:
+    return PastEntry(entry.rule, entry.person_key, entry.timestamp, entry.slot, active=True)
+
+
 def _past(event: PastEvent) -> Past:
     body = event.body
     return Past(event.timestamp, lambda: read_body(MessageType.TRACK, body)[0])
@@ -426,7 +433,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
         if owner(skips.person_key) not in gone
     ]
     changes.entries = {
-        key: replace(entry, person_key=owner(entry.person_key))
+        key: entry._replace(person_key=owner(entry.person_key))
         for key, entry in changes.entries.items()
         if owner(entry.person_key) not in gone
     }

@@ -18,6 +18,10 @@ from apscheduler.schedulers.background import (  # type: ignore[import-untyped]
 from whereupon.ports import Clock
 
 _JOB = "wake"
+_INSTANCES = 2
+"""One that runs, in the only thread, and one that follows it. With one alone, APScheduler would drop
+a wake that comes while the last round is ending, until the next poll."""
+
 _LOG = logging.getLogger("whereupon.waking")
 
 
@@ -30,8 +34,10 @@ class SystemClock:
 
 
 class Waker:
-    """Calls a function in the background: when asked to, when it said it is next due, and at least
-    every ``poll``, since other processes may add work to the store.
+    """Calls a function in the background.
+
+    It does so when asked to, when the function said that more is due, and at least every ``poll``,
+    since other processes may add work to the store.
     """
 
     def __init__(
@@ -57,7 +63,11 @@ class Waker:
             self._scheduler = BackgroundScheduler(
                 jobstores={"default": MemoryJobStore()},
                 executors={"default": ThreadPoolExecutor(1)},
-                job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+                job_defaults={
+                    "coalesce": True,
+                    "max_instances": _INSTANCES,
+                    "misfire_grace_time": None,
+                },
                 timezone=UTC,
                 daemon=True,
             )
@@ -88,7 +98,7 @@ class Waker:
         next_due: datetime | None = None
         try:
             next_due = self._work()
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged whole; the next round tries again
             _LOG.exception("a round of due work failed; it is tried again in %s", self._poll)
         finally:
             self._look_ahead(next_due)

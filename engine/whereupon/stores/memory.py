@@ -137,7 +137,9 @@ class MemorySession:
         moments = self._shelves.owned.get(owner, [])
         return moments if since is None else moments[bisect_left(moments, (since, 0)) :]
 
-    def past_entries(self, rules: Collection[str], person_keys: Collection[int]) -> list[PastEntry]:
+    def past_entries(
+        self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
+    ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
         wanted = set(rules)
         theirs = [self._shelves.entries_of.get(key, {}) for key in set(person_keys)]
@@ -145,6 +147,7 @@ class MemorySession:
         return [
             PastEntry(e.rule, e.person_key, e.timestamp, e.slot, e.state is EntryState.ACTIVE)
             for e in found
+            if since is None or e.timestamp >= since
         ]
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:

@@ -158,7 +158,7 @@ def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
         shelves.put_claim(claim._replace(person_key=survivor), undo)
     for entries in list(shelves.entries_of.get(loser, {}).values()):
         for entry in list(entries.values()):
-            shelves.change_entry(replace(entry, person_key=survivor), undo)
+            shelves.change_entry(entry._replace(person_key=survivor), undo)
     for delivery in list(shelves.deliveries_of.get(loser, {}).values()):
         shelves.change_delivery(replace(delivery, person_key=survivor), undo)
     for device in list(shelves.devices_of.get(loser, {}).values()):

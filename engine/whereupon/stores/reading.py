@@ -106,12 +106,15 @@ class Reading:
         found = self._selects.history.fetch(self._connection, needs=wanted)
         return [PastEvent(owner, said[n], from_micros(at), body) for owner, n, at, body in found]
 
-    def past_entries(self, rules: Collection[str], person_keys: Collection[int]) -> list[PastEntry]:
+    def past_entries(
+        self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
+    ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
         found = self._selects.past_entries.fetch(
             self._connection,
             rules=self._database.members(rules),
             keys=self._database.members(person_keys),
+            since=_BEFORE_TIME if since is None else as_micros(since),
         )
         active = EntryState.ACTIVE.value
         return [

@@ -133,12 +133,12 @@ class Selects:
 
     @cached_property
     def past_entries(self) -> Statement:
-        """Entries of the persons among ``keys`` in the rules among ``rules``."""
+        """Entries of the persons among ``keys`` in the rules among ``rules`` from ``since`` on."""
         among = self._database.among
         of = ENTRY.c
         clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state)
         wanted = among(of.person_key, "keys"), among(of.rule, "rules")
-        return self._compiled(clause.where(*wanted))
+        return self._compiled(clause.where(*wanted, of.timestamp >= bindparam("since")))
 
     @cached_property
     def active_entries(self) -> Statement:

@@ -4,7 +4,7 @@ Every change goes through an `Undo`, and an index never differs from what it ind
 as they are given, never copied.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 

@@ -152,7 +152,7 @@ class EntryRow(Kept, table=True):
             sqlite_where=text("slot IS NOT NULL"),
             postgresql_where=text("slot IS NOT NULL"),
         ),
-        Index("whereupon_entry_person", "person_key", "rule"),
+        Index("whereupon_entry_person", "person_key", "rule", "timestamp"),
         Index(
             "whereupon_entry_active",
             "person_key",

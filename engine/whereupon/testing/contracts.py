@@ -362,7 +362,7 @@ class StoreContract:
 
     def test_an_entry_comes_back_exactly(self, store: Store) -> None:
         """Every field survives."""
-        odd = replace(entry(1, slot="ord-🧦"), facts=ODD, retroactive=True, depth=2, due_at=LAST)
+        odd = entry(1, slot="ord-🧦")._replace(facts=ODD, retroactive=True, depth=2, due_at=LAST)
         save_entries(store, odd, entry(2, owner=BOB))
         with store.session() as session:
             assert session.active_entries([ADA]) == [odd]
@@ -370,8 +370,8 @@ class StoreContract:
     def test_an_entry_moves_on_and_ends(self, store: Store) -> None:
         """What is written of a known entry replaces it; an ended one is no longer active or due."""
         save_entries(store, entry(1), entry(2))
-        moved = replace(entry(1), position=2, due_at=after(90), facts={"new": 1})
-        ended = replace(entry(2), state=EntryState.EXITED, due_at=None)
+        moved = entry(1)._replace(position=2, due_at=after(90), facts={"new": 1})
+        ended = entry(2)._replace(state=EntryState.EXITED, due_at=None)
         save(store, Changes(entries={1: moved, 2: ended}))
         with store.session() as session:
             assert session.active_entries([ADA]) == [moved]
@@ -387,9 +387,9 @@ class StoreContract:
     @pytest.mark.parametrize(
         "twin",
         [
-            replace(entry(2), occasion="m-1"),
-            replace(entry(2), slot="once"),
-            replace(entry(2), slot="once", person_key=BOB),
+            entry(2)._replace(occasion="m-1"),
+            entry(2)._replace(slot="once"),
+            entry(2)._replace(slot="once", person_key=BOB),
         ],
     )
     def test_nobody_enters_twice(self, store: Store, twin: Entry) -> None:
@@ -411,11 +411,13 @@ class StoreContract:
 
     def test_past_entries_are_of_the_rules_and_persons(self, store: Store) -> None:
         """Running or ended, with what re-entry needs to know."""
-        ended = replace(entry(2), state=EntryState.COMPLETED, due_at=None)
+        ended = entry(2)._replace(state=EntryState.COMPLETED, due_at=None)
         save_entries(store, entry(1, slot="a"), ended, entry(3, rule="x"), entry(4, owner=BOB))
         with store.session() as session:
             found = session.past_entries({"socks", "none"}, [ADA])
             assert session.past_entries([], [ADA]) == []
+            later = session.past_entries({"socks"}, [ADA], found[-1].timestamp + timedelta(days=1))
+            assert later == []
         expected = {("a", True): None, (None, False): None}
         assert {(past.slot, past.active): None for past in found} == expected
         assert all(p == PastEntry("socks", ADA, NOON, p.slot, p.active) for p in found)
@@ -423,7 +425,7 @@ class StoreContract:
     def test_due_entries_come_by_due_time_then_key(self, store: Store) -> None:
         """Those due at the instant itself belong to it; no more than asked for."""
         due = {1: 30, 2: 10, 3: 20, 4: 10, 5: 31}
-        save_entries(store, *(replace(entry(k), due_at=after(s)) for k, s in due.items()))
+        save_entries(store, *(entry(k)._replace(due_at=after(s)) for k, s in due.items()))
         with store.session() as session:
             assert [e.key for e in session.due_entries(after(30), 10)] == [2, 4, 3, 1]
             assert [e.key for e in session.due_entries(after(30), 3)] == [2, 4, 3]
@@ -432,7 +434,7 @@ class StoreContract:
         """Entries, deliveries and broadcast runs count; what has ended does not."""
         with store.session() as session:
             assert session.next_due() is None
-        ended = replace(entry(1), state=EntryState.EXITED, due_at=None)
+        ended = entry(1)._replace(state=EntryState.EXITED, due_at=None)
         sent = replace(delivery(1), state=DeliveryState.SENT)
         save_entries(store, ended, entry(2))
         save(store, Changes(deliveries=[sent], runs={("news", "a"): run("a", cursor=None)}))
@@ -564,8 +566,8 @@ class StoreContract:
     def test_decisions_come_newest_message_first(self, store: Store) -> None:
         """Entries and skips of that person and that rule, each with the message that met it."""
         messages = [message(k, at=after(k)) for k in (1, 2, 3, 4)]
-        entered = replace(entry(3), timestamp=after(3))
-        scheduled = replace(entry(9), timestamp=after(2.5), message_key=0, occasion="news@1")
+        entered = entry(3)._replace(timestamp=after(3))
+        scheduled = entry(9)._replace(timestamp=after(2.5), message_key=0, occasion="news@1")
         met = [skips(1), skips(2), skips(4, rule="shoes")]
         save(store, Changes(messages=messages, skips=met))
         save_entries(store, entered, scheduled, entry(8, owner=BOB))
@@ -624,7 +626,7 @@ class StoreContract:
         with pytest.raises(error), store.session() as session:
             session.allocate(100)
             session.flush(all_of(99, start=30))
-            session.flush(Changes(owners=[(12, BOB)], entries={10: replace(entry(10), position=5)}))
+            session.flush(Changes(owners=[(12, BOB)], entries={10: entry(10)._replace(position=5)}))
             session.flush(Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
             session.flush(Changes(forgotten=[ADA]))
             session.trim_skips(LAST)

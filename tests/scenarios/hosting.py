@@ -1,0 +1,111 @@
+"""What the scenarios share: rules written on the spot, and a look at everything a store keeps."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import connect
+from typing import TypeAlias
+
+from whereupon import Engine
+from whereupon.codec import encode
+from whereupon.rulefiles import parse_rule_file
+from whereupon.rules import Rule, Rulebook
+from whereupon.stores.memory import MemoryStore
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "rules"
+STREAMS = ROOT / "fixtures" / "streams"
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+Tables: TypeAlias = dict[str, list[tuple[object, ...]]]
+
+
+def book(*rules: Mapping[str, object]) -> Rulebook:
+    """A rulebook of these rules, each as its file would say it."""
+    made: list[Rule] = []
+    for said in rules:
+        stem = str(said.get("campaign") or said["broadcast"])
+        rule, problems = parse_rule_file(dict(said), stem=stem, segments={})  # type: ignore[arg-type]
+        assert isinstance(rule, Rule), problems
+        made.append(rule)
+    return Rulebook(rules=tuple(made))
+
+
+def thanks(**changes: object) -> dict[str, object]:
+    """A campaign that answers every purchase with a push at once, unless the changes say else."""
+    said: dict[str, object] = {
+        "campaign": "thanks",
+        "when": "purchase",
+        "reentry": "every_time",
+        "whereupon": [{"send": "push", "title": "Thanks"}],
+    }
+    return {**said, **changes}
+
+
+def news(**changes: object) -> dict[str, object]:
+    """A broadcast that the host calls up, unless the changes say else."""
+    said: dict[str, object] = {
+        "broadcast": "news",
+        "when": "api",
+        "whereupon": [{"send": "email", "subject": "News"}],
+    }
+    return {**said, **changes}
+
+
+def purchase(number: int, user_id: str = "ada") -> dict[str, object]:
+    """A purchase in wire form, its id following from the number."""
+    return {
+        "type": "track",
+        "event": "purchase",
+        "userId": user_id,
+        "messageId": f"purchase-{number}",
+        "properties": {"number": number},
+    }
+
+
+def tables_of(engine: Engine) -> Tables:
+    """Everything that the engine's store in memory keeps, but for the counter of keys."""
+    store = engine.store
+    assert isinstance(store, MemoryStore)
+    shelves = store.shelves
+    kept = (each.name for each in fields(shelves) if each.name != "next_key")
+    return {name: _rows(getattr(shelves, name)) for name in kept}
+
+
+def _rows(kept: object) -> list[tuple[object, ...]]:
+    pairs: Iterable[object] = kept.items() if isinstance(kept, dict) else kept  # type: ignore[assignment]
+    return sorted((repr(each),) for each in pairs)
+
+
+def tables_in(database: Path) -> Tables:
+    """Every row of every table of ours in an SQLite file, but for the counter of keys."""
+    with connect(database) as connection:
+        names = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if name.startswith("whereupon_")
+        ]
+        rows = {name: list(connection.execute(f"SELECT * FROM {name}")) for name in names}  # noqa: S608
+    connection.close()
+    rows["whereupon_meta"] = [row for row in rows["whereupon_meta"] if row[0] != "next_key"]
+    return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+
+def owners_of(engine: Engine) -> dict[str, str]:
+    """By message id: the user id of the person whose it is; of one that waits, its anonymous id."""
+    store = engine.store
+    assert isinstance(store, MemoryStore)
+    shelves = store.shelves
+    return {
+        message.message_id: shelves.persons[message.owner].user_id
+        if message.owner in shelves.persons
+        else f"waits: {message.anonymous_id}"
+        for message in shelves.messages.values()
+    }
+
+
+def written(path: Path, lines: Iterable[Mapping[str, object]]) -> Path:
+    """A stream file of these lines."""
+    path.write_bytes(b"".join(encode(line) + b"\n" for line in lines))
+    return path

@@ -1,0 +1,324 @@
+"""Broadcasts: at their time, from whom may ask for them, to everybody once."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.scenarios.hosting import NOON, book, news
+
+from whereupon import Engine, UnknownNameError
+from whereupon.decisions import Decision, Outcome, Reason
+from whereupon.pipeline import AUDIENCE_CHUNK
+from whereupon.replay import FrozenClock
+from whereupon.rules import Rulebook
+from whereupon.state import DeliveryState
+
+_NINE_IN_PARIS = {"cron": "0 9 * * *", "timezone": "Europe/Paris"}
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _people(engine: Engine, *names: str) -> None:
+    engine.ingest([{"type": "identify", "userId": name} for name in names])
+
+
+def _sent(engine: Engine, limit: int = 10_000) -> list[tuple[str, datetime]]:
+    """Who was sent something, and when it was due, oldest first."""
+    entered = engine.deliveries(DeliveryState.PENDING, limit=limit)
+    return [(delivery.person, delivery.due_at) for delivery in reversed(entered)]
+
+
+def _wake(engine: Engine, clock: FrozenClock, until: datetime) -> list[Decision]:
+    """Time passes, and the engine does what is due; nothing is handed to a channel."""
+    clock.move_to(until)
+    told = [each for folded in engine.wake(until) for each in folded.told]
+    return [each for each in told if isinstance(each, Decision)]
+
+
+def test_a_daily_broadcast_keeps_its_local_hour_when_the_clocks_change() -> None:
+    """Nine in Paris is eight in UTC in winter, and seven in summer."""
+    clock = FrozenClock(_at("2026-03-28T00:00:00Z"))
+    engine = Engine.open("memory://", rules=book(news(when=_NINE_IN_PARIS)), clock=clock)
+    _people(engine, "ada")
+    for hour in range(24 * 3):
+        _wake(engine, clock, _at("2026-03-28T00:00:00Z") + timedelta(hours=hour))
+    assert _sent(engine) == [
+        ("ada", _at("2026-03-28T08:00:00Z")),
+        ("ada", _at("2026-03-29T07:00:00Z")),
+        ("ada", _at("2026-03-30T07:00:00Z")),
+    ]
+
+
+def test_a_local_time_that_the_change_skips_or_repeats_comes_once_a_day() -> None:
+    """Half past two does not exist on one Sunday in Paris, and exists twice on another."""
+    at_half_past_two = {"cron": "30 2 * * *", "timezone": "Europe/Paris"}
+    for start in ("2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z"):
+        clock = FrozenClock(_at(start))
+        rules = book(news(when=at_half_past_two))
+        engine = Engine.open("memory://", rules=rules, clock=clock)
+        _people(engine, "ada")
+        _wake(engine, clock, _at(start) + timedelta(days=3))
+        paris = [due.date() for _, due in _sent(engine)]
+        assert len(paris) == len(set(paris))
+        assert 1 <= len(paris) <= 3
+
+
+def test_a_process_that_slept_sends_late_and_only_once() -> None:
+    """Times that passed meanwhile are coalesced into one, and the next comes at its usual time."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news(when={"cron": "0 13 * * *"})), clock=clock)
+    _people(engine, "ada")
+    clock.move_to(NOON + timedelta(days=5))
+    engine.run_due()
+    engine.run_due()
+    assert len(engine.deliveries()) == 1
+    _wake(engine, clock, NOON + timedelta(days=5, hours=1))
+    assert len(engine.deliveries()) == 2
+
+
+def test_a_restart_neither_forgets_nor_repeats_a_scheduled_broadcast(tmp_path: Path) -> None:
+    """The next time is a row in the store, which outlives the process."""
+    rules, url = book(news(when={"cron": "0 13 * * *"})), f"sqlite:///{tmp_path}/shop.db"
+    clock = FrozenClock(NOON)
+    with Engine.open(url, rules=rules, clock=clock) as engine:
+        _people(engine, "ada")
+    for hours in (2, 3, 20):
+        clock.move_to(NOON + timedelta(hours=hours))
+        with Engine.open(url, rules=rules, clock=clock) as engine:
+            _wake(engine, clock, clock.now())
+            assert _sent(engine) == [("ada", NOON + timedelta(hours=1))]
+
+
+def _triggered() -> Rulebook:
+    return book(
+        news(
+            when="Price Dropped",
+            who={"logic": {"==": [{"var": "properties.city"}, {"var": "person.city"}]}},
+        )
+    )
+
+
+def test_an_event_from_a_server_starts_a_broadcast_to_those_it_is_meant_for() -> None:
+    """`who` may compare each person with the message."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=_triggered(), clock=clock)
+    engine.identify("ada", traits={"city": "Oslo"})
+    engine.identify("bob", traits={"city": "Rome"})
+    engine.track("Price Dropped", user_id="shop", properties={"city": "Oslo"})
+    assert _sent(engine) == []  # the audience comes later, in chunks
+    (decision,) = _wake(engine, clock, NOON)
+    assert (decision.person, decision.outcome) == ("ada", Outcome.ENTERED)
+    assert _sent(engine) == [("ada", NOON)]
+    assert _wake(engine, clock, NOON + timedelta(days=1)) == []
+
+
+def test_an_event_from_a_client_starts_no_broadcast_and_says_so() -> None:
+    """A browser's key travels in clear: any visitor could mail everybody."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=_triggered(), clock=clock)
+    engine.identify("ada", traits={"city": "Oslo"})
+    said = {"city": "Oslo"}
+    ingested = engine.track("Price Dropped", user_id="eve", properties=said, source="client")
+    (decision,) = ingested.decisions
+    assert (decision.outcome, decision.reason) == (Outcome.SKIPPED, Reason.SOURCE)
+    assert _wake(engine, clock, NOON + timedelta(days=1)) == []
+
+
+def test_an_event_without_a_person_may_start_a_broadcast_and_claiming_it_starts_no_second() -> None:
+    """A broadcast sees a message when it comes in, whoever's it is or becomes."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news(when="Price Dropped")), clock=clock)
+    _people(engine, "ada")
+    engine.track("Price Dropped", anonymous_id="anon-1")
+    _wake(engine, clock, NOON)
+    engine.identify("ada", anonymous_id="anon-1")
+    _wake(engine, clock, NOON + timedelta(hours=1))
+    assert _sent(engine) == [("ada", NOON)]
+
+
+def test_an_audience_of_many_chunks_survives_a_restart_and_gets_it_once_each(
+    tmp_path: Path,
+) -> None:
+    """Where one process stopped, the next goes on."""
+    url, rules, clock = f"sqlite:///{tmp_path}/shop.db", book(news()), FrozenClock(NOON)
+    names = [f"person-{number}" for number in range(AUDIENCE_CHUNK * 5 // 2)]
+    with Engine.open(url, rules=rules, clock=clock) as engine:
+        _people(engine, *names)
+        engine.trigger("news", key="june")
+        first = next(engine.wake(NOON))  # one chunk, and here the process ends
+        assert len(first.told) == 2 * AUDIENCE_CHUNK
+    with Engine.open(url, rules=rules, clock=clock) as engine:
+        assert len(_sent(engine)) == AUDIENCE_CHUNK
+        _wake(engine, clock, NOON)
+        assert sorted(person for person, _ in _sent(engine)) == sorted(names)
+        with engine.store.session() as session:
+            assert session.waiting_runs() == []
+
+
+@pytest.mark.parametrize("count", [0, 1, AUDIENCE_CHUNK - 1, AUDIENCE_CHUNK, AUDIENCE_CHUNK + 1])
+def test_a_chunk_that_is_just_full_is_not_the_end(count: int) -> None:
+    """Nobody is missed at a chunk's edge, and a broadcast without anybody ends too."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    _people(engine, *(f"person-{number}" for number in range(count)))
+    engine.trigger("news")
+    decisions = _wake(engine, clock, NOON)
+    assert sum(decision.outcome is Outcome.ENTERED for decision in decisions) == count
+    with engine.store.session() as session:
+        assert session.waiting_runs() == []
+    if not count:
+        assert [decision.reason for decision in decisions] == [Reason.WHO]
+
+
+def test_people_who_come_between_two_chunks_get_it_once_too() -> None:
+    """The audience is gone through by when people became known."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    _people(engine, *(f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)))
+    engine.trigger("news")
+    next(engine.wake(NOON))
+    _people(engine, "late", "person-0")
+    _wake(engine, clock, NOON)
+    people = [person for person, _ in _sent(engine)]
+    assert len(people) == len(set(people)) == AUDIENCE_CHUNK + 2
+
+
+def test_a_call_with_a_key_starts_a_broadcast_once_ever() -> None:
+    """A host that is not sure whether its call went through may call again."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    _people(engine, "ada")
+    engine.trigger("news", key="june")
+    engine.trigger("news", key="june")
+    _wake(engine, clock, NOON)
+    engine.trigger("news", key="june")
+    _wake(engine, clock, NOON + timedelta(hours=1))
+    assert len(_sent(engine)) == 1
+    engine.trigger("news", key="july")
+    _wake(engine, clock, NOON + timedelta(hours=2))
+    engine.trigger("news")
+    _wake(engine, clock, NOON + timedelta(hours=3))
+    assert len(_sent(engine)) == 3
+
+
+def test_what_a_call_says_is_seen_by_who_and_by_the_templates() -> None:
+    """The properties are the host's own, for this one sending."""
+    clock = FrozenClock(NOON)
+    rule = news(
+        who={"logic": {"in": [{"var": "person.user"}, {"var": "properties.users"}]}},
+        whereupon=[{"send": "email", "subject": "About {{ properties.topic }}"}],
+    )
+    engine = Engine.open("memory://", rules=book(rule), clock=clock)
+    engine.identify("ada", traits={"user": "ada"})
+    engine.identify("bob", traits={"user": "bob"})
+    engine.trigger("news", properties={"topic": "socks", "users": ["bob", "cho"]})
+    _wake(engine, clock, NOON)
+    (delivery,) = engine.deliveries()
+    assert (delivery.person, delivery.content) == ("bob", {"subject": "About socks"})
+
+
+@pytest.mark.parametrize("name", ["nws", "daily", "thanks"])
+def test_calling_what_takes_no_calls_names_those_that_do(name: str) -> None:
+    """A misspelt name must not fail in silence."""
+    rules = book(news(), news(broadcast="daily", when={"cron": "0 13 * * *"}))
+    engine = Engine.open("memory://", rules=rules)
+    with pytest.raises(UnknownNameError, match="news") as caught:
+        engine.trigger(name)
+    assert (caught.value.name, caught.value.known) == (name, ("news",))
+
+
+def _edited(tmp_path: Path, after: Rulebook) -> list[tuple[str, datetime]]:
+    """Scheduled for one o'clock under one rulebook, then woken a day later under another."""
+    url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
+    before = book(news(when={"cron": "0 13 * * *"}))
+    with Engine.open(url, rules=before, clock=clock) as engine:
+        _people(engine, "ada")
+    clock.move_to(NOON + timedelta(minutes=10))
+    with Engine.open(url, rules=after, clock=clock) as engine:
+        _wake(engine, clock, NOON + timedelta(hours=23))
+        return _sent(engine)
+
+
+def test_a_broadcast_that_is_reworded_before_its_time_follows_the_new_wording(
+    tmp_path: Path,
+) -> None:
+    """What was scheduled is the rule, not yesterday's text of it."""
+    later = news(when={"cron": "0 15 * * *"})
+    assert _edited(tmp_path, book(later)) == [("ada", NOON + timedelta(hours=3))]
+
+
+def test_a_broadcast_that_is_switched_off_before_its_time_is_not_sent(tmp_path: Path) -> None:
+    """`active: false` holds for what was scheduled already."""
+    off = news(when={"cron": "0 13 * * *"}, active=False)
+    assert _edited(tmp_path, book(off)) == []
+
+
+def test_a_broadcast_that_is_removed_before_its_time_is_not_sent(tmp_path: Path) -> None:
+    """A rule that the rulebook has no more lets nobody in."""
+    assert _edited(tmp_path, Rulebook()) == []
+
+
+@pytest.mark.parametrize("when", ["api", "Price Dropped"])
+def test_a_broadcast_that_gives_up_its_schedule_before_its_time_is_not_sent(
+    when: str, tmp_path: Path
+) -> None:
+    """The time was the old wording's, which holds no more."""
+    assert _edited(tmp_path, book(news(when=when))) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "sent"),
+    [
+        (news(when={"cron": "0 13 * * *"}, active=False), []),
+        (news(when="api"), []),
+        (news(when={"cron": "0 13 * * *"}, description="x"), [{"subject": "News"}]),
+        (
+            news(
+                when={"cron": "0 15 * * *"},
+                whereupon=[{"send": "email", "subject": "Other news"}],
+            ),
+            [{"subject": "Other news"}],
+        ),
+    ],
+    ids=["switched off", "no schedule", "described", "reworded"],
+)
+def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_wording(
+    after: dict[str, object], sent: list[dict[str, object]], tmp_path: Path
+) -> None:
+    """It is sent late, if at all, and as the rulebook says now."""
+    url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
+    with Engine.open(url, rules=book(news(when={"cron": "0 13 * * *"})), clock=clock) as engine:
+        _people(engine, "ada")
+    clock.move_to(NOON + timedelta(hours=2))
+    with Engine.open(url, rules=book(after), clock=clock) as engine:
+        _wake(engine, clock, NOON + timedelta(hours=2))
+        assert [delivery.content for delivery in engine.deliveries()] == sent
+
+
+def test_a_broadcast_called_up_before_it_was_reworded_is_sent_as_it_was(tmp_path: Path) -> None:
+    """Who called it meant what it said then; it had begun."""
+    url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
+    with Engine.open(url, rules=book(news()), clock=clock) as engine:
+        _people(engine, "ada")
+        engine.trigger("news")
+    reworded = news(whereupon=[{"send": "email", "subject": "Other news"}])
+    with Engine.open(url, rules=book(reworded), clock=clock) as engine:
+        _wake(engine, clock, NOON)
+        assert [delivery.content for delivery in engine.deliveries()] == [{"subject": "News"}]
+
+
+def test_a_broadcast_that_is_cut_short_by_a_reworded_rule_ends_as_it_began() -> None:
+    """One sending has one text, also when the rule is edited between two chunks."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    _people(engine, *(f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)))
+    engine.trigger("news")
+    next(engine.wake(NOON))
+    reworded = news(whereupon=[{"send": "email", "subject": "Other news"}])
+    other = Engine(engine.store, book(reworded), clock=clock)
+    _wake(other, clock, NOON)
+    found = other.deliveries(limit=AUDIENCE_CHUNK * 2)
+    assert {str(delivery.content) for delivery in found} == {"{'subject': 'News'}"}
+    assert len(found) == AUDIENCE_CHUNK + 1

@@ -1,0 +1,282 @@
+"""The outbox's other end: sent, tried again, given up, and never lost on the way."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from io import StringIO
+
+import pytest
+from tests.scenarios.hosting import NOON, book, purchase, thanks
+
+from whereupon import Delivery, Engine, RetryLater, RetryPolicy
+from whereupon.delivery import Dispatched, console_channel
+from whereupon.replay import FrozenClock
+from whereupon.state import DeliveryState
+
+_POLICY = RetryPolicy(tries=4, first=timedelta(seconds=10), longest=timedelta(seconds=25))
+
+
+class _Channel:
+    """Takes what it is given, or raises what it was told to raise."""
+
+    def __init__(self) -> None:
+        self.taken: list[Delivery] = []
+        self.refusal: Callable[[Delivery], Exception | None] = lambda _: None
+
+    def __call__(self, delivery: Delivery) -> None:
+        self.taken.append(delivery)
+        refusal = self.refusal(delivery)
+        if refusal is not None:
+            raise refusal
+
+
+def _opened(
+    clock: FrozenClock, *rules: dict[str, object], store: str = "memory://"
+) -> tuple[Engine, _Channel]:
+    engine = Engine.open(store, rules=book(*(rules or (thanks(),))), clock=clock, retry=_POLICY)
+    channel = _Channel()
+    engine.channel("push")(channel)
+    return engine, channel
+
+
+def _outbox(engine: Engine) -> list[tuple[DeliveryState, int, datetime]]:
+    found = engine.deliveries()
+    return [(delivery.state, delivery.attempts, delivery.due_at) for delivery in found]
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A clock that stands at noon."""
+    return FrozenClock(NOON)
+
+
+def test_what_is_due_is_handed_to_its_channel_once(clock: FrozenClock) -> None:
+    """Sent is sent: the next round finds nothing."""
+    engine, push = _opened(clock)
+    engine.ingest([purchase(1)])
+    assert engine.run_due().dispatched == Dispatched(sent=1)
+    assert engine.run_due().dispatched == Dispatched()
+    assert [(each.person, each.channel, each.content) for each in push.taken] == [
+        ("ada", "push", {"title": "Thanks"})
+    ]
+    assert _outbox(engine) == [(DeliveryState.SENT, 1, NOON)]
+
+
+def test_a_pause_doubles_up_to_the_longest_with_at_most_a_quarter_more(
+    clock: FrozenClock,
+) -> None:
+    """Exponential backoff; the jitter follows from the key, the same on every machine."""
+    engine, _ = _opened(clock)
+    engine.ingest([purchase(number) for number in range(200)])
+    jitters = set()
+    for delivery in engine.deliveries(limit=200):
+        for attempts, usual in ((1, 10), (2, 20), (3, 25), (60, 25), (10_000, 25)):
+            pause = _POLICY.pause(delivery, attempts).total_seconds()
+            assert usual <= pause <= usual * 1.25
+            assert pause == _POLICY.pause(delivery, attempts).total_seconds()
+        jitters.add(_POLICY.pause(delivery, 1))
+    assert len(jitters) > 190  # a burst of failures does not come back as a burst
+
+
+def test_a_delivery_that_fails_is_tried_again_after_its_pause_and_not_before(
+    clock: FrozenClock,
+) -> None:
+    """Every try has the same idempotency key, so that the far end can tell."""
+    engine, push = _opened(clock)
+    push.refusal = lambda _: ConnectionError("no route")
+    engine.ingest([purchase(1)])
+    assert engine.run_due().dispatched == Dispatched(retried=1)
+    (failed,) = engine.deliveries()
+    assert (failed.state, failed.attempts) == (DeliveryState.PENDING, 1)
+    assert failed.reason == "ConnectionError: no route"
+    assert failed.due_at == NOON + _POLICY.pause(failed, 1)
+    clock.move_to(failed.due_at - timedelta(microseconds=1))
+    assert engine.run_due().dispatched == Dispatched()
+    push.refusal = lambda _: None
+    clock.move_to(failed.due_at)
+    assert engine.run_due().dispatched == Dispatched(sent=1)
+    first, second = push.taken
+    assert first.idempotency_key == second.idempotency_key
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [(timedelta(hours=2), timedelta(hours=2)), (timedelta(0), None), (None, None)],
+)
+def test_a_channel_that_asks_for_time_gets_at_least_the_usual_pause(
+    clock: FrozenClock, asked: timedelta | None, waited: timedelta | None
+) -> None:
+    """`Retry-After` is honoured, but never shortens the backoff."""
+    engine, push = _opened(clock)
+    push.refusal = lambda _: RetryLater(after=asked, reason="429")
+    engine.ingest([purchase(1)])
+    engine.run_due()
+    (delivery,) = engine.deliveries()
+    assert delivery.due_at == NOON + (waited or _POLICY.pause(delivery, 1))
+    assert delivery.reason == "429"
+
+
+def _given_up(engine: Engine, clock: FrozenClock) -> Delivery:
+    for _ in range(_POLICY.tries):
+        engine.run_due()
+        clock.move_to(clock.now() + timedelta(minutes=1))
+    (dead,) = engine.deliveries(DeliveryState.DEAD)
+    return dead
+
+
+def test_after_the_last_try_a_delivery_is_dead_and_listed_as_such(clock: FrozenClock) -> None:
+    """Given up is a state that somebody can find, with what was said last."""
+    engine, push = _opened(clock)
+    push.refusal = lambda _: ValueError("no such token")
+    engine.ingest([purchase(1)])
+    dead = _given_up(engine, clock)
+    assert (dead.attempts, dead.reason) == (4, "ValueError: no such token")
+    assert engine.deliveries(DeliveryState.PENDING, DeliveryState.SENT) == []
+    clock.move_to(NOON + timedelta(days=30))
+    assert engine.run_due().dispatched == Dispatched()
+    assert len(push.taken) == 4
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite://"])
+def test_retrying_a_dead_delivery_sends_it_under_its_old_key(
+    clock: FrozenClock, store: str
+) -> None:
+    """A human's retry is no second message: the far end may have had the first."""
+    engine, push = _opened(clock, store=store)
+    push.refusal = lambda _: ValueError("no such token")
+    engine.ingest([purchase(1)])
+    dead = _given_up(engine, clock)
+    push.refusal = lambda _: None
+    engine.retry(dead)
+    assert engine.run_due().dispatched == Dispatched(sent=1)
+    assert {each.idempotency_key for each in push.taken} == {dead.idempotency_key}
+    assert _outbox(engine) == [(DeliveryState.SENT, 1, clock.now())]
+    assert engine.deliveries(DeliveryState.DEAD) == []
+
+
+def test_a_delivery_without_a_channel_of_its_name_is_printed(
+    clock: FrozenClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first try of a rule needs no set-up; nothing is dropped in silence."""
+    engine, push = _opened(clock, thanks(whereupon=[{"send": "pigeon", "body": "Grüße"}]))
+    engine.ingest([purchase(1)])
+    assert engine.run_due().dispatched == Dispatched(sent=1)
+    assert capsys.readouterr().out == '[pigeon] to ada (thanks): {"body":"Grüße"}\n'
+    assert push.taken == []
+
+
+def test_the_console_channel_writes_where_it_is_told_to(clock: FrozenClock) -> None:
+    """A host may keep what would be printed."""
+    engine, _ = _opened(clock)
+    shown = StringIO()
+    engine.channel("push")(console_channel(shown))
+    engine.ingest([purchase(1)])
+    engine.run_due()
+    assert shown.getvalue() == '[push] to ada (thanks): {"title":"Thanks"}\n'
+
+
+def test_one_delivery_that_always_fails_does_not_stop_the_others(clock: FrozenClock) -> None:
+    """A poison message is retried and given up beside the queue, not at its head."""
+    engine, push = _opened(clock)
+    push.refusal = lambda delivery: KeyError("poison") if delivery.person == "eve" else None
+    engine.ingest([purchase(0, "eve"), *(purchase(number, "ada") for number in range(1, 251))])
+    assert engine.run_due().dispatched == Dispatched(sent=250, retried=1)
+    clock.move_to(NOON + timedelta(minutes=1))
+    engine.ingest([purchase(251, "bob")])
+    assert engine.run_due().dispatched == Dispatched(sent=1, retried=1)
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite://"])
+def test_a_crash_between_lease_and_settlement_only_delays_a_delivery(
+    clock: FrozenClock, store: str
+) -> None:
+    """At least once, never silently: the lease runs out, and the key is the old one."""
+    engine, push = _opened(clock, store=store)
+    engine.ingest([purchase(1)])
+    until = NOON + _POLICY.lease
+    with engine.store.session() as session:
+        (leased,) = session.lease_deliveries(NOON, until, 10)  # and here its process dies
+    assert engine.run_due().dispatched == Dispatched()
+    clock.move_to(until - timedelta(microseconds=1))
+    assert engine.run_due().dispatched == Dispatched()
+    clock.move_to(until)
+    assert engine.run_due().dispatched == Dispatched(sent=1)
+    assert [each.idempotency_key for each in push.taken] == [leased.idempotency_key]
+    assert push.taken[0].attempts == 0
+
+
+def test_a_slow_channel_keeps_its_deliveries_from_everybody_else(clock: FrozenClock) -> None:
+    """What takes longer than a lease is settled on the way, or others would send it again."""
+    engine, push = _opened(clock)
+    other, others_push = (
+        Engine(engine.store, book(thanks()), clock=clock, retry=_POLICY),
+        _Channel(),
+    )
+    other.channel("push")(others_push)
+
+    def slow(delivery: Delivery) -> None:
+        push(delivery)
+        clock.move_to(clock.now() + timedelta(minutes=1))
+        other.run_due()
+
+    engine.channel("push")(slow)
+    engine.ingest([purchase(number) for number in range(20)])
+    assert engine.run_due().dispatched == Dispatched(sent=20)
+    assert len({delivery.key for delivery in push.taken}) == 20
+    assert others_push.taken == []
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite://"])
+def test_a_channel_may_call_the_engine_itself(clock: FrozenClock, store: str) -> None:
+    """Handing over holds no transaction; what the channel records leads on in the same round."""
+    welcome = thanks(campaign="echo", when="Push Sent", reentry="once")
+    engine, push = _opened(clock, thanks(), welcome, store=store)
+
+    def echoing(delivery: Delivery) -> None:
+        push(delivery)
+        said = f"sent-{delivery.idempotency_key}"
+        engine.track("Push Sent", user_id=delivery.person, message_id=said)
+
+    engine.channel("push")(echoing)
+    engine.ingest([purchase(1)])
+    assert engine.run_due().dispatched == Dispatched(sent=2)
+    assert [delivery.rule for delivery in push.taken] == ["thanks", "echo"]
+
+
+def test_who_unsubscribed_is_withheld_and_never_handed_over(clock: FrozenClock) -> None:
+    """They enter campaigns, and are sent nothing; the outbox says why."""
+    engine, push = _opened(clock)
+    engine.identify("ada", traits={"unsubscribed": True})
+    engine.ingest([purchase(1)])
+    assert engine.run_due().dispatched == Dispatched()
+    (withheld,) = engine.deliveries()
+    assert (withheld.state, withheld.reason) == (DeliveryState.WITHHELD, "unsubscribed")
+    assert push.taken == []
+
+
+def test_what_a_deleted_person_was_to_be_sent_is_gone(clock: FrozenClock) -> None:
+    """A retry that waits does not outlive its person."""
+    engine, push = _opened(clock)
+    push.refusal = lambda _: ConnectionError("no route")
+    engine.ingest([purchase(1)])
+    engine.run_due()
+    engine.track("Delete Person", user_id="ada")
+    clock.move_to(NOON + timedelta(days=1))
+    assert engine.run_due().dispatched == Dispatched()
+    assert (engine.deliveries(), len(push.taken)) == ([], 1)
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite://"])
+def test_a_person_deleted_while_being_sent_something_stays_deleted(
+    clock: FrozenClock, store: str
+) -> None:
+    """Settling a delivery that is gone meanwhile is nothing."""
+    engine, push = _opened(clock, store=store)
+
+    def deleting(delivery: Delivery) -> None:
+        push(delivery)
+        engine.track("Delete Person", user_id=delivery.person)
+
+    engine.channel("push")(deleting)
+    engine.ingest([purchase(1), purchase(2)])
+    engine.run_due()
+    assert engine.deliveries() == []
