@@ -211,8 +211,8 @@ class Recall:
         loaded.wordings[entry.digest] = rule
         led_to, watch = self._index.led_to_by(rule)
         for found in led_to:
-            if found.id in self._index.by_id:
-                touched.rules[found.id] = found
+            if found.id in self._index.by_id:  # as worded now: that is what will be decided
+                touched.rules[found.id] = self._index.by_id[found.id]
         if watch and entry.due_at is not None:
             touched.ask(entry.person_key, watch, entry.timestamp)
 
