@@ -183,6 +183,9 @@ class Recall:
         loaded.active = self._session.active_entries(keys)
         for entry in loaded.active:
             self._plan_entry(loaded, touched, entry)
+        due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
+        if touched.oldest is not None:
+            touched.oldest = min([touched.oldest, *due])
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_past_entries(loaded, touched)
         needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
