@@ -234,7 +234,7 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
             for c in runs.values()
         ),
         "entries": texts(
-            asdict(replace(e, key=0, person_key=0, entrant=0, message_key=0))
+            e._replace(key=0, person_key=0, entrant=0, message_key=0)._asdict()
             | {"person": named(e.person_key), "entrant": named(e.entrant)}
             for e in shelves.entries.values()
         ),
