@@ -56,10 +56,25 @@ def _encode_exactly(value: object, refusal: TypeError) -> bytes:
     if "64-bit" not in str(refusal):
         raise JsonError(str(refusal)) from refusal
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode()
+        return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise JsonError(str(error)) from error
+
+
+def _plain(value: object) -> object:
+    """The value with all but its whole numbers as the fast writer writes it."""
+    if isinstance(value, dict):
+        return {_plain_key(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, int) else orjson.loads(orjson.dumps(value))
+
+
+def _plain_key(key: object) -> str:
+    if isinstance(key, str):
+        return key
+    (name,) = orjson.loads(orjson.dumps({key: None}, option=orjson.OPT_NON_STR_KEYS))
+    return str(name)
 
 
 def encode_canonically(value: object) -> bytes:

@@ -140,9 +140,10 @@ class Recall:
         if not loaded.has_tombstones:
             return
         digest = self._settings.digest
-        digests = {digest(IdKind.USER, m.user_id) for m in messages if m.user_id is not None} | {
-            digest(IdKind.ANONYMOUS, m.anonymous_id) for m in messages if m.anonymous_id is not None
-        }
+        named = [(IdKind.USER, m.user_id) for m in messages]
+        named += [(IdKind.ANONYMOUS, m.anonymous_id) for m in messages]
+        named += [(known.kind, known.value) for known in loaded.identifiers_of]
+        digests = {digest(kind, value) for kind, value in named if value is not None}
         loaded.tombstones = {stone.digest: stone for stone in self._session.tombstones(digests)}
 
     def _plan(
@@ -215,6 +216,9 @@ class Recall:
         loaded.active = self._session.active_entries(keys)
         for entry in loaded.active:
             self._plan_entry(loaded, touched, entry)
+        due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
+        if touched.oldest is not None:
+            touched.oldest = min([touched.oldest, *due])
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_past_entries(loaded, touched)
         self._load_history(loaded, touched)
@@ -246,8 +250,8 @@ class Recall:
         loaded.wordings[entry.digest] = rule
         led_to, watch = self._index.led_to_by(rule)
         for found in led_to:
-            if found.id in self._index.by_id:
-                touched.rules[found.id] = found
+            if found.id in self._index.by_id:  # as worded now: that is what will be decided
+                touched.rules[found.id] = self._index.by_id[found.id]
         if watch and entry.due_at is not None:
             touched.ask(entry.person_key, watch, entry.timestamp)
 

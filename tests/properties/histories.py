@@ -1,0 +1,267 @@
+"""Made-up histories of a few people on a few devices, and all that a store holds, by natural names."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from itertools import pairwise
+
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from tests.unit.worlds import HOUR, World, after, book_of, campaign, decided, message, segment
+from whereupon.engine import Engine
+from whereupon.messages import Message, MessageType, Source
+from whereupon.replay import FrozenClock
+from whereupon.state import IdKind
+from whereupon.stores import MemoryStore
+
+PEOPLE = ["ada", "ben", "cy"]
+DEVICES = ["anon-1", "anon-2"]
+END = 400 * HOUR
+
+RULES = (
+    segment("buyers", performed={"event": "purchase", "at_least": 2, "within": "10m"}),
+    segment("pros", plan="pro"),
+    campaign(
+        "thanks",
+        "purchase",
+        where={"price": {"gt": 2}},
+        whereupon=[
+            {"wait": "4m"},
+            {"set": {"thanked": "{{ properties.price }}"}},
+            {"send": "push", "title": "{{ person.user_id }}"},
+        ],
+    ),
+    campaign("first", "purchase", reentry="once", whereupon=[{"track": "thanked"}]),
+    campaign("seldom", "pur*", reentry={"once_per": "7m"}, retroactive={"take": "last"}),
+    campaign("each", "purchase", reentry={"once_per_key": "properties.price"}, max_age="15m"),
+    campaign(
+        "cart",
+        "view",
+        reentry="not_while_active",
+        exit=["purchase", {"leaves": "pros"}, {"plan": "gone"}],
+        whereupon=[{"wait": "3m"}, {"send": "push", "title": "Cart"}],
+    ),
+    campaign("welcome", {"enters": "pros"}, reentry="once", who={"plan": "pro"}),
+    campaign("loyal", {"enters": "buyers"}, reentry="not_while_active"),
+    campaign("chatter", "thanked", whereupon=[{"wait": "1m"}, {"track": "view"}]),
+    campaign(
+        "again",
+        "view",
+        reentry={"once_per": "5m"},
+        who={"performed": {"event": "purchase", "at_least": 1, "within": "12m"}},
+    ),
+)
+BOOK = book_of(*RULES)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One message to be: what it is, when it happened, how much later it arrived."""
+
+    kind: str
+    user: str | None
+    anonymous: str | None
+    other: str
+    number: int
+    at: int
+    delay: int
+    pause: int
+
+
+ORDINARY = ("purchase", "view", "identify")
+EVERYTHING = (*ORDINARY, "purchase", "alias", "alias-anonymous", "delete", "suppress", "unsuppress")
+EVERYTHING = (*EVERYTHING, "device", "group", "report")
+
+
+def happenings(kinds: Iterable[str]) -> st.SearchStrategy[Happening]:
+    """Anything that may happen, of these kinds."""
+    return st.builds(
+        Happening,
+        kind=st.sampled_from(list(kinds)),
+        user=st.sampled_from([None, *PEOPLE]),
+        anonymous=st.sampled_from([None, *DEVICES]),
+        other=st.sampled_from(PEOPLE),
+        number=st.integers(1, 4),
+        at=st.integers(0, 25),
+        delay=st.sampled_from([0, 0, 0, 1, 6, 20]),
+        pause=st.sampled_from([0, 0, 1, 2, 5]),
+    )
+
+
+def messages_of(happened: Sequence[Happening]) -> list[Message]:
+    """The messages, in the order they arrive; no two happened at the same instant."""
+    made: list[Message] = []
+    now = 0
+    for place, each in enumerate(happened):
+        now += each.pause
+        made.append(_message(place, each, now))
+    return made
+
+
+def _message(place: int, each: Happening, now: int) -> Message:
+    user, anonymous = each.user, each.anonymous
+    if user is None and anonymous is None:
+        anonymous = DEVICES[0]
+    needs_user = each.kind not in (*ORDINARY, "group", "report")
+    if needs_user and user is None:
+        user = PEOPLE[0]
+    type_, name, target, data, context = _said(each)
+    made = message(
+        f"m-{place}",
+        type_=type_,
+        name=name,
+        user=user,
+        anonymous=None if type_ is MessageType.ALIAS else anonymous,
+        target=target,
+        source=Source.SERVER,
+        data=data,
+        context=context,
+    )
+    happened_at = after(now - each.delay) + timedelta(microseconds=place)
+    arrived_at = after(now) + timedelta(microseconds=place)
+    return made._replace(
+        timestamp=happened_at, received_at=arrived_at, original_timestamp=happened_at
+    )
+
+
+_Data = Mapping[str, JsonValue]
+
+
+def _said(each: Happening) -> tuple[MessageType, str, str | None, _Data, _Data]:
+    n = each.number
+    plan: JsonValue = ["pro", "free", "gone", "pro"][n - 1]
+    match each.kind:
+        case "identify":
+            return MessageType.IDENTIFY, "", None, {"plan": plan, f"trait-{n}": n}, {}
+        case "alias":
+            return MessageType.ALIAS, "", each.other, {}, {}
+        case "alias-anonymous":
+            return MessageType.ALIAS, "", DEVICES[n % 2], {}, {}
+        case "group":
+            return MessageType.GROUP, "", f"group-{n}", {"size": n}, {}
+        case "device":
+            return MessageType.TRACK, "Device Created or Updated", None, {}, _device(n)
+        case "report":
+            data: _Data = {"deliveryId": f"d-{n}", "metric": "opened"}
+            return MessageType.TRACK, "Report Delivery Event", None, data, {}
+        case "delete" | "suppress" | "unsuppress":
+            return MessageType.TRACK, f"{each.kind.title()} Person", None, {}, {}
+        case name:
+            return MessageType.TRACK, name, None, {"price": n}, {}
+
+
+def _device(n: int) -> _Data:
+    return {"device": {"token": f"token-{n % 2}", "type": "ios"}}
+
+
+# --- what becomes of them -------------------------------------------------------------------------
+
+
+@dataclass
+class Outcome:
+    """All that a history led to."""
+
+    decisions: list[tuple[str, str | None, str, str]]
+    contents: dict[str, list[str]]
+
+
+def fold_in_parts(messages: Sequence[Message], cuts: Iterable[int]) -> World:
+    """A world in which the messages arrived in batches that end at these places."""
+    made = World(list(RULES))
+    take_in_parts(made.engine, messages, cuts, made.decided.extend)
+    return made
+
+
+def take_in_parts(
+    engine: Engine,
+    messages: Sequence[Message],
+    cuts: Iterable[int],
+    tell: Callable[[list], object],  # type: ignore[type-arg]  # decisions only
+) -> None:
+    """Let an engine take the messages in batches, and then do all that comes due."""
+    from whereupon.decisions import Decision  # noqa: PLC0415 - only here
+
+    for start, end in pairwise(sorted({0, *cuts, len(messages)})):
+        folded = engine.take(list(messages[start:end]))
+        tell([told for told in folded.told if isinstance(told, Decision)])
+    clock = engine.clock
+    assert isinstance(clock, FrozenClock)
+    clock.move_to(after(END))
+    for folded in engine.wake(after(END)):
+        tell([told for told in folded.told if isinstance(told, Decision)])
+
+
+def outcome_of(made: World) -> Outcome:
+    """What the world holds in the end, comparable with another's."""
+    return Outcome(sorted(decided(made.decided), key=repr), contents_of(made.memory))
+
+
+def contents_of(store: MemoryStore) -> dict[str, list[str]]:
+    """Everything that a store in memory holds, keys replaced by what they stand for."""
+    shelves = store.shelves
+    names: dict[int, str] = {0: "nobody"}
+    names |= {merge.loser_key: f"formerly {merge.loser}" for merge in shelves.merges.values()}
+    names |= {
+        known.key: known.value
+        for known in shelves.identifiers.values()
+        if known.kind is IdKind.ANONYMOUS
+    }
+    names |= {key: person.user_id for key, person in shelves.persons.items()}
+    ids = {0: "none"} | {key: stored.message_id for key, stored in shelves.messages.items()}
+
+    def named(key: int) -> str:
+        return names.get(key, f"unknown {key}")
+
+    def texts(values: Iterable[object]) -> list[str]:
+        return sorted(map(repr, values))
+
+    return {
+        "messages": texts(
+            m._replace(key=0, owner=0)._asdict() | {"owner": named(m.owner)}
+            for m in shelves.messages.values()
+        ),
+        "identifiers": texts(
+            (k.kind, k.value, named(k.key)) for k in shelves.identifiers.values()
+        ),
+        "persons": texts(
+            (p.user_id, p.created_at, sorted(p.attributes.items()), sorted(p.stamps.items()))
+            for p in shelves.persons.values()
+        ),
+        "claims": texts(
+            (named(c.anonymous_key), named(c.person_key), c.since, c.until, c.message_id)
+            for runs in shelves.claims.values()
+            for c in runs.values()
+        ),
+        "entries": texts(
+            e._replace(key=0, person_key=0, entrant=0, message_key=0)._asdict()
+            | {"person": named(e.person_key), "entrant": named(e.entrant)}
+            for e in shelves.entries.values()
+        ),
+        "deliveries": texts(
+            asdict(replace(d, key=0, person_key=0)) | {"of": named(d.person_key)}
+            for d in shelves.deliveries.values()
+        ),
+        "skips": texts(
+            (ids.get(s.message_key, s.message_key), s.decided_at, s.retroactive, s.verdicts)
+            for s in shelves.skips.values()
+        ),
+        "requests": texts(shelves.requests.values()),
+        "devices": texts(
+            (d.token, named(d.person_key), d.platform, d.updated_at)
+            for d in shelves.devices.values()
+        ),
+        "things": texts(shelves.things.values()),
+        "relationships": texts(
+            (named(tie.person_key), tie.type_id, tie.object_id)
+            for ties in shelves.relationships.values()
+            for tie in ties
+        ),
+        "tombstones": texts(shelves.tombstones.values()),
+        "reports": texts(shelves.reports.values()),
+        "merges": texts(
+            (m.message_id, named(m.survivor_key), m.loser, m.merged_at)
+            for m in shelves.merges.values()
+        ),
+        "wordings": texts(shelves.wordings),
+    }

@@ -1,0 +1,267 @@
+"""Properties of the fold: how messages come in does not change what becomes of them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine as Database
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import StaticPool
+
+from tests.properties.histories import (
+    BOOK,
+    DEVICES,
+    EVERYTHING,
+    ORDINARY,
+    Happening,
+    fold_in_parts,
+    happenings,
+    messages_of,
+    outcome_of,
+    take_in_parts,
+)
+from tests.unit.worlds import NOON, after, decided
+from whereupon.decisions import Decision
+from whereupon.engine import Engine
+from whereupon.messages import Message
+from whereupon.replay import FrozenClock
+from whereupon.state import Changes
+from whereupon.stores import MemoryStore, open_store
+
+histories = st.lists(happenings(EVERYTHING), min_size=1, max_size=14)
+lasting = st.lists(
+    happenings([kind for kind in EVERYTHING if kind not in {"delete", "suppress", "unsuppress"}]),
+    min_size=1,
+    max_size=14,
+)
+cuts = st.sets(st.integers(0, 12), max_size=5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories, cuts)
+def test_any_split_into_batches_gives_the_same(happened: list[Happening], places: set[int]) -> None:
+    """One batch, one message at a time, or anything between: the same decisions, the same store."""
+    messages = messages_of(happened)
+    singly = outcome_of(fold_in_parts(messages, range(len(messages))))
+    within = {place for place in places if place < len(messages)}
+    for batches in (set[int](), within):
+        together = outcome_of(fold_in_parts(messages, batches))
+        for name, content in singly.contents.items():
+            assert together.contents[name] == content, name
+        assert together.decisions == singly.decisions
+
+
+@settings(max_examples=40, deadline=None)
+@given(lasting, cuts)
+def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places: set[int]) -> None:
+    """A repeated message id is remembered for ever: no decision, no write."""
+    messages = messages_of(happened)
+    made = fold_in_parts(messages, set())
+    before = outcome_of(made)
+    within = {place for place in places if place < len(messages)}
+    take_in_parts(made.engine, messages, within, made.decided.extend)
+    assert outcome_of(made) == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(histories, cuts)
+def test_memory_and_sqlite_end_alike(happened: list[Happening], places: set[int]) -> None:
+    """The fold asks and writes the same whatever the store."""
+    messages = messages_of(happened)
+    within = {place for place in places if place < len(messages)}
+    made = fold_in_parts(messages, within)
+    told: list[Decision] = []
+    with _database() as database:
+        engine = Engine(open_store(database), BOOK, clock=FrozenClock(NOON))
+        take_in_parts(engine, messages, within, told.extend)
+        there = _rows(database)
+    assert decided(told) == decided(made.decided)
+    with _database() as database:
+        with open_store(database).session() as session:
+            session.flush(_everything(made.memory))
+        assert _rows(database) == there
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories)
+def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> None:
+    """A message is claimed once: whoever gets it later does not enter by it again."""
+    made = fold_in_parts(messages_of(happened), set())
+    entered = Counter((d.message_id, d.rule) for d in made.decided if d.reason is None)
+    assert all(count == 1 for count in entered.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(lasting)
+def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Happening]) -> None:
+    """Each (message, campaign that names it) is decided exactly once while its person has it."""
+    messages = messages_of(happened)
+    made = fold_in_parts(messages, set())
+    told = Counter((d.message_id, d.rule) for d in made.decided if d.reason != "claimed-before")
+    for message in messages:
+        if message.user_id is None:
+            continue
+        for rule in made.engine.pipeline.index.naming(message.type, message.name):
+            assert told[message.message_id, rule.id] == 1
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+DAY = 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A message of a device, with or without a user id, that happened some time ago."""
+
+    user: str | None
+    device: str
+    minutes: int
+
+
+arriving = st.builds(
+    Arriving,
+    user=st.sampled_from([None, None, "ada", "ben"]),
+    device=st.sampled_from(DEVICES),
+    minutes=st.one_of(st.integers(0, 24), st.integers(30 * DAY - 8, 30 * DAY + 14)),
+)
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[list[Message], list[Message]]:
+    """Messages that all arrive now, in two orders."""
+    said = draw(st.lists(arriving, min_size=1, max_size=10))
+    happened = [
+        Happening("view", each.user, each.device, "ada", 1, 0, 0, 0) for each in said
+    ]
+    messages = [
+        message._replace(
+            timestamp=after(each.minutes) + timedelta(microseconds=place),
+            received_at=after(40 * DAY),
+        )
+        for place, (message, each) in enumerate(zip(messages_of(happened), said, strict=True))
+    ]
+    return messages, draw(st.permutations(messages))
+
+
+@settings(max_examples=150, deadline=None)
+@given(arrivals(), cuts)
+def test_claims_do_not_depend_on_the_order_of_arrival(
+    orders: tuple[list[Message], list[Message]], places: set[int]
+) -> None:
+    """Whose each message is in the end follows from when things happened alone."""
+    one, other = orders
+    owners = []
+    for messages, ends in ((one, set[int]()), (other, set[int]()), (other, places)):
+        within = {place for place in ends if place < len(messages)}
+        owners.append(fold_in_parts(messages, within).owners())
+    assert owners[0] == owners[1] == owners[2]
+    assert owners[0] == _owners_by_the_book(one)
+
+
+def _owners_by_the_book(messages: list[Message]) -> dict[str, str | None]:
+    """The rule of design §4 over plain lists."""
+    claims = sorted((m.timestamp, m.anonymous_id, m.user_id) for m in messages if m.user_id)
+    owners: dict[str, str | None] = {}
+    for message in messages:
+        owners[message.message_id] = message.user_id or next(
+            (
+                user if message.timestamp >= moment - timedelta(days=30) else None
+                for moment, device, user in claims
+                if device == message.anonymous_id
+                and message.timestamp <= moment + timedelta(minutes=5)
+            ),
+            None,
+        )
+    return owners
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(happenings(ORDINARY), max_size=6),
+    st.lists(happenings(["purchase", "view"]), min_size=1, max_size=6),
+    st.booleans(),
+)
+def test_nothing_of_the_deleted_is_left(
+    before: list[Happening], theirs: list[Happening], suppressed: bool
+) -> None:
+    """After a deletion no table names the person, and late messages bring nobody back."""
+    kind = "suppress" if suppressed else "delete"
+    named = [replace(each, user="zoe", anonymous="anon-zoe") for each in theirs]
+    gone = Happening(kind, "zoe", "anon-zoe", "ada", 1, 0, 0, 1)
+    late = [replace(each, delay=30) for each in named]
+    messages = messages_of([*before, *named, gone, *late])
+    made = fold_in_parts(messages, {len(before)})
+    assert made.person("zoe") is None
+    assert "zoe" not in repr(outcome_of(made).contents)
+
+
+# --- two kinds of store ---------------------------------------------------------------------------
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    database = create_engine("sqlite://", poolclass=StaticPool)
+    yield database
+    database.dispose()
+
+
+_OWN = {"whereupon_meta", "whereupon_name"}
+
+
+def _rows(database: Database) -> dict[str, list[str]]:
+    """Every row of ours, names for their numbers."""
+    with database.connect() as connection:
+        tables = connection.execute(
+            text("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'whereupon%'")
+        )
+        names = dict(
+            connection.execute(text("SELECT id, type || ' ' || name FROM whereupon_name")).all()
+        )
+        found: dict[str, list[str]] = {}
+        for (table,) in tables.all():
+            if table in _OWN:
+                continue
+            rows = [
+                dict(row)
+                for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()  # noqa: S608
+            ]
+            for row in rows:
+                if "name_id" in row:
+                    row["name_id"] = names[row["name_id"]]
+                if table == "whereupon_request":
+                    del row["key"]
+            found[table] = sorted(map(repr, rows))
+        return found
+
+
+def _everything(store: MemoryStore) -> Changes:
+    """All that a store in memory holds, to be written into another."""
+    shelves = store.shelves
+    return Changes(
+        messages=list(shelves.messages.values()),
+        identifiers=list(shelves.identifiers.values()),
+        persons=dict(shelves.persons),
+        claims={
+            (run.anonymous_key, run.since): run
+            for runs in shelves.claims.values()
+            for run in runs.values()
+        },
+        merges=list(shelves.merges.values()),
+        skips=list(shelves.skips.values()),
+        entries=dict(shelves.entries),
+        new_entries=set(shelves.entries),
+        deliveries=list(shelves.deliveries.values()),
+        requests=list(shelves.requests.values()),
+        devices=dict(shelves.devices),
+        things=dict(shelves.things),
+        relationships={tie: True for ties in shelves.relationships.values() for tie in ties},
+        tombstones=dict(shelves.tombstones),
+        reports=list(shelves.reports.values()),
+        runs=dict(shelves.runs),
+        wordings=dict(shelves.wordings),
+    )

@@ -1,0 +1,394 @@
+"""Identity and attributes through the engine: design §4, rule by rule, on a real store."""
+
+import pytest
+
+from tests.unit.worlds import DAY, HOUR, World, campaign, world
+
+THANKS = campaign("thanks", "purchase")
+
+
+def shop(*, store: object = "memory://") -> World:
+    """A world where every purchase is thanked for."""
+    return world(THANKS, store=store)
+
+
+# --- 1. a message with a user id --------------------------------------------------------------------
+
+
+def test_a_message_with_a_user_id_makes_a_person() -> None:
+    """Whatever the call, the person exists from then on."""
+    made = shop()
+    made.track("purchase", "ada", at=3)
+    person = made.person("ada")
+    assert person is not None
+    assert (person.user_id, made.owners()) == ("ada", {made.entered[0]: "ada"})
+
+
+# --- 2. a message with an anonymous id only ---------------------------------------------------------
+
+
+def test_an_anonymous_message_waits_and_triggers_nothing() -> None:
+    """Not even a decision is made about it."""
+    made = shop()
+    told = made.track("purchase", anonymous="anon-1", message_id="m")
+    assert (told.accepted, made.decided, made.owners()) == (1, [], {"m": None})
+
+
+# --- 3. a claim -------------------------------------------------------------------------------------
+
+
+def test_an_identify_with_both_ids_claims_what_waits() -> None:
+    """Every unclaimed message of the anonymous id becomes the person's, in the order it happened."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", message_id="second", at=2, arrives=2)
+    made.track("purchase", anonymous="anon-1", message_id="first", at=1, arrives=3)
+    made.track("purchase", anonymous="anon-2", message_id="other", at=2)
+    made.identify("ada", anonymous="anon-1", message_id="i", at=5)
+    assert made.entered == ["first", "second"]
+    assert all(decision.retroactive for decision in made.decided)
+    assert made.owners() == {"first": "ada", "second": "ada", "other": None, "i": "ada"}
+
+
+def test_any_message_with_both_ids_claims() -> None:
+    """A purchase of a logged-in browser says whose the browser is."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", message_id="first", at=1)
+    made.track("purchase", "ada", anonymous="anon-1", message_id="second", at=2)
+    assert made.entered == ["first", "second"]
+    assert [decision.retroactive for decision in made.decided] == [True, False]
+
+
+@pytest.mark.parametrize(("age", "owner"), [(30 * DAY, "ada"), (30 * DAY + 0.001, None)])
+def test_the_retention_is_thirty_days(age: float, owner: str | None) -> None:
+    """An older message waits for ever."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", message_id="m", at=0)
+    made.identify("ada", anonymous="anon-1", at=age)
+    assert made.owners()["m"] == owner
+
+
+def test_a_message_is_claimed_once() -> None:
+    """The next person on the device gets what happened since, and nothing twice."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", message_id="hers", at=0)
+    made.identify("ada", anonymous="anon-1", at=1)
+    made.track("purchase", anonymous="anon-1", message_id="his", at=20)
+    made.identify("ben", anonymous="anon-1", at=21)
+    made.identify("ada", anonymous="anon-1", at=22)
+    owners = made.owners()
+    assert (owners["hers"], owners["his"]) == ("ada", "ben")
+    assert made.verdicts == [("ada", "thanks", "entered"), ("ben", "thanks", "entered")]
+
+
+def test_what_was_said_anonymously_about_oneself_comes_with_the_claim() -> None:
+    """An anonymous identify's traits are the person's, as of when they were said."""
+    made = shop()
+    made.identify(None, {"plan": "free", "city": "Oslo"}, anonymous="anon-1", at=0)
+    made.identify("ada", {"plan": "pro"}, anonymous="anon-1", at=1)
+    made.identify(None, {"city": "Rome"}, anonymous="anon-1", at=2)
+    assert made.attributes("ada") == {"plan": "pro", "city": "Rome"}
+
+
+# --- 4. late messages -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "owner"),
+    [(-30 * DAY, "ada"), (-30 * DAY - 0.001, None), (0, "ada"), (5, "ada"), (5.001, None)],
+)
+def test_a_message_that_arrives_after_the_claim_is_the_claimants_too(
+    at: float, owner: str | None
+) -> None:
+    """If it happened before it, or up to five minutes after."""
+    made = shop()
+    made.identify("ada", anonymous="anon-1", at=0, arrives=0)
+    made.track("purchase", anonymous="anon-1", message_id="m", at=at, arrives=10)
+    assert made.owners()["m"] == owner
+
+
+def test_identify_and_event_end_alike_in_either_order() -> None:
+    """The same entries, retroactive in both, with the same facts and deliveries."""
+    ends = []
+    for event_first in (True, False):
+        made = world(campaign("thanks", "purchase", who={"plan": "pro"}))
+        steps = [
+            lambda made=made: made.track(
+                "purchase", None, {"price": 1}, anonymous="anon-1", message_id="m", at=1, arrives=9
+            ),
+            lambda made=made: made.identify(
+                "ada", {"plan": "pro"}, anonymous="anon-1", message_id="i", at=2, arrives=9
+            ),
+        ]
+        for step in steps if event_first else reversed(steps):
+            step()
+        ends.append(
+            (
+                [
+                    (e.rule, e.occasion, e.timestamp, e.retroactive, e.facts)
+                    for e in made.entries()
+                ],
+                [(d.idempotency_key, d.person, d.content) for d in made.deliveries()],
+                made.owners(),
+            )
+        )
+    assert ends[0] == ends[1]
+    assert ends[0][0]
+
+
+def test_a_shared_device_leaks_nothing() -> None:
+    """What happens well after one person's claim waits for the next claim, whoever makes it."""
+    made = shop()
+    made.identify("ada", anonymous="anon-1", at=0)
+    made.track("purchase", anonymous="anon-1", message_id="m", at=30)
+    assert made.owners()["m"] is None
+    made.identify("ben", anonymous="anon-1", at=40)
+    assert made.owners()["m"] == "ben"
+    assert made.verdicts == [("ben", "thanks", "entered")]
+
+
+def test_an_earlier_claim_that_arrives_late_takes_what_is_due() -> None:
+    """The message changes hands, but triggers nothing a second time."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", message_id="m", at=0)
+    made.identify("ben", anonymous="anon-1", at=30)
+    made.identify("ada", anonymous="anon-1", at=3, arrives=31)
+    assert made.owners()["m"] == "ada"
+    assert made.verdicts == [("ben", "thanks", "entered"), ("ada", "thanks", "claimed-before")]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_claims_by_alias_split_a_run_too(together: bool) -> None:
+    """Somebody else's claim between finds the alias's claim among its neighbours."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", at=-100, message_id="seen")
+    made.alias("ada", "anon-1", at=0)
+    made.alias("ada", "anon-1", at=20)
+    if together:
+        made.alias("ada", "anon-1", at=60)
+    made.track("purchase", anonymous="anon-1", at=18, arrives=61, message_id="hers")
+    made.identify("ben", anonymous="anon-1", at=40, arrives=62)
+    made.track("purchase", anonymous="anon-1", at=39, arrives=63, message_id="his")
+    owners = made.owners()
+    assert (owners["hers"], owners["his"]) == ("ada", "ben")
+
+
+# --- 5. claimed messages and rules ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("age", "outcome"), [(72 * HOUR, "entered"), (72 * HOUR + 0.001, "too-old")]
+)
+def test_claimed_messages_trigger_while_no_older_than_max_age(age: float, outcome: str) -> None:
+    """72 hours by default; older ones are history, not triggers."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", at=0)
+    made.identify("ada", anonymous="anon-1", at=age)
+    assert made.outcomes == [outcome]
+
+
+def test_age_is_measured_to_when_a_message_became_claimable() -> None:
+    """To the claim's arrival, or to its own, if that was later."""
+    made = world(campaign("thanks", "purchase", max_age="10m"))
+    made.track("purchase", anonymous="anon-1", at=0)
+    made.identify("ada", anonymous="anon-1", at=1, arrives=11)
+    made.track("purchase", anonymous="anon-1", at=2, arrives=13)
+    made.track("purchase", anonymous="anon-1", at=5, arrives=15)
+    made.track("purchase", "ada", at=4, arrives=15)
+    assert made.outcomes == ["too-old", "too-old", "entered", "too-old"]
+
+
+def test_history_too_old_to_trigger_is_counted() -> None:
+    """A purchase of last week is one, though it triggers nothing."""
+    made = world(
+        campaign("thanks", "view", who={"performed": {"event": "purchase", "at_least": 1}}), THANKS_2
+    )
+    made.track("purchase", anonymous="anon-1", at=-7 * DAY, arrives=0)
+    made.track("view", anonymous="anon-1", at=1)
+    made.identify("ada", anonymous="anon-1", at=2)
+    assert made.verdicts == [("ada", "each", "too-old"), ("ada", "thanks", "entered")]
+
+
+THANKS_2 = campaign("each", "purchase")
+
+
+# --- 6. alias ---------------------------------------------------------------------------------------
+
+
+def test_alias_merges_two_persons() -> None:
+    """The survivor's attributes win, empty ones are filled, nothing inherited triggers."""
+    made = world(THANKS, campaign("rich", {"enters": "rich"}), RICH)
+    made.identify("ada", {"plan": "pro", "city": "", "age": None}, at=0)
+    made.identify("ben", {"plan": "free", "city": "Oslo", "age": 7, "money": 9}, at=1)
+    made.track("purchase", "ben", message_id="m", at=2)
+    decided = len(made.decided)
+    made.alias("ada", "ben", message_id="a", at=3)
+    assert made.attributes("ada") == {"plan": "pro", "city": "Oslo", "age": 7, "money": 9}
+    assert made.person("ben") == made.person("ada")
+    assert made.owners()["m"] == "ada"
+    assert {entry.person_key for entry in made.entries()} == {made.entries()[0].person_key}
+    assert len(made.decided) == decided
+    (merge,) = made.memory.shelves.merges.values()
+    assert (merge.loser, merge.message_id) == ("ben", "a")
+
+
+RICH = {"segment": "rich", "description": "Some money.", "who": {"money": {"gt": 5}}}
+
+
+def test_what_a_merged_person_does_is_the_survivors() -> None:
+    """Both ids stand for one person from then on; history counts as one."""
+    made = world(campaign("thanks", "purchase", reentry="once"))
+    made.track("purchase", "ben", at=0)
+    made.identify("ada", at=1)
+    made.alias("ada", "ben", at=2)
+    made.track("purchase", "ada", at=3)
+    made.track("purchase", "ben", at=4)
+    assert made.verdicts == [
+        ("ben", "thanks", "entered"),
+        ("ada", "thanks", "reentry"),
+        ("ada", "thanks", "reentry"),
+    ]
+
+
+def test_an_alias_from_an_anonymous_id_is_a_claim() -> None:
+    """It brings what waits, and the next person on the device is no relation."""
+    made = shop()
+    made.track("purchase", anonymous="anon-1", at=0, message_id="hers")
+    made.alias("ada", "anon-1", at=1)
+    made.track("purchase", anonymous="anon-1", at=30, message_id="his")
+    made.alias("ben", "anon-1", at=31)
+    owners = made.owners()
+    assert (owners["hers"], owners["his"]) == ("ada", "ben")
+    assert made.person("ada") != made.person("ben")
+    assert not made.memory.shelves.merges
+
+
+def test_aliases_in_a_chain_end_in_one_person() -> None:
+    """Everybody along the chain is the last survivor."""
+    made = shop()
+    for user in ("ada", "ben", "cy", "dee"):
+        made.track("purchase", user, message_id=user)
+    made.alias("ben", "ada")
+    made.alias("cy", "ben")
+    made.alias("dee", "ada")
+    assert {person.user_id for person in made.memory.shelves.persons.values()} == {"dee"}
+    owners = made.owners()
+    assert {owners[user] for user in ("ada", "ben", "cy", "dee")} == {"dee"}
+
+
+def test_aliases_in_a_circle_change_nothing_further() -> None:
+    """Two ids of one person are merged already; so is one with itself."""
+    made = shop()
+    made.identify("ada")
+    made.identify("ben")
+    made.alias("ada", "ben")
+    made.alias("ben", "ada")
+    made.alias("ada", "ada")
+    person = made.person("ben")
+    assert person is not None
+    assert (person.user_id, len(made.memory.shelves.merges)) == ("ada", 1)
+
+
+def test_a_waiting_step_survives_two_merges_in_one_batch() -> None:
+    """The entry follows its person, and wakes when it is due."""
+    made = world(
+        campaign("thanks", "purchase", whereupon=[{"wait": "2m"}, {"send": "push", "title": "Hi"}])
+    )
+    made.track("purchase", "ada", at=0)
+    made.clock.move_to(made.clock.now())
+    for survivor, loser, at in (("ben", "ada", 1), ("cy", "ben", 1.5)):
+        made.identify(survivor, at=at)
+        made.alias(survivor, loser, at=at)
+    made.run(3)
+    assert [(d.person, d.content) for d in made.deliveries()] == [("cy", {"title": "Hi"})]
+
+
+def test_merged_people_in_one_broadcast_each_get_theirs() -> None:
+    """Their entries stay two, and so do the keys of what they send."""
+    news = {
+        "broadcast": "news",
+        "description": "News for everybody.",
+        "when": "api",
+        "whereupon": [{"wait": "5m"}, {"send": "push", "title": "News"}],
+    }
+    made = world(news)
+    made.identify("ada")
+    made.identify("ben")
+    made.engine.trigger("news", key="today")
+    made.run(1)
+    made.alias("ada", "ben", at=2)
+    made.run(10)
+    keys = [delivery.idempotency_key for delivery in made.deliveries()]
+    assert len(keys) == len(set(keys)) == 2
+
+
+# --- attributes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
+def test_the_newest_word_about_an_attribute_wins(order: list[int]) -> None:
+    """By when it was said, whatever the order of arrival, attribute by attribute."""
+    words = [{"plan": "free", "city": "Oslo"}, {"plan": "pro"}, {"plan": None, "age": 7}]
+    made = shop()
+    for place in order:
+        made.identify("ada", dict(words[place]), at=place, arrives=9)
+    assert made.attributes("ada") == {"plan": None, "city": "Oslo", "age": 7}
+
+
+# --- recording --------------------------------------------------------------------------------------
+
+
+def test_a_repeated_message_id_changes_nothing() -> None:
+    """For ever, not for a window; in one batch, or in two."""
+    made = shop()
+    made.track("purchase", "ada", message_id="m", at=0)
+    again = made.track("refund", "ben", message_id="m", at=400 * DAY)
+    assert (again.accepted, again.duplicates, again.decisions) == (0, 1, [])
+    assert made.person("ben") is None
+    item = {"type": "track", "event": "purchase", "userId": "ada", "messageId": "n"}
+    told = made.engine.ingest([item, item])
+    assert (told.accepted, told.duplicates, len(told.decisions)) == (1, 1, 1)
+
+
+def test_bad_messages_are_reported_and_the_rest_goes_in() -> None:
+    """Each with its place, a code and a sentence; a nested batch counts as its items."""
+    made = shop()
+    good = {"type": "track", "event": "purchase", "userId": "ada"}
+    told = made.engine.ingest([good, {"batch": [{"type": "odd"}, good]}, {"a": object()}, 7])
+    assert told.accepted == 2
+    assert [(r.index, r.code, r.field) for r in told.rejected] == [
+        (1, "unknown-type", "type"),
+        (3, "not-json", "message"),
+        (4, "not-an-object", "message"),
+    ]
+
+
+def test_a_batch_has_a_limit() -> None:
+    """What is beyond it is refused by name, not dropped."""
+    made = world()
+    told = made.engine.ingest([{"type": "page", "userId": "ada"}] * 2501)
+    assert (told.accepted, [r.code for r in told.rejected]) == (2500, ["batch-too-large"])
+
+
+def test_a_source_that_there_is_not_is_refused() -> None:
+    """The class of sender decides what may be asked for, so it is never guessed."""
+    with pytest.raises(ValueError, match="there are: server, client"):
+        world().track("purchase", "ada", source="robot")
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite://"])
+def test_the_rules_of_identity_hold_on_every_store(store: str) -> None:
+    """One story with all of it ends in the same decisions."""
+    made = shop(store=store)
+    made.track("purchase", anonymous="anon-1", at=0, message_id="1")
+    made.identify("ben", anonymous="anon-1", at=30)
+    made.identify("ada", anonymous="anon-1", at=3, arrives=31)
+    made.track("purchase", "cy", at=32)
+    made.alias("ada", "cy", at=33)
+    made.track("purchase", "cy", at=34)
+    made.engine.close()
+    assert made.verdicts == [
+        ("ben", "thanks", "entered"),
+        ("ada", "thanks", "claimed-before"),
+        ("cy", "thanks", "entered"),
+        ("ada", "thanks", "entered"),
+    ]

@@ -1,0 +1,133 @@
+"""Instants and durations: every form that is sent, and what is refused."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whereupon.times import (
+    EPOCH,
+    FIRST_INSTANT,
+    LAST_INSTANT,
+    as_micros,
+    duration_micros,
+    earlier,
+    format_duration,
+    format_instant,
+    from_micros,
+    later,
+    parse_duration,
+    parse_instant,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+instants = st.datetimes(timezones=st.just(UTC))
+durations = st.integers(0, 10**8).map(lambda seconds: timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("sent", "instant"),
+    [
+        ("2026-03-01T12:00:00Z", NOON),
+        ("2026-03-01T12:00:00.000Z", NOON),
+        ("2026-03-01t12:00:00z", NOON),
+        ("2026-03-01T14:00:00+02:00", NOON),
+        ("2026-03-01T14:00:00+0200", NOON),
+        ("2026-03-01T06:30:00-05:30", NOON),
+        ("2026-03-01T12:00:00", NOON),
+        ("2026-03-01 12:00", NOON),
+        (" 2026-03-01T12:00:00Z ", NOON),
+        ("2026-03-01", NOON - timedelta(hours=12)),
+        ("2026-03-01T12:00:00.123456789Z", NOON + timedelta(microseconds=123_456)),
+        ("2026-03-01T12:00:00.5Z", NOON + timedelta(seconds=0.5)),
+        (1_772_366_400, NOON),
+        (1_772_366_400.25, NOON + timedelta(seconds=0.25)),
+        (1_772_366_400_000, NOON),
+        (1_772_366_400_123, NOON + timedelta(milliseconds=123)),
+        ("1772366400", NOON),
+        ("1772366400.5", NOON + timedelta(seconds=0.5)),
+        ("1772366400000", NOON),
+        ("1712011200000", datetime(2024, 4, 1, 22, 40, tzinfo=UTC)),
+        (0, EPOCH),
+        (-1, EPOCH - timedelta(seconds=1)),
+        (20_000_000_000, EPOCH + timedelta(seconds=20_000_000_000)),
+        (20_000_000_001, EPOCH + timedelta(milliseconds=20_000_000_001)),
+    ],
+)
+def test_every_form_of_time_in_circulation_is_read(sent: object, instant: datetime) -> None:
+    """ISO 8601 of any precision, with an offset or in UTC; Unix seconds and milliseconds."""
+    assert parse_instant(sent) == instant
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("", " ", "yesterday", "2026-13-01", "2026-03-01T25:00:00Z", "nan", "inf", "1e400"),
+        *(True, False, None, [], {}, 10**400, 1e300, float("nan"), float("inf"), 10**17),
+        *("0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00", "9" * 400),
+    ],
+)
+def test_what_is_no_time_is_none(sent: object) -> None:
+    """Nothing is guessed, and nothing raises."""
+    assert parse_instant(sent) is None
+
+
+@given(instants)
+def test_an_instant_survives_writing(instant: datetime) -> None:
+    """As text and as microseconds, an instant comes back as it was."""
+    assert parse_instant(format_instant(instant)) == instant
+    assert from_micros(as_micros(instant)) == instant
+
+
+@given(instants, st.integers(-14, 14))
+def test_instants_are_written_in_utc(instant: datetime, hours: int) -> None:
+    """Whatever the offset, the text says ``Z``."""
+    try:
+        elsewhere = instant.astimezone(timezone(timedelta(hours=hours)))
+    except OverflowError:
+        return
+    assert format_instant(elsewhere) == format_instant(instant)
+    assert format_instant(instant).endswith("Z")
+
+
+@given(st.text())
+def test_no_text_makes_a_reader_raise(text: str) -> None:
+    """Whatever is sent, the answer is a value or None."""
+    parse_instant(text)
+    parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("2h10m", timedelta(minutes=130)),
+        ("7d", timedelta(days=7)),
+        ("0s", timedelta(0)),
+    ],
+)
+def test_durations_are_numbers_with_units(text: str, duration: timedelta) -> None:
+    """A day is 24 hours."""
+    assert parse_duration(text) == duration
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "1.5h", "-1d", "1w", "7 d", "999999999d" * 9, "7D"])
+def test_what_is_no_duration_is_none(text: str) -> None:
+    """A number without a unit is none, and neither is one that no calendar holds."""
+    assert parse_duration(text) is None
+
+
+@given(durations)
+def test_a_duration_survives_writing(duration: timedelta) -> None:
+    """A duration comes back from its text."""
+    assert parse_duration(format_duration(duration)) == duration
+    assert duration_micros(duration) == duration.total_seconds() * 1_000_000
+
+
+def test_the_calendar_ends_where_it_ends() -> None:
+    """A span that leads out of the calendar leads to its end."""
+    assert later(LAST_INSTANT, timedelta(days=1)) == LAST_INSTANT
+    assert earlier(FIRST_INSTANT, timedelta(days=1)) == FIRST_INSTANT
+    assert later(NOON, timedelta(days=1)) - NOON == timedelta(days=1)

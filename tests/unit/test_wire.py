@@ -1,0 +1,408 @@
+"""The wire form: what the six calls may say, and each refusal with its code and its field."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from whereupon.errors import MessageRejectedError
+from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.wire import (
+    JUNK_IDS,
+    MAX_MESSAGE_BYTES,
+    Arrival,
+    as_json,
+    parse_message,
+    read_body,
+    stored_body,
+    unfold_batch,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+Raw = dict[str, JsonValue]
+
+
+def counted() -> Callable[[], str]:
+    """Ids that count up."""
+    numbers = count(1)
+    return lambda: f"fresh-{next(numbers)}"
+
+
+def arrival(**changes: object) -> Arrival:
+    """An arrival at noon from a server."""
+    made = Arrival(NOON, Source.SERVER, counted())
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def parsed(raw: JsonValue, **changes: object) -> Message:
+    """A message, read."""
+    return parse_message(raw, arrival(**changes))
+
+
+def purchase(**fields: JsonValue) -> Raw:
+    """A good track message with other fields."""
+    return {"type": "track", "event": "purchase", "userId": "ada"} | fields
+
+
+def refusal(raw: JsonValue) -> MessageRejectedError:
+    """Why a message is refused."""
+    with pytest.raises(MessageRejectedError) as caught:
+        parsed(raw)
+    return caught.value
+
+
+# --- the six calls ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "type_", "name", "data", "target"),
+    [
+        ({"type": "identify", "traits": {"a": 1}}, MessageType.IDENTIFY, "", {"a": 1}, None),
+        ({"type": "track", "event": "E e", "properties": {"a": 1}}, "track", "E e", {"a": 1}, None),
+        ({"type": "page", "name": "Home", "properties": {"a": 1}}, "page", "Home", {"a": 1}, None),
+        ({"type": "page"}, "page", "", {}, None),
+        ({"type": "page", "properties": {"name": "In"}}, "page", "In", {"name": "In"}, None),
+        ({"type": "page", "properties": {"name": 7}}, "page", "", {"name": 7}, None),
+        ({"type": "screen", "name": "Cart"}, "screen", "Cart", {}, None),
+        ({"type": "group", "groupId": "g1", "traits": {"a": 1}}, "group", "", {"a": 1}, "g1"),
+        ({"type": "group", "groupId": 7}, "group", "", {}, "7"),
+        ({"type": "alias", "previousId": "anon-1"}, "alias", "", {}, "anon-1"),
+    ],
+)
+def test_the_six_calls_are_read(
+    raw: Raw, type_: str, name: str, data: Raw, target: str | None
+) -> None:
+    """Each call has its own name, data and target (Segment spec)."""
+    message = parsed({"userId": "ada", **raw})
+    assert (message.type, message.name, message.data, message.target_id) == (
+        type_,
+        name,
+        data,
+        target,
+    )
+    assert (message.user_id, message.anonymous_id) == ("ada", None)
+
+
+def test_nulls_are_as_good_as_absent() -> None:
+    """Official clients send explicit nulls for whatever they do not know."""
+    names = ("anonymousId", "messageId", "timestamp", "originalTimestamp", "sentAt", "properties")
+    message = parsed(purchase(**dict.fromkeys((*names, "context", "traits", "previousId"), None)))
+    assert message == parsed(purchase())._replace(body=message.body)
+    assert (message.message_id, message.timestamp, message.data) == ("fresh-1", NOON, {})
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [(7, "7"), (7.0, "7"), (7.5, "7.5"), (2**70, str(2**70)), (" a ", " a ")]
+)
+def test_ids_may_be_numbers(sent: JsonValue, read: str) -> None:
+    """A number counts as its digits; a text is kept as it is."""
+    message = parsed(purchase(userId=sent, anonymousId=sent, messageId=sent))
+    assert [message.user_id, message.anonymous_id, message.message_id] == [read] * 3
+
+
+def test_names_and_properties_are_kept_as_sent() -> None:
+    """Nothing is trimmed, cased, rounded or reordered."""
+    properties: Raw = {"price": "23.45", "n": 2**80, " É ": [1.5, None, {"deep": "🧦"}]}
+    raw = purchase(event=" Purchase É", properties=properties, extra={"unknown": True})
+    message = parsed(raw)
+    assert (message.name, message.data) == (" Purchase É", properties)
+    assert read_body(message.type, message.body) == (properties, {})
+
+
+def test_the_bytes_that_came_are_kept() -> None:
+    """Where a sender's bytes are at hand, they are not written anew."""
+    raw, written = as_json(purchase(properties={"price": 1}))
+    assert parsed(raw, sent_as=written).body is written
+
+
+def test_a_message_without_an_id_is_given_one() -> None:
+    """An empty message id is none."""
+    how = arrival()
+    assert [parse_message(purchase(messageId=i), how).message_id for i in ("", None, "m")] == [
+        "fresh-1",
+        "fresh-2",
+        "m",
+    ]
+
+
+def test_how_a_message_came_is_remembered() -> None:
+    """Its source and origin decide what it may ask for."""
+    message = parsed(purchase(), source=Source.CLIENT, origin=Origin.IMPORT)
+    assert (message.source, message.origin, message.depth) == (Source.CLIENT, Origin.IMPORT, 0)
+
+
+# --- times ------------------------------------------------------------------------------------------
+
+
+def at(minutes: float) -> str:
+    """That many minutes from noon, as text."""
+    return (NOON + timedelta(minutes=minutes)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("fields", "minutes", "original"),
+    [
+        ({}, 0, None),
+        ({"timestamp": at(-5)}, -5, -5),
+        ({"originalTimestamp": at(-5)}, -5, -5),
+        ({"timestamp": at(-5), "originalTimestamp": at(-9)}, -5, -9),
+        ({"sentAt": at(-5)}, 0, None),
+        ({"timestamp": at(-65), "sentAt": at(-60)}, -5, -65),
+        ({"timestamp": at(55), "sentAt": at(60)}, -5, 55),
+        ({"timestamp": at(-3), "originalTimestamp": at(-65), "sentAt": at(-60)}, -5, -65),
+        ({"timestamp": at(5)}, 0, 5),
+        ({"timestamp": at(-60), "sentAt": at(-65)}, 0, -60),
+        ({"timestamp": at(-5), "sentAt": ""}, -5, -5),
+        ({"timestamp": ""}, 0, None),
+    ],
+)
+def test_a_senders_clock_is_corrected(fields: Raw, minutes: float, original: float | None) -> None:
+    """received - (sent - original) where all are there, else what was sent; never in the future."""
+    message = parsed(purchase(**fields))
+    assert message.timestamp == NOON + timedelta(minutes=minutes)
+    assert message.received_at == NOON
+    assert message.original_timestamp == (
+        None if original is None else NOON + timedelta(minutes=original)
+    )
+
+
+def test_a_correction_beyond_the_calendar_is_left_out() -> None:
+    """A nonsensical clock leaves what was sent."""
+    message = parsed(purchase(timestamp="0001-01-02T00:00:00Z", sentAt="9999-12-30T00:00:00Z"))
+    assert message.timestamp == datetime(1, 1, 2, tzinfo=UTC)
+
+
+def test_a_live_message_does_not_say_when_it_arrived() -> None:
+    """Only a stream's line does; a sender's ``receivedAt`` is one more unknown field."""
+    assert parsed(purchase(receivedAt=at(-60))).received_at == NOON
+    assert parsed(purchase(receivedAt={"odd": 1})).received_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("fields", "received", "happened"),
+    [
+        ({}, 0, 0),
+        ({"timestamp": at(7)}, 7, 7),
+        ({"timestamp": at(-7)}, 0, -7),
+        ({"receivedAt": at(9), "timestamp": at(7)}, 9, 7),
+        ({"receivedAt": at(-9), "timestamp": at(-10)}, 0, -10),
+        ({"receivedAt": at(9), "timestamp": at(60), "sentAt": at(62)}, 9, 7),
+        ({"timestamp": at(7), "sentAt": at(60)}, 7, 7),
+    ],
+)
+def test_a_streams_line_says_when_it_arrived(
+    fields: Raw, received: float, happened: float
+) -> None:
+    """By default when it happened, but never before the line above; only its word corrects clocks."""
+    message = parsed(purchase(**fields), by_message=True)
+    assert message.received_at == NOON + timedelta(minutes=received)
+    assert message.timestamp == NOON + timedelta(minutes=happened)
+
+
+def test_an_import_arrives_at_once() -> None:
+    """Whatever the lines say; they still correct their senders' clocks."""
+    fields: Raw = {"receivedAt": at(-10), "timestamp": at(-65), "sentAt": at(-60)}
+    message = parsed(purchase(**fields), by_message=True, all_at_once=True)
+    assert (message.received_at, message.timestamp) == (NOON, NOON - timedelta(minutes=15))
+
+
+# --- refusals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "field"),
+    [
+        (7, "not-an-object", "message"),
+        ([purchase()], "not-an-object", "message"),
+        ({}, "missing-type", "type"),
+        ({"type": None}, "missing-type", "type"),
+        ({"type": "Track"}, "unknown-type", "type"),
+        ({"type": 7}, "unknown-type", "type"),
+        ({"type": {}}, "unknown-type", "type"),
+        ({"type": "track", "userId": "ada"}, "missing-event", "event"),
+        (purchase(event=None), "missing-event", "event"),
+        (purchase(event=" \t"), "missing-event", "event"),
+        (purchase(event=7), "bad-event", "event"),
+        ({"type": "page", "name": 7, "userId": "ada"}, "bad-event", "name"),
+        (purchase(userId=None), "missing-id", "userId"),
+        (purchase(userId=" ", anonymousId=""), "missing-id", "userId"),
+        ({"type": "alias", "previousId": "a", "anonymousId": "b"}, "missing-id", "userId"),
+        ({"type": "alias", "userId": "a"}, "missing-id", "previousId"),
+        ({"type": "group", "userId": "a"}, "missing-id", "groupId"),
+        ({"type": "alias", "userId": "a", "previousId": "null"}, "junk-id", "previousId"),
+        ({"type": "group", "userId": "a", "groupId": "nil"}, "junk-id", "groupId"),
+        (purchase(userId=0), "junk-id", "userId"),
+        (purchase(userId=0.0), "junk-id", "userId"),
+        (purchase(anonymousId="undefined"), "junk-id", "anonymousId"),
+        (purchase(userId=True), "bad-field", "userId"),
+        (purchase(anonymousId=["a"]), "bad-field", "anonymousId"),
+        (purchase(messageId={}), "bad-field", "messageId"),
+        (purchase(properties=[]), "bad-field", "properties"),
+        (purchase(properties="a"), "bad-field", "properties"),
+        (purchase(context=7), "bad-field", "context"),
+        ({"type": "identify", "userId": "a", "traits": []}, "bad-field", "traits"),
+        (purchase(userId="a" * 151), "id-too-long", "userId"),
+        (purchase(userId=" " + "a" * 150), "id-too-long", "userId"),
+        (purchase(anonymousId="é" * 76), "id-too-long", "anonymousId"),
+        (purchase(messageId="a" * 101), "message-id-too-long", "messageId"),
+        (purchase(event="a" * 101), "name-too-long", "event"),
+        (purchase(event="é" * 51), "name-too-long", "event"),
+        ({"type": "page", "name": "a" * 101, "userId": "a"}, "name-too-long", "name"),
+        (purchase(timestamp="yesterday"), "bad-timestamp", "timestamp"),
+        (purchase(timestamp=True), "bad-timestamp", "timestamp"),
+        (purchase(originalTimestamp=[]), "bad-timestamp", "originalTimestamp"),
+        (purchase(sentAt={}), "bad-timestamp", "sentAt"),
+        (purchase(userId="a\0b"), "bad-character", "userId"),
+        (purchase(anonymousId="a\0b"), "bad-character", "anonymousId"),
+        (purchase(messageId="a\0b"), "bad-character", "messageId"),
+        (purchase(event="a\0b"), "bad-character", "event"),
+        (purchase(properties={"a": "b" * MAX_MESSAGE_BYTES}), "message-too-large", "message"),
+    ],
+)
+def test_every_refusal_has_a_code_and_names_its_field(
+    raw: JsonValue, code: str, field: str
+) -> None:
+    """Codes are for ever; the sentence says what is at fault and what is accepted."""
+    error = refusal(raw)
+    assert (error.code, error.field) == (code, field)
+    assert field in error.reason
+
+
+@pytest.mark.parametrize("junk", sorted(JUNK_IDS - {""}))
+@pytest.mark.parametrize("field", ["userId", "anonymousId"])
+def test_junk_ids_name_nobody(junk: str, field: str) -> None:
+    """Ids that once glued strangers together are refused, trimmed and whatever their case."""
+    for spelt in (junk, junk.upper(), f" {junk.title()}\t"):
+        raw: Raw = {"type": "track", "event": "purchase", field: spelt}
+        assert refusal(raw).code == "junk-id"
+
+
+def test_ids_that_only_look_like_junk_are_ids() -> None:
+    """A junk word within an id is no junk."""
+    for good in ("00", "null1", "guest-7", "00000000-0000-0000-0000-000000000001", "user id"):
+        assert parsed(purchase(userId=good)).user_id == good
+
+
+def test_limits_are_the_last_that_is_accepted() -> None:
+    """150 bytes of an id, 100 of a name, 100 characters of a message id, 32 KB of a message."""
+    raw = purchase(userId="é" * 75, event="é" * 50, messageId="é" * 100)
+    message = parsed(raw)
+    assert (message.user_id, message.name, message.message_id) == ("é" * 75, "é" * 50, "é" * 100)
+    room = MAX_MESSAGE_BYTES - len(parsed(purchase(properties={"a": ""})).body)
+    assert len(parsed(purchase(properties={"a": "b" * room})).body) == MAX_MESSAGE_BYTES
+    assert refusal(purchase(properties={"a": "b" * (room + 1)})).code == "message-too-large"
+
+
+@pytest.mark.parametrize("value", [object(), {"a": {1, 2}}, {"event": "\ud800"}])
+def test_what_is_no_json_is_refused(value: object) -> None:
+    """A host's objects that JSON cannot hold are refused before they are read."""
+    with pytest.raises(MessageRejectedError) as caught:
+        as_json(value)
+    assert caught.value.code == "not-json"
+
+
+# --- batches ----------------------------------------------------------------------------------------
+
+
+def test_a_batch_lends_its_items_what_they_lack() -> None:
+    """``sentAt`` and ``context`` are inherited; an item's own fields win, a null is none."""
+    sent: Raw = {
+        "sentAt": "S",
+        "context": {"ip": "192.0.2.1", "library": "x"},
+        "batch": [
+            {"type": "track"},
+            {"type": "page", "sentAt": "T", "context": {"ip": "192.0.2.2"}},
+            {"type": "page", "sentAt": None, "context": None},
+            {"type": "page", "context": "odd"},
+            7,
+        ],
+    }
+    whole: Raw = {"ip": "192.0.2.1", "library": "x"}
+    assert list(unfold_batch(sent)) == [
+        {"type": "track", "sentAt": "S", "context": whole},
+        {"type": "page", "sentAt": "T", "context": {"ip": "192.0.2.2", "library": "x"}},
+        {"type": "page", "sentAt": "S", "context": whole},
+        {"type": "page", "sentAt": "S", "context": "odd"},
+        7,
+    ]
+
+
+def test_a_batch_that_says_nothing_leaves_its_items_alone() -> None:
+    """Nothing is added that nobody said."""
+    item: Raw = {"type": "track", "event": "purchase"}
+    assert list(unfold_batch({"batch": [item]})) == [item]
+    assert list(unfold_batch(item)) == [item]
+    assert list(unfold_batch({"batch": "odd"})) == [{"batch": "odd"}]
+
+
+# --- whatever comes ---------------------------------------------------------------------------------
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+anything: st.SearchStrategy[JsonValue] = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(10**30), 10**30),
+        st.floats(allow_nan=False, allow_infinity=False),
+        texts,
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = {
+    "type": st.one_of(st.sampled_from([type_.value for type_ in MessageType]), anything),
+    "event": st.one_of(st.just("purchase"), anything),
+    "userId": st.one_of(st.just("ada"), anything),
+    "properties": st.one_of(st.dictionaries(texts, anything, max_size=3), anything),
+    "traits": st.one_of(st.dictionaries(texts, anything, max_size=3), anything),
+    "timestamp": st.one_of(st.datetimes().map(datetime.isoformat), anything),
+}
+OTHERS = ("anonymousId", "messageId", "previousId", "groupId", "name", "context", "sentAt")
+sent = st.one_of(
+    anything,
+    st.fixed_dictionaries(
+        FIELDS,
+        optional=dict.fromkeys((*OTHERS, "originalTimestamp", "receivedAt", "batch"), anything),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(sent, st.booleans())
+def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -> None:
+    """No JSON raises anything but a refusal; what is accepted is kept as it was sent."""
+    for item in unfold_batch(raw):
+        try:
+            message = parsed(as_json(item)[0], by_message=by_message)
+        except MessageRejectedError as error:
+            assert error.field
+            assert error.field in error.reason
+            continue
+        assert isinstance(item, dict)
+        named = message.type in {MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN}
+        data = item.get("properties" if named else "traits") or {}
+        assert message.data == data
+        assert read_body(message.type, message.body) == (data, item.get("context") or {})
+        assert message.timestamp <= message.received_at
+        assert message.timestamp.tzinfo is UTC
+
+
+@given(st.sampled_from(MessageType), st.dictionaries(texts, anything, max_size=4))
+def test_a_body_of_our_own_is_read_like_a_senders(type_: MessageType, data: Raw) -> None:
+    """What a step says comes back as it was said."""
+    assert read_body(type_, stored_body(type_, data)) == (data, {})
+
+
+@pytest.mark.parametrize("body", [b"", b"7", b"{}", b'{"properties": 7, "context": []}'])
+def test_a_body_without_data_is_empty(body: bytes) -> None:
+    """A husk, or what another version stored, has neither data nor context."""
+    assert read_body(MessageType.TRACK, body) == ({}, {})

@@ -1,0 +1,285 @@
+"""Small worlds for tests: an engine on a real store and a frozen clock, told about in minutes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
+
+from pydantic import JsonValue
+
+from whereupon.codec import encode
+from whereupon.decisions import Decision
+from whereupon.engine import Engine
+from whereupon.ingesting import Ingested
+from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.replay import FrozenClock
+from whereupon.rulefiles import parse_rule_file
+from whereupon.rules import EventPlan, Guard, Rule, Rulebook, Segment
+from whereupon.state import Delivery, Device, Entry, Person, StoredMessage
+from whereupon.stores import MemoryStore, open_store
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = 60
+DAY = 24 * HOUR
+
+File = dict[str, JsonValue]
+
+
+def after(minutes: float) -> datetime:
+    """That long after noon."""
+    return NOON + timedelta(minutes=minutes)
+
+
+def campaign(name: str, when: JsonValue, **keys: JsonValue) -> File:
+    """A campaign's file that lets everybody in every time and sends a push, unless told otherwise."""
+    usual: File = {
+        "campaign": name,
+        "description": "Somebody did something.",
+        "when": when,
+        "reentry": "every_time",
+        "whereupon": [{"send": "push", "title": "Hello"}],
+    }
+    return usual | keys
+
+
+def broadcast(name: str, when: JsonValue, **keys: JsonValue) -> File:
+    """A broadcast's file."""
+    usual: File = {
+        "broadcast": name,
+        "description": "Something happened.",
+        "when": when,
+        "whereupon": [{"send": "push", "title": "Hello"}],
+    }
+    return usual | keys
+
+
+def segment(name: str, **who: JsonValue) -> File:
+    """A segment's file."""
+    return {"segment": name, "description": "Some people.", "who": who}
+
+
+def guard(name: str, actions: list[JsonValue], **keys: JsonValue) -> File:
+    """A guard's file."""
+    return {"guard": name, "description": "Who may.", "actions": actions, **keys}
+
+
+def book_of(*files: File) -> Rulebook:
+    """The rulebook of these files, which must be in order."""
+    segments = {str(file["segment"]): file["who"] for file in files if "segment" in file}
+    values = []
+    for file in files:
+        stem = str(next(iter(file.values())))
+        value, problems = parse_rule_file(dict(file), stem=stem, segments=segments)
+        assert not problems, problems
+        values.append(value)
+    return Rulebook(
+        rules=tuple(value for value in values if isinstance(value, Rule)),
+        segments={value.id: value for value in values if isinstance(value, Segment)},
+        guards=tuple(value for value in values if isinstance(value, Guard)),
+        events=tuple(value for value in values if isinstance(value, EventPlan)),
+    )
+
+
+class Said(TypedDict, total=False):
+    """What every message may say besides its own.
+
+    Attributes:
+        at: when it happened; now by default.
+        arrives: when it arrives; never before what arrived last, by default when it happened.
+    """
+
+    at: float
+    arrives: float
+    anonymous: str
+    message_id: str
+    source: str
+    context: JsonValue
+
+
+@dataclass
+class World:
+    """An engine, its rules and its clock."""
+
+    files: list[File] = field(default_factory=list)
+    store: object = "memory://"
+    clock: FrozenClock = field(default_factory=lambda: FrozenClock(NOON))
+
+    def __post_init__(self) -> None:
+        self.home = open_store(self.store)
+        self.engine = self._open()
+        self.decided: list[Decision] = []
+
+    def _open(self) -> Engine:
+        return Engine(self.home, book_of(*self.files), clock=self.clock)
+
+    def reword(self, *files: File) -> None:
+        """Go on with other rules on the same store."""
+        self.files = list(files)
+        self.engine = self._open()
+
+    # --- what happens -------------------------------------------------------------------------
+
+    def send(self, type_: str, user: str | None, body: File, said: Said) -> Ingested:
+        """Let one message arrive."""
+        at = said.get("at")
+        arrives = said.get("arrives", at)
+        if arrives is not None:
+            self.clock.move_to(after(arrives))
+        wire: File = {"type": type_, "userId": user, "anonymousId": said.get("anonymous"), **body}
+        wire["timestamp"] = None if at is None else after(at).isoformat()
+        wire["messageId"] = said.get("message_id")
+        wire["context"] = said.get("context")
+        told = self.engine.ingest([wire], source=said.get("source", "server"))
+        self.decided += told.decisions
+        assert not told.rejected, told.rejected
+        return told
+
+    def track(
+        self,
+        event: str,
+        user: str | None = None,
+        properties: JsonValue = None,
+        **said: Unpack[Said],
+    ) -> Ingested:
+        """Somebody does something."""
+        return self.send("track", user, {"event": event, "properties": properties}, said)
+
+    def identify(
+        self, user: str | None = None, traits: JsonValue = None, **said: Unpack[Said]
+    ) -> Ingested:
+        """Somebody says who they are."""
+        return self.send("identify", user, {"traits": traits}, said)
+
+    def alias(self, user: str, previous: str, **said: Unpack[Said]) -> Ingested:
+        """Two ids are one person's."""
+        return self.send("alias", user, {"previousId": previous}, said)
+
+    def group(
+        self, user: str, group: str, traits: JsonValue = None, **said: Unpack[Said]
+    ) -> Ingested:
+        """Somebody belongs to something."""
+        return self.send("group", user, {"groupId": group, "traits": traits}, said)
+
+    def run(self, until: float) -> None:
+        """Let time pass, and do what comes due."""
+        self.clock.move_to(after(until))
+        self.decided += self.engine.run_due().decisions
+
+    # --- what became of it --------------------------------------------------------------------
+
+    @property
+    def verdicts(self) -> list[tuple[str | None, str, str]]:
+        """Person, rule, and ``entered`` or the reason, of every decision so far."""
+        return [(d.person, d.rule, d.reason or d.outcome.value) for d in self.decided]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """``entered`` or the reason, of every decision so far."""
+        return [outcome for _, _, outcome in self.verdicts]
+
+    @property
+    def entered(self) -> list[str]:
+        """The messages that let somebody in, in the order of deciding."""
+        return [d.message_id for d in self.decided if d.reason is None]
+
+    @property
+    def memory(self) -> MemoryStore:
+        """The store, which is in memory."""
+        assert isinstance(self.home, MemoryStore)
+        return self.home
+
+    def person(self, user: str) -> Person | None:
+        """Somebody, if they are known."""
+        with self.home.session() as session:
+            found = session.identifiers([user], [])
+            persons = session.persons([known.key for known in found])
+        return persons[0] if persons else None
+
+    def attributes(self, user: str) -> Mapping[str, JsonValue]:
+        """What is known of somebody."""
+        person = self.person(user)
+        assert person is not None
+        return person.attributes
+
+    def messages(self) -> dict[str, StoredMessage]:
+        """Every message that is recorded, by its id."""
+        return {stored.message_id: stored for stored in self.memory.shelves.messages.values()}
+
+    def owners(self) -> dict[str, str | None]:
+        """Whose every recorded message is: a user id, or None while it waits or is nobody's."""
+        persons = self.memory.shelves.persons
+        return {
+            message_id: persons[stored.owner].user_id if stored.owner in persons else None
+            for message_id, stored in self.messages().items()
+        }
+
+    def entries(self) -> list[Entry]:
+        """Every entry, oldest first."""
+        return [entry for _, entry in sorted(self.memory.shelves.entries.items())]
+
+    def deliveries(self) -> list[Delivery]:
+        """Every delivery, oldest first."""
+        return [*reversed(self.engine.deliveries(limit=1000))]
+
+    def titles(self) -> list[JsonValue]:
+        """The titles of every delivery, oldest first."""
+        return [delivery.content.get("title") for delivery in self.deliveries()]
+
+    def devices(self) -> dict[str, Device]:
+        """Every device by its token."""
+        return dict(self.memory.shelves.devices)
+
+    def requests(self) -> list[tuple[str, str, str | None]]:
+        """Action, outcome and reason of every request, oldest first."""
+        asked = reversed(self.engine.requests(limit=1000))
+        return [(request.action, request.outcome.value, request.reason) for request in asked]
+
+
+def world(*files: File, store: object = "memory://") -> World:
+    """A world under these rules."""
+    return World(list(files), store)
+
+
+def message(  # noqa: PLR0913 - a message has that many parts
+    message_id: str,
+    *,
+    type_: MessageType = MessageType.TRACK,
+    name: str = "",
+    user: str | None = None,
+    anonymous: str | None = None,
+    target: str | None = None,
+    at: float = 0,
+    arrives: float | None = None,
+    source: Source = Source.SERVER,
+    origin: Origin = Origin.LIVE,
+    data: Mapping[str, JsonValue] | None = None,
+    context: Mapping[str, JsonValue] | None = None,
+) -> Message:
+    """A message as a value."""
+    data, context = dict(data or {}), dict(context or {})
+    key = "properties" if type_ in {MessageType.TRACK, MessageType.PAGE} else "traits"
+    return Message(
+        message_id=message_id,
+        type=type_,
+        name=name,
+        user_id=user,
+        anonymous_id=anonymous,
+        target_id=target,
+        timestamp=after(at),
+        received_at=after(at if arrives is None else arrives),
+        original_timestamp=after(at),
+        source=source,
+        origin=origin,
+        data=data,
+        context=context,
+        body=encode({key: data, "context": context}),
+    )
+
+
+def decided(told: Iterable[object]) -> list[tuple[str, str | None, str, str]]:
+    """Message, person, rule and outcome of every decision among what was told."""
+    return [
+        (d.message_id, d.person, d.rule, d.reason or d.outcome.value)
+        for d in told
+        if isinstance(d, Decision)
+    ]
