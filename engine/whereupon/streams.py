@@ -6,6 +6,7 @@ reported with its number, and the rest is read.
 """
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,9 @@ from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages import Message, Origin, Source
 from whereupon.times import EPOCH, parse_instant
 from whereupon.wire import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, Arrival, parse_message, unfold_batch
+
+MAX_LINE_BYTES = MAX_BATCH_BYTES + MAX_MESSAGE_BYTES
+"""A batch at its limit, and what its wrapping and spaces may add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,16 @@ class StreamReader:
         """The messages of one file (``.gz`` is unpacked); raises `StreamError` if it cannot be read."""
         try:
             with _open(path) as file:
-                for number, line in enumerate(file, start=1):
+                for number, (line, size) in enumerate(_lines(file), start=1):
                     if self.progress is not None:
-                        self.progress(len(line))
-                    if line.strip():
+                        self.progress(size)
+                    if size > MAX_LINE_BYTES:
+                        yield _too_large(path.name, number, size)
+                    elif line.strip():
                         yield from self._line(path.name, number, line)
-        except OSError as error:
-            raise StreamError(path=str(path), reason=error.strerror or str(error)) from error
+        except (OSError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StreamError(path=str(path), reason=reason) from error
 
     def _line(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
         try:
@@ -72,8 +79,8 @@ class StreamReader:
         received = raw.get("receivedAt") if isinstance(raw, dict) else None
         for place, item in enumerate(items):
             try:
-                if len(items) > 1 and isinstance(item, dict) and received is not None:
-                    item = {"receivedAt": received, **item}
+                if isinstance(item, dict) and received is not None:
+                    item = {"receivedAt": received, **item}  # noqa: PLW2901 - the batch's, too
                 arrival = self._arrival(item, f"{number}:{place}", line, size)
                 message = parse_message(item, arrival)
             except MessageRejectedError as error:
@@ -99,11 +106,25 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Each line and its size; of one that is too large, only the end, so that memory stays small."""
+    size = 0
+    last = b""
+    while piece := file.readline(MAX_LINE_BYTES + 1):
+        last, size = piece, size + len(piece)
+        if piece.endswith(b"\n"):
+            yield piece, size
+            size = 0
+    if size:
+        yield last, size
+
+
+def _too_large(stream: str, number: int, size: int) -> BadLine:
+    reason = f"the line has {size} bytes; {MAX_LINE_BYTES} are allowed"
+    return BadLine(stream, number, "message-too-large", reason)
+
+
 def _decoded(line: bytes, *, first: bool) -> JsonValue:
-    if len(line) > MAX_BATCH_BYTES + MAX_MESSAGE_BYTES:
-        raise MessageRejectedError(
-            code="message-too-large", field="message", reason=f"the line has {len(line)} bytes"
-        )
     try:
         return decode(line.removeprefix(b"\xef\xbb\xbf") if first else line)
     except JsonError as error:
