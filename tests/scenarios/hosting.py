@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from whereupon import Engine
 from whereupon.codec import encode
-from whereupon.rules import Rule, Rulebook
 from whereupon.rulefiles import parse_rule_file
+from whereupon.rules import Rule, Rulebook
 from whereupon.stores.memory import MemoryStore
 
 ROOT = Path(__file__).resolve().parents[2]

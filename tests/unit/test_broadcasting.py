@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
 from tests.scenarios.hosting import NOON, book, news
+
 from whereupon import Engine, UnknownNameError
 from whereupon.decisions import Decision, Outcome, Reason
 from whereupon.pipeline import AUDIENCE_CHUNK
@@ -99,7 +99,12 @@ def test_a_restart_neither_forgets_nor_repeats_a_scheduled_broadcast(tmp_path: P
 
 
 def _triggered() -> Rulebook:
-    return book(news(when="Price Dropped", who={"logic": {"==": [{"var": "properties.city"}, {"var": "person.city"}]}}))
+    return book(
+        news(
+            when="Price Dropped",
+            who={"logic": {"==": [{"var": "properties.city"}, {"var": "person.city"}]}},
+        )
+    )
 
 
 def test_an_event_from_a_server_starts_a_broadcast_to_those_it_is_meant_for() -> None:

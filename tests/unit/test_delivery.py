@@ -45,6 +45,7 @@ def _outbox(engine: Engine) -> list[tuple[DeliveryState, int, datetime]]:
 
 @pytest.fixture
 def clock() -> FrozenClock:
+    """Noon, until a test moves it."""
     return FrozenClock(NOON)
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
 from tests.scenarios.hosting import NOON, written
+
 from whereupon.errors import StreamError
 from whereupon.messages import Message, Origin, Source
 from whereupon.streams import MAX_LINE_BYTES, BadLine, StreamReader

@@ -85,7 +85,7 @@ def test_waking_during_a_round_makes_another_follow_it() -> None:
     rounds = _Rounds()
     with _started(rounds) as waker:
         assert rounds.reach(1)
-        rounds.answer = lambda count: waker.wake() if count == 2 else None  # type: ignore[func-returns-value]
+        rounds.answer = lambda count: waker.wake() if count == 2 else None
         waker.wake()
         assert rounds.reach(3)
 
@@ -115,7 +115,7 @@ def test_a_round_that_fails_does_not_end_the_waking() -> None:
             message = "the database is away"
             raise OSError(message)
 
-    rounds.answer = answer  # type: ignore[assignment]
+    rounds.answer = answer
     with _started(rounds) as waker:
         assert rounds.reach(1)
         waker.wake()
