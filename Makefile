@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: help demo test check lint bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,8 +27,26 @@ $(VENV)/stamp-check: $(VENV)/stamp-test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench --group check
 	@touch $@
 
+demo: $(VENV)/stamp-run
+	@$(BIN)/whereupon replay fixtures/streams/anonymous-shopping.jsonl
+	@$(BIN)/whereupon replay fixtures/streams/source-story.jsonl
+
 test: $(VENV)/stamp-test
 	$(BIN)/python -m pytest
+
+check: test lint
+
+# All of `check` but the tests.
+lint: $(VENV)/stamp-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/whereupon lint rules
+	$(BIN)/whereupon test rules
+
+bench: $(VENV)/stamp-test
+	$(BIN)/python -m tests.benchmarks.replay_floor
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ from whereupon.broadcasting import schedule_broadcasts
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatched, Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import MessageRejectedError, UnknownNameError
-from whereupon.explaining import Explanation, explain
+from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Folded, Settings
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import Ingested, answer, as_source, read_batch
@@ -341,7 +341,7 @@ class Engine:
             cursor=0,
             facts={
                 "timestamp": format_instant(now),
-                "properties": as_json(dict(properties or {})),
+                "properties": as_json(dict(properties or {}))[0],
                 "context": {},
             },
         )
@@ -397,17 +397,9 @@ class Engine:
         Raises:
             UnknownNameError: nobody is known by that id.
         """
-        with self.store.session() as session:
-            known = session.identifiers([person], [])
-            if not known:
-                raise UnknownNameError(kind="person", name=person)
-            decided = session.decided(known[0].key, rule, limit)
         current = self.pipeline.index.by_id.get(rule)
-        return [
-            explanation
-            for message, verdict in decided
-            for explanation in explain(verdict, message, person, rule, current)
-        ]
+        with self.store.session() as session:
+            return explain_rule(session, person, rule, current, limit)
 
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""

@@ -8,6 +8,8 @@ from pydantic import JsonValue
 
 from whereupon.codec import encode
 from whereupon.decisions import Decision, Outcome, Reason
+from whereupon.errors import UnknownNameError
+from whereupon.ports import Session
 from whereupon.rules import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
 from whereupon.state import Entry, Skips, SkipVerdict, StoredMessage
 from whereupon.times import format_duration, format_instant
@@ -34,6 +36,28 @@ class Explanation:
     retroactive: bool
     reworded: bool
     sentence: str
+
+
+def explain_rule(
+    session: Session, person: str, rule_id: str, rule: Rule | None, limit: int
+) -> list[Explanation]:
+    """Why somebody did, or did not, enter a rule: one explanation a message, newest first.
+
+    Args:
+        person: one of their user ids.
+        rule: as the rulebook words it now, if it still has it.
+
+    Raises:
+        UnknownNameError: nobody is known by that id.
+    """
+    known = session.identifiers([person], [])
+    if not known:
+        raise UnknownNameError(kind="person", name=person)
+    return [
+        explanation
+        for message, verdict in session.decided(known[0].key, rule_id, limit)
+        for explanation in explain(verdict, message, person, rule_id, rule)
+    ]
 
 
 def explain(

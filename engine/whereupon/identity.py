@@ -10,10 +10,11 @@ every message, and a row for each would say nothing more.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from whereupon.state import Claim
+from whereupon.messages import MessageType
+from whereupon.state import Claim, StoredMessage
 from whereupon.times import earlier, later
 
 
@@ -23,6 +24,14 @@ class IdentityPolicy:
 
     retention: timedelta = timedelta(days=30)
     late_window: timedelta = timedelta(minutes=5)
+
+
+def claimed_by(message: StoredMessage) -> tuple[str, ...]:
+    """The anonymous ids that a message claims: its own, and an alias's previous id."""
+    if message.user_id is None:
+        return ()
+    aliased = message.target_id if message.type is MessageType.ALIAS else None
+    return tuple(name for name in (message.anonymous_id, aliased) if name is not None)
 
 
 def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -> Claim | None:
@@ -67,10 +76,10 @@ def _inside(run: Claim, claim: Claim, moments: Sequence[datetime]) -> tuple[Clai
         return (run,)
     last_before = max((m for m in moments if run.since <= m < claim.since), default=run.since)
     first_after = min((m for m in moments if claim.since < m <= run.until), default=run.until)
-    head = replace(run, until=last_before)
+    head = run._replace(until=last_before)
     if first_after <= claim.since:
         return (head, claim)
-    return (head, claim, replace(run, since=first_after))
+    return (head, claim, run._replace(since=first_after))
 
 
 def _joined(
@@ -79,9 +88,9 @@ def _joined(
     merged = claim
     if before and _continues(before[-1], merged, policy):
         last = before.pop()
-        merged = replace(last, until=merged.until)
+        merged = last._replace(until=merged.until)
     if after and _continues(merged, after[0], policy):
-        merged = replace(merged, until=after.pop(0).until)
+        merged = merged._replace(until=after.pop(0).until)
     return (*before, merged, *after)
 
 

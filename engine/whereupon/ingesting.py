@@ -59,19 +59,21 @@ def read_batch(
 ) -> Reading:
     """Read the host's wire-form messages; a ``batch`` body among them counts as its items."""
     reading = Reading()
+    arrival = Arrival(received_at, source, new_id, origin)
     for index, raw in enumerate(_items(batch)):
-        arrival = Arrival(received_at, source, new_id(), origin, corrects_by=received_at)
         try:
-            if index >= MAX_BATCH_MESSAGES:
-                raise MessageRejectedError(
-                    code="batch-too-large",
-                    field="batch",
-                    reason=f"a batch has at most {MAX_BATCH_MESSAGES} messages; send the rest again",
-                )
-            reading.messages.append(parse_message(as_json(raw), arrival))
+            _check_size(index)
+            value, arrival.sent_as = as_json(raw)
+            reading.messages.append(parse_message(value, arrival))
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading
+
+
+def _check_size(index: int) -> None:
+    if index >= MAX_BATCH_MESSAGES:
+        reason = f"a batch has at most {MAX_BATCH_MESSAGES} messages; send the rest again"
+        raise MessageRejectedError(code="batch-too-large", field="batch", reason=reason)
 
 
 def _items(batch: Iterable[object]) -> Iterable[object]:

@@ -4,15 +4,14 @@ The index is made once a rulebook; its cost for a message does not grow with rul
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 from whereupon.codec import encode
 from whereupon.conditions import Condition
 from whereupon.messages import MessageType
 from whereupon.rules import (
-    EveryTime,
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
@@ -22,20 +21,16 @@ from whereupon.rules import (
     Rulebook,
     RuleKind,
     Segment,
+    SetAttributes,
     TrackEvent,
 )
 from whereupon.times import ZERO
 
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Past events that a rule asks about: their names, and how far back (None: all)."""
-
-    names: frozenset[str]
-    within: timedelta | None
-
+Watch: TypeAlias = Mapping[str, timedelta | None]
+"""Past events that are asked about: by name, how far back (None: all)."""
 
 _CACHED_NAMES = 10_000
+_NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
 
 _MessageName = tuple[MessageType, str]
 
@@ -55,15 +50,27 @@ class RuleIndex:
         )
         for rule in book.rules:
             self._enrol(rule)
+        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
+        self._wordings = book.rules
+        self._look_out()
+
+    def learn(self, wording: Rule) -> None:
+        """Also look out for what an older wording of a rule, which people still follow, asks about."""
+        self._wordings = (*self._wordings, wording)
+        self._look_out()
+
+    def _look_out(self) -> None:
         self.watched_segments = self._watched_segments()
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
         self.exit_names = frozenset(
             leave.event
-            for rule in book.rules
+            for rule in self._wordings
             for leave in rule.exits
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
+        self._led_cache: dict[str, tuple[Sequence[Rule], Watch]] = {}
+        self._silent_cache: dict[_MessageName, bool] = {}
         self._watch_cache: dict[_MessageName, Watch] = {}
 
     def _enrol(self, rule: Rule) -> None:
@@ -81,22 +88,19 @@ class RuleIndex:
             if isinstance(trigger, OnSegment)
         } | {
             leave.segment
-            for rule in self.book.rules
+            for rule in self._wordings
             for leave in rule.exits
             if isinstance(leave, ExitOnLeaving)
         }
         return tuple(self.segments[name] for name in sorted(names) if name in self.segments)
 
     def _watch(self, rule: Rule) -> Watch:
-        asked = _watch_of([rule.who, *_exit_conditions(rule)])
-        exits = {leave.event for leave in rule.exits if isinstance(leave, ExitOnEvent)}
-        return Watch(asked.names | exits, asked.within)
+        exits = {leave.event: ZERO for leave in rule.exits if isinstance(leave, ExitOnEvent)}
+        return _merged([_watch_of([rule.who, *_exit_conditions(rule)]), exits])
 
     def _counted_names(self) -> frozenset[str]:
-        names = set(self.segment_watch.names)
-        for rule in self.book.rules:
-            names |= self._watch(rule).names
-        return frozenset(names)
+        watches = [self.segment_watch, *(self._watch(rule) for rule in self._wordings)]
+        return frozenset(_merged(watches))
 
     def wording_of(self, rule: Rule) -> bytes:
         """The rule's wording for keeping: its source, and the segments that it may refer to."""
@@ -105,66 +109,100 @@ class RuleIndex:
 
     def naming(self, type_: MessageType, name: str) -> Sequence[Rule]:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
-        exact = self._exact.get((type_, name), ())
-        if not self._prefixed:
-            return exact
+        place = (type_, name)
+        named = self._naming_cache.get(place)
+        if named is None:
+            named = self._find_naming(type_, name)
+            if len(self._naming_cache) < _CACHED_NAMES:
+                self._naming_cache[place] = named
+        return named
+
+    def _find_naming(self, type_: MessageType, name: str) -> tuple[Rule, ...]:
+        exact = self._exact.get((type_, name), [])
         prefixed = [
             rule
             for of_type, prefix, rule in self._prefixed
             if of_type is type_ and name.startswith(prefix) and rule not in exact
         ]
-        return [*exact, *prefixed]
+        return tuple({rule.id: rule for rule in (*exact, *prefixed)}.values())
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
-        return any(rule.kind is RuleKind.BROADCAST for rule in self.naming(type_, name))
+        rules = self.naming(type_, name)
+        return bool(rules) and any(rule.kind is RuleKind.BROADCAST for rule in rules)
 
-    def led_to_by(self, rule: Rule) -> list[Rule]:
-        """The rule, and every rule that its steps may lead to."""
+    def led_to_by(self, rule: Rule) -> tuple[Sequence[Rule], Watch]:
+        """The rule and every rule that its steps may lead to, and what they ask of the past."""
+        found = self._led_cache.get(rule.digest)
+        if found is None:
+            rules = [rule, *(led for led in self._led_to_by(rule) if led.id != rule.id)]
+            found = self._led_cache[rule.digest] = (rules, self.watch_of(rules))
+        return found
+
+    def _led_to_by(self, rule: Rule) -> list[Rule]:
         said = [
             (MessageType.TRACK, step.event) for step in rule.steps if isinstance(step, TrackEvent)
         ]
-        return [rule, *(found for found in self.reachable(said) if found.id != rule.id)]
+        if any(isinstance(step, SetAttributes) for step in rule.steps):
+            said.append((MessageType.IDENTIFY, ""))
+        return self.reachable(said)
+
+    def is_silent(self, type_: MessageType, name: str) -> bool:
+        """Whether such a message means nothing to any rule: it is recorded, and that is all."""
+        place = (type_, name)
+        silent = self._silent_cache.get(place)
+        if silent is None:
+            silent = (
+                type_ in _NAMED
+                and not self.naming(type_, name)
+                and name not in self.counted_names
+                and name not in self.exit_names
+            )
+            if len(self._silent_cache) < _CACHED_NAMES:
+                self._silent_cache[place] = silent
+        return silent
 
     def watch_for(self, type_: MessageType, name: str) -> Watch:
         """The past events that such a message may make rules ask about."""
         place = (type_, name)
         watch = self._watch_cache.get(place)
         if watch is None:
-            watch = self.watch_of(self.reachable([place]))
+            rules = self.reachable([place])
+            watch = self.watch_of(rules)
             if len(self._watch_cache) < _CACHED_NAMES:
                 self._watch_cache[place] = watch
         return watch
 
-    def watch_of(self, rules: Iterable[Rule]) -> Watch:
-        """The past events that these rules, and the watched segments, ask about together."""
-        watches = [self.segment_watch, *(self._watch(rule) for rule in rules)]
-        asking = [watch for watch in watches if watch.names]
-        names = frozenset[str]().union(*(watch.names for watch in asking))
-        spans = [watch.within for watch in asking]
-        if None in spans:
-            return Watch(names, None)
-        return Watch(names, max((span for span in spans if span is not None), default=ZERO))
+    def watch_of(self, rules: Sequence[Rule]) -> Watch:
+        """The past events that these rules ask about together."""
+        watches = [self._watch(rule) for rule in rules]
+        if any(self._changes_segments(rule) for rule in rules):
+            watches.append(self.segment_watch)
+        return _merged(watches)
+
+    def _changes_segments(self, rule: Rule) -> bool:
+        """Whether the rule has to do with segments being entered or left, as cause or as effect."""
+        return rule in self.on_segment or any(isinstance(s, SetAttributes) for s in rule.steps)
 
     def reachable(self, names: Iterable[_MessageName]) -> list[Rule]:
-        """Every rule that these messages may lead to, through `track` steps and segments too."""
-        found: dict[str, Rule] = {rule.id: rule for rule in self.on_segment}
-        ahead = [*found.values()]
+        """Every rule that these messages may lead to, through their steps too."""
+        found: dict[str, Rule] = {}
+        ahead: list[Rule] = []
         for type_, name in names:
             ahead += self.naming(type_, name)
+            if type_ not in _NAMED or name in self.segment_watch:
+                ahead += self.on_segment
         while ahead:
             rule = ahead.pop()
+            if rule.id in found:
+                continue
             found[rule.id] = rule
             for step in rule.steps:
                 if isinstance(step, TrackEvent):
-                    next_rules = self.naming(MessageType.TRACK, step.event)
-                    ahead += [later for later in next_rules if later.id not in found]
+                    ahead += self.naming(MessageType.TRACK, step.event)
+                elif isinstance(step, SetAttributes):
+                    ahead += self.on_segment
         return list(found.values())
-
-
-def remembers(rule: Rule) -> bool:
-    """Whether deciding the rule needs a person's earlier entries."""
-    return rule.kind is RuleKind.CAMPAIGN and not isinstance(rule.reentry, EveryTime)
 
 
 def _exit_conditions(rule: Rule) -> list[Condition]:
@@ -173,8 +211,14 @@ def _exit_conditions(rule: Rule) -> list[Condition]:
 
 def _watch_of(conditions: Iterable[Condition]) -> Watch:
     asked = [performed for condition in conditions for performed in condition.performed]
-    names = frozenset(performed.event for performed in asked)
-    spans = [performed.within for performed in asked]
-    if any(span is None for span in spans):
-        return Watch(names, None)
-    return Watch(names, max((span for span in spans if span is not None), default=ZERO))
+    return _merged([{performed.event: performed.within} for performed in asked])
+
+
+def _merged(watches: Iterable[Watch]) -> Watch:
+    """What several ask about, each name as far back as any of them does."""
+    merged: dict[str, timedelta | None] = {}
+    for watch in watches:
+        for name, span in watch.items():
+            known = merged.get(name, ZERO)
+            merged[name] = None if span is None or known is None else max(span, known)
+    return merged

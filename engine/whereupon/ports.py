@@ -84,7 +84,7 @@ class Session(Protocol):
         ...
 
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
-        """Those of the ids that are recorded already."""
+        """Those of the ids that are recorded already, or were until they were erased."""
         ...
 
     def identifiers(
@@ -117,8 +117,10 @@ class Session(Protocol):
         """Track messages that the needs name, by timestamp then key."""
         ...
 
-    def past_entries(self, rules: Collection[str], person_keys: Collection[int]) -> list[PastEntry]:
-        """Entries, running or ended, of these persons in these rules."""
+    def past_entries(
+        self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
+    ) -> list[PastEntry]:
+        """Entries, running or ended, of these persons in these rules, by messages from ``since`` on."""
         ...
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:

@@ -86,6 +86,9 @@ BUILT_IN = (
     Action(ActionName.MERGE_PEOPLE, ()),
 )
 
+ERASING = frozenset({ActionName.DELETE_PERSON, ActionName.SUPPRESS_PERSON})
+"""The actions that leave nothing of a person."""
+
 DELIVERY_METRICS = frozenset(
     {"delivered", "opened", "clicked", "converted", "bounced", "dropped", "deferred", "spammed"}
 )

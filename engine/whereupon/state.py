@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -54,8 +54,7 @@ class Person:
     stamps: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A run of claims of one anonymous id by one person, with nobody else's between.
 
     Attributes:
@@ -70,8 +69,7 @@ class Claim:
     message_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(NamedTuple):
     """A recorded message, as much of it as the fold may need again.
 
     Attributes:
@@ -113,8 +111,7 @@ class EntryState(StrEnum):
     EXITED = "exited"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One person's run through one rule's steps.
 
     Attributes:

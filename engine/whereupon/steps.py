@@ -4,7 +4,7 @@ Pure: what the steps ask for comes back as effects, in order; carrying them out 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import TypeAlias, assert_never
@@ -17,6 +17,8 @@ from whereupon.templates import Content, TemplateError, render_content
 from whereupon.times import format_instant, later
 
 UNSUBSCRIBED = "unsubscribed"
+ENTRANT = "entrant"
+"""Among an entry's facts once its person was merged: the user id by which they had entered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,10 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
     if entry.position >= len(rule.steps):
         return end(entry, EntryState.COMPLETED), None
     step = rule.steps[entry.position]
-    behind = replace(entry, position=entry.position + 1)
+    behind = entry._replace(position=entry.position + 1)
     match step:
         case Wait(duration):
-            return replace(behind, due_at=later(now, duration)), None
+            return behind._replace(due_at=later(now, duration)), None
         case Leave():
             return end(behind, EntryState.EXITED), None
         case Send():
@@ -73,16 +75,17 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
 def end(entry: Entry, state: EntryState) -> Entry:
     """The entry, ended; a slot that only guarded its running is free again."""
     slot = None if entry.slot == "active" else entry.slot
-    return replace(entry, state=state, due_at=None, slot=slot)
+    return entry._replace(state=state, due_at=None, slot=slot)
 
 
 def step_key(entry: Entry, person: Person) -> str:
     """The idempotency key of the entry's next step: 32 hexadecimal digits of a hash.
 
-    It depends on the rule, what opened the entry, whose it is and the step alone, so that every try,
-    every machine and every store gives the same.
+    It depends on the rule, what opened the entry, who entered and the step alone, so that every try,
+    every machine and every store gives the same, before and after a merge.
     """
-    parts = (entry.rule, entry.occasion, person.user_id, str(entry.position))
+    entrant = str(entry.facts.get(ENTRANT, person.user_id))
+    parts = (entry.rule, entry.occasion, entrant, str(entry.position))
     return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 

@@ -19,11 +19,13 @@ from pydantic import JsonValue
 from whereupon.codec import JsonError, decode
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages import Message, Origin, Source
-from whereupon.times import EPOCH, parse_instant
+from whereupon.times import EPOCH
 from whereupon.wire import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, Arrival, parse_message, unfold_batch
 
 MAX_LINE_BYTES = MAX_BATCH_BYTES + MAX_MESSAGE_BYTES
 """A batch at its limit, and what its wrapping and spaces may add."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,68 +38,89 @@ class BadLine:
     message: str
 
 
-@dataclass(slots=True)
 class StreamReader:
     """Reads streams one after another, as one sequence of arrivals.
 
-    Attributes:
+    Args:
         source: the class of sender of every line.
         arrived_at: the arrival of everything, whatever the lines say (an import); None to go by the
             lines (a replay).
         progress: called with the number of bytes of every line, for those who wait.
     """
 
-    source: Source = Source.SERVER
-    origin: Origin = Origin.LIVE
-    arrived_at: datetime | None = None
-    progress: Callable[[int], None] | None = None
-    _clock: datetime = EPOCH
+    def __init__(
+        self,
+        *,
+        source: Source = Source.SERVER,
+        origin: Origin = Origin.LIVE,
+        arrived_at: datetime | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._progress = progress
+        self._place = (b"", 0, 0)
+        self._arrival = Arrival(
+            arrived_at or EPOCH,
+            source,
+            self._derived_id,
+            origin,
+            by_message=True,
+            all_at_once=arrived_at is not None,
+        )
 
     def read(self, path: Path) -> Iterator[Message | BadLine]:
         """The messages of one file (``.gz`` is unpacked); raises `StreamError` if it cannot be read."""
         try:
             with _open(path) as file:
                 for number, (line, size) in enumerate(_lines(file), start=1):
-                    if self.progress is not None:
-                        self.progress(size)
+                    if self._progress is not None:
+                        self._progress(size)
                     if size > MAX_LINE_BYTES:
                         yield _too_large(path.name, number, size)
-                    elif line.strip():
-                        yield from self._line(path.name, number, line)
+                    elif not line.isspace():
+                        yield from self._messages(path.name, number, line)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamError(path=str(path), reason=reason) from error
 
-    def _line(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
+    def _messages(self, stream: str, number: int, line: bytes) -> list[Message | BadLine]:
+        line = line.strip() if number > 1 else line.strip().removeprefix(_BYTE_ORDER_MARK)
         try:
-            raw = _decoded(line, first=number == 1)
+            raw = _decoded(line)
         except MessageRejectedError as error:
-            yield BadLine(stream, number, error.code, error.reason)
-            return
-        items = list(unfold_batch(raw))
-        size = len(line) if len(items) == 1 else 0
-        received = raw.get("receivedAt") if isinstance(raw, dict) else None
+            return [BadLine(stream, number, error.code, error.reason)]
+        items = _items(raw)
+        self._arrival.sent_as = line if items and items[0] is raw else None
+        read: list[Message | BadLine] = []
         for place, item in enumerate(items):
+            self._place = (line, number, place)
             try:
-                if isinstance(item, dict) and received is not None:
-                    item = {"receivedAt": received, **item}  # noqa: PLW2901 - the batch's, too
-                arrival = self._arrival(item, f"{number}:{place}", line, size)
-                message = parse_message(item, arrival)
+                message = parse_message(item, self._arrival)
             except MessageRejectedError as error:
-                yield BadLine(stream, number, error.code, error.reason)
+                read.append(BadLine(stream, number, error.code, error.reason))
                 continue
-            self._clock = max(self._clock, message.received_at)
-            yield message
+            self._arrival.received_at = message.received_at
+            read.append(message)
+        return read
 
-    def _arrival(self, item: JsonValue, place: str, line: bytes, size: int) -> Arrival:
-        said = item if isinstance(item, dict) else {}
-        arrived = _instant(said, "receivedAt")
-        received_at = self.arrived_at
-        if received_at is None:
-            own = arrived or _own_time(said)
-            received_at = max(own, self._clock) if own is not None else self._clock
-        message_id = "" if said.get("messageId") else _derived_id(place, line)
-        return Arrival(received_at, self.source, message_id, self.origin, arrived, size)
+    def _derived_id(self) -> str:
+        """The id of a message that carries none.
+
+        It is of its line's content and place, so that reading the same stream again gives the same.
+        """
+        line, number, place = self._place
+        key = f"{number}:{place}".encode()
+        return f"line-{blake2b(line, key=key, digest_size=12).hexdigest()}"
+
+
+def _items(raw: JsonValue) -> list[JsonValue]:
+    """The messages of a line; those of a batch arrived when the batch did, unless they say else."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("batch"), list):
+        return [raw]
+    received_at = raw.get("receivedAt")
+    return [
+        {"receivedAt": received_at, **item} if received_at and isinstance(item, dict) else item
+        for item in unfold_batch(raw)
+    ]
 
 
 def _open(path: Path) -> BinaryIO:
@@ -108,8 +131,7 @@ def _open(path: Path) -> BinaryIO:
 
 def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Each line and its size; of one that is too large, only the end, so that memory stays small."""
-    size = 0
-    last = b""
+    last, size = b"", 0
     while piece := file.readline(MAX_LINE_BYTES + 1):
         last, size = piece, size + len(piece)
         if piece.endswith(b"\n"):
@@ -124,26 +146,10 @@ def _too_large(stream: str, number: int, size: int) -> BadLine:
     return BadLine(stream, number, "message-too-large", reason)
 
 
-def _decoded(line: bytes, *, first: bool) -> JsonValue:
+def _decoded(line: bytes) -> JsonValue:
     try:
-        return decode(line.removeprefix(b"\xef\xbb\xbf") if first else line)
+        return decode(line)
     except JsonError as error:
         raise MessageRejectedError(
             code="bad-json", field="message", reason=f"the line is no JSON: {error}"
         ) from error
-
-
-def _own_time(said: dict[str, JsonValue]) -> datetime | None:
-    return _instant(said, "timestamp") or _instant(said, "originalTimestamp")
-
-
-def _instant(said: dict[str, JsonValue], field: str) -> datetime | None:
-    value = said.get(field)
-    return None if value is None else parse_instant(value)
-
-
-def _derived_id(place: str, line: bytes) -> str:
-    """The id of a message that carries none: of its line's content and place, so that reading the
-    same stream again gives the same.
-    """
-    return f"line-{blake2b(line, key=place.encode(), digest_size=12).hexdigest()}"

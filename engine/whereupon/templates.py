@@ -14,7 +14,6 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import ClassVar, NoReturn, TypeAlias, Union
 
-import orjson
 from liquid import BoundTemplate, Environment, Expression, Node, RenderContext, Token, Undefined
 from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
 from liquid.exceptions import LiquidError, UndefinedError
@@ -22,6 +21,7 @@ from liquid.filter import with_context
 from liquid.utils import ReadOnlyChainMap
 from pydantic import JsonValue
 
+from whereupon.codec import encode
 from whereupon.times import parse_instant
 
 VARIABLE_ROOTS = ("event", "properties", "context", "person", "timestamp", "type", "now", "today")
@@ -51,7 +51,7 @@ class Template:
     def render(self, data: Mapping[str, JsonValue]) -> str:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
         with _liquid_errors_told():
-            return _compiled(self.source).render(_globals(data))
+            return _compiled(self.source).render(_globals(data, _mentioned(self.source)))
 
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
         """Every variable of the data that the template mentions, in order of their names."""
@@ -116,7 +116,7 @@ class _Object(dict[str, object]):
     """A JSON object among the data, written out as JSON (and not as Python would write it)."""
 
     def __str__(self) -> str:
-        return orjson.dumps(self).decode()
+        return encode(self).decode()
 
 
 class _Missing(Undefined):
@@ -203,9 +203,33 @@ def _compiled(source: str) -> BoundTemplate:
     return _sandbox().from_string(source)
 
 
-def _globals(data: Mapping[str, JsonValue]) -> _Object:
-    shown = _without_nulls(data)
-    now = shown.get("now", shown.get("timestamp"))
+@lru_cache(maxsize=4096)
+def _mentioned(source: str) -> Mapping[str, frozenset[str] | None]:
+    """What a template mentions: of each variable the keys, or None where it is used as a whole."""
+    keys: dict[str, frozenset[str] | None] = {}
+    for path in Template(source).variables():
+        root = str(path[0])
+        known = keys.get(root, frozenset())
+        second = path[1] if len(path) > 1 else None
+        if known is None or not isinstance(second, str):
+            keys[root] = None
+        else:
+            keys[root] = known | {second}
+    return keys
+
+
+def _globals(
+    data: Mapping[str, JsonValue], mentioned: Mapping[str, frozenset[str] | None]
+) -> _Object:
+    """What a template sees of the data: what it mentions, and the time that it is written at."""
+    shown = _Object()
+    for root, keys in mentioned.items():
+        value = data.get(root)
+        if isinstance(value, Mapping) and keys is not None:
+            value = {key: value[key] for key in keys if key in value}
+        if value is not None:
+            shown[root] = _shown(value)
+    now = data.get("now") or data.get("timestamp")
     return shown if now is None else _Object(shown, now=now, today=now)
 
 

@@ -19,6 +19,7 @@ _UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
+_UNIX = re.compile(r"\s*-?\d{9,}(?:\.\d+)?\s*", re.ASCII)
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
 
 
@@ -98,8 +99,10 @@ def parse_instant(value: object) -> datetime | None:
 
 
 def _instant_from_text(text: str) -> datetime | None:
+    if _UNIX.fullmatch(text):  # ISO 8601 would read 1712011200000 as a day of the year 1712
+        return parse_instant(float(text))
     try:
-        instant = datetime.fromisoformat(text.strip())
+        instant = datetime.fromisoformat(text.strip().upper())  # RFC 3339 allows t and z
     except ValueError:
         return _instant_from_number(text)
     if instant.tzinfo is UTC:

@@ -3,15 +3,16 @@
 Sources of the rules: the Segment spec's common fields; the limits and junk ids are those in
 circulation among the hosted products. Every refusal has a stable code and a sentence naming the
 field. Nothing is guessed: what cannot be read is refused, never changed.
+
+The fields are read by hand: a model of the library that reads rule files took five times as long, in
+a place that every message passes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import JsonValue
 
 from whereupon.codec import JsonError, decode, encode
 from whereupon.errors import MessageRejectedError
@@ -35,100 +36,80 @@ JUNK_IDS = frozenset(
 
 _NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
 
-Id = Annotated[str, Field(coerce_numbers_to_str=True)]
-Time = str | Annotated[float, Field(strict=True)] | None
 Object = dict[str, JsonValue]
 
-
-class WireMessage(BaseModel):
-    """One message as it is sent: camelCase, nulls anywhere, ids as text or numbers.
-
-    Unknown fields are normal and are left aside.
-    """
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
-
-    type: MessageType
-    message_id: Id | None = None
-    user_id: Id | None = None
-    anonymous_id: Id | None = None
-    previous_id: Id | None = None
-    group_id: Id | None = None
-    event: str | None = None
-    name: str | None = None
-    timestamp: Time = None
-    original_timestamp: Time = None
-    sent_at: Time = None
-    properties: dict[str, object] | None = None
-    traits: dict[str, object] | None = None
-    context: dict[str, object] | None = None
+_TYPES: dict[object, MessageType] = {type_.value: type_ for type_ in MessageType}
+_LONGEST_JUNK = max(map(len, JUNK_IDS))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrival:
-    """How and when a message came in.
+    """How and when messages come in.
 
     Attributes:
-        message_id: the id to give a message that carries none.
-        corrects_by: the real arrival, by which the sender's clock can be corrected; None where the
-            arrival was made up from the message's own time.
-        size: bytes on the wire, where known; else the size of its JSON counts.
+        received_at: when, unless `by_message` says that the message itself tells; then not before.
+        new_id: gives an id to a message that carries none.
+        by_message: a stream: only the message's own ``receivedAt`` corrects the sender's clock; and it,
+            or else the message's time, is the arrival, unless `all_at_once` (an import).
+        sent_as: the message's bytes as they came, to be kept as they are; None to write them anew.
     """
 
     received_at: datetime
     source: Source
-    message_id: str
+    new_id: Callable[[], str]
     origin: Origin = Origin.LIVE
-    corrects_by: datetime | None = None
-    size: int = 0
+    by_message: bool = False
+    all_at_once: bool = False
+    sent_as: bytes | None = None
 
 
 def parse_message(raw: JsonValue, arrival: Arrival) -> Message:
     """Read one message from its wire form; raises `MessageRejectedError`.
 
-    ``raw`` must hold JSON values only (see `as_json`).
+    ``raw`` must hold JSON values only (see `as_json`). Unknown fields are normal, and are kept in the
+    body; nulls are as good as absent.
     """
-    try:
-        wire = WireMessage.model_validate(raw)
-    except ValidationError as error:
-        raise _rejection(error) from error
-    user_id = _identifier(wire.user_id, "userId")
-    anonymous_id = _identifier(wire.anonymous_id, "anonymousId")
+    if not isinstance(raw, dict):
+        raise _refusal(code="not-an-object", field="message", reason="a message is a JSON object")
+    type_ = _TYPES.get(said) if isinstance(said := raw.get("type"), str) else None
+    if type_ is None:
+        raise _unknown_type(said)
+    user_id = _identifier(raw, "userId")
+    anonymous_id = _identifier(raw, "anonymousId")
     if user_id is None and anonymous_id is None:
-        raise MessageRejectedError(
+        raise _refusal(
             code="missing-id", field="userId", reason="a userId or an anonymousId is required"
         )
-    original, timestamp = _timestamps(wire, arrival)
-    data = (wire.traits if wire.type not in _NAMED else wire.properties) or {}
-    context = wire.context or {}
+    name = _name(raw, type_)
+    data = _object(raw, "properties" if name is not None else "traits")
+    context = _object(raw, "context")
+    original, timestamp, received_at = _timestamps(raw, arrival)
     return Message(
-        message_id=_message_id(wire.message_id, arrival),
-        type=wire.type,
-        name=_name(wire),
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        target_id=_target(wire),
-        timestamp=timestamp,
-        received_at=arrival.received_at,
-        original_timestamp=original,
-        source=arrival.source,
-        origin=arrival.origin,
-        data=cast("Object", data),
-        context=cast("Object", context),  # JSON by the caller's word; looking again is slow
-        body=_body(wire.type, data, context, arrival.size),
+        _message_id(raw) or arrival.new_id(),
+        type_,
+        name or "",
+        user_id,
+        anonymous_id,
+        None if name is not None else _target(raw, type_, user_id),
+        timestamp,
+        received_at,
+        original,
+        arrival.source,
+        arrival.origin,
+        data,
+        context,
+        _body(raw, arrival.sent_as),
     )
 
 
-def as_json(value: object) -> JsonValue:
-    """Turn the host's Python values into plain JSON values; raises `MessageRejectedError`."""
+def as_json(value: object) -> tuple[JsonValue, bytes]:
+    """The host's Python values as plain JSON values, and as bytes; raises `MessageRejectedError`."""
     try:
-        return decode(encode(value))
+        written = encode(value)
+        return decode(written), written
     except JsonError as error:
-        raise MessageRejectedError(
-            code="not-json",
-            field="message",
-            reason=f"the message cannot be written as JSON: {error}",
-        ) from error
+        reason = f"the message cannot be written as JSON: {error}"
+        raise _refusal(code="not-json", field="message", reason=reason) from error
 
 
 def unfold_batch(raw: JsonValue) -> Iterator[JsonValue]:
@@ -144,16 +125,18 @@ def unfold_batch(raw: JsonValue) -> Iterator[JsonValue]:
         if not isinstance(item, dict):
             yield item
             continue
-        whole = {"sentAt": sent_at, **item} if sent_at is not None else dict(item)
-        if isinstance(context, dict):
-            own = whole.get("context")
-            whole["context"] = {**context, **own} if isinstance(own, dict) else context
+        whole = dict(item)
+        if sent_at is not None and whole.get("sentAt") is None:
+            whole["sentAt"] = sent_at
+        own = whole.get("context")
+        if isinstance(context, dict) and (own is None or isinstance(own, dict)):
+            whole["context"] = {**context, **(own or {})}
         yield whole
 
 
 def read_body(message_type: MessageType, body: bytes) -> tuple[Object, Object]:
-    """The data and context of a stored body."""
-    stored = decode(body)
+    """The data and context of a message's body."""
+    stored = decode(body) if body else None
     if not isinstance(stored, dict):
         return {}, {}
     data = stored.get(_data_key(message_type))
@@ -161,136 +144,165 @@ def read_body(message_type: MessageType, body: bytes) -> tuple[Object, Object]:
     return (data if isinstance(data, dict) else {}, context if isinstance(context, dict) else {})
 
 
-def _data_key(message_type: MessageType) -> str:
-    return "properties" if message_type in _NAMED else "traits"
+def stored_body(type_: MessageType, data: Mapping[str, JsonValue]) -> bytes:
+    """The body of a message that did not come by wire; raises `JsonError`."""
+    return encode({"type": type_, _data_key(type_): data})
 
 
-def stored_body(
-    message_type: MessageType, data: Mapping[str, object], context: Mapping[str, object]
-) -> bytes:
-    """Data and context as the store keeps them; raises `JsonError`."""
-    key = _data_key(message_type)
-    return encode({key: data, "context": context} if context else {key: data})
+def _data_key(type_: MessageType) -> str:
+    return "properties" if type_ in _NAMED else "traits"
 
 
-def _body(
-    message_type: MessageType, data: Mapping[str, object], context: Mapping[str, object], size: int
-) -> bytes:
-    try:
-        body = stored_body(message_type, data, context)
-    except JsonError as error:
-        raise MessageRejectedError(
-            code="not-json", field="properties", reason=f"the properties are no JSON: {error}"
-        ) from error
-    if max(len(body), size) > MAX_MESSAGE_BYTES:
-        raise MessageRejectedError(
-            code="message-too-large",
-            field="properties",
-            reason=f"the message has {max(len(body), size)} bytes; {MAX_MESSAGE_BYTES} are allowed",
-        )
+def _refusal(*, code: str, field: str, reason: str) -> MessageRejectedError:
+    return MessageRejectedError(code=code, field=field, reason=reason)
+
+
+def _unknown_type(said: object) -> MessageRejectedError:
+    there_are = f"type is one of {', '.join(MessageType)}"
+    if said is None:
+        return _refusal(code="missing-type", field="type", reason=f"type is missing; {there_are}")
+    return _refusal(code="unknown-type", field="type", reason=there_are)
+
+
+def _body(raw: Object, sent_as: bytes | None) -> bytes:
+    body = sent_as if sent_as is not None else _written(raw)
+    if len(body) > MAX_MESSAGE_BYTES:
+        reason = f"the message has {len(body)} bytes; {MAX_MESSAGE_BYTES} are allowed"
+        raise _refusal(code="message-too-large", field="message", reason=reason)
     return body
 
 
-def _identifier(value: str | None, field: str) -> str | None:
+def _written(raw: Object) -> bytes:
+    try:
+        return encode(raw)
+    except JsonError as error:
+        reason = f"the message cannot be kept as JSON: {error}"
+        raise _refusal(code="not-json", field="message", reason=reason) from error
+
+
+def _object(raw: Object, field: str) -> Object:
+    value = raw.get(field)
     if value is None:
-        return None
-    trimmed = value.strip()
-    if trimmed.casefold() in JUNK_IDS:
+        return {}
+    if not isinstance(value, dict):
+        raise _refusal(code="bad-field", field=field, reason=f"{field} is an object")
+    return value
+
+
+def _text(raw: Object, field: str) -> str | None:
+    """An id as text; numbers count as their digits."""
+    value = raw.get(field)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _refusal(code="bad-field", field=field, reason=f"{field} is a text or a number")
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return str(int(value)) if whole else str(value)
+
+
+def _identifier(raw: Object, field: str) -> str | None:
+    value = raw.get(field)
+    if not isinstance(value, str):
+        value = _text(raw, field)
+        if value is None:
+            return None
+    if len(value) <= _LONGEST_JUNK or value[0].isspace() or value[-1].isspace():
+        trimmed = value.strip()
         if not trimmed:
             return None
-        raise MessageRejectedError(
-            code="junk-id",
-            field=field,
-            reason=f"{field} {value!r} names nobody; send a real id, or none",
-        )
-    if "\0" in value:
-        raise MessageRejectedError(
-            code="bad-character", field=field, reason=f"{field} contains a NUL character"
-        )
-    if len(value) > MAX_ID_BYTES // 4 and len(value.encode("utf-8", "replace")) > MAX_ID_BYTES:
-        raise MessageRejectedError(
-            code="id-too-long", field=field, reason=f"{field} is over {MAX_ID_BYTES} bytes"
-        )
-    return value
-
-
-def _message_id(value: str | None, arrival: Arrival) -> str:
-    if not value:
-        return arrival.message_id
-    if "\0" in value:
-        raise MessageRejectedError(
-            code="bad-character", field="messageId", reason="messageId contains a NUL character"
-        )
-    if len(value) > MAX_MESSAGE_ID_CHARACTERS:
-        raise MessageRejectedError(
-            code="message-id-too-long",
-            field="messageId",
-            reason=f"messageId is over {MAX_MESSAGE_ID_CHARACTERS} characters",
-        )
-    return value
-
-
-def _name(wire: WireMessage) -> str:
-    if wire.type is MessageType.TRACK:
-        name = wire.event
-        if not name or not name.strip():
-            raise MessageRejectedError(
-                code="missing-event", field="event", reason="a track message needs an event name"
+        if trimmed.casefold() in JUNK_IDS:
+            raise _refusal(
+                code="junk-id",
+                field=field,
+                reason=f"{field} {value!r} names nobody; send a real id, or none",
             )
-    elif wire.type in _NAMED:
-        name = wire.name or _page_name(wire)
+    if len(value) > MAX_ID_BYTES // 4 and _bytes(value) > MAX_ID_BYTES:
+        reason = f"{field} is over {MAX_ID_BYTES} bytes"
+        raise _refusal(code="id-too-long", field=field, reason=reason)
+    return value if "\0" not in value else _without_nul(field)
+
+
+def _without_nul(field: str) -> str:
+    raise _refusal(code="bad-character", field=field, reason=f"{field} contains a NUL character")
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _message_id(raw: Object) -> str | None:
+    value = _text(raw, "messageId")
+    if value is not None and len(value) > MAX_MESSAGE_ID_CHARACTERS:
+        reason = f"messageId is over {MAX_MESSAGE_ID_CHARACTERS} characters"
+        raise _refusal(code="message-id-too-long", field="messageId", reason=reason)
+    return value if value is None or "\0" not in value else _without_nul("messageId")
+
+
+def _name(raw: Object, type_: MessageType) -> str | None:
+    """The name of a track, page or screen, which may be empty for the latter two; else None."""
+    if type_ is MessageType.TRACK:
+        field, name = "event", raw.get("event")
+        if name is None or (isinstance(name, str) and not name.strip()):
+            raise _refusal(
+                code="missing-event", field=field, reason="a track message needs an event name"
+            )
+    elif type_ in _NAMED:
+        field, name = "name", raw.get("name") or _page_name(raw)
     else:
-        return ""
-    if "\0" in name:
-        raise MessageRejectedError(
-            code="bad-character", field="event", reason="the name contains a NUL character"
+        return None
+    if not isinstance(name, str):
+        raise _refusal(code="bad-event", field=field, reason=f"{field} is a text")
+    if len(name) > MAX_NAME_BYTES // 4 and _bytes(name) > MAX_NAME_BYTES:
+        raise _refusal(
+            code="name-too-long", field=field, reason=f"{field} is over {MAX_NAME_BYTES} bytes"
         )
-    if len(name) > MAX_NAME_BYTES // 4 and len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
-        raise MessageRejectedError(
-            code="name-too-long", field="event", reason=f"the name is over {MAX_NAME_BYTES} bytes"
-        )
-    return name
+    return name if "\0" not in name else _without_nul(field)
 
 
-def _page_name(wire: WireMessage) -> str:
+def _page_name(raw: Object) -> str:
     """Browser clients may name a page in its properties only (Segment spec, Page)."""
-    name = (wire.properties or {}).get("name")
+    name = _object(raw, "properties").get("name")
     return name if isinstance(name, str) else ""
 
 
-def _target(wire: WireMessage) -> str | None:
-    if wire.type is MessageType.ALIAS:
-        if wire.user_id is None:
-            raise MessageRejectedError(
+def _target(raw: Object, type_: MessageType, user_id: str | None) -> str | None:
+    if type_ is MessageType.ALIAS:
+        if user_id is None:
+            raise _refusal(
                 code="missing-id", field="userId", reason="an alias needs the userId that survives"
             )
-        return _required(wire.previous_id, "previousId")
-    if wire.type is MessageType.GROUP:
-        return _required(wire.group_id, "groupId")
-    return None
+        return _required(raw, "previousId")
+    return _required(raw, "groupId") if type_ is MessageType.GROUP else None
 
 
-def _required(value: str | None, field: str) -> str:
-    checked = _identifier(value, field)
-    if checked is None:
-        raise MessageRejectedError(
-            code="missing-id", field=field, reason=f"{field} is required here"
-        )
-    return checked
+def _required(raw: Object, field: str) -> str:
+    value = _identifier(raw, field)
+    if value is None:
+        raise _refusal(code="missing-id", field=field, reason=f"{field} is required here")
+    return value
 
 
-def _timestamps(wire: WireMessage, arrival: Arrival) -> tuple[datetime | None, datetime]:
-    """The original time, and the corrected one: received - (sent - original), never in the future."""
-    sent_timestamp = _instant(wire.timestamp, "timestamp")
-    original = _instant(wire.original_timestamp, "originalTimestamp") or sent_timestamp
-    sent_at = _instant(wire.sent_at, "sentAt")
-    received_at = arrival.received_at
+def _timestamps(raw: Object, arrival: Arrival) -> tuple[datetime | None, datetime, datetime]:
+    """The original time, the corrected one, and the arrival.
+
+    Corrected is received - (sent - original) where all three are there, else what was sent, else the
+    arrival; and never after the arrival.
+    """
+    said = _instant(raw, "timestamp")
+    original = _instant(raw, "originalTimestamp") or said
+    sent_at = _instant(raw, "sentAt")
+    received_at: datetime = arrival.received_at
+    arrived: datetime | None = received_at
+    if arrival.by_message:
+        arrived = _instant(raw, "receivedAt")
+        if not arrival.all_at_once:
+            received_at = max(arrived or said or original or received_at, received_at)
     if original is None:
-        return None, received_at
-    timestamp = sent_timestamp or original
-    if sent_at is not None and arrival.corrects_by is not None:
-        timestamp = _corrected(arrival.corrects_by, sent_at - original) or timestamp
-    return original, min(timestamp, received_at)
+        return None, received_at, received_at
+    timestamp = said or original
+    if sent_at is not None and arrived is not None:
+        timestamp = _corrected(arrived, sent_at - original) or timestamp
+    return original, min(timestamp, received_at), received_at
 
 
 def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
@@ -300,38 +312,12 @@ def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
         return None
 
 
-def _instant(value: str | float | None, field: str) -> datetime | None:
+def _instant(raw: Object, field: str) -> datetime | None:
+    value = raw.get(field)
     if value is None or value == "":
         return None
     instant = parse_instant(value)
     if instant is None:
-        raise MessageRejectedError(
-            code="bad-timestamp",
-            field=field,
-            reason=f"{field} {value!r} is no time; send ISO 8601, or Unix seconds or milliseconds",
-        )
+        reason = f"{field} {value!r} is no time; send ISO 8601, or Unix seconds or milliseconds"
+        raise _refusal(code="bad-timestamp", field=field, reason=reason)
     return instant
-
-
-_CODES = {"type": "unknown-type", "event": "bad-event", "name": "bad-event"}
-
-
-def _rejection(error: ValidationError) -> MessageRejectedError:
-    """Say of pydantic's first finding which field is at fault and what is accepted there."""
-    finding = error.errors(include_url=False, include_input=False)[0]
-    if not finding["loc"]:
-        return MessageRejectedError(
-            code="not-an-object", field="message", reason="a message is a JSON object"
-        )
-    field = str(finding["loc"][0])
-    if field == "type" and finding["type"] == "missing":
-        return MessageRejectedError(
-            code="missing-type", field=field, reason="type is missing; " + _TYPES
-        )
-    reason = _TYPES if field == "type" else f"{field}: {finding['msg']}"
-    code = _CODES.get(field) or ("bad-timestamp" if field in _TIMES else "bad-field")
-    return MessageRejectedError(code=code, field=field, reason=reason)
-
-
-_TYPES = f"type is one of {', '.join(MessageType)}"
-_TIMES = frozenset({"timestamp", "originalTimestamp", "sentAt"})

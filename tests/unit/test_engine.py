@@ -280,7 +280,6 @@ def test_a_message_that_we_reject_leaves_the_hosts_transaction_usable(host: Data
     assert _kept(host, engine) == (2, 1, 1)
 
 
-@pytest.mark.xfail(reason="a host's transaction gets no savepoint of ours", raises=AssertionError)
 def test_a_record_that_fails_halfway_leaves_nothing_of_it_in_the_hosts_transaction(
     host: Database,
 ) -> None:
@@ -476,7 +475,6 @@ def test_explaining_somebody_unknown_names_them() -> None:
         _memory().explain("adda", "thanks")
 
 
-@pytest.mark.xfail(reason="stores/writing.py inserts before it updates", raises=StoreError)
 def test_a_slot_that_one_batch_frees_and_takes_is_no_conflict(tmp_path: Path) -> None:
     """Who ordered and fills the next cart at once is let in again, by one batch as by two."""
     cart = thanks(

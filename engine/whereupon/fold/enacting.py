@@ -5,14 +5,15 @@ it up again.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
 from whereupon.actions import DEFAULT_STANCE, Refusal, Verdict, judge
-from whereupon.fold.people import bury, forget, merge, person_for, unbury
+from whereupon.fold.people import bury, forget, merge, person_for, silenced, unbury
 from whereupon.fold.working import Working
 from whereupon.messages import Message
-from whereupon.semantics import DELIVERY_METRICS, Action, ActionName
+from whereupon.semantics import DELIVERY_METRICS, ERASING, Action, ActionName
 from whereupon.state import (
     Device,
     IdKind,
@@ -27,6 +28,10 @@ DELETED = "deleted"
 SUPPRESSED = "suppressed"
 
 
+_HEARD_ANYWAY = ERASING | {ActionName.UNSUPPRESS_PERSON}
+"""Actions that do not mind a tombstone: they lay it, or lift it."""
+
+
 def enact(work: Working, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
     work.record_husk(message)
@@ -39,6 +44,9 @@ def verdict_on(work: Working, message: Message, action: Action) -> Verdict:
     """What the guards say, recorded as a request."""
     stance = work.settings.stances.get(action.name, DEFAULT_STANCE)
     verdict = judge(message, action, stance)
+    if verdict.outcome is RequestOutcome.RAN and action.name not in _HEARD_ANYWAY:
+        stone = silenced(work, message)
+        verdict = Verdict(RequestOutcome.REFUSED, stone.reason) if stone else verdict
     if verdict.outcome is RequestOutcome.RAN and not _metric_is_known(message, action):
         verdict = Verdict(
             RequestOutcome.REFUSED,
@@ -58,6 +66,8 @@ def verdict_on(work: Working, message: Message, action: Action) -> Verdict:
         detail=verdict.detail,
     )
     work.out.told.append(request)
+    if action.name in ERASING and verdict.outcome is RequestOutcome.RAN:
+        request = replace(request, person=None)  # nothing that is kept names who is gone
     work.changes.requests.append(request)
     return verdict
 
@@ -102,7 +112,7 @@ def _unsuppress(work: Working, message: Message) -> None:
     named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
     for kind, value in named:
         if value is not None:
-            unbury(work, (kind, value))
+            unbury(work, (kind, value), message.timestamp)
 
 
 def _upsert_device(work: Working, message: Message) -> None:

@@ -1,9 +1,10 @@
 """From a recorded message to decisions, entries and their steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from heapq import heappush
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -30,8 +31,7 @@ MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class Putting:
+class Putting(NamedTuple):
     """One message put to the rules for one person.
 
     Attributes:
@@ -323,7 +323,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
         origin=Origin.LIVE,
         data=said.data,
         context={},
-        body=stored_body(type_, said.data, {}),
+        body=stored_body(type_, said.data),
         depth=entry.depth + 1,
     )
 

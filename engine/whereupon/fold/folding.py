@@ -1,25 +1,22 @@
 """The way of one message through the fold, and of one chunk of a broadcast's audience."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from heapq import heappop
 
 from pydantic import JsonValue
 
-from whereupon.decisions import ENTERED, Reason, Verdict
+from whereupon.decisions import Reason
 from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key
 from whereupon.fold.entering import (
     Putting,
-    case_for,
     choose,
     leave_by_change,
     leave_by_event,
-    let_in,
     of_kind,
     put_to_rules,
-    report,
     run,
 )
 from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
@@ -38,7 +35,6 @@ from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType, Source
 from whereupon.rules import Change, OnSegment, Rule, RuleKind
 from whereupon.state import (
-    BroadcastRun,
     Identifier,
     IdKind,
     Person,
@@ -62,19 +58,26 @@ def fold(
     Between two messages the waits run that were due by then; after the last, those due by ``until``.
     """
     work = Working(loaded, index, settings)
-    work.take = partial(_take, work)
+    work.take = taker(work)
     for message in messages:
-        _wake(work, message.received_at)
+        if work.timers and work.timers[0][0] <= message.received_at:
+            _wake(work, message.received_at)
         _take(work, message)
     if until is not None:
         _wake(work, until)
     return work.close()
 
 
+def taker(work: Working) -> Callable[[Message], None]:
+    """The way of one message, for messages that steps send."""
+    return partial(_take, work)
+
+
 def _wake(work: Working, until: datetime) -> None:
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
-        person_key = work.moved.get(person_key, person_key)
+        while person_key in work.moved:
+            person_key = work.moved[person_key]
         entry = work.active.get(person_key, {}).get(key)
         if entry is not None and entry.due_at == due_at:
             run(work, entry)
@@ -116,7 +119,7 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
     putting = _putting(_occurrence(message, key), 0, message.received_at)
     rules = work.index.naming(message.type, message.name)
-    put_to_rules(work, replace(putting, reason=reason), rules, {})
+    put_to_rules(work, putting._replace(reason=reason), rules, {})
 
 
 def _take_anonymous(work: Working, message: Message) -> None:
@@ -124,9 +127,12 @@ def _take_anonymous(work: Working, message: Message) -> None:
     run = claimant(work.claims.get(key, ()), message.timestamp, work.settings.identity)
     stored = work.record(message, run.person_key if run else key)
     work.anonymous_messages[key].append(stored)
+    if run is None:
+        work.waiting.add(key)
+    if work.index.is_silent(message.type, message.name):
+        return
     occurrence = _occurrence(message, stored.key)
-    rules = work.index.naming(message.type, message.name)
-    at_once = of_kind(rules, RuleKind.BROADCAST)
+    at_once = of_kind(work.index.naming(message.type, message.name), RuleKind.BROADCAST)
     if at_once:
         put_to_rules(work, _putting(occurrence, 0, message.received_at), at_once, {})
     if run is not None:
@@ -136,18 +142,22 @@ def _take_anonymous(work: Working, message: Message) -> None:
 def _take_known(work: Working, message: Message, user_id: str) -> None:
     fresh = user_id not in work.users
     person = person_for(work, user_id, message.timestamp)
-    before = frozenset[str]() if fresh else _memberships(work, person.key, message.timestamp)
     stored = work.record(message, person.key)
+    shift = _NO_SHIFT
+    if fresh:
+        shift = _Shift(entered=_memberships(work, person, message.timestamp))
     if message.type is MessageType.IDENTIFY:
-        person = tell(work, person, message.data, message.timestamp)
-    after = _memberships(work, person.key, message.timestamp)
-    handed: list[Handed] = []
+        shift = _tell(work, person, message.data, message.timestamp, shift)
+    handed: Sequence[Handed] = ()
     if message.anonymous_id is not None:
-        handed += claim(work, message, person, message.anonymous_id)
+        handed = claim(work, message, person.key, message.anonymous_id)
     if message.type is MessageType.ALIAS:
-        handed += _take_over(work, message, person)
+        handed = [*handed, *_take_over(work, message, person)]
+    silent = shift is _NO_SHIFT and work.index.is_silent(message.type, message.name)
+    if silent and not handed:
+        return
     own = _putting(_occurrence(message, stored.key), person.key, message.received_at)
-    _apply_in_order(work, own, _Shift(after - before, before - after), handed)
+    _apply_in_order(work, own, shift, handed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +168,37 @@ class _Shift:
     left: frozenset[str] = frozenset()
 
 
+_NO_SHIFT = _Shift()
+
+
+def _shifted(earlier: _Shift, before: frozenset[str], after: frozenset[str]) -> _Shift:
+    if before == after:
+        return earlier
+    return _Shift(earlier.entered | (after - before), earlier.left | (before - after))
+
+
+def _tell(
+    work: Working,
+    person: Person,
+    traits: Mapping[str, JsonValue],
+    said_at: datetime,
+    earlier: _Shift = _NO_SHIFT,
+) -> _Shift:
+    """Set attributes; returns the segments that the person enters and leaves by it."""
+    told = tell(work, person, traits, said_at)
+    if told is person:
+        return earlier
+    before = _memberships(work, person, said_at)
+    return _shifted(earlier, before, _memberships(work, told, said_at))
+
+
 def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence[Handed]) -> None:
     """Apply a message and what it claims in the order they happened."""
+    if not handed:
+        _apply(work, own, {}, shift)
+        return
     puttings = [_putting_of(each, own.now) for each in handed]
-    left_out = choose(work, puttings) if puttings else {}
+    left_out = choose(work, puttings)
     happened = own.occurrence.timestamp
     for putting in puttings:
         if putting.occurrence.timestamp <= happened:
@@ -176,47 +213,52 @@ def _apply(
     work: Working,
     putting: Putting,
     left_out: Mapping[tuple[str, int], Reason],
-    shift: _Shift = _Shift(),
+    shift: _Shift = _NO_SHIFT,
 ) -> None:
     """Let one message of a person's take effect: on the person, on running entries, on the rules."""
     occurrence, key = putting.occurrence, putting.person_key
     person = work.persons.get(key)
     if person is None:
         return
-    before = _memberships(work, key, occurrence.timestamp)
-    if occurrence.type is MessageType.IDENTIFY:
-        tell(work, person, occurrence.data, occurrence.timestamp)
+    if occurrence.type is MessageType.TRACK:
+        shift = _happen(work, occurrence, person, shift)
+    elif occurrence.type is MessageType.IDENTIFY:
+        if putting.retroactive:  # else it was told before anything was claimed
+            shift = _tell(work, person, occurrence.data, occurrence.timestamp, shift)
+        leave_by_change(work, occurrence, key, shift.left)
     elif occurrence.type is MessageType.GROUP:
         _relate(work, occurrence, key)
-    elif occurrence.type is MessageType.TRACK:
-        work.remember(key, occurrence)
-        leave_by_event(work, occurrence, key)
-    after = _memberships(work, key, occurrence.timestamp)
-    entered = shift.entered | (after - before)
-    left = shift.left | (before - after)
-    if occurrence.type is MessageType.IDENTIFY or left:
-        leave_by_change(work, occurrence, key, left)
-    rules = _rules_for(work, occurrence, entered, left, claimed=putting.retroactive)
+    rules = _rules_for(work, occurrence, shift, claimed=putting.retroactive)
     if rules:
         put_to_rules(work, putting, rules, left_out)
 
 
+def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift) -> _Shift:
+    """Add an event to the person's past, and end what it ends."""
+    leave_by_event(work, occurrence, person.key)
+    counted = occurrence.name in work.index.counted_names
+    if occurrence.name not in work.index.segment_watch:
+        work.remember(person.key, occurrence)
+    else:
+        before = _memberships(work, person, occurrence.timestamp)
+        work.remember(person.key, occurrence)
+        shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
+    if shift.left or counted:
+        leave_by_change(work, occurrence, person.key, shift.left)
+    return shift
+
+
 def _rules_for(
-    work: Working,
-    occurrence: Occurrence,
-    entered: frozenset[str],
-    left: frozenset[str],
-    *,
-    claimed: bool,
+    work: Working, occurrence: Occurrence, shift: _Shift, *, claimed: bool
 ) -> Sequence[Rule]:
     rules: Sequence[Rule] = ()
     if occurrence.type is not None and occurrence.name:
         rules = work.index.naming(occurrence.type, occurrence.name)
         if claimed:  # a broadcast saw it when it came in
             rules = of_kind(rules, RuleKind.CAMPAIGN)
-    if not entered and not left:
+    if shift is _NO_SHIFT:
         return rules
-    changed = [rule for rule in work.index.on_segment if _is_by_change(rule, entered, left)]
+    changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]
     return [*rules, *(rule for rule in changed if rule not in rules)]
 
 
@@ -228,17 +270,16 @@ def _is_by_change(rule: Rule, entered: frozenset[str], left: frozenset[str]) -> 
     )
 
 
-def _memberships(work: Working, key: int, instant: datetime) -> frozenset[str]:
+def _memberships(work: Working, person: Person, instant: datetime) -> frozenset[str]:
     """The segments, of those that some rule watches, that the person is in."""
     watched = work.index.watched_segments
-    person = work.persons.get(key)
-    if not watched or person is None:
+    if not watched:
         return frozenset()
     data: dict[str, JsonValue] = {
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_instant(instant),
     }
-    history = HistoryUntil(work, key, instant)
+    history = HistoryUntil(work, person.key, instant)
     return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
 
 
@@ -249,18 +290,19 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
     work.changes.relationships[Relationship(person_key, *place)] = True
 
 
-def _take_over(work: Working, message: Message, survivor: Person) -> list[Handed]:
+def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
     """An alias: merge with a known person, claim a known anonymous id, or be ready for either."""
     previous = message.target_id or ""
+    anonymous = previous in work.anonymous
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
-    elif loser_key is None and message.source is Source.SERVER:
+    elif loser_key is None and not anonymous and message.source is Source.SERVER:
         work.users[previous] = survivor.key
         work.changes.identifiers.append(Identifier(IdKind.USER, previous, survivor.key))
-    if previous in work.anonymous or loser_key is None:
-        return claim(work, message, survivor, previous)
-    return []
+    if anonymous or loser_key is None:
+        return claim(work, message, survivor.key, previous)
+    return ()
 
 
 def _occurrence(message: Message, key: int) -> Occurrence:
@@ -286,75 +328,4 @@ def _putting(
 
 def _putting_of(handed: Handed, now: datetime) -> Putting:
     putting = _putting(occurrence_of(handed.stored), handed.stored.owner, now, claimed=True)
-    return replace(putting, reason=Reason.CLAIMED_BEFORE) if handed.again else putting
-
-
-# --- broadcasts -----------------------------------------------------------------------------
-
-
-def broadcast_chunk(
-    loaded: Loaded,
-    run_: BroadcastRun,
-    rule: Rule | None,
-    audience: Sequence[Person],
-    index: RuleIndex,
-    settings: Settings,
-    *,
-    last: bool,
-) -> Folded:
-    """Let in those of the next persons whom the broadcast's `who` admits, and move its cursor.
-
-    Args:
-        audience: the next persons by key; ``loaded`` holds what conditions ask about them.
-        rule: None where the rulebook has it no more: then nobody is let in.
-        last: whether nobody comes after them.
-    """
-    work = Working(loaded, index, settings)
-    work.take = partial(_take, work)
-    admitted = 0
-    if rule is None:
-        last = True
-    elif not rule.active.allows(run_.timestamp):
-        report(work, _putting(_occurrence_of_run(run_), 0, run_.due_at), rule, _INACTIVE)
-        last = True
-    else:
-        admitted = _admit(work, run_, rule, audience)
-        if last and not run_.admitted + admitted:
-            report(work, _putting(_occurrence_of_run(run_), 0, run_.due_at), rule, _NOBODY)
-    work.changes.runs[run_.rule, run_.occasion] = replace(
-        run_, cursor=None if last else audience[-1].key, admitted=run_.admitted + admitted
-    )
-    return work.close()
-
-
-_INACTIVE = Verdict(Reason.INACTIVE)
-_NOBODY = Verdict(Reason.WHO)
-
-
-def _admit(work: Working, run_: BroadcastRun, rule: Rule, audience: Sequence[Person]) -> int:
-    admitted = 0
-    for person in audience:
-        putting = _putting(_occurrence_of_run(run_), person.key, run_.due_at)
-        case = case_for(work, putting)
-        if rule.who.holds(case.data, case.history):
-            admitted += 1
-            let_in(work, putting, rule, ENTERED)
-    return admitted
-
-
-def _occurrence_of_run(run_: BroadcastRun) -> Occurrence:
-    facts = run_.facts
-    type_ = facts.get("type")
-    data, context = facts.get("properties"), facts.get("context")
-    return Occurrence(
-        key=run_.message_key,
-        message_id=run_.occasion,
-        type=MessageType(str(type_)) if type_ else None,
-        name=str(facts.get("event") or ""),
-        timestamp=run_.timestamp,
-        data=data if isinstance(data, dict) else {},
-        context=context if isinstance(context, dict) else {},
-        target_id=None,
-        source=Source.SERVER,
-        depth=run_.depth,
-    )
+    return putting._replace(reason=Reason.CLAIMED_BEFORE) if handed.again else putting

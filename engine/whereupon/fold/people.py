@@ -3,14 +3,14 @@
 Every function here changes the `Working` state and the changes to write, and decides nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import JsonValue
 
 from whereupon.fold.working import Working
-from whereupon.identity import claimant, with_claim
+from whereupon.identity import claimant, claimed_by, with_claim
 from whereupon.messages import Message
 from whereupon.state import (
     Claim,
@@ -22,6 +22,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.steps import ENTRANT
 from whereupon.times import as_micros
 
 
@@ -86,7 +87,7 @@ class Handed:
     again: bool
 
 
-def claim(work: Working, message: Message, person: Person, anonymous_id: str) -> list[Handed]:
+def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -> Sequence[Handed]:
     """Let a person take over an anonymous id at the time of a message that carries both ids.
 
     Returns:
@@ -94,12 +95,43 @@ def claim(work: Working, message: Message, person: Person, anonymous_id: str) ->
     """
     key = anonymous_key_for(work, anonymous_id)
     before = work.claims.get(key, ())
-    point = Claim(key, person.key, message.timestamp, message.timestamp, message.message_id)
-    after = with_claim(before, point, work.settings.identity, work.moments.get(key, ()))
-    work.moments.setdefault(key, []).append(message.timestamp)
+    if before and key not in work.waiting and _goes_on(work, before, message, person_key):
+        return ()
+    point = Claim(key, person_key, message.timestamp, message.timestamp, message.message_id)
+    moments = _moments(work, before, point, anonymous_id)
+    after = with_claim(before, point, work.settings.identity, moments)
     if after != before:
         _rewrite_claims(work, key, before, after)
     return _hand_over(work, key)
+
+
+def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
+    """Whether the message only prolongs the latest run, as a logged-in browser's do; if so, it is done."""
+    last, moment = runs[-1], message.timestamp
+    if last.person_key != person_key or moment < last.since:
+        return False
+    if moment > last.until:
+        policy = work.settings.identity
+        if moment - last.until > policy.retention:
+            return False
+        run = Claim(last.anonymous_key, person_key, last.since, moment, last.message_id)
+        work.claims[last.anonymous_key] = (*runs[:-1], run)
+        work.changes.claims[last.anonymous_key, last.since] = run
+    return True
+
+
+def _moments(
+    work: Working, runs: tuple[Claim, ...], point: Claim, anonymous_id: str
+) -> list[datetime]:
+    """The single claims inside the run, if any, that somebody else's claim falls into."""
+    around = next((run for run in runs if run.since <= point.since <= run.until), None)
+    if around is None or around.person_key == point.person_key:
+        return []
+    here = [
+        stored.timestamp for stored in work.changes.messages if anonymous_id in claimed_by(stored)
+    ]
+    ends = [end for run in work.runs_before(point.anonymous_key) for end in (run.since, run.until)]
+    return [*work.moments.get(point.anonymous_key, ()), *here, *ends]
 
 
 def _rewrite_claims(
@@ -124,10 +156,13 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
         run = claimant(runs, stored.timestamp, work.settings.identity)
         if run is None or run.person_key == stored.owner:
             continue
-        owned = replace(stored, owner=run.person_key)
+        owned = stored._replace(owner=run.person_key)
         work.give(stored, run.person_key)
+        work.unremember(stored)
         messages[place] = owned
         handed.append(Handed(owned, again=stored.owner != key))
+    if all(stored.owner != key for stored in messages):
+        work.waiting.discard(key)
     return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
 
 
@@ -161,23 +196,25 @@ def _move(work: Working, loser: int, survivor: int) -> None:
     for owner, name in [place for place in work.history if place[0] == loser]:
         work.history[survivor, name] += work.history.pop((owner, name))
     for rule, owner in [place for place in work.past_entries if place[1] == loser]:
-        moved = [
+        past_entries = [
             PastEntry(past.rule, survivor, past.timestamp, past.slot, past.active)
             for past in work.past_entries.pop((rule, owner))
         ]
-        work.past_entries[rule, survivor] += moved
+        work.past_entries[rule, survivor] += past_entries
+    person = work.persons.pop(loser)
     for entry in work.active.pop(loser, {}).values():
-        work.active[survivor][entry.key] = replace(entry, person_key=survivor)
-    work.persons.pop(loser, None)
+        facts = {ENTRANT: person.user_id, **entry.facts}
+        moved = entry._replace(person_key=survivor, facts=facts)
+        work.active[survivor][entry.key] = work.changes.entries[entry.key] = moved
     work.moved[loser] = survivor
 
 
 def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
-    return replace(run, person_key=survivor) if run.person_key == loser else run
+    return run._replace(person_key=survivor) if run.person_key == loser else run
 
 
 def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage:
-    return replace(stored, owner=survivor) if stored.owner == loser else stored
+    return stored._replace(owner=survivor) if stored.owner == loser else stored
 
 
 def forget(work: Working, person: Person) -> None:
@@ -213,32 +250,43 @@ def _forget_devices(work: Working, key: int) -> None:
 def bury(
     work: Working, identifier: tuple[IdKind, str], until: datetime | None, reason: str
 ) -> None:
-    """Silence an identifier: up to an instant, or for good."""
+    """Silence an identifier: up to an instant, or for good; never less than it is already."""
     kind, value = identifier
     digest = work.settings.digest(kind, value)
-    stone = Tombstone(digest, until, reason)
-    work.tombstones[digest] = stone
-    work.changes.tombstones[digest] = stone
+    there = work.tombstones.get(digest)
+    if there is not None and (there.until is None or (until and until <= there.until)):
+        return
+    _lay(work, Tombstone(digest, until, reason))
+
+
+def unbury(work: Working, identifier: tuple[IdKind, str], heard_from: datetime) -> None:
+    """Let an identifier that was silenced for good be heard again, from an instant on.
+
+    Nothing comes back, and what happened before, however late it arrives, stays unheard.
+    """
+    kind, value = identifier
+    there = work.tombstones.get(work.settings.digest(kind, value))
+    if there is not None and there.until is None:
+        _lay(work, Tombstone(there.digest, heard_from, there.reason))
+
+
+def _lay(work: Working, stone: Tombstone) -> None:
+    work.tombstones[stone.digest] = stone
+    work.changes.tombstones[stone.digest] = stone
     work.silencing = True
 
 
-def unbury(work: Working, identifier: tuple[IdKind, str]) -> None:
-    """Let an identifier be heard again; nothing comes back."""
-    kind, value = identifier
-    digest = work.settings.digest(kind, value)
-    if work.tombstones.pop(digest, None) is not None:
-        work.changes.tombstones[digest] = None
-
-
 def silenced(work: Working, message: Message) -> Tombstone | None:
-    """The tombstone that keeps this message from anybody, if there is one."""
+    """The tombstone that keeps this message from anybody, if there is one.
+
+    A message with a user id is that person's: the anonymous id beside it may be a shared device's.
+    """
     if not work.silencing:
         return None
-    named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
-    for kind, value in named:
-        if value is None:
-            continue
-        stone = work.tombstones.get(work.settings.digest(kind, value))
-        if stone is not None and (stone.until is None or message.timestamp <= stone.until):
-            return stone
+    kind, value = IdKind.USER, message.user_id
+    if value is None:
+        kind, value = IdKind.ANONYMOUS, message.anonymous_id
+    stone = work.tombstones.get(work.settings.digest(kind, value or ""))
+    if stone is not None and (stone.until is None or message.timestamp <= stone.until):
+        return stone
     return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from heapq import heapify
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -16,7 +16,7 @@ from whereupon.decisions import Decision
 from whereupon.identity import IdentityPolicy
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType, Source
-from whereupon.rules import Rule
+from whereupon.rules import NotWhileActive, Rule
 from whereupon.semantics import Registry
 from whereupon.state import (
     Changes,
@@ -40,7 +40,7 @@ from whereupon.wire import read_body
 class Settings:
     """What the host decides once: identity's windows, the actions, the tombstones' key."""
 
-    identity: IdentityPolicy = IdentityPolicy()
+    identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     registry: Registry = field(default_factory=Registry)
     stances: Mapping[str, Stance] = field(default_factory=dict)
     digest_key: bytes = b""
@@ -109,13 +109,20 @@ class Folded:
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
 
+    def join(self, part: "Folded") -> None:
+        """Add what the next part of the same batch made; its changes are written already."""
+        self.told += part.told
+        self.accepted += part.accepted
+        self.duplicates += part.duplicates
+        self.new_persons += part.new_persons
+        self.changes.wordings |= part.changes.wordings
+
 
 class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error
     """The batch needs more keys than were reserved for it."""
 
 
-@dataclass(slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A recorded message as the rules see it, whether it has just come in or waited for its claim.
 
     A scheduled broadcast's time is one too, without a type.
@@ -164,6 +171,7 @@ class Working:
     Not thread-safe, and used once.
 
     Attributes:
+        waiting: keys of the anonymous ids that have messages waiting to be claimed.
         take: the way of one message through the fold, for messages that steps send.
         timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
     """
@@ -181,7 +189,13 @@ class Working:
         self.anonymous_messages: dict[int, list[StoredMessage]] = defaultdict(list)
         for key, messages in loaded.anonymous_messages.items():
             self.anonymous_messages[key] = list(messages)
-        self.moments = {key: list(moments) for key, moments in loaded.moments.items()}
+        self.waiting = {
+            key
+            for key, messages in self.anonymous_messages.items()
+            if any(stored.owner == key for stored in messages)
+        }
+        self.moments = loaded.moments
+        self._runs_before = loaded.claims
         self.tombstones = dict(loaded.tombstones)
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
@@ -195,6 +209,9 @@ class Working:
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         for entry in loaded.active:
             self.active[entry.person_key][entry.key] = entry
+            rule = index.by_id.get(entry.rule)
+            if rule is not None and isinstance(rule.reentry, NotWhileActive):
+                self.past_entries[entry.rule, entry.person_key].append(_running(entry))
         self.timers: list[tuple[datetime, int, int]] = [
             (entry.due_at, entry.key, entry.person_key)
             for entry in loaded.active
@@ -237,7 +254,8 @@ class Working:
             message.body,
             message.depth,
         )
-        self._recorded[stored.key] = len(self.changes.messages)
+        if message.user_id is None:  # it may be given to somebody else
+            self._recorded[stored.key] = len(self.changes.messages)
         self.changes.messages.append(stored)
         return stored
 
@@ -270,7 +288,7 @@ class Working:
         if place is None:
             self.changes.owners.append((stored.key, owner))
             return
-        self.changes.messages[place] = replace(stored, owner=owner)
+        self.changes.messages[place] = stored._replace(owner=owner)
 
     def identifiers_of(self, key: int) -> list[Identifier]:
         """Every id that a person is known by: user ids, and anonymous ids that they claimed."""
@@ -298,7 +316,9 @@ class Working:
         """The outcome, without what was made of those erased, and in the names of the merged."""
         gone, changes = self._forgotten, self.changes
         for digest in self.wordings_used:
-            rule = self.index.by_digest[digest]
+            rule = self.index.by_digest.get(digest)
+            if rule is None:  # an older wording, which is kept already
+                continue
             changes.wordings[digest] = (rule.id, self.index.wording_of(rule))
         for loser in self.moved:
             changes.persons.pop(loser, None)
@@ -313,6 +333,21 @@ class Working:
         if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
             data = occurrence.data
             self.history[owner, occurrence.name].append(Past(occurrence.timestamp, lambda: data))
+
+    def unremember(self, stored: StoredMessage) -> None:
+        """Take an event that turns out to be somebody else's out of its former owner's history."""
+        events = self.history.get((stored.owner, stored.name), [])
+        if not any(event.timestamp == stored.timestamp for event in events):
+            return
+        data = read_body(stored.type, stored.body)[0]
+        for event in events:
+            if event.timestamp == stored.timestamp and event.read() == data:
+                events.remove(event)
+                return
+
+    def runs_before(self, anonymous_key: int) -> Sequence[Claim]:
+        """The runs of claims as they were before the batch."""
+        return self._runs_before.get(anonymous_key, ())
 
     def entries_in(self, rule: Rule, person_key: int) -> Sequence[PastEntry]:
         """The person's entries in this rule, this batch's included."""
@@ -358,6 +393,10 @@ class HistoryUntil:
         )
 
 
+def _running(entry: Entry) -> PastEntry:
+    return PastEntry(entry.rule, entry.person_key, entry.timestamp, entry.slot, active=True)
+
+
 def _past(event: PastEvent) -> Past:
     body = event.body
     return Past(event.timestamp, lambda: read_body(MessageType.TRACK, body)[0])
@@ -372,7 +411,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
         return key
 
     changes.messages = [
-        replace(stored, owner=owner(stored.owner)) if stored.owner in moved else stored
+        stored._replace(owner=owner(stored.owner)) if stored.owner in moved else stored
         for stored in changes.messages
         if owner(stored.owner) not in gone
     ]
@@ -384,7 +423,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
     ]
     changes.persons = {key: p for key, p in changes.persons.items() if owner(key) not in gone}
     changes.claims = {
-        place: replace(run, person_key=owner(run.person_key))
+        place: run._replace(person_key=owner(run.person_key))
         for place, run in changes.claims.items()
         if owner(run.person_key) not in gone
     }
@@ -394,7 +433,7 @@ def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> Non
         if owner(skips.person_key) not in gone
     ]
     changes.entries = {
-        key: replace(entry, person_key=owner(entry.person_key))
+        key: entry._replace(person_key=owner(entry.person_key))
         for key, entry in changes.entries.items()
         if owner(entry.person_key) not in gone
     }

@@ -34,8 +34,10 @@ class SystemClock:
 
 
 class Waker:
-    """Calls a function in the background: when asked to, when it said it is next due, and at least
-    every ``poll``, since other processes may add work to the store.
+    """Calls a function in the background.
+
+    It does so when asked to, when the function said that more is due, and at least every ``poll``,
+    since other processes may add work to the store.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class Waker:
         next_due: datetime | None = None
         try:
             next_due = self._work()
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged whole; the next round tries again
             _LOG.exception("a round of due work failed; it is tried again in %s", self._poll)
         finally:
             self._look_ahead(next_due)

@@ -32,6 +32,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.stores.erased import erased_digest
 from whereupon.stores.memory_writing import write
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.turns import Turns
@@ -77,7 +78,10 @@ class MemorySession:
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
         """Those that are recorded."""
         known = self._shelves.message_keys
-        return {message_id for message_id in message_ids if message_id in known}
+        found = {message_id for message_id in message_ids if message_id in known}
+        if erased := self._shelves.erased:
+            found.update(m for m in message_ids if erased_digest(m) in erased)
+        return found
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
@@ -137,7 +141,9 @@ class MemorySession:
         moments = self._shelves.owned.get(owner, [])
         return moments if since is None else moments[bisect_left(moments, (since, 0)) :]
 
-    def past_entries(self, rules: Collection[str], person_keys: Collection[int]) -> list[PastEntry]:
+    def past_entries(
+        self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
+    ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
         wanted = set(rules)
         theirs = [self._shelves.entries_of.get(key, {}) for key in set(person_keys)]
@@ -145,6 +151,7 @@ class MemorySession:
         return [
             PastEntry(e.rule, e.person_key, e.timestamp, e.slot, e.state is EntryState.ACTIVE)
             for e in found
+            if since is None or e.timestamp >= since
         ]
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:

@@ -51,11 +51,12 @@ def _write_persons(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 
 
 def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    new = changes.new_entries
+    for key in changes.entries.keys() - new:  # first, since one that ends may free a slot
+        shelves.change_entry(changes.entries[key], undo)
     for key, entry in changes.entries.items():
-        if key in changes.new_entries:
+        if key in new:
             shelves.add_entry(entry, undo)
-        else:
-            shelves.change_entry(entry, undo)
     for delivery in changes.deliveries:
         shelves.add_delivery(delivery, undo)
     for run in changes.runs.values():
@@ -154,10 +155,10 @@ def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
     for identifier in list(shelves.named.get(loser, {}).values()):
         shelves.put_identifier(replace(identifier, key=survivor), undo)
     for claim in list(shelves.claimed.get(loser, {}).values()):
-        shelves.put_claim(replace(claim, person_key=survivor), undo)
+        shelves.put_claim(claim._replace(person_key=survivor), undo)
     for entries in list(shelves.entries_of.get(loser, {}).values()):
         for entry in list(entries.values()):
-            shelves.change_entry(replace(entry, person_key=survivor), undo)
+            shelves.change_entry(entry._replace(person_key=survivor), undo)
     for delivery in list(shelves.deliveries_of.get(loser, {}).values()):
         shelves.change_delivery(replace(delivery, person_key=survivor), undo)
     for device in list(shelves.devices_of.get(loser, {}).values()):

@@ -43,8 +43,10 @@ Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
 def message_row(message: StoredMessage, name_id: int) -> Parameters:
-    """A message's row."""
+    """A message's row: the hot one."""
+    timestamp, received_at = message.timestamp, message.received_at
     original = message.original_timestamp
+    happened = as_micros(timestamp)
     return (
         message.key,
         message.message_id,
@@ -53,10 +55,10 @@ def message_row(message: StoredMessage, name_id: int) -> Parameters:
         message.user_id,
         message.anonymous_id,
         message.target_id,
-        as_micros(message.timestamp),
-        as_micros(message.received_at),
+        happened,
+        happened if received_at is timestamp else as_micros(received_at),
         None if original is None else as_micros(original),
-        message.source.value,
+        str(message.source),  # a fifth of what `value` costs
         message.depth,
         message.body,
     )

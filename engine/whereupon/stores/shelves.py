@@ -4,7 +4,7 @@ Every change goes through an `Undo`, and an index never differs from what it ind
 as they are given, never copied.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -29,6 +29,7 @@ from whereupon.state import (
     Thing,
     Tombstone,
 )
+from whereupon.stores.erased import erased_digest
 from whereupon.stores.undo import Moment, Undo
 
 
@@ -77,6 +78,7 @@ class Shelves:
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     open_runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    erased: dict[str, None] = field(default_factory=dict)
 
     def allocate(self, count: int, undo: Undo) -> int:
         """Hand out the next ``count`` keys."""
@@ -101,7 +103,7 @@ class Shelves:
         moment = (message.timestamp, key)
         undo.remove(self.owned[message.owner], moment)
         undo.insert(self.owned.setdefault(owner, []), moment)
-        undo.put(self.messages, key, replace(message, owner=owner))
+        undo.put(self.messages, key, message._replace(owner=owner))
 
     def drop_messages(self, owner: int, undo: Undo) -> set[int]:
         """Drop an owner's messages and the skips they met; their keys."""
@@ -111,6 +113,7 @@ class Shelves:
             undo.drop(self.skips, key)
             if message is not None:
                 undo.drop(self.message_keys, message.message_id)
+                undo.put(self.erased, erased_digest(message.message_id), None)
         return keys
 
     def put_identifier(self, identifier: Identifier, undo: Undo) -> None:

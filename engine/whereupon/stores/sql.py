@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, insert, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from whereupon.errors import StoreError
 from whereupon.ports import Settlement
@@ -51,7 +51,10 @@ class SqlStore:
                 yield session
         elif isinstance(connection, Connection):
             self._database.join(connection)
-            yield self._on(connection)
+            with (
+                connection.begin_nested()
+            ):  # so that a host may survive a failing block, and commit
+                yield self._on(connection)
         else:
             reason = (
                 f"connection= takes an SQLAlchemy Connection, not {type(connection).__name__}; "
@@ -138,15 +141,15 @@ class SqlSession(Reading):
 
 
 def _engine(url: object) -> Engine:
-    if not isinstance(url, str):
+    if not isinstance(url, str | URL):
         reason = f"a store is opened by an SQLAlchemy URL or engine, not by {type(url).__name__}"
         raise StoreError(code="bad-url", reason=reason)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return open_engine(parsed)
-    except (ArgumentError, NoSuchModuleError) as error:
-        reason = f"{url!r} is not an SQLAlchemy URL such as sqlite:///shop.db: {error}"
+    except (ArgumentError, ImportError) as error:  # not the URL itself: it may hold a password
+        reason = f"that is not an SQLAlchemy URL such as sqlite:///shop.db: {error}"
         raise StoreError(code="bad-url", reason=reason) from error
     raise _unknown(parsed.get_backend_name())
 

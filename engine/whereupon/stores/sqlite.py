@@ -1,8 +1,8 @@
 """SQLite: one writer at a time, write-ahead log, and a commit that is on the disk when it returns."""
 
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from sqlite3 import Connection as DriverConnection
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +29,7 @@ from whereupon.errors import StoreError
 from whereupon.stores.dialects import Database
 
 _PATIENCE_MS = 30_000
-_PRAGMAS = (
+PRAGMAS = (
     f"PRAGMA busy_timeout = {_PATIENCE_MS}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -53,7 +53,7 @@ class Sqlite(Database):
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                connection.connection.rollback()  # no error when SQLite has rolled back already
                 raise
 
     def join(self, connection: Connection) -> None:
@@ -108,9 +108,13 @@ def open_engine(url: URL) -> Engine:
     return engine
 
 
-def _prepare(connection: DriverConnection, _record: object) -> None:
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(code="unreachable", reason=f"cannot open the database: {error}") from error
 
 
 def _lock(connection: Connection, how: str) -> None:

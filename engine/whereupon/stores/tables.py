@@ -152,7 +152,7 @@ class EntryRow(Kept, table=True):
             sqlite_where=text("slot IS NOT NULL"),
             postgresql_where=text("slot IS NOT NULL"),
         ),
-        Index("whereupon_entry_person", "person_key", "rule"),
+        Index("whereupon_entry_person", "person_key", "rule", "timestamp"),
         Index(
             "whereupon_entry_active",
             "person_key",
@@ -322,6 +322,15 @@ class MergeRow(Kept, table=True):
     loser_key: int = Field(sa_type=Number)
     loser: str = Field(sa_type=Text)
     merged_at: int = Field(sa_type=Number)
+
+
+class ErasedRow(Kept, table=True):
+    """The digest of an erased message's id, which stays known."""
+
+    __tablename__ = "whereupon_erased"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    digest: str = Field(primary_key=True, sa_type=Text)
 
 
 class WordingRow(Kept, table=True):

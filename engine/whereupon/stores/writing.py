@@ -11,6 +11,7 @@ from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
 from whereupon.stores import rows
 from whereupon.stores.dialects import Database, Parameters, Statement
+from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Names
 from whereupon.stores.writes import Writes
 from whereupon.times import as_micros
@@ -56,7 +57,7 @@ class Writing:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
 
     def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
-        names = [(message.type.value, message.name) for message in messages]
+        names = [(str(message.type), message.name) for message in messages]
         numbers = self._names.number(self._connection, set(names))
         for message, name in zip(messages, names, strict=True):
             yield rows.message_row(message, numbers[name])
@@ -74,8 +75,8 @@ class Writing:
         writes, new = self._writes, changes.new_entries
         added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
         changed = (_entry_changes(e) for key, e in changes.entries.items() if key not in new)
+        self._many(writes.entry, changed)  # first, since one that ends may free a slot
         self._many(writes.new_entry, added)
-        self._many(writes.entry, changed)
         self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
         self._many(writes.run, map(rows.run_row, changes.runs.values()))
 
@@ -105,6 +106,8 @@ class Writing:
         keys = self._database.members(persons)
         anonymous = self._writes.only_theirs.fetch(self._connection, keys=keys)
         theirs = self._database.members([*persons, *(key for (key,) in anonymous)])
+        ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
+        self._many(self._writes.erased, ((erased_digest(name),) for (name,) in ids))
         for statement in self._writes.erasures:
             statement.run(self._connection, keys=theirs)
 

@@ -1,0 +1,5 @@
+"""``python -m whereupon``: the command line."""
+
+from whereupon.cli import main
+
+main()

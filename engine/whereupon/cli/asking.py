@@ -1,0 +1,159 @@
+"""``whereupon explain``, ``deliveries`` and ``retry``: questions to a store."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whereupon.cli.ending import FINDINGS, fail, settles
+from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl, paths_of, readable
+from whereupon.engine import Engine
+from whereupon.errors import StoreError, UnknownNameError
+from whereupon.explaining import Explanation, explain_rule
+from whereupon.loading import open_rules
+from whereupon.ports import Session, Settlement, Store
+from whereupon.render.outbox import outbox_line
+from whereupon.render.records import JsonLines, explanation_object, outbox_object
+from whereupon.render.texts import clean
+from whereupon.replay import read_streams, replay, throwaway_store
+from whereupon.rulefiles.faults import nearest
+from whereupon.rules import Rulebook
+from whereupon.scheduling import SystemClock
+from whereupon.state import Delivery, DeliveryState
+from whereupon.stores import open_store
+from whereupon.streams import StreamReader
+
+_MOST_SEARCHED = 10_000
+_SQLITE_FILE = "sqlite:///"
+
+
+@settles
+def explain_command(
+    person: Annotated[str, typer.Argument(help="One of the person's user ids.")],
+    rule: Annotated[str, typer.Argument(help="The rule's id: its file's name without .yaml.")],
+    store: Annotated[
+        str | None, typer.Option("--store", metavar="URL", help="Ask this event store.")
+    ] = None,
+    streams: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--stream",
+            metavar="STREAM",
+            callback=readable,
+            help="Replay this stream first, and ask about that; give it again for more streams.",
+        ),
+    ] = None,
+    rules: RulesFolder = RULES,
+    as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many messages, newest first.")] = 20,
+) -> None:
+    """Say why a person did, or did not, enter a rule: one sentence a message, newest first."""
+    if (store is None) == (not streams):
+        fail("say where to look: --store URL, or --stream STREAM to replay first; one of the two")
+    book = open_rules(rules)
+    known = book.rule(rule)
+    if known is None:
+        hint = nearest(rule, [each.id for each in book.rules])
+        fail(f"there is no rule called {rule!r} in {rules}{hint}")
+    with _store_asked(store, streams or [], book) as asked, asked.session() as session:
+        try:
+            explanations = explain_rule(session, person, rule, known, limit)
+        except UnknownNameError:
+            fail(_nobody(session, person), FINDINGS)
+    _show_explanations(explanations, person, rule, as_json=as_json)
+
+
+@contextmanager
+def _store_asked(url: str | None, streams: Sequence[Path], book: Rulebook) -> Iterator[Store]:
+    if url is not None:
+        with closing(existing_store(url)) as store:
+            yield store
+        return
+    with throwaway_store() as throwaway:
+        replay(
+            read_streams(paths_of(list(streams)), StreamReader()),
+            lambda clock: Engine.open(throwaway, rules=book, clock=clock),
+            lambda _: None,
+        )
+        with closing(open_store(throwaway)) as store:
+            yield store
+
+
+def existing_store(url: str) -> Store:
+    """The store at that URL; asking a SQLite file that is not there would make an empty one."""
+    path = url.removeprefix(_SQLITE_FILE)
+    if url.startswith(_SQLITE_FILE) and path and not Path(path).exists():
+        raise StoreError(code="no-store", reason=f"there is no file {path}")
+    return open_store(url)
+
+
+def _nobody(session: Session, person: str) -> str:
+    ids = [known.user_id for known in session.persons_after(0, _MOST_SEARCHED)]
+    near = get_close_matches(person, ids, n=3)
+    hint = f"; near it: {', '.join(map(clean, near))}" if near else ""
+    return f"nobody is known as {person!r} here{hint}"
+
+
+def _show_explanations(
+    explanations: Sequence[Explanation], person: str, rule: str, *, as_json: bool
+) -> None:
+    if as_json:
+        out = JsonLines(sys.stdout.buffer)
+        for explanation in explanations:
+            out.write(explanation_object(explanation))
+        return
+    for explanation in explanations:
+        changed = " The rule has been changed since." if explanation.reworded else ""
+        sys.stdout.write(f"{clean(explanation.sentence)}{changed}\n")
+    if not explanations:
+        sys.stdout.write(f"{clean(person)} is known, but no message of theirs named {rule}.\n")
+
+
+# --- the outbox -------------------------------------------------------------------------------
+
+
+@settles
+def deliveries_command(
+    store: StoreUrl,
+    state: Annotated[
+        list[DeliveryState] | None,
+        typer.Option(help="Only those in this state; give it again for more states."),
+    ] = None,
+    as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 100,
+) -> None:
+    """List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead)."""
+    with closing(existing_store(store)) as kept, kept.session() as session:
+        deliveries = session.deliveries(state or tuple(DeliveryState), limit)
+    if as_json:
+        out = JsonLines(sys.stdout.buffer)
+        for delivery in deliveries:
+            out.write(outbox_object(delivery))
+        return
+    for delivery in deliveries:
+        sys.stdout.write(f"{outbox_line(delivery)}\n")
+    if not deliveries:
+        sys.stdout.write("There are no such deliveries.\n")
+
+
+@settles
+def retry_command(
+    key: Annotated[str, typer.Argument(help="The delivery's idempotency key.")], store: StoreUrl
+) -> None:
+    """Put a dead delivery back into the outbox, due now, under its old idempotency key."""
+    with closing(existing_store(store)) as kept, kept.session() as session:
+        delivery = _dead(session, key)
+        if delivery is None:
+            fail(f"no dead delivery has the key {key!r}; see: whereupon deliveries", FINDINGS)
+        now = SystemClock().now()
+        session.settle([Settlement(delivery.key, DeliveryState.PENDING, 0, now, None)])
+    sys.stdout.write(f"{outbox_line(delivery)}\nIt is due again.\n")
+
+
+def _dead(session: Session, key: str) -> Delivery | None:
+    dead = session.deliveries([DeliveryState.DEAD], session.counts().deliveries or 1)
+    return next((delivery for delivery in dead if delivery.idempotency_key == key), None)

@@ -1,0 +1,49 @@
+"""``whereupon lint``, ``test`` and ``schema``: what is wrong with rules before they go live."""
+
+import json
+import sys
+
+import typer
+
+from whereupon.cli.ending import FINDINGS, as_line, say, settles
+from whereupon.cli.options import RULES, AsJson, RulesArgument
+from whereupon.errors import Diagnostic, Severity
+from whereupon.render.records import JsonLines, diagnostic_object
+from whereupon.render.texts import clean, counted
+from whereupon.rulefiles import json_schema
+
+
+@settles
+def lint_command(folder: RulesArgument = RULES, as_json: AsJson = False) -> None:
+    """Check every rule file and every test file of a folder: all findings at once.
+
+    One finding a line, file:line:column: code message. Exit status 1 when one of them is an error.
+    """
+    from whereupon.testing.ruletests import run_rule_tests  # noqa: PLC0415 - no other command needs it
+
+    report = run_rule_tests(folder)
+    diagnostics = sorted(set(report.diagnostics), key=_place)
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+    warnings = len(diagnostics) - errors
+    if as_json:
+        out = JsonLines(sys.stdout.buffer)
+        for diagnostic in diagnostics:
+            out.write(diagnostic_object(diagnostic))
+        out.summarize({"errors": errors, "warnings": warnings})
+    else:
+        for diagnostic in diagnostics:
+            sys.stdout.write(f"{clean(as_line(diagnostic))}\n")
+        say(f"{folder}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
+    if errors:
+        raise typer.Exit(FINDINGS)
+
+
+def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
+    place = diagnostic.location
+    return (place.file, place.line, place.column, diagnostic.code, diagnostic.message)
+
+
+@settles
+def schema_command() -> None:
+    """Print the JSON Schema of rule files, for editors to complete and check them by."""
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

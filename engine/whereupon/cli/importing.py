@@ -1,0 +1,61 @@
+"""``whereupon import``: history into a real store."""
+
+import sys
+
+import typer
+
+from whereupon.cli.ending import INTERRUPTED, say, settles
+from whereupon.cli.options import (
+    RULES,
+    AsJson,
+    RulesFolder,
+    SourceClass,
+    StoreUrl,
+    Streams,
+    paths_of,
+)
+from whereupon.cli.output import output_on
+from whereupon.cli.progress import progress_over
+from whereupon.engine import Engine
+from whereupon.importing import import_messages
+from whereupon.loading import open_rules
+from whereupon.messages import Origin, Source
+from whereupon.render.report import View
+from whereupon.replay import Summary, read_streams
+from whereupon.streams import StreamReader
+
+
+@settles
+def import_command(
+    streams: Streams,
+    store: StoreUrl,
+    rules: RulesFolder = RULES,
+    source: SourceClass = Source.SERVER,
+    as_json: AsJson = False,
+) -> None:
+    """Bring history into a real store.
+
+    Only what a rule's max_age still allows triggers, and nothing destructive runs. Deliveries wait in
+    the outbox for the host to send. Running it again changes nothing: a message that is in stays one.
+    """
+    book = open_rules(rules)
+    paths = paths_of(streams)
+    view = View(quiet=True, several=len(paths) > 1)
+    output = output_on(book, as_json=as_json, heading="", view=view)
+    summary = Summary()
+    with (
+        Engine.open(store, rules=book) as engine,
+        progress_over(paths, alone=not (as_json and sys.stdout.isatty())) as progress,
+    ):
+        reader = StreamReader(
+            source=source,
+            origin=Origin.IMPORT,
+            arrived_at=engine.clock.now(),
+            progress=progress,
+        )
+        try:
+            import_messages(engine, read_streams(paths, reader), output.tell, summary)
+        except KeyboardInterrupt:
+            say(f"interrupted: {summary.messages:,} messages are in; run it again to go on")
+            raise typer.Exit(INTERRUPTED) from None
+    output.summarize(summary.as_dict())

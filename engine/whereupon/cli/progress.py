@@ -1,0 +1,45 @@
+"""How far a long stream has been read: a bar on a terminal's stderr, and nothing anywhere else."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_WORTH_A_BAR = 1 << 20
+_STEP = 1 << 18
+
+
+@contextmanager
+def progress_over(
+    streams: Sequence[Path], *, alone: bool
+) -> Iterator[Callable[[int], None] | None]:
+    """A function to call with the number of bytes of each line; None where nothing is to be shown.
+
+    Args:
+        streams: the files that will be read.
+        alone: whether nothing else is written to the terminal meanwhile.
+    """
+    sizes = [path.stat().st_size for path in streams if path.is_file()]
+    if not alone or not sys.stderr.isatty() or sum(sizes) < _WORTH_A_BAR:
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - most runs show no bar
+    from rich.progress import Progress  # noqa: PLC0415 - likewise
+
+    is_known = len(sizes) == len(streams) and all(path.suffix != ".gz" for path in streams)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=sum(sizes) if is_known else None)
+        yield _in_steps(lambda size: bar.advance(task, size))
+
+
+def _in_steps(advance: Callable[[int], None]) -> Callable[[int], None]:
+    waiting = 0
+
+    def add(size: int) -> None:
+        nonlocal waiting
+        waiting += size
+        if waiting >= _STEP:
+            advance(waiting)
+            waiting = 0
+
+    return add

@@ -1,0 +1,96 @@
+"""``whereupon test``: rules against the tests beside them."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whereupon.cli.ending import FINDINGS, as_line, fail, settles
+from whereupon.cli.options import RULES, AsJson, RulesArgument
+from whereupon.render.records import JsonLines, diagnostic_object, result_object, uncovered_object
+from whereupon.render.texts import clean, counted
+from whereupon.testing.reports import RuleTestReport
+
+
+@settles
+def run_tests_command(
+    folder: RulesArgument = RULES,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", dir_okay=False, help="Write the results there as JUnit XML."),
+    ] = None,
+    as_json: AsJson = False,
+    coverage: Annotated[
+        bool,
+        typer.Option(help="Also tell what of each rule no test has seen both true and false."),
+    ] = True,
+) -> None:
+    """Run every *.test.yaml of a folder through the real engine, on a frozen clock.
+
+    Exit status 1 when a test fails, or a file has an error. What is not covered fails nothing.
+    """
+    from whereupon.testing.ruletests import run_rule_tests  # noqa: PLC0415 - no other command needs it
+
+    report = run_rule_tests(folder)
+    if junit is not None:
+        _write_junit(report, junit)
+    if as_json:
+        _write_json(report, coverage=coverage)
+    else:
+        _write_text(report, coverage=coverage)
+    if not report.passed:
+        raise typer.Exit(FINDINGS)
+
+
+def _write_junit(report: RuleTestReport, path: Path) -> None:
+    from whereupon.testing.junit import junit_xml  # noqa: PLC0415 - rarely asked for
+
+    try:
+        path.write_text(junit_xml(report), encoding="utf-8")
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}")
+
+
+def _write_json(report: RuleTestReport, *, coverage: bool) -> None:
+    out = JsonLines(sys.stdout.buffer)
+    for diagnostic in report.diagnostics:
+        out.write(diagnostic_object(diagnostic))
+    for result in report.results:
+        out.write(result_object(result))
+    for uncovered in report.uncovered if coverage else ():
+        out.write(uncovered_object(uncovered))
+    out.summarize(_counts(report))
+
+
+def _counts(report: RuleTestReport) -> dict[str, int]:
+    failed = sum(bool(result.failures) for result in report.results)
+    return {
+        "tests": len(report.results),
+        "passed": len(report.results) - failed,
+        "failed": failed,
+        "uncovered": len(report.uncovered),
+    }
+
+
+def _write_text(report: RuleTestReport, *, coverage: bool) -> None:
+    for diagnostic in report.diagnostics:
+        _line(as_line(diagnostic))
+    for result in report.results:
+        if result.failures:
+            _line(f"{result.file}:{result.line}: failed: {result.rule}: {result.name}")
+            for failure in result.failures:
+                _line(f"    {failure}")
+    for uncovered in report.uncovered if coverage else ():
+        _line(f"not covered: {uncovered}")
+    counts = _counts(report)
+    seconds = sum(result.seconds for result in report.results)
+    rules = len({result.rule for result in report.results})
+    _line(
+        f"{counted(counts['tests'], 'test')} of {counted(rules, 'rule')} in {seconds:.1f} s: "
+        f"{counts['passed']:,} passed, {counts['failed']:,} failed"
+    )
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(f"{clean(text)}\n")

@@ -1,0 +1,92 @@
+"""Moments of a timeline: the records that belong together because one thing brought them about."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from rich.text import Text
+
+from whereupon.decisions import Decision
+from whereupon.render.phrases import Phrase, delivered
+from whereupon.render.texts import listed
+from whereupon.state import Delivery
+
+_SHOWN_PEOPLE = 8
+_SHOWN_DELIVERIES = 3
+
+Key: TypeAlias = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Moment:
+    """One line that says when and what, and the phrases under it.
+
+    Attributes:
+        key: what holds its records together.
+        at: None where the time is not known.
+        messages: the ids of the messages that it is about.
+        skips: the decisions in it, as long as every one was a skip.
+    """
+
+    key: Key
+    at: datetime | None
+    title: Text
+    messages: set[str] = field(default_factory=set)
+    phrases: list[Phrase] = field(default_factory=list)
+    skips: list[Decision] | None = field(default_factory=list)
+
+    def add(self, phrase: Phrase, *, message_id: str, skip: Decision | None = None) -> None:
+        """One more phrase."""
+        self.messages.add(message_id)
+        self.phrases.append(phrase)
+        if skip is None:
+            self.skips = None
+        elif self.skips is not None:
+            self.skips.append(skip)
+
+    def lines(self) -> list[Phrase]:
+        """What stands under the title."""
+        return self.phrases
+
+    def owns(self, delivery: Delivery) -> bool:
+        """Whether the delivery was made in this moment."""
+        return self.at == delivery.due_at and delivery.message_id in self.messages
+
+
+@dataclass(slots=True)
+class Sending(Moment):
+    """A broadcast goes out: whom to, in short, however large the audience."""
+
+    rule: str = ""
+    people: list[str] = field(default_factory=list)
+    admitted: int = 0
+    samples: list[Phrase] = field(default_factory=list)
+    deliveries: int = 0
+
+    def admit(self, decision: Decision) -> None:
+        """One more of the audience."""
+        self.messages.add(decision.message_id)
+        self.skips = None
+        self.admitted += 1
+        if len(self.people) < _SHOWN_PEOPLE:
+            self.people.append(decision.person or "")
+
+    def deliver(self, delivery: Delivery) -> None:
+        """One more delivery."""
+        self.deliveries += 1
+        if len(self.samples) < _SHOWN_DELIVERIES:
+            self.samples.append(delivered(delivery))
+
+    def owns(self, delivery: Delivery) -> bool:
+        """Whether the delivery is this broadcast's; a campaign may go by the same message."""
+        return delivery.rule == self.rule and Moment.owns(self, delivery)
+
+    def lines(self) -> list[Phrase]:
+        """The audience, some of the deliveries, and what else happened."""
+        audience = listed(self.people, self.admitted - len(self.people))
+        lines = [*self.phrases, *self.samples]
+        if self.admitted:
+            lines.insert(0, Phrase("✓", Text(f"goes to {audience}"), "green"))
+        if (more := self.deliveries - len(self.samples)) > 0:
+            lines.append(Phrase("→", Text(f"and {more:,} more like it"), "cyan"))
+        return lines

@@ -1,0 +1,20 @@
+"""A delivery of the outbox as one line for people."""
+
+from whereupon.render.texts import clean, headline, named
+from whereupon.state import Delivery
+from whereupon.times import format_instant
+
+
+def outbox_line(delivery: Delivery) -> str:
+    """Key, state, time, channel and person, what it says, and why it stands where it does."""
+    said = headline(delivery.content)
+    tries = f", {delivery.attempts} tries" if delivery.attempts else ""
+    parts = (
+        delivery.idempotency_key,
+        f"{delivery.state}{tries}",
+        format_instant(delivery.due_at),
+        f"{clean(delivery.channel)} to {named(delivery.person)} ({delivery.rule})",
+        f"“{said}”" if said else "",
+        f"because {clean(delivery.reason)}" if delivery.reason else "",
+    )
+    return "  ".join(part for part in parts if part)

@@ -1,0 +1,186 @@
+"""Records as JSON Lines: the keys and their order are a contract (design §9)."""
+
+from collections.abc import Mapping
+from typing import BinaryIO, TypeAlias
+
+from whereupon.codec import encode
+from whereupon.decisions import Decision
+from whereupon.errors import Diagnostic
+from whereupon.explaining import Explanation
+from whereupon.fold import Told, Warned
+from whereupon.state import Delivery, DeliveryState, Request
+from whereupon.streams import BadLine
+from whereupon.testing.reports import RuleTestResult, Uncovered
+from whereupon.times import format_instant
+
+Record: TypeAlias = Told | BadLine
+"""What a replay or an import tells, in order."""
+
+JsonObject: TypeAlias = dict[str, object]
+
+
+class JsonLines:
+    """Writes one JSON object a line, each as it happens; the stream's own buffer gathers them.
+
+    Args:
+        several: whether more than one stream is read, so that a rejected line must name its own.
+    """
+
+    def __init__(self, out: BinaryIO, *, several: bool = False) -> None:
+        self._out = out
+        self._several = several
+        self._at_once = out.isatty()
+
+    def tell(self, record: Record) -> None:
+        """Write one record."""
+        self.write(self._as_object(record))
+
+    def summarize(self, counts: Mapping[str, int]) -> None:
+        """Write the last line."""
+        self.write({"kind": "summary", **counts})
+
+    def write(self, value: Mapping[str, object]) -> None:
+        """Write any object as one line."""
+        self._out.write(encode(value) + b"\n")
+        if self._at_once:
+            self._out.flush()
+
+    def _as_object(self, record: Record) -> JsonObject:
+        match record:
+            case Decision():
+                return decision_object(record)
+            case Delivery():
+                return delivery_object(record)
+            case Request():
+                return request_object(record)
+            case Warned():
+                return warning_object(record)
+            case BadLine():
+                rejected = rejected_object(record)
+                return {**rejected, "stream": record.stream} if self._several else rejected
+
+
+def decision_object(decision: Decision) -> JsonObject:
+    """A verdict on one message, rule and person."""
+    return {
+        "kind": "decision",
+        "message_id": decision.message_id,
+        "type": decision.type,
+        "event": decision.event,
+        "timestamp": format_instant(decision.timestamp),
+        "decided_at": format_instant(decision.decided_at),
+        "person": decision.person,
+        "rule": decision.rule,
+        "rule_kind": decision.rule_kind,
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "retroactive": decision.retroactive,
+    }
+
+
+def delivery_object(delivery: Delivery) -> JsonObject:
+    """What a channel would get; one that is withheld is of a kind of its own, with its reason."""
+    shared: JsonObject = {
+        "rule": delivery.rule,
+        "person": delivery.person,
+        "channel": delivery.channel,
+        "due_at": format_instant(delivery.due_at),
+        "idempotency_key": delivery.idempotency_key,
+    }
+    if delivery.state is DeliveryState.WITHHELD:
+        return {"kind": "withheld", **shared, "reason": delivery.reason}
+    return {"kind": "delivery", **shared, "content": delivery.content}
+
+
+def request_object(request: Request) -> JsonObject:
+    """One asking for an action, and what became of it."""
+    return {
+        "kind": "request",
+        "action": request.action,
+        "message_id": request.message_id,
+        "person": request.person,
+        "outcome": request.outcome,
+        "reason": request.reason,
+    }
+
+
+def warning_object(warned: Warned) -> JsonObject:
+    """Something worth a look that changed nothing."""
+    return {
+        "kind": "warning",
+        "code": warned.code,
+        "message_id": warned.message_id,
+        "message": warned.message,
+    }
+
+
+def rejected_object(line: BadLine) -> JsonObject:
+    """A line of a stream that is no message."""
+    return {"kind": "rejected", "line": line.line, "code": line.code, "message": line.message}
+
+
+def diagnostic_object(diagnostic: Diagnostic) -> JsonObject:
+    """A finding in a rule file or its tests."""
+    place = diagnostic.location
+    return {
+        "kind": "diagnostic",
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+    }
+
+
+def explanation_object(explanation: Explanation) -> JsonObject:
+    """Why somebody did, or did not, enter a rule by one message."""
+    return {
+        "kind": "explanation",
+        "message_id": explanation.message_id,
+        "subject": explanation.subject,
+        "timestamp": format_instant(explanation.timestamp),
+        "decided_at": format_instant(explanation.decided_at),
+        "person": explanation.person,
+        "rule": explanation.rule,
+        "outcome": explanation.outcome,
+        "reason": explanation.reason,
+        "retroactive": explanation.retroactive,
+        "reworded": explanation.reworded,
+        "sentence": explanation.sentence,
+    }
+
+
+def outbox_object(delivery: Delivery) -> JsonObject:
+    """A delivery as the outbox holds it, its state and tries included."""
+    return {
+        **delivery_object(delivery),
+        "kind": "delivery",
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "reason": delivery.reason,
+    }
+
+
+def result_object(result: RuleTestResult) -> JsonObject:
+    """How one test of a rule went."""
+    return {
+        "kind": "test",
+        "file": result.file,
+        "line": result.line,
+        "rule": result.rule,
+        "name": result.name,
+        "outcome": "failed" if result.failures else "passed",
+        "failures": result.failures,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def uncovered_object(uncovered: Uncovered) -> JsonObject:
+    """Something of a rule that no test has seen both ways."""
+    return {
+        "kind": "uncovered",
+        "rule": uncovered.rule,
+        "part": uncovered.part,
+        "missing": uncovered.missing,
+    }

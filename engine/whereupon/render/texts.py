@@ -1,0 +1,82 @@
+"""Small pieces of text for people: names and values made harmless, ages and days in words."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from unicodedata import category
+
+from pydantic import JsonValue
+
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+_LONGEST_NAME = 48
+_HEADLINES = ("title", "subject", "name", "text", "body", "message")
+
+
+def clean(text: str) -> str:
+    """Text from outside on one line, without anything that steers a terminal or reorders a line."""
+    if text.isprintable():
+        return text
+    return "".join(_shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    if letter.isspace():
+        return " "
+    if letter in _REORDERING or category(letter) in _UNPRINTABLE:
+        return "\N{REPLACEMENT CHARACTER}"
+    return letter
+
+
+def named(name: str) -> str:
+    """Somebody's id, harmless, and cut in the middle where it is longer than a line can take."""
+    whole = clean(name)
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    return f"{whole[: _LONGEST_NAME - 9]}…{whole[-8:]}"
+
+
+def in_words(duration: timedelta) -> str:
+    """The two largest units of a duration: ``3 days 10 hours``."""
+    left = max(int(duration.total_seconds()), 0)
+    parts = []
+    for name, length in _UNITS:
+        count, left = divmod(left, length)
+        if count:
+            parts.append(counted(count, name))
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "less than a second"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """``1 person``, ``1,200 people``."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def day_of(instant: datetime) -> str:
+    """``Thursday 12 March 2026``, whatever the locale."""
+    day = _DAYS[instant.weekday()]
+    return f"{day} {instant.day} {_MONTHS[instant.month - 1]} {instant.year}"
+
+
+def listed(names: Iterable[str], more: int = 0) -> str:
+    """``mia, noah and 9,998 more``."""
+    shown = ", ".join(map(named, names))
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def headline(content: Mapping[str, JsonValue]) -> str:
+    """What a delivery says first: its title or subject, else the first text in it."""
+    for name in (*_HEADLINES, *content):
+        value = content.get(name)
+        if isinstance(value, str) and value.strip():
+            return clean(value)
+    return ""
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""Rule tests as values: what is given, what is expected, and what happened, in comparable form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from whereupon.errors import Diagnostic, Severity
+from whereupon.loading import Positions
+from whereupon.messages import Source
+from whereupon.times import format_duration
+
+
+class Kind(StrEnum):
+    """What a test can expect, by the key that its item starts with."""
+
+    ENTERED = "entered"
+    SKIPPED = "skipped"
+    DELIVERY = "delivery"
+    WITHHELD = "withheld"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """Something that a test expects, or that happened.
+
+    Attributes:
+        facts: ``person``, ``channel``, ``at`` and the like; of an expectation only those that it names.
+        content: of a delivery, its rendered keys; of an expectation only those that it names.
+        because: of what happened, how it came about, as a clause.
+    """
+
+    kind: Kind
+    facts: Mapping[str, JsonValue]
+    content: Mapping[str, JsonValue] = field(default_factory=dict)
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One message of a test.
+
+    Attributes:
+        at: when it arrives, from the test's start.
+        happened: how much earlier it happened; zero for at once.
+        wire: the message as a sender would put it, without its times.
+        subject: the message in words, such as ``track purchase``.
+    """
+
+    at: timedelta
+    happened: timedelta
+    source: Source
+    wire: Mapping[str, JsonValue]
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTest:
+    """One test of a rule or a guard; ``until`` counts from ``start``, None for the end of all work."""
+
+    name: str
+    line: int
+    start: datetime
+    until: timedelta | None
+    given: tuple[Given, ...]
+    expected: tuple[Doing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTestFile:
+    """One file of tests; those of a file with an error are not to be run.
+
+    Attributes:
+        subject: the id that the file's name gives, of a rule or a guard.
+    """
+
+    name: str
+    subject: str
+    tests: tuple[RuleTest, ...] = ()
+    positions: Positions = field(default_factory=Positions)
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether one of its diagnostics is an error."""
+        return any(d.severity is Severity.ERROR for d in self.diagnostics)
+
+
+def offset(duration: timedelta) -> str:
+    """A time from the start of a test, as test files write it: ``+2h10m``."""
+    return f"+{format_duration(duration)}"

@@ -1,0 +1,184 @@
+"""Running rule tests: every message through the real engine, on a frozen clock and a throwaway store."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import TypeAlias
+
+from whereupon.decisions import Decision, Outcome
+from whereupon.engine import Engine
+from whereupon.errors import MessageRejectedError, Problem, Severity
+from whereupon.loading import load_rules
+from whereupon.messages import Message
+from whereupon.replay import FrozenClock, Record, Replay
+from whereupon.rulefiles.faults import nearest
+from whereupon.rules import Guard, Rule, Rulebook
+from whereupon.testing.cases import Given, Kind, RuleTest, RuleTestFile, offset
+from whereupon.testing.coverage import Coverage
+from whereupon.testing.expectations import compare
+from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Uncovered
+from whereupon.testing.testfiles import find_test_files, read_test_file
+from whereupon.testing.witness import happenings
+from whereupon.times import earlier, format_instant, later
+from whereupon.wire import Arrival, parse_message
+
+Subject: TypeAlias = Rule | Guard
+
+_OF_A_RULE = frozenset({Kind.ENTERED, Kind.DELIVERY, Kind.WITHHELD})
+_OF_A_GUARD = frozenset({Kind.REQUEST})
+
+
+def run_rule_tests(folder: Path) -> RuleTestReport:
+    """Run every test file below a rules folder, against all of the folder's rules.
+
+    Of what happens in a test only the doings of the rule that the file is named after count; in a
+    guard's test, only the requests for its actions. Requests count in a rule's test where they are
+    expected. Nothing is raised: what is wrong with a file is a diagnostic.
+    """
+    book, found = load_rules(folder)
+    files = [read_test_file(path) for path in find_test_files(folder)]
+    if any(d.severity is Severity.ERROR for d in found):
+        return RuleTestReport((*found, *(d for file in files for d in file.diagnostics)))
+    subjects = _subjects(book)
+    files = [_checked(file, subjects) for file in files]
+    sound = [file for file in files if not file.is_broken]
+    coverages = {
+        file.subject: Coverage(subject)
+        for file in sound
+        if isinstance(subject := subjects[file.subject], Rule)
+    }
+    results = tuple(
+        _run(test, file, subjects[file.subject], book, coverages.get(file.subject))
+        for file in sound
+        for test in file.tests
+    )
+    diagnostics = (*found, *(d for file in files for d in file.diagnostics))
+    uncovered = [*_untested(book, files), *(u for c in coverages.values() for u in c.uncovered())]
+    return RuleTestReport(diagnostics, results, tuple(sorted(uncovered, key=_by_rule)))
+
+
+def _by_rule(uncovered: Uncovered) -> str:
+    return uncovered.rule
+
+
+def _subjects(book: Rulebook) -> dict[str, Subject]:
+    subjects: dict[str, Subject] = {guard.id: guard for guard in book.guards}
+    return subjects | {rule.id: rule for rule in book.rules}
+
+
+# --- what no test can be run for ------------------------------------------------------------------
+
+
+def _untested(book: Rulebook, files: Sequence[RuleTestFile]) -> Iterator[Uncovered]:
+    tested = {file.subject for file in files}
+    for subject in _subjects(book):
+        if subject not in tested:
+            yield Uncovered(subject, TESTS, "true")
+
+
+def _checked(file: RuleTestFile, subjects: dict[str, Subject]) -> RuleTestFile:
+    """The file with what is wrong with it in view of the rules there are."""
+    subject = subjects.get(file.subject)
+    if subject is None:
+        problems = [_without_rule(file, subjects)]
+    elif isinstance(subject, Guard) and not file.is_broken:
+        problems = list(_not_guarded(file, subject))
+    else:
+        return file
+    located = [file.positions.locate(problem, file.name) for problem in problems]
+    return replace(file, diagnostics=(*located, *file.diagnostics))
+
+
+def _without_rule(file: RuleTestFile, subjects: dict[str, Subject]) -> Problem:
+    hint = nearest(file.subject, subjects)
+    message = (
+        f"no rule and no guard is called {file.subject}{hint or '; write it, or rename this file'}"
+    )
+    return Problem((), "test-without-rule", message)
+
+
+def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Problem]:
+    """Expectations that a guard's tests never look at."""
+    for test, each in enumerate(file.tests):
+        for place, expected in enumerate(each.expected):
+            path = ("tests", test, "expect", place)
+            action = str(expected.facts.get("action"))
+            if expected.kind is not Kind.REQUEST:
+                text = f"a guard's tests expect requests; {expected.kind} belongs to a rule's"
+                yield Problem((*path, expected.kind.value), "not-guarded", text)
+            elif action not in guard.actions:
+                hint = nearest(action, guard.actions) or f"; it has {', '.join(guard.actions)}"
+                text = f"this guard does not name the action {action!r}{hint}"
+                yield Problem((*path, "request"), "not-guarded", text)
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def _run(
+    test: RuleTest, file: RuleTestFile, subject: Subject, book: Rulebook, coverage: Coverage | None
+) -> RuleTestResult:
+    began = perf_counter()
+    failures = _failures(test, subject, book, coverage)
+    seconds = perf_counter() - began
+    return RuleTestResult(file.name, subject.id, test.name, test.line, failures, seconds)
+
+
+def _failures(
+    test: RuleTest, subject: Subject, book: Rulebook, coverage: Coverage | None
+) -> tuple[str, ...]:
+    messages, rejections = _arrivals(test)
+    if rejections:
+        return rejections
+    records = _records(test, messages, _with_notes(book, coverage))
+    if coverage is not None:
+        entered = any(_enters(record, coverage.rule) for record in records)
+        coverage.note_entering(entered=entered)
+    complete = _OF_A_RULE if isinstance(subject, Rule) else _OF_A_GUARD
+    happened = tuple(happenings(records, subject, test.start))
+    return compare(test.expected, happened, complete=complete)
+
+
+def _arrivals(test: RuleTest) -> tuple[list[Message], tuple[str, ...]]:
+    """The messages of a test; and those that the engine would not accept, in sentences."""
+    messages: list[Message] = []
+    rejections: list[str] = []
+    for place, given in enumerate(test.given, start=1):
+        try:
+            messages.append(_message(test, given, place))
+        except MessageRejectedError as error:
+            where = f"message {place} ({given.subject} at {offset(given.at)})"
+            rejections.append(f"{where} was rejected: {error.code}: {error.reason}")
+    return messages, tuple(rejections)
+
+
+def _message(test: RuleTest, given: Given, place: int) -> Message:
+    received_at = later(test.start, given.at)
+    happened_at = earlier(received_at, given.happened)
+    raw = {**given.wire, "timestamp": format_instant(happened_at)}
+    return parse_message(raw, Arrival(received_at, given.source, lambda: f"given-{place}"))
+
+
+def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
+    """The book, its rule under test replaced by the copy that takes notes."""
+    if coverage is None:
+        return book
+    noted = coverage.rule
+    return replace(book, rules=tuple(noted if r.id == noted.id else r for r in book.rules))
+
+
+def _records(test: RuleTest, messages: Sequence[Message], book: Rulebook) -> list[Record]:
+    records: list[Record] = []
+    clock = FrozenClock(test.start)
+    with Engine.open("memory://", rules=book, clock=clock) as engine:
+        replay = Replay(engine, clock, records.append)
+        replay.feed(messages)
+        replay.finish(None if test.until is None else later(test.start, test.until))
+    return records
+
+
+def _enters(record: Record, rule: Rule) -> bool:
+    if not isinstance(record, Decision):
+        return False
+    return record.rule == rule.id and record.outcome is Outcome.ENTERED

@@ -1,0 +1,160 @@
+"""Reading test files: every test as a value, and everything that is wrong with it, located."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from whereupon.errors import Diagnostic, Location, Problem
+from whereupon.loading import Positions, load_document
+from whereupon.messages import Source
+from whereupon.rulefiles.steps import Form
+from whereupon.testing import forms
+from whereupon.testing.cases import Doing, Given, Kind, RuleTest, RuleTestFile, offset
+from whereupon.testing.problems import form_for, validated
+from whereupon.times import ZERO
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+"""When a test starts that does not say: a Monday."""
+
+_WIRE_NAMES = {
+    "user": "userId",
+    "anonymous": "anonymousId",
+    "previous": "previousId",
+    "id": "messageId",
+    **{name: name for name in ("properties", "traits", "context")},
+}
+_MAIN_NAMES = {
+    "track": "event",
+    "page": "name",
+    "screen": "name",
+    "identify": "userId",
+    "alias": "userId",
+    "group": "groupId",
+}
+_FACTS = {
+    **dict.fromkeys(("entered", "skipped", "to"), "person"),
+    **dict.fromkeys(("delivery", "withheld"), "channel"),
+    "request": "action",
+}
+
+
+def find_test_files(folder: Path) -> list[Path]:
+    """Every ``*.test.yaml`` and ``*.test.json`` below a folder, sorted; hidden ones are passed over."""
+    return sorted(
+        path
+        for suffix in (".yaml", ".json")
+        for path in folder.rglob(f"*.test{suffix}")
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    )
+
+
+def read_test_file(path: Path) -> RuleTestFile:
+    """Read one file; its diagnostics hold everything that is wrong with it."""
+    data, positions, faults = load_document(path)
+    file = path.as_posix()
+    problems: list[Problem] = []
+    tests: tuple[RuleTest, ...] = ()
+    if () in positions.values:
+        tests = tuple(_tests(data, positions, problems))
+    located = (positions.locate(problem, file) for problem in problems)
+    return RuleTestFile(
+        name=file,
+        subject=path.name.partition(".test.")[0],
+        tests=tests,
+        positions=positions,
+        diagnostics=tuple(sorted({*map(_reworded, faults), *located}, key=_order)),
+    )
+
+
+def _reworded(fault: Diagnostic) -> Diagnostic:
+    """A finding about the text, in terms of a test file."""
+    if fault.code != "empty-file":
+        return fault
+    return replace(fault, message="this file is empty; start it with tests:")
+
+
+def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
+    return diagnostic.location, diagnostic.code, diagnostic.message
+
+
+def _tests(data: JsonValue, positions: Positions, problems: list[Problem]) -> Iterator[RuleTest]:
+    file = validated(forms.FileForm, data, (), problems)
+    raw_tests = file.tests if file else data.get("tests") if isinstance(data, dict) else None
+    first: dict[str, int] = {}
+    for place, raw in enumerate(raw_tests if isinstance(raw_tests, list) else ()):
+        line = positions.values[("tests", place)][0]
+        test = _test(raw, place, line, problems)
+        if test is None:
+            continue
+        if test.name in first:
+            text = f"a test on line {first[test.name]} has this name already; give it another"
+            problems.append(Problem(("tests", place, "name"), "duplicate-test", text))
+        first.setdefault(test.name, line)
+        yield test
+
+
+def _test(raw: JsonValue, place: int, line: int, problems: list[Problem]) -> RuleTest | None:
+    form = validated(forms.TestForm, raw, ("tests", place), problems)
+    items = raw if isinstance(raw, dict) else {}
+    given = _given(items.get("given"), place, problems)
+    expected = _expected(items.get("expect"), place, problems)
+    if form is None:
+        return None
+    start = START if form.start is None else form.start
+    return RuleTest(form.name, line, start, form.until, tuple(given), tuple(expected))
+
+
+def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given]:
+    given: list[Given] = []
+    arrival = ZERO
+    for place, item in enumerate(raw if isinstance(raw, list) else ()):
+        path = ("tests", test, "given", place)
+        found = form_for(item, forms.GIVEN, path, problems)
+        form = validated(found[1], item, path, problems) if found else None
+        if found is None or form is None:
+            continue
+        if form.at is not None and form.at < arrival:
+            text = (
+                f"this arrives before the message above it ({offset(arrival)}); put them in order, "
+                "and say with happened: -5m that one happened earlier than it arrives"
+            )
+            problems.append(Problem((*path, "at"), "out-of-order", text))
+        arrival = max(arrival, form.at or ZERO)
+        given.append(_message(found[0], form, arrival))
+    return given
+
+
+def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> Given:
+    said = form.model_dump(exclude={"at", "happened", "source"}, exclude_unset=True)
+    main: JsonValue = said.pop(kind)
+    wire: dict[str, JsonValue] = {_WIRE_NAMES[name]: value for name, value in said.items()}
+    return Given(
+        at=arrival,
+        happened=form.happened or ZERO,
+        source=Source(form.source),
+        wire={"type": kind, _MAIN_NAMES[kind]: main, **wire},
+        subject=f"{kind} {main}" if main is not None else kind,
+    )
+
+
+def _expected(raw: JsonValue, test: int, problems: list[Problem]) -> Iterator[Doing]:
+    for place, item in enumerate(raw if isinstance(raw, list) else ()):
+        path = ("tests", test, "expect", place)
+        found = form_for(item, forms.EXPECTED, path, problems)
+        form = validated(found[1], item, path, problems) if found else None
+        if found is not None and form is not None:
+            yield _doing(Kind(found[0]), form)
+
+
+def _doing(kind: Kind, form: Form) -> Doing:
+    own = type(form).model_fields
+    said: Mapping[str, JsonValue | timedelta] = form.model_dump(exclude_unset=True)
+    facts = {
+        _FACTS.get(name, name): offset(value) if isinstance(value, timedelta) else value
+        for name, value in said.items()
+        if name in own
+    }
+    return Doing(kind, facts, form.model_extra or {})

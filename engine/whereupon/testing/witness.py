@@ -1,0 +1,69 @@
+"""What an engine did in a test, put as the things that a test can expect."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from whereupon.decisions import Decision, Outcome
+from whereupon.explaining import describe
+from whereupon.replay import Record
+from whereupon.rules import Guard, Rule
+from whereupon.state import Delivery, DeliveryState, Request
+from whereupon.testing.cases import Doing, Kind, offset
+
+
+def happenings(
+    records: Iterable[Record], subject: Rule | Guard, start: datetime
+) -> Iterator[Doing]:
+    """The doings of a rule and every request; of a guard, the requests for its actions."""
+    for record in records:
+        match record:
+            case Decision() if isinstance(subject, Rule) and record.rule == subject.id:
+                yield _decided(record, subject, start)
+            case Delivery() if isinstance(subject, Rule) and record.rule == subject.id:
+                yield _delivered(record, start)
+            case Request() if isinstance(subject, Rule) or record.action in subject.actions:
+                yield _requested(record, start)
+            case _:
+                pass
+
+
+def _decided(decision: Decision, rule: Rule, start: datetime) -> Doing:
+    at = offset(decision.decided_at - start)
+    by = f"by {_subject(decision)} at {at}"
+    person: JsonValue = decision.person
+    if decision.outcome is Outcome.ENTERED:
+        facts = {"person": person, "at": at, "retroactive": decision.retroactive}
+        return Doing(Kind.ENTERED, facts, because=f"they entered {by}")
+    because = f"{by} ({decision.reason}), {describe(decision, rule)}"
+    facts = {"person": person, "at": at, "reason": decision.reason}
+    return Doing(Kind.SKIPPED, facts, because=because)
+
+
+def _subject(decision: Decision) -> str:
+    if decision.type is None:
+        return "schedule"
+    return f"{decision.type} {decision.event}" if decision.event else decision.type
+
+
+def _delivered(delivery: Delivery, start: datetime) -> Doing:
+    facts: dict[str, JsonValue] = {
+        "channel": delivery.channel,
+        "person": delivery.person,
+        "at": offset(delivery.due_at - start),
+    }
+    if delivery.state is DeliveryState.WITHHELD:
+        return Doing(Kind.WITHHELD, {**facts, "reason": delivery.reason})
+    return Doing(Kind.DELIVERY, facts, delivery.content)
+
+
+def _requested(request: Request, start: datetime) -> Doing:
+    facts: dict[str, JsonValue] = {
+        "action": request.action,
+        "person": request.person,
+        "at": offset(request.decided_at - start),
+        "outcome": request.outcome,
+        "reason": request.reason,
+    }
+    return Doing(Kind.REQUEST, facts, because=request.detail or "")

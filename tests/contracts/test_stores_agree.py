@@ -1,0 +1,288 @@
+"""Any two stores agree: the same changes end in the same answers, whatever the changes."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from whereupon.messages import MessageType, Source
+from whereupon.ports import HistoryNeed, Session, Settlement, Store
+from whereupon.state import (
+    BroadcastRun,
+    Changes,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Entry,
+    EntryState,
+    Identifier,
+    IdKind,
+    Merge,
+    Person,
+    Request,
+    RequestOutcome,
+    Skips,
+    StoredMessage,
+    Tombstone,
+)
+from whereupon.stores import open_store
+from whereupon.testing.contracts import FIRST, LAST, NOON, ODD
+
+PERSONS = [1, 2, 3]
+ANONYMOUS = [11, 12]
+NAMES = ["buy", "view", ""]
+RULES = ["socks", "shoes"]
+DIGESTS = [b"a", b"b"]
+
+Happening: TypeAlias = Changes | list[Settlement] | datetime
+
+instants = st.integers(-3, 3).map(lambda minutes: NOON + timedelta(minutes=minutes))
+persons = st.sampled_from(PERSONS)
+rules = st.sampled_from(RULES)
+small = st.integers(0, 5)
+json_objects: st.SearchStrategy[Mapping[str, JsonValue]] = st.dictionaries(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=3),
+    st.one_of(st.none(), st.integers(), st.sampled_from([1.5, "🧦", True, [{}]])),
+    max_size=2,
+)
+settlements = st.builds(
+    Settlement,
+    key=st.integers(1, 40),
+    state=st.sampled_from(DeliveryState),
+    attempts=small,
+    due_at=instants,
+    reason=st.sampled_from([None, "timeout"]),
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn, key: int) -> StoredMessage:
+    """A message of a person's, an anonymous id's or nobody's."""
+    return StoredMessage(
+        key=key,
+        message_id=f"m-{key}",
+        type=draw(st.sampled_from([MessageType.TRACK, MessageType.PAGE])),
+        name=draw(st.sampled_from(NAMES)),
+        owner=draw(st.sampled_from([0, *PERSONS, *ANONYMOUS])),
+        user_id=draw(st.sampled_from([None, "ada"])),
+        anonymous_id=None,
+        target_id=None,
+        timestamp=draw(instants),
+        received_at=NOON,
+        original_timestamp=draw(st.none() | instants),
+        source=draw(st.sampled_from(Source)),
+        body=b"{}",
+    )
+
+
+@st.composite
+def entries(draw: st.DrawFn, key: int) -> Entry:
+    """An entry that nobody made before."""
+    person = draw(persons)
+    return Entry(
+        key=key,
+        rule=draw(rules),
+        digest="d1",
+        person_key=person,
+        entrant=person,
+        occasion=f"m-{key}",
+        timestamp=draw(instants),
+        entered_at=NOON,
+        retroactive=draw(st.booleans()),
+        slot=draw(st.sampled_from([None, f"slot-{key}"])),
+        state=EntryState.ACTIVE,
+        position=0,
+        due_at=draw(instants),
+        facts=draw(json_objects),
+        message_key=draw(st.sampled_from([0, key])),
+    )
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, key: int) -> Delivery:
+    """A delivery in any state."""
+    return Delivery(
+        key=key,
+        idempotency_key=f"i-{key}",
+        rule=draw(rules),
+        person_key=draw(persons),
+        person="ada",
+        channel="push",
+        due_at=draw(instants),
+        content=draw(json_objects),
+        state=draw(st.sampled_from(DeliveryState)),
+    )
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Happening]:
+    """What happens to a store: changes, settlements, and instants at which deliveries are leased."""
+    known_messages: list[int] = []
+    known_entries: list[Entry] = []
+    story: list[Happening] = []
+    for step in range(1, draw(st.integers(1, 6)) + 1):
+        first = 10 * step
+        changes = draw(base_changes(first))
+        changes.messages = [draw(messages(first + n)) for n in range(draw(small))]
+        known_messages += [message.key for message in changes.messages]
+        changes.owners = draw(
+            st.lists(st.tuples(st.sampled_from([*known_messages, 99]), persons), max_size=2)
+        )
+        changes.skips = draw(st.lists(skips(known_messages or [99]), max_size=3))
+        changes.entries = {first + n: draw(entries(first + n)) for n in range(draw(small))}
+        changes.new_entries = set(changes.entries)
+        changes.deliveries = [draw(deliveries(first + n)) for n in range(draw(small))]
+        if draw(st.booleans()) and known_entries:
+            old = draw(st.sampled_from(known_entries))
+            changes.entries[old.key] = draw(moves(old))
+        known_entries += [changes.entries[key] for key in sorted(changes.new_entries)]
+        story += [changes, draw(st.lists(settlements, max_size=2)), draw(instants)]
+    return story
+
+
+@st.composite
+def moves(draw: st.DrawFn, entry: Entry) -> Entry:
+    """What can become of an entry."""
+    state = draw(st.sampled_from(EntryState))
+    due_at = draw(instants) if state is EntryState.ACTIVE else None
+    owner = draw(persons)
+    return entry._replace(state=state, due_at=due_at, position=3, person_key=owner)
+
+
+@st.composite
+def skips(draw: st.DrawFn, keys: list[int]) -> Skips:
+    """Skips that a message met; the store knows the person by the message."""
+    verdict = (draw(rules), "d1", "where", draw(st.sampled_from([None, "a"])), ODD)
+    key = draw(st.sampled_from(keys))
+    return Skips(key, draw(persons), draw(instants), draw(st.booleans()), (verdict,))
+
+
+@st.composite
+def base_changes(draw: st.DrawFn, first: int) -> Changes:
+    """Changes without messages, entries and deliveries."""
+    known = draw(st.lists(persons, unique=True))
+    pair = draw(st.permutations(PERSONS))[:2]
+    merge = Merge(pair[0], pair[1], f"user-{pair[1]}", f"merge-{first}", NOON)
+    claims = draw(st.lists(claim_runs(), max_size=2))
+    users = [Identifier(IdKind.USER, f"user-{draw(small)}", key) for key in known]
+    waiting = [Identifier(IdKind.ANONYMOUS, f"anon-{key}", key) for key in ANONYMOUS]
+    runs = draw(st.lists(broadcast_runs(), max_size=2))
+    stones = {d: draw(st.none() | tombstones(d)) for d in draw(st.sets(st.sampled_from(DIGESTS)))}
+    asked = draw(st.lists(requests(), max_size=2))
+    return Changes(
+        identifiers=users + waiting[: draw(small)],
+        persons={k: Person(k, f"user-{k}", NOON, draw(json_objects), {"a": 1}) for k in known},
+        claims={(claim.anonymous_key, claim.since): claim for claim in claims},
+        dropped_claims=draw(st.sets(st.tuples(st.sampled_from(ANONYMOUS), instants), max_size=1)),
+        merges=[merge] if draw(small) == 0 else [],
+        forgotten=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
+        requests=asked,
+        tombstones=stones,
+        runs={(run.rule, run.occasion): run for run in runs},
+        wordings={"d1": ("socks", str(first).encode())},
+    )
+
+
+@st.composite
+def claim_runs(draw: st.DrawFn) -> Claim:
+    """A run of claims."""
+    return Claim(draw(st.sampled_from(ANONYMOUS)), draw(persons), draw(instants), LAST, "m-1")
+
+
+@st.composite
+def broadcast_runs(draw: st.DrawFn) -> BroadcastRun:
+    """A run, done or not, that a message may have opened."""
+    occasion, cursor = draw(st.sampled_from("ab")), draw(st.none() | small)
+    due_at, key = draw(instants), draw(st.integers(9, 13))
+    return BroadcastRun(draw(rules), "d1", occasion, NOON, due_at, cursor, {"a": 1}, 0, key)
+
+
+@st.composite
+def tombstones(draw: st.DrawFn, digest: bytes) -> Tombstone:
+    """A tombstone, for ever or until an instant."""
+    return Tombstone(digest, draw(st.none() | instants), "deleted")
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Request:
+    """A request of somebody's."""
+    number, outcome = draw(small), draw(st.sampled_from(RequestOutcome))
+    who = f"user-{draw(small)}"
+    source = Source.CLIENT
+    return Request(f"r-{number}", "delete", "Delete Person", who, outcome, None, NOON, NOON, source)
+
+
+def perform(store: Store, story: list[Happening]) -> list[object]:
+    """Let it happen; what was leased on the way and what is left."""
+    leased: list[object] = []
+    for event in story:
+        with store.session() as session:
+            match event:
+                case Changes():
+                    session.flush(event)
+                case list():
+                    session.settle(event)
+                case datetime():
+                    until = event + timedelta(minutes=1)
+                    leased.append(session.lease_deliveries(event, until, 2))
+    with store.session() as session:
+        return [*leased, *ordered_answers(session), *map(by_repr, unordered_answers(session))]
+
+
+def by_repr(answer: object) -> list[str]:
+    """An answer whose order means nothing, in an order of its own."""
+    assert isinstance(answer, list | set)
+    return sorted(map(repr, answer))
+
+
+def ordered_answers(session: Session) -> list[object]:
+    """Every read whose order the port promises."""
+    names = frozenset(NAMES)
+    needs = [HistoryNeed(1, names, NOON), HistoryNeed(2, frozenset({"buy"}), None)]
+    return [
+        session.persons_after(1, 9),
+        [(claim.since, claim) for claim in session.claims(ANONYMOUS)],
+        session.owned_messages([*PERSONS, *ANONYMOUS], NOON - timedelta(minutes=1)),
+        session.history(needs),
+        session.due_entries(NOON, 5),
+        session.next_due(),
+        session.due_runs(NOON),
+        session.waiting_runs(),
+        session.has_tombstones(),
+        session.wording("d1"),
+        [session.decided(key, rule, 3) for key in PERSONS for rule in RULES],
+        session.deliveries([DeliveryState.PENDING, DeliveryState.SENT], 9),
+        session.requests(4),
+        session.counts(),
+    ]
+
+
+def unordered_answers(session: Session) -> list[object]:
+    """Every other read, and what trimming leaves."""
+    users = [f"user-{n}" for n in range(6)]
+    return [
+        session.known_messages([f"m-{n}" for n in range(70)]),
+        session.identifiers(users, [f"anon-{key}" for key in ANONYMOUS]),
+        session.identifiers_of(PERSONS[:2]),
+        session.persons(PERSONS),
+        session.past_entries(RULES, PERSONS),
+        session.active_entries(PERSONS),
+        session.tombstones(DIGESTS),
+        [session.trim_skips(NOON), session.trim_skips(LAST), session.allocate(3)],
+        session.owned_messages([0], FIRST),
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories())
+def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
+    """Every read method answers the same after the same story."""
+    answers = []
+    for url in ("memory://", "sqlite://"):
+        store = open_store(url)
+        answers.append(perform(store, story))
+        store.close()
+    assert answers[0] == answers[1]

@@ -1,0 +1,345 @@
+"""`whereupon replay` as its users meet it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.scenarios.commands import (
+    ROOT,
+    STREAMS,
+    identify,
+    purchase,
+    whereupon,
+    whereupon_process,
+    write_stream,
+)
+
+DECISION = "kind message_id type event timestamp decided_at person rule rule_kind outcome reason retroactive"
+KEYS = {
+    "decision": DECISION.split(),
+    "delivery": ["kind", "rule", "person", "channel", "due_at", "idempotency_key", "content"],
+    "withheld": ["kind", "rule", "person", "channel", "due_at", "idempotency_key", "reason"],
+    "request": ["kind", "action", "message_id", "person", "outcome", "reason"],
+    "rejected": ["kind", "line", "code", "message"],
+    "warning": ["kind", "code", "message_id", "message"],
+    "summary": [
+        "kind",
+        "messages",
+        "accepted",
+        "duplicates",
+        "rejected",
+        "persons",
+        "decisions",
+        "entered",
+        "deliveries",
+        "requests",
+    ],
+}
+SHOPPING = STREAMS / "anonymous-shopping.jsonl"
+STORY = STREAMS / "source-story.jsonl"
+
+
+@pytest.mark.parametrize("stream", sorted((ROOT / STREAMS).glob("*.jsonl")), ids=lambda p: p.stem)
+def test_every_record_has_the_keys_of_the_contract_in_their_order(stream: Path) -> None:
+    """The keys of a kind, and their order, are the same in every record of every stream."""
+    replayed = whereupon("replay", stream, "--json")
+    assert replayed.status == 0
+    assert replayed.stderr == ""
+    for record in replayed.records:
+        assert list(record) == KEYS[str(record["kind"])]
+
+
+def test_the_summary_comes_last_and_counts_what_was_printed() -> None:
+    """The last line is the only summary, and agrees with the lines above it."""
+    replayed = whereupon("replay", STREAMS / "messy.jsonl", "--json")
+    summary = replayed.records[-1]
+    assert replayed.of_kind("summary") == [summary]
+    for kind, name in [
+        ("decision", "decisions"),
+        ("delivery", "deliveries"),
+        ("request", "requests"),
+        ("rejected", "rejected"),
+    ]:
+        assert summary[name] == len(replayed.of_kind(kind))
+    entered = [each for each in replayed.of_kind("decision") if each["outcome"] == "entered"]
+    assert summary["entered"] == len(entered)
+    counts = (summary["accepted"], summary["duplicates"], summary["rejected"])
+    assert summary["messages"] == sum(each for each in counts if isinstance(each, int))
+
+
+def test_replaying_twice_prints_the_same_in_any_process() -> None:
+    """A replay depends on its stream and its rules alone."""
+    replayed = whereupon_process("replay", SHOPPING, "--json")
+    assert (replayed.status, replayed.stderr) == (0, "")
+    assert replayed == whereupon("replay", SHOPPING, "--json")
+
+
+def test_replaying_again_into_a_kept_store_changes_nothing(tmp_path: Path) -> None:
+    """Every message of the second run is a duplicate, and nothing is decided again."""
+    url = f"sqlite:///{tmp_path}/kept.db"
+    first = whereupon("replay", SHOPPING, "--json", "--store", url).records[-1]
+    again = whereupon("replay", SHOPPING, "--json", "--store", url)
+    assert [record["kind"] for record in again.records] == ["summary"]
+    assert again.records[-1]["accepted"] == 0
+    assert again.records[-1]["duplicates"] == first["messages"]
+
+
+def test_an_anonymous_purchase_enters_retroactively_once_claimed() -> None:
+    """What was bought before signing up triggers at the claim, and says so."""
+    decisions = whereupon("replay", STORY, "--json").of_kind("decision")
+    first = next(each for each in decisions if each["rule"] == "sock-thanks")
+    assert first["message_id"] == "03-anonymous-purchase-price-as-text"
+    assert (first["person"], first["outcome"], first["retroactive"]) == ("ada", "entered", True)
+    assert first["timestamp"] == "2026-03-02T09:05:00Z"
+    assert first["decided_at"] == "2026-03-02T09:10:00Z"
+
+
+def test_a_rejected_line_names_its_stream_only_when_there_are_several(tmp_path: Path) -> None:
+    """With one stream the line number says it all."""
+    good = write_stream(tmp_path / "good.jsonl", identify("ada", "2026-03-02T09:00:00Z"))
+    bad = write_stream(tmp_path / "bad.jsonl", "", "no json")
+    alone = whereupon("replay", bad, "--json").of_kind("rejected")
+    assert [(each["line"], each["code"]) for each in alone] == [(2, "bad-json")]
+    together = whereupon("replay", good, bad, "--json").of_kind("rejected")
+    assert list(together[0]) == [*KEYS["rejected"], "stream"]
+    assert together[0]["stream"] == "bad.jsonl"
+
+
+def test_what_is_held_back_is_no_delivery(tmp_path: Path) -> None:
+    """An unsubscribed person gets nothing; the record is of a kind of its own, with the reason."""
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        identify("ada", "2026-03-02T09:00:00Z", email="ada@example.com", unsubscribed=True),
+    )
+    replayed = whereupon("replay", stream, "--json")
+    withheld = replayed.of_kind("withheld")
+    assert withheld
+    assert list(withheld[0]) == KEYS["withheld"]
+    assert {each["reason"] for each in withheld} == {"unsubscribed"}
+    assert replayed.records[-1]["deliveries"] == 0
+    assert "held back: they are unsubscribed" in whereupon("replay", stream).stdout
+
+
+@pytest.mark.parametrize("until", ["+1h", "2026-03-02T10:05:00Z"])
+def test_time_goes_on_only_until_told(tmp_path: Path, until: str) -> None:
+    """A wait that ends later stays open, whether the end is a span or an instant."""
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        identify("ada", "2026-03-02T09:00:00Z", plan="pro"),
+        purchase("ada", "2026-03-02T09:05:00Z", product="socks", price=23.45),
+    )
+    rules = {each["rule"] for each in whereupon("replay", stream, "--json").of_kind("delivery")}
+    assert "sock-thanks" in rules
+    cut = whereupon("replay", stream, "--json", "--until", until)
+    assert "sock-thanks" not in {each["rule"] for each in cut.of_kind("delivery")}
+    assert "entered" in {each["outcome"] for each in cut.of_kind("decision")}
+
+
+def test_a_client_stream_has_its_deletion_held() -> None:
+    """`--source client`: what a server may run, a browser may only ask for."""
+    requests = whereupon("replay", STORY, "--json", "--source", "client").of_kind("request")
+    assert ("held", "source") in {(each["outcome"], each["reason"]) for each in requests}
+
+
+def test_a_stream_can_come_from_standard_input() -> None:
+    """`-` reads what is piped in."""
+    text = (ROOT / SHOPPING).read_text(encoding="utf-8")
+    piped = whereupon_process("replay", "-", "--json", stdin=text)
+    assert piped.stdout == whereupon("replay", SHOPPING, "--json").stdout
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
+    """`| head -1` gets its line, and nobody gets a traceback."""
+    stream = write_stream(
+        tmp_path / "long.jsonl",
+        *(purchase(f"p{n}", "2026-03-02T09:00:00Z", product="hat") for n in range(3000)),
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "whereupon", "replay", str(stream), "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"kind"')
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+# --- for people -------------------------------------------------------------------------------
+
+
+def test_the_timeline_tells_what_triggered_for_whom_and_why_not() -> None:
+    """Days, times, people, entries, deliveries, skips and requests are all told in words."""
+    told = whereupon("replay", STORY).stdout
+    for text in (
+        "Monday 2 March 2026",
+        "09:10  ada  known now, so what they did anonymously counts:",
+        "✓ purchase, 5 minutes earlier: enters sock-thanks, retroactively",
+        "→ email to ada: “Welcome, Ada” (welcome)",
+        "11:10  ada  2 hours after entering sock-thanks",
+        "not game-points: they had an entry less than 1d away",
+        "✗ refused Delete Person: the message carries no user id of its own",
+        "✓ ran Delete Person of lin",
+        "Summary",
+    ):
+        assert text in told
+
+
+def test_a_file_gets_no_colours_and_no_line_over_a_hundred_columns() -> None:
+    """Output that is not for a terminal is plain, wraps at 100 columns, and ends no line in blanks."""
+    for stream in (SHOPPING, STREAMS / "messy.jsonl"):
+        told = whereupon("replay", stream)
+        assert "\x1b" not in told.stdout
+        assert told.stderr == ""
+        assert max(map(len, told.stdout.splitlines())) <= 100
+        assert not re.search(r"[ \t]+$", told.stdout, re.MULTILINE)
+
+
+def test_text_from_outside_is_shown_as_it_is_and_steers_no_terminal(tmp_path: Path) -> None:
+    """Markup, escape sequences and line breaks in ids and names stay text, on their own line."""
+    name = "[red]\x1b[31m\u202eada[/red]\nforged line 日本語"
+    stream = write_stream(
+        tmp_path / "s.jsonl", identify(name, "2026-03-02T09:00:00Z", email="a@example.com")
+    )
+    told = whereupon("replay", stream, columns=200).stdout
+    assert "[red]\ufffd[31m\ufffdada[/red] forged line 日本語" in told
+    assert "\x1b" not in told
+    assert "\u202e" not in told
+    assert not any(line.startswith("forged") for line in told.splitlines())
+
+
+def test_wide_letters_count_as_two_columns(tmp_path: Path) -> None:
+    """A name in wide letters wraps where the terminal would break it."""
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        identify("ada", "2026-03-02T09:00:00Z", email="a@example.com", first_name="宝" * 60),
+    )
+    lines = whereupon("replay", stream, columns=60).stdout.splitlines()
+    assert max(len(line) + line.count("宝") for line in lines) <= 60
+
+
+def test_like_skips_are_told_once_unless_each_is_asked_for(tmp_path: Path) -> None:
+    """Skips do not drown the rest: alike ones are counted; `--skips all` tells each, `none` none."""
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        *(purchase("ada", f"2026-03-02T09:{n:02}:00Z", product="hat", price=n) for n in range(20)),
+    )
+    brief, every, none = (
+        whereupon("replay", stream, "--skips", how).stdout for how in ("brief", "all", "none")
+    )
+    assert "ada  purchase, 20 times until 09:19 · not sock-thanks" in brief
+    assert brief.count("not sock-thanks") == 1
+    assert every.count("not sock-thanks") == 20
+    assert none.count("not sock-thanks") == 0
+
+
+def test_a_busy_day_tells_some_skips_and_counts_the_rest(tmp_path: Path) -> None:
+    """After the first eight of a day, how many did not enter which rule is told in one line."""
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        *(purchase(f"p{n}", f"2026-03-02T09:{n:02}:00Z", product="hat") for n in range(20)),
+    )
+    told = whereupon("replay", stream).stdout
+    assert told.count("not sock-thanks") == 8
+    assert "12 more did not enter: sock-thanks 12 (where)" in told
+
+
+def test_a_large_audience_is_told_in_short(tmp_path: Path) -> None:
+    """A broadcast names some of those it goes to and shows some of what they get."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "news.yaml").write_text(
+        "broadcast: news\nwhen: news published\nwho: {plan: pro}\n"
+        "whereupon:\n  - send: email\n    subject: News\n"
+    )
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        *(identify(f"p{n}", "2026-03-02T09:00:00Z", plan="pro") for n in range(12)),
+        purchase("editor", "2026-03-02T10:00:00Z") | {"event": "news published"},
+    )
+    told = whereupon("replay", stream, "--rules", rules).stdout
+    assert "10:00  broadcast news, by news published" in told
+    assert "✓ goes to p0, p1, p2, p3, p4, p5, p6, p7 and 4 more" in told
+    assert told.count("→ email to") == 3
+    assert "→ and 9 more like it" in told
+
+
+def test_quiet_shows_the_summary_alone() -> None:
+    """`--quiet` leaves the timeline out."""
+    told = whereupon("replay", SHOPPING, "--quiet").stdout
+    assert told.lstrip().startswith("Summary")
+    assert "enters" not in told
+    assert re.search(r"messages\s+37\s+35 new, 2 seen before", told)
+
+
+def test_rejected_lines_are_told_with_their_numbers() -> None:
+    """Nothing is dropped in silence: line, code and sentence, and the count of the rest."""
+    rejected = len(whereupon("replay", STREAMS / "messy.jsonl", "--json").of_kind("rejected"))
+    told = whereupon("replay", STREAMS / "messy.jsonl").stdout
+    assert f"{rejected} lines that are no messages" in told
+    assert re.search(r"line 11\s+not-an-object\s+a message is a JSON object", told)
+    assert f"and {rejected - 20} more" in told
+
+
+def test_a_locale_without_the_marks_gets_question_marks() -> None:
+    """What cannot be written in the terminal's encoding does not end the run."""
+    told = whereupon_process("replay", SHOPPING, PYTHONIOENCODING="ascii")
+    assert (told.status, told.stderr) == (0, "")
+    assert "? enters welcome" in told.stdout
+
+
+# --- wrong usage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("no-such-file.jsonl",),
+        ("rules",),
+        (SHOPPING, "--rules", "no-such-folder"),
+        (SHOPPING, "--until", "teatime"),
+        (SHOPPING, "--source", "nobody"),
+        (SHOPPING, "--store", "nonsense"),
+        (SHOPPING, "--store", "sqlite:////no/such/folder/kept.db"),
+        (SHOPPING, "--no-such-option"),
+        (),
+    ],
+)
+def test_wrong_usage_ends_with_two_and_a_word_on_stderr(arguments: tuple[object, ...]) -> None:
+    """Exit status 2, the reason on stderr, nothing on stdout, never a traceback."""
+    ended = whereupon_process("replay", *arguments)
+    assert ended.status == 2
+    assert ended.stdout == ""
+    assert ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_full_disk_is_said_in_one_line() -> None:
+    """Where standard output takes no more, that is the whole message."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with full.open("wb") as out:
+        ended = subprocess.run(
+            [sys.executable, "-m", "whereupon", "replay", str(SHOPPING)],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (2, b"whereupon: No space left on device\n")
+
+
+def test_broken_rules_are_all_told_at_once(tmp_path: Path) -> None:
+    """Exit status 1, every diagnostic on stderr as file:line:column: code message."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(f"campaign: {name}\nwhen: purchase\nwhoops: 1\n")
+    ended = whereupon("replay", SHOPPING, "--rules", tmp_path, "--json")
+    assert (ended.status, ended.stdout) == (1, "")
+    for name in ("one", "two"):
+        assert re.search(rf"{name}\.yaml:3:1: unknown-key ", ended.stderr)

@@ -1,0 +1,167 @@
+"""`whereupon lint`, `test`, `schema` and the help, as their users meet them."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.scenarios.commands import ROOT, whereupon
+
+COMMANDS = ("replay", "import", "lint", "test", "schema", "explain", "deliveries", "retry")
+
+GOOD = """\
+campaign: thanks
+description: Thank people who buy.
+when: purchase
+where: {price: {gt: 20}}
+reentry: once
+whereupon:
+  - send: push
+    title: Thanks
+"""
+TESTS = """\
+tests:
+  - name: a purchase is thanked
+    given:
+      - {track: purchase, user: ada, properties: {price: 30}}
+    expect:
+      - {entered: ada}
+      - {delivery: push, to: ada}
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A folder with one good rule and its passing test."""
+    (tmp_path / "thanks.yaml").write_text(GOOD)
+    (tmp_path / "thanks.test.yaml").write_text(TESTS)
+    return tmp_path
+
+
+# --- lint -----------------------------------------------------------------------------------------
+
+
+def test_good_rules_have_no_findings(rules: Path) -> None:
+    """Nothing on stdout, the count on stderr, exit status 0."""
+    linted = whereupon("lint", rules)
+    assert (linted.status, linted.stdout) == (0, "")
+    assert "0 errors, 0 warnings" in linted.stderr
+
+
+def test_every_finding_is_a_line_that_editors_can_follow(rules: Path) -> None:
+    """file:line:column: code message, of rules and of tests; errors make the exit status 1."""
+    (rules / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhoops: 1\n")
+    (rules / "lost.test.yaml").write_text("tests: 1\n")
+    linted = whereupon("lint", rules)
+    assert linted.status == 1
+    lines = linted.stdout.splitlines()
+    assert all(re.match(r"\S+\.yaml:\d+:\d+: [a-z-]+ \S", line) for line in lines)
+    assert any("broken.yaml:3:1: unknown-key" in line for line in lines)
+    assert any("lost.test.yaml:" in line for line in lines)
+
+
+def test_a_warning_is_marked_and_fails_nothing(rules: Path) -> None:
+    """What is legal and likely a mistake says that it is a warning."""
+    (rules / "thanks.yaml").write_text(GOOD.replace("description: Thank people who buy.\n", ""))
+    linted = whereupon("lint", rules)
+    assert linted.status == 0
+    assert re.search(r"thanks\.yaml:1:1: no-description .* \(warning\)$", linted.stdout, re.M)
+
+
+def test_findings_as_json_have_their_parts_apart(rules: Path) -> None:
+    """One object a finding, then the counts."""
+    (rules / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhoops: 1\n")
+    linted = whereupon("lint", rules, "--json")
+    assert linted.status == 1
+    assert linted.stderr == ""
+    finding, *_, summary = linted.records
+    assert list(finding) == ["kind", "file", "line", "column", "code", "severity", "message"]
+    assert list(summary) == ["kind", "errors", "warnings"]
+
+
+def test_the_rules_that_ship_are_clean() -> None:
+    """The worked examples set an example."""
+    assert whereupon("lint").status == 0
+
+
+# --- test -----------------------------------------------------------------------------------------
+
+
+def test_passing_tests_end_well_and_tell_what_they_never_tried(rules: Path) -> None:
+    """Exit status 0, the count, and what no test has seen both ways, unless it is not asked for."""
+    told = whereupon("test", rules)
+    assert told.status == 0
+    assert "1 passed, 0 failed" in told.stdout
+    assert "not covered: thanks" in told.stdout
+    assert "not covered" not in whereupon("test", rules, "--no-coverage").stdout
+
+
+def test_a_failing_test_is_named_with_its_line_and_its_reasons(rules: Path, tmp_path: Path) -> None:
+    """Exit status 1; JUnit gets the same."""
+    (rules / "thanks.test.yaml").write_text(TESTS.replace("price: 30", "price: 3"))
+    junit = tmp_path / "out" / "junit.xml"
+    junit.parent.mkdir()
+    told = whereupon("test", rules, "--junit", junit)
+    assert told.status == 1
+    assert "thanks.test.yaml:2: failed: thanks: a purchase is thanked" in told.stdout
+    assert "0 passed, 1 failed" in told.stdout
+    assert ET.parse(junit).getroot().get("failures") == "1"  # noqa: S314 - our own output
+
+
+def test_results_as_json_have_their_parts_apart(rules: Path) -> None:
+    """One object a test, what is not covered, then the counts."""
+    told = whereupon("test", rules, "--json")
+    assert [list(each) for each in told.of_kind("test")] == [
+        ["kind", "file", "line", "rule", "name", "outcome", "failures", "seconds"]
+    ]
+    assert list(told.of_kind("uncovered")[0]) == ["kind", "rule", "part", "missing"]
+    assert list(told.records[-1]) == ["kind", "tests", "passed", "failed", "uncovered"]
+
+
+def test_a_report_that_cannot_be_written_is_wrong_usage(rules: Path) -> None:
+    """Exit status 2, one line on stderr."""
+    ended = whereupon("test", rules, "--junit", rules / "no" / "such" / "folder.xml")
+    assert ended.status == 2
+    assert "cannot be written" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["lint", "test"])
+def test_a_folder_that_is_not_there_is_wrong_usage(command: str) -> None:
+    """Exit status 2, the reason on stderr."""
+    ended = whereupon(command, "no-such-folder")
+    assert (ended.status, ended.stdout) == (2, "")
+    assert "no-such-folder" in ended.stderr
+
+
+# --- schema and help --------------------------------------------------------------------------------
+
+
+def test_the_schema_is_a_json_schema() -> None:
+    """Standard output is the schema, whole."""
+    schema = json.loads(whereupon("schema").stdout)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    """The list of commands names it with a sentence, and its own help tells its options."""
+    listed = whereupon("--help", columns=120)
+    assert re.search(rf"{command} +[A-Z]\w+ .+", listed.stdout)
+    told = whereupon(command, "--help", columns=120)
+    assert told.status == 0
+    assert len(told.stdout.splitlines()) > 5
+
+
+def test_every_command_is_named_in_the_readme() -> None:
+    """Nobody has to guess what there is."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if "whereupon replay" not in readme:
+        pytest.skip("the README does not list the commands yet")
+    assert [name for name in COMMANDS if f"whereupon {name}" not in readme] == []
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    """Exit status 2."""
+    assert whereupon("teatime").status == 2

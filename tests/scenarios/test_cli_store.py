@@ -1,0 +1,205 @@
+"""`whereupon import`, `explain`, `deliveries` and `retry` as their users meet them."""
+
+import os
+import pty
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.scenarios.commands import ROOT, STREAMS, identify, purchase, whereupon, write_stream
+
+from whereupon import Engine
+from whereupon.replay import FrozenClock
+from whereupon.state import Delivery, DeliveryState
+from whereupon.times import format_instant
+
+SHOPPING = STREAMS / "anonymous-shopping.jsonl"
+STORY = STREAMS / "source-story.jsonl"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The URL of a store that is not there yet."""
+    return f"sqlite:///{tmp_path}/shop.db"
+
+
+# --- import -------------------------------------------------------------------------------------
+
+
+def test_old_history_comes_in_and_triggers_nothing(store: str) -> None:
+    """Messages older than every `max_age` are history; nothing destructive runs."""
+    imported = whereupon("import", STORY, "--store", store, "--json")
+    assert imported.status == 0
+    assert imported.stderr == ""
+    summary = imported.records[-1]
+    assert (summary["accepted"], summary["entered"], summary["deliveries"]) == (24, 0, 0)
+    assert {each["reason"] for each in imported.of_kind("request")} == {
+        "not-live",
+        "not-identified",
+    }
+
+
+def test_fresh_history_triggers_what_it_still_may(store: str, tmp_path: Path) -> None:
+    """What is younger than `max_age` enters, and its delivery waits in the outbox."""
+    fresh = datetime.now(UTC) - timedelta(hours=1)  # noqa: TID251 - an import arrives now
+    stream = write_stream(
+        tmp_path / "fresh.jsonl", identify("ada", format_instant(fresh), email="ada@example.com")
+    )
+    imported = whereupon("import", stream, "--store", store)
+    assert imported.status == 0
+    assert "1 entered" in imported.stdout
+    listed = whereupon("deliveries", "--store", store, "--json").records
+    assert [(each["rule"], each["state"]) for each in listed] == [("welcome", "pending")]
+
+
+def test_importing_again_changes_nothing(store: str) -> None:
+    """Every message is known by its id, with or without one of its own."""
+    whereupon("import", SHOPPING, "--store", store)
+    again = whereupon("import", SHOPPING, "--store", store, "--json").records
+    assert [each["kind"] for each in again] == ["summary"]
+    assert (again[-1]["accepted"], again[-1]["duplicates"]) == (0, 37)
+
+
+def test_an_import_needs_a_store() -> None:
+    """There is no default that history could end up in by mistake."""
+    ended = whereupon("import", STORY)
+    assert ended.status == 2
+    assert "--store" in ended.stderr
+
+
+def test_progress_is_shown_on_a_terminal_only(store: str, tmp_path: Path) -> None:
+    """A long stream has a bar on a terminal's stderr; standard output stays as it is."""
+    lines = (purchase("ada", "2026-03-02T09:00:00Z", note="x" * 900, n=n) for n in range(1500))
+    messages = [line | {"messageId": f"m{n}"} for n, line in enumerate(lines)]
+    stream = write_stream(tmp_path / "long.jsonl", *messages)
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "whereupon", "import", str(stream), "--store", store, "--json"],
+        cwd=ROOT,
+        env=os.environ | {"TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16)
+    os.close(ours)
+    assert b"reading" in shown
+    assert b"reading" not in done.stdout
+    assert whereupon("import", stream, "--store", store, "--json").stderr == ""
+
+
+# --- explain ------------------------------------------------------------------------------------
+
+
+def test_explaining_a_stream_gives_a_sentence_a_message_newest_first() -> None:
+    """Entered or not, each message that named the rule has its sentence."""
+    told = whereupon("explain", "mia", "abandoned-cart", "--stream", SHOPPING)
+    sentences = told.stdout.splitlines()
+    assert told.status == 0
+    assert sentences[-2] == (
+        "mia did not enter abandoned-cart by Product Added of 2026-03-12T18:08:00Z: "
+        "the rule asks that price is at least 15, but price was 9."
+    )
+    assert "was too old to trigger" in sentences[-1]
+    assert "retroactively" in sentences[0]
+
+
+def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
+    """What was decided is kept with the facts that decided it."""
+    whereupon("replay", SHOPPING, "--store", store, "--quiet")
+    kept = whereupon("explain", "mia", "abandoned-cart", "--store", store, "--json")
+    streamed = whereupon("explain", "mia", "abandoned-cart", "--stream", SHOPPING, "--json")
+    assert kept == streamed
+    assert list(kept.records[0]) == [
+        "kind",
+        "message_id",
+        "subject",
+        "timestamp",
+        "decided_at",
+        "person",
+        "rule",
+        "outcome",
+        "reason",
+        "retroactive",
+        "reworded",
+        "sentence",
+    ]
+    limited = whereupon("explain", "mia", "abandoned-cart", "--store", store, "--limit", 1)
+    assert len(limited.stdout.splitlines()) == 1
+
+
+def test_somebody_unknown_is_said_to_be_with_names_near_theirs() -> None:
+    """Exit status 1, and the name that was meant."""
+    told = whereupon("explain", "mai", "abandoned-cart", "--stream", SHOPPING)
+    assert (told.status, told.stdout) == (1, "")
+    assert told.stderr == "whereupon: nobody is known as 'mai' here; near it: mia\n"
+
+
+def test_a_rule_that_no_message_named_is_said_to_be() -> None:
+    """Somebody known without a decision gets a sentence, not silence."""
+    told = whereupon("explain", "mia", "login-alert", "--stream", SHOPPING)
+    assert told.status == 0
+    assert told.stdout == "mia is known, but no message of theirs named login-alert.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("mia", "abandond-cart", "--stream", SHOPPING),
+        ("mia", "abandoned-cart"),
+        ("mia", "abandoned-cart", "--stream", SHOPPING, "--store", "memory://"),
+        ("mia", "abandoned-cart", "--stream", "no-such-file"),
+        ("mia", "abandoned-cart", "--store", "sqlite:///no-such-file.db"),
+    ],
+)
+def test_a_question_that_makes_no_sense_ends_with_two(arguments: tuple[object, ...]) -> None:
+    """An unknown rule, nowhere or two places to look, a store that is not there."""
+    ended = whereupon("explain", *arguments)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert "Traceback" not in ended.stderr
+    assert not (ROOT / "no-such-file.db").exists()
+
+
+# --- the outbox ---------------------------------------------------------------------------------
+
+
+def give_up(store: str) -> Delivery:
+    """A delivery whose channel refused it until the last try."""
+    clock = FrozenClock(datetime(2026, 3, 2, 9, tzinfo=UTC))
+    with Engine.open(store, rules=ROOT / "rules", clock=clock) as engine:
+
+        @engine.channel("email")
+        def email(delivery: Delivery) -> None:
+            raise ConnectionError(delivery.channel)
+
+        engine.identify("ada", traits={"email": "ada@example.com"})
+        while not (dead := engine.deliveries(DeliveryState.DEAD)):
+            clock.move_to(clock.now() + timedelta(hours=8))
+            engine.run_due()
+        return dead[0]
+
+
+def test_a_dead_delivery_is_listed_and_can_be_sent_again(store: str) -> None:
+    """It goes back into the outbox under its old idempotency key."""
+    dead = give_up(store)
+    told = whereupon("deliveries", "--store", store, "--state", "dead")
+    assert dead.idempotency_key in told.stdout
+    assert "ConnectionError: email" in told.stdout
+    retried = whereupon("retry", dead.idempotency_key, "--store", store)
+    assert retried.status == 0
+    assert "It is due again." in retried.stdout
+    none = whereupon("deliveries", "--store", store, "--state", "dead")
+    assert none.stdout == "There are no such deliveries.\n"
+    waiting = whereupon("deliveries", "--store", store, "--state", "pending", "--json").records
+    assert dead.idempotency_key in {each["idempotency_key"] for each in waiting}
+
+
+def test_only_what_is_dead_can_be_retried(store: str) -> None:
+    """A key that no dead delivery has is a finding, said on stderr."""
+    whereupon("replay", SHOPPING, "--store", store, "--quiet")
+    ended = whereupon("retry", "0" * 32, "--store", store)
+    assert (ended.status, ended.stdout) == (1, "")
+    assert "no dead delivery has the key" in ended.stderr

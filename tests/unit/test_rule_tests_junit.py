@@ -1,0 +1,57 @@
+"""The JUnit form of a report, as CI systems read it."""
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from whereupon.errors import Diagnostic, Location, Severity
+from whereupon.testing import RuleTestReport, RuleTestResult, junit_xml, run_rule_tests
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-tests"
+
+
+def _parsed(report: RuleTestReport) -> ET.Element:
+    return ET.fromstring(junit_xml(report))  # noqa: S314 - our own
+
+
+def _result(*failures: str) -> RuleTestResult:
+    return RuleTestResult("cart.test.yaml", "cart", "a < b & \x00", 2, failures, 0.0125)
+
+
+def test_each_file_is_a_suite_with_its_tests() -> None:
+    """Names, lines and counts; the failures' sentences, one a line."""
+    root = _parsed(run_rule_tests(FIXTURES / "failing"))
+    cart, deletions = root
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("17", "17", "0")
+    assert (cart.get("tests"), deletions.get("tests")) == ("15", "2")
+    case = cart[4]
+    assert case.get("name") == "entries and deliveries that nobody expected"
+    assert (case.get("classname"), case.get("line")) == ("cart", "24")
+    failure = case[0]
+    assert len((failure.text or "").splitlines()) == 2
+    assert (failure.text or "").startswith(failure.get("message") or "?")
+
+
+def test_a_passed_test_has_nothing_in_it() -> None:
+    """And takes the time that it took; what XML cannot hold is replaced."""
+    ((case,),) = _parsed(RuleTestReport(results=(_result(),)))
+    assert list(case) == []
+    assert case.get("time") == "0.013"
+    assert case.get("name") == "a < b & \N{REPLACEMENT CHARACTER}"
+
+
+def test_an_error_of_a_file_is_an_error_of_its_suite() -> None:
+    """So that CI goes red for a rule that cannot be read; a warning is left out."""
+    place = Location("cart.test.yaml", 3, 5)
+    error = Diagnostic("unknown-key", Severity.ERROR, "there is no key 'givn'", place)
+    warning = Diagnostic("no-default", Severity.WARNING, "nothing is sent", place)
+    root = _parsed(RuleTestReport((error, warning), (_result("it failed"),)))
+    (suite,) = root
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "1")
+    found = suite[0][0]
+    assert (found.tag, found.get("type"), found.text) == ("error", "unknown-key", str(error))
+
+
+def test_an_empty_report_is_a_document_all_the_same() -> None:
+    """A folder without rules has no suites."""
+    root = _parsed(RuleTestReport())
+    assert (root.tag, list(root), root.get("tests")) == ("testsuites", [], "0")

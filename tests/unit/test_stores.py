@@ -1,0 +1,293 @@
+"""Opening stores, and what goes wrong with them."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from whereupon.errors import StoreError
+from whereupon.ports import Store
+from whereupon.state import Changes, Device, Merge, Relationship, Report, Thing
+from whereupon.stores import MemoryStore, open_store
+from whereupon.stores.sql import SqlStore
+from whereupon.testing.contracts import ADA, BOB, NOON, all_of, message, save
+from whereupon.times import as_micros
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A host's own engine, with a table of the host's in its database."""
+    engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE orders (id INTEGER)"))
+    yield engine
+    engine.dispose()
+
+
+def is_known(store: Store, message_id: str) -> bool:
+    """Whether a message is recorded."""
+    with store.session() as session:
+        return bool(session.known_messages([message_id]))
+
+
+def orders(engine: Engine) -> int:
+    """How many orders the host has."""
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM orders")).scalar_one())
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("nonsense", "bad-url"),
+        (42, "bad-url"),
+        ("mysql://localhost/shop", "unknown-database"),
+        ("sqlite:////nowhere/at/all/shop.db", "unreachable"),
+        ("sqlite+nonsense:///shop.db", "bad-url"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_refused(address: object, code: str) -> None:
+    """With a stable code and a sentence."""
+    with pytest.raises(StoreError) as caught:
+        open_store(address)
+    assert caught.value.code == code
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """And is left alone."""
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear Ada, " * 200)
+    with pytest.raises(StoreError) as caught:
+        open_store(f"sqlite:///{path}")
+    assert caught.value.code == "unreachable"
+    assert path.read_text() == "Dear Ada, " * 200
+
+
+def test_a_store_is_found_again(tmp_path: Path) -> None:
+    """Closed and opened, by another library process or this one, it holds what it held."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    first = open_store(url)
+    save(first, all_of(ADA, start=10))
+    first.close()
+    second = open_store(url)
+    assert is_known(second, "m-10")
+    second.close()
+
+
+def test_tables_of_a_newer_library_are_refused(tmp_path: Path) -> None:
+    """An older library would write what the newer one cannot read."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    open_store(url).close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        connection.execute("UPDATE whereupon_meta SET value = 99 WHERE name = 'schema'")
+        connection.commit()
+    with pytest.raises(StoreError) as caught:
+        open_store(url)
+    assert caught.value.code == "newer-schema"
+
+
+def test_our_tables_stand_beside_the_hosts(engine: Engine) -> None:
+    """All of ours begin with the library's name; the host's engine stays open when we close."""
+    store = open_store(engine)
+    store.close()
+    with engine.connect() as connection:
+        names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
+        ours = {name for (name,) in names} - {"orders"}
+    assert all(name.startswith("whereupon_") for name in ours)
+    assert orders(engine) == 0
+
+
+def test_a_hosts_transaction_commits_both(engine: Engine) -> None:
+    """The order and the record of it, together, when the host commits and not before."""
+    store = open_store(engine)
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO orders VALUES (1)"))
+        with store.session(connection) as session:
+            first = session.allocate(1)
+            session.flush(Changes(messages=[message(first)]))
+        assert connection.in_transaction()
+        connection.commit()
+    assert is_known(store, f"m-{first}")
+    assert orders(engine) == 1
+
+
+def test_a_hosts_rollback_takes_both_back(engine: Engine) -> None:
+    """Neither the order nor the record of it, nor the names that it brought, are left."""
+    store = open_store(engine)
+    with engine.connect() as connection:
+        with store.session(connection) as session:
+            session.flush(Changes(messages=[message(1, name="new")]))
+        connection.execute(text("INSERT INTO orders VALUES (1)"))
+        connection.rollback()
+    assert not is_known(store, "m-1")
+    assert orders(engine) == 0
+    save(store, Changes(messages=[message(2, name="other"), message(3, name="new")]))
+    with store.session() as session:
+        found = session.owned_messages([ADA], NOON)
+    assert [m.name for m in found] == ["other", "new"]
+
+
+def test_a_failing_block_leaves_the_hosts_transaction_alone(engine: Engine) -> None:
+    """The host may go on and commit its order; of ours there is nothing, rather than a part."""
+    store = open_store(engine)
+    save(store, Changes(messages=[message(1)]))
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO orders VALUES (1)"))
+        with pytest.raises(StoreError), store.session(connection) as session:  # noqa: PT012 - the block
+            session.flush(Changes(messages=[message(2)]))
+            session.flush(Changes(messages=[message(1)]))
+    assert orders(engine) == 1
+    assert not is_known(store, "m-2")
+
+
+def test_names_of_a_failed_session_are_not_trusted(tmp_path: Path) -> None:
+    """A name's number that was rolled back may become another name's."""
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    with pytest.raises(ZeroDivisionError), store.session() as session:  # noqa: PT012 - the block
+        session.flush(Changes(messages=[message(1, name="lost")]))
+        raise ZeroDivisionError
+    save(store, Changes(messages=[message(1, name="other")]))
+    save(store, Changes(messages=[message(2, name="lost")]))
+    with store.session() as session:
+        assert [m.name for m in session.owned_messages([ADA], NOON)] == ["other", "lost"]
+    store.close()
+
+
+def test_a_connection_must_be_one(engine: Engine) -> None:
+    """An engine or an ORM session is no connection, and memory has nothing to connect to."""
+    for store in (open_store(engine), MemoryStore()):
+        with pytest.raises(StoreError) as caught, store.session(engine):
+            pass
+        assert caught.value.code == "no-connection"
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite://"])
+def test_a_session_within_a_session_is_refused(url: str) -> None:
+    """It would wait for itself, for ever."""
+    store = open_store(url)
+    with store.session(), pytest.raises(StoreError) as caught, store.session():
+        pass
+    assert caught.value.code == "nested-session"
+    assert not is_known(store, "m-1")
+    store.close()
+
+
+def test_a_locked_database_is_reported(engine: Engine) -> None:
+    """A host that keeps its transaction open and does not lend it is told so."""
+    impatient = create_engine(engine.url, connect_args={"timeout": 0})
+    store = SqlStore(impatient)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO orders VALUES (1)"))
+        with pytest.raises(StoreError) as caught:
+            save(store, Changes(messages=[message(1)]))
+    assert caught.value.code == "busy"
+    save(store, Changes(messages=[message(1)]))
+    impatient.dispose()
+
+
+def test_two_stores_of_one_file_wait_for_each_other(tmp_path: Path) -> None:
+    """As two processes would: no lost update, no locked database, no key twice."""
+    url = f"sqlite:///{tmp_path}/store.db"
+
+    def write() -> None:
+        store = open_store(url)
+        for _ in range(20):
+            with store.session() as session:
+                first = session.allocate(5)
+                session.flush(Changes(messages=[message(first + n) for n in range(5)]))
+        store.close()
+
+    threads = [Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store = open_store(url)
+    with store.session() as session:
+        assert session.counts().messages == 300
+    store.close()
+
+
+def test_an_id_with_a_nul_is_refused(tmp_path: Path) -> None:
+    """SQLite would look up the text before it, and PostgreSQL cannot hold it at all."""
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    with store.session() as session, pytest.raises(StoreError) as caught:
+        session.known_messages(["m\0"])
+    assert caught.value.code == "bad-text"
+    store.close()
+
+
+def test_nothing_of_an_erased_person_is_in_the_file(tmp_path: Path) -> None:
+    """Not in any table, and not in the free pages of the file either."""
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    save(store, all_of(BOB, start=20))
+    save(store, all_of(ADA, start=10))
+    save(store, Changes(messages=[message(5, name="buy")]))
+    save(store, Changes(merges=[Merge(BOB, ADA, "ada", "m-10", NOON)]))
+    save(store, Changes(forgotten=[BOB]))
+    store.close()
+    held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    traces = [b"ada", b"user-2", b"anon-11", b"anon-21", b"Thanks", b"t-1", b"acme", b"m-10"]
+    assert [trace for trace in traces if trace in held] == []
+
+
+@pytest.mark.parametrize("forgotten", [[], [ADA]])
+def test_memory_moves_and_erases_what_no_read_shows(forgotten: list[int]) -> None:
+    """Devices, ties and the records of merges follow a merge, and go with a person."""
+    store = MemoryStore()
+    for owner in (ADA, BOB):
+        save(store, all_of(owner, start=10 * owner))
+    save(store, Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
+    save(store, Changes(forgotten=forgotten))
+    left = 0 if forgotten else 1
+    kept = store.shelves
+    assert len(kept.devices) == 2 * left
+    assert all(device.person_key == ADA for device in kept.devices.values())
+    assert sum(map(len, kept.relationships.values())) == left
+    assert len(kept.merges) == left
+
+
+def test_sqlite_moves_what_no_read_shows(tmp_path: Path) -> None:
+    """The same on SQLite: two devices, and the one tie that both had."""
+    store = open_store(f"sqlite:///{tmp_path}/store.db")
+    for owner in (ADA, BOB):
+        save(store, all_of(owner, start=10 * owner))
+    save(store, Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        devices = connection.execute("SELECT person_key FROM whereupon_device").fetchall()
+        ties = connection.execute("SELECT person_key FROM whereupon_relationship").fetchall()
+    assert (devices, ties) == ([(ADA,), (ADA,)], [(ADA,)])
+
+
+def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
+    """Objects come and go; a report stays when its person is erased, without the name."""
+    acme, gone = Thing("1", "acme", {"seats": 3}, NOON), Thing("1", "gone", {}, NOON)
+    report = Report("m-7", "delivery", "i-1", "opened", "ada", NOON)
+    tie = Relationship(BOB, "1", "acme")
+    device = Device("t-9", BOB, None, {}, NOON)
+    first = Changes(things={("1", "acme"): acme, ("1", "gone"): gone}, reports=[report])
+    first.relationships[tie] = True
+    first.devices["t-9"] = device
+    second = Changes(things={("1", "gone"): None}, relationships={tie: False})
+    second.devices["t-9"] = None
+    memory, sqlite = MemoryStore(), open_store(f"sqlite:///{tmp_path}/store.db")
+    for store in (memory, sqlite):
+        for changes in (all_of(ADA, start=10), first, second, Changes(forgotten=[ADA])):
+            save(store, changes)
+    sqlite.close()
+    kept = memory.shelves
+    assert kept.things == {("1", "acme"): acme}
+    assert kept.reports == {"m-7": replace(report, person=None)}
+    assert (kept.devices, kept.relationships.get(BOB)) == ({}, {})
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        tables = ("thing", "report", "device", "relationship")
+        left = [connection.execute(f"SELECT * FROM whereupon_{t}").fetchall() for t in tables]  # noqa: S608 - our own names
+    at = as_micros(NOON)
+    things, reports = [("1", "acme", '{"seats":3}', at)], [("m-7", "delivery", "i-1", "opened")]
+    assert left == [things, [(*reports[0], None, at)], [], []]
