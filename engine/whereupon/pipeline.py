@@ -20,7 +20,7 @@ from whereupon.fold import (
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
-from whereupon.recalling import Recall, erases
+from whereupon.recalling import Recall, erases, erasing
 from whereupon.state import BroadcastRun, Person
 from whereupon.wordings import Wordings
 
@@ -47,9 +47,10 @@ class Pipeline:
                 between the messages.
         """
         parts = self._parts(messages)
-        whole = self._take_part(session, parts[0], until if len(parts) == 1 else None)
-        for part in parts[1:]:
-            whole.join(self._take_part(session, part, until if part is parts[-1] else None))
+        whole = Folded()
+        for part in parts:
+            last = part is parts[-1] or until is None
+            whole.join(self._take_part(session, part, until if last else part[-1].received_at))
         return whole
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
@@ -58,7 +59,7 @@ class Pipeline:
         What the others make is then stored, so that it is found wherever it is, and erased. They are
         few; a batch without any is one part.
         """
-        if not any(erases(message, self.settings) for message in messages):
+        if not erasing(messages, self.settings):
             return [messages]
         return [
             list(part)

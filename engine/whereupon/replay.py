@@ -25,7 +25,7 @@ from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine, StreamReader
 from whereupon.times import EPOCH, LAST_INSTANT, later
 
-BATCH = 2_000
+BATCH = 5_000
 """Messages in one transaction, unless something that is due must come between."""
 
 LONG_GAP = timedelta(days=366)

@@ -12,7 +12,7 @@ from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
 from whereupon.stores import rows
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.erased import erased_digest
-from whereupon.stores.names import Names
+from whereupon.stores.names import Name, Names
 from whereupon.stores.writes import Writes
 from whereupon.times import as_micros
 
@@ -57,10 +57,10 @@ class Writing:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
 
     def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
-        names = [(str(message.type), message.name) for message in messages]
-        numbers = self._names.number(self._connection, set(names))
-        for message, name in zip(messages, names, strict=True):
-            yield rows.message_row(message, numbers[name])
+        names: set[Name] = {(message.type, message.name) for message in messages}
+        numbers = self._names.number(self._connection, names)
+        for message in messages:
+            yield rows.message_row(message, numbers[message.type, message.name])
 
     def _persons(self, changes: Changes) -> None:
         writes = self._writes
