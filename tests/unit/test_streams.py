@@ -52,17 +52,24 @@ def test_a_line_arrives_when_it_happened_unless_it_says_otherwise(tmp_path: Path
 
 def test_a_line_never_arrives_before_the_line_above(tmp_path: Path) -> None:
     """A clock that goes back is a line that came late; one without a time comes with the last."""
-    assert (
-        _arrivals(
-            tmp_path,
-            _line(1, timestamp="2026-06-01T12:00:00Z", receivedAt="2026-06-01T12:30:00Z"),
-            _line(2, timestamp="2026-06-01T12:10:00Z"),
-            _line(3, timestamp="2026-06-01T12:10:00Z", receivedAt="2026-06-01T12:20:00Z"),
-            _line(4),
-            _line(5, receivedAt="some day"),
-        )
-        == ["12:30"] * 5
+    arrivals = _arrivals(
+        tmp_path,
+        _line(1, timestamp="2026-06-01T12:00:00Z", receivedAt="2026-06-01T12:30:00Z"),
+        _line(2, timestamp="2026-06-01T12:10:00Z"),
+        _line(3, timestamp="2026-06-01T12:10:00Z", receivedAt="2026-06-01T12:20:00Z"),
+        _line(4),
     )
+    assert arrivals == ["12:30"] * 4
+
+
+def test_an_arrival_that_is_no_time_is_told_not_guessed(tmp_path: Path) -> None:
+    """The line is refused, and the next one goes on from the line above."""
+    path = written(tmp_path / "s.jsonl", [_line(1, receivedAt="some day"), _line(2)])
+    bad, good = _read(path)
+    assert isinstance(bad, BadLine)
+    assert (bad.line, bad.code) == (1, "bad-timestamp")
+    assert isinstance(good, Message)
+    assert good.received_at == EPOCH
 
 
 def test_a_late_line_keeps_its_own_time(tmp_path: Path) -> None:
@@ -94,7 +101,7 @@ def test_a_stream_without_any_time_starts_at_the_epoch(tmp_path: Path) -> None:
 
 def test_an_import_arrives_now_whatever_the_lines_say(tmp_path: Path) -> None:
     """Age is measured to the real arrival, and nothing of it is live."""
-    reader = StreamReader(Source.CLIENT, Origin.IMPORT, arrived_at=NOON)
+    reader = StreamReader(source=Source.CLIENT, origin=Origin.IMPORT, arrived_at=NOON)
     path = written(tmp_path / "s.jsonl", [_line(timestamp="2025-06-01T12:00:00Z")])
     (message,) = _read(path, reader)
     assert isinstance(message, Message)
