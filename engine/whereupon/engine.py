@@ -267,7 +267,8 @@ class Engine:
         with self._working(connection) as (session, done):
             folded = self.pipeline.take(session, messages, until=until)
             done.append(folded)
-        self._waker.wake()
+        if connection is None:  # else there is nothing to find yet: the host is to commit it
+            self._waker.wake()
         return folded
 
     @contextmanager

@@ -210,7 +210,7 @@ def _database() -> Iterator[Database]:
     database.dispose()
 
 
-_OWN = {"whereupon_meta", "whereupon_name"}
+_OWN = {"whereupon_meta", "whereupon_name", "whereupon_erased"}  # what no `Changes` holds
 
 
 def _rows(database: Database) -> dict[str, list[str]]:

@@ -314,6 +314,7 @@ class Working:
 
     def close(self) -> Folded:
         """The outcome, without what was made of those erased, and in the names of the merged."""
+        self.take = _nobody_takes  # else the batch holds on to itself, until the collector comes
         gone, changes = self._forgotten, self.changes
         for digest in self.wordings_used:
             rule = self.index.by_digest.get(digest)
