@@ -397,3 +397,40 @@ def test_entries_survive_a_restart() -> None:
     made.reword(*made.files)
     made.run(3 * DAY)
     assert [d.due_at for d in made.deliveries()] == [after(10)]
+
+
+def test_what_people_do_moves_them_out_of_segments() -> None:
+    """A segment that only an exit watches is counted over the whole past, batch after batch."""
+    made = world(
+        segment("quiet", performed={"event": "login", "at_most": 2}),
+        segment("fresh", plan="pro", performed={"event": "login", "at_most": 3}),
+        campaign("thanks", "purchase", exit={"leaves": "quiet"}, whereupon=[WAIT, PUSH]),
+        campaign("other", "view", exit={"leaves": "fresh"}, whereupon=[WAIT, PUSH]),
+    )
+    made.identify("ada", {"plan": "pro"})
+    made.track("login", "ada", at=0)
+    made.track("login", "ada", at=1)
+    made.track("purchase", "ada", at=2)
+    made.track("view", "ada", at=2)
+    made.track("login", "ada", at=3)
+    assert states(made) == [EntryState.EXITED, EntryState.ACTIVE]
+    made.identify("ada", {"city": "Oslo"}, at=4)
+    assert states(made) == [EntryState.EXITED, EntryState.ACTIVE]
+    made.track("login", "ada", at=5)
+    assert states(made) == [EntryState.EXITED, EntryState.EXITED]
+
+
+def test_an_event_that_a_step_tracks_moves_people_into_segments() -> None:
+    """However many steps led to it: a segment's past is loaded for it too."""
+    made = world(
+        segment("fans", performed={"event": "thanked", "at_least": 2}),
+        campaign("fan", {"enters": "fans"}),
+        campaign("one", "purchase", whereupon=[{"track": "middle"}]),
+        campaign("two", "middle", whereupon=[{"track": "thanked"}]),
+    )
+    made.track("purchase", "ada", at=0)
+    assert made.verdicts.count(("ada", "fan", "entered")) == 0
+    made.track("purchase", "ada", at=1)
+    assert made.verdicts.count(("ada", "fan", "entered")) == 1
+    made.track("purchase", "ada", at=2)
+    assert made.verdicts.count(("ada", "fan", "entered")) == 1
