@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
-
 from tests.unit.worlds import DAY, HOUR, World, after, campaign, guard, message, world
+
 from whereupon.actions import DEFAULT_STANCE, Refusal, Stance, judge, stance_on
 from whereupon.engine import Engine
 from whereupon.identity import IdentityPolicy
@@ -227,8 +227,12 @@ def test_a_deletion_in_one_batch_with_the_person_leaves_nothing(together: bool) 
         {"type": "identify", "userId": "zoe", "anonymousId": "anon-z", "traits": {"a": "zoe"}},
         {"type": "identify", "userId": "zoe-2", "traits": {"b": "zoe"}},
         {"type": "alias", "userId": "zoe", "previousId": "zoe-2"},
-        {"type": "track", "event": "Report Content Event", "userId": "zoe",
-         "properties": {"actionType": "click"}},
+        {
+            "type": "track",
+            "event": "Report Content Event",
+            "userId": "zoe",
+            "properties": {"actionType": "click"},
+        },
         {"type": "track", "event": "Delete Person", "userId": "zoe"},
     ]
     for batch in [items] if together else [[item] for item in items]:
@@ -393,7 +397,9 @@ def test_objects_and_relationships_come_and_go() -> None:
 def test_reports_are_kept_by_delivery_or_content() -> None:
     """Every metric of the list; also without a person."""
     made = world()
-    made.track("Report Delivery Event", None, {"deliveryId": "d", "metric": "opened"}, anonymous="a")
+    made.track(
+        "Report Delivery Event", None, {"deliveryId": "d", "metric": "opened"}, anonymous="a"
+    )
     made.track("Report Content Event", "ada", {"actionType": "click", "deliveryId": "e"})
     assert [
         (report.kind, report.subject, report.metric, report.person)

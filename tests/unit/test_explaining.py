@@ -2,8 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-
 from tests.unit.worlds import HOUR, World, broadcast, campaign, world
+
 from whereupon.decisions import Reason
 from whereupon.errors import UnknownNameError
 from whereupon.explaining import describe, sentence_for
@@ -25,11 +25,15 @@ def test_an_explanation_is_one_sentence_a_message_newest_first() -> None:
     made.track("purchase", "ada", at=2)
     made.track("purchase", "ben", {"price": 30}, at=3)
     assert sentences(made) == [
-        "ada did not enter thanks by purchase of 2026-03-01T12:02:00Z: the rule asks that "
-        "price is greater than 20, but price was missing.",
+        (
+            "ada did not enter thanks by purchase of 2026-03-01T12:02:00Z: the rule asks that "
+            "price is greater than 20, but price was missing."
+        ),
         "ada entered thanks by purchase of 2026-03-01T12:01:00Z; the entry is active.",
-        "ada did not enter thanks by purchase of 2026-03-01T12:00:00Z: the rule asks that "
-        "price is greater than 20, but price was 5.",
+        (
+            "ada did not enter thanks by purchase of 2026-03-01T12:00:00Z: the rule asks that "
+            "price is greater than 20, but price was 5."
+        ),
     ]
 
 
@@ -44,7 +48,10 @@ def test_an_explanation_is_one_sentence_a_message_newest_first() -> None:
             {"reentry": {"once_per_key": "properties.id"}},
             "they had entered before with the same properties.id.",
         ),
-        ({"reentry": {"once_per_key": "properties.no"}}, "properties.no is given, but no was missing."),
+        (
+            {"reentry": {"once_per_key": "properties.no"}},
+            "properties.no is given, but no was missing.",
+        ),
         (
             {"reentry": "not_while_active", "whereupon": [{"wait": "1h"}]},
             "their earlier entry was still running.",

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.unit.worlds import book_of, broadcast, campaign, segment
+
 from whereupon.matching import RuleIndex
 from whereupon.messages import MessageType
 from whereupon.rules import OnMessage
@@ -70,9 +70,7 @@ def test_what_is_asked_of_the_past_is_the_widest_of_all() -> None:
 
 def test_what_means_nothing_to_any_rule_is_silent() -> None:
     """Unless it is named, counted, or ends something; an identify never is."""
-    index = RuleIndex(
-        book_of(campaign("one", "a", who={"performed": {"event": "x"}}, exit="y"))
-    )
+    index = RuleIndex(book_of(campaign("one", "a", who={"performed": {"event": "x"}}, exit="y")))
     assert [index.is_silent(TRACK, name) for name in ("a", "x", "y", "z")] == [
         False,
         False,

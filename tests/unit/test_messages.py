@@ -1,8 +1,8 @@
 """Messages as values."""
 
 import pytest
-
 from tests.unit.worlds import message
+
 from whereupon.messages import MessageType, Origin, Source
 
 

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.unit.worlds import campaign, world
+
 from whereupon.rulefiles.reserved import ACTION_EVENTS
 from whereupon.semantics import BUILT_IN, Action, ActionName, Registry
 
@@ -61,7 +61,7 @@ def test_no_other_name_asks_for_an_action() -> None:
     """The registry and the rule files know the same names, and alias has none."""
     known = {event: action.name for action in BUILT_IN for event in action.events}
     assert known == NAMES
-    assert ACTION_EVENTS == {action.name: action.events for action in BUILT_IN}
+    assert {action.name: action.events for action in BUILT_IN} == ACTION_EVENTS
     assert not Registry().named(ActionName.MERGE_PEOPLE).events
 
 

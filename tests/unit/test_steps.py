@@ -2,8 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-
 from tests.unit.worlds import DAY, HOUR, World, after, broadcast, campaign, segment, world
+
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState, EntryState
 from whereupon.stores import open_store
@@ -68,7 +68,11 @@ def test_a_delivery_holds_what_its_channel_needs() -> None:
                 {
                     "send": "push",
                     "title": "{{ person.first_name }} {{ properties.product }} {{ event }}",
-                    "data": {"at": "{{ timestamp }} {{ now }}", "n": 7, "who": "{{ person.user_id }}"},
+                    "data": {
+                        "at": "{{ timestamp }} {{ now }}",
+                        "n": 7,
+                        "who": "{{ person.user_id }}",
+                    },
                 },
             ],
         )
@@ -154,7 +158,11 @@ def test_track_sends_an_event_of_the_persons() -> None:
 def test_a_step_that_cannot_be_said_is_reported_and_passed_over() -> None:
     """The entry goes on; the warning names the rule and the step."""
     made = world(
-        campaign("say", "purchase", whereupon=[{"track": "t", "properties": {"a": "{{ person.a }}"}}, PUSH])
+        campaign(
+            "say",
+            "purchase",
+            whereupon=[{"track": "t", "properties": {"a": "{{ person.a }}"}}, PUSH],
+        )
     )
     told = made.track("purchase", "ada")
     assert [(w.code, w.message.split(":")[0]) for w in told.warnings] == [
