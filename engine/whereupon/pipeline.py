@@ -8,12 +8,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from whereupon.fold import Folded, KeysExhausted, Loaded, Settings, broadcast_chunk, fold
+from whereupon.fold import (
+    Folded,
+    KeysExhausted,
+    Loaded,
+    Settings,
+    audience_of,
+    broadcast_chunk,
+    fold,
+)
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
-from whereupon.recalling import Recall, Touched, erases
-from whereupon.state import BroadcastRun
+from whereupon.recalling import Recall, erases, erasing
+from whereupon.state import BroadcastRun, Person
 from whereupon.wordings import Wordings
 
 AUDIENCE_CHUNK = 1_000
@@ -39,9 +47,10 @@ class Pipeline:
                 between the messages.
         """
         parts = self._parts(messages)
-        whole = self._take_part(session, parts[0], until if len(parts) == 1 else None)
-        for part in parts[1:]:
-            whole.join(self._take_part(session, part, until if part is parts[-1] else None))
+        whole = Folded()
+        for part in parts:
+            last = part is parts[-1] or until is None
+            whole.join(self._take_part(session, part, until if last else part[-1].received_at))
         return whole
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
@@ -50,7 +59,7 @@ class Pipeline:
         What the others make is then stored, so that it is found wherever it is, and erased. They are
         few; a batch without any is one part.
         """
-        if not any(erases(message, self.settings) for message in messages):
+        if not erasing(messages, self.settings):
             return [messages]
         return [
             list(part)
@@ -71,25 +80,21 @@ class Pipeline:
     def send(self, session: Session, run: BroadcastRun) -> Folded:
         """Let the next chunk of a broadcast's audience in."""
         rule = self._wordings.rule_of(session, run.rule, run.digest)
-        audience = session.persons_after(run.cursor or 0, AUDIENCE_CHUNK)
-        last = len(audience) < AUDIENCE_CHUNK
-        touched = Touched({person.key for person in audience}, oldest=run.timestamp)
+        persons = session.persons_after(run.cursor or 0, AUDIENCE_CHUNK)
+        cursor = persons[-1].key if len(persons) == AUDIENCE_CHUNK else None
+        admitted: list[Person] = []
         loaded = Loaded(0, 0)
-        loaded.persons = {person.key: person for person in audience}
-        loaded.users = {person.user_id: person.key for person in audience}
-        if rule is not None:
-            loaded.wordings[rule.digest] = rule
-            led_to, watch = self.index.led_to_by(rule)
-            touched.rules = {found.id: found for found in led_to}
-            for person in audience:
-                touched.ask(person.key, watch, run.timestamp)
-        self._recall(session).past_of(loaded, touched)
+        if rule is not None and rule.active.allows(run.timestamp):
+            recall = self._recall(session)
+            known = recall.for_audience(persons, rule, run.timestamp)
+            admitted = audience_of(known, run, rule, persons, self.index, self.settings)
+            loaded = recall.for_entering(admitted, rule, run.timestamp)
         return self._fold(
             session,
             loaded,
-            64 + 8 * len(audience),
+            64 + 8 * len(admitted),
             lambda: broadcast_chunk(
-                loaded, run, rule, audience, self.index, self.settings, last=last
+                loaded, run, rule, admitted, self.index, self.settings, cursor=cursor
             ),
         )
 

@@ -84,7 +84,7 @@ class Session(Protocol):
         ...
 
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
-        """Those of the ids that are recorded already."""
+        """Those of the ids that are recorded already, or were until they were erased."""
         ...
 
     def identifiers(

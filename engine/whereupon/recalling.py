@@ -1,7 +1,7 @@
 """Load: what a batch touches and may ask about, read from the store in a fixed number of rounds."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,8 +11,7 @@ from whereupon.matching import RuleIndex, Watch
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
-from whereupon.semantics import ERASING
-from whereupon.state import Claim, Entry, IdKind
+from whereupon.state import Claim, Entry, IdKind, Person
 from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
@@ -54,6 +53,7 @@ class Recall:
         self._wordings = wordings
 
     def for_batch(self, messages: Sequence[Message], until: datetime | None) -> Loaded:
+        """All that folding the messages, and waking what is due by ``until``, may ask for."""
         loaded = Loaded(0, 0)
         touched = Touched()
         if messages:
@@ -67,7 +67,7 @@ class Recall:
         touched.person_keys.update(loaded.users.values())
         touched.person_keys.update(entry.person_key for entry in due)
         self._plan(loaded, touched, messages, until)
-        self.past_of(loaded, touched)
+        self._load_past(loaded, touched)
         return loaded
 
     def _load_identifiers(self, loaded: Loaded, messages: Sequence[Message]) -> None:
@@ -79,12 +79,12 @@ class Recall:
                 loaded.users[known.value] = known.key
             else:
                 loaded.anonymous[known.value] = known.key
-        erased = {
-            loaded.users[message.user_id]
-            for message in messages
-            if message.user_id in loaded.users and erases(message, self._settings)
-        }
-        if erased:
+        if erasing(messages, self._settings):
+            erased = {
+                loaded.users[message.user_id]
+                for message in messages
+                if message.user_id in loaded.users and erases(message, self._settings)
+            }
             loaded.identifiers_of = self._session.identifiers_of(erased)
             for known in loaded.identifiers_of:
                 if known.kind is IdKind.ANONYMOUS:
@@ -154,27 +154,60 @@ class Recall:
         until: datetime | None,
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
-        moments = [message.timestamp for message in messages]
-        moments += [m.timestamp for of_one in loaded.anonymous_messages.values() for m in of_one]
+        waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
+        moments = [m.timestamp for m in messages] + [stored.timestamp for stored in waiting]
         touched.oldest = min(moments, default=until)
-        kinship = _Kinship(loaded, messages) if self._index.counted_names else None
-        for message in messages:
-            touched.names.add((message.type, message.name))
-            watch = self._index.watch_for(message.type, message.name)
-            if watch and kinship is not None:
-                for owner in kinship.owners(message):
-                    touched.ask(owner, watch, message.timestamp)
-        for key, waiting in loaded.anonymous_messages.items():
-            claimants = kinship.claimants(key) if kinship is not None else ()
-            for stored in waiting:
-                touched.names.add((stored.type, stored.name))
-                watch = self._index.watch_for(stored.type, stored.name)
-                for owner in claimants if watch else ():
-                    touched.ask(owner, watch, stored.timestamp)
+        touched.names = {(m.type, m.name) for m in messages} | {(s.type, s.name) for s in waiting}
+        watches = {name: watch for name in touched.names if (watch := self._index.watch_for(*name))}
+        if watches:
+            self._ask_of_the_past(loaded, touched, messages, watches)
         for rule in self._index.reachable(touched.names):
             touched.rules[rule.id] = rule
 
-    def past_of(self, loaded: Loaded, touched: Touched) -> None:
+    def _ask_of_the_past(
+        self,
+        loaded: Loaded,
+        touched: Touched,
+        messages: Sequence[Message],
+        watches: Mapping[tuple[MessageType, str], Watch],
+    ) -> None:
+        kinship = _Kinship(loaded, messages)
+        for message in messages:
+            watch = watches.get((message.type, message.name))
+            for owner in kinship.owners(message) if watch else ():
+                touched.ask(owner, watch or {}, message.timestamp)
+        for key, waiting in loaded.anonymous_messages.items():
+            claimants = kinship.claimants(key)
+            for stored in waiting:
+                watch = watches.get((stored.type, stored.name))
+                for owner in claimants if watch else ():
+                    touched.ask(owner, watch or {}, stored.timestamp)
+
+    def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+        """What a broadcast's `who` may ask of these persons."""
+        loaded = Loaded(0, 0)
+        loaded.persons = {person.key: person for person in persons}
+        touched = Touched()
+        watch = self._index.watch_of([rule]) if rule.who.performed else {}
+        for key in loaded.persons if watch else ():
+            touched.ask(key, watch, moment)
+        self._load_history(loaded, touched)
+        return loaded
+
+    def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+        """What may be asked when these persons enter a broadcast, and what its steps lead to."""
+        loaded = Loaded(0, 0)
+        loaded.persons = {person.key: person for person in persons}
+        loaded.wordings[rule.digest] = rule
+        touched = Touched(set(loaded.persons), oldest=moment)
+        led_to, watch = self._index.led_to_by(rule)
+        touched.rules = {found.id: found for found in led_to}
+        for key in loaded.persons:
+            touched.ask(key, watch, moment)
+        self._load_past(loaded, touched)
+        return loaded
+
+    def _load_past(self, loaded: Loaded, touched: Touched) -> None:
         keys = touched.person_keys
         if not keys:
             return
@@ -188,6 +221,9 @@ class Recall:
             touched.oldest = min([touched.oldest, *due])
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_past_entries(loaded, touched)
+        self._load_history(loaded, touched)
+
+    def _load_history(self, loaded: Loaded, touched: Touched) -> None:
         needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
         if needs:
             loaded.history = self._session.history(needs)
@@ -220,12 +256,17 @@ class Recall:
             touched.ask(entry.person_key, watch, entry.timestamp)
 
 
+def erasing(messages: Sequence[Message], settings: Settings) -> bool:
+    """Whether any of the messages asks for a person to be erased."""
+    names = {message.name for message in messages}
+    return not names.isdisjoint(settings.registry.erasing) and any(
+        erases(message, settings) for message in messages
+    )
+
+
 def erases(message: Message, settings: Settings) -> bool:
     """Whether a message asks for a person to be erased."""
-    if message.type is not MessageType.TRACK:
-        return False
-    action = settings.registry.action_for(message.name)
-    return action is not None and action.name in ERASING
+    return message.type is MessageType.TRACK and message.name in settings.registry.erasing
 
 
 class _Kinship:
@@ -238,9 +279,12 @@ class _Kinship:
         self._claimants: dict[int | str, set[int | str]] = defaultdict(set)
         for anonymous_key, runs in loaded.claims.items():
             self._claimants[anonymous_key].update(run.person_key for run in runs)
+        for user_id, anonymous_id in {(m.user_id, m.anonymous_id) for m in messages}:
+            if user_id is not None and anonymous_id is not None:
+                self._claim(anonymous_id, self._users.get(user_id, user_id))
         for message in messages:
-            if message.user_id is not None:
-                self._relate(message, message.user_id)
+            if message.type is MessageType.ALIAS:
+                self._relate(message.user_id or "", message.target_id or "")
 
     def owners(self, message: Message) -> set[int]:
         """The known persons whose the message may be."""
@@ -253,15 +297,12 @@ class _Kinship:
         """The known persons who claim an anonymous id, given by its key, or itself if it is new."""
         return self._known(self._claimants.get(anonymous, set()))
 
-    def _relate(self, message: Message, user_id: str) -> None:
+    def _relate(self, user_id: str, previous_id: str) -> None:
         person = self._users.get(user_id, user_id)
-        if message.anonymous_id is not None:
-            self._claim(message.anonymous_id, person)
-        if message.type is MessageType.ALIAS and message.target_id is not None:
-            self._claim(message.target_id, person)
-            other = self._users.get(message.target_id, message.target_id)
-            one = self._together.get(person, {person}) | self._together.get(other, {other})
-            self._together.update(dict.fromkeys(one, one))
+        self._claim(previous_id, person)
+        other = self._users.get(previous_id, previous_id)
+        one = self._together.get(person, {person}) | self._together.get(other, {other})
+        self._together.update(dict.fromkeys(one, one))
 
     def _claim(self, anonymous_id: str, person: int | str) -> None:
         self._claimants[self._anonymous.get(anonymous_id, anonymous_id)].add(person)

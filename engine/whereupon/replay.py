@@ -17,13 +17,15 @@ from typing import TypeAlias
 from whereupon.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.fold import Folded, Told
-from whereupon.messages import Message
+from whereupon.matching import RuleIndex
+from whereupon.messages import Message, MessageType
 from whereupon.recalling import DUE_LIMIT
+from whereupon.rules import TrackEvent
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine, StreamReader
 from whereupon.times import EPOCH, LAST_INSTANT, later
 
-BATCH = 2_000
+BATCH = 5_000
 """Messages in one transaction, unless something that is due must come between."""
 
 LONG_GAP = timedelta(days=366)
@@ -107,6 +109,7 @@ class Replay:
         self._tell = tell
         self._batch: list[Message] = []
         self._next_run: datetime | None = None
+        self._any_may_start = _steps_start_broadcasts(engine.pipeline.index)
         self._look_for_runs()
 
     def feed(self, arrivals: Iterable[Message | BadLine]) -> None:
@@ -117,15 +120,18 @@ class Replay:
                 self._take_batch()  # what the lines above led to comes first
                 self._told(arrival)
                 continue
-            if self._next_run is not None and arrival.received_at >= self._next_run:
+            if self._is_run_due(arrival.received_at):
                 self._take_batch()
                 self._pass_time(arrival.received_at)
             self._batch.append(arrival)
-            if len(self._batch) >= self._most:
-                self._take_batch()
-            elif index.starts_broadcast(arrival.type, arrival.name):
+            if self._any_may_start or index.starts_broadcast(arrival.type, arrival.name):
                 self._take_batch()
                 self._wake(arrival.received_at)
+            elif len(self._batch) >= self._most:
+                self._take_batch()
+
+    def _is_run_due(self, now: datetime) -> bool:
+        return self._any_may_start or (self._next_run is not None and now >= self._next_run)
 
     def finish(self, until: datetime | timedelta | None = None) -> Summary:
         """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream.
@@ -196,6 +202,17 @@ class Replay:
     def _told(self, record: Record) -> None:
         self.summary.count(record)
         self._tell(record)
+
+
+def _steps_start_broadcasts(index: RuleIndex) -> bool:
+    """Whether a campaign's own `track` step may start a broadcast, at any message or wait."""
+    events = {
+        step.event
+        for rule in index.book.rules
+        for step in rule.steps
+        if isinstance(step, TrackEvent)
+    }
+    return any(index.starts_broadcast(MessageType.TRACK, event) for event in events)
 
 
 def replay(

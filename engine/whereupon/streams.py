@@ -6,6 +6,7 @@ reported with its number, and the rest is read.
 """
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,9 @@ from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages import Message, Origin, Source
 from whereupon.times import EPOCH
 from whereupon.wire import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, Arrival, parse_message, unfold_batch
+
+MAX_LINE_BYTES = MAX_BATCH_BYTES + MAX_MESSAGE_BYTES
+"""A batch at its limit, and what its wrapping and spaces may add."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -67,14 +71,16 @@ class StreamReader:
         """The messages of one file (``.gz`` is unpacked); raises `StreamError` if it cannot be read."""
         try:
             with _open(path) as file:
-                for number, line in enumerate(file, start=1):
+                for number, (line, size) in enumerate(_lines(file), start=1):
                     if self._progress is not None:
-                        self._progress(len(line))
-                    if line.isspace():
-                        continue
-                    yield from self._messages(path.name, number, line)
-        except OSError as error:
-            raise StreamError(path=str(path), reason=error.strerror or str(error)) from error
+                        self._progress(size)
+                    if size > MAX_LINE_BYTES:
+                        yield _too_large(path.name, number, size)
+                    elif not line.isspace():
+                        yield from self._messages(path.name, number, line)
+        except (OSError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StreamError(path=str(path), reason=reason) from error
 
     def _messages(self, stream: str, number: int, line: bytes) -> list[Message | BadLine]:
         line = line.strip() if number > 1 else line.strip().removeprefix(_BYTE_ORDER_MARK)
@@ -123,11 +129,24 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Each line and its size; of one that is too large, only the end, so that memory stays small."""
+    last, size = b"", 0
+    while piece := file.readline(MAX_LINE_BYTES + 1):
+        last, size = piece, size + len(piece)
+        if piece.endswith(b"\n"):
+            yield piece, size
+            size = 0
+    if size:
+        yield last, size
+
+
+def _too_large(stream: str, number: int, size: int) -> BadLine:
+    reason = f"the line has {size} bytes; {MAX_LINE_BYTES} are allowed"
+    return BadLine(stream, number, "message-too-large", reason)
+
+
 def _decoded(line: bytes) -> JsonValue:
-    if len(line) > MAX_BATCH_BYTES + MAX_MESSAGE_BYTES:
-        raise MessageRejectedError(
-            code="message-too-large", field="message", reason=f"the line has {len(line)} bytes"
-        )
     try:
         return decode(line)
     except JsonError as error:

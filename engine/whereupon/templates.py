@@ -51,11 +51,7 @@ class Template:
     def render(self, data: Mapping[str, JsonValue]) -> str:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
         with _liquid_errors_told():
-            return _compiled(self.source).render(_globals(data))
-
-    def _render_with(self, shown: "_Object") -> str:
-        with _liquid_errors_told():
-            return _compiled(self.source).render(shown)
+            return _compiled(self.source).render(_globals(data, _mentioned(self.source)))
 
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
         """Every variable of the data that the template mentions, in order of their names."""
@@ -100,13 +96,12 @@ def parse_template(source: str) -> Template:
 
 def render_content(content: Content, data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """Render every template of ``content`` (nested ones too); raises `TemplateError`."""
-    shown = _globals(data)
-    return {key: _render_value(value, shown) for key, value in content.items()}
+    return {key: _render_value(value, data) for key, value in content.items()}
 
 
-def _render_value(value: ContentValue, data: "_Object") -> JsonValue:
+def _render_value(value: ContentValue, data: Mapping[str, JsonValue]) -> JsonValue:
     if isinstance(value, Template):
-        return value._render_with(data)  # noqa: SLF001 - of the same module
+        return value.render(data)
     if isinstance(value, Mapping):
         return {key: _render_value(inner, data) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -208,9 +203,33 @@ def _compiled(source: str) -> BoundTemplate:
     return _sandbox().from_string(source)
 
 
-def _globals(data: Mapping[str, JsonValue]) -> _Object:
-    shown = _without_nulls(data)
-    now = shown.get("now", shown.get("timestamp"))
+@lru_cache(maxsize=4096)
+def _mentioned(source: str) -> Mapping[str, frozenset[str] | None]:
+    """What a template mentions: of each variable the keys, or None where it is used as a whole."""
+    keys: dict[str, frozenset[str] | None] = {}
+    for path in Template(source).variables():
+        root = str(path[0])
+        known = keys.get(root, frozenset())
+        second = path[1] if len(path) > 1 else None
+        if known is None or not isinstance(second, str):
+            keys[root] = None
+        else:
+            keys[root] = known | {second}
+    return keys
+
+
+def _globals(
+    data: Mapping[str, JsonValue], mentioned: Mapping[str, frozenset[str] | None]
+) -> _Object:
+    """What a template sees of the data: what it mentions, and the time that it is written at."""
+    shown = _Object()
+    for root, keys in mentioned.items():
+        value = data.get(root)
+        if isinstance(value, Mapping) and keys is not None:
+            value = {key: value[key] for key in keys if key in value}
+        if value is not None:
+            shown[root] = _shown(value)
+    now = data.get("now") or data.get("timestamp")
     return shown if now is None else _Object(shown, now=now, today=now)
 
 

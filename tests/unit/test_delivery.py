@@ -45,7 +45,7 @@ def _outbox(engine: Engine) -> list[tuple[DeliveryState, int, datetime]]:
 
 @pytest.fixture
 def clock() -> FrozenClock:
-    """A clock that stands at noon."""
+    """Noon, until a test moves it."""
     return FrozenClock(NOON)
 
 

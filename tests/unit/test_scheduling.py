@@ -1,6 +1,6 @@
 """Cron in a named timezone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,26 @@ def test_nine_in_paris_stays_nine_in_paris_when_the_clocks_change() -> None:
     before = next_occurrence("0 9 * * *", "Europe/Paris", _at("2026-03-28T00:00:00+00:00"))
     after = next_occurrence("0 9 * * *", "Europe/Paris", _at("2026-03-29T00:00:00+00:00"))
     assert (before, after) == (_at("2026-03-28T08:00:00+00:00"), _at("2026-03-29T07:00:00+00:00"))
+
+
+@pytest.mark.parametrize(
+    ("cron", "hours"),
+    [
+        ("30 2 * * *", [0.5, 25.5]),
+        ("*/30 2 * * *", [0, 0.5, 25, 25.5]),
+        ("0 * * * *", [0, 1, 2, 3]),
+    ],
+)
+def test_an_hour_that_a_clock_put_back_repeats_counts_once_unless_every_hour_does(
+    cron: str, hours: list[float]
+) -> None:
+    """On 25 October 2026 Paris has two o'clock twice, at 00:00 and at 01:00 UTC."""
+    midnight = _at("2026-10-25T00:00:00+00:00")
+    found, moment = [], midnight - timedelta(seconds=1)
+    for _ in hours:
+        moment = next_occurrence(cron, "Europe/Paris", moment) or midnight
+        found.append((moment - midnight) / timedelta(hours=1))
+    assert found == hours
 
 
 def test_the_next_occurrence_is_later_than_the_instant_asked_about() -> None:

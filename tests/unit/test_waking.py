@@ -115,7 +115,7 @@ def test_a_round_that_fails_does_not_end_the_waking() -> None:
             message = "the database is away"
             raise OSError(message)
 
-    rounds.answer = answer  # type: ignore[assignment]
+    rounds.answer = answer
     with _started(rounds) as waker:
         assert rounds.reach(1)
         waker.wake()

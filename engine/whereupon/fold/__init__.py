@@ -8,7 +8,8 @@ of one message). The same input gives the same output on every machine; the call
 that it may need and writes everything that it made.
 """
 
-from whereupon.fold.folding import broadcast_chunk, fold
+from whereupon.fold.folding import fold
+from whereupon.fold.sending import audience_of, broadcast_chunk
 from whereupon.fold.working import Folded, KeysExhausted, Loaded, Settings, Told, Warned
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Settings",
     "Told",
     "Warned",
+    "audience_of",
     "broadcast_chunk",
     "fold",
 ]

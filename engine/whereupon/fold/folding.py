@@ -1,25 +1,22 @@
 """The way of one message through the fold, and of one chunk of a broadcast's audience."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from heapq import heappop
 
 from pydantic import JsonValue
 
-from whereupon.decisions import ENTERED, Reason, Verdict
+from whereupon.decisions import Reason
 from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key
 from whereupon.fold.entering import (
     Putting,
-    case_for,
     choose,
     leave_by_change,
     leave_by_event,
-    let_in,
     of_kind,
     put_to_rules,
-    report,
     run,
 )
 from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
@@ -38,7 +35,6 @@ from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType, Source
 from whereupon.rules import Change, OnSegment, Rule, RuleKind
 from whereupon.state import (
-    BroadcastRun,
     Identifier,
     IdKind,
     Person,
@@ -62,7 +58,7 @@ def fold(
     Between two messages the waits run that were due by then; after the last, those due by ``until``.
     """
     work = Working(loaded, index, settings)
-    work.take = partial(_take, work)
+    work.take = taker(work)
     for message in messages:
         if work.timers and work.timers[0][0] <= message.received_at:
             _wake(work, message.received_at)
@@ -70,6 +66,11 @@ def fold(
     if until is not None:
         _wake(work, until)
     return work.close()
+
+
+def taker(work: Working) -> Callable[[Message], None]:
+    """The way of one message, for messages that steps send."""
+    return partial(_take, work)
 
 
 def _wake(work: Working, until: datetime) -> None:
@@ -328,74 +329,3 @@ def _putting(
 def _putting_of(handed: Handed, now: datetime) -> Putting:
     putting = _putting(occurrence_of(handed.stored), handed.stored.owner, now, claimed=True)
     return putting._replace(reason=Reason.CLAIMED_BEFORE) if handed.again else putting
-
-
-# --- broadcasts -----------------------------------------------------------------------------
-
-
-def broadcast_chunk(
-    loaded: Loaded,
-    run_: BroadcastRun,
-    rule: Rule | None,
-    audience: Sequence[Person],
-    index: RuleIndex,
-    settings: Settings,
-    *,
-    last: bool,
-) -> Folded:
-    """Let in those of the next persons whom the broadcast's `who` admits, and move its cursor.
-
-    Args:
-        audience: the next persons by key; ``loaded`` holds what conditions ask about them.
-        rule: None where the rulebook has it no more: then nobody is let in.
-        last: whether nobody comes after them.
-    """
-    work = Working(loaded, index, settings)
-    work.take = partial(_take, work)
-    admitted = 0
-    if rule is None:
-        last = True
-    elif not rule.active.allows(run_.timestamp):
-        report(work, _putting(_occurrence_of_run(run_), 0, run_.due_at), rule, _INACTIVE)
-        last = True
-    else:
-        admitted = _admit(work, run_, rule, audience)
-        if last and not run_.admitted + admitted:
-            report(work, _putting(_occurrence_of_run(run_), 0, run_.due_at), rule, _NOBODY)
-    work.changes.runs[run_.rule, run_.occasion] = replace(
-        run_, cursor=None if last else audience[-1].key, admitted=run_.admitted + admitted
-    )
-    return work.close()
-
-
-_INACTIVE = Verdict(Reason.INACTIVE)
-_NOBODY = Verdict(Reason.WHO)
-
-
-def _admit(work: Working, run_: BroadcastRun, rule: Rule, audience: Sequence[Person]) -> int:
-    admitted = 0
-    for person in audience:
-        putting = _putting(_occurrence_of_run(run_), person.key, run_.due_at)
-        case = case_for(work, putting)
-        if rule.who.holds(case.data, case.history):
-            admitted += 1
-            let_in(work, putting, rule, ENTERED)
-    return admitted
-
-
-def _occurrence_of_run(run_: BroadcastRun) -> Occurrence:
-    facts = run_.facts
-    type_ = facts.get("type")
-    data, context = facts.get("properties"), facts.get("context")
-    return Occurrence(
-        key=run_.message_key,
-        message_id=run_.occasion,
-        type=MessageType(str(type_)) if type_ else None,
-        name=str(facts.get("event") or ""),
-        timestamp=run_.timestamp,
-        data=data if isinstance(data, dict) else {},
-        context=context if isinstance(context, dict) else {},
-        target_id=None,
-        source=Source.SERVER,
-        depth=run_.depth,
-    )

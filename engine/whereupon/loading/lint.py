@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.errors import Problem, Severity
 from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import nearest
-from whereupon.rules import EventPlan, OnMessage, Rule, RuleKind, TrackEvent
+from whereupon.rules import EventPlan, OncePerKey, OnMessage, Rule, RuleKind, TrackEvent
 from whereupon.templates import (
     VARIABLE_ROOTS,
     Template,
@@ -59,11 +59,23 @@ def _is_triggered_by(rule: Rule, event: str) -> bool:
     )
 
 
+def _given(rule: Rule) -> set[str]:
+    """The properties that must be there for the rule to be entered at all, by its short conditions.
+
+    Only a plain key counts: it names a value that is compared, and a missing one satisfies nothing.
+    """
+    where, reentry = rule.source.get("where"), rule.reentry
+    keys = where if isinstance(where, Mapping) else {}
+    given = {f"properties.{key}" for key, asked in keys.items() if asked != {"exists": False}}
+    return given | ({".".join(reentry.path)} if isinstance(reentry, OncePerKey) else set())
+
+
 def _bare_variables(rule: Rule, _: Plans) -> Iterator[Problem]:
+    given = _given(rule)
     for path, template in _templates(rule.source.get("whereupon"), ("whereupon",)):
         for variable in template.undefended():
-            if variable[0] in ("properties", "person", "context"):
-                name = _written(variable)
+            name = _written(variable)
+            if variable[0] in ("properties", "person", "context") and name not in given:
                 message = f"where {name} is missing nothing is sent; add | default: '…'"
                 yield _warning(path, "no-default", message)
 

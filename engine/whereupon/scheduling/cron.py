@@ -26,7 +26,17 @@ def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | Non
     """
     trigger = _trigger(cron, timezone)
     found: datetime | None = trigger.get_next_fire_time(None, after + _MICROSECOND)
+    while found is not None and found.fold and not _is_every_hour(cron):
+        found = trigger.get_next_fire_time(None, found.astimezone(UTC) + _MICROSECOND)
     return None if found is None else found.astimezone(UTC)
+
+
+def _is_every_hour(cron: str) -> bool:
+    """Whether it goes by the hours that pass, also by one that a clock put back repeats.
+
+    What names its hours comes in the first of the two only, as in Vixie's cron.
+    """
+    return "*" in cron.split()[1]
 
 
 def _trigger(cron: str, timezone: str) -> CronTrigger:

@@ -32,6 +32,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.stores.erased import erased_digest
 from whereupon.stores.memory_writing import write
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.turns import Turns
@@ -77,7 +78,10 @@ class MemorySession:
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
         """Those that are recorded."""
         known = self._shelves.message_keys
-        return {message_id for message_id in message_ids if message_id in known}
+        found = {message_id for message_id in message_ids if message_id in known}
+        if erased := self._shelves.erased:
+            found.update(m for m in message_ids if erased_digest(m) in erased)
+        return found
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]

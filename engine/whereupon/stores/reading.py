@@ -28,6 +28,7 @@ from whereupon.state import (
 )
 from whereupon.stores import rows
 from whereupon.stores.dialects import Database
+from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Names
 from whereupon.stores.selects import Selects
 from whereupon.times import as_micros, from_micros
@@ -52,7 +53,17 @@ class Reading:
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
         """Those that are recorded."""
         ids = self._database.members(message_ids)
-        return {row[0] for row in self._selects.known_messages.fetch(self._connection, ids=ids)}
+        found = self._selects.known_messages.fetch(self._connection, ids=ids)
+        known = {str(row[0]) for row in found}
+        if self._selects.any_erased.fetch(self._connection):
+            known |= self._erased(message_ids)
+        return known
+
+    def _erased(self, message_ids: Collection[str]) -> set[str]:
+        by_digest = {erased_digest(message_id): message_id for message_id in message_ids}
+        digests = self._database.members(list(by_digest))
+        found = self._selects.erased.fetch(self._connection, digests=digests)
+        return {by_digest[digest] for (digest,) in found}
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]

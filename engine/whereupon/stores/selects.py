@@ -22,6 +22,7 @@ from whereupon.stores.tables import (
     ClaimRow,
     DeliveryRow,
     EntryRow,
+    ErasedRow,
     IdentifierRow,
     MessageRow,
     NameRow,
@@ -46,6 +47,7 @@ SKIPS = table_of(SkipsRow)
 REQUEST = table_of(RequestRow)
 TOMBSTONE = table_of(TombstoneRow)
 WORDING = table_of(WordingRow)
+ERASED = table_of(ErasedRow)
 
 _ACTIVE: ColumnElement[bool] = ENTRY.c.state == literal_column("'active'")
 _PENDING: ColumnElement[bool] = DELIVERY.c.state == literal_column("'pending'")
@@ -67,6 +69,17 @@ class Selects:
         """Ids among ``ids``."""
         wanted = self._database.among(MESSAGE.c.message_id, "ids")
         return self._compiled(select(MESSAGE.c.message_id).where(wanted))
+
+    @cached_property
+    def any_erased(self) -> Statement:
+        """One erased message, by its presence."""
+        return self._compiled(select(ERASED.c.digest).limit(1))
+
+    @cached_property
+    def erased(self) -> Statement:
+        """Digests of erased messages among ``digests``."""
+        wanted = self._database.among(ERASED.c.digest, "digests")
+        return self._compiled(select(ERASED.c.digest).where(wanted))
 
     @cached_property
     def identifiers(self) -> Statement:

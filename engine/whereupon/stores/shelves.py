@@ -29,6 +29,7 @@ from whereupon.state import (
     Thing,
     Tombstone,
 )
+from whereupon.stores.erased import erased_digest
 from whereupon.stores.undo import Moment, Undo
 
 
@@ -77,6 +78,7 @@ class Shelves:
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     open_runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    erased: dict[str, None] = field(default_factory=dict)
 
     def allocate(self, count: int, undo: Undo) -> int:
         """Hand out the next ``count`` keys."""
@@ -111,6 +113,7 @@ class Shelves:
             undo.drop(self.skips, key)
             if message is not None:
                 undo.drop(self.message_keys, message.message_id)
+                undo.put(self.erased, erased_digest(message.message_id), None)
         return keys
 
     def put_identifier(self, identifier: Identifier, undo: Undo) -> None:

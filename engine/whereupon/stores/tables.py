@@ -324,6 +324,15 @@ class MergeRow(Kept, table=True):
     merged_at: int = Field(sa_type=Number)
 
 
+class ErasedRow(Kept, table=True):
+    """The digest of an erased message's id, which stays known."""
+
+    __tablename__ = "whereupon_erased"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    digest: str = Field(primary_key=True, sa_type=Text)
+
+
 class WordingRow(Kept, table=True):
     """The source of a rule, by digest, as it was first used."""
 

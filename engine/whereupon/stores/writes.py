@@ -28,6 +28,7 @@ from whereupon.stores.selects import (
     CLAIM,
     DELIVERY,
     ENTRY,
+    ERASED,
     IDENTIFIER,
     MESSAGE,
     NAME,
@@ -273,6 +274,17 @@ class Writes:
         )
         clause = select(CLAIM.c.anonymous_key).distinct()
         return self._compiled(clause.where(among(CLAIM.c.person_key, "keys"), ~shared))
+
+    @cached_property
+    def owned_ids(self) -> Statement:
+        """The ids of the messages that ``keys`` own."""
+        owned = self._database.among(MESSAGE.c.owner, "keys")
+        return self._compiled(select(MESSAGE.c.message_id).where(owned))
+
+    @cached_property
+    def erased(self) -> Statement:
+        """The digest of an erased message's id."""
+        return self._compiled(self._database.upsert(ERASED, on=("digest",), change=()))
 
     @cached_property
     def erasures(self) -> list[Statement]:

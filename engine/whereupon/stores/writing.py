@@ -11,7 +11,8 @@ from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
 from whereupon.stores import rows
 from whereupon.stores.dialects import Database, Parameters, Statement
-from whereupon.stores.names import Names
+from whereupon.stores.erased import erased_digest
+from whereupon.stores.names import Name, Names
 from whereupon.stores.writes import Writes
 from whereupon.times import as_micros
 
@@ -56,10 +57,10 @@ class Writing:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
 
     def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
-        names = [(str(message.type), message.name) for message in messages]
-        numbers = self._names.number(self._connection, set(names))
-        for message, name in zip(messages, names, strict=True):
-            yield rows.message_row(message, numbers[name])
+        names: set[Name] = {(message.type, message.name) for message in messages}
+        numbers = self._names.number(self._connection, names)
+        for message in messages:
+            yield rows.message_row(message, numbers[message.type, message.name])
 
     def _persons(self, changes: Changes) -> None:
         writes = self._writes
@@ -105,6 +106,8 @@ class Writing:
         keys = self._database.members(persons)
         anonymous = self._writes.only_theirs.fetch(self._connection, keys=keys)
         theirs = self._database.members([*persons, *(key for (key,) in anonymous)])
+        ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
+        self._many(self._writes.erased, ((erased_digest(name),) for (name,) in ids))
         for statement in self._writes.erasures:
             statement.run(self._connection, keys=theirs)
 

@@ -1,0 +1,93 @@
+"""The fold of one chunk of a broadcast's audience."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from whereupon.decisions import ENTERED, Reason, Verdict
+from whereupon.fold.entering import Putting, case_for, let_in, report
+from whereupon.fold.folding import taker
+from whereupon.fold.working import Folded, Loaded, Occurrence, Settings, Working
+from whereupon.matching import RuleIndex
+from whereupon.messages import MessageType, Source
+from whereupon.rules import Rule
+from whereupon.state import BroadcastRun, Person
+
+
+def audience_of(
+    loaded: Loaded,
+    run: BroadcastRun,
+    rule: Rule,
+    persons: Sequence[Person],
+    index: RuleIndex,
+    settings: Settings,
+) -> list[Person]:
+    """Those of the persons whom the broadcast's `who` admits.
+
+    Args:
+        loaded: holds the persons, and what the condition asks of their past.
+    """
+    work = Working(loaded, index, settings)
+    occurrence = _occurrence_of(run)
+    admitted = []
+    for person in persons:
+        case = case_for(work, _putting(occurrence, person.key, run))
+        if rule.who.holds(case.data, case.history):
+            admitted.append(person)
+    return admitted
+
+
+def broadcast_chunk(
+    loaded: Loaded,
+    run: BroadcastRun,
+    rule: Rule | None,
+    admitted: Sequence[Person],
+    index: RuleIndex,
+    settings: Settings,
+    *,
+    cursor: int | None,
+) -> Folded:
+    """Let persons of the audience in, and move the run's cursor.
+
+    Args:
+        loaded: holds what their entries may lead to.
+        rule: None where the rulebook has it no more: then nobody is let in, and the run ends.
+        cursor: the last person that was looked at; None when nobody comes after.
+    """
+    work = Working(loaded, index, settings)
+    work.take = taker(work)
+    occurrence = _occurrence_of(run)
+    done = replace(run, cursor=cursor, admitted=run.admitted + len(admitted))
+    if rule is None:
+        done = replace(run, cursor=None)
+    elif not rule.active.allows(run.timestamp):
+        report(work, _putting(occurrence, 0, run), rule, Verdict(Reason.INACTIVE))
+        done = replace(run, cursor=None)
+    else:
+        for person in admitted:
+            let_in(work, _putting(occurrence, person.key, run), rule, ENTERED)
+        if cursor is None and not done.admitted:
+            report(work, _putting(occurrence, 0, run), rule, Verdict(Reason.WHO))
+    work.changes.runs[run.rule, run.occasion] = done
+    return work.close()
+
+
+def _putting(occurrence: Occurrence, person_key: int, run: BroadcastRun) -> Putting:
+    return Putting(occurrence, person_key, run.due_at, run.due_at, retroactive=False)
+
+
+def _occurrence_of(run: BroadcastRun) -> Occurrence:
+    facts = run.facts
+    type_ = facts.get("type")
+    data, context = facts.get("properties"), facts.get("context")
+    return Occurrence(
+        key=run.message_key,
+        message_id=run.occasion,
+        type=MessageType(str(type_)) if type_ else None,
+        name=str(facts.get("event") or ""),
+        timestamp=run.timestamp,
+        data=data if isinstance(data, dict) else {},
+        context=context if isinstance(context, dict) else {},
+        target_id=None,
+        source=Source.SERVER,
+        depth=run.depth,
+    )

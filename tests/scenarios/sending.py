@@ -1,0 +1,63 @@
+"""A process that sends a stream into a database and says which messages were acknowledged.
+
+    python -m tests.scenarios.sending shop.db stream.jsonl
+
+The scenarios start it, and kill it. It may be started again: it sends everything anew.
+"""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+from tests.scenarios.hosting import book, thanks
+
+from whereupon import Engine
+from whereupon.codec import decode
+from whereupon.replay import FrozenClock
+from whereupon.times import parse_instant
+
+_BATCH = 7
+_RULES = book(
+    thanks(
+        when="Product Added",
+        exit="Order Completed",
+        reentry={"once_per": "1d"},
+        whereupon=[{"wait": "10m"}, {"send": "push", "title": "{{ properties.name }}"}],
+    ),
+    thanks(campaign="hello", when="Signed In", reentry="once"),
+    thanks(
+        campaign="order",
+        when="Order Completed",
+        reentry={"once_per_key": "properties.order_id"},
+        whereupon=[
+            {"set": {"buyer": True}},
+            {"track": "Bought"},
+            {"wait": "1h"},
+            {"send": "email"},
+        ],
+    ),
+    thanks(campaign="bought", when="Bought", who={"buyer": True}),
+)
+
+
+def main(database: str, stream: str) -> None:
+    """Send it all, waking what is due between the batches; the messages' own times are the clock."""
+    clock = FrozenClock()
+    lines = iter(Path(stream).read_bytes().splitlines())
+    with Engine.open(f"sqlite:///{database}", rules=_RULES, clock=clock) as engine:
+        while lines_of_batch := list(islice(lines, _BATCH)):
+            batch = [
+                message for message in map(decode, lines_of_batch) if isinstance(message, dict)
+            ]
+            for message in batch:
+                clock.move_to(parse_instant(message["timestamp"]) or clock.now())
+            engine.ingest(batch)
+            for message in batch:
+                sys.stdout.write(f"{message['messageId']}\n")
+            sys.stdout.flush()
+            for _ in engine.wake(clock.now()):
+                pass
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,48 @@
+"""The shipped streams under the shipped rules lead to exactly what the golden files say."""
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.golden import by_command, expected_of, replayed, streams
+
+_STORES = ["memory://", "sqlite:///{folder}/replay.db"]
+
+# Remove with the fix: a batch that holds a deletion wakes what was due before it only at its end.
+_LATE = pytest.mark.xfail(reason="Pipeline.take wakes nothing between the parts of a batch")
+_IN_BATCHES = [
+    pytest.param(stream, marks=_LATE if stream.stem == "source-story" else (), id=stream.stem)
+    for stream in streams()
+]
+
+
+def _assert_golden(made: bytes, stream: Path) -> None:
+    assert made.decode().splitlines() == expected_of(stream).read_text().splitlines()
+    assert made == expected_of(stream).read_bytes()
+
+
+@pytest.mark.parametrize("stream", _IN_BATCHES)
+@pytest.mark.parametrize("store", _STORES, ids=["memory", "sqlite"])
+def test_a_stream_leads_to_its_golden_file_on_every_store(
+    stream: Path, store: str, tmp_path: Path
+) -> None:
+    """Replay is deterministic, byte for byte, whatever the store."""
+    _assert_golden(replayed(stream, store.format(folder=tmp_path), batch=1_000), stream)
+
+
+@pytest.mark.parametrize("stream", streams(), ids=lambda stream: stream.stem)
+def test_a_stream_that_is_taken_message_by_message_leads_to_its_golden_file(stream: Path) -> None:
+    """Batches are for speed alone."""
+    _assert_golden(replayed(stream, "memory://", batch=1), stream)
+
+
+@pytest.mark.parametrize("stream", _IN_BATCHES)
+def test_the_command_prints_the_golden_file(stream: Path) -> None:
+    """What `whereupon replay --json` prints is what these files are compared with by hand."""
+    _assert_golden(by_command(stream), stream)
+
+
+def test_every_stream_has_a_golden_file_and_every_golden_file_a_stream() -> None:
+    """A stream without an expectation tests nothing."""
+    golden = {path.name for path in expected_of(streams()[0]).parent.glob("*.jsonl")}
+    assert golden == {stream.name for stream in streams()}

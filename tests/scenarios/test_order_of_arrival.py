@@ -1,0 +1,162 @@
+"""Whatever the order of arrival, the same people end up with the same messages (design §4)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random  # noqa: TID251 - seeded
+from typing import TypeAlias
+
+import pytest
+from fixtures.shop_stream import messages as shop_messages
+from tests.scenarios.hosting import (
+    RULES,
+    STREAMS,
+    owners_of,
+    tables_in,
+    tables_of,
+    written,
+)
+
+from whereupon import Engine
+from whereupon.codec import JsonError, decode
+from whereupon.loading import open_rules
+from whereupon.ports import Store
+from whereupon.replay import FrozenClock, Summary, replay
+from whereupon.stores import open_store
+from whereupon.streams import StreamReader
+from whereupon.wire import unfold_batch
+
+Line: TypeAlias = dict[str, object]
+_STREAMS = sorted(STREAMS.glob("*.jsonl"))
+
+# A delete erases what arrived before it and silences, of what arrives after it, only what happened
+# before it. So how much is left of the deleted person depends on the order, as it should (design
+# §8), and nothing of hers or of the device that only she claimed is compared.
+_DELETED = {"source-story": {"lin", "anon-lin-tablet"}}
+
+
+def _messages(stream: Path) -> list[Line]:
+    """The stream's messages one by one, without their arrival, each with an id of its own.
+
+    A line without a messageId gets one by its place, which is no more what it was when shuffled.
+    """
+    found: list[Line] = []
+    for raw in stream.read_bytes().splitlines():
+        try:
+            items = list(unfold_batch(decode(raw)))
+        except JsonError:
+            continue
+        found += [dict(item) for item in items if isinstance(item, dict)]
+    for place, message in enumerate(found):
+        message.pop("receivedAt", None)
+        message["messageId"] = message.get("messageId") or f"place-{place}"
+    return found
+
+
+def _owners(lines: Sequence[Line], folder: Path) -> dict[str, str]:
+    engines: list[Engine] = []
+
+    def open_engine(clock: FrozenClock) -> Engine:
+        engines.append(Engine.open("memory://", clock=clock))
+        return engines[-1]
+
+    stream = written(folder / "shuffled.jsonl", lines)
+    replay(StreamReader().read(stream), open_engine, lambda _: None)
+    return owners_of(engines[0])
+
+
+def _compared(owners: dict[str, str], lines: Sequence[Line], gone: set[str]) -> dict[str, str]:
+    erased = {
+        str(line["messageId"])
+        for line in lines
+        if {str(line.get("userId")), str(line.get("anonymousId"))} & gone
+    }
+    return {message_id: owner for message_id, owner in owners.items() if message_id not in erased}
+
+
+@pytest.mark.parametrize("stream", _STREAMS, ids=lambda stream: stream.stem)
+def test_any_order_of_arrival_ends_in_the_same_claims(stream: Path, tmp_path: Path) -> None:
+    """Whose a message is follows from the messages' own times, not from their arrival."""
+    lines = _messages(stream)
+    gone = _DELETED.get(stream.stem, set())
+    expected = _compared(_owners(lines, tmp_path), lines, gone)
+    assert expected
+    for seed in range(50):
+        shuffled = Random(seed).sample(lines, len(lines))  # noqa: S311
+        found = _compared(_owners(shuffled, tmp_path), lines, gone)
+        assert found == expected, f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_order_of_arrival_ends_in_the_same_claims_in_a_shop_of_shared_devices(
+    seed: int, tmp_path: Path
+) -> None:
+    """Also where people own several devices, share some, and come back on them."""
+    lines = [dict(message) for message in shop_messages(3_000, seed=7, per_day=400)]
+    expected = _owners(lines, tmp_path)
+    shuffled = Random(seed).sample(lines, len(lines))  # noqa: S311
+    assert _owners(shuffled, tmp_path) == expected
+
+
+def _replayed(stream: Path, store: Store) -> tuple[Engine, Summary]:
+    engines: list[Engine] = []
+
+    def open_engine(clock: FrozenClock) -> Engine:
+        engines.append(Engine(store, open_rules(RULES), clock=clock))
+        return engines[-1]
+
+    summary = replay(StreamReader().read(stream), open_engine, lambda _: None)
+    return engines[0], summary
+
+
+# Erasing a person erases the ids of her messages too. Sent again, these are new to the store, and her
+# tombstone silences them: each leaves its id, nobody's and without a body.
+_ERASING = "source-story"
+_KEEPING = [stream for stream in _STREAMS if stream.stem != _ERASING]
+
+
+@pytest.mark.parametrize("stream", _KEEPING, ids=lambda stream: stream.stem)
+def test_replaying_a_stream_twice_into_one_database_changes_nothing(
+    stream: Path, tmp_path: Path
+) -> None:
+    """Every row of every table is what it was; only keys are used up."""
+    database = tmp_path / "shop.db"
+    _, first = _replayed(stream, open_store(f"sqlite:///{database}"))
+    before = tables_in(database)
+    _, second = _replayed(stream, open_store(f"sqlite:///{database}"))
+    assert tables_in(database) == before
+    assert second.accepted == second.decisions == second.deliveries == second.requests == 0
+    assert second.duplicates == first.accepted + first.duplicates
+
+
+@pytest.mark.parametrize("stream", _KEEPING, ids=lambda stream: stream.stem)
+def test_replaying_a_stream_twice_into_memory_changes_nothing(stream: Path) -> None:
+    """The store without a database keeps the same promise."""
+    store = open_store("memory://")
+    engine, first = _replayed(stream, store)
+    before = tables_of(engine)
+    _, second = _replayed(stream, store)
+    assert tables_of(engine) == before
+    assert second.duplicates == first.accepted + first.duplicates
+
+
+def test_replaying_a_deletion_again_leaves_only_silenced_ids_of_the_deleted(tmp_path: Path) -> None:
+    """What was erased does not come back: its messages are nobody's, and enter nothing."""
+    stream, database = STREAMS / f"{_ERASING}.jsonl", tmp_path / "shop.db"
+    _replayed(stream, open_store(f"sqlite:///{database}"))
+    first = tables_in(database)
+    _, again = _replayed(stream, open_store(f"sqlite:///{database}"))
+    second = tables_in(database)
+    _replayed(stream, open_store(f"sqlite:///{database}"))
+    assert tables_in(database) == second
+    assert (again.accepted, again.entered, again.deliveries, again.requests) == (3, 0, 0, 0)
+    added = {name: sorted(set(rows) - set(first[name])) for name, rows in second.items()}
+    assert {name for name, rows in added.items() if rows} == {
+        "whereupon_message",
+        "whereupon_skips",
+    }
+    husks = [(row[1], row[3], row[4], row[5], row[12]) for row in added["whereupon_message"]]
+    assert sorted(husks, key=repr) == [
+        ("10-identify-lin-team-plan", 0, None, None, b""),
+        ("11-lin-logged-in", 0, None, None, b""),
+        ("20-lin-last-purchase-thanks-due-in-2h", 0, None, None, b""),
+    ]

@@ -1,0 +1,331 @@
+"""Replay: a stream through the real engine on a frozen clock, the same whatever the batches."""
+
+import gc
+import tracemalloc
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fixtures.golden import RULES, STREAMS
+from tests.scenarios.hosting import NOON, book, news, thanks, written
+
+from whereupon import Delivery, Engine
+from whereupon.decisions import Decision, Outcome
+from whereupon.messages import Message
+from whereupon.replay import (
+    LONG_GAP,
+    FrozenClock,
+    Record,
+    Summary,
+    read_streams,
+    replay,
+    throwaway_store,
+)
+from whereupon.rules import Rulebook
+from whereupon.streams import BadLine, StreamReader
+from whereupon.times import format_instant
+
+
+class _Told:
+    """What a replay told, and its summary."""
+
+    def __init__(
+        self,
+        stream: Path,
+        rules: Rulebook | Path,
+        *,
+        store: str = "memory://",
+        until: datetime | None = None,
+        batch: int = 1_000,
+    ) -> None:
+        self.records: list[Record] = []
+        self.engines: list[Engine] = []
+
+        def open_engine(clock: FrozenClock) -> Engine:
+            self.engines.append(Engine.open(store, rules=rules, clock=clock))
+            return self.engines[-1]
+
+        arrivals = StreamReader().read(stream)
+        self.summary: Summary = replay(
+            arrivals, open_engine, self.records.append, until=until, batch=batch
+        )
+
+    def deliveries(self) -> list[tuple[str, str]]:
+        found = [each for each in self.records if isinstance(each, Delivery)]
+        return [(each.person, format_instant(each.due_at)) for each in found]
+
+    def entered(self) -> list[tuple[str | None, str]]:
+        found = [each for each in self.records if isinstance(each, Decision)]
+        return [
+            (each.person, format_instant(each.decided_at))
+            for each in found
+            if each.outcome is Outcome.ENTERED
+        ]
+
+
+def _track(event: str, at: str, *, number: int = 0, user: str = "ada") -> dict[str, object]:
+    return {
+        "type": "track",
+        "event": event,
+        "userId": user,
+        "messageId": f"{event}-{at}-{number}",
+        "timestamp": f"2026-06-{at}:00Z",
+    }
+
+
+def _stream(folder: Path, *lines: Mapping[str, object]) -> Path:
+    return written(folder / "stream.jsonl", lines)
+
+
+_WAITING = thanks(whereupon=[{"wait": "2h"}, {"send": "push", "title": "Thanks"}])
+
+
+def test_due_work_runs_between_the_messages_in_the_order_of_time(tmp_path: Path) -> None:
+    """What waits two hours comes before a message that comes three hours later."""
+    stream = _stream(
+        tmp_path, _track("purchase", "01T12:00"), _track("purchase", "01T15:00", user="bob")
+    )
+    told = [type(each).__name__ for each in _Told(stream, book(_WAITING)).records]
+    assert told == ["Decision", "Delivery", "Decision", "Delivery"]
+
+
+_SHOP = book(
+    _WAITING,
+    thanks(
+        campaign="reminder",
+        when="Product Added",
+        exit="purchase",
+        reentry="not_while_active",
+        whereupon=[
+            {"wait": "90m"},
+            {"send": "email", "subject": "Your cart"},
+            {"track": "Reminded"},
+        ],
+    ),
+    news(when={"cron": "0 * * * *"}, who={"vip": True}),
+    news(broadcast="drop", when="Price Dropped", who={"performed": {"event": "purchase", "never": True}}),
+    thanks(
+        campaign="vip",
+        reentry="once",
+        who={"performed": {"event": "purchase", "at_least": 2}},
+        whereupon=[{"set": {"vip": True}}],
+    ),
+)  # fmt: skip
+
+
+def _busy_day() -> Iterator[Mapping[str, object]]:
+    for number in range(400):
+        hour, minute = divmod(number * 3, 60)
+        event = ("purchase", "Product Added", "Price Dropped", "Product Added", "seen")[number % 5]
+        at = f"{1 + hour // 24:02d}T{hour % 24:02d}:{minute:02d}"
+        if number % 37 == 0:
+            yield {"type": "no such type"}
+        yield _track(event, at, number=number, user=f"user-{number * 7 % 11}")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 100])
+@pytest.mark.parametrize("store", ["memory://", "sqlite://"])
+def test_what_is_told_does_not_depend_on_the_size_of_the_batches(
+    batch: int, store: str, tmp_path: Path
+) -> None:
+    """Waits, schedules, broadcasts by event and bad lines come in their turn among the messages."""
+    stream = _stream(tmp_path, *_busy_day())
+    usual = _Told(stream, _SHOP)
+    other = _Told(stream, _SHOP, batch=batch, store=store)
+    assert _without_keys(other.records) == _without_keys(usual.records)
+    assert other.summary == usual.summary
+    assert usual.summary.deliveries > 100
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("stream", sorted(STREAMS.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_the_shipped_streams_tell_the_same_in_batches_of_any_size(stream: Path, batch: int) -> None:
+    """The shipped rules, too."""
+    usual, other = _Told(stream, RULES), _Told(stream, RULES, batch=batch)
+    assert _without_keys(other.records) == _without_keys(usual.records)
+
+
+def _without_keys(records: Iterable[Record]) -> list[str]:
+    """The records as text, without the store's keys, which depend on how many were reserved."""
+    return [
+        repr(
+            {
+                name: getattr(each, name)
+                for name in each.__dataclass_fields__
+                if name not in {"key", "person_key"}
+            }
+        )
+        for each in records
+    ]
+
+
+def test_a_broadcast_that_a_step_starts_comes_before_the_next_message(tmp_path: Path) -> None:
+    """Its audience is as it was then, whatever the batches."""
+    echo = thanks(whereupon=[{"wait": "5m"}, {"track": "Price Dropped"}])
+    drop = news(when="Price Dropped")
+    stream = _stream(
+        tmp_path,
+        _track("purchase", "01T12:00"),
+        _track("purchase", "01T12:10", user="bob"),
+    )
+    for batch in (1, 1_000):
+        assert _Told(stream, book(echo, drop), batch=batch).deliveries() == [
+            ("ada", "2026-06-01T12:05:00Z"),
+            ("ada", "2026-06-01T12:15:00Z"),
+            ("bob", "2026-06-01T12:15:00Z"),
+        ]
+
+
+def test_due_work_is_run_to_its_end(tmp_path: Path) -> None:
+    """The stream ends, its waits do not."""
+    month = thanks(whereupon=[{"wait": "30d"}, {"send": "push", "title": "Hello again"}])
+    stream = _stream(tmp_path, _track("purchase", "01T12:00"))
+    assert _Told(stream, book(month)).deliveries() == [("ada", "2026-07-01T12:00:00Z")]
+
+
+@pytest.mark.parametrize(("hours", "count"), [(1, 0), (2, 1), (26, 1)])
+def test_due_work_is_run_up_to_the_instant_asked_for(
+    hours: int, count: int, tmp_path: Path
+) -> None:
+    """Its last instant included."""
+    stream = _stream(tmp_path, _track("purchase", "01T12:00"))
+    told = _Told(stream, book(_WAITING), until=NOON + timedelta(hours=hours))
+    assert len(told.deliveries()) == count
+
+
+def test_an_instant_before_the_streams_end_cuts_no_message_off(tmp_path: Path) -> None:
+    """It says how far due work is run afterwards."""
+    stream = _stream(tmp_path, _track("purchase", "01T12:00"), _track("purchase", "02T12:00"))
+    told = _Told(stream, book(_WAITING), until=NOON)
+    assert told.summary.accepted == 2
+    assert told.deliveries() == [("ada", "2026-06-01T14:00:00Z")]
+
+
+_DAILY = book(news(when={"cron": "0 9 * * *"}))
+
+
+def test_scheduled_broadcasts_end_with_the_stream(tmp_path: Path) -> None:
+    """Otherwise a replay would never end."""
+    stream = _stream(tmp_path, _track("purchase", "01T12:00"), _track("purchase", "04T08:00"))
+    assert _Told(stream, _DAILY).deliveries() == [
+        ("ada", "2026-06-02T09:00:00Z"),
+        ("ada", "2026-06-03T09:00:00Z"),
+    ]
+
+
+def test_scheduled_broadcasts_go_on_to_the_instant_asked_for(tmp_path: Path) -> None:
+    """Whoever names an instant wants to see what happens until then."""
+    stream = _stream(tmp_path, _track("purchase", "01T12:00"))
+    told = _Told(stream, _DAILY, until=NOON + timedelta(days=3))
+    assert len(told.deliveries()) == 3
+
+
+def test_a_long_gap_is_made_up_for_a_year_and_then_once(tmp_path: Path) -> None:
+    """A stray line of another decade must not send ten years of newsletters."""
+    late = {**_track("purchase", "01T12:00", number=1), "timestamp": "2036-06-01T12:00:00Z"}
+    told = _Told(_stream(tmp_path, _track("purchase", "01T12:00"), late), _DAILY)
+    times = [due for _, due in told.deliveries()]
+    assert len(times) == LONG_GAP.days + 1
+    assert times[:2] == ["2026-06-02T09:00:00Z", "2026-06-03T09:00:00Z"]
+    assert times[-1] == "2027-06-03T09:00:00Z"
+
+
+def test_a_stream_of_bad_lines_only_is_a_replay_too(tmp_path: Path) -> None:
+    """Nothing is known of time then, and nothing happens."""
+    told = _Told(_stream(tmp_path, {}, {}), _DAILY)
+    assert told.summary.as_dict() == {
+        "messages": 2,
+        "accepted": 0,
+        "duplicates": 0,
+        "rejected": 2,
+        "persons": 0,
+        "decisions": 0,
+        "entered": 0,
+        "deliveries": 0,
+        "requests": 0,
+    }
+
+
+def test_an_empty_stream_tells_nothing(tmp_path: Path) -> None:
+    """And fails nothing."""
+    assert _Told(_stream(tmp_path), _DAILY).records == []
+
+
+def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Deliveries stay in the outbox of the throwaway store."""
+    told = _Told(_stream(tmp_path, _track("purchase", "01T12:00")), book(thanks()))
+    assert told.summary.deliveries == 1
+    assert [each.attempts for each in told.engines[0].deliveries()] == [0]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("ending", [[], [_track("seen", "01T15:00")]], ids=["end", "middle"])
+def test_many_waits_that_end_at_once_all_end(
+    ending: list[dict[str, object]], tmp_path: Path
+) -> None:
+    """More than fit into one transaction, at the same instant."""
+    count = 2_345
+    lines = [_track("purchase", "01T12:00", user=f"user-{n}", number=n) for n in range(count)]
+    told = _Told(_stream(tmp_path, *lines, *ending), book(_WAITING))
+    assert len(set(told.deliveries())) == told.summary.deliveries == count
+
+
+def test_streams_follow_one_another(tmp_path: Path) -> None:
+    """Last month's files, one after the other, are one replay."""
+    first = written(tmp_path / "1.jsonl", [_track("purchase", "01T12:00")])
+    second = written(tmp_path / "2.jsonl", [_track("purchase", "01T13:00")])
+    found = list(read_streams([first, second], StreamReader()))
+    assert len(found) == 2
+
+
+def test_a_throwaway_store_is_gone_afterwards() -> None:
+    """A replay leaves nothing behind."""
+    with throwaway_store() as url:
+        file = Path(url.removeprefix("sqlite:///"))
+        Engine.open(url).close()
+        assert file.exists()
+    assert not file.parent.exists()
+
+
+def test_memory_stays_flat_however_long_the_stream(tmp_path: Path) -> None:
+    """The last twenty thousand messages take no more memory than the first ten: it is on disk."""
+    count, early = 30_000, 10_000
+    said = (
+        _track("seen" if n % 10 else "purchase", "01T12:00", user=f"user-{n}", number=n)
+        for n in range(count)
+    )
+    lines = ({**line, "timestamp": 1_780_000_000 + 20 * n} for n, line in enumerate(said))
+    stream = _stream(tmp_path, *lines)
+    peaks: list[int] = []
+
+    def watched() -> Iterator[Message | BadLine]:
+        for number, arrival in enumerate(StreamReader().read(stream)):
+            if number % 1_000 == 0:
+                gc.collect()  # what is garbage is no growth, whenever Python would notice
+            if number == early:
+                peaks.append(tracemalloc.get_traced_memory()[1])
+            yield arrival
+
+    tracemalloc.start()
+    try:
+        with throwaway_store() as store:
+
+            def open_engine(clock: FrozenClock) -> Engine:
+                return Engine.open(store, rules=book(_WAITING), clock=clock)
+
+            summary = replay(watched(), open_engine, lambda _: None)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert summary.deliveries == count // 10
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_a_frozen_clock_never_goes_back() -> None:
+    """It moves only when it is told to."""
+    clock = FrozenClock(NOON)
+    clock.move_to(NOON - timedelta(days=1))
+    assert clock.now() == NOON
+    clock.move_to(datetime(2027, 1, 1, tzinfo=UTC))
+    assert clock.now().year == 2027

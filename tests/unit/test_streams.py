@@ -1,0 +1,255 @@
+"""Streams: every line becomes a message or a bad line with its number, and nothing is lost."""
+
+import gzip
+import tracemalloc
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.scenarios.hosting import NOON, written
+
+from whereupon.errors import StreamError
+from whereupon.messages import Message, Origin, Source
+from whereupon.streams import MAX_LINE_BYTES, BadLine, StreamReader
+from whereupon.times import EPOCH
+
+
+def _line(number: int = 1, **more: object) -> dict[str, object]:
+    usual = {"type": "track", "event": "e", "userId": "ada", "messageId": f"m-{number}"}
+    return {**usual, **more}
+
+
+def _read(path: Path, reader: StreamReader | None = None) -> list[Message | BadLine]:
+    return list((reader or StreamReader()).read(path))
+
+
+def _messages(path: Path) -> list[Message]:
+    found = _read(path)
+    assert not [each for each in found if isinstance(each, BadLine)]
+    return [each for each in found if isinstance(each, Message)]
+
+
+def _arrivals(folder: Path, *lines: dict[str, object]) -> list[str]:
+    messages = _messages(written(folder / "s.jsonl", lines))
+    return [message.received_at.strftime("%H:%M") for message in messages]
+
+
+def _bad(folder: Path, content: bytes) -> list[tuple[int, str]]:
+    path = folder / "s.jsonl"
+    path.write_bytes(content)
+    return [(each.line, each.code) for each in _read(path) if isinstance(each, BadLine)]
+
+
+def test_a_line_arrives_when_it_happened_unless_it_says_otherwise(tmp_path: Path) -> None:
+    """`receivedAt` is the arrival; its own time is the next best."""
+    assert _arrivals(
+        tmp_path,
+        _line(1, timestamp="2026-06-01T12:00:00Z"),
+        _line(2, timestamp="2026-06-01T12:05:00Z", receivedAt="2026-06-01T12:30:00Z"),
+        _line(3, originalTimestamp="2026-06-01T12:40:00Z"),
+    ) == ["12:00", "12:30", "12:40"]
+
+
+def test_a_line_never_arrives_before_the_line_above(tmp_path: Path) -> None:
+    """A clock that goes back is a line that came late; one without a time comes with the last."""
+    assert (
+        _arrivals(
+            tmp_path,
+            _line(1, timestamp="2026-06-01T12:00:00Z", receivedAt="2026-06-01T12:30:00Z"),
+            _line(2, timestamp="2026-06-01T12:10:00Z"),
+            _line(3, timestamp="2026-06-01T12:10:00Z", receivedAt="2026-06-01T12:20:00Z"),
+            _line(4),
+            _line(5, receivedAt="some day"),
+        )
+        == ["12:30"] * 5
+    )
+
+
+def test_a_late_line_keeps_its_own_time(tmp_path: Path) -> None:
+    """Arrival is moved, not what happened when."""
+    lines = [
+        _line(1, timestamp="2026-06-01T12:30:00Z"),
+        _line(2, timestamp="2026-06-01T12:10:00Z"),
+    ]
+    late = _messages(written(tmp_path / "s.jsonl", lines))[1]
+    assert (late.timestamp.minute, late.received_at.minute) == (10, 30)
+
+
+def test_several_streams_are_one_sequence_of_arrivals(tmp_path: Path) -> None:
+    """The second file goes on where the first one ended."""
+    reader = StreamReader()
+    first = written(tmp_path / "1.jsonl", [_line(1, timestamp="2026-06-01T12:30:00Z")])
+    second = written(tmp_path / "2.jsonl", [_line(2, timestamp="2026-06-01T12:10:00Z")])
+    (one,), (two,) = _read(first, reader), _read(second, reader)
+    assert isinstance(one, Message)
+    assert isinstance(two, Message)
+    assert one.received_at == two.received_at
+
+
+def test_a_stream_without_any_time_starts_at_the_epoch(tmp_path: Path) -> None:
+    """No clock is read: the same file is the same stream on every day."""
+    (message,) = _messages(written(tmp_path / "s.jsonl", [_line()]))
+    assert message.received_at == message.timestamp == EPOCH
+
+
+def test_an_import_arrives_now_whatever_the_lines_say(tmp_path: Path) -> None:
+    """Age is measured to the real arrival, and nothing of it is live."""
+    reader = StreamReader(Source.CLIENT, Origin.IMPORT, arrived_at=NOON)
+    path = written(tmp_path / "s.jsonl", [_line(timestamp="2025-06-01T12:00:00Z")])
+    (message,) = _read(path, reader)
+    assert isinstance(message, Message)
+    assert (message.received_at, message.timestamp.year) == (NOON, 2025)
+    assert (message.source, message.origin) == (Source.CLIENT, Origin.IMPORT)
+
+
+def test_a_senders_clock_is_corrected_where_the_arrival_is_known(tmp_path: Path) -> None:
+    """`timestamp = receivedAt - (sentAt - originalTimestamp)`; a made-up arrival corrects nothing."""
+    fast = {
+        "timestamp": "2026-06-01T13:00:00Z",
+        "originalTimestamp": "2026-06-01T13:00:00Z",
+        "sentAt": "2026-06-01T13:00:10Z",
+    }
+    lines = [_line(1, **fast, receivedAt="2026-06-01T12:00:10Z"), _line(2, **fast)]
+    known, unknown = _messages(written(tmp_path / "s.jsonl", lines))
+    assert known.timestamp == NOON
+    assert known.original_timestamp == unknown.timestamp == datetime(2026, 6, 1, 13, tzinfo=UTC)
+
+
+def test_a_message_without_an_id_gets_the_same_one_whenever_the_stream_is_read(
+    tmp_path: Path,
+) -> None:
+    """From its line's content and place, so that replaying twice is a no-op."""
+    nameless = {"type": "track", "event": "e", "userId": "ada"}
+    batch = {"batch": [nameless, nameless]}
+    path = written(tmp_path / "s.jsonl", [nameless, nameless, batch, {**nameless, "messageId": ""}])
+    ids = [message.message_id for message in _messages(path)]
+    assert ids == [message.message_id for message in _messages(path)]
+    assert len(set(ids)) == 5  # equal lines are two messages: the sender sent two
+    copied = tmp_path / "copy.jsonl"
+    copied.write_bytes(path.read_bytes())
+    assert [message.message_id for message in _messages(copied)] == ids
+
+
+def test_a_line_may_hold_a_batch(tmp_path: Path) -> None:
+    """What SDKs send is a stream as it is; a batch's arrival and context are its items'."""
+    batch = {
+        "batch": [_line(1), "no message", _line(2, receivedAt="2026-06-01T12:45:00Z")],
+        "receivedAt": "2026-06-01T12:30:00Z",
+        "context": {"locale": "fr-FR"},
+    }
+    first, bad, second = _read(written(tmp_path / "s.jsonl", [batch]))
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+    assert (first.received_at.minute, second.received_at.minute) == (30, 45)
+    assert first.context == second.context == {"locale": "fr-FR"}
+    assert bad == BadLine("s.jsonl", 1, "not-an-object", "a message is a JSON object")
+
+
+def test_a_batch_of_one_is_a_batch(tmp_path: Path) -> None:
+    """Its arrival counts as it does for two."""
+    batch = {"batch": [_line(1)], "receivedAt": "2026-06-01T12:30:00Z"}
+    (message,) = _messages(written(tmp_path / "s.jsonl", [batch]))
+    assert message.received_at == NOON.replace(minute=30)
+
+
+def test_a_packed_stream_is_unpacked_on_the_way(tmp_path: Path) -> None:
+    """Last month's events come as .gz."""
+    plain = written(tmp_path / "s.jsonl", [_line(1), _line(2)])
+    packed = tmp_path / "s.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert _messages(packed) == _messages(plain)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip at all\n", gzip.compress(b'{"type": "track"}\n' * 1000)[:-12]],
+    ids=["no gzip", "cut off"],
+)
+def test_a_packed_stream_that_cannot_be_unpacked_is_an_error(
+    content: bytes, tmp_path: Path
+) -> None:
+    """Half a file must not pass for the whole."""
+    broken = tmp_path / "s.jsonl.gz"
+    broken.write_bytes(content)
+    with pytest.raises(StreamError, match=r"s\.jsonl\.gz"):
+        _read(broken)
+
+
+def test_a_packed_stream_with_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
+    """The checksum, and the compressed data itself, are believed."""
+    packed = bytearray(gzip.compress(b'{"type": "track"}\n' * 1000))
+    packed[len(packed) // 2] ^= 0xFF
+    broken = tmp_path / "s.jsonl.gz"
+    broken.write_bytes(packed)
+    with pytest.raises(StreamError, match=r"s\.jsonl\.gz"):
+        _read(broken)
+
+
+@pytest.mark.parametrize("name", ["nowhere.jsonl", "nowhere.jsonl.gz", "."])
+def test_a_stream_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> None:
+    """It names the file and the reason."""
+    with pytest.raises(StreamError) as caught:
+        _read(tmp_path / name)
+    assert caught.value.path == str(tmp_path / name)
+
+
+def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> None:
+    """Some editors put one there."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + written(tmp_path / "plain.jsonl", [_line()]).read_bytes())
+    assert [message.message_id for message in _messages(path)] == ["m-1"]
+
+
+def test_a_line_that_is_no_message_is_told_by_its_number_and_the_rest_is_read(
+    tmp_path: Path,
+) -> None:
+    """Lines count from one, empty ones too."""
+    content = b'\n{"type": "track", "event": "\xff", "userId": "ada"}\n   \nno json\n[]\n{}\n'
+    assert _bad(tmp_path, content) == [
+        (2, "bad-json"),
+        (4, "bad-json"),
+        (5, "not-an-object"),
+        (6, "missing-type"),
+    ]
+
+
+def test_carriage_returns_and_a_missing_last_line_end_are_no_faults(tmp_path: Path) -> None:
+    """Files come from everywhere."""
+    path = tmp_path / "s.jsonl"
+    one, two = written(tmp_path / "plain.jsonl", [_line(1), _line(2)]).read_bytes().splitlines()
+    path.write_bytes(one + b"\r\n" + two)
+    assert len(_messages(path)) == 2
+
+
+@pytest.mark.parametrize("factor", [1, 2, 7])
+def test_a_huge_line_is_refused_and_the_next_is_read(factor: int, tmp_path: Path) -> None:
+    """One broken line must not cost the stream."""
+    good = written(tmp_path / "plain.jsonl", [_line()]).read_bytes()
+    huge = b"x" * (MAX_LINE_BYTES * factor) + b"\n"
+    assert _bad(tmp_path, huge + good) == [(1, "message-too-large")]
+    assert len(_read(tmp_path / "s.jsonl")) == 2
+    assert _bad(tmp_path, good + huge.rstrip()) == [
+        (2, "message-too-large" if factor > 1 else "bad-json")
+    ]
+
+
+def test_a_huge_line_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    """A file without a line end must not cost the memory of the machine."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b"x" * MAX_LINE_BYTES * 40)
+    tracemalloc.start()
+    try:
+        assert len(_read(path)) == 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * MAX_LINE_BYTES
+
+
+def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
+    """Every byte of the file is told once, bad lines and empty ones too."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b'no json\n\n{"type": "track", "event": "e", "userId": "ada"}')
+    told: list[int] = []
+    _read(path, StreamReader(progress=told.append))
+    assert sum(told) == path.stat().st_size
