@@ -145,10 +145,16 @@ def sentence_for(
         case Reason.REENTRY:
             return _reentry(rule)
         case Reason.TOO_OLD:
-            limit = format_duration(rule.max_age) if rule else "max_age"
-            return f"it was too old to trigger (limit {limit})"
+            return f"it was too old to trigger (limit {_limit(rule)})"
         case _:
             return _CLAUSES[reason]
+
+
+def _limit(rule: Rule | None) -> str:
+    if rule is None:
+        return "max_age"
+    limit, within = format_duration(rule.max_age), rule.retroactive.within
+    return limit if within is None else f"{limit}, or {format_duration(within)} before a claim"
 
 
 def _failing(condition: str, values: Mapping[str, JsonValue]) -> str:

@@ -167,8 +167,9 @@ class RuleIndex:
         place = (type_, name)
         watch = self._watch_cache.get(place)
         if watch is None:
-            rules = self.reachable([place])
-            watch = self.watch_of(rules)
+            watch = self.watch_of(self.reachable([place]))
+            if self._moves(type_, name):
+                watch = _merged([watch, self.segment_watch])
             if len(self._watch_cache) < _CACHED_NAMES:
                 self._watch_cache[place] = watch
         return watch
@@ -182,7 +183,15 @@ class RuleIndex:
 
     def _changes_segments(self, rule: Rule) -> bool:
         """Whether the rule has to do with segments being entered or left, as cause or as effect."""
-        return rule in self.on_segment or any(isinstance(s, SetAttributes) for s in rule.steps)
+        return rule in self.on_segment or any(
+            isinstance(step, SetAttributes)
+            or (isinstance(step, TrackEvent) and self._moves(MessageType.TRACK, step.event))
+            for step in rule.steps
+        )
+
+    def _moves(self, type_: MessageType, name: str) -> bool:
+        """Whether such a message may move a person into a segment or out of it."""
+        return type_ not in _NAMED or name in self.segment_watch
 
     def reachable(self, names: Iterable[_MessageName]) -> list[Rule]:
         """Every rule that these messages may lead to, through their steps too."""
@@ -190,7 +199,7 @@ class RuleIndex:
         ahead: list[Rule] = []
         for type_, name in names:
             ahead += self.naming(type_, name)
-            if type_ not in _NAMED or name in self.segment_watch:
+            if self._moves(type_, name):
                 ahead += self.on_segment
         while ahead:
             rule = ahead.pop()
@@ -200,8 +209,8 @@ class RuleIndex:
             for step in rule.steps:
                 if isinstance(step, TrackEvent):
                     ahead += self.naming(MessageType.TRACK, step.event)
-                elif isinstance(step, SetAttributes):
-                    ahead += self.on_segment
+            if self._changes_segments(rule):
+                ahead += self.on_segment
         return list(found.values())
 
 

@@ -114,7 +114,7 @@ class Registry:
 
     def named(self, name: str) -> Action:
         """The action of that name; raises KeyError."""
-        return next(action for action in self.actions if action.name == name)
+        return {action.name: action for action in self.actions}[name]
 
     def _near_miss(self, event: str) -> str | None:
         """The semantic name that an ordinary event's name nearly is, if any."""

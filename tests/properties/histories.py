@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 from pydantic import JsonValue
-
 from tests.unit.worlds import HOUR, World, after, book_of, campaign, decided, message, segment
+
+from whereupon.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.messages import Message, MessageType, Source
 from whereupon.replay import FrozenClock
@@ -70,8 +71,8 @@ class Happening:
 
 
 ORDINARY = ("purchase", "view", "identify")
-EVERYTHING = (*ORDINARY, "purchase", "alias", "alias-anonymous", "delete", "suppress", "unsuppress")
-EVERYTHING = (*EVERYTHING, "device", "group", "report")
+LASTING = (*ORDINARY, "purchase", "alias", "alias-anonymous", "device", "group", "report")
+EVERYTHING = (*LASTING, "delete", "suppress", "unsuppress")
 
 
 def happenings(kinds: Iterable[str]) -> st.SearchStrategy[Happening]:
@@ -177,11 +178,9 @@ def take_in_parts(
     engine: Engine,
     messages: Sequence[Message],
     cuts: Iterable[int],
-    tell: Callable[[list], object],  # type: ignore[type-arg]  # decisions only
+    tell: Callable[[list[Decision]], object],
 ) -> None:
     """Let an engine take the messages in batches, and then do all that comes due."""
-    from whereupon.decisions import Decision  # noqa: PLC0415 - only here
-
     for start, end in pairwise(sorted({0, *cuts, len(messages)})):
         folded = engine.take(list(messages[start:end]))
         tell([told for told in folded.told if isinstance(told, Decision)])
@@ -221,9 +220,7 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
             m._replace(key=0, owner=0)._asdict() | {"owner": named(m.owner)}
             for m in shelves.messages.values()
         ),
-        "identifiers": texts(
-            (k.kind, k.value, named(k.key)) for k in shelves.identifiers.values()
-        ),
+        "identifiers": texts((k.kind, k.value, named(k.key)) for k in shelves.identifiers.values()),
         "persons": texts(
             (p.user_id, p.created_at, sorted(p.attributes.items()), sorted(p.stamps.items()))
             for p in shelves.persons.values()

@@ -2,7 +2,6 @@
 
 import pytest
 from pydantic import JsonValue
-
 from tests.unit.worlds import DAY, HOUR, World, broadcast, campaign, world
 
 # --- the order --------------------------------------------------------------------------------------
@@ -65,10 +64,13 @@ def test_every_rule_that_names_a_message_decides_it_once() -> None:
 
 def test_pages_and_screens_trigger_by_their_names() -> None:
     """A page is no event of the same name, and a nameless one triggers nothing."""
-    made = world(
-        campaign("page", {"page": "Pric*"}), campaign("screen", {"screen": "Cart"})
-    )
-    for type_, name in (("page", "Pricing"), ("screen", "Cart"), ("screen", "Pricing"), ("page", "")):
+    made = world(campaign("page", {"page": "Pric*"}), campaign("screen", {"screen": "Cart"}))
+    for type_, name in (
+        ("page", "Pricing"),
+        ("screen", "Cart"),
+        ("screen", "Pricing"),
+        ("page", ""),
+    ):
         made.send(type_, "ada", {"name": name}, {})
     assert made.verdicts == [("ada", "page", "entered"), ("ada", "screen", "entered")]
 
@@ -237,9 +239,7 @@ def test_a_rule_says_which_claimed_messages_trigger(
 
 def test_first_and_last_are_of_those_that_could_trigger() -> None:
     """A message that `where` rules out is not the one that is taken."""
-    rule = campaign(
-        "thanks", "purchase", where={"price": {"lt": 15}}, retroactive={"take": "last"}
-    )
+    rule = campaign("thanks", "purchase", where={"price": {"lt": 15}}, retroactive={"take": "last"})
     assert claimed(world(rule)) == ["retroactive-take", "entered", "where"]
 
 

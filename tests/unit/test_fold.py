@@ -1,10 +1,11 @@
 """Identity and attributes through the engine: design §4, rule by rule, on a real store."""
 
 import pytest
-
-from tests.unit.worlds import DAY, HOUR, World, campaign, world
+from pydantic import JsonValue
+from tests.unit.worlds import DAY, HOUR, World, broadcast, campaign, segment, world
 
 THANKS = campaign("thanks", "purchase")
+EACH = campaign("each", "purchase")
 
 
 def shop(*, store: object = "memory://") -> World:
@@ -123,10 +124,7 @@ def test_identify_and_event_end_alike_in_either_order() -> None:
             step()
         ends.append(
             (
-                [
-                    (e.rule, e.occasion, e.timestamp, e.retroactive, e.facts)
-                    for e in made.entries()
-                ],
+                [(e.rule, e.occasion, e.timestamp, e.retroactive, e.facts) for e in made.entries()],
                 [(d.idempotency_key, d.person, d.content) for d in made.deliveries()],
                 made.owners(),
             )
@@ -200,15 +198,13 @@ def test_age_is_measured_to_when_a_message_became_claimable() -> None:
 def test_history_too_old_to_trigger_is_counted() -> None:
     """A purchase of last week is one, though it triggers nothing."""
     made = world(
-        campaign("thanks", "view", who={"performed": {"event": "purchase", "at_least": 1}}), THANKS_2
+        campaign("thanks", "view", who={"performed": {"event": "purchase", "at_least": 1}}),
+        EACH,
     )
     made.track("purchase", anonymous="anon-1", at=-7 * DAY, arrives=0)
     made.track("view", anonymous="anon-1", at=1)
     made.identify("ada", anonymous="anon-1", at=2)
     assert made.verdicts == [("ada", "each", "too-old"), ("ada", "thanks", "entered")]
-
-
-THANKS_2 = campaign("each", "purchase")
 
 
 # --- 6. alias ---------------------------------------------------------------------------------------
@@ -231,7 +227,7 @@ def test_alias_merges_two_persons() -> None:
     assert (merge.loser, merge.message_id) == ("ben", "a")
 
 
-RICH = {"segment": "rich", "description": "Some money.", "who": {"money": {"gt": 5}}}
+RICH = segment("rich", money={"gt": 5})
 
 
 def test_what_a_merged_person_does_is_the_survivors() -> None:
@@ -294,7 +290,6 @@ def test_a_waiting_step_survives_two_merges_in_one_batch() -> None:
         campaign("thanks", "purchase", whereupon=[{"wait": "2m"}, {"send": "push", "title": "Hi"}])
     )
     made.track("purchase", "ada", at=0)
-    made.clock.move_to(made.clock.now())
     for survivor, loser, at in (("ben", "ada", 1), ("cy", "ben", 1.5)):
         made.identify(survivor, at=at)
         made.alias(survivor, loser, at=at)
@@ -304,13 +299,8 @@ def test_a_waiting_step_survives_two_merges_in_one_batch() -> None:
 
 def test_merged_people_in_one_broadcast_each_get_theirs() -> None:
     """Their entries stay two, and so do the keys of what they send."""
-    news = {
-        "broadcast": "news",
-        "description": "News for everybody.",
-        "when": "api",
-        "whereupon": [{"wait": "5m"}, {"send": "push", "title": "News"}],
-    }
-    made = world(news)
+    steps: JsonValue = [{"wait": "5m"}, {"send": "push", "title": "News"}]
+    made = world(broadcast("news", "api", whereupon=steps))
     made.identify("ada")
     made.identify("ben")
     made.engine.trigger("news", key="today")
@@ -327,10 +317,14 @@ def test_merged_people_in_one_broadcast_each_get_theirs() -> None:
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
 def test_the_newest_word_about_an_attribute_wins(order: list[int]) -> None:
     """By when it was said, whatever the order of arrival, attribute by attribute."""
-    words = [{"plan": "free", "city": "Oslo"}, {"plan": "pro"}, {"plan": None, "age": 7}]
+    words: list[dict[str, JsonValue]] = [
+        {"plan": "free", "city": "Oslo"},
+        {"plan": "pro"},
+        {"plan": None, "age": 7},
+    ]
     made = shop()
     for place in order:
-        made.identify("ada", dict(words[place]), at=place, arrives=9)
+        made.identify("ada", words[place], at=place, arrives=9)
     assert made.attributes("ada") == {"plan": None, "city": "Oslo", "age": 7}
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.unit.worlds import message
+
 from whereupon.identity import IdentityPolicy, claimant, claimed_by, with_claim
 from whereupon.messages import Message, MessageType, Source
 from whereupon.state import Claim, StoredMessage

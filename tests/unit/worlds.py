@@ -161,9 +161,10 @@ class World:
         return self.send("group", user, {"groupId": group, "traits": traits}, said)
 
     def run(self, until: float) -> None:
-        """Let time pass, and do what comes due."""
+        """Let time pass, and do what comes due; deliveries stay in the outbox."""
         self.clock.move_to(after(until))
-        self.decided += self.engine.run_due().decisions
+        for folded in self.engine.wake(self.clock.now()):
+            self.decided += [told for told in folded.told if isinstance(told, Decision)]
 
     # --- what became of it --------------------------------------------------------------------
 

@@ -1,0 +1,448 @@
+"""The guards before an action, in their order, and what each action does when they all agree."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import JsonValue
+from tests.unit.worlds import DAY, HOUR, World, after, campaign, guard, message, world
+
+from whereupon.actions import DEFAULT_STANCE, Refusal, Stance, judge, stance_on
+from whereupon.engine import Engine
+from whereupon.identity import IdentityPolicy
+from whereupon.messages import MessageType, Origin, Source
+from whereupon.rules import Consent, Guard
+from whereupon.semantics import ActionName, Registry
+from whereupon.state import DeliveryState, RequestOutcome
+
+DEVICE: JsonValue = {"device": {"token": "t-1", "type": "ios"}}
+DELETE = Registry().named(ActionName.DELETE_PERSON)
+DELETE_DEVICE = Registry().named(ActionName.DELETE_DEVICE)
+
+
+def shop() -> World:
+    """A world with purchases and ada in it, who waits for a push."""
+    made = world(
+        campaign("thanks", "purchase", whereupon=[{"wait": "1d"}, {"send": "push", "title": "Hi"}])
+    )
+    made.track("purchase", "ada", anonymous="anon-1", at=0, message_id="m")
+    return made
+
+
+# --- the guards -------------------------------------------------------------------------------------
+
+
+def test_the_guards_object_in_their_order() -> None:
+    """Properties, identity, source, liveness: the first that objects decides."""
+    refuse = Stance({Source.SERVER: Consent.REFUSE})
+    bad = message("m", name="Delete Device", anonymous="anon-1", origin=Origin.IMPORT)
+    assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.INVALID
+    bad = bad._replace(context={"device": {"token": "t"}})
+    assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.NOT_IDENTIFIED
+    bad = bad._replace(user_id="ada")
+    assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.SOURCE
+    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE).reason is Refusal.NOT_LIVE
+    bad = bad._replace(origin=Origin.LIVE, timestamp=after(-73 * HOUR))
+    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE).reason is Refusal.STALE
+    good = bad._replace(timestamp=after(-72 * HOUR))
+    assert judge(good, DELETE_DEVICE, DEFAULT_STANCE).outcome is RequestOutcome.RAN
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "context", "missing"),
+    [
+        ("Delete Device", {}, {}, "context.device.token"),
+        ("Delete Device", {}, {"device": "odd"}, "context.device.token"),
+        ("Device Created or Updated", {}, {"device": {"token": ""}}, "context.device.token"),
+        ("Delete Object", {}, {}, "properties.objectId"),
+        ("Delete Relationship", {"objectId": None}, {}, "properties.objectId"),
+        ("Report Delivery Event", {"deliveryId": "d"}, {}, "properties.metric"),
+        ("Report Delivery Event", {"metric": "opened"}, {}, "properties.deliveryId"),
+        ("Report Delivery Event", {"deliveryId": "d", "metric": "odd"}, {}, "properties.metric"),
+        ("Report Delivery Event", {"deliveryId": "d", "metric": []}, {}, "properties.metric"),
+        ("Report Content Event", {}, {}, "properties.actionType"),
+    ],
+)
+def test_a_request_without_what_it_needs_is_refused(
+    name: str, data: JsonValue, context: JsonValue, missing: str
+) -> None:
+    """The detail names what is missing, or what is accepted."""
+    made = world()
+    told = made.track(name, "ada", data, context=context)
+    (request,) = told.requests
+    assert (request.outcome, request.reason) == ("refused", "invalid-properties")
+    assert missing in (request.detail or "")
+    assert not made.devices()
+
+
+@pytest.mark.parametrize("name", ["Delete Person", "User Deleted", "Suppress Person"])
+def test_an_anonymous_deletion_is_refused_for_ever(name: str) -> None:
+    """Also once it is known whose browser sent it, and nothing is deleted by the claim."""
+    made = world(campaign("thanks", "*"))
+    made.identify("ada", {"plan": "pro"})
+    made.track(name, anonymous="anon-1", at=1, message_id="d")
+    made.identify("ada", anonymous="anon-1", at=2)
+    made.track(name, anonymous="anon-1", at=1, arrives=3, message_id="late")
+    made.alias("ada", "anon-1")
+    assert [outcome for _, outcome, _ in made.requests()] == ["refused", "refused"]
+    assert {reason for _, _, reason in made.requests()} == {"not-identified"}
+    assert made.attributes("ada") == {"plan": "pro"}
+    assert made.decided == []
+    assert (made.owners()["d"], made.messages()["d"].body) == (None, b"")
+
+
+def test_a_client_is_held_and_a_server_runs() -> None:
+    """A browser's write key travels in clear."""
+    made = shop()
+    made.track("Delete Person", "ada", source="client")
+    assert made.person("ada") is not None
+    made.track("Delete Person", "ada", source="server")
+    assert made.person("ada") is None
+    assert made.requests() == [
+        ("Delete Person", "held", "source"),
+        ("Delete Person", "ran", None),
+    ]
+
+
+@pytest.mark.parametrize("word", ["run", "hold", "refuse"])
+@pytest.mark.parametrize("source", ["server", "client"])
+def test_a_guard_file_says_run_hold_or_refuse(word: str, source: str) -> None:
+    """For each class of sender; the other keeps its default."""
+    made = world(guard("deletions", ["Delete Person"], sources={source: word}))
+    made.identify("ada")
+    told = made.track("Delete Person", "ada", source=source)
+    outcome = {"run": "ran", "hold": "held", "refuse": "refused"}[word]
+    assert [request.outcome for request in told.requests] == [outcome]
+    assert (made.person("ada") is None) == (word == "run")
+    other = made.track("Delete Person", "ben", source={"server": "client"}.get(source, "server"))
+    assert [request.outcome for request in other.requests] == [
+        {"server": "held", "client": "ran"}[source]
+    ]
+
+
+def guards(*stances: tuple[str, dict[str, Consent], int]) -> list[Guard]:
+    """Guard files about deletions."""
+    return [
+        Guard(name, "Who may.", (ActionName.DELETE_PERSON,), sources, timedelta(hours=hours))
+        for name, sources, hours in stances
+    ]
+
+
+def test_of_several_guard_files_the_strictest_word_counts() -> None:
+    """For each sender by itself, and the shortest time."""
+    stance = stance_on(
+        DELETE,
+        guards(
+            ("a", {Source.CLIENT: Consent.RUN, Source.SERVER: Consent.HOLD}, 48),
+            ("b", {Source.CLIENT: Consent.REFUSE}, 24),
+            ("c", {Source.CLIENT: Consent.HOLD, Source.SERVER: Consent.RUN}, 90),
+        ),
+    )
+    assert stance == Stance(
+        {Source.SERVER: Consent.HOLD, Source.CLIENT: Consent.REFUSE}, timedelta(hours=24)
+    )
+
+
+def test_a_guard_file_about_something_else_says_nothing() -> None:
+    """What no file speaks of keeps the defaults."""
+    files = guards(("a", {Source.SERVER: Consent.REFUSE}, 1))
+    assert stance_on(DELETE_DEVICE, files) == DEFAULT_STANCE
+
+
+def test_an_import_deletes_nothing() -> None:
+    """History is no request."""
+    made = shop()
+    made.engine.take([message("d", name="Delete Person", user="ada", origin=Origin.IMPORT)])
+    assert made.requests() == [("Delete Person", "refused", "not-live")]
+    assert made.person("ada") is not None
+
+
+@pytest.mark.parametrize(
+    ("age", "outcome"), [(72 * HOUR, "ran"), (72 * HOUR + 1, "refused"), (30 * DAY, "refused")]
+)
+def test_a_stale_request_is_refused(age: float, outcome: str) -> None:
+    """By default after 72 hours."""
+    made = world()
+    made.track("Delete Person", "ada", at=0, arrives=age)
+    assert made.requests() == [("Delete Person", outcome, None if outcome == "ran" else "stale")]
+
+
+def test_the_same_message_asks_once() -> None:
+    """A client that tries again deletes nobody anew."""
+    made = world()
+    made.track("Delete Person", "ada", message_id="d", at=0)
+    made.identify("ada", at=1)
+    told = made.track("Delete Person", "ada", message_id="d", at=2)
+    assert (told.duplicates, told.requests, len(made.requests())) == (1, [], 1)
+    assert made.person("ada") is not None
+
+
+def test_what_harms_nobody_needs_no_consent() -> None:
+    """Devices are registered, and metrics reported, by browsers and by imports."""
+    made = world(guard("d", ["Create or Update Device"], sources={"client": "refuse"}))
+    made.track("Device Created or Updated", "ada", context=DEVICE, source="client")
+    assert list(made.devices()) == ["t-1"]
+
+
+# --- delete -----------------------------------------------------------------------------------------
+
+
+def test_a_semantic_message_is_consumed() -> None:
+    """No campaign sees it, and it is nobody's event."""
+    made = world(campaign("all", "*"))
+    made.track("Device Created or Updated", "ada", context=DEVICE, message_id="d")
+    assert (made.decided, made.messages()["d"].body, made.owners()["d"]) == ([], b"", None)
+
+
+def test_delete_leaves_nothing_of_the_person() -> None:
+    """Messages, identifiers, devices, entries, deliveries, skips: all are gone; others' stay."""
+    made = shop()
+    made.track("purchase", "ben", at=0)
+    made.identify("ada", {"plan": "pro"}, at=0)
+    made.track("Device Created or Updated", "ada", context=DEVICE, at=0)
+    made.group("ada", "acme", {"size": 3}, at=0)
+    made.track("Report Delivery Event", "ada", {"deliveryId": "d", "metric": "opened"}, at=0)
+    made.identify("other", at=0)
+    made.alias("ada", "other", at=1)
+    made.run(DAY + 1)
+    made.track("Delete Person", "ada", at=DAY + 2)
+    shelves = made.memory.shelves
+    assert made.person("ada") is None
+    assert [p.user_id for p in shelves.persons.values()] == ["ben"]
+    assert [value for _, value in shelves.identifiers] == ["ben"]
+    assert [d.person for d in made.deliveries()] == ["ben"]
+    assert (made.devices(), any(shelves.relationships.values())) == ({}, False)
+    assert "'ada'" not in repr(shelves)
+    assert "other" not in repr(shelves.merges)
+    made.run(9 * DAY)
+    assert [d.person for d in made.deliveries()] == ["ben"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_deletion_in_one_batch_with_the_person_leaves_nothing(together: bool) -> None:
+    """Made and erased in one transaction, or in several: the same."""
+    made = shop()
+    items: list[object] = [
+        {"type": "track", "event": "Device Created or Updated", "userId": "zoe", "context": DEVICE},
+        {"type": "track", "event": "purchase", "anonymousId": "anon-z"},
+        {"type": "identify", "userId": "zoe", "anonymousId": "anon-z", "traits": {"a": "zoe"}},
+        {"type": "identify", "userId": "zoe-2", "traits": {"b": "zoe"}},
+        {"type": "alias", "userId": "zoe", "previousId": "zoe-2"},
+        {
+            "type": "track",
+            "event": "Report Content Event",
+            "userId": "zoe",
+            "properties": {"actionType": "click"},
+        },
+        {"type": "track", "event": "Delete Person", "userId": "zoe"},
+    ]
+    for batch in [items] if together else [[item] for item in items]:
+        assert not made.engine.ingest(batch).rejected
+    assert "zoe" not in repr(made.memory.shelves)
+    assert "anon-z" not in repr(made.memory.shelves)
+
+
+def test_what_was_told_of_a_deletion_names_the_person_once() -> None:
+    """The answer does; the record that is kept does not."""
+    made = shop()
+    told = made.track("Delete Person", "ada")
+    assert [request.person for request in told.requests] == ["ada"]
+    assert [request.person for request in made.engine.requests()] == [None]
+
+
+def test_late_messages_bring_nobody_back() -> None:
+    """What happened before the deletion is nobody's; what happens after makes a new, empty person."""
+    made = shop()
+    made.identify("ada", {"plan": "pro", "unsubscribed": True}, at=1)
+    made.track("Delete Person", "ada", at=5)
+    made.identify("ada", {"plan": "pro"}, at=4, arrives=6)
+    made.track("purchase", anonymous="anon-1", at=5, arrives=6)
+    made.track("Device Created or Updated", "ada", context=DEVICE, at=3, arrives=6)
+    assert made.person("ada") is None
+    assert made.devices() == {}
+    assert made.requests()[-1] == ("Create or Update Device", "refused", "deleted")
+    made.track("purchase", "ada", at=7)
+    assert made.attributes("ada") == {}
+
+
+def test_a_deletion_that_arrives_late_does_not_move_the_tombstone_back() -> None:
+    """Of two deletions the later one counts."""
+    made = shop()
+    made.track("Delete Person", "ada", at=9)
+    made.track("Delete Person", "ada", at=5, arrives=10)
+    made.track("purchase", "ada", at=7, arrives=11)
+    assert made.person("ada") is None
+
+
+def test_a_deletion_of_nobody_makes_nobody() -> None:
+    """But it counts for what happened before and comes later."""
+    made = world()
+    told = made.track("Delete Person", "zoe", at=5)
+    assert [request.outcome for request in told.requests] == ["ran"]
+    made.identify("zoe", at=4, arrives=6)
+    assert made.person("zoe") is None
+
+
+def test_others_on_the_device_of_somebody_deleted_are_heard() -> None:
+    """Their own messages are theirs, whatever browser sends them."""
+    made = shop()
+    made.identify("ben", anonymous="anon-1", at=20)
+    made.track("purchase", anonymous="anon-1", at=21, message_id="his")
+    made.track("Suppress Person", "ada", at=22)
+    made.track("purchase", "ben", anonymous="anon-1", at=21.5, arrives=23, message_id="own")
+    owners = made.owners()
+    assert (owners["own"], owners["his"]) == ("ben", "ben")
+
+
+# --- suppress ---------------------------------------------------------------------------------------
+
+
+def test_suppress_deletes_and_ignores_until_unsuppressed() -> None:
+    """By user id and by what they had claimed; nothing comes back."""
+    made = shop()
+    made.track("Suppress Person", "ada", at=1)
+    made.track("purchase", "ada", at=2)
+    made.track("purchase", anonymous="anon-1", at=3)
+    made.track("Device Created or Updated", "ada", context=DEVICE, at=4)
+    assert (made.person("ada"), made.devices()) == (None, {})
+    assert made.requests()[-1] == ("Create or Update Device", "refused", "suppressed")
+    made.track("Unsuppress Person", "ada", at=5)
+    made.track("purchase", "ada", at=2.5, arrives=6)
+    assert made.person("ada") is None
+    made.track("purchase", "ada", anonymous="anon-1", at=7)
+    assert made.attributes("ada") == {}
+
+
+def test_deleting_somebody_suppressed_leaves_them_suppressed() -> None:
+    """Only unsuppressing unblocks."""
+    made = shop()
+    made.track("User Suppressed", "ada", at=1)
+    made.track("User Deleted", "ada", at=2)
+    made.track("purchase", "ada", at=3)
+    assert made.person("ada") is None
+    made.track("User Unsuppressed", "ada", at=4)
+    made.track("purchase", "ada", at=5)
+    assert made.person("ada") is not None
+
+
+def test_unsuppressing_somebody_deleted_restores_nothing() -> None:
+    """The deletion still silences what happened before it."""
+    made = shop()
+    made.track("Delete Person", "ada", at=5)
+    made.track("Unsuppress Person", "ada", at=6)
+    made.track("purchase", "ada", at=4, arrives=7)
+    assert made.person("ada") is None
+
+
+def test_a_suppression_of_two_people_on_a_device_outlasts_a_deletion() -> None:
+    """The device of somebody suppressed stays silent when the other is deleted."""
+    made = shop()
+    made.identify("ben", anonymous="anon-1", at=20)
+    made.track("Suppress Person", "ben", at=21)
+    made.track("Delete Person", "ada", at=22)
+    made.track("purchase", anonymous="anon-1", at=23, message_id="late")
+    assert made.messages()["late"].body == b""
+
+
+# --- devices, objects, reports ----------------------------------------------------------------------
+
+
+def test_a_device_is_the_last_persons_to_register_it() -> None:
+    """One token, one person; its platform and properties are the last that were said."""
+    made = world()
+    made.track("Device Created or Updated", "ada", {"v": 1}, context=DEVICE, at=0)
+    made.track("Device Created or Updated", "ben", {"v": 2}, context=DEVICE, at=1)
+    device = made.devices()["t-1"]
+    ben = made.person("ben")
+    assert ben is not None
+    assert (device.person_key, device.platform, device.attributes) == (ben.key, "ios", {"v": 2})
+    made.track("Delete Person", "ada", at=2)
+    assert list(made.devices()) == ["t-1"]
+    made.track("Delete Device", "ben", context=DEVICE, at=3)
+    assert made.devices() == {}
+
+
+def test_devices_move_with_a_merge() -> None:
+    """And go with the survivor."""
+    made = world()
+    made.identify("ben")
+    made.track("Device Created or Updated", "ada", context=DEVICE)
+    made.alias("ben", "ada")
+    ben = made.person("ben")
+    assert ben is not None
+    assert made.devices()["t-1"].person_key == ben.key
+
+
+def test_objects_and_relationships_come_and_go() -> None:
+    """A group call makes both; type 1 where none is given."""
+    made = world()
+    made.group("ada", "acme", {"size": 3})
+    made.group("ada", "math", {"objectTypeId": 2})
+    made.group("ben", "acme", {"size": 4})
+    shelves = made.memory.shelves
+    assert {place: thing.attributes for place, thing in shelves.things.items()} == {
+        ("1", "acme"): {"size": 4},
+        ("2", "math"): {"objectTypeId": 2},
+    }
+    ties = {(tie.type_id, tie.object_id) for of in shelves.relationships.values() for tie in of}
+    assert ties == {("1", "acme"), ("2", "math")}
+    made.track("Delete Relationship", "ada", {"objectId": "math", "objectTypeId": "2"})
+    made.track("Delete Relationship", "zoe", {"objectId": "acme"})
+    made.track("Object Deleted", "ada", {"objectId": "acme"})
+    assert list(shelves.things) == [("2", "math")]
+    assert made.person("zoe") is None
+    ties = {(tie.type_id, tie.object_id) for of in shelves.relationships.values() for tie in of}
+    assert ("2", "math") not in ties
+
+
+def test_reports_are_kept_by_delivery_or_content() -> None:
+    """Every metric of the list; also without a person."""
+    made = world()
+    made.track(
+        "Report Delivery Event", None, {"deliveryId": "d", "metric": "opened"}, anonymous="a"
+    )
+    made.track("Report Content Event", "ada", {"actionType": "click", "deliveryId": "e"})
+    assert [
+        (report.kind, report.subject, report.metric, report.person)
+        for report in made.memory.shelves.reports.values()
+    ] == [("delivery", "d", "opened", None), ("content", "e", "click", "ada")]
+
+
+# --- merge ------------------------------------------------------------------------------------------
+
+
+def test_a_clients_alias_of_two_persons_is_held() -> None:
+    """Merging deletes one of them; a browser may still claim its own anonymous id."""
+    made = world()
+    made.identify("ada")
+    made.identify("ben")
+    made.alias("ada", "ben", source="client")
+    assert made.person("ada") != made.person("ben")
+    made.track("purchase", anonymous="anon-1", message_id="m")
+    made.alias("ada", "anon-1", source="client")
+    assert made.owners()["m"] == "ada"
+    made.alias("ada", "ben", source="server")
+    assert made.person("ada") == made.person("ben")
+    assert made.requests() == [("Merge People", "held", "source"), ("Merge People", "ran", None)]
+
+
+def test_the_windows_of_identity_are_the_hosts_to_set() -> None:
+    """A shop may keep anonymous activity for a day only."""
+    policy = IdentityPolicy(retention=timedelta(days=1), late_window=timedelta(0))
+    with Engine.open("memory://", clock=world().clock, identity=policy) as engine:
+        folded = engine.take(
+            [
+                message("m", anonymous="a", name="purchase", at=0),
+                message("i", type_=MessageType.IDENTIFY, user="ada", anonymous="a", at=DAY + 1),
+            ]
+        )
+    assert not folded.changes.owners
+    assert [stored.owner != 0 for stored in folded.changes.messages] == [True, True]
+
+
+def test_nothing_is_pending_for_the_deleted() -> None:
+    """A delivery that was not yet handed over goes with its person."""
+    made = world(campaign("thanks", "purchase"))
+    made.track("purchase", "ada", at=0)
+    assert [d.state for d in made.deliveries()] == [DeliveryState.PENDING]
+    made.track("Delete Person", "ada", at=1)
+    assert made.deliveries() == []

@@ -1,0 +1,20 @@
+"""Messages as values."""
+
+import pytest
+from tests.unit.worlds import message
+
+from whereupon.messages import MessageType, Origin, Source
+
+
+def test_a_message_is_frozen() -> None:
+    """Nobody changes what was said."""
+    said = message("m", name="purchase", user="ada")
+    with pytest.raises(AttributeError):
+        said.name = "refund"  # type: ignore[misc]  # that is the point
+    assert said == message("m", name="purchase", user="ada")
+
+
+def test_the_words_of_the_wire_are_the_words_of_the_values() -> None:
+    """The six calls of the Segment spec; two classes of sender; two ways in."""
+    assert list(MessageType) == ["identify", "track", "page", "screen", "group", "alias"]
+    assert (list(Source), list(Origin)) == (["server", "client"], ["live", "import"])
