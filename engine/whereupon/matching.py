@@ -50,6 +50,7 @@ class RuleIndex:
         )
         for rule in book.rules:
             self._enrol(rule)
+        self._starts_cache: dict[_MessageName, bool] = {}
         self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
         self._wordings = book.rules
         self._look_out()
@@ -128,8 +129,13 @@ class RuleIndex:
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""
-        rules = self.naming(type_, name)
-        return bool(rules) and any(rule.kind is RuleKind.BROADCAST for rule in rules)
+        place = (type_, name)
+        starts = self._starts_cache.get(place)
+        if starts is None:
+            starts = any(rule.kind is RuleKind.BROADCAST for rule in self.naming(type_, name))
+            if len(self._starts_cache) < _CACHED_NAMES:
+                self._starts_cache[place] = starts
+        return starts
 
     def led_to_by(self, rule: Rule) -> tuple[Sequence[Rule], Watch]:
         """The rule and every rule that its steps may lead to, and what they ask of the past."""

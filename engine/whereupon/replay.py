@@ -260,7 +260,7 @@ def calm_collector() -> Iterator[None]:
     """
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(500_000, 50, 100)
     try:
         yield
     finally:
@@ -272,4 +272,4 @@ def calm_collector() -> Iterator[None]:
 def throwaway_store() -> Iterator[str]:
     """The URL of a store that is gone afterwards; on disk, so that memory does not grow."""
     with TemporaryDirectory(prefix="whereupon-") as folder:
-        yield f"sqlite:///{folder}/replay.db"
+        yield f"sqlite:///{folder}/replay.db?synchronous=OFF"

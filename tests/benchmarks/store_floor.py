@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from sqlalchemy import Table, insert
 from sqlalchemy.engine import make_url
 
 from whereupon.messages import MessageType, Source
@@ -31,7 +32,8 @@ from whereupon.state import (
     StoredMessage,
 )
 from whereupon.stores import open_store
-from whereupon.stores.sqlite import PRAGMAS
+from whereupon.stores.sqlite import PRAGMAS, open_engine
+from whereupon.stores.tables import Kept
 
 Tables = dict[str, list[tuple[object, ...]]]
 
@@ -56,6 +58,30 @@ def insert_rows(url: str, tables: dict[str, list[tuple[object, ...]]], batch: in
                 connection.executemany(statements[name], rows[start : start + batch])
             connection.execute("COMMIT")
         return perf_counter() - begun
+
+
+def insert_rows_by_core(url: str, tables: Tables, batch: int = BATCH) -> float:
+    """The same by SQLAlchemy's ``insert()``, as an application writes it; the seconds it took."""
+    open_store(url).close()
+    engine = open_engine(make_url(url))
+    known = {str(table.name): table for table in Kept.metadata.sorted_tables}
+    named = {name: _as_mappings(known[name], rows) for name, rows in tables.items()}
+    batches = max((len(rows) + batch - 1) // batch for rows in named.values())
+    del named["whereupon_meta"]  # its rows are there from the start
+    begun = perf_counter()
+    for start in range(0, batches * batch, batch):
+        with engine.begin() as connection:
+            for name, rows in named.items():
+                if part := rows[start : start + batch]:
+                    connection.execute(insert(known[name]), part)
+    spent = perf_counter() - begun
+    engine.dispose()
+    return spent
+
+
+def _as_mappings(table: Table, rows: list[tuple[object, ...]]) -> list[dict[str, object]]:
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def read_rows(url: str) -> Tables:

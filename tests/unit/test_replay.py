@@ -282,7 +282,7 @@ def test_streams_follow_one_another(tmp_path: Path) -> None:
 def test_a_throwaway_store_is_gone_afterwards() -> None:
     """A replay leaves nothing behind."""
     with throwaway_store() as url:
-        file = Path(url.removeprefix("sqlite:///"))
+        file = Path(url.removeprefix("sqlite:///").partition("?")[0])
         Engine.open(url).close()
         assert file.exists()
     assert not file.parent.exists()

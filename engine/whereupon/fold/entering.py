@@ -117,8 +117,10 @@ def put_to_rules(
         elif rule.kind is RuleKind.BROADCAST:
             _start(work, putting, rule)
         else:
+            person = work.persons.get(putting.person_key)
             let_in(work, putting, rule, verdict)
-            case = case_for(work, putting)  # a `set` step may have changed the person
+            if work.persons.get(putting.person_key) is not person:  # by a `set` step
+                case = case_for(work, putting)
     if skipped:
         _note_skips(work, putting, skipped)
 

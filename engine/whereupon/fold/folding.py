@@ -89,12 +89,12 @@ def _take(work: Working, message: Message) -> None:
         return
     work.seen.add(message.message_id)
     work.out.accepted += message.depth == 0
-    if message.type is MessageType.TRACK:
+    if message.type is MessageType.TRACK and message.name not in work.ordinary:
         action = work.settings.registry.action_for(message.name)
         if action is not None:
             enact(work, message, action)
             return
-        _warn_of_near_miss(work, message)
+        _look_for_near_miss(work, message)
     if (stone := silenced(work, message)) is not None:
         _silence(work, message, stone)
         return
@@ -104,9 +104,11 @@ def _take(work: Working, message: Message) -> None:
         _take_known(work, message, message.user_id)
 
 
-def _warn_of_near_miss(work: Working, message: Message) -> None:
+def _look_for_near_miss(work: Working, message: Message) -> None:
     near = work.settings.registry.near_miss(message.name)
-    if near is not None:
+    if near is None:
+        work.ordinary.add(message.name)
+    else:
         text = (
             f"{message.name!r} is an ordinary event and ran nothing; the action's name is {near!r}"
         )
@@ -197,7 +199,12 @@ def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence
     if not handed:
         _apply(work, own, {}, shift)
         return
-    puttings = [_putting_of(each, own.now) for each in handed]
+    silent = work.index.is_silent
+    puttings = [
+        _putting_of(each, own.now)
+        for each in handed
+        if not silent(each.stored.type, each.stored.name)
+    ]
     left_out = choose(work, puttings)
     happened = own.occurrence.timestamp
     for putting in puttings:

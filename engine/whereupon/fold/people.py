@@ -4,8 +4,9 @@ Every function here changes the `Working` state and the changes to write, and de
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -74,8 +75,7 @@ def _changed(work: Working, person: Person) -> Person:
     return person
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
+class Handed(NamedTuple):
     """A message that a claim makes somebody's.
 
     Attributes:

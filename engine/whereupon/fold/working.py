@@ -172,6 +172,7 @@ class Working:
 
     Attributes:
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
+        ordinary: event names that were found to be neither semantic nor nearly so.
         take: the way of one message through the fold, for messages that steps send.
         timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
     """
@@ -220,6 +221,7 @@ class Working:
         heapify(self.timers)
         self.wordings_used: set[str] = set()
         self.take: Callable[[Message], None] = _nobody_takes
+        self.ordinary: set[str] = set()
         self.moved: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}

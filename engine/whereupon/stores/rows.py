@@ -4,7 +4,7 @@ Each pair of functions follows the order of the table's columns. Text of JSON is
 so that numbers come back as they were said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
@@ -38,6 +38,7 @@ from whereupon.times import as_micros, from_micros
 
 _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
+_ENTRY_STATES = {member.value: member for member in EntryState}
 
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
@@ -57,7 +58,7 @@ def message_row(message: StoredMessage, name_id: int) -> Parameters:
         message.target_id,
         happened,
         happened if received_at is timestamp else as_micros(received_at),
-        None if original is None else as_micros(original),
+        happened if original is timestamp else micros_or_none(original),
         str(message.source),  # a fifth of what `value` costs
         message.depth,
         message.body,
@@ -98,7 +99,7 @@ def person_row(person: Person) -> Parameters:
 def person_from(row: Record) -> Person:
     """A person."""
     key, user_id, created_at, attributes, stamps = row
-    said = cast("Mapping[str, int]", decode(stamps))
+    said = cast("Mapping[str, int]", Unread(stamps))
     return Person(key, user_id, from_micros(created_at), _mapping(attributes), said)
 
 
@@ -155,10 +156,10 @@ def entry_from(row: Record) -> Entry:
         entered_at=from_micros(row[7]),
         retroactive=bool(row[8]),
         slot=row[9],
-        state=EntryState(row[10]),
+        state=_ENTRY_STATES[row[10]],
         position=row[11],
         due_at=instant_or_none(row[12]),
-        facts=_mapping(row[13]),
+        facts=Unread(row[13]),
         depth=row[14],
         message_key=row[15],
     )
@@ -326,9 +327,36 @@ def micros_or_none(instant: datetime | None) -> int | None:
     return None if instant is None else as_micros(instant)
 
 
+class Unread(Mapping[str, JsonValue]):
+    """A JSON object as it was stored, read when it is looked into; many never are."""
+
+    __slots__ = ("_read", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._read: Mapping[str, JsonValue] | None = None
+
+    def _whole(self) -> Mapping[str, JsonValue]:
+        if self._read is None:
+            self._read = _mapping(self.text)
+        return self._read
+
+    def __getitem__(self, key: str) -> JsonValue:
+        return self._whole()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole())
+
+    def __len__(self) -> int:
+        return len(self._whole())
+
+    def __repr__(self) -> str:
+        return repr(self._whole())
+
+
 def mapping_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
     """A JSON object, as text."""
-    return encode(value).decode()
+    return value.text if isinstance(value, Unread) else encode(value).decode()
 
 
 def _mapping(text: str) -> Mapping[str, JsonValue]:

@@ -99,13 +99,25 @@ class Sqlite(Database):
 
 
 def open_engine(url: URL) -> Engine:
-    """An engine of the store's own; in memory, all threads share the one connection."""
+    """An engine of the store's own; in memory, all threads share the one connection.
+
+    With ``?synchronous=OFF`` in the URL a commit is not on the disk when it returns: for stores that
+    are thrown away.
+    """
+    lasting = url.query.get("synchronous") != "OFF"
+    url = url.difference_update_query(["synchronous"])
     if url.database in {None, "", ":memory:"}:
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
         engine = create_engine(url)
     event.listen(engine, "connect", _prepare)
+    if not lasting:
+        event.listen(engine, "connect", _do_not_wait)
     return engine
+
+
+def _do_not_wait(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
