@@ -47,10 +47,15 @@ class Pipeline:
                 between the messages.
         """
         parts = self._parts(messages)
+        *first, last = parts
         whole = Folded()
-        for part in parts:
-            last = part is parts[-1] or until is None
-            whole.join(self._take_part(session, part, until if last else part[-1].received_at))
+        for part in first:
+            by_then = None if until is None else part[-1].received_at
+            whole.join(self._take_part(session, part, by_then))
+        folded = self._take_part(session, last, until)
+        if not first:
+            return folded
+        whole.join(folded)
         return whole
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
