@@ -53,7 +53,7 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
 
 
 @settings(max_examples=40, deadline=None)
-@given(lasting, cuts)
+@given(histories, cuts)
 def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places: set[int]) -> None:
     """A repeated message id is remembered for ever: no decision, no write."""
     messages = messages_of(happened)

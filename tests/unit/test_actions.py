@@ -8,6 +8,7 @@ from tests.unit.worlds import DAY, HOUR, World, after, campaign, guard, message,
 
 from whereupon.actions import DEFAULT_STANCE, Refusal, Stance, judge, stance_on
 from whereupon.engine import Engine
+from whereupon.fold import Settings
 from whereupon.identity import IdentityPolicy
 from whereupon.messages import MessageType, Origin, Source
 from whereupon.rules import Consent, Guard
@@ -427,16 +428,18 @@ def test_a_clients_alias_of_two_persons_is_held() -> None:
 
 def test_the_windows_of_identity_are_the_hosts_to_set() -> None:
     """A shop may keep anonymous activity for a day only."""
+    made = world()
     policy = IdentityPolicy(retention=timedelta(days=1), late_window=timedelta(0))
-    with Engine.open("memory://", clock=world().clock, identity=policy) as engine:
-        folded = engine.take(
-            [
-                message("m", anonymous="a", name="purchase", at=0),
-                message("i", type_=MessageType.IDENTIFY, user="ada", anonymous="a", at=DAY + 1),
-            ]
-        )
-    assert not folded.changes.owners
-    assert [stored.owner != 0 for stored in folded.changes.messages] == [True, True]
+    made.engine = Engine(made.home, made.engine.pipeline.index.book, settings=Settings(policy))
+    made.engine.take(
+        [
+            message("old", anonymous="anon-1", name="purchase", at=-1),
+            message("young", anonymous="anon-1", name="purchase", at=0),
+            message("i", type_=MessageType.IDENTIFY, user="ada", anonymous="anon-1", at=DAY),
+            message("late", anonymous="anon-1", name="purchase", at=DAY + 0.001),
+        ]
+    )
+    assert made.owners() == {"old": None, "young": "ada", "i": "ada", "late": None}
 
 
 def test_nothing_is_pending_for_the_deleted() -> None:
