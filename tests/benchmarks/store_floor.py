@@ -93,9 +93,12 @@ def read_rows(url: str) -> Tables:
 
 
 def _connect(url: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(str(make_url(url).database), isolation_level=None)
+    parsed = make_url(url)
+    connection = sqlite3.connect(str(parsed.database), isolation_level=None)
     for pragma in PRAGMAS:
         connection.execute(pragma)
+    if parsed.query.get("synchronous") == "OFF":
+        connection.execute("PRAGMA synchronous = OFF")
     return connection
 
 
