@@ -408,7 +408,13 @@ class Engine:
             return session.deliveries(states or tuple(DeliveryState), limit)
 
     def retry(self, delivery: Delivery) -> None:
-        """Put a dead delivery back into the outbox, due now, under its old idempotency key."""
+        """Put a dead delivery back into the outbox, due now, under its old idempotency key.
+
+        Raises:
+            UnknownNameError: it is not a dead one; what was sent is not sent again.
+        """
+        if delivery.state is not DeliveryState.DEAD:
+            raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
         settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
         with self.store.session() as session:
             session.settle([settlement])

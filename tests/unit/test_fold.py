@@ -245,6 +245,15 @@ def test_what_a_merged_person_does_is_the_survivors() -> None:
     ]
 
 
+def test_two_aliases_from_an_id_that_nobody_has_seen_merge_nobody() -> None:
+    """A device's id may be heard of by an alias first; it is no user id for that."""
+    made = shop()
+    made.alias("ada", "anon-1", at=0)
+    made.alias("ben", "anon-1", at=30)
+    assert made.person("ada") != made.person("ben")
+    assert not made.memory.shelves.merges
+
+
 def test_an_alias_from_an_anonymous_id_is_a_claim() -> None:
     """It brings what waits, and the next person on the device is no relation."""
     made = shop()

@@ -32,11 +32,9 @@ from whereupon.fold.working import (
 )
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message, MessageType, Source
+from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule, RuleKind
 from whereupon.state import (
-    Identifier,
-    IdKind,
     Person,
     Relationship,
     Thing,
@@ -298,16 +296,16 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
 
 
 def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
-    """An alias: merge with a known person, claim a known anonymous id, or be ready for either."""
+    """An alias: merge with a known person, or claim an anonymous id.
+
+    An id that nobody has seen yet counts as an anonymous one. To count it as a user id as well would
+    merge two people who share a device and both alias from it.
+    """
     previous = message.target_id or ""
-    anonymous = previous in work.anonymous
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
-    elif loser_key is None and not anonymous and message.source is Source.SERVER:
-        work.users[previous] = survivor.key
-        work.changes.identifiers.append(Identifier(IdKind.USER, previous, survivor.key))
-    if anonymous or loser_key is None:
+    if loser_key is None or previous in work.anonymous:
         return claim(work, message, survivor.key, previous)
     return ()
 
