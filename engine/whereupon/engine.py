@@ -7,19 +7,18 @@ committed nor rolled back here.
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Self, Unpack
 
-from whereupon.actions import stance_on
 from whereupon.broadcasting import schedule_broadcasts
 from whereupon.decisions import Decision
-from whereupon.delivery import Dispatched, Dispatcher, RetryPolicy, console_channel
+from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import MessageRejectedError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Folded, Settings
+from whereupon.hosting import Options, Ran, settings_for
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import Ingested, answer, as_source, read_batch
 from whereupon.loading import open_rules
@@ -29,7 +28,6 @@ from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
-from whereupon.semantics import Registry
 from whereupon.state import (
     BroadcastRun,
     Changes,
@@ -40,32 +38,6 @@ from whereupon.state import (
 from whereupon.stores import open_store
 from whereupon.times import format_instant
 from whereupon.wire import as_json
-
-
-class Options(TypedDict, total=False):
-    """What every message call takes besides its own.
-
-    Attributes:
-        message_id: makes recording idempotent for ever; a fresh one by default.
-        timestamp: when it happened; now by default. Aware, or ISO 8601 text.
-        context: as in the Segment spec.
-        source: the class of sender, ``server`` (the default) or ``client``.
-        connection: the host's own, whose transaction is used.
-    """
-
-    message_id: str
-    timestamp: datetime | str
-    context: Mapping[str, object]
-    source: str
-    connection: object
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What a round of due work did: what waits and broadcasts led to, and how dispatching went."""
-
-    decisions: list[Decision] = field(default_factory=list)
-    dispatched: Dispatched = field(default_factory=Dispatched)
 
 
 class Engine:
@@ -424,19 +396,6 @@ class Engine:
         """What semantic events asked for, and what became of it, newest first."""
         with self.store.session() as session:
             return session.requests(limit)
-
-
-def settings_for(
-    book: Rulebook, *, identity: IdentityPolicy | None = None, digest_key: bytes = b""
-) -> Settings:
-    """The fold's settings under a rulebook's guard files."""
-    registry = Registry()
-    return Settings(
-        identity=identity or IdentityPolicy(),
-        registry=registry,
-        stances={action.name: stance_on(action, book.guards) for action in registry.actions},
-        digest_key=digest_key,
-    )
 
 
 def _fresh_id() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from whereupon.conditions import checks
+import whereupon.conditions.checks as checks
 from whereupon.conditions.condition import Condition, Performed
 from whereupon.conditions.spelling import Path, did_you_mean
 from whereupon.conditions.values import JsonValue

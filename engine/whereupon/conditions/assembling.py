@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from whereupon.conditions import additions
+import whereupon.conditions.additions as additions
 from whereupon.conditions.asking import question
 from whereupon.conditions.clauses import Clause, Setting, conjunction
 from whereupon.conditions.compiling import compile_tree

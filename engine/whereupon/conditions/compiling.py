@@ -7,7 +7,8 @@ while it runs. An operator is found in one of the tables: `control`, `standard`,
 from collections.abc import Mapping
 from typing import Final, cast
 
-from whereupon.conditions import additions, shortcuts
+import whereupon.conditions.additions as additions
+import whereupon.conditions.shortcuts as shortcuts
 from whereupon.conditions.condition import Evaluator, History, Performed
 from whereupon.conditions.control import CONTROL, constant
 from whereupon.conditions.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from whereupon.conditions import checks
+import whereupon.conditions.checks as checks
 from whereupon.conditions.checks import Fault
 from whereupon.conditions.reading import WITHIN, satisfied_by_null
 from whereupon.conditions.values import JsonValue

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from whereupon.conditions import asking
+import whereupon.conditions.asking as asking
 from whereupon.conditions.additions import PERFORMED
 from whereupon.conditions.assembling import assembled
 from whereupon.conditions.clauses import Clause, Setting, combined, conjunction

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from whereupon.conditions import comparing
+import whereupon.conditions.comparing as comparing
 from whereupon.conditions.coercion import EXACT
 from whereupon.conditions.condition import Evaluator, History
 from whereupon.conditions.values import UNDEFINED, JsonValue

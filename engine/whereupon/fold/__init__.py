@@ -2,15 +2,15 @@
 
     fold(loaded, messages, index, settings) -> Folded
 
-Modules, from below: `working` (the state of one batch while it is folded), `people` (identify, claim,
+Modules, from below: `given` (what goes in and comes out), `working` (the state of one batch while it is folded), `people` (identify, claim,
 merge, erase), `entering` (decide, enter, run steps), `enacting` (semantic events), `folding` (the way
-of one message). The same input gives the same output on every machine; the caller loads everything
+of one message), `sending` (broadcasts). The same input gives the same output on every machine; the caller loads everything
 that it may need and writes everything that it made.
 """
 
 from whereupon.fold.folding import fold
+from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings, Told, Warned
 from whereupon.fold.sending import audience_of, broadcast_chunk
-from whereupon.fold.working import Folded, KeysExhausted, Loaded, Settings, Told, Warned
 
 __all__ = [
     "Folded",

@@ -19,7 +19,8 @@ from whereupon.decisions import (
     decide_opening,
     takes_part,
 )
-from whereupon.fold.working import HistoryUntil, Occurrence, Warned, Working
+from whereupon.fold.given import Warned
+from whereupon.fold.working import HistoryUntil, Occurrence, Working
 from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind, Take
 from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, PastEntry, Person, Skips

@@ -19,17 +19,9 @@ from whereupon.fold.entering import (
     put_to_rules,
     run,
 )
+from whereupon.fold.given import Folded, Loaded, Settings, Warned
 from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
-from whereupon.fold.working import (
-    Folded,
-    HistoryUntil,
-    Loaded,
-    Occurrence,
-    Settings,
-    Warned,
-    Working,
-    occurrence_of,
-)
+from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType

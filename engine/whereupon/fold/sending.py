@@ -6,7 +6,8 @@ from dataclasses import replace
 from whereupon.decisions import ENTERED, Reason, Verdict
 from whereupon.fold.entering import Putting, case_for, let_in, report
 from whereupon.fold.folding import taker
-from whereupon.fold.working import Folded, Loaded, Occurrence, Settings, Working
+from whereupon.fold.given import Folded, Loaded, Settings
+from whereupon.fold.working import Occurrence, Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import MessageType, Source
 from whereupon.rules import Rule

@@ -2,124 +2,30 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from heapq import heapify
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.actions import Stance
 from whereupon.conditions import NO_HISTORY, Performed
-from whereupon.decisions import Decision
-from whereupon.identity import IdentityPolicy
+from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings
+from whereupon.fold.withdrawing import withdraw
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType, Source
 from whereupon.rules import NotWhileActive, Rule
-from whereupon.semantics import Registry
 from whereupon.state import (
-    Changes,
     Claim,
-    Delivery,
     Entry,
     Identifier,
     IdKind,
     PastEntry,
     PastEvent,
-    Person,
-    Request,
     StoredMessage,
-    Tombstone,
 )
 from whereupon.times import earlier
 from whereupon.wire import read_body
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the host decides once: identity's windows, the actions, the tombstones' key."""
-
-    identity: IdentityPolicy = field(default_factory=IdentityPolicy)
-    registry: Registry = field(default_factory=Registry)
-    stances: Mapping[str, Stance] = field(default_factory=dict)
-    digest_key: bytes = b""
-
-    def digest(self, kind: str, value: str) -> bytes:
-        """The keyed hash under which an identifier's tombstone is kept."""
-        text = f"{kind}:{value}".encode("utf-8", "replace")
-        return blake2b(text, key=self.digest_key[:64], digest_size=16).digest()
-
-
-@dataclass(slots=True)
-class Loaded:
-    """What was read from the store for one batch. The fold reads it and leaves it as it is.
-
-    Attributes:
-        first_key, keys: the first of the keys reserved for this batch, and how many there are.
-        anonymous_messages: by anonymous key, where the batch may claim: the messages that wait, and,
-            where a claim comes out of order, those that a later claim took already.
-        moments: the single claims inside a run that the batch may split, by anonymous key.
-        wordings: rules that running entries still follow, though the rulebook has newer ones.
-    """
-
-    first_key: int
-    keys: int
-    known: set[str] = field(default_factory=set)
-    users: dict[str, int] = field(default_factory=dict)
-    anonymous: dict[str, int] = field(default_factory=dict)
-    persons: dict[int, Person] = field(default_factory=dict)
-    identifiers_of: list[Identifier] = field(default_factory=list)
-    claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
-    anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
-    moments: dict[int, list[datetime]] = field(default_factory=dict)
-    history: list[PastEvent] = field(default_factory=list)
-    past_entries: list[PastEntry] = field(default_factory=list)
-    active: list[Entry] = field(default_factory=list)
-    tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
-    has_tombstones: bool = True
-    wordings: dict[str, Rule] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """Something worth a human's look that changed nothing, such as a near miss of a name."""
-
-    code: str
-    message_id: str
-    message: str
-
-
-Told: TypeAlias = Decision | Delivery | Request | Warned
-"""What the fold tells its caller, in the order in which it happened."""
-
-
-@dataclass(slots=True)
-class Folded:
-    """What one batch made: the changes to write, and what to tell the caller.
-
-    Attributes:
-        accepted: messages from outside that were new; those that steps sent do not count.
-        duplicates: the ids of messages that were recorded already.
-    """
-
-    changes: Changes = field(default_factory=Changes)
-    told: list[Told] = field(default_factory=list)
-    accepted: int = 0
-    duplicates: list[str] = field(default_factory=list)
-    new_persons: int = 0
-
-    def join(self, part: "Folded") -> None:
-        """Add what the next part of the same batch made; its changes are written already."""
-        self.told += part.told
-        self.accepted += part.accepted
-        self.duplicates += part.duplicates
-        self.new_persons += part.new_persons
-        self.changes.wordings |= part.changes.wordings
-
-
-class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error
-    """The batch needs more keys than were reserved for it."""
 
 
 class Occurrence(NamedTuple):
@@ -326,7 +232,7 @@ class Working:
         for loser in self.moved:
             changes.persons.pop(loser, None)
         if gone or self.moved:
-            _withdraw(changes, gone, self.moved)
+            withdraw(changes, gone, self.moved)
         return self.out
 
     # --- history ------------------------------------------------------------------------------
@@ -403,56 +309,3 @@ def _running(entry: Entry) -> PastEntry:
 def _past(event: PastEvent) -> Past:
     body = event.body
     return Past(event.timestamp, lambda: read_body(MessageType.TRACK, body)[0])
-
-
-def _withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None:
-    """Rewrite what the batch made before it erased or merged its owner."""
-
-    def owner(key: int) -> int:
-        while key in moved:
-            key = moved[key]
-        return key
-
-    changes.messages = [
-        stored._replace(owner=owner(stored.owner)) if stored.owner in moved else stored
-        for stored in changes.messages
-        if owner(stored.owner) not in gone
-    ]
-    changes.owners = [(key, owner(to)) for key, to in changes.owners if owner(to) not in gone]
-    changes.identifiers = [
-        replace(known, key=owner(known.key))
-        for known in changes.identifiers
-        if owner(known.key) not in gone
-    ]
-    changes.persons = {key: p for key, p in changes.persons.items() if owner(key) not in gone}
-    changes.claims = {
-        place: run._replace(person_key=owner(run.person_key))
-        for place, run in changes.claims.items()
-        if owner(run.person_key) not in gone
-    }
-    changes.skips = [
-        replace(skips, person_key=owner(skips.person_key))
-        for skips in changes.skips
-        if owner(skips.person_key) not in gone
-    ]
-    changes.entries = {
-        key: entry._replace(person_key=owner(entry.person_key))
-        for key, entry in changes.entries.items()
-        if owner(entry.person_key) not in gone
-    }
-    changes.new_entries &= changes.entries.keys()
-    changes.deliveries = [
-        replace(delivery, person_key=owner(delivery.person_key))
-        for delivery in changes.deliveries
-        if owner(delivery.person_key) not in gone
-    ]
-    changes.devices = {
-        token: replace(device, person_key=owner(device.person_key)) if device else None
-        for token, device in changes.devices.items()
-        if device is None or owner(device.person_key) not in gone
-    }
-    changes.relationships = {
-        replace(tie, person_key=owner(tie.person_key)): there
-        for tie, there in changes.relationships.items()
-        if owner(tie.person_key) not in gone
-    }

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from rich.text import Text
 
+import whereupon.render.phrases as phrases
 from whereupon.decisions import Decision
-from whereupon.render import phrases
 from whereupon.render.lines import Lines
 from whereupon.rules import Rule
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from rich.text import Text
 
+import whereupon.render.phrases as phrases
 from whereupon.decisions import Decision, Outcome
 from whereupon.fold import Warned
-from whereupon.render import phrases
 from whereupon.render.lines import Lines
 from whereupon.render.moments import Key, Moment, Sending
 from whereupon.render.records import Record

@@ -9,11 +9,12 @@ from typing import Literal, assert_never
 
 from pydantic import JsonValue
 
-from whereupon import rules
+import whereupon.rulefiles.steps as steps
+import whereupon.rulefiles.triggers as triggers
+import whereupon.rules as rules
 from whereupon.conditions import Condition, parse_condition
 from whereupon.errors import Problem
 from whereupon.messages import MessageType
-from whereupon.rulefiles import steps, triggers
 from whereupon.rulefiles.faults import Path, nearest
 from whereupon.rulefiles.reserved import RECIPIENT_KEYS, SENDER_KEYS
 from whereupon.templates import Content, ContentValue, TemplateError, is_template, parse_template

@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 from pydantic import JsonValue, ValidationError
 
+import whereupon.rulefiles.forms as forms
 from whereupon.errors import Problem, Severity
-from whereupon.rulefiles import forms
 from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
 from whereupon.rulefiles.parts import (

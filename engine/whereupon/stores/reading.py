@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
+import whereupon.stores.rows as rows
 from whereupon.messages import MessageType
 from whereupon.ports import Counts, HistoryNeed
 from whereupon.state import (
@@ -26,7 +27,6 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
-from whereupon.stores import rows
 from whereupon.stores.dialects import Database
 from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Names

@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+import whereupon.stores.rows as rows
 from whereupon.errors import StoreError
 from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery
-from whereupon.stores import rows
 from whereupon.stores.dialects import Database
 from whereupon.stores.names import Name, Names
 from whereupon.stores.reading import Reading

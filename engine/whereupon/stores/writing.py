@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
+import whereupon.stores.rows as rows
 from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
-from whereupon.stores import rows
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Name, Names

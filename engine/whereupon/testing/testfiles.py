@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+import whereupon.testing.forms as forms
 from whereupon.errors import Diagnostic, Location, Problem
 from whereupon.loading import Positions, load_document
 from whereupon.messages import Source
 from whereupon.rulefiles.steps import Form
-from whereupon.testing import forms
 from whereupon.testing.cases import Doing, Given, Kind, RuleTest, RuleTestFile, offset
 from whereupon.testing.problems import form_for, validated
 from whereupon.times import ZERO

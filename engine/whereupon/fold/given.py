@@ -1,0 +1,112 @@
+"""What goes into the fold, and what comes out: values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import TypeAlias
+
+from whereupon.actions import Stance
+from whereupon.decisions import Decision
+from whereupon.identity import IdentityPolicy
+from whereupon.rules import Rule
+from whereupon.semantics import Registry
+from whereupon.state import (
+    Changes,
+    Claim,
+    Delivery,
+    Entry,
+    Identifier,
+    PastEntry,
+    PastEvent,
+    Person,
+    Request,
+    StoredMessage,
+    Tombstone,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the host decides once: identity's windows, the actions, the tombstones' key."""
+
+    identity: IdentityPolicy = field(default_factory=IdentityPolicy)
+    registry: Registry = field(default_factory=Registry)
+    stances: Mapping[str, Stance] = field(default_factory=dict)
+    digest_key: bytes = b""
+
+    def digest(self, kind: str, value: str) -> bytes:
+        """The keyed hash under which an identifier's tombstone is kept."""
+        text = f"{kind}:{value}".encode("utf-8", "replace")
+        return blake2b(text, key=self.digest_key[:64], digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What was read from the store for one batch. The fold reads it and leaves it as it is.
+
+    Attributes:
+        first_key, keys: the first of the keys reserved for this batch, and how many there are.
+        anonymous_messages: by anonymous key, where the batch may claim: the messages that wait, and,
+            where a claim comes out of order, those that a later claim took already.
+        moments: the single claims inside a run that the batch may split, by anonymous key.
+        wordings: rules that running entries still follow, though the rulebook has newer ones.
+    """
+
+    first_key: int
+    keys: int
+    known: set[str] = field(default_factory=set)
+    users: dict[str, int] = field(default_factory=dict)
+    anonymous: dict[str, int] = field(default_factory=dict)
+    persons: dict[int, Person] = field(default_factory=dict)
+    identifiers_of: list[Identifier] = field(default_factory=list)
+    claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
+    anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
+    moments: dict[int, list[datetime]] = field(default_factory=dict)
+    history: list[PastEvent] = field(default_factory=list)
+    past_entries: list[PastEntry] = field(default_factory=list)
+    active: list[Entry] = field(default_factory=list)
+    tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
+    has_tombstones: bool = True
+    wordings: dict[str, Rule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something worth a human's look that changed nothing, such as a near miss of a name."""
+
+    code: str
+    message_id: str
+    message: str
+
+
+Told: TypeAlias = Decision | Delivery | Request | Warned
+"""What the fold tells its caller, in the order in which it happened."""
+
+
+@dataclass(slots=True)
+class Folded:
+    """What one batch made: the changes to write, and what to tell the caller.
+
+    Attributes:
+        accepted: messages from outside that were new; those that steps sent do not count.
+        duplicates: the ids of messages that were recorded already.
+    """
+
+    changes: Changes = field(default_factory=Changes)
+    told: list[Told] = field(default_factory=list)
+    accepted: int = 0
+    duplicates: list[str] = field(default_factory=list)
+    new_persons: int = 0
+
+    def join(self, part: "Folded") -> None:
+        """Add what the next part of the same batch made; its changes are written already."""
+        self.told += part.told
+        self.accepted += part.accepted
+        self.duplicates += part.duplicates
+        self.new_persons += part.new_persons
+        self.changes.wordings |= part.changes.wordings
+
+
+class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error
+    """The batch needs more keys than were reserved for it."""
