@@ -6,10 +6,10 @@ Pure: everything it looks at is in the `Case`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from pydantic import JsonValue
 
@@ -26,7 +26,7 @@ from whereupon.rules import (
     RuleKind,
     Take,
 )
-from whereupon.state import PastEntry
+from whereupon.state import NOTHING, PastEntry
 from whereupon.times import as_micros, duration_micros
 
 
@@ -55,8 +55,7 @@ class Reason(StrEnum):
     CLAIMED_BEFORE = "claimed-before"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The stored verdict on one (message, rule, person).
 
     Attributes:
@@ -81,7 +80,7 @@ class Decision:
     retroactive: bool
     digest: str
     condition: str | None = None
-    values: Mapping[str, JsonValue] = field(default_factory=dict)
+    values: Mapping[str, JsonValue] = NOTHING
 
 
 @dataclass(slots=True)

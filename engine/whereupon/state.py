@@ -15,6 +15,9 @@ from pydantic import JsonValue
 
 from whereupon.messages import MessageType, Source
 
+NOTHING: Mapping[str, JsonValue] = {}
+"""The mapping that is empty; a `Mapping`, so that nobody writes to it."""
+
 
 class IdKind(StrEnum):
     """The two kinds of identifier of the Segment spec."""
@@ -167,8 +170,7 @@ class DeliveryState(StrEnum):
     WITHHELD = "withheld"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message for a channel, in the outbox.
 
     Attributes:
@@ -186,7 +188,7 @@ class Delivery:
     channel: str
     due_at: datetime
     content: Mapping[str, JsonValue]
-    recipient: Mapping[str, JsonValue] = field(default_factory=dict)
+    recipient: Mapping[str, JsonValue] = NOTHING
     state: DeliveryState = DeliveryState.PENDING
     reason: str | None = None
     attempts: int = 0

@@ -50,8 +50,10 @@ class Template:
 
     def render(self, data: Mapping[str, JsonValue]) -> str:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
-        with _liquid_errors_told():
+        try:
             return _compiled(self.source).render(_globals(data, _mentioned(self.source)))
+        except Exception as error:
+            raise _as_told(error) from error
 
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
         """Every variable of the data that the template mentions, in order of their names."""
@@ -247,13 +249,19 @@ def _shown(value: JsonValue) -> object:
 
 @contextmanager
 def _liquid_errors_told() -> Iterator[None]:
-    """Whatever goes wrong within a template, which is somebody else's program, as one error."""
     try:
         yield
-    except LiquidError as error:
-        raise TemplateError(reason=_reason(error)) from error
     except Exception as error:
-        raise TemplateError(reason=f"{type(error).__name__}: {error}") from error
+        raise _as_told(error) from error
+
+
+def _as_told(error: Exception) -> TemplateError:
+    """Whatever goes wrong within a template, which is somebody else's program, as one error."""
+    if isinstance(error, TemplateError):
+        return error
+    if isinstance(error, LiquidError):
+        return TemplateError(reason=_reason(error))
+    return TemplateError(reason=f"{type(error).__name__}: {error}")
 
 
 def _reason(error: LiquidError) -> str:

@@ -1,7 +1,7 @@
 """Made-up histories of a few people on a few devices, and all that a store holds, by natural names."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
@@ -236,7 +236,7 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
             for e in shelves.entries.values()
         ),
         "deliveries": texts(
-            asdict(replace(d, key=0, person_key=0)) | {"of": named(d.person_key)}
+            d._replace(key=0, person_key=0)._asdict() | {"of": named(d.person_key)}
             for d in shelves.deliveries.values()
         ),
         "skips": texts(

@@ -146,13 +146,18 @@ def test_the_shipped_streams_tell_the_same_in_batches_of_any_size(stream: Path, 
     assert _without_keys(other.records) == _without_keys(usual.records)
 
 
+def _fields(record: Record) -> tuple[str, ...]:
+    names: tuple[str, ...] = getattr(record, "_fields", ()) or getattr(record, "__slots__", ())
+    return names
+
+
 def _without_keys(records: Iterable[Record]) -> list[str]:
     """The records as text, without the store's keys, which depend on how many were reserved."""
     return [
         repr(
             {
                 name: getattr(each, name)
-                for name in each.__dataclass_fields__
+                for name in _fields(each)
                 if name not in {"key", "person_key"}
             }
         )

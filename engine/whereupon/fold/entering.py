@@ -291,7 +291,7 @@ def run(work: Working, entry: Entry) -> None:
         save(work, behind)
         match effect:
             case Delivery():
-                delivery = replace(effect, key=work.new_key())
+                delivery = effect._replace(key=work.new_key())
                 work.changes.deliveries.append(delivery)
                 work.out.told.append(delivery)
             case Said():

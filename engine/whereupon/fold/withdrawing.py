@@ -45,7 +45,7 @@ def withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None
     }
     changes.new_entries &= changes.entries.keys()
     changes.deliveries = [
-        replace(delivery, person_key=owner(delivery.person_key))
+        delivery._replace(person_key=owner(delivery.person_key))
         for delivery in changes.deliveries
         if owner(delivery.person_key) not in gone
     ]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
@@ -63,7 +63,7 @@ class Skips:
         runs, self._runs = self._runs, {}
         self._told += len(runs)
         for run in runs.values():
-            skip = run.first if run.count == 1 else replace(run.first, values={})
+            skip = run.first if run.count == 1 else run.first._replace(values={})
             title = phrases.done(skip)
             if run.count > 1:
                 title.append(f", {run.count:,} times{_until(run)}")

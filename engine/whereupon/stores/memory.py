@@ -207,7 +207,7 @@ class MemorySession:
         shelves = self._shelves
         taken = [shelves.deliveries[key] for key in _due(shelves.delivery_queue, until, limit)]
         for delivery in taken:
-            shelves.change_delivery(replace(delivery, due_at=leased_until), self._undo)
+            shelves.change_delivery(delivery._replace(due_at=leased_until), self._undo)
         return taken
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
@@ -216,8 +216,7 @@ class MemorySession:
             delivery = self._shelves.deliveries.get(end.key)
             if delivery is None:
                 continue
-            settled = replace(
-                delivery,
+            settled = delivery._replace(
                 state=end.state,
                 attempts=end.attempts,
                 due_at=end.due_at,

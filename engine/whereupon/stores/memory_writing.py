@@ -160,7 +160,7 @@ def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
         for entry in list(entries.values()):
             shelves.change_entry(entry._replace(person_key=survivor), undo)
     for delivery in list(shelves.deliveries_of.get(loser, {}).values()):
-        shelves.change_delivery(replace(delivery, person_key=survivor), undo)
+        shelves.change_delivery(delivery._replace(person_key=survivor), undo)
     for device in list(shelves.devices_of.get(loser, {}).values()):
         shelves.put_device(replace(device, person_key=survivor), undo)
     shelves.drop_person(loser, undo)

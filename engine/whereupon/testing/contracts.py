@@ -435,7 +435,7 @@ class StoreContract:
         with store.session() as session:
             assert session.next_due() is None
         ended = entry(1)._replace(state=EntryState.EXITED, due_at=None)
-        sent = replace(delivery(1), state=DeliveryState.SENT)
+        sent = delivery(1)._replace(state=DeliveryState.SENT)
         save_entries(store, ended, entry(2))
         save(store, Changes(deliveries=[sent], runs={("news", "a"): run("a", cursor=None)}))
         with store.session() as session:
@@ -451,8 +451,7 @@ class StoreContract:
 
     def test_a_delivery_comes_back_exactly(self, store: Store) -> None:
         """Every field survives."""
-        odd = replace(
-            delivery(1, due_at=LAST),
+        odd = delivery(1, due_at=LAST)._replace(
             content=ODD,
             recipient={"email": "ada@example.com"},
             state=DeliveryState.WITHHELD,
@@ -468,7 +467,7 @@ class StoreContract:
         """A second delivery of the same key is a conflict."""
         save(store, Changes(deliveries=[delivery(1)]))
         with pytest.raises(StoreError) as caught:
-            save(store, Changes(deliveries=[replace(delivery(2), idempotency_key="i-1")]))
+            save(store, Changes(deliveries=[delivery(2)._replace(idempotency_key="i-1")]))
         assert caught.value.code == "conflict"
 
     def test_due_deliveries_are_leased_once(self, store: Store) -> None:
@@ -499,7 +498,7 @@ class StoreContract:
         ends = [Settlement(1, DeliveryState.SENT, 1, NOON, None), retry, replace(retry, key=9)]
         with store.session() as session:
             session.settle(ends)
-        waiting = replace(delivery(2, due_at=after(30)), attempts=1, reason="timeout")
+        waiting = delivery(2, due_at=after(30))._replace(attempts=1, reason="timeout")
         with store.session() as session:
             assert session.deliveries([DeliveryState.SENT], 9)[0].attempts == 1
             assert session.lease_deliveries(after(29), LAST, 9) == []
@@ -507,7 +506,7 @@ class StoreContract:
 
     def test_deliveries_are_listed_newest_first(self, store: Store) -> None:
         """In the states asked for, no more than asked for."""
-        dead = replace(delivery(2), state=DeliveryState.DEAD)
+        dead = delivery(2)._replace(state=DeliveryState.DEAD)
         save(store, Changes(deliveries=[delivery(3), delivery(1), dead]))
         with store.session() as session:
             both = session.deliveries([DeliveryState.DEAD, DeliveryState.PENDING], 2)
@@ -695,7 +694,7 @@ class StoreContract:
         save(store, all_of(BOB, start=20))
         before = seen(store)
         save(store, all_of(ADA, start=10))
-        sent = replace(delivery(15), state=DeliveryState.SENT)
+        sent = delivery(15)._replace(state=DeliveryState.SENT)
         save(store, Changes(deliveries=[sent], messages=[message(16)]))
         save(store, Changes(forgotten=[ADA]))
         assert seen(store) == before
