@@ -260,7 +260,7 @@ def calm_collector() -> Iterator[None]:
     """
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(500_000, 50, 100)
+    gc.set_threshold(200_000, 50, 100)
     try:
         yield
     finally:
