@@ -18,8 +18,9 @@ def product(factors: list[JsonValue]) -> JsonValue:
     """``*``: one operand stays as it is, as in the reference; none at all is null, where it throws."""
     if len(factors) < 2:  # noqa: PLR2004 - nothing to multiply
         return factors[0] if factors else None
-    result = leading_number(factors[0])
-    for factor in factors[1:]:
+    first, second, *more = factors
+    result = leading_number(first) * leading_number(second)
+    for factor in more:
         # A minus zero is written "0" between two multiplications, as parseFloat reads it.
         result = (result + 0.0) * leading_number(factor)
     return result
