@@ -141,7 +141,7 @@ def test_a_list_of_the_data_is_never_changed() -> None:
 
 
 def test_a_text_of_minus_zero_keeps_its_sign_when_multiplied() -> None:
-    """parseFloat reads "-0" as minus zero, but the number -0, which is written "0", as zero."""
+    """As parseFloat reads it; the number -0 is written "0" first, and so read as zero."""
     assert str(parse_logic({"*": ["-0", 0]})({})) == "-0.0"
     assert str(parse_logic({"*": [-0.0, 0]})({})) == "0.0"
     assert str(parse_logic({"*": ["-0", 1, 1]})({})) == "0.0"
