@@ -2,23 +2,12 @@
 
 from collections.abc import Mapping
 
-ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
-    "Delete Person": ("Delete Person", "User Deleted"),
-    "Suppress Person": ("Suppress Person", "User Suppressed"),
-    "Unsuppress Person": ("Unsuppress Person", "User Unsuppressed"),
-    "Create or Update Device": ("Device Created or Updated",),
-    "Delete Device": ("Delete Device", "Device Deleted"),
-    "Delete Object": ("Delete Object", "Object Deleted"),
-    "Delete Relationship": ("Delete Relationship", "Relationship Deleted"),
-    "Report Delivery Event": ("Report Delivery Event",),
-    "Report Content Event": ("Report Content Event",),
-    "Merge People": (),
-}
-"""Each action of the registry, and the event names that ask for it."""
+from whereupon.semantics import BUILT_IN
 
-SEMANTIC_EVENTS: frozenset[str] = frozenset(
-    name for names in ACTION_EVENTS.values() for name in names
-)
+ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
+    str(action.name): action.events for action in BUILT_IN
+}
+"""Each built-in action, and the event names that ask for it."""
 
 NOT_YET_RULE_KEYS = frozenset({"goal", "quiet_hours", "cap", "holdout"})
 NOT_YET_STEPS = frozenset({"webhook", "run", "wait_for", "branch", "split"})
