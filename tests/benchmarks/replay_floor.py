@@ -4,9 +4,9 @@
 
 A generated shop stream is replayed against ``rules/`` into a throwaway store on SQLite (reading,
 decoding, matching, deciding, running steps, writing); then every row that the store holds is inserted
-into an empty store of the same schema and settings, in transactions of as many rows: once by
-SQLAlchemy's ``insert()``, once by the bare driver, the fastest that there is. All take turns; medians
-are compared. What is opened before the first message does not count, nor does making the rows.
+into an empty store of the same schema and settings, in transactions of as many rows: by the
+bare driver, the fastest that there is and what the bar is measured by, and by SQLAlchemy's ``insert()``
+for comparison. All take turns; medians are compared. None of these stores waits for the disk. What is opened before the first message does not count, nor does making the rows.
 
 Peak memory is that of a process that replays a stream, and of one that replays one four times as long.
 """
@@ -122,10 +122,14 @@ def main() -> int:
         return 0
     figures = measure(options.messages, options.rounds)
     short, long = peak_memory(options.messages // 4), peak_memory(options.messages)
-    ratio = median(figures.by_core) / median(figures.replays)
+    ratio = median(figures.by_driver) / median(figures.replays)
     growth = long / short
     _print(figures, options.messages, short, long)
     return 0 if ratio >= BAR and growth <= GROWTH_BAR else 1
+
+
+def _judged(bar: str, *, met: bool) -> str:
+    return bar if met else f"{bar} MISSED"
 
 
 def _print(figures: Figures, messages_replayed: int, short: int, long: int) -> None:
@@ -136,18 +140,29 @@ def _print(figures: Figures, messages_replayed: int, short: int, long: int) -> N
     for column in ("figure", "value", "reference", "ratio", "bar"):
         table.add_column(column, justify="left" if column == "figure" else "right")
     replays = figures.replays
-    for name, inserts in (
-        ("replay against SQLAlchemy's insert()", figures.by_core),
-        ("replay against the bare driver", figures.by_driver),
-    ):
-        ratio = f"{median(inserts) / median(replays):.2f}"
-        table.add_row(name, rate(replays), rate(inserts), ratio, f">= {BAR:.2f}")
+    ratio = median(figures.by_driver) / median(replays)
+    bar = _judged(f">= {BAR:.2f}", met=ratio >= BAR)
+    table.add_row(
+        "replay against the bare insert (driver)",
+        rate(replays),
+        rate(figures.by_driver),
+        f"{ratio:.2f}",
+        bar,
+    )
+    against_core = median(figures.by_core) / median(replays)
+    table.add_row(
+        "for comparison: SQLAlchemy's insert()",
+        rate(replays),
+        rate(figures.by_core),
+        f"{against_core:.2f}",
+        "none",
+    )
     table.add_row(
         "peak memory of a stream four times as long",
         f"{long // 1024} MB",
         f"{short // 1024} MB",
         f"{long / short:.2f}",
-        f"<= {GROWTH_BAR}",
+        _judged(f"<= {GROWTH_BAR}", met=long / short <= GROWTH_BAR),
     )
     console = Console(width=110)
     console.print(table)

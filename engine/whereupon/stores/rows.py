@@ -59,7 +59,7 @@ def message_row(message: StoredMessage, name_id: int) -> Parameters:
         happened,
         happened if received_at is timestamp else as_micros(received_at),
         happened if original is timestamp else micros_or_none(original),
-        str(message.source),  # a fifth of what `value` costs
+        str(message.source),  # `value` costs three times as much
         message.depth,
         message.body,
     )
