@@ -21,12 +21,11 @@ from whereupon.decisions import (
 )
 from whereupon.fold.given import Warned
 from whereupon.fold.working import HistoryUntil, Occurrence, Working
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages import Message, MessageType, Origin, Source, written_body
 from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind, Take
 from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, PastEntry, Person, Skips
 from whereupon.steps import Said, StepFailed, advance, end
 from whereupon.times import format_instant
-from whereupon.wire import stored_body
 
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
@@ -246,7 +245,7 @@ def _begin(work: Working, entry: Entry, rule: Rule) -> None:
 def _left_already(work: Working, entry: Entry, rule: Rule) -> bool:
     """Whether an event that ends the entry came in before the message that opens it."""
     return any(
-        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.read())
+        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.body.data)
         for leave in rule.exits
         if isinstance(leave, ExitOnEvent)
         for past in work.history.get((entry.person_key, leave.event), ())
@@ -324,9 +323,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
         original_timestamp=None,
         source=Source.SERVER,
         origin=Origin.LIVE,
-        data=said.data,
-        context={},
-        body=stored_body(type_, said.data),
+        body=written_body(type_, said.data),
         depth=entry.depth + 1,
     )
 
