@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Message, MessageType, Source
 
 NOTHING: Mapping[str, JsonValue] = {}
 """The mapping that is empty; a `Mapping`, so that nobody writes to it."""
@@ -73,27 +73,65 @@ class Claim(NamedTuple):
 
 
 class StoredMessage(NamedTuple):
-    """A recorded message, as much of it as the fold may need again.
+    """A recorded message, and whose it is.
 
     Attributes:
         owner: the person whose it is; while it waits, the key of its anonymous id; 0 when it is
-            nobody's (a semantic message, or one that a tombstone silenced): then it has no body.
+            nobody's (a semantic message, or one that a tombstone silenced): then it is a husk,
+            without ids or a body.
+        message: as it was accepted; how it came in (`Origin`) is not kept, and is `LIVE` again.
     """
 
     key: int
-    message_id: str
-    type: MessageType
-    name: str
     owner: int
-    user_id: str | None
-    anonymous_id: str | None
-    target_id: str | None
-    timestamp: datetime
-    received_at: datetime
-    original_timestamp: datetime | None
-    source: Source
-    body: bytes
-    depth: int = 0
+    message: Message
+
+    @property
+    def message_id(self) -> str:
+        """Its message's."""
+        return self.message.message_id
+
+    @property
+    def type(self) -> MessageType:
+        """Its message's."""
+        return self.message.type
+
+    @property
+    def name(self) -> str:
+        """Its message's."""
+        return self.message.name
+
+    @property
+    def user_id(self) -> str | None:
+        """Its message's."""
+        return self.message.user_id
+
+    @property
+    def anonymous_id(self) -> str | None:
+        """Its message's."""
+        return self.message.anonymous_id
+
+    @property
+    def target_id(self) -> str | None:
+        """Its message's."""
+        return self.message.target_id
+
+    @property
+    def timestamp(self) -> datetime:
+        """Its message's."""
+        return self.message.timestamp
+
+    @property
+    def body(self) -> bytes:
+        """Its message's."""
+        return self.message.body
+
+
+def husk_of(message: Message) -> Message:
+    """What is remembered of a message that is nobody's: that it was seen."""
+    return message._replace(
+        user_id=None, anonymous_id=None, target_id=None, original_timestamp=None, body=b""
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ MAX_BATCH_MESSAGES = 2_500
 MAX_NAME_BYTES = 100
 MAX_MESSAGE_ID_CHARACTERS = 100
 MAX_ID_BYTES = 150
-MAX_NESTING = 100
-"""Objects and lists within one another; what is read later, deep in the engine, is read safely."""
+MAX_NESTING = 200
+"""Objects and lists within one another: as many as can be read, and written again, anywhere."""
 
 JUNK_IDS = frozenset(
     (
@@ -45,7 +45,7 @@ Sound: TypeAlias = dict[object, str]
 
 _TYPES: dict[object, MessageType] = {type_.value: type_ for type_ in MessageType}
 _LONGEST_JUNK = max(map(len, JUNK_IDS))
-_MOST_SOUND = 100_000
+_MOST_SOUND = 10_000
 
 
 _NOWHERE = msgspec.Raw()

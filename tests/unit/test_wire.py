@@ -455,7 +455,7 @@ def test_numbers_of_any_size_are_accepted(value: bytes, read: JsonValue) -> None
 
 
 def test_how_deep_a_message_may_nest() -> None:
-    """A hundred levels, the message itself and its properties included; many side by side are fine."""
+    """Two hundred levels, the message itself and its properties included; many side by side are fine."""
     most = MAX_NESTING - 2
     assert parse_message(within(b"[" * most + b"]" * most), arrival()).name == "e"
     wide = b"[" + b"[]," * 500 + b"[]]"

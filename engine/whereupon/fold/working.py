@@ -23,6 +23,7 @@ from whereupon.state import (
     PastEntry,
     PastEvent,
     StoredMessage,
+    husk_of,
 )
 from whereupon.times import earlier
 
@@ -55,17 +56,18 @@ class Occurrence(NamedTuple):
 
 
 def occurrence_of(stored: StoredMessage) -> Occurrence:
-    """A stored message, its body read again."""
+    """A recorded message, to be put to the rules."""
+    message = stored.message
     return Occurrence(
         stored.key,
-        stored.message_id,
-        stored.type,
-        stored.name,
-        stored.timestamp,
-        Body(stored.type, stored.body),
-        stored.target_id,
-        stored.source,
-        stored.depth,
+        message.message_id,
+        message.type,
+        message.name,
+        message.timestamp,
+        message.read(),
+        message.target_id,
+        message.source,
+        message.depth,
     )
 
 
@@ -152,22 +154,7 @@ class Working:
 
     def record(self, message: Message, owner: int) -> StoredMessage:
         """Put a message among those to write, under its owner."""
-        stored = StoredMessage(
-            self.new_key(),
-            message.message_id,
-            message.type,
-            message.name,
-            owner,
-            message.user_id,
-            message.anonymous_id,
-            message.target_id,
-            message.timestamp,
-            message.received_at,
-            message.original_timestamp,
-            message.source,
-            message.body,
-            message.depth,
-        )
+        stored = StoredMessage(self.new_key(), owner, message)
         if message.user_id is None:  # it may be given to somebody else
             self._recorded[stored.key] = len(self.changes.messages)
         self.changes.messages.append(stored)
@@ -176,24 +163,7 @@ class Working:
     def record_husk(self, message: Message) -> int:
         """Remember only that this message id was seen: nobody's, without a body; gives its key."""
         key = self.new_key()
-        self.changes.messages.append(
-            StoredMessage(
-                key,
-                message.message_id,
-                message.type,
-                message.name,
-                0,
-                None,
-                None,
-                None,
-                message.timestamp,
-                message.received_at,
-                None,
-                message.source,
-                b"",
-                message.depth,
-            )
-        )
+        self.changes.messages.append(StoredMessage(key, 0, husk_of(message)))
         return key
 
     def give(self, stored: StoredMessage, owner: int) -> None:
