@@ -1,20 +1,33 @@
 """The guards before a semantic event's action (design §8), all in one function.
 
-Pure: what is asked, what the registry and the guard files say, and whether it was asked before, go
-in; a verdict comes out. Carrying the action out is the fold's.
+Pure: what is asked, what the guard files say, and what is known of the asking go in; a verdict comes
+out. The same function judges a request when it comes in and every time that it is looked at again,
+so nothing runs by a way around it. Carrying the action out is the fold's.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import JsonValue
 
+from whereupon.conditions import NO_HISTORY, Condition
 from whereupon.messages import Message, Origin, Source
-from whereupon.rules import DEFAULT_MAX_AGE, Consent, Guard
-from whereupon.semantics import Action
+from whereupon.rules import (
+    DEFAULT_EXPIRY,
+    DEFAULT_MAX_AGE,
+    NO_APPROVALS,
+    Aftermath,
+    Approvals,
+    Consent,
+    Guard,
+    Limit,
+    Scope,
+)
+from whereupon.semantics import ERASING, LIFTING, Action
 from whereupon.state import RequestOutcome
+from whereupon.times import ZERO, format_instant, later
 
 
 class Refusal(StrEnum):
@@ -23,10 +36,20 @@ class Refusal(StrEnum):
     DISABLED = "disabled"
     INVALID = "invalid-properties"
     NOT_IDENTIFIED = "not-identified"
+    NOT_THEIRS = "not-theirs"
     SOURCE = "source"
     NOT_LIVE = "not-live"
     STALE = "stale"
-    NO_SUCH_PERSON = "no-such-person"
+    ENDED = "ended"
+    PROTECTED = "protected"
+    OVERTAKEN = "overtaken"
+    BREAKER = "breaker"
+    LIMIT = "limit"
+    PLAN_CHANGED = "plan-changed"
+    APPROVAL = "approval"
+    COOL_OFF = "cool-off"
+    ERASED = "person-erased"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,76 +58,210 @@ class Stance:
 
     sources: Mapping[str, Consent]
     stale_after: timedelta = DEFAULT_MAX_AGE
+    enabled: bool = True
+    protect: tuple[Condition, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    guards: tuple[str, ...] = ()
+    approvals: Approvals = NO_APPROVALS
+    cool_off: timedelta = ZERO
+    expires_after: timedelta = DEFAULT_EXPIRY
+    tombstone: Aftermath = Aftermath.LATE
+
+    def needed(self, source: Source) -> int:
+        """How many must agree to what this class of sender asks for."""
+        held = self.sources.get(source, Consent.REFUSE) is Consent.HOLD
+        return max(self.approvals.needed, int(held))
 
 
 DEFAULT_STANCE = Stance({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.HOLD})
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a request and its surroundings at the moment of judging.
+
+    Attributes:
+        asked_at, now: when it came in, and the present.
+        is_open: whether it is still to be decided; one that has ended never runs again.
+        silenced_by: the reason of the tombstone that lies over who asks; None where there is none.
+        is_theirs: whether what it is about is the named person's own.
+        person: the attributes of whom it is about.
+        overtaken: the person did something after the request's own time, which would go too.
+        open_breakers: of the guard files about the action, those whose breaker is open.
+        spent: how many ran within the window of each of the stance's limits.
+        people: how many persons there are.
+        approvals: how many agreed to the plan as it is now.
+        plan_changed: the plan is no longer the one that was shown.
+    """
+
+    asked_at: datetime
+    now: datetime
+    is_open: bool = True
+    silenced_by: str | None = None
+    is_theirs: bool = True
+    person: Mapping[str, JsonValue] | None = None
+    overtaken: bool = False
+    open_breakers: Sequence[str] = ()
+    spent: Sequence[int] = ()
+    people: int = 0
+    approvals: int = 0
+    plan_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a request, and which guard said so."""
+    """What becomes of a request, and which guard said so.
+
+    Attributes:
+        due_at: of a held one, when it is to be judged again by itself.
+        passed: the limit that it would pass, whose breaker opens.
+    """
 
     outcome: RequestOutcome
     reason: str | None = None
     detail: str | None = None
+    due_at: datetime | None = None
+    passed: Limit | None = None
 
 
-def stance_on(action: Action, guards: Iterable[Guard]) -> Stance:
-    """What the guard files together say of an action: of several, the strictest word counts."""
-    sources = dict(DEFAULT_STANCE.sources)
-    stale_after = DEFAULT_STANCE.stale_after
-    about = [guard for guard in guards if action.name in guard.actions]
-    for source in Source:
-        said = [guard.sources[source] for guard in about if source in guard.sources]
-        if said:
-            sources[source] = max(said, key=list(Consent).index)
-    if about:
-        stale_after = min(guard.stale_after for guard in about)
-    return Stance(sources, stale_after)
+AGREED = Verdict(RequestOutcome.RAN)
 
 
-def judge(message: Message, action: Action, stance: Stance) -> Verdict:
-    """Every guard before an action, in order; the first that objects decides.
+def judge(message: Message, action: Action, stance: Stance, seen: Seen) -> Verdict:
+    """The first objection of a guard; without any, the request runs."""
+    return next(_objections(message, action, stance, seen), AGREED)
 
-    Guard 5, *once*, has spoken before: a message whose id was recorded already never gets here.
+
+def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other, to be read in one go
+    message: Message, action: Action, stance: Stance, seen: Seen
+) -> Iterator[Verdict]:
+    """Every guard's objection.
+
+    What refuses comes before what holds: nobody is asked to agree to what may not run anyway.
     """
-    # 1. known: the properties that the action needs are there.
-    if missing := _missing(message, action):
-        return _refused(Refusal.INVALID, f"{missing} is missing")
-    # 2. identified: the message itself carries the user id that it acts on.
+    # 1. known: the action is enabled, and its properties are valid.
+    if not stance.enabled:
+        yield _refused(Refusal.DISABLED)
+    if fault := _fault(message, action):
+        yield _refused(Refusal.INVALID, fault)
+    # 2. identified: the message itself carries the user id that it acts on, and acts on theirs.
     if action.needs_user and message.user_id is None:
-        return _refused(Refusal.NOT_IDENTIFIED)
+        yield _refused(Refusal.NOT_IDENTIFIED)
+    if seen.silenced_by and action.name not in (*ERASING, LIFTING):
+        yield _refused(seen.silenced_by)
+    if not seen.is_theirs:
+        yield _refused(Refusal.NOT_THEIRS, "the device is registered for somebody else")
     if not action.destructive:
-        return Verdict(RequestOutcome.RAN)
-    # 3. source: this class of sender may ask for it.
-    consent = stance.sources.get(message.source, Consent.REFUSE)
-    if consent is Consent.REFUSE:
-        return _refused(Refusal.SOURCE)
-    # 4. live: no import or backfill, and not older than the guard file allows.
+        return
+    # 3. source: this class of sender may ask for it (whether it is held comes with guard 8).
+    if stance.sources.get(message.source, Consent.REFUSE) is Consent.REFUSE:
+        yield _refused(Refusal.SOURCE)
+    # 4. live: no import or backfill, and it was not older than the guard file allows when it came.
     if message.origin is not Origin.LIVE:
-        return _refused(Refusal.NOT_LIVE)
+        yield _refused(Refusal.NOT_LIVE)
     if message.received_at - message.timestamp > stance.stale_after:
-        return _refused(Refusal.STALE)
-    if consent is Consent.HOLD:
-        return Verdict(RequestOutcome.HELD, Refusal.SOURCE)
-    # 6. protected, 7. blast radius, 8. approval and cool-off: they join here.
-    return Verdict(RequestOutcome.RAN)
+        yield _refused(Refusal.STALE)
+    # 5. once: its message id has not asked before (the fold drops those), and it has not ended.
+    if not seen.is_open:
+        yield _refused(Refusal.ENDED)
+    # 6. protected: no `protect` condition holds of the person.
+    if protected := _protecting(stance, seen):
+        yield _refused(Refusal.PROTECTED, protected)
+    # 7. blast radius: no breaker is open, and none of the limits is passed by one more.
+    if seen.open_breakers:
+        yield _held(Refusal.BREAKER, f"the breaker of {', '.join(seen.open_breakers)} is open")
+    for limit, spent in zip(stance.limits, seen.spent, strict=False):
+        if spent >= limit.allowed(seen.people):
+            yield replace(_held(Refusal.LIMIT, f"{limit.text} ({limit.guard})"), passed=limit)
+    # 8. approval and cool-off: as many agree to the plan as it is, and there was time to object.
+    needed = max(stance.needed(message.source), int(seen.plan_changed or seen.overtaken))
+    if seen.approvals < needed:
+        yield _held(_why_approval(message, stance, seen), f"{seen.approvals} of {needed} agreed")
+    if seen.now < (until := later(seen.asked_at, stance.cool_off)):
+        yield replace(_held(Refusal.COOL_OFF, f"until {format_instant(until)}"), due_at=until)
 
 
-def _refused(reason: Refusal, detail: str | None = None) -> Verdict:
+def _refused(reason: str, detail: str | None = None) -> Verdict:
     return Verdict(RequestOutcome.REFUSED, reason, detail)
 
 
-def _missing(message: Message, action: Action) -> str:
-    """The first needed path that is not there, dotted; empty when all are."""
-    roots: dict[str, JsonValue] = {
-        "properties": dict(message.data),
-        "context": dict(message.context),
+def _held(reason: str, detail: str | None = None) -> Verdict:
+    return Verdict(RequestOutcome.HELD, reason, detail)
+
+
+def _why_approval(message: Message, stance: Stance, seen: Seen) -> Refusal:
+    """What makes somebody's agreement needed, in a word."""
+    if seen.plan_changed:
+        return Refusal.PLAN_CHANGED
+    if seen.overtaken:
+        return Refusal.OVERTAKEN
+    held = stance.sources.get(message.source) is Consent.HOLD
+    return Refusal.SOURCE if held and stance.approvals.needed <= 1 else Refusal.APPROVAL
+
+
+def _protecting(stance: Stance, seen: Seen) -> str:
+    """The first `protect` condition that holds of the person, in words; empty when none does."""
+    if seen.person is None:
+        return ""
+    data: dict[str, JsonValue] = {
+        "person": dict(seen.person),
+        "timestamp": format_instant(seen.now),
     }
+    for condition in stance.protect:
+        if condition.holds(data, NO_HISTORY):
+            return " and ".join(conjunct.text for conjunct in condition.conjuncts)
+    return ""
+
+
+def _fault(message: Message, action: Action) -> str:
+    """What is wrong with the properties; the first needed path that is not there, dotted."""
+    if not action.needs and action.fault_in is None:
+        return ""
+    body = message.read()
+    roots: dict[str, JsonValue] = {"properties": dict(body.data), "context": dict(body.context)}
     for path in action.needs:
         value: JsonValue = roots
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
         if value is None or value == "":
-            return ".".join(path)
-    return ""
+            return f"{'.'.join(path)} is missing"
+    return action.fault_in(body.data) if action.fault_in is not None else ""
+
+
+# --- what the guard files say ---------------------------------------------------------------------
+
+
+def stance_on(action: str, guards: Iterable[Guard]) -> Stance:
+    """What the guard files together say of an action: of several, the strictest word counts."""
+    about = [guard for guard in guards if action in guard.actions]
+    if not about:
+        return DEFAULT_STANCE
+    sources = dict(DEFAULT_STANCE.sources)
+    for source in Source:
+        said = [guard.sources[source] for guard in about if source in guard.sources]
+        if said:
+            sources[source] = max(said, key=list(Consent).index)
+    return Stance(
+        sources,
+        stale_after=min(guard.stale_after for guard in about),
+        enabled=all(guard.enabled for guard in about),
+        protect=tuple(condition for guard in about for condition in guard.protect),
+        limits=tuple(_about(action, limit) for guard in about for limit in guard.limits),
+        guards=tuple(guard.id for guard in about),
+        approvals=_strictest(about),
+        cool_off=max(guard.cool_off for guard in about),
+        expires_after=min(guard.expires_after for guard in about),
+        tombstone=max((guard.tombstone for guard in about), key=list(Aftermath).index),
+    )
+
+
+def _about(action: str, limit: Limit) -> Limit:
+    """A limit by action counts this one alone."""
+    return replace(limit, actions=(action,)) if limit.scope is Scope.ACTION else limit
+
+
+def _strictest(guards: Sequence[Guard]) -> Approvals:
+    """The most that any file asks for, by those whom every file that names somebody names."""
+    named = [guard.approvals.by for guard in guards if guard.approvals.by is not None]
+    by = tuple(n for n in named[0] if all(n in each for each in named)) if named else None
+    return Approvals(max(guard.approvals.needed for guard in guards), by)

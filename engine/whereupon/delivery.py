@@ -44,8 +44,12 @@ class RetryPolicy:
 
     def pause(self, delivery: Delivery, attempts: int) -> timedelta:
         """How long to wait after that many attempts."""
+        return self.pause_for(delivery.idempotency_key, attempts)
+
+    def pause_for(self, idempotency_key: str, attempts: int) -> timedelta:
+        """The same for anything that has an idempotency key."""
         doubled = self.first * 2 ** min(attempts - 1, 40)
-        jitter = int(delivery.idempotency_key[:4], 16) / 0xFFFF / 4
+        jitter = int(idempotency_key[:4], 16) / 0xFFFF / 4
         pause: timedelta = min(doubled, self.longest) * (1 + jitter)
         return pause
 

@@ -5,13 +5,18 @@ committed nor rolled back here.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
+from pydantic import BaseModel
+
+from whereupon.actions import stance_on
+from whereupon.auditing import Audit
 from whereupon.broadcasting import schedule_broadcasts
 from whereupon.codec import decode
 from whereupon.decisions import Decision
@@ -19,7 +24,8 @@ from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import MessageRejectedError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Folded, Settings
-from whereupon.hosting import Options, Ran, settings_for
+from whereupon.handlers import Handler, Handlers, Registration, fault_finder
+from whereupon.hosting import Options, Ran, check_key, settings_for
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import Ingested, answer, as_source, read_batch
 from whereupon.loading import open_rules
@@ -27,14 +33,18 @@ from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
+from whereupon.requests import Requests
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
+from whereupon.scrubbing import Scrubbing
+from whereupon.semantics import Action
 from whereupon.state import (
     BroadcastRun,
     Changes,
     Delivery,
     DeliveryState,
     Request,
+    RequestOutcome,
 )
 from whereupon.stores import open_store
 from whereupon.times import format_instant
@@ -45,6 +55,10 @@ class Engine:
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     Thread-safe; several engines, in several processes, may share a store.
+
+    Attributes:
+        requests: what semantic events asked for, to be looked at and decided (see `Requests`).
+        audit: the log of all that was asked, decided and done (see `Audit`).
     """
 
     def __init__(
@@ -64,7 +78,12 @@ class Engine:
             store, self._channels, console_channel(), self.clock, retry or RetryPolicy()
         )
         self._waker = Waker(self._run_and_look_ahead, self.clock)
+        self._handlers = Handlers(store, self.pipeline, self.clock, retry or RetryPolicy())
+        self.requests = Requests(store, self.pipeline, self.clock, self._waker.wake)
+        self.audit = Audit(store, self.pipeline)
+        self._scrubbing = Scrubbing(store)
         with self.store.session() as session:
+            check_key(session, self.pipeline.settings)
             schedule_broadcasts(session, self.pipeline.index, self.clock.now())
 
     @classmethod
@@ -77,6 +96,7 @@ class Engine:
         identity: IdentityPolicy | None = None,
         retry: RetryPolicy | None = None,
         digest_key: bytes = b"",
+        former_keys: Sequence[bytes] = (),
     ) -> Self:
         """Open an engine.
 
@@ -87,16 +107,21 @@ class Engine:
             clock: what says the time; the system's by default.
             identity: the windows of anonymous activity.
             retry: how deliveries are retried.
-            digest_key: the host's secret under which identifiers of deleted people are hashed.
+            digest_key: the host's secret under which identifiers of deleted people are hashed, and
+                the audit log is chained. Without one, whoever reads the store can test guesses.
+            former_keys: earlier ones; they are still recognised, and nothing new is hashed under them.
 
         Raises:
             RulesInvalidError: the folder has errors; all of them are in it.
-            StoreError: the store cannot be opened.
+            StoreError: the store cannot be opened; with the code ``other-key`` it was hashed under
+                another key than these.
         """
         book = rules if isinstance(rules, Rulebook) else Rulebook()
         if isinstance(rules, str | Path):
             book = open_rules(Path(rules))
-        settings = settings_for(book, identity=identity, digest_key=digest_key)
+        settings = settings_for(
+            book, identity=identity, digest_key=digest_key, former_keys=former_keys
+        )
         return cls(open_store(store), book, clock=clock, settings=settings, retry=retry)
 
     def __enter__(self) -> Self:
@@ -256,19 +281,45 @@ class Engine:
     # --- due work -----------------------------------------------------------------------------
 
     def run_due(self) -> Ran:
-        """Do what is due now: waits that are over, broadcasts, deliveries."""
-        now = self.clock.now()
-        decisions = [
-            told for folded in self.wake(now) for told in folded.told if isinstance(told, Decision)
-        ]
-        return Ran(decisions, self._dispatcher.dispatch_due())
+        """Do what is due now: waits that are over, broadcasts, requests, deliveries."""
+        told = [each for folded in self.wake(self.clock.now()) for each in folded.told]
+        requests = [each for each in told if isinstance(each, Request)]
+        ran = Ran(
+            [each for each in told if isinstance(each, Decision)],
+            self._dispatcher.dispatch_due(),
+            [*requests, *self._handlers.run_due()],
+        )
+        if self._scrubbing.is_due():
+            self.scrub()
+        return ran
 
     def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[Folded]:
-        """Wake entries and broadcasts due by ``until``, one transaction at a time; nothing is sent.
+        """Wake entries, broadcasts and requests due by ``until``, one transaction at a time.
+
+        Nothing is sent, and no handler of the host is called.
 
         Args:
-            scheduled: whether broadcasts whose time comes are among them.
+            scheduled: whether broadcasts whose time comes are among them, and requests that expire.
         """
+        while (request := self._next_request(until, expiring=scheduled)) is not None:
+            due = [at for at in (request.due_at, request.expires_at) if at is not None]
+            moment = min([*due, until])
+            yield from self._wake_entries(moment, scheduled=scheduled)
+            with self._working() as (session, done):
+                session.ledger.hold()
+                waiting = session.ledger.request(request.key)
+                if waiting is not None and waiting.outcome is RequestOutcome.HELD:
+                    now = max(moment, self.clock.now())
+                    done.append(self.pipeline.resume(session, waiting, now))
+            yield from done
+        yield from self._wake_entries(until, scheduled=scheduled)
+
+    def _next_request(self, until: datetime, *, expiring: bool) -> Request | None:
+        with self.store.session() as session:
+            due = session.ledger.due_requests(until, 1, expiring=until if expiring else None)
+        return due[0] if due else None
+
+    def _wake_entries(self, until: datetime, *, scheduled: bool) -> Iterator[Folded]:
         moment = self.clock.now()
         while True:
             with self._working() as (session, done):
@@ -343,7 +394,8 @@ class Engine:
     def _run_and_look_ahead(self) -> datetime | None:
         self.run_due()
         with self.store.session() as session:
-            return session.next_due()
+            due = [at for at in (session.next_due(), session.ledger.next_due()) if at is not None]
+        return min(due, default=None)
 
     # --- channels -----------------------------------------------------------------------------
 
@@ -359,6 +411,73 @@ class Engine:
             return function
 
         return register
+
+    # --- actions ------------------------------------------------------------------------------
+
+    def action(
+        self,
+        name: str,
+        *,
+        destructive: bool,
+        properties: type[BaseModel] | None = None,
+        events: Sequence[str] = (),
+        needs_user: bool = True,
+        undo: Handler | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> Callable[[Handler], Handler]:
+        """Register a function that carries out an action of your own, guarded like the built-in ones.
+
+        It is called after the commit, from `run_due`, at least once: again, later and later, until it
+        returns; with the same ``idempotency_key`` each time. A replay never calls it.
+
+        Args:
+            name: what the event is called that asks for it, exactly.
+            destructive: whether every guard has a say, or only that it is known and identified.
+            properties: a pydantic model; a message whose properties do not fit is refused.
+            events: the events' names, where they are others than ``name``.
+            undo: a function that takes it back, for `undo`.
+            timeout: a call that takes longer counts as failed, though it may still come to its end.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+
+        def register(function: Handler) -> Handler:
+            action = Action(
+                name,
+                tuple(events) or (name,),
+                needs_user=needs_user,
+                destructive=destructive,
+                fault_in=fault_finder(properties) if properties is not None else None,
+                handled=True,
+            )
+            settings = self.pipeline.settings
+            self.pipeline.settings = replace(
+                settings,
+                registry=settings.registry.with_action(action),
+                stances={
+                    **settings.stances,
+                    name: stance_on(name, self.pipeline.index.book.guards),
+                },
+            )
+            self._handlers.register(Registration(action, function, properties, undo, timeout))
+            return function
+
+        return register
+
+    def undo(self, request: int, *, by: str) -> Request:
+        """Take back what a handler of yours did, by the function registered as its ``undo``."""
+        return self._handlers.undo(request, by=by)
+
+    def scrub(self) -> bool:
+        """Take the bytes of those erased out of where the database leaves them (see the README).
+
+        It waits for nobody. `run_due` does it, too, after every erasure.
+
+        Returns:
+            Whether nothing is left; if not, others were in the way: call it again.
+        """
+        return self._scrubbing.scrub()
 
     # --- questions ----------------------------------------------------------------------------
 
@@ -392,11 +511,6 @@ class Engine:
         with self.store.session() as session:
             session.settle([settlement])
         self._waker.wake()
-
-    def requests(self, limit: int = 100) -> list[Request]:
-        """What semantic events asked for, and what became of it, newest first."""
-        with self.store.session() as session:
-            return session.requests(limit)
 
 
 def _fresh_id() -> str:

@@ -4,6 +4,7 @@
     ├── MessageRejectedError   a message cannot be accepted: code, field, what to send instead
     ├── RulesInvalidError      a rules folder has errors: every diagnostic of it
     ├── StoreError             the event store refuses: unknown address, newer schema
+    ├── RequestError           a request for an action that cannot be approved, cancelled, tried again
     ├── UnknownNameError       a rule, person or channel that nobody registered
     └── StreamError            a stream file that cannot be read at all
 
@@ -58,6 +59,21 @@ class UnknownNameError(WhereuponError):
         self.known = known
         there_are = f"; there are: {', '.join(known)}" if known else ""
         super().__init__(f"there is no {kind} called {name!r}{there_are}")
+
+
+class RequestError(WhereuponError):
+    """A request for an action is not to be had that way: by that person, or in that state.
+
+    Attributes:
+        code: stable and kebab-case, such as ``own-request``.
+        key: the request's number; 0 where it is about none.
+    """
+
+    def __init__(self, *, code: str, key: int, reason: str) -> None:
+        self.code = code
+        self.key = key
+        self.reason = reason
+        super().__init__(f"{code}: {reason}")
 
 
 class StreamError(WhereuponError):

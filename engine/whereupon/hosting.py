@@ -1,6 +1,7 @@
 """What the host decides when it opens an engine, and says with a message; and what a round tells it."""
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypedDict
@@ -8,10 +9,13 @@ from typing import TypedDict
 from whereupon.actions import stance_on
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatched
+from whereupon.errors import StoreError
 from whereupon.fold import Settings
 from whereupon.identity import IdentityPolicy
+from whereupon.ports import Session
 from whereupon.rules import Rulebook
 from whereupon.semantics import Registry
+from whereupon.state import Request
 
 
 class Options(TypedDict, total=False):
@@ -34,20 +38,60 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a round of due work did: what waits and broadcasts led to, and how dispatching went."""
+    """What a round of due work did.
+
+    Attributes:
+        decisions: what waits and broadcasts led to.
+        dispatched: how the deliveries went.
+        requests: what became of requests whose time had come, and of those handed to the host.
+    """
 
     decisions: list[Decision] = field(default_factory=list)
     dispatched: Dispatched = field(default_factory=Dispatched)
+    requests: list[Request] = field(default_factory=list)
 
 
 def settings_for(
-    book: Rulebook, *, identity: IdentityPolicy | None = None, digest_key: bytes = b""
+    book: Rulebook,
+    *,
+    identity: IdentityPolicy | None = None,
+    digest_key: bytes = b"",
+    former_keys: Sequence[bytes] = (),
 ) -> Settings:
     """The fold's settings under a rulebook's guard files."""
     registry = Registry()
+    named = {name for guard in book.guards for name in guard.actions}
+    names = {action.name for action in registry.actions} | named
     return Settings(
         identity=identity or IdentityPolicy(),
         registry=registry,
-        stances={action.name: stance_on(action, book.guards) for action in registry.actions},
+        stances={name: stance_on(name, book.guards) for name in names},
         digest_key=digest_key,
+        former_keys=tuple(former_keys),
     )
+
+
+_CHECK = "digest_check"
+
+
+def check_key(session: Session, settings: Settings) -> None:
+    """Refuse a key under which nothing in the store was hashed: the deleted would come back unknown.
+
+    A store without tombstones and without an audit log takes any key.
+    """
+    own, *former = map(_checked, (settings.digest_key, *settings.former_keys))
+    kept = session.ledger.mark(_CHECK)
+    if kept == own:
+        return
+    is_new = session.ledger.audit_head() is None and not session.has_tombstones()
+    if kept is not None and kept not in former and not is_new:
+        reason = (
+            "what is hashed in this store was hashed under another digest_key: give that one, "
+            "or give it as a former key where it was changed"
+        )
+        raise StoreError(code="other-key", reason=reason)
+    session.ledger.set_mark(_CHECK, own)
+
+
+def _checked(key: bytes) -> int:
+    return int.from_bytes(hmac.digest(key, b"whereupon", "sha256")[:7])

@@ -6,6 +6,7 @@ How a message is read from its wire form, and what is refused, is in `wire`.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -84,6 +85,16 @@ class Body:
         data, context = whole.get(self._key), whole.get("context")
         self._data = data if isinstance(data, dict) else {}
         self._context = context if isinstance(context, dict) else {}
+
+
+def erased_digest(message_id: str) -> str:
+    """32 hexadecimal digits: what stays known of an erased message's id, so that it never comes again."""
+    return blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def erased_name(message_id: str) -> str:
+    """What a record that stays is called, once the message that made it is erased."""
+    return f"erased-{erased_digest(message_id)}"
 
 
 def written_body(type_: MessageType, data: Mapping[str, JsonValue]) -> bytes:

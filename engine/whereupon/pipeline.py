@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from whereupon.audit import seal
 from whereupon.fold import (
     Folded,
     KeysExhausted,
@@ -15,14 +16,20 @@ from whereupon.fold import (
     Settings,
     audience_of,
     broadcast_chunk,
+    expire,
     fold,
+    plan_of,
+    resume,
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
-from whereupon.recalling import Recall, erases, erasing
-from whereupon.state import BroadcastRun, Person
+from whereupon.recalling import Recall, apart, taken_apart
+from whereupon.state import BroadcastRun, Changes, Person, Plan, Request
 from whereupon.wordings import Wordings
+
+UNSCRUBBED = "unscrubbed"
+"""The row of the audit log by which somebody was last erased, as the store remembers it (see `scrubbing`)."""
 
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
@@ -59,16 +66,16 @@ class Pipeline:
         return whole
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
-        """Messages that erase somebody, apart from the others.
+        """Messages that erase somebody, or may merge two, apart from the others.
 
-        What the others make is then stored, so that it is found wherever it is, and erased. They are
-        few; a batch without any is one part.
+        What the others make is then stored, so that it is found wherever it is, erased, and counted
+        in what a request would take away. They are few; a batch without any is one part.
         """
-        if not erasing(messages, self.settings):
+        if not taken_apart(messages, self.settings):
             return [messages]
         return [
             list(part)
-            for _, part in groupby(messages, lambda message: erases(message, self.settings))
+            for _, part in groupby(messages, lambda message: apart(message, self.settings))
         ]
 
     def _take_part(
@@ -81,6 +88,44 @@ class Pipeline:
             64 + 12 * len(messages) + 4 * len(loaded.active),
             lambda: fold(loaded, messages, self.index, self.settings, until=until),
         )
+
+    def resume(self, session: Session, request: Request, now: datetime) -> Folded:
+        """Judge a request that waits again, as things are now; one past its time is given up."""
+        if request.message is None:
+            return Folded()
+        if request.expires_at is not None and request.expires_at <= now:
+            nothing = Loaded(0, 0, has_tombstones=False)
+            return self._fold(
+                session,
+                nothing,
+                1,
+                lambda: expire(nothing, request, self.index, self.settings, now=now),
+            )
+        approvals = session.ledger.approvals(request.key)
+        loaded = self._recall(session).for_batch([request.message], None, now)
+        return self._fold(
+            session,
+            loaded,
+            64,
+            lambda: resume(loaded, request, approvals, self.index, self.settings, now=now),
+        )
+
+    def plan(self, session: Session, request: Request) -> Plan | None:
+        """What a waiting request would take away now."""
+        if request.message is None:
+            return None
+        loaded = self._recall(session).for_batch([request.message], None)
+        return plan_of(loaded, request, self.index, self.settings)
+
+    def write(self, session: Session, changes: Changes) -> None:
+        """Write changes, what they record for the audit log sealed into its chain."""
+        if changes.records:
+            changes.audit, changes.audit_head = seal(
+                session.ledger.audit_head(), changes.records, self.settings.digest_key
+            )
+        session.flush(changes)
+        if changes.forgotten and changes.audit_head is not None:
+            session.ledger.set_mark(UNSCRUBBED, changes.audit_head.sequence)
 
     def send(self, session: Session, run: BroadcastRun) -> Folded:
         """Let the next chunk of a broadcast's audience in."""
@@ -117,7 +162,7 @@ class Pipeline:
         wordings = folded.changes.wordings
         for digest in wordings.keys() & self._written:
             del wordings[digest]
-        session.flush(folded.changes)
+        self.write(session, folded.changes)
         return folded
 
     def committed(self, folded: Folded) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from whereupon.ledger import Ledger
 from whereupon.state import (
     BroadcastRun,
     Changes,
@@ -20,7 +21,6 @@ from whereupon.state import (
     PastEntry,
     PastEvent,
     Person,
-    Request,
     Skips,
     StoredMessage,
     Tombstone,
@@ -78,6 +78,11 @@ class Session(Protocol):
 
     All reads take many keys at once: a batch costs a fixed number of rounds, however large it is.
     """
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is kept for the guarded registry."""
+        ...
 
     def allocate(self, count: int) -> int:
         """Reserve ``count`` keys that no one gets again; returns the first."""
@@ -189,10 +194,6 @@ class Session(Protocol):
         """Deliveries in these states, newest first."""
         ...
 
-    def requests(self, limit: int) -> list[Request]:
-        """Requests, newest first."""
-        ...
-
     def trim_skips(self, before: datetime) -> int:
         """Drop the skips decided before this instant (their retention is their own); how many."""
         ...
@@ -211,6 +212,13 @@ class Store(Protocol):
         Args:
             connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is then used
                 and neither committed nor rolled back here.
+        """
+        ...
+
+    def scrub(self) -> bool:
+        """Take the bytes of what was erased out of where a database leaves them.
+
+        Waits for nobody. Returns whether nothing is left; if not, others were in the way.
         """
         ...
 

@@ -11,6 +11,7 @@ from whereupon.matching import RuleIndex, Watch
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
+from whereupon.standing import asks_for_something, lifts_something, standing_for
 from whereupon.state import Claim, Entry, IdKind, Person
 from whereupon.times import LAST_INSTANT, earlier
 from whereupon.wordings import Wordings
@@ -99,8 +100,14 @@ class Recall:
         self._settings = settings
         self._wordings = wordings
 
-    def for_batch(self, messages: Sequence[Message], until: datetime | None) -> Loaded:
-        """All that folding the messages, and waking what is due by ``until``, may ask for."""
+    def for_batch(
+        self, messages: Sequence[Message], until: datetime | None, now: datetime | None = None
+    ) -> Loaded:
+        """All that folding the messages, and waking what is due by ``until``, may ask for.
+
+        Args:
+            now: when what the messages ask for is judged, if not as they arrive.
+        """
         loaded = Loaded(0, 0)
         touched = Touched()
         survey = Survey(messages, self._index)
@@ -109,6 +116,10 @@ class Recall:
             self._load_identifiers(loaded, survey, messages)
             self._load_claims(loaded, touched, survey, messages)
             self._load_tombstones(loaded, survey)
+            if survey.aliases or asks_for_something(survey.names, self._settings):
+                loaded.standing = standing_for(
+                    self._session.ledger, self._settings, loaded, messages, now
+                )
         due = self._session.due_entries(until, DUE_LIMIT) if until is not None else []
         touched.person_keys.update(loaded.users.values())
         touched.person_keys.update(entry.person_key for entry in due)
@@ -199,12 +210,16 @@ class Recall:
         loaded.has_tombstones = self._session.has_tombstones()
         if not loaded.has_tombstones:
             return
-        digest = self._settings.digest
+        digests_of = self._settings.digests
         named = [(IdKind.USER, user_id) for user_id in survey.user_ids()]
         named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in survey.anonymous_ids()]
         named += [(known.kind, known.value) for known in loaded.identifiers_of]
-        digests = {digest(kind, value) for kind, value in named}
-        loaded.tombstones = {stone.digest: stone for stone in self._session.tombstones(digests)}
+        named += [(IdKind.USER, previous_id) for _, previous_id in survey.aliases]
+        digests = {digest for kind, value in named for digest in digests_of(kind, value)}
+        loaded.tombstones = self._session.tombstones(digests)
+        if lifts_something(survey.names, self._settings):
+            names = {stone.laid_for for stone in loaded.tombstones}
+            loaded.tombstones += self._session.ledger.tombstones_laid_for(names)
 
     def _plan(
         self, loaded: Loaded, touched: Touched, survey: Survey, until: datetime | None
@@ -313,6 +328,19 @@ def erasing(messages: Sequence[Message], settings: Settings) -> bool:
     return not names.isdisjoint(settings.registry.erasing) and any(
         erases(message, settings) for message in messages
     )
+
+
+def taken_apart(messages: Sequence[Message], settings: Settings) -> bool:
+    """Whether any of the messages is to be taken apart from the others."""
+    aliased = MessageType.ALIAS in {message.type for message in messages}
+    return aliased or erasing(messages, settings)
+
+
+def apart(message: Message, settings: Settings) -> str:
+    """What sets a message apart, if anything: that it may merge two persons, or erases one."""
+    if message.type is MessageType.ALIAS:
+        return "merging"
+    return "erasing" if erases(message, settings) else ""
 
 
 def erases(message: Message, settings: Settings) -> bool:

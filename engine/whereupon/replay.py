@@ -110,7 +110,16 @@ class Replay:
         self._batch: list[Message] = []
         self._next_run: datetime | None = None
         self._any_may_start = _steps_start_broadcasts(engine.pipeline.index)
+        self._guarded = engine.pipeline.settings.registry.guarded
         self._look_for_runs()
+
+    def intervene(self, at: datetime, act: Callable[[Engine], Iterable[Record]]) -> None:
+        """Let somebody decide something at an instant, between the messages; what that led to is told."""
+        self._take_batch()
+        self._pass_time(at)
+        for record in act(self._engine):
+            self._told(record)
+        self._wake(at)
 
     def feed(self, arrivals: Iterable[Message | BadLine]) -> None:
         """Take arrivals, in their order."""
@@ -190,8 +199,9 @@ class Replay:
 
     def _look_for_runs(self) -> None:
         with self._engine.store.session() as session:
-            waiting = session.waiting_runs()
-        self._next_run = waiting[0].due_at if waiting else None
+            waiting, request = session.waiting_runs(), session.ledger.next_due()
+        due = [run.due_at for run in waiting[:1]] + ([] if request is None else [request])
+        self._next_run = min(due, default=None)
 
     def _report(self, folded: Folded) -> None:
         self.summary.accepted += folded.accepted

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from whereupon.conditions import ALWAYS, Condition
 from whereupon.messages import MessageType
 from whereupon.templates import Content
+from whereupon.times import ZERO, format_duration
 
 DEFAULT_MAX_AGE = timedelta(hours=72)
 
@@ -254,15 +255,92 @@ class Consent(StrEnum):
     REFUSE = "refuse"
 
 
+class Scope(StrEnum):
+    """What a limit counts together: all that the guard file guards, one action, one class of sender."""
+
+    TOTAL = "total"
+    ACTION = "action"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many requests may run in a window that ends now; of ``most`` and ``share`` one is given.
+
+    Attributes:
+        guard: the id of the guard file, whose breaker opens past it.
+        actions: the actions that count together.
+        share: of all people that are known, in percent; one at least.
+    """
+
+    guard: str
+    actions: tuple[str, ...]
+    per: timedelta
+    most: int | None = None
+    share: float | None = None
+    scope: Scope = Scope.TOTAL
+
+    def allowed(self, people: int) -> int:
+        """How many that is, of so many people."""
+        if self.most is not None:
+            return self.most
+        return max(1, int(people * (self.share or 0) / 100))
+
+    @property
+    def text(self) -> str:
+        """In words, as ``50 in 1h`` or ``1% in 1d by source``."""
+        amount = f"{self.share:g}%" if self.most is None else str(self.most)
+        scope = "" if self.scope is Scope.TOTAL else f" by {self.scope}"
+        return f"{amount} in {format_duration(self.per)}{scope}"
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """How many must agree, and who may: None for anybody; the requester never may."""
+
+    needed: int = 0
+    by: tuple[str, ...] | None = None
+
+
+NO_APPROVALS = Approvals()
+
+
+class Aftermath(StrEnum):
+    """What a deletion does to messages of the deleted that come afterwards."""
+
+    LATE = "late"
+    """What happened before it is ignored; what happens after makes a new, empty person."""
+    IGNORE = "ignore"
+    """All are ignored, until the person is unsuppressed."""
+
+
+DEFAULT_EXPIRY = timedelta(days=30)
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard file: for which actions, what each class of sender (`Source` value) may ask."""
+    """A guard file: for which actions, what must hold before they run (design §8).
+
+    Attributes:
+        sources: what each class of sender (`Source` value) may ask.
+        enabled: whether the actions run at all here.
+        protect: nobody of whom one of these holds is touched.
+        cool_off: how long a request waits, and can be cancelled.
+        expires_after: how long a held request waits for people before it is given up.
+    """
 
     id: str
     description: str
     actions: tuple[str, ...]
     sources: Mapping[str, Consent]
     stale_after: timedelta = DEFAULT_MAX_AGE
+    enabled: bool = True
+    protect: tuple[Condition, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    approvals: Approvals = NO_APPROVALS
+    cool_off: timedelta = ZERO
+    expires_after: timedelta = DEFAULT_EXPIRY
+    tombstone: Aftermath = Aftermath.LATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,13 @@ only reported.
 """
 
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
+
+from pydantic import JsonValue
 
 
 class ActionName(StrEnum):
@@ -35,7 +38,10 @@ class Action:
         events: the semantic event names, exactly; none for what another call asks for (alias).
         needs_user: the message itself must carry the user id that it acts on.
         needs: what must be there, as paths below the message: ``properties.objectId``.
-        destructive: whether something is lost, so that source and liveness are guarded too.
+        destructive: whether something is lost, so that every guard has a say.
+        fault_in: what is wrong with a message's properties, in words that quote none of them; empty
+            when nothing is.
+        handled: whether the host carries it out, by a function of its own.
     """
 
     name: str
@@ -43,9 +49,23 @@ class Action:
     needs_user: bool = True
     needs: tuple[tuple[str, ...], ...] = ()
     destructive: bool = True
+    fault_in: Callable[[Mapping[str, JsonValue]], str] | None = None
+    handled: bool = False
 
 
 _TOKEN = ("context", "device", "token")
+
+DELIVERY_METRICS = frozenset(
+    {"delivered", "opened", "clicked", "converted", "bounced", "dropped", "deferred", "spammed"}
+)
+
+
+def _metric_fault(properties: Mapping[str, JsonValue]) -> str:
+    metric = properties.get("metric")
+    if metric is None or metric == "" or (isinstance(metric, str) and metric in DELIVERY_METRICS):
+        return ""
+    return f"properties.metric is one of {', '.join(sorted(DELIVERY_METRICS))}"
+
 
 BUILT_IN = (
     Action(ActionName.DELETE_PERSON, ("Delete Person", "User Deleted")),
@@ -75,6 +95,7 @@ BUILT_IN = (
         needs_user=False,
         needs=(("properties", "deliveryId"), ("properties", "metric")),
         destructive=False,
+        fault_in=_metric_fault,
     ),
     Action(
         ActionName.REPORT_CONTENT,
@@ -89,15 +110,14 @@ BUILT_IN = (
 ERASING = frozenset({ActionName.DELETE_PERSON, ActionName.SUPPRESS_PERSON})
 """The actions that leave nothing of a person."""
 
-DELIVERY_METRICS = frozenset(
-    {"delivered", "opened", "clicked", "converted", "bounced", "dropped", "deferred", "spammed"}
-)
+LIFTING = ActionName.UNSUPPRESS_PERSON
+"""The action that lifts tombstones; they do not silence it, nor those that lay them."""
 
 
 class Registry:
     """Which event name asks for which action. A value: adding gives another registry."""
 
-    __slots__ = ("_by_event", "_folded", "actions", "erasing", "near_miss")
+    __slots__ = ("_by_event", "_by_name", "_folded", "actions", "erasing", "guarded", "near_miss")
 
     def __init__(self, actions: tuple[Action, ...] = BUILT_IN) -> None:
         self.actions = actions
@@ -105,7 +125,11 @@ class Registry:
         self.erasing = frozenset(
             event for event, action in self._by_event.items() if action.name in ERASING
         )
-        self._folded = {_fold(event): event for event in self._by_event}
+        self._by_name = {action.name: action for action in actions}
+        self.guarded = frozenset(
+            event for event, action in self._by_event.items() if action.destructive
+        )
+        self._folded = {folded(event): event for event in self._by_event}
         self.near_miss = lru_cache(maxsize=4096)(self._near_miss)  # names repeat
 
     def action_for(self, event: str) -> Action | None:
@@ -114,16 +138,32 @@ class Registry:
 
     def named(self, name: str) -> Action:
         """The action of that name; raises KeyError."""
-        return {action.name: action for action in self.actions}[name]
+        return self._by_name[name]
+
+    def asked_for(self, name: str, event: str) -> Action:
+        """The action of that name; one of the host's that is not registered here is known by its name."""
+        known = self._by_name.get(name)
+        if known is not None:
+            return known
+        return Action(name, (event,), needs_user=False, handled=True)
+
+    def with_action(self, action: Action) -> "Registry":
+        """A registry with one more; raises ValueError when its name or an event's is taken."""
+        taken = {name for each in self.actions for name in (each.name, *each.events)}
+        for name in (action.name, *action.events):
+            if name in taken:
+                message = f"there is an action {name!r} already"
+                raise ValueError(message)
+        return Registry((*self.actions, action))
 
     def _near_miss(self, event: str) -> str | None:
         """The semantic name that an ordinary event's name nearly is, if any."""
         if event in self._by_event:
             return None
-        folded = _fold(event)
-        if exact := self._folded.get(folded):
+        flat = folded(event)
+        if exact := self._folded.get(flat):
             return exact
-        close = get_close_matches(folded, self._folded, n=1, cutoff=0.9)
+        close = get_close_matches(flat, self._folded, n=1, cutoff=0.9)
         return self._folded[close[0]] if close else None
 
 
@@ -131,7 +171,7 @@ class Registry:
 _LOOK_ALIKES = str.maketrans("аеорсухіјѕԁɡνтпԛѡ", "aeopcyxijsdgvtnqw")
 
 
-def _fold(name: str) -> str:
+def folded(name: str) -> str:
     """Case, spaces, punctuation, accents and look-alike letters aside."""
     flat = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
     return "".join(letter for letter in flat if letter.isalnum())

@@ -253,11 +253,47 @@ class Skips:
 
 
 class RequestOutcome(StrEnum):
-    """What became of a request."""
+    """Where a request is.
+
+    ``held`` waits for somebody or for a time, ``approved`` for the host's handler; the others are the
+    end, but ``failed``, which can be tried again.
+    """
 
     RAN = "ran"
     HELD = "held"
     REFUSED = "refused"
+    APPROVED = "approved"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still come to run by itself."""
+        return self in {RequestOutcome.HELD, RequestOutcome.APPROVED}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request would take away: how many rows of each table.
+
+    Attributes:
+        digest: names the action, whom and what it is about, and the counts; approvals are for it.
+    """
+
+    digest: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody agrees to a request as it was planned then."""
+
+    request: int
+    actor: str
+    plan: str
+    approved_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +304,14 @@ class Request:
         person: the user id that the message carried, if any.
         reason: the guard that held or refused it; None when it ran.
         detail: what the guard saw, where a reason alone does not say it.
+        key: the store's number of it; people name it by that.
+        asked_at: when it came in; cool-off and expiry count from here.
+        requester: who asked for the person; None when they asked themselves.
+        due_at: when it is looked at again by itself; None while it waits for somebody.
+        expires_at: when it is given up; None when it has ended.
+        plan: what it would take away, while it waits; what it took, when it ran.
+        message: what was asked, to be judged again; None when the request has ended.
+        attempts: how often the host's handler was called.
     """
 
     message_id: str
@@ -280,6 +324,70 @@ class Request:
     decided_at: datetime
     source: Source
     detail: str | None = None
+    key: int = 0
+    asked_at: datetime | None = None
+    requester: str | None = None
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    plan: Plan | None = None
+    message: Message | None = None
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """What stands open once a guard file's limit was passed, until a person closes it.
+
+    Attributes:
+        guard: the guard file's id.
+        limit: the limit that was passed, in words.
+        closed_at: None while it is open; what ran before that counts no more.
+    """
+
+    guard: str
+    limit: str
+    opened_at: datetime
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds what follows."""
+        return self.closed_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One thing to be written into the audit log: a canonical JSON object, without personal data."""
+
+    at: datetime
+    request: int
+    facts: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A record in its place of the chain.
+
+    Attributes:
+        sequence: counts up from 1, without gaps.
+        previous, hash: hexadecimal; see `whereupon.audit`.
+        record: the record as JSON text, exactly as it was hashed.
+    """
+
+    sequence: int
+    previous: str
+    record: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Where the chain ends; `seal` keeps anybody without the host's key from moving it."""
+
+    sequence: int
+    hash: str
+    seal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,11 +427,18 @@ class Tombstone:
     Attributes:
         digest: keyed hash of the identifier; the identifier itself is gone.
         reason: ``deleted`` or ``suppressed``.
+        laid_for: keyed hash of the user id in whose name it was laid, and which lifts it.
     """
 
     digest: bytes
     until: datetime | None
     reason: str
+    laid_for: bytes = b""
+
+    @property
+    def place(self) -> tuple[bytes, bytes]:
+        """Of one identifier there may be several: it may have been two people's device."""
+        return self.digest, self.laid_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +496,8 @@ class Changes:
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
         forgotten: keys of persons, and of anonymous ids that only they claimed, to erase with all that
             is theirs before anything is written.
+        records: what happened that the audit log keeps; `audit` is them in the chain.
+        erased_ids: ids of messages of which nothing is kept but that they were seen.
     """
 
     messages: list[StoredMessage] = field(default_factory=list)
@@ -395,11 +512,17 @@ class Changes:
     entries: dict[int, Entry] = field(default_factory=dict)
     new_entries: set[int] = field(default_factory=set)
     deliveries: list[Delivery] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
+    requests: dict[int, Request] = field(default_factory=dict)
+    approvals: list[Approval] = field(default_factory=list)
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    records: list[AuditRecord] = field(default_factory=list)
+    audit: list[AuditRow] = field(default_factory=list)
+    audit_head: AuditHead | None = None
+    erased_ids: list[str] = field(default_factory=list)
     devices: dict[str, Device | None] = field(default_factory=dict)
     things: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
     relationships: dict[Relationship, bool] = field(default_factory=dict)
-    tombstones: dict[bytes, Tombstone | None] = field(default_factory=dict)
+    tombstones: dict[tuple[bytes, bytes], Tombstone] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)

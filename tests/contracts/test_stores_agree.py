@@ -171,7 +171,7 @@ def base_changes(draw: st.DrawFn, first: int) -> Changes:
     users = [Identifier(IdKind.USER, f"user-{draw(small)}", key) for key in known]
     waiting = [Identifier(IdKind.ANONYMOUS, f"anon-{key}", key) for key in ANONYMOUS]
     runs = draw(st.lists(broadcast_runs(), max_size=2))
-    stones = {d: draw(st.none() | tombstones(d)) for d in draw(st.sets(st.sampled_from(DIGESTS)))}
+    stones = [draw(tombstones(d)) for d in draw(st.sets(st.sampled_from(DIGESTS)))]
     asked = draw(st.lists(requests(), max_size=2))
     return Changes(
         identifiers=users + waiting[: draw(small)],
@@ -180,8 +180,8 @@ def base_changes(draw: st.DrawFn, first: int) -> Changes:
         dropped_claims=draw(st.sets(st.tuples(st.sampled_from(ANONYMOUS), instants), max_size=1)),
         merges=[merge] if draw(small) == 0 else [],
         forgotten=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
-        requests=asked,
-        tombstones=stones,
+        requests={request.key: request for request in asked},
+        tombstones={stone.place: stone for stone in stones},
         runs={(run.rule, run.occasion): run for run in runs},
         wordings={"d1": ("socks", str(first).encode())},
     )
@@ -204,7 +204,7 @@ def broadcast_runs(draw: st.DrawFn) -> BroadcastRun:
 @st.composite
 def tombstones(draw: st.DrawFn, digest: bytes) -> Tombstone:
     """A tombstone, for ever or until an instant."""
-    return Tombstone(digest, draw(st.none() | instants), "deleted")
+    return Tombstone(digest, draw(st.none() | instants), "deleted", draw(st.sampled_from(DIGESTS)))
 
 
 @st.composite
@@ -212,8 +212,21 @@ def requests(draw: st.DrawFn) -> Request:
     """A request of somebody's."""
     number, outcome = draw(small), draw(st.sampled_from(RequestOutcome))
     who = f"user-{draw(small)}"
-    source = Source.CLIENT
-    return Request(f"r-{number}", "delete", "Delete Person", who, outcome, None, NOON, NOON, source)
+    due_at, expires_at = draw(st.none() | instants), draw(st.none() | instants)
+    return Request(
+        f"r-{number}",
+        "delete",
+        "Delete Person",
+        who,
+        outcome,
+        None,
+        NOON,
+        NOON,
+        Source.CLIENT,
+        key=number,
+        due_at=due_at,
+        expires_at=expires_at,
+    )
 
 
 def perform(store: Store, story: list[Happening]) -> list[object]:
@@ -256,7 +269,12 @@ def ordered_answers(session: Session) -> list[object]:
         session.wording("d1"),
         [session.decided(key, rule, 3) for key in PERSONS for rule in RULES],
         session.deliveries([DeliveryState.PENDING, DeliveryState.SENT], 9),
-        session.requests(4),
+        session.ledger.requests(tuple(RequestOutcome), 4),
+        [session.ledger.request(number) for number in range(6)],
+        session.ledger.due_requests(NOON, 9, expiring=NOON),
+        session.ledger.next_due(),
+        session.ledger.ran_since(["delete"], "", FIRST),
+        [session.ledger.holdings(key) for key in PERSONS],
         session.counts(),
     ]
 
@@ -272,6 +290,8 @@ def unordered_answers(session: Session) -> list[object]:
         session.past_entries(RULES, PERSONS),
         session.active_entries(PERSONS),
         session.tombstones(DIGESTS),
+        session.ledger.tombstones_laid_for(DIGESTS[:1]),
+        session.ledger.open_requests_of(users),
         [session.trim_skips(NOON), session.trim_skips(LAST), session.allocate(3)],
         session.owned_messages([0], FIRST),
     ]

@@ -1,12 +1,13 @@
 """The guards before an action, in their order, and what each action does when they all agree."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, HOUR, World, after, campaign, guard, message, world
+from tests.unit.worlds import DAY, HOUR, NOON, World, after, campaign, guard, message, world
 
-from whereupon.actions import DEFAULT_STANCE, Refusal, Stance, judge, stance_on
+from whereupon.actions import DEFAULT_STANCE, Refusal, Seen, Stance, judge, stance_on
 from whereupon.engine import Engine
 from whereupon.fold import Settings
 from whereupon.identity import IdentityPolicy
@@ -33,19 +34,27 @@ def shop() -> World:
 
 
 def test_the_guards_object_in_their_order() -> None:
-    """Properties, identity, source, liveness: the first that objects decides."""
+    """Properties, identity, source, liveness and so on: the first that objects decides."""
     refuse = Stance({Source.SERVER: Consent.REFUSE})
+    seen = Seen(asked_at=NOON, now=NOON)
     bad = message("m", name="Delete Device", anonymous="anon-1", origin=Origin.IMPORT)
-    assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.INVALID
-    bad = bad._replace(body=b'{"context":{"device":{"token":"t"}}}')
-    assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.NOT_IDENTIFIED
+    assert judge(bad, DELETE_DEVICE, replace(refuse, enabled=False), seen).reason == "disabled"
+    assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.INVALID
+    bad = bad._replace(body=b'{"context": {"device": {"token": "t"}}}')
+    assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.NOT_IDENTIFIED
     bad = bad._replace(user_id="ada")
-    assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.SOURCE
-    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE).reason is Refusal.NOT_LIVE
+    gone = replace(seen, silenced_by="deleted", is_theirs=False)
+    assert judge(bad, DELETE_DEVICE, refuse, gone).reason == "deleted"
+    theirs = replace(seen, is_theirs=False)
+    assert judge(bad, DELETE_DEVICE, refuse, theirs).reason is Refusal.NOT_THEIRS
+    assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.SOURCE
+    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE, seen).reason is Refusal.NOT_LIVE
     bad = bad._replace(origin=Origin.LIVE, timestamp=after(-73 * HOUR))
-    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE).reason is Refusal.STALE
+    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE, seen).reason is Refusal.STALE
     good = bad._replace(timestamp=after(-72 * HOUR))
-    assert judge(good, DELETE_DEVICE, DEFAULT_STANCE).outcome is RequestOutcome.RAN
+    ended = replace(seen, is_open=False)
+    assert judge(good, DELETE_DEVICE, DEFAULT_STANCE, ended).reason is Refusal.ENDED
+    assert judge(good, DELETE_DEVICE, DEFAULT_STANCE, seen).outcome is RequestOutcome.RAN
 
 
 @pytest.mark.parametrize(
@@ -99,7 +108,7 @@ def test_a_client_is_held_and_a_server_runs() -> None:
     made.track("Delete Person", "ada", source="server")
     assert made.person("ada") is None
     assert made.requests() == [
-        ("Delete Person", "held", "source"),
+        ("Delete Person", "cancelled", "person-erased"),
         ("Delete Person", "ran", None),
     ]
 
@@ -131,7 +140,7 @@ def guards(*stances: tuple[str, dict[str, Consent], int]) -> list[Guard]:
 def test_of_several_guard_files_the_strictest_word_counts() -> None:
     """For each sender by itself, and the shortest time."""
     stance = stance_on(
-        DELETE,
+        DELETE.name,
         guards(
             ("a", {Source.CLIENT: Consent.RUN, Source.SERVER: Consent.HOLD}, 48),
             ("b", {Source.CLIENT: Consent.REFUSE}, 24),
@@ -139,14 +148,16 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
         ),
     )
     assert stance == Stance(
-        {Source.SERVER: Consent.HOLD, Source.CLIENT: Consent.REFUSE}, timedelta(hours=24)
+        {Source.SERVER: Consent.HOLD, Source.CLIENT: Consent.REFUSE},
+        timedelta(hours=24),
+        guards=("a", "b", "c"),
     )
 
 
 def test_a_guard_file_about_something_else_says_nothing() -> None:
     """What no file speaks of keeps the defaults."""
     files = guards(("a", {Source.SERVER: Consent.REFUSE}, 1))
-    assert stance_on(DELETE_DEVICE, files) == DEFAULT_STANCE
+    assert stance_on(DELETE_DEVICE.name, files) == DEFAULT_STANCE
 
 
 def test_an_import_deletes_nothing() -> None:
@@ -341,7 +352,7 @@ def test_a_suppression_of_two_people_on_a_device_outlasts_a_deletion() -> None:
     made.track("Suppress Person", "ben", at=21)
     made.track("Delete Person", "ada", at=22)
     made.track("purchase", anonymous="anon-1", at=23, message_id="late")
-    assert made.messages()["late"].body == b""
+    assert "late" not in made.messages()
 
 
 # --- devices, objects, reports ----------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from whereupon.errors import StoreError
+from whereupon.messages import erased_name
 from whereupon.ports import Store
 from whereupon.state import Changes, Device, Merge, Relationship, Report, Thing
 from whereupon.stores import MemoryStore, open_store
@@ -283,11 +284,12 @@ def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
     sqlite.close()
     kept = memory.shelves
     assert kept.things == {("1", "acme"): acme}
-    assert kept.reports == {"m-7": replace(report, person=None)}
+    nameless = erased_name("m-7")
+    assert kept.reports == {nameless: replace(report, message_id=nameless, person=None)}
     assert (kept.devices, kept.relationships.get(BOB)) == ({}, {})
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         tables = ("thing", "report", "device", "relationship")
         left = [connection.execute(f"SELECT * FROM whereupon_{t}").fetchall() for t in tables]  # noqa: S608 - our own names
     at = as_micros(NOON)
-    things, reports = [("1", "acme", '{"seats":3}', at)], [("m-7", "delivery", "i-1", "opened")]
+    things, reports = [("1", "acme", '{"seats":3}', at)], [(nameless, "delivery", "i-1", "opened")]
     assert left == [things, [(*reports[0], None, at)], [], []]

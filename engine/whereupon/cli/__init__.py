@@ -8,6 +8,7 @@ import typer
 
 from whereupon.cli.asking import deliveries_command, explain_command, retry_command
 from whereupon.cli.checking import lint_command, schema_command
+from whereupon.cli.guarding import audit_app, erase_command, requests_app, scrub_command
 from whereupon.cli.importing import import_command
 from whereupon.cli.replaying import replay_command
 from whereupon.cli.testing import run_tests_command
@@ -21,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 _RULES, _STREAMS, _STORE = "Rules", "Streams of messages", "A store"
+_DELETIONS = "Deletions"
 app.command("replay", rich_help_panel=_STREAMS)(replay_command)
 app.command("import", rich_help_panel=_STREAMS)(import_command)
 app.command("lint", rich_help_panel=_RULES)(lint_command)
@@ -29,6 +31,10 @@ app.command("schema", rich_help_panel=_RULES)(schema_command)
 app.command("explain", rich_help_panel=_STORE)(explain_command)
 app.command("deliveries", rich_help_panel=_STORE)(deliveries_command)
 app.command("retry", rich_help_panel=_STORE)(retry_command)
+app.command("erase", rich_help_panel=_DELETIONS)(erase_command)
+app.add_typer(requests_app, name="requests", rich_help_panel=_DELETIONS)
+app.add_typer(audit_app, name="audit", rich_help_panel=_DELETIONS)
+app.command("scrub", rich_help_panel=_DELETIONS)(scrub_command)
 
 
 @app.callback()

@@ -3,23 +3,41 @@
     fold(loaded, messages, index, settings) -> Folded
 
 Modules, from below: `given` (what goes in and comes out), `working` (the state of one batch while it is folded), `people` (identify, claim,
-merge, erase), `entering` (decide, enter, run steps), `enacting` (semantic events), `folding` (the way
+merge, erase), `tombs` (who is silenced), `entering` (decide, enter, run steps), `requesting` (the guards' verdicts,
+and requests that wait), `enacting` (what semantic events do), `folding` (the way
 of one message), `sending` (broadcasts). The same input gives the same output on every machine; the caller loads everything
 that it may need and writes everything that it made.
 """
 
+from whereupon.fold.enacting import expire, plan_of, resume
 from whereupon.fold.folding import fold
-from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings, Told, Warned
+from whereupon.fold.given import (
+    Folded,
+    Holdings,
+    KeysExhausted,
+    Loaded,
+    Settings,
+    Standing,
+    Told,
+    Warned,
+)
+from whereupon.fold.requesting import recorded
 from whereupon.fold.sending import audience_of, broadcast_chunk
 
 __all__ = [
     "Folded",
+    "Holdings",
     "KeysExhausted",
     "Loaded",
     "Settings",
+    "Standing",
     "Told",
     "Warned",
     "audience_of",
     "broadcast_chunk",
+    "expire",
     "fold",
+    "plan_of",
+    "recorded",
+    "resume",
 ]

@@ -4,119 +4,173 @@ A semantic message is consumed: only its id is remembered, no rule sees it, and 
 it up again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from pydantic import JsonValue
-
-from whereupon.actions import DEFAULT_STANCE, Refusal, Verdict, judge
-from whereupon.fold.people import bury, forget, merge, person_for, silenced, unbury
+from whereupon.actions import Refusal
+from whereupon.fold.given import Folded, Loaded, Settings
+from whereupon.fold.people import forget, merge, person_for
+from whereupon.fold.requesting import (
+    ask,
+    decide,
+    device_of,
+    keep,
+    nameless,
+    planned,
+    record,
+)
+from whereupon.fold.tombs import DELETED, SUPPRESSED, bury, unbury
 from whereupon.fold.working import Working
-from whereupon.messages import Message
-from whereupon.semantics import DELIVERY_METRICS, ERASING, Action, ActionName
+from whereupon.matching import RuleIndex
+from whereupon.messages import Message, MessageType
+from whereupon.rules import Aftermath
+from whereupon.semantics import ERASING, Action, ActionName
 from whereupon.state import (
+    Approval,
     Device,
     IdKind,
     Person,
+    Plan,
     Relationship,
     Report,
     Request,
     RequestOutcome,
 )
 
-DELETED = "deleted"
-SUPPRESSED = "suppressed"
-
-
-_HEARD_ANYWAY = ERASING | {ActionName.UNSUPPRESS_PERSON}
-"""Actions that do not mind a tombstone: they lay it, or lift it."""
-
 
 def enact(work: Working, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
-    work.record_husk(message)
-    verdict = verdict_on(work, message, action)
-    if verdict.outcome is RequestOutcome.RAN:
-        _EFFECTS[action.name](work, message)
+    request = ask(work, message, action)
+    if request.outcome is not RequestOutcome.RAN or action.handled:
+        work.record_husk(message)
+        return
+    if action.name in ERASING:
+        work.changes.erased_ids.append(message.message_id)
+    else:
+        work.record_husk(message)
+    _EFFECTS[action.name](work, message, message.timestamp)
 
 
-def verdict_on(work: Working, message: Message, action: Action) -> Verdict:
-    """What the guards say, recorded as a request."""
-    stance = work.settings.stances.get(action.name, DEFAULT_STANCE)
-    verdict = judge(message, action, stance)
-    if verdict.outcome is RequestOutcome.RAN and action.name not in _HEARD_ANYWAY:
-        stone = silenced(work, message)
-        verdict = Verdict(RequestOutcome.REFUSED, stone.reason) if stone else verdict
-    if verdict.outcome is RequestOutcome.RAN and not _metric_is_known(message, action):
-        verdict = Verdict(
-            RequestOutcome.REFUSED,
-            Refusal.INVALID,
-            f"properties.metric is one of {', '.join(sorted(DELIVERY_METRICS))}",
-        )
-    request = Request(
-        message_id=message.message_id,
-        action=action.name,
-        event=message.name or message.type,
-        person=message.user_id,
-        outcome=verdict.outcome,
-        reason=verdict.reason,
-        timestamp=message.timestamp,
-        decided_at=message.received_at,
-        source=message.source,
-        detail=verdict.detail,
+def resume(
+    loaded: Loaded,
+    request: Request,
+    approvals: Sequence[Approval],
+    index: RuleIndex,
+    settings: Settings,
+    *,
+    now: datetime,
+) -> Folded:
+    """Judge a held request again, and carry it out if every guard agrees now.
+
+    Args:
+        loaded: what its message touches.
+        approvals: all that were given to it, whatever they were for.
+    """
+    work = Working(loaded, index, settings)
+    decided = decide(work, request, approvals, now)
+    message = request.message
+    if decided.outcome is RequestOutcome.RAN and message is not None:
+        if request.action in ERASING:
+            work.changes.erased_ids.append(message.message_id)
+        if message.type is MessageType.ALIAS:
+            _merge_again(work, message)
+        else:
+            _EFFECTS[request.action](work, message, now)  # of the host's none is ever `ran` here
+    return work.close()
+
+
+def plan_of(loaded: Loaded, request: Request, index: RuleIndex, settings: Settings) -> Plan | None:
+    """What a waiting request would take away now; None when it has ended."""
+    return planned(Working(loaded, index, settings), request)
+
+
+def expire(
+    loaded: Loaded, request: Request, index: RuleIndex, settings: Settings, *, now: datetime
+) -> Folded:
+    """Give up a request that waited too long for people."""
+    work = Working(loaded, index, settings)
+    end(work, request, RequestOutcome.EXPIRED, Refusal.EXPIRED, now)
+    return work.close()
+
+
+def end(
+    work: Working, request: Request, outcome: RequestOutcome, reason: str, now: datetime
+) -> None:
+    """End a request that waits, without carrying it out."""
+    ended = replace(
+        request,
+        outcome=outcome,
+        reason=reason,
+        detail=None,
+        decided_at=now,
+        due_at=None,
+        expires_at=None,
+        message=None,
     )
-    work.out.told.append(request)
-    if action.name in ERASING and verdict.outcome is RequestOutcome.RAN:
-        request = replace(request, person=None)  # nothing that is kept names who is gone
-    work.changes.requests.append(request)
-    return verdict
-
-
-def _metric_is_known(message: Message, action: Action) -> bool:
-    if action.name != ActionName.REPORT_DELIVERY:
-        return True
-    metric = message.data.get("metric")
-    return isinstance(metric, str) and metric in DELIVERY_METRICS
+    record(work, ended, outcome.value, now)
+    keep(work, ended)
 
 
 def merge_people(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
     """The action behind ``alias`` between two known persons; guarded like any other."""
     action = work.settings.registry.named(ActionName.MERGE_PEOPLE)
-    if verdict_on(work, message, action).outcome is not RequestOutcome.RAN:
+    if ask(work, message, action).outcome is not RequestOutcome.RAN:
         return survivor
     return merge(work, message, survivor, loser)
 
 
-def _delete(work: Working, message: Message) -> None:
-    for identifier in _erased(work, message):
-        bury(work, identifier, message.timestamp, DELETED)
+def _merge_again(work: Working, message: Message) -> None:
+    survivor = work.users.get(message.user_id or "")
+    loser = work.users.get(message.target_id or "")
+    if survivor is not None and loser is not None and survivor != loser:
+        merge(work, message, work.persons[survivor], work.persons[loser])
 
 
-def _suppress(work: Working, message: Message) -> None:
-    for identifier in _erased(work, message):
-        bury(work, identifier, None, SUPPRESSED)
+# --- effects ----------------------------------------------------------------------------------------
 
 
-def _erased(work: Working, message: Message) -> list[tuple[IdKind, str]]:
-    """Forget the person and say by which identifiers they were known; unknown ones count too."""
+def _delete(work: Working, message: Message, instant: datetime) -> None:
+    stance = work.settings.stances.get(ActionName.DELETE_PERSON)
+    ignoring = stance is not None and stance.tombstone is Aftermath.IGNORE
+    _erase(work, message, None if ignoring else instant, DELETED)
+
+
+def _suppress(work: Working, message: Message, _instant: datetime) -> None:
+    _erase(work, message, None, SUPPRESSED)
+
+
+def _erase(work: Working, message: Message, until: datetime | None, reason: str) -> None:
+    """Forget the person, and bury every identifier they were known by; unknown ones count too."""
     user_id = message.user_id or ""
     named = {(IdKind.USER, user_id)}
     key = work.users.get(user_id)
     if key is not None:
         named |= {(known.kind, known.value) for known in work.identifiers_of(key)}
+        held = work.standing.holdings.get(key)
+        if until is not None and held is not None and held.latest is not None:
+            until = max(until, held.latest)  # all of that is erased, so none of it may come again
         forget(work, work.persons[key])
-    return sorted(named)
+    _drop_requests(work, {value for kind, value in named if kind is IdKind.USER}, message)
+    bury(work, sorted(named), laid_for=user_id, until=until, reason=reason)
 
 
-def _unsuppress(work: Working, message: Message) -> None:
-    named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
-    for kind, value in named:
-        if value is not None:
-            unbury(work, (kind, value), message.timestamp)
+def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
+    """What else was asked for the person, and waits, is for nobody now."""
+    waiting = {request.key: request for request in work.standing.open_requests}
+    waiting |= {key: r for key, r in work.changes.requests.items() if r.outcome.is_open}
+    for request in waiting.values():
+        if request.person in user_ids and request.message_id != message.message_id:
+            end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
+            work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
 
 
-def _upsert_device(work: Working, message: Message) -> None:
-    device = _device(message)
+def _unsuppress(work: Working, message: Message, instant: datetime) -> None:
+    unbury(work, message.user_id or "", instant)
+
+
+def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:
+    device = device_of(message)
     person = person_for(work, message.user_id or "", message.timestamp)
     token = str(device["token"])
     platform = device.get("type")
@@ -129,34 +183,29 @@ def _upsert_device(work: Working, message: Message) -> None:
     )
 
 
-def _delete_device(work: Working, message: Message) -> None:
-    work.changes.devices[str(_device(message)["token"])] = None
+def _delete_device(work: Working, message: Message, _instant: datetime) -> None:
+    work.changes.devices[str(device_of(message)["token"])] = None
 
 
-def _device(message: Message) -> Mapping[str, JsonValue]:
-    device = message.context.get("device")
-    return device if isinstance(device, dict) else {}
-
-
-def object_key(properties: Mapping[str, JsonValue], object_id: object) -> tuple[str, str]:
+def object_key(properties: object, object_id: object) -> tuple[str, str]:
     """An object's type and id, as text; type 1 where none is given (design §8)."""
-    type_id = properties.get("objectTypeId")
+    type_id = properties.get("objectTypeId") if isinstance(properties, dict) else None
     return ("1" if type_id is None else str(type_id), str(object_id))
 
 
-def _delete_object(work: Working, message: Message) -> None:
+def _delete_object(work: Working, message: Message, _instant: datetime) -> None:
     work.changes.things[object_key(message.data, message.data["objectId"])] = None
 
 
-def _delete_relationship(work: Working, message: Message) -> None:
+def _delete_relationship(work: Working, message: Message, _instant: datetime) -> None:
     key = work.users.get(message.user_id or "")
     if key is not None:
         tie = Relationship(key, *object_key(message.data, message.data["objectId"]))
         work.changes.relationships[tie] = False
 
 
-def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message], None]:
-    def note(work: Working, message: Message) -> None:
+def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message, datetime], None]:
+    def note(work: Working, message: Message, _instant: datetime) -> None:
         data = message.data
         work.changes.reports.append(
             Report(
@@ -172,7 +221,7 @@ def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message]
     return note
 
 
-_EFFECTS: dict[str, Callable[[Working, Message], None]] = {
+_EFFECTS: dict[str, Callable[[Working, Message, datetime], None]] = {
     ActionName.DELETE_PERSON: _delete,
     ActionName.SUPPRESS_PERSON: _suppress,
     ActionName.UNSUPPRESS_PERSON: _unsuppress,

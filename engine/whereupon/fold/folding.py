@@ -9,7 +9,7 @@ from heapq import heappop
 from pydantic import JsonValue
 
 from whereupon.decisions import Reason
-from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key
+from whereupon.fold.enacting import enact, merge_people, object_key
 from whereupon.fold.entering import (
     Putting,
     choose,
@@ -19,13 +19,15 @@ from whereupon.fold.entering import (
     run,
 )
 from whereupon.fold.given import Folded, Loaded, Settings, Warned
-from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
+from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, tell
+from whereupon.fold.tombs import SUPPRESSED, lies_over, silenced
 from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
+    IdKind,
     Person,
     Relationship,
     Thing,
@@ -84,9 +86,12 @@ def _take(work: Working, message: Message) -> None:
             enact(work, message, action)
             return
         _look_for_near_miss(work, message)
-    if work.silencing and (stone := silenced(work, message)) is not None:
-        _silence(work, message, stone)
-    elif message.user_id is None:
+    if work.silencing:
+        if (stone := silenced(work, message)) is not None:
+            _silence(work, message, stone)
+            return
+        message = _without_the_gone(work, message)
+    if message.user_id is None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
@@ -105,11 +110,24 @@ def _look_for_near_miss(work: Working, message: Message) -> None:
 
 def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     """Keep a message from everybody, but say so for each rule that names it."""
-    key = work.record_husk(message)
+    work.changes.erased_ids.append(message.message_id)
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
-    putting = _putting(_occurrence(message, key), 0, message.received_at)
+    putting = _putting(_occurrence(message, work.new_key()), 0, message.received_at)
+    skips = len(work.changes.skips)
     rules = work.index.naming(message.type, message.name)
     put_to_rules(work, putting._replace(reason=reason), rules, {})
+    del work.changes.skips[skips:]  # told, but not kept: it would be kept of somebody who is gone
+
+
+def _without_the_gone(work: Working, message: Message) -> Message:
+    """An alias without its previous id, where that was somebody's who is gone: it says nothing more."""
+    previous = message.target_id
+    if message.type is not MessageType.ALIAS or previous is None:
+        return message
+    for kind in IdKind:
+        if lies_over(work, (kind, previous), message.timestamp) is not None:
+            return message._replace(target_id=None, body=b"")
+    return message
 
 
 def _take_anonymous(work: Working, message: Message) -> None:
@@ -295,7 +313,9 @@ def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Ha
     An id that nobody has seen yet counts as an anonymous one. To count it as a user id as well would
     merge two people who share a device and both alias from it.
     """
-    previous = message.target_id or ""
+    previous = message.target_id
+    if previous is None:
+        return ()
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])

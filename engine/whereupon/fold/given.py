@@ -1,20 +1,22 @@
 """What goes into the fold, and what comes out: values."""
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
 from typing import TypeAlias
 
 from whereupon.actions import Stance
 from whereupon.decisions import Decision
 from whereupon.identity import IdentityPolicy
-from whereupon.rules import Rule
+from whereupon.rules import Limit, Rule
 from whereupon.semantics import Registry
 from whereupon.state import (
+    Breaker,
     Changes,
     Claim,
     Delivery,
+    Device,
     Entry,
     Identifier,
     PastEntry,
@@ -28,17 +30,58 @@ from whereupon.state import (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the host decides once: identity's windows, the actions, the tombstones' key."""
+    """What the host decides once: identity's windows, the actions, the keys of its hashes.
+
+    Attributes:
+        digest_key: the host's secret; without one, whoever reads the store can test guesses.
+        former_keys: earlier ones, under which tombstones may still lie.
+    """
 
     identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     registry: Registry = field(default_factory=Registry)
     stances: Mapping[str, Stance] = field(default_factory=dict)
     digest_key: bytes = b""
+    former_keys: tuple[bytes, ...] = ()
 
     def digest(self, kind: str, value: str) -> bytes:
-        """The keyed hash under which an identifier's tombstone is kept."""
-        text = f"{kind}:{value}".encode("utf-8", "replace")
-        return blake2b(text, key=self.digest_key[:64], digest_size=16).digest()
+        """The keyed hash (HMAC-SHA256, cut to 16 bytes) that stands for an identifier."""
+        return _digest(self.digest_key, kind, value)
+
+    def digests(self, kind: str, value: str) -> list[bytes]:
+        """What stands, or stood under a former key, for an identifier."""
+        return [_digest(key, kind, value) for key in (self.digest_key, *self.former_keys)]
+
+
+def _digest(key: bytes, kind: str, value: str) -> bytes:
+    text = f"{kind}:{value}".encode("utf-8", "replace")
+    return hmac.digest(key, text, "sha256")[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a store holds of a person: rows by table, and when they last did something."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    latest: datetime | None = None
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is loaded where a batch asks for something destructive; empty for every other batch.
+
+    Attributes:
+        breakers: every guard file's breaker that was ever opened.
+        spent: how many ran within the window of each limit; by limit, and source where it counts.
+        holdings: by person key, of those whom the batch may erase or merge.
+        open_requests: requests that wait, of those whom the batch may erase.
+    """
+
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    spent: dict[tuple[Limit, str], int] = field(default_factory=dict)
+    people: int = 0
+    holdings: dict[int, Holdings] = field(default_factory=dict)
+    open_requests: list[Request] = field(default_factory=list)
+    devices: dict[str, Device] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -66,8 +109,9 @@ class Loaded:
     history: list[PastEvent] = field(default_factory=list)
     past_entries: list[PastEntry] = field(default_factory=list)
     active: list[Entry] = field(default_factory=list)
-    tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
+    tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
+    standing: Standing = field(default_factory=Standing)
     wordings: dict[str, Rule] = field(default_factory=dict)
 
 

@@ -21,7 +21,6 @@ from whereupon.state import (
     PastEntry,
     Person,
     StoredMessage,
-    Tombstone,
 )
 from whereupon.steps import ENTRANT
 from whereupon.times import as_micros
@@ -245,48 +244,3 @@ def _forget_devices(work: Working, key: int) -> None:
                 n: owner for n, owner in work.anonymous.items() if owner != anonymous_key
             }
             work.forget(anonymous_key)
-
-
-def bury(
-    work: Working, identifier: tuple[IdKind, str], until: datetime | None, reason: str
-) -> None:
-    """Silence an identifier: up to an instant, or for good; never less than it is already."""
-    kind, value = identifier
-    digest = work.settings.digest(kind, value)
-    there = work.tombstones.get(digest)
-    if there is not None and (there.until is None or (until and until <= there.until)):
-        return
-    _lay(work, Tombstone(digest, until, reason))
-
-
-def unbury(work: Working, identifier: tuple[IdKind, str], heard_from: datetime) -> None:
-    """Let an identifier that was silenced for good be heard again, from an instant on.
-
-    Nothing comes back, and what happened before, however late it arrives, stays unheard.
-    """
-    kind, value = identifier
-    there = work.tombstones.get(work.settings.digest(kind, value))
-    if there is not None and there.until is None:
-        _lay(work, Tombstone(there.digest, heard_from, there.reason))
-
-
-def _lay(work: Working, stone: Tombstone) -> None:
-    work.tombstones[stone.digest] = stone
-    work.changes.tombstones[stone.digest] = stone
-    work.silencing = True
-
-
-def silenced(work: Working, message: Message) -> Tombstone | None:
-    """The tombstone that keeps this message from anybody, if there is one.
-
-    A message with a user id is that person's: the anonymous id beside it may be a shared device's.
-    """
-    if not work.silencing:
-        return None
-    kind, value = IdKind.USER, message.user_id
-    if value is None:
-        kind, value = IdKind.ANONYMOUS, message.anonymous_id
-    stone = work.tombstones.get(work.settings.digest(kind, value or ""))
-    if stone is not None and (stone.until is None or message.timestamp <= stone.until):
-        return stone
-    return None

@@ -17,12 +17,14 @@ from whereupon.messages import Body, Message, MessageType, Source
 from whereupon.rules import NotWhileActive, Rule
 from whereupon.state import (
     Claim,
+    Device,
     Entry,
     Identifier,
     IdKind,
     PastEntry,
     PastEvent,
     StoredMessage,
+    Tombstone,
     husk_of,
 )
 from whereupon.times import earlier
@@ -111,7 +113,12 @@ class Working:
         }
         self.moments = loaded.moments
         self._runs_before = loaded.claims
-        self.tombstones = dict(loaded.tombstones)
+        self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
+        for stone in loaded.tombstones:
+            self.tombstones[stone.digest][stone.laid_for] = stone
+        self.standing = loaded.standing
+        self.spent = dict(loaded.standing.spent)
+        self.breakers = dict(loaded.standing.breakers)
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
         self.wordings = loaded.wordings
@@ -188,6 +195,12 @@ class Working:
             for known in {*self._identifiers, *here}
             if known.key in ({key} if known.kind is IdKind.USER else anonymous_keys)
         ]
+
+    def device(self, token: str) -> Device | None:
+        """The device of that token, of those that the batch may delete."""
+        if token in self.changes.devices:
+            return self.changes.devices[token]
+        return self.standing.devices.get(token)
 
     # --- erasing --------------------------------------------------------------------------------
 

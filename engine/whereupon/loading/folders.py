@@ -1,7 +1,7 @@
 """A rules folder as a rulebook: every file below it, and every finding at once."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from whereupon.errors import Diagnostic, Location, Problem, RulesInvalidError, S
 from whereupon.loading.documents import finding, load_document
 from whereupon.loading.lint import lint
 from whereupon.loading.positions import Positions
-from whereupon.rulefiles import RuleFile, parse_rule_file
+from whereupon.rulefiles import RuleFile, lint_guard, parse_rule_file
 from whereupon.rules import EventPlan, Guard, Rule, Rulebook, Segment
 from whereupon.scheduling import next_occurrence
 from whereupon.times import EPOCH
@@ -38,9 +38,19 @@ def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
     plans = {plan.name: plan for plan in kept if isinstance(plan, EventPlan)}
     for file, value, problems in parsed:
         diagnostics.extend(file.faults)
-        warnings = lint(value, plans) if isinstance(value, Rule) else ()
+        warnings = tuple(_warnings(value, plans))
         diagnostics.extend(file.positions.locate(p, file.name) for p in (*problems, *warnings))
     return _book(kept), tuple(sorted(set(diagnostics), key=_order))
+
+
+def _warnings(value: RuleFile | None, plans: Mapping[str, EventPlan]) -> Iterable[Problem]:
+    match value:
+        case Rule():
+            return lint(value, plans)
+        case Guard():
+            return lint_guard(value)
+        case _:
+            return ()
 
 
 def open_rules(folder: Path) -> Rulebook:

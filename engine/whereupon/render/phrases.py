@@ -131,17 +131,37 @@ def requested(request: Request) -> Phrase:
         case RequestOutcome.RAN:
             return Phrase("✓", Text.assemble("ran ", what, whose), "red")
         case RequestOutcome.HELD:
-            because = ": nobody has agreed to it, and a client may not run it alone"
+            because = f": {holding(request)}"
             return Phrase("‖", Text.assemble("held ", what, whose, because), "yellow")
-        case RequestOutcome.REFUSED:
+        case RequestOutcome.APPROVED:
+            return Phrase(
+                "‖", Text.assemble("approved ", what, whose, ": its handler is due"), "yellow"
+            )
+        case _:
             because = f": {_refusal(request)}"
-            return Phrase("✗", Text.assemble("refused ", what, whose, because), "yellow")
+            return Phrase("✗", Text.assemble(f"{request.outcome} ", what, whose, because), "yellow")
 
 
 def _refusal(request: Request) -> str:
     said = _REFUSALS.get(request.reason or "", request.reason or "no reason given")
     return clean(f"{said} ({request.detail})" if request.detail else said)
 
+
+def holding(request: Request) -> str:
+    """Why a request is held, as a clause."""
+    said = _HOLDINGS.get(request.reason or "", request.reason or "no reason given")
+    return clean(f"{said} ({request.detail})" if request.detail else said)
+
+
+_HOLDINGS: dict[str, str] = {
+    Refusal.SOURCE: "nobody has agreed to it, and a client may not run it alone",
+    Refusal.APPROVAL: "it waits for somebody to agree",
+    Refusal.COOL_OFF: "it can be cancelled until its time comes",
+    Refusal.LIMIT: "it would pass a limit, so the breaker opened",
+    Refusal.BREAKER: "too many ran before it, and nobody has closed the breaker",
+    Refusal.PLAN_CHANGED: "what it would take away is not what it was when it was asked for",
+    Refusal.OVERTAKEN: "the person has done things since, which would go too",
+}
 
 _REFUSALS: dict[str, str] = {
     Refusal.DISABLED: "the action is switched off here",
@@ -150,7 +170,11 @@ _REFUSALS: dict[str, str] = {
     Refusal.SOURCE: "the guard file does not let this source ask for it",
     Refusal.NOT_LIVE: "it was imported, and history never destroys anything",
     Refusal.STALE: "it was asked for too long ago",
-    Refusal.NO_SUCH_PERSON: "nobody is known by that id",
+    Refusal.NOT_THEIRS: "it is about something of somebody else's",
+    Refusal.ENDED: "it has ended before",
+    Refusal.PROTECTED: "the person is protected",
+    Refusal.ERASED: "the person is gone",
+    Refusal.EXPIRED: "nobody decided it in time",
 }
 
 

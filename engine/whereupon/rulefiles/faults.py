@@ -9,13 +9,14 @@ from pydantic_core import ErrorDetails
 from whereupon.errors import Problem
 from whereupon.rulefiles.fields import shown
 from whereupon.rulefiles.forms import FILE_FORMS, CampaignForm
-from whereupon.rulefiles.reserved import NOT_YET_GUARD_KEYS, NOT_YET_RULE_KEYS, NOT_YET_STEPS
+from whereupon.rulefiles.guardforms import GUARD_FORMS
+from whereupon.rulefiles.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
 from whereupon.rulefiles.steps import STEP_FORMS, Form
 from whereupon.rulefiles.triggers import MAPPING_FORMS
 
 Path = tuple[str | int, ...]
 
-_FORMS: dict[str, type[Form]] = {**STEP_FORMS, **MAPPING_FORMS}
+_FORMS: dict[str, type[Form]] = {**STEP_FORMS, **MAPPING_FORMS, **GUARD_FORMS}
 _STEP_NAMES = (*STEP_FORMS, "exit")
 _EXPECTED = {
     "string_type": "a text",
@@ -74,10 +75,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def unknown_key(path: Path, *, form: type[Form], kind: str) -> Problem:
     """A key that the form does not have: misspelt, kept for later, or of another kind of file."""
     key = str(path[-1])
-    if form in FILE_FORMS.values():
-        reserved = NOT_YET_GUARD_KEYS if kind == "guard" else NOT_YET_RULE_KEYS
-        if key in reserved and kind in ("campaign", "broadcast", "guard"):
-            return Problem(path, "not-yet", f"this version does not run {key} yet; take it out")
+    is_rule = kind in ("campaign", "broadcast") and form in FILE_FORMS.values()
+    if is_rule and key in NOT_YET_RULE_KEYS:
+        return Problem(path, "not-yet", f"this version does not run {key} yet; take it out")
     if kind == "broadcast" and len(path) == 1 and key in CampaignForm.model_fields:
         return _campaign_only(path, key)
     if form in STEP_FORMS.values() and (key in STEP_FORMS or key in NOT_YET_STEPS):

@@ -1,6 +1,6 @@
 """The five kinds of rule file as they are written, and the JSON Schema of them all."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter
 
@@ -8,10 +8,10 @@ from whereupon.rulefiles.fields import (
     Id,
     MaybeDuration,
     MaybeName,
-    Name,
     RawCondition,
     there,
 )
+from whereupon.rulefiles.guardforms import GuardForm
 from whereupon.rulefiles.steps import Form, StepForm
 from whereupon.rulefiles.triggers import (
     ActiveChoice,
@@ -111,23 +111,6 @@ class EventForm(_Described):
         default_factory=dict,
         description="Its properties, each a JSON Schema.",
         examples=[{"price": {"type": "number"}}],
-    )
-
-
-class GuardForm(_Described):
-    """A guard: what must hold before an action on a person runs."""
-
-    guard: Id = Field(description="The id: the file's stem.", examples=["deletions"])
-    actions: list[Name] = Field(
-        min_length=1, description="The actions that it guards.", examples=[["Delete Person"]]
-    )
-    sources: dict[Literal["server", "client"], Literal["run", "hold", "refuse"]] = Field(
-        default_factory=dict,
-        description="What each class of sender may ask; a server run, a client hold by default.",
-        examples=[{"server": "run", "client": "refuse"}],
-    )
-    stale_after: MaybeDuration = Field(
-        default=None, description="How old a request may be; 72h by default.", examples=["72h"]
     )
 
 

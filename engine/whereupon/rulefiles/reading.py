@@ -9,6 +9,8 @@ import whereupon.rulefiles.forms as forms
 from whereupon.errors import Problem, Severity
 from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
+from whereupon.rulefiles.guardforms import GuardForm
+from whereupon.rulefiles.guards import read_guard
 from whereupon.rulefiles.parts import (
     Desk,
     read_active,
@@ -18,11 +20,9 @@ from whereupon.rulefiles.parts import (
     read_steps,
     read_trigger,
 )
-from whereupon.rulefiles.reserved import ACTION_EVENTS, action_of
 from whereupon.rulefiles.salvage import without_faults
 from whereupon.rules import (
     DEFAULT_MAX_AGE,
-    Consent,
     EventPlan,
     EveryTime,
     Guard,
@@ -118,8 +118,8 @@ def _read(form: forms.FileForm, data: Mapping[str, JsonValue], desk: Desk) -> Ru
             return _segment(form, desk)
         case forms.EventForm():
             return _event(form, desk)
-        case forms.GuardForm():
-            return _guard(form, desk)
+        case GuardForm():
+            return read_guard(form, desk)
 
 
 def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
@@ -180,25 +180,3 @@ def _event(form: forms.EventForm, desk: Desk) -> EventPlan:
                 desk.problems.append(Problem(path, "unknown-type", message))
     name = form.event if form.name is None else form.name
     return EventPlan(form.event, name, form.description, form.properties)
-
-
-def _guard(form: forms.GuardForm, desk: Desk) -> Guard:
-    for i, action in enumerate(form.actions):
-        if action not in ACTION_EVENTS and (hint := _action_hint(action)):
-            message = f"there is no action {action!r}{hint}"
-            desk.problems.append(Problem(("actions", i), "unknown-action", message))
-    sources = {"server": Consent.RUN, "client": Consent.HOLD}
-    sources |= {source: Consent(consent) for source, consent in form.sources.items()}
-    return Guard(
-        id=form.guard,
-        description=form.description,
-        actions=tuple(form.actions),
-        sources=sources,
-        stale_after=DEFAULT_MAX_AGE if form.stale_after is None else form.stale_after,
-    )
-
-
-def _action_hint(action: str) -> str:
-    """Only a near miss is an error: the host may register actions of its own."""
-    meant = action_of(action)
-    return f"; did you mean {meant!r}?" if meant else nearest(action, ACTION_EVENTS)

@@ -11,7 +11,6 @@ ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
 
 NOT_YET_RULE_KEYS = frozenset({"goal", "quiet_hours", "cap", "holdout"})
 NOT_YET_STEPS = frozenset({"webhook", "run", "wait_for", "branch", "split"})
-NOT_YET_GUARD_KEYS = frozenset({"protect", "limit", "approval", "cool_off", "tombstone"})
 
 RECIPIENT_KEYS = frozenset({"to", "cc", "bcc", "recipient", "recipients"})
 """A delivery goes to the person; no rule says otherwise."""

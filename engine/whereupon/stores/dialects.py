@@ -80,6 +80,13 @@ class Database(ABC):
         """Make ready to write in a host's transaction, which stays the host's."""
 
     @abstractmethod
+    def scrub(self, engine: Engine) -> bool:
+        """Take deleted content out of free pages and logs; whether that could be done now.
+
+        It waits for nobody: where others are in the way it does nothing, and is to be called again.
+        """
+
+    @abstractmethod
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """That a column's value is one of the members bound as ``name``."""
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from heapq import nlargest
 
 from whereupon.errors import StoreError
-from whereupon.messages import MessageType
+from whereupon.messages import MessageType, erased_digest
 from whereupon.ports import Counts, HistoryNeed, Settlement
 from whereupon.state import (
     BroadcastRun,
@@ -27,12 +27,11 @@ from whereupon.state import (
     PastEntry,
     PastEvent,
     Person,
-    Request,
     Skips,
     StoredMessage,
     Tombstone,
 )
-from whereupon.stores.erased import erased_digest
+from whereupon.stores.memory_ledger import MemoryLedger
 from whereupon.stores.memory_writing import write
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.turns import Turns
@@ -60,6 +59,10 @@ class MemoryStore:
                 undo.roll_back()
                 raise
 
+    def scrub(self) -> bool:
+        """Nothing is left behind in a process' memory that its collector would keep."""
+        return True
+
     def close(self) -> None:
         """Nothing to let go of: what is kept stays until the store itself goes."""
 
@@ -70,6 +73,7 @@ class MemorySession:
     def __init__(self, shelves: Shelves, undo: Undo) -> None:
         self._shelves = shelves
         self._undo = undo
+        self.ledger = MemoryLedger(shelves, undo)
 
     def allocate(self, count: int) -> int:
         """Reserve keys."""
@@ -178,8 +182,8 @@ class MemorySession:
 
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones of these digests."""
-        known = self._shelves.tombstones
-        return [known[digest] for digest in set(digests) if digest in known]
+        over = self._shelves.stones_over
+        return [stone for digest in set(digests) for stone in over.get(digest, {}).values()]
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
         """Broadcast runs that are due."""
@@ -249,11 +253,6 @@ class MemorySession:
         wanted = set(states)
         found = [d for d in self._shelves.deliveries.values() if d.state in wanted]
         return nlargest(limit, found, key=lambda delivery: delivery.key)
-
-    def requests(self, limit: int) -> list[Request]:
-        """The newest requests."""
-        newest = reversed(self._shelves.requests.values())
-        return [request for request, _ in zip(newest, range(limit), strict=False)]
 
     def trim_skips(self, before: datetime) -> int:
         """Drop old skips."""

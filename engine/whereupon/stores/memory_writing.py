@@ -5,7 +5,18 @@ The order is the port's: erasing first, merging second, then what the batch made
 
 from dataclasses import replace
 
-from whereupon.state import Changes, Merge, Relationship, Skips
+from whereupon.messages import erased_name
+from whereupon.state import (
+    BroadcastRun,
+    Changes,
+    DeliveryState,
+    IdKind,
+    Merge,
+    Relationship,
+    Request,
+    Skips,
+)
+from whereupon.stores.memory_ledger import write_ledger
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.undo import Undo
 
@@ -14,6 +25,8 @@ def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     """Write everything that a batch made."""
     for key in changes.forgotten:
         _forget(key, shelves, undo)
+    for message_id in changes.erased_ids:
+        shelves.drop_message(message_id, undo)
     for merge in changes.merges:
         _merge(merge, shelves, undo)
     _write_messages(changes, shelves, undo)
@@ -21,6 +34,7 @@ def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     _write_entries(changes, shelves, undo)
     _write_objects(changes, shelves, undo)
     _write_records(changes, shelves, undo)
+    write_ledger(changes, shelves, undo)
 
 
 def _write_messages(changes: Changes, shelves: Shelves, undo: Undo) -> None:
@@ -83,13 +97,8 @@ def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 
 
 def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
-    for request in changes.requests:
-        undo.put(shelves.requests, request.message_id, request)
-    for digest, tombstone in changes.tombstones.items():
-        if tombstone is None:
-            undo.drop(shelves.tombstones, digest)
-        else:
-            undo.put(shelves.tombstones, digest, tombstone)
+    for tombstone in changes.tombstones.values():
+        shelves.put_tombstone(tombstone, undo)
     for report in changes.reports:
         undo.put(shelves.reports, report.message_id, report)
     for wording, source in changes.wordings.items():
@@ -116,13 +125,23 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
 
 
 def _forget_asking(key: int, shelves: Shelves, undo: Undo) -> None:
-    user_ids = {value for _, value in shelves.named.get(key, ())}
+    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
     for request in list(shelves.requests.values()):
+        target = request.message.target_id if request.message else None
+        if request.person in user_ids or target in user_ids:
+            shelves.put_request(_nameless(request), undo)
         if request.person in user_ids:
-            undo.put(shelves.requests, request.message_id, replace(request, person=None))
+            shelves.drop_message(request.message_id, undo)
     for report in list(shelves.reports.values()):
         if report.person in user_ids:
-            undo.put(shelves.reports, report.message_id, replace(report, person=None))
+            undo.drop(shelves.reports, report.message_id)
+            new_id = erased_name(report.message_id)
+            undo.put(shelves.reports, new_id, replace(report, message_id=new_id, person=None))
+            shelves.drop_message(report.message_id, undo)
+
+
+def _nameless(request: Request) -> Request:
+    return replace(request, message_id=erased_name(request.message_id), person=None, message=None)
 
 
 def _forget_names(key: int, shelves: Shelves, undo: Undo) -> set[int]:
@@ -145,7 +164,24 @@ def _forget_anonymous(key: int, shelves: Shelves, undo: Undo) -> set[int]:
 def _blank_runs(message_keys: set[int], shelves: Shelves, undo: Undo) -> None:
     for run in list(shelves.runs.values()):
         if run.message_key in message_keys:
-            shelves.put_run(replace(run, facts={}), undo)
+            _blank_run(run, shelves, undo)
+
+
+def _blank_run(run: BroadcastRun, shelves: Shelves, undo: Undo) -> None:
+    """Leave a broadcast to the others in its audience, without what opened it."""
+    occasion = erased_name(run.occasion)
+    shelves.drop_run((run.rule, run.occasion), undo)
+    shelves.put_run(replace(run, occasion=occasion, facts={}), undo)
+    for entry in list(shelves.entries.values()):
+        if entry.rule == run.rule and entry.occasion == run.occasion:
+            shelves.drop_entry(entry.key, undo)
+            shelves.add_entry(entry._replace(occasion=occasion, facts={}), undo)
+    for delivery in list(shelves.deliveries.values()):
+        if delivery.rule == run.rule and delivery.message_id == run.occasion:
+            blank = delivery._replace(message_id=None, content={})
+            if delivery.state is DeliveryState.PENDING:
+                blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
+            shelves.change_delivery(blank, undo)
 
 
 def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
-from whereupon.messages import MessageType
+from whereupon.messages import MessageType, erased_digest
 from whereupon.ports import Counts, HistoryNeed
 from whereupon.state import (
     BroadcastRun,
@@ -22,13 +22,11 @@ from whereupon.state import (
     PastEntry,
     PastEvent,
     Person,
-    Request,
     Skips,
     StoredMessage,
     Tombstone,
 )
 from whereupon.stores.dialects import Database
-from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Names
 from whereupon.stores.selects import Selects
 from whereupon.times import as_micros, from_micros
@@ -218,11 +216,6 @@ class Reading:
         members = self._database.members([state.value for state in states])
         found = self._selects.deliveries.fetch(self._connection, states=members, limit=limit)
         return list(map(rows.delivery_from, found))
-
-    def requests(self, limit: int) -> list[Request]:
-        """The newest requests."""
-        found = self._selects.requests.fetch(self._connection, limit=limit)
-        return list(map(rows.request_from, found))
 
     def counts(self) -> Counts:
         """How many of each."""

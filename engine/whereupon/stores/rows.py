@@ -26,8 +26,6 @@ from whereupon.state import (
     Person,
     Relationship,
     Report,
-    Request,
-    RequestOutcome,
     Skips,
     StoredMessage,
     Thing,
@@ -221,38 +219,6 @@ def skips_from(row: Record, *, person_key: int) -> Skips:
     return Skips(message_key, person_key, from_micros(decided_at), bool(retroactive), said)
 
 
-def request_row(request: Request) -> Parameters:
-    """A request's row, without its key."""
-    return (
-        request.message_id,
-        request.action,
-        request.event,
-        request.person,
-        request.outcome.value,
-        request.reason,
-        as_micros(request.timestamp),
-        as_micros(request.decided_at),
-        request.source.value,
-        request.detail,
-    )
-
-
-def request_from(row: Record) -> Request:
-    """A request, from its row without the key."""
-    return Request(
-        message_id=row[0],
-        action=row[1],
-        event=row[2],
-        person=row[3],
-        outcome=RequestOutcome(row[4]),
-        reason=row[5],
-        timestamp=from_micros(row[6]),
-        decided_at=from_micros(row[7]),
-        source=_SOURCES[row[8]],
-        detail=row[9],
-    )
-
-
 def run_row(run: BroadcastRun) -> Parameters:
     """A broadcast run's row."""
     timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
@@ -292,13 +258,14 @@ def thing_row(thing: Thing) -> Parameters:
 
 def tombstone_row(tombstone: Tombstone) -> Parameters:
     """A tombstone's row."""
-    return (tombstone.digest.hex(), micros_or_none(tombstone.until), tombstone.reason)
+    until = micros_or_none(tombstone.until)
+    return (tombstone.digest.hex(), tombstone.laid_for.hex(), until, tombstone.reason)
 
 
 def tombstone_from(row: Record) -> Tombstone:
     """A tombstone."""
-    digest, until, reason = row
-    return Tombstone(bytes.fromhex(digest), instant_or_none(until), reason)
+    digest, laid_for, until, reason = row
+    return Tombstone(bytes.fromhex(digest), instant_or_none(until), reason, bytes.fromhex(laid_for))
 
 
 def relationship_row(tie: Relationship) -> Parameters:

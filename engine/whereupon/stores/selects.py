@@ -243,12 +243,6 @@ class Selects:
         return self._compiled(clause.limit(_LIMIT))
 
     @cached_property
-    def requests(self) -> Statement:
-        """The newest requests, without their keys."""
-        columns = [column for column in REQUEST.c if column.name != "key"]
-        return self._compiled(select(*columns).order_by(REQUEST.c.key.desc()).limit(_LIMIT))
-
-    @cached_property
     def counts(self) -> Statement:
         """One row of four numbers."""
         tables = (MESSAGE, PERSON, ENTRY, DELIVERY)

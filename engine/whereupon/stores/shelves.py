@@ -9,7 +9,12 @@ from datetime import datetime
 from functools import partial
 
 from whereupon.errors import StoreError
+from whereupon.messages import erased_digest
 from whereupon.state import (
+    Approval,
+    AuditHead,
+    AuditRow,
+    Breaker,
     BroadcastRun,
     Claim,
     Delivery,
@@ -29,7 +34,6 @@ from whereupon.state import (
     Thing,
     Tombstone,
 )
-from whereupon.stores.erased import erased_digest
 from whereupon.stores.undo import Moment, Undo
 
 
@@ -67,12 +71,19 @@ class Shelves:
     delivery_queue: list[Moment] = field(default_factory=list)
     idempotency_keys: dict[str, int] = field(default_factory=dict)
     skips: dict[int, Skips] = field(default_factory=dict)
-    requests: dict[str, Request] = field(default_factory=dict)
+    requests: dict[int, Request] = field(default_factory=dict)
+    open_requests: dict[int, None] = field(default_factory=dict)
+    approvals: dict[tuple[int, str, str], Approval] = field(default_factory=dict)
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    audit: dict[int, AuditRow] = field(default_factory=dict)
+    heads: dict[str, AuditHead] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     devices_of: dict[int, dict[str, Device]] = field(default_factory=dict)
     things: dict[tuple[str, str], Thing] = field(default_factory=dict)
     relationships: dict[int, dict[Relationship, None]] = field(default_factory=dict)
-    tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
+    tombstones: dict[tuple[bytes, bytes], Tombstone] = field(default_factory=dict)
+    stones_over: dict[bytes, dict[bytes, Tombstone]] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
     merges: dict[str, Merge] = field(default_factory=dict)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
@@ -248,6 +259,27 @@ class Shelves:
         if old is not None:
             undo.drop(self.devices_of[old.person_key], token)
 
+    def put_request(self, request: Request, undo: Undo) -> None:
+        """Keep how far a request is."""
+        undo.put(self.requests, request.key, request)
+        if request.outcome.is_open:
+            undo.put(self.open_requests, request.key, None)
+        else:
+            undo.drop(self.open_requests, request.key)
+
+    def put_tombstone(self, stone: Tombstone, undo: Undo) -> None:
+        """Lay a stone, or change the one that was laid in the same name."""
+        undo.put(self.tombstones, stone.place, stone)
+        undo.put(self.stones_over.setdefault(stone.digest, {}), stone.laid_for, stone)
+
+    def drop_message(self, message_id: str, undo: Undo) -> None:
+        """Keep of a message only the digest of its id."""
+        undo.put(self.erased, erased_digest(message_id), None)
+        key = undo.drop(self.message_keys, message_id)
+        message = None if key is None else undo.drop(self.messages, key)
+        if message is not None:
+            undo.remove(self.owned[message.owner], (message.timestamp, message.key))
+
     def put_run(self, run: BroadcastRun, undo: Undo) -> None:
         """Keep how far a broadcast's run is."""
         name = (run.rule, run.occasion)
@@ -256,6 +288,11 @@ class Shelves:
             undo.drop(self.open_runs, name)
         else:
             undo.put(self.open_runs, name, run)
+
+    def drop_run(self, name: tuple[str, str], undo: Undo) -> None:
+        """Forget a broadcast's run."""
+        undo.drop(self.runs, name)
+        undo.drop(self.open_runs, name)
 
 
 def _conflict(name: str, *, what: str) -> StoreError:

@@ -12,11 +12,14 @@ from whereupon.errors import StoreError
 from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery
 from whereupon.stores.dialects import Database
+from whereupon.stores.ledger import SqlLedger
+from whereupon.stores.ledger_statements import LedgerStatements
 from whereupon.stores.names import Name, Names
 from whereupon.stores.reading import Reading
 from whereupon.stores.selects import Selects
 from whereupon.stores.sqlite import Sqlite, open_engine
 from whereupon.stores.tables import SCHEMA, Kept
+from whereupon.stores.traces import Traces, TraceStatements
 from whereupon.stores.turns import Turns
 from whereupon.stores.writes import META, Writes
 from whereupon.stores.writing import Writing
@@ -39,6 +42,8 @@ class SqlStore:
         self._database = _database(self._engine)
         self._selects = Selects(self._database)
         self._writes = Writes(self._database)
+        self._traces = TraceStatements(self._database)
+        self._ledger = LedgerStatements(self._database)
         self._names: dict[Name, int] = {}
         self._turns = Turns()
         self._make_tables()
@@ -73,7 +78,14 @@ class SqlStore:
     def _on(self, connection: Connection) -> "SqlSession":
         names = Names(self._names, find=self._selects.name_id, add=self._writes.name)
         reading = (connection, self._database, self._selects, names)
-        return SqlSession(*reading, Writing(connection, self._database, self._writes, names))
+        traces = Traces(connection, self._traces)
+        writing = Writing(connection, self._database, self._writes, names, traces)
+        return SqlSession(*reading, writing, SqlLedger(connection, self._database, self._ledger))
+
+    def scrub(self) -> bool:
+        """Take what was erased out of the pages and logs that a database keeps beside its rows."""
+        with self._turns.take():
+            return self._database.scrub(self._engine)
 
     def close(self) -> None:
         """Close the connections of the store's own engine; a host's stays open."""
@@ -100,9 +112,11 @@ class SqlSession(Reading):
         selects: Selects,
         names: Names,
         writing: Writing,
+        ledger: SqlLedger,
     ) -> None:
         super().__init__(connection, database, selects, names)
         self._writing = writing
+        self.ledger = ledger
 
     def allocate(self, count: int) -> int:
         """Reserve keys."""
@@ -127,6 +141,7 @@ class SqlSession(Reading):
         """Write a batch's changes."""
         try:
             self._writing.write(changes)
+            self.ledger.write(changes)
         except IntegrityError as error:
             reason = f"somebody was first: {error.orig}"
             raise StoreError(code="conflict", reason=reason) from error

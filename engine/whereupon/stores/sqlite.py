@@ -29,6 +29,7 @@ from whereupon.errors import StoreError
 from whereupon.stores.dialects import Database
 
 _PATIENCE_MS = 30_000
+_OVERWRITES = "whereupon_overwrites"
 PRAGMAS = (
     f"PRAGMA busy_timeout = {_PATIENCE_MS}",
     "PRAGMA journal_mode = WAL",
@@ -48,6 +49,7 @@ class Sqlite(Database):
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin by locking, so that what is read stays true until the commit."""
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            _overwrite_what_goes(connection)
             _lock(connection, "BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -58,7 +60,26 @@ class Sqlite(Database):
 
     def join(self, connection: Connection) -> None:
         """Take the write lock, for a host's transaction may not have begun to write."""
+        _overwrite_what_goes(connection)
         _lock(connection, "UPDATE whereupon_meta SET value = value WHERE name = 'schema'")
+
+    def scrub(self, engine: Engine) -> bool:
+        """Empty the write-ahead log: until then it holds pages as they were before the deletion.
+
+        Where a reader or a writer is in the way, SQLite does what it can, and says so.
+        """
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+            try:
+                checkpoint = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                blocked = checkpoint.one()[0]
+            except OperationalError as error:
+                if "locked" not in str(error.orig):
+                    raise
+                blocked = 1
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+        return not blocked
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """Membership in a JSON array: one parameter, however many members."""
@@ -107,13 +128,21 @@ def open_engine(url: URL) -> Engine:
     lasting = url.query.get("synchronous") != "OFF"
     url = url.difference_update_query(["synchronous"])
     if url.database in {None, "", ":memory:"}:
-        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        shared = {"check_same_thread": False}
+        engine = create_engine(url, poolclass=StaticPool, connect_args=shared, hide_parameters=True)
     else:
-        engine = create_engine(url)
+        engine = create_engine(url, hide_parameters=True)  # an error is logged; nobody's data is
     event.listen(engine, "connect", _prepare)
     if not lasting:
         event.listen(engine, "connect", _do_not_wait)
     return engine
+
+
+def _overwrite_what_goes(connection: Connection) -> None:
+    """Freed bytes become zeros, also on a host's connections: once each."""
+    if _OVERWRITES not in connection.info:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        connection.info[_OVERWRITES] = True
 
 
 def _do_not_wait(connection: sqlite3.Connection, _record: object) -> None:

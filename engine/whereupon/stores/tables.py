@@ -24,11 +24,12 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the tables below."""
 
 _ACTIVE = text("state = 'active'")
 _PENDING = text("state = 'pending'")
+_OPEN = text("outcome IN ('held', 'approved')")
 
 
 class Number(TypeDecorator[int]):
@@ -231,11 +232,15 @@ class RunRow(Kept, table=True):
 
 
 class RequestRow(Kept, table=True):
-    """A request for an action; `key` counts up as they come."""
+    """A request for an action; what was asked (`type` to `body`) is kept while it waits."""
 
     __tablename__ = "whereupon_request"
+    __table_args__ = (
+        Index("whereupon_request_open", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("whereupon_request_action", "action", "decided_at"),
+    )
 
-    key: int | None = Field(default=None, primary_key=True, sa_type=Number)
+    key: int = Field(primary_key=True, sa_type=Number)
     message_id: str = Field(sa_type=Text, unique=True)
     action: str = Field(sa_type=Text)
     event: str = Field(sa_type=Text)
@@ -246,6 +251,67 @@ class RequestRow(Kept, table=True):
     decided_at: int = Field(sa_type=Number)
     source: str = Field(sa_type=Text)
     detail: str | None = Field(sa_type=Text)
+    asked_at: int | None = Field(sa_type=Number)
+    requester: str | None = Field(sa_type=Text)
+    due_at: int | None = Field(sa_type=Number)
+    expires_at: int | None = Field(sa_type=Number)
+    plan: str | None = Field(sa_type=Text)
+    counts: str | None = Field(sa_type=Text)
+    attempts: int
+    type: str | None = Field(sa_type=Text)
+    anonymous_id: str | None = Field(sa_type=Text)
+    target_id: str | None = Field(sa_type=Text)
+    received_at: int | None = Field(sa_type=Number)
+    body: bytes | None = Field(sa_type=LargeBinary)
+
+
+class ApprovalRow(Kept, table=True):
+    """Somebody's agreement to a request as it was planned; once each."""
+
+    __tablename__ = "whereupon_approval"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    request: int = Field(primary_key=True, sa_type=Number)
+    actor: str = Field(primary_key=True, sa_type=Text)
+    plan: str = Field(primary_key=True, sa_type=Text)
+    approved_at: int = Field(sa_type=Number)
+
+
+class BreakerRow(Kept, table=True):
+    """A guard file's breaker."""
+
+    __tablename__ = "whereupon_breaker"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    guard: str = Field(primary_key=True, sa_type=Text)
+    limit: str = Field(sa_type=Text)
+    opened_at: int = Field(sa_type=Number)
+    closed_at: int | None = Field(sa_type=Number)
+    closed_by: str | None = Field(sa_type=Text)
+
+
+class AuditRowRow(Kept, table=True):
+    """A row of the audit log; nothing here ever changes one."""
+
+    __tablename__ = "whereupon_audit"
+    __table_args__ = (Index("whereupon_audit_request", "request"),)
+
+    sequence: int = Field(primary_key=True, sa_type=Number)
+    request: int = Field(sa_type=Number)
+    previous: str = Field(sa_type=Text)
+    record: str = Field(sa_type=Text)
+    hash: str = Field(sa_type=Text)
+
+
+class AuditHeadRow(Kept, table=True):
+    """Where the audit log ends: one row, which whoever writes into the log holds."""
+
+    __tablename__ = "whereupon_audit_head"
+
+    id: int = Field(primary_key=True, sa_type=Number)
+    sequence: int = Field(sa_type=Number)
+    hash: str = Field(sa_type=Text)
+    seal: str = Field(sa_type=Text)
 
 
 class DeviceRow(Kept, table=True):
@@ -285,12 +351,16 @@ class RelationshipRow(Kept, table=True):
 
 
 class TombstoneRow(Kept, table=True):
-    """What is left of an identifier; `digest` in hexadecimal."""
+    """What is left of an identifier; hashes in hexadecimal."""
 
     __tablename__ = "whereupon_tombstone"
-    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+    __table_args__ = (
+        Index("whereupon_tombstone_laid_for", "laid_for"),
+        {"sqlite_with_rowid": False},
+    )
 
     digest: str = Field(primary_key=True, sa_type=Text)
+    laid_for: str = Field(primary_key=True, sa_type=Text)
     until: int | None = Field(sa_type=Number)
     reason: str = Field(sa_type=Text)
 

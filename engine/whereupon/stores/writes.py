@@ -17,7 +17,6 @@ from sqlalchemy import (
     exists,
     insert,
     literal_column,
-    null,
     select,
     update,
 )
@@ -33,7 +32,6 @@ from whereupon.stores.selects import (
     MESSAGE,
     NAME,
     PERSON,
-    REQUEST,
     RUN,
     SKIPS,
     TOMBSTONE,
@@ -183,13 +181,6 @@ class Writes:
         return self._upsert(RUN)
 
     @cached_property
-    def request(self) -> Statement:
-        """A request, by message id."""
-        given = [column.name for column in REQUEST.c if column.name != "key"]
-        clause = self._database.upsert(REQUEST, on=given[:1], change=given[1:])
-        return self._database.compile(clause, given=given)
-
-    @cached_property
     def device(self) -> Statement:
         """A device."""
         return self._upsert(DEVICE)
@@ -223,11 +214,6 @@ class Writes:
     def tombstone(self) -> Statement:
         """A tombstone."""
         return self._upsert(TOMBSTONE)
-
-    @cached_property
-    def dropped_tombstone(self) -> Statement:
-        """A tombstone that is no more."""
-        return self._delete(TOMBSTONE)
 
     @cached_property
     def report(self) -> Statement:
@@ -288,21 +274,12 @@ class Writes:
 
     @cached_property
     def erasures(self) -> list[Statement]:
-        """Erase what belongs to ``keys``: of what stays (requests, reports, runs), what names them."""
+        """Erase what belongs to ``keys``; what others keep of it is `traces`' affair."""
         among = self._database.among
-        theirs = select(IDENTIFIER.c.value).where(
-            IDENTIFIER.c.kind == literal_column("'user'"), among(IDENTIFIER.c.key, "keys")
-        )
-        unnamed = [
-            update(table).values(person=null()).where(table.c.person.in_(theirs))
-            for table in (REQUEST, REPORT)
-        ]
         owned = among(MESSAGE.c.owner, "keys")
-        opened = exists().where(MESSAGE.c.key == RUN.c.message_key, owned)
-        blanked = update(RUN).values(facts=literal_column("'{}'")).where(opened)
         skipped = delete(SKIPS).where(SKIPS.c.message_key.in_(select(MESSAGE.c.key).where(owned)))
         gone = [delete(c.table).where(among(c, "keys")) for c in _GO_WITH_A_PERSON]
-        return [self._compiled(clause) for clause in (*unnamed, blanked, skipped, *gone)]
+        return [self._compiled(clause) for clause in (skipped, *gone)]
 
 
 def _moved(column: Column[int]) -> Update:

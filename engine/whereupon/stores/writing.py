@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
+from whereupon.messages import erased_digest
 from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
 from whereupon.stores.dialects import Database, Parameters, Statement
-from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Name, Names
+from whereupon.stores.traces import Traces
 from whereupon.stores.writes import Writes
 from whereupon.times import as_micros
 
@@ -21,12 +22,18 @@ class Writing:
     """One session's writes."""
 
     def __init__(
-        self, connection: Connection, database: Database, writes: Writes, names: Names
+        self,
+        connection: Connection,
+        database: Database,
+        writes: Writes,
+        names: Names,
+        traces: Traces,
     ) -> None:
         self._connection = connection
         self._database = database
         self._writes = writes
         self._names = names
+        self._traces = traces
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
@@ -37,6 +44,8 @@ class Writing:
         """Write everything that a batch made."""
         if changes.forgotten:
             self._forget(changes.forgotten)
+        for message_id in changes.erased_ids:
+            self._traces.forget_message(message_id)
         for merge in changes.merges:
             self._merge(merge)
         self._messages(changes)
@@ -93,12 +102,9 @@ class Writing:
         self._many(writes.relationship, held)
 
     def _records(self, changes: Changes) -> None:
-        writes, tombstones = self._writes, changes.tombstones
-        lifted = ((digest.hex(),) for digest, t in tombstones.items() if t is None)
+        writes = self._writes
         wordings = ((digest, rule, text) for digest, (rule, text) in changes.wordings.items())
-        self._many(writes.request, map(rows.request_row, changes.requests))
-        self._many(writes.dropped_tombstone, lifted)
-        self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
+        self._many(writes.tombstone, map(rows.tombstone_row, changes.tombstones.values()))
         self._many(writes.report, map(rows.report_row, changes.reports))
         self._many(writes.wording, wordings)
 
@@ -108,6 +114,7 @@ class Writing:
         theirs = self._database.members([*persons, *(key for (key,) in anonymous)])
         ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
         self._many(self._writes.erased, ((erased_digest(name),) for (name,) in ids))
+        self._traces.remove(theirs)
         for statement in self._writes.erasures:
             statement.run(self._connection, keys=theirs)
 

@@ -57,6 +57,37 @@ class Given:
     subject: str
 
 
+class Deed(StrEnum):
+    """What a person may do between the messages of a test."""
+
+    APPROVE = "approve"
+    CANCEL = "cancel"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """Somebody decides something.
+
+    Attributes:
+        what: the action that was asked for; of `Deed.CLOSE` the guard file.
+        person: whose request; the newest that waits.
+        refused: the code with which it is expected to be refused; None where it is expected to go.
+    """
+
+    at: timedelta
+    deed: Deed
+    what: str
+    person: str | None
+    by: str
+    refused: str | None
+
+    @property
+    def subject(self) -> str:
+        """In words, such as ``approve Delete Person by lena``."""
+        return f"{self.deed} {self.what} by {self.by}"
+
+
 @dataclass(frozen=True, slots=True)
 class RuleTest:
     """One test of a rule or a guard; ``until`` counts from ``start``, None for the end of all work."""
@@ -65,7 +96,7 @@ class RuleTest:
     line: int
     start: datetime
     until: timedelta | None
-    given: tuple[Given, ...]
+    given: tuple[Given | Intervention, ...]
     expected: tuple[Doing, ...]
 
 

@@ -21,10 +21,14 @@ from typing import Any, cast
 import pytest
 from pydantic import JsonValue
 
+from whereupon.audit import seal
 from whereupon.errors import StoreError
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages import Message, MessageType, Origin, Source, erased_name
 from whereupon.ports import Counts, HistoryNeed, Settlement, Store
 from whereupon.state import (
+    Approval,
+    AuditRecord,
+    Breaker,
     BroadcastRun,
     Changes,
     Claim,
@@ -39,6 +43,7 @@ from whereupon.state import (
     PastEntry,
     PastEvent,
     Person,
+    Plan,
     Relationship,
     Request,
     RequestOutcome,
@@ -129,7 +134,9 @@ def skips(key: int, *, owner: int = ADA, rule: str = "socks", at: datetime = NOO
 def request(number: int, *, outcome: RequestOutcome = RequestOutcome.HELD) -> Request:
     """Ada asking to be deleted."""
     name, event = f"r-{number}", "Delete Person"
-    return Request(name, "delete-person", event, "ada", outcome, None, NOON, NOON, Source.CLIENT)
+    return Request(
+        name, "delete-person", event, "ada", outcome, None, NOON, NOON, Source.CLIENT, key=number
+    )
 
 
 def run(occasion: str, *, at: datetime = NOON, cursor: int | None = 0) -> BroadcastRun:
@@ -354,15 +361,28 @@ class StoreContract:
             assert session.claims([99]) == []
 
     def test_a_tombstone_stands_until_it_is_lifted(self, store: Store) -> None:
-        """Suppressing leaves one, unsuppressing takes it away."""
+        """Suppressing leaves one for good, unsuppressing one up to an instant."""
         stones = [Tombstone(b"\x00\xff", LAST, "deleted"), Tombstone(b"b", None, "suppressed")]
-        save(store, Changes(tombstones={stone.digest: stone for stone in stones}))
+        save(store, Changes(tombstones={stone.place: stone for stone in stones}))
         with store.session() as session:
             found = session.tombstones([b"\x00\xff", b"b", b"c"])
         assert sorted(found, key=lambda stone: stone.digest) == stones
-        save(store, Changes(tombstones={b"b": None, b"c": None}))
+        lifted = replace(stones[1], until=NOON)
+        save(store, Changes(tombstones={lifted.place: lifted}))
         with store.session() as session:
-            assert session.tombstones([b"b"]) == []
+            assert session.tombstones([b"b"]) == [lifted]
+
+    def test_an_identifier_may_lie_under_several_tombstones(self, store: Store) -> None:
+        """One for each name in which it was silenced; all of one name are found together."""
+        stones = [
+            Tombstone(digest, None, "suppressed", name)
+            for digest, name in ((b"a", b"x"), (b"a", b"y"), (b"b", b"x"))
+        ]
+        save(store, Changes(tombstones={stone.place: stone for stone in stones}))
+        with store.session() as session:
+            assert sorted(session.tombstones([b"a"]), key=repr) == stones[:2]
+            laid = session.ledger.tombstones_laid_for([b"x", b"z"])
+            assert sorted(laid, key=repr) == [stones[0], stones[2]]
 
     # Entries.
 
@@ -545,7 +565,8 @@ class StoreContract:
         """So that batches need not look for them where there are none."""
         with store.session() as session:
             assert not session.has_tombstones()
-        save(store, Changes(tombstones={b"1" * 16: Tombstone(b"1" * 16, None, "suppressed")}))
+        stone = Tombstone(b"1" * 16, None, "suppressed")
+        save(store, Changes(tombstones={stone.place: stone}))
         with store.session() as session:
             assert session.has_tombstones()
 
@@ -561,12 +582,117 @@ class StoreContract:
 
     def test_requests_come_newest_first(self, store: Store) -> None:
         """A request that is decided later keeps its place."""
-        save(store, Changes(requests=[request(1), request(2), request(3)]))
+        save(store, Changes(requests={key: request(key) for key in (1, 2, 3)}))
         ran = request(1, outcome=RequestOutcome.RAN)
-        save(store, Changes(requests=[ran]))
+        save(store, Changes(requests={1: ran}))
         with store.session() as session:
-            assert session.requests(2) == [request(3), request(2)]
-            assert session.requests(9)[-1] == ran
+            ledger = session.ledger
+            assert ledger.requests(tuple(RequestOutcome), 2) == [request(3), request(2)]
+            assert ledger.requests(tuple(RequestOutcome), 9)[-1] == ran
+            assert ledger.requests([RequestOutcome.RAN], 9) == [ran]
+            assert (ledger.request(2), ledger.request(9)) == (request(2), None)
+            assert ledger.request_by_message("r-3") == request(3)
+
+    def test_requests_are_found_when_they_are_due(self, store: Store) -> None:
+        """By their own time, or by their expiry where that is asked for; only those that are held."""
+        cooling = replace(request(1), due_at=after(2), expires_at=after(9))
+        waiting = replace(request(2), expires_at=after(3))
+        ran = replace(request(3, outcome=RequestOutcome.RAN), due_at=after(1))
+        save(store, Changes(requests={r.key: r for r in (cooling, waiting, ran)}))
+        with store.session() as session:
+            due = session.ledger.due_requests
+            assert due(after(1), 9, expiring=after(1)) == []
+            assert due(after(5), 9, expiring=None) == [cooling]
+            assert due(after(5), 9, expiring=after(5)) == [cooling, waiting]
+            assert due(after(5), 1, expiring=after(5)) == [cooling]
+            assert session.ledger.next_due() == after(2)
+
+    def test_an_approved_request_is_leased_to_one(self, store: Store) -> None:
+        """Of the actions that are asked for; it is put off meanwhile."""
+        approved = replace(request(1, outcome=RequestOutcome.APPROVED), due_at=NOON)
+        save(store, Changes(requests={1: approved}))
+        with store.session() as session:
+            assert session.ledger.lease_approved(["else"], NOON, after(5)) is None
+            assert session.ledger.lease_approved(["delete-person"], NOON, after(5)) == approved
+        with store.session() as session:
+            assert session.ledger.lease_approved(["delete-person"], NOON, after(5)) is None
+
+    def test_what_ran_is_counted(self, store: Store) -> None:
+        """By action, source and time; what was held or refused does not count."""
+        ran = RequestOutcome.RAN
+        made = [
+            replace(request(1, outcome=ran), decided_at=after(1)),
+            replace(request(2, outcome=ran), decided_at=after(2), source=Source.SERVER),
+            replace(request(3, outcome=RequestOutcome.REFUSED), decided_at=after(3)),
+            replace(request(4, outcome=ran), decided_at=after(3), action="else"),
+        ]
+        save(store, Changes(requests={r.key: r for r in made}))
+        with store.session() as session:
+            count = session.ledger.ran_since
+            assert count(["delete-person"], "", NOON) == 2
+            assert count(["delete-person", "else"], "", after(1)) == 2
+            assert count(["delete-person"], Source.SERVER, NOON) == 1
+
+    def test_what_a_request_asks_comes_back_as_it_was(self, store: Store) -> None:
+        """Its message, its plan, its times."""
+        asked = message(5).message._replace(original_timestamp=None)
+        whole = replace(
+            request(1),
+            message_id=asked.message_id,
+            event=asked.name,
+            timestamp=asked.timestamp,
+            source=asked.source,
+            asked_at=NOON,
+            requester="lena",
+            due_at=after(1),
+            expires_at=LAST,
+            plan=Plan("d1", {"messages": 2}),
+            message=asked,
+            attempts=3,
+            detail="why",
+        )
+        save(store, Changes(requests={1: whole}))
+        with store.session() as session:
+            assert session.ledger.request(1) == whole
+            assert session.ledger.open_requests_of(["ada"]) == [whole]
+            assert session.ledger.open_requests_of(["bob"]) == []
+
+    def test_approvals_breakers_and_the_audit_log_are_kept(self, store: Store) -> None:
+        """The log in its order, its head once; a breaker as it is now."""
+        approvals = [Approval(1, "lena", "d1", after(1)), Approval(1, "omar", "d1", after(2))]
+        opened = Breaker("deletions", "5 in 1h", NOON)
+        rows, head = seal(None, [AuditRecord(NOON, n, {"kind": "judged"}) for n in (1, 2, 1)], b"")
+        save(store, Changes(approvals=approvals, breakers={"deletions": opened}))
+        save(store, Changes(audit=rows, audit_head=head))
+        closed = replace(opened, closed_at=after(1), closed_by="lena")
+        save(store, Changes(breakers={"deletions": closed}))
+        with store.session() as session:
+            ledger = session.ledger
+            assert ledger.approvals(1) == approvals
+            assert ledger.approvals(2) == []
+            assert ledger.breakers() == [closed]
+            assert (ledger.audit(0, 2), ledger.audit(2, 9)) == (rows[:2], rows[2:])
+            assert ledger.audit_of(1) == [rows[0], rows[2]]
+            assert ledger.audit_head() == head
+
+    def test_what_is_a_persons_is_counted(self, store: Store) -> None:
+        """Table by table, and when they last did something."""
+        save(store, all_of(ADA, start=10))
+        with store.session() as session:
+            held, nobody = session.ledger.holdings(ADA), session.ledger.holdings(9_999)
+        assert held.counts["persons"] == 1
+        assert all(held.counts.values())
+        assert held.latest is not None
+        assert (set(nobody.counts.values()), nobody.latest) == ({0}, None)
+
+    def test_the_store_remembers_numbers(self, store: Store) -> None:
+        """By name; the last one that was set."""
+        with store.session() as session:
+            assert session.ledger.mark("seen") is None
+            session.ledger.set_mark("seen", 3)
+            session.ledger.set_mark("seen", 4)
+        with store.session() as session:
+            assert session.ledger.mark("seen") == 4
 
     def test_decisions_come_newest_message_first(self, store: Store) -> None:
         """Entries and skips of that person and that rule, each with the message that met it."""
@@ -739,10 +865,12 @@ class StoreContract:
         """That somebody asked stays on record; who, does not."""
         save(store, all_of(ADA, start=10))
         other = replace(request(2), person="user-2")
-        save(store, Changes(requests=[request(1), other]))
+        save(store, Changes(requests={1: request(1), 2: other}))
         save(store, Changes(forgotten=[ADA]))
         with store.session() as session:
-            assert session.requests(9) == [other, replace(request(1), person=None)]
+            kept = session.ledger.requests(tuple(RequestOutcome), 9)
+            assert kept == [other, replace(request(1), person=None, message_id=erased_name("r-1"))]
+            assert session.known_messages(["r-1"]) == {"r-1"}
 
     def test_erasing_blanks_the_runs_that_a_message_opened(self, store: Store) -> None:
         """A broadcast goes on, without what the erased message said."""
@@ -751,7 +879,9 @@ class StoreContract:
         save(store, Changes(runs={("news", "m-10"): opened}))
         save(store, Changes(forgotten=[ADA]))
         with store.session() as session:
-            assert session.due_runs(NOON) == [replace(opened, facts={})]
+            (blank,) = session.due_runs(NOON)
+        assert blank == replace(opened, facts={}, occasion=blank.occasion)
+        assert "m-10" not in blank.occasion
 
     def test_erasing_comes_before_writing(self, store: Store) -> None:
         """The same batch may begin anew with the same ids."""

@@ -132,6 +132,36 @@ class AliasForm(GivenForm):
     previous: str
 
 
+class InterventionForm(Form):
+    """Somebody decides something between the messages."""
+
+    at: Offset = None
+    by: Name
+    refused: Name | None = None
+
+
+class _OfSomebody(InterventionForm):
+    person: Name | None = None
+
+
+class ApproveForm(_OfSomebody):
+    """Somebody agrees to the newest request for an action that is held."""
+
+    approve: Name
+
+
+class CancelForm(_OfSomebody):
+    """Somebody calls it off."""
+
+    cancel: Name
+
+
+class CloseForm(InterventionForm):
+    """Somebody closes the breaker of a guard file."""
+
+    close: Name
+
+
 class EnteredForm(Form):
     """Somebody enters the rule."""
 
@@ -173,18 +203,24 @@ class RequestForm(Form):
 
     request: Name
     person: Name | None = None
-    outcome: Literal["ran", "held", "refused"]
+    outcome: Literal["ran", "held", "refused", "approved", "cancelled", "expired"]
     reason: Name | None = None
     at: Offset = None
 
 
-GIVEN: dict[str, type[GivenForm]] = {
+INTERVENTIONS: dict[str, type[InterventionForm]] = {
+    "approve": ApproveForm,
+    "cancel": CancelForm,
+    "close": CloseForm,
+}
+GIVEN: dict[str, type[GivenForm | InterventionForm]] = {
     "track": TrackForm,
     "page": PageForm,
     "screen": ScreenForm,
     "identify": IdentifyForm,
     "alias": AliasForm,
     "group": GroupForm,
+    **INTERVENTIONS,
 }
 EXPECTED: dict[str, type[Form]] = {
     "delivery": DeliveryForm,

@@ -29,7 +29,8 @@ _MISSING = {
     "expect": "add expect: with all that the rule does; expect: [] for silence",
     "reason": "add reason: with why they are skipped, such as reason: who",
     "to": "add to: with the person's user id",
-    "outcome": "add outcome: with ran, held or refused",
+    "outcome": "add outcome: with ran, held, refused, approved, cancelled or expired",
+    "by": "add by: with the name of who decides it",
     "previous": "add previous: with the id that is no longer used",
 }
 

@@ -2,19 +2,35 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
 from whereupon.decisions import Decision, Outcome
 from whereupon.engine import Engine
-from whereupon.errors import MessageRejectedError, Problem, Severity
+from whereupon.errors import (
+    MessageRejectedError,
+    Problem,
+    RequestError,
+    Severity,
+    UnknownNameError,
+)
 from whereupon.loading import load_rules
 from whereupon.messages import Message
 from whereupon.replay import FrozenClock, Record, Replay
 from whereupon.rulefiles.faults import nearest
 from whereupon.rules import Guard, Rule, Rulebook
-from whereupon.testing.cases import Given, Kind, RuleTest, RuleTestFile, offset
+from whereupon.state import Request, RequestOutcome
+from whereupon.testing.cases import (
+    Deed,
+    Given,
+    Intervention,
+    Kind,
+    RuleTest,
+    RuleTestFile,
+    offset,
+)
 from whereupon.testing.coverage import Coverage
 from whereupon.testing.expectations import compare
 from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Uncovered
@@ -128,10 +144,12 @@ def _run(
 def _failures(
     test: RuleTest, subject: Subject, book: Rulebook, coverage: Coverage | None
 ) -> tuple[str, ...]:
-    messages, rejections = _arrivals(test)
+    arrivals, rejections = _arrivals(test)
     if rejections:
         return rejections
-    records = _records(test, messages, _with_notes(book, coverage))
+    records, refusals = _records(test, arrivals, _with_notes(book, coverage))
+    if refusals:
+        return refusals
     if coverage is not None:
         entered = any(_enters(record, coverage.rule) for record in records)
         coverage.note_entering(entered=entered)
@@ -140,17 +158,20 @@ def _failures(
     return compare(test.expected, happened, complete=complete)
 
 
-def _arrivals(test: RuleTest) -> tuple[list[Message], tuple[str, ...]]:
-    """The messages of a test; and those that the engine would not accept, in sentences."""
-    messages: list[Message] = []
+def _arrivals(test: RuleTest) -> tuple[list[Message | Intervention], tuple[str, ...]]:
+    """What a test gives; and the messages that the engine would not accept, in sentences."""
+    arrivals: list[Message | Intervention] = []
     rejections: list[str] = []
     for place, given in enumerate(test.given, start=1):
+        if isinstance(given, Intervention):
+            arrivals.append(given)
+            continue
         try:
-            messages.append(_message(test, given, place))
+            arrivals.append(_message(test, given, place))
         except MessageRejectedError as error:
             where = f"message {place} ({given.subject} at {offset(given.at)})"
             rejections.append(f"{where} was rejected: {error.code}: {error.reason}")
-    return messages, tuple(rejections)
+    return arrivals, tuple(rejections)
 
 
 def _message(test: RuleTest, given: Given, place: int) -> Message:
@@ -168,14 +189,53 @@ def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
     return replace(book, rules=tuple(noted if r.id == noted.id else r for r in book.rules))
 
 
-def _records(test: RuleTest, messages: Sequence[Message], book: Rulebook) -> list[Record]:
+def _records(
+    test: RuleTest, arrivals: Sequence[Message | Intervention], book: Rulebook
+) -> tuple[list[Record], tuple[str, ...]]:
+    """What the engine tells; and the interventions that did not go as the test says, in sentences."""
     records: list[Record] = []
+    refusals: list[str] = []
     clock = FrozenClock(test.start)
     with Engine.open("memory://", rules=book, clock=clock) as engine:
         replay = Replay(engine, clock, records.append)
-        replay.feed(messages)
+        for arrival in arrivals:
+            if isinstance(arrival, Message):
+                replay.feed([arrival])
+            else:
+                act = partial(_intervene, arrival, refusals)
+                replay.intervene(later(test.start, arrival.at), act)
         replay.finish(None if test.until is None else later(test.start, test.until))
-    return records
+    return records, tuple(refusals)
+
+
+def _intervene(deed: Intervention, refusals: list[str], engine: Engine) -> list[Record]:
+    """Do what somebody does; what it led to at once."""
+    code, told = None, []
+    try:
+        told = _done(deed, engine)
+    except RequestError as error:
+        code = error.code
+    except UnknownNameError:
+        code = "not-held"
+    if code != deed.refused:
+        expected = f"refused as {deed.refused}" if deed.refused else "allowed"
+        happened = f"refused as {code}" if code else "allowed"
+        when = offset(deed.at)
+        refusals.append(f"{deed.subject} at {when}: expected to be {expected}, but was {happened}")
+    return [*told]
+
+
+def _done(deed: Intervention, engine: Engine) -> list[Request]:
+    requests = engine.requests
+    if deed.deed is Deed.CLOSE:
+        requests.close(deed.what, by=deed.by)
+        return []
+    for request in requests.list(RequestOutcome.HELD):
+        if request.action == deed.what and deed.person in {None, request.person}:
+            if deed.deed is Deed.APPROVE:
+                return [requests.approve(request.key, by=deed.by)]
+            return [requests.cancel(request.key, by=deed.by)]
+    raise UnknownNameError(kind="held request", name=deed.what)
 
 
 def _enters(record: Record, rule: Rule) -> bool:

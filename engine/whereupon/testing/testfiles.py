@@ -12,7 +12,16 @@ from whereupon.errors import Diagnostic, Location, Problem
 from whereupon.loading import Positions, load_document
 from whereupon.messages import Source
 from whereupon.rulefiles.steps import Form
-from whereupon.testing.cases import Doing, Given, Kind, RuleTest, RuleTestFile, offset
+from whereupon.testing.cases import (
+    Deed,
+    Doing,
+    Given,
+    Intervention,
+    Kind,
+    RuleTest,
+    RuleTestFile,
+    offset,
+)
 from whereupon.testing.problems import form_for, validated
 from whereupon.times import ZERO
 
@@ -107,8 +116,8 @@ def _test(raw: JsonValue, place: int, line: int, problems: list[Problem]) -> Rul
     return RuleTest(form.name, line, start, form.until, tuple(given), tuple(expected))
 
 
-def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given]:
-    given: list[Given] = []
+def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | Intervention]:
+    given: list[Given | Intervention] = []
     arrival = ZERO
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "given", place)
@@ -118,13 +127,23 @@ def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given]:
             continue
         if form.at is not None and form.at < arrival:
             text = (
-                f"this arrives before the message above it ({offset(arrival)}); put them in order, "
+                f"this arrives before what is above it ({offset(arrival)}); put them in order, "
                 "and say with happened: -5m that one happened earlier than it arrives"
             )
             problems.append(Problem((*path, "at"), "out-of-order", text))
         arrival = max(arrival, form.at or ZERO)
-        given.append(_message(found[0], form, arrival))
+        if isinstance(form, forms.GivenForm):
+            given.append(_message(found[0], form, arrival))
+        else:
+            given.append(_intervention(found[0], form, arrival))
     return given
+
+
+def _intervention(kind: str, form: forms.InterventionForm, at: timedelta) -> Intervention:
+    said = form.model_dump()
+    return Intervention(
+        at, Deed(kind), said[kind], said.get("person"), form.by, refused=form.refused
+    )
 
 
 def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> Given:

@@ -1,0 +1,221 @@
+"""The host's own actions: guarded like the built-in ones, run after the commit, until they succeed."""
+
+from datetime import timedelta
+from threading import Event
+
+import pytest
+from pydantic import BaseModel, JsonValue
+from tests.unit.worlds import NOON, World, guard, world
+
+from whereupon.audit import facts_in
+from whereupon.delivery import RetryLater, RetryPolicy
+from whereupon.engine import Engine
+from whereupon.errors import RequestError
+from whereupon.handlers import Order
+from whereupon.state import RequestOutcome
+
+
+class Closing(BaseModel):
+    """What closing an account needs."""
+
+    reason: str
+    refund: int = 0
+
+
+class Bank:
+    """A handler that notes its orders, and fails as often as it is told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.orders: list[Order] = []
+        self.failures = list(failures)
+
+    def __call__(self, order: Order) -> None:
+        """Carry the order out, or fail."""
+        self.orders.append(order)
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+def bank(
+    handler: Bank, *, destructive: bool = True, undo: Bank | None = None, **keys: JsonValue
+) -> World:
+    """A world with an action of the host's in it."""
+    made = world(guard("closing", ["Close Account"], **keys))
+    made.engine.action("Close Account", destructive=destructive, properties=Closing, undo=undo)(
+        handler
+    )
+    return made
+
+
+def ask(made: World, at: float = 1, **said: JsonValue) -> RequestOutcome:
+    """Ada wants her account closed."""
+    (request,) = made.track("Close Account", "ada", {"reason": "moving", **said}, at=at).requests
+    return request.outcome
+
+
+def test_a_handler_runs_after_the_commit_with_what_was_asked() -> None:
+    """In the next round of due work; then it ran."""
+    handler = Bank()
+    made = bank(handler)
+    assert (ask(made, refund=5), handler.orders) == ("approved", [])
+    ran = made.engine.run_due()
+    (order,) = handler.orders
+    assert order.properties == Closing(reason="moving", refund=5)
+    assert (order.person, order.action, order.attempt) == ("ada", "Close Account", 1)
+    assert [(each.outcome, each.message) for each in ran.requests] == [("ran", None)]
+    made.engine.run_due()
+    assert len(handler.orders) == 1
+
+
+@pytest.mark.parametrize("said", [{"reason": None}, {"reason": {"a": 1}}, {"refund": "lots"}])
+def test_properties_that_do_not_fit_are_refused(said: dict[str, JsonValue]) -> None:
+    """The detail says where, and quotes nobody's data."""
+    made = bank(Bank())
+    asked: dict[str, JsonValue] = {"reason": "moving", **said}
+    (request,) = made.track("Close Account", "ada", asked, at=1).requests
+    assert (request.outcome, request.reason) == ("refused", "invalid-properties")
+    assert "lots" not in (request.detail or "")
+    assert next(iter(said)) in (request.detail or "")
+
+
+def test_every_guard_has_a_say_in_what_the_host_does() -> None:
+    """Identity, source and approvals, as for a deletion."""
+    handler = Bank()
+    made = bank(handler, approvals=1)
+    made.track("Close Account", None, {"reason": "x"}, anonymous="anon-1", at=0)
+    assert made.requests() == [("Close Account", "refused", "not-identified")]
+    assert ask(made) == "held"
+    made.engine.run_due()
+    assert handler.orders == []
+    (request,) = made.engine.requests.list(RequestOutcome.HELD)
+    assert made.engine.requests.approve(request.key, by="lena").outcome == "approved"
+    made.engine.run_due()
+    assert len(handler.orders) == 1
+
+
+def test_what_destroys_nothing_needs_no_consent() -> None:
+    """Only that it is known, valid and identified."""
+    handler = Bank()
+    made = bank(handler, destructive=False, approvals=2)
+    assert ask(made) == "approved"
+
+
+def test_a_failure_is_tried_again_later_under_the_same_key() -> None:
+    """And is a record, not a crash; `RetryLater` says when at least."""
+    handler = Bank(ValueError("ada's bank says no"), RetryLater(after=timedelta(hours=2)))
+    made = bank(handler)
+    ask(made)
+    (first,) = made.engine.run_due().requests
+    assert (first.outcome, first.reason, first.attempts) == ("approved", "ValueError", 1)
+    assert made.engine.run_due().requests == []
+    made.clock.move_to(made.clock.now() + timedelta(minutes=1))
+    (second,) = made.engine.run_due().requests
+    assert second.due_at is not None
+    assert second.due_at >= made.clock.now() + timedelta(hours=2)
+    made.clock.move_to(second.due_at)
+    (third,) = made.engine.run_due().requests
+    assert (third.outcome, third.attempts) == ("ran", 3)
+    assert len({order.idempotency_key for order in handler.orders}) == 1
+    facts = [facts_in(row) for row in made.engine.audit.rows()]
+    assert [each["kind"] for each in facts] == ["judged", "failed", "failed", "executed"]
+    assert facts[1]["error"] == "ValueError"
+    assert "bank" not in repr(facts)
+
+
+def test_what_fails_again_and_again_is_given_up_and_can_be_retried() -> None:
+    """By somebody who is named, from the start."""
+    handler = Bank(*[OSError()] * 2)
+    made = world(guard("closing", ["Close Account"], approvals={"needed": 0, "by": ["lena"]}))
+    policy = RetryPolicy(tries=2, first=timedelta(seconds=1))
+    made.engine = Engine(made.home, made.engine.pipeline.index.book, clock=made.clock, retry=policy)
+    made.engine.action("Close Account", destructive=True)(handler)
+    ask(made)
+    made.engine.run_due()
+    made.clock.move_to(made.clock.now() + timedelta(minutes=1))
+    (failed,) = made.engine.run_due().requests
+    assert (failed.outcome, failed.reason) == ("failed", "OSError")
+    with pytest.raises(RequestError, match="not-allowed"):
+        made.engine.requests.retry(failed.key, by="eve")
+    made.engine.requests.retry(failed.key, by="lena")
+    assert [each.outcome for each in made.engine.run_due().requests] == ["ran"]
+    with pytest.raises(RequestError, match="not-failed"):
+        made.engine.requests.retry(failed.key, by="lena")
+
+
+def test_a_handler_that_takes_too_long_has_failed() -> None:
+    """It is left to itself, and called again: at least once."""
+    made, done = world(), Event()
+    made.engine.action("Close Account", destructive=True, timeout=timedelta(milliseconds=20))(
+        lambda _: done.wait(10)
+    )
+    ask(made)
+    (late,) = made.engine.run_due().requests
+    done.set()
+    assert (late.outcome, late.reason) == ("approved", "TimeoutError")
+
+
+def test_what_a_handler_was_told_is_recorded_without_anybodys_data() -> None:
+    """The names of the properties, and a keyed hash."""
+    made = bank(Bank())
+    ask(made)
+    made.engine.run_due()
+    executed = [facts_in(row) for row in made.engine.audit.rows()][-1]
+    assert executed["properties"] == ["reason"]
+    assert len(str(executed["properties_hash"])) == 32
+    assert not {"ada", "moving"} & set(map(str, executed.values()))
+
+
+def test_what_can_be_undone_is_undone_once() -> None:
+    """By the function that was registered for it, with the same key."""
+    handler, undo = Bank(), Bank(ValueError())
+    made = bank(handler, undo=undo)
+    ask(made)
+    (ran,) = made.engine.run_due().requests
+    with pytest.raises(RequestError, match="undo-failed"):
+        made.engine.undo(ran.key, by="lena")
+    assert made.engine.undo(ran.key, by="lena").outcome == "undone"
+    assert {order.idempotency_key for order in undo.orders} == {handler.orders[0].idempotency_key}
+    with pytest.raises(RequestError, match="no-undo"):
+        made.engine.undo(ran.key, by="lena")
+
+
+def test_an_erased_persons_orders_are_called_off() -> None:
+    """Nothing that names them waits for a handler."""
+    handler = Bank()
+    made = bank(handler)
+    ask(made)
+    made.track("Delete Person", "ada", at=2)
+    made.engine.run_due()
+    assert handler.orders == []
+    assert ("Close Account", "cancelled", "person-erased") in made.requests()
+
+
+def test_a_replay_calls_no_handler() -> None:
+    """Waking runs what is due of ours, and nothing of the host's."""
+    handler = Bank()
+    made = bank(handler)
+    ask(made)
+    made.run(9_999)
+    assert handler.orders == []
+
+
+def test_a_request_is_decided_where_its_handler_is_not_known() -> None:
+    """A command line has the guard files, and none of the host's functions."""
+    handler = Bank()
+    made = bank(handler, approvals=1)
+    ask(made)
+    elsewhere = Engine(made.home, made.engine.pipeline.index.book, clock=made.clock)
+    (request,) = elsewhere.requests.list(RequestOutcome.HELD)
+    assert elsewhere.requests.approve(request.key, by="lena").outcome == "approved"
+    assert elsewhere.run_due().requests == []
+    made.engine.run_due()
+    assert len(handler.orders) == 1
+
+
+@pytest.mark.parametrize("name", ["Delete Person", "User Deleted", "Close Account"])
+def test_a_name_is_taken_once(name: str) -> None:
+    """The built-in actions and their events are not to be replaced."""
+    made = bank(Bank())
+    with pytest.raises(ValueError, match="already"):
+        made.engine.action(name, destructive=False)(Bank())
+    assert made.clock.now() == NOON

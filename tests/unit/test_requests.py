@@ -1,0 +1,344 @@
+"""Requests that wait: who agrees, what changes meanwhile, and what runs in the end."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import JsonValue
+from tests.unit.worlds import DAY, HOUR, World, guard, world
+
+from whereupon.errors import RequestError, UnknownNameError
+from whereupon.state import Request, RequestOutcome
+
+TWO: JsonValue = {"needed": 2, "by": ["lena", "omar", "yuki"]}
+
+
+def careful(**keys: JsonValue) -> World:
+    """A world with ada in it, whose deletion is guarded as these keys say."""
+    made = world(guard("deletions", ["Delete Person"], **keys))
+    made.identify("ada", {"plan": "pro"}, at=0)
+    return made
+
+
+def held(made: World, at: float = 1, source: str = "server") -> Request:
+    """Ada's deletion, asked for and held."""
+    (request,) = made.track("Delete Person", "ada", at=at, source=source).requests
+    assert request.outcome is RequestOutcome.HELD
+    return request
+
+
+def is_known(made: World) -> bool:
+    """Whether ada is still there."""
+    return made.person("ada") is not None
+
+
+def code_of(made: World, key: int, by: str, plan: str | None = None) -> str:
+    """Why an approval is refused."""
+    with pytest.raises(RequestError) as caught:
+        made.engine.requests.approve(key, by=by, plan=plan)
+    return caught.value.code
+
+
+# --- approvals --------------------------------------------------------------------------------------
+
+
+def test_it_runs_when_as_many_agree_as_the_file_asks_for() -> None:
+    """Not before, and only by those whom it names."""
+    made = careful(approvals=TWO)
+    request = held(made)
+    assert (request.reason, request.detail) == ("approval", "0 of 2 agreed")
+    first = made.engine.requests.approve(request.key, by="lena")
+    assert (first.outcome, first.detail, is_known(made)) == ("held", "1 of 2 agreed", True)
+    second = made.engine.requests.approve(request.key, by="omar")
+    assert (second.outcome, is_known(made)) == ("ran", False)
+    assert [each.actor for each in made.engine.requests.approvals(request.key)] == ["lena", "omar"]
+
+
+def test_one_person_agrees_once() -> None:
+    """Whatever the case, the spaces or the alphabet their name is written in."""
+    made = careful(approvals=2)
+    request = held(made)
+    made.engine.requests.approve(request.key, by="lena")
+    for again in ("lena", " Lena ", "LENA", "ｌｅｎａ", "lenа"):  # noqa: RUF001 - a Cyrillic letter
+        assert code_of(made, request.key, again) == "approved-already"
+    assert is_known(made)
+
+
+@pytest.mark.parametrize("by", ["ada", "Ada", "аdа"])  # noqa: RUF001 - Cyrillic letters
+def test_nobody_agrees_to_what_they_asked_for(by: str) -> None:
+    """The person whose request it is; look-alikes of the name, too."""
+    made = careful(approvals=1)
+    assert code_of(made, held(made).key, by) == "own-request"
+
+
+def test_whom_a_server_names_as_the_requester_cannot_agree() -> None:
+    """What a client says of that counts for nothing."""
+    made = careful(approvals=1)
+    asked = made.track("Delete Person", "ada", at=1, context={"actor": "lena"}).requests[0]
+    assert (asked.requester, code_of(made, asked.key, "lena")) == ("lena", "own-request")
+    forged = made.track(
+        "Delete Person", "ada", at=2, context={"actor": "omar"}, source="client"
+    ).requests[0]
+    assert forged.requester is None
+
+
+@pytest.mark.parametrize("by", ["eve", "", " ", "...", "lеna"])  # noqa: RUF001 - a Cyrillic letter
+def test_only_the_named_may_decide(by: str) -> None:
+    """Approving, cancelling and closing all ask for a name that the file has."""
+    made = careful(approvals=TWO)
+    request = held(made)
+    with pytest.raises(RequestError):
+        made.engine.requests.approve(request.key, by=by)
+    with pytest.raises(RequestError):
+        made.engine.requests.cancel(request.key, by=by)
+    assert made.engine.requests.show(request.key).outcome == "held"
+
+
+def test_a_request_that_has_ended_is_decided_no_more() -> None:
+    """Nor is one that nobody made."""
+    made = careful(approvals=1)
+    request = held(made)
+    made.engine.requests.cancel(request.key, by="lena")
+    assert code_of(made, request.key, "lena") == "not-held"
+    with pytest.raises(UnknownNameError):
+        made.engine.requests.approve(99_999, by="lena")
+
+
+def test_a_clients_request_needs_somebody_even_where_the_file_asks_for_nobody() -> None:
+    """That is what holding it means."""
+    made = careful()
+    request = held(made, source="client")
+    assert made.engine.requests.approve(request.key, by="lena").outcome == "ran"
+    assert not is_known(made)
+
+
+# --- the plan ---------------------------------------------------------------------------------------
+
+
+def test_the_plan_says_what_would_go() -> None:
+    """Counted by table, before anything does."""
+    made = careful(approvals=1)
+    made.track("purchase", "ada", anonymous="anon-1", at=0.5)
+    plan = held(made).plan
+    assert plan is not None
+    assert plan.counts == {"messages": 2, "identifiers": 1, "claims": 1, "persons": 1}
+
+
+def test_a_changed_plan_voids_what_was_agreed_to() -> None:
+    """It is shown anew, and needs to be agreed to anew."""
+    made = careful(approvals=2)
+    request = held(made)
+    made.engine.requests.approve(request.key, by="lena")
+    made.track("purchase", "ada", at=2)
+    assert code_of(made, request.key, "omar") == "plan-changed"
+    again = made.engine.requests.show(request.key)
+    assert (again.reason, again.detail) == ("plan-changed", "0 of 2 agreed")
+    assert made.engine.requests.approve(request.key, by="omar").outcome == "held"
+    assert made.engine.requests.approve(request.key, by="lena").outcome == "ran"
+
+
+def test_an_approval_names_the_plan_that_was_seen() -> None:
+    """Another than the one there is now counts for nothing, and changes nothing."""
+    made = careful(approvals=1)
+    request = held(made)
+    assert request.plan is not None
+    assert code_of(made, request.key, "lena", "0123456789abcdef") == "plan-changed"
+    assert is_known(made)
+    done = made.engine.requests.approve(request.key, by="lena", plan=request.plan.digest)
+    assert done.outcome == "ran"
+
+
+def test_a_plan_that_no_longer_matches_when_its_time_comes_is_held_again() -> None:
+    """Even where nobody had to agree: now somebody must."""
+    made = careful(cool_off="1d")
+    request = held(made)
+    made.track("purchase", "ada", at=HOUR)
+    made.run(DAY + 1)
+    assert made.engine.requests.show(request.key).reason == "plan-changed"
+    made.run(9 * DAY)
+    assert is_known(made)
+    assert made.engine.requests.approve(request.key, by="lena").outcome == "ran"
+
+
+# --- time -------------------------------------------------------------------------------------------
+
+
+def test_a_request_cools_off() -> None:
+    """It runs by itself when its time has come, and can be called off until then."""
+    made = careful(cool_off="7d")
+    assert held(made).reason == "cool-off"
+    made.run(7 * DAY)
+    assert is_known(made)
+    made.run(7 * DAY + 1)
+    assert not is_known(made)
+
+
+def test_a_request_that_is_called_off_never_runs() -> None:
+    """The person themselves may call it off."""
+    made = careful(cool_off="7d", approvals={"needed": 0, "by": ["lena"]})
+    request = held(made)
+    assert made.engine.requests.cancel(request.key, by="ada").outcome == "cancelled"
+    made.run(30 * DAY)
+    assert is_known(made)
+
+
+def test_agreeing_does_not_shorten_the_time() -> None:
+    """Nor does the time run out for want of agreement: both are needed."""
+    made = careful(cool_off="1d", approvals=1)
+    request = held(made)
+    assert request.reason == "approval"
+    made.run(2 * DAY)
+    assert is_known(made)
+    assert made.engine.requests.approve(request.key, by="lena").outcome == "ran"
+    other = careful(cool_off="1d", approvals=1)
+    early = held(other)
+    assert other.engine.requests.approve(early.key, by="lena").reason == "cool-off"
+    other.run(DAY + 1)
+    assert not is_known(other)
+
+
+def test_a_request_that_nobody_decides_is_given_up() -> None:
+    """After 30 days, unless the file says otherwise; agreeing is too late then."""
+    made = careful(approvals=1, expires_after="3d")
+    request = held(made)
+    made.run(3 * DAY + 1)
+    expired = made.engine.requests.show(request.key)
+    assert (expired.outcome, expired.message, is_known(made)) == ("expired", None, True)
+    late = careful(approvals=1)
+    key = held(late).key
+    late.clock.move_to(late.clock.now() + timedelta(days=31))
+    assert late.engine.requests.approve(key, by="lena").outcome == "expired"
+    assert is_known(late)
+
+
+def test_what_happened_while_it_waited_never_comes_back() -> None:
+    """The tombstone reaches to when it ran, not only to when it was asked for."""
+    made = careful(approvals=1)
+    request = held(made)
+    made.clock.move_to(made.clock.now() + timedelta(days=2))
+    made.engine.requests.approve(request.key, by="lena")
+    made.identify("ada", {"plan": "pro"}, at=DAY, arrives=2 * DAY + 5)
+    assert not is_known(made)
+
+
+def test_a_request_for_somebody_who_is_gone_is_called_off() -> None:
+    """Nothing is left to be asked for; and nothing names them."""
+    made = careful(approvals=1)
+    first, second = held(made), held(made, at=2)
+    made.engine.requests.approve(first.key, by="lena")
+    gone = made.engine.requests.show(second.key)
+    assert (gone.outcome, gone.reason, gone.person) == ("cancelled", "person-erased", None)
+
+
+# --- protect ----------------------------------------------------------------------------------------
+
+
+def test_protected_people_stay() -> None:
+    """Also when they became it after somebody asked."""
+    made = careful(protect=[{"staff": True}, {"hold": {"exists": True}}], approvals=1)
+    request = held(made)
+    made.identify("ada", {"hold": "case 7"}, at=2)
+    assert code_of(made, request.key, "lena") == "plan-changed"
+    done = made.engine.requests.show(request.key)
+    assert (done.outcome, done.reason) == ("refused", "protected")
+
+
+def test_what_does_not_hold_protects_nobody() -> None:
+    """A value that is missing satisfies no comparison."""
+    made = careful(protect={"staff": True})
+    made.track("Delete Person", "ada", at=1)
+    assert not is_known(made)
+
+
+def test_what_is_switched_off_runs_for_nobody() -> None:
+    """The file says so."""
+    made = careful(enabled=False)
+    made.track("Delete Person", "ada", at=1)
+    assert made.requests() == [("Delete Person", "refused", "disabled")]
+
+
+# --- blast radius -----------------------------------------------------------------------------------
+
+
+def flood(made: World, count: int, *, at: float = 1, source: str = "server") -> list[str]:
+    """The outcomes of so many deletions."""
+    asked = [made.track("Delete Person", f"p-{at}-{n}", at=at, source=source) for n in range(count)]
+    return [told.requests[0].reason or told.requests[0].outcome for told in asked]
+
+
+def test_past_its_limit_the_breaker_opens_and_holds_the_rest() -> None:
+    """Until a person closes it; then the count begins anew."""
+    made = careful(limits=["2 per 1h"])
+    assert flood(made, 4) == ["ran", "ran", "limit", "breaker"]
+    assert flood(made, 1, at=9 * HOUR) == ["breaker"]
+    (breaker,) = made.engine.requests.breakers()
+    assert (breaker.is_open, breaker.limit) == (True, "2 in 1h")
+    assert made.engine.requests.close("deletions", by="lena") == 3
+    made.run(9 * HOUR)
+    assert [each.outcome for each in made.engine.requests()][:3] == ["held", "ran", "ran"]
+    with pytest.raises(UnknownNameError):
+        careful().engine.requests.close("deletions", by="lena")
+
+
+def test_the_window_moves() -> None:
+    """What ran longer ago than the window counts no more."""
+    made = careful(limits=["2 per 1h"])
+    assert flood(made, 2) == ["ran", "ran"]
+    assert flood(made, 2, at=HOUR + 1.1) == ["ran", "ran"]
+
+
+def test_limits_count_by_source_or_by_action() -> None:
+    """One class of sender does not spend the other's."""
+    made = careful(limits=["1 per 1h by source"], sources={"client": "run"})
+    assert flood(made, 1) == ["ran"]
+    assert flood(made, 2, at=2, source="client") == ["ran", "limit"]
+    both = world(guard("g", ["Delete Person", "Suppress Person"], limits=["1 per 1h by action"]))
+    assert both.track("Delete Person", "a", at=1).requests[0].outcome == "ran"
+    assert both.track("Suppress Person", "b", at=1).requests[0].outcome == "ran"
+    assert both.track("Suppress Person", "c", at=1).requests[0].reason == "limit"
+
+
+def test_a_limit_may_be_a_share_of_all_people() -> None:
+    """Of those that are known now; one may always go."""
+    made = careful(limits=["10% per 1d"])
+    for number in range(39):
+        made.identify(f"person-{number}", at=0)
+    done = [made.track("Delete Person", f"person-{n}", at=1).requests[0] for n in range(6)]
+    assert [each.reason or each.outcome for each in done] == ["ran"] * 3 + ["limit"] + [
+        "breaker"
+    ] * 2
+    tiny = careful(limits=["1% per 1d"])
+    assert flood(tiny, 2) == ["ran", "limit"]
+
+
+def test_one_batch_does_not_pass_a_limit_together() -> None:
+    """Each of its messages counts for the next."""
+    made = careful(limits=["2 per 1h"])
+    batch: list[object] = [
+        {"type": "track", "event": "Delete Person", "userId": f"p-{n}"} for n in range(5)
+    ]
+    told = made.engine.ingest(batch).requests
+    assert [request.outcome for request in told] == ["ran", "ran", "held", "held", "held"]
+
+
+# --- erase ------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_what_would_happen_and_does_nothing() -> None:
+    """The same guards, the same plan, and not a row written."""
+    made = careful(protect={"staff": True})
+    tried = made.engine.requests.erase("ada", by="lena", dry_run=True)
+    assert (tried.outcome, is_known(made), made.engine.requests()) == ("ran", True, [])
+    assert tried.plan is not None
+    assert tried.plan.counts["persons"] == 1
+    assert list(made.engine.audit.rows()) == []
+    done = made.engine.requests.erase("ada", by="lena")
+    assert (done.outcome, done.requester, is_known(made)) == ("ran", "lena", False)
+    with pytest.raises(RequestError):
+        made.engine.requests.erase("ben", by=" ")
+
+
+def test_requests_may_still_be_listed_as_before() -> None:
+    """`engine.requests(limit=…)` and `engine.requests.list(…)` answer alike."""
+    made = careful(approvals=1)
+    held(made)
+    assert made.engine.requests(limit=5) == made.engine.requests.list(RequestOutcome.HELD)
