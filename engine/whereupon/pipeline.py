@@ -16,8 +16,8 @@ from whereupon.fold import (
     Settings,
     audience_of,
     broadcast_chunk,
-    expire,
     fold,
+    give_up,
     plan_of,
     resume,
 )
@@ -25,7 +25,7 @@ from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
 from whereupon.recalling import Recall, apart, taken_apart
-from whereupon.state import BroadcastRun, Changes, Person, Plan, Request
+from whereupon.state import BroadcastRun, Changes, Person, Plan, Request, RequestOutcome
 from whereupon.wordings import Wordings
 
 UNSCRUBBED = "unscrubbed"
@@ -94,13 +94,7 @@ class Pipeline:
         if request.message is None:
             return Folded()
         if request.expires_at is not None and request.expires_at <= now:
-            nothing = Loaded(0, 0, has_tombstones=False)
-            return self._fold(
-                session,
-                nothing,
-                1,
-                lambda: expire(nothing, request, self.index, self.settings, now=now),
-            )
+            return self.give_up(session, request, now, outcome=RequestOutcome.EXPIRED)
         approvals = session.ledger.approvals(request.key)
         loaded = self._recall(session).for_batch([request.message], None, now)
         return self._fold(
@@ -109,6 +103,26 @@ class Pipeline:
             64,
             lambda: resume(loaded, request, approvals, self.index, self.settings, now=now),
         )
+
+    def give_up(
+        self,
+        session: Session,
+        request: Request,
+        now: datetime,
+        *,
+        outcome: RequestOutcome,
+        by: str | None = None,
+    ) -> Folded:
+        """End a request that waits without carrying it out; ``by`` whom, where somebody decided it."""
+        asked = [request.message] if request.message is not None else []
+        loaded = self._recall(session).for_batch(asked, None, now)
+
+        def attempt() -> Folded:
+            return give_up(
+                loaded, request, self.index, self.settings, outcome=outcome, now=now, by=by
+            )
+
+        return self._fold(session, loaded, 1, attempt)
 
     def plan(self, session: Session, request: Request) -> Plan | None:
         """What a waiting request would take away now."""

@@ -128,20 +128,9 @@ class Requests:
             request = _held(session, key)
             if not _is_same(by, request.requester or request.person):
                 _check_allowed(by, self._stance(request), key)
-            cancelled = replace(
-                request,
-                outcome=RequestOutcome.CANCELLED,
-                reason=None,
-                detail=None,
-                decided_at=now,
-                due_at=None,
-                expires_at=None,
-                message=None,
-            )
-            changes = Changes(requests={key: cancelled})
-            changes.records.append(self._record(cancelled, "cancelled", now, by))
-            self._pipeline.write(session, changes)
-        return cancelled
+            outcome = RequestOutcome.CANCELLED
+            done = self._pipeline.give_up(session, request, now, outcome=outcome, by=by)
+        return _told(done, key) or request
 
     def retry(self, key: int, *, by: str, connection: object = None) -> Request:
         """Have the host's handler called again for a request that failed. Raises as `approve` does."""

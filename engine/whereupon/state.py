@@ -498,6 +498,7 @@ class Changes:
             is theirs before anything is written.
         records: what happened that the audit log keeps; `audit` is them in the chain.
         erased_ids: ids of messages of which nothing is kept but that they were seen.
+        buried_users: user ids that no request and no report names any more, known or not.
     """
 
     messages: list[StoredMessage] = field(default_factory=list)
@@ -519,6 +520,7 @@ class Changes:
     audit: list[AuditRow] = field(default_factory=list)
     audit_head: AuditHead | None = None
     erased_ids: list[str] = field(default_factory=list)
+    buried_users: list[str] = field(default_factory=list)
     devices: dict[str, Device | None] = field(default_factory=dict)
     things: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
     relationships: dict[Relationship, bool] = field(default_factory=dict)

@@ -9,7 +9,7 @@ of one message), `sending` (broadcasts). The same input gives the same output on
 that it may need and writes everything that it made.
 """
 
-from whereupon.fold.enacting import expire, plan_of, resume
+from whereupon.fold.enacting import give_up, plan_of, resume
 from whereupon.fold.folding import fold
 from whereupon.fold.given import (
     Folded,
@@ -35,8 +35,8 @@ __all__ = [
     "Warned",
     "audience_of",
     "broadcast_chunk",
-    "expire",
     "fold",
+    "give_up",
     "plan_of",
     "recorded",
     "resume",

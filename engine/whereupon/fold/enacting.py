@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from whereupon.actions import Refusal
 from whereupon.fold.given import Folded, Loaded, Settings
 from whereupon.fold.people import forget, merge, person_for
@@ -25,7 +27,7 @@ from whereupon.fold.working import Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Aftermath
-from whereupon.semantics import ERASING, Action, ActionName
+from whereupon.semantics import Action, ActionName
 from whereupon.state import (
     Approval,
     Device,
@@ -42,14 +44,10 @@ from whereupon.state import (
 def enact(work: Working, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
     request = ask(work, message, action)
-    if request.outcome is not RequestOutcome.RAN or action.handled:
-        work.record_husk(message)
-        return
-    if action.name in ERASING:
-        work.changes.erased_ids.append(message.message_id)
-    else:
-        work.record_husk(message)
-    _EFFECTS[action.name](work, message, message.timestamp)
+    if work.changes.requests[request.key].message_id == message.message_id:
+        work.record_husk(message)  # else not even its id is kept, but a hash of it
+    if request.outcome is RequestOutcome.RAN and not action.handled:
+        _EFFECTS[action.name](work, message, message.timestamp)
 
 
 def resume(
@@ -71,8 +69,6 @@ def resume(
     decided = decide(work, request, approvals, now)
     message = request.message
     if decided.outcome is RequestOutcome.RAN and message is not None:
-        if request.action in ERASING:
-            work.changes.erased_ids.append(message.message_id)
         if message.type is MessageType.ALIAS:
             _merge_again(work, message)
         else:
@@ -85,17 +81,31 @@ def plan_of(loaded: Loaded, request: Request, index: RuleIndex, settings: Settin
     return planned(Working(loaded, index, settings), request)
 
 
-def expire(
-    loaded: Loaded, request: Request, index: RuleIndex, settings: Settings, *, now: datetime
+def give_up(
+    loaded: Loaded,
+    request: Request,
+    index: RuleIndex,
+    settings: Settings,
+    *,
+    outcome: RequestOutcome,
+    now: datetime,
+    by: str | None = None,
 ) -> Folded:
-    """Give up a request that waited too long for people."""
+    """End a request that waits without carrying it out: nobody decided it in time, or ``by`` did."""
     work = Working(loaded, index, settings)
-    end(work, request, RequestOutcome.EXPIRED, Refusal.EXPIRED, now)
+    reason = Refusal.EXPIRED if outcome is RequestOutcome.EXPIRED else None
+    end(work, request, outcome, reason, now, by=by)
     return work.close()
 
 
 def end(
-    work: Working, request: Request, outcome: RequestOutcome, reason: str, now: datetime
+    work: Working,
+    request: Request,
+    outcome: RequestOutcome,
+    reason: str | None,
+    now: datetime,
+    *,
+    by: str | None = None,
 ) -> None:
     """End a request that waits, without carrying it out."""
     ended = replace(
@@ -108,7 +118,8 @@ def end(
         expires_at=None,
         message=None,
     )
-    record(work, ended, outcome.value, now)
+    facts: dict[str, JsonValue] = {} if by is None else {"actor": by}
+    record(work, ended, outcome.value, now, **facts)
     keep(work, ended)
 
 
@@ -151,7 +162,9 @@ def _erase(work: Working, message: Message, until: datetime | None, reason: str)
         if until is not None and held is not None and held.latest is not None:
             until = max(until, held.latest)  # all of that is erased, so none of it may come again
         forget(work, work.persons[key])
-    _drop_requests(work, {value for kind, value in named if kind is IdKind.USER}, message)
+    users = {value for kind, value in named if kind is IdKind.USER}
+    work.changes.buried_users += sorted(users)
+    _drop_requests(work, users, message)
     bury(work, sorted(named), laid_for=user_id, until=until, reason=reason)
 
 

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from whereupon.actions import DEFAULT_STANCE, Refusal, Seen, Stance, Verdict, judge
 from whereupon.codec import encode_canonically
 from whereupon.fold.given import Settings
-from whereupon.fold.tombs import silenced
+from whereupon.fold.tombs import lies_over, silenced
 from whereupon.fold.working import Working
 from whereupon.messages import Message, MessageType, Source, erased_name
 from whereupon.rules import Scope
@@ -33,7 +33,7 @@ from whereupon.state import (
     Request,
     RequestOutcome,
 )
-from whereupon.times import later
+from whereupon.times import FIRST_INSTANT, later
 
 ACTOR = "actor"
 """Where a server's message says on whose behalf it asks: ``context.actor``."""
@@ -225,23 +225,35 @@ def _open_breaker(work: Working, verdict: Verdict, now: datetime) -> None:
 
 
 def keep(work: Working, request: Request) -> None:
-    """Tell of a request, and keep it; what is kept of one that ran names nobody who is gone."""
+    """Tell of a request, and keep it; once it has ended, it names nobody who is gone."""
     work.out.told.append(request)
-    if request.action in ERASING and request.outcome is RequestOutcome.RAN:
+    if _is_of_nobody(work, request):
+        work.changes.erased_ids.append(request.message_id)
         request = nameless(request)
     work.changes.requests[request.key] = request
 
 
+def _is_of_nobody(work: Working, request: Request) -> bool:
+    if request.outcome.is_open or request.person is None:
+        return False
+    if request.action in ERASING and request.outcome is RequestOutcome.RAN:
+        return True
+    named = (IdKind.USER, request.person)
+    return request.person not in work.users and lies_over(work, named, FIRST_INSTANT) is not None
+
+
 def nameless(request: Request) -> Request:
     """A request as it is kept when its person is erased: the message's id goes, too."""
+    if request.person is None:
+        return replace(request, message=None)
     message_id = erased_name(request.message_id)
     return replace(request, message_id=message_id, person=None, message=None)
 
 
-def record(work: Working, request: Request, kind: str, now: datetime) -> None:
+def record(work: Working, request: Request, kind: str, now: datetime, **facts: JsonValue) -> None:
     """Put what happened to a request among what the audit log gets."""
     if is_audited(request, work.settings):
-        work.changes.records.append(recorded(request, work.settings, kind, now))
+        work.changes.records.append(recorded(request, work.settings, kind, now, **facts))
 
 
 def is_audited(request: Request, settings: Settings) -> bool:

@@ -25,6 +25,7 @@ def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     """Write everything that a batch made."""
     for key in changes.forgotten:
         _forget(key, shelves, undo)
+    _forget_asking(set(changes.buried_users), shelves, undo)
     for message_id in changes.erased_ids:
         shelves.drop_message(message_id, undo)
     for merge in changes.merges:
@@ -107,7 +108,8 @@ def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 
 
 def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
-    _forget_asking(key, shelves, undo)
+    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
+    _forget_asking(user_ids, shelves, undo)
     gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
     _blank_runs(gone, shelves, undo)
     shelves.drop_person(key, undo)
@@ -124,8 +126,9 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
             undo.drop(shelves.merges, merge.message_id)
 
 
-def _forget_asking(key: int, shelves: Shelves, undo: Undo) -> None:
-    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
+def _forget_asking(user_ids: set[str], shelves: Shelves, undo: Undo) -> None:
+    if not user_ids:
+        return
     for request in list(shelves.requests.values()):
         target = request.message.target_id if request.message else None
         if request.person in user_ids or target in user_ids:
@@ -141,6 +144,8 @@ def _forget_asking(key: int, shelves: Shelves, undo: Undo) -> None:
 
 
 def _nameless(request: Request) -> Request:
+    if request.person is None:
+        return replace(request, message=None)
     return replace(request, message_id=erased_name(request.message_id), person=None, message=None)
 
 

@@ -78,7 +78,7 @@ class SqlStore:
     def _on(self, connection: Connection) -> "SqlSession":
         names = Names(self._names, find=self._selects.name_id, add=self._writes.name)
         reading = (connection, self._database, self._selects, names)
-        traces = Traces(connection, self._traces)
+        traces = Traces(connection, self._database, self._traces)
         writing = Writing(connection, self._database, self._writes, names, traces)
         return SqlSession(*reading, writing, SqlLedger(connection, self._database, self._ledger))
 

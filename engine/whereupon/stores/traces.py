@@ -5,13 +5,13 @@ name nobody; ids of semantic messages become digests; a broadcast that one of th
 opened stays for the others who were in its audience, without what that message said.
 """
 
+from collections.abc import Collection
 from functools import cached_property
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    Select,
     bindparam,
     case,
     delete,
@@ -42,17 +42,19 @@ class TraceStatements:
         return self._database.compile(clause)
 
     @cached_property
-    def _theirs(self) -> Select[tuple[str]]:
-        return select(IDENTIFIER.c.value).where(
+    def users(self) -> Statement:
+        """User ids of the persons among ``keys``."""
+        clause = select(IDENTIFIER.c.value).where(
             IDENTIFIER.c.kind == literal_column("'user'"),
             self._database.among(IDENTIFIER.c.key, "keys"),
         )
+        return self._compiled(clause)
 
     @cached_property
     def requests(self) -> Statement:
-        """Requests that name a person of ``keys``: key and message id."""
-        of = REQUEST.c
-        named = or_(of.person.in_(self._theirs), of.target_id.in_(self._theirs))
+        """Requests that name somebody among ``ids``: key, message id and person."""
+        of, among = REQUEST.c, self._database.among
+        named = or_(among(of.person, "ids"), among(of.target_id, "ids"))
         return self._compiled(select(of.key, of.message_id, of.person).where(named))
 
     @cached_property
@@ -64,8 +66,9 @@ class TraceStatements:
 
     @cached_property
     def reports(self) -> Statement:
-        """Reports that name a person of ``keys``: message id."""
-        return self._compiled(select(REPORT.c.message_id).where(REPORT.c.person.in_(self._theirs)))
+        """Reports that name somebody among ``ids``: message id."""
+        named = self._database.among(REPORT.c.person, "ids")
+        return self._compiled(select(REPORT.c.message_id).where(named))
 
     @cached_property
     def nameless_report(self) -> Statement:
@@ -121,26 +124,34 @@ class TraceStatements:
 class Traces:
     """One session's blanking of traces."""
 
-    def __init__(self, connection: Connection, statements: TraceStatements) -> None:
+    def __init__(
+        self, connection: Connection, database: Database, statements: TraceStatements
+    ) -> None:
         self._connection = connection
+        self._database = database
         self._to = statements
 
     def remove(self, keys: object) -> None:
         """Blank what leads to the owners ``keys`` (as they are bound), while they are still there."""
-        for key, message_id, person in self._to.requests.fetch(self._connection, keys=keys):
-            self._to.nameless_request.run(
-                self._connection, new_id=erased_name(message_id), changed=key
-            )
-            if person is not None:
-                self.forget_message(message_id)
-        for (message_id,) in self._to.reports.fetch(self._connection, keys=keys):
-            new_id = erased_name(message_id)
-            self._to.nameless_report.run(self._connection, new_id=new_id, changed=message_id)
-            self.forget_message(message_id)
+        users = self._to.users.fetch(self._connection, keys=keys)
+        self.remove_names([user for (user,) in users])
         for rule, occasion in self._to.runs.fetch(self._connection, keys=keys):
             new = erased_name(occasion)
             for statement in self._to.blanked:
                 statement.run(self._connection, rule=rule, occasion=occasion, new_occasion=new)
+
+    def remove_names(self, user_ids: Collection[str]) -> None:
+        """Blank the names of these people in requests and reports."""
+        ids = self._database.members(user_ids)
+        for key, message_id, person in self._to.requests.fetch(self._connection, ids=ids):
+            new_id = message_id if person is None else erased_name(message_id)
+            self._to.nameless_request.run(self._connection, new_id=new_id, changed=key)
+            if person is not None:
+                self.forget_message(message_id)
+        for (message_id,) in self._to.reports.fetch(self._connection, ids=ids):
+            new_id = erased_name(message_id)
+            self._to.nameless_report.run(self._connection, new_id=new_id, changed=message_id)
+            self.forget_message(message_id)
 
     def forget_message(self, message_id: str) -> None:
         """Keep of a message only the digest of its id."""

@@ -44,6 +44,8 @@ class Writing:
         """Write everything that a batch made."""
         if changes.forgotten:
             self._forget(changes.forgotten)
+        if changes.buried_users:
+            self._traces.remove_names(changes.buried_users)
         for message_id in changes.erased_ids:
             self._traces.forget_message(message_id)
         for merge in changes.merges:
