@@ -1,7 +1,6 @@
 """From a recorded message to decisions, entries and their steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from heapq import heappush
 from typing import NamedTuple
@@ -267,7 +266,7 @@ def save(work: Working, entry: Entry) -> None:
     work.active[entry.person_key].pop(entry.key, None)
     place = (entry.rule, entry.person_key)
     work.past_entries[place] = [
-        replace(past, active=False, slot=entry.slot)
+        past._replace(active=False, slot=entry.slot)
         if past.timestamp == entry.timestamp and past.active
         else past
         for past in work.past_entries[place]

@@ -301,7 +301,7 @@ class StoreContract:
     def test_an_identifier_is_found_by_kind_and_value(self, store: Store) -> None:
         """The same text can be a user id and an anonymous id; the last word on each counts."""
         user, anonymous = (Identifier(kind, "x", k) for k, kind in enumerate(IdKind, 1))
-        save(store, Changes(identifiers=[replace(user, key=9), user, anonymous]))
+        save(store, Changes(identifiers=[user._replace(key=9), user, anonymous]))
         with store.session() as session:
             assert session.identifiers(["x", "y"], []) == [user]
             assert session.identifiers([], ["x"]) == [anonymous]
@@ -594,7 +594,7 @@ class StoreContract:
         save(store, Changes(skips=[second]))
         with store.session() as session:
             ((_, found),) = session.decided(ADA, "socks", 10)
-        assert found == replace(second, verdicts=first.verdicts + second.verdicts)
+        assert found == second._replace(verdicts=first.verdicts + second.verdicts)
 
     def test_old_skips_are_trimmed(self, store: Store) -> None:
         """Those decided before the instant go, and only these."""
