@@ -12,7 +12,7 @@ from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
 from whereupon.state import Claim, Entry, IdKind, Person
-from whereupon.times import LAST_INSTANT, earlier
+from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
 DUE_LIMIT = 1_000
@@ -20,7 +20,7 @@ DUE_LIMIT = 1_000
 
 
 class Survey:
-    """What a batch mentions, in one look at each message.
+    """What a batch mentions.
 
     Attributes:
         pairs: the user id and anonymous id of every message.
@@ -33,23 +33,18 @@ class Survey:
     __slots__ = ("aliases", "message_ids", "names", "oldest", "pairs", "watching")
 
     def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
-        self.message_ids: list[str] = []
-        self.pairs: set[tuple[str | None, str | None]] = set()
-        self.names: set[tuple[MessageType, str]] = set()
+        columns = list(zip(*messages, strict=True)) or [()] * 7
+        ids, types, names, users, anonymous, _, timestamps = columns[:7]
+        self.message_ids: Sequence[str] = ids
+        self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
+        self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))
+        self.oldest: datetime | None = min(timestamps, default=None)
         self.aliases: set[tuple[str, str]] = set()
-        self.watching: list[Message] = []
-        oldest = LAST_INSTANT
-        for message in messages:
-            message_id, type_, name, user_id, anonymous_id, target_id, timestamp = message[:7]
-            self.message_ids.append(message_id)
-            self.pairs.add((user_id, anonymous_id))
-            self.names.add((type_, name))
-            oldest = min(oldest, timestamp)
-            if type_ is MessageType.ALIAS:
-                self.aliases.add((user_id or "", target_id or ""))
-            if index.meaning(type_, name).watch:
-                self.watching.append(message)
-        self.oldest = oldest if messages else None
+        if (MessageType.ALIAS, "") in self.names:
+            aliases = (m for m in messages if m.type is MessageType.ALIAS)
+            self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
+        watched = {name for name in self.names if index.meaning(*name).watch}
+        self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
 
     def user_ids(self) -> set[str]:
         """Every user id, and every previous id, which may be one."""

@@ -34,7 +34,7 @@ from whereupon.state import (
     Tombstone,
 )
 from whereupon.stores.dialects import Parameters
-from whereupon.times import as_micros, from_micros
+from whereupon.times import all_as_micros, as_micros, from_micros
 
 _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
@@ -43,27 +43,36 @@ _ENTRY_STATES = {member.value: member for member in EntryState}
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
-def message_row(stored: StoredMessage, name_id: int) -> Parameters:
-    """A message's row: the hot one."""
-    key, owner, message = stored
-    message_id, _, _, user_id, anonymous_id, target_id = message[:6]
-    timestamp, received_at, original, source, _, body, depth = message[6:]
-    happened = as_micros(timestamp)
-    return (
-        key,
-        message_id,
-        name_id,
-        owner,
-        user_id,
-        anonymous_id,
-        target_id,
-        happened,
-        happened if received_at is timestamp else as_micros(received_at),
-        happened if original is timestamp else micros_or_none(original),
-        str(source),  # `value` costs three times as much
-        depth,
-        body,
+def message_rows(
+    messages: Sequence[StoredMessage], numbers: Mapping[tuple[str, str], int]
+) -> list[Parameters]:
+    """The rows of messages, column by column, for they are many.
+
+    Args:
+        messages: at least one.
+        numbers: of every type and name among them.
+    """
+    keys, owners, said = zip(*messages, strict=True)
+    ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths = zip(
+        *said, strict=True
     )
+    timestamps, arrivals, originals = times
+    columns = (
+        keys,
+        ids,
+        [numbers[name] for name in zip(types, names, strict=True)],
+        owners,
+        users,
+        anonymous,
+        targets,
+        all_as_micros(timestamps),
+        all_as_micros(arrivals),
+        [None if instant is None else as_micros(instant) for instant in originals],
+        list(map(str, sources)),
+        depths,
+        bodies,
+    )
+    return list(zip(*columns, strict=True))
 
 
 def message_from(row: Record) -> StoredMessage:
