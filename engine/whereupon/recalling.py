@@ -19,6 +19,10 @@ DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
 
 
+class CrowdedError(Exception):
+    """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
+
+
 class Survey:
     """What a batch mentions.
 
@@ -95,7 +99,11 @@ class Recall:
         self._wordings = wordings
 
     def for_batch(self, messages: Sequence[Message], until: datetime | None) -> Loaded:
-        """All that folding the messages, and waking what is due by ``until``, may ask for."""
+        """All that folding the messages, and waking what is due by ``until``, may ask for.
+
+        Raises:
+            CrowdedError: so many entries are due that waking them comes first.
+        """
         loaded = Loaded(0, 0)
         touched = Touched()
         survey = Survey(messages, self._index)
@@ -105,6 +113,8 @@ class Recall:
             self._load_claims(loaded, touched, survey, messages)
             self._load_tombstones(loaded, survey)
         due = self._session.due_entries(until, DUE_LIMIT) if until is not None else []
+        if messages and len(due) == DUE_LIMIT:
+            raise CrowdedError
         touched.person_keys.update(loaded.users.values())
         touched.person_keys.update(entry.person_key for entry in due)
         self._plan(loaded, touched, survey, until)

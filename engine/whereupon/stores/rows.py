@@ -77,22 +77,25 @@ def message_rows(
 
 def message_from(row: Record) -> StoredMessage:
     """A message, from its row and, behind it, its name's type and name."""
+    key, message_id, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
+    original, source, depth, body, type_, name = rest
+    happened = from_micros(timestamp)
     message = Message(
-        message_id=row[1],
-        user_id=row[4],
-        anonymous_id=row[5],
-        target_id=row[6],
-        timestamp=from_micros(row[7]),
-        received_at=from_micros(row[8]),
-        original_timestamp=instant_or_none(row[9]),
-        source=_SOURCES[row[10]],
-        origin=Origin.LIVE,
-        depth=row[11],
-        body=row[12],
-        type=_TYPES[row[13]],
-        name=row[14],
+        message_id,
+        _TYPES[type_],
+        name,
+        user_id,
+        anonymous_id,
+        target_id,
+        happened,
+        happened if received_at == timestamp else from_micros(received_at),
+        happened if original == timestamp else instant_or_none(original),
+        _SOURCES[source],
+        Origin.LIVE,
+        body,
+        depth,
     )
-    return StoredMessage(row[0], row[3], message)
+    return StoredMessage(key, owner, message)
 
 
 def person_row(person: Person) -> Parameters:
@@ -144,7 +147,7 @@ def entry_row(entry: Entry) -> Parameters:
         as_micros(entry.entered_at),
         int(entry.retroactive),
         entry.slot,
-        entry.state.value,
+        str(entry.state),
         entry.position,
         micros_or_none(entry.due_at),
         mapping_text(entry.facts),
@@ -155,23 +158,26 @@ def entry_row(entry: Entry) -> Parameters:
 
 def entry_from(row: Record) -> Entry:
     """An entry."""
+    key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
+    retroactive, slot, state, position, due_at, facts, depth, message_key = rest
+    happened = from_micros(timestamp)
     return Entry(
-        key=row[0],
-        rule=row[1],
-        digest=row[2],
-        person_key=row[3],
-        entrant=row[4],
-        occasion=row[5],
-        timestamp=from_micros(row[6]),
-        entered_at=from_micros(row[7]),
-        retroactive=bool(row[8]),
-        slot=row[9],
-        state=_ENTRY_STATES[row[10]],
-        position=row[11],
-        due_at=instant_or_none(row[12]),
-        facts=Unread(row[13]),
-        depth=row[14],
-        message_key=row[15],
+        key,
+        rule,
+        digest,
+        person_key,
+        entrant,
+        occasion,
+        happened,
+        happened if entered_at == timestamp else from_micros(entered_at),
+        bool(retroactive),
+        slot,
+        _ENTRY_STATES[state],
+        position,
+        instant_or_none(due_at),
+        Unread(facts),
+        depth,
+        message_key,
     )
 
 
@@ -187,7 +193,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         as_micros(delivery.due_at),
         mapping_text(delivery.content),
         mapping_text(delivery.recipient),
-        delivery.state.value,
+        str(delivery.state),
         delivery.reason,
         delivery.attempts,
         delivery.message_id,

@@ -136,7 +136,7 @@ def _entry_changes(entry: Entry) -> Parameters:
         entry.digest,
         entry.person_key,
         entry.slot,
-        entry.state.value,
+        str(entry.state),
         entry.position,
         rows.micros_or_none(entry.due_at),
         rows.mapping_text(entry.facts),
