@@ -57,18 +57,37 @@ class Recall:
         loaded = Loaded(0, 0)
         touched = Touched()
         if messages:
+            self._load_identifiers(loaded, messages)
+            self._load_claims(loaded, touched)
+        touched.person_keys.update(loaded.users.values())
+        due = self._due(messages, until) if until is not None else []
+        touched.person_keys.update(entry.person_key for entry in due)
+        if self._session.hold(touched.person_keys, loaded.anonymous.values()):
+            return self.for_batch(messages, until)  # from what others left, which stays so now
+        if messages:
             loaded.known = self._session.known_messages(
                 [message.message_id for message in messages]
             )
-            self._load_identifiers(loaded, messages)
-            self._load_claims(loaded, touched, messages)
+            self._load_claimed(loaded, messages)
             self._load_tombstones(loaded, messages)
-        due = self._session.due_entries(until, DUE_LIMIT) if until is not None else []
-        touched.person_keys.update(loaded.users.values())
-        touched.person_keys.update(entry.person_key for entry in due)
         self._plan(loaded, touched, messages, until)
         self._load_past(loaded, touched)
         return loaded
+
+    def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
+        """What is due; where nothing else is to do, only what others are not at already."""
+        if messages:
+            return self._session.due_entries(until, DUE_LIMIT)
+        return self._session.take_due_entries(until, DUE_LIMIT)
+
+    def hold(self, messages: Sequence[Message]) -> None:
+        """Hold whom the messages touch, for a batch that is taken in parts."""
+        loaded, touched = Loaded(0, 0), Touched()
+        self._load_identifiers(loaded, messages)
+        self._load_claims(loaded, touched)
+        touched.person_keys.update(loaded.users.values())
+        if self._session.hold(touched.person_keys, loaded.anonymous.values()):
+            self.hold(messages)
 
     def _load_identifiers(self, loaded: Loaded, messages: Sequence[Message]) -> None:
         user_ids = {message.user_id for message in messages if message.user_id is not None}
@@ -90,7 +109,7 @@ class Recall:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(self, loaded: Loaded, touched: Touched, messages: Sequence[Message]) -> None:
+    def _load_claims(self, loaded: Loaded, touched: Touched) -> None:
         if not loaded.anonymous:
             return
         runs: dict[int, list[Claim]] = defaultdict(list)
@@ -98,6 +117,9 @@ class Recall:
             runs[claim.anonymous_key].append(claim)
             touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
+
+    def _load_claimed(self, loaded: Loaded, messages: Sequence[Message]) -> None:
+        """What the batch may claim."""
         claiming = [
             (loaded.anonymous[anonymous_id], message)
             for message in messages

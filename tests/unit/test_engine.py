@@ -355,7 +355,7 @@ def test_eight_threads_lose_nothing_and_let_nobody_in_twice(tmp_path: Path) -> N
                 accepted[thread] += engine.ingest(batch).accepted
 
         _in_threads(8, work)
-    tables = tables_in(database)
+    tables = tables_in(f"sqlite:///{database}")
     assert sum(accepted) == len(tables["whereupon_message"]) == 200
     assert len(tables["whereupon_person"]) == len(tables["whereupon_entry"]) == 20
     assert len(tables["whereupon_delivery"]) == 20
