@@ -7,7 +7,6 @@ outlives the process.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
 from typing import TypeVar
@@ -265,7 +264,7 @@ class MemorySession:
         for moment in shelves.owned.get(person_key, ()):
             skips = shelves.skips.get(moment[1])
             if skips and any(verdict[0] == rule for verdict in skips.verdicts):
-                found.append(((*moment, 0), replace(skips, person_key=person_key)))
+                found.append(((*moment, 0), skips._replace(person_key=person_key)))
         newest = nlargest(limit, found, key=lambda pair: pair[0])
         return [(shelves.messages.get(order[1]), decision) for order, decision in newest]
 
