@@ -6,9 +6,9 @@ committed nor rolled back here.
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -34,6 +34,7 @@ from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.requests import Requests
+from whereupon.rounds import take_step
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
 from whereupon.scrubbing import Scrubbing
@@ -82,12 +83,12 @@ class Engine:
         self.requests = Requests(store, self.pipeline, self.clock, self._waker.wake)
         self.audit = Audit(store, self.pipeline)
         self._scrubbing = Scrubbing(store)
-        with self.store.session() as session:
-            check_key(session, self.pipeline.settings)
-            schedule_broadcasts(session, self.pipeline.index, self.clock.now())
+        now = self.clock.now()
+        self.store.transact(lambda session: check_key(session, self.pipeline.settings))
+        self.store.transact(lambda session: schedule_broadcasts(session, self.pipeline.index, now))
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - one for each thing that a host may decide
         cls,
         store: object = "sqlite:///whereupon.db",
         *,
@@ -97,6 +98,7 @@ class Engine:
         retry: RetryPolicy | None = None,
         digest_key: bytes = b"",
         former_keys: Sequence[bytes] = (),
+        patience: timedelta = timedelta(seconds=30),
     ) -> Self:
         """Open an engine.
 
@@ -110,6 +112,8 @@ class Engine:
             digest_key: the host's secret under which identifiers of deleted people are hashed, and
                 the audit log is chained. Without one, whoever reads the store can test guesses.
             former_keys: earlier ones; they are still recognised, and nothing new is hashed under them.
+            patience: how long a call waits for other writers before it raises a `StoreError` with
+                the code ``busy``; ``?patience=`` in a URL, in seconds, comes first.
 
         Raises:
             RulesInvalidError: the folder has errors; all of them are in it.
@@ -122,7 +126,8 @@ class Engine:
         settings = settings_for(
             book, identity=identity, digest_key=digest_key, former_keys=former_keys
         )
-        return cls(open_store(store), book, clock=clock, settings=settings, retry=retry)
+        kept = open_store(store, patience=patience.total_seconds())
+        return cls(kept, book, clock=clock, settings=settings, retry=retry)
 
     def __enter__(self) -> Self:
         return self
@@ -237,6 +242,8 @@ class Engine:
         """Take a batch of wire-form messages (dicts in camelCase); bad ones are in the result.
 
         Args:
+            batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
+                Segment spec counts as its items.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is used.
         """
@@ -262,21 +269,15 @@ class Engine:
         Args:
             until: also wake the entries due by then (see `Pipeline.take`).
         """
-        with self._working(connection) as (session, done):
-            folded = self.pipeline.take(session, messages, until=until)
-            done.append(folded)
-        if connection is None:  # else there is nothing to find yet: the host is to commit it
-            self._waker.wake()
+        if connection is not None:  # the host may still roll it back; then nothing is to be found
+            with self.store.session(connection) as session:
+                return self.pipeline.take(session, messages, until=until)
+        folded = self.store.transact(
+            lambda session: self.pipeline.take(session, messages, until=until)
+        )
+        self.pipeline.committed(folded)
+        self._waker.wake()
         return folded
-
-    @contextmanager
-    def _working(self, connection: object = None) -> Iterator[tuple[Session, list[Folded]]]:
-        done: list[Folded] = []
-        with self.store.session(connection) as session:
-            yield session, done
-        if connection is None:  # the host's transaction may still be rolled back
-            for folded in done:
-                self.pipeline.committed(folded)
 
     # --- due work -----------------------------------------------------------------------------
 
@@ -305,14 +306,19 @@ class Engine:
             due = [at for at in (request.due_at, request.expires_at) if at is not None]
             moment = min([*due, until])
             yield from self._wake_entries(moment, scheduled=scheduled)
-            with self._working() as (session, done):
-                session.ledger.hold()
-                waiting = session.ledger.request(request.key)
-                if waiting is not None and waiting.outcome is RequestOutcome.HELD:
-                    now = max(moment, self.clock.now())
-                    done.append(self.pipeline.resume(session, waiting, now))
-            yield from done
+            now = max(moment, self.clock.now())
+            folded = self.store.transact(partial(self._resume, key=request.key, now=now))
+            self.pipeline.committed(folded)
+            yield folded
         yield from self._wake_entries(until, scheduled=scheduled)
+
+    def _resume(self, session: Session, *, key: int, now: datetime) -> Folded:
+        """Judge a request again that was held a moment ago, and may be no more."""
+        self.pipeline.prepare_erasing(session)
+        waiting = session.ledger.request(key)
+        if waiting is None or waiting.outcome is not RequestOutcome.HELD:
+            return Folded()
+        return self.pipeline.resume(session, waiting, now)
 
     def _next_request(self, until: datetime, *, expiring: bool) -> Request | None:
         with self.store.session() as session:
@@ -322,20 +328,20 @@ class Engine:
     def _wake_entries(self, until: datetime, *, scheduled: bool) -> Iterator[Folded]:
         moment = self.clock.now()
         while True:
-            with self._working() as (session, done):
-                if scheduled:
-                    schedule_broadcasts(session, self.pipeline.index, moment)
-                runs = [run for run in session.due_runs(until) if scheduled or run.message_key]
-                due = session.due_entries(until, 1)
-                if runs and (not due or (due[0].due_at or until) > runs[0].due_at):
-                    done.append(self.pipeline.send(session, runs[0]))
-                    moment = max(moment, runs[0].due_at)
-                elif due:
-                    limit = runs[0].due_at if runs else until
-                    done.append(self.pipeline.take(session, [], until=limit))
-                else:
-                    return
-            yield from done
+            step = self.store.transact(
+                partial(
+                    take_step,
+                    pipeline=self.pipeline,
+                    until=until,
+                    scheduled_at=moment if scheduled else None,
+                )
+            )
+            if step is None:
+                return
+            self.pipeline.committed(step.folded)
+            if step.sent_at is not None:
+                moment = max(moment, step.sent_at)
+            yield step.folded
 
     def trigger(
         self,
@@ -372,10 +378,18 @@ class Engine:
         )
         changes = Changes(runs={(rule.id, occasion): run})
         changes.wordings[rule.digest] = (rule.id, self.pipeline.index.wording_of(rule))
-        with self.store.session(connection) as session:
+
+        def start(session: Session) -> None:
+            session.hold_runs()
             if not session.has_run(rule.id, occasion):
                 session.flush(changes)
-        self._waker.wake()
+
+        if connection is None:
+            self.store.transact(start)
+            self._waker.wake()
+        else:
+            with self.store.session(connection) as session:
+                start(session)
 
     def _callable_broadcast(self, name: str) -> Rule:
         book = self.pipeline.index.book
@@ -508,8 +522,7 @@ class Engine:
         if delivery.state is not DeliveryState.DEAD:
             raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
         settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
-        with self.store.session() as session:
-            session.settle([settlement])
+        self.store.transact(lambda session: session.settle([settlement]))
         self._waker.wake()
 
 

@@ -24,7 +24,7 @@ from whereupon.fold import (
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
-from whereupon.recalling import Recall, apart, taken_apart
+from whereupon.recalling import Recall, apart, erasing, taken_apart
 from whereupon.state import BroadcastRun, Changes, Person, Plan, Request, RequestOutcome
 from whereupon.wordings import Wordings
 
@@ -52,8 +52,14 @@ class Pipeline:
         Args:
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
+
+        Raises:
+            CrowdedError: see `Recall.for_batch`; only with both messages and ``until``.
         """
         parts = self._parts(messages)
+        if erasing(messages, self.settings):
+            self.prepare_erasing(session)  # what an erased message opened is blanked
+            self._recall(session).hold(messages)
         *first, last = parts
         whole = Folded()
         for part in first:
@@ -88,6 +94,12 @@ class Pipeline:
             64 + 12 * len(messages) + 4 * len(loaded.active),
             lambda: fold(loaded, messages, self.index, self.settings, until=until),
         )
+
+    @staticmethod
+    def prepare_erasing(session: Session) -> None:
+        """Hold what an erasure touches beside its person, before anything else is held."""
+        session.hold_runs()
+        session.ledger.hold()
 
     def resume(self, session: Session, request: Request, now: datetime) -> Folded:
         """Judge a request that waits again, as things are now; one past its time is given up."""
@@ -146,6 +158,8 @@ class Pipeline:
         rule = self._wordings.rule_of(session, run.rule, run.digest)
         persons = session.persons_after(run.cursor or 0, AUDIENCE_CHUNK)
         cursor = persons[-1].key if len(persons) == AUDIENCE_CHUNK else None
+        if session.hold([person.key for person in persons], ()):
+            persons = self._as_they_are(session, persons)
         admitted: list[Person] = []
         loaded = Loaded(0, 0)
         if rule is not None and rule.active.allows(run.timestamp):
@@ -161,6 +175,12 @@ class Pipeline:
                 loaded, run, rule, admitted, self.index, self.settings, cursor=cursor
             ),
         )
+
+    @staticmethod
+    def _as_they_are(session: Session, persons: Sequence[Person]) -> list[Person]:
+        """The same persons, read again; those who were merged or erased meanwhile are gone."""
+        found = session.persons([person.key for person in persons])
+        return sorted(found, key=lambda person: person.key)
 
     def _fold(
         self, session: Session, loaded: Loaded, keys: int, attempt: Callable[[], Folded]

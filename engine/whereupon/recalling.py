@@ -13,15 +13,19 @@ from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
 from whereupon.standing import asks_for_something, lifts_something, standing_for
 from whereupon.state import Claim, Entry, IdKind, Person
-from whereupon.times import LAST_INSTANT, earlier
+from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
 
 
+class CrowdedError(Exception):
+    """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
+
+
 class Survey:
-    """What a batch mentions, in one look at each message.
+    """What a batch mentions.
 
     Attributes:
         pairs: the user id and anonymous id of every message.
@@ -34,23 +38,18 @@ class Survey:
     __slots__ = ("aliases", "message_ids", "names", "oldest", "pairs", "watching")
 
     def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
-        self.message_ids: list[str] = []
-        self.pairs: set[tuple[str | None, str | None]] = set()
-        self.names: set[tuple[MessageType, str]] = set()
+        columns = list(zip(*messages, strict=True)) or [()] * 7
+        ids, types, names, users, anonymous, _, timestamps = columns[:7]
+        self.message_ids: Sequence[str] = ids
+        self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
+        self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))
+        self.oldest: datetime | None = min(timestamps, default=None)
         self.aliases: set[tuple[str, str]] = set()
-        self.watching: list[Message] = []
-        oldest = LAST_INSTANT
-        for message in messages:
-            message_id, type_, name, user_id, anonymous_id, target_id, timestamp = message[:7]
-            self.message_ids.append(message_id)
-            self.pairs.add((user_id, anonymous_id))
-            self.names.add((type_, name))
-            oldest = min(oldest, timestamp)
-            if type_ is MessageType.ALIAS:
-                self.aliases.add((user_id or "", target_id or ""))
-            if index.meaning(type_, name).watch:
-                self.watching.append(message)
-        self.oldest = oldest if messages else None
+        if (MessageType.ALIAS, "") in self.names:
+            aliases = (m for m in messages if m.type is MessageType.ALIAS)
+            self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
+        watched = {name for name in self.names if index.meaning(*name).watch}
+        self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
 
     def user_ids(self) -> set[str]:
         """Every user id, and every previous id, which may be one."""
@@ -73,10 +72,12 @@ class Touched:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
+        erased_unknown: user ids that are to be erased, though nobody has them yet.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
     """
 
     person_keys: set[int] = field(default_factory=set)
+    erased_unknown: set[str] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
@@ -107,28 +108,56 @@ class Recall:
 
         Args:
             now: when what the messages ask for is judged, if not as they arrive.
+
+        Raises:
+            CrowdedError: so many entries are due that waking them comes first.
         """
-        loaded = Loaded(0, 0)
-        touched = Touched()
         survey = Survey(messages, self._index)
+        loaded, touched = self._held(survey, messages, until)
         if messages:
             loaded.known = self._session.known_messages(survey.message_ids)
-            self._load_identifiers(loaded, survey, messages)
-            self._load_claims(loaded, touched, survey, messages)
+            self._load_claimed(loaded, survey, messages)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):
                 loaded.standing = standing_for(
                     self._session.ledger, self._settings, loaded, messages, now
                 )
-        due = self._session.due_entries(until, DUE_LIMIT) if until is not None else []
-        touched.person_keys.update(loaded.users.values())
-        touched.person_keys.update(entry.person_key for entry in due)
         self._plan(loaded, touched, survey, until)
         self._load_past(loaded, touched)
         return loaded
 
+    def hold(self, messages: Sequence[Message]) -> None:
+        """Hold whom the messages touch, for a batch that is then taken in parts."""
+        self._held(Survey(messages, self._index), messages, None)
+
+    def _held(
+        self, survey: Survey, messages: Sequence[Message], until: datetime | None
+    ) -> tuple[Loaded, Touched]:
+        """Whom the batch touches, read until it is held, so that others can change it no more."""
+        while True:
+            loaded, touched = Loaded(0, 0), Touched()
+            if messages:
+                self._load_identifiers(loaded, touched, survey, messages)
+                self._load_claims(loaded, touched)
+            touched.person_keys.update(loaded.users.values())
+            if until is not None:
+                due = self._due(messages, until)
+                touched.person_keys.update(entry.person_key for entry in due)
+            keys = touched.person_keys, loaded.anonymous.values()
+            if not self._session.hold(*keys, touched.erased_unknown):
+                return loaded, touched
+
+    def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
+        """What is due; where nothing else is to do, only what others are not at already."""
+        if not messages:
+            return self._session.take_due_entries(until, DUE_LIMIT)
+        due = self._session.due_entries(until, DUE_LIMIT)
+        if len(due) == DUE_LIMIT:
+            raise CrowdedError
+        return due
+
     def _load_identifiers(
-        self, loaded: Loaded, survey: Survey, messages: Sequence[Message]
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
     ) -> None:
         for known in self._session.identifiers(survey.user_ids(), survey.anonymous_ids()):
             if known.kind is IdKind.USER:
@@ -136,19 +165,15 @@ class Recall:
             else:
                 loaded.anonymous[known.value] = known.key
         if erasing(messages, self._settings):
-            erased = {
-                loaded.users[message.user_id]
-                for message in messages
-                if message.user_id in loaded.users and erases(message, self._settings)
-            }
+            named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
+            erased = {loaded.users[user_id] for user_id in named if user_id in loaded.users}
+            touched.erased_unknown = named - loaded.users.keys()
             loaded.identifiers_of = self._session.identifiers_of(erased)
             for known in loaded.identifiers_of:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(
-        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
-    ) -> None:
+    def _load_claims(self, loaded: Loaded, touched: Touched) -> None:
         if not loaded.anonymous:
             return
         runs: dict[int, list[Claim]] = defaultdict(list)
@@ -156,6 +181,9 @@ class Recall:
             runs[claim.anonymous_key].append(claim)
             touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
+
+    def _load_claimed(self, loaded: Loaded, survey: Survey, messages: Sequence[Message]) -> None:
+        """The messages that the batch may claim."""
         claiming = {
             loaded.anonymous[anonymous_id]: anonymous_id
             for _, anonymous_id in survey.claims()
@@ -237,17 +265,26 @@ class Recall:
             touched.rules[rule.id] = rule
 
     def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
+        """Each question is asked of an owner once, as seen from the first message that leads to it."""
         kinship = _Kinship(loaded, survey)
+        meaning = self._index.meaning
+        first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
         for message in survey.watching:
-            watch = self._index.meaning(message.type, message.name).watch
-            for owner in kinship.owners(message):
-                touched.ask(owner, watch, message.timestamp)
+            place = (message.user_id, message.anonymous_id, message.type, message.name)
+            first[place] = min(message.timestamp, first.get(place, message.timestamp))
+        for (user_id, anonymous_id, type_, name), moment in first.items():
+            for owner in kinship.owners(user_id, anonymous_id):
+                touched.ask(owner, meaning(type_, name).watch, moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = kinship.claimants(key)
+            since: dict[tuple[MessageType, str], datetime] = {}
             for stored in waiting if claimants else ():
-                watch = self._index.meaning(stored.type, stored.name).watch
-                for owner in claimants if watch else ():
-                    touched.ask(owner, watch, stored.timestamp)
+                named = (stored.message.type, stored.message.name)
+                moment = stored.message.timestamp
+                since[named] = min(moment, since.get(named, moment))
+            for named, moment in since.items():
+                for owner in claimants:
+                    touched.ask(owner, meaning(*named).watch, moment)
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
         """What a broadcast's `who` may ask of these persons."""
@@ -363,11 +400,11 @@ class _Kinship:
         for user_id, previous_id in survey.aliases:
             self._relate(user_id, previous_id)
 
-    def owners(self, message: Message) -> set[int]:
-        """The known persons whose the message may be."""
-        if message.user_id is not None:
-            return self._known({self._users.get(message.user_id, message.user_id)})
-        anonymous_id = message.anonymous_id or ""
+    def owners(self, user_id: str | None, anonymous_id: str | None) -> set[int]:
+        """The known persons whose a message with these ids may be."""
+        if user_id is not None:
+            return self._known({self._users.get(user_id, user_id)})
+        anonymous_id = anonymous_id or ""
         return self.claimants(self._anonymous.get(anonymous_id, anonymous_id))
 
     def claimants(self, anonymous: int | str) -> set[int]:

@@ -6,10 +6,9 @@ approves. That the name is theirs is for the host to vouch for.
 
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from unicodedata import normalize
 
 from whereupon.actions import DEFAULT_STANCE, Refusal, Stance
@@ -29,14 +28,19 @@ from whereupon.state import (
 )
 from whereupon.wire import Arrival, as_text, parse_message
 
+T = TypeVar("T")
 RequestList: TypeAlias = list[Request]
 
 _ALL = 1_000_000_000
 _BY_A_BREAKER = frozenset({Refusal.BREAKER, Refusal.LIMIT})
 
 
-class _DryRun(Exception):  # noqa: N818 - takes a transaction back, and is no error
-    """Raised to write nothing."""
+class _DryRunError(Exception):
+    """Raised to take a transaction back, with what it would have led to."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        super().__init__()
 
 
 class Requests:
@@ -91,23 +95,38 @@ class Requests:
                 would go has changed since (``plan-changed``: it now shows what would).
         """
         now = self._clock.now()
-        with self._store.session(connection) as session:
-            session.ledger.hold()
+
+        def work(session: Session) -> Request | None:
+            """The request as it is then; None where its plan is another than the one agreed to."""
             request = _held(session, key)
             self._check_approver(request, by)
             current = self._pipeline.plan(session, request)
             digest = current.digest if current else ""
-            changed = request.plan is None or request.plan.digest != digest
-            if changed or digest != (plan or digest):
-                told = self._resumed(session, request, now) if changed else request
-            else:
-                self._agree(session, request, Approval(key, folded(by), digest, now), by)
-                told = self._resumed(session, request, now)
-                changed = False
-        if changed or (plan is not None and plan != digest):
+            if request.plan is None or request.plan.digest != digest:
+                self._resumed(session, request, now)  # which shows the plan as it is now
+                return None
+            if plan is not None and plan != digest:
+                return None
+            self._agree(session, request, Approval(key, folded(by), digest, now), by)
+            return self._resumed(session, request, now)
+
+        told = self._done(work, connection)
+        if told is None:
             reason = f"what request {key} would take away has changed: look at it again"
             raise RequestError(code=Refusal.PLAN_CHANGED, key=key, reason=reason)
         return told
+
+    def _done(self, work: Callable[[Session], T], connection: object) -> T:
+        """Do work alone with the ledger: in a transaction of the store's own, or in the host's."""
+
+        def alone(session: Session) -> T:
+            self._pipeline.prepare_erasing(session)
+            return work(session)
+
+        if connection is None:
+            return self._store.transact(alone)
+        with self._store.session(connection) as session:
+            return alone(session)
 
     def _agree(self, session: Session, request: Request, approval: Approval, by: str) -> None:
         given = session.ledger.approvals(request.key)
@@ -123,20 +142,22 @@ class Requests:
     def cancel(self, key: int, *, by: str, connection: object = None) -> Request:
         """Call a held request off, for good; its requester may, too. Raises as `approve` does."""
         now = self._clock.now()
-        with self._store.session(connection) as session:
-            session.ledger.hold()
+
+        def work(session: Session) -> Request:
             request = _held(session, key)
             if not _is_same(by, request.requester or request.person):
                 _check_allowed(by, self._stance(request), key)
             outcome = RequestOutcome.CANCELLED
             done = self._pipeline.give_up(session, request, now, outcome=outcome, by=by)
-        return _told(done, key) or request
+            return _told(done, key) or request
+
+        return self._done(work, connection)
 
     def retry(self, key: int, *, by: str, connection: object = None) -> Request:
         """Have the host's handler called again for a request that failed. Raises as `approve` does."""
         now = self._clock.now()
-        with self._store.session(connection) as session:
-            session.ledger.hold()
+
+        def work(session: Session) -> Request:
             request = _found(session, key)
             _check_allowed(by, self._stance(request), key)
             if request.outcome is not RequestOutcome.FAILED or request.message is None:
@@ -148,6 +169,9 @@ class Requests:
             changes = Changes(requests={key: again})
             changes.records.append(self._record(again, "retried", now, by))
             self._pipeline.write(session, changes)
+            return again
+
+        again = self._done(work, connection)
         self._wake()
         return again
 
@@ -173,13 +197,21 @@ class Requests:
         }
         arrival = Arrival(now, Source.SERVER, lambda: secrets.token_hex(12))
         message = parse_message(as_text(wire), arrival)
-        made: RequestList = []
-        with suppress(_DryRun), self._store.session(connection) as session:
-            done = self._pipeline.take(session, [message])
-            made += [told for told in done.told if isinstance(told, Request)]
-            _take_back(dry_run=dry_run)
+
+        def work(session: Session) -> Request:
+            told = self._pipeline.take(session, [message]).told
+            made = [each for each in told if isinstance(each, Request)]
+            asked = next(each for each in made if each.message_id == message.message_id)
+            if dry_run:
+                raise _DryRunError(asked)
+            return asked
+
+        try:
+            asked = self._done(work, connection)
+        except _DryRunError as tried:
+            return tried.request
         self._wake()
-        return next(request for request in made if request.message_id == message.message_id)
+        return asked
 
     # --- breakers ---------------------------------------------------------------------------------
 
@@ -199,8 +231,8 @@ class Requests:
             RequestError: they may not (``not-allowed``).
         """
         now = self._clock.now()
-        with self._store.session(connection) as session:
-            session.ledger.hold()
+
+        def work(session: Session) -> int:
             breakers = {b.guard: b for b in session.ledger.breakers() if b.is_open}
             if guard not in breakers:
                 raise UnknownNameError(kind="open breaker", name=guard, known=tuple(breakers))
@@ -212,8 +244,11 @@ class Requests:
                 if request.reason in _BY_A_BREAKER and guard in self._stance(request).guards:
                     changes.requests[request.key] = replace(request, due_at=now)
             self._pipeline.write(session, changes)
+            return len(changes.requests)
+
+        held = self._done(work, connection)
         self._wake()
-        return len(changes.requests)
+        return held
 
     # --- who may ----------------------------------------------------------------------------------
 
@@ -236,11 +271,6 @@ class Requests:
 
     def _record(self, request: Request, kind: str, now: datetime, by: str) -> AuditRecord:
         return recorded(request, self._pipeline.settings, kind, now, actor=by)
-
-
-def _take_back(*, dry_run: bool) -> None:
-    if dry_run:
-        raise _DryRun
 
 
 def _found(session: Session, key: int) -> Request:

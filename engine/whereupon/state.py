@@ -17,6 +17,8 @@ from whereupon.messages import Message, MessageType, Source
 
 NOTHING: Mapping[str, JsonValue] = {}
 """The mapping that is empty; a `Mapping`, so that nobody writes to it."""
+NO_STAMPS: Mapping[str, int] = {}
+"""Of a person about whom nothing was said."""
 
 
 class IdKind(StrEnum):
@@ -26,8 +28,7 @@ class IdKind(StrEnum):
     ANONYMOUS = "anonymous"
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """An id and what it stands for: a user id for a person, an anonymous id for itself.
 
     Attributes:
@@ -40,8 +41,7 @@ class Identifier:
     key: int
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Somebody known.
 
     Attributes:
@@ -53,8 +53,8 @@ class Person:
     key: int
     user_id: str
     created_at: datetime
-    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
-    stamps: Mapping[str, int] = field(default_factory=dict)
+    attributes: Mapping[str, JsonValue] = NOTHING
+    stamps: Mapping[str, int] = NO_STAMPS
 
 
 class Claim(NamedTuple):
@@ -134,8 +134,7 @@ def husk_of(message: Message) -> Message:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PastEvent:
+class PastEvent(NamedTuple):
     """One message of a person's history, as `performed` conditions count it."""
 
     owner: int
@@ -184,8 +183,7 @@ class Entry(NamedTuple):
     message_key: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PastEntry:
+class PastEntry(NamedTuple):
     """As much of an earlier entry as re-entry needs."""
 
     rule: str
@@ -237,8 +235,7 @@ SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue
 """One rule's no: rule, digest, reason, failing condition, values seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Skips:
+class Skips(NamedTuple):
     """The skips that one message met, in one record (design §6: many, so compact).
 
     Attributes:

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from typing import TypeAlias
 
 from whereupon.actions import Stance
@@ -48,13 +49,22 @@ class Settings:
         return _digest(self.digest_key, kind, value)
 
     def digests(self, kind: str, value: str) -> list[bytes]:
-        """What stands, or stood under a former key, for an identifier."""
-        return [_digest(key, kind, value) for key in (self.digest_key, *self.former_keys)]
+        """What stands, or stood under a former key or before version 0003, for an identifier."""
+        keys = (self.digest_key, *self.former_keys)
+        return [
+            hashed for key in keys for hashed in (_digest(key, kind, value), _old(key, kind, value))
+        ]
 
 
 def _digest(key: bytes, kind: str, value: str) -> bytes:
     text = f"{kind}:{value}".encode("utf-8", "replace")
     return hmac.digest(key, text, "sha256")[:16]
+
+
+def _old(key: bytes, kind: str, value: str) -> bytes:
+    """The hash that tombstones were kept under before the tables' version 0003."""
+    text = f"{kind}:{value}".encode("utf-8", "replace")
+    return blake2b(text, key=key[:64], digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
