@@ -100,6 +100,7 @@ class Oracle:
     closed_at: datetime = NOON
     gone: set[str] = field(default_factory=set)
     sent: list[tuple[str, Step]] = field(default_factory=list)
+    devices: set[str] = field(default_factory=set)
 
     @property
     def now(self) -> datetime:
@@ -207,6 +208,8 @@ class Oracle:
             self.gone.discard(user)
         if type_ is MessageType.ALIAS:
             self.gone.discard(step.other)
+            if step.other not in self.keys():  # it counts as an anonymous id, and is the claimant's
+                self.devices.add(step.other)
         self.made.engine.take([made._replace(timestamp=happened, received_at=self.now)])
 
     # --- what may ---------------------------------------------------------------------------------
@@ -266,7 +269,7 @@ class Oracle:
         for key in waiting:  # these name whom they are about, until they end
             del shelves.requests[key]
         held = repr(shelves)
-        for user in self.gone:
+        for user in self.gone - self.devices:
             assert repr(user) not in held, f"{user} is gone, and is named still"
 
 
