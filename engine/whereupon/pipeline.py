@@ -60,6 +60,8 @@ class Pipeline:
         if erasing(messages, self.settings):
             self.prepare_erasing(session)  # what an erased message opened is blanked
             self._recall(session).hold(messages)
+        elif len(parts) > 1:  # all of them now, for later parts must not hold more
+            self._recall(session).hold(messages)
         *first, last = parts
         whole = Folded()
         for part in first:

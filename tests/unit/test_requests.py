@@ -342,3 +342,32 @@ def test_requests_may_still_be_listed_as_before() -> None:
     made = careful(approvals=1)
     held(made)
     assert made.engine.requests(limit=5) == made.engine.requests.list(RequestOutcome.HELD)
+
+
+# --- what the histories of tests/properties/test_guarding.py once found -----------------------------
+
+
+def test_a_merge_that_waits_leaves_no_trace_of_somebody_erased_meanwhile() -> None:
+    """It is called off, and the message that asked for it names no other person."""
+    made = world(guard("merges", ["Merge People"], approvals=1))
+    made.identify("ben", at=0)
+    made.identify("ada", at=0)
+    made.alias("ben", "ada", at=1, message_id="merge")
+    made.track("Delete Person", "ada", at=2)
+    assert made.requests() == [
+        ("Merge People", "cancelled", "person-erased"),
+        ("Delete Person", "ran", None),
+    ]
+    assert "'ada'" not in repr(made.memory.shelves)
+    assert b"ada" not in made.messages()["merge"].body
+    assert made.person("ben") is not None
+
+
+def test_a_refused_request_about_somebody_gone_names_nobody() -> None:
+    """Whether it came before the deletion, for an id that nobody had, or after it."""
+    made = world(guard("d", ["Delete Person"], sources={"client": "refuse"}))
+    made.track("Delete Person", "zoe", source="client", at=1, message_id="zoe-before")
+    made.track("Delete Person", "zoe", at=2, message_id="zoe-delete")
+    made.track("Delete Person", "zoe", source="client", at=3, message_id="zoe-after")
+    assert len(made.requests()) == 3
+    assert "zoe" not in repr(made.memory.shelves)

@@ -173,8 +173,12 @@ def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
     waiting = {request.key: request for request in work.standing.open_requests}
     waiting |= {key: r for key, r in work.changes.requests.items() if r.outcome.is_open}
     for request in waiting.values():
-        if request.person in user_ids and request.message_id != message.message_id:
-            end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
+        target = request.message.target_id if request.message else None
+        named = request.person in user_ids or target in user_ids
+        if not named or request.message_id == message.message_id:
+            continue
+        end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
+        if request.person in user_ids:
             work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
 
 

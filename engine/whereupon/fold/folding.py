@@ -161,6 +161,8 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
         handed = claim(work, message, person.key, message.anonymous_id)
     if message.type is MessageType.ALIAS:
         handed = [*handed, *_take_over(work, message, person)]
+        if work.users.get(message.target_id or "", person.key) != person.key:
+            work.strip(stored)  # the two stay two, and this one's message names no other
     is_silent = work.index.meaning(message.type, message.name).is_silent
     if is_silent and shift is _NO_SHIFT and not handed:
         return

@@ -165,6 +165,14 @@ class Working:
         self.changes.messages.append(stored)
         return stored
 
+    def strip(self, stored: StoredMessage) -> None:
+        """Keep of a message of this batch that it came, and not what it said."""
+        bare = stored.message._replace(target_id=None, body=b"")
+        for place in reversed(range(len(self.changes.messages))):
+            if self.changes.messages[place].key == stored.key:
+                self.changes.messages[place] = stored._replace(message=bare)
+                return
+
     def record_husk(self, message: Message) -> int:
         """Remember only that this message id was seen: nobody's, without a body; gives its key."""
         key = self.new_key()
