@@ -1,0 +1,53 @@
+"""``python -m tests.chaos --kills 200``: kill, start again, compare; exit status 1 on any difference."""
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from tests.chaos.harness import Verdict, disturbed_and_not
+from tests.chaos.killing import PHASES
+
+_MOST_LINES = 40
+
+
+def main() -> int:
+    """Run as the command line says, and say what became of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="processes to kill")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the store")
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    began = perf_counter()
+    with TemporaryDirectory(prefix="whereupon-chaos-") as folder:
+        home = Path(folder)
+        urls = f"sqlite:///{home}/disturbed.db", f"sqlite:///{home}/undisturbed.db"
+        logs = home / "disturbed.log", home / "undisturbed.log"
+        verdict = disturbed_and_not(
+            chosen.kills, urls, logs, workers=chosen.workers, seed=chosen.seed
+        )
+    return _told(verdict, perf_counter() - began)
+
+
+def _told(verdict: Verdict, seconds: float) -> int:
+    figures = verdict.figures
+    say = sys.stdout.write
+    say(f"{figures.kills} kills in {seconds:.0f} s, of {figures.planned} planned\n")
+    for phase in PHASES:
+        say(f"  {figures.phases[phase]:5}  {phase}\n")
+    say(f"{figures.messages} messages sent, {figures.resent} of them sent again after a kill; ")
+    say(f"{figures.accepted} acknowledged as new\n")
+    rows = {table: len(found) for table, found in verdict.contents.items() if found}
+    say("rows: " + ", ".join(f"{table} {count}" for table, count in rows.items()) + "\n")
+    say(f"{verdict.dispatched} deliveries dispatched, {verdict.repeated} times more than once, ")
+    say("each under one key\n")
+    found_out = verdict.differences
+    for line in found_out[:_MOST_LINES]:
+        say(f"{line}\n")
+    say(f"{len(found_out)} differences\n" if found_out else "no difference\n")
+    return 1 if found_out or figures.kills < figures.planned else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
