@@ -35,7 +35,14 @@ class MessageRejectedError(WhereuponError):
 
 
 class StoreError(WhereuponError):
-    """The event store cannot do what it was asked."""
+    """The event store cannot do what it was asked, and of that has done nothing.
+
+    Attributes:
+        code: of those that pass, so that the same call may be made again: ``busy`` (others write),
+            ``full`` (no room), ``read-only``, ``unreachable``. Of those that need somebody:
+            ``damaged``, ``no-tables``, ``newer-schema``, and what names a mistake of the caller's.
+        reason: one sentence that says what to do.
+    """
 
     def __init__(self, *, code: str, reason: str) -> None:
         self.code = code

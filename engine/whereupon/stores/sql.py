@@ -156,7 +156,7 @@ def _engine(url: object) -> Engine:
 
 def _database(engine: Engine) -> Database:
     if engine.dialect.name == "sqlite":
-        return Sqlite()
+        return Sqlite(engine.url.database)
     raise _unknown(engine.dialect.name)
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from whereupon.codec import encode
 from whereupon.errors import StoreError
 from whereupon.stores.dialects import Database
+from whereupon.stores.refusals import check_file, told
 
 _PATIENCE_MS = 30_000
 PRAGMAS = (
@@ -41,20 +42,30 @@ PRAGMAS = (
 class Sqlite(Database):
     """The statements and transactions of SQLite."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: str | None = None) -> None:
         super().__init__(sqlite.dialect())
+        self._file = None if file == ":memory:" or (file or "").startswith("file:") else file
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin by locking, so that what is read stays true until the commit."""
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            _lock(connection, "BEGIN IMMEDIATE")
+        with told(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            self._begin(connection)
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
                 connection.connection.rollback()  # no error when SQLite has rolled back already
                 raise
+
+    def _begin(self, connection: Connection) -> None:
+        _lock(connection, "BEGIN IMMEDIATE")
+        try:
+            while not check_file(connection, self._file):
+                _lock(connection, "BEGIN IMMEDIATE")
+        except StoreError:
+            connection.connection.rollback()
+            raise
 
     def join(self, connection: Connection) -> None:
         """Take the write lock, for a host's transaction may not have begun to write."""
