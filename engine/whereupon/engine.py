@@ -323,7 +323,8 @@ class Engine:
         with self.store.session(connection) as session:
             if not session.has_run(rule.id, occasion):
                 session.flush(changes)
-        self._waker.wake()
+        if connection is None:
+            self._waker.wake()
 
     def _callable_broadcast(self, name: str) -> Rule:
         book = self.pipeline.index.book
@@ -379,8 +380,12 @@ class Engine:
         with self.store.session() as session:
             return session.deliveries(states or tuple(DeliveryState), limit)
 
-    def retry(self, delivery: Delivery) -> None:
+    def retry(self, delivery: Delivery, *, connection: object = None) -> None:
         """Put a dead delivery back into the outbox, due now, under its old idempotency key.
+
+        Args:
+            delivery: one that was listed as dead.
+            connection: the host's own, whose transaction is used.
 
         Raises:
             UnknownNameError: it is not a dead one; what was sent is not sent again.
@@ -388,9 +393,10 @@ class Engine:
         if delivery.state is not DeliveryState.DEAD:
             raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
         settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
-        with self.store.session() as session:
+        with self.store.session(connection) as session:
             session.settle([settlement])
-        self._waker.wake()
+        if connection is None:
+            self._waker.wake()
 
     def requests(self, limit: int = 100) -> list[Request]:
         """What semantic events asked for, and what became of it, newest first."""

@@ -1,7 +1,9 @@
 """The engine as a host embeds it: its calls, its answers, and whose transaction it is."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sqlite3 import connect
@@ -16,6 +18,7 @@ from whereupon import (
     Engine,
     Ingested,
     MessageRejectedError,
+    RetryPolicy,
     RulesInvalidError,
     StoreError,
     UnknownNameError,
@@ -312,6 +315,54 @@ def test_a_broadcast_may_be_called_up_in_the_hosts_transaction(host: Database) -
     assert len(engine.deliveries()) == 1
 
 
+def test_a_dead_delivery_may_be_put_back_in_the_hosts_transaction(host: Database) -> None:
+    """It is due again if, and only if, the host commits."""
+    once = RetryPolicy(tries=1)
+    engine = Engine.open(host, rules=book(thanks()), clock=FrozenClock(NOON), retry=once)
+    engine.channel("push")(lambda _: 1 / 0)
+    engine.ingest([purchase(1)])
+    engine.run_due()
+    (dead,) = engine.deliveries(DeliveryState.DEAD)
+    with host.connect() as connection:
+        engine.retry(dead, connection=connection)
+        connection.rollback()
+    assert engine.deliveries(DeliveryState.PENDING) == []
+    with host.begin() as connection:
+        engine.retry(dead, connection=connection)
+    assert len(engine.deliveries(DeliveryState.PENDING)) == 1
+
+
+_WRITING: list[Callable[[Engine, Connection], object]] = [
+    lambda engine, c: engine.track("purchase", user_id="ada", connection=c),
+    lambda engine, c: engine.page("Home", user_id="ada", connection=c),
+    lambda engine, c: engine.screen("Cart", user_id="ada", connection=c),
+    lambda engine, c: engine.identify("ada", traits={"plan": "pro"}, connection=c),
+    lambda engine, c: engine.group("acme", user_id="ada", connection=c),
+    lambda engine, c: engine.alias("ada", previous_id="anon-1", connection=c),
+    lambda engine, c: engine.ingest([purchase(1)], connection=c),
+    lambda engine, c: engine.track("Delete Person", user_id="bob", connection=c),
+    lambda engine, c: engine.trigger("news", connection=c),
+]
+
+
+@pytest.mark.parametrize("call", _WRITING)
+def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
+    call: Callable[[Engine, Connection], object], host: Database, tmp_path: Path
+) -> None:
+    """Nothing of it is left in any table, but for keys that nobody will get again."""
+    engine = Engine.open(host, rules=book(thanks(), news()), clock=FrozenClock(NOON))
+    engine.identify("bob")
+    before = tables_in(tmp_path / "host.db")
+    with host.connect() as connection:
+        _order(connection, 1)
+        call(engine, connection)
+        connection.rollback()
+    assert tables_in(tmp_path / "host.db") == before
+    with host.begin() as connection:
+        call(engine, connection)
+    assert tables_in(tmp_path / "host.db") != before
+
+
 @pytest.mark.parametrize("connection", ["sqlite://", 7])
 def test_what_is_no_connection_is_refused(connection: object, host: Database) -> None:
     """The error says what to lend."""
@@ -430,16 +481,40 @@ def test_closing_stops_the_background_and_a_second_start_is_harmless(tmp_path: P
     assert set(threading.enumerate()) <= before
 
 
+class _Heard(logging.Handler):
+    """Waits for the first word of a log record, which is for machines."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.heard = word, threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().split()[0] == self.word:
+            self.heard.set()
+
+
+@contextmanager
+def _hearing(word: str) -> Iterator[threading.Event]:
+    handler = _Heard(word)
+    logging.getLogger("whereupon").addHandler(handler)
+    try:
+        yield handler.heard
+    finally:
+        logging.getLogger("whereupon").removeHandler(handler)
+
+
 def test_the_background_survives_a_round_that_fails(tmp_path: Path) -> None:
-    """Here a table is away for a moment; what was due is sent when it is back."""
+    """Here a table is away for a moment; what was due is sent when it is back, and the log says so."""
     database = tmp_path / "shop.db"
     with Engine.open(f"sqlite:///{database}", rules=book(thanks())) as engine:
         sent = threading.Event()
         engine.channel("push")(lambda _: sent.set())
         with connect(database) as other:
             other.execute("ALTER TABLE whereupon_run RENAME TO away")
-        engine.start()
-        engine.ingest([purchase(1)])
+        with _hearing("round-failed") as failed:
+            engine.start()
+            engine.ingest([purchase(1)])
+            assert failed.wait(_PATIENCE)
         with connect(database) as other:
             other.execute("ALTER TABLE away RENAME TO whereupon_run")
         other.close()

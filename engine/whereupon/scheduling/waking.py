@@ -99,7 +99,7 @@ class Waker:
         try:
             next_due = self._work()
         except Exception:  # noqa: BLE001 - logged whole; the next round tries again
-            _LOG.exception("a round of due work failed; it is tried again in %s", self._poll)
+            _LOG.exception("round-failed retry_in_seconds=%g", self._poll.total_seconds())
         finally:
             self._look_ahead(next_due)
 
