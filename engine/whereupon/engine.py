@@ -212,7 +212,8 @@ class Engine:
 
         Args:
             source: the class of sender, ``server`` or ``client``.
-            connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is used.
+            connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
+                of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
         """
         reading = read_batch(
             batch,
@@ -339,6 +340,14 @@ class Engine:
     def start(self) -> None:
         """Have due work done in the background, by one thread that wakes when the next is due."""
         self._waker.start()
+
+    def nudge(self) -> None:
+        """Have the background work look for what is due at once; without `start` it is nothing.
+
+        For a host that has just committed a transaction that it lent; what the engine commits itself
+        is seen without.
+        """
+        self._waker.wake()
 
     def _run_and_look_ahead(self) -> datetime | None:
         self.run_due()

@@ -209,7 +209,8 @@ class Store(Protocol):
         """A transaction, committed at the end of the block and rolled back by an exception.
 
         Args:
-            connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is then used
+            connection: the host's own (an SQLAlchemy ``Connection``, or one of the driver), whose
+                transaction is then used
                 and neither committed nor rolled back here.
         """
         ...

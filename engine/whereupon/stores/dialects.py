@@ -21,6 +21,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.stores.lending import Lender
+
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
 Parameters: TypeAlias = tuple[object, ...]
 
@@ -74,6 +76,15 @@ class Database(ABC):
     @abstractmethod
     def session(self, engine: Engine) -> AbstractContextManager[Connection]:
         """A connection in a transaction of its own that may write from its start."""
+
+    @property
+    @abstractmethod
+    def driver(self) -> type:
+        """The driver's own connections, which a host may lend as well."""
+
+    @abstractmethod
+    def lender(self) -> Lender:
+        """Puts SQLAlchemy over them."""
 
     @abstractmethod
     def join(self, connection: Connection) -> None:

@@ -41,6 +41,7 @@ class SqlStore:
         self._writes = Writes(self._database)
         self._names: dict[Name, int] = {}
         self._turns = Turns()
+        self._lender = self._database.lender()
         self._make_tables()
 
     @contextmanager
@@ -50,17 +51,19 @@ class SqlStore:
             with self._own_session() as session:
                 yield session
         elif isinstance(connection, Connection):
-            self._database.join(connection)
-            with (
-                connection.begin_nested()
-            ):  # so that a host may survive a failing block, and commit
-                yield self._on(connection)
+            with self._part_of(connection) as session:
+                yield session
+        elif isinstance(connection, self._database.driver):
+            with self._lender.connection(connection) as over, self._part_of(over) as session:
+                yield session
         else:
-            reason = (
-                f"connection= takes an SQLAlchemy Connection, not {type(connection).__name__}; "
-                "of an ORM session, lend session.connection()"
-            )
-            raise StoreError(code="no-connection", reason=reason)
+            raise _no_connection(connection)
+
+    @contextmanager
+    def _part_of(self, connection: Connection) -> Iterator["SqlSession"]:
+        self._database.join(connection)
+        with connection.begin_nested():  # so that a host may survive a failing block, and commit
+            yield self._on(connection)
 
     @contextmanager
     def _own_session(self) -> Iterator["SqlSession"]:
@@ -138,6 +141,15 @@ class SqlSession(Reading):
     def share_names(self) -> None:
         """Let later sessions use the names learned here, once they are committed."""
         self._names.share()
+
+
+def _no_connection(lent: object) -> StoreError:
+    kind = f"{type(lent).__module__}.{type(lent).__name__}"
+    reason = (
+        f"connection= takes an SQLAlchemy Connection or one of the database's driver, not {kind}; "
+        "of an ORM session, lend session.connection(), of Django, connection.connection"
+    )
+    return StoreError(code="no-connection", reason=reason)
 
 
 def _engine(url: object) -> Engine:

@@ -27,6 +27,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from whereupon.codec import encode
 from whereupon.errors import StoreError
 from whereupon.stores.dialects import Database
+from whereupon.stores.lending import Borrowed, Lender, no_transaction
 from whereupon.stores.refusals import check_file, told
 
 _PATIENCE_MS = 30_000
@@ -66,6 +67,15 @@ class Sqlite(Database):
         except StoreError:
             connection.connection.rollback()
             raise
+
+    @property
+    def driver(self) -> type[sqlite3.Connection]:
+        """Those of the standard library."""
+        return sqlite3.Connection
+
+    def lender(self) -> Lender:
+        """A transaction begins with the first write, unless the host turned that off."""
+        return Lender("sqlite://", _borrow)
 
     def join(self, connection: Connection) -> None:
         """Take the write lock, for a host's transaction may not have begun to write."""
@@ -107,6 +117,18 @@ class Sqlite(Database):
         for name in append:
             changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
         return insert.on_conflict_do_update(index_elements=list(on), set_=changed)
+
+
+def _borrow(driver: sqlite3.Connection) -> Borrowed:
+    if driver.isolation_level is None and not driver.in_transaction:
+        raise no_transaction()
+
+    def cursor() -> sqlite3.Cursor:
+        made = driver.cursor()
+        made.row_factory = None
+        return made
+
+    return Borrowed(driver, cursor)
 
 
 def open_engine(url: URL) -> Engine:

@@ -1,0 +1,102 @@
+"""Connections of the driver itself: a host without SQLAlchemy lends what it has."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.scenarios.hosting import book, purchase, thanks
+
+from whereupon import Engine, StoreError
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine on a file."""
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(thanks())) as engine:
+        yield engine
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """The host's connection to the same file, with a table of its own."""
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.execute("CREATE TABLE orders (id TEXT)")
+        yield connection
+
+
+def _counts(engine: Engine, host: sqlite3.Connection) -> tuple[int, int]:
+    ((orders,),) = host.execute("SELECT count(*) FROM orders").fetchall()
+    with engine.store.session() as session:
+        return orders, session.counts().messages
+
+
+def test_what_the_driver_rolls_back_was_never_recorded(
+    engine: Engine, host: sqlite3.Connection
+) -> None:
+    """The order and the event, neither happened."""
+    host.execute("INSERT INTO orders VALUES ('O-1')")
+    assert engine.ingest([purchase(1)], connection=host).accepted == 1
+    host.rollback()
+    assert _counts(engine, host) == (0, 0)
+
+
+def test_what_the_driver_commits_is_recorded(engine: Engine, host: sqlite3.Connection) -> None:
+    """Several calls see each other, and are committed by the host alone."""
+    host.execute("INSERT INTO orders VALUES ('O-1')")
+    engine.ingest([purchase(1)], connection=host)
+    assert engine.ingest([purchase(1), purchase(2)], connection=host).duplicates == 1
+    assert host.in_transaction
+    host.commit()
+    assert _counts(engine, host) == (1, 2)
+
+
+def test_a_transaction_that_our_call_is_the_first_to_write_in_is_still_the_hosts(
+    engine: Engine, host: sqlite3.Connection
+) -> None:
+    """The host's order may come after the event."""
+    engine.ingest([purchase(1)], connection=host)
+    host.execute("INSERT INTO orders VALUES ('O-1')")
+    host.rollback()
+    assert _counts(engine, host) == (0, 0)
+
+
+def test_a_connection_that_commits_each_statement_is_refused(
+    engine: Engine, host: sqlite3.Connection
+) -> None:
+    """There is no transaction to take part in; begun by hand there is."""
+    host.isolation_level = None
+    with pytest.raises(StoreError) as caught:
+        engine.ingest([purchase(1)], connection=host)
+    assert caught.value.code == "no-transaction"
+    host.execute("BEGIN")
+    engine.ingest([purchase(1)], connection=host)
+    host.execute("ROLLBACK")
+    assert _counts(engine, host) == (0, 0)
+
+
+def test_the_hosts_connection_stays_as_it_was(engine: Engine, host: sqlite3.Connection) -> None:
+    """Its rows, its functions and its isolation are the host's affair."""
+    before = host.isolation_level
+    host.row_factory = sqlite3.Row
+    host.create_function("regexp", 2, lambda _pattern, _text: "the host's")
+    engine.ingest([purchase(1)], connection=host)
+    host.commit()
+    row = host.execute("SELECT 'a' REGEXP 'b' AS answer").fetchone()
+    assert isinstance(row, sqlite3.Row)
+    assert row["answer"] == "the host's"
+    assert host.isolation_level == before
+
+
+def test_an_error_of_ours_leaves_the_drivers_transaction_usable(
+    engine: Engine, host: sqlite3.Connection
+) -> None:
+    """A host that catches it and commits keeps its order, and nothing of our record."""
+    refuse = "CREATE TRIGGER no BEFORE INSERT ON whereupon_delivery"
+    host.execute(f"{refuse} BEGIN SELECT RAISE(ABORT, 'no'); END")
+    host.execute("INSERT INTO orders VALUES ('O-1')")
+    with pytest.raises(StoreError):
+        engine.ingest([purchase(1)], connection=host)
+    host.commit()
+    assert _counts(engine, host) == (1, 0)
