@@ -9,12 +9,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TextIO
 
 from whereupon.codec import encode
 from whereupon.errors import WhereuponError
 from whereupon.handing import ChannelHangsError, ChannelTimeoutError, Handed, Hands
-from whereupon.ports import Channel, Clock, Settlement, Store
+from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.state import Delivery, DeliveryState
 
 
@@ -92,8 +93,8 @@ class Dispatcher:
             settled = self._hand_over_in_time(leased, hanging)
             tried = {settlement.key for settlement in settled}
             left = [delivery for delivery in leased if delivery.key not in tried]
-            with self._store.session() as session:
-                session.settle([*settled, *map(_put_back, left)])
+            ends = [*settled, *map(_put_back, left)]
+            self._store.transact(partial(_settle, ends=ends))
             total = _counted(total, settled)
         return total
 
@@ -122,8 +123,10 @@ class Dispatcher:
 
     def _lease(self, limit: int) -> list[Delivery]:
         now = self._clock.now()
-        with self._store.session() as session:
-            return session.lease_deliveries(now, now + self._policy.lease, limit)
+        leased_until = now + self._policy.lease
+        return self._store.transact(
+            lambda session: session.lease_deliveries(now, leased_until, limit)
+        )
 
     def _settlement(self, handed: Handed) -> Settlement:
         delivery, error = handed
@@ -153,6 +156,10 @@ class Dispatcher:
         pause = self._policy.pause(delivery, attempts)
         due_at: datetime = now + max(pause, after or pause)
         return Settlement(delivery.key, DeliveryState.PENDING, attempts, due_at, reason)
+
+
+def _settle(session: Session, *, ends: list[Settlement]) -> None:
+    session.settle(ends)
 
 
 def _put_back(delivery: Delivery) -> Settlement:

@@ -12,11 +12,59 @@ from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
 from whereupon.state import Claim, Entry, IdKind, Person
-from whereupon.times import earlier
+from whereupon.times import LAST_INSTANT, earlier
 from whereupon.wordings import Wordings
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
+
+
+class Survey:
+    """What a batch mentions, in one look at each message.
+
+    Attributes:
+        pairs: the user id and anonymous id of every message.
+        names: the type and name of every message.
+        aliases: the user id and previous id of every alias.
+        watching: the messages that may make rules ask about the past.
+        oldest: when the first of them happened.
+    """
+
+    __slots__ = ("aliases", "message_ids", "names", "oldest", "pairs", "watching")
+
+    def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
+        self.message_ids: list[str] = []
+        self.pairs: set[tuple[str | None, str | None]] = set()
+        self.names: set[tuple[MessageType, str]] = set()
+        self.aliases: set[tuple[str, str]] = set()
+        self.watching: list[Message] = []
+        oldest = LAST_INSTANT
+        for message in messages:
+            message_id, type_, name, user_id, anonymous_id, target_id, timestamp = message[:7]
+            self.message_ids.append(message_id)
+            self.pairs.add((user_id, anonymous_id))
+            self.names.add((type_, name))
+            oldest = min(oldest, timestamp)
+            if type_ is MessageType.ALIAS:
+                self.aliases.add((user_id or "", target_id or ""))
+            if index.meaning(type_, name).watch:
+                self.watching.append(message)
+        self.oldest = oldest if messages else None
+
+    def user_ids(self) -> set[str]:
+        """Every user id, and every previous id, which may be one."""
+        ids = {user_id for user_id, _ in self.pairs if user_id is not None}
+        return ids | {previous for _, previous in self.aliases}
+
+    def anonymous_ids(self) -> set[str]:
+        """Every anonymous id, and every previous id, which may be one."""
+        ids = {anonymous_id for _, anonymous_id in self.pairs if anonymous_id is not None}
+        return ids | {previous for _, previous in self.aliases}
+
+    def claims(self) -> set[tuple[str, str]]:
+        """The user id and the anonymous id of every claim, aliases included."""
+        both = {(user, anonymous) for user, anonymous in self.pairs if user and anonymous}
+        return both | self.aliases
 
 
 @dataclass(slots=True)
@@ -28,7 +76,6 @@ class Touched:
     """
 
     person_keys: set[int] = field(default_factory=set)
-    names: set[tuple[MessageType, str]] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
@@ -54,27 +101,46 @@ class Recall:
 
     def for_batch(self, messages: Sequence[Message], until: datetime | None) -> Loaded:
         """All that folding the messages, and waking what is due by ``until``, may ask for."""
-        loaded = Loaded(0, 0)
-        touched = Touched()
+        survey = Survey(messages, self._index)
+        loaded, touched = self._held(survey, messages, until)
         if messages:
-            loaded.known = self._session.known_messages(
-                [message.message_id for message in messages]
-            )
-            self._load_identifiers(loaded, messages)
-            self._load_claims(loaded, touched, messages)
-            self._load_tombstones(loaded, messages)
-        due = self._session.due_entries(until, DUE_LIMIT) if until is not None else []
-        touched.person_keys.update(loaded.users.values())
-        touched.person_keys.update(entry.person_key for entry in due)
-        self._plan(loaded, touched, messages, until)
+            loaded.known = self._session.known_messages(survey.message_ids)
+            self._load_claimed(loaded, survey, messages)
+            self._load_tombstones(loaded, survey)
+        self._plan(loaded, touched, survey, until)
         self._load_past(loaded, touched)
         return loaded
 
-    def _load_identifiers(self, loaded: Loaded, messages: Sequence[Message]) -> None:
-        user_ids = {message.user_id for message in messages if message.user_id is not None}
-        anonymous_ids = {m.anonymous_id for m in messages if m.anonymous_id is not None}
-        previous = {m.target_id for m in messages if m.type is MessageType.ALIAS and m.target_id}
-        for known in self._session.identifiers(user_ids | previous, anonymous_ids | previous):
+    def hold(self, messages: Sequence[Message]) -> None:
+        """Hold whom the messages touch, for a batch that is then taken in parts."""
+        self._held(Survey(messages, self._index), messages, None)
+
+    def _held(
+        self, survey: Survey, messages: Sequence[Message], until: datetime | None
+    ) -> tuple[Loaded, Touched]:
+        """Whom the batch touches, read until it is held, so that others can change it no more."""
+        while True:
+            loaded, touched = Loaded(0, 0), Touched()
+            if messages:
+                self._load_identifiers(loaded, survey, messages)
+                self._load_claims(loaded, touched)
+            touched.person_keys.update(loaded.users.values())
+            if until is not None:
+                due = self._due(messages, until)
+                touched.person_keys.update(entry.person_key for entry in due)
+            if not self._session.hold(touched.person_keys, loaded.anonymous.values()):
+                return loaded, touched
+
+    def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
+        """What is due; where nothing else is to do, only what others are not at already."""
+        if messages:
+            return self._session.due_entries(until, DUE_LIMIT)
+        return self._session.take_due_entries(until, DUE_LIMIT)
+
+    def _load_identifiers(
+        self, loaded: Loaded, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        for known in self._session.identifiers(survey.user_ids(), survey.anonymous_ids()):
             if known.kind is IdKind.USER:
                 loaded.users[known.value] = known.key
             else:
@@ -90,7 +156,7 @@ class Recall:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(self, loaded: Loaded, touched: Touched, messages: Sequence[Message]) -> None:
+    def _load_claims(self, loaded: Loaded, touched: Touched) -> None:
         if not loaded.anonymous:
             return
         runs: dict[int, list[Claim]] = defaultdict(list)
@@ -98,29 +164,45 @@ class Recall:
             runs[claim.anonymous_key].append(claim)
             touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
-        claiming = [
-            (loaded.anonymous[anonymous_id], message)
+
+    def _load_claimed(self, loaded: Loaded, survey: Survey, messages: Sequence[Message]) -> None:
+        """The messages that the batch may claim."""
+        claiming = {
+            loaded.anonymous[anonymous_id]: anonymous_id
+            for _, anonymous_id in survey.claims()
+            if anonymous_id in loaded.anonymous
+        }
+        if not claiming or survey.oldest is None:
+            return
+        since = earlier(survey.oldest, self._settings.identity.retention)
+        for stored in self._session.owned_messages(claiming.keys(), since):
+            loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
+        contested = {
+            anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
+        }
+        self._load_out_of_order(loaded, contested, messages)
+
+    def _load_out_of_order(
+        self, loaded: Loaded, contested: Mapping[str, int], messages: Sequence[Message]
+    ) -> None:
+        """What claims by others took already that one of these, being earlier, may be due.
+
+        Args:
+            contested: keys by anonymous id, of those that were claimed before and are claimed now.
+        """
+        claims = [
+            (contested[anonymous_id], message)
             for message in messages
             if message.user_id is not None
             for anonymous_id in (message.anonymous_id, message.target_id)
-            if anonymous_id in loaded.anonymous
+            if anonymous_id is not None and anonymous_id in contested
         ]
-        if not claiming:
-            return
-        oldest = min(message.timestamp for _, message in claiming)
-        since = earlier(oldest, self._settings.identity.retention)
-        for stored in self._session.owned_messages({key for key, _ in claiming}, since):
-            loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
-        self._load_out_of_order(loaded, claiming)
-
-    def _load_out_of_order(self, loaded: Loaded, claiming: Sequence[tuple[int, Message]]) -> None:
-        """What claims by others took already that one of these, being earlier, may be due."""
         sought: dict[int, tuple[datetime, set[int]]] = {}
-        for key, message in claiming:
+        for key, message in claims:
             claimant = loaded.users.get(message.user_id or "")
             later = [
                 run
-                for run in loaded.claims.get(key, ())
+                for run in loaded.claims[key]
                 if run.person_key != claimant and run.until > message.timestamp
             ]
             if later:
@@ -135,53 +217,44 @@ class Recall:
                 elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
                     loaded.moments.setdefault(key, []).append(stored.timestamp)
 
-    def _load_tombstones(self, loaded: Loaded, messages: Sequence[Message]) -> None:
+    def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
         loaded.has_tombstones = self._session.has_tombstones()
         if not loaded.has_tombstones:
             return
         digest = self._settings.digest
-        named = [(IdKind.USER, m.user_id) for m in messages]
-        named += [(IdKind.ANONYMOUS, m.anonymous_id) for m in messages]
+        named = [(IdKind.USER, user_id) for user_id in survey.user_ids()]
+        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in survey.anonymous_ids()]
         named += [(known.kind, known.value) for known in loaded.identifiers_of]
-        digests = {digest(kind, value) for kind, value in named if value is not None}
+        digests = {digest(kind, value) for kind, value in named}
         loaded.tombstones = {stone.digest: stone for stone in self._session.tombstones(digests)}
 
     def _plan(
-        self,
-        loaded: Loaded,
-        touched: Touched,
-        messages: Sequence[Message],
-        until: datetime | None,
+        self, loaded: Loaded, touched: Touched, survey: Survey, until: datetime | None
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
         waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
-        moments = [m.timestamp for m in messages] + [stored.timestamp for stored in waiting]
+        moments = [stored.timestamp for stored in waiting]
+        if survey.oldest is not None:
+            moments.append(survey.oldest)
         touched.oldest = min(moments, default=until)
-        touched.names = {(m.type, m.name) for m in messages} | {(s.type, s.name) for s in waiting}
-        watches = {name: watch for name in touched.names if (watch := self._index.watch_for(*name))}
-        if watches:
-            self._ask_of_the_past(loaded, touched, messages, watches)
-        for rule in self._index.reachable(touched.names):
+        if survey.watching or waiting:
+            self._ask_of_the_past(loaded, touched, survey)
+        names = survey.names | {(stored.type, stored.name) for stored in waiting}
+        for rule in self._index.reachable(names):
             touched.rules[rule.id] = rule
 
-    def _ask_of_the_past(
-        self,
-        loaded: Loaded,
-        touched: Touched,
-        messages: Sequence[Message],
-        watches: Mapping[tuple[MessageType, str], Watch],
-    ) -> None:
-        kinship = _Kinship(loaded, messages)
-        for message in messages:
-            watch = watches.get((message.type, message.name))
-            for owner in kinship.owners(message) if watch else ():
-                touched.ask(owner, watch or {}, message.timestamp)
+    def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
+        kinship = _Kinship(loaded, survey)
+        for message in survey.watching:
+            watch = self._index.meaning(message.type, message.name).watch
+            for owner in kinship.owners(message):
+                touched.ask(owner, watch, message.timestamp)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = kinship.claimants(key)
-            for stored in waiting:
-                watch = watches.get((stored.type, stored.name))
+            for stored in waiting if claimants else ():
+                watch = self._index.meaning(stored.type, stored.name).watch
                 for owner in claimants if watch else ():
-                    touched.ask(owner, watch or {}, stored.timestamp)
+                    touched.ask(owner, watch, stored.timestamp)
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
         """What a broadcast's `who` may ask of these persons."""
@@ -272,19 +345,17 @@ def erases(message: Message, settings: Settings) -> bool:
 class _Kinship:
     """Whose the messages may be once the batch's own claims and aliases have been folded."""
 
-    def __init__(self, loaded: Loaded, messages: Sequence[Message]) -> None:
+    def __init__(self, loaded: Loaded, survey: Survey) -> None:
         self._users = loaded.users
         self._anonymous = loaded.anonymous
         self._together: dict[int | str, set[int | str]] = {}
         self._claimants: dict[int | str, set[int | str]] = defaultdict(set)
         for anonymous_key, runs in loaded.claims.items():
             self._claimants[anonymous_key].update(run.person_key for run in runs)
-        for user_id, anonymous_id in {(m.user_id, m.anonymous_id) for m in messages}:
-            if user_id is not None and anonymous_id is not None:
-                self._claim(anonymous_id, self._users.get(user_id, user_id))
-        for message in messages:
-            if message.type is MessageType.ALIAS:
-                self._relate(message.user_id or "", message.target_id or "")
+        for user_id, anonymous_id in survey.claims():
+            self._claim(anonymous_id, self._users.get(user_id, user_id))
+        for user_id, previous_id in survey.aliases:
+            self._relate(user_id, previous_id)
 
     def owners(self, message: Message) -> set[int]:
         """The known persons whose the message may be."""
@@ -299,7 +370,6 @@ class _Kinship:
 
     def _relate(self, user_id: str, previous_id: str) -> None:
         person = self._users.get(user_id, user_id)
-        self._claim(previous_id, person)
         other = self._users.get(previous_id, previous_id)
         one = self._together.get(person, {person}) | self._together.get(other, {other})
         self._together.update(dict.fromkeys(one, one))

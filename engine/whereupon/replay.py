@@ -114,7 +114,7 @@ class Replay:
 
     def feed(self, arrivals: Iterable[Message | BadLine]) -> None:
         """Take arrivals, in their order."""
-        index = self._engine.pipeline.index
+        meaning = self._engine.pipeline.index.meaning
         for arrival in arrivals:
             if isinstance(arrival, BadLine):
                 self._take_batch()  # what the lines above led to comes first
@@ -124,7 +124,7 @@ class Replay:
                 self._take_batch()
                 self._pass_time(arrival.received_at)
             self._batch.append(arrival)
-            if self._any_may_start or index.starts_broadcast(arrival.type, arrival.name):
+            if self._any_may_start or meaning(arrival.type, arrival.name).broadcasts:
                 self._take_batch()
                 self._wake(arrival.received_at)
             elif len(self._batch) >= self._most:
@@ -212,7 +212,7 @@ def _steps_start_broadcasts(index: RuleIndex) -> bool:
         for step in rule.steps
         if isinstance(step, TrackEvent)
     }
-    return any(index.starts_broadcast(MessageType.TRACK, event) for event in events)
+    return any(index.meaning(MessageType.TRACK, event).broadcasts for event in events)
 
 
 def replay(

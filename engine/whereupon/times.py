@@ -99,12 +99,24 @@ def parse_instant(value: object) -> datetime | None:
 
 
 def _instant_from_text(text: str) -> datetime | None:
-    if _UNIX.fullmatch(text):  # ISO 8601 would read 1712011200000 as a day of the year 1712
+    if text[4:5] != "-" and _UNIX.fullmatch(text):  # else a day of the year 1712: 1712011200000
         return parse_instant(float(text))
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return _instant_from_odd_text(text)
+    return _in_utc(instant)
+
+
+def _instant_from_odd_text(text: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text.strip().upper())  # RFC 3339 allows t and z
     except ValueError:
         return _instant_from_number(text)
+    return _in_utc(instant)
+
+
+def _in_utc(instant: datetime) -> datetime | None:
     if instant.tzinfo is UTC:
         return instant
     if instant.tzinfo is None:

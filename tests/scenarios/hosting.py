@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import connect
 from typing import TypeAlias
+
+from sqlalchemy import inspect, text
 
 from whereupon import Engine
 from whereupon.codec import encode
 from whereupon.rulefiles import parse_rule_file
 from whereupon.rules import Rule, Rulebook
+from whereupon.stores.addresses import engine_of
 from whereupon.stores.memory import MemoryStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,16 +80,16 @@ def _rows(kept: object) -> list[tuple[object, ...]]:
     return sorted((repr(each),) for each in pairs)
 
 
-def tables_in(database: Path) -> Tables:
-    """Every row of every table of ours in an SQLite file, but for the counter of keys."""
-    with connect(database) as connection:
-        names = [
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if name.startswith("whereupon_")
-        ]
-        rows = {name: list(connection.execute(f"SELECT * FROM {name}")) for name in names}  # noqa: S608
-    connection.close()
+def tables_in(database: str) -> Tables:
+    """Every row of every table of ours in a database, by its URL, but for the counter of keys."""
+    engine, _ = engine_of(database, patience=30)
+    with engine.connect() as connection:
+        names = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
+        rows = {
+            name: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))]  # noqa: S608
+            for name in names
+        }
+    engine.dispose()
     rows["whereupon_meta"] = [row for row in rows["whereupon_meta"] if row[0] != "next_key"]
     return {name: sorted(found, key=repr) for name, found in rows.items()}
 

@@ -347,20 +347,20 @@ _WRITING: list[Callable[[Engine, Connection], object]] = [
 
 @pytest.mark.parametrize("call", _WRITING)
 def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
-    call: Callable[[Engine, Connection], object], host: Database, tmp_path: Path
+    call: Callable[[Engine, Connection], object], host: Database
 ) -> None:
     """Nothing of it is left in any table, but for keys that nobody will get again."""
     engine = Engine.open(host, rules=book(thanks(), news()), clock=FrozenClock(NOON))
     engine.identify("bob")
-    before = tables_in(tmp_path / "host.db")
+    before = tables_in(host.url.render_as_string(hide_password=False))
     with host.connect() as connection:
         _order(connection, 1)
         call(engine, connection)
         connection.rollback()
-    assert tables_in(tmp_path / "host.db") == before
+    assert tables_in(host.url.render_as_string(hide_password=False)) == before
     with host.begin() as connection:
         call(engine, connection)
-    assert tables_in(tmp_path / "host.db") != before
+    assert tables_in(host.url.render_as_string(hide_password=False)) != before
 
 
 @pytest.mark.parametrize("connection", ["sqlite://", 7])
@@ -406,7 +406,7 @@ def test_eight_threads_lose_nothing_and_let_nobody_in_twice(tmp_path: Path) -> N
                 accepted[thread] += engine.ingest(batch).accepted
 
         _in_threads(8, work)
-    tables = tables_in(database)
+    tables = tables_in(f"sqlite:///{database}")
     assert sum(accepted) == len(tables["whereupon_message"]) == 200
     assert len(tables["whereupon_person"]) == len(tables["whereupon_entry"]) == 20
     assert len(tables["whereupon_delivery"]) == 20

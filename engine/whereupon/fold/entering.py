@@ -1,7 +1,6 @@
 """From a recorded message to decisions, entries and their steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from heapq import heappush
 from typing import NamedTuple
@@ -21,12 +20,11 @@ from whereupon.decisions import (
 )
 from whereupon.fold.given import Warned
 from whereupon.fold.working import HistoryUntil, Occurrence, Working
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages import Message, MessageType, Origin, Source, written_body
 from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind, Take
 from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, PastEntry, Person, Skips
 from whereupon.steps import Said, StepFailed, advance, end
 from whereupon.times import format_instant
-from whereupon.wire import stored_body
 
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
@@ -246,7 +244,7 @@ def _begin(work: Working, entry: Entry, rule: Rule) -> None:
 def _left_already(work: Working, entry: Entry, rule: Rule) -> bool:
     """Whether an event that ends the entry came in before the message that opens it."""
     return any(
-        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.read())
+        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.body.data)
         for leave in rule.exits
         if isinstance(leave, ExitOnEvent)
         for past in work.history.get((entry.person_key, leave.event), ())
@@ -268,7 +266,7 @@ def save(work: Working, entry: Entry) -> None:
     work.active[entry.person_key].pop(entry.key, None)
     place = (entry.rule, entry.person_key)
     work.past_entries[place] = [
-        replace(past, active=False, slot=entry.slot)
+        past._replace(active=False, slot=entry.slot)
         if past.timestamp == entry.timestamp and past.active
         else past
         for past in work.past_entries[place]
@@ -324,9 +322,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
         original_timestamp=None,
         source=Source.SERVER,
         origin=Origin.LIVE,
-        data=said.data,
-        context={},
-        body=stored_body(type_, said.data),
+        body=written_body(type_, said.data),
         depth=entry.depth + 1,
     )
 

@@ -4,7 +4,6 @@ Every function here changes the `Working` state and the changes to write, and de
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -61,8 +60,7 @@ def tell(
     }
     if not newer:
         return person
-    told = replace(
-        person,
+    told = person._replace(
         attributes={**person.attributes, **newer},
         stamps={**person.stamps, **dict.fromkeys(newer, stamp)},
     )
@@ -171,8 +169,7 @@ def merge(work: Working, message: Message, survivor: Person, loser: Person) -> P
     attributes = {name: value for name, value in loser.attributes.items() if value is not None}
     attributes.update({n: v for n, v in survivor.attributes.items() if v not in (None, "")})
     stamps = {**loser.stamps, **survivor.stamps}
-    merged = replace(
-        survivor,
+    merged = survivor._replace(
         attributes=attributes,
         stamps={name: stamp for name, stamp in stamps.items() if name in attributes},
         created_at=min(survivor.created_at, loser.created_at),

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from pydantic import JsonValue
 
 from whereupon.codec import decode, encode
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.state import (
     BroadcastRun,
     Claim,
@@ -43,34 +43,33 @@ _ENTRY_STATES = {member.value: member for member in EntryState}
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
-def message_row(message: StoredMessage, name_id: int) -> Parameters:
+def message_row(stored: StoredMessage, name_id: int) -> Parameters:
     """A message's row: the hot one."""
-    timestamp, received_at = message.timestamp, message.received_at
-    original = message.original_timestamp
+    key, owner, message = stored
+    message_id, _, _, user_id, anonymous_id, target_id = message[:6]
+    timestamp, received_at, original, source, _, body, depth = message[6:]
     happened = as_micros(timestamp)
     return (
-        message.key,
-        message.message_id,
+        key,
+        message_id,
         name_id,
-        message.owner,
-        message.user_id,
-        message.anonymous_id,
-        message.target_id,
+        owner,
+        user_id,
+        anonymous_id,
+        target_id,
         happened,
         happened if received_at is timestamp else as_micros(received_at),
         happened if original is timestamp else micros_or_none(original),
-        str(message.source),  # `value` costs three times as much
-        message.depth,
-        message.body,
+        str(source),  # `value` costs three times as much
+        depth,
+        body,
     )
 
 
 def message_from(row: Record) -> StoredMessage:
     """A message, from its row and, behind it, its name's type and name."""
-    return StoredMessage(
-        key=row[0],
+    message = Message(
         message_id=row[1],
-        owner=row[3],
         user_id=row[4],
         anonymous_id=row[5],
         target_id=row[6],
@@ -78,11 +77,13 @@ def message_from(row: Record) -> StoredMessage:
         received_at=from_micros(row[8]),
         original_timestamp=instant_or_none(row[9]),
         source=_SOURCES[row[10]],
+        origin=Origin.LIVE,
         depth=row[11],
         body=row[12],
         type=_TYPES[row[13]],
         name=row[14],
     )
+    return StoredMessage(row[0], row[3], message)
 
 
 def person_row(person: Person) -> Parameters:
