@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from tests.chaos.harness import Verdict, disturbed_and_not
 from tests.chaos.killing import PHASES
+from tests.servers import started
 
 _MOST_LINES = 40
 
@@ -15,19 +18,38 @@ _MOST_LINES = 40
 def main() -> int:
     """Run as the command line says, and say what became of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200, help="processes to kill")
-    parser.add_argument("--workers", type=int, default=1, help="processes that share the store")
+    parser.add_argument("--kills", type=int, default=200, help="processes to kill, a database")
+    parser.add_argument("--workers", type=int, default=2, help="processes that share the store")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
     chosen = parser.parse_args()
+    databases = chosen.database or ["sqlite", "postgresql"]
+    return max([_run(database, chosen) for database in databases])
+
+
+def _run(database: str, chosen: argparse.Namespace) -> int:
     began = perf_counter()
-    with TemporaryDirectory(prefix="whereupon-chaos-") as folder:
-        home = Path(folder)
-        urls = f"sqlite:///{home}/disturbed.db", f"sqlite:///{home}/undisturbed.db"
-        logs = home / "disturbed.log", home / "undisturbed.log"
+    with TemporaryDirectory(prefix="whereupon-chaos-") as folder, _stores(database, folder) as urls:
+        logs = Path(folder, "disturbed.log"), Path(folder, "undisturbed.log")
         verdict = disturbed_and_not(
             chosen.kills, urls, logs, workers=chosen.workers, seed=chosen.seed
         )
+    sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}: ")
     return _told(verdict, perf_counter() - began)
+
+
+@contextmanager
+def _stores(database: str, folder: str) -> Iterator[tuple[str, str]]:
+    """The URLs of two empty stores; what is committed to them waits for the disk."""
+    if database == "sqlite":
+        yield f"sqlite:///{folder}/disturbed.db", f"sqlite:///{folder}/undisturbed.db"
+        return
+    with (
+        started(Path(folder, "postgres"), durable=True) as server,
+        server.empty() as disturbed,
+        server.empty() as undisturbed,
+    ):
+        yield disturbed, undisturbed
 
 
 def _told(verdict: Verdict, seconds: float) -> int:

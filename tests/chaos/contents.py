@@ -11,9 +11,10 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 
 from whereupon.codec import decode
+from whereupon.stores.addresses import engine_of
 
 Contents = dict[str, list[str]]
 Rows = dict[str, list[dict[str, Any]]]
@@ -57,7 +58,7 @@ def contents_of(url: str) -> Contents:
 
 
 def _read(url: str) -> Rows:
-    engine = create_engine(url)
+    engine, _ = engine_of(url, patience=30)
     with engine.connect() as connection:
         tables = [t for t in inspect(connection).get_table_names() if t.startswith(_OURS)]
         rows = {

@@ -104,7 +104,7 @@ def work(url: str, log: str) -> None:
                 engine.channel("email")(channel)
             answer = _obey(engine, order, points)
         except StoreError as error:
-            answer = {"failed": error.code}
+            answer = {"failed": error.code, "reason": error.reason}
         os.write(1, b"=" + encode(answer) + b"\n")
 
 

@@ -117,7 +117,7 @@ class Holding:
         made = {known.key for known in changes.identifiers}
         self._persons |= made | changes.persons.keys()
         self._anonymous |= made
-        self._begun = True
+        self._begun = self._begun or bool(self._persons or self._anonymous)
         if made and self._erasures not in {None, self._count_erasures()}:
             raise LostRaceError(reason="somebody was erased meanwhile")
 
