@@ -1,9 +1,10 @@
 """What the scenarios share: rules written on the spot, and a look at everything a store keeps."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Barrier, Thread
 from typing import TypeAlias
 
 from sqlalchemy import inspect, text
@@ -92,6 +93,29 @@ def tables_in(database: str) -> Tables:
     engine.dispose()
     rows["whereupon_meta"] = [row for row in rows["whereupon_meta"] if row[0] != "next_key"]
     return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> None:
+    """Let so many threads work at once, each with its number; what one raises, this raises."""
+    faults: list[BaseException] = []
+    ready = Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            ready.wait(60)
+            work(number)
+        except BaseException as fault:  # noqa: BLE001 - raised again below, in the test's own thread
+            faults.append(fault)
+
+    threads = [Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads)
+    if faults:
+        message = f"{len(faults)} of {count} threads"
+        raise BaseExceptionGroup(message, faults)
 
 
 def owners_of(engine: Engine) -> dict[str, str]:

@@ -114,8 +114,12 @@ class SqlStore:
             with self._turns.take(), self._database.session(self._engine) as connection:
                 prepare(connection, self._database, make=make)
         except DBAPIError as error:
+            self.close()
             reason = f"cannot open {shown(self._engine.url)}: {error.orig}"
             raise StoreError(code="unreachable", reason=reason) from error
+        except BaseException:
+            self.close()
+            raise
 
 
 class _Divided:

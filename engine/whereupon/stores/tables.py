@@ -55,7 +55,7 @@ class Words(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
         """Pick the type by database."""
         collation = "C" if dialect.name == "postgresql" else None
-        return dialect.type_descriptor(Text(collation=collation))
+        return Text(collation=collation)
 
 
 class Kept(SQLModel, registry=registry(metadata=MetaData())):

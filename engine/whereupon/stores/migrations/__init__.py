@@ -23,6 +23,7 @@ is no way down: restore a backup, or migrate on.
 """
 
 from pathlib import Path
+from threading import Lock
 
 from alembic import command
 from alembic.config import Config
@@ -30,10 +31,14 @@ from sqlalchemy import Connection
 
 from whereupon.stores.tables import VERSIONS
 
+_ONE_AT_A_TIME = Lock()
+"""Alembic keeps what it is at in its own modules, so a process migrates one database at a time."""
+
 
 def upgrade(connection: Connection) -> None:
     """Bring the tables to the newest version, within the connection's transaction."""
-    command.upgrade(config(connection), "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(config(connection), "head")
 
 
 def config(connection: Connection) -> Config:
