@@ -21,7 +21,7 @@ from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Folded, Settings
 from whereupon.hosting import Options, Ran, settings_for
 from whereupon.identity import IdentityPolicy
-from whereupon.ingesting import Ingested, answer, as_source, read_batch
+from whereupon.ingesting import Ingested, Reading, answer, as_source, message_of, read_batch
 from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
@@ -36,6 +36,7 @@ from whereupon.state import (
     Delivery,
     DeliveryState,
     Request,
+    SetAside,
 )
 from whereupon.stores import open_store
 from whereupon.times import format_instant
@@ -229,7 +230,7 @@ class Engine:
             new_id=_fresh_id,
         )
         folded = self.take(reading.messages, connection=connection)
-        return answer(folded, reading.rejected)
+        return answer(folded, reading)
 
     def take(
         self,
@@ -415,6 +416,30 @@ class Engine:
         else:
             with self.store.session(connection) as session:
                 session.settle([settlement])
+
+    def set_aside(self, limit: int = 100) -> list[SetAside]:
+        """Messages on which the engine itself failed (rejected as ``poison``), newest first."""
+        with self.store.session() as session:
+            return session.set_aside(limit)
+
+    def take_again(self, aside: SetAside) -> Ingested:
+        """Take a message that was set aside, when what made it fail is mended.
+
+        It goes in as it came, by its old id and from its old source; should it fail again, it stays
+        set aside.
+        """
+        message = message_of(aside)
+
+        def work(session: Session) -> Folded:
+            folded = self.pipeline.take(session, [message])
+            if not folded.set_aside:
+                session.flush(Changes(taken_again=[aside.message_id]))
+            return folded
+
+        folded = self.store.transact(work)
+        self.pipeline.committed(folded)
+        self._waker.wake()
+        return answer(folded, Reading([message]))
 
     def requests(self, limit: int = 100) -> list[Request]:
         """What semantic events asked for, and what became of it, newest first."""

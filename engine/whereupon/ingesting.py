@@ -8,8 +8,11 @@ from whereupon.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.fold import Folded, Warned
 from whereupon.messages import Message, Origin, Source
-from whereupon.state import Request
+from whereupon.state import Request, SetAside
 from whereupon.wire import MAX_BATCH_MESSAGES, Arrival, as_text, parse_message, unfold_batch
+
+POISON = "poison"
+"""The code of a message that is in order, but on which the engine itself fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,11 @@ def _items(batch: Iterable[object]) -> Iterable[object]:
             yield raw
 
 
-def answer(folded: Folded, rejected: list[Rejected]) -> Ingested:
+def answer(folded: Folded, reading: Reading) -> Ingested:
     """What to tell the sender."""
-    told = folded.told
+    told, rejected = folded.told, reading.rejected
+    if folded.set_aside:
+        rejected = sorted([*rejected, *_poisonous(folded, reading)], key=lambda each: each.index)
     return Ingested(
         accepted=folded.accepted,
         duplicates=len(folded.duplicates),
@@ -94,6 +99,23 @@ def answer(folded: Folded, rejected: list[Rejected]) -> Ingested:
         requests=[each for each in told if isinstance(each, Request)],
         warnings=[each for each in told if isinstance(each, Warned)],
     )
+
+
+def _poisonous(folded: Folded, reading: Reading) -> Iterable[Rejected]:
+    """The messages on which the engine failed, by their places in the sender's batch."""
+    refused = {each.index for each in reading.rejected}
+    count = len(reading.messages) + len(refused)
+    places = [place for place in range(count) if place not in refused]
+    for place, aside in folded.set_aside.items():
+        reason = f"the engine failed on it, and has set it aside: {aside.reason}"
+        yield Rejected(places[place], POISON, reason)
+
+
+def message_of(aside: SetAside) -> Message:
+    """The message that was set aside, read again."""
+    source, origin = Source(aside.source), Origin(aside.origin)
+    arrival = Arrival(aside.received_at, source, lambda: aside.message_id, origin)
+    return parse_message(aside.body, arrival)._replace(message_id=aside.message_id)
 
 
 def as_source(source: str) -> Source:

@@ -21,6 +21,7 @@ from whereupon.state import (
     PastEvent,
     Person,
     Request,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -219,6 +220,10 @@ class Session(Protocol):
 
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
         """Deliveries in these states, newest first."""
+        ...
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """Messages that were set aside and are not recorded yet, newest first."""
         ...
 
     def requests(self, limit: int) -> list[Request]:

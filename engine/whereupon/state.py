@@ -144,11 +144,15 @@ class PastEvent(NamedTuple):
 
 
 class EntryState(StrEnum):
-    """Where an entry is: still running, or how it ended."""
+    """Where an entry is: still running, or how it ended.
+
+    ``failed``: a step raised what nobody expected.
+    """
 
     ACTIVE = "active"
     COMPLETED = "completed"
     EXITED = "exited"
+    FAILED = "failed"
 
 
 class Entry(NamedTuple):
@@ -369,6 +373,26 @@ class BroadcastRun:
     admitted: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A message on which the engine itself failed, kept whole until it is taken again.
+
+    Attributes:
+        body: the message as it came.
+        reason: what was raised, by its type and text.
+    """
+
+    message_id: str
+    user_id: str | None
+    anonymous_id: str | None
+    received_at: datetime
+    source: str
+    origin: str
+    body: bytes
+    reason: str
+    set_aside_at: datetime
+
+
 @dataclass(slots=True)
 class Changes:
     """All that one batch makes of the store, to be written in one transaction.
@@ -378,6 +402,8 @@ class Changes:
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
         forgotten: keys of persons, and of anonymous ids that only they claimed, to erase with all that
             is theirs before anything is written.
+        buried: identifiers of those who were erased, known or not; what was set aside of theirs goes.
+        taken_again: ids of messages that are no longer set aside.
     """
 
     messages: list[StoredMessage] = field(default_factory=list)
@@ -400,3 +426,6 @@ class Changes:
     reports: list[Report] = field(default_factory=list)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    set_aside: list[SetAside] = field(default_factory=list)
+    buried: list[tuple[IdKind, str]] = field(default_factory=list)
+    taken_again: list[str] = field(default_factory=list)

@@ -9,13 +9,22 @@ that it may need and writes everything that it made.
 """
 
 from whereupon.fold.folding import fold
-from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings, Told, Warned
+from whereupon.fold.given import (
+    Folded,
+    KeysExhausted,
+    Loaded,
+    PoisonError,
+    Settings,
+    Told,
+    Warned,
+)
 from whereupon.fold.sending import audience_of, broadcast_chunk
 
 __all__ = [
     "Folded",
     "KeysExhausted",
     "Loaded",
+    "PoisonError",
     "Settings",
     "Told",
     "Warned",

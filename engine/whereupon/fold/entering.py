@@ -273,6 +273,13 @@ def save(work: Working, entry: Entry) -> None:
     ]
 
 
+def give_up(work: Working, entry: Entry) -> None:
+    """End an entry on which the fold fails, and say so."""
+    save(work, end(entry, EntryState.FAILED))
+    text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
+    work.out.told.append(Warned("entry-failed", entry.occasion, text))
+
+
 def run(work: Working, entry: Entry) -> None:
     """Do the steps of an entry until it waits or ends.
 

@@ -13,12 +13,20 @@ from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key
 from whereupon.fold.entering import (
     Putting,
     choose,
+    give_up,
     leave_by_change,
     leave_by_event,
     put_to_rules,
     run,
 )
-from whereupon.fold.given import Folded, Loaded, Settings, Warned
+from whereupon.fold.given import (
+    Folded,
+    KeysExhausted,
+    Loaded,
+    PoisonError,
+    Settings,
+    Warned,
+)
 from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
 from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
 from whereupon.identity import claimant
@@ -45,13 +53,22 @@ def fold(
     """Fold a batch of messages, in the order they arrived, into what was loaded.
 
     Between two messages the waits run that were due by then; after the last, those due by ``until``.
+
+    Raises:
+        PoisonError: it fails on one of the messages, or on an entry that is due.
     """
     work = Working(loaded, index, settings)
     work.take = taker(work)
-    for message in messages:
-        if work.timers and work.timers[0][0] <= message.received_at:
-            _wake(work, message.received_at)
-        _take(work, message)
+    place = 0
+    try:
+        for place, message in enumerate(messages):  # noqa: B007 - the place of what fails
+            if work.timers and work.timers[0][0] <= message.received_at:
+                _wake(work, message.received_at)
+            _take(work, message)
+    except (KeysExhausted, PoisonError):
+        raise
+    except Exception as error:
+        raise PoisonError(error, message=place) from error
     if until is not None:
         _wake(work, until)
     return work.close()
@@ -68,8 +85,17 @@ def _wake(work: Working, until: datetime) -> None:
         while person_key in work.moved:
             person_key = work.moved[person_key]
         entry = work.active.get(person_key, {}).get(key)
-        if entry is not None and entry.due_at == due_at:
+        if entry is None or entry.due_at != due_at:
+            continue
+        if key in work.given_up:
+            give_up(work, entry)
+            continue
+        try:
             run(work, entry)
+        except (KeysExhausted, PoisonError):
+            raise
+        except Exception as error:
+            raise PoisonError(error, entry=key) from error
 
 
 def _take(work: Working, message: Message) -> None:

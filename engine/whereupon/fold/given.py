@@ -21,6 +21,7 @@ from whereupon.state import (
     PastEvent,
     Person,
     Request,
+    SetAside,
     StoredMessage,
     Tombstone,
 )
@@ -51,6 +52,8 @@ class Loaded:
             where a claim comes out of order, those that a later claim took already.
         moments: the single claims inside a run that the batch may split, by anonymous key.
         wordings: rules that running entries still follow, though the rulebook has newer ones.
+        given_up: keys of entries that could not be woken, to be ended, and of persons who are to be left
+            out of a broadcast, since the fold fails on them.
     """
 
     first_key: int
@@ -69,6 +72,7 @@ class Loaded:
     tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
     has_tombstones: bool = True
     wordings: dict[str, Rule] = field(default_factory=dict)
+    given_up: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class Folded:
     Attributes:
         accepted: messages from outside that were new; those that steps sent do not count.
         duplicates: the ids of messages that were recorded already.
+        set_aside: by their places in the batch, messages on which the fold itself failed.
     """
 
     changes: Changes = field(default_factory=Changes)
@@ -98,14 +103,46 @@ class Folded:
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
+    set_aside: dict[int, SetAside] = field(default_factory=dict)
 
-    def join(self, part: "Folded") -> None:
-        """Add what the next part of the same batch made; its changes are written already."""
+    def join(self, part: "Folded", *, begun: int = 0) -> None:
+        """Add what the next part of the same batch made; its changes are written already.
+
+        Args:
+            part: what it made.
+            begun: where in the batch the part begins.
+        """
+        self.set_aside |= {begun + place: aside for place, aside in part.set_aside.items()}
         self.told += part.told
         self.accepted += part.accepted
         self.duplicates += part.duplicates
         self.new_persons += part.new_persons
         self.changes.wordings |= part.changes.wordings
+
+
+class PoisonError(Exception):
+    """One message, entry or person on which the fold itself fails; the rest can be folded without.
+
+    Attributes:
+        message: the place in the batch of the message at fault; None where it is none of them.
+        entry: the key of the entry that could not be woken.
+        person: the key of the person of a broadcast's audience.
+        reason: what was raised, by its type and text.
+    """
+
+    def __init__(
+        self,
+        cause: Exception,
+        *,
+        message: int | None = None,
+        entry: int | None = None,
+        person: int | None = None,
+    ) -> None:
+        self.message = message
+        self.entry = entry
+        self.person = person
+        self.reason = f"{type(cause).__name__}: {cause}"
+        super().__init__(self.reason)
 
 
 class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error

@@ -248,6 +248,7 @@ def bury(
     work: Working, identifier: tuple[IdKind, str], until: datetime | None, reason: str
 ) -> None:
     """Silence an identifier: up to an instant, or for good; never less than it is already."""
+    work.changes.buried.append(identifier)
     kind, value = identifier
     digest = work.settings.digest(kind, value)
     there = work.tombstones.get(digest)

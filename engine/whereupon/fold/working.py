@@ -115,6 +115,7 @@ class Working:
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
         self.wordings = loaded.wordings
+        self.given_up = loaded.given_up
         self.history: dict[tuple[int, str], list[Past]] = defaultdict(list)
         for event in loaded.history:
             self.history[event.owner, event.name].append(_past(event))

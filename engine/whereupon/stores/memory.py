@@ -28,6 +28,7 @@ from whereupon.state import (
     PastEvent,
     Person,
     Request,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -273,6 +274,13 @@ class MemorySession:
         wanted = set(states)
         found = [d for d in self._shelves.deliveries.values() if d.state in wanted]
         return nlargest(limit, found, key=lambda delivery: delivery.key)
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """The newest messages set aside."""
+        asides, recorded = self._shelves.set_aside.values(), self._shelves.message_keys
+        left = [aside for aside in asides if aside.message_id not in recorded]
+        by_id = sorted(left, key=lambda aside: aside.message_id)
+        return sorted(by_id, key=lambda aside: aside.set_aside_at, reverse=True)[:limit]
 
     def requests(self, limit: int) -> list[Request]:
         """The newest requests."""

@@ -5,7 +5,7 @@ The order is the port's: erasing first, merging second, then what the batch made
 
 from dataclasses import replace
 
-from whereupon.state import Changes, Merge, Relationship, Skips
+from whereupon.state import Changes, IdKind, Merge, Relationship, Skips
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.undo import Undo
 
@@ -95,6 +95,19 @@ def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for wording, source in changes.wordings.items():
         if wording not in shelves.wordings:
             undo.put(shelves.wordings, wording, source)
+    _write_asides(changes, shelves, undo)
+
+
+def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    buried = set(changes.buried)
+    for aside in list(shelves.set_aside.values()) if buried else ():
+        names = {(IdKind.USER, aside.user_id), (IdKind.ANONYMOUS, aside.anonymous_id)}
+        if names & buried:
+            undo.drop(shelves.set_aside, aside.message_id)
+    for aside in changes.set_aside:
+        undo.put(shelves.set_aside, aside.message_id, aside)
+    for message_id in changes.taken_again:
+        undo.drop(shelves.set_aside, message_id)
 
 
 def _forget(key: int, shelves: Shelves, undo: Undo) -> None:

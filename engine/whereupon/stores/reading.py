@@ -23,6 +23,7 @@ from whereupon.state import (
     PastEvent,
     Person,
     Request,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -218,6 +219,11 @@ class Reading:
         members = self._database.members([state.value for state in states])
         found = self._selects.deliveries.fetch(self._connection, states=members, limit=limit)
         return list(map(rows.delivery_from, found))
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """The newest messages set aside."""
+        found = self._selects.set_aside.fetch(self._connection, limit=limit)
+        return list(map(rows.set_aside_from, found))
 
     def requests(self, limit: int) -> list[Request]:
         """The newest requests."""

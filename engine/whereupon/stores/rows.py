@@ -28,6 +28,7 @@ from whereupon.state import (
     Report,
     Request,
     RequestOutcome,
+    SetAside,
     Skips,
     StoredMessage,
     Thing,
@@ -219,6 +220,30 @@ def skips_from(row: Record, *, person_key: int) -> Skips:
     )
     said = tuple((rule, digest, why, where, saw) for rule, digest, why, where, saw in parts)
     return Skips(message_key, person_key, from_micros(decided_at), bool(retroactive), said)
+
+
+def set_aside_row(aside: SetAside) -> Parameters:
+    """The row of a message set aside."""
+    return (
+        aside.message_id,
+        aside.user_id,
+        aside.anonymous_id,
+        as_micros(aside.received_at),
+        aside.source,
+        aside.origin,
+        aside.body,
+        aside.reason,
+        as_micros(aside.set_aside_at),
+    )
+
+
+def set_aside_from(row: Record) -> SetAside:
+    """A message set aside, from its row."""
+    message_id, user_id, anonymous_id, received, source, origin, body, reason, at = row
+    said = (source, origin, bytes(body), reason)
+    return SetAside(
+        message_id, user_id, anonymous_id, from_micros(received), *said, from_micros(at)
+    )
 
 
 def request_row(request: Request) -> Parameters:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
+    exists,
     func,
     literal_column,
     select,
@@ -29,6 +30,7 @@ from whereupon.stores.tables import (
     PersonRow,
     RequestRow,
     RunRow,
+    SetAsideRow,
     SkipsRow,
     TombstoneRow,
     WordingRow,
@@ -43,6 +45,7 @@ CLAIM = table_of(ClaimRow)
 ENTRY = table_of(EntryRow)
 DELIVERY = table_of(DeliveryRow)
 RUN = table_of(RunRow)
+SET_ASIDE = table_of(SetAsideRow)
 SKIPS = table_of(SkipsRow)
 REQUEST = table_of(RequestRow)
 TOMBSTONE = table_of(TombstoneRow)
@@ -241,6 +244,13 @@ class Selects:
         wanted = self._database.among(DELIVERY.c.state, "states")
         clause = select(DELIVERY).where(wanted).order_by(DELIVERY.c.key.desc())
         return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def set_aside(self) -> Statement:
+        """The newest messages set aside that have not been recorded since."""
+        recorded = exists().where(MESSAGE.c.message_id == SET_ASIDE.c.message_id)
+        newest = SET_ASIDE.c.set_aside_at.desc(), SET_ASIDE.c.message_id
+        return self._compiled(select(SET_ASIDE).where(~recorded).order_by(*newest).limit(_LIMIT))
 
     @cached_property
     def requests(self) -> Statement:

@@ -24,6 +24,7 @@ from whereupon.state import (
     Relationship,
     Report,
     Request,
+    SetAside,
     Skips,
     StoredMessage,
     Thing,
@@ -77,6 +78,7 @@ class Shelves:
     merges: dict[str, Merge] = field(default_factory=dict)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     open_runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
+    set_aside: dict[str, SetAside] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     erased: dict[str, None] = field(default_factory=dict)
 

@@ -268,6 +268,22 @@ class RequestRow(Kept, table=True):
     detail: str | None = Field(sa_type=Words)
 
 
+class SetAsideRow(Kept, table=True):
+    """A message on which the engine failed, as it came."""
+
+    __tablename__ = "whereupon_set_aside"
+
+    message_id: str = Field(primary_key=True, sa_type=Words)
+    user_id: str | None = Field(sa_type=Words)
+    anonymous_id: str | None = Field(sa_type=Words)
+    received_at: int = Field(sa_type=Number)
+    source: str = Field(sa_type=Words)
+    origin: str = Field(sa_type=Words)
+    body: bytes = Field(sa_type=LargeBinary)
+    reason: str = Field(sa_type=Words)
+    set_aside_at: int = Field(sa_type=Number)
+
+
 class DeviceRow(Kept, table=True):
     """A device; its token belongs to one person."""
 

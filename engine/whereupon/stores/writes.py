@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.state import IdKind
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (
     CLAIM,
@@ -35,6 +36,7 @@ from whereupon.stores.selects import (
     PERSON,
     REQUEST,
     RUN,
+    SET_ASIDE,
     SKIPS,
     TOMBSTONE,
     WORDING,
@@ -180,6 +182,25 @@ class Writes:
         given = [column.name for column in REQUEST.c if column.name != "key"]
         clause = self._database.upsert(REQUEST, on=given[:1], change=given[1:])
         return self._database.compile(clause, given=given)
+
+    @cached_property
+    def set_aside(self) -> Statement:
+        """A message set aside."""
+        return self._upsert(SET_ASIDE)
+
+    @cached_property
+    def taken_again(self) -> Statement:
+        """One that is so no longer."""
+        return self._delete(SET_ASIDE)
+
+    @cached_property
+    def buried(self) -> dict[IdKind, Statement]:
+        """What is set aside of an id that was erased."""
+        columns = {IdKind.USER: SET_ASIDE.c.user_id, IdKind.ANONYMOUS: SET_ASIDE.c.anonymous_id}
+        return {
+            kind: self._compiled(delete(SET_ASIDE).where(column == bindparam("value")))
+            for kind, column in columns.items()
+        }
 
     @cached_property
     def device(self) -> Statement:

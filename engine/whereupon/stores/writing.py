@@ -127,6 +127,10 @@ class Writing:
         self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
         self._many(writes.report, map(rows.report_row, changes.reports))
         self._many(writes.wording, wordings)
+        for kind, value in changes.buried:
+            writes.buried[kind].write(self._connection, [(value,)])
+        self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
+        self._many(writes.taken_again, ((name,) for name in changes.taken_again))
 
     def _forget(self, persons: list[int]) -> None:
         keys = self._database.members(persons)

@@ -42,6 +42,7 @@ from whereupon.state import (
     Relationship,
     Request,
     RequestOutcome,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -83,6 +84,21 @@ def message(key: int, *, owner: int = ADA, at: datetime = NOON, name: str = "buy
         body=b'{"data":{}}',
     )
     return StoredMessage(key, owner, said)
+
+
+def aside(key: int, *, at: datetime = NOON) -> SetAside:
+    """A message on which the engine failed."""
+    return SetAside(
+        message_id=f"m-{key}",
+        user_id="ada",
+        anonymous_id="anon-1",
+        received_at=NOON,
+        source=Source.CLIENT.value,
+        origin=Origin.LIVE.value,
+        body=b'{"type":"track"}',
+        reason="ValueError: no",
+        set_aside_at=at,
+    )
 
 
 def saying(stored: StoredMessage, **changes: Any) -> StoredMessage:
@@ -765,6 +781,37 @@ class StoreContract:
         save(store, Changes(forgotten=[ADA]))
         with store.session() as session:
             assert session.due_runs(NOON) == [replace(opened, facts={})]
+
+    def test_a_message_set_aside_comes_back_exactly(self, store: Store) -> None:
+        """Newest first, until it is taken again; set aside anew, it is there once."""
+        older, newer = aside(1), aside(2, at=after(60))
+        save(store, Changes(set_aside=[older]))
+        save(store, Changes(set_aside=[newer, older]))
+        with store.session() as session:
+            assert session.set_aside(9) == [newer, older]
+            assert session.set_aside(1) == [newer]
+        save(store, Changes(taken_again=["m-2"]))
+        with store.session() as session:
+            assert session.set_aside(9) == [older]
+
+    def test_a_message_that_is_recorded_is_no_longer_set_aside(self, store: Store) -> None:
+        """Its sender may have sent it again."""
+        save(store, Changes(set_aside=[aside(1)], messages=[message(1)]))
+        with store.session() as session:
+            assert session.set_aside(9) == []
+
+    @pytest.mark.parametrize(
+        "buried", [(IdKind.USER, "ada"), (IdKind.ANONYMOUS, "anon-1"), (IdKind.USER, "anon-1")]
+    )
+    def test_what_is_set_aside_of_an_erased_id_goes(
+        self, store: Store, buried: tuple[IdKind, str]
+    ) -> None:
+        """By either of its ids, and of each kind its own."""
+        save(store, Changes(set_aside=[aside(1)]))
+        save(store, Changes(buried=[buried]))
+        with store.session() as session:
+            left = session.set_aside(9)
+        assert bool(left) is (buried == (IdKind.USER, "anon-1"))
 
     def test_erasing_comes_before_writing(self, store: Store) -> None:
         """The same batch may begin anew with the same ids."""
