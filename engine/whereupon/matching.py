@@ -23,6 +23,7 @@ from whereupon.rules import (
     RuleKind,
     Segment,
     SetAttributes,
+    Take,
     TrackEvent,
 )
 from whereupon.times import ZERO
@@ -31,6 +32,7 @@ Watch: TypeAlias = Mapping[str, timedelta | None]
 """Past events that are asked about: by name, how far back (None: all)."""
 
 _CACHED_NAMES = 10_000
+_ONE_OF_A_CLAIM = frozenset({Take.FIRST, Take.LAST})
 
 _MessageName = tuple[MessageType, str]
 
@@ -42,6 +44,7 @@ class Meaning:
     Attributes:
         rules: campaigns and broadcasts whose `when` names them, in the rulebook's order.
         campaigns, broadcasts: those of each kind.
+        choosy: those that take only the first or last of what one claim brings.
         is_silent: they mean nothing to any rule: they are recorded, and that is all.
         watch: the past events that they may make rules ask about.
     """
@@ -49,6 +52,7 @@ class Meaning:
     rules: tuple[Rule, ...]
     campaigns: tuple[Rule, ...]
     broadcasts: tuple[Rule, ...]
+    choosy: tuple[Rule, ...]
     is_silent: bool
     watch: Watch
 
@@ -144,6 +148,7 @@ class RuleIndex:
             rules,
             tuple(rule for rule in rules if rule.kind is RuleKind.CAMPAIGN),
             tuple(rule for rule in rules if rule.kind is RuleKind.BROADCAST),
+            tuple(rule for rule in rules if rule.retroactive.take in _ONE_OF_A_CLAIM),
             is_silent=type_ in NAMED and not rules and not heard,
             watch=watch,
         )

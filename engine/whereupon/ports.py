@@ -86,10 +86,20 @@ class Session(Protocol):
         """Reserve ``count`` keys that no one gets again; returns the first."""
         ...
 
-    def hold(self, persons: Collection[int], anonymous: Collection[int]) -> bool:
+    def hold(
+        self,
+        persons: Collection[int],
+        anonymous: Collection[int],
+        unknown: Collection[str] = (),
+    ) -> bool:
         """Keep these persons and anonymous ids, by their keys, from other writers until the end.
 
         Asked again for no more than it holds, or where there are no other writers, it answers False.
+
+        Args:
+            persons: keys of persons.
+            anonymous: keys of anonymous ids.
+            unknown: user ids that nobody has, which nobody else is to get meanwhile either.
 
         Returns:
             Whether what was read of them before may be old: then read it again, and hold what that names.

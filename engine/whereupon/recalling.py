@@ -12,15 +12,19 @@ from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
 from whereupon.state import Claim, Entry, IdKind, Person
-from whereupon.times import LAST_INSTANT, earlier
+from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
 
 
+class CrowdedError(Exception):
+    """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
+
+
 class Survey:
-    """What a batch mentions, in one look at each message.
+    """What a batch mentions.
 
     Attributes:
         pairs: the user id and anonymous id of every message.
@@ -33,23 +37,18 @@ class Survey:
     __slots__ = ("aliases", "message_ids", "names", "oldest", "pairs", "watching")
 
     def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
-        self.message_ids: list[str] = []
-        self.pairs: set[tuple[str | None, str | None]] = set()
-        self.names: set[tuple[MessageType, str]] = set()
+        columns = list(zip(*messages, strict=True)) or [()] * 7
+        ids, types, names, users, anonymous, _, timestamps = columns[:7]
+        self.message_ids: Sequence[str] = ids
+        self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
+        self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))
+        self.oldest: datetime | None = min(timestamps, default=None)
         self.aliases: set[tuple[str, str]] = set()
-        self.watching: list[Message] = []
-        oldest = LAST_INSTANT
-        for message in messages:
-            message_id, type_, name, user_id, anonymous_id, target_id, timestamp = message[:7]
-            self.message_ids.append(message_id)
-            self.pairs.add((user_id, anonymous_id))
-            self.names.add((type_, name))
-            oldest = min(oldest, timestamp)
-            if type_ is MessageType.ALIAS:
-                self.aliases.add((user_id or "", target_id or ""))
-            if index.meaning(type_, name).watch:
-                self.watching.append(message)
-        self.oldest = oldest if messages else None
+        if (MessageType.ALIAS, "") in self.names:
+            aliases = (m for m in messages if m.type is MessageType.ALIAS)
+            self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
+        watched = {name for name in self.names if index.meaning(*name).watch}
+        self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
 
     def user_ids(self) -> set[str]:
         """Every user id, and every previous id, which may be one."""
@@ -72,10 +71,12 @@ class Touched:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
+        erased_unknown: user ids that are to be erased, though nobody has them yet.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
     """
 
     person_keys: set[int] = field(default_factory=set)
+    erased_unknown: set[str] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
@@ -100,7 +101,11 @@ class Recall:
         self._wordings = wordings
 
     def for_batch(self, messages: Sequence[Message], until: datetime | None) -> Loaded:
-        """All that folding the messages, and waking what is due by ``until``, may ask for."""
+        """All that folding the messages, and waking what is due by ``until``, may ask for.
+
+        Raises:
+            CrowdedError: so many entries are due that waking them comes first.
+        """
         survey = Survey(messages, self._index)
         loaded, touched = self._held(survey, messages, until)
         if messages:
@@ -122,23 +127,27 @@ class Recall:
         while True:
             loaded, touched = Loaded(0, 0), Touched()
             if messages:
-                self._load_identifiers(loaded, survey, messages)
+                self._load_identifiers(loaded, touched, survey, messages)
                 self._load_claims(loaded, touched)
             touched.person_keys.update(loaded.users.values())
             if until is not None:
                 due = self._due(messages, until)
                 touched.person_keys.update(entry.person_key for entry in due)
-            if not self._session.hold(touched.person_keys, loaded.anonymous.values()):
+            keys = touched.person_keys, loaded.anonymous.values()
+            if not self._session.hold(*keys, touched.erased_unknown):
                 return loaded, touched
 
     def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
         """What is due; where nothing else is to do, only what others are not at already."""
-        if messages:
-            return self._session.due_entries(until, DUE_LIMIT)
-        return self._session.take_due_entries(until, DUE_LIMIT)
+        if not messages:
+            return self._session.take_due_entries(until, DUE_LIMIT)
+        due = self._session.due_entries(until, DUE_LIMIT)
+        if len(due) == DUE_LIMIT:
+            raise CrowdedError
+        return due
 
     def _load_identifiers(
-        self, loaded: Loaded, survey: Survey, messages: Sequence[Message]
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
     ) -> None:
         for known in self._session.identifiers(survey.user_ids(), survey.anonymous_ids()):
             if known.kind is IdKind.USER:
@@ -146,11 +155,9 @@ class Recall:
             else:
                 loaded.anonymous[known.value] = known.key
         if erasing(messages, self._settings):
-            erased = {
-                loaded.users[message.user_id]
-                for message in messages
-                if message.user_id in loaded.users and erases(message, self._settings)
-            }
+            named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
+            erased = {loaded.users[user_id] for user_id in named if user_id in loaded.users}
+            touched.erased_unknown = named - loaded.users.keys()
             loaded.identifiers_of = self._session.identifiers_of(erased)
             for known in loaded.identifiers_of:
                 if known.kind is IdKind.ANONYMOUS:

@@ -86,9 +86,7 @@ def choose(work: Working, puttings: Sequence[Putting]) -> dict[tuple[str, int], 
         occurrence = putting.occurrence
         if occurrence.type is None or putting.reason is not None:
             continue
-        for rule in work.index.naming(occurrence.type, occurrence.name):
-            if rule.retroactive.take not in {Take.FIRST, Take.LAST}:
-                continue
+        for rule in work.index.meaning(occurrence.type, occurrence.name).choosy:
             if takes_part(rule, case_for(work, putting)):
                 candidates.setdefault(rule.id, (rule, []))[1].append(occurrence.key)
     left_out: dict[tuple[str, int], Reason] = {}
@@ -236,9 +234,9 @@ def _begin(work: Working, entry: Entry, rule: Rule) -> None:
         PastEntry(rule.id, entry.person_key, entry.timestamp, entry.slot, active=True)
     )
     if _left_already(work, entry, rule):
-        entry = end(entry, EntryState.EXITED)
-    save(work, entry)
-    run(work, entry)
+        save(work, end(entry, EntryState.EXITED))
+    else:
+        run(work, entry)
 
 
 def _left_already(work: Working, entry: Entry, rule: Rule) -> bool:
@@ -293,14 +291,18 @@ def run(work: Working, entry: Entry) -> None:
             save(work, end(entry, EntryState.EXITED))
             return
         behind, effect = advance(entry, rule, person, now)
-        save(work, behind)
         match effect:
             case Delivery():
                 delivery = effect._replace(key=work.new_key())
                 work.changes.deliveries.append(delivery)
                 work.out.told.append(delivery)
             case Said():
+                save(work, behind)  # the message may end it
                 work.take(_message_of(effect, entry, person, now))
+                still = work.active[behind.person_key].get(behind.key)
+                if still is None:
+                    return
+                behind = still
             case StepFailed(position, reason):
                 work.out.told.append(
                     Warned(
@@ -309,10 +311,8 @@ def run(work: Working, entry: Entry) -> None:
                 )
             case None:
                 pass
-        again = work.active[behind.person_key].get(behind.key)
-        if again is None:  # it ended, or its own step ended it
-            return
-        entry = again
+        entry = behind
+    save(work, entry)
 
 
 def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Message:
@@ -361,7 +361,7 @@ def leave_by_change(
     gone = set(left)
     for entry in list(work.active.get(person_key, {}).values()):
         rule, person = work.wording(entry), work.persons.get(person_key)
-        if rule is None or person is None:
+        if rule is None or person is None or not rule.exits:
             continue
         data = data_for(occurrence, person.attributes)
         history = HistoryUntil(work, person_key, occurrence.timestamp)

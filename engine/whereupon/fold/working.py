@@ -140,15 +140,13 @@ class Working:
         self.moved: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}
-        self._next_key = loaded.first_key
-        self._end_key = loaded.first_key + loaded.keys
+        self._keys = iter(range(loaded.first_key, loaded.first_key + loaded.keys))
 
     def new_key(self) -> int:
         """The next of the keys reserved for this batch; raises `KeysExhausted`."""
-        key = self._next_key
-        if key >= self._end_key:
+        key = next(self._keys, None)
+        if key is None:
             raise KeysExhausted
-        self._next_key += 1
         return key
 
     # --- messages ---------------------------------------------------------------------------

@@ -38,21 +38,26 @@ class Holding:
         self._lent = lent
         self._persons: set[int] = set()
         self._anonymous: set[int] = set()
+        self._unknown: set[str] = set()
         self._begun = False
         self._erasures: int | None = None
 
-    def hold(self, persons: Collection[int], anonymous: Collection[int]) -> bool:
+    def hold(
+        self, persons: Collection[int], anonymous: Collection[int], unknown: Collection[str]
+    ) -> bool:
         """Hold these; whether any was not held before, so that what was read of them may be old."""
         if self._erasures is None:
             self._erasures = self._count_erasures()
         new_persons = set(persons) - self._persons
         new_anonymous = set(anonymous) - self._anonymous
-        if not new_persons and not new_anonymous:
+        new_unknown = set(unknown) - self._unknown
+        if not new_persons and not new_anonymous and not new_unknown:
             return False
         if self._begun and not self._lent:
             raise LostRaceError(reason="people were merged, or new ones came, meanwhile")
         self._begun = True
         self._lock(new_persons, new_anonymous)
+        self._occupy(new_unknown)
         return True
 
     def _lock(self, persons: set[int], anonymous: set[int]) -> None:
@@ -64,6 +69,18 @@ class Holding:
             self._locks.anonymous.run(self._connection, keys=members(anonymous))
         self._persons |= persons
         self._anonymous |= anonymous
+
+    def _occupy(self, user_ids: set[str]) -> None:
+        """Let nobody else make a person of an id that nobody has, until this transaction ends.
+
+        Whoever tries meets a row that is gone when he has waited for it, and finds an erasure counted.
+        """
+        for user_id in sorted(user_ids):
+            took = self._locks.occupy.run(self._connection, value=user_id, kind="user", key=0)
+            if not took.rowcount:
+                raise LostRaceError(reason="somebody new came meanwhile")
+            self._locks.vacate.run(self._connection, value=user_id)
+        self._unknown |= user_ids
 
     def due_entries(self, until: int, limit: int) -> list[Entry]:
         """Entries that are due, of persons whom nobody holds; this transaction does from now on."""
@@ -94,7 +111,7 @@ class Holding:
         """Hold the rows that changes share with other persons' changes, before anything is inserted."""
         losers = [merge.loser_key for merge in changes.merges]
         leaving = [*changes.forgotten, *losers]
-        if changes.forgotten:
+        if changes.forgotten or changes.tombstones:
             self._count_own_erasure()
         if leaving:
             keys = self._database.members(leaving)

@@ -5,7 +5,7 @@ Rows are locked in the order of a key that never changes, or are skipped when ot
 
 from functools import cached_property
 
-from sqlalchemy import Integer, Table, bindparam, literal_column, select, update
+from sqlalchemy import Integer, Table, bindparam, delete, literal_column, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.stores.dialects import Database, Statement
@@ -40,6 +40,19 @@ class Locks:
             self._database.among(IDENTIFIER.c.key, "keys"),
         )
         return self._compiled(clause.order_by(IDENTIFIER.c.key).with_for_update())
+
+    @cached_property
+    def occupy(self) -> Statement:
+        """A row for a new id, unless it is somebody's; waits for those who are making it so."""
+        clause = self._database.upsert(IDENTIFIER, on=("value", "kind"), change=())
+        return self._compiled(clause)
+
+    @cached_property
+    def vacate(self) -> Statement:
+        """Take that row away again."""
+        user = IDENTIFIER.c.kind == literal_column("'user'")
+        clause = delete(IDENTIFIER).where(user, IDENTIFIER.c.value == bindparam("value"))
+        return self._compiled(clause)
 
     @cached_property
     def due_entries(self) -> Statement:

@@ -83,9 +83,14 @@ class MemorySession:
         """Reserve keys."""
         return self._shelves.allocate(count, self._undo)
 
-    def hold(self, persons: Collection[int], anonymous: Collection[int]) -> bool:
+    def hold(
+        self,
+        persons: Collection[int],
+        anonymous: Collection[int],
+        unknown: Collection[str] = (),
+    ) -> bool:
         """Nothing to hold: nobody else writes."""
-        del persons, anonymous
+        del persons, anonymous, unknown
         return False
 
     def known_messages(self, message_ids: Collection[str]) -> set[str]:

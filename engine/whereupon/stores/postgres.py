@@ -2,6 +2,10 @@
 
 Needs psycopg 3 (``pip install 'whereupon[postgres]'``). Transactions of ours are READ COMMITTED: each
 statement sees what others have committed, so what was locked is read again, and is then the last word.
+
+No text of PostgreSQL holds the character NUL. Messages keep it in their properties, and JSON elsewhere keeps
+it escaped; ids with a NUL are refused before they get here; in what is left (tokens, ids of
+objects, errors of channels) it is kept as ␀, U+2400.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -144,16 +148,22 @@ class Postgres(Database):
 
 
 class PostgresStatement(Statement):
-    """A statement that one row needs no pipeline for."""
+    """A statement that one row needs no pipeline for, and that keeps a NUL as its picture."""
 
     __slots__ = ()
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
         """Run it for each row."""
-        if len(rows) == 1:
-            connection.exec_driver_sql(self.sql, rows[0])
+        kept = [tuple(map(_without_nul, row)) for row in rows]
+        if len(kept) == 1:
+            connection.exec_driver_sql(self.sql, kept[0])
         else:
-            super().write(connection, rows)
+            super().write(connection, kept)
+
+
+def _without_nul(value: object) -> object:
+    """No text of PostgreSQL holds a NUL; ids have none, but a device's token or an error may."""
+    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
 
 
 class CopiedStatement(PostgresStatement):

@@ -35,7 +35,7 @@ from whereupon.state import (
     Tombstone,
 )
 from whereupon.stores.dialects import Parameters
-from whereupon.times import as_micros, from_micros
+from whereupon.times import all_as_micros, as_micros, from_micros
 
 _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
@@ -44,47 +44,59 @@ _ENTRY_STATES = {member.value: member for member in EntryState}
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
-def message_row(stored: StoredMessage, name_id: int) -> Parameters:
-    """A message's row: the hot one."""
-    key, owner, message = stored
-    message_id, _, _, user_id, anonymous_id, target_id = message[:6]
-    timestamp, received_at, original, source, _, body, depth = message[6:]
-    happened = as_micros(timestamp)
-    return (
-        key,
-        message_id,
-        name_id,
-        owner,
-        user_id,
-        anonymous_id,
-        target_id,
-        happened,
-        happened if received_at is timestamp else as_micros(received_at),
-        happened if original is timestamp else micros_or_none(original),
-        str(source),  # `value` costs three times as much
-        depth,
-        body,
+def message_rows(
+    messages: Sequence[StoredMessage], numbers: Mapping[tuple[str, str], int]
+) -> list[Parameters]:
+    """The rows of messages, column by column, for they are many.
+
+    Args:
+        messages: at least one.
+        numbers: of every type and name among them.
+    """
+    keys, owners, said = zip(*messages, strict=True)
+    ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths = zip(
+        *said, strict=True
     )
+    timestamps, arrivals, originals = times
+    columns = (
+        keys,
+        ids,
+        [numbers[name] for name in zip(types, names, strict=True)],
+        owners,
+        users,
+        anonymous,
+        targets,
+        all_as_micros(timestamps),
+        all_as_micros(arrivals),
+        [None if instant is None else as_micros(instant) for instant in originals],
+        list(map(str, sources)),
+        depths,
+        bodies,
+    )
+    return list(zip(*columns, strict=True))
 
 
 def message_from(row: Record) -> StoredMessage:
     """A message, from its row and, behind it, its name's type and name."""
+    key, message_id, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
+    original, source, depth, body, type_, name = rest
+    happened = from_micros(timestamp)
     message = Message(
-        message_id=row[1],
-        user_id=row[4],
-        anonymous_id=row[5],
-        target_id=row[6],
-        timestamp=from_micros(row[7]),
-        received_at=from_micros(row[8]),
-        original_timestamp=instant_or_none(row[9]),
-        source=_SOURCES[row[10]],
-        origin=Origin.LIVE,
-        depth=row[11],
-        body=row[12],
-        type=_TYPES[row[13]],
-        name=row[14],
+        message_id,
+        _TYPES[type_],
+        name,
+        user_id,
+        anonymous_id,
+        target_id,
+        happened,
+        happened if received_at == timestamp else from_micros(received_at),
+        happened if original == timestamp else instant_or_none(original),
+        _SOURCES[source],
+        Origin.LIVE,
+        body,
+        depth,
     )
-    return StoredMessage(row[0], row[3], message)
+    return StoredMessage(key, owner, message)
 
 
 def person_row(person: Person) -> Parameters:
@@ -136,7 +148,7 @@ def entry_row(entry: Entry) -> Parameters:
         as_micros(entry.entered_at),
         int(entry.retroactive),
         entry.slot,
-        entry.state.value,
+        str(entry.state),
         entry.position,
         micros_or_none(entry.due_at),
         mapping_text(entry.facts),
@@ -147,23 +159,26 @@ def entry_row(entry: Entry) -> Parameters:
 
 def entry_from(row: Record) -> Entry:
     """An entry."""
+    key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
+    retroactive, slot, state, position, due_at, facts, depth, message_key = rest
+    happened = from_micros(timestamp)
     return Entry(
-        key=row[0],
-        rule=row[1],
-        digest=row[2],
-        person_key=row[3],
-        entrant=row[4],
-        occasion=row[5],
-        timestamp=from_micros(row[6]),
-        entered_at=from_micros(row[7]),
-        retroactive=bool(row[8]),
-        slot=row[9],
-        state=_ENTRY_STATES[row[10]],
-        position=row[11],
-        due_at=instant_or_none(row[12]),
-        facts=Unread(row[13]),
-        depth=row[14],
-        message_key=row[15],
+        key,
+        rule,
+        digest,
+        person_key,
+        entrant,
+        occasion,
+        happened,
+        happened if entered_at == timestamp else from_micros(entered_at),
+        bool(retroactive),
+        slot,
+        _ENTRY_STATES[state],
+        position,
+        instant_or_none(due_at),
+        Unread(facts),
+        depth,
+        message_key,
     )
 
 
@@ -179,7 +194,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         as_micros(delivery.due_at),
         mapping_text(delivery.content),
         mapping_text(delivery.recipient),
-        delivery.state.value,
+        str(delivery.state),
         delivery.reason,
         delivery.attempts,
         delivery.message_id,

@@ -172,9 +172,14 @@ class SqlSession(Reading):
         """Reserve keys."""
         return self._writing.allocate(count)
 
-    def hold(self, persons: Collection[int], anonymous: Collection[int]) -> bool:
+    def hold(
+        self,
+        persons: Collection[int],
+        anonymous: Collection[int],
+        unknown: Collection[str] = (),
+    ) -> bool:
         """Keep others away, where there are others."""
-        return self._holding is not None and self._holding.hold(persons, anonymous)
+        return self._holding is not None and self._holding.hold(persons, anonymous, unknown)
 
     def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
         """Entries that are due, of persons whom nobody else holds."""

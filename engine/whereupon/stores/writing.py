@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
 from whereupon.ports import Settlement
-from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
+from whereupon.state import Changes, Delivery, Entry, Merge
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.erased import erased_digest
 from whereupon.stores.holding import Holding
@@ -75,17 +75,16 @@ class Writing:
 
     def _messages(self, changes: Changes) -> None:
         if changes.messages:
-            self._many(self._writes.message, self._message_rows(changes.messages), _SECOND)
+            names: set[Name] = {
+                (stored.message.type, stored.message.name) for stored in changes.messages
+            }
+            numbers = self._names.number(self._connection, names)
+            made = rows.message_rows(changes.messages, numbers)
+            self._many(self._writes.message, made, _SECOND)
         if changes.owners:
             self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
         if changes.skips:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
-
-    def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
-        names: set[Name] = {(message.type, message.name) for message in messages}
-        numbers = self._names.number(self._connection, names)
-        for message in messages:
-            yield rows.message_row(message, numbers[message.type, message.name])
 
     def _persons(self, changes: Changes) -> None:
         writes = self._writes
@@ -168,7 +167,7 @@ def _entry_changes(entry: Entry) -> Parameters:
         entry.digest,
         entry.person_key,
         entry.slot,
-        entry.state.value,
+        str(entry.state),
         entry.position,
         rows.micros_or_none(entry.due_at),
         rows.mapping_text(entry.facts),
