@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from tests.chaos.harness import Verdict, disturbed_and_not
-from tests.chaos.killing import PHASES
-from tests.servers import started
+from tests.chaos.killing import PHASES, Victim
+from tests.servers import Server, mortal
 
 _MOST_LINES = 40
 
@@ -22,34 +22,46 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes that share the store")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
+    parser.add_argument("--victim", choices=list(Victim), default=Victim.PROCESS)
     chosen = parser.parse_args()
     databases = chosen.database or ["sqlite", "postgresql"]
+    if chosen.victim == Victim.SERVER:
+        databases = ["postgresql"]
     return max([_run(database, chosen) for database in databases])
 
 
 def _run(database: str, chosen: argparse.Namespace) -> int:
     began = perf_counter()
-    with TemporaryDirectory(prefix="whereupon-chaos-") as folder, _stores(database, folder) as urls:
+    with (
+        TemporaryDirectory(prefix="whereupon-chaos-") as folder,
+        _stores(database, folder) as (urls, server),
+    ):
         logs = Path(folder, "disturbed.log"), Path(folder, "undisturbed.log")
         verdict = disturbed_and_not(
-            chosen.kills, urls, logs, workers=chosen.workers, seed=chosen.seed
+            chosen.kills,
+            urls,
+            logs,
+            workers=chosen.workers,
+            seed=chosen.seed,
+            server=server if chosen.victim == Victim.SERVER else None,
         )
-    sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}: ")
+    killed = "its server" if chosen.victim == Victim.SERVER else "processes"
+    sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}, {killed}: ")
     return _told(verdict, perf_counter() - began)
 
 
 @contextmanager
-def _stores(database: str, folder: str) -> Iterator[tuple[str, str]]:
+def _stores(database: str, folder: str) -> Iterator[tuple[tuple[str, str], Server | None]]:
     """The URLs of two empty stores; what is committed to them waits for the disk."""
     if database == "sqlite":
-        yield f"sqlite:///{folder}/disturbed.db", f"sqlite:///{folder}/undisturbed.db"
+        yield (f"sqlite:///{folder}/disturbed.db", f"sqlite:///{folder}/undisturbed.db"), None
         return
     with (
-        started(Path(folder, "postgres"), durable=True) as server,
+        mortal() as server,
         server.empty() as disturbed,
         server.empty() as undisturbed,
     ):
-        yield disturbed, undisturbed
+        yield (disturbed, undisturbed), server
 
 
 def _told(verdict: Verdict, seconds: float) -> int:
@@ -60,6 +72,7 @@ def _told(verdict: Verdict, seconds: float) -> int:
         say(f"  {figures.phases[phase]:5}  {phase}\n")
     say(f"{figures.messages} messages sent, {figures.resent} of them sent again after a kill; ")
     say(f"{figures.accepted} acknowledged as new\n")
+    say(f"{figures.failed} orders failed with an error of ours, and were given again\n")
     rows = {table: len(found) for table, found in verdict.contents.items() if found}
     say("rows: " + ", ".join(f"{table} {count}" for table, count in rows.items()) + "\n")
     say(f"{verdict.dispatched} deliveries dispatched, {verdict.repeated} times more than once, ")

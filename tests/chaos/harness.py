@@ -6,6 +6,7 @@ What is left in the end must be what one worker makes of the same rounds when no
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -14,10 +15,11 @@ from random import Random
 from threading import Lock
 
 from tests.chaos.contents import Contents, Handed, contents_of, differences
-from tests.chaos.killing import Aim, Aims
+from tests.chaos.killing import Aim, Aims, Victim
 from tests.chaos.nest import Nest
 from tests.chaos.processes import Answer, Order, Worker
 from tests.chaos.script import LEASE, ROUND, START, Round, rounds
+from tests.servers import Server
 
 from whereupon.stores import open_store
 from whereupon.times import format_instant
@@ -35,6 +37,7 @@ class Figures:
     Attributes:
         phases: what the processes were doing when they were killed, and how often.
         planned: how many kills were asked for.
+        failed: orders that were answered with a `StoreError`, and given again.
         lost: messages that were acknowledged and are not there.
     """
 
@@ -43,6 +46,7 @@ class Figures:
     accepted: int = 0
     resent: int = 0
     phases: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
     lost: list[str] = field(default_factory=list)
 
     @property
@@ -55,22 +59,32 @@ class Run:
     """One run of rounds on one store.
 
     Args:
+        nest: where the processes come from.
         url: of a store that is empty.
         log: the file that the channels write.
         workers: how many processes share the store.
         aims: where to kill; nothing is killed without.
+        server: what is killed, and started again, instead of the processes.
     """
 
     def __init__(
-        self, url: str, log: Path, *, workers: int = 1, aims: Aims | None = None, seed: int = 0
+        self,
+        nest: Nest,
+        url: str,
+        log: Path,
+        *,
+        workers: int = 1,
+        aims: Aims | None = None,
+        seed: int = 0,
+        server: Server | None = None,
     ) -> None:
         self._url = url
         self._aims = aims or Aims(0, seed)
         self._chance = Random(f"run-{seed}")
-        self._nest = Nest()
-        self._workers = [Worker(self._nest, url, log) for _ in range(workers)]
+        self._workers = [Worker(nest, url, log) for _ in range(workers)]
         self._acknowledged: list[str] = []
         self._lock = Lock()
+        self._server, self._server_lock = server, Lock()
         self.figures = Figures(planned=len(self._aims))
 
     def go(self, through: Iterable[Round]) -> list[Round]:
@@ -92,7 +106,6 @@ class Run:
         finally:
             for worker in self._workers:
                 worker.end()
-            self._nest.close()
         self._look_for_lost()
         return sent
 
@@ -149,12 +162,23 @@ class Run:
             pass
 
     def _tried(self, worker: Worker, order: Order, aim: Aim | None) -> Answer | None:
-        tried = worker.attempt(order, aim)
+        tried = worker.attempt(order, aim, self._strike if self._server else None)
         with self._lock:
             self._note(order, tried.phase, aim)
-        if tried.answer is not None and "failed" in tried.answer:
+        if tried.answer is None or "failed" not in tried.answer:
+            return tried.answer
+        if self._server is None or tried.answer["failed"] != "unreachable":
             raise AssertionError(tried.answer)
-        return tried.answer
+        with self._lock:
+            self.figures.failed += 1
+        with self._server_lock:  # until it is back
+            return None
+
+    def _strike(self) -> None:
+        assert self._server is not None
+        with self._server_lock:
+            self._server.crash()
+            self._server.start()
 
     def _note(self, order: Order, phase: str | None, aim: Aim | None) -> None:
         if phase is None:
@@ -200,7 +224,13 @@ def compare(
 
 
 def disturbed_and_not(
-    kills: int, urls: tuple[str, str], logs: tuple[Path, Path], *, workers: int, seed: int
+    kills: int,
+    urls: tuple[str, str],
+    logs: tuple[Path, Path],
+    *,
+    workers: int,
+    seed: int,
+    server: Server | None = None,
 ) -> Verdict:
     """Run rounds with kills, then the same rounds without, and compare.
 
@@ -209,9 +239,14 @@ def disturbed_and_not(
         urls, logs: of the disturbed run, then of the undisturbed one.
         workers: of the disturbed run; the undisturbed one has one worker for all batches.
         seed: what everything follows from.
+        server: what to kill instead of processes.
     """
-    run = Run(urls[0], logs[0], workers=workers, aims=Aims(kills, seed), seed=seed)
+    place = urls[0], logs[0]
     through = islice(rounds(seed=seed, workers=workers), _FEWEST + kills * _MOST_ROUNDS)
-    sent = run.go(through)
-    Run(urls[1], logs[1]).go(Round(each.now, ([*chain(*each.batches)],)) for each in sent)
+    with closing(Nest()) as nest:
+        aims = Aims(kills, seed, at=Victim.SERVER if server else Victim.PROCESS)
+        run = Run(nest, *place, workers=workers, aims=aims, seed=seed, server=server)
+        sent = run.go(through)
+        alone = (Round(each.now, ([*chain(*each.batches)],)) for each in sent)
+        Run(nest, urls[1], logs[1]).go(alone)
     return compare((urls[1], logs[1]), (urls[0], logs[0]), run.figures)

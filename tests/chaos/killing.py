@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from random import Random
 from threading import Lock
 
 _LATEST = 4_000  # microseconds after a mark; a batch takes about as long
 _LATEST_OPENING = 40_000
+
+
+class Victim(StrEnum):
+    """What is killed: a process of ours, or the database's server under all of them."""
+
+    PROCESS = "process"
+    SERVER = "server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +60,9 @@ class Aims:
     The first turn is exact, so that even a few kills are spread over everything.
     """
 
-    def __init__(self, kills: int, seed: int) -> None:
+    def __init__(self, kills: int, seed: int, *, at: Victim = Victim.PROCESS) -> None:
         chance = Random(f"aims-{seed}")
-        endless = _turns(chance)
+        endless = _turns(chance) if at is Victim.PROCESS else _late_turns(chance)
         self._left = [next(endless) for _ in range(kills)]
         self._lock = Lock()
 
@@ -78,6 +86,13 @@ class Aims:
         """An aim that was not reached stays, less far away."""
         with self._lock:
             self._left.insert(0, replace(aim, count=max(1, aim.count // 2)))
+
+
+def _late_turns(chance: Random) -> Iterator[Aim]:
+    """Instants at which the process goes on, while its server dies."""
+    while True:
+        for order, point, most in chance.sample(_POINTS, len(_POINTS)):
+            yield Aim(order, point, chance.randint(1, most), chance.randrange(_LATEST))
 
 
 def _turns(chance: Random) -> Iterator[Aim]:

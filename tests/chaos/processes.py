@@ -1,7 +1,7 @@
 """A worker process, seen by its killer: it is given orders, is killed, is started again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -47,38 +47,45 @@ class Worker:
         """Whether there is a process that waits for orders."""
         return self._process is not None
 
-    def attempt(self, order: Order, aim: Aim | None = None) -> Tried:
-        """Give an order, and kill the process where the aim says, if it comes so far."""
+    def attempt(
+        self, order: Order, aim: Aim | None = None, strike: Callable[[], None] | None = None
+    ) -> Tried:
+        """Give an order, and kill the process where the aim says, if it comes so far.
+
+        Args:
+            strike: kills something else instead; the process goes on, and answers.
+        """
         if self._process is None:
             self._process = self._nest.hatch(*self._store)
         process = self._process
         told = dict(order)
         if aim is not None and aim.delay is None:
             told["stop"] = [aim.point, aim.count]
-        marks, killed = [str(order["do"])], False
+        marks, found = [str(order["do"])], list[str]()
         watch = Timer(_PATIENCE, process.kill)
         watch.start()
         try:
             _say(process, told)
             for line in _lines(process):
                 marks.append(line)
-                if not killed and aim is not None and _is_met(aim, marks):
-                    _kill_after(process, aim.delay or 0)
-                    killed = True
-                elif line.startswith("=") and not killed:
+                if not found and aim is not None and _is_met(aim, marks):
+                    found = list(marks)
+                    _wait(aim.delay or 0)
+                    (strike or process.kill)()
+                elif line.startswith("=") and not process.is_killed:
                     break
         finally:
             watch.cancel()
-        return self._seen(marks, killed=killed)
-
-    def _seen(self, marks: list[str], *, killed: bool) -> Tried:
-        answer = json.loads(marks[-1][1:]) if marks[-1].startswith("=") else None
-        if not killed:
-            if answer is None:
-                raise HungError(" ".join(marks[-20:]))
-            return Tried(answer, None)
+        if not process.is_killed:
+            return self._answered(marks, found)
         self.end()
-        return Tried(answer, phase_of([mark for mark in marks if mark != "stopped"]))
+        return Tried(_answer_in(marks), phase_of([mark for mark in marks if mark != "stopped"]))
+
+    def _answered(self, marks: list[str], found: list[str]) -> Tried:
+        answer = _answer_in(marks)
+        if answer is None:
+            raise HungError(" ".join(marks[-20:]))
+        return Tried(answer, phase_of(found) if found else None)
 
     def end(self) -> None:
         """Let the process go, whatever it does."""
@@ -102,8 +109,12 @@ def _is_met(aim: Aim, marks: list[str]) -> bool:
     return marks[1:].count(aim.point) == aim.count
 
 
-def _kill_after(process: Hatched, micros: int) -> None:
+def _answer_in(marks: list[str]) -> Answer | None:
+    answer: Answer | None = json.loads(marks[-1][1:]) if marks[-1].startswith("=") else None
+    return answer
+
+
+def _wait(micros: int) -> None:
     until = perf_counter() + micros / 1_000_000
     while perf_counter() < until:
         pass
-    process.kill()

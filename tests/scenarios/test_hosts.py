@@ -11,8 +11,9 @@ from threading import Semaphore
 import pytest
 from fastapi.testclient import TestClient
 from fixtures.examples import fastapi_shop
-from sqlalchemy import create_engine, text
+from sqlalchemy import URL, create_engine, make_url, text
 from tests.scenarios.hosting import ROOT
+from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.state import DeliveryState
@@ -43,9 +44,23 @@ def _rows(url: str) -> tuple[int, int]:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A shop's database."""
-    return f"sqlite:///{tmp_path}/shop.db"
+def shop_database(server: Server) -> Iterator[str]:
+    """The name of a database of the shop's own on PostgreSQL."""
+    server.run("CREATE DATABASE shop")
+    yield "shop"
+    server.run("DROP DATABASE shop WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A shop's database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/shop.db"
+    name = request.getfixturevalue("shop_database")
+    server: Server = request.getfixturevalue("server")
+    query = {"host": server.socket}
+    address = URL.create("postgresql+psycopg", "postgres", database=name, query=query)
+    return address.render_as_string(hide_password=False)
 
 
 def _order(number: int, socks: int) -> dict[str, object]:
@@ -93,10 +108,17 @@ engine.close()
 """
 
 
-def test_an_order_with_django_and_its_event_are_one_transaction(tmp_path: Path) -> None:
+def test_an_order_with_django_and_its_event_are_one_transaction(url: str) -> None:
     """Rolled back, neither is there; committed, both are, and the email goes out."""
-    url = f"sqlite:///{tmp_path}/shop.db"
-    said = _django(SHOP_DATABASE=str(tmp_path / "shop.db"), SHOP_URL=url)
+    address = make_url(url)
+    kind = "sqlite3" if address.get_backend_name() == "sqlite" else "postgresql"
+    said = _django(
+        SHOP_ENGINE=f"django.db.backends.{kind}",
+        SHOP_DATABASE=str(address.database),
+        SHOP_HOST=str(address.query.get("host", "")),
+        SHOP_USER=address.username or "",
+        SHOP_URL=url,
+    )
     assert said[:2] == ["409 0 0", "201 1 1"]
     assert _rows(url) == (1, 1)
     with Engine.open(url) as engine:

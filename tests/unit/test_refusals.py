@@ -1,7 +1,7 @@
 """Stores that cannot take what they are given: typed errors, nothing half-written, and then on."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from sqlite3 import Connection as Driver
 
@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, event
 from tests.scenarios.hosting import book, purchase, thanks
+from tests.servers import Server, mortal
 
 from whereupon import Engine, StoreError
+from whereupon.state import Changes
 
 _RULES = book(thanks(whereupon=[{"send": "push", "title": "Thanks " * 100}]))
 
@@ -153,3 +155,54 @@ def test_a_database_that_may_only_be_read_says_so(tmp_path: Path) -> None:
         Engine.open(database, rules=_RULES).ingest([purchase(1)])
     assert caught.value.code == "read-only"
     database.dispose()
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def frail() -> Iterator[Server]:
+    """A server of this file's own, that may be stopped."""
+    with mortal() as server:
+        yield server
+
+
+@pytest.mark.parametrize("how", [Server.stop, Server.crash])
+def test_a_server_that_is_away_is_an_error_and_the_next_call_works_when_it_is_back(
+    how: Callable[[Server], None], frail: Server
+) -> None:
+    """What was accepted is there; what was not goes in on the same engine, without a restart."""
+    with frail.empty() as url, Engine.open(url, rules=_RULES) as engine:
+        engine.ingest([purchase(1)])
+        how(frail)
+        with pytest.raises(StoreError) as caught:
+            engine.ingest([purchase(2)])
+        assert caught.value.code == "unreachable"
+        frail.start()
+        assert engine.ingest([purchase(1), purchase(2)]).accepted == 1
+        assert _counts(engine) == (2, 2, 2)
+
+
+def test_a_server_that_goes_away_in_the_middle_of_a_transaction_keeps_nothing_of_it(
+    frail: Server,
+) -> None:
+    """Typed as well where the first statements had gone through."""
+    with frail.empty() as url, Engine.open(url, rules=_RULES) as engine:
+        with pytest.raises(StoreError) as caught, engine.store.session() as session:  # noqa: PT012
+            session.flush(Changes(wordings={"d1": ("thanks", b"{}")}))
+            frail.crash()
+            session.flush(Changes(wordings={"d2": ("thanks", b"{}")}))
+        assert caught.value.code == "unreachable"
+        frail.start()
+        with engine.store.session() as session:
+            assert session.wording("d1") is None
+
+
+def test_a_server_that_only_reads_says_so(postgres: str) -> None:
+    """As a standby does."""
+    Engine.open(postgres, rules=_RULES).close()
+    engine = Engine.open(f"{postgres}%20-cdefault_transaction_read_only%3Don")
+    with pytest.raises(StoreError) as caught:
+        engine.ingest([purchase(1)])
+    assert caught.value.code == "read-only"
+    engine.close()

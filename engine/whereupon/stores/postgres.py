@@ -50,6 +50,12 @@ from whereupon.stores.tables import Number
 DRIVER = "postgresql+psycopg"
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
 _LOST = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected
+_AWAY = {"57P01", "57P02", "57P03"}  # the server is shut down, has crashed, or is starting
+_CODES = {
+    "53100": ("full", "there is no room left for the database: make room"),
+    "25006": ("read-only", "the database may not be written: is this a standby?"),
+    "42P01": ("no-tables", "our tables are not there any more: was the database replaced?"),
+}
 _LOCK_TIMEOUT = "55P03"  # lock_not_available
 _NUMBERS, _TEXTS = postgresql.ARRAY(BigInteger()), postgresql.ARRAY(Text())
 
@@ -231,7 +237,14 @@ def _typed(said: BaseException | None, *, unreachable: bool = False) -> StoreErr
         return LostRaceError(reason=f"somebody was first: {said}")
     if state == _LOCK_TIMEOUT:
         return busy()
-    if unreachable or (isinstance(said, psycopg.OperationalError) and state is None):
+    if state in _CODES:
+        code, reason = _CODES[state]
+        return StoreError(code=code, reason=f"{reason} ({said})")
+    if (
+        unreachable
+        or state in _AWAY
+        or (isinstance(said, psycopg.OperationalError) and state is None)
+    ):
         return StoreError(code="unreachable", reason=f"the database cannot be reached: {said}")
     if isinstance(said, psycopg.DataError) and "NUL" in str(said):
         return _bad_text()
