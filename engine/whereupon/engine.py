@@ -322,7 +322,6 @@ class Engine:
         changes.wordings[rule.digest] = (rule.id, self.pipeline.index.wording_of(rule))
 
         def start(session: Session) -> None:
-            session.hold_runs()
             if not session.has_run(rule.id, occasion):
                 session.flush(changes)
 
