@@ -48,6 +48,7 @@ lint: $(VENV)/stamp-check
 
 bench: $(VENV)/stamp-test
 	$(BIN)/python -m tests.benchmarks.replay_floor
+	$(BIN)/python -m tests.benchmarks.writers
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -35,7 +35,15 @@ class MessageRejectedError(WhereuponError):
 
 
 class StoreError(WhereuponError):
-    """The event store cannot do what it was asked."""
+    """The event store cannot do what it was asked.
+
+    Attributes:
+        code: where it is: ``bad-url``, ``unknown-database``, ``unknown-driver``, ``missing-extra``,
+            ``unreachable``, ``no-store``, ``newer-schema``; who else is there: ``busy`` (wait, and do it
+            again), ``conflict`` (somebody was first: begin again); how it is used:
+            ``nested-session``, ``no-connection``, ``bad-text``.
+        reason: one sentence; no password is in it.
+    """
 
     def __init__(self, *, code: str, reason: str) -> None:
         self.code = code
