@@ -49,6 +49,7 @@ lint: $(VENV)/stamp-check
 
 bench: $(VENV)/stamp-test
 	$(BIN)/python -m tests.benchmarks.replay_floor
+	$(BIN)/python -m tests.benchmarks.writers
 
 KILLS ?= 200
 WORKERS ?= 2

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 import psycopg
 from psutil import NoSuchProcess, wait_procs
@@ -78,13 +79,27 @@ class Server:
         """The folder of its socket, which is the host to connect to."""
         return str(self._postgres.get_postmaster_info().socket_dir)
 
+    def await_waiting(self, count: int = 1) -> None:
+        """Return when so many connections wait for locks that others hold."""
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        deadline = monotonic() + 60
+        with self._connected() as connection:
+            while monotonic() < deadline:
+                if connection.execute(asked).fetchone() == (count,):
+                    return
+        message = f"{count} connections never waited"
+        raise TimeoutError(message)
+
     def run(self, *statements: str) -> None:
         """Run statements as the server's owner, each for itself."""
-        with psycopg.connect(
-            host=self.socket, user="postgres", dbname="postgres", autocommit=True
-        ) as connection:
+        with self._connected() as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def _connected(self) -> psycopg.Connection:
+        return psycopg.connect(
+            host=self.socket, user="postgres", dbname="postgres", autocommit=True
+        )
 
     def stop(self) -> None:
         """Stop it, breaking every connection; what is committed stays."""

@@ -218,6 +218,8 @@ class Engine:
         """Take a batch of wire-form messages (dicts in camelCase); bad ones are in the result.
 
         Args:
+            batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
+                Segment spec counts as its items.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
@@ -324,7 +326,6 @@ class Engine:
         changes.wordings[rule.digest] = (rule.id, self.pipeline.index.wording_of(rule))
 
         def start(session: Session) -> None:
-            session.hold_runs()
             if not session.has_run(rule.id, occasion):
                 session.flush(changes)
 

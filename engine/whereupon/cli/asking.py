@@ -84,11 +84,11 @@ def _store_asked(url: str | None, streams: Sequence[Path], book: Rulebook) -> It
 
 
 def existing_store(url: str) -> Store:
-    """The store at that URL; asking a SQLite file that is not there would make an empty one."""
-    path = url.removeprefix(_SQLITE_FILE)
+    """The store at that URL; a question makes neither a file nor tables where there are none."""
+    path = url.removeprefix(_SQLITE_FILE).partition("?")[0]
     if url.startswith(_SQLITE_FILE) and path and not Path(path).exists():
         raise StoreError(code="no-store", reason=f"there is no file {path}")
-    return open_store(url)
+    return open_store(url, make=False)
 
 
 def _nobody(session: Session, person: str) -> str:

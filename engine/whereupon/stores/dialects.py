@@ -133,7 +133,13 @@ class Database(ABC):
 
     @abstractmethod
     def upsert(
-        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
     ) -> ClauseElement:
         """Insert a row, or change the one that has the same ``on``.
 
@@ -142,4 +148,10 @@ class Database(ABC):
             on: the columns of a uniqueness.
             change: the columns to change; with none, the row that is there stays as it is.
             append: those of them whose new text goes behind the old, after a comma.
+            forward: a number that only grows, until it is null for good; else nothing is changed.
         """
+
+
+def grows(there: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[bool]:
+    """That a number that ends as null goes on, or stays; null itself is the end."""
+    return there.is_not(None) & (new.is_(None) | (new >= there))

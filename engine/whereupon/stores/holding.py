@@ -15,6 +15,7 @@ import whereupon.stores.rows as rows
 from whereupon.state import BroadcastRun, Changes, Entry
 from whereupon.stores.dialects import Database
 from whereupon.stores.locks import Locks
+from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
 
 _RUNS_LOCK = 0x77686573
@@ -117,14 +118,18 @@ class Holding:
             keys = self._database.members(leaving)
             self._locks.deliveries.run(self._connection, keys=keys)
         if leaving or changes.devices:
-            keys, tokens = self._database.members(leaving), self._database.members(changes.devices)
+            keys = self._database.members(leaving)
+            tokens = self._texts(changes.devices)
             self._locks.devices.run(self._connection, keys=keys, tokens=tokens)
         if changes.things:
-            ids = self._database.members({object_id for _, object_id in changes.things})
+            ids = self._texts({object_id for _, object_id in changes.things})
             self._locks.things.run(self._connection, ids=ids)
         if changes.tombstones:
             digests = self._database.members([digest.hex() for digest in changes.tombstones])
             self._locks.tombstones.run(self._connection, digests=digests)
+
+    def _texts(self, texts: Collection[str]) -> object:
+        return self._database.members([str(pictured(text)) for text in texts])
 
     def after_writing(self, changes: Changes) -> None:
         """What this transaction made is its own; and nobody whom it found new may have been erased.

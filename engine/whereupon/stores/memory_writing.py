@@ -60,7 +60,7 @@ def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for delivery in changes.deliveries:
         shelves.add_delivery(delivery, undo)
     for run in changes.runs.values():
-        shelves.put_run(run, undo)
+        shelves.advance_run(run, undo)
 
 
 def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:

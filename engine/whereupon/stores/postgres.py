@@ -40,10 +40,11 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.errors import StoreError
-from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement
+from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement, grows
 from whereupon.stores.gates import busy
 from whereupon.stores.keys import KeyBlocks
 from whereupon.stores.lending import Borrowed, Lender, no_transaction
+from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
 from whereupon.stores.tables import Number
 
@@ -141,7 +142,13 @@ class Postgres(Database):
         return rows.columns(*[column(name, BigInteger) for name in names]).subquery("need")
 
     def upsert(
-        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
     ) -> ClauseElement:
         """PostgreSQL's own upsert."""
         insert = postgresql.insert(table)
@@ -150,7 +157,8 @@ class Postgres(Database):
         changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
         for name in append:
             changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
-        return insert.on_conflict_do_update(index_elements=list(on), set_=changed)
+        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
+        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
 
 
 class PostgresStatement(Statement):
@@ -160,16 +168,11 @@ class PostgresStatement(Statement):
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
         """Run it for each row."""
-        kept = [tuple(map(_without_nul, row)) for row in rows]
+        kept = [tuple(map(pictured, row)) for row in rows]
         if len(kept) == 1:
             connection.exec_driver_sql(self.sql, kept[0])
         else:
             super().write(connection, kept)
-
-
-def _without_nul(value: object) -> object:
-    """No text of PostgreSQL holds a NUL; ids have none, but a device's token or an error may."""
-    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
 
 
 class CopiedStatement(PostgresStatement):

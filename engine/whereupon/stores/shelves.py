@@ -256,6 +256,12 @@ class Shelves:
         if old is not None:
             undo.drop(self.devices_of[old.person_key], token)
 
+    def advance_run(self, run: BroadcastRun, undo: Undo) -> None:
+        """Keep how far a run is, unless it is further already."""
+        there = self.runs.get((run.rule, run.occasion))
+        if there is None or _goes_on(there.cursor, run.cursor):
+            self.put_run(run, undo)
+
     def put_run(self, run: BroadcastRun, undo: Undo) -> None:
         """Keep how far a broadcast's run is."""
         name = (run.rule, run.occasion)
@@ -264,6 +270,10 @@ class Shelves:
             undo.drop(self.open_runs, name)
         else:
             undo.put(self.open_runs, name, run)
+
+
+def _goes_on(there: int | None, new: int | None) -> bool:
+    return there is not None and (new is None or new >= there)
 
 
 def _conflict(name: str, *, what: str) -> StoreError:

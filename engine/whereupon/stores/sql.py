@@ -123,7 +123,7 @@ class SqlStore:
 
 
 class _Divided:
-    """One transaction, in parts that are taken back alone."""
+    """One transaction of SQLite's, in parts that are taken back alone."""
 
     def __init__(
         self, connection: Connection, open_session: Callable[[Connection], "SqlSession"]
@@ -140,11 +140,16 @@ class _Divided:
         try:
             yield session
         except BaseException:
-            self._connection.exec_driver_sql("ROLLBACK TO whereupon_part")
+            if self.is_open():
+                self._connection.exec_driver_sql("ROLLBACK TO whereupon_part")
+                self._connection.exec_driver_sql("RELEASE whereupon_part")
             raise
-        finally:
-            self._connection.exec_driver_sql("RELEASE whereupon_part")
+        self._connection.exec_driver_sql("RELEASE whereupon_part")
         self._kept.append(session)
+
+    def is_open(self) -> bool:
+        """Whether SQLite has not ended the transaction itself, as it does when the disk is full."""
+        return bool(getattr(self._connection.connection.driver_connection, "in_transaction", False))
 
     def share_names(self) -> None:
         """Let later sessions use the names that the parts learned."""

@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.codec import encode
 from whereupon.errors import StoreError
-from whereupon.stores.dialects import PATIENCE, Database
+from whereupon.stores.dialects import PATIENCE, Database, grows
 from whereupon.stores.gates import Gate, Patience, busy
 from whereupon.stores.lending import Borrowed, Lender, no_transaction
 from whereupon.stores.refusals import check_file, told
@@ -140,7 +140,13 @@ class Sqlite(Database):
         return select(*labelled).subquery("need")
 
     def upsert(
-        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
     ) -> ClauseElement:
         """SQLite's own upsert, which is PostgreSQL's."""
         insert = sqlite.insert(table)
@@ -149,7 +155,8 @@ class Sqlite(Database):
         changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
         for name in append:
             changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
-        return insert.on_conflict_do_update(index_elements=list(on), set_=changed)
+        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
+        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
 
 
 def _borrow(driver: sqlite3.Connection) -> Borrowed:

@@ -173,8 +173,12 @@ class Writes:
 
     @cached_property
     def run(self) -> Statement:
-        """A broadcast's run."""
-        return self._upsert(RUN)
+        """A broadcast's run, which never goes back: somebody may have begun to send it meanwhile."""
+        others = [column.name for column in RUN.c if not column.primary_key]
+        clause = self._database.upsert(
+            RUN, on=("rule", "occasion"), change=others, forward="cursor"
+        )
+        return self._compiled(clause)
 
     @cached_property
     def request(self) -> Statement:

@@ -12,10 +12,11 @@ This module needs pytest; nothing else in the library imports it.
 # ruff: noqa: S101, PLR2004, PT012 - tests assert and count, and a raising session is a block
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any, cast
 
 import pytest
@@ -23,7 +24,7 @@ from pydantic import JsonValue
 
 from whereupon.errors import StoreError
 from whereupon.messages import Message, MessageType, Origin, Source
-from whereupon.ports import Counts, HistoryNeed, Settlement, Store
+from whereupon.ports import Counts, HistoryNeed, Session, Settlement, Store
 from whereupon.state import (
     BroadcastRun,
     Changes,
@@ -465,6 +466,16 @@ class StoreContract:
             assert [e.key for e in session.due_entries(after(30), 10)] == [2, 4, 3, 1]
             assert [e.key for e in session.due_entries(after(30), 3)] == [2, 4, 3]
 
+    def test_due_entries_are_taken(self, store: Store) -> None:
+        """Nobody else being about, all that are due are there to be taken."""
+        waiting = [entry(k)._replace(due_at=after(k)) for k in (1, 2, 3)]
+        save(store, Changes(persons={ADA: person()}))
+        save_entries(store, *waiting)
+        with store.session() as session:
+            assert session.take_due_entries(after(2), 9) == waiting[:2]
+            assert session.take_due_entries(after(2), 1) == waiting[:1]
+            assert not session.hold([ADA], [])
+
     def test_the_next_due_time_is_the_soonest_of_all(self, store: Store) -> None:
         """Entries, deliveries and broadcast runs count; what has ended does not."""
         with store.session() as session:
@@ -570,6 +581,24 @@ class StoreContract:
             assert session.has_run("news", "c")
             assert not session.has_run("socks", "c")
 
+    def test_a_run_never_goes_back(self, store: Store) -> None:
+        """Who adds a run that somebody sends already, or has sent, changes nothing."""
+        for cursor in (0, 0, 500, 0, None, 0):
+            save(store, Changes(runs={("news", "a"): run("a", cursor=cursor)}))
+        save(store, Changes(runs={("news", "b"): run("b", cursor=500)}))
+        save(store, Changes(runs={("news", "b"): run("b")}))
+        with store.session() as session:
+            assert session.waiting_runs() == [run("b", cursor=500)]
+            assert session.has_run("news", "a")
+
+    def test_a_run_is_taken_to_be_sent(self, store: Store) -> None:
+        """As it is now, and only while it is not done."""
+        runs = [run("a"), run("b", cursor=None)]
+        save(store, Changes(runs={(r.rule, r.occasion): r for r in runs}))
+        with store.session() as session:
+            assert session.take_run(run("a")) == run("a")
+            assert session.hold_runs() == [run("a")]
+
     def test_it_is_known_whether_there_are_tombstones(self, store: Store) -> None:
         """So that batches need not look for them where there are none."""
         with store.session() as session:
@@ -666,6 +695,58 @@ class StoreContract:
             session.trim_skips(LAST)
             raise error
         assert seen(store) == before
+
+    def test_holding_answers_no_in_the_end(self, store: Store) -> None:
+        """After at most one reading more, what was read is the last word."""
+        save(store, all_of(ADA, start=10))
+        with store.session() as session:
+            if session.hold([ADA], [11]):
+                assert [p.key for p in session.persons([ADA])] == [ADA]
+            assert not session.hold([ADA], [11])
+            assert not session.hold([], [])
+
+    def test_work_is_done_in_a_transaction(self, store: Store) -> None:
+        """What it returns is returned when it is committed."""
+
+        def work(session: Session) -> str:
+            session.flush(Changes(messages=[message(1)]))
+            return "done"
+
+        assert store.transact(work) == "done"
+        with store.session() as session:
+            assert session.known_messages(["m-1"]) == {"m-1"}
+
+    def test_work_that_raises_leaves_nothing_of_its_own(self, store: Store) -> None:
+        """Whoever else wrote in the same transaction is not taken back with it."""
+        ready = Barrier(6)
+
+        def send(number: int) -> None:
+            def work(session: Session) -> None:
+                session.flush(Changes(messages=[message(number)]))
+                if number % 2:
+                    raise ZeroDivisionError
+
+            ready.wait(60)
+            with suppress(ZeroDivisionError):
+                store.transact(work)
+                done.append(number)
+
+        done: list[int] = []
+        threads = [Thread(target=send, args=(n,)) for n in range(1, 7)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(done) == [2, 4, 6]
+        with store.session() as session:
+            known = session.known_messages([f"m-{n}" for n in range(1, 7)])
+        assert known == {"m-2", "m-4", "m-6"}
+
+    def test_work_within_a_session_is_refused(self, store: Store) -> None:
+        """It would wait for the thread that waits for it."""
+        with store.session(), pytest.raises(StoreError) as caught:
+            store.transact(lambda session: session.counts())
+        assert caught.value.code == "nested-session"
 
     def test_threads_lose_nothing(self, store: Store) -> None:
         """Writers take turns: every batch is there, every key was handed out once."""
