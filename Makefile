@@ -54,8 +54,9 @@ bench: $(VENV)/stamp-test
 KILLS ?= 200
 WORKERS ?= 2
 SEED ?= 1
+VICTIM ?= process
 chaos: $(VENV)/stamp-test
-	$(BIN)/python -m tests.chaos --kills $(KILLS) --workers $(WORKERS) --seed $(SEED)
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --workers $(WORKERS) --seed $(SEED) --victim $(VICTIM)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlite3 import connect
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy import Engine as Database
 from tests.scenarios.hosting import (
     NOON,
@@ -35,6 +35,7 @@ from whereupon import (
 from whereupon.decisions import Outcome
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
+from whereupon.stores.addresses import engine_of
 from whereupon.wire import MAX_BATCH_MESSAGES
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
@@ -222,13 +223,15 @@ def test_requests_and_warnings_are_in_the_answer() -> None:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Database]:
-    """The host's database, with a table of its own."""
-    database = create_engine(f"sqlite:///{tmp_path}/host.db")
-    with database.begin() as connection:
+def host(database: str) -> Iterator[Database]:
+    """The host's database, of either kind, with a table of its own."""
+    host, _ = engine_of(database, patience=30)
+    with host.begin() as connection:
         connection.execute(text("CREATE TABLE orders (id TEXT PRIMARY KEY)"))
-    yield database
-    database.dispose()
+    yield host
+    with host.begin() as connection:
+        connection.execute(text("DROP TABLE orders"))
+    host.dispose()
 
 
 def _order(connection: Connection, number: int) -> None:
@@ -311,16 +314,16 @@ def test_a_record_that_fails_halfway_leaves_nothing_of_it_in_the_hosts_transacti
 ) -> None:
     """A host that catches our error and commits keeps its order, and no half of our record."""
     engine = Engine.open(host, rules=book(thanks()))
-    refuse = (
-        "CREATE TRIGGER no BEFORE INSERT ON whereupon_delivery BEGIN SELECT RAISE(ABORT, 'no'); END"
-    )
+    engine.ingest([purchase(1)])
+    taken = "UPDATE whereupon_message SET message_id = 'other'"  # and its delivery's key is not
     with host.begin() as connection:
-        connection.execute(text(refuse))
+        connection.execute(text(taken))
     with host.begin() as connection:
         _order(connection, 1)
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError) as caught:
             engine.ingest([purchase(1)], connection=connection)
-    assert _kept(host, engine) == (1, 0, 0)
+    assert caught.value.code == "conflict"
+    assert _kept(host, engine) == (1, 1, 1)
 
 
 def test_a_broadcast_may_be_called_up_in_the_hosts_transaction(host: Database) -> None:

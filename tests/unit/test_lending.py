@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.rows import DictRow, dict_row
+from sqlalchemy import make_url
 from tests.scenarios.hosting import book, purchase, thanks
 
 from whereupon import Engine, StoreError
@@ -100,3 +103,57 @@ def test_an_error_of_ours_leaves_the_drivers_transaction_usable(
         engine.ingest([purchase(1)], connection=host)
     host.commit()
     assert _counts(engine, host) == (1, 0)
+
+
+# --- psycopg ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def psycopg_host(postgres: str) -> Iterator[psycopg.Connection[DictRow]]:
+    """The host's connection to PostgreSQL, with rows as it likes them."""
+    url = make_url(postgres)
+    query = {key: str(value) for key, value in url.query.items()}
+    said = {"user": url.username, "dbname": url.database, **query}
+    with psycopg.connect(row_factory=dict_row, **said) as connection:  # type: ignore[arg-type]
+        yield connection
+
+
+def _recorded(engine: Engine) -> int:
+    with engine.store.session() as session:
+        return session.counts().messages
+
+
+def test_what_psycopg_rolls_back_was_never_recorded_and_what_it_commits_is(
+    postgres: str, psycopg_host: psycopg.Connection[DictRow]
+) -> None:
+    """As with the driver of SQLite; the host's rows stay dictionaries."""
+    with Engine.open(postgres, rules=book(thanks())) as engine:
+        for end, kept in ((psycopg_host.rollback, 0), (psycopg_host.commit, 2)):
+            engine.ingest([purchase(1)], connection=psycopg_host)
+            assert engine.ingest([purchase(1), purchase(2)], connection=psycopg_host).accepted == 1
+            end()
+            assert _recorded(engine) == kept
+        assert psycopg_host.execute("SELECT 1 AS one").fetchone() == {"one": 1}
+
+
+def test_a_psycopg_connection_that_commits_each_statement_is_refused(
+    postgres: str, psycopg_host: psycopg.Connection[DictRow]
+) -> None:
+    """Within a transaction block it is taken."""
+    psycopg_host.autocommit = True
+    with Engine.open(postgres, rules=book(thanks())) as engine:
+        with pytest.raises(StoreError) as caught:
+            engine.ingest([purchase(1)], connection=psycopg_host)
+        assert caught.value.code == "no-transaction"
+        with psycopg_host.transaction(force_rollback=True):
+            engine.ingest([purchase(1)], connection=psycopg_host)
+        assert _recorded(engine) == 0
+
+
+def test_a_connection_of_another_database_is_refused(
+    engine: Engine, psycopg_host: psycopg.Connection[DictRow]
+) -> None:
+    """It would not be the transaction that the host means."""
+    with pytest.raises(StoreError) as caught:
+        engine.ingest([purchase(1)], connection=psycopg_host)
+    assert caught.value.code == "no-connection"
