@@ -13,6 +13,7 @@ from tests.servers import Server, mortal
 
 from whereupon import Engine, StoreError
 from whereupon.state import Changes
+from whereupon.stores.addresses import engine_of
 
 _RULES = book(thanks(whereupon=[{"send": "push", "title": "Thanks " * 100}]))
 
@@ -206,3 +207,14 @@ def test_a_server_that_only_reads_says_so(postgres: str) -> None:
         engine.ingest([purchase(1)])
     assert caught.value.code == "read-only"
     engine.close()
+
+
+def test_what_is_accepted_is_on_the_disk_unless_the_store_is_to_be_thrown_away(
+    tmp_path: Path,
+) -> None:
+    """Each commit waits for it, by SQLite's strictest usual setting."""
+    for query, level in (("", 2), ("?synchronous=OFF", 0)):  # FULL is 2
+        database, _ = engine_of(f"sqlite:///{tmp_path}/shop.db{query}", patience=30)
+        with database.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
+        database.dispose()

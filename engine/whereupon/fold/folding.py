@@ -59,16 +59,17 @@ def fold(
     """
     work = Working(loaded, index, settings)
     work.take = taker(work)
-    place = 0
+    coming = iter(messages)
     try:
-        for place, message in enumerate(messages):  # noqa: B007 - the place of what fails
+        for message in coming:
             if work.timers and work.timers[0][0] <= message.received_at:
                 _wake(work, message.received_at)
             _take(work, message)
     except (KeysExhausted, PoisonError):
         raise
     except Exception as error:
-        raise PoisonError(error, message=place) from error
+        left = sum(1 for _ in coming)
+        raise PoisonError(error, message=len(messages) - left - 1) from error
     if until is not None:
         _wake(work, until)
     return work.close()
