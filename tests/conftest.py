@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 from tests.servers import Server, started
@@ -11,7 +11,10 @@ from tests.servers import Server, started
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A server that is started when the first test needs it, and stopped after the last."""
-    with started(Path(mkdtemp(prefix="whereupon-")) / "postgres") as server:
+    with (
+        TemporaryDirectory(prefix="whereupon-") as folder,
+        started(Path(folder) / "postgres") as server,
+    ):
         yield server
 
 

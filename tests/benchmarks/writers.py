@@ -122,8 +122,10 @@ def main() -> int:
         work(options.url, options.seed, options.messages)
         return 0
     took: dict[tuple[str, int], list[float]] = {}
-    folder = Path(tempfile.mkdtemp(prefix="whereupon-")) / "postgres"
-    with started(folder, durable=True) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="whereupon-") as folder,
+        started(Path(folder) / "postgres", durable=True) as server,
+    ):
         for _ in range(options.rounds):
             for role in ("engine", "bare"):
                 for processes in (1, 2):

@@ -129,7 +129,7 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
 
 
 def _forget_asking(key: int, shelves: Shelves, undo: Undo) -> None:
-    user_ids = {value for _, value in shelves.named.get(key, ())}
+    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
     for request in list(shelves.requests.values()):
         if request.person in user_ids:
             undo.put(shelves.requests, request.message_id, replace(request, person=None))

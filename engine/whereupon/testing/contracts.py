@@ -845,6 +845,16 @@ class StoreContract:
             assert [i.value for i in session.identifiers_of([BOB])] == ["anon-11"]
             assert [m.key for m in session.owned_messages([11], FIRST)] == [12]
 
+    def test_requests_by_a_namesake_keep_their_name(self, store: Store) -> None:
+        """An anonymous id that goes with a person may read like somebody else's user id."""
+        theirs = Identifier(IdKind.ANONYMOUS, "ada", ANON)
+        claim = Claim(ANON, BOB, NOON, NOON, "m-1")
+        save(store, Changes(identifiers=[theirs], claims={(ANON, NOON): claim}))
+        save(store, Changes(persons={BOB: person(BOB)}, requests=[request(1)]))
+        save(store, Changes(forgotten=[BOB, ANON]))
+        with store.session() as session:
+            assert session.requests(9) == [request(1)]
+
     def test_requests_of_an_erased_person_stay_without_their_name(self, store: Store) -> None:
         """That somebody asked stays on record; who, does not."""
         save(store, all_of(ADA, start=10))
