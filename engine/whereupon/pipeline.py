@@ -52,7 +52,7 @@ class Pipeline:
         parts = self._parts(messages)
         if erasing(messages, self.settings):
             session.hold_runs()  # what an erased message opened is blanked
-            self._recall(session).hold(messages)
+            self._recall(session).hold(messages, until)
         *first, last = parts
         whole = Folded()
         for part in first:
