@@ -58,7 +58,7 @@ class Pipeline:
         parts = self._parts(messages)
         if erasing(messages, self.settings):
             session.hold_runs()  # what an erased message opened is blanked
-            self._recall(session).hold(messages)
+            self._recall(session).hold(messages, until)
         *first, last = parts
         whole, begun = Folded(), 0
         for part in first:

@@ -116,9 +116,9 @@ class Recall:
         self._load_past(loaded, touched)
         return loaded
 
-    def hold(self, messages: Sequence[Message]) -> None:
+    def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
-        self._held(Survey(messages, self._index), messages, None)
+        self._held(Survey(messages, self._index), messages, until)
 
     def _held(
         self, survey: Survey, messages: Sequence[Message], until: datetime | None
@@ -156,9 +156,9 @@ class Recall:
                 loaded.anonymous[known.value] = known.key
         if erasing(messages, self._settings):
             named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
-            erased = {loaded.users[user_id] for user_id in named if user_id in loaded.users}
             touched.erased_unknown = named - loaded.users.keys()
-            loaded.identifiers_of = self._session.identifiers_of(erased)
+            persons = set(loaded.users.values())  # of all: who is merged here may be erased next
+            loaded.identifiers_of = self._session.identifiers_of(persons)
             for known in loaded.identifiers_of:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key

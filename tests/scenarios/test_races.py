@@ -207,6 +207,26 @@ def test_who_is_deleted_before_they_appear_stays_deleted(shop: Shop) -> None:
     assert shop.people() == []
 
 
+def test_a_batch_that_merges_and_erases_is_taken_at_once(shop: Shop) -> None:
+    """What belonged to either is held from the start, so that nothing more is wanted on the way."""
+    for user in ("ada", "bob"):
+        shop.engine.identify(user, anonymous_id=f"anon-{user}")
+    shop.engine.identify("cleo", anonymous_id="anon-bob")
+    shop.engine.ingest(
+        [
+            {"type": "track", "event": "purchase", "userId": "dan"},
+            {"type": "alias", "userId": "ada", "previousId": "bob"},
+            {"type": "track", "event": "Delete Person", "userId": "ada"},
+            {"type": "track", "event": "Delete Person", "userId": "dan"},
+            {"type": "track", "event": "purchase", "anonymousId": "anon-bob"},
+            {"type": "track", "event": "Delete Person", "userId": "dan"},
+            {"type": "track", "event": "Delete Person", "userId": "nobody"},
+            {"type": "track", "event": "purchase", "anonymousId": "anon-ada"},
+        ]
+    )
+    assert shop.people() == [{"cleo"}]
+
+
 def test_patience_has_an_end(shop: Shop) -> None:
     """A host that keeps somebody for too long is named as the reason."""
     shop.engine.identify("ada")

@@ -54,11 +54,11 @@ class Holding:
         new_unknown = set(unknown) - self._unknown
         if not new_persons and not new_anonymous and not new_unknown:
             return False
-        if self._begun and not self._lent:
+        if self._begun and not self._lent and (new_persons or new_anonymous):
             raise LostRaceError(reason="people were merged, or new ones came, meanwhile")
         self._begun = True
         self._lock(new_persons, new_anonymous)
-        self._occupy(new_unknown)
+        self._occupy(new_unknown)  # in a later part of a batch: ids that it has erased itself
         return True
 
     def _lock(self, persons: set[int], anonymous: set[int]) -> None:
