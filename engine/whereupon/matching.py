@@ -48,6 +48,7 @@ class RuleIndex:
         self.on_segment = tuple(
             rule for rule in book.rules if any(isinstance(t, OnSegment) for t in rule.triggers)
         )
+        self.takes_one = frozenset(rule.id for rule in book.rules if rule.retroactive.takes_one)
         for rule in book.rules:
             self._enrol(rule)
         self._starts_cache: dict[_MessageName, bool] = {}
@@ -126,6 +127,11 @@ class RuleIndex:
             if of_type is type_ and name.startswith(prefix) and rule not in exact
         ]
         return tuple({rule.id: rule for rule in (*exact, *prefixed)}.values())
+
+    def asks_for_one(self, type_: MessageType, name: str) -> bool:
+        """Whether a rule takes only one such message of those that a claim brings."""
+        named = self.takes_one and self.naming(type_, name)
+        return any(rule.id in self.takes_one for rule in named or ())
 
     def starts_broadcast(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may start a broadcast, so that a batch ends behind it."""

@@ -92,7 +92,9 @@ class Pipeline:
         if rule is not None and rule.active.allows(run.timestamp):
             recall = self._recall(session)
             known = recall.for_audience(persons, rule, run.timestamp)
-            admitted = audience_of(known, run, rule, persons, self.index, self.settings)
+            admitted = recall.without_entrants(
+                audience_of(known, run, rule, persons, self.index, self.settings), run
+            )
             loaded = recall.for_entering(admitted, rule, run.timestamp)
         return self._fold(
             session,

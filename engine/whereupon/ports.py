@@ -140,7 +140,11 @@ class Session(Protocol):
         ...
 
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
-        """Those of the digests that have a tombstone."""
+        """Every tombstone of these digests."""
+        ...
+
+    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Every tombstone that was laid together with one of these digests'."""
         ...
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:

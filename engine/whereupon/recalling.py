@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from whereupon.fold import Loaded, Settings
-from whereupon.identity import claimed_by
+from whereupon.identity import claimant, claimed_by
 from whereupon.matching import RuleIndex, Watch
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
-from whereupon.state import Claim, Entry, IdKind, Person
+from whereupon.state import BroadcastRun, Claim, Entry, IdKind, Person
 from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
@@ -20,10 +20,28 @@ DUE_LIMIT = 1_000
 
 
 @dataclass(slots=True)
+class _Sought:
+    """Messages that were claimed already: of which anonymous key, from when on, by whom.
+
+    Attributes:
+        late: whether anonymous messages are why.
+    """
+
+    places: dict[int, tuple[datetime, set[int]]] = field(default_factory=dict)
+    late: bool = False
+
+    def add(self, key: int, since: datetime, owners: set[int]) -> None:
+        """Look for these too."""
+        earliest, known = self.places.get(key, (since, set()))
+        self.places[key] = min(earliest, since), known | owners
+
+
+@dataclass(slots=True)
 class Touched:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
+        late: where messages come after their claim: how far back it may have let somebody in.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
     """
 
@@ -31,6 +49,7 @@ class Touched:
     names: set[tuple[MessageType, str]] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
+    late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
 
     def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
@@ -105,35 +124,66 @@ class Recall:
             for anonymous_id in (message.anonymous_id, message.target_id)
             if anonymous_id in loaded.anonymous
         ]
-        if not claiming:
-            return
-        oldest = min(message.timestamp for _, message in claiming)
-        since = earlier(oldest, self._settings.identity.retention)
-        for stored in self._session.owned_messages({key for key, _ in claiming}, since):
-            loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
-        self._load_out_of_order(loaded, claiming)
+        if claiming:
+            oldest = min(message.timestamp for _, message in claiming)
+            since = earlier(oldest, self._settings.identity.retention)
+            for stored in self._session.owned_messages({key for key, _ in claiming}, since):
+                loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
+        if loaded.claims:
+            self._load_claimed(loaded, touched, claiming, messages)
 
-    def _load_out_of_order(self, loaded: Loaded, claiming: Sequence[tuple[int, Message]]) -> None:
+    def _load_claimed(
+        self,
+        loaded: Loaded,
+        touched: Touched,
+        claiming: Sequence[tuple[int, Message]],
+        messages: Sequence[Message],
+    ) -> None:
+        """What was claimed already, and by which claims, where the batch asks about it."""
+        sought = _Sought()
+        self._seek_out_of_order(sought, loaded, claiming)
+        if self._index.takes_one:
+            self._seek_brought_before(sought, loaded, messages)
+            touched.late = self._settings.identity.reach if sought.late else None
+        for key, (since, owners) in sought.places.items():
+            for stored in self._session.owned_messages(owners, since):
+                if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
+                    loaded.anonymous_messages.setdefault(key, []).append(stored)
+                elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
+                    at, by = stored.timestamp, stored.message_id
+                    loaded.points.setdefault(key, []).append(Claim(key, stored.owner, at, at, by))
+
+    def _seek_out_of_order(
+        self, sought: _Sought, loaded: Loaded, claiming: Sequence[tuple[int, Message]]
+    ) -> None:
         """What claims by others took already that one of these, being earlier, may be due."""
-        sought: dict[int, tuple[datetime, set[int]]] = {}
         for key, message in claiming:
             claimant = loaded.users.get(message.user_id or "")
             later = [
                 run
                 for run in loaded.claims.get(key, ())
-                if run.person_key != claimant and run.until > message.timestamp
+                if run.person_key != claimant and run.until >= message.timestamp
             ]
             if later:
                 reach = earlier(message.timestamp, self._settings.identity.retention)
-                since, owners = sought.get(key, (reach, set()))
-                since = min(since, reach, *(run.since for run in later))
-                sought[key] = since, owners | {run.person_key for run in later}
-        for key, (since, owners) in sought.items():
-            for stored in self._session.owned_messages(owners, since):
-                if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
-                    loaded.anonymous_messages.setdefault(key, []).append(stored)
-                elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
-                    loaded.moments.setdefault(key, []).append(stored.timestamp)
+                since = min(reach, *(run.since for run in later))
+                sought.add(key, since, {run.person_key for run in later})
+
+    def _seek_brought_before(
+        self, sought: _Sought, loaded: Loaded, messages: Sequence[Message]
+    ) -> None:
+        """What a claim brought before one of these, for rules that take only one of it."""
+        policy = self._settings.identity
+        for message in messages:
+            if message.user_id is not None:
+                continue
+            key = loaded.anonymous.get(message.anonymous_id or "", 0)
+            if not (runs := loaded.claims.get(key)):
+                continue
+            run = claimant(runs, message.timestamp, policy)
+            if run is not None and self._index.asks_for_one(message.type, message.name):
+                sought.add(key, earlier(message.timestamp, policy.reach), {run.person_key})
+                sought.late = True
 
     def _load_tombstones(self, loaded: Loaded, messages: Sequence[Message]) -> None:
         loaded.has_tombstones = self._session.has_tombstones()
@@ -142,9 +192,14 @@ class Recall:
         digest = self._settings.digest
         named = [(IdKind.USER, m.user_id) for m in messages]
         named += [(IdKind.ANONYMOUS, m.anonymous_id) for m in messages]
+        named += [(IdKind.USER, m.target_id) for m in messages if m.type is MessageType.ALIAS]
         named += [(known.kind, known.value) for known in loaded.identifiers_of]
         digests = {digest(kind, value) for kind, value in named if value is not None}
-        loaded.tombstones = {stone.digest: stone for stone in self._session.tombstones(digests)}
+        loaded.tombstones = self._session.tombstones(digests)
+        lifting = self._settings.registry.lifting
+        lifted = {digest(IdKind.USER, m.user_id or "") for m in messages if m.name in lifting}
+        if lifted:
+            loaded.tombstones += self._session.buried_with(lifted)
 
     def _plan(
         self,
@@ -194,6 +249,13 @@ class Recall:
         self._load_history(loaded, touched)
         return loaded
 
+    def without_entrants(self, persons: Sequence[Person], run: BroadcastRun) -> list[Person]:
+        """The persons without those who entered this run already: as one who was merged into them."""
+        keys = {person.key for person in persons}
+        past = self._session.past_entries([run.rule], keys, run.timestamp)
+        there = {entry.person_key for entry in past if entry.occasion == run.occasion}
+        return [person for person in persons if person.key not in there]
+
     def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
         """What may be asked when these persons enter a broadcast, and what its steps lead to."""
         loaded = Loaded(0, 0)
@@ -237,6 +299,8 @@ class Recall:
                 ever.append(rule.id)
             elif isinstance(rule.reentry, OncePer):
                 lately[rule.id] = rule.reentry.period
+            if touched.late is not None and rule.retroactive.takes_one and rule.id not in ever:
+                lately[rule.id] = max(touched.late, lately.get(rule.id, touched.late))
         if ever:
             loaded.past_entries += self._session.past_entries(ever, touched.person_keys)
         if lately and touched.oldest is not None:

@@ -170,7 +170,8 @@ def base_changes(draw: st.DrawFn, first: int) -> Changes:
     users = [Identifier(IdKind.USER, f"user-{draw(small)}", key) for key in known]
     waiting = [Identifier(IdKind.ANONYMOUS, f"anon-{key}", key) for key in ANONYMOUS]
     runs = draw(st.lists(broadcast_runs(), max_size=2))
-    stones = {d: draw(st.none() | tombstones(d)) for d in draw(st.sets(st.sampled_from(DIGESTS)))}
+    places = draw(st.sets(st.tuples(st.sampled_from(DIGESTS), st.sampled_from(DIGESTS))))
+    stones = {place: draw(st.none() | tombstones(*place)) for place in places}
     asked = draw(st.lists(requests(), max_size=2))
     return Changes(
         identifiers=users + waiting[: draw(small)],
@@ -201,9 +202,9 @@ def broadcast_runs(draw: st.DrawFn) -> BroadcastRun:
 
 
 @st.composite
-def tombstones(draw: st.DrawFn, digest: bytes) -> Tombstone:
+def tombstones(draw: st.DrawFn, digest: bytes, of: bytes) -> Tombstone:
     """A tombstone, for ever or until an instant."""
-    return Tombstone(digest, draw(st.none() | instants), "deleted")
+    return Tombstone(digest, of, draw(st.none() | instants), "deleted")
 
 
 @st.composite
@@ -271,6 +272,7 @@ def unordered_answers(session: Session) -> list[object]:
         session.past_entries(RULES, PERSONS),
         session.active_entries(PERSONS),
         session.tombstones(DIGESTS),
+        session.buried_with(DIGESTS[:1]),
         [session.trim_skips(NOON), session.trim_skips(LAST), session.allocate(3)],
         session.owned_messages([0], FIRST),
     ]

@@ -9,10 +9,10 @@ from heapq import heappop
 from pydantic import JsonValue
 
 from whereupon.decisions import Reason
-from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key
+from whereupon.fold.choosing import choose, choose_late
+from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key, refuse_merge
 from whereupon.fold.entering import (
     Putting,
-    choose,
     leave_by_change,
     leave_by_event,
     of_kind,
@@ -20,7 +20,15 @@ from whereupon.fold.entering import (
     run,
 )
 from whereupon.fold.given import Folded, Loaded, Settings, Warned
-from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
+from whereupon.fold.people import (
+    Handed,
+    anonymous_key_for,
+    claim,
+    in_order,
+    person_for,
+    silenced,
+    tell,
+)
 from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
@@ -66,9 +74,7 @@ def taker(work: Working) -> Callable[[Message], None]:
 def _wake(work: Working, until: datetime) -> None:
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
-        while person_key in work.moved:
-            person_key = work.moved[person_key]
-        entry = work.active.get(person_key, {}).get(key)
+        entry = work.active.get(work.survivor_of(person_key), {}).get(key)
         if entry is not None and entry.due_at == due_at:
             run(work, entry)
 
@@ -106,8 +112,10 @@ def _look_for_near_miss(work: Working, message: Message) -> None:
 
 
 def _silence(work: Working, message: Message, stone: Tombstone) -> None:
-    """Keep a message from everybody, but say so for each rule that names it."""
+    """Keep a message from everybody, but say so for each rule that names it, and of an alias."""
     key = work.record_husk(message)
+    if message.type is MessageType.ALIAS:
+        refuse_merge(work, message, stone)
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
     putting = _putting(_occurrence(message, key), 0, message.received_at)
     rules = work.index.naming(message.type, message.name)
@@ -128,7 +136,8 @@ def _take_anonymous(work: Working, message: Message) -> None:
     if at_once:
         put_to_rules(work, _putting(occurrence, 0, message.received_at), at_once, {})
     if run is not None:
-        _apply(work, _putting(occurrence, run.person_key, message.received_at, claimed=True), {})
+        putting = _putting(occurrence, run.person_key, message.received_at, claimed=True)
+        _apply(work, putting, choose_late(work, putting, stored, run))
 
 
 def _take_known(work: Working, message: Message, user_id: str) -> None:
@@ -144,7 +153,7 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     if message.anonymous_id is not None:
         handed = claim(work, message, person.key, message.anonymous_id)
     if message.type is MessageType.ALIAS:
-        handed = [*handed, *_take_over(work, message, person)]
+        handed = in_order([*handed, *_take_over(work, message, person)])
     silent = shift is _NO_SHIFT and work.index.is_silent(message.type, message.name)
     if silent and not handed:
         return

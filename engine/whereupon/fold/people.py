@@ -3,7 +3,7 @@
 Every function here changes the `Working` state and the changes to write, and decides nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -11,20 +11,23 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.fold.working import Working
-from whereupon.identity import claimant, claimed_by, with_claim
-from whereupon.messages import Message
+from whereupon.identity import claimant, with_claim
+from whereupon.messages import Message, MessageType
 from whereupon.state import (
     Claim,
+    EntryState,
     Identifier,
     IdKind,
     Merge,
-    PastEntry,
     Person,
     StoredMessage,
     Tombstone,
 )
-from whereupon.steps import ENTRANT
-from whereupon.times import as_micros
+from whereupon.steps import ENTRANT, end
+from whereupon.times import LAST_INSTANT, as_micros
+
+_EMPTY: tuple[JsonValue, ...] = (None, "")
+"""What an attribute may hold that a merge fills."""
 
 
 def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
@@ -98,8 +101,8 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     if before and key not in work.waiting and _goes_on(work, before, message, person_key):
         return ()
     point = Claim(key, person_key, message.timestamp, message.timestamp, message.message_id)
-    moments = _moments(work, before, point, anonymous_id)
-    after = with_claim(before, point, work.settings.identity, moments)
+    points = _points(work, before, point, anonymous_id)
+    after = with_claim(before, point, work.settings.identity, points)
     if after != before:
         _rewrite_claims(work, key, before, after)
     return _hand_over(work, key)
@@ -110,6 +113,8 @@ def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_ke
     last, moment = runs[-1], message.timestamp
     if last.person_key != person_key or moment < last.since:
         return False
+    if moment == last.since and message.message_id < last.message_id:
+        return False  # then it is this message that opened the run
     if moment > last.until:
         policy = work.settings.identity
         if moment - last.until > policy.retention:
@@ -120,18 +125,14 @@ def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_ke
     return True
 
 
-def _moments(
-    work: Working, runs: tuple[Claim, ...], point: Claim, anonymous_id: str
-) -> list[datetime]:
+def _points(
+    work: Working, runs: tuple[Claim, ...], claim: Claim, anonymous_id: str
+) -> Sequence[Claim]:
     """The single claims inside the run, if any, that somebody else's claim falls into."""
-    around = next((run for run in runs if run.since <= point.since <= run.until), None)
-    if around is None or around.person_key == point.person_key:
-        return []
-    here = [
-        stored.timestamp for stored in work.changes.messages if anonymous_id in claimed_by(stored)
-    ]
-    ends = [end for run in work.runs_before(point.anonymous_key) for end in (run.since, run.until)]
-    return [*work.moments.get(point.anonymous_key, ()), *here, *ends]
+    around = next((run for run in runs if run.since <= claim.since <= run.until), None)
+    if around is None or around.person_key == claim.person_key:
+        return ()
+    return work.points_of(claim.anonymous_key, anonymous_id)
 
 
 def _rewrite_claims(
@@ -163,18 +164,26 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
         handed.append(Handed(owned, again=stored.owner != key))
     if all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
+    return in_order(handed)
+
+
+def in_order(handed: Sequence[Handed]) -> list[Handed]:
+    """Messages that claims bring, in the order they happened; at one instant, as they arrived."""
     return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
 
 
 def merge(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
     """Make two persons one: the survivor's attributes win, empty ones are filled, the rest moves."""
-    attributes = {name: value for name, value in loser.attributes.items() if value is not None}
-    attributes.update({n: v for n, v in survivor.attributes.items() if v not in (None, "")})
-    stamps = {**loser.stamps, **survivor.stamps}
+    filled = {
+        name: value
+        for name, value in loser.attributes.items()
+        if survivor.attributes.get(name) in _EMPTY and value not in _EMPTY
+    }
+    stamps = {name: stamp for name, stamp in loser.stamps.items() if name in filled}
     merged = replace(
         survivor,
-        attributes=attributes,
-        stamps={name: stamp for name, stamp in stamps.items() if name in attributes},
+        attributes={**survivor.attributes, **filled},
+        stamps={**survivor.stamps, **stamps},
         created_at=min(survivor.created_at, loser.created_at),
     )
     _move(work, loser.key, survivor.key)
@@ -197,16 +206,25 @@ def _move(work: Working, loser: int, survivor: int) -> None:
         work.history[survivor, name] += work.history.pop((owner, name))
     for rule, owner in [place for place in work.past_entries if place[1] == loser]:
         past_entries = [
-            PastEntry(past.rule, survivor, past.timestamp, past.slot, past.active)
-            for past in work.past_entries.pop((rule, owner))
+            replace(past, person_key=survivor) for past in work.past_entries.pop((rule, owner))
         ]
         work.past_entries[rule, survivor] += past_entries
-    person = work.persons.pop(loser)
-    for entry in work.active.pop(loser, {}).values():
-        facts = {ENTRANT: person.user_id, **entry.facts}
-        moved = entry._replace(person_key=survivor, facts=facts)
-        work.active[survivor][entry.key] = work.changes.entries[entry.key] = moved
+    _move_entries(work, work.persons.pop(loser), survivor)
     work.moved[loser] = survivor
+
+
+def _move_entries(work: Working, loser: Person, survivor: int) -> None:
+    """Running entries go on for the survivor; of two in one sending of a broadcast, one goes on."""
+    theirs = work.active[survivor]
+    there = {(entry.rule, entry.occasion) for entry in theirs.values()}
+    for entry in work.active.pop(loser.key, {}).values():
+        facts = {ENTRANT: loser.user_id, **entry.facts}
+        moved = entry._replace(person_key=survivor, facts=facts)
+        if (entry.rule, entry.occasion) in there:
+            moved = end(moved, EntryState.EXITED)
+        else:
+            theirs[entry.key] = moved
+        work.changes.entries[entry.key] = moved
 
 
 def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
@@ -248,45 +266,70 @@ def _forget_devices(work: Working, key: int) -> None:
 
 
 def bury(
-    work: Working, identifier: tuple[IdKind, str], until: datetime | None, reason: str
+    work: Working,
+    identifiers: Iterable[tuple[IdKind, str]],
+    *,
+    of: str,
+    until: datetime | None,
+    reason: str,
 ) -> None:
-    """Silence an identifier: up to an instant, or for good; never less than it is already."""
-    kind, value = identifier
-    digest = work.settings.digest(kind, value)
-    there = work.tombstones.get(digest)
-    if there is not None and (there.until is None or (until and until <= there.until)):
-        return
-    _lay(work, Tombstone(digest, until, reason))
+    """Silence identifiers: up to an instant, or for good; never less than they are already.
 
-
-def unbury(work: Working, identifier: tuple[IdKind, str], heard_from: datetime) -> None:
-    """Let an identifier that was silenced for good be heard again, from an instant on.
-
-    Nothing comes back, and what happened before, however late it arrives, stays unheard.
+    Args:
+        of: the user id whose deletion or suppression it is.
     """
-    kind, value = identifier
-    there = work.tombstones.get(work.settings.digest(kind, value))
-    if there is not None and there.until is None:
-        _lay(work, Tombstone(there.digest, heard_from, there.reason))
+    laid_by = work.settings.digest(IdKind.USER, of)
+    for kind, value in identifiers:
+        digest = work.settings.digest(kind, value)
+        there = work.tombstones[digest].get(laid_by)
+        if there is None or (there.until and (until is None or until > there.until)):
+            _lay(work, Tombstone(digest, laid_by, until, reason))
+
+
+def unbury(work: Working, message: Message) -> None:
+    """Let what was silenced for good with a user id be heard again, from the message's time on.
+
+    So is an anonymous id that the message names itself. Nothing comes back, and what happened before,
+    however late it arrives, stays unheard.
+    """
+    digest = work.settings.digest
+    together = set(work.tombstones[digest(IdKind.USER, message.user_id or "")])
+    named = digest(IdKind.ANONYMOUS, message.anonymous_id or "")
+    for stone in [stone for stones in work.tombstones.values() for stone in stones.values()]:
+        if stone.until is None and (stone.of in together or stone.digest == named):
+            _lay(work, replace(stone, until=message.timestamp))
 
 
 def _lay(work: Working, stone: Tombstone) -> None:
-    work.tombstones[stone.digest] = stone
-    work.changes.tombstones[stone.digest] = stone
+    work.tombstones[stone.digest][stone.of] = stone
+    work.changes.tombstones[stone.digest, stone.of] = stone
     work.silencing = True
 
 
 def silenced(work: Working, message: Message) -> Tombstone | None:
     """The tombstone that keeps this message from anybody, if there is one.
 
-    A message with a user id is that person's: the anonymous id beside it may be a shared device's.
+    A message with a user id is that person's: the anonymous id beside it may be a shared device's. An
+    alias speaks of two people: of neither where one is silenced, or it would bring them back.
     """
     if not work.silencing:
         return None
-    kind, value = IdKind.USER, message.user_id
-    if value is None:
-        kind, value = IdKind.ANONYMOUS, message.anonymous_id
-    stone = work.tombstones.get(work.settings.digest(kind, value or ""))
-    if stone is not None and (stone.until is None or message.timestamp <= stone.until):
-        return stone
-    return None
+    if message.user_id is None:
+        return _silencing(work, IdKind.ANONYMOUS, message.anonymous_id, message.timestamp)
+    stone = _silencing(work, IdKind.USER, message.user_id, message.timestamp)
+    if stone is None and message.type is MessageType.ALIAS:
+        stone = _silencing(work, IdKind.USER, message.target_id, message.timestamp)
+    return stone
+
+
+def _silencing(
+    work: Working, kind: IdKind, value: str | None, instant: datetime
+) -> Tombstone | None:
+    """The tombstone of an id that reaches the instant: of several, the one that reaches furthest."""
+    stones = work.tombstones.get(work.settings.digest(kind, value or ""), {}).values()
+    reaching = [stone for stone in stones if stone.until is None or instant <= stone.until]
+    return max(reaching, key=_reach, default=None)
+
+
+def _reach(stone: Tombstone) -> tuple[bool, datetime, str]:
+    return stone.until is None, stone.until or LAST_INSTANT, stone.reason

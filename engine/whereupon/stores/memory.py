@@ -149,7 +149,7 @@ class MemorySession:
         theirs = [self._shelves.entries_of.get(key, {}) for key in set(person_keys)]
         found = [e for by_rule in theirs for r in wanted for e in by_rule.get(r, {}).values()]
         return [
-            PastEntry(e.rule, e.person_key, e.timestamp, e.slot, e.state is EntryState.ACTIVE)
+            PastEntry(e.rule, e.person_key, e.timestamp, e.slot, _is_active(e), e.occasion)
             for e in found
             if since is None or e.timestamp >= since
         ]
@@ -178,8 +178,13 @@ class MemorySession:
 
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones of these digests."""
-        known = self._shelves.tombstones
-        return [known[digest] for digest in set(digests) if digest in known]
+        wanted = set(digests)
+        return [stone for stone in self._shelves.tombstones.values() if stone.digest in wanted]
+
+    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones laid together with these digests'."""
+        together = {stone.of for stone in self.tombstones(digests)}
+        return [stone for stone in self._shelves.tombstones.values() if stone.of in together]
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
         """Broadcast runs that are due."""
@@ -276,6 +281,10 @@ class MemorySession:
 
 def _named(shelves: Shelves, key: int, kind: IdKind) -> Iterator[Identifier]:
     return (i for i in shelves.named.get(key, {}).values() if i.kind is kind)
+
+
+def _is_active(entry: Entry) -> bool:
+    return entry.state is EntryState.ACTIVE
 
 
 def _due(queue: list[Moment], until: datetime, limit: int) -> list[int]:

@@ -5,7 +5,7 @@ The order is the port's: erasing first, merging second, then what the batch made
 
 from dataclasses import replace
 
-from whereupon.state import Changes, Merge, Relationship, Skips
+from whereupon.state import Changes, IdKind, Merge, Relationship, Skips
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.undo import Undo
 
@@ -85,11 +85,11 @@ def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for request in changes.requests:
         undo.put(shelves.requests, request.message_id, request)
-    for digest, tombstone in changes.tombstones.items():
+    for place, tombstone in changes.tombstones.items():
         if tombstone is None:
-            undo.drop(shelves.tombstones, digest)
+            undo.drop(shelves.tombstones, place)
         else:
-            undo.put(shelves.tombstones, digest, tombstone)
+            undo.put(shelves.tombstones, place, tombstone)
     for report in changes.reports:
         undo.put(shelves.reports, report.message_id, report)
     for wording, source in changes.wordings.items():
@@ -116,7 +116,7 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
 
 
 def _forget_asking(key: int, shelves: Shelves, undo: Undo) -> None:
-    user_ids = {value for _, value in shelves.named.get(key, ())}
+    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
     for request in list(shelves.requests.values()):
         if request.person in user_ids:
             undo.put(shelves.requests, request.message_id, replace(request, person=None))

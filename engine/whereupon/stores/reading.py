@@ -129,8 +129,8 @@ class Reading:
         )
         active = EntryState.ACTIVE.value
         return [
-            PastEntry(rule, person_key, from_micros(timestamp), slot, state == active)
-            for rule, person_key, timestamp, slot, state in found
+            PastEntry(rule, person_key, from_micros(timestamp), slot, state == active, occasion)
+            for rule, person_key, timestamp, slot, state, occasion in found
         ]
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
@@ -159,6 +159,12 @@ class Reading:
         """Tombstones of these digests."""
         members = self._database.members([digest.hex() for digest in digests])
         found = self._selects.tombstones.fetch(self._connection, digests=members)
+        return list(map(rows.tombstone_from, found))
+
+    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones laid together with these digests'."""
+        members = self._database.members([digest.hex() for digest in digests])
+        found = self._selects.buried_with.fetch(self._connection, digests=members)
         return list(map(rows.tombstone_from, found))
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:

@@ -291,13 +291,14 @@ def thing_row(thing: Thing) -> Parameters:
 
 def tombstone_row(tombstone: Tombstone) -> Parameters:
     """A tombstone's row."""
-    return (tombstone.digest.hex(), micros_or_none(tombstone.until), tombstone.reason)
+    until = micros_or_none(tombstone.until)
+    return (tombstone.digest.hex(), tombstone.of.hex(), until, tombstone.reason)
 
 
 def tombstone_from(row: Record) -> Tombstone:
     """A tombstone."""
-    digest, until, reason = row
-    return Tombstone(bytes.fromhex(digest), instant_or_none(until), reason)
+    digest, of, until, reason = row
+    return Tombstone(bytes.fromhex(digest), bytes.fromhex(of), instant_or_none(until), reason)
 
 
 def relationship_row(tie: Relationship) -> Parameters:

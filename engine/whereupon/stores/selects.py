@@ -149,7 +149,7 @@ class Selects:
         """Entries of the persons among ``keys`` in the rules among ``rules`` from ``since`` on."""
         among = self._database.among
         of = ENTRY.c
-        clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state)
+        clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state, of.occasion)
         wanted = among(of.person_key, "keys"), among(of.rule, "rules")
         return self._compiled(clause.where(*wanted, of.timestamp >= bindparam("since")))
 
@@ -180,6 +180,13 @@ class Selects:
         """Tombstones among ``digests``."""
         wanted = self._database.among(TOMBSTONE.c.digest, "digests")
         return self._compiled(select(TOMBSTONE).where(wanted))
+
+    @cached_property
+    def buried_with(self) -> Statement:
+        """Tombstones laid together with those among ``digests``."""
+        wanted = self._database.among(TOMBSTONE.c.digest, "digests")
+        together = TOMBSTONE.c.of.in_(select(TOMBSTONE.c.of).where(wanted))
+        return self._compiled(select(TOMBSTONE).where(together))
 
     @cached_property
     def due_runs(self) -> Statement:

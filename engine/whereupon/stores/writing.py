@@ -94,7 +94,7 @@ class Writing:
 
     def _records(self, changes: Changes) -> None:
         writes, tombstones = self._writes, changes.tombstones
-        lifted = ((digest.hex(),) for digest, t in tombstones.items() if t is None)
+        lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
         wordings = ((digest, rule, text) for digest, (rule, text) in changes.wordings.items())
         self._many(writes.request, map(rows.request_row, changes.requests))
         self._many(writes.dropped_tombstone, lifted)
