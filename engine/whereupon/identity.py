@@ -63,8 +63,9 @@ def with_claim(
 
     Args:
         runs: every run of the anonymous id, by `since`; the result is too.
-        points: where known, the single claims inside the run that ``claim`` falls into. A claim by
-            somebody else splits that run between its neighbours among them.
+        points: where known, the single claims inside the run that ``claim`` falls into, with an empty
+            message id where that is not known. A claim by somebody else splits that run between its
+            neighbours among them.
     """
     moment = claim.since
     before = [run for run in runs if run.until < moment]
@@ -83,7 +84,7 @@ def with_claim(
         before.append(around._replace(until=max(head)))
     if tail:
         first = min(tail)
-        after.insert(0, around._replace(since=first, message_id=ids[first]))
+        after.insert(0, around._replace(since=first, message_id=ids[first] or around.message_id))
     return _joined(before, claim, after, policy)
 
 
@@ -99,8 +100,9 @@ def _ids_of(run: Claim, points: Sequence[Claim]) -> dict[datetime, str]:
     ids = {run.since: run.message_id}
     for point in points:
         if point.person_key == run.person_key and run.since <= point.since <= run.until:
-            ids[point.since] = min(ids.get(point.since, point.message_id), point.message_id)
-    ids.setdefault(run.until, run.message_id)
+            known = ids.get(point.since) or point.message_id
+            ids[point.since] = min(known, point.message_id or known)
+    ids.setdefault(run.until, "")
     return ids
 
 

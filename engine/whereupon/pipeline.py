@@ -27,6 +27,8 @@ from whereupon.wordings import Wordings
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
 
+_BEYOND = 2**62  # keys that no store hands out
+
 
 class Pipeline:
     """A rulebook and settings, ready to take batches. Holds nothing of any person."""
@@ -81,6 +83,15 @@ class Pipeline:
             64 + 12 * len(messages) + 4 * len(loaded.active),
             lambda: fold(loaded, messages, self.index, self.settings, until=until),
         )
+
+    def preview(self, session: Session, message: Message) -> tuple[Loaded, Folded]:
+        """Load and fold one message that erases nobody, and leave it at that: nothing is written.
+
+        No keys are reserved either: what it would make gets some that no store hands out.
+        """
+        loaded = self._recall(session).for_batch([message], None)
+        loaded.first_key, loaded.keys = _BEYOND, _BEYOND
+        return loaded, fold(loaded, [message], self.index, self.settings)
 
     def send(self, session: Session, run: BroadcastRun) -> Folded:
         """Let the next chunk of a broadcast's audience in."""

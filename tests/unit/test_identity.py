@@ -133,6 +133,15 @@ def test_a_tie_inside_a_run_takes_out_the_claim_that_loses_it() -> None:
     ]
 
 
+def test_the_end_of_a_run_is_a_claim_of_its_own_message() -> None:
+    """A tie there is with that message, not with the one that opened the run."""
+    runs = runs_after([claim(1, 0, "m-a"), claim(1, 4, "m-c"), claim(2, 4, "m-b")])
+    assert [(run.person_key, run.since, run.message_id) for run in runs] == [
+        (1, minute(0), "m-a"),
+        (2, minute(4), "m-b"),
+    ]
+
+
 def test_the_windows_are_thirty_days_and_five_minutes() -> None:
     """Unless the host decides otherwise."""
     assert IdentityPolicy() == IdentityPolicy(timedelta(days=30), timedelta(minutes=5))

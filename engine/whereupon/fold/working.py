@@ -261,10 +261,10 @@ class Working:
     def points_of(self, anonymous_key: int, anonymous_id: str) -> list[Claim]:
         """The single claims of an anonymous id, as far as they were loaded or came in this batch.
 
-        Of the runs that were there before, the ends are among them.
+        Of the runs that were there before, the ends are among them, without a message id.
         """
         runs = self._runs_before.get(anonymous_key, ())
-        ends = [run._replace(since=run.until) for run in runs if run.until != run.since]
+        ends = [run._replace(since=run.until, message_id="") for run in runs]
         here = [
             Claim(anonymous_key, said.owner, said.timestamp, said.timestamp, said.message_id)
             for said in self.changes.messages

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
+from itertools import islice
 
 from whereupon.errors import StoreError
 from whereupon.messages import MessageType
@@ -24,6 +25,7 @@ from whereupon.state import (
     EntryState,
     Identifier,
     IdKind,
+    Merge,
     PastEntry,
     PastEvent,
     Person,
@@ -248,6 +250,28 @@ class MemorySession:
                 found.append(((*moment, 0), replace(skips, person_key=person_key)))
         newest = nlargest(limit, found, key=lambda pair: pair[0])
         return [(shelves.messages.get(order[1]), decision) for order, decision in newest]
+
+    def merges(self, person_keys: Collection[int]) -> list[Merge]:
+        """Merges that these persons survived."""
+        wanted = set(person_keys)
+        found = [m for m in self._shelves.merges.values() if m.survivor_key in wanted]
+        return sorted(found, key=lambda merge: (merge.merged_at, merge.message_id))
+
+    def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
+        """Messages that claims made a person's."""
+        messages = self._shelves.messages
+        owned = (messages[key] for _, key in reversed(self._shelves.owned.get(person_key, [])))
+        claimed = (message for message in owned if message.user_id is None)
+        return list(islice(claimed, limit))
+
+    def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
+        """What these messages led to."""
+        wanted, skips = set(message_keys), self._shelves.skips
+        theirs = self._shelves.entries_of.get(person_key, {}).values()
+        entries = [e for by_key in theirs for e in by_key.values() if e.message_key in wanted]
+        entries.sort(key=lambda entry: (entry.message_key, entry.key))
+        met = [skips[key] for key in sorted(wanted) if key in skips]
+        return [*entries, *(replace(each, person_key=person_key) for each in met)]
 
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
         """Deliveries in these states."""

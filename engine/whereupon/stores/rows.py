@@ -318,6 +318,12 @@ def merge_row(merge: Merge) -> Parameters:
     return (merge.message_id, *keys, merge.loser, as_micros(merge.merged_at))
 
 
+def merge_from(row: Record) -> Merge:
+    """A merge."""
+    message_id, survivor, loser_key, loser, merged_at = row
+    return Merge(survivor, loser_key, loser, message_id, from_micros(merged_at))
+
+
 def instant_or_none(micros: int | None) -> datetime | None:
     """An instant, where there is one."""
     return None if micros is None else from_micros(micros)
