@@ -1,6 +1,6 @@
 """What the whole suite shares: every kind of store, and profiles of Hypothesis.
 
-    python -m pytest tests/properties --hypothesis-profile=deep
+python -m pytest tests/properties --hypothesis-profile=deep
 """
 
 from collections.abc import Iterator

@@ -352,6 +352,35 @@ class StoreContract:
             assert session.claims([ANON, ANON + 1]) == [third, longer]
             assert session.claims([99]) == []
 
+    def test_merges_are_told_of_the_survivor(self, store: Store) -> None:
+        """Oldest first; those of whom the survivor merged before are theirs, too."""
+        first = Merge(ADA, BOB, "bob", "m-1", NOON)
+        save(store, Changes(merges=[first], persons={5: person(5, user_id="cleo")}))
+        save(store, Changes(merges=[Merge(5, ADA, "ada", "m-2", LAST)]))
+        with store.session() as session:
+            assert session.merges([ADA, BOB]) == []
+            told = [(m.survivor_key, m.loser, m.message_id) for m in session.merges([5])]
+        assert told == [(5, "bob", "m-1"), (5, "ada", "m-2")]
+
+    def test_claimed_messages_are_those_without_a_user_id(self, store: Store) -> None:
+        """Newest first, no more than asked for."""
+        anonymous = [message(k, at=after(k))._replace(user_id=None) for k in (1, 2, 3)]
+        save(store, Changes(messages=[*anonymous, message(4), message(5, owner=BOB)]))
+        with store.session() as session:
+            assert session.claimed_messages(ADA, 9) == anonymous[::-1]
+            assert session.claimed_messages(ADA, 2) == anonymous[:0:-1]
+            assert session.claimed_messages(BOB, 9) == []
+
+    def test_what_messages_led_to_is_found_by_their_keys(self, store: Store) -> None:
+        """Of the person's own entries, and what the messages were skipped for."""
+        opened = [entry(7)._replace(message_key=1), entry(8, owner=BOB)._replace(message_key=1)]
+        skips = Skips(2, ADA, NOON, True, (("shoes", "d1", "where", None, {}),))
+        save(store, Changes(messages=[message(1), message(2)], skips=[skips]))
+        save_entries(store, *opened)
+        with store.session() as session:
+            assert session.decided_on(ADA, [1, 2, 3]) == [opened[0], skips]
+            assert session.decided_on(ADA, []) == []
+
     def test_a_tombstone_stands_until_it_is_lifted(self, store: Store) -> None:
         """Suppressing leaves one, unsuppressing takes it away."""
         deleted = Tombstone(b"\x00\xff", b"o", LAST, "deleted")
