@@ -1,17 +1,19 @@
-"""JSON in and out: the one home of orjson.
+"""JSON in and out: the one home of msgspec, which reads, and of orjson, which writes.
 
-Numbers are kept as sent: integers beyond 64 bits, which orjson would turn into floats or refuse,
-go through the standard library instead.
+Numbers are kept as sent: whole ones of any size stay exact, though orjson would refuse to write those
+beyond 64 bits, and what is beyond the doubles is infinite, as in JavaScript.
 """
 
 import json
 from typing import NoReturn
 
+import msgspec
 import orjson
 from pydantic import JsonValue
 
-_AS_DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
-_LONG_INTEGER = b"0" * 19
+_READER = msgspec.json.Decoder()
+_CHECKER = msgspec.json.Decoder(msgspec.Raw)
+_MOST_DIGITS = 4_000
 
 
 class JsonError(ValueError):
@@ -22,18 +24,35 @@ def decode(text: bytes | str) -> JsonValue:
     """Read one JSON value; raises `JsonError` with the place of the fault."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     try:
-        if _LONG_INTEGER in raw.translate(_AS_DIGITS):  # ten times faster than a pattern
-            orjson.loads(raw)  # the stricter reader judges; the exact one reads
-            return _decode_exactly(raw)
-        value: JsonValue = orjson.loads(raw)
+        value: JsonValue = _READER.decode(raw)
+    except msgspec.ValidationError:  # a number beyond the doubles, or of thousands of digits
+        return _decode_slowly(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise JsonError(str(error)) from error
+    return value
+
+
+def _decode_slowly(raw: bytes) -> JsonValue:
+    try:
+        check(raw)
+        value: JsonValue = json.loads(raw, parse_int=_whole, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise JsonError(str(error)) from error
     return value
 
 
-def _decode_exactly(raw: bytes) -> JsonValue:
-    value: JsonValue = json.loads(raw, parse_constant=_refuse_constant)
-    return value
+def check(text: bytes) -> None:
+    """Look through one JSON value without reading it; raises `JsonError` where `decode` would."""
+    try:
+        if not text.isascii():
+            text.decode()
+        _CHECKER.decode(text)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise JsonError(str(error)) from error
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:

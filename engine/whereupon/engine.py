@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, Unpack
 
 from whereupon.broadcasting import schedule_broadcasts
+from whereupon.codec import decode
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import UnknownNameError
@@ -38,7 +39,7 @@ from whereupon.state import (
 )
 from whereupon.stores import open_store
 from whereupon.times import format_instant
-from whereupon.wire import as_json
+from whereupon.wire import as_text
 
 
 class Engine:
@@ -313,7 +314,7 @@ class Engine:
             cursor=0,
             facts={
                 "timestamp": format_instant(now),
-                "properties": as_json(dict(properties or {}))[0],
+                "properties": decode(as_text(dict(properties or {}))),
                 "context": {},
             },
         )

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 
 from whereupon.messages import MessageType
 from whereupon.state import Claim, StoredMessage
-from whereupon.times import earlier, later
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,8 @@ def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -
         runs: every run of one anonymous id, by `since`.
     """
     for run in runs:
-        if instant <= later(run.until, policy.late_window):
-            return run if instant >= earlier(run.since, policy.retention) else None
+        if instant - run.until <= policy.late_window:
+            return run if run.since - instant <= policy.retention else None
     return None
 
 

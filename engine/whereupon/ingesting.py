@@ -10,7 +10,7 @@ from whereupon.errors import MessageRejectedError
 from whereupon.fold import Folded, Warned
 from whereupon.messages import Message, Origin, Source
 from whereupon.state import Request
-from whereupon.wire import MAX_BATCH_MESSAGES, Arrival, as_json, parse_message, unfold_batch
+from whereupon.wire import MAX_BATCH_MESSAGES, Arrival, as_text, parse_message, unfold_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,7 @@ def read_batch(
     for index, raw in enumerate(_items(batch)):
         try:
             _check_size(index)
-            value, arrival.sent_as = as_json(raw)
-            reading.messages.append(parse_message(value, arrival))
+            reading.messages.append(parse_message(as_text(raw), arrival))
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading

@@ -5,12 +5,13 @@ The index is made once a rulebook; its cost for a message does not grow with rul
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
 from whereupon.codec import encode
 from whereupon.conditions import Condition
-from whereupon.messages import MessageType
+from whereupon.messages import NAMED, MessageType
 from whereupon.rules import (
     ExitOnCondition,
     ExitOnEvent,
@@ -30,9 +31,28 @@ Watch: TypeAlias = Mapping[str, timedelta | None]
 """Past events that are asked about: by name, how far back (None: all)."""
 
 _CACHED_NAMES = 10_000
-_NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
 
 _MessageName = tuple[MessageType, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What messages of one type and name mean to a rulebook.
+
+    Attributes:
+        rules: campaigns and broadcasts whose `when` names them, in the rulebook's order.
+        campaigns, broadcasts: those of each kind.
+        choosy: those that take only the first or last of what one claim brings.
+        is_silent: they mean nothing to any rule: they are recorded, and that is all.
+        watch: the past events that they may make rules ask about.
+    """
+
+    rules: tuple[Rule, ...]
+    campaigns: tuple[Rule, ...]
+    broadcasts: tuple[Rule, ...]
+    choosy: tuple[Rule, ...]
+    is_silent: bool
+    watch: Watch
 
 
 class RuleIndex:
@@ -48,11 +68,9 @@ class RuleIndex:
         self.on_segment = tuple(
             rule for rule in book.rules if any(isinstance(t, OnSegment) for t in rule.triggers)
         )
-        self.takes_one = frozenset(rule.id for rule in book.rules if rule.retroactive.takes_one)
         for rule in book.rules:
             self._enrol(rule)
-        self._starts_cache: dict[_MessageName, bool] = {}
-        self._naming_cache: dict[_MessageName, tuple[Rule, ...]] = {}
+        self._naming: dict[MessageType, dict[str, tuple[Rule, ...]]] = {t: {} for t in MessageType}
         self._wordings = book.rules
         self._look_out()
 
@@ -72,8 +90,7 @@ class RuleIndex:
         )
         self.counted_names = self._counted_names()
         self._led_cache: dict[str, tuple[Sequence[Rule], Watch]] = {}
-        self._silent_cache: dict[_MessageName, bool] = {}
-        self._watch_cache: dict[_MessageName, Watch] = {}
+        self._meanings: dict[MessageType, dict[str, Meaning]] = {type_: {} for type_ in MessageType}
 
     def _enrol(self, rule: Rule) -> None:
         for trigger in rule.triggers:
@@ -109,15 +126,40 @@ class RuleIndex:
         segments = {segment.id: segment.source for segment in self.segments.values()}
         return encode({"rule": dict(rule.source), "segments": segments})
 
-    def naming(self, type_: MessageType, name: str) -> Sequence[Rule]:
+    def meaning(self, type_: MessageType, name: str) -> Meaning:
+        """What such a message means; found out once a name."""
+        known = self._meanings[type_]
+        meaning = known.get(name)
+        if meaning is None:
+            meaning = self._find_meaning(type_, name)
+            if len(known) < _CACHED_NAMES:
+                known[name] = meaning
+        return meaning
+
+    def _find_meaning(self, type_: MessageType, name: str) -> Meaning:
+        rules = self.naming(type_, name)
+        heard = name in self.counted_names or name in self.exit_names
+        watch = self.watch_of(self.reachable([(type_, name)]))
+        if self._moves(type_, name):
+            watch = _merged([watch, self.segment_watch])
+        return Meaning(
+            rules,
+            tuple(rule for rule in rules if rule.kind is RuleKind.CAMPAIGN),
+            tuple(rule for rule in rules if rule.kind is RuleKind.BROADCAST),
+            tuple(rule for rule in rules if rule.retroactive.takes_one),
+            is_silent=type_ in NAMED and not rules and not heard,
+            watch=watch,
+        )
+
+    def naming(self, type_: MessageType, name: str) -> tuple[Rule, ...]:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
-        place = (type_, name)
-        named = self._naming_cache.get(place)
-        if named is None:
-            named = self._find_naming(type_, name)
-            if len(self._naming_cache) < _CACHED_NAMES:
-                self._naming_cache[place] = named
-        return named
+        known = self._naming[type_]
+        rules = known.get(name)
+        if rules is None:
+            rules = self._find_naming(type_, name)
+            if len(known) < _CACHED_NAMES:
+                known[name] = rules
+        return rules
 
     def _find_naming(self, type_: MessageType, name: str) -> tuple[Rule, ...]:
         exact = self._exact.get((type_, name), [])
@@ -127,21 +169,6 @@ class RuleIndex:
             if of_type is type_ and name.startswith(prefix) and rule not in exact
         ]
         return tuple({rule.id: rule for rule in (*exact, *prefixed)}.values())
-
-    def asks_for_one(self, type_: MessageType, name: str) -> bool:
-        """Whether a rule takes only one such message of those that a claim brings."""
-        named = self.takes_one and self.naming(type_, name)
-        return any(rule.id in self.takes_one for rule in named or ())
-
-    def starts_broadcast(self, type_: MessageType, name: str) -> bool:
-        """Whether such a message may start a broadcast, so that a batch ends behind it."""
-        place = (type_, name)
-        starts = self._starts_cache.get(place)
-        if starts is None:
-            starts = any(rule.kind is RuleKind.BROADCAST for rule in self.naming(type_, name))
-            if len(self._starts_cache) < _CACHED_NAMES:
-                self._starts_cache[place] = starts
-        return starts
 
     def led_to_by(self, rule: Rule) -> tuple[Sequence[Rule], Watch]:
         """The rule and every rule that its steps may lead to, and what they ask of the past."""
@@ -158,33 +185,6 @@ class RuleIndex:
         if any(isinstance(step, SetAttributes) for step in rule.steps):
             said.append((MessageType.IDENTIFY, ""))
         return self.reachable(said)
-
-    def is_silent(self, type_: MessageType, name: str) -> bool:
-        """Whether such a message means nothing to any rule: it is recorded, and that is all."""
-        place = (type_, name)
-        silent = self._silent_cache.get(place)
-        if silent is None:
-            silent = (
-                type_ in _NAMED
-                and not self.naming(type_, name)
-                and name not in self.counted_names
-                and name not in self.exit_names
-            )
-            if len(self._silent_cache) < _CACHED_NAMES:
-                self._silent_cache[place] = silent
-        return silent
-
-    def watch_for(self, type_: MessageType, name: str) -> Watch:
-        """The past events that such a message may make rules ask about."""
-        place = (type_, name)
-        watch = self._watch_cache.get(place)
-        if watch is None:
-            watch = self.watch_of(self.reachable([place]))
-            if self._moves(type_, name):
-                watch = _merged([watch, self.segment_watch])
-            if len(self._watch_cache) < _CACHED_NAMES:
-                self._watch_cache[place] = watch
-        return watch
 
     def watch_of(self, rules: Sequence[Rule]) -> Watch:
         """The past events that these rules ask about together."""
@@ -203,7 +203,7 @@ class RuleIndex:
 
     def _moves(self, type_: MessageType, name: str) -> bool:
         """Whether such a message may move a person into a segment or out of it."""
-        return type_ not in _NAMED or name in self.segment_watch
+        return type_ not in NAMED or name in self.segment_watch
 
     def reachable(self, names: Iterable[_MessageName]) -> list[Rule]:
         """Every rule that these messages may lead to, through their steps too."""

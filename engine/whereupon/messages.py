@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.codec import decode, encode
+
 
 class MessageType(StrEnum):
     """The six calls of the Segment spec."""
@@ -20,6 +22,10 @@ class MessageType(StrEnum):
     SCREEN = "screen"
     GROUP = "group"
     ALIAS = "alias"
+
+
+NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
+"""The types whose messages have a name."""
 
 
 class Source(StrEnum):
@@ -39,6 +45,57 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+class Body:
+    """What a message says, read from its JSON text when it is looked into, as few are."""
+
+    __slots__ = ("_context", "_data", "_key", "_text")
+
+    def __init__(self, type_: MessageType, text: bytes) -> None:
+        self._text = text
+        self._key = data_key(type_)
+        self._data: Mapping[str, JsonValue] | None = None
+        self._context: Mapping[str, JsonValue] | None = None
+
+    @classmethod
+    def known(cls, data: Mapping[str, JsonValue], context: Mapping[str, JsonValue]) -> "Body":
+        """A body that is read already, and that nobody keeps."""
+        body = cls(MessageType.TRACK, b"")
+        body._data, body._context = data, context
+        return body
+
+    @property
+    def data(self) -> Mapping[str, JsonValue]:
+        """The properties of a track, page or screen; the traits of an identify or group."""
+        if self._data is None:
+            self._read()
+        return self._data or {}
+
+    @property
+    def context(self) -> Mapping[str, JsonValue]:
+        """The message's context (Segment spec, Common fields)."""
+        if self._context is None:
+            self._read()
+        return self._context or {}
+
+    def _read(self) -> None:
+        whole = decode(self._text) if self._text else None
+        if not isinstance(whole, dict):
+            whole = {}
+        data, context = whole.get(self._key), whole.get("context")
+        self._data = data if isinstance(data, dict) else {}
+        self._context = context if isinstance(context, dict) else {}
+
+
+def written_body(type_: MessageType, data: Mapping[str, JsonValue]) -> bytes:
+    """The body of a message that did not come by wire; raises `JsonError`."""
+    return encode({"type": type_, data_key(type_): data})
+
+
+def data_key(type_: MessageType) -> str:
+    """Where a message of that type says what it has to say: ``properties`` or ``traits``."""
+    return "properties" if type_ in NAMED else "traits"
+
+
 class Message(NamedTuple):
     """One call of the Segment spec, accepted.
 
@@ -47,8 +104,7 @@ class Message(NamedTuple):
         target_id: the ``previousId`` of an alias, the ``groupId`` of a group, else None.
         timestamp: when it happened, corrected for the sender's clock; never after `received_at`.
         original_timestamp: when it happened by the sender's own clock, where that was sent.
-        data: the properties of a track, page or screen; the traits of an identify or group.
-        body: `data` and `context` as JSON, as the store keeps them.
+        body: the whole message as JSON text, as it came and as the store keeps it (see `Body`).
         depth: how many ``track`` steps led to it; 0 for what came from outside.
     """
 
@@ -63,7 +119,19 @@ class Message(NamedTuple):
     original_timestamp: datetime | None
     source: Source
     origin: Origin
-    data: Mapping[str, JsonValue]
-    context: Mapping[str, JsonValue]
     body: bytes
     depth: int = 0
+
+    def read(self) -> Body:
+        """What it says, to be looked into."""
+        return Body(self.type, self.body)
+
+    @property
+    def data(self) -> Mapping[str, JsonValue]:
+        """See `Body.data`; read anew each time."""
+        return self.read().data
+
+    @property
+    def context(self) -> Mapping[str, JsonValue]:
+        """See `Body.context`; read anew each time."""
+        return self.read().context

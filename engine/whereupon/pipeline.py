@@ -47,6 +47,9 @@ class Pipeline:
         Args:
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
+
+        Raises:
+            CrowdedError: see `Recall.for_batch`; only with both messages and ``until``.
         """
         parts = self._parts(messages)
         *first, last = parts

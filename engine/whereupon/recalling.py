@@ -19,6 +19,56 @@ DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
 
 
+class CrowdedError(Exception):
+    """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
+
+
+class Survey:
+    """What a batch mentions.
+
+    Attributes:
+        pairs: the user id and anonymous id of every message.
+        names: the type and name of every message.
+        aliases: the user id and previous id of every alias.
+        watching: the messages that may make rules ask about the past.
+        choosy: those of which some rule takes only one that a claim brings.
+        oldest: when the first of them happened.
+    """
+
+    __slots__ = ("aliases", "choosy", "message_ids", "names", "oldest", "pairs", "watching")
+
+    def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
+        columns = list(zip(*messages, strict=True)) or [()] * 7
+        ids, types, names, users, anonymous, _, timestamps = columns[:7]
+        self.message_ids: Sequence[str] = ids
+        self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
+        self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))
+        self.oldest: datetime | None = min(timestamps, default=None)
+        self.aliases: set[tuple[str, str]] = set()
+        if (MessageType.ALIAS, "") in self.names:
+            aliases = (m for m in messages if m.type is MessageType.ALIAS)
+            self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
+        watched = {name for name in self.names if index.meaning(*name).watch}
+        self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
+        choosy = {name for name in self.names if index.meaning(*name).choosy}
+        self.choosy = [m for m in messages if (m.type, m.name) in choosy] if choosy else []
+
+    def user_ids(self) -> set[str]:
+        """Every user id, and every previous id, which may be one."""
+        ids = {user_id for user_id, _ in self.pairs if user_id is not None}
+        return ids | {previous for _, previous in self.aliases}
+
+    def anonymous_ids(self) -> set[str]:
+        """Every anonymous id, and every previous id, which may be one."""
+        ids = {anonymous_id for _, anonymous_id in self.pairs if anonymous_id is not None}
+        return ids | {previous for _, previous in self.aliases}
+
+    def claims(self) -> set[tuple[str, str]]:
+        """The user id and the anonymous id of every claim, aliases included."""
+        both = {(user, anonymous) for user, anonymous in self.pairs if user and anonymous}
+        return both | self.aliases
+
+
 @dataclass(slots=True)
 class _Sought:
     """Messages that were claimed already: of which anonymous key, from when on, by whom.
@@ -46,7 +96,6 @@ class Touched:
     """
 
     person_keys: set[int] = field(default_factory=set)
-    names: set[tuple[MessageType, str]] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
     late: timedelta | None = None
@@ -72,28 +121,32 @@ class Recall:
         self._wordings = wordings
 
     def for_batch(self, messages: Sequence[Message], until: datetime | None) -> Loaded:
-        """All that folding the messages, and waking what is due by ``until``, may ask for."""
+        """All that folding the messages, and waking what is due by ``until``, may ask for.
+
+        Raises:
+            CrowdedError: so many entries are due that waking them comes first.
+        """
         loaded = Loaded(0, 0)
         touched = Touched()
+        survey = Survey(messages, self._index)
         if messages:
-            loaded.known = self._session.known_messages(
-                [message.message_id for message in messages]
-            )
-            self._load_identifiers(loaded, messages)
-            self._load_claims(loaded, touched, messages)
-            self._load_tombstones(loaded, messages)
+            loaded.known = self._session.known_messages(survey.message_ids)
+            self._load_identifiers(loaded, survey, messages)
+            self._load_claims(loaded, touched, survey, messages)
+            self._load_tombstones(loaded, survey)
         due = self._session.due_entries(until, DUE_LIMIT) if until is not None else []
+        if messages and len(due) == DUE_LIMIT:
+            raise CrowdedError
         touched.person_keys.update(loaded.users.values())
         touched.person_keys.update(entry.person_key for entry in due)
-        self._plan(loaded, touched, messages, until)
+        self._plan(loaded, touched, survey, until)
         self._load_past(loaded, touched)
         return loaded
 
-    def _load_identifiers(self, loaded: Loaded, messages: Sequence[Message]) -> None:
-        user_ids = {message.user_id for message in messages if message.user_id is not None}
-        anonymous_ids = {m.anonymous_id for m in messages if m.anonymous_id is not None}
-        previous = {m.target_id for m in messages if m.type is MessageType.ALIAS and m.target_id}
-        for known in self._session.identifiers(user_ids | previous, anonymous_ids | previous):
+    def _load_identifiers(
+        self, loaded: Loaded, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        for known in self._session.identifiers(survey.user_ids(), survey.anonymous_ids()):
             if known.kind is IdKind.USER:
                 loaded.users[known.value] = known.key
             else:
@@ -109,7 +162,9 @@ class Recall:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(self, loaded: Loaded, touched: Touched, messages: Sequence[Message]) -> None:
+    def _load_claims(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
         if not loaded.anonymous:
             return
         runs: dict[int, list[Claim]] = defaultdict(list)
@@ -117,34 +172,28 @@ class Recall:
             runs[claim.anonymous_key].append(claim)
             touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
-        claiming = [
-            (loaded.anonymous[anonymous_id], message)
-            for message in messages
-            if message.user_id is not None
-            for anonymous_id in (message.anonymous_id, message.target_id)
+        claiming = {
+            loaded.anonymous[anonymous_id]: anonymous_id
+            for _, anonymous_id in survey.claims()
             if anonymous_id in loaded.anonymous
-        ]
-        if claiming:
-            oldest = min(message.timestamp for _, message in claiming)
-            since = earlier(oldest, self._settings.identity.retention)
-            for stored in self._session.owned_messages({key for key, _ in claiming}, since):
+        }
+        if claiming and survey.oldest is not None:
+            since = earlier(survey.oldest, self._settings.identity.retention)
+            for stored in self._session.owned_messages(claiming.keys(), since):
                 loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
-        if loaded.claims:
-            self._load_claimed(loaded, touched, claiming, messages)
-
-    def _load_claimed(
-        self,
-        loaded: Loaded,
-        touched: Touched,
-        claiming: Sequence[tuple[int, Message]],
-        messages: Sequence[Message],
-    ) -> None:
-        """What was claimed already, and by which claims, where the batch asks about it."""
+        contested = {
+            anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
+        }
         sought = _Sought()
-        self._seek_out_of_order(sought, loaded, claiming)
-        if self._index.takes_one:
-            self._seek_brought_before(sought, loaded, messages)
+        if contested:
+            self._seek_out_of_order(sought, loaded, contested, messages)
+        if loaded.claims and survey.choosy:
+            self._seek_brought_before(sought, loaded, survey)
             touched.late = self._settings.identity.reach if sought.late else None
+        self._load_claimed(loaded, sought)
+
+    def _load_claimed(self, loaded: Loaded, sought: _Sought) -> None:
+        """What was claimed already, and by which claims, where the batch asks about it."""
         for key, (since, owners) in sought.places.items():
             for stored in self._session.owned_messages(owners, since):
                 if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
@@ -154,14 +203,29 @@ class Recall:
                     loaded.points.setdefault(key, []).append(Claim(key, stored.owner, at, at, by))
 
     def _seek_out_of_order(
-        self, sought: _Sought, loaded: Loaded, claiming: Sequence[tuple[int, Message]]
+        self,
+        sought: _Sought,
+        loaded: Loaded,
+        contested: Mapping[str, int],
+        messages: Sequence[Message],
     ) -> None:
-        """What claims by others took already that one of these, being earlier, may be due."""
-        for key, message in claiming:
+        """What claims by others took already that one of these, being earlier, may be due.
+
+        Args:
+            contested: keys by anonymous id, of those that were claimed before and are claimed now.
+        """
+        claims = [
+            (contested[anonymous_id], message)
+            for message in messages
+            if message.user_id is not None
+            for anonymous_id in (message.anonymous_id, message.target_id)
+            if anonymous_id is not None and anonymous_id in contested
+        ]
+        for key, message in claims:
             claimant = loaded.users.get(message.user_id or "")
             later = [
                 run
-                for run in loaded.claims.get(key, ())
+                for run in loaded.claims[key]
                 if run.person_key != claimant and run.until >= message.timestamp
             ]
             if later:
@@ -169,74 +233,59 @@ class Recall:
                 since = min(reach, *(run.since for run in later))
                 sought.add(key, since, {run.person_key for run in later})
 
-    def _seek_brought_before(
-        self, sought: _Sought, loaded: Loaded, messages: Sequence[Message]
-    ) -> None:
-        """What a claim brought before one of these, for rules that take only one of it."""
+    def _seek_brought_before(self, sought: _Sought, loaded: Loaded, survey: Survey) -> None:
+        """What a claim brought before a late message, for rules that take only one of it."""
         policy = self._settings.identity
-        for message in messages:
+        for message in survey.choosy:
             if message.user_id is not None:
                 continue
             key = loaded.anonymous.get(message.anonymous_id or "", 0)
-            if not (runs := loaded.claims.get(key)):
-                continue
-            run = claimant(runs, message.timestamp, policy)
-            if run is not None and self._index.asks_for_one(message.type, message.name):
+            run = claimant(loaded.claims.get(key, ()), message.timestamp, policy)
+            if run is not None:
                 sought.add(key, earlier(message.timestamp, policy.reach), {run.person_key})
                 sought.late = True
 
-    def _load_tombstones(self, loaded: Loaded, messages: Sequence[Message]) -> None:
+    def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
         loaded.has_tombstones = self._session.has_tombstones()
         if not loaded.has_tombstones:
             return
         digest = self._settings.digest
-        named = [(IdKind.USER, m.user_id) for m in messages]
-        named += [(IdKind.ANONYMOUS, m.anonymous_id) for m in messages]
-        named += [(IdKind.USER, m.target_id) for m in messages if m.type is MessageType.ALIAS]
+        named = [(IdKind.USER, user_id) for user_id in survey.user_ids()]
+        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in survey.anonymous_ids()]
         named += [(known.kind, known.value) for known in loaded.identifiers_of]
-        digests = {digest(kind, value) for kind, value in named if value is not None}
+        digests = {digest(kind, value) for kind, value in named}
         loaded.tombstones = self._session.tombstones(digests)
-        lifting = self._settings.registry.lifting
-        lifted = {digest(IdKind.USER, m.user_id or "") for m in messages if m.name in lifting}
-        if lifted:
-            loaded.tombstones += self._session.buried_with(lifted)
+        if not self._settings.registry.lifting.isdisjoint(name for _, name in survey.names):
+            users = {digest(IdKind.USER, user_id) for user_id in survey.user_ids()}
+            loaded.tombstones += self._session.buried_with(users)
 
     def _plan(
-        self,
-        loaded: Loaded,
-        touched: Touched,
-        messages: Sequence[Message],
-        until: datetime | None,
+        self, loaded: Loaded, touched: Touched, survey: Survey, until: datetime | None
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
         waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
-        moments = [m.timestamp for m in messages] + [stored.timestamp for stored in waiting]
+        moments = [stored.timestamp for stored in waiting]
+        if survey.oldest is not None:
+            moments.append(survey.oldest)
         touched.oldest = min(moments, default=until)
-        touched.names = {(m.type, m.name) for m in messages} | {(s.type, s.name) for s in waiting}
-        watches = {name: watch for name in touched.names if (watch := self._index.watch_for(*name))}
-        if watches:
-            self._ask_of_the_past(loaded, touched, messages, watches)
-        for rule in self._index.reachable(touched.names):
+        if survey.watching or waiting:
+            self._ask_of_the_past(loaded, touched, survey)
+        names = survey.names | {(stored.type, stored.name) for stored in waiting}
+        for rule in self._index.reachable(names):
             touched.rules[rule.id] = rule
 
-    def _ask_of_the_past(
-        self,
-        loaded: Loaded,
-        touched: Touched,
-        messages: Sequence[Message],
-        watches: Mapping[tuple[MessageType, str], Watch],
-    ) -> None:
-        kinship = _Kinship(loaded, messages)
-        for message in messages:
-            watch = watches.get((message.type, message.name))
-            for owner in kinship.owners(message) if watch else ():
-                touched.ask(owner, watch or {}, message.timestamp)
+    def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
+        kinship = _Kinship(loaded, survey)
+        for message in survey.watching:
+            watch = self._index.meaning(message.type, message.name).watch
+            for owner in kinship.owners(message):
+                touched.ask(owner, watch, message.timestamp)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = kinship.claimants(key)
-            for stored in waiting:
-                watch = watches.get((stored.type, stored.name))
+            for stored in waiting if claimants else ():
+                watch = self._index.meaning(stored.type, stored.name).watch
                 for owner in claimants if watch else ():
-                    touched.ask(owner, watch or {}, stored.timestamp)
+                    touched.ask(owner, watch, stored.timestamp)
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
         """What a broadcast's `who` may ask of these persons."""
@@ -336,19 +385,17 @@ def erases(message: Message, settings: Settings) -> bool:
 class _Kinship:
     """Whose the messages may be once the batch's own claims and aliases have been folded."""
 
-    def __init__(self, loaded: Loaded, messages: Sequence[Message]) -> None:
+    def __init__(self, loaded: Loaded, survey: Survey) -> None:
         self._users = loaded.users
         self._anonymous = loaded.anonymous
         self._together: dict[int | str, set[int | str]] = {}
         self._claimants: dict[int | str, set[int | str]] = defaultdict(set)
         for anonymous_key, runs in loaded.claims.items():
             self._claimants[anonymous_key].update(run.person_key for run in runs)
-        for user_id, anonymous_id in {(m.user_id, m.anonymous_id) for m in messages}:
-            if user_id is not None and anonymous_id is not None:
-                self._claim(anonymous_id, self._users.get(user_id, user_id))
-        for message in messages:
-            if message.type is MessageType.ALIAS:
-                self._relate(message.user_id or "", message.target_id or "")
+        for user_id, anonymous_id in survey.claims():
+            self._claim(anonymous_id, self._users.get(user_id, user_id))
+        for user_id, previous_id in survey.aliases:
+            self._relate(user_id, previous_id)
 
     def owners(self, message: Message) -> set[int]:
         """The known persons whose the message may be."""
@@ -363,7 +410,6 @@ class _Kinship:
 
     def _relate(self, user_id: str, previous_id: str) -> None:
         person = self._users.get(user_id, user_id)
-        self._claim(previous_id, person)
         other = self._users.get(previous_id, previous_id)
         one = self._together.get(person, {person}) | self._together.get(other, {other})
         self._together.update(dict.fromkeys(one, one))

@@ -18,8 +18,8 @@ from whereupon.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.fold import Folded, Told
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message, MessageType
-from whereupon.recalling import DUE_LIMIT
+from whereupon.messages import NAMED, Message, MessageType
+from whereupon.recalling import CrowdedError
 from whereupon.rules import TrackEvent
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine, StreamReader
@@ -109,12 +109,13 @@ class Replay:
         self._tell = tell
         self._batch: list[Message] = []
         self._next_run: datetime | None = None
-        self._any_may_start = _steps_start_broadcasts(engine.pipeline.index)
+        self._index = engine.pipeline.index
+        self._any_may_start = _steps_start_broadcasts(self._index)
+        self._starting_nothing: set[str] = set()
         self._look_for_runs()
 
     def feed(self, arrivals: Iterable[Message | BadLine]) -> None:
         """Take arrivals, in their order."""
-        index = self._engine.pipeline.index
         for arrival in arrivals:
             if isinstance(arrival, BadLine):
                 self._take_batch()  # what the lines above led to comes first
@@ -124,11 +125,20 @@ class Replay:
                 self._take_batch()
                 self._pass_time(arrival.received_at)
             self._batch.append(arrival)
-            if self._any_may_start or index.starts_broadcast(arrival.type, arrival.name):
+            if arrival.name not in self._starting_nothing and self._may_start(arrival):
                 self._take_batch()
                 self._wake(arrival.received_at)
             elif len(self._batch) >= self._most:
                 self._take_batch()
+
+    def _may_start(self, arrival: Message) -> bool:
+        """Whether a message may start a broadcast, so that a batch ends behind it."""
+        if self._any_may_start:
+            return True
+        meanings = [self._index.meaning(type_, arrival.name) for type_ in NAMED]
+        if not any(meaning.broadcasts for meaning in meanings):
+            self._starting_nothing.add(arrival.name)
+        return bool(self._index.meaning(arrival.type, arrival.name).broadcasts)
 
     def _is_run_due(self, now: datetime) -> bool:
         return self._any_may_start or (self._next_run is not None and now >= self._next_run)
@@ -154,26 +164,21 @@ class Replay:
     def _take_batch(self) -> None:
         batch, self._batch = self._batch, []
         while batch:
-            part = self._woken_in_turn(batch)
-            self._clock.move_to(part[-1].received_at)
-            folded = self._engine.take(part, until=part[-1].received_at)
-            self.summary.messages += len(part)
+            taken, folded = self._take_part(batch)
+            self._clock.move_to(batch[taken - 1].received_at)
+            self.summary.messages += taken
             self._report(folded)
-            batch = batch[len(part) :]
+            batch = batch[taken:]
 
-    def _woken_in_turn(self, batch: list[Message]) -> list[Message]:
-        """As much of the batch as can be taken with everything that comes due meanwhile."""
+    def _take_part(self, batch: list[Message]) -> tuple[int, Folded]:
+        """Take as much of the batch as goes with everything that comes due meanwhile."""
         part = batch
-        while self._is_crowded(part[-1].received_at):
-            self._wake(part[0].received_at)
-            if len(part) == 1:
-                break
-            part = part[: len(part) // 2]
-        return part
-
-    def _is_crowded(self, until: datetime) -> bool:
-        with self._engine.store.session() as session:
-            return len(session.due_entries(until, DUE_LIMIT)) == DUE_LIMIT
+        while True:
+            try:
+                return len(part), self._engine.take(part, until=part[-1].received_at)
+            except CrowdedError:
+                self._wake(part[0].received_at)
+                part = part[: (len(part) + 1) // 2]
 
     def _pass_time(self, until: datetime) -> None:
         made_up_for = min(later(self._clock.now(), LONG_GAP), until)
@@ -212,7 +217,7 @@ def _steps_start_broadcasts(index: RuleIndex) -> bool:
         for step in rule.steps
         if isinstance(step, TrackEvent)
     }
-    return any(index.starts_broadcast(MessageType.TRACK, event) for event in events)
+    return any(index.meaning(MessageType.TRACK, event).broadcasts for event in events)
 
 
 def replay(

@@ -13,10 +13,12 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Message, MessageType, Source
 
 NOTHING: Mapping[str, JsonValue] = {}
 """The mapping that is empty; a `Mapping`, so that nobody writes to it."""
+NO_STAMPS: Mapping[str, int] = {}
+"""Of a person about whom nothing was said."""
 
 
 class IdKind(StrEnum):
@@ -26,8 +28,7 @@ class IdKind(StrEnum):
     ANONYMOUS = "anonymous"
 
 
-@dataclass(frozen=True, slots=True)
-class Identifier:
+class Identifier(NamedTuple):
     """An id and what it stands for: a user id for a person, an anonymous id for itself.
 
     Attributes:
@@ -40,8 +41,7 @@ class Identifier:
     key: int
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Somebody known.
 
     Attributes:
@@ -53,8 +53,8 @@ class Person:
     key: int
     user_id: str
     created_at: datetime
-    attributes: Mapping[str, JsonValue] = field(default_factory=dict)
-    stamps: Mapping[str, int] = field(default_factory=dict)
+    attributes: Mapping[str, JsonValue] = NOTHING
+    stamps: Mapping[str, int] = NO_STAMPS
 
 
 class Claim(NamedTuple):
@@ -73,31 +73,68 @@ class Claim(NamedTuple):
 
 
 class StoredMessage(NamedTuple):
-    """A recorded message, as much of it as the fold may need again.
+    """A recorded message, and whose it is.
 
     Attributes:
         owner: the person whose it is; while it waits, the key of its anonymous id; 0 when it is
-            nobody's (a semantic message, or one that a tombstone silenced): then it has no body.
+            nobody's (a semantic message, or one that a tombstone silenced): then it is a husk,
+            without ids or a body.
+        message: as it was accepted; how it came in (`Origin`) is not kept, and is `LIVE` again.
     """
 
     key: int
-    message_id: str
-    type: MessageType
-    name: str
     owner: int
-    user_id: str | None
-    anonymous_id: str | None
-    target_id: str | None
-    timestamp: datetime
-    received_at: datetime
-    original_timestamp: datetime | None
-    source: Source
-    body: bytes
-    depth: int = 0
+    message: Message
+
+    @property
+    def message_id(self) -> str:
+        """Its message's."""
+        return self.message.message_id
+
+    @property
+    def type(self) -> MessageType:
+        """Its message's."""
+        return self.message.type
+
+    @property
+    def name(self) -> str:
+        """Its message's."""
+        return self.message.name
+
+    @property
+    def user_id(self) -> str | None:
+        """Its message's."""
+        return self.message.user_id
+
+    @property
+    def anonymous_id(self) -> str | None:
+        """Its message's."""
+        return self.message.anonymous_id
+
+    @property
+    def target_id(self) -> str | None:
+        """Its message's."""
+        return self.message.target_id
+
+    @property
+    def timestamp(self) -> datetime:
+        """Its message's."""
+        return self.message.timestamp
+
+    @property
+    def body(self) -> bytes:
+        """Its message's."""
+        return self.message.body
 
 
-@dataclass(frozen=True, slots=True)
-class PastEvent:
+def husk_of(message: Message) -> Message:
+    """What is remembered of a message that is nobody's: that it was seen."""
+    return message._replace(
+        user_id=None, anonymous_id=None, target_id=None, original_timestamp=None, body=b""
+    )
+
+
+class PastEvent(NamedTuple):
     """One message of a person's history, as `performed` conditions count it."""
 
     owner: int
@@ -146,8 +183,7 @@ class Entry(NamedTuple):
     message_key: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PastEntry:
+class PastEntry(NamedTuple):
     """As much of an earlier entry as deciding about another needs."""
 
     rule: str
@@ -200,8 +236,7 @@ SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue
 """One rule's no: rule, digest, reason, failing condition, values seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Skips:
+class Skips(NamedTuple):
     """The skips that one message met, in one record (design §6: many, so compact).
 
     Attributes:

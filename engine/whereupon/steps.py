@@ -56,10 +56,11 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
     if entry.position >= len(rule.steps):
         return end(entry, EntryState.COMPLETED), None
     step = rule.steps[entry.position]
+    if isinstance(step, Wait):
+        due_at = later(now, step.duration)
+        return entry._replace(position=entry.position + 1, due_at=due_at), None
     behind = entry._replace(position=entry.position + 1)
     match step:
-        case Wait(duration):
-            return behind._replace(due_at=later(now, duration)), None
         case Leave():
             return end(behind, EntryState.EXITED), None
         case Send():

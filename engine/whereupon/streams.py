@@ -16,16 +16,25 @@ from typing import BinaryIO
 
 from pydantic import JsonValue
 
-from whereupon.codec import JsonError, decode
+from whereupon.codec import decode
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages import Message, Origin, Source
 from whereupon.times import EPOCH
-from whereupon.wire import MAX_BATCH_BYTES, MAX_MESSAGE_BYTES, Arrival, parse_message, unfold_batch
+from whereupon.wire import (
+    MAX_BATCH_BYTES,
+    MAX_MESSAGE_BYTES,
+    Arrival,
+    as_text,
+    message_in,
+    parse_message,
+    read_envelope,
+    unfold_batch,
+)
 
 MAX_LINE_BYTES = MAX_BATCH_BYTES + MAX_MESSAGE_BYTES
 """A batch at its limit, and what its wrapping and spaces may add."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +85,40 @@ class StreamReader:
                         self._progress(size)
                     if size > MAX_LINE_BYTES:
                         yield _too_large(path.name, number, size)
-                    elif not line.isspace():
-                        yield from self._messages(path.name, number, line)
+                        continue
+                    text = line.strip() if number > 1 else line.strip().removeprefix(_MARK)
+                    if text:
+                        one = self._message(path.name, number, text)
+                        if one is not None:
+                            yield one
+                        else:
+                            yield from self._batch(path.name, number, text)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamError(path=str(path), reason=reason) from error
 
-    def _messages(self, stream: str, number: int, line: bytes) -> list[Message | BadLine]:
-        line = line.strip() if number > 1 else line.strip().removeprefix(_BYTE_ORDER_MARK)
+    def _message(self, stream: str, number: int, line: bytes) -> Message | BadLine | None:
+        """The message that a line is; None if it is a batch of them."""
+        self._place = (line, number, 0)
         try:
-            raw = _decoded(line)
+            envelope = read_envelope(line)
+            if envelope.is_batch:
+                return None
+            return self._arrived(message_in(envelope, line, self._arrival))
         except MessageRejectedError as error:
-            return [BadLine(stream, number, error.code, error.reason)]
-        items = _items(raw)
-        self._arrival.sent_as = line if items and items[0] is raw else None
-        read: list[Message | BadLine] = []
-        for place, item in enumerate(items):
+            return BadLine(stream, number, error.code, error.reason)
+
+    def _batch(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
+        for place, item in enumerate(_items(line)):
             self._place = (line, number, place)
             try:
-                message = parse_message(item, self._arrival)
+                yield self._arrived(parse_message(as_text(item), self._arrival))
             except MessageRejectedError as error:
-                read.append(BadLine(stream, number, error.code, error.reason))
-                continue
-            self._arrival.received_at = message.received_at
-            read.append(message)
-        return read
+                yield BadLine(stream, number, error.code, error.reason)
+
+    def _arrived(self, message: Message) -> Message:
+        self._arrival.received_at = message.received_at
+        return message
 
     def _derived_id(self) -> str:
         """The id of a message that carries none.
@@ -112,15 +130,14 @@ class StreamReader:
         return f"line-{blake2b(line, key=key, digest_size=12).hexdigest()}"
 
 
-def _items(raw: JsonValue) -> list[JsonValue]:
-    """The messages of a line; those of a batch arrived when the batch did, unless they say else."""
-    if not isinstance(raw, dict) or not isinstance(raw.get("batch"), list):
-        return [raw]
-    received_at = raw.get("receivedAt")
-    return [
-        {"receivedAt": received_at, **item} if received_at and isinstance(item, dict) else item
-        for item in unfold_batch(raw)
-    ]
+def _items(batch: bytes) -> Iterator[JsonValue]:
+    """The messages of a batch; they arrived when it did, unless they say else."""
+    raw = decode(batch)
+    received_at = raw.get("receivedAt") if isinstance(raw, dict) else None
+    for item in unfold_batch(raw):
+        yield (
+            {"receivedAt": received_at, **item} if received_at and isinstance(item, dict) else item
+        )
 
 
 def _open(path: Path) -> BinaryIO:
@@ -144,12 +161,3 @@ def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 def _too_large(stream: str, number: int, size: int) -> BadLine:
     reason = f"the line has {size} bytes; {MAX_LINE_BYTES} are allowed"
     return BadLine(stream, number, "message-too-large", reason)
-
-
-def _decoded(line: bytes) -> JsonValue:
-    try:
-        return decode(line)
-    except JsonError as error:
-        raise MessageRejectedError(
-            code="bad-json", field="message", reason=f"the line is no JSON: {error}"
-        ) from error

@@ -6,12 +6,14 @@ Unix epoch. A duration in a rule file is a whole number and a unit: ``90s 15m 2h
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZERO = timedelta(0)
 FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+_OFFSET = len("+00:00")
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -27,6 +29,12 @@ def as_micros(instant: datetime) -> int:
     """Whole microseconds from the Unix epoch to ``instant``."""
     since = instant - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def all_as_micros(instants: Iterable[datetime]) -> list[int]:
+    """Of each instant what `as_micros` gives, faster for many."""
+    since = [instant - EPOCH for instant in instants]
+    return [(s.days * 86_400 + s.seconds) * 1_000_000 + s.microseconds for s in since]
 
 
 def from_micros(micros: int) -> datetime:
@@ -79,7 +87,8 @@ def format_duration(duration: timedelta) -> str:
 
 def format_instant(instant: datetime) -> str:
     """ISO 8601 in UTC, with ``Z``, and with a fraction only where there is one."""
-    return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return utc.isoformat()[:-_OFFSET] + "Z"
 
 
 def parse_instant(value: object) -> datetime | None:
@@ -99,12 +108,24 @@ def parse_instant(value: object) -> datetime | None:
 
 
 def _instant_from_text(text: str) -> datetime | None:
-    if _UNIX.fullmatch(text):  # ISO 8601 would read 1712011200000 as a day of the year 1712
+    if text[4:5] != "-" and _UNIX.fullmatch(text):  # else a day of the year 1712: 1712011200000
         return parse_instant(float(text))
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return _instant_from_odd_text(text)
+    return _in_utc(instant)
+
+
+def _instant_from_odd_text(text: str) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text.strip().upper())  # RFC 3339 allows t and z
     except ValueError:
         return _instant_from_number(text)
+    return _in_utc(instant)
+
+
+def _in_utc(instant: datetime) -> datetime | None:
     if instant.tzinfo is UTC:
         return instant
     if instant.tzinfo is None:

@@ -19,7 +19,7 @@ from time import perf_counter
 from sqlalchemy import Table, insert
 from sqlalchemy.engine import make_url
 
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.state import (
     Changes,
     Delivery,
@@ -128,21 +128,22 @@ def batches(count: int) -> Iterator[Changes]:
 
 def _message(key: int) -> StoredMessage:
     at = _START + timedelta(seconds=key)
-    return StoredMessage(
-        key=key,
+    owner = 1 + key * 7919 % 1_000
+    said = Message(
         message_id=f"0190a1b2-c3d4-7e5f-8a9b-{key:012d}",
         type=MessageType.TRACK,
         name=f"event-{key % 50}",
-        owner=1 + key * 7919 % 1_000,
-        user_id=f"user-{1 + key * 7919 % 1_000}",
+        user_id=f"user-{owner}",
         anonymous_id=None,
         target_id=None,
         timestamp=at,
         received_at=at,
         original_timestamp=at,
         source=Source.SERVER,
+        origin=Origin.LIVE,
         body=_BODY,
     )
+    return StoredMessage(key, owner, said)
 
 
 def _skips(key: int) -> Skips:

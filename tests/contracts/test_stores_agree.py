@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.ports import HistoryNeed, Session, Settlement, Store
 from whereupon.state import (
     BroadcastRun,
@@ -61,12 +61,11 @@ settlements = st.builds(
 @st.composite
 def messages(draw: st.DrawFn, key: int) -> StoredMessage:
     """A message of a person's, an anonymous id's or nobody's."""
-    return StoredMessage(
-        key=key,
+    owner = draw(st.sampled_from([0, *PERSONS, *ANONYMOUS]))
+    said = Message(
         message_id=f"m-{key}",
         type=draw(st.sampled_from([MessageType.TRACK, MessageType.PAGE])),
         name=draw(st.sampled_from(NAMES)),
-        owner=draw(st.sampled_from([0, *PERSONS, *ANONYMOUS])),
         user_id=draw(st.sampled_from([None, "ada"])),
         anonymous_id=None,
         target_id=None,
@@ -74,8 +73,10 @@ def messages(draw: st.DrawFn, key: int) -> StoredMessage:
         received_at=NOON,
         original_timestamp=draw(st.none() | instants),
         source=draw(st.sampled_from(Source)),
+        origin=Origin.LIVE,
         body=b"{}",
     )
+    return StoredMessage(key, owner, said)
 
 
 @st.composite

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from tests.properties.identity_model import DAY, MINUTE, Campaign, Plain, Said, happened
 from tests.unit.worlds import NOON, File, book_of, campaign
 
+from whereupon.codec import encode
 from whereupon.messages import Message, Source
 from whereupon.times import as_micros, format_instant
 from whereupon.wire import Arrival, parse_message
@@ -195,5 +196,5 @@ def messages_of(history: Sequence[Said]) -> list[Message]:
     for said in history:
         arrived = read[-1].received_at if read else NOON
         arrival = Arrival(arrived, Source.SERVER, _no_id, by_message=True)
-        read.append(parse_message(wire_of(said), arrival))
+        read.append(parse_message(encode(wire_of(said)), arrival))
     return read

@@ -65,7 +65,7 @@ def test_only_what_the_rule_is_open_to_can_be_first(home: Store) -> None:
     """What `where`, `within` or `max_age` keeps out leaves the place to the next."""
     made = shop(home, where={"price": {"gt": 10}}, retroactive={"take": "first", "within": "24h"})
     for name, price, at in [("old", 20, 0), ("cheap", 5, DAY), ("dear", 20, DAY + 1)]:
-        properties = {"price": price}
+        properties: JsonValue = {"price": price}
         made.track("purchase", anonymous="phone", properties=properties, message_id=name, at=at)
     made.track(
         "purchase", anonymous="phone", properties={"price": 30}, message_id="next", at=DAY + 2

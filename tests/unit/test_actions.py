@@ -37,7 +37,7 @@ def test_the_guards_object_in_their_order() -> None:
     refuse = Stance({Source.SERVER: Consent.REFUSE})
     bad = message("m", name="Delete Device", anonymous="anon-1", origin=Origin.IMPORT)
     assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.INVALID
-    bad = bad._replace(context={"device": {"token": "t"}})
+    bad = bad._replace(body=b'{"context":{"device":{"token":"t"}}}')
     assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.NOT_IDENTIFIED
     bad = bad._replace(user_id="ada")
     assert judge(bad, DELETE_DEVICE, refuse).reason is Refusal.SOURCE

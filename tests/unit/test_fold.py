@@ -8,7 +8,7 @@ THANKS = campaign("thanks", "purchase")
 EACH = campaign("each", "purchase")
 
 
-def shop(*, store: object = "memory://") -> World:
+def shop(*, store: str = "memory://") -> World:
     """A world where every purchase is thanked for."""
     return world(THANKS, store=store)
 

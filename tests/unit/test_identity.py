@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.worlds import message
 
 from whereupon.identity import IdentityPolicy, claimant, claimed_by, with_claim
-from whereupon.messages import Message, MessageType, Source
+from whereupon.messages import Message, MessageType
 from whereupon.state import Claim, StoredMessage
 
 POLICY = IdentityPolicy(retention=timedelta(minutes=10), late_window=timedelta(minutes=3))
@@ -149,21 +149,7 @@ def test_the_windows_are_thirty_days_and_five_minutes() -> None:
 
 def stored(said: Message) -> StoredMessage:
     """A message as it is recorded."""
-    return StoredMessage(
-        1,
-        said.message_id,
-        said.type,
-        said.name,
-        1,
-        said.user_id,
-        said.anonymous_id,
-        said.target_id,
-        NOON,
-        NOON,
-        None,
-        Source.SERVER,
-        b"",
-    )
+    return StoredMessage(1, 1, said)
 
 
 @pytest.mark.parametrize(

@@ -62,26 +62,26 @@ def test_what_is_asked_of_the_past_is_the_widest_of_all() -> None:
             campaign("four", "c"),
         )
     )
-    assert index.watch_for(TRACK, "a") == {"x": timedelta(days=7), "y": timedelta(0)}
-    assert index.watch_for(TRACK, "b") == {"x": None}
-    assert not index.watch_for(TRACK, "c")
+    assert index.meaning(TRACK, "a").watch == {"x": timedelta(days=7), "y": timedelta(0)}
+    assert index.meaning(TRACK, "b").watch == {"x": None}
+    assert not index.meaning(TRACK, "c").watch
     assert index.counted_names == {"x", "y"}
 
 
 def test_what_means_nothing_to_any_rule_is_silent() -> None:
     """Unless it is named, counted, or ends something; an identify never is."""
     index = RuleIndex(book_of(campaign("one", "a", who={"performed": {"event": "x"}}, exit="y")))
-    assert [index.is_silent(TRACK, name) for name in ("a", "x", "y", "z")] == [
+    assert [index.meaning(TRACK, name).is_silent for name in ("a", "x", "y", "z")] == [
         False,
         False,
         False,
         True,
     ]
-    assert not index.is_silent(IDENTIFY, "")
+    assert not index.meaning(IDENTIFY, "").is_silent
 
 
 def test_only_a_broadcasts_event_starts_one() -> None:
     """A campaign of the same name does not."""
     index = RuleIndex(book_of(broadcast("sale", "a"), campaign("one", "b")))
-    assert index.starts_broadcast(TRACK, "a")
-    assert not index.starts_broadcast(TRACK, "b")
+    assert index.meaning(TRACK, "a").broadcasts
+    assert not index.meaning(TRACK, "b").broadcasts

@@ -148,7 +148,7 @@ def test_track_sends_an_event_of_the_persons() -> None:
     )
     made.track("purchase", "ada", at=0, arrives=3, message_id="m")
     (said,) = (m for m in made.messages().values() if m.name == "thanked")
-    assert (said.user_id, said.timestamp, said.depth) == ("ada", after(3), 1)
+    assert (said.user_id, said.timestamp, said.message.depth) == ("ada", after(3), 1)
     assert made.verdicts == [("ada", "say", "entered"), ("ada", "hear", "entered")]
     again = world(*made.files)
     again.track("purchase", "ada", at=0, arrives=3, message_id="m")

@@ -1,11 +1,13 @@
 """Liquid templates: what they write, and what they refuse to."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.templates import Content, Template, TemplateError, parse_template, render_content
+from whereupon.templates.plain import fill, plain_pieces
+from whereupon.templates.sandbox import Object, compiled
 
 DATA: dict[str, JsonValue] = {
     "event": "purchase",
@@ -154,3 +156,58 @@ def test_no_text_makes_a_template_raise_anything_else(source: str) -> None:
         parse_template(source).render(DATA)
     except TemplateError as error:
         assert error.reason  # noqa: PT017 - either outcome is good
+
+
+# --- templates that only fill in texts --------------------------------------------------------------
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.floats(-2, 2),
+    st.sampled_from(["", "a", "{{b}}"]),
+)
+names = st.sampled_from(["a", "b", "size", "first_name"])
+people = st.dictionaries(
+    names, st.one_of(scalars, st.dictionaries(names, scalars), st.lists(scalars))
+)
+slots = st.tuples(
+    st.sampled_from(["person", "properties", "now", "event", "other"]),
+    st.lists(names, max_size=2),
+    st.sampled_from(["", " | default: 'x'", ' | default: ""', " | upcase", " | default: 1"]),
+).map(lambda parts: f"{{{{ {'.'.join([parts[0], *parts[1]])}{parts[2]} }}}}")
+sources = st.lists(st.one_of(slots, st.sampled_from(["Hi ", "!", "{% if person %}y{% endif %}"])))
+
+
+@settings(max_examples=400)
+@given(sources.map("".join), st.fixed_dictionaries({"person": people, "properties": people}))
+def test_what_is_filled_in_is_what_liquid_writes(source: str, data: dict[str, JsonValue]) -> None:
+    """A plain template is filled in without Liquid; the two never differ."""
+    filled = fill(plain_pieces(compiled(source)), data)
+    mentioned = {key: Object(_shown(value)) for key, value in data.items()}
+    if filled is not None:
+        assert compiled(source).render(Object(mentioned)) == filled
+
+
+def _shown(value: JsonValue) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return {
+        key: Object(_shown(inner)) if isinstance(inner, dict) else inner
+        for key, inner in value.items()
+        if inner is not None
+    }
+
+
+def test_the_templates_that_people_write_are_plain() -> None:
+    """Texts with variables, and what stands for one that is missing; anything else is Liquid's."""
+    plain = "Hi {{ person.first_name | default: 'friend' }}, {{ properties['n'] }} {{ event }}!"
+    data: dict[str, JsonValue] = {"person": {}, "properties": {"n": 7}, "event": "purchase"}
+    assert fill(plain_pieces(compiled(plain)), data) == "Hi friend, 7 purchase!"
+    for other in (
+        "{{ now }}",
+        "{{ person.tags.size }}",
+        "{{ event | upcase }}",
+        "{% if a %}{% endif %}",
+    ):
+        assert plain_pieces(compiled(other)) is None
+    assert fill(plain_pieces(compiled("{{ properties.n }}")), {"properties": {"n": 1.5}}) is None

@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages import Body, Message, MessageType, Origin, Source, written_body
 from whereupon.wire import (
     JUNK_IDS,
     MAX_MESSAGE_BYTES,
+    MAX_NESTING,
     Arrival,
-    as_json,
+    as_text,
     parse_message,
-    read_body,
-    stored_body,
     unfold_batch,
 )
 
@@ -43,7 +42,7 @@ def arrival(**changes: object) -> Arrival:
 
 def parsed(raw: JsonValue, **changes: object) -> Message:
     """A message, read."""
-    return parse_message(raw, arrival(**changes))
+    return parse_message(as_text(raw), arrival(**changes))
 
 
 def purchase(**fields: JsonValue) -> Raw:
@@ -113,23 +112,20 @@ def test_names_and_properties_are_kept_as_sent() -> None:
     raw = purchase(event=" Purchase É", properties=properties, extra={"unknown": True})
     message = parsed(raw)
     assert (message.name, message.data) == (" Purchase É", properties)
-    assert read_body(message.type, message.body) == (properties, {})
+    assert message.context == {}
 
 
 def test_the_bytes_that_came_are_kept() -> None:
-    """Where a sender's bytes are at hand, they are not written anew."""
-    raw, written = as_json(purchase(properties={"price": 1}))
-    assert parsed(raw, sent_as=written).body is written
+    """What is kept of a message is what the sender wrote, spaces and unknown fields too."""
+    text = b' {"type": "track", "event":"purchase", "userId":"ada", "price": 1e2, "odd": [1 ]}'
+    assert parse_message(text, arrival()).body is text
 
 
 def test_a_message_without_an_id_is_given_one() -> None:
     """An empty message id is none."""
     how = arrival()
-    assert [parse_message(purchase(messageId=i), how).message_id for i in ("", None, "m")] == [
-        "fresh-1",
-        "fresh-2",
-        "m",
-    ]
+    given = [as_text(purchase(messageId=i)) for i in ("", None, "m")]
+    assert [parse_message(text, how).message_id for text in given] == ["fresh-1", "fresh-2", "m"]
 
 
 def test_how_a_message_came_is_remembered() -> None:
@@ -294,7 +290,8 @@ def test_limits_are_the_last_that_is_accepted() -> None:
     message = parsed(raw)
     assert (message.user_id, message.name, message.message_id) == ("é" * 75, "é" * 50, "é" * 100)
     room = MAX_MESSAGE_BYTES - len(parsed(purchase(properties={"a": ""})).body)
-    assert len(parsed(purchase(properties={"a": "b" * room})).body) == MAX_MESSAGE_BYTES
+    full = parsed(purchase(properties={"a": "b" * room}))
+    assert len(full.body) == MAX_MESSAGE_BYTES
     assert refusal(purchase(properties={"a": "b" * (room + 1)})).code == "message-too-large"
 
 
@@ -302,7 +299,7 @@ def test_limits_are_the_last_that_is_accepted() -> None:
 def test_what_is_no_json_is_refused(value: object) -> None:
     """A host's objects that JSON cannot hold are refused before they are read."""
     with pytest.raises(MessageRejectedError) as caught:
-        as_json(value)
+        as_text(value)
     assert caught.value.code == "not-json"
 
 
@@ -379,7 +376,7 @@ def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -
     refused: list[MessageRejectedError] = []
     for item in unfold_batch(raw):
         try:
-            message = parsed(as_json(item)[0], by_message=by_message)
+            message = parsed(item, by_message=by_message)
         except MessageRejectedError as error:
             refused.append(error)
             continue
@@ -387,7 +384,7 @@ def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -
         named = message.type in {MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN}
         data = item.get("properties" if named else "traits") or {}
         assert message.data == data
-        assert read_body(message.type, message.body) == (data, item.get("context") or {})
+        assert message.context == (item.get("context") or {})
         assert message.timestamp <= message.received_at
         assert message.timestamp.tzinfo is UTC
     assert all(error.field and error.field in error.reason for error in refused)
@@ -396,10 +393,80 @@ def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -
 @given(st.sampled_from(MessageType), st.dictionaries(texts, anything, max_size=4))
 def test_a_body_of_our_own_is_read_like_a_senders(type_: MessageType, data: Raw) -> None:
     """What a step says comes back as it was said."""
-    assert read_body(type_, stored_body(type_, data)) == (data, {})
+    body = Body(type_, written_body(type_, data))
+    assert (body.data, body.context) == (data, {})
 
 
-@pytest.mark.parametrize("body", [b"", b"7", b"{}", b'{"properties": 7, "context": []}'])
-def test_a_body_without_data_is_empty(body: bytes) -> None:
+@pytest.mark.parametrize("text", [b"", b"7", b"{}", b'{"properties": 7, "context": []}'])
+def test_a_body_without_data_is_empty(text: bytes) -> None:
     """A husk, or what another version stored, has neither data nor context."""
-    assert read_body(MessageType.TRACK, body) == ({}, {})
+    body = Body(MessageType.TRACK, text)
+    assert (body.data, body.context) == ({}, {})
+
+
+# --- the text itself --------------------------------------------------------------------------------
+
+
+def within(value: bytes) -> bytes:
+    """A message with that text as its property."""
+    return b'{"type":"track","event":"e","userId":"ada","properties":{"p":%b}}' % value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"01", b"1.", b"-", b"+1", b"NaN", b"tru", b'"a\x01b"', b'"\xff"', b'"\xed\xa0\x80"'),
+        *(
+            b'"\\ud800"',
+            b'"\\x"',
+            b"[1,]",
+            b"[1 2]",
+            b'{"a" 1}',
+            b"{1:2}",
+            b'"a',
+            b"[",
+            b"",
+            b"1}}",
+        ),
+        b"[" * 100_000 + b"]" * 100_000,
+    ],
+)
+def test_a_text_that_is_no_json_is_refused_though_nobody_reads_it(value: bytes) -> None:
+    """What is accepted can be read later: the parts that stay text are checked like the others."""
+    with pytest.raises(MessageRejectedError) as caught:
+        parse_message(within(value), arrival())
+    assert (caught.value.code, caught.value.field) == ("bad-json", "message")
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (b"1e400", float("inf")),
+        (b"-1e400", -float("inf")),
+        (b"9" * 40, int("9" * 40)),
+        (b"9" * 5_000, float("inf")),
+        (b'"\\u0000"', "\0"),
+        ("'\u00e9'".replace("'", '"').encode(), "é"),
+    ],
+)
+def test_numbers_of_any_size_are_accepted(value: bytes, read: JsonValue) -> None:
+    """Whole ones are exact; beyond the doubles is infinite, as JavaScript reads it."""
+    assert parse_message(within(value), arrival()).data == {"p": read}
+
+
+def test_how_deep_a_message_may_nest() -> None:
+    """Two hundred levels, the message itself and its properties included; many side by side are fine."""
+    most = MAX_NESTING - 2
+    assert parse_message(within(b"[" * most + b"]" * most), arrival()).name == "e"
+    wide = b"[" + b"[]," * 500 + b"[]]"
+    assert len(str(parse_message(within(wide), arrival()).data)) > 500
+    with pytest.raises(MessageRejectedError) as caught:
+        parse_message(within(b"[" * (most + 1) + b"]" * (most + 1)), arrival())
+    assert caught.value.code == "too-deep"
+
+
+def test_a_time_beyond_the_doubles_is_refused() -> None:
+    """It is JSON, but no time, wherever it stands among the fields that are read."""
+    with pytest.raises(MessageRejectedError) as caught:
+        parse_message(b'{"type":"track","event":"e","userId":"a","timestamp":1e400}', arrival())
+    assert caught.value.code == "bad-json"

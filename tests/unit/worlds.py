@@ -272,8 +272,6 @@ def message(  # noqa: PLR0913 - a message has that many parts
         original_timestamp=after(at),
         source=source,
         origin=origin,
-        data=data,
-        context=context,
         body=encode({key: data, "context": context}),
     )
 

@@ -52,12 +52,11 @@ def _taking_one(work: Working, putting: Putting) -> list[Rule]:
     occurrence = putting.occurrence
     if occurrence.type is None:
         return []
-    named = work.index.naming(occurrence.type, occurrence.name)
-    rules = [rule for rule in named if rule.retroactive.takes_one]
-    if not rules:
+    choosy = work.index.meaning(occurrence.type, occurrence.name).choosy
+    if not choosy:
         return []
     case = case_for(work, putting)
-    return [rule for rule in rules if takes_part(rule, case)]
+    return [rule for rule in choosy if takes_part(rule, case)]
 
 
 def _brought_with(work: Working, stored: StoredMessage, run: Claim) -> set[str]:

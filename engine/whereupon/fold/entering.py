@@ -1,7 +1,6 @@
 """From a recorded message to decisions, entries and their steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from heapq import heappush
 from typing import NamedTuple
@@ -20,12 +19,11 @@ from whereupon.decisions import (
 )
 from whereupon.fold.given import Warned
 from whereupon.fold.working import HistoryUntil, Occurrence, Working, running
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages import Message, MessageType, Origin, Source, written_body
 from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
 from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, Person, Skips
 from whereupon.steps import Said, StepFailed, advance, end
 from whereupon.times import format_instant
-from whereupon.wire import stored_body
 
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
@@ -212,15 +210,15 @@ def _begin(work: Working, entry: Entry, rule: Rule) -> None:
     work.wordings_used.add(rule.digest)
     work.past_entries[rule.id, entry.person_key].append(running(entry))
     if _left_already(work, entry, rule):
-        entry = end(entry, EntryState.EXITED)
-    save(work, entry)
-    run(work, entry)
+        save(work, end(entry, EntryState.EXITED))
+    else:
+        run(work, entry)
 
 
 def _left_already(work: Working, entry: Entry, rule: Rule) -> bool:
     """Whether an event that ends the entry came in before the message that opens it."""
     return any(
-        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.read())
+        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.body.data)
         for leave in rule.exits
         if isinstance(leave, ExitOnEvent)
         for past in work.history.get((entry.person_key, leave.event), ())
@@ -242,7 +240,7 @@ def save(work: Working, entry: Entry) -> None:
     work.active[entry.person_key].pop(entry.key, None)
     place = (entry.rule, entry.person_key)
     work.past_entries[place] = [
-        replace(past, active=False, slot=entry.slot)
+        past._replace(active=False, slot=entry.slot)
         if past.occasion == entry.occasion and past.active
         else past
         for past in work.past_entries[place]
@@ -262,14 +260,18 @@ def run(work: Working, entry: Entry) -> None:
             save(work, end(entry, EntryState.EXITED))
             return
         behind, effect = advance(entry, rule, person, now)
-        save(work, behind)
         match effect:
             case Delivery():
                 delivery = effect._replace(key=work.new_key())
                 work.changes.deliveries.append(delivery)
                 work.out.told.append(delivery)
             case Said():
+                save(work, behind)  # the message may end it
                 work.take(_message_of(effect, entry, person, now))
+                still = work.active[behind.person_key].get(behind.key)
+                if still is None:
+                    return
+                behind = still
             case StepFailed(position, reason):
                 work.out.told.append(
                     Warned(
@@ -278,10 +280,8 @@ def run(work: Working, entry: Entry) -> None:
                 )
             case None:
                 pass
-        again = work.active[behind.person_key].get(behind.key)
-        if again is None:  # it ended, or its own step ended it
-            return
-        entry = again
+        entry = behind
+    save(work, entry)
 
 
 def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Message:
@@ -298,9 +298,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
         original_timestamp=None,
         source=Source.SERVER,
         origin=Origin.LIVE,
-        data=said.data,
-        context={},
-        body=stored_body(type_, said.data),
+        body=written_body(type_, said.data),
         depth=entry.depth + 1,
     )
 
@@ -332,7 +330,7 @@ def leave_by_change(
     gone = set(left)
     for entry in list(work.active.get(person_key, {}).values()):
         rule, person = work.wording(entry), work.persons.get(person_key)
-        if rule is None or person is None:
+        if rule is None or person is None or not rule.exits:
             continue
         data = data_for(occurrence, person.attributes)
         history = HistoryUntil(work, person_key, occurrence.timestamp)

@@ -15,7 +15,6 @@ from whereupon.fold.entering import (
     Putting,
     leave_by_change,
     leave_by_event,
-    of_kind,
     put_to_rules,
     run,
 )
@@ -33,7 +32,7 @@ from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType
-from whereupon.rules import Change, OnSegment, Rule, RuleKind
+from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
     Person,
     Relationship,
@@ -91,10 +90,9 @@ def _take(work: Working, message: Message) -> None:
             enact(work, message, action)
             return
         _look_for_near_miss(work, message)
-    if (stone := silenced(work, message)) is not None:
+    if work.silencing and (stone := silenced(work, message)) is not None:
         _silence(work, message, stone)
-        return
-    if message.user_id is None:
+    elif message.user_id is None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
@@ -124,17 +122,19 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
 
 def _take_anonymous(work: Working, message: Message) -> None:
     key = anonymous_key_for(work, message.anonymous_id or "")
-    run = claimant(work.claims.get(key, ()), message.timestamp, work.settings.identity)
+    runs = work.claims.get(key)
+    run = claimant(runs, message.timestamp, work.settings.identity) if runs else None
     stored = work.record(message, run.person_key if run else key)
     work.anonymous_messages[key].append(stored)
     if run is None:
         work.waiting.add(key)
-    if work.index.is_silent(message.type, message.name):
+    meaning = work.index.meaning(message.type, message.name)
+    if meaning.is_silent:
         return
     occurrence = _occurrence(message, stored.key)
-    at_once = of_kind(work.index.naming(message.type, message.name), RuleKind.BROADCAST)
-    if at_once:
-        put_to_rules(work, _putting(occurrence, 0, message.received_at), at_once, {})
+    if meaning.broadcasts:
+        at_once = _putting(occurrence, 0, message.received_at)
+        put_to_rules(work, at_once, meaning.broadcasts, {})
     if run is not None:
         putting = _putting(occurrence, run.person_key, message.received_at, claimed=True)
         _apply(work, putting, choose_late(work, putting, stored, run))
@@ -147,17 +147,18 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     shift = _NO_SHIFT
     if fresh:
         shift = _Shift(entered=_memberships(work, person, message.timestamp))
-    if message.type is MessageType.IDENTIFY:
-        shift = _tell(work, person, message.data, message.timestamp, shift)
     handed: Sequence[Handed] = ()
-    if message.anonymous_id is not None:
-        handed = claim(work, message, person.key, message.anonymous_id)
     if message.type is MessageType.ALIAS:
-        handed = in_order([*handed, *_take_over(work, message, person)])
-    silent = shift is _NO_SHIFT and work.index.is_silent(message.type, message.name)
-    if silent and not handed:
+        handed = _take_over(work, message, person)
+    elif message.anonymous_id is not None:
+        handed = claim(work, message, person.key, message.anonymous_id)
+    is_silent = work.index.meaning(message.type, message.name).is_silent
+    if is_silent and shift is _NO_SHIFT and not handed:
         return
-    own = _putting(_occurrence(message, stored.key), person.key, message.received_at)
+    occurrence = _occurrence(message, stored.key)
+    if message.type is MessageType.IDENTIFY:
+        shift = _tell(work, person, occurrence.data, message.timestamp, shift)
+    own = _putting(occurrence, person.key, message.received_at)
     _apply_in_order(work, own, shift, handed)
 
 
@@ -198,11 +199,11 @@ def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence
     if not handed:
         _apply(work, own, {}, shift)
         return
-    silent = work.index.is_silent
+    meaning = work.index.meaning
     puttings = [
         _putting_of(each, own.now)
         for each in handed
-        if not silent(each.stored.type, each.stored.name)
+        if not meaning(each.stored.type, each.stored.name).is_silent
     ]
     left_out = choose(work, puttings)
     happened = own.occurrence.timestamp
@@ -259,9 +260,10 @@ def _rules_for(
 ) -> Sequence[Rule]:
     rules: Sequence[Rule] = ()
     if occurrence.type is not None and occurrence.name:
-        rules = work.index.naming(occurrence.type, occurrence.name)
-        if claimed:  # a broadcast saw it when it came in
-            rules = of_kind(rules, RuleKind.CAMPAIGN)
+        meaning = work.index.meaning(occurrence.type, occurrence.name)
+        rules = (
+            meaning.campaigns if claimed else meaning.rules
+        )  # a broadcast saw it when it came in
     if shift is _NO_SHIFT:
         return rules
     changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]
@@ -297,7 +299,7 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
 
 
 def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
-    """An alias: merge with a known person, or claim an anonymous id.
+    """An alias: merge with a known person, or claim an anonymous id; claim the one beside it, too.
 
     An id that nobody has seen yet counts as an anonymous one. To count it as a user id as well would
     merge two people who share a device and both alias from it.
@@ -306,9 +308,11 @@ def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Ha
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
+    claimed = [] if message.anonymous_id is None else [message.anonymous_id]
     if loser_key is None or previous in work.anonymous:
-        return claim(work, message, survivor.key, previous)
-    return ()
+        claimed.append(previous)
+    handed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in claimed]
+    return in_order([each for of_one in handed for each in of_one])
 
 
 def _occurrence(message: Message, key: int) -> Occurrence:
@@ -318,8 +322,7 @@ def _occurrence(message: Message, key: int) -> Occurrence:
         message.type,
         message.name,
         message.timestamp,
-        message.data,
-        message.context,
+        message.read(),
         message.target_id,
         message.source,
         message.depth,

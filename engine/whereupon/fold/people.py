@@ -64,8 +64,7 @@ def tell(
     }
     if not newer:
         return person
-    told = replace(
-        person,
+    told = person._replace(
         attributes={**person.attributes, **newer},
         stamps={**person.stamps, **dict.fromkeys(newer, stamp)},
     )
@@ -180,8 +179,7 @@ def merge(work: Working, message: Message, survivor: Person, loser: Person) -> P
         if survivor.attributes.get(name) in _EMPTY and value not in _EMPTY
     }
     stamps = {name: stamp for name, stamp in loser.stamps.items() if name in filled}
-    merged = replace(
-        survivor,
+    merged = survivor._replace(
         attributes={**survivor.attributes, **filled},
         stamps={**survivor.stamps, **stamps},
         created_at=min(survivor.created_at, loser.created_at),
@@ -206,7 +204,7 @@ def _move(work: Working, loser: int, survivor: int) -> None:
         work.history[survivor, name] += work.history.pop((owner, name))
     for rule, owner in [place for place in work.past_entries if place[1] == loser]:
         past_entries = [
-            replace(past, person_key=survivor) for past in work.past_entries.pop((rule, owner))
+            past._replace(person_key=survivor) for past in work.past_entries.pop((rule, owner))
         ]
         work.past_entries[rule, survivor] += past_entries
     _move_entries(work, work.persons.pop(loser), survivor)

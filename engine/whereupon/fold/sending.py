@@ -9,7 +9,7 @@ from whereupon.fold.folding import taker
 from whereupon.fold.given import Folded, Loaded, Settings
 from whereupon.fold.working import Occurrence, Working
 from whereupon.matching import RuleIndex
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Body, MessageType, Source
 from whereupon.rules import Rule
 from whereupon.state import BroadcastRun, Person
 
@@ -86,8 +86,9 @@ def _occurrence_of(run: BroadcastRun) -> Occurrence:
         type=MessageType(str(type_)) if type_ else None,
         name=str(facts.get("event") or ""),
         timestamp=run.timestamp,
-        data=data if isinstance(data, dict) else {},
-        context=context if isinstance(context, dict) else {},
+        body=Body.known(
+            data if isinstance(data, dict) else {}, context if isinstance(context, dict) else {}
+        ),
         target_id=None,
         source=Source.SERVER,
         depth=run.depth,

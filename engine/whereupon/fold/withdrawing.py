@@ -23,7 +23,7 @@ def withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None
     ]
     changes.owners = [(key, owner(to)) for key, to in changes.owners if owner(to) not in gone]
     changes.identifiers = [
-        replace(known, key=owner(known.key))
+        known._replace(key=owner(known.key))
         for known in changes.identifiers
         if owner(known.key) not in gone
     ]
@@ -34,7 +34,7 @@ def withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None
         if owner(run.person_key) not in gone
     }
     changes.skips = [
-        replace(skips, person_key=owner(skips.person_key))
+        skips._replace(person_key=owner(skips.person_key))
         for skips in changes.skips
         if owner(skips.person_key) not in gone
     ]

@@ -14,7 +14,7 @@ from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings
 from whereupon.fold.withdrawing import withdraw
 from whereupon.identity import claimed_by
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message, MessageType, Source
+from whereupon.messages import Body, Message, MessageType, Source
 from whereupon.rules import NotWhileActive, Rule
 from whereupon.state import (
     Claim,
@@ -25,9 +25,9 @@ from whereupon.state import (
     PastEvent,
     StoredMessage,
     Tombstone,
+    husk_of,
 )
 from whereupon.times import earlier
-from whereupon.wire import read_body
 
 
 class Occurrence(NamedTuple):
@@ -41,36 +41,44 @@ class Occurrence(NamedTuple):
     type: MessageType | None
     name: str
     timestamp: datetime
-    data: Mapping[str, JsonValue]
-    context: Mapping[str, JsonValue]
+    body: Body
     target_id: str | None
     source: Source
     depth: int = 0
 
+    @property
+    def data(self) -> Mapping[str, JsonValue]:
+        """See `Body.data`."""
+        return self.body.data
+
+    @property
+    def context(self) -> Mapping[str, JsonValue]:
+        """See `Body.context`."""
+        return self.body.context
+
 
 def occurrence_of(stored: StoredMessage) -> Occurrence:
-    """A stored message, its body read again."""
-    data, context = read_body(stored.type, stored.body)
+    """A recorded message, to be put to the rules."""
+    message = stored.message
     return Occurrence(
         stored.key,
-        stored.message_id,
-        stored.type,
-        stored.name,
-        stored.timestamp,
-        data,
-        context,
-        stored.target_id,
-        stored.source,
-        stored.depth,
+        message.message_id,
+        message.type,
+        message.name,
+        message.timestamp,
+        message.read(),
+        message.target_id,
+        message.source,
+        message.depth,
     )
 
 
 @dataclass(slots=True)
 class Past:
-    """One event of a person's history, its properties read when they are asked for."""
+    """One event of a person's history."""
 
     timestamp: datetime
-    read: Callable[[], Mapping[str, JsonValue]]
+    body: Body
 
 
 class Working:
@@ -135,37 +143,20 @@ class Working:
         self.moved: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}
-        self._next_key = loaded.first_key
-        self._end_key = loaded.first_key + loaded.keys
+        self._keys = iter(range(loaded.first_key, loaded.first_key + loaded.keys))
 
     def new_key(self) -> int:
         """The next of the keys reserved for this batch; raises `KeysExhausted`."""
-        key = self._next_key
-        if key >= self._end_key:
+        key = next(self._keys, None)
+        if key is None:
             raise KeysExhausted
-        self._next_key += 1
         return key
 
     # --- messages ---------------------------------------------------------------------------
 
     def record(self, message: Message, owner: int) -> StoredMessage:
         """Put a message among those to write, under its owner."""
-        stored = StoredMessage(
-            self.new_key(),
-            message.message_id,
-            message.type,
-            message.name,
-            owner,
-            message.user_id,
-            message.anonymous_id,
-            message.target_id,
-            message.timestamp,
-            message.received_at,
-            message.original_timestamp,
-            message.source,
-            message.body,
-            message.depth,
-        )
+        stored = StoredMessage(self.new_key(), owner, message)
         if message.user_id is None:  # it may be given to somebody else
             self._recorded[stored.key] = len(self.changes.messages)
         self.changes.messages.append(stored)
@@ -174,24 +165,7 @@ class Working:
     def record_husk(self, message: Message) -> int:
         """Remember only that this message id was seen: nobody's, without a body; gives its key."""
         key = self.new_key()
-        self.changes.messages.append(
-            StoredMessage(
-                key,
-                message.message_id,
-                message.type,
-                message.name,
-                0,
-                None,
-                None,
-                None,
-                message.timestamp,
-                message.received_at,
-                None,
-                message.source,
-                b"",
-                message.depth,
-            )
-        )
+        self.changes.messages.append(StoredMessage(key, 0, husk_of(message)))
         return key
 
     def give(self, stored: StoredMessage, owner: int) -> None:
@@ -244,17 +218,16 @@ class Working:
     def remember(self, owner: int, occurrence: Occurrence) -> None:
         """Add to the history that `performed` conditions count, if any rule asks for the name."""
         if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
-            data = occurrence.data
-            self.history[owner, occurrence.name].append(Past(occurrence.timestamp, lambda: data))
+            self.history[owner, occurrence.name].append(Past(occurrence.timestamp, occurrence.body))
 
     def unremember(self, stored: StoredMessage) -> None:
         """Take an event that turns out to be somebody else's out of its former owner's history."""
         events = self.history.get((stored.owner, stored.name), [])
         if not any(event.timestamp == stored.timestamp for event in events):
             return
-        data = read_body(stored.type, stored.body)[0]
+        data = Body(stored.type, stored.body).data
         for event in events:
-            if event.timestamp == stored.timestamp and event.read() == data:
+            if event.timestamp == stored.timestamp and event.body.data == data:
                 events.remove(event)
                 return
 
@@ -319,7 +292,7 @@ class HistoryUntil:
         if performed.where is None:
             return True
         return performed.where.holds(
-            {"event": performed.event, "properties": dict(event.read())}, NO_HISTORY
+            {"event": performed.event, "properties": dict(event.body.data)}, NO_HISTORY
         )
 
 
@@ -330,5 +303,4 @@ def running(entry: Entry) -> PastEntry:
 
 
 def _past(event: PastEvent) -> Past:
-    body = event.body
-    return Past(event.timestamp, lambda: read_body(MessageType.TRACK, body)[0])
+    return Past(event.timestamp, Body(MessageType.TRACK, event.body))

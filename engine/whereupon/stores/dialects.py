@@ -41,8 +41,10 @@ class Statement:
         return connection.exec_driver_sql(self.sql, tuple(bound[name] for name in self._names))
 
     def fetch(self, connection: Connection, **values: object) -> Rows:
-        """Run it once and take all rows."""
-        return self.run(connection, **values).all()
+        """Run it once and take all rows, as the driver gives them."""
+        with self.run(connection, **values) as result:
+            rows: Rows = result.cursor.fetchall() if result.cursor is not None else ()
+        return rows
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
         """Run it for each row of parameters, which are in the statement's own order."""

@@ -7,7 +7,6 @@ outlives the process.
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from heapq import nlargest
 from itertools import islice
@@ -247,7 +246,7 @@ class MemorySession:
         for moment in shelves.owned.get(person_key, ()):
             skips = shelves.skips.get(moment[1])
             if skips and any(verdict[0] == rule for verdict in skips.verdicts):
-                found.append(((*moment, 0), replace(skips, person_key=person_key)))
+                found.append(((*moment, 0), skips._replace(person_key=person_key)))
         newest = nlargest(limit, found, key=lambda pair: pair[0])
         return [(shelves.messages.get(order[1]), decision) for order, decision in newest]
 
@@ -271,7 +270,7 @@ class MemorySession:
         entries = [e for by_key in theirs for e in by_key.values() if e.message_key in wanted]
         entries.sort(key=lambda entry: (entry.message_key, entry.key))
         met = [skips[key] for key in sorted(wanted) if key in skips]
-        return [*entries, *(replace(each, person_key=person_key) for each in met)]
+        return [*entries, *(each._replace(person_key=person_key) for each in met)]
 
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
         """Deliveries in these states."""

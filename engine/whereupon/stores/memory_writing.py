@@ -36,7 +36,7 @@ def _joined(shelves: Shelves, skips: Skips) -> Skips:
     earlier = shelves.skips.get(skips.message_key)
     if earlier is None:
         return skips
-    return replace(skips, verdicts=earlier.verdicts + skips.verdicts)
+    return skips._replace(verdicts=earlier.verdicts + skips.verdicts)
 
 
 def _write_persons(changes: Changes, shelves: Shelves, undo: Undo) -> None:
@@ -153,7 +153,7 @@ def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
     for _, key in list(shelves.owned.get(loser, ())):
         shelves.move_message(key, survivor, undo)
     for identifier in list(shelves.named.get(loser, {}).values()):
-        shelves.put_identifier(replace(identifier, key=survivor), undo)
+        shelves.put_identifier(identifier._replace(key=survivor), undo)
     for claim in list(shelves.claimed.get(loser, {}).values()):
         shelves.put_claim(claim._replace(person_key=survivor), undo)
     for entries in list(shelves.entries_of.get(loser, {}).values()):

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from pydantic import JsonValue
 
 from whereupon.codec import decode, encode
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.state import (
     BroadcastRun,
     Claim,
@@ -34,7 +34,7 @@ from whereupon.state import (
     Tombstone,
 )
 from whereupon.stores.dialects import Parameters
-from whereupon.times import as_micros, from_micros
+from whereupon.times import all_as_micros, as_micros, from_micros
 
 _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
@@ -43,46 +43,59 @@ _ENTRY_STATES = {member.value: member for member in EntryState}
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
 
-def message_row(message: StoredMessage, name_id: int) -> Parameters:
-    """A message's row: the hot one."""
-    timestamp, received_at = message.timestamp, message.received_at
-    original = message.original_timestamp
-    happened = as_micros(timestamp)
-    return (
-        message.key,
-        message.message_id,
-        name_id,
-        message.owner,
-        message.user_id,
-        message.anonymous_id,
-        message.target_id,
-        happened,
-        happened if received_at is timestamp else as_micros(received_at),
-        happened if original is timestamp else micros_or_none(original),
-        str(message.source),  # `value` costs three times as much
-        message.depth,
-        message.body,
+def message_rows(
+    messages: Sequence[StoredMessage], numbers: Mapping[tuple[str, str], int]
+) -> list[Parameters]:
+    """The rows of messages, column by column, for they are many.
+
+    Args:
+        messages: at least one.
+        numbers: of every type and name among them.
+    """
+    keys, owners, said = zip(*messages, strict=True)
+    ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths = zip(
+        *said, strict=True
     )
+    timestamps, arrivals, originals = times
+    columns = (
+        keys,
+        ids,
+        [numbers[name] for name in zip(types, names, strict=True)],
+        owners,
+        users,
+        anonymous,
+        targets,
+        all_as_micros(timestamps),
+        all_as_micros(arrivals),
+        [None if instant is None else as_micros(instant) for instant in originals],
+        list(map(str, sources)),
+        depths,
+        bodies,
+    )
+    return list(zip(*columns, strict=True))
 
 
 def message_from(row: Record) -> StoredMessage:
     """A message, from its row and, behind it, its name's type and name."""
-    return StoredMessage(
-        key=row[0],
-        message_id=row[1],
-        owner=row[3],
-        user_id=row[4],
-        anonymous_id=row[5],
-        target_id=row[6],
-        timestamp=from_micros(row[7]),
-        received_at=from_micros(row[8]),
-        original_timestamp=instant_or_none(row[9]),
-        source=_SOURCES[row[10]],
-        depth=row[11],
-        body=row[12],
-        type=_TYPES[row[13]],
-        name=row[14],
+    key, message_id, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
+    original, source, depth, body, type_, name = rest
+    happened = from_micros(timestamp)
+    message = Message(
+        message_id,
+        _TYPES[type_],
+        name,
+        user_id,
+        anonymous_id,
+        target_id,
+        happened,
+        happened if received_at == timestamp else from_micros(received_at),
+        happened if original == timestamp else instant_or_none(original),
+        _SOURCES[source],
+        Origin.LIVE,
+        body,
+        depth,
     )
+    return StoredMessage(key, owner, message)
 
 
 def person_row(person: Person) -> Parameters:
@@ -134,7 +147,7 @@ def entry_row(entry: Entry) -> Parameters:
         as_micros(entry.entered_at),
         int(entry.retroactive),
         entry.slot,
-        entry.state.value,
+        str(entry.state),
         entry.position,
         micros_or_none(entry.due_at),
         mapping_text(entry.facts),
@@ -145,23 +158,26 @@ def entry_row(entry: Entry) -> Parameters:
 
 def entry_from(row: Record) -> Entry:
     """An entry."""
+    key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
+    retroactive, slot, state, position, due_at, facts, depth, message_key = rest
+    happened = from_micros(timestamp)
     return Entry(
-        key=row[0],
-        rule=row[1],
-        digest=row[2],
-        person_key=row[3],
-        entrant=row[4],
-        occasion=row[5],
-        timestamp=from_micros(row[6]),
-        entered_at=from_micros(row[7]),
-        retroactive=bool(row[8]),
-        slot=row[9],
-        state=_ENTRY_STATES[row[10]],
-        position=row[11],
-        due_at=instant_or_none(row[12]),
-        facts=Unread(row[13]),
-        depth=row[14],
-        message_key=row[15],
+        key,
+        rule,
+        digest,
+        person_key,
+        entrant,
+        occasion,
+        happened,
+        happened if entered_at == timestamp else from_micros(entered_at),
+        bool(retroactive),
+        slot,
+        _ENTRY_STATES[state],
+        position,
+        instant_or_none(due_at),
+        Unread(facts),
+        depth,
+        message_key,
     )
 
 
@@ -177,7 +193,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         as_micros(delivery.due_at),
         mapping_text(delivery.content),
         mapping_text(delivery.recipient),
-        delivery.state.value,
+        str(delivery.state),
         delivery.reason,
         delivery.attempts,
         delivery.message_id,

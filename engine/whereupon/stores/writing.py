@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
 from whereupon.ports import Settlement
-from whereupon.state import Changes, Delivery, Entry, Merge, StoredMessage
+from whereupon.state import Changes, Delivery, Entry, Merge
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.erased import erased_digest
 from whereupon.stores.names import Name, Names
@@ -50,17 +50,15 @@ class Writing:
 
     def _messages(self, changes: Changes) -> None:
         if changes.messages:
-            self._many(self._writes.message, self._message_rows(changes.messages))
+            names: set[Name] = {
+                (stored.message.type, stored.message.name) for stored in changes.messages
+            }
+            numbers = self._names.number(self._connection, names)
+            self._many(self._writes.message, rows.message_rows(changes.messages, numbers))
         if changes.owners:
             self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners))
         if changes.skips:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
-
-    def _message_rows(self, messages: list[StoredMessage]) -> Iterable[Parameters]:
-        names: set[Name] = {(message.type, message.name) for message in messages}
-        numbers = self._names.number(self._connection, names)
-        for message in messages:
-            yield rows.message_row(message, numbers[message.type, message.name])
 
     def _persons(self, changes: Changes) -> None:
         writes = self._writes
@@ -138,7 +136,7 @@ def _entry_changes(entry: Entry) -> Parameters:
         entry.digest,
         entry.person_key,
         entry.slot,
-        entry.state.value,
+        str(entry.state),
         entry.position,
         rows.micros_or_none(entry.due_at),
         rows.mapping_text(entry.facts),

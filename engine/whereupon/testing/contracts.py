@@ -16,13 +16,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from pydantic import JsonValue
 
 from whereupon.errors import StoreError
-from whereupon.messages import MessageType, Source
+from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.ports import Counts, HistoryNeed, Settlement, Store
 from whereupon.state import (
     BroadcastRun,
@@ -68,12 +68,10 @@ def after(seconds: float) -> datetime:
 
 def message(key: int, *, owner: int = ADA, at: datetime = NOON, name: str = "buy") -> StoredMessage:
     """A track message of somebody's."""
-    return StoredMessage(
-        key=key,
+    said = Message(
         message_id=f"m-{key}",
         type=MessageType.TRACK,
         name=name,
-        owner=owner,
         user_id="ada",
         anonymous_id=None,
         target_id=None,
@@ -81,8 +79,15 @@ def message(key: int, *, owner: int = ADA, at: datetime = NOON, name: str = "buy
         received_at=at,
         original_timestamp=None,
         source=Source.SERVER,
+        origin=Origin.LIVE,
         body=b'{"data":{}}',
     )
+    return StoredMessage(key, owner, said)
+
+
+def saying(stored: StoredMessage, **changes: Any) -> StoredMessage:
+    """The same with another message, which differs by these fields."""
+    return stored._replace(message=stored.message._replace(**changes))
 
 
 def person(key: int = ADA, *, user_id: str = "ada") -> Person:
@@ -216,7 +221,7 @@ class StoreContract:
     def test_a_message_id_is_recorded_once(self, store: Store) -> None:
         """A second message of the same id is a conflict, and takes its whole batch with it."""
         save(store, Changes(messages=[message(1)]))
-        twin = message(3)._replace(message_id="m-1")
+        twin = saying(message(3), message_id="m-1")
         with pytest.raises(StoreError) as caught:
             save(store, Changes(messages=[message(2), twin]))
         assert caught.value.code == "conflict"
@@ -225,8 +230,9 @@ class StoreContract:
 
     def test_a_message_comes_back_exactly(self, store: Store) -> None:
         """Every field survives: Unicode, both ends of time, microseconds, nothing at all."""
-        plain = message(1)._replace(name="", body=b"", type=MessageType.IDENTIFY)
-        full = message(2)._replace(
+        plain = saying(message(1), name="", body=b"", type=MessageType.IDENTIFY)
+        full = saying(
+            message(2),
             message_id="🧦",
             type=MessageType.ALIAS,
             name="buy",
@@ -264,7 +270,7 @@ class StoreContract:
 
     def test_a_husk_is_known_and_counted_only(self, store: Store) -> None:
         """A silenced message leaves its id, so that it is never taken twice."""
-        husk = message(1, owner=0)._replace(user_id=None, body=b"")
+        husk = saying(message(1, owner=0), user_id=None, body=b"")
         save(store, Changes(messages=[husk]))
         with store.session() as session:
             assert session.known_messages(["m-1"]) == {"m-1"}
@@ -273,7 +279,7 @@ class StoreContract:
 
     def test_history_holds_the_named_track_messages(self, store: Store) -> None:
         """Other names, other types of message, other owners and older ones are left out."""
-        page = message(2)._replace(type=MessageType.PAGE)
+        page = saying(message(2), type=MessageType.PAGE)
         others = [page, message(3, name="view"), message(4, owner=BOB), message(5, at=after(-1))]
         save(store, Changes(messages=[*others, message(1), message(6, at=after(1))]))
         with store.session() as session:
@@ -300,7 +306,7 @@ class StoreContract:
     def test_an_identifier_is_found_by_kind_and_value(self, store: Store) -> None:
         """The same text can be a user id and an anonymous id; the last word on each counts."""
         user, anonymous = (Identifier(kind, "x", k) for k, kind in enumerate(IdKind, 1))
-        save(store, Changes(identifiers=[replace(user, key=9), user, anonymous]))
+        save(store, Changes(identifiers=[user._replace(key=9), user, anonymous]))
         with store.session() as session:
             assert session.identifiers(["x", "y"], []) == [user]
             assert session.identifiers([], ["x"]) == [anonymous]
@@ -364,7 +370,7 @@ class StoreContract:
 
     def test_claimed_messages_are_those_without_a_user_id(self, store: Store) -> None:
         """Newest first, no more than asked for."""
-        anonymous = [message(k, at=after(k))._replace(user_id=None) for k in (1, 2, 3)]
+        anonymous = [saying(message(k, at=after(k)), user_id=None) for k in (1, 2, 3)]
         save(store, Changes(messages=[*anonymous, message(4), message(5, owner=BOB)]))
         with store.session() as session:
             assert session.claimed_messages(ADA, 9) == anonymous[::-1]
@@ -636,7 +642,7 @@ class StoreContract:
         save(store, Changes(skips=[second]))
         with store.session() as session:
             ((_, found),) = session.decided(ADA, "socks", 10)
-        assert found == replace(second, verdicts=first.verdicts + second.verdicts)
+        assert found == second._replace(verdicts=first.verdicts + second.verdicts)
 
     def test_old_skips_are_trimmed(self, store: Store) -> None:
         """Those decided before the instant go, and only these."""
