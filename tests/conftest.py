@@ -1,22 +1,70 @@
-"""What the whole suite shares: every kind of store, and profiles of Hypothesis.
+"""What every test may ask for: stores of every kind, and a PostgreSQL server.
 
-python -m pytest tests/properties --hypothesis-profile=deep
+python -m pytest tests/properties --hypothesis-profile=deep    tries 50 times as many examples
 """
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from hypothesis import settings
-from tests.stores import STORES
+from tests.servers import Server, started
+from tests.stores import KINDS, Opener, in_memory, on_postgres, on_sqlite
 
 from whereupon.ports import Store
+from whereupon.stores import open_store
 
 settings.register_profile("ci", max_examples=500)
 settings.register_profile("deep", max_examples=5_000)
 
 
-@pytest.fixture(params=STORES)
-def home(request: pytest.FixtureRequest) -> Iterator[Store]:
-    """An empty store, of each kind in turn."""
-    with STORES[request.param]() as store:
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server that is started when the first test needs it, and stopped after the last."""
+    with started(Path(mkdtemp(prefix="whereupon-")) / "postgres") as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(server: Server) -> Iterator[str]:
+    """The URL of an empty store on PostgreSQL."""
+    with server.clean() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, once on each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, once on each kind of store."""
+    if request.param == "memory":
+        return "memory://"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def home(place: str) -> Iterator[Store]:
+    """An empty store, once of each kind."""
+    with closing(open_store(place)) as store:
         yield store
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """Opens empty stores of one kind, as many as examples need; once of each kind."""
+    if request.param == "memory":
+        yield in_memory
+        return
+    server = request.getfixturevalue("server") if request.param == "postgres" else None
+    with on_postgres(server) if server else on_sqlite() as opener:
+        yield opener

@@ -1,48 +1,67 @@
-"""Every kind of store that the suite asks for by name, each empty: the one list to add a store to."""
+"""Every kind of store, and how a property gets an empty one for each of its examples."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from functools import cache
+from functools import partial
+from typing import TypeAlias
 
 from sqlalchemy import Engine, StaticPool, create_engine, delete, inspect, table
+from tests.servers import Server
 
 from whereupon.ports import Store
 from whereupon.stores import open_store
+from whereupon.stores.addresses import engine_of
 
-_LASTING = {"whereupon_meta", "whereupon_name"}  # what a store remembers of its database
+KINDS = ("memory", "sqlite", "postgres")
+
+Opener: TypeAlias = Callable[[], AbstractContextManager[Store]]
+"""Lends an empty store for one block."""
+
+_LASTING = {"whereupon_meta", "whereupon_name", "whereupon_version"}  # what a store remembers
 
 
 @contextmanager
-def _memory() -> Iterator[Store]:
+def in_memory() -> Iterator[Store]:
+    """An empty store without a database."""
     with closing(open_store("memory://")) as store:
         yield store
 
 
 @contextmanager
-def _sqlite() -> Iterator[Store]:
-    database, store = _sqlite_in_memory()
-    empty(database)
-    yield store
-
-
-@cache
-def _sqlite_in_memory() -> tuple[Engine, Store]:
+def on_sqlite() -> Iterator[Opener]:
+    """Stores on SQLite, without a file."""
     database = create_engine(
         "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
     )
-    return database, open_store(database)
+    with _on(database) as opener:
+        yield opener
 
 
-def empty(database: Engine) -> None:
-    """Take all that a store keeps out of its database."""
-    names = {name for name in inspect(database).get_table_names() if name.startswith("whereupon_")}
+@contextmanager
+def on_postgres(server: Server) -> Iterator[Opener]:
+    """Stores on a server."""
+    with server.clean() as url:
+        database, _ = engine_of(url, patience=30)
+        with _on(database) as opener:
+            yield opener
+
+
+@contextmanager
+def _on(database: Engine) -> Iterator[Opener]:
+    """One store again and again: to open one for each example would take too long."""
+    store = open_store(database)
+    try:
+        yield partial(_emptied, database, store)
+    finally:
+        store.close()
+        database.dispose()
+
+
+@contextmanager
+def _emptied(database: Engine, store: Store) -> Iterator[Store]:
     with database.begin() as connection:
-        for name in sorted(names - _LASTING):
-            connection.execute(delete(table(name)))
-
-
-STORES: Mapping[str, Callable[[], AbstractContextManager[Store]]] = {
-    "memory": _memory,
-    "sqlite": _sqlite,
-}
-"""By name: lends an empty store for one block. Making a database for each would take too long."""
+        names = inspect(connection).get_table_names()
+        for name in sorted(set(names) - _LASTING):
+            if name.startswith("whereupon_"):
+                connection.execute(delete(table(name)))
+    yield store

@@ -20,7 +20,13 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> No
     """
     if not index.book.rules:
         return
-    waiting = {run.rule: run for run in session.waiting_runs() if _is_scheduled(run)}
+    if _planned(index, session.waiting_runs(), now).runs:  # rarely; then others may be at it, too
+        session.flush(_planned(index, session.hold_runs(), now))
+
+
+def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Changes:
+    """What is to change, seen the runs that wait."""
+    waiting = {run.rule: run for run in runs if _is_scheduled(run)}
     changes = Changes()
     for rule in index.book.rules:
         when, run = _schedule(rule), waiting.get(rule.id)
@@ -32,8 +38,7 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> No
         if made is not None:
             changes.runs[made.rule, made.occasion] = made
             changes.wordings[rule.digest] = (rule.id, index.wording_of(rule))
-    if changes.runs:
-        session.flush(changes)
+    return changes
 
 
 def _is_scheduled(run: BroadcastRun) -> bool:

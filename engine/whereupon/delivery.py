@@ -9,11 +9,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TextIO
 
 from whereupon.codec import encode
 from whereupon.errors import WhereuponError
-from whereupon.ports import Channel, Clock, Settlement, Store
+from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.state import Delivery, DeliveryState
 
 
@@ -81,8 +82,8 @@ class Dispatcher:
         total = Dispatched()
         while leased := self._lease(limit):
             settled, left = self._hand_over_in_time(leased)
-            with self._store.session() as session:
-                session.settle([*settled, *map(_put_back, left)])
+            ends = [*settled, *map(_put_back, left)]
+            self._store.transact(partial(_settle, ends=ends))
             total = _counted(total, settled)
         return total
 
@@ -101,8 +102,10 @@ class Dispatcher:
 
     def _lease(self, limit: int) -> list[Delivery]:
         now = self._clock.now()
-        with self._store.session() as session:
-            return session.lease_deliveries(now, now + self._policy.lease, limit)
+        leased_until = now + self._policy.lease
+        return self._store.transact(
+            lambda session: session.lease_deliveries(now, leased_until, limit)
+        )
 
     def _hand_over(self, delivery: Delivery) -> Settlement:
         attempts = delivery.attempts + 1
@@ -125,6 +128,10 @@ class Dispatcher:
         pause = self._policy.pause(delivery, attempts)
         due_at: datetime = now + max(pause, after or pause)
         return Settlement(delivery.key, DeliveryState.PENDING, attempts, due_at, reason)
+
+
+def _settle(session: Session, *, ends: list[Settlement]) -> None:
+    session.settle(ends)
 
 
 def _put_back(delivery: Delivery) -> Settlement:

@@ -5,8 +5,8 @@ committed nor rolled back here.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -28,6 +28,7 @@ from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.previewing import Preview, preview_identify
+from whereupon.rounds import take_step
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
 from whereupon.state import (
@@ -65,8 +66,8 @@ class Engine:
             store, self._channels, console_channel(), self.clock, retry or RetryPolicy()
         )
         self._waker = Waker(self._run_and_look_ahead, self.clock)
-        with self.store.session() as session:
-            schedule_broadcasts(session, self.pipeline.index, self.clock.now())
+        now = self.clock.now()
+        self.store.transact(lambda session: schedule_broadcasts(session, self.pipeline.index, now))
 
     @classmethod
     def open(
@@ -78,6 +79,7 @@ class Engine:
         identity: IdentityPolicy | None = None,
         retry: RetryPolicy | None = None,
         digest_key: bytes = b"",
+        patience: timedelta = timedelta(seconds=30),
     ) -> Self:
         """Open an engine.
 
@@ -89,6 +91,8 @@ class Engine:
             identity: the windows of anonymous activity.
             retry: how deliveries are retried.
             digest_key: the host's secret under which identifiers of deleted people are hashed.
+            patience: how long a call waits for other writers before it raises a `StoreError` with
+                the code ``busy``; ``?patience=`` in a URL, in seconds, comes first.
 
         Raises:
             RulesInvalidError: the folder has errors; all of them are in it.
@@ -98,7 +102,8 @@ class Engine:
         if isinstance(rules, str | Path):
             book = open_rules(Path(rules))
         settings = settings_for(book, identity=identity, digest_key=digest_key)
-        return cls(open_store(store), book, clock=clock, settings=settings, retry=retry)
+        kept = open_store(store, patience=patience.total_seconds())
+        return cls(kept, book, clock=clock, settings=settings, retry=retry)
 
     def __enter__(self) -> Self:
         return self
@@ -236,21 +241,15 @@ class Engine:
         Args:
             until: also wake the entries due by then (see `Pipeline.take`).
         """
-        with self._working(connection) as (session, done):
-            folded = self.pipeline.take(session, messages, until=until)
-            done.append(folded)
-        if connection is None:  # else there is nothing to find yet: the host is to commit it
-            self._waker.wake()
+        if connection is not None:  # the host may still roll it back; then nothing is to be found
+            with self.store.session(connection) as session:
+                return self.pipeline.take(session, messages, until=until)
+        folded = self.store.transact(
+            lambda session: self.pipeline.take(session, messages, until=until)
+        )
+        self.pipeline.committed(folded)
+        self._waker.wake()
         return folded
-
-    @contextmanager
-    def _working(self, connection: object = None) -> Iterator[tuple[Session, list[Folded]]]:
-        done: list[Folded] = []
-        with self.store.session(connection) as session:
-            yield session, done
-        if connection is None:  # the host's transaction may still be rolled back
-            for folded in done:
-                self.pipeline.committed(folded)
 
     # --- due work -----------------------------------------------------------------------------
 
@@ -270,20 +269,20 @@ class Engine:
         """
         moment = self.clock.now()
         while True:
-            with self._working() as (session, done):
-                if scheduled:
-                    schedule_broadcasts(session, self.pipeline.index, moment)
-                runs = [run for run in session.due_runs(until) if scheduled or run.message_key]
-                due = session.due_entries(until, 1)
-                if runs and (not due or (due[0].due_at or until) > runs[0].due_at):
-                    done.append(self.pipeline.send(session, runs[0]))
-                    moment = max(moment, runs[0].due_at)
-                elif due:
-                    limit = runs[0].due_at if runs else until
-                    done.append(self.pipeline.take(session, [], until=limit))
-                else:
-                    return
-            yield from done
+            step = self.store.transact(
+                partial(
+                    take_step,
+                    pipeline=self.pipeline,
+                    until=until,
+                    scheduled_at=moment if scheduled else None,
+                )
+            )
+            if step is None:
+                return
+            self.pipeline.committed(step.folded)
+            if step.sent_at is not None:
+                moment = max(moment, step.sent_at)
+            yield step.folded
 
     def trigger(
         self,
@@ -320,10 +319,18 @@ class Engine:
         )
         changes = Changes(runs={(rule.id, occasion): run})
         changes.wordings[rule.digest] = (rule.id, self.pipeline.index.wording_of(rule))
-        with self.store.session(connection) as session:
+
+        def start(session: Session) -> None:
+            session.hold_runs()
             if not session.has_run(rule.id, occasion):
                 session.flush(changes)
-        self._waker.wake()
+
+        if connection is None:
+            self.store.transact(start)
+            self._waker.wake()
+        else:
+            with self.store.session(connection) as session:
+                start(session)
 
     def _callable_broadcast(self, name: str) -> Rule:
         book = self.pipeline.index.book
@@ -420,8 +427,7 @@ class Engine:
         if delivery.state is not DeliveryState.DEAD:
             raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
         settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
-        with self.store.session() as session:
-            session.settle([settlement])
+        self.store.transact(lambda session: session.settle([settlement]))
         self._waker.wake()
 
     def requests(self, limit: int = 100) -> list[Request]:

@@ -52,6 +52,9 @@ class Pipeline:
             CrowdedError: see `Recall.for_batch`; only with both messages and ``until``.
         """
         parts = self._parts(messages)
+        if erasing(messages, self.settings):
+            session.hold_runs()  # what an erased message opened is blanked
+            self._recall(session).hold(messages)
         *first, last = parts
         whole = Folded()
         for part in first:
@@ -101,6 +104,8 @@ class Pipeline:
         rule = self._wordings.rule_of(session, run.rule, run.digest)
         persons = session.persons_after(run.cursor or 0, AUDIENCE_CHUNK)
         cursor = persons[-1].key if len(persons) == AUDIENCE_CHUNK else None
+        if session.hold([person.key for person in persons], ()):
+            persons = self._as_they_are(session, persons)
         admitted: list[Person] = []
         loaded = Loaded(0, 0)
         if rule is not None and rule.active.allows(run.timestamp):
@@ -118,6 +123,12 @@ class Pipeline:
                 loaded, run, rule, admitted, self.index, self.settings, cursor=cursor
             ),
         )
+
+    @staticmethod
+    def _as_they_are(session: Session, persons: Sequence[Person]) -> list[Person]:
+        """The same persons, read again; those who were merged or erased meanwhile are gone."""
+        found = session.persons([person.key for person in persons])
+        return sorted(found, key=lambda person: person.key)
 
     def _fold(
         self, session: Session, loaded: Loaded, keys: int, attempt: Callable[[], Folded]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from whereupon.state import (
     BroadcastRun,
@@ -26,6 +26,8 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -84,6 +86,27 @@ class Session(Protocol):
         """Reserve ``count`` keys that no one gets again; returns the first."""
         ...
 
+    def hold(
+        self,
+        persons: Collection[int],
+        anonymous: Collection[int],
+        unknown: Collection[str] = (),
+    ) -> bool:
+        """Keep these persons and anonymous ids, by their keys, from other writers until the end.
+
+        Asked again for no more than it holds, or where there are no other writers, it answers False.
+
+        Args:
+            persons: keys of persons.
+            anonymous: keys of anonymous ids.
+            unknown: user ids that nobody has, which nobody else is to get meanwhile either.
+
+        Returns:
+            Whether what was read of them before may be old: then read it again, and hold what that names.
+            Where they turn out to be more, the store may give the transaction up (see `Store.transact`).
+        """
+        ...
+
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
         """Those of the ids that are recorded already, or were until they were erased."""
         ...
@@ -132,6 +155,10 @@ class Session(Protocol):
         """Running entries due at ``until`` or before, by due time then key."""
         ...
 
+    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
+        """The same, but only of persons whom no other writer holds; they are held from now on."""
+        ...
+
     def next_due(self) -> datetime | None:
         """When the next running entry, broadcast run or pending delivery is due."""
         ...
@@ -150,6 +177,17 @@ class Session(Protocol):
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
         """Broadcast runs that are not done, due at ``until`` or before, by due time."""
+        ...
+
+    def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """The run as it is now, kept from others until the end; None when it is done, or theirs."""
+        ...
+
+    def hold_runs(self) -> list[BroadcastRun]:
+        """Every broadcast run that is not done, by due time; until the end nobody adds or sends one.
+
+        It comes before anything else is held.
+        """
         ...
 
     def has_run(self, rule: str, occasion: str) -> bool:
@@ -179,7 +217,11 @@ class Session(Protocol):
         ...
 
     def flush(self, changes: Changes) -> None:
-        """Write a batch's changes. The erasing of forgotten persons comes first, merges second."""
+        """Write a batch's changes. The erasing of forgotten persons comes first, merges second.
+
+        Raises:
+            StoreError: with the code ``conflict``, when what is new in them is there already.
+        """
         ...
 
     # What people ask afterwards.
@@ -228,6 +270,18 @@ class Store(Protocol):
         Args:
             connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is then used
                 and neither committed nor rolled back here.
+        """
+        ...
+
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """Do work in a transaction of the store's own, and return what it returns once it is committed.
+
+        The work may be done in another thread, together with the work of others, each taken back
+        alone when it raises; and more than once, from the start, when other writers were first. So
+        it has no effect but on its session.
+
+        Raises:
+            StoreError: with the code ``busy``, when others were first again and again.
         """
         ...
 

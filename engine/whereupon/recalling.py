@@ -91,11 +91,13 @@ class Touched:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
+        erased_unknown: user ids that are to be erased, though nobody has them yet.
         late: where messages come after their claim: how far back it may have let somebody in.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
     """
 
     person_keys: set[int] = field(default_factory=set)
+    erased_unknown: set[str] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
     late: timedelta | None = None
@@ -126,25 +128,48 @@ class Recall:
         Raises:
             CrowdedError: so many entries are due that waking them comes first.
         """
-        loaded = Loaded(0, 0)
-        touched = Touched()
         survey = Survey(messages, self._index)
+        loaded, touched = self._held(survey, messages, until)
         if messages:
             loaded.known = self._session.known_messages(survey.message_ids)
-            self._load_identifiers(loaded, survey, messages)
-            self._load_claims(loaded, touched, survey, messages)
+            self._load_claimed(loaded, touched, survey, messages)
             self._load_tombstones(loaded, survey)
-        due = self._session.due_entries(until, DUE_LIMIT) if until is not None else []
-        if messages and len(due) == DUE_LIMIT:
-            raise CrowdedError
-        touched.person_keys.update(loaded.users.values())
-        touched.person_keys.update(entry.person_key for entry in due)
         self._plan(loaded, touched, survey, until)
         self._load_past(loaded, touched)
         return loaded
 
+    def hold(self, messages: Sequence[Message]) -> None:
+        """Hold whom the messages touch, for a batch that is then taken in parts."""
+        self._held(Survey(messages, self._index), messages, None)
+
+    def _held(
+        self, survey: Survey, messages: Sequence[Message], until: datetime | None
+    ) -> tuple[Loaded, Touched]:
+        """Whom the batch touches, read until it is held, so that others can change it no more."""
+        while True:
+            loaded, touched = Loaded(0, 0), Touched()
+            if messages:
+                self._load_identifiers(loaded, touched, survey, messages)
+                self._load_claims(loaded, touched)
+            touched.person_keys.update(loaded.users.values())
+            if until is not None:
+                due = self._due(messages, until)
+                touched.person_keys.update(entry.person_key for entry in due)
+            keys = touched.person_keys, loaded.anonymous.values()
+            if not self._session.hold(*keys, touched.erased_unknown):
+                return loaded, touched
+
+    def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
+        """What is due; where nothing else is to do, only what others are not at already."""
+        if not messages:
+            return self._session.take_due_entries(until, DUE_LIMIT)
+        due = self._session.due_entries(until, DUE_LIMIT)
+        if len(due) == DUE_LIMIT:
+            raise CrowdedError
+        return due
+
     def _load_identifiers(
-        self, loaded: Loaded, survey: Survey, messages: Sequence[Message]
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
     ) -> None:
         for known in self._session.identifiers(survey.user_ids(), survey.anonymous_ids()):
             if known.kind is IdKind.USER:
@@ -152,19 +177,15 @@ class Recall:
             else:
                 loaded.anonymous[known.value] = known.key
         if erasing(messages, self._settings):
-            erased = {
-                loaded.users[message.user_id]
-                for message in messages
-                if message.user_id in loaded.users and erases(message, self._settings)
-            }
+            named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
+            erased = {loaded.users[user_id] for user_id in named if user_id in loaded.users}
+            touched.erased_unknown = named - loaded.users.keys()
             loaded.identifiers_of = self._session.identifiers_of(erased)
             for known in loaded.identifiers_of:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(
-        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
-    ) -> None:
+    def _load_claims(self, loaded: Loaded, touched: Touched) -> None:
         if not loaded.anonymous:
             return
         runs: dict[int, list[Claim]] = defaultdict(list)
@@ -172,6 +193,11 @@ class Recall:
             runs[claim.anonymous_key].append(claim)
             touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
+
+    def _load_claimed(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        """The messages that the batch may claim, and those claimed already that it asks about."""
         claiming = {
             loaded.anonymous[anonymous_id]: anonymous_id
             for _, anonymous_id in survey.claims()
@@ -190,10 +216,10 @@ class Recall:
         if loaded.claims and survey.choosy:
             self._seek_brought_before(sought, loaded, survey)
             touched.late = self._settings.identity.reach if sought.late else None
-        self._load_claimed(loaded, sought)
+        self._load_sought(loaded, sought)
 
-    def _load_claimed(self, loaded: Loaded, sought: _Sought) -> None:
-        """What was claimed already, and by which claims, where the batch asks about it."""
+    def _load_sought(self, loaded: Loaded, sought: _Sought) -> None:
+        """What was claimed already, and by which claims."""
         for key, (since, owners) in sought.places.items():
             for stored in self._session.owned_messages(owners, since):
                 if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from whereupon.ports import Store
 from whereupon.stores import open_store
 from whereupon.testing.contracts import StoreContract
@@ -31,3 +33,18 @@ class TestSqliteInMemory(StoreContract):
         """Nothing on the disk."""
         assert folder.is_dir()
         return open_store("sqlite://")
+
+
+class TestPostgres(StoreContract):
+    """PostgreSQL as it is used."""
+
+    url: str
+
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres: str) -> None:
+        self.url = postgres
+
+    def make_store(self, folder: Path) -> Store:
+        """A database of its own for each test."""
+        assert folder.is_dir()
+        return open_store(self.url)

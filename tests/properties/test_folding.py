@@ -1,14 +1,14 @@
 """Properties of the fold: how messages come in does not change what becomes of them."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine as Database
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import StaticPool
 from tests.properties.histories import (
     BOOK,
@@ -22,6 +22,7 @@ from tests.properties.histories import (
     outcome_of,
     take_in_parts,
 )
+from tests.servers import Server
 from tests.unit.worlds import NOON, decided
 
 from whereupon.decisions import Decision
@@ -29,6 +30,7 @@ from whereupon.engine import Engine
 from whereupon.replay import FrozenClock
 from whereupon.state import Changes
 from whereupon.stores import MemoryStore, open_store
+from whereupon.stores.addresses import engine_of
 
 histories = st.lists(happenings(EVERYTHING), min_size=1, max_size=14)
 lasting = st.lists(happenings(LASTING), min_size=1, max_size=14)
@@ -65,16 +67,43 @@ def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places
 @given(histories, cuts)
 def test_memory_and_sqlite_end_alike(happened: list[Happening], places: set[int]) -> None:
     """The fold asks and writes the same whatever the store."""
+    _assert_alike(happened, places, _database)
+
+
+@settings(max_examples=25, deadline=None)
+@given(happened=histories, places=cuts)
+def test_memory_and_postgres_end_alike(
+    server: Server, happened: list[Happening], places: set[int]
+) -> None:
+    """So it does on a database that many writers share."""
+
+    @contextmanager
+    def database() -> Iterator[Database]:
+        with server.clean() as url:
+            engine, _ = engine_of(url, patience=30)
+            try:
+                yield engine
+            finally:
+                engine.dispose()
+
+    _assert_alike(happened, places, database)
+
+
+def _assert_alike(
+    happened: list[Happening],
+    places: set[int],
+    open_database: Callable[[], AbstractContextManager[Database]],
+) -> None:
     messages = messages_of(happened)
     within = {place for place in places if place < len(messages)}
     made = fold_in_parts(messages, within)
     told: list[Decision] = []
-    with _database() as database:
+    with open_database() as database:
         engine = Engine(open_store(database), BOOK, clock=FrozenClock(NOON))
         take_in_parts(engine, messages, within, told.extend)
         there = _rows(database)
     assert decided(told) == decided(made.decided)
-    with _database() as database:
+    with open_database() as database:
         with open_store(database).session() as session:
             session.flush(_everything(made.memory))
         assert _rows(database) == there
@@ -136,19 +165,22 @@ def _database() -> Iterator[Database]:
     database.dispose()
 
 
-_OWN = {"whereupon_meta", "whereupon_name", "whereupon_erased"}  # what no `Changes` holds
+_OWN = {
+    "whereupon_meta",
+    "whereupon_name",
+    "whereupon_erased",
+    "whereupon_version",
+}  # what no `Changes` holds
 
 
 def _rows(database: Database) -> dict[str, list[str]]:
     """Every row of ours, names for their numbers."""
     with database.connect() as connection:
-        tables = connection.execute(
-            text("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'whereupon%'")
-        )
+        tables = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
         numbered = text("SELECT id, type || ' ' || name FROM whereupon_name")
         names = {int(number): str(name) for number, name in connection.execute(numbered)}
         found: dict[str, list[str]] = {}
-        for (table,) in tables.all():
+        for table in tables:
             if table in _OWN:
                 continue
             rows = [

@@ -4,10 +4,10 @@ A long run: python -m pytest tests/properties/test_identity_model.py --hypothesi
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 
-import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 from tests.properties.identity_histories import (
@@ -25,7 +25,7 @@ from tests.properties.identity_histories import (
 )
 from tests.properties.identity_model import Decided, Model, Plain, Said
 from tests.properties.profiles import examples
-from tests.stores import STORES
+from tests.stores import Opener
 from tests.unit.worlds import NOON
 
 from whereupon.decisions import Decision
@@ -33,6 +33,7 @@ from whereupon.engine import Engine
 from whereupon.ports import Session, Store
 from whereupon.replay import FrozenClock
 from whereupon.state import Entry, IdKind
+from whereupon.stores import open_store
 from whereupon.times import FIRST_INSTANT, as_micros
 
 histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(said_of)
@@ -154,15 +155,14 @@ def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
 # --- properties -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("store", STORES)
 @given(history=histories, places=cuts, writers=st.integers(1, 2))
 @examples(150)
 def test_the_engine_does_what_the_book_says(
-    store: str, history: list[Said], places: set[int], writers: int
+    opener: Opener, history: list[Said], places: set[int], writers: int
 ) -> None:
     """Same owners, same entries, same reason for every decision; in any batches, by any writer."""
     expected = by_the_book(history)
-    with STORES[store]() as home:
+    with opener() as home:
         found = by_the_engine(home, history, places, writers=writers)
     assert found.decided == expected.decided
     assert found.owners == expected.owners
@@ -170,16 +170,15 @@ def test_the_engine_does_what_the_book_says(
     assert found.people == expected.people
 
 
-@pytest.mark.parametrize("store", STORES)
 @given(history=claiming.map(arriving_together), places=cuts, data=st.data())
 @examples(60)
 def test_the_order_of_arrival_means_nothing_to_claims(
-    store: str, history: list[Said], places: set[int], data: st.DataObject
+    opener: Opener, history: list[Said], places: set[int], data: st.DataObject
 ) -> None:
     """Whose a message is, who claimed what from when on, and by which message: by their times alone."""
     other = data.draw(st.permutations(history))
     expected = by_the_book(history)
-    with STORES[store]() as home:
+    with opener() as home:
         found = by_the_engine(home, other, places)
     assert found.owners == expected.owners
     assert found.runs == expected.runs
@@ -198,7 +197,7 @@ def test_identify_then_event_ends_in_the_same_entries_as_event_then_identify(
     """
     entered = []
     for order in (history, data.draw(st.permutations(history))):
-        with STORES["memory"]() as home:
+        with closing(open_store("memory://")) as home:
             found = by_the_engine(home, order, set())
         moved = {each.message for each in found.decided if each.outcome == "claimed-before"}
         by_each = [entry for entry in found.entries if entry[0] == "each"]

@@ -1,16 +1,19 @@
 """What the scenarios share: rules written on the spot, and a look at everything a store keeps."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import connect
+from threading import Barrier, Thread
 from typing import TypeAlias
+
+from sqlalchemy import inspect, text
 
 from whereupon import Engine
 from whereupon.codec import encode
 from whereupon.rulefiles import parse_rule_file
 from whereupon.rules import Rule, Rulebook
+from whereupon.stores.addresses import engine_of
 from whereupon.stores.memory import MemoryStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,18 +81,41 @@ def _rows(kept: object) -> list[tuple[object, ...]]:
     return sorted((repr(each),) for each in pairs)
 
 
-def tables_in(database: Path) -> Tables:
-    """Every row of every table of ours in an SQLite file, but for the counter of keys."""
-    with connect(database) as connection:
-        names = [
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if name.startswith("whereupon_")
-        ]
-        rows = {name: list(connection.execute(f"SELECT * FROM {name}")) for name in names}  # noqa: S608
-    connection.close()
+def tables_in(database: str) -> Tables:
+    """Every row of every table of ours in a database, by its URL, but for the counter of keys."""
+    engine, _ = engine_of(database, patience=30)
+    with engine.connect() as connection:
+        names = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
+        rows = {
+            name: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))]  # noqa: S608
+            for name in names
+        }
+    engine.dispose()
     rows["whereupon_meta"] = [row for row in rows["whereupon_meta"] if row[0] != "next_key"]
     return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> None:
+    """Let so many threads work at once, each with its number; what one raises, this raises."""
+    faults: list[BaseException] = []
+    ready = Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            ready.wait(60)
+            work(number)
+        except BaseException as fault:  # noqa: BLE001 - raised again below, in the test's own thread
+            faults.append(fault)
+
+    threads = [Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads)
+    if faults:
+        message = f"{len(faults)} of {count} threads"
+        raise BaseExceptionGroup(message, faults)
 
 
 def owners_of(engine: Engine) -> dict[str, str]:

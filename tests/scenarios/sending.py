@@ -1,6 +1,6 @@
 """A process that sends a stream into a database and says which messages were acknowledged.
 
-    python -m tests.scenarios.sending shop.db stream.jsonl
+    python -m tests.scenarios.sending sqlite:///shop.db stream.jsonl
 
 The scenarios start it, and kill it. It may be started again: it sends everything anew.
 """
@@ -44,7 +44,7 @@ def main(database: str, stream: str) -> None:
     """Send it all, waking what is due between the batches; the messages' own times are the clock."""
     clock = FrozenClock()
     lines = iter(Path(stream).read_bytes().splitlines())
-    with Engine.open(f"sqlite:///{database}", rules=_RULES, clock=clock) as engine:
+    with Engine.open(database, rules=_RULES, clock=clock) as engine:
         while lines_of_batch := list(islice(lines, _BATCH)):
             batch = [
                 message for message in map(decode, lines_of_batch) if isinstance(message, dict)

@@ -118,13 +118,12 @@ def _replayed(stream: Path, store: Store) -> tuple[Engine, Summary]:
 
 @pytest.mark.parametrize("stream", _STREAMS, ids=lambda stream: stream.stem)
 def test_replaying_a_stream_twice_into_one_database_changes_nothing(
-    stream: Path, tmp_path: Path
+    stream: Path, database: str
 ) -> None:
     """Every row of every table is what it was; the ids of erased messages stay known."""
-    database = tmp_path / "shop.db"
-    _, first = _replayed(stream, open_store(f"sqlite:///{database}"))
+    _, first = _replayed(stream, open_store(database))
     before = tables_in(database)
-    _, second = _replayed(stream, open_store(f"sqlite:///{database}"))
+    _, second = _replayed(stream, open_store(database))
     assert tables_in(database) == before
     assert second.accepted == second.decisions == second.deliveries == second.requests == 0
     assert second.duplicates == first.accepted + first.duplicates

@@ -67,13 +67,13 @@ def test_a_preview_changes_nothing_in_the_database(tmp_path: Path) -> None:
     database = tmp_path / "shop.db"
     made = visited(store=f"sqlite:///{database}")
     made.home.close()
-    before, rows = sha256(database.read_bytes()).digest(), tables_in(database)
+    before, rows = sha256(database.read_bytes()).digest(), tables_in(f"sqlite:///{database}")
     asked = world(*RULES, store=f"sqlite:///{database}")
     told = asked.engine.preview_identify("ada", anonymous_id="phone", traits={"plan": "pro"})
     assert len(told.claimed) == len(told.decisions) == 2
     asked.home.close()
     assert sha256(database.read_bytes()).digest() == before
-    assert tables_in(database) == rows
+    assert tables_in(f"sqlite:///{database}") == rows
 
 
 def test_a_preview_leaves_everything_as_it_is_on_every_store(home: Store) -> None:

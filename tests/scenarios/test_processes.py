@@ -17,9 +17,9 @@ Outcome: TypeAlias = tuple[list[tuple[object, ...]], ...]
 
 
 @contextmanager
-def _sending(database: Path, stream: Path) -> Iterator[Iterator[str]]:
+def _sending(database: str, stream: Path) -> Iterator[Iterator[str]]:
     """A process that sends, as the lines it prints; killed at the end of the block, if it still runs."""
-    command = [sys.executable, "-m", "tests.scenarios.sending", str(database), str(stream)]
+    command = [sys.executable, "-m", "tests.scenarios.sending", database, str(stream)]
     with Popen(command, stdout=PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         try:
@@ -28,12 +28,12 @@ def _sending(database: Path, stream: Path) -> Iterator[Iterator[str]]:
             process.kill()
 
 
-def _sent(database: Path, stream: Path) -> list[str]:
+def _sent(database: str, stream: Path) -> list[str]:
     with _sending(database, stream) as acknowledged:
         return list(acknowledged)
 
 
-def _outcome(database: Path) -> Outcome:
+def _outcome(database: str) -> Outcome:
     """What the store says in the end, in words that do not depend on its keys."""
     tables = tables_in(database)
     people = {row[0]: row[1] for row in tables["whereupon_person"]}
@@ -56,19 +56,18 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(stream: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What comes of the stream when nothing goes wrong."""
-    database = tmp_path_factory.mktemp("undisturbed") / "shop.db"
+    database = f"sqlite:///{tmp_path_factory.mktemp('undisturbed')}/shop.db"
     assert len(_sent(database, stream)) == 1_500
     outcome = _outcome(database)
     assert all(len(part) > 10 for part in outcome), [len(part) for part in outcome]
     return outcome
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_killed_process_loses_nothing_it_acknowledged_and_enters_nobody_twice(
-    seed: int, stream: Path, undisturbed: Outcome, tmp_path: Path
+    seed: int, stream: Path, undisturbed: Outcome, database: str
 ) -> None:
     """Killed again and again, and started again, it ends where an undisturbed one does."""
-    database = tmp_path / "shop.db"
     acknowledged: set[str] = set()
     for count in sorted(Random(seed).sample(range(1, 1_400), 3)):  # noqa: S311
         with _sending(database, stream) as lines:
@@ -80,10 +79,9 @@ def test_a_killed_process_loses_nothing_it_acknowledged_and_enters_nobody_twice(
 
 
 def test_two_processes_that_send_the_same_at_once_are_as_one(
-    stream: Path, undisturbed: Outcome, tmp_path: Path
+    stream: Path, undisturbed: Outcome, database: str
 ) -> None:
     """The database lets each message in once, whoever brings it."""
-    database = tmp_path / "shop.db"
     with _sending(database, stream) as one, _sending(database, stream) as two:
         assert len(list(one)) == len(list(two)) == 1_500
     assert _outcome(database) == undisturbed

@@ -9,7 +9,16 @@ from sqlite3 import connect
 import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy import Engine as Database
-from tests.scenarios.hosting import NOON, RULES, book, news, purchase, tables_in, thanks
+from tests.scenarios.hosting import (
+    NOON,
+    RULES,
+    book,
+    in_threads,
+    news,
+    purchase,
+    tables_in,
+    thanks,
+)
 
 from whereupon import (
     Delivery,
@@ -323,25 +332,6 @@ def test_what_is_no_connection_is_refused(connection: object, host: Database) ->
 # --- many at once ----------------------------------------------------------------------------
 
 
-def _in_threads(count: int, work: Callable[[int], None]) -> None:
-    faults: list[BaseException] = []
-    ready = threading.Barrier(count)
-
-    def run(number: int) -> None:
-        try:
-            ready.wait(_PATIENCE)
-            work(number)
-        except BaseException as fault:  # noqa: BLE001 - raised again below, in the test's own thread
-            faults.append(fault)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not faults, faults
-
-
 def test_eight_threads_lose_nothing_and_let_nobody_in_twice(tmp_path: Path) -> None:
     """Each message is recorded once though every thread sends them all; each person enters once."""
     database = tmp_path / "shop.db"
@@ -354,8 +344,8 @@ def test_eight_threads_lose_nothing_and_let_nobody_in_twice(tmp_path: Path) -> N
                 batch = [purchase(n, f"user-{n % 20}") for n in range(turn, turn + 10)]
                 accepted[thread] += engine.ingest(batch).accepted
 
-        _in_threads(8, work)
-    tables = tables_in(database)
+        in_threads(8, work)
+    tables = tables_in(f"sqlite:///{database}")
     assert sum(accepted) == len(tables["whereupon_message"]) == 200
     assert len(tables["whereupon_person"]) == len(tables["whereupon_entry"]) == 20
     assert len(tables["whereupon_delivery"]) == 20
@@ -368,7 +358,7 @@ def test_threads_that_dispatch_at_once_send_everything_once(store: str, tmp_path
     with Engine.open(store.format(folder=tmp_path), rules=book(thanks())) as engine:
         engine.channel("push")(lambda delivery: sent.append(delivery.idempotency_key))
         engine.ingest([purchase(number) for number in range(500)])
-        _in_threads(4, lambda _: [engine.run_due()].clear())
+        in_threads(4, lambda _: [engine.run_due()].clear())
         assert len(sent) == len(set(sent)) == 500
         assert len(engine.deliveries(DeliveryState.SENT, limit=1_000)) == 500
 

@@ -180,7 +180,7 @@ def test_a_session_within_a_session_is_refused(url: str) -> None:
 def test_a_locked_database_is_reported(engine: Engine) -> None:
     """A host that keeps its transaction open and does not lend it is told so."""
     impatient = create_engine(engine.url, connect_args={"timeout": 0})
-    store = SqlStore(impatient)
+    store = SqlStore(impatient, patience=0)
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO orders VALUES (1)"))
         with pytest.raises(StoreError) as caught:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from whereupon.actions import DEFAULT_STANCE, Refusal, Verdict, judge
-from whereupon.fold.people import bury, forget, merge, person_for, silenced, unbury
+from whereupon.fold.people import forget, merge, person_for
+from whereupon.fold.silencing import bury, silenced, unbury
 from whereupon.fold.working import Working
 from whereupon.messages import Message
 from whereupon.semantics import DELIVERY_METRICS, ERASING, Action, ActionName

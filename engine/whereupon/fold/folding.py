@@ -25,9 +25,9 @@ from whereupon.fold.people import (
     claim,
     in_order,
     person_for,
-    silenced,
     tell,
 )
+from whereupon.fold.silencing import silenced
 from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex

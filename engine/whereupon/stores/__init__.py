@@ -9,10 +9,19 @@ from whereupon.stores.memory import MemoryStore
 __all__ = ["MemoryStore", "open_store"]
 
 
-def open_store(url_or_engine: object) -> Store:
-    """The store at an SQLAlchemy URL or behind an SQLAlchemy engine; ``memory://`` keeps nothing."""
+def open_store(url_or_engine: object, *, patience: float | None = None, make: bool = True) -> Store:
+    """The store at an SQLAlchemy URL or behind an SQLAlchemy engine; ``memory://`` keeps nothing.
+
+    Args:
+        url_or_engine: where.
+        patience: seconds that a transaction waits for others before it gives up, 30 by default;
+            ``?patience=`` in a URL comes first.
+        make: whether to make our tables where there are none.
+    """
     if url_or_engine == "memory://":
         return MemoryStore()
     from whereupon.stores.sql import SqlStore  # noqa: PLC0415 - a third of a second that memory saves
 
-    return SqlStore(url_or_engine)
+    if patience is None:
+        return SqlStore(url_or_engine, make=make)
+    return SqlStore(url_or_engine, patience=patience, make=make)

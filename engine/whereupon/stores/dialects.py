@@ -7,7 +7,7 @@ level with the bare driver. Another database is one more subclass of `Database`.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,6 +23,9 @@ from sqlalchemy.sql.elements import ClauseElement
 
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
 Parameters: TypeAlias = tuple[object, ...]
+
+PATIENCE = 30.0
+"""Seconds that a transaction waits for others, unless the store's opener says otherwise."""
 
 
 class Statement:
@@ -53,7 +56,14 @@ class Statement:
 
 
 class Database(ABC):
-    """What the store needs of a database beyond portable SQL."""
+    """What the store needs of a database beyond portable SQL.
+
+    Attributes:
+        one_writer: whether the database lets in one writing transaction at a time. Where it does not,
+            sessions lock what they decide about, and write in one order.
+    """
+
+    one_writer: ClassVar[bool]
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
@@ -71,15 +81,28 @@ class Database(ABC):
             message = f"{type(clause).__name__} takes no parameters"
             raise TypeError(message)
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        return Statement(str(compiled), compiled.positiontup or (), fixed)
+        return self._statement(clause, str(compiled), compiled.positiontup or (), fixed)
+
+    def _statement(
+        self, _clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]
+    ) -> Statement:
+        return Statement(sql, names, fixed)
 
     @abstractmethod
     def session(self, engine: Engine) -> AbstractContextManager[Connection]:
         """A connection in a transaction of its own that may write from its start."""
 
     @abstractmethod
-    def join(self, connection: Connection) -> None:
-        """Make ready to write in a host's transaction, which stays the host's."""
+    def lent(self, connection: Connection) -> AbstractContextManager[None]:
+        """A part of a host's transaction, taken back alone when its block raises."""
+
+    @abstractmethod
+    def lock_schema(self, connection: Connection) -> None:
+        """Let nobody else look at the tables' version until this transaction ends."""
+
+    @abstractmethod
+    def allocate(self, connection: Connection, count: int) -> int:
+        """Reserve ``count`` keys that no one gets again; returns the first."""
 
     @abstractmethod
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:

@@ -5,15 +5,16 @@ outlives the process.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from heapq import nlargest
 from itertools import islice
+from typing import TypeVar
 
 from whereupon.errors import StoreError
 from whereupon.messages import MessageType
-from whereupon.ports import Counts, HistoryNeed, Settlement
+from whereupon.ports import Counts, HistoryNeed, Session, Settlement
 from whereupon.state import (
     BroadcastRun,
     Changes,
@@ -36,8 +37,10 @@ from whereupon.state import (
 from whereupon.stores.erased import erased_digest
 from whereupon.stores.memory_writing import write
 from whereupon.stores.shelves import Shelves
-from whereupon.stores.turns import Turns
+from whereupon.stores.turns import OneByOne
 from whereupon.stores.undo import Moment, Undo
+
+T = TypeVar("T")
 
 
 class MemoryStore:
@@ -45,7 +48,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.shelves = Shelves()
-        self._turns = Turns()
+        self._turns = OneByOne()
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator["MemorySession"]:
@@ -61,6 +64,11 @@ class MemoryStore:
                 undo.roll_back()
                 raise
 
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """Do work in a transaction; nobody can have been first."""
+        with self.session() as session:
+            return work(session)
+
     def close(self) -> None:
         """Nothing to let go of: what is kept stays until the store itself goes."""
 
@@ -75,6 +83,16 @@ class MemorySession:
     def allocate(self, count: int) -> int:
         """Reserve keys."""
         return self._shelves.allocate(count, self._undo)
+
+    def hold(
+        self,
+        persons: Collection[int],
+        anonymous: Collection[int],
+        unknown: Collection[str] = (),
+    ) -> bool:
+        """Nothing to hold: nobody else writes."""
+        del persons, anonymous, unknown
+        return False
 
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
         """Those that are recorded."""
@@ -165,6 +183,10 @@ class MemorySession:
         shelves = self._shelves
         return [shelves.entries[key] for key in _due(shelves.entry_queue, until, limit)]
 
+    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
+        """Those that are due: nobody else holds anybody."""
+        return self.due_entries(until, limit)
+
     def next_due(self) -> datetime | None:
         """When something is due next."""
         shelves = self._shelves
@@ -196,6 +218,14 @@ class MemorySession:
         """Broadcast runs that are not done."""
         waiting = self._shelves.open_runs.values()
         return sorted(waiting, key=lambda run: (run.due_at, run.rule, run.occasion))
+
+    def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """The run as it is now, unless it is done."""
+        return self._shelves.open_runs.get((run.rule, run.occasion))
+
+    def hold_runs(self) -> list[BroadcastRun]:
+        """Those that wait: nobody else sends one."""
+        return self.waiting_runs()
 
     def has_run(self, rule: str, occasion: str) -> bool:
         """Whether a run was recorded."""

@@ -41,7 +41,7 @@ def _joined(shelves: Shelves, skips: Skips) -> Skips:
 
 def _write_persons(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for identifier in changes.identifiers:
-        shelves.put_identifier(identifier, undo)
+        shelves.add_identifier(identifier, undo)
     for person in changes.persons.values():
         shelves.put_person(person, undo)
     for run in changes.dropped_claims:

@@ -34,7 +34,7 @@ class Names:
     def number(self, connection: Connection, names: Collection[Name]) -> dict[Name, int]:
         """The numbers of all; new names get new ones."""
         found = self.find(connection, names)
-        new: list[tuple[object, ...]] = [name for name in names if name not in found]
+        new: list[tuple[object, ...]] = sorted(name for name in names if name not in found)
         if new:
             self._add.write(connection, new)
             found = self.find(connection, names)

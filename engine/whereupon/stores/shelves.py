@@ -116,6 +116,12 @@ class Shelves:
                 undo.put(self.erased, erased_digest(message.message_id), None)
         return keys
 
+    def add_identifier(self, identifier: Identifier, undo: Undo) -> None:
+        """Say what a new id stands for."""
+        if (identifier.kind, identifier.value) in self.identifiers:
+            raise _conflict(identifier.value, what="an identifier")
+        self.put_identifier(identifier, undo)
+
     def put_identifier(self, identifier: Identifier, undo: Undo) -> None:
         """Say what an id stands for."""
         name = (identifier.kind, identifier.value)

@@ -1,26 +1,33 @@
-"""The store in the host's own database: sessions, and opening what a URL or an engine leads to."""
+"""The store in the host's own database: transactions of its own, and parts of a host's."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import whereupon.stores.rows as rows
 from whereupon.errors import StoreError
-from whereupon.ports import Settlement
-from whereupon.state import Changes, Delivery
-from whereupon.stores.dialects import Database
+from whereupon.ports import Session, Settlement
+from whereupon.state import BroadcastRun, Changes, Delivery, Entry
+from whereupon.stores.addresses import database_of, engine_of, shown
+from whereupon.stores.commits import GroupCommit
+from whereupon.stores.dialects import PATIENCE, Database
+from whereupon.stores.holding import Holding
+from whereupon.stores.locks import Locks
 from whereupon.stores.names import Name, Names
+from whereupon.stores.races import LostRaceError, retrying
 from whereupon.stores.reading import Reading
 from whereupon.stores.selects import Selects
-from whereupon.stores.sqlite import Sqlite, open_engine
-from whereupon.stores.tables import SCHEMA, Kept
-from whereupon.stores.turns import Turns
-from whereupon.stores.writes import META, Writes
+from whereupon.stores.turns import OneByOne, SideBySide, Turns
+from whereupon.stores.versions import prepare
+from whereupon.stores.writes import Writes
 from whereupon.stores.writing import Writing
 from whereupon.times import as_micros
+
+T = TypeVar("T")
 
 
 class SqlStore:
@@ -29,32 +36,33 @@ class SqlStore:
     Args:
         url_or_engine: an SQLAlchemy URL, whose engine is the store's own; or an engine of the
             host's, whose settings and pool stay the host's affair.
+        patience: seconds that a transaction waits for others; ``?patience=`` in a URL comes first.
+        make: whether to make the tables where there are none.
     """
 
-    def __init__(self, url_or_engine: object) -> None:
+    def __init__(
+        self, url_or_engine: object, *, patience: float = PATIENCE, make: bool = True
+    ) -> None:
         self._own = not isinstance(url_or_engine, Engine)
-        self._engine = (
-            url_or_engine if isinstance(url_or_engine, Engine) else _engine(url_or_engine)
-        )
-        self._database = _database(self._engine)
+        self._engine, patience = engine_of(url_or_engine, patience=patience)
+        self._database = database_of(self._engine, patience=patience)
         self._selects = Selects(self._database)
         self._writes = Writes(self._database)
+        self._locks = Locks(self._database)
         self._names: dict[Name, int] = {}
-        self._turns = Turns()
-        self._make_tables()
+        self._turns: Turns = OneByOne() if self._database.one_writer else SideBySide()
+        self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
+        self._prepare(make=make)
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator["SqlSession"]:
         """A transaction: one of its own, or the host's, which the host ends."""
         if connection is None:
-            with self._own_session() as session:
+            with self._turns.take(), self._alone() as session:
                 yield session
         elif isinstance(connection, Connection):
-            self._database.join(connection)
-            with (
-                connection.begin_nested()
-            ):  # so that a host may survive a failing block, and commit
-                yield self._on(connection)
+            with self._database.lent(connection):  # so that a host may survive a failing block
+                yield self._on(connection, lent=True)
         else:
             reason = (
                 f"connection= takes an SQLAlchemy Connection, not {type(connection).__name__}; "
@@ -62,32 +70,81 @@ class SqlStore:
             )
             raise StoreError(code="no-connection", reason=reason)
 
-    @contextmanager
-    def _own_session(self) -> Iterator["SqlSession"]:
-        with self._turns.take():
-            with self._database.session(self._engine) as connection:
-                session = self._on(connection)
-                yield session
-            session.share_names()
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """Do work: with one writer at a time, in groups; with many, until no race is lost."""
+        if self._database.one_writer:
+            return self._group.transact(work)
+        return retrying(self.session, work)
 
-    def _on(self, connection: Connection) -> "SqlSession":
+    @contextmanager
+    def _alone(self) -> Iterator["SqlSession"]:
+        with self._database.session(self._engine) as connection:
+            session = self._on(connection)
+            yield session
+        session.share_names()
+
+    @contextmanager
+    def _together(self) -> Iterator["_Divided"]:
+        with self._database.session(self._engine) as connection:
+            divided = _Divided(connection, self._on)
+            yield divided
+        divided.share_names()
+
+    def _on(self, connection: Connection, *, lent: bool = False) -> "SqlSession":
+        database = self._database
         names = Names(self._names, find=self._selects.name_id, add=self._writes.name)
-        reading = (connection, self._database, self._selects, names)
-        return SqlSession(*reading, Writing(connection, self._database, self._writes, names))
+        holding = (
+            None if database.one_writer else Holding(connection, database, self._locks, lent=lent)
+        )
+        writing = Writing(connection, database, self._writes, names, holding)
+        return SqlSession(connection, database, self._selects, names, writing, holding)
 
     def close(self) -> None:
         """Close the connections of the store's own engine; a host's stays open."""
         if self._own:
             self._engine.dispose()
 
-    def _make_tables(self) -> None:
+    def _prepare(self, *, make: bool) -> None:
         try:
             with self._turns.take(), self._database.session(self._engine) as connection:
-                _make_tables(connection)
+                prepare(connection, self._database, make=make)
         except DBAPIError as error:
-            where = self._engine.url.render_as_string()
-            reason = f"cannot open {where}: {error.orig}"
+            self.close()
+            reason = f"cannot open {shown(self._engine.url)}: {error.orig}"
             raise StoreError(code="unreachable", reason=reason) from error
+        except BaseException:
+            self.close()
+            raise
+
+
+class _Divided:
+    """One transaction, in parts that are taken back alone."""
+
+    def __init__(
+        self, connection: Connection, open_session: Callable[[Connection], "SqlSession"]
+    ) -> None:
+        self._connection = connection
+        self._open_session = open_session
+        self._kept: list[SqlSession] = []
+
+    @contextmanager
+    def part(self) -> Iterator["SqlSession"]:
+        """A session between savepoints."""
+        session = self._open_session(self._connection)
+        self._connection.exec_driver_sql("SAVEPOINT whereupon_part")
+        try:
+            yield session
+        except BaseException:
+            self._connection.exec_driver_sql("ROLLBACK TO whereupon_part")
+            raise
+        finally:
+            self._connection.exec_driver_sql("RELEASE whereupon_part")
+        self._kept.append(session)
+
+    def share_names(self) -> None:
+        """Let later sessions use the names that the parts learned."""
+        for session in self._kept:
+            session.share_names()
 
 
 class SqlSession(Reading):
@@ -100,13 +157,38 @@ class SqlSession(Reading):
         selects: Selects,
         names: Names,
         writing: Writing,
+        holding: Holding | None,
     ) -> None:
         super().__init__(connection, database, selects, names)
         self._writing = writing
+        self._holding = holding
 
     def allocate(self, count: int) -> int:
         """Reserve keys."""
         return self._writing.allocate(count)
+
+    def hold(
+        self,
+        persons: Collection[int],
+        anonymous: Collection[int],
+        unknown: Collection[str] = (),
+    ) -> bool:
+        """Keep others away, where there are others."""
+        return self._holding is not None and self._holding.hold(persons, anonymous, unknown)
+
+    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
+        """Entries that are due, of persons whom nobody else holds."""
+        if self._holding is None:
+            return self.due_entries(until, limit)
+        return self._holding.due_entries(as_micros(until), limit)
+
+    def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """A run for this transaction to send."""
+        return run if self._holding is None else self._holding.run(run)
+
+    def hold_runs(self) -> list[BroadcastRun]:
+        """Every broadcast run that is not done."""
+        return self.waiting_runs() if self._holding is None else self._holding.runs()
 
     def lease_deliveries(
         self, until: datetime, leased_until: datetime, limit: int
@@ -128,8 +210,7 @@ class SqlSession(Reading):
         try:
             self._writing.write(changes)
         except IntegrityError as error:
-            reason = f"somebody was first: {error.orig}"
-            raise StoreError(code="conflict", reason=reason) from error
+            raise LostRaceError(reason=f"somebody was first: {error.orig}") from error
 
     def trim_skips(self, before: datetime) -> int:
         """Drop old skips."""
@@ -138,41 +219,3 @@ class SqlSession(Reading):
     def share_names(self) -> None:
         """Let later sessions use the names learned here, once they are committed."""
         self._names.share()
-
-
-def _engine(url: object) -> Engine:
-    if not isinstance(url, str | URL):
-        reason = f"a store is opened by an SQLAlchemy URL or engine, not by {type(url).__name__}"
-        raise StoreError(code="bad-url", reason=reason)
-    try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return open_engine(parsed)
-    except (ArgumentError, ImportError) as error:  # not the URL itself: it may hold a password
-        reason = f"that is not an SQLAlchemy URL such as sqlite:///shop.db: {error}"
-        raise StoreError(code="bad-url", reason=reason) from error
-    raise _unknown(parsed.get_backend_name())
-
-
-def _database(engine: Engine) -> Database:
-    if engine.dialect.name == "sqlite":
-        return Sqlite()
-    raise _unknown(engine.dialect.name)
-
-
-def _unknown(backend: str) -> StoreError:
-    reason = f"{backend} is not a database that a store can be kept in: use sqlite"
-    return StoreError(code="unknown-database", reason=reason)
-
-
-def _make_tables(connection: Connection) -> None:
-    version = None
-    if inspect(connection).has_table(META.name):
-        version = connection.scalar(select(META.c.value).where(META.c.name == "schema"))
-    if version is not None and version > SCHEMA:
-        reason = f"the tables are of version {version}, this library knows {SCHEMA}: upgrade it"
-        raise StoreError(code="newer-schema", reason=reason)
-    Kept.metadata.create_all(connection)
-    if version is None:
-        first = [{"name": "schema", "value": SCHEMA}, {"name": "next_key", "value": 1}]
-        connection.execute(insert(META), first)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -26,11 +27,10 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.codec import encode
 from whereupon.errors import StoreError
-from whereupon.stores.dialects import Database
+from whereupon.stores.dialects import PATIENCE, Database
+from whereupon.stores.gates import Gate, Patience, busy
 
-_PATIENCE_MS = 30_000
 PRAGMAS = (
-    f"PRAGMA busy_timeout = {_PATIENCE_MS}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 10000",
@@ -39,16 +39,25 @@ PRAGMAS = (
 
 
 class Sqlite(Database):
-    """The statements and transactions of SQLite."""
+    """The statements and transactions of SQLite.
 
-    def __init__(self) -> None:
+    Args:
+        file: the path of the database; None where it is in memory.
+        patience: seconds that a transaction waits for its turn.
+    """
+
+    one_writer = True
+
+    def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
         super().__init__(sqlite.dialect())
+        self._gate = Gate(file)
+        self._patience = patience
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin by locking, so that what is read stays true until the commit."""
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            _lock(connection, "BEGIN IMMEDIATE")
+            self._begin(connection)
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
@@ -56,9 +65,31 @@ class Sqlite(Database):
                 connection.connection.rollback()  # no error when SQLite has rolled back already
                 raise
 
-    def join(self, connection: Connection) -> None:
-        """Take the write lock, for a host's transaction may not have begun to write."""
-        _lock(connection, "UPDATE whereupon_meta SET value = value WHERE name = 'schema'")
+    def _begin(self, connection: Connection) -> None:
+        patience = Patience(self._patience)
+        with self._gate.closed_behind(patience):
+            while not _locks(connection, "BEGIN IMMEDIATE"):
+                if not patience.wait():
+                    raise busy()
+
+    @contextmanager
+    def lent(self, connection: Connection) -> Iterator[None]:
+        """Take the write lock first, for a host's transaction may not have begun to write."""
+        if not _locks(connection, "UPDATE whereupon_meta SET value = value WHERE name = 'schema'"):
+            raise busy()
+        with connection.begin_nested():
+            yield
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Nothing to do: a transaction of ours has the whole database."""
+
+    def allocate(self, connection: Connection, count: int) -> int:
+        """Put the counter up, and say where it was."""
+        moved = (
+            "UPDATE whereupon_meta SET value = value + ? WHERE name = 'next_key' RETURNING value"
+        )
+        after = int(connection.exec_driver_sql(moved, (count,)).scalar_one())
+        return after - count
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """Membership in a JSON array: one parameter, however many members."""
@@ -98,7 +129,7 @@ class Sqlite(Database):
         return insert.on_conflict_do_update(index_elements=list(on), set_=changed)
 
 
-def open_engine(url: URL) -> Engine:
+def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     """An engine of the store's own; in memory, all threads share the one connection.
 
     With ``?synchronous=OFF`` in the URL a commit is not on the disk when it returns: for stores that
@@ -106,11 +137,13 @@ def open_engine(url: URL) -> Engine:
     """
     lasting = url.query.get("synchronous") != "OFF"
     url = url.difference_update_query(["synchronous"])
+    arguments = {"timeout": patience}
     if url.database in {None, "", ":memory:"}:
-        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        shared = {**arguments, "check_same_thread": False}
+        engine = create_engine(url, poolclass=StaticPool, connect_args=shared)
     else:
-        engine = create_engine(url)
-    event.listen(engine, "connect", _prepare)
+        engine = create_engine(url, connect_args=arguments)
+    event.listen(engine, "connect", partial(_prepare, patience=patience))
     if not lasting:
         event.listen(engine, "connect", _do_not_wait)
     return engine
@@ -120,23 +153,39 @@ def _do_not_wait(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous = OFF")
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare(connection: sqlite3.Connection, _record: object, *, patience: float) -> None:
+    left = Patience(patience)
     try:
         for pragma in PRAGMAS:
-            connection.execute(pragma)
+            while not _sets(connection, pragma):
+                if not left.wait():
+                    connection.close()
+                    raise busy()
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(code="unreachable", reason=f"cannot open the database: {error}") from error
 
 
-def _lock(connection: Connection, how: str) -> None:
+def _sets(connection: sqlite3.Connection, pragma: str) -> bool:
+    """Whether it could be done now; SQLite does not wait for the log while others make it."""
+    try:
+        connection.execute(pragma)
+    except sqlite3.OperationalError as error:
+        if not _is_locked(error):
+            raise
+        return False
+    return True
+
+
+def _locks(connection: Connection, how: str) -> bool:
     try:
         connection.exec_driver_sql(how)
     except OperationalError as error:
-        if "locked" not in str(error.orig):
+        if not _is_locked(error.orig):
             raise
-        reason = (
-            "another transaction keeps the database locked: "
-            "end it, or lend its connection with connection="
-        )
-        raise StoreError(code="busy", reason=reason) from error
+        return False
+    return True
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    return "locked" in str(error)

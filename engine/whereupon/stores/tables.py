@@ -9,11 +9,14 @@ from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     Dialect,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Sequence,
+    String,
     Table,
     Text,
     TypeDecorator,
@@ -24,9 +27,10 @@ from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-SCHEMA = 1
-"""The version of the tables below."""
+BLOCK = 2**20
+"""Keys that a process takes at once from the sequence of a database with many writers."""
 
+_GIVEN: dict[str, object] = {"autoincrement": False}
 _ACTIVE = text("state = 'active'")
 _PENDING = text("state = 'pending'")
 
@@ -42,16 +46,32 @@ class Number(TypeDecorator[int]):
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
 
 
+class Words(TypeDecorator[str]):
+    """Text that sorts by code point, whatever the server's language; on SQLite all text does."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """Pick the type by database."""
+        collation = "C" if dialect.name == "postgresql" else None
+        return Text(collation=collation)
+
+
 class Kept(SQLModel, registry=registry(metadata=MetaData())):
     """The root of the tables, apart from the host's own SQLModel metadata."""
 
 
 class MetaRow(Kept, table=True):
-    """Numbers about the store itself: ``schema``, and ``next_key``, the first key not handed out."""
+    """Numbers about the store itself.
+
+    ``schema`` is the number of the newest migration. On SQLite ``next_key`` is the first key not handed
+    out; on PostgreSQL a sequence hands out keys, and ``erasures`` counts how often people were erased.
+    """
 
     __tablename__ = "whereupon_meta"
 
-    name: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(primary_key=True, sa_type=Words)
     value: int = Field(sa_type=Number)
 
 
@@ -62,8 +82,8 @@ class NameRow(Kept, table=True):
     __table_args__ = (UniqueConstraint("name", "type"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    type: str = Field(sa_type=Text)
-    name: str = Field(sa_type=Text)
+    type: str = Field(sa_type=Words)
+    name: str = Field(sa_type=Words)
 
 
 class MessageRow(Kept, table=True):
@@ -72,17 +92,17 @@ class MessageRow(Kept, table=True):
     __tablename__ = "whereupon_message"
     __table_args__ = (Index("whereupon_message_owner", "owner", "timestamp", "name_id"),)
 
-    key: int = Field(primary_key=True, sa_type=Number)
-    message_id: str = Field(sa_type=Text, unique=True)
+    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
+    message_id: str = Field(sa_type=Words, unique=True)
     name_id: int
     owner: int = Field(sa_type=Number)
-    user_id: str | None = Field(sa_type=Text)
-    anonymous_id: str | None = Field(sa_type=Text)
-    target_id: str | None = Field(sa_type=Text)
+    user_id: str | None = Field(sa_type=Words)
+    anonymous_id: str | None = Field(sa_type=Words)
+    target_id: str | None = Field(sa_type=Words)
     timestamp: int = Field(sa_type=Number)
     received_at: int = Field(sa_type=Number)
     original_timestamp: int | None = Field(sa_type=Number)
-    source: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Words)
     depth: int
     body: bytes = Field(sa_type=LargeBinary)
 
@@ -95,10 +115,10 @@ class SkipsRow(Kept, table=True):
 
     __tablename__ = "whereupon_skips"
 
-    message_key: int = Field(primary_key=True, sa_type=Number)
+    message_key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
     decided_at: int = Field(sa_type=Number)
     retroactive: int
-    verdicts: str = Field(sa_type=Text)
+    verdicts: str = Field(sa_type=Words)
 
 
 class IdentifierRow(Kept, table=True):
@@ -107,8 +127,8 @@ class IdentifierRow(Kept, table=True):
     __tablename__ = "whereupon_identifier"
     __table_args__ = (Index("whereupon_identifier_key", "key"), {"sqlite_with_rowid": False})
 
-    value: str = Field(primary_key=True, sa_type=Text)
-    kind: str = Field(primary_key=True, sa_type=Text)
+    value: str = Field(primary_key=True, sa_type=Words)
+    kind: str = Field(primary_key=True, sa_type=Words)
     key: int = Field(sa_type=Number)
 
 
@@ -117,11 +137,11 @@ class PersonRow(Kept, table=True):
 
     __tablename__ = "whereupon_person"
 
-    key: int = Field(primary_key=True, sa_type=Number)
-    user_id: str = Field(sa_type=Text)
+    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
+    user_id: str = Field(sa_type=Words)
     created_at: int = Field(sa_type=Number)
-    attributes: str = Field(sa_type=Text)
-    stamps: str = Field(sa_type=Text)
+    attributes: str = Field(sa_type=Words)
+    stamps: str = Field(sa_type=Words)
 
 
 class ClaimRow(Kept, table=True):
@@ -134,7 +154,7 @@ class ClaimRow(Kept, table=True):
     since: int = Field(primary_key=True, sa_type=Number)
     person_key: int = Field(sa_type=Number)
     until: int = Field(sa_type=Number)
-    message_id: str = Field(sa_type=Text)
+    message_id: str = Field(sa_type=Words)
 
 
 class EntryRow(Kept, table=True):
@@ -162,20 +182,20 @@ class EntryRow(Kept, table=True):
         Index("whereupon_entry_due", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
     )
 
-    key: int = Field(primary_key=True, sa_type=Number)
-    rule: str = Field(sa_type=Text)
-    digest: str = Field(sa_type=Text)
+    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
+    rule: str = Field(sa_type=Words)
+    digest: str = Field(sa_type=Words)
     person_key: int = Field(sa_type=Number)
     entrant: int = Field(sa_type=Number)
-    occasion: str = Field(sa_type=Text)
+    occasion: str = Field(sa_type=Words)
     timestamp: int = Field(sa_type=Number)
     entered_at: int = Field(sa_type=Number)
     retroactive: int
-    slot: str | None = Field(sa_type=Text)
-    state: str = Field(sa_type=Text)
+    slot: str | None = Field(sa_type=Words)
+    state: str = Field(sa_type=Words)
     position: int
     due_at: int | None = Field(sa_type=Number)
-    facts: str = Field(sa_type=Text)
+    facts: str = Field(sa_type=Words)
     depth: int
     message_key: int = Field(sa_type=Number)
 
@@ -189,19 +209,19 @@ class DeliveryRow(Kept, table=True):
         Index("whereupon_delivery_due", "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
     )
 
-    key: int = Field(primary_key=True, sa_type=Number)
-    idempotency_key: str = Field(sa_type=Text, unique=True)
-    rule: str = Field(sa_type=Text)
+    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
+    idempotency_key: str = Field(sa_type=Words, unique=True)
+    rule: str = Field(sa_type=Words)
     person_key: int = Field(sa_type=Number)
-    person: str = Field(sa_type=Text)
-    channel: str = Field(sa_type=Text)
+    person: str = Field(sa_type=Words)
+    channel: str = Field(sa_type=Words)
     due_at: int = Field(sa_type=Number)
-    content: str = Field(sa_type=Text)
-    recipient: str = Field(sa_type=Text)
-    state: str = Field(sa_type=Text)
-    reason: str | None = Field(sa_type=Text)
+    content: str = Field(sa_type=Words)
+    recipient: str = Field(sa_type=Words)
+    state: str = Field(sa_type=Words)
+    reason: str | None = Field(sa_type=Words)
     attempts: int
-    message_id: str | None = Field(sa_type=Text)
+    message_id: str | None = Field(sa_type=Words)
 
 
 class RunRow(Kept, table=True):
@@ -218,13 +238,13 @@ class RunRow(Kept, table=True):
         {"sqlite_with_rowid": False},
     )
 
-    rule: str = Field(primary_key=True, sa_type=Text)
-    occasion: str = Field(primary_key=True, sa_type=Text)
-    digest: str = Field(sa_type=Text)
+    rule: str = Field(primary_key=True, sa_type=Words)
+    occasion: str = Field(primary_key=True, sa_type=Words)
+    digest: str = Field(sa_type=Words)
     timestamp: int = Field(sa_type=Number)
     due_at: int = Field(sa_type=Number)
     cursor: int | None = Field(sa_type=Number)
-    facts: str = Field(sa_type=Text)
+    facts: str = Field(sa_type=Words)
     depth: int
     message_key: int = Field(sa_type=Number)
     admitted: int
@@ -236,16 +256,16 @@ class RequestRow(Kept, table=True):
     __tablename__ = "whereupon_request"
 
     key: int | None = Field(default=None, primary_key=True, sa_type=Number)
-    message_id: str = Field(sa_type=Text, unique=True)
-    action: str = Field(sa_type=Text)
-    event: str = Field(sa_type=Text)
-    person: str | None = Field(sa_type=Text, index=True)
-    outcome: str = Field(sa_type=Text)
-    reason: str | None = Field(sa_type=Text)
+    message_id: str = Field(sa_type=Words, unique=True)
+    action: str = Field(sa_type=Words)
+    event: str = Field(sa_type=Words)
+    person: str | None = Field(sa_type=Words, index=True)
+    outcome: str = Field(sa_type=Words)
+    reason: str | None = Field(sa_type=Words)
     timestamp: int = Field(sa_type=Number)
     decided_at: int = Field(sa_type=Number)
-    source: str = Field(sa_type=Text)
-    detail: str | None = Field(sa_type=Text)
+    source: str = Field(sa_type=Words)
+    detail: str | None = Field(sa_type=Words)
 
 
 class DeviceRow(Kept, table=True):
@@ -254,10 +274,10 @@ class DeviceRow(Kept, table=True):
     __tablename__ = "whereupon_device"
     __table_args__ = (Index("whereupon_device_person", "person_key"), {"sqlite_with_rowid": False})
 
-    token: str = Field(primary_key=True, sa_type=Text)
+    token: str = Field(primary_key=True, sa_type=Words)
     person_key: int = Field(sa_type=Number)
-    platform: str | None = Field(sa_type=Text)
-    attributes: str = Field(sa_type=Text)
+    platform: str | None = Field(sa_type=Words)
+    attributes: str = Field(sa_type=Words)
     updated_at: int = Field(sa_type=Number)
 
 
@@ -267,9 +287,9 @@ class ThingRow(Kept, table=True):
     __tablename__ = "whereupon_thing"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    type_id: str = Field(primary_key=True, sa_type=Text)
-    object_id: str = Field(primary_key=True, sa_type=Text)
-    attributes: str = Field(sa_type=Text)
+    type_id: str = Field(primary_key=True, sa_type=Words)
+    object_id: str = Field(primary_key=True, sa_type=Words)
+    attributes: str = Field(sa_type=Words)
     updated_at: int = Field(sa_type=Number)
 
 
@@ -280,8 +300,8 @@ class RelationshipRow(Kept, table=True):
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
     person_key: int = Field(primary_key=True, sa_type=Number)
-    type_id: str = Field(primary_key=True, sa_type=Text)
-    object_id: str = Field(primary_key=True, sa_type=Text)
+    type_id: str = Field(primary_key=True, sa_type=Words)
+    object_id: str = Field(primary_key=True, sa_type=Words)
 
 
 class TombstoneRow(Kept, table=True):
@@ -290,10 +310,10 @@ class TombstoneRow(Kept, table=True):
     __tablename__ = "whereupon_tombstone"
     __table_args__ = (Index("whereupon_tombstone_of", "of"), {"sqlite_with_rowid": False})
 
-    digest: str = Field(primary_key=True, sa_type=Text)
-    of: str = Field(primary_key=True, sa_type=Text)
+    digest: str = Field(primary_key=True, sa_type=Words)
+    of: str = Field(primary_key=True, sa_type=Words)
     until: int | None = Field(sa_type=Number)
-    reason: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Words)
 
 
 class ReportRow(Kept, table=True):
@@ -301,11 +321,11 @@ class ReportRow(Kept, table=True):
 
     __tablename__ = "whereupon_report"
 
-    message_id: str = Field(primary_key=True, sa_type=Text)
-    kind: str = Field(sa_type=Text)
-    subject: str = Field(sa_type=Text)
-    metric: str = Field(sa_type=Text)
-    person: str | None = Field(sa_type=Text, index=True)
+    message_id: str = Field(primary_key=True, sa_type=Words)
+    kind: str = Field(sa_type=Words)
+    subject: str = Field(sa_type=Words)
+    metric: str = Field(sa_type=Words)
+    person: str | None = Field(sa_type=Words, index=True)
     timestamp: int = Field(sa_type=Number)
 
 
@@ -318,10 +338,10 @@ class MergeRow(Kept, table=True):
         Index("whereupon_merge_loser", "loser_key"),
     )
 
-    message_id: str = Field(primary_key=True, sa_type=Text)
+    message_id: str = Field(primary_key=True, sa_type=Words)
     survivor_key: int = Field(sa_type=Number)
     loser_key: int = Field(sa_type=Number)
-    loser: str = Field(sa_type=Text)
+    loser: str = Field(sa_type=Words)
     merged_at: int = Field(sa_type=Number)
 
 
@@ -331,7 +351,7 @@ class ErasedRow(Kept, table=True):
     __tablename__ = "whereupon_erased"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    digest: str = Field(primary_key=True, sa_type=Text)
+    digest: str = Field(primary_key=True, sa_type=Words)
 
 
 class WordingRow(Kept, table=True):
@@ -340,9 +360,20 @@ class WordingRow(Kept, table=True):
     __tablename__ = "whereupon_wording"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    digest: str = Field(primary_key=True, sa_type=Text)
-    rule: str = Field(sa_type=Text)
+    digest: str = Field(primary_key=True, sa_type=Words)
+    rule: str = Field(sa_type=Words)
     source: bytes = Field(sa_type=LargeBinary)
+
+
+VERSIONS = Table(
+    "whereupon_version",
+    Kept.metadata,
+    Column("version_num", String(32), primary_key=True),
+)
+"""Alembic's own table, under a name beside which a host's Alembic keeps its."""
+
+KEYS = Sequence("whereupon_key", data_type=BigInteger(), increment=BLOCK, metadata=Kept.metadata)
+"""Where a database has sequences: the first keys of blocks that processes take."""
 
 
 def table_of(row: type[Kept]) -> Table:

@@ -97,14 +97,6 @@ class Writes:
         return self._compiled(delete(table).where(*met))
 
     @cached_property
-    def allocate(self) -> Statement:
-        """Put ``next_key`` up by ``count`` and say where it was."""
-        count = bindparam("count", type_=META.c.value.type)
-        clause = update(META).where(META.c.name == literal_column("'next_key'"))
-        moved = clause.values(value=META.c.value + count)
-        return self._compiled(moved.returning(META.c.value))
-
-    @cached_property
     def name(self) -> Statement:
         """A type and a name, unless they are there."""
         clause = self._database.upsert(NAME, on=("name", "type"), change=())
@@ -131,8 +123,8 @@ class Writes:
 
     @cached_property
     def identifier(self) -> Statement:
-        """An identifier."""
-        return self._upsert(IDENTIFIER)
+        """A new identifier."""
+        return self._compiled(insert(IDENTIFIER))
 
     @cached_property
     def person(self) -> Statement:
@@ -240,9 +232,10 @@ class Writes:
 
     @cached_property
     def trim_skips(self) -> Statement:
-        """Skips decided before ``before``."""
-        clause = delete(SKIPS).where(SKIPS.c.decided_at < bindparam("before"))
-        return self._compiled(clause)
+        """Skips decided before ``before``; what somebody is adding to is not old."""
+        old = select(SKIPS.c.message_key).where(SKIPS.c.decided_at < bindparam("before"))
+        ordered = old.order_by(SKIPS.c.message_key).with_for_update(skip_locked=True)
+        return self._compiled(delete(SKIPS).where(SKIPS.c.message_key.in_(ordered)))
 
     @cached_property
     def merge(self) -> Statement:

@@ -3,7 +3,9 @@
 Every table is written once a batch, all rows in one call of the driver.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
@@ -12,17 +14,33 @@ from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, Entry, Merge
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.erased import erased_digest
+from whereupon.stores.holding import Holding
 from whereupon.stores.names import Name, Names
 from whereupon.stores.writes import Writes
 from whereupon.times import as_micros
 
+_Order: TypeAlias = Callable[[Parameters], Any]
+_FIRST, _SECOND, _LAST = itemgetter(0), itemgetter(1), itemgetter(-1)
+_FIRST_TWO, _FIRST_THREE = itemgetter(0, 1), itemgetter(0, 1, 2)
+
 
 class Writing:
-    """One session's writes."""
+    """One session's writes.
+
+    Args:
+        holding: where there are other writers: what this session holds. Rows are then written in the
+            order of their table's unique key.
+    """
 
     def __init__(
-        self, connection: Connection, database: Database, writes: Writes, names: Names
+        self,
+        connection: Connection,
+        database: Database,
+        writes: Writes,
+        names: Names,
+        holding: Holding | None = None,
     ) -> None:
+        self._holding = holding
         self._connection = connection
         self._database = database
         self._writes = writes
@@ -30,11 +48,12 @@ class Writing:
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
-        ((after,),) = self._writes.allocate.fetch(self._connection, count=count)
-        return int(after) - count
+        return self._database.allocate(self._connection, count)
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
+        if self._holding is not None:
+            self._holding.before_writing(changes)
         if changes.forgotten:
             self._forget(changes.forgotten)
         for merge in changes.merges:
@@ -44,9 +63,15 @@ class Writing:
         self._entries(changes)
         self._objects(changes)
         self._records(changes)
+        if self._holding is not None:
+            self._holding.after_writing(changes)
 
-    def _many(self, statement: Statement, rows: Iterable[Parameters]) -> None:
-        statement.write(self._connection, list(rows))
+    def _many(
+        self, statement: Statement, rows: Iterable[Parameters], order: _Order | None = _FIRST
+    ) -> None:
+        ordered = self._holding is not None and order is not None
+        written = sorted(rows, key=order) if ordered else list(rows)
+        statement.write(self._connection, written)
 
     def _messages(self, changes: Changes) -> None:
         if changes.messages:
@@ -54,9 +79,10 @@ class Writing:
                 (stored.message.type, stored.message.name) for stored in changes.messages
             }
             numbers = self._names.number(self._connection, names)
-            self._many(self._writes.message, rows.message_rows(changes.messages, numbers))
+            made = rows.message_rows(changes.messages, numbers)
+            self._many(self._writes.message, made, _SECOND)
         if changes.owners:
-            self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners))
+            self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
         if changes.skips:
             self._many(self._writes.skips, map(rows.skips_row, changes.skips))
 
@@ -64,37 +90,38 @@ class Writing:
         writes = self._writes
         identifiers = ((i.value, i.kind.value, i.key) for i in changes.identifiers)
         dropped = ((key, as_micros(since)) for key, since in changes.dropped_claims)
-        self._many(writes.identifier, identifiers)
+        self._many(writes.identifier, identifiers, _FIRST_TWO)
         self._many(writes.person, map(rows.person_row, changes.persons.values()))
-        self._many(writes.dropped_claim, dropped)
-        self._many(writes.claim, map(rows.claim_row, changes.claims.values()))
+        self._many(writes.dropped_claim, dropped, _FIRST_TWO)
+        self._many(writes.claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
 
     def _entries(self, changes: Changes) -> None:
         writes, new = self._writes, changes.new_entries
         added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
         changed = (_entry_changes(e) for key, e in changes.entries.items() if key not in new)
-        self._many(writes.entry, changed)  # first, since one that ends may free a slot
+        self._many(writes.entry, changed, _LAST)  # first, since one that ends may free a slot
         self._many(writes.new_entry, added)
         self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
-        self._many(writes.run, map(rows.run_row, changes.runs.values()))
+        self._many(writes.run, map(rows.run_row, changes.runs.values()), _FIRST_TWO)
 
     def _objects(self, changes: Changes) -> None:
         writes = self._writes
         devices, things, ties = changes.devices, changes.things, changes.relationships
         self._many(writes.dropped_device, ((token,) for token, d in devices.items() if d is None))
         self._many(writes.device, (rows.device_row(d) for d in devices.values() if d))
-        self._many(writes.dropped_thing, (name for name, t in things.items() if t is None))
-        self._many(writes.thing, (rows.thing_row(t) for t in things.values() if t))
+        self._many(writes.dropped_thing, (n for n, t in things.items() if t is None), _FIRST_TWO)
+        self._many(writes.thing, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO)
         gone = (rows.relationship_row(tie) for tie, holds in ties.items() if not holds)
         held = (rows.relationship_row(tie) for tie, holds in ties.items() if holds)
-        self._many(writes.dropped_relationship, gone)
-        self._many(writes.relationship, held)
+        self._many(writes.dropped_relationship, gone, _FIRST_THREE)
+        self._many(writes.relationship, held, _FIRST_THREE)
 
     def _records(self, changes: Changes) -> None:
         writes, tombstones = self._writes, changes.tombstones
         lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
         wordings = ((digest, rule, text) for digest, (rule, text) in changes.wordings.items())
-        self._many(writes.request, map(rows.request_row, changes.requests))
+        requests = map(rows.request_row, changes.requests)
+        self._many(writes.request, requests, None)  # their keys count up as they came
         self._many(writes.dropped_tombstone, lifted)
         self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
         self._many(writes.report, map(rows.report_row, changes.reports))
@@ -116,7 +143,7 @@ class Writing:
 
     def lease(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off."""
-        self._many(self._writes.lease, ((leased_until, delivery.key) for delivery in deliveries))
+        self._many(self._writes.lease, ((leased_until, d.key) for d in deliveries), _LAST)
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
@@ -124,7 +151,7 @@ class Writing:
             (as_micros(end.due_at), end.state.value, end.reason, end.attempts, end.key)
             for end in settlements
         )
-        self._many(self._writes.settle, ends)
+        self._many(self._writes.settle, ends, _LAST)
 
     def trim_skips(self, before: int) -> int:
         """Drop old skips; how many."""

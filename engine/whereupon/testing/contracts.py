@@ -304,13 +304,26 @@ class StoreContract:
     # Persons and their ids.
 
     def test_an_identifier_is_found_by_kind_and_value(self, store: Store) -> None:
-        """The same text can be a user id and an anonymous id; the last word on each counts."""
+        """The same text can be a user id and an anonymous id."""
         user, anonymous = (Identifier(kind, "x", k) for k, kind in enumerate(IdKind, 1))
-        save(store, Changes(identifiers=[user._replace(key=9), user, anonymous]))
+        save(store, Changes(identifiers=[user, anonymous]))
         with store.session() as session:
             assert session.identifiers(["x", "y"], []) == [user]
             assert session.identifiers([], ["x"]) == [anonymous]
             assert set(session.identifiers(["x"], ["x"])) == {user, anonymous}
+
+    def test_an_id_stands_for_one_thing(self, store: Store) -> None:
+        """Whoever comes second with the same new id is told so, and writes nothing."""
+        save(store, Changes(identifiers=[Identifier(IdKind.USER, "ada", ADA)]))
+        second = Changes(
+            identifiers=[Identifier(IdKind.USER, "ada", BOB)], persons={BOB: person(BOB)}
+        )
+        with pytest.raises(StoreError) as caught:
+            save(store, second)
+        assert caught.value.code == "conflict"
+        with store.session() as session:
+            assert session.identifiers(["ada"], []) == [Identifier(IdKind.USER, "ada", ADA)]
+            assert session.persons([BOB]) == []
 
     def test_a_persons_ids_are_their_own_and_the_claimed(self, store: Store) -> None:
         """Two user ids and a claimed anonymous id; nobody else's."""

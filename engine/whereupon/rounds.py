@@ -1,0 +1,51 @@
+"""One step of due work: the next waits that are over, or the next chunk of a broadcast.
+
+Each is a transaction's worth. Where several processes do due work on one store, each takes what no
+other is at.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from whereupon.broadcasting import schedule_broadcasts
+from whereupon.fold import Folded
+from whereupon.pipeline import Pipeline
+from whereupon.ports import Session
+from whereupon.state import BroadcastRun
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step did, and up to when broadcasts have been sent, if it sent one."""
+
+    folded: Folded
+    sent_at: datetime | None = None
+
+
+def take_step(
+    session: Session, pipeline: Pipeline, *, until: datetime, scheduled_at: datetime | None
+) -> Step | None:
+    """Do the next due thing; None when there is none, or others are at all there is.
+
+    Args:
+        until: what is due by then.
+        scheduled_at: the time for which broadcasts are scheduled; None to leave scheduled ones alone.
+    """
+    if scheduled_at is not None:
+        schedule_broadcasts(session, pipeline.index, scheduled_at)
+    run = _next_run(session, until, scheduled=scheduled_at is not None)
+    limit = run.due_at if run is not None else until
+    if session.due_entries(limit, 1):
+        folded = pipeline.take(session, [], until=limit)
+        if folded.changes.entries or run is None:
+            return Step(folded) if folded.changes.entries else None
+    return None if run is None else Step(pipeline.send(session, run), run.due_at)
+
+
+def _next_run(session: Session, until: datetime, *, scheduled: bool) -> BroadcastRun | None:
+    for run in session.due_runs(until):
+        if scheduled or run.message_key:
+            taken = session.take_run(run)
+            if taken is not None:
+                return taken
+    return None

@@ -1,0 +1,88 @@
+"""A place in the queue, for processes that write one database file in turn.
+
+SQLite has no queue: whoever asks at the right moment gets the lock, so a busy process can keep a patient
+one out for ever. Whoever waits for the lock therefore holds a gate (a lock on a file beside the
+database); a process that has just written finds it closed, and comes after the one that waits.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
+
+from whereupon.errors import StoreError
+
+if sys.platform != "win32":
+    import fcntl
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+
+
+class Patience:
+    """How long one attempt may go on waiting, in pauses that grow."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = monotonic() + seconds
+        self._pause = _FIRST_PAUSE
+
+    def wait(self) -> bool:
+        """Pause; False, at once, where no patience is left."""
+        left = self._end - monotonic()
+        if left <= 0:
+            return False
+        sleep(min(self._pause, left))
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        return True
+
+
+class Gate:
+    """The gate of one database file; of a database without a file, and on Windows, it stands open."""
+
+    def __init__(self, database: str | None) -> None:
+        is_file = database and database != ":memory:" and not database.startswith("file:")
+        self._path = f"{database}-turn" if is_file and sys.platform != "win32" else None
+
+    @contextmanager
+    def closed_behind(self, patience: Patience) -> Iterator[None]:
+        """Wait until nobody else is within, and keep it closed for the block."""
+        descriptor = self._open()
+        try:
+            while not _locks(descriptor):
+                if not patience.wait():
+                    raise busy()
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _open(self) -> int | None:
+        """A descriptor of its own for each time, so that neither threads nor forks share a lock."""
+        if self._path is None:
+            return None
+        with suppress(
+            OSError
+        ):  # where no file can be, there is no queue, and the lock alone decides
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return None
+
+
+def _locks(descriptor: int | None) -> bool:
+    if descriptor is None or sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without such locks
+        return True
+    return True
+
+
+def busy() -> StoreError:
+    """The error of one who waited too long."""
+    reason = (
+        "another transaction keeps the database locked: "
+        "end it, or lend its connection with connection="
+    )
+    return StoreError(code="busy", reason=reason)

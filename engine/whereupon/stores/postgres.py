@@ -1,0 +1,225 @@
+"""PostgreSQL: any number of writers, which lock what they decide about and write in one order.
+
+Needs psycopg 3 (``pip install 'whereupon[postgres]'``). Transactions of ours are READ COMMITTED: each
+statement sees what others have committed, so what was locked is read again, and is then the last word.
+
+No text of PostgreSQL holds the character NUL. Messages keep it in their properties, and JSON elsewhere keeps
+it escaped; ids with a NUL are refused before they get here; in what is left (tokens, ids of
+objects, errors of channels) it is kept as ␀, U+2400.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Insert,
+    Table,
+    Text,
+    bindparam,
+    column,
+    create_engine,
+    func,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.sql.elements import ClauseElement
+
+from whereupon.errors import StoreError
+from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement
+from whereupon.stores.gates import busy
+from whereupon.stores.keys import KeyBlocks
+from whereupon.stores.races import LostRaceError
+from whereupon.stores.tables import Number
+
+DRIVER = "postgresql+psycopg"
+_SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
+_LOST = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected
+_LOCK_TIMEOUT = "55P03"  # lock_not_available
+_NUMBERS, _TEXTS = postgresql.ARRAY(BigInteger()), postgresql.ARRAY(Text())
+
+
+class Postgres(Database):
+    """The statements and transactions of PostgreSQL.
+
+    Args:
+        patience: seconds that a statement waits for a lock.
+    """
+
+    one_writer = False
+
+    def __init__(self, *, patience: float = PATIENCE) -> None:
+        super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
+        self._keys = KeyBlocks()
+        self._lock_timeout = f"{max(1, int(patience * 1000))}ms"
+
+    @contextmanager
+    def session(self, engine: Engine) -> Iterator[Connection]:
+        """Begin; what others hold is waited for no longer than patience allows."""
+        with (
+            _told(),
+            engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
+            connection.begin(),
+        ):
+            limit = "SELECT set_config('lock_timeout', %s, true)"
+            connection.exec_driver_sql(limit, (self._lock_timeout,))
+            yield connection
+
+    @contextmanager
+    def lent(self, connection: Connection) -> Iterator[None]:
+        """A savepoint in a host's transaction, whose settings stay the host's."""
+        with _told(), connection.begin_nested():
+            yield
+
+    def lock_schema(self, connection: Connection) -> None:
+        """By an advisory lock that lasts as long as the transaction."""
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+
+    def allocate(self, connection: Connection, count: int) -> int:
+        """From a block of this process."""
+        return self._keys.take(connection, count)
+
+    def _statement(
+        self, clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]
+    ) -> Statement:
+        if isinstance(clause, Insert) and clause._post_values_clause is None:  # noqa: SLF001
+            return CopiedStatement(clause.table, sql, names, fixed)
+        return PostgresStatement(sql, names, fixed)
+
+    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Membership in an array: one parameter, however many members."""
+        if isinstance(column.type, Number):
+            return column.bool_op("=")(func.any(bindparam(name, type_=_NUMBERS)))
+        return column.bool_op("=")(func.any(bindparam(name, type_=_TEXTS)))
+
+    def members(self, values: Collection[int] | Collection[str]) -> object:
+        """An array."""
+        return list(values)
+
+    def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
+        """An array of arrays."""
+        return [list(row) for row in numbers]
+
+    def needs(self) -> FromClause:
+        """Rows of an array of arrays."""
+        rows = text(
+            "SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since, given.rows[i][3] AS name_id "
+            "FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, "
+            "generate_subscripts(given.rows, 1) AS i"
+        )
+        names = ("owner", "since", "name_id")
+        return rows.columns(*[column(name, BigInteger) for name in names]).subquery("need")
+
+    def upsert(
+        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+    ) -> ClauseElement:
+        """PostgreSQL's own upsert."""
+        insert = postgresql.insert(table)
+        if not change:
+            return insert.on_conflict_do_nothing(index_elements=list(on))
+        changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
+        for name in append:
+            changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
+        return insert.on_conflict_do_update(index_elements=list(on), set_=changed)
+
+
+class PostgresStatement(Statement):
+    """A statement that one row needs no pipeline for, and that keeps a NUL as its picture."""
+
+    __slots__ = ()
+
+    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Run it for each row."""
+        kept = [tuple(map(_without_nul, row)) for row in rows]
+        if len(kept) == 1:
+            connection.exec_driver_sql(self.sql, kept[0])
+        else:
+            super().write(connection, kept)
+
+
+def _without_nul(value: object) -> object:
+    """No text of PostgreSQL holds a NUL; ids have none, but a device's token or an error may."""
+    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
+
+
+class CopiedStatement(PostgresStatement):
+    """An insert without a conflict clause, which is a COPY when there are several rows.
+
+    That is three times as fast as executemany for many rows; and where somebody was first with one of
+    them, the driver has no pipeline to complain about.
+    """
+
+    __slots__ = ("_copy",)
+
+    def __init__(
+        self, table: FromClause, sql: str, names: Sequence[str], fixed: Mapping[str, object]
+    ) -> None:
+        super().__init__(sql, names, fixed)
+        self._copy = f"COPY {table} ({', '.join(names)}) FROM STDIN"
+
+    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Copy them; one alone, or none, is not worth it."""
+        if not rows[1:]:
+            super().write(connection, rows)
+            return
+        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+        with driver.cursor() as cursor, cursor.copy(self._copy.encode()) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
+    """An engine of the store's own; a connection that the server has dropped is replaced unseen."""
+    return create_engine(url, pool_pre_ping=True, pool_timeout=patience)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the database says, as errors of ours where the caller can do something about it."""
+    try:
+        yield
+    except NoConnectionError as error:
+        reason = "every connection of the engine's pool is in use"
+        raise StoreError(code="busy", reason=reason) from error
+    except DBAPIError as error:
+        typed = _typed(error.orig, unreachable=error.connection_invalidated)
+        if typed is None:
+            raise
+        raise typed from error
+    except psycopg.Error as error:  # from a COPY, which SQLAlchemy knows nothing of
+        typed = _typed(error)
+        if typed is None:
+            raise
+        raise typed from error
+    except UnicodeEncodeError as error:
+        raise _bad_text() from error
+
+
+def _typed(said: BaseException | None, *, unreachable: bool = False) -> StoreError | None:
+    state = getattr(said, "sqlstate", None)
+    if state in _LOST:
+        return LostRaceError(reason=f"somebody was first: {said}")
+    if state == _LOCK_TIMEOUT:
+        return busy()
+    if unreachable or (isinstance(said, psycopg.OperationalError) and state is None):
+        return StoreError(code="unreachable", reason=f"the database cannot be reached: {said}")
+    if isinstance(said, psycopg.DataError) and "NUL" in str(said):
+        return _bad_text()
+    return None
+
+
+def _bad_text() -> StoreError:
+    """The error about text that no column of PostgreSQL can hold."""
+    reason = "a text holds the character NUL or half a character, which the database cannot keep"
+    return StoreError(code="bad-text", reason=reason)

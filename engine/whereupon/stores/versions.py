@@ -1,0 +1,78 @@
+"""Which version the tables are of, and bringing them to this library's, when a store is opened.
+
+New tables are made at once, as `tables` describes them; older ones go through `migrations`, which alone
+need Alembic. Both end the same, which a test proves. Everything happens in one transaction that keeps
+other openers out.
+"""
+
+from importlib.resources import files
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from whereupon.errors import StoreError
+from whereupon.stores.dialects import Database
+from whereupon.stores.tables import VERSIONS, Kept, MetaRow, table_of
+
+_META = table_of(MetaRow)
+_FIRST = "0001"
+"""The tables as they were before there were migrations."""
+
+
+def revisions() -> list[str]:
+    """The migrations that there are, oldest first, by the files that hold them (see `migrations`)."""
+    found = files("whereupon.stores.migrations").joinpath("versions").iterdir()
+    return sorted(each.name[1:5] for each in found if each.name.startswith("r0"))
+
+
+def prepare(connection: Connection, database: Database, *, make: bool) -> None:
+    """Make the tables where there are none, and bring older ones up to date.
+
+    Raises:
+        StoreError: with the code ``newer-schema``, when a newer library has been here; ``no-store``,
+            when there are no tables and none are to be made.
+    """
+    known = revisions()
+    database.lock_schema(connection)
+    found = _revision(connection)
+    if found is None:
+        if not make:
+            reason = "there are no tables of whereupon in that database"
+            raise StoreError(code="no-store", reason=reason)
+        _make(connection, database, known[-1])
+        return
+    if found not in known or _schema(connection) > int(known[-1]):
+        reason = (
+            f"the tables are newer ({found}, {_schema(connection)}) than this library, "
+            f"which knows them up to {known[-1]}: upgrade it"
+        )
+        raise StoreError(code="newer-schema", reason=reason)
+    if found != known[-1]:
+        _migrate(connection, known[-1])
+
+
+def _revision(connection: Connection) -> str | None:
+    tables = inspect(connection)
+    if tables.has_table(VERSIONS.name):
+        return str(connection.scalar(select(VERSIONS.c.version_num)))
+    return _FIRST if tables.has_table(_META.name) else None
+
+
+def _schema(connection: Connection) -> int:
+    return connection.scalar(select(_META.c.value).where(_META.c.name == "schema")) or 0
+
+
+def _make(connection: Connection, database: Database, newest: str) -> None:
+    Kept.metadata.create_all(connection)
+    counter = "next_key" if database.one_writer else "erasures"
+    numbers = {"schema": int(newest), counter: 1}
+    rows = [{"name": name, "value": value} for name, value in numbers.items()]
+    connection.execute(insert(_META), rows)
+    connection.execute(insert(VERSIONS), {"version_num": newest})
+
+
+def _migrate(connection: Connection, newest: str) -> None:
+    from whereupon.stores.migrations import upgrade  # noqa: PLC0415 - Alembic is slow to import
+
+    upgrade(connection)
+    schema = update(_META).where(_META.c.name == "schema")
+    connection.execute(schema.values(value=int(newest)))

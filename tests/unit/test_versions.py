@@ -1,0 +1,228 @@
+"""Versions of the tables: older ones are brought up to date, newer ones are refused."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from tests.scenarios.hosting import RULES, in_threads, tables_in
+from tests.servers import Server
+
+from whereupon import Engine
+from whereupon.errors import StoreError
+from whereupon.stores import open_store
+from whereupon.stores.addresses import engine_of
+from whereupon.stores.migrations import config
+from whereupon.stores.tables import VERSIONS, Kept
+from whereupon.stores.versions import revisions
+
+SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"
+NEWEST = revisions()[-1]
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection whose writes are committed."""
+    engine, _ = engine_of(url, patience=30)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any tables, once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/shop.db"
+        return
+    server: Server = request.getfixturevalue("server")
+    with server.empty() as url:
+        yield url
+
+
+@pytest.fixture
+def old(empty: str) -> str:
+    """The URL of a database that a library of version 1 has made, with people in it."""
+    with connected(empty) as connection:
+        kind = connection.dialect.name
+        script = (SCHEMAS / f"version-1.{kind}.sql").read_text()
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        if kind == "sqlite":
+            driver.executescript(script)
+        else:
+            driver.execute(script)
+    return empty
+
+
+def kept(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Every row but those about the store itself."""
+    rows = tables_in(url)
+    return {n: r for n, r in rows.items() if n not in {"whereupon_meta", VERSIONS.name}}
+
+
+def drift(url: str) -> list[object]:
+    """How the tables that are there differ from those described."""
+    with connected(url) as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "include_name": lambda name, kind, _: (
+                    kind != "table" or name in Kept.metadata.tables
+                ),
+            },
+        )
+        return list(compare_metadata(context, Kept.metadata))
+
+
+def about_itself(url: str) -> tuple[list[str], list[str]]:
+    """What is counted in the store, and the sequences it has."""
+    with connected(url) as connection:
+        numbers = connection.execute(text("SELECT name FROM whereupon_meta ORDER BY name"))
+        names = [str(name) for (name,) in numbers]
+        sequences = (
+            sorted(inspect(connection).get_sequence_names())
+            if connection.dialect.supports_sequences
+            else []
+        )
+        version = connection.scalar(text("SELECT value FROM whereupon_meta WHERE name = 'schema'"))
+        assert version == int(NEWEST)
+    return names, sequences
+
+
+def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
+    """What was recorded, decided and due before is as it was, and goes on."""
+    before = kept(old)
+    with Engine.open(old, rules=RULES) as engine:
+        assert kept(old) == before | _standing_for_themselves(before)
+        assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
+        assert engine.track("purchase", user_id="ada", message_id="m-3").duplicates == 1
+        engine.identify("zoe", anonymous_id="anon-2")
+    rows = kept(old)
+    keys = [int(str(row[0])) for row in rows["whereupon_message"]]
+    assert len(keys) == len(set(keys)) == len(before["whereupon_message"]) + 1
+    assert max(keys) >= 805
+
+
+def _standing_for_themselves(
+    before: dict[str, list[tuple[object, ...]]],
+) -> dict[str, list[tuple[object, ...]]]:
+    """The tombstones of version 1, which did not know with whom they were laid."""
+    name = "whereupon_tombstone"
+    return {name: [(digest, digest, *rest) for digest, *rest in before[name]]}
+
+
+def test_an_upgraded_database_is_like_a_new_one(old: str, tmp_path: Path) -> None:
+    """Tables, columns, indexes and what is counted are those that a new store has."""
+    open_store(old).close()
+    assert drift(old) == []
+    if old.startswith("sqlite"):
+        new = f"sqlite:///{tmp_path}/new.db"
+        open_store(new).close()
+        assert about_itself(old) == about_itself(new)
+    assert tables_in(old)[VERSIONS.name] == [(NEWEST,)]
+
+
+def test_a_new_database_is_as_described(empty: str) -> None:
+    """The newest version, made at once."""
+    open_store(empty).close()
+    assert drift(empty) == []
+    assert tables_in(empty)[VERSIONS.name] == [(NEWEST,)]
+    assert about_itself(empty)[0] in (["next_key", "schema"], ["erasures", "schema"])
+
+
+def test_on_postgres_an_upgraded_database_counts_like_a_new_one(server: Server) -> None:
+    """Keys come from the sequence, and the counter is gone."""
+    with server.empty() as new, server.empty() as upgraded:
+        open_store(new).close()
+        with connected(upgraded) as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute((SCHEMAS / "version-1.postgresql.sql").read_text())
+        open_store(upgraded).close()
+        assert about_itself(upgraded) == about_itself(new)
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        "UPDATE whereupon_version SET version_num = '9999'",
+        "UPDATE whereupon_meta SET value = 9999 WHERE name = 'schema'",
+    ],
+)
+def test_tables_of_a_newer_library_are_refused(empty: str, newer: str) -> None:
+    """An older library would write what the newer one cannot read."""
+    open_store(empty).close()
+    with connected(empty) as connection:
+        connection.execute(text(newer))
+    with pytest.raises(StoreError, match="9999") as caught:
+        open_store(empty)
+    assert caught.value.code == "newer-schema"
+
+
+def test_many_may_open_a_new_database_at_once(empty: str) -> None:
+    """One makes the tables; the others wait, and find them ready."""
+    open_at_once(empty)
+
+
+def test_many_may_open_an_older_database_at_once(old: str) -> None:
+    """One migrates the tables; the others wait, and find them ready."""
+    open_at_once(old)
+
+
+def open_at_once(url: str) -> None:
+    """Open a store in several threads, and see that it was prepared once."""
+
+    def work(_: int) -> None:
+        store = open_store(url)
+        with store.session() as session:
+            session.counts()
+        store.close()
+
+    in_threads(5, work)
+    assert drift(url) == []
+    assert len(tables_in(url)[VERSIONS.name]) == 1
+
+
+def test_a_hosts_own_migrations_are_left_alone(old: str) -> None:
+    """Alembic's usual table is the host's."""
+    with connected(old) as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('host')"))
+    open_store(old).close()
+    with connected(old) as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "host"
+
+
+def test_a_store_is_not_made_where_none_is_wanted(empty: str) -> None:
+    """A question to a database without our tables makes none."""
+    with pytest.raises(StoreError) as caught:
+        open_store(empty, make=False)
+    assert caught.value.code == "no-store"
+    with connected(empty) as connection:
+        assert inspect(connection).get_table_names() == []
+
+
+def test_migrations_stand_in_one_line(tmp_path: Path) -> None:
+    """Each follows the one before, and its file's name says its number."""
+    with connected(f"sqlite:///{tmp_path}/any.db") as connection:
+        scripts = ScriptDirectory.from_config(config(connection))
+        found = [script.revision for script in scripts.walk_revisions()]
+    assert found[::-1] == revisions()
+    assert len(scripts.get_heads()) == 1
+
+
+def test_importing_the_library_imports_no_migrations() -> None:
+    """Nor a driver: both are slow, and few processes ever need them."""
+    asked = "import sys, whereupon; print([m for m in ('alembic', 'psycopg', 'sqlalchemy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
