@@ -4,22 +4,28 @@ from whereupon import Engine
 
 with Engine.open("sqlite:///shop.db", rules="rules") as engine:
     engine.track("purchase", user_id="ada", properties={"product": "socks", "price": 23.45})
+
+Each public name is imported when it is first asked for, so that importing the package costs nothing.
 """
 
-from whereupon.decisions import Decision, Reason
-from whereupon.delivery import RetryLater, RetryPolicy
-from whereupon.engine import Engine
-from whereupon.errors import (
-    Diagnostic,
-    MessageRejectedError,
-    RulesInvalidError,
-    StoreError,
-    UnknownNameError,
-    WhereuponError,
-)
-from whereupon.identity import IdentityPolicy
-from whereupon.ingesting import Ingested
-from whereupon.state import Delivery, Request
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from whereupon.decisions import Decision, Reason
+    from whereupon.delivery import RetryLater, RetryPolicy
+    from whereupon.engine import Engine
+    from whereupon.errors import (
+        Diagnostic,
+        MessageRejectedError,
+        RulesInvalidError,
+        StoreError,
+        UnknownNameError,
+        WhereuponError,
+    )
+    from whereupon.identity import IdentityPolicy
+    from whereupon.ingesting import Ingested
+    from whereupon.state import Delivery, Request
 
 __all__ = [
     "Decision",
@@ -38,3 +44,36 @@ __all__ = [
     "UnknownNameError",
     "WhereuponError",
 ]
+
+_HOMES = {
+    "Decision": "decisions",
+    "Delivery": "state",
+    "Diagnostic": "errors",
+    "Engine": "engine",
+    "IdentityPolicy": "identity",
+    "Ingested": "ingesting",
+    "MessageRejectedError": "errors",
+    "Reason": "decisions",
+    "Request": "state",
+    "RetryLater": "delivery",
+    "RetryPolicy": "delivery",
+    "RulesInvalidError": "errors",
+    "StoreError": "errors",
+    "UnknownNameError": "errors",
+    "WhereuponError": "errors",
+}
+
+
+if not TYPE_CHECKING:  # else a type checker would believe in every name
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -216,6 +216,8 @@ class Engine:
         """Take a batch of wire-form messages (dicts in camelCase); bad ones are in the result.
 
         Args:
+            batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
+                Segment spec counts as its items.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is used.
         """

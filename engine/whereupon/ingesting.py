@@ -5,12 +5,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from whereupon.codec import decode
 from whereupon.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.fold import Folded, Warned
 from whereupon.messages import Message, Origin, Source
 from whereupon.state import Request
-from whereupon.wire import MAX_BATCH_MESSAGES, Arrival, as_text, parse_message, unfold_batch
+from whereupon.wire import (
+    MAX_BATCH_MESSAGES,
+    Arrival,
+    as_text,
+    parse_message,
+    read_envelope,
+    unfold_batch,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +66,17 @@ def read_batch(
     origin: Origin,
     new_id: Callable[[], str],
 ) -> Reading:
-    """Read the host's wire-form messages; a ``batch`` body among them counts as its items."""
+    """Read the host's wire-form messages, as values or as their JSON text.
+
+    A ``batch`` body among them counts as its items.
+    """
     reading = Reading()
     arrival = Arrival(received_at, source, new_id, origin)
-    for index, raw in enumerate(_items(batch)):
+    for index, item in enumerate(_items(batch)):
         try:
             _check_size(index)
-            reading.messages.append(parse_message(as_text(raw), arrival))
+            text = item if isinstance(item, bytes) else as_text(item)
+            reading.messages.append(parse_message(text, arrival))
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading
@@ -78,10 +90,19 @@ def _check_size(index: int) -> None:
 
 def _items(batch: Iterable[object]) -> Iterable[object]:
     for raw in batch:
-        if isinstance(raw, dict) and isinstance(raw.get("batch"), list):
+        if isinstance(raw, bytes):
+            yield from unfold_batch(decode(raw)) if _is_batch(raw) else [raw]
+        elif isinstance(raw, dict) and isinstance(raw.get("batch"), list):
             yield from unfold_batch(raw)
         else:
             yield raw
+
+
+def _is_batch(text: bytes) -> bool:
+    try:
+        return read_envelope(text).is_batch
+    except MessageRejectedError:
+        return False  # it is refused in its turn, like any other
 
 
 def answer(folded: Folded, rejected: list[Rejected]) -> Ingested:

@@ -301,17 +301,26 @@ class Recall:
             touched.rules[rule.id] = rule
 
     def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
+        """Each question is asked of an owner once, as seen from the first message that leads to it."""
         kinship = _Kinship(loaded, survey)
+        meaning = self._index.meaning
+        first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
         for message in survey.watching:
-            watch = self._index.meaning(message.type, message.name).watch
-            for owner in kinship.owners(message):
-                touched.ask(owner, watch, message.timestamp)
+            place = (message.user_id, message.anonymous_id, message.type, message.name)
+            first[place] = min(message.timestamp, first.get(place, message.timestamp))
+        for (user_id, anonymous_id, type_, name), moment in first.items():
+            for owner in kinship.owners(user_id, anonymous_id):
+                touched.ask(owner, meaning(type_, name).watch, moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = kinship.claimants(key)
+            since: dict[tuple[MessageType, str], datetime] = {}
             for stored in waiting if claimants else ():
-                watch = self._index.meaning(stored.type, stored.name).watch
-                for owner in claimants if watch else ():
-                    touched.ask(owner, watch, stored.timestamp)
+                named = (stored.message.type, stored.message.name)
+                moment = stored.message.timestamp
+                since[named] = min(moment, since.get(named, moment))
+            for named, moment in since.items():
+                for owner in claimants:
+                    touched.ask(owner, meaning(*named).watch, moment)
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
         """What a broadcast's `who` may ask of these persons."""
@@ -423,11 +432,11 @@ class _Kinship:
         for user_id, previous_id in survey.aliases:
             self._relate(user_id, previous_id)
 
-    def owners(self, message: Message) -> set[int]:
-        """The known persons whose the message may be."""
-        if message.user_id is not None:
-            return self._known({self._users.get(message.user_id, message.user_id)})
-        anonymous_id = message.anonymous_id or ""
+    def owners(self, user_id: str | None, anonymous_id: str | None) -> set[int]:
+        """The known persons whose a message with these ids may be."""
+        if user_id is not None:
+            return self._known({self._users.get(user_id, user_id)})
+        anonymous_id = anonymous_id or ""
         return self.claimants(self._anonymous.get(anonymous_id, anonymous_id))
 
     def claimants(self, anonymous: int | str) -> set[int]:

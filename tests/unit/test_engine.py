@@ -175,6 +175,20 @@ def test_a_batch_body_counts_as_its_items() -> None:
     assert [each.index for each in ingested.rejected] == [1]
 
 
+def test_texts_are_taken_as_they_came() -> None:
+    """What a web server received goes in as it is: messages, a batch of them, and what is neither."""
+    texts = [
+        b'{"type":"track","event":"purchase","userId":"ada","properties":{"price":30}}',
+        b'{"batch":[{"type":"track","event":"purchase","userId":"bob"},7]}',
+        b"no json",
+    ]
+    with _memory() as engine:
+        ingested = engine.ingest(texts)
+        assert _entered(ingested) == ["ada", "bob"]
+    assert ingested.accepted == 2
+    assert [(r.index, r.code) for r in ingested.rejected] == [(2, "not-an-object"), (3, "bad-json")]
+
+
 def test_what_is_beyond_the_limit_of_a_batch_is_named_not_dropped() -> None:
     """The first part goes in; the sender is told what to send again."""
     ingested = _memory().ingest(purchase(number) for number in range(MAX_BATCH_MESSAGES + 2))

@@ -38,6 +38,7 @@ from whereupon.times import all_as_micros, as_micros, from_micros
 
 _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
+_ID_KINDS = {member.value: member for member in IdKind}
 _ENTRY_STATES = {member.value: member for member in EntryState}
 
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
@@ -119,7 +120,7 @@ def person_from(row: Record) -> Person:
 def identifier_from(row: Record) -> Identifier:
     """An identifier."""
     value, kind, key = row
-    return Identifier(IdKind(kind), value, key)
+    return Identifier(_ID_KINDS[kind], value, key)
 
 
 def claim_row(claim: Claim) -> Parameters:
