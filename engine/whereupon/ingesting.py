@@ -1,6 +1,7 @@
 """From what a sender hands over to messages and rejections, and what to answer."""
 
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -115,6 +116,18 @@ def answer(folded: Folded, rejected: list[Rejected]) -> Ingested:
         requests=[each for each in told if isinstance(each, Request)],
         warnings=[each for each in told if isinstance(each, Warned)],
     )
+
+
+def refuse(rejected: Sequence[Rejected]) -> None:
+    """Raise what is wrong with the only message there was, if anything is."""
+    if rejected:
+        fault = rejected[0]
+        raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
+
+
+def fresh_id() -> str:
+    """An id for a message that came without one."""
+    return secrets.token_hex(12)
 
 
 def as_source(source: str) -> Source:
