@@ -4,7 +4,6 @@ Every writing call is one transaction. With ``connection=`` it is the host's own
 committed nor rolled back here.
 """
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,17 +15,28 @@ from whereupon.broadcasting import schedule_broadcasts
 from whereupon.codec import decode
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
-from whereupon.errors import MessageRejectedError, UnknownNameError
+from whereupon.errors import UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Folded, Settings
 from whereupon.hosting import Options, Ran, settings_for
+from whereupon.identifying import Identity, identify_person
 from whereupon.identity import IdentityPolicy
-from whereupon.ingesting import Ingested, Reading, answer, as_source, message_of, read_batch
+from whereupon.ingesting import (
+    Ingested,
+    Reading,
+    answer,
+    as_source,
+    fresh_id,
+    message_of,
+    read_batch,
+    refuse,
+)
 from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
+from whereupon.previewing import Preview, preview_identify
 from whereupon.rounds import take_step
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
@@ -207,9 +217,7 @@ class Engine:
             source=options.get("source", Source.SERVER),
             connection=options.get("connection"),
         )
-        if ingested.rejected:
-            fault = ingested.rejected[0]
-            raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
+        refuse(ingested.rejected)
         return ingested
 
     def ingest(
@@ -229,7 +237,7 @@ class Engine:
             received_at=self.clock.now(),
             source=as_source(source),
             origin=Origin.LIVE,
-            new_id=_fresh_id,
+            new_id=fresh_id,
         )
         folded = self.take(reading.messages, connection=connection)
         return answer(folded, reading)
@@ -308,7 +316,7 @@ class Engine:
         """
         rule = self._callable_broadcast(broadcast)
         now = self.clock.now()
-        occasion = f"{rule.id}:{key or _fresh_id()}"
+        occasion = f"{rule.id}:{key or fresh_id()}"
         run = BroadcastRun(
             rule=rule.id,
             digest=rule.digest,
@@ -393,6 +401,38 @@ class Engine:
         with self.store.session() as session:
             return explain_rule(session, person, rule, current, limit)
 
+    def identity(self, person: str, *, limit: int = 1_000) -> Identity:
+        """Who somebody is: their ids, who claimed what by which message, and what that made eligible.
+
+        Args:
+            person: one of their user ids.
+            limit: how many of the messages that claims brought, newest first.
+
+        Raises:
+            UnknownNameError: nobody is known by that id.
+        """
+        index, policy = self.pipeline.index, self.pipeline.settings.identity
+        with self.store.session() as session:
+            return identify_person(session, person, index.book, policy, limit)
+
+    def preview_identify(
+        self,
+        user_id: str,
+        *,
+        anonymous_id: str | None = None,
+        traits: Mapping[str, object] | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> Preview:
+        """What this identify would claim, and what would then trigger; nothing is written or sent.
+
+        Raises:
+            MessageRejectedError: such an identify would not be accepted.
+        """
+        said = {"userId": user_id, "anonymousId": anonymous_id, "traits": traits}
+        with self.store.session() as session:
+            now = self.clock.now()
+            return preview_identify(session, self.pipeline, {**said, "timestamp": timestamp}, now)
+
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""
         with self.store.session() as session:
@@ -446,7 +486,3 @@ class Engine:
         """What semantic events asked for, and what became of it, newest first."""
         with self.store.session() as session:
             return session.requests(limit)
-
-
-def _fresh_id() -> str:
-    return secrets.token_hex(12)

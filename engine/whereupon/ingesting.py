@@ -1,6 +1,7 @@
 """From what a sender hands over to messages and rejections, and what to answer."""
 
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -137,6 +138,18 @@ def message_of(aside: SetAside) -> Message:
     source, origin = Source(aside.source), Origin(aside.origin)
     arrival = Arrival(aside.received_at, source, lambda: aside.message_id, origin)
     return parse_message(aside.body, arrival)._replace(message_id=aside.message_id)
+
+
+def refuse(rejected: Sequence[Rejected]) -> None:
+    """Raise what is wrong with the only message there was, if anything is."""
+    if rejected:
+        fault = rejected[0]
+        raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
+
+
+def fresh_id() -> str:
+    """An id for a message that came without one."""
+    return secrets.token_hex(12)
 
 
 def as_source(source: str) -> Source:

@@ -31,6 +31,8 @@ from whereupon.wordings import Wordings
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
 
+_BEYOND = 2**62  # keys that no store hands out
+
 _LOG = logging.getLogger("whereupon.pipeline")
 
 
@@ -146,6 +148,15 @@ class Pipeline:
             lambda: fold(loaded, messages, self.index, self.settings, until=until),
         )
 
+    def preview(self, session: Session, message: Message) -> tuple[Loaded, Folded]:
+        """Load and fold one message that erases nobody, and leave it at that: nothing is written.
+
+        No keys are reserved either: what it would make gets some that no store hands out.
+        """
+        loaded = self._recall(session).for_batch([message], None)
+        loaded.first_key, loaded.keys = _BEYOND, _BEYOND
+        return loaded, fold(loaded, [message], self.index, self.settings)
+
     def send(self, session: Session, run: BroadcastRun) -> Folded:
         """Let the next chunk of a broadcast's audience in."""
         rule = self._wordings.rule_of(session, run.rule, run.digest)
@@ -180,7 +191,9 @@ class Pipeline:
         if rule is not None and rule.active.allows(run.timestamp):
             recall = self._recall(session)
             known = recall.for_audience(persons, rule, run.timestamp)
-            admitted = audience_of(known, run, rule, persons, self.index, self.settings)
+            admitted = recall.without_entrants(
+                audience_of(known, run, rule, persons, self.index, self.settings), run
+            )
             loaded = recall.for_entering(admitted, rule, run.timestamp)
         return self._fold(
             session,

@@ -17,6 +17,7 @@ from whereupon.state import (
     DeliveryState,
     Entry,
     Identifier,
+    Merge,
     PastEntry,
     PastEvent,
     Person,
@@ -168,7 +169,11 @@ class Session(Protocol):
         ...
 
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
-        """Those of the digests that have a tombstone."""
+        """Every tombstone of these digests."""
+        ...
+
+    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Every tombstone that was laid together with one of these digests'."""
         ...
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
@@ -226,6 +231,18 @@ class Session(Protocol):
         self, person_key: int, rule: str, limit: int
     ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
         """A person's decisions for a rule, newest message first: the entry, or the message's skips."""
+        ...
+
+    def merges(self, person_keys: Collection[int]) -> list[Merge]:
+        """By which merges these persons got what others had, oldest first."""
+        ...
+
+    def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
+        """The messages that claims made a person's, newest first by timestamp then key."""
+        ...
+
+    def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
+        """What these messages of a person's led to: the entries, then the skips, by message key."""
         ...
 
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:

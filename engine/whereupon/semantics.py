@@ -97,13 +97,18 @@ DELIVERY_METRICS = frozenset(
 class Registry:
     """Which event name asks for which action. A value: adding gives another registry."""
 
-    __slots__ = ("_by_event", "_folded", "actions", "erasing", "near_miss")
+    __slots__ = ("_by_event", "_folded", "actions", "erasing", "lifting", "near_miss")
 
     def __init__(self, actions: tuple[Action, ...] = BUILT_IN) -> None:
         self.actions = actions
         self._by_event = {event: action for action in actions for event in action.events}
         self.erasing = frozenset(
             event for event, action in self._by_event.items() if action.name in ERASING
+        )
+        self.lifting = frozenset(
+            event
+            for event, action in self._by_event.items()
+            if action.name is ActionName.UNSUPPRESS_PERSON
         )
         self._folded = {_fold(event): event for event in self._by_event}
         self.near_miss = lru_cache(maxsize=4096)(self._near_miss)  # names repeat

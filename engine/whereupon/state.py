@@ -188,13 +188,14 @@ class Entry(NamedTuple):
 
 
 class PastEntry(NamedTuple):
-    """As much of an earlier entry as re-entry needs."""
+    """As much of an earlier entry as deciding about another needs."""
 
     rule: str
     person_key: int
     timestamp: datetime
     slot: str | None
     active: bool
+    occasion: str
 
 
 class DeliveryState(StrEnum):
@@ -319,10 +320,13 @@ class Tombstone:
 
     Attributes:
         digest: keyed hash of the identifier; the identifier itself is gone.
+        of: that of the user id whose deletion or suppression laid it: what was laid together is lifted
+            together. An id that two people had can have one of each.
         reason: ``deleted`` or ``suppressed``.
     """
 
     digest: bytes
+    of: bytes
     until: datetime | None
     reason: str
 
@@ -400,6 +404,7 @@ class Changes:
     Attributes:
         owners: (message key, new owner) of messages recorded earlier that were claimed now.
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
+        tombstones: by (digest, of); None lifts one.
         forgotten: keys of persons, and of anonymous ids that only they claimed, to erase with all that
             is theirs before anything is written.
         buried: identifiers of those who were erased, known or not; what was set aside of theirs goes.
@@ -422,7 +427,7 @@ class Changes:
     devices: dict[str, Device | None] = field(default_factory=dict)
     things: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
     relationships: dict[Relationship, bool] = field(default_factory=dict)
-    tombstones: dict[bytes, Tombstone | None] = field(default_factory=dict)
+    tombstones: dict[tuple[bytes, bytes], Tombstone | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from whereupon.actions import DEFAULT_STANCE, Refusal, Verdict, judge
-from whereupon.fold.people import bury, forget, merge, person_for, silenced, unbury
+from whereupon.fold.people import forget, merge, person_for
+from whereupon.fold.silencing import bury, silenced, unbury
 from whereupon.fold.working import Working
 from whereupon.messages import Message
 from whereupon.semantics import DELIVERY_METRICS, ERASING, Action, ActionName
@@ -22,6 +23,7 @@ from whereupon.state import (
     Report,
     Request,
     RequestOutcome,
+    Tombstone,
 )
 
 DELETED = "deleted"
@@ -87,14 +89,28 @@ def merge_people(work: Working, message: Message, survivor: Person, loser: Perso
     return merge(work, message, survivor, loser)
 
 
+def refuse_merge(work: Working, message: Message, stone: Tombstone) -> None:
+    """Record what became of an alias from an id that a tombstone silences: nobody is merged by it.
+
+    Where the tombstone is the speaker's own, nothing is kept: it would name who is gone.
+    """
+    if stone.digest == work.settings.digest(IdKind.USER, message.target_id or ""):
+        verdict_on(work, message, work.settings.registry.named(ActionName.MERGE_PEOPLE))
+
+
 def _delete(work: Working, message: Message) -> None:
-    for identifier in _erased(work, message):
-        bury(work, identifier, message.timestamp, DELETED)
+    bury(
+        work,
+        _erased(work, message),
+        of=message.user_id or "",
+        until=message.timestamp,
+        reason=DELETED,
+    )
 
 
 def _suppress(work: Working, message: Message) -> None:
-    for identifier in _erased(work, message):
-        bury(work, identifier, None, SUPPRESSED)
+    named = _erased(work, message)
+    bury(work, named, of=message.user_id or "", until=None, reason=SUPPRESSED)
 
 
 def _erased(work: Working, message: Message) -> list[tuple[IdKind, str]]:
@@ -106,13 +122,6 @@ def _erased(work: Working, message: Message) -> list[tuple[IdKind, str]]:
         named |= {(known.kind, known.value) for known in work.identifiers_of(key)}
         forget(work, work.persons[key])
     return sorted(named)
-
-
-def _unsuppress(work: Working, message: Message) -> None:
-    named = ((IdKind.USER, message.user_id), (IdKind.ANONYMOUS, message.anonymous_id))
-    for kind, value in named:
-        if value is not None:
-            unbury(work, (kind, value), message.timestamp)
 
 
 def _upsert_device(work: Working, message: Message) -> None:
@@ -175,7 +184,7 @@ def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message]
 _EFFECTS: dict[str, Callable[[Working, Message], None]] = {
     ActionName.DELETE_PERSON: _delete,
     ActionName.SUPPRESS_PERSON: _suppress,
-    ActionName.UNSUPPRESS_PERSON: _unsuppress,
+    ActionName.UNSUPPRESS_PERSON: unbury,
     ActionName.UPSERT_DEVICE: _upsert_device,
     ActionName.DELETE_DEVICE: _delete_device,
     ActionName.DELETE_OBJECT: _delete_object,

@@ -9,10 +9,10 @@ from heapq import heappop
 from pydantic import JsonValue
 
 from whereupon.decisions import Reason
-from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key
+from whereupon.fold.choosing import choose, choose_late
+from whereupon.fold.enacting import SUPPRESSED, enact, merge_people, object_key, refuse_merge
 from whereupon.fold.entering import (
     Putting,
-    choose,
     give_up,
     leave_by_change,
     leave_by_event,
@@ -27,7 +27,15 @@ from whereupon.fold.given import (
     Settings,
     Warned,
 )
-from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, silenced, tell
+from whereupon.fold.people import (
+    Handed,
+    anonymous_key_for,
+    claim,
+    in_order,
+    person_for,
+    tell,
+)
+from whereupon.fold.silencing import silenced
 from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
@@ -83,9 +91,7 @@ def taker(work: Working) -> Callable[[Message], None]:
 def _wake(work: Working, until: datetime) -> None:
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
-        while person_key in work.moved:
-            person_key = work.moved[person_key]
-        entry = work.active.get(person_key, {}).get(key)
+        entry = work.active.get(work.survivor_of(person_key), {}).get(key)
         if entry is None or entry.due_at != due_at:
             continue
         if key in work.given_up:
@@ -131,8 +137,10 @@ def _look_for_near_miss(work: Working, message: Message) -> None:
 
 
 def _silence(work: Working, message: Message, stone: Tombstone) -> None:
-    """Keep a message from everybody, but say so for each rule that names it."""
+    """Keep a message from everybody, but say so for each rule that names it, and of an alias."""
     key = work.record_husk(message)
+    if message.type is MessageType.ALIAS:
+        refuse_merge(work, message, stone)
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
     putting = _putting(_occurrence(message, key), 0, message.received_at)
     rules = work.index.naming(message.type, message.name)
@@ -155,7 +163,8 @@ def _take_anonymous(work: Working, message: Message) -> None:
         at_once = _putting(occurrence, 0, message.received_at)
         put_to_rules(work, at_once, meaning.broadcasts, {})
     if run is not None:
-        _apply(work, _putting(occurrence, run.person_key, message.received_at, claimed=True), {})
+        putting = _putting(occurrence, run.person_key, message.received_at, claimed=True)
+        _apply(work, putting, choose_late(work, putting, stored, run))
 
 
 def _take_known(work: Working, message: Message, user_id: str) -> None:
@@ -166,10 +175,10 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     if fresh:
         shift = _Shift(entered=_memberships(work, person, message.timestamp))
     handed: Sequence[Handed] = ()
-    if message.anonymous_id is not None:
-        handed = claim(work, message, person.key, message.anonymous_id)
     if message.type is MessageType.ALIAS:
-        handed = [*handed, *_take_over(work, message, person)]
+        handed = _take_over(work, message, person)
+    elif message.anonymous_id is not None:
+        handed = claim(work, message, person.key, message.anonymous_id)
     is_silent = work.index.meaning(message.type, message.name).is_silent
     if is_silent and shift is _NO_SHIFT and not handed:
         return
@@ -317,7 +326,7 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
 
 
 def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
-    """An alias: merge with a known person, or claim an anonymous id.
+    """An alias: merge with a known person, or claim an anonymous id; claim the one beside it, too.
 
     An id that nobody has seen yet counts as an anonymous one. To count it as a user id as well would
     merge two people who share a device and both alias from it.
@@ -326,9 +335,11 @@ def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Ha
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
+    claimed = [] if message.anonymous_id is None else [message.anonymous_id]
     if loser_key is None or previous in work.anonymous:
-        return claim(work, message, survivor.key, previous)
-    return ()
+        claimed.append(previous)
+    handed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in claimed]
+    return in_order([each for of_one in handed for each in of_one])
 
 
 def _occurrence(message: Message, key: int) -> Occurrence:

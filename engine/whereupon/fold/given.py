@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -48,9 +47,9 @@ class Loaded:
 
     Attributes:
         first_key, keys: the first of the keys reserved for this batch, and how many there are.
-        anonymous_messages: by anonymous key, where the batch may claim: the messages that wait, and,
-            where a claim comes out of order, those that a later claim took already.
-        moments: the single claims inside a run that the batch may split, by anonymous key.
+        anonymous_messages: by anonymous key, where the batch may claim: the messages that wait; and,
+            where a claim comes out of order or a message late, those that were claimed already.
+        points: the single claims inside a run that the batch may split, by anonymous key.
         wordings: rules that running entries still follow, though the rulebook has newer ones.
         given_up: keys of entries that could not be woken, to be ended, and of persons who are to be left
             out of a broadcast, since the fold fails on them.
@@ -65,11 +64,11 @@ class Loaded:
     identifiers_of: list[Identifier] = field(default_factory=list)
     claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
-    moments: dict[int, list[datetime]] = field(default_factory=dict)
+    points: dict[int, list[Claim]] = field(default_factory=dict)
     history: list[PastEvent] = field(default_factory=list)
     past_entries: list[PastEntry] = field(default_factory=list)
     active: list[Entry] = field(default_factory=list)
-    tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
+    tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
     wordings: dict[str, Rule] = field(default_factory=dict)
     given_up: set[int] = field(default_factory=set)

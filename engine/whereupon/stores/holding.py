@@ -125,7 +125,7 @@ class Holding:
             ids = self._texts({object_id for _, object_id in changes.things})
             self._locks.things.run(self._connection, ids=ids)
         if changes.tombstones:
-            digests = self._database.members([digest.hex() for digest in changes.tombstones])
+            digests = self._database.members({digest.hex() for digest, _ in changes.tombstones})
             self._locks.tombstones.run(self._connection, digests=digests)
 
     def _texts(self, texts: Collection[str]) -> object:

@@ -85,11 +85,11 @@ def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for request in changes.requests:
         undo.put(shelves.requests, request.message_id, request)
-    for digest, tombstone in changes.tombstones.items():
+    for place, tombstone in changes.tombstones.items():
         if tombstone is None:
-            undo.drop(shelves.tombstones, digest)
+            undo.drop(shelves.tombstones, place)
         else:
-            undo.put(shelves.tombstones, digest, tombstone)
+            undo.put(shelves.tombstones, place, tombstone)
     for report in changes.reports:
         undo.put(shelves.reports, report.message_id, report)
     for wording, source in changes.wordings.items():

@@ -333,13 +333,14 @@ def thing_row(thing: Thing) -> Parameters:
 
 def tombstone_row(tombstone: Tombstone) -> Parameters:
     """A tombstone's row."""
-    return (tombstone.digest.hex(), micros_or_none(tombstone.until), tombstone.reason)
+    until = micros_or_none(tombstone.until)
+    return (tombstone.digest.hex(), tombstone.of.hex(), until, tombstone.reason)
 
 
 def tombstone_from(row: Record) -> Tombstone:
     """A tombstone."""
-    digest, until, reason = row
-    return Tombstone(bytes.fromhex(digest), instant_or_none(until), reason)
+    digest, of, until, reason = row
+    return Tombstone(bytes.fromhex(digest), bytes.fromhex(of), instant_or_none(until), reason)
 
 
 def relationship_row(tie: Relationship) -> Parameters:
@@ -357,6 +358,12 @@ def merge_row(merge: Merge) -> Parameters:
     """A merge's row."""
     keys = (merge.survivor_key, merge.loser_key)
     return (merge.message_id, *keys, merge.loser, as_micros(merge.merged_at))
+
+
+def merge_from(row: Record) -> Merge:
+    """A merge."""
+    message_id, survivor, loser_key, loser, merged_at = row
+    return Merge(survivor, loser_key, loser, message_id, from_micros(merged_at))
 
 
 def instant_or_none(micros: int | None) -> datetime | None:

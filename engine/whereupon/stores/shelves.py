@@ -73,7 +73,7 @@ class Shelves:
     devices_of: dict[int, dict[str, Device]] = field(default_factory=dict)
     things: dict[tuple[str, str], Thing] = field(default_factory=dict)
     relationships: dict[int, dict[Relationship, None]] = field(default_factory=dict)
-    tombstones: dict[bytes, Tombstone] = field(default_factory=dict)
+    tombstones: dict[tuple[bytes, bytes], Tombstone] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
     merges: dict[str, Merge] = field(default_factory=dict)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)

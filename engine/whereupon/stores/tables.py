@@ -321,12 +321,13 @@ class RelationshipRow(Kept, table=True):
 
 
 class TombstoneRow(Kept, table=True):
-    """What is left of an identifier; `digest` in hexadecimal."""
+    """What is left of an identifier; `digest` and `of` in hexadecimal."""
 
     __tablename__ = "whereupon_tombstone"
-    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+    __table_args__ = (Index("whereupon_tombstone_of", "of"), {"sqlite_with_rowid": False})
 
     digest: str = Field(primary_key=True, sa_type=Words)
+    of: str = Field(primary_key=True, sa_type=Words)
     until: int | None = Field(sa_type=Number)
     reason: str = Field(sa_type=Words)
 

@@ -31,6 +31,7 @@ from whereupon.stores.selects import (
     ENTRY,
     ERASED,
     IDENTIFIER,
+    MERGE,
     MESSAGE,
     NAME,
     PERSON,
@@ -43,7 +44,6 @@ from whereupon.stores.selects import (
 )
 from whereupon.stores.tables import (
     DeviceRow,
-    MergeRow,
     MetaRow,
     RelationshipRow,
     ReportRow,
@@ -56,7 +56,6 @@ DEVICE = table_of(DeviceRow)
 THING = table_of(ThingRow)
 RELATIONSHIP = table_of(RelationshipRow)
 REPORT = table_of(ReportRow)
-MERGE = table_of(MergeRow)
 
 _FOLLOW_A_MERGE = (
     MESSAGE.c.owner,

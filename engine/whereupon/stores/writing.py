@@ -118,7 +118,7 @@ class Writing:
 
     def _records(self, changes: Changes) -> None:
         writes, tombstones = self._writes, changes.tombstones
-        lifted = ((digest.hex(),) for digest, t in tombstones.items() if t is None)
+        lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
         wordings = ((digest, rule, text) for digest, (rule, text) in changes.wordings.items())
         requests = map(rows.request_row, changes.requests)
         self._many(writes.request, requests, None)  # their keys count up as they came

@@ -160,6 +160,11 @@ def save(store: Store, changes: Changes) -> None:
         session.flush(changes)
 
 
+def save_tombstones(store: Store, *stones: Tombstone) -> None:
+    """Write tombstones."""
+    save(store, Changes(tombstones={(stone.digest, stone.of): stone for stone in stones}))
+
+
 def save_entries(store: Store, *entries: Entry) -> None:
     """Write new entries."""
     keys = {e.key for e in entries}
@@ -383,16 +388,59 @@ class StoreContract:
             assert session.claims([ANON, ANON + 1]) == [third, longer]
             assert session.claims([99]) == []
 
+    def test_merges_are_told_of_the_survivor(self, store: Store) -> None:
+        """Oldest first; those of whom the survivor merged before are theirs, too."""
+        first = Merge(ADA, BOB, "bob", "m-1", NOON)
+        save(store, Changes(merges=[first], persons={5: person(5, user_id="cleo")}))
+        save(store, Changes(merges=[Merge(5, ADA, "ada", "m-2", LAST)]))
+        with store.session() as session:
+            assert session.merges([ADA, BOB]) == []
+            told = [(m.survivor_key, m.loser, m.message_id) for m in session.merges([5])]
+        assert told == [(5, "bob", "m-1"), (5, "ada", "m-2")]
+
+    def test_claimed_messages_are_those_without_a_user_id(self, store: Store) -> None:
+        """Newest first, no more than asked for."""
+        anonymous = [saying(message(k, at=after(k)), user_id=None) for k in (1, 2, 3)]
+        save(store, Changes(messages=[*anonymous, message(4), message(5, owner=BOB)]))
+        with store.session() as session:
+            assert session.claimed_messages(ADA, 9) == anonymous[::-1]
+            assert session.claimed_messages(ADA, 2) == anonymous[:0:-1]
+            assert session.claimed_messages(BOB, 9) == []
+
+    def test_what_messages_led_to_is_found_by_their_keys(self, store: Store) -> None:
+        """Of the person's own entries, and what the messages were skipped for."""
+        opened = [entry(7)._replace(message_key=1), entry(8, owner=BOB)._replace(message_key=1)]
+        skips = Skips(2, ADA, NOON, True, (("shoes", "d1", "where", None, {}),))
+        save(store, Changes(messages=[message(1), message(2)], skips=[skips]))
+        save_entries(store, *opened)
+        with store.session() as session:
+            assert session.decided_on(ADA, [1, 2, 3]) == [opened[0], skips]
+            assert session.decided_on(ADA, []) == []
+
     def test_a_tombstone_stands_until_it_is_lifted(self, store: Store) -> None:
         """Suppressing leaves one, unsuppressing takes it away."""
-        stones = [Tombstone(b"\x00\xff", LAST, "deleted"), Tombstone(b"b", None, "suppressed")]
-        save(store, Changes(tombstones={stone.digest: stone for stone in stones}))
+        deleted = Tombstone(b"\x00\xff", b"o", LAST, "deleted")
+        stones = [deleted, Tombstone(b"b", b"o", None, "suppressed")]
+        save_tombstones(store, *stones)
         with store.session() as session:
             found = session.tombstones([b"\x00\xff", b"b", b"c"])
         assert sorted(found, key=lambda stone: stone.digest) == stones
-        save(store, Changes(tombstones={b"b": None, b"c": None}))
+        save(store, Changes(tombstones={(b"b", b"o"): None, (b"c", b"o"): None}))
         with store.session() as session:
             assert session.tombstones([b"b"]) == []
+
+    def test_tombstones_of_two_people_on_one_id_stand_apart(self, store: Store) -> None:
+        """What was laid together is found together, by any of its digests."""
+        ada = [Tombstone(name, b"ada", None, "suppressed") for name in (b"ada", b"device")]
+        bob = [Tombstone(name, b"bob", None, "suppressed") for name in (b"bob", b"device")]
+        save_tombstones(store, *ada, *bob)
+        with store.session() as session:
+            both = session.tombstones([b"device"])
+            hers = session.buried_with([b"ada"])
+            all_of_them = session.buried_with([b"device"])
+        assert sorted(both, key=lambda stone: stone.of) == [ada[1], bob[1]]
+        assert sorted(hers, key=lambda stone: stone.digest) == ada
+        assert len(all_of_them) == 4
 
     # Entries.
 
@@ -456,7 +504,7 @@ class StoreContract:
             assert later == []
         expected = {("a", True): None, (None, False): None}
         assert {(past.slot, past.active): None for past in found} == expected
-        assert all(p == PastEntry("socks", ADA, NOON, p.slot, p.active) for p in found)
+        assert all(p == PastEntry("socks", ADA, NOON, p.slot, p.active, p.occasion) for p in found)
 
     def test_due_entries_come_by_due_time_then_key(self, store: Store) -> None:
         """Those due at the instant itself belong to it; no more than asked for."""
@@ -603,7 +651,7 @@ class StoreContract:
         """So that batches need not look for them where there are none."""
         with store.session() as session:
             assert not session.has_tombstones()
-        save(store, Changes(tombstones={b"1" * 16: Tombstone(b"1" * 16, None, "suppressed")}))
+        save_tombstones(store, Tombstone(b"1" * 16, b"o" * 16, None, "suppressed"))
         with store.session() as session:
             assert session.has_tombstones()
 
