@@ -428,10 +428,12 @@ class Engine:
         Raises:
             MessageRejectedError: such an identify would not be accepted.
         """
-        said = {"userId": user_id, "anonymousId": anonymous_id, "traits": traits}
-        with self.store.session() as session:
-            now = self.clock.now()
-            return preview_identify(session, self.pipeline, {**said, "timestamp": timestamp}, now)
+        said: dict[str, object] = {"userId": user_id, "anonymousId": anonymous_id}
+        said |= {"traits": traits, "timestamp": timestamp}
+        now = self.clock.now()
+        return self.store.transact(  # it holds whom it asks about, as the identify itself would
+            lambda session: preview_identify(session, self.pipeline, said, now)
+        )
 
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""
