@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test check lint bench clean
+.PHONY: help demo test check lint bench chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make test   run every test"
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
 	@echo "make bench  measure, against named references"
+	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew.
 $(VENV)/stamp-run: pyproject.toml
@@ -48,6 +49,14 @@ lint: $(VENV)/stamp-check
 
 bench: $(VENV)/stamp-test
 	$(BIN)/python -m tests.benchmarks.replay_floor
+	$(BIN)/python -m tests.benchmarks.writers
+
+KILLS ?= 200
+WORKERS ?= 2
+SEED ?= 1
+VICTIM ?= process
+chaos: $(VENV)/stamp-test
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --workers $(WORKERS) --seed $(SEED) --victim $(VICTIM)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

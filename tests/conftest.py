@@ -1,17 +1,32 @@
-"""What every test may ask for: a PostgreSQL server, and databases on it."""
+"""What every test may ask for: stores of every kind, and a PostgreSQL server.
+
+python -m pytest tests/properties --hypothesis-profile=deep    tries 50 times as many examples
+"""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
 from tests.servers import Server, started
+from tests.stores import KINDS, Opener, in_memory, on_postgres, on_sqlite
+
+from whereupon.ports import Store
+from whereupon.stores import open_store
+
+settings.register_profile("ci", max_examples=500)
+settings.register_profile("deep", max_examples=5_000)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A server that is started when the first test needs it, and stopped after the last."""
-    with started(Path(mkdtemp(prefix="whereupon-")) / "postgres") as server:
+    with (
+        TemporaryDirectory(prefix="whereupon-") as folder,
+        started(Path(folder) / "postgres") as server,
+    ):
         yield server
 
 
@@ -30,7 +45,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres"))
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store, once on each kind of store."""
     if request.param == "memory":
@@ -38,3 +53,21 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/store.db"
     return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def home(place: str) -> Iterator[Store]:
+    """An empty store, once of each kind."""
+    with closing(open_store(place)) as store:
+        yield store
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """Opens empty stores of one kind, as many as examples need; once of each kind."""
+    if request.param == "memory":
+        yield in_memory
+        return
+    server = request.getfixturevalue("server") if request.param == "postgres" else None
+    with on_postgres(server) if server else on_sqlite() as opener:
+        yield opener

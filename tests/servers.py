@@ -8,11 +8,14 @@ A "database" here is a schema of one database: it is as empty, and costs a tenth
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
 
 import psycopg
+from psutil import NoSuchProcess, wait_procs
 from sqlalchemy.engine import URL
 
 from whereupon.stores import open_store
@@ -67,29 +70,72 @@ class Server:
 
     def url(self, schema: str) -> str:
         """Where a schema is, as a store's address."""
-        query = {"host": self._socket, "options": f"-csearch_path={schema}"}
+        query = {"host": self.socket, "options": f"-csearch_path={schema}"}
         url = URL.create("postgresql", username="postgres", database="postgres", query=query)
         return url.render_as_string(hide_password=False)
 
     @property
-    def _socket(self) -> str:
+    def socket(self) -> str:
+        """The folder of its socket, which is the host to connect to."""
         return str(self._postgres.get_postmaster_info().socket_dir)
+
+    def await_waiting(self, count: int = 1) -> None:
+        """Return when so many connections wait for locks that others hold."""
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        deadline = monotonic() + 60
+        with self._connected() as connection:
+            while monotonic() < deadline:
+                if connection.execute(asked).fetchone() == (count,):
+                    return
+        message = f"{count} connections never waited"
+        raise TimeoutError(message)
 
     def run(self, *statements: str) -> None:
         """Run statements as the server's owner, each for itself."""
-        with psycopg.connect(
-            host=self._socket, user="postgres", dbname="postgres", autocommit=True
-        ) as connection:
+        with self._connected() as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+    def _connected(self) -> psycopg.Connection:
+        return psycopg.connect(
+            host=self.socket, user="postgres", dbname="postgres", autocommit=True
+        )
 
     def stop(self) -> None:
         """Stop it, breaking every connection; what is committed stays."""
         self._postgres.stop()
 
+    def crash(self) -> None:
+        """Kill all its processes at once, as a machine that loses its power does."""
+        postmaster = self._postgres.get_postmaster_info().process
+        assert postmaster is not None
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with suppress(NoSuchProcess):  # a child follows its postmaster
+                process.kill()
+        wait_procs(processes)
+        for lock in (
+            "postmaster.pid",
+            ".s.PGSQL.5432.lock",
+        ):  # else it is taken for a server that runs
+            Path(self._postgres.pgdata, lock).unlink(missing_ok=True)
+
     def start(self) -> None:
         """Start it again."""
         self._postgres.ensure_postgres_running()
+
+
+@contextmanager
+def mortal() -> Iterator[Server]:
+    """A server to stop and to crash, whose files are where its system user may always read them.
+
+    A folder of pytest's is closed to others by every run that begins.
+    """
+    with (
+        TemporaryDirectory(prefix="whereupon-") as folder,
+        started(Path(folder, "postgres"), durable=True) as server,
+    ):
+        yield server
 
 
 @contextmanager

@@ -11,17 +11,17 @@ from whereupon.state import BroadcastRun, Changes
 from whereupon.times import format_instant
 
 
-def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> None:
-    """See to it that every scheduled broadcast has its next time as a row.
+def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bool:
+    """See to it that every scheduled broadcast has its next time as a row; whether one had not.
 
     A time that passed while nobody was awake stays due and runs once, late; further times that
     passed meanwhile are not made up for. What has not begun follows the rule as it is worded now: its
     time and its text, or no time at all where the rule has no schedule any more.
     """
-    if not index.book.rules:
-        return
-    if _planned(index, session.waiting_runs(), now).runs:  # rarely; then others may be at it, too
-        session.flush(_planned(index, session.hold_runs(), now))
+    if not index.book.rules or not _planned(index, session.waiting_runs(), now).runs:
+        return False
+    session.flush(_planned(index, session.hold_runs(), now))  # others may have been at it, too
+    return True
 
 
 def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Changes:

@@ -14,6 +14,7 @@ from typing import TextIO
 
 from whereupon.codec import encode
 from whereupon.errors import WhereuponError
+from whereupon.handing import ChannelHangsError, ChannelTimeoutError, Handed, Hands
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.state import Delivery, DeliveryState
 
@@ -36,12 +37,18 @@ class RetryPolicy:
 
     The jitter (up to a quarter more) follows from the delivery's idempotency key, so that it spreads
     a burst and is the same on every machine.
+
+    Attributes:
+        lease: how long a delivery is kept from others while it is being handed over.
+        timeout: how long a channel may take for one delivery, by the machine's own clock; then it
+            counts as failed. Keep it well below half the lease.
     """
 
     tries: int = 8
     first: timedelta = timedelta(seconds=10)
     longest: timedelta = timedelta(hours=6)
     lease: timedelta = timedelta(minutes=5)
+    timeout: timedelta = timedelta(seconds=30)
 
     def pause(self, delivery: Delivery, attempts: int) -> timedelta:
         """How long to wait after that many attempts."""
@@ -80,29 +87,43 @@ class Dispatcher:
         self._otherwise = otherwise
         self._clock = clock
         self._policy = policy or RetryPolicy()
+        self._hands = Hands(self._policy.timeout.total_seconds())
 
     def dispatch_due(self, limit: int = 100) -> Dispatched:
         """Hand over everything that is due by now; returns how it went."""
         total = Dispatched()
+        hanging: set[str] = set()
         while leased := self._lease(limit):
-            settled, left = self._hand_over_in_time(leased)
+            settled = self._hand_over_in_time(leased, hanging)
+            tried = {settlement.key for settlement in settled}
+            left = [delivery for delivery in leased if delivery.key not in tried]
             ends = [*settled, *map(_put_back, left)]
             self._store.transact(partial(_settle, ends=ends))
             total = _counted(total, settled)
         return total
 
-    def _hand_over_in_time(self, leased: list[Delivery]) -> tuple[list[Settlement], list[Delivery]]:
-        """Hand over what can be settled well within the lease, and say what is left of it.
+    def _hand_over_in_time(self, leased: list[Delivery], hanging: set[str]) -> list[Settlement]:
+        """Hand over what can be settled well within the lease.
 
         Past its lease a delivery may be in other hands already, sent or not.
+
+        Args:
+            leased: what to hand over.
+            hanging: channels that hang in this round, and are not called again in it; adds to them.
         """
         deadline = self._clock.now() + self._policy.lease / 2
-        settled: list[Settlement] = []
-        for delivery in leased:
-            if settled and self._clock.now() >= deadline:
-                break
-            settled.append(self._hand_over(delivery))
-        return settled, leased[len(settled) :]
+        handed = self._hands.hand_over(
+            leased,
+            lambda name: self._channels.get(name, self._otherwise),
+            lambda: self._clock.now() < deadline,
+            closed=hanging,
+        )
+        settled = []
+        for each in handed:
+            settled.append(self._settlement(each))
+            if isinstance(each.error, ChannelTimeoutError):
+                hanging.add(each.delivery.channel)
+        return settled
 
     def _lease(self, limit: int) -> list[Delivery]:
         now = self._clock.now()
@@ -111,17 +132,24 @@ class Dispatcher:
             lambda session: session.lease_deliveries(now, leased_until, limit)
         )
 
-    def _hand_over(self, delivery: Delivery) -> Settlement:
+    def _settlement(self, handed: Handed) -> Settlement:
+        delivery, error = handed
         attempts = delivery.attempts + 1
-        channel = self._channels.get(delivery.channel, self._otherwise)
-        try:
-            channel(delivery)
-        except RetryLater as request:
-            return self._failed(delivery, attempts, str(request), request.after)
-        except Exception as error:  # noqa: BLE001 - the host's code: its failure becomes a record
-            return self._failed(delivery, attempts, f"{type(error).__name__}: {error}", None)
-        now = self._clock.now()
-        return Settlement(delivery.key, DeliveryState.SENT, attempts, now, None)
+        match error:
+            case None:
+                now = self._clock.now()
+                return Settlement(delivery.key, DeliveryState.SENT, attempts, now, None)
+            case RetryLater() as request:
+                return self._failed(delivery, attempts, str(request), request.after)
+            case ChannelTimeoutError():
+                return self._failed(delivery, attempts, str(error), None)
+            case ChannelHangsError():
+                due_at = self._clock.now() + self._policy.first
+                state = DeliveryState.PENDING
+                return Settlement(delivery.key, state, delivery.attempts, due_at, str(error))
+            case _:
+                reason = f"{type(error).__name__}: {error}"
+                return self._failed(delivery, attempts, reason, None)
 
     def _failed(
         self, delivery: Delivery, attempts: int, reason: str, after: timedelta | None

@@ -4,7 +4,6 @@ Every writing call is one transaction. With ``connection=`` it is the host's own
 committed nor rolled back here.
 """
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,18 +20,29 @@ from whereupon.broadcasting import schedule_broadcasts
 from whereupon.codec import decode
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
-from whereupon.errors import MessageRejectedError, UnknownNameError
+from whereupon.errors import UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Folded, Settings
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
 from whereupon.hosting import Options, Ran, check_key, settings_for
+from whereupon.identifying import Identity, identify_person
 from whereupon.identity import IdentityPolicy
-from whereupon.ingesting import Ingested, answer, as_source, read_batch
+from whereupon.ingesting import (
+    Ingested,
+    Reading,
+    answer,
+    as_source,
+    fresh_id,
+    message_of,
+    read_batch,
+    refuse,
+)
 from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
+from whereupon.previewing import Preview, preview_identify
 from whereupon.requests import Requests
 from whereupon.rounds import take_step
 from whereupon.rules import OnCall, Rule, Rulebook
@@ -46,6 +56,7 @@ from whereupon.state import (
     DeliveryState,
     Request,
     RequestOutcome,
+    SetAside,
 )
 from whereupon.stores import open_store
 from whereupon.times import format_instant
@@ -231,9 +242,7 @@ class Engine:
             source=options.get("source", Source.SERVER),
             connection=options.get("connection"),
         )
-        if ingested.rejected:
-            fault = ingested.rejected[0]
-            raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
+        refuse(ingested.rejected)
         return ingested
 
     def ingest(
@@ -245,17 +254,18 @@ class Engine:
             batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
                 Segment spec counts as its items.
             source: the class of sender, ``server`` or ``client``.
-            connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is used.
+            connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
+                of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
         """
         reading = read_batch(
             batch,
             received_at=self.clock.now(),
             source=as_source(source),
             origin=Origin.LIVE,
-            new_id=_fresh_id,
+            new_id=fresh_id,
         )
         folded = self.take(reading.messages, connection=connection)
-        return answer(folded, reading.rejected)
+        return answer(folded, reading)
 
     def take(
         self,
@@ -362,7 +372,7 @@ class Engine:
         """
         rule = self._callable_broadcast(broadcast)
         now = self.clock.now()
-        occasion = f"{rule.id}:{key or _fresh_id()}"
+        occasion = f"{rule.id}:{key or fresh_id()}"
         run = BroadcastRun(
             rule=rule.id,
             digest=rule.digest,
@@ -380,7 +390,6 @@ class Engine:
         changes.wordings[rule.digest] = (rule.id, self.pipeline.index.wording_of(rule))
 
         def start(session: Session) -> None:
-            session.hold_runs()
             if not session.has_run(rule.id, occasion):
                 session.flush(changes)
 
@@ -404,6 +413,14 @@ class Engine:
     def start(self) -> None:
         """Have due work done in the background, by one thread that wakes when the next is due."""
         self._waker.start()
+
+    def nudge(self) -> None:
+        """Have the background work look for what is due at once; without `start` it is nothing.
+
+        For a host that has just committed a transaction that it lent; what the engine commits itself
+        is seen without.
+        """
+        self._waker.wake()
 
     def _run_and_look_ahead(self) -> datetime | None:
         self.run_due()
@@ -508,13 +525,51 @@ class Engine:
         with self.store.session() as session:
             return explain_rule(session, person, rule, current, limit)
 
+    def identity(self, person: str, *, limit: int = 1_000) -> Identity:
+        """Who somebody is: their ids, who claimed what by which message, and what that made eligible.
+
+        Args:
+            person: one of their user ids.
+            limit: how many of the messages that claims brought, newest first.
+
+        Raises:
+            UnknownNameError: nobody is known by that id.
+        """
+        index, policy = self.pipeline.index, self.pipeline.settings.identity
+        with self.store.session() as session:
+            return identify_person(session, person, index.book, policy, limit)
+
+    def preview_identify(
+        self,
+        user_id: str,
+        *,
+        anonymous_id: str | None = None,
+        traits: Mapping[str, object] | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> Preview:
+        """What this identify would claim, and what would then trigger; nothing is written or sent.
+
+        Raises:
+            MessageRejectedError: such an identify would not be accepted.
+        """
+        said: dict[str, object] = {"userId": user_id, "anonymousId": anonymous_id}
+        said |= {"traits": traits, "timestamp": timestamp}
+        now = self.clock.now()
+        return self.store.transact(  # it holds whom it asks about, as the identify itself would
+            lambda session: preview_identify(session, self.pipeline, said, now)
+        )
+
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""
         with self.store.session() as session:
             return session.deliveries(states or tuple(DeliveryState), limit)
 
-    def retry(self, delivery: Delivery) -> None:
+    def retry(self, delivery: Delivery, *, connection: object = None) -> None:
         """Put a dead delivery back into the outbox, due now, under its old idempotency key.
+
+        Args:
+            delivery: one that was listed as dead.
+            connection: the host's own, whose transaction is used.
 
         Raises:
             UnknownNameError: it is not a dead one; what was sent is not sent again.
@@ -522,9 +577,33 @@ class Engine:
         if delivery.state is not DeliveryState.DEAD:
             raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
         settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
-        self.store.transact(lambda session: session.settle([settlement]))
+        if connection is None:
+            self.store.transact(lambda session: session.settle([settlement]))
+            self._waker.wake()
+        else:
+            with self.store.session(connection) as session:
+                session.settle([settlement])
+
+    def set_aside(self, limit: int = 100) -> list[SetAside]:
+        """Messages on which the engine itself failed (rejected as ``poison``), newest first."""
+        with self.store.session() as session:
+            return session.set_aside(limit)
+
+    def take_again(self, aside: SetAside) -> Ingested:
+        """Take a message that was set aside, when what made it fail is mended.
+
+        It goes in as it came, by its old id and from its old source; should it fail again, it stays
+        set aside.
+        """
+        message = message_of(aside)
+
+        def work(session: Session) -> Folded:
+            folded = self.pipeline.take(session, [message])
+            if not folded.set_aside:
+                session.flush(Changes(taken_again=[aside.message_id]))
+            return folded
+
+        folded = self.store.transact(work)
+        self.pipeline.committed(folded)
         self._waker.wake()
-
-
-def _fresh_id() -> str:
-    return secrets.token_hex(12)
+        return answer(folded, Reading([message]))

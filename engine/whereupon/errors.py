@@ -36,7 +36,16 @@ class MessageRejectedError(WhereuponError):
 
 
 class StoreError(WhereuponError):
-    """The event store cannot do what it was asked."""
+    """The event store cannot do what it was asked, and of that has done nothing.
+
+    Attributes:
+        code: where it is: ``bad-url``, ``unknown-database``, ``unknown-driver``, ``missing-extra``,
+            ``no-store``, ``newer-schema``; what passes, so that the same call may be made again:
+            ``busy`` (others write), ``conflict`` (somebody was first), ``unreachable``, ``full`` (no
+            room), ``read-only``; what needs somebody: ``damaged``, ``no-tables``; how it is used:
+            ``nested-session``, ``no-connection``, ``no-transaction``, ``bad-text``.
+        reason: one sentence; no password is in it.
+    """
 
     def __init__(self, *, code: str, reason: str) -> None:
         self.code = code

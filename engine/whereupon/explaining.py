@@ -83,7 +83,7 @@ def explain(
 def _explain_entry(
     entry: Entry, message: StoredMessage | None, person: str, rule: Rule | None
 ) -> Explanation:
-    subject = _subject(message, entry.occasion)
+    subject = subject_of(message, entry.occasion)
     how = (
         ", retroactively: it was anonymous until they were identified" if entry.retroactive else ""
     )
@@ -110,7 +110,7 @@ def _explain_skip(
     skips: Skips, said: SkipVerdict, message: StoredMessage, person: str, rule: Rule | None
 ) -> Explanation:
     rule_id, digest, reason, condition, values = said
-    subject = _subject(message, message.message_id)
+    subject = subject_of(message)
     because = sentence_for(Reason(reason), condition, values, rule)
     happened = format_instant(message.timestamp)
     return Explanation(
@@ -194,7 +194,8 @@ _CLAUSES = {
 }
 
 
-def _subject(message: StoredMessage | None, occasion: str) -> str:
+def subject_of(message: StoredMessage | None, occasion: str = "") -> str:
+    """What a message is called: its name, or its type; the occasion where there is no message."""
     if message is None:
         return occasion
     return message.name or message.type

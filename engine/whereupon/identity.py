@@ -3,7 +3,7 @@
 A claim is a moment at which a message carried both a user id and the anonymous id. A message that
 happened at t belongs to the first claim from t minus the late window on, unless that claim came more
 than the retention later. So the claimant follows from the set of claims alone, whatever the order in
-which messages and claims arrive.
+which messages and claims arrive; of two claims at one instant, the smaller message id counts.
 
 Consecutive claims by one person are kept as one *run* (`Claim`): a logged-in browser claims with
 every message, and a row for each would say nothing more.
@@ -23,6 +23,11 @@ class IdentityPolicy:
 
     retention: timedelta = timedelta(days=30)
     late_window: timedelta = timedelta(minutes=5)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far apart two messages that one claim brings may have happened."""
+        return self.retention + self.late_window
 
 
 def claimed_by(message: StoredMessage) -> tuple[str, ...]:
@@ -49,36 +54,55 @@ def with_claim(
     runs: Sequence[Claim],
     claim: Claim,
     policy: IdentityPolicy,
-    moments: Sequence[datetime] = (),
+    points: Sequence[Claim] = (),
 ) -> tuple[Claim, ...]:
     """The runs after one more claim (a run of one moment), which may have come out of order.
 
+    Of two people in one microsecond the smaller message id has it, whoever was the first to arrive.
+
     Args:
         runs: every run of the anonymous id, by `since`; the result is too.
-        moments: where known, the single claims inside the run that ``claim`` falls into. A claim by
-            somebody else splits that run between its neighbours among them.
+        points: where known, the single claims inside the run that ``claim`` falls into, with an empty
+            message id where that is not known. A claim by somebody else splits that run between its
+            neighbours among them.
     """
     moment = claim.since
-    if any(run.since == moment and run.person_key != claim.person_key for run in runs):
-        return tuple(runs)  # two people in one microsecond: the first to arrive keeps it
     before = [run for run in runs if run.until < moment]
     after = [run for run in runs if run.since > moment]
-    around = [run for run in runs if run.since <= moment <= run.until]
-    if around:
-        middle = _inside(around[0], claim, moments)
-        return (*before, *middle, *after)
+    around = next((run for run in runs if run.since <= moment <= run.until), None)
+    if around is None:
+        return _joined(before, claim, after, policy)
+    if around.person_key == claim.person_key:
+        return (*before, _opened_by(around, claim), *after)
+    ids = _ids_of(around, points)
+    if ids.get(moment, claim.message_id) < claim.message_id:
+        return tuple(runs)
+    head = [at for at in ids if at < moment]
+    tail = [at for at in ids if at > moment]
+    if head:
+        before.append(around._replace(until=max(head)))
+    if tail:
+        first = min(tail)
+        after.insert(0, around._replace(since=first, message_id=ids[first] or around.message_id))
     return _joined(before, claim, after, policy)
 
 
-def _inside(run: Claim, claim: Claim, moments: Sequence[datetime]) -> tuple[Claim, ...]:
-    if run.person_key == claim.person_key:
-        return (run,)
-    last_before = max((m for m in moments if run.since <= m < claim.since), default=run.since)
-    first_after = min((m for m in moments if claim.since < m <= run.until), default=run.until)
-    head = run._replace(until=last_before)
-    if first_after <= claim.since:
-        return (head, claim)
-    return (head, claim, run._replace(since=first_after))
+def _opened_by(run: Claim, claim: Claim) -> Claim:
+    """The run with one more claim by its own person; of two at its start, the smaller id opened it."""
+    if claim.since == run.since and claim.message_id < run.message_id:
+        return run._replace(message_id=claim.message_id)
+    return run
+
+
+def _ids_of(run: Claim, points: Sequence[Claim]) -> dict[datetime, str]:
+    """The single claims of a run: when, and by which message (of several, the smallest id)."""
+    ids = {run.since: run.message_id}
+    for point in points:
+        if point.person_key == run.person_key and run.since <= point.since <= run.until:
+            known = ids.get(point.since) or point.message_id
+            ids[point.since] = min(known, point.message_id or known)
+    ids.setdefault(run.until, "")
+    return ids
 
 
 def _joined(
@@ -95,5 +119,5 @@ def _joined(
 
 def _continues(earlier: Claim, later: Claim, policy: IdentityPolicy) -> bool:
     """Whether no instant between the two would belong to anybody but this person."""
-    reach = policy.retention + policy.late_window
-    return earlier.person_key == later.person_key and later.since - earlier.until <= reach
+    near = later.since - earlier.until <= policy.reach
+    return near and earlier.person_key == later.person_key

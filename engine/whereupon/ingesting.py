@@ -1,6 +1,7 @@
 """From what a sender hands over to messages and rejections, and what to answer."""
 
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from whereupon.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.fold import Folded, Warned
 from whereupon.messages import Message, Origin, Source
-from whereupon.state import Request
+from whereupon.state import Request, SetAside
 from whereupon.wire import (
     MAX_BATCH_MESSAGES,
     Arrival,
@@ -18,6 +19,9 @@ from whereupon.wire import (
     read_envelope,
     unfold_batch,
 )
+
+POISON = "poison"
+"""The code of a message that is in order, but on which the engine itself fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +108,11 @@ def _is_batch(text: bytes) -> bool:
         return False  # it is refused in its turn, like any other
 
 
-def answer(folded: Folded, rejected: list[Rejected]) -> Ingested:
+def answer(folded: Folded, reading: Reading) -> Ingested:
     """What to tell the sender."""
-    told = folded.told
+    told, rejected = folded.told, reading.rejected
+    if folded.set_aside:
+        rejected = sorted([*rejected, *_poisonous(folded, reading)], key=lambda each: each.index)
     return Ingested(
         accepted=folded.accepted,
         duplicates=len(folded.duplicates),
@@ -115,6 +121,35 @@ def answer(folded: Folded, rejected: list[Rejected]) -> Ingested:
         requests=[each for each in told if isinstance(each, Request)],
         warnings=[each for each in told if isinstance(each, Warned)],
     )
+
+
+def _poisonous(folded: Folded, reading: Reading) -> Iterable[Rejected]:
+    """The messages on which the engine failed, by their places in the sender's batch."""
+    refused = {each.index for each in reading.rejected}
+    count = len(reading.messages) + len(refused)
+    places = [place for place in range(count) if place not in refused]
+    for place, aside in folded.set_aside.items():
+        reason = f"the engine failed on it, and has set it aside: {aside.reason}"
+        yield Rejected(places[place], POISON, reason)
+
+
+def message_of(aside: SetAside) -> Message:
+    """The message that was set aside, read again."""
+    source, origin = Source(aside.source), Origin(aside.origin)
+    arrival = Arrival(aside.received_at, source, lambda: aside.message_id, origin)
+    return parse_message(aside.body, arrival)._replace(message_id=aside.message_id)
+
+
+def refuse(rejected: Sequence[Rejected]) -> None:
+    """Raise what is wrong with the only message there was, if anything is."""
+    if rejected:
+        fault = rejected[0]
+        raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
+
+
+def fresh_id() -> str:
+    """An id for a message that came without one."""
+    return secrets.token_hex(12)
 
 
 def as_source(source: str) -> Source:

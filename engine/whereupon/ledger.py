@@ -16,7 +16,6 @@ from whereupon.state import (
     Device,
     Request,
     RequestOutcome,
-    Tombstone,
 )
 
 
@@ -81,10 +80,6 @@ class Ledger(Protocol):
 
     def devices(self, tokens: Collection[str]) -> list[Device]:
         """Devices of these tokens."""
-        ...
-
-    def tombstones_laid_for(self, names: Collection[bytes]) -> list[Tombstone]:
-        """Every tombstone laid in these names."""
         ...
 
     def audit_head(self) -> AuditHead | None:

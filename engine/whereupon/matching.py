@@ -23,7 +23,6 @@ from whereupon.rules import (
     RuleKind,
     Segment,
     SetAttributes,
-    Take,
     TrackEvent,
 )
 from whereupon.times import ZERO
@@ -32,7 +31,6 @@ Watch: TypeAlias = Mapping[str, timedelta | None]
 """Past events that are asked about: by name, how far back (None: all)."""
 
 _CACHED_NAMES = 10_000
-_ONE_OF_A_CLAIM = frozenset({Take.FIRST, Take.LAST})
 
 _MessageName = tuple[MessageType, str]
 
@@ -148,7 +146,7 @@ class RuleIndex:
             rules,
             tuple(rule for rule in rules if rule.kind is RuleKind.CAMPAIGN),
             tuple(rule for rule in rules if rule.kind is RuleKind.BROADCAST),
-            tuple(rule for rule in rules if rule.retroactive.take in _ONE_OF_A_CLAIM),
+            tuple(rule for rule in rules if rule.retroactive.takes_one),
             is_silent=type_ in NAMED and not rules and not heard,
             watch=watch,
         )

@@ -4,6 +4,7 @@ A batch costs a fixed number of rounds with the store, however many messages it 
 happens in the session that the caller opened; nothing is dispatched here.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -13,7 +14,9 @@ from whereupon.fold import (
     Folded,
     KeysExhausted,
     Loaded,
+    PoisonError,
     Settings,
+    Warned,
     audience_of,
     broadcast_chunk,
     fold,
@@ -25,7 +28,16 @@ from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
 from whereupon.recalling import Recall, apart, erasing, taken_apart
-from whereupon.state import BroadcastRun, Changes, Person, Plan, Request, RequestOutcome
+from whereupon.rules import Rule
+from whereupon.state import (
+    BroadcastRun,
+    Changes,
+    Person,
+    Plan,
+    Request,
+    RequestOutcome,
+    SetAside,
+)
 from whereupon.wordings import Wordings
 
 UNSCRUBBED = "unscrubbed"
@@ -33,6 +45,10 @@ UNSCRUBBED = "unscrubbed"
 
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
+
+_BEYOND = 2**62  # keys that no store hands out
+
+_LOG = logging.getLogger("whereupon.pipeline")
 
 
 class Pipeline:
@@ -59,18 +75,19 @@ class Pipeline:
         parts = self._parts(messages)
         if erasing(messages, self.settings):
             self.prepare_erasing(session)  # what an erased message opened is blanked
-            self._recall(session).hold(messages)
+            self._recall(session).hold(messages, until)
         elif len(parts) > 1:  # all of them now, for later parts must not hold more
-            self._recall(session).hold(messages)
+            self._recall(session).hold(messages, until)
         *first, last = parts
-        whole = Folded()
+        whole, begun = Folded(), 0
         for part in first:
             by_then = None if until is None else part[-1].received_at
-            whole.join(self._take_part(session, part, by_then))
+            whole.join(self._take_part(session, part, by_then), begun=begun)
+            begun += len(part)
         folded = self._take_part(session, last, until)
         if not first:
             return folded
-        whole.join(folded)
+        whole.join(folded, begun=begun)
         return whole
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
@@ -89,7 +106,58 @@ class Pipeline:
     def _take_part(
         self, session: Session, messages: Sequence[Message], until: datetime | None
     ) -> Folded:
+        """Take a part; what the fold fails on is set aside, and the rest goes in without it."""
+        try:
+            return self._take_sound(session, messages, until, set())
+        except PoisonError as poison:
+            return self._take_around(session, messages, until, poison)
+
+    def _take_around(
+        self,
+        session: Session,
+        messages: Sequence[Message],
+        until: datetime | None,
+        poison: PoisonError,
+    ) -> Folded:
+        """Fold up to what fails, leave that out, and go on behind it.
+
+        The fold changes nothing by itself and fails at the same place each time, so that what stands
+        before it is sound.
+        """
+        parts, asides, given_up = list[Folded](), dict[int, SetAside](), set[int]()
+        begun, end = 0, len(messages)
+        found: PoisonError | None = poison
+        while begun <= end:
+            if found is not None and found.message is not None:
+                end = begun + found.message
+                asides[end] = _set_aside(messages[end], found)
+            elif found is not None and found.entry is not None:
+                given_up.add(found.entry)
+                _LOG.error("entry-failed entry=%d", found.entry)
+            by_then = messages[end].received_at if until and end < len(messages) else until
+            try:
+                parts.append(self._take_sound(session, messages[begun:end], by_then, given_up))
+            except PoisonError as error:
+                found = error
+                continue
+            begun, end, found = end + 1, len(messages), None
+        session.flush(Changes(set_aside=[*asides.values()]))
+        whole, *others = parts
+        for part in others:
+            whole.join(part)
+        whole.set_aside = asides
+        whole.told += [Warned("poison", each.message_id, each.reason) for each in asides.values()]
+        return whole
+
+    def _take_sound(
+        self,
+        session: Session,
+        messages: Sequence[Message],
+        until: datetime | None,
+        given_up: set[int],
+    ) -> Folded:
         loaded = self._recall(session).for_batch(messages, until)
+        loaded.given_up = given_up
         return self._fold(
             session,
             loaded,
@@ -155,6 +223,15 @@ class Pipeline:
         if changes.forgotten and changes.audit_head is not None:
             session.ledger.set_mark(UNSCRUBBED, changes.audit_head.sequence)
 
+    def preview(self, session: Session, message: Message) -> tuple[Loaded, Folded]:
+        """Load and fold one message that erases nobody, and leave it at that: nothing is written.
+
+        No keys are reserved either: what it would make gets some that no store hands out.
+        """
+        loaded = self._recall(session).for_batch([message], None)
+        loaded.first_key, loaded.keys = _BEYOND, _BEYOND
+        return loaded, fold(loaded, [message], self.index, self.settings)
+
     def send(self, session: Session, run: BroadcastRun) -> Folded:
         """Let the next chunk of a broadcast's audience in."""
         rule = self._wordings.rule_of(session, run.rule, run.digest)
@@ -162,12 +239,36 @@ class Pipeline:
         cursor = persons[-1].key if len(persons) == AUDIENCE_CHUNK else None
         if session.hold([person.key for person in persons], ()):
             persons = self._as_they_are(session, persons)
+        left_out: list[Warned] = []
+        while True:
+            try:
+                folded = self._send_to(session, run, rule, persons, cursor)
+            except PoisonError as poison:
+                person = next(each for each in persons if each.key == poison.person)
+                persons = [each for each in persons if each is not person]
+                _LOG.error("person-left-out broadcast=%s person=%d", run.rule, person.key)
+                text = f"{person.user_id} was left out of {run.rule}: {poison.reason}"
+                left_out.append(Warned("person-left-out", run.occasion, text))
+                continue
+            folded.told += left_out
+            return folded
+
+    def _send_to(
+        self,
+        session: Session,
+        run: BroadcastRun,
+        rule: Rule | None,
+        persons: list[Person],
+        cursor: int | None,
+    ) -> Folded:
         admitted: list[Person] = []
         loaded = Loaded(0, 0)
         if rule is not None and rule.active.allows(run.timestamp):
             recall = self._recall(session)
             known = recall.for_audience(persons, rule, run.timestamp)
-            admitted = audience_of(known, run, rule, persons, self.index, self.settings)
+            admitted = recall.without_entrants(
+                audience_of(known, run, rule, persons, self.index, self.settings), run
+            )
             loaded = recall.for_entering(admitted, rule, run.timestamp)
         return self._fold(
             session,
@@ -207,3 +308,18 @@ class Pipeline:
 
     def _recall(self, session: Session) -> Recall:
         return Recall(session, self.index, self.settings, self._wordings)
+
+
+def _set_aside(message: Message, poison: PoisonError) -> SetAside:
+    _LOG.error("message-set-aside message_id=%s", message.message_id)
+    return SetAside(
+        message_id=message.message_id,
+        user_id=message.user_id,
+        anonymous_id=message.anonymous_id,
+        received_at=message.received_at,
+        source=message.source,
+        origin=message.origin,
+        body=message.body,
+        reason=poison.reason,
+        set_aside_at=message.received_at,
+    )

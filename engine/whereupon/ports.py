@@ -18,9 +18,11 @@ from whereupon.state import (
     DeliveryState,
     Entry,
     Identifier,
+    Merge,
     PastEntry,
     PastEvent,
     Person,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -172,7 +174,11 @@ class Session(Protocol):
         ...
 
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
-        """Those of the digests that have a tombstone."""
+        """Every tombstone of these digests."""
+        ...
+
+    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Every tombstone that was laid together with one of these digests'."""
         ...
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
@@ -232,8 +238,24 @@ class Session(Protocol):
         """A person's decisions for a rule, newest message first: the entry, or the message's skips."""
         ...
 
+    def merges(self, person_keys: Collection[int]) -> list[Merge]:
+        """By which merges these persons got what others had, oldest first."""
+        ...
+
+    def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
+        """The messages that claims made a person's, newest first by timestamp then key."""
+        ...
+
+    def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
+        """What these messages of a person's led to: the entries, then the skips, by message key."""
+        ...
+
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
         """Deliveries in these states, newest first."""
+        ...
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """Messages that were set aside and are not recorded yet, newest first."""
         ...
 
     def trim_skips(self, before: datetime) -> int:
@@ -252,7 +274,8 @@ class Store(Protocol):
         """A transaction, committed at the end of the block and rolled back by an exception.
 
         Args:
-            connection: the host's own (an SQLAlchemy ``Connection``), whose transaction is then used
+            connection: the host's own (an SQLAlchemy ``Connection``, or one of the driver), whose
+                transaction is then used
                 and neither committed nor rolled back here.
         """
         ...

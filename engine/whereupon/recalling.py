@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from whereupon.fold import Loaded, Settings
-from whereupon.identity import claimed_by
+from whereupon.identity import claimant, claimed_by
 from whereupon.matching import RuleIndex, Watch
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Once, OncePer, OncePerKey, Rule
-from whereupon.standing import asks_for_something, lifts_something, standing_for
-from whereupon.state import Claim, Entry, IdKind, Person
+from whereupon.standing import asks_for_something, standing_for
+from whereupon.state import BroadcastRun, Claim, Entry, IdKind, Person
 from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
@@ -32,10 +32,11 @@ class Survey:
         names: the type and name of every message.
         aliases: the user id and previous id of every alias.
         watching: the messages that may make rules ask about the past.
+        choosy: those of which some rule takes only one that a claim brings.
         oldest: when the first of them happened.
     """
 
-    __slots__ = ("aliases", "message_ids", "names", "oldest", "pairs", "watching")
+    __slots__ = ("aliases", "choosy", "message_ids", "names", "oldest", "pairs", "watching")
 
     def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
         columns = list(zip(*messages, strict=True)) or [()] * 7
@@ -50,6 +51,8 @@ class Survey:
             self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
         watched = {name for name in self.names if index.meaning(*name).watch}
         self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
+        choosy = {name for name in self.names if index.meaning(*name).choosy}
+        self.choosy = [m for m in messages if (m.type, m.name) in choosy] if choosy else []
 
     def user_ids(self) -> set[str]:
         """Every user id, and every previous id, which may be one."""
@@ -68,11 +71,29 @@ class Survey:
 
 
 @dataclass(slots=True)
+class _Sought:
+    """Messages that were claimed already: of which anonymous key, from when on, by whom.
+
+    Attributes:
+        late: whether anonymous messages are why.
+    """
+
+    places: dict[int, tuple[datetime, set[int]]] = field(default_factory=dict)
+    late: bool = False
+
+    def add(self, key: int, since: datetime, owners: set[int]) -> None:
+        """Look for these too."""
+        earliest, known = self.places.get(key, (since, set()))
+        self.places[key] = min(earliest, since), known | owners
+
+
+@dataclass(slots=True)
 class Touched:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
         erased_unknown: user ids that are to be erased, though nobody has them yet.
+        late: where messages come after their claim: how far back it may have let somebody in.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
     """
 
@@ -80,6 +101,7 @@ class Touched:
     erased_unknown: set[str] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
+    late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
 
     def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
@@ -116,7 +138,7 @@ class Recall:
         loaded, touched = self._held(survey, messages, until)
         if messages:
             loaded.known = self._session.known_messages(survey.message_ids)
-            self._load_claimed(loaded, survey, messages)
+            self._load_claimed(loaded, touched, survey, messages)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):
                 loaded.standing = standing_for(
@@ -126,9 +148,9 @@ class Recall:
         self._load_past(loaded, touched)
         return loaded
 
-    def hold(self, messages: Sequence[Message]) -> None:
+    def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
-        self._held(Survey(messages, self._index), messages, None)
+        self._held(Survey(messages, self._index), messages, until)
 
     def _held(
         self, survey: Survey, messages: Sequence[Message], until: datetime | None
@@ -166,9 +188,9 @@ class Recall:
                 loaded.anonymous[known.value] = known.key
         if erasing(messages, self._settings):
             named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
-            erased = {loaded.users[user_id] for user_id in named if user_id in loaded.users}
             touched.erased_unknown = named - loaded.users.keys()
-            loaded.identifiers_of = self._session.identifiers_of(erased)
+            persons = set(loaded.users.values())  # of all: who is merged here may be erased next
+            loaded.identifiers_of = self._session.identifiers_of(persons)
             for known in loaded.identifiers_of:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
@@ -182,25 +204,46 @@ class Recall:
             touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
 
-    def _load_claimed(self, loaded: Loaded, survey: Survey, messages: Sequence[Message]) -> None:
-        """The messages that the batch may claim."""
+    def _load_claimed(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        """The messages that the batch may claim, and those claimed already that it asks about."""
         claiming = {
             loaded.anonymous[anonymous_id]: anonymous_id
             for _, anonymous_id in survey.claims()
             if anonymous_id in loaded.anonymous
         }
-        if not claiming or survey.oldest is None:
-            return
-        since = earlier(survey.oldest, self._settings.identity.retention)
-        for stored in self._session.owned_messages(claiming.keys(), since):
-            loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
+        if claiming and survey.oldest is not None:
+            since = earlier(survey.oldest, self._settings.identity.retention)
+            for stored in self._session.owned_messages(claiming.keys(), since):
+                loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         contested = {
             anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
         }
-        self._load_out_of_order(loaded, contested, messages)
+        sought = _Sought()
+        if contested:
+            self._seek_out_of_order(sought, loaded, contested, messages)
+        if loaded.claims and survey.choosy:
+            self._seek_brought_before(sought, loaded, survey)
+            touched.late = self._settings.identity.reach if sought.late else None
+        self._load_sought(loaded, sought)
 
-    def _load_out_of_order(
-        self, loaded: Loaded, contested: Mapping[str, int], messages: Sequence[Message]
+    def _load_sought(self, loaded: Loaded, sought: _Sought) -> None:
+        """What was claimed already, and by which claims."""
+        for key, (since, owners) in sought.places.items():
+            for stored in self._session.owned_messages(owners, since):
+                if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
+                    loaded.anonymous_messages.setdefault(key, []).append(stored)
+                elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
+                    at, by = stored.timestamp, stored.message_id
+                    loaded.points.setdefault(key, []).append(Claim(key, stored.owner, at, at, by))
+
+    def _seek_out_of_order(
+        self,
+        sought: _Sought,
+        loaded: Loaded,
+        contested: Mapping[str, int],
+        messages: Sequence[Message],
     ) -> None:
         """What claims by others took already that one of these, being earlier, may be due.
 
@@ -214,25 +257,29 @@ class Recall:
             for anonymous_id in (message.anonymous_id, message.target_id)
             if anonymous_id is not None and anonymous_id in contested
         ]
-        sought: dict[int, tuple[datetime, set[int]]] = {}
         for key, message in claims:
             claimant = loaded.users.get(message.user_id or "")
             later = [
                 run
                 for run in loaded.claims[key]
-                if run.person_key != claimant and run.until > message.timestamp
+                if run.person_key != claimant and run.until >= message.timestamp
             ]
             if later:
                 reach = earlier(message.timestamp, self._settings.identity.retention)
-                since, owners = sought.get(key, (reach, set()))
-                since = min(since, reach, *(run.since for run in later))
-                sought[key] = since, owners | {run.person_key for run in later}
-        for key, (since, owners) in sought.items():
-            for stored in self._session.owned_messages(owners, since):
-                if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
-                    loaded.anonymous_messages.setdefault(key, []).append(stored)
-                elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
-                    loaded.moments.setdefault(key, []).append(stored.timestamp)
+                since = min(reach, *(run.since for run in later))
+                sought.add(key, since, {run.person_key for run in later})
+
+    def _seek_brought_before(self, sought: _Sought, loaded: Loaded, survey: Survey) -> None:
+        """What a claim brought before a late message, for rules that take only one of it."""
+        policy = self._settings.identity
+        for message in survey.choosy:
+            if message.user_id is not None:
+                continue
+            key = loaded.anonymous.get(message.anonymous_id or "", 0)
+            run = claimant(loaded.claims.get(key, ()), message.timestamp, policy)
+            if run is not None:
+                sought.add(key, earlier(message.timestamp, policy.reach), {run.person_key})
+                sought.late = True
 
     def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
         loaded.has_tombstones = self._session.has_tombstones()
@@ -245,9 +292,10 @@ class Recall:
         named += [(IdKind.USER, previous_id) for _, previous_id in survey.aliases]
         digests = {digest for kind, value in named for digest in digests_of(kind, value)}
         loaded.tombstones = self._session.tombstones(digests)
-        if lifts_something(survey.names, self._settings):
-            names = {stone.laid_for for stone in loaded.tombstones}
-            loaded.tombstones += self._session.ledger.tombstones_laid_for(names)
+        if not self._settings.registry.lifting.isdisjoint(name for _, name in survey.names):
+            users = survey.user_ids()
+            own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
+            loaded.tombstones += self._session.buried_with(own)
 
     def _plan(
         self, loaded: Loaded, touched: Touched, survey: Survey, until: datetime | None
@@ -297,6 +345,13 @@ class Recall:
         self._load_history(loaded, touched)
         return loaded
 
+    def without_entrants(self, persons: Sequence[Person], run: BroadcastRun) -> list[Person]:
+        """The persons without those who entered this run already: as one who was merged into them."""
+        keys = {person.key for person in persons}
+        past = self._session.past_entries([run.rule], keys, run.timestamp)
+        there = {entry.person_key for entry in past if entry.occasion == run.occasion}
+        return [person for person in persons if person.key not in there]
+
     def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
         """What may be asked when these persons enter a broadcast, and what its steps lead to."""
         loaded = Loaded(0, 0)
@@ -340,6 +395,8 @@ class Recall:
                 ever.append(rule.id)
             elif isinstance(rule.reentry, OncePer):
                 lately[rule.id] = rule.reentry.period
+            if touched.late is not None and rule.retroactive.takes_one and rule.id not in ever:
+                lately[rule.id] = max(touched.late, lately.get(rule.id, touched.late))
         if ever:
             loaded.past_entries += self._session.past_entries(ever, touched.person_keys)
         if lately and touched.oldest is not None:

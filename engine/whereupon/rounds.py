@@ -31,14 +31,14 @@ def take_step(
         until: what is due by then.
         scheduled_at: the time for which broadcasts are scheduled; None to leave scheduled ones alone.
     """
-    if scheduled_at is not None:
-        schedule_broadcasts(session, pipeline.index, scheduled_at)
+    if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
+        return Step(Folded())  # a step of its own, since runs are held before anything else is
     run = _next_run(session, until, scheduled=scheduled_at is not None)
     limit = run.due_at if run is not None else until
     if session.due_entries(limit, 1):
-        folded = pipeline.take(session, [], until=limit)
-        if folded.changes.entries or run is None:
-            return Step(folded) if folded.changes.entries else None
+        woken = pipeline.take(session, [], until=limit)
+        if woken.changes.entries:  # else others are at them
+            return Step(woken)
     return None if run is None else Step(pipeline.send(session, run), run.due_at)
 
 

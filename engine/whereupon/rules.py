@@ -125,6 +125,11 @@ class Retroactive:
     take: Take = Take.ALL
     within: timedelta | None = None
 
+    @property
+    def takes_one(self) -> bool:
+        """Whether only one of the messages that a claim brings may trigger."""
+        return self.take in {Take.FIRST, Take.LAST}
+
 
 @dataclass(frozen=True, slots=True)
 class Active:

@@ -117,7 +117,16 @@ LIFTING = ActionName.UNSUPPRESS_PERSON
 class Registry:
     """Which event name asks for which action. A value: adding gives another registry."""
 
-    __slots__ = ("_by_event", "_by_name", "_folded", "actions", "erasing", "guarded", "near_miss")
+    __slots__ = (
+        "_by_event",
+        "_by_name",
+        "_folded",
+        "actions",
+        "erasing",
+        "guarded",
+        "lifting",
+        "near_miss",
+    )
 
     def __init__(self, actions: tuple[Action, ...] = BUILT_IN) -> None:
         self.actions = actions
@@ -128,6 +137,9 @@ class Registry:
         self._by_name = {action.name: action for action in actions}
         self.guarded = frozenset(
             event for event, action in self._by_event.items() if action.destructive
+        )
+        self.lifting = frozenset(
+            event for event, action in self._by_event.items() if action.name == LIFTING
         )
         self._folded = {folded(event): event for event in self._by_event}
         self.near_miss = lru_cache(maxsize=4096)(self._near_miss)  # names repeat

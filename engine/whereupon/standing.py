@@ -12,7 +12,7 @@ from whereupon.fold import Loaded, Settings, Standing
 from whereupon.ledger import Ledger
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Limit, Scope
-from whereupon.semantics import ERASING, LIFTING, Action, ActionName
+from whereupon.semantics import ERASING, Action, ActionName
 from whereupon.state import Breaker, IdKind
 from whereupon.times import earlier
 
@@ -23,12 +23,6 @@ def asks_for_something(names: Names, settings: Settings) -> bool:
     """Whether any of these names asks for something destructive."""
     guarded = settings.registry.guarded
     return any(name in guarded for type_, name in names if type_ is MessageType.TRACK)
-
-
-def lifts_something(names: Names, settings: Settings) -> bool:
-    """Whether any of these names may lift tombstones."""
-    events = settings.registry.named(LIFTING).events
-    return any(name in events for type_, name in names if type_ is MessageType.TRACK)
 
 
 def standing_for(

@@ -144,11 +144,15 @@ class PastEvent(NamedTuple):
 
 
 class EntryState(StrEnum):
-    """Where an entry is: still running, or how it ended."""
+    """Where an entry is: still running, or how it ended.
+
+    ``failed``: a step raised what nobody expected.
+    """
 
     ACTIVE = "active"
     COMPLETED = "completed"
     EXITED = "exited"
+    FAILED = "failed"
 
 
 class Entry(NamedTuple):
@@ -184,13 +188,14 @@ class Entry(NamedTuple):
 
 
 class PastEntry(NamedTuple):
-    """As much of an earlier entry as re-entry needs."""
+    """As much of an earlier entry as deciding about another needs."""
 
     rule: str
     person_key: int
     timestamp: datetime
     slot: str | None
     active: bool
+    occasion: str
 
 
 class DeliveryState(StrEnum):
@@ -423,19 +428,15 @@ class Tombstone:
 
     Attributes:
         digest: keyed hash of the identifier; the identifier itself is gone.
+        of: that of the user id whose deletion or suppression laid it: what was laid together is lifted
+            together. An id that two people had can have one of each.
         reason: ``deleted`` or ``suppressed``.
-        laid_for: keyed hash of the user id in whose name it was laid, and which lifts it.
     """
 
     digest: bytes
+    of: bytes
     until: datetime | None
     reason: str
-    laid_for: bytes = b""
-
-    @property
-    def place(self) -> tuple[bytes, bytes]:
-        """Of one identifier there may be several: it may have been two people's device."""
-        return self.digest, self.laid_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,6 +485,26 @@ class BroadcastRun:
     admitted: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A message on which the engine itself failed, kept whole until it is taken again.
+
+    Attributes:
+        body: the message as it came.
+        reason: what was raised, by its type and text.
+    """
+
+    message_id: str
+    user_id: str | None
+    anonymous_id: str | None
+    received_at: datetime
+    source: str
+    origin: str
+    body: bytes
+    reason: str
+    set_aside_at: datetime
+
+
 @dataclass(slots=True)
 class Changes:
     """All that one batch makes of the store, to be written in one transaction.
@@ -491,11 +512,14 @@ class Changes:
     Attributes:
         owners: (message key, new owner) of messages recorded earlier that were claimed now.
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
+        tombstones: by (digest, of); None lifts one.
         forgotten: keys of persons, and of anonymous ids that only they claimed, to erase with all that
             is theirs before anything is written.
         records: what happened that the audit log keeps; `audit` is them in the chain.
         erased_ids: ids of messages of which nothing is kept but that they were seen.
-        buried_users: user ids that no request and no report names any more, known or not.
+        buried: identifiers of those who were erased, known or not; what was set aside of theirs goes,
+            and no request and no report names them any more.
+        taken_again: ids of messages that are no longer set aside.
     """
 
     messages: list[StoredMessage] = field(default_factory=list)
@@ -517,11 +541,13 @@ class Changes:
     audit: list[AuditRow] = field(default_factory=list)
     audit_head: AuditHead | None = None
     erased_ids: list[str] = field(default_factory=list)
-    buried_users: list[str] = field(default_factory=list)
     devices: dict[str, Device | None] = field(default_factory=dict)
     things: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
     relationships: dict[Relationship, bool] = field(default_factory=dict)
-    tombstones: dict[tuple[bytes, bytes], Tombstone] = field(default_factory=dict)
+    tombstones: dict[tuple[bytes, bytes], Tombstone | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    set_aside: list[SetAside] = field(default_factory=list)
+    buried: list[tuple[IdKind, str]] = field(default_factory=list)
+    taken_again: list[str] = field(default_factory=list)

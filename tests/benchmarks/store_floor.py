@@ -37,6 +37,8 @@ from whereupon.stores.tables import Kept
 
 Tables = dict[str, list[tuple[object, ...]]]
 
+_THERE = ("whereupon_meta", "whereupon_version")  # their rows are there from the start
+
 BATCH = 1_000
 _START = datetime(2026, 3, 1, tzinfo=UTC)
 _BODY = b'{"data":{"product":"socks","price":23.45,"note":"' + b"x" * 400 + b'"},"context":{}}'
@@ -67,7 +69,8 @@ def insert_rows_by_core(url: str, tables: Tables, batch: int = BATCH) -> float:
     known = {str(table.name): table for table in Kept.metadata.sorted_tables}
     named = {name: _as_mappings(known[name], rows) for name, rows in tables.items()}
     batches = max((len(rows) + batch - 1) // batch for rows in named.values())
-    del named["whereupon_meta"]  # its rows are there from the start
+    for name in _THERE:
+        del named[name]
     begun = perf_counter()
     for start in range(0, batches * batch, batch):
         with engine.begin() as connection:
@@ -105,7 +108,7 @@ def _connect(url: str) -> sqlite3.Connection:
 def _insert_statement(connection: sqlite3.Connection, table: str) -> str:
     columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
     places = ", ".join("?" * len(columns))
-    verb = "INSERT OR REPLACE" if table == "whereupon_meta" else "INSERT"
+    verb = "INSERT OR REPLACE" if table in _THERE else "INSERT"
     return f"{verb} INTO {table} VALUES ({places})"
 
 

@@ -175,7 +175,8 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
     keys = {IdKind.USER: PERSONS, IdKind.ANONYMOUS: ANONYMOUS}
     new = [Identifier(kind, value, draw(st.sampled_from(keys[kind]))) for kind, value in met]
     runs = draw(st.lists(broadcast_runs(), max_size=2))
-    stones = [draw(tombstones(d)) for d in draw(st.sets(st.sampled_from(DIGESTS)))]
+    places = draw(st.sets(st.tuples(st.sampled_from(DIGESTS), st.sampled_from(DIGESTS))))
+    stones = {place: draw(st.none() | tombstones(*place)) for place in places}
     asked = draw(st.lists(requests(), max_size=2))
     return Changes(
         identifiers=new,
@@ -185,7 +186,7 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
         merges=[merge] if draw(small) == 0 else [],
         forgotten=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
         requests={request.key: request for request in asked},
-        tombstones={stone.place: stone for stone in stones},
+        tombstones=stones,
         runs={(run.rule, run.occasion): run for run in runs},
         wordings={"d1": ("socks", str(first).encode())},
     )
@@ -206,9 +207,9 @@ def broadcast_runs(draw: st.DrawFn) -> BroadcastRun:
 
 
 @st.composite
-def tombstones(draw: st.DrawFn, digest: bytes) -> Tombstone:
+def tombstones(draw: st.DrawFn, digest: bytes, of: bytes) -> Tombstone:
     """A tombstone, for ever or until an instant."""
-    return Tombstone(digest, draw(st.none() | instants), "deleted", draw(st.sampled_from(DIGESTS)))
+    return Tombstone(digest, of, draw(st.none() | instants), "deleted")
 
 
 @st.composite
@@ -272,6 +273,9 @@ def ordered_answers(session: Session) -> list[object]:
         session.has_tombstones(),
         session.wording("d1"),
         [session.decided(key, rule, 3) for key in PERSONS for rule in RULES],
+        session.merges(PERSONS),
+        [session.claimed_messages(key, 2) for key in PERSONS],
+        [session.decided_on(key, range(1, 40)) for key in PERSONS],
         session.deliveries([DeliveryState.PENDING, DeliveryState.SENT], 9),
         session.ledger.requests(tuple(RequestOutcome), 4),
         [session.ledger.request(number) for number in range(6)],
@@ -294,7 +298,7 @@ def unordered_answers(session: Session) -> list[object]:
         session.past_entries(RULES, PERSONS),
         session.active_entries(PERSONS),
         session.tombstones(DIGESTS),
-        session.ledger.tombstones_laid_for(DIGESTS[:1]),
+        session.buried_with(DIGESTS[:1]),
         session.ledger.open_requests_of(users),
         [session.trim_skips(NOON), session.trim_skips(LAST)],
         session.owned_messages([0], FIRST),

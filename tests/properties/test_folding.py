@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import StaticPool
 from tests.properties.histories import (
     BOOK,
-    DEVICES,
     EVERYTHING,
     LASTING,
     ORDINARY,
@@ -25,11 +23,10 @@ from tests.properties.histories import (
     take_in_parts,
 )
 from tests.servers import Server
-from tests.unit.worlds import NOON, after, decided
+from tests.unit.worlds import NOON, decided
 
 from whereupon.decisions import Decision
 from whereupon.engine import Engine
-from whereupon.messages import Message
 from whereupon.replay import FrozenClock
 from whereupon.state import Changes
 from whereupon.stores import MemoryStore, open_store
@@ -135,73 +132,7 @@ def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Ha
             assert told[message.message_id, rule.id] == 1
 
 
-# --- claims ---------------------------------------------------------------------------------------
-
-DAY = 24 * 60
-
-
-@dataclass(frozen=True, slots=True)
-class Arriving:
-    """A message of a device, with or without a user id, that happened some time ago."""
-
-    user: str | None
-    device: str
-    minutes: int
-
-
-arriving = st.builds(
-    Arriving,
-    user=st.sampled_from([None, None, "ada", "ben"]),
-    device=st.sampled_from(DEVICES),
-    minutes=st.one_of(st.integers(0, 24), st.integers(30 * DAY - 8, 30 * DAY + 14)),
-)
-
-
-@st.composite
-def arrivals(draw: st.DrawFn) -> tuple[list[Message], list[Message]]:
-    """Messages that all arrive now, in two orders."""
-    said = draw(st.lists(arriving, min_size=1, max_size=10))
-    happened = [Happening("view", each.user, each.device, "ada", 1, 0, 0, 0) for each in said]
-    messages = [
-        message._replace(
-            timestamp=after(each.minutes) + timedelta(microseconds=place),
-            received_at=after(40 * DAY),
-        )
-        for place, (message, each) in enumerate(zip(messages_of(happened), said, strict=True))
-    ]
-    return messages, draw(st.permutations(messages))
-
-
-@settings(max_examples=150, deadline=None)
-@given(arrivals(), cuts)
-def test_claims_do_not_depend_on_the_order_of_arrival(
-    orders: tuple[list[Message], list[Message]], places: set[int]
-) -> None:
-    """Whose each message is in the end follows from when things happened alone."""
-    one, other = orders
-    owners = []
-    for messages, ends in ((one, set[int]()), (other, set[int]()), (other, places)):
-        within = {place for place in ends if place < len(messages)}
-        owners.append(fold_in_parts(messages, within).owners())
-    assert owners[0] == owners[1] == owners[2]
-    assert owners[0] == _owners_by_the_book(one)
-
-
-def _owners_by_the_book(messages: list[Message]) -> dict[str, str | None]:
-    """The rule of design §4 over plain lists."""
-    claims = sorted((m.timestamp, m.anonymous_id, m.user_id) for m in messages if m.user_id)
-    owners: dict[str, str | None] = {}
-    for message in messages:
-        owners[message.message_id] = message.user_id or next(
-            (
-                user if message.timestamp >= moment - timedelta(days=30) else None
-                for moment, device, user in claims
-                if device == message.anonymous_id
-                and message.timestamp <= moment + timedelta(minutes=5)
-            ),
-            None,
-        )
-    return owners
+# --- deleting -------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60, deadline=None)

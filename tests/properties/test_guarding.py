@@ -24,6 +24,7 @@ ACTORS = [*ALLOWED, "eve", *PEOPLE[:1]]
 MOST = 2
 COOL_OFF = timedelta(minutes=30)
 STALE = timedelta(hours=24)
+"""For deletions; a merge may be as old as any step here is."""
 
 RULES: tuple[File, ...] = (
     guard(
@@ -203,7 +204,8 @@ class Oracle:
             data={"staff": step.number == 0} if type_ is MessageType.IDENTIFY else {},
         )
         happened = self.now - step.delay
-        self.live.setdefault(message_id, step.origin is Origin.LIVE and step.delay <= STALE)
+        fresh = step.delay <= STALE or type_ is MessageType.ALIAS
+        self.live.setdefault(message_id, step.origin is Origin.LIVE and fresh)
         if user is not None and not erasing:
             self.gone.discard(user)
         if type_ is MessageType.ALIAS:

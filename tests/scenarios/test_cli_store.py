@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.scenarios.commands import ROOT, STREAMS, identify, purchase, whereupon, write_stream
+from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.replay import FrozenClock
@@ -20,9 +21,9 @@ STORY = STREAMS / "source-story.jsonl"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> str:
-    """The URL of a store that is not there yet."""
-    return f"sqlite:///{tmp_path}/shop.db"
+def store(database: str) -> str:
+    """The URL of a store without anything in it, on each kind of database."""
+    return database
 
 
 # --- import -------------------------------------------------------------------------------------
@@ -161,6 +162,31 @@ def test_a_question_that_makes_no_sense_ends_with_two(arguments: tuple[object, .
     assert (ended.status, ended.stdout) == (2, "")
     assert "Traceback" not in ended.stderr
     assert not (ROOT / "no-such-file.db").exists()
+
+
+def test_a_question_to_a_database_without_a_store_makes_none(server: Server) -> None:
+    """The command says so, and ends with two."""
+    with server.empty() as url:
+        for command in (("explain", "mia", "abandoned-cart"), ("deliveries",), ("retry", "0" * 32)):
+            ended = whereupon(*command, "--store", url)
+            assert ended.status == 2
+            assert ended.stderr.startswith("whereupon: no-store: ")
+
+
+def test_no_command_shows_a_password() -> None:
+    """Neither one that stands where passwords do, nor one among the options."""
+    for url in (
+        "postgresql://shop:s3cret@127.0.0.1:1/shop",
+        "postgresql://127.0.0.1:1/shop?user=shop&password=s3cret",
+        "postgresql+nonsense://shop:s3cret@127.0.0.1:1/shop",
+        "postgresql://shop:s3cret@127.0.0.1:port/shop",
+        "postgresql://shop:1/s3cret@127.0.0.1/shop",
+    ):
+        for command in (("deliveries",), ("import", STORY)):
+            ended = whereupon(*command, "--store", url)
+            assert ended.status == 2
+            assert ended.stderr.startswith("whereupon: ")
+            assert "s3cret" not in ended.stderr
 
 
 # --- the outbox ---------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text()
 ELISION = "…"
 NIGHT = "night"
 """Console blocks that are followed in order, on one store that somebody was asked to be deleted from."""
+POSTGRES = "postgresql://shop@localhost/shop"
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,18 @@ def _examples() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("code", "output"), list(_examples()))
 def test_the_readmes_python_prints_what_it_says(
-    code: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str,
+    output: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
-    """Each example runs on its own, in an empty folder with the rules beside it."""
+    """Each example runs on its own, in an empty folder with the rules beside it.
+
+    Where it names a PostgreSQL server, that is the tests' own.
+    """
+    if POSTGRES in code:
+        code = code.replace(POSTGRES, request.getfixturevalue("postgres"))
     (tmp_path / "rules").symlink_to(ROOT / "rules", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()

@@ -4,20 +4,18 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
-from tests.scenarios.hosting import NOON, ROOT, in_threads
+from tests.scenarios.hosting import NOON, ROOT, book, in_threads, news, tables_in
 from tests.scenarios.writing import PURCHASES, RULES, End, end_of, write
 
 from whereupon import Engine
 from whereupon.replay import FrozenClock
-from whereupon.times import later, parse_duration
 
-_HOUR = parse_duration("1h")
-assert _HOUR is not None
-AFTERWARDS = later(NOON, _HOUR)
+AFTERWARDS = NOON + timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +117,28 @@ def test_what_is_deleted_while_others_write_stays_deleted(database: str) -> None
     people = end_of(database)["people"]
     assert isinstance(people, list)
     assert not [names for names in people if "user-4" in names]
+
+
+def test_broadcasts_that_are_due_together_are_sent_by_several(database: str) -> None:
+    """Each to everybody, once, though two engines are at it; and each has its next time after that."""
+    daily = {"cron": "0 9 * * *", "timezone": "UTC"}
+    rules = book(*[news(broadcast=name, when=daily) for name in ("news", "more")])
+    clock = FrozenClock(NOON)
+    sent: list[tuple[str, str]] = []
+    with (
+        Engine.open(database, rules=rules, clock=clock) as one,
+        Engine.open(database, rules=rules, clock=clock) as other,
+    ):
+        for engine in (one, other):
+            engine.channel("email")(lambda d: sent.append((d.rule, d.person)))
+        one.ingest([{"type": "identify", "userId": f"user-{n}"} for n in range(1500)])
+        clock.move_to(AFTERWARDS + timedelta(days=1))
+        in_threads(2, lambda number: (one, other)[number].run_due())
+        one.run_due()
+    assert Counter(rule for rule, _ in sent) == {"news": 1500, "more": 1500}
+    assert len(set(sent)) == 3000
+    waiting = [row for row in tables_in(database)["whereupon_run"] if row[5] is not None]
+    assert len(waiting) == 2
 
 
 def test_files_of_the_queue_hold_nothing(tmp_path: Path) -> None:

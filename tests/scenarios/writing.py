@@ -9,6 +9,7 @@ delivery that it handed over.
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded
 from typing import TypeAlias
 
@@ -16,7 +17,6 @@ from tests.scenarios.hosting import NOON, book, purchase, tables_in, thanks
 
 from whereupon import Delivery, Engine
 from whereupon.replay import FrozenClock
-from whereupon.times import later, parse_duration
 
 PEOPLE, PURCHASES = 6, 48
 Wire: TypeAlias = dict[str, object]
@@ -27,7 +27,7 @@ RULES = book(
     thanks(campaign="later", whereupon=[{"wait": "1m"}, {"send": "email", "subject": "Later"}]),
     thanks(campaign="once", reentry={"once_per_key": "properties.number"}),
 )
-_AFTERWARDS = later(NOON, parse_duration("1h") or NOON - NOON)
+_AFTERWARDS = NOON + timedelta(hours=1)
 
 
 def messages() -> list[Wire]:

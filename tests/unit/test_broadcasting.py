@@ -329,3 +329,20 @@ def test_a_broadcast_that_is_cut_short_by_a_reworded_rule_ends_as_it_began() -> 
     found = other.deliveries(limit=AUDIENCE_CHUNK * 2)
     assert {str(delivery.content) for delivery in found} == {"{'subject': 'News'}"}
     assert len(found) == AUDIENCE_CHUNK + 1
+
+
+@pytest.mark.parametrize("survivor", [0, AUDIENCE_CHUNK])
+def test_somebody_merged_between_two_chunks_is_sent_one_copy(survivor: int) -> None:
+    """An entry is unique per person and sending, whichever of two ids the merge leaves."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    names = [f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)]
+    _people(engine, *names)
+    engine.trigger("news", key="today")
+    chunks = engine.wake(NOON)
+    next(chunks)
+    loser = names[AUDIENCE_CHUNK - survivor]
+    engine.alias(names[survivor], previous_id=loser)
+    list(chunks)
+    people = {person for person, _ in _sent(engine)}
+    assert len(_sent(engine)) == len(people) == AUDIENCE_CHUNK

@@ -1,13 +1,15 @@
 """The engine as a host embeds it: its calls, its answers, and whose transaction it is."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sqlite3 import connect
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy import Engine as Database
 from tests.scenarios.hosting import (
     NOON,
@@ -25,6 +27,7 @@ from whereupon import (
     Engine,
     Ingested,
     MessageRejectedError,
+    RetryPolicy,
     RulesInvalidError,
     StoreError,
     UnknownNameError,
@@ -32,6 +35,7 @@ from whereupon import (
 from whereupon.decisions import Outcome
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
+from whereupon.stores.addresses import engine_of
 from whereupon.wire import MAX_BATCH_MESSAGES
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
@@ -219,13 +223,15 @@ def test_requests_and_warnings_are_in_the_answer() -> None:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Database]:
-    """The host's database, with a table of its own."""
-    database = create_engine(f"sqlite:///{tmp_path}/host.db")
-    with database.begin() as connection:
+def host(database: str) -> Iterator[Database]:
+    """The host's database, of either kind, with a table of its own."""
+    host, _ = engine_of(database, patience=30)
+    with host.begin() as connection:
         connection.execute(text("CREATE TABLE orders (id TEXT PRIMARY KEY)"))
-    yield database
-    database.dispose()
+    yield host
+    with host.begin() as connection:
+        connection.execute(text("DROP TABLE orders"))
+    host.dispose()
 
 
 def _order(connection: Connection, number: int) -> None:
@@ -308,16 +314,16 @@ def test_a_record_that_fails_halfway_leaves_nothing_of_it_in_the_hosts_transacti
 ) -> None:
     """A host that catches our error and commits keeps its order, and no half of our record."""
     engine = Engine.open(host, rules=book(thanks()))
-    refuse = (
-        "CREATE TRIGGER no BEFORE INSERT ON whereupon_delivery BEGIN SELECT RAISE(ABORT, 'no'); END"
-    )
+    engine.ingest([purchase(1)])
+    taken = "UPDATE whereupon_message SET message_id = 'other'"  # and its delivery's key is not
     with host.begin() as connection:
-        connection.execute(text(refuse))
+        connection.execute(text(taken))
     with host.begin() as connection:
         _order(connection, 1)
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError) as caught:
             engine.ingest([purchase(1)], connection=connection)
-    assert _kept(host, engine) == (1, 0, 0)
+    assert caught.value.code == "conflict"
+    assert _kept(host, engine) == (1, 1, 1)
 
 
 def test_a_broadcast_may_be_called_up_in_the_hosts_transaction(host: Database) -> None:
@@ -333,6 +339,54 @@ def test_a_broadcast_may_be_called_up_in_the_hosts_transaction(host: Database) -
         engine.trigger("news", key="june", connection=connection)
     engine.run_due()
     assert len(engine.deliveries()) == 1
+
+
+def test_a_dead_delivery_may_be_put_back_in_the_hosts_transaction(host: Database) -> None:
+    """It is due again if, and only if, the host commits."""
+    once = RetryPolicy(tries=1)
+    engine = Engine.open(host, rules=book(thanks()), clock=FrozenClock(NOON), retry=once)
+    engine.channel("push")(lambda _: 1 / 0)
+    engine.ingest([purchase(1)])
+    engine.run_due()
+    (dead,) = engine.deliveries(DeliveryState.DEAD)
+    with host.connect() as connection:
+        engine.retry(dead, connection=connection)
+        connection.rollback()
+    assert engine.deliveries(DeliveryState.PENDING) == []
+    with host.begin() as connection:
+        engine.retry(dead, connection=connection)
+    assert len(engine.deliveries(DeliveryState.PENDING)) == 1
+
+
+_WRITING: list[Callable[[Engine, Connection], object]] = [
+    lambda engine, c: engine.track("purchase", user_id="ada", connection=c),
+    lambda engine, c: engine.page("Home", user_id="ada", connection=c),
+    lambda engine, c: engine.screen("Cart", user_id="ada", connection=c),
+    lambda engine, c: engine.identify("ada", traits={"plan": "pro"}, connection=c),
+    lambda engine, c: engine.group("acme", user_id="ada", connection=c),
+    lambda engine, c: engine.alias("ada", previous_id="anon-1", connection=c),
+    lambda engine, c: engine.ingest([purchase(1)], connection=c),
+    lambda engine, c: engine.track("Delete Person", user_id="bob", connection=c),
+    lambda engine, c: engine.trigger("news", connection=c),
+]
+
+
+@pytest.mark.parametrize("call", _WRITING)
+def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
+    call: Callable[[Engine, Connection], object], host: Database
+) -> None:
+    """Nothing of it is left in any table, but for keys that nobody will get again."""
+    engine = Engine.open(host, rules=book(thanks(), news()), clock=FrozenClock(NOON))
+    engine.identify("bob")
+    before = tables_in(host.url.render_as_string(hide_password=False))
+    with host.connect() as connection:
+        _order(connection, 1)
+        call(engine, connection)
+        connection.rollback()
+    assert tables_in(host.url.render_as_string(hide_password=False)) == before
+    with host.begin() as connection:
+        call(engine, connection)
+    assert tables_in(host.url.render_as_string(hide_password=False)) != before
 
 
 @pytest.mark.parametrize("connection", ["sqlite://", 7])
@@ -434,16 +488,40 @@ def test_closing_stops_the_background_and_a_second_start_is_harmless(tmp_path: P
     assert set(threading.enumerate()) <= before
 
 
+class _Heard(logging.Handler):
+    """Waits for the first word of a log record, which is for machines."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.heard = word, threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().split()[0] == self.word:
+            self.heard.set()
+
+
+@contextmanager
+def _hearing(word: str) -> Iterator[threading.Event]:
+    handler = _Heard(word)
+    logging.getLogger("whereupon").addHandler(handler)
+    try:
+        yield handler.heard
+    finally:
+        logging.getLogger("whereupon").removeHandler(handler)
+
+
 def test_the_background_survives_a_round_that_fails(tmp_path: Path) -> None:
-    """Here a table is away for a moment; what was due is sent when it is back."""
+    """Here a table is away for a moment; what was due is sent when it is back, and the log says so."""
     database = tmp_path / "shop.db"
     with Engine.open(f"sqlite:///{database}", rules=book(thanks())) as engine:
         sent = threading.Event()
         engine.channel("push")(lambda _: sent.set())
         with connect(database) as other:
             other.execute("ALTER TABLE whereupon_run RENAME TO away")
-        engine.start()
-        engine.ingest([purchase(1)])
+        with _hearing("round-failed") as failed:
+            engine.start()
+            engine.ingest([purchase(1)])
+            assert failed.wait(_PATIENCE)
         with connect(database) as other:
             other.execute("ALTER TABLE away RENAME TO whereupon_run")
         other.close()

@@ -1,6 +1,8 @@
 """Opening stores, and what goes wrong with them."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -8,25 +10,28 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from whereupon.errors import StoreError
 from whereupon.messages import erased_name
-from whereupon.ports import Store
-from whereupon.state import Changes, Device, Merge, Relationship, Report, Thing
+from whereupon.ports import Settlement, Store
+from whereupon.state import Changes, DeliveryState, Device, Merge, Relationship, Report, Thing
 from whereupon.stores import MemoryStore, open_store
+from whereupon.stores.gates import Gate, Patience
 from whereupon.stores.sql import SqlStore
-from whereupon.testing.contracts import ADA, BOB, NOON, all_of, message, save
+from whereupon.testing.contracts import ADA, BOB, NOON, all_of, delivery, message, save, saying
 from whereupon.times import as_micros
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A host's own engine, with a table of the host's in its database."""
-    engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
+def engine(database: str) -> Iterator[Engine]:
+    """A host's own engine, with a table of the host's in its database, on each kind of database."""
+    engine = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE orders (id INTEGER)"))
     yield engine
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE orders"))
     engine.dispose()
 
 
@@ -50,6 +55,10 @@ def orders(engine: Engine) -> int:
         ("mysql://localhost/shop", "unknown-database"),
         ("sqlite:////nowhere/at/all/shop.db", "unreachable"),
         ("sqlite+nonsense:///shop.db", "bad-url"),
+        ("postgresql://shop:secret@127.0.0.1:1/shop?patience=1", "unreachable"),
+        ("postgresql+asyncpg://shop:secret@127.0.0.1/shop", "unknown-driver"),
+        ("postgresql:///shop?host=/nowhere&password=secret", "unreachable"),
+        ("nonsense://shop:secret@127.0.0.1/shop", "unknown-database"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_refused(address: object, code: str) -> None:
@@ -57,6 +66,23 @@ def test_an_address_that_leads_nowhere_is_refused(address: object, code: str) ->
     with pytest.raises(StoreError) as caught:
         open_store(address)
     assert caught.value.code == code
+    assert "secret" not in str(caught.value)
+
+
+def test_without_its_driver_postgres_says_what_to_install() -> None:
+    """The driver is an extra of ours that most do without."""
+    asked = """
+import sys
+sys.modules["psycopg"] = None
+from whereupon.stores import open_store
+try:
+    open_store("postgresql://shop@127.0.0.1/shop")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("StoreError missing-extra: ")
+    assert "pip install 'whereupon[postgres]'" in done.stdout
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -97,8 +123,7 @@ def test_our_tables_stand_beside_the_hosts(engine: Engine) -> None:
     store = open_store(engine)
     store.close()
     with engine.connect() as connection:
-        names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
-        ours = {name for (name,) in names} - {"orders"}
+        ours = set(inspect(connection).get_table_names()) - {"orders"}
     assert all(name.startswith("whereupon_") for name in ours)
     assert orders(engine) == 0
 
@@ -167,10 +192,9 @@ def test_a_connection_must_be_one(engine: Engine) -> None:
         assert caught.value.code == "no-connection"
 
 
-@pytest.mark.parametrize("url", ["memory://", "sqlite://"])
-def test_a_session_within_a_session_is_refused(url: str) -> None:
+def test_a_session_within_a_session_is_refused(place: str) -> None:
     """It would wait for itself, for ever."""
-    store = open_store(url)
+    store = open_store(place)
     with store.session(), pytest.raises(StoreError) as caught, store.session():
         pass
     assert caught.value.code == "nested-session"
@@ -178,8 +202,11 @@ def test_a_session_within_a_session_is_refused(url: str) -> None:
     store.close()
 
 
-def test_a_locked_database_is_reported(engine: Engine) -> None:
+def test_a_locked_database_is_reported(tmp_path: Path) -> None:
     """A host that keeps its transaction open and does not lend it is told so."""
+    engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE orders (id INTEGER)"))
     impatient = create_engine(engine.url, connect_args={"timeout": 0})
     store = SqlStore(impatient, patience=0)
     with engine.begin() as connection:
@@ -189,6 +216,45 @@ def test_a_locked_database_is_reported(engine: Engine) -> None:
     assert caught.value.code == "busy"
     save(store, Changes(messages=[message(1)]))
     impatient.dispose()
+    engine.dispose()
+
+
+def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
+    """Whoever keeps it for less than patience lasts holds nobody up for good."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    store = open_store(url)
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+    written = Thread(target=save, args=(store, Changes(messages=[message(1)])))
+    with engine.connect() as connection:
+        connection.execute(text("UPDATE whereupon_meta SET value = value"))
+        written.start()
+        connection.rollback()
+    written.join()
+    assert is_known(store, "m-1")
+    engine.dispose()
+    store.close()
+
+
+def test_patience_is_a_number_of_seconds(tmp_path: Path) -> None:
+    """In a URL as in a call; anything else is refused."""
+    open_store(f"sqlite:///{tmp_path}/shop.db?patience=2.5").close()
+    with pytest.raises(StoreError) as caught:
+        open_store(f"sqlite:///{tmp_path}/shop.db?patience=long")
+    assert caught.value.code == "bad-url"
+
+
+def test_whoever_waits_for_the_database_is_next(tmp_path: Path) -> None:
+    """Nobody passes the gate behind them, though he came at a luckier moment."""
+    gate = Gate(f"{tmp_path}/shop.db")
+    with (
+        gate.closed_behind(Patience(0)),
+        pytest.raises(StoreError) as caught,
+        Gate(f"{tmp_path}/shop.db").closed_behind(Patience(0.01)),
+    ):
+        pass
+    assert caught.value.code == "busy"
+    with gate.closed_behind(Patience(0)):
+        pass
 
 
 def test_two_stores_of_one_file_wait_for_each_other(tmp_path: Path) -> None:
@@ -214,12 +280,33 @@ def test_two_stores_of_one_file_wait_for_each_other(tmp_path: Path) -> None:
     store.close()
 
 
-def test_an_id_with_a_nul_is_refused(tmp_path: Path) -> None:
+def test_an_id_with_a_nul_is_refused(database: str) -> None:
     """SQLite would look up the text before it, and PostgreSQL cannot hold it at all."""
-    store = open_store(f"sqlite:///{tmp_path}/store.db")
-    with store.session() as session, pytest.raises(StoreError) as caught:
+    store = open_store(database)
+    with pytest.raises(StoreError) as caught, store.session() as session:
         session.known_messages(["m\0"])
     assert caught.value.code == "bad-text"
+    store.close()
+
+
+def test_half_a_character_is_refused_by_postgres(postgres: str) -> None:
+    """No text in UTF-8 holds one."""
+    store = open_store(postgres)
+    with pytest.raises(StoreError) as caught:
+        save(store, Changes(messages=[saying(message(1), message_id="\ud800")]))
+    assert caught.value.code == "bad-text"
+    store.close()
+
+
+def test_a_nul_that_is_nobodys_id_is_kept_as_its_picture_by_postgres(postgres: str) -> None:
+    """A device's token and a channel's error may hold anything."""
+    store = open_store(postgres)
+    save(store, Changes(deliveries=[delivery(1)]))
+    settled = Settlement(1, DeliveryState.DEAD, 1, NOON, "it said \0")
+    with store.session() as session:
+        session.flush(Changes(devices={"t\0": Device("t\0", ADA, None, {"a\0": "\0"}, NOON)}))
+        session.settle([settled])
+        assert session.deliveries([DeliveryState.DEAD], 1)[0].reason == "it said ␀"
     store.close()
 
 

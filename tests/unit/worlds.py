@@ -12,6 +12,7 @@ from whereupon.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.ingesting import Ingested
 from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.ports import Store
 from whereupon.replay import FrozenClock
 from whereupon.rulefiles import parse_rule_file
 from whereupon.rules import EventPlan, Guard, Rule, Rulebook, Segment
@@ -101,11 +102,11 @@ class World:
     """An engine, its rules and its clock."""
 
     files: list[File] = field(default_factory=list)
-    store: object = "memory://"
+    store: str | Store = "memory://"
     clock: FrozenClock = field(default_factory=lambda: FrozenClock(NOON))
 
     def __post_init__(self) -> None:
-        self.home = open_store(self.store)
+        self.home = open_store(self.store) if isinstance(self.store, str) else self.store
         self.engine = self._open()
         self.decided: list[Decision] = []
 
@@ -236,7 +237,7 @@ class World:
         return [(request.action, request.outcome.value, request.reason) for request in asked]
 
 
-def world(*files: File, store: object = "memory://") -> World:
+def world(*files: File, store: str | Store = "memory://") -> World:
     """A world under these rules."""
     return World(list(files), store)
 

@@ -9,6 +9,7 @@ import typer
 from whereupon.cli.asking import deliveries_command, explain_command, retry_command
 from whereupon.cli.checking import lint_command, schema_command
 from whereupon.cli.guarding import audit_app, erase_command, requests_app, scrub_command
+from whereupon.cli.identifying import identify_command, identity_command
 from whereupon.cli.importing import import_command
 from whereupon.cli.replaying import replay_command
 from whereupon.cli.testing import run_tests_command
@@ -29,6 +30,8 @@ app.command("lint", rich_help_panel=_RULES)(lint_command)
 app.command("test", rich_help_panel=_RULES)(run_tests_command)
 app.command("schema", rich_help_panel=_RULES)(schema_command)
 app.command("explain", rich_help_panel=_STORE)(explain_command)
+app.command("identity", rich_help_panel=_STORE)(identity_command)
+app.command("identify", rich_help_panel=_STORE)(identify_command)
 app.command("deliveries", rich_help_panel=_STORE)(deliveries_command)
 app.command("retry", rich_help_panel=_STORE)(retry_command)
 app.command("erase", rich_help_panel=_DELETIONS)(erase_command)

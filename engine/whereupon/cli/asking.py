@@ -52,23 +52,24 @@ def explain_command(
     limit: Annotated[int, typer.Option(min=1, help="How many messages, newest first.")] = 20,
 ) -> None:
     """Say why a person did, or did not, enter a rule: one sentence a message, newest first."""
-    if (store is None) == (not streams):
-        fail("say where to look: --store URL, or --stream STREAM to replay first; one of the two")
     book = open_rules(rules)
     known = book.rule(rule)
     if known is None:
         hint = nearest(rule, [each.id for each in book.rules])
         fail(f"there is no rule called {rule!r} in {rules}{hint}")
-    with _store_asked(store, streams or [], book) as asked, asked.session() as session:
+    with store_asked(store, streams or [], book) as asked, asked.session() as session:
         try:
             explanations = explain_rule(session, person, rule, known, limit)
         except UnknownNameError:
-            fail(_nobody(session, person), FINDINGS)
+            fail(nobody(session, person), FINDINGS)
     _show_explanations(explanations, person, rule, as_json=as_json)
 
 
 @contextmanager
-def _store_asked(url: str | None, streams: Sequence[Path], book: Rulebook) -> Iterator[Store]:
+def store_asked(url: str | None, streams: Sequence[Path], book: Rulebook) -> Iterator[Store]:
+    """The store to ask: the one at the URL, or a throwaway one after a replay of the streams."""
+    if (url is None) == (not streams):
+        fail("say where to look: --store URL, or --stream STREAM to replay first; one of the two")
     if url is not None:
         with closing(existing_store(url)) as store:
             yield store
@@ -84,14 +85,15 @@ def _store_asked(url: str | None, streams: Sequence[Path], book: Rulebook) -> It
 
 
 def existing_store(url: str) -> Store:
-    """The store at that URL; asking a SQLite file that is not there would make an empty one."""
-    path = url.removeprefix(_SQLITE_FILE)
+    """The store at that URL; a question makes neither a file nor tables where there are none."""
+    path = url.removeprefix(_SQLITE_FILE).partition("?")[0]
     if url.startswith(_SQLITE_FILE) and path and not Path(path).exists():
         raise StoreError(code="no-store", reason=f"there is no file {path}")
-    return open_store(url)
+    return open_store(url, make=False)
 
 
-def _nobody(session: Session, person: str) -> str:
+def nobody(session: Session, person: str) -> str:
+    """That nobody is known by that id, and who is by one near it."""
     ids = [known.user_id for known in session.persons_after(0, _MOST_SEARCHED)]
     near = get_close_matches(person, ids, n=3)
     hint = f"; near it: {', '.join(map(clean, near))}" if near else ""

@@ -22,7 +22,7 @@ from whereupon.fold.requesting import (
     planned,
     record,
 )
-from whereupon.fold.tombs import DELETED, SUPPRESSED, bury, unbury
+from whereupon.fold.silencing import DELETED, SUPPRESSED, bury, unbury
 from whereupon.fold.working import Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType
@@ -38,6 +38,7 @@ from whereupon.state import (
     Report,
     Request,
     RequestOutcome,
+    Tombstone,
 )
 
 
@@ -138,6 +139,15 @@ def _merge_again(work: Working, message: Message) -> None:
         merge(work, message, work.persons[survivor], work.persons[loser])
 
 
+def refuse_merge(work: Working, message: Message, stone: Tombstone) -> None:
+    """Record what became of an alias from an id that a tombstone silences: nobody is merged by it.
+
+    Where the tombstone is the speaker's own, nothing is kept: it would name who is gone.
+    """
+    if stone.digest in work.settings.digests(IdKind.USER, message.target_id or ""):
+        ask(work, message, work.settings.registry.named(ActionName.MERGE_PEOPLE))
+
+
 # --- effects ----------------------------------------------------------------------------------------
 
 
@@ -163,9 +173,8 @@ def _erase(work: Working, message: Message, until: datetime | None, reason: str)
             until = max(until, held.latest)  # all of that is erased, so none of it may come again
         forget(work, work.persons[key])
     users = {value for kind, value in named if kind is IdKind.USER}
-    work.changes.buried_users += sorted(users)
     _drop_requests(work, users, message)
-    bury(work, sorted(named), laid_for=user_id, until=until, reason=reason)
+    bury(work, sorted(named), of=user_id, until=until, reason=reason)
 
 
 def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
@@ -182,8 +191,8 @@ def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
             work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
 
 
-def _unsuppress(work: Working, message: Message, instant: datetime) -> None:
-    unbury(work, message.user_id or "", instant)
+def _unsuppress(work: Working, message: Message, _instant: datetime) -> None:
+    unbury(work, message)
 
 
 def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:

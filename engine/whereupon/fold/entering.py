@@ -16,13 +16,12 @@ from whereupon.decisions import (
     Verdict,
     decide,
     decide_opening,
-    takes_part,
 )
 from whereupon.fold.given import Warned
-from whereupon.fold.working import HistoryUntil, Occurrence, Working
+from whereupon.fold.working import HistoryUntil, Occurrence, Working, running
 from whereupon.messages import Message, MessageType, Origin, Source, written_body
-from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind, Take
-from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, PastEntry, Person, Skips
+from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
+from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, Person, Skips
 from whereupon.steps import Said, StepFailed, advance, end
 from whereupon.times import format_instant
 
@@ -73,27 +72,6 @@ def case_for(work: Working, putting: Putting) -> Case:
         claimable_at=putting.claimable_at,
         retroactive=putting.retroactive,
     )
-
-
-def choose(work: Working, puttings: Sequence[Putting]) -> dict[tuple[str, int], Reason]:
-    """For rules that take the first or last of what one claim brings: what that leaves out.
-
-    Returns:
-        By rule and message key, the reason for skipping.
-    """
-    candidates: dict[str, tuple[Rule, list[int]]] = {}
-    for putting in puttings:
-        occurrence = putting.occurrence
-        if occurrence.type is None or putting.reason is not None:
-            continue
-        for rule in work.index.meaning(occurrence.type, occurrence.name).choosy:
-            if takes_part(rule, case_for(work, putting)):
-                candidates.setdefault(rule.id, (rule, []))[1].append(occurrence.key)
-    left_out: dict[tuple[str, int], Reason] = {}
-    for rule, keys in candidates.values():
-        taken = keys[0] if rule.retroactive.take is Take.FIRST else keys[-1]
-        left_out |= {(rule.id, key): Reason.RETROACTIVE_TAKE for key in keys if key != taken}
-    return left_out
 
 
 def put_to_rules(
@@ -230,9 +208,7 @@ def _facts(occurrence: Occurrence) -> dict[str, JsonValue]:
 def _begin(work: Working, entry: Entry, rule: Rule) -> None:
     work.changes.new_entries.add(entry.key)
     work.wordings_used.add(rule.digest)
-    work.past_entries[rule.id, entry.person_key].append(
-        PastEntry(rule.id, entry.person_key, entry.timestamp, entry.slot, active=True)
-    )
+    work.past_entries[rule.id, entry.person_key].append(running(entry))
     if _left_already(work, entry, rule):
         save(work, end(entry, EntryState.EXITED))
     else:
@@ -265,10 +241,17 @@ def save(work: Working, entry: Entry) -> None:
     place = (entry.rule, entry.person_key)
     work.past_entries[place] = [
         past._replace(active=False, slot=entry.slot)
-        if past.timestamp == entry.timestamp and past.active
+        if past.occasion == entry.occasion and past.active
         else past
         for past in work.past_entries[place]
     ]
+
+
+def give_up(work: Working, entry: Entry) -> None:
+    """End an entry on which the fold fails, and say so."""
+    save(work, end(entry, EntryState.FAILED))
+    text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
+    work.out.told.append(Warned("entry-failed", entry.occasion, text))
 
 
 def run(work: Working, entry: Entry) -> None:

@@ -9,18 +9,33 @@ from heapq import heappop
 from pydantic import JsonValue
 
 from whereupon.decisions import Reason
-from whereupon.fold.enacting import enact, merge_people, object_key
+from whereupon.fold.choosing import choose, choose_late
+from whereupon.fold.enacting import enact, merge_people, object_key, refuse_merge
 from whereupon.fold.entering import (
     Putting,
-    choose,
+    give_up,
     leave_by_change,
     leave_by_event,
     put_to_rules,
     run,
 )
-from whereupon.fold.given import Folded, Loaded, Settings, Warned
-from whereupon.fold.people import Handed, anonymous_key_for, claim, person_for, tell
-from whereupon.fold.tombs import SUPPRESSED, lies_over, silenced
+from whereupon.fold.given import (
+    Folded,
+    KeysExhausted,
+    Loaded,
+    PoisonError,
+    Settings,
+    Warned,
+)
+from whereupon.fold.people import (
+    Handed,
+    anonymous_key_for,
+    claim,
+    in_order,
+    person_for,
+    tell,
+)
+from whereupon.fold.silencing import SUPPRESSED, lies_over, silenced
 from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
@@ -47,13 +62,23 @@ def fold(
     """Fold a batch of messages, in the order they arrived, into what was loaded.
 
     Between two messages the waits run that were due by then; after the last, those due by ``until``.
+
+    Raises:
+        PoisonError: it fails on one of the messages, or on an entry that is due.
     """
     work = Working(loaded, index, settings)
     work.take = taker(work)
-    for message in messages:
-        if work.timers and work.timers[0][0] <= message.received_at:
-            _wake(work, message.received_at)
-        _take(work, message)
+    coming = iter(messages)
+    try:
+        for message in coming:
+            if work.timers and work.timers[0][0] <= message.received_at:
+                _wake(work, message.received_at)
+            _take(work, message)
+    except (KeysExhausted, PoisonError):
+        raise
+    except Exception as error:
+        left = sum(1 for _ in coming)
+        raise PoisonError(error, message=len(messages) - left - 1) from error
     if until is not None:
         _wake(work, until)
     return work.close()
@@ -67,11 +92,18 @@ def taker(work: Working) -> Callable[[Message], None]:
 def _wake(work: Working, until: datetime) -> None:
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
-        while person_key in work.moved:
-            person_key = work.moved[person_key]
-        entry = work.active.get(person_key, {}).get(key)
-        if entry is not None and entry.due_at == due_at:
+        entry = work.active.get(work.survivor_of(person_key), {}).get(key)
+        if entry is None or entry.due_at != due_at:
+            continue
+        if key in work.given_up:
+            give_up(work, entry)
+            continue
+        try:
             run(work, entry)
+        except (KeysExhausted, PoisonError):
+            raise
+        except Exception as error:
+            raise PoisonError(error, entry=key) from error
 
 
 def _take(work: Working, message: Message) -> None:
@@ -109,8 +141,10 @@ def _look_for_near_miss(work: Working, message: Message) -> None:
 
 
 def _silence(work: Working, message: Message, stone: Tombstone) -> None:
-    """Keep a message from everybody, but say so for each rule that names it."""
+    """Keep a message from everybody, but say so for each rule that names it, and of an alias."""
     work.changes.erased_ids.append(message.message_id)
+    if message.type is MessageType.ALIAS:
+        refuse_merge(work, message, stone)
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
     putting = _putting(_occurrence(message, work.new_key()), 0, message.received_at)
     skips = len(work.changes.skips)
@@ -124,9 +158,8 @@ def _without_the_gone(work: Working, message: Message) -> Message:
     previous = message.target_id
     if message.type is not MessageType.ALIAS or previous is None:
         return message
-    for kind in IdKind:
-        if lies_over(work, (kind, previous), message.timestamp) is not None:
-            return message._replace(target_id=None, body=b"")
+    if lies_over(work, (IdKind.ANONYMOUS, previous), message.timestamp) is not None:
+        return message._replace(target_id=None, body=b"")
     return message
 
 
@@ -146,7 +179,8 @@ def _take_anonymous(work: Working, message: Message) -> None:
         at_once = _putting(occurrence, 0, message.received_at)
         put_to_rules(work, at_once, meaning.broadcasts, {})
     if run is not None:
-        _apply(work, _putting(occurrence, run.person_key, message.received_at, claimed=True), {})
+        putting = _putting(occurrence, run.person_key, message.received_at, claimed=True)
+        _apply(work, putting, choose_late(work, putting, stored, run))
 
 
 def _take_known(work: Working, message: Message, user_id: str) -> None:
@@ -157,12 +191,12 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     if fresh:
         shift = _Shift(entered=_memberships(work, person, message.timestamp))
     handed: Sequence[Handed] = ()
-    if message.anonymous_id is not None:
-        handed = claim(work, message, person.key, message.anonymous_id)
     if message.type is MessageType.ALIAS:
-        handed = [*handed, *_take_over(work, message, person)]
+        handed = _take_over(work, message, person)
         if work.users.get(message.target_id or "", person.key) != person.key:
             work.strip(stored)  # the two stay two, and this one's message names no other
+    elif message.anonymous_id is not None:
+        handed = claim(work, message, person.key, message.anonymous_id)
     is_silent = work.index.meaning(message.type, message.name).is_silent
     if is_silent and shift is _NO_SHIFT and not handed:
         return
@@ -310,7 +344,7 @@ def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
 
 
 def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
-    """An alias: merge with a known person, or claim an anonymous id.
+    """An alias: merge with a known person, or claim an anonymous id; claim the one beside it, too.
 
     An id that nobody has seen yet counts as an anonymous one. To count it as a user id as well would
     merge two people who share a device and both alias from it.
@@ -321,9 +355,11 @@ def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Ha
     loser_key = work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
+    claimed = [] if message.anonymous_id is None else [message.anonymous_id]
     if loser_key is None or previous in work.anonymous:
-        return claim(work, message, survivor.key, previous)
-    return ()
+        claimed.append(previous)
+    handed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in claimed]
+    return in_order([each for of_one in handed for each in of_one])
 
 
 def _occurrence(message: Message, key: int) -> Occurrence:

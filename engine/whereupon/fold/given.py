@@ -24,6 +24,7 @@ from whereupon.state import (
     PastEvent,
     Person,
     Request,
+    SetAside,
     StoredMessage,
     Tombstone,
 )
@@ -49,7 +50,7 @@ class Settings:
         return _digest(self.digest_key, kind, value)
 
     def digests(self, kind: str, value: str) -> list[bytes]:
-        """What stands, or stood under a former key or before version 0003, for an identifier."""
+        """What stands, or stood under a former key or before version 0005, for an identifier."""
         keys = (self.digest_key, *self.former_keys)
         return [
             hashed for key in keys for hashed in (_digest(key, kind, value), _old(key, kind, value))
@@ -62,7 +63,7 @@ def _digest(key: bytes, kind: str, value: str) -> bytes:
 
 
 def _old(key: bytes, kind: str, value: str) -> bytes:
-    """The hash that tombstones were kept under before the tables' version 0003."""
+    """The hash that tombstones were kept under before the tables' version 0005."""
     text = f"{kind}:{value}".encode("utf-8", "replace")
     return blake2b(text, key=key[:64], digest_size=16).digest()
 
@@ -100,10 +101,12 @@ class Loaded:
 
     Attributes:
         first_key, keys: the first of the keys reserved for this batch, and how many there are.
-        anonymous_messages: by anonymous key, where the batch may claim: the messages that wait, and,
-            where a claim comes out of order, those that a later claim took already.
-        moments: the single claims inside a run that the batch may split, by anonymous key.
+        anonymous_messages: by anonymous key, where the batch may claim: the messages that wait; and,
+            where a claim comes out of order or a message late, those that were claimed already.
+        points: the single claims inside a run that the batch may split, by anonymous key.
         wordings: rules that running entries still follow, though the rulebook has newer ones.
+        given_up: keys of entries that could not be woken, to be ended, and of persons who are to be left
+            out of a broadcast, since the fold fails on them.
     """
 
     first_key: int
@@ -115,7 +118,7 @@ class Loaded:
     identifiers_of: list[Identifier] = field(default_factory=list)
     claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
-    moments: dict[int, list[datetime]] = field(default_factory=dict)
+    points: dict[int, list[Claim]] = field(default_factory=dict)
     history: list[PastEvent] = field(default_factory=list)
     past_entries: list[PastEntry] = field(default_factory=list)
     active: list[Entry] = field(default_factory=list)
@@ -123,6 +126,7 @@ class Loaded:
     has_tombstones: bool = True
     standing: Standing = field(default_factory=Standing)
     wordings: dict[str, Rule] = field(default_factory=dict)
+    given_up: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,7 @@ class Folded:
     Attributes:
         accepted: messages from outside that were new; those that steps sent do not count.
         duplicates: the ids of messages that were recorded already.
+        set_aside: by their places in the batch, messages on which the fold itself failed.
     """
 
     changes: Changes = field(default_factory=Changes)
@@ -152,14 +157,46 @@ class Folded:
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
+    set_aside: dict[int, SetAside] = field(default_factory=dict)
 
-    def join(self, part: "Folded") -> None:
-        """Add what the next part of the same batch made; its changes are written already."""
+    def join(self, part: "Folded", *, begun: int = 0) -> None:
+        """Add what the next part of the same batch made; its changes are written already.
+
+        Args:
+            part: what it made.
+            begun: where in the batch the part begins.
+        """
+        self.set_aside |= {begun + place: aside for place, aside in part.set_aside.items()}
         self.told += part.told
         self.accepted += part.accepted
         self.duplicates += part.duplicates
         self.new_persons += part.new_persons
         self.changes.wordings |= part.changes.wordings
+
+
+class PoisonError(Exception):
+    """One message, entry or person on which the fold itself fails; the rest can be folded without.
+
+    Attributes:
+        message: the place in the batch of the message at fault; None where it is none of them.
+        entry: the key of the entry that could not be woken.
+        person: the key of the person of a broadcast's audience.
+        reason: what was raised, by its type and text.
+    """
+
+    def __init__(
+        self,
+        cause: Exception,
+        *,
+        message: int | None = None,
+        entry: int | None = None,
+        person: int | None = None,
+    ) -> None:
+        self.message = message
+        self.entry = entry
+        self.person = person
+        self.reason = f"{type(cause).__name__}: {cause}"
+        super().__init__(self.reason)
 
 
 class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and fold again, no error

@@ -10,19 +10,22 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.fold.working import Working
-from whereupon.identity import claimant, claimed_by, with_claim
+from whereupon.identity import claimant, with_claim
 from whereupon.messages import Message
 from whereupon.state import (
     Claim,
+    EntryState,
     Identifier,
     IdKind,
     Merge,
-    PastEntry,
     Person,
     StoredMessage,
 )
-from whereupon.steps import ENTRANT
+from whereupon.steps import ENTRANT, end
 from whereupon.times import as_micros
+
+_EMPTY: tuple[JsonValue, ...] = (None, "")
+"""What an attribute may hold that a merge fills."""
 
 
 def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
@@ -95,8 +98,8 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     if before and key not in work.waiting and _goes_on(work, before, message, person_key):
         return ()
     point = Claim(key, person_key, message.timestamp, message.timestamp, message.message_id)
-    moments = _moments(work, before, point, anonymous_id)
-    after = with_claim(before, point, work.settings.identity, moments)
+    points = _points(work, before, point, anonymous_id)
+    after = with_claim(before, point, work.settings.identity, points)
     if after != before:
         _rewrite_claims(work, key, before, after)
     return _hand_over(work, key)
@@ -107,6 +110,8 @@ def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_ke
     last, moment = runs[-1], message.timestamp
     if last.person_key != person_key or moment < last.since:
         return False
+    if moment == last.since and message.message_id < last.message_id:
+        return False  # then it is this message that opened the run
     if moment > last.until:
         policy = work.settings.identity
         if moment - last.until > policy.retention:
@@ -117,18 +122,14 @@ def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_ke
     return True
 
 
-def _moments(
-    work: Working, runs: tuple[Claim, ...], point: Claim, anonymous_id: str
-) -> list[datetime]:
+def _points(
+    work: Working, runs: tuple[Claim, ...], claim: Claim, anonymous_id: str
+) -> Sequence[Claim]:
     """The single claims inside the run, if any, that somebody else's claim falls into."""
-    around = next((run for run in runs if run.since <= point.since <= run.until), None)
-    if around is None or around.person_key == point.person_key:
-        return []
-    here = [
-        stored.timestamp for stored in work.changes.messages if anonymous_id in claimed_by(stored)
-    ]
-    ends = [end for run in work.runs_before(point.anonymous_key) for end in (run.since, run.until)]
-    return [*work.moments.get(point.anonymous_key, ()), *here, *ends]
+    around = next((run for run in runs if run.since <= claim.since <= run.until), None)
+    if around is None or around.person_key == claim.person_key:
+        return ()
+    return work.points_of(claim.anonymous_key, anonymous_id)
 
 
 def _rewrite_claims(
@@ -160,17 +161,25 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
         handed.append(Handed(owned, again=stored.owner != key))
     if all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
+    return in_order(handed)
+
+
+def in_order(handed: Sequence[Handed]) -> list[Handed]:
+    """Messages that claims bring, in the order they happened; at one instant, as they arrived."""
     return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
 
 
 def merge(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
     """Make two persons one: the survivor's attributes win, empty ones are filled, the rest moves."""
-    attributes = {name: value for name, value in loser.attributes.items() if value is not None}
-    attributes.update({n: v for n, v in survivor.attributes.items() if v not in (None, "")})
-    stamps = {**loser.stamps, **survivor.stamps}
+    filled = {
+        name: value
+        for name, value in loser.attributes.items()
+        if survivor.attributes.get(name) in _EMPTY and value not in _EMPTY
+    }
+    stamps = {name: stamp for name, stamp in loser.stamps.items() if name in filled}
     merged = survivor._replace(
-        attributes=attributes,
-        stamps={name: stamp for name, stamp in stamps.items() if name in attributes},
+        attributes={**survivor.attributes, **filled},
+        stamps={**survivor.stamps, **stamps},
         created_at=min(survivor.created_at, loser.created_at),
     )
     _move(work, loser.key, survivor.key)
@@ -193,16 +202,25 @@ def _move(work: Working, loser: int, survivor: int) -> None:
         work.history[survivor, name] += work.history.pop((owner, name))
     for rule, owner in [place for place in work.past_entries if place[1] == loser]:
         past_entries = [
-            PastEntry(past.rule, survivor, past.timestamp, past.slot, past.active)
-            for past in work.past_entries.pop((rule, owner))
+            past._replace(person_key=survivor) for past in work.past_entries.pop((rule, owner))
         ]
         work.past_entries[rule, survivor] += past_entries
-    person = work.persons.pop(loser)
-    for entry in work.active.pop(loser, {}).values():
-        facts = {ENTRANT: person.user_id, **entry.facts}
-        moved = entry._replace(person_key=survivor, facts=facts)
-        work.active[survivor][entry.key] = work.changes.entries[entry.key] = moved
+    _move_entries(work, work.persons.pop(loser), survivor)
     work.moved[loser] = survivor
+
+
+def _move_entries(work: Working, loser: Person, survivor: int) -> None:
+    """Running entries go on for the survivor; of two in one sending of a broadcast, one goes on."""
+    theirs = work.active[survivor]
+    there = {(entry.rule, entry.occasion) for entry in theirs.values()}
+    for entry in work.active.pop(loser.key, {}).values():
+        facts = {ENTRANT: loser.user_id, **entry.facts}
+        moved = entry._replace(person_key=survivor, facts=facts)
+        if (entry.rule, entry.occasion) in there:
+            moved = end(moved, EntryState.EXITED)
+        else:
+            theirs[entry.key] = moved
+        work.changes.entries[entry.key] = moved
 
 
 def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:

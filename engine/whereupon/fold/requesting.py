@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from whereupon.actions import DEFAULT_STANCE, Refusal, Seen, Stance, Verdict, judge
 from whereupon.codec import encode_canonically
 from whereupon.fold.given import Settings
-from whereupon.fold.tombs import lies_over, silenced
+from whereupon.fold.silencing import lies_over, silenced
 from whereupon.fold.working import Working
 from whereupon.messages import Message, MessageType, Source, erased_name
 from whereupon.rules import Scope

@@ -1,12 +1,13 @@
 """The fold of one chunk of a broadcast's audience."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from whereupon.decisions import ENTERED, Reason, Verdict
 from whereupon.fold.entering import Putting, case_for, let_in, report
 from whereupon.fold.folding import taker
-from whereupon.fold.given import Folded, Loaded, Settings
+from whereupon.fold.given import Folded, KeysExhausted, Loaded, PoisonError, Settings
 from whereupon.fold.working import Occurrence, Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Body, MessageType, Source
@@ -32,8 +33,9 @@ def audience_of(
     admitted = []
     for person in persons:
         case = case_for(work, _putting(occurrence, person.key, run))
-        if rule.who.holds(case.data, case.history):
-            admitted.append(person)
+        with _named(person):
+            if rule.who.holds(case.data, case.history):
+                admitted.append(person)
     return admitted
 
 
@@ -65,11 +67,23 @@ def broadcast_chunk(
         done = replace(run, cursor=None)
     else:
         for person in admitted:
-            let_in(work, _putting(occurrence, person.key, run), rule, ENTERED)
+            with _named(person):
+                let_in(work, _putting(occurrence, person.key, run), rule, ENTERED)
         if cursor is None and not done.admitted:
             report(work, _putting(occurrence, 0, run), rule, Verdict(Reason.WHO))
     work.changes.runs[run.rule, run.occasion] = done
     return work.close()
+
+
+@contextmanager
+def _named(person: Person) -> Iterator[None]:
+    """Say on whom the fold fails, so that the others can be let in without."""
+    try:
+        yield
+    except (KeysExhausted, PoisonError):
+        raise
+    except Exception as error:
+        raise PoisonError(error, person=person.key) from error
 
 
 def _putting(occurrence: Occurrence, person_key: int, run: BroadcastRun) -> Putting:

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from whereupon.conditions import NO_HISTORY, Performed
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings
 from whereupon.fold.withdrawing import withdraw
+from whereupon.identity import claimed_by
 from whereupon.matching import RuleIndex
 from whereupon.messages import Body, Message, MessageType, Source
 from whereupon.rules import NotWhileActive, Rule
@@ -111,17 +112,18 @@ class Working:
             for key, messages in self.anonymous_messages.items()
             if any(stored.owner == key for stored in messages)
         }
-        self.moments = loaded.moments
+        self._points = loaded.points
         self._runs_before = loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
         for stone in loaded.tombstones:
-            self.tombstones[stone.digest][stone.laid_for] = stone
+            self.tombstones[stone.digest][stone.of] = stone
         self.standing = loaded.standing
         self.spent = dict(loaded.standing.spent)
         self.breakers = dict(loaded.standing.breakers)
         self.silencing = loaded.has_tombstones
         self._identifiers = list(loaded.identifiers_of)
         self.wordings = loaded.wordings
+        self.given_up = loaded.given_up
         self.history: dict[tuple[int, str], list[Past]] = defaultdict(list)
         for event in loaded.history:
             self.history[event.owner, event.name].append(_past(event))
@@ -133,7 +135,7 @@ class Working:
             self.active[entry.person_key][entry.key] = entry
             rule = index.by_id.get(entry.rule)
             if rule is not None and isinstance(rule.reentry, NotWhileActive):
-                self.past_entries[entry.rule, entry.person_key].append(_running(entry))
+                self.past_entries[entry.rule, entry.person_key].append(running(entry))
         self.timers: list[tuple[datetime, int, int]] = [
             (entry.due_at, entry.key, entry.person_key)
             for entry in loaded.active
@@ -248,9 +250,26 @@ class Working:
                 events.remove(event)
                 return
 
-    def runs_before(self, anonymous_key: int) -> Sequence[Claim]:
-        """The runs of claims as they were before the batch."""
-        return self._runs_before.get(anonymous_key, ())
+    def points_of(self, anonymous_key: int, anonymous_id: str) -> list[Claim]:
+        """The single claims of an anonymous id, as far as they were loaded or came in this batch.
+
+        Of the runs that were there before, the ends are among them, without a message id.
+        """
+        runs = self._runs_before.get(anonymous_key, ())
+        ends = [run._replace(since=run.until, message_id="") for run in runs]
+        here = [
+            Claim(anonymous_key, said.owner, said.timestamp, said.timestamp, said.message_id)
+            for said in self.changes.messages
+            if anonymous_id in claimed_by(said)
+        ]
+        known = (*self._points.get(anonymous_key, ()), *here, *runs, *ends)
+        return [point._replace(person_key=self.survivor_of(point.person_key)) for point in known]
+
+    def survivor_of(self, key: int) -> int:
+        """Who a person is after this batch's merges."""
+        while key in self.moved:
+            key = self.moved[key]
+        return key
 
     def entries_in(self, rule: Rule, person_key: int) -> Sequence[PastEntry]:
         """The person's entries in this rule, this batch's included."""
@@ -296,8 +315,10 @@ class HistoryUntil:
         )
 
 
-def _running(entry: Entry) -> PastEntry:
-    return PastEntry(entry.rule, entry.person_key, entry.timestamp, entry.slot, active=True)
+def running(entry: Entry) -> PastEntry:
+    """A running entry, as deciding about another sees it."""
+    place = (entry.rule, entry.person_key, entry.timestamp)
+    return PastEntry(*place, entry.slot, active=True, occasion=entry.occasion)
 
 
 def _past(event: PastEvent) -> Past:

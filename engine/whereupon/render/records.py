@@ -1,6 +1,6 @@
 """Records as JSON Lines: the keys and their order are a contract (design §9)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO, TypeAlias
 
 from whereupon.codec import encode
@@ -8,6 +8,8 @@ from whereupon.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.explaining import Explanation
 from whereupon.fold import Told, Warned
+from whereupon.identifying import ClaimRun, Identity
+from whereupon.previewing import Preview
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine
 from whereupon.testing.reports import RuleTestResult, Uncovered
@@ -148,6 +150,81 @@ def explanation_object(explanation: Explanation) -> JsonObject:
         "retroactive": explanation.retroactive,
         "reworded": explanation.reworded,
         "sentence": explanation.sentence,
+    }
+
+
+def identity_objects(identity: Identity) -> Iterator[JsonObject]:
+    """Who somebody is: one object, then one for each merge, claim, claimed message and decision."""
+    yield {
+        "kind": "identity",
+        "person": identity.person,
+        "user_ids": identity.user_ids,
+        "anonymous_ids": [claimed.anonymous_id for claimed in identity.anonymous_ids],
+    }
+    for merge in identity.merges:
+        yield {
+            "kind": "merge",
+            "person": merge.person,
+            "message_id": merge.message_id,
+            "merged_at": format_instant(merge.merged_at),
+        }
+    for claimed in identity.anonymous_ids:
+        for run in claimed.claims:
+            yield from _claim_objects(claimed.anonymous_id, run)
+
+
+def _claim_objects(anonymous_id: str, run: ClaimRun) -> Iterator[JsonObject]:
+    yield {
+        "kind": "claim",
+        "anonymous_id": anonymous_id,
+        "person": run.person,
+        "since": format_instant(run.since),
+        "until": format_instant(run.until),
+        "message_id": run.message_id,
+    }
+    for message in run.brought:
+        yield {
+            "kind": "claimed",
+            "message_id": message.message_id,
+            "subject": message.subject,
+            "timestamp": format_instant(message.timestamp),
+            "anonymous_id": anonymous_id,
+            "by": run.message_id,
+        }
+        yield from map(explanation_object, message.decisions)
+
+
+def preview_objects(preview: Preview) -> Iterator[JsonObject]:
+    """What an identify would do: claimed messages, decisions, deliveries, waits; a summary last."""
+    for message in preview.claimed:
+        yield {
+            "kind": "claimed",
+            "message_id": message.message_id,
+            "subject": message.subject,
+            "timestamp": format_instant(message.timestamp),
+            "anonymous_id": message.anonymous_id,
+            "by": preview.message_id,
+            "before": message.before,
+        }
+    yield from map(decision_object, preview.decisions)
+    yield from map(delivery_object, preview.deliveries)
+    for entry in preview.waiting:
+        due_at = format_instant(entry.due_at)
+        where = {"rule": entry.rule, "person": entry.person, "message_id": entry.message_id}
+        yield {"kind": "waiting", **where, "due_at": due_at}
+    for ended in preview.ended:
+        where = {"rule": ended.rule, "person": ended.person, "message_id": ended.message_id}
+        yield {"kind": "ended", **where}
+    for rule in preview.broadcasts:
+        yield {"kind": "broadcast", "rule": rule}
+    yield from map(warning_object, preview.warnings)
+    yield {
+        "kind": "preview",
+        "silenced": preview.silenced,
+        "claimed": len(preview.claimed),
+        "decisions": len(preview.decisions),
+        "deliveries": len(preview.deliveries),
+        "waiting": len(preview.waiting),
     }
 
 

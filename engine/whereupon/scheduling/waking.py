@@ -22,6 +22,9 @@ _INSTANCES = 2
 """One that runs, in the only thread, and one that follows it. With one alone, APScheduler would drop
 a wake that comes while the last round is ending, until the next poll."""
 
+_BREATH = timedelta(milliseconds=100)
+"""What is still due after a round is in another process's hands; it is looked at again a little later."""
+
 _LOG = logging.getLogger("whereupon.waking")
 
 
@@ -99,7 +102,7 @@ class Waker:
         try:
             next_due = self._work()
         except Exception:  # noqa: BLE001 - logged whole; the next round tries again
-            _LOG.exception("a round of due work failed; it is tried again in %s", self._poll)
+            _LOG.exception("round-failed retry_in_seconds=%g", self._poll.total_seconds())
         finally:
             self._look_ahead(next_due)
 
@@ -109,5 +112,6 @@ class Waker:
             if self._scheduler is None:
                 return
             now = self._clock.now()
-            at = now if self._again else min(next_due or now + self._poll, now + self._poll)
-            self._scheduler.modify_job(_JOB, next_run_time=max(at, now))
+            at = min(next_due or now + self._poll, now + self._poll)
+            at = now if self._again else max(at, now + _BREATH)
+            self._scheduler.modify_job(_JOB, next_run_time=at)

@@ -30,6 +30,9 @@ def engine_of(url_or_engine: object, *, patience: float) -> tuple[Engine, float]
     except (ArgumentError, ImportError) as error:  # not the URL itself: it may hold a password
         reason = f"that is not an SQLAlchemy URL such as {_BACKENDS}: {error}"
         raise StoreError(code="bad-url", reason=reason) from error
+    except ValueError as error:  # nor what it says of the port: that may be a part of a password
+        reason = f"the port is no number; write {_BACKENDS}, and a password's / : @ as %2F %3A %40"
+        raise StoreError(code="bad-url", reason=reason) from error
 
 
 def _patience(url: URL, otherwise: float) -> float:

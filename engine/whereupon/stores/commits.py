@@ -26,6 +26,10 @@ class Transaction(Protocol):
         """A session whose writes are taken back, alone, when its block raises."""
         ...
 
+    def is_open(self) -> bool:
+        """Whether the transaction is still there; some faults end it as a whole."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class _Job(Generic[T]):
@@ -84,6 +88,11 @@ class GroupCommit:
                 self._lead(job)
         return job.outcome()
 
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait for a leader."""
+        return len(self._waiting)
+
     def _lead(self, own: _Job[Any]) -> None:
         jobs = [own, *self._others(own)]
         if len(jobs) == 1 or not self._did_together(jobs):
@@ -106,6 +115,8 @@ class GroupCommit:
             with self._together() as transaction:
                 for job in jobs:
                     job.attempt(transaction.part)
+                    if not transaction.is_open():
+                        return False
         except Exception:  # noqa: BLE001 - each meets it again alone, and has it told to its thread
             return False
         for job in jobs:

@@ -21,6 +21,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.stores.lending import Lender
+
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
 Parameters: TypeAlias = tuple[object, ...]
 
@@ -92,6 +94,15 @@ class Database(ABC):
     def session(self, engine: Engine) -> AbstractContextManager[Connection]:
         """A connection in a transaction of its own that may write from its start."""
 
+    @property
+    @abstractmethod
+    def driver(self) -> type:
+        """The driver's own connections, which a host may lend as well."""
+
+    @abstractmethod
+    def lender(self) -> Lender:
+        """Puts SQLAlchemy over them."""
+
     @abstractmethod
     def lent(self, connection: Connection) -> AbstractContextManager[None]:
         """A part of a host's transaction, taken back alone when its block raises."""
@@ -129,7 +140,13 @@ class Database(ABC):
 
     @abstractmethod
     def upsert(
-        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
     ) -> ClauseElement:
         """Insert a row, or change the one that has the same ``on``.
 
@@ -138,4 +155,10 @@ class Database(ABC):
             on: the columns of a uniqueness.
             change: the columns to change; with none, the row that is there stays as it is.
             append: those of them whose new text goes behind the old, after a comma.
+            forward: a number that only grows, until it is null for good; else nothing is changed.
         """
+
+
+def grows(there: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[bool]:
+    """That a number that ends as null goes on, or stays; null itself is the end."""
+    return there.is_not(None) & (new.is_(None) | (new >= there))

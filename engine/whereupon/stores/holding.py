@@ -15,6 +15,7 @@ import whereupon.stores.rows as rows
 from whereupon.state import BroadcastRun, Changes, Entry
 from whereupon.stores.dialects import Database
 from whereupon.stores.locks import Locks
+from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
 
 _RUNS_LOCK = 0x77686573
@@ -53,11 +54,11 @@ class Holding:
         new_unknown = set(unknown) - self._unknown
         if not new_persons and not new_anonymous and not new_unknown:
             return False
-        if self._begun and not self._lent:
+        if self._begun and not self._lent and (new_persons or new_anonymous):
             raise LostRaceError(reason="people were merged, or new ones came, meanwhile")
         self._begun = True
         self._lock(new_persons, new_anonymous)
-        self._occupy(new_unknown)
+        self._occupy(new_unknown)  # in a later part of a batch: ids that it has erased itself
         return True
 
     def _lock(self, persons: set[int], anonymous: set[int]) -> None:
@@ -117,14 +118,18 @@ class Holding:
             keys = self._database.members(leaving)
             self._locks.deliveries.run(self._connection, keys=keys)
         if leaving or changes.devices:
-            keys, tokens = self._database.members(leaving), self._database.members(changes.devices)
+            keys = self._database.members(leaving)
+            tokens = self._texts(changes.devices)
             self._locks.devices.run(self._connection, keys=keys, tokens=tokens)
         if changes.things:
-            ids = self._database.members({object_id for _, object_id in changes.things})
+            ids = self._texts({object_id for _, object_id in changes.things})
             self._locks.things.run(self._connection, ids=ids)
         if changes.tombstones:
-            digests = self._database.members([digest.hex() for digest, _ in changes.tombstones])
+            digests = self._database.members({digest.hex() for digest, _ in changes.tombstones})
             self._locks.tombstones.run(self._connection, digests=digests)
+
+    def _texts(self, texts: Collection[str]) -> object:
+        return self._database.members([str(pictured(text)) for text in texts])
 
     def after_writing(self, changes: Changes) -> None:
         """What this transaction made is its own; and nobody whom it found new may have been erased.
@@ -134,7 +139,7 @@ class Holding:
         made = {known.key for known in changes.identifiers}
         self._persons |= made | changes.persons.keys()
         self._anonymous |= made
-        self._begun = True
+        self._begun = self._begun or bool(self._persons or self._anonymous)
         if made and self._erasures not in {None, self._count_erasures()}:
             raise LostRaceError(reason="somebody was erased meanwhile")
 

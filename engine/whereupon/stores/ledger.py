@@ -17,11 +17,10 @@ from whereupon.state import (
     Device,
     Request,
     RequestOutcome,
-    Tombstone,
 )
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.ledger_statements import COUNTED, LedgerStatements
-from whereupon.stores.rows import instant_or_none, tombstone_from
+from whereupon.stores.rows import instant_or_none
 from whereupon.times import as_micros, from_micros
 
 _NEVER = -(2**63)
@@ -130,12 +129,6 @@ class SqlLedger:
         members = self._database.members(tokens)
         found = self._statements.devices.fetch(self._connection, tokens=members)
         return list(map(rows.device_from, found))
-
-    def tombstones_laid_for(self, names: Collection[bytes]) -> list[Tombstone]:
-        """Tombstones by name."""
-        members = self._database.members([name.hex() for name in names])
-        found = self._statements.tombstones.fetch(self._connection, names=members)
-        return list(map(tombstone_from, found))
 
     def audit_head(self) -> AuditHead | None:
         """The head, held."""

@@ -30,7 +30,6 @@ from whereupon.stores.selects import (
     MESSAGE,
     PERSON,
     REQUEST,
-    TOMBSTONE,
 )
 from whereupon.stores.tables import (
     ApprovalRow,
@@ -199,12 +198,6 @@ class LedgerStatements:
     def devices(self) -> Statement:
         """Devices among ``tokens``."""
         return self._compiled(select(DEVICE).where(self._database.among(DEVICE.c.token, "tokens")))
-
-    @cached_property
-    def tombstones(self) -> Statement:
-        """Tombstones laid in the names among ``names``."""
-        wanted = self._database.among(TOMBSTONE.c.laid_for, "names")
-        return self._compiled(select(TOMBSTONE).where(wanted))
 
     @cached_property
     def head(self) -> Statement:

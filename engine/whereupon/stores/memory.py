@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from heapq import nlargest
+from itertools import islice
 from typing import TypeVar
 
 from whereupon.errors import StoreError
@@ -24,9 +25,11 @@ from whereupon.state import (
     EntryState,
     Identifier,
     IdKind,
+    Merge,
     PastEntry,
     PastEvent,
     Person,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -170,7 +173,7 @@ class MemorySession:
         theirs = [self._shelves.entries_of.get(key, {}) for key in set(person_keys)]
         found = [e for by_rule in theirs for r in wanted for e in by_rule.get(r, {}).values()]
         return [
-            PastEntry(e.rule, e.person_key, e.timestamp, e.slot, e.state is EntryState.ACTIVE)
+            PastEntry(e.rule, e.person_key, e.timestamp, e.slot, _is_active(e), e.occasion)
             for e in found
             if since is None or e.timestamp >= since
         ]
@@ -203,8 +206,13 @@ class MemorySession:
 
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones of these digests."""
-        over = self._shelves.stones_over
-        return [stone for digest in set(digests) for stone in over.get(digest, {}).values()]
+        wanted = set(digests)
+        return [stone for stone in self._shelves.tombstones.values() if stone.digest in wanted]
+
+    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones laid together with these digests'."""
+        together = {stone.of for stone in self.tombstones(digests)}
+        return [stone for stone in self._shelves.tombstones.values() if stone.of in together]
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
         """Broadcast runs that are due."""
@@ -277,11 +285,40 @@ class MemorySession:
         newest = nlargest(limit, found, key=lambda pair: pair[0])
         return [(shelves.messages.get(order[1]), decision) for order, decision in newest]
 
+    def merges(self, person_keys: Collection[int]) -> list[Merge]:
+        """Merges that these persons survived."""
+        wanted = set(person_keys)
+        found = [m for m in self._shelves.merges.values() if m.survivor_key in wanted]
+        return sorted(found, key=lambda merge: (merge.merged_at, merge.message_id))
+
+    def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
+        """Messages that claims made a person's."""
+        messages = self._shelves.messages
+        owned = (messages[key] for _, key in reversed(self._shelves.owned.get(person_key, [])))
+        claimed = (message for message in owned if message.user_id is None)
+        return list(islice(claimed, limit))
+
+    def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
+        """What these messages led to."""
+        wanted, skips = set(message_keys), self._shelves.skips
+        theirs = self._shelves.entries_of.get(person_key, {}).values()
+        entries = [e for by_key in theirs for e in by_key.values() if e.message_key in wanted]
+        entries.sort(key=lambda entry: (entry.message_key, entry.key))
+        met = [skips[key] for key in sorted(wanted) if key in skips]
+        return [*entries, *(each._replace(person_key=person_key) for each in met)]
+
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
         """Deliveries in these states."""
         wanted = set(states)
         found = [d for d in self._shelves.deliveries.values() if d.state in wanted]
         return nlargest(limit, found, key=lambda delivery: delivery.key)
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """The newest messages set aside."""
+        asides, recorded = self._shelves.set_aside.values(), self._shelves.message_keys
+        left = [aside for aside in asides if aside.message_id not in recorded]
+        by_id = sorted(left, key=lambda aside: aside.message_id)
+        return sorted(by_id, key=lambda aside: aside.set_aside_at, reverse=True)[:limit]
 
     def trim_skips(self, before: datetime) -> int:
         """Drop old skips."""
@@ -304,6 +341,10 @@ class MemorySession:
 
 def _named(shelves: Shelves, key: int, kind: IdKind) -> Iterator[Identifier]:
     return (i for i in shelves.named.get(key, {}).values() if i.kind is kind)
+
+
+def _is_active(entry: Entry) -> bool:
+    return entry.state is EntryState.ACTIVE
 
 
 def _due(queue: list[Moment], until: datetime, limit: int) -> list[int]:

@@ -16,7 +16,6 @@ from whereupon.state import (
     Device,
     Request,
     RequestOutcome,
-    Tombstone,
 )
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.undo import Undo
@@ -152,11 +151,6 @@ class MemoryLedger:
         """Devices by token."""
         known = self._shelves.devices
         return [known[token] for token in set(tokens) if token in known]
-
-    def tombstones_laid_for(self, names: Collection[bytes]) -> list[Tombstone]:
-        """Tombstones by name."""
-        wanted = set(names)
-        return [t for t in self._shelves.tombstones.values() if t.laid_for in wanted]
 
     def audit_head(self) -> AuditHead | None:
         """The head."""

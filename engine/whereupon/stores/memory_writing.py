@@ -25,7 +25,8 @@ def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     """Write everything that a batch made."""
     for key in changes.forgotten:
         _forget(key, shelves, undo)
-    _forget_asking(set(changes.buried_users), shelves, undo)
+    users = {value for kind, value in changes.buried if kind is IdKind.USER}
+    _forget_asking(users, shelves, undo)
     for message_id in changes.erased_ids:
         shelves.drop_message(message_id, undo)
     for merge in changes.merges:
@@ -75,7 +76,7 @@ def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for delivery in changes.deliveries:
         shelves.add_delivery(delivery, undo)
     for run in changes.runs.values():
-        shelves.put_run(run, undo)
+        shelves.advance_run(run, undo)
 
 
 def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
@@ -98,13 +99,29 @@ def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 
 
 def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
-    for tombstone in changes.tombstones.values():
-        shelves.put_tombstone(tombstone, undo)
+    for place, tombstone in changes.tombstones.items():
+        if tombstone is None:
+            undo.drop(shelves.tombstones, place)
+        else:
+            undo.put(shelves.tombstones, place, tombstone)
     for report in changes.reports:
         undo.put(shelves.reports, report.message_id, report)
     for wording, source in changes.wordings.items():
         if wording not in shelves.wordings:
             undo.put(shelves.wordings, wording, source)
+    _write_asides(changes, shelves, undo)
+
+
+def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+    buried = set(changes.buried)
+    for aside in list(shelves.set_aside.values()) if buried else ():
+        names = {(IdKind.USER, aside.user_id), (IdKind.ANONYMOUS, aside.anonymous_id)}
+        if names & buried:
+            undo.drop(shelves.set_aside, aside.message_id)
+    for aside in changes.set_aside:
+        undo.put(shelves.set_aside, aside.message_id, aside)
+    for message_id in changes.taken_again:
+        undo.drop(shelves.set_aside, message_id)
 
 
 def _forget(key: int, shelves: Shelves, undo: Undo) -> None:

@@ -10,9 +10,12 @@ objects, errors of channels) it is kept as ␀, U+2400.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -37,15 +40,23 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.errors import StoreError
-from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement
+from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement, grows
 from whereupon.stores.gates import busy
 from whereupon.stores.keys import KeyBlocks
+from whereupon.stores.lending import Borrowed, Lender, no_transaction
+from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
 from whereupon.stores.tables import Kept, Number
 
 DRIVER = "postgresql+psycopg"
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
 _LOST = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected
+_AWAY = {"57P01", "57P02", "57P03"}  # the server is shut down, has crashed, or is starting
+_CODES = {
+    "53100": ("full", "there is no room left for the database: make room"),
+    "25006": ("read-only", "the database may not be written: is this a standby?"),
+    "42P01": ("no-tables", "our tables are not there any more: was the database replaced?"),
+}
 _LOCK_TIMEOUT = "55P03"  # lock_not_available
 _NUMBERS, _TEXTS = postgresql.ARRAY(BigInteger()), postgresql.ARRAY(Text())
 
@@ -75,6 +86,15 @@ class Postgres(Database):
             limit = "SELECT set_config('lock_timeout', %s, true)"
             connection.exec_driver_sql(limit, (self._lock_timeout,))
             yield connection
+
+    @property
+    def driver(self) -> type[psycopg.Connection[Any]]:
+        """Those of psycopg 3."""
+        return psycopg.Connection
+
+    def lender(self) -> Lender:
+        """A transaction begins with the first statement, unless the host turned that off."""
+        return Lender(f"{DRIVER}://", _borrow, use_native_hstore=False)
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
@@ -135,7 +155,13 @@ class Postgres(Database):
         return rows.columns(*[column(name, BigInteger) for name in names]).subquery("need")
 
     def upsert(
-        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
     ) -> ClauseElement:
         """PostgreSQL's own upsert."""
         insert = postgresql.insert(table)
@@ -144,7 +170,8 @@ class Postgres(Database):
         changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
         for name in append:
             changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
-        return insert.on_conflict_do_update(index_elements=list(on), set_=changed)
+        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
+        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
 
 
 class PostgresStatement(Statement):
@@ -154,16 +181,11 @@ class PostgresStatement(Statement):
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
         """Run it for each row."""
-        kept = [tuple(map(_without_nul, row)) for row in rows]
+        kept = [tuple(map(pictured, row)) for row in rows]
         if len(kept) == 1:
             connection.exec_driver_sql(self.sql, kept[0])
         else:
             super().write(connection, kept)
-
-
-def _without_nul(value: object) -> object:
-    """No text of PostgreSQL holds a NUL; ids have none, but a device's token or an error may."""
-    return value.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(value, str) else value
 
 
 class CopiedStatement(PostgresStatement):
@@ -190,6 +212,12 @@ class CopiedStatement(PostgresStatement):
         with driver.cursor() as cursor, cursor.copy(self._copy.encode()) as copy:
             for row in rows:
                 copy.write_row(row)
+
+
+def _borrow(driver: psycopg.Connection[Any]) -> Borrowed:
+    if driver.autocommit and driver.info.transaction_status is TransactionStatus.IDLE:
+        raise no_transaction()
+    return Borrowed(driver, partial(driver.cursor, row_factory=tuple_row))
 
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
@@ -225,7 +253,14 @@ def _typed(said: BaseException | None, *, unreachable: bool = False) -> StoreErr
         return LostRaceError(reason=f"somebody was first: {said}")
     if state == _LOCK_TIMEOUT:
         return busy()
-    if unreachable or (isinstance(said, psycopg.OperationalError) and state is None):
+    if state in _CODES:
+        code, reason = _CODES[state]
+        return StoreError(code=code, reason=f"{reason} ({said})")
+    if (
+        unreachable
+        or state in _AWAY
+        or (isinstance(said, psycopg.OperationalError) and state is None)
+    ):
         return StoreError(code="unreachable", reason=f"the database cannot be reached: {said}")
     if isinstance(said, psycopg.DataError) and "NUL" in str(said):
         return _bad_text()

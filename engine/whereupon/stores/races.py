@@ -5,13 +5,16 @@ A batch is pure: loading and folding it again, from what the winner left, is all
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from time import sleep
 from typing import TypeVar
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session
 
 TRIES = 25
-"""How often a transaction is begun; each loss means that somebody else's was committed."""
+"""How often a transaction is begun; each loss means that somebody else's was committed, or is at it."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.25
+"""Seconds between two tries; the pauses double, and make four seconds in all."""
 
 T = TypeVar("T")
 
@@ -32,7 +35,9 @@ def retrying(
         StoreError: with the code ``busy``, when every try was lost.
     """
     lost: LostRaceError | None = None
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
+        if attempt:
+            sleep(min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE))
         try:
             with begin() as session:
                 return work(session)

@@ -19,9 +19,11 @@ from whereupon.state import (
     EntryState,
     Identifier,
     IdKind,
+    Merge,
     PastEntry,
     PastEvent,
     Person,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -127,8 +129,8 @@ class Reading:
         )
         active = EntryState.ACTIVE.value
         return [
-            PastEntry(rule, person_key, from_micros(timestamp), slot, state == active)
-            for rule, person_key, timestamp, slot, state in found
+            PastEntry(rule, person_key, from_micros(timestamp), slot, state == active, occasion)
+            for rule, person_key, timestamp, slot, state, occasion in found
         ]
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
@@ -157,6 +159,12 @@ class Reading:
         """Tombstones of these digests."""
         members = self._database.members([digest.hex() for digest in digests])
         found = self._selects.tombstones.fetch(self._connection, digests=members)
+        return list(map(rows.tombstone_from, found))
+
+    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones laid together with these digests'."""
+        members = self._database.members([digest.hex() for digest in digests])
+        found = self._selects.buried_with.fetch(self._connection, digests=members)
         return list(map(rows.tombstone_from, found))
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
@@ -211,11 +219,37 @@ class Reading:
                 if left == 0:
                     return
 
+    def merges(self, person_keys: Collection[int]) -> list[Merge]:
+        """Merges that these persons survived."""
+        members = self._database.members(person_keys)
+        found = self._selects.merges.fetch(self._connection, keys=members)
+        return list(map(rows.merge_from, found))
+
+    def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
+        """Messages that claims made a person's."""
+        found = self._selects.claimed_messages.fetch(
+            self._connection, person=person_key, limit=limit
+        )
+        return list(map(rows.message_from, found))
+
+    def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
+        """What these messages led to."""
+        members = self._database.members(message_keys)
+        entered = self._selects.entries_by.fetch(self._connection, person=person_key, keys=members)
+        met = self._selects.skips_on.fetch(self._connection, keys=members)
+        skips = (rows.skips_from(row, person_key=person_key) for row in met)
+        return [*map(rows.entry_from, entered), *skips]
+
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
         """Deliveries in these states."""
         members = self._database.members([state.value for state in states])
         found = self._selects.deliveries.fetch(self._connection, states=members, limit=limit)
         return list(map(rows.delivery_from, found))
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """The newest messages set aside."""
+        found = self._selects.set_aside.fetch(self._connection, limit=limit)
+        return list(map(rows.set_aside_from, found))
 
     def counts(self) -> Counts:
         """How many of each."""

@@ -26,6 +26,7 @@ from whereupon.state import (
     Person,
     Relationship,
     Report,
+    SetAside,
     Skips,
     StoredMessage,
     Thing,
@@ -235,6 +236,30 @@ def skips_from(row: Record, *, person_key: int) -> Skips:
     return Skips(message_key, person_key, from_micros(decided_at), bool(retroactive), said)
 
 
+def set_aside_row(aside: SetAside) -> Parameters:
+    """The row of a message set aside."""
+    return (
+        aside.message_id,
+        aside.user_id,
+        aside.anonymous_id,
+        as_micros(aside.received_at),
+        aside.source,
+        aside.origin,
+        aside.body,
+        aside.reason,
+        as_micros(aside.set_aside_at),
+    )
+
+
+def set_aside_from(row: Record) -> SetAside:
+    """A message set aside, from its row."""
+    message_id, user_id, anonymous_id, received, source, origin, body, reason, at = row
+    said = (source, origin, bytes(body), reason)
+    return SetAside(
+        message_id, user_id, anonymous_id, from_micros(received), *said, from_micros(at)
+    )
+
+
 def run_row(run: BroadcastRun) -> Parameters:
     """A broadcast run's row."""
     timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
@@ -275,13 +300,13 @@ def thing_row(thing: Thing) -> Parameters:
 def tombstone_row(tombstone: Tombstone) -> Parameters:
     """A tombstone's row."""
     until = micros_or_none(tombstone.until)
-    return (tombstone.digest.hex(), tombstone.laid_for.hex(), until, tombstone.reason)
+    return (tombstone.digest.hex(), tombstone.of.hex(), until, tombstone.reason)
 
 
 def tombstone_from(row: Record) -> Tombstone:
     """A tombstone."""
-    digest, laid_for, until, reason = row
-    return Tombstone(bytes.fromhex(digest), instant_or_none(until), reason, bytes.fromhex(laid_for))
+    digest, of, until, reason = row
+    return Tombstone(bytes.fromhex(digest), bytes.fromhex(of), instant_or_none(until), reason)
 
 
 def relationship_row(tie: Relationship) -> Parameters:
@@ -299,6 +324,12 @@ def merge_row(merge: Merge) -> Parameters:
     """A merge's row."""
     keys = (merge.survivor_key, merge.loser_key)
     return (merge.message_id, *keys, merge.loser, as_micros(merge.merged_at))
+
+
+def merge_from(row: Record) -> Merge:
+    """A merge."""
+    message_id, survivor, loser_key, loser, merged_at = row
+    return Merge(survivor, loser_key, loser, message_id, from_micros(merged_at))
 
 
 def instant_or_none(micros: int | None) -> datetime | None:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
+    exists,
     func,
     literal_column,
     select,
@@ -24,11 +25,13 @@ from whereupon.stores.tables import (
     EntryRow,
     ErasedRow,
     IdentifierRow,
+    MergeRow,
     MessageRow,
     NameRow,
     PersonRow,
     RequestRow,
     RunRow,
+    SetAsideRow,
     SkipsRow,
     TombstoneRow,
     WordingRow,
@@ -43,9 +46,11 @@ CLAIM = table_of(ClaimRow)
 ENTRY = table_of(EntryRow)
 DELIVERY = table_of(DeliveryRow)
 RUN = table_of(RunRow)
+SET_ASIDE = table_of(SetAsideRow)
 SKIPS = table_of(SkipsRow)
 REQUEST = table_of(RequestRow)
 TOMBSTONE = table_of(TombstoneRow)
+MERGE = table_of(MergeRow)
 WORDING = table_of(WordingRow)
 ERASED = table_of(ErasedRow)
 
@@ -149,7 +154,7 @@ class Selects:
         """Entries of the persons among ``keys`` in the rules among ``rules`` from ``since`` on."""
         among = self._database.among
         of = ENTRY.c
-        clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state)
+        clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state, of.occasion)
         wanted = among(of.person_key, "keys"), among(of.rule, "rules")
         return self._compiled(clause.where(*wanted, of.timestamp >= bindparam("since")))
 
@@ -180,6 +185,13 @@ class Selects:
         """Tombstones among ``digests``."""
         wanted = self._database.among(TOMBSTONE.c.digest, "digests")
         return self._compiled(select(TOMBSTONE).where(wanted))
+
+    @cached_property
+    def buried_with(self) -> Statement:
+        """Tombstones laid together with those among ``digests``."""
+        wanted = self._database.among(TOMBSTONE.c.digest, "digests")
+        together = TOMBSTONE.c.of.in_(select(TOMBSTONE.c.of).where(wanted))
+        return self._compiled(select(TOMBSTONE).where(together))
 
     @cached_property
     def due_runs(self) -> Statement:
@@ -236,11 +248,47 @@ class Selects:
         return self._compiled(theirs.order_by(MESSAGE.c.timestamp.desc(), MESSAGE.c.key.desc()))
 
     @cached_property
+    def merges(self) -> Statement:
+        """Merges whose survivor is among ``keys``."""
+        wanted = self._database.among(MERGE.c.survivor_key, "keys")
+        ordered = select(MERGE).where(wanted).order_by(MERGE.c.merged_at, MERGE.c.message_id)
+        return self._compiled(ordered)
+
+    @cached_property
+    def claimed_messages(self) -> Statement:
+        """The newest messages of ``person`` that carried no user id."""
+        theirs = _messages().where(
+            MESSAGE.c.owner == bindparam("person"), MESSAGE.c.user_id.is_(None)
+        )
+        newest = theirs.order_by(MESSAGE.c.timestamp.desc(), MESSAGE.c.key.desc())
+        return self._compiled(newest.limit(_LIMIT))
+
+    @cached_property
+    def entries_by(self) -> Statement:
+        """Entries of ``person`` that messages among ``keys`` opened."""
+        opened = self._database.among(ENTRY.c.message_key, "keys")
+        clause = select(ENTRY).where(ENTRY.c.person_key == bindparam("person"), opened)
+        return self._compiled(clause.order_by(ENTRY.c.message_key, ENTRY.c.key))
+
+    @cached_property
+    def skips_on(self) -> Statement:
+        """What messages among ``keys`` were skipped for."""
+        met = self._database.among(SKIPS.c.message_key, "keys")
+        return self._compiled(select(SKIPS).where(met).order_by(SKIPS.c.message_key))
+
+    @cached_property
     def deliveries(self) -> Statement:
         """The newest deliveries whose state is among ``states``."""
         wanted = self._database.among(DELIVERY.c.state, "states")
         clause = select(DELIVERY).where(wanted).order_by(DELIVERY.c.key.desc())
         return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def set_aside(self) -> Statement:
+        """The newest messages set aside that have not been recorded since."""
+        recorded = exists().where(MESSAGE.c.message_id == SET_ASIDE.c.message_id)
+        newest = SET_ASIDE.c.set_aside_at.desc(), SET_ASIDE.c.message_id
+        return self._compiled(select(SET_ASIDE).where(~recorded).order_by(*newest).limit(_LIMIT))
 
     @cached_property
     def counts(self) -> Statement:

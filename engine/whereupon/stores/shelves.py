@@ -29,6 +29,7 @@ from whereupon.state import (
     Relationship,
     Report,
     Request,
+    SetAside,
     Skips,
     StoredMessage,
     Thing,
@@ -83,11 +84,11 @@ class Shelves:
     things: dict[tuple[str, str], Thing] = field(default_factory=dict)
     relationships: dict[int, dict[Relationship, None]] = field(default_factory=dict)
     tombstones: dict[tuple[bytes, bytes], Tombstone] = field(default_factory=dict)
-    stones_over: dict[bytes, dict[bytes, Tombstone]] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
     merges: dict[str, Merge] = field(default_factory=dict)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     open_runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
+    set_aside: dict[str, SetAside] = field(default_factory=dict)
     wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     erased: dict[str, None] = field(default_factory=dict)
 
@@ -273,11 +274,6 @@ class Shelves:
         else:
             undo.drop(self.open_requests, request.key)
 
-    def put_tombstone(self, stone: Tombstone, undo: Undo) -> None:
-        """Lay a stone, or change the one that was laid in the same name."""
-        undo.put(self.tombstones, stone.place, stone)
-        undo.put(self.stones_over.setdefault(stone.digest, {}), stone.laid_for, stone)
-
     def drop_message(self, message_id: str, undo: Undo) -> None:
         """Keep of a message only the digest of its id."""
         undo.put(self.erased, erased_digest(message_id), None)
@@ -285,6 +281,12 @@ class Shelves:
         message = None if key is None else undo.drop(self.messages, key)
         if message is not None:
             undo.remove(self.owned[message.owner], (message.timestamp, message.key))
+
+    def advance_run(self, run: BroadcastRun, undo: Undo) -> None:
+        """Keep how far a run is, unless it is further already."""
+        there = self.runs.get((run.rule, run.occasion))
+        if there is None or _goes_on(there.cursor, run.cursor):
+            self.put_run(run, undo)
 
     def put_run(self, run: BroadcastRun, undo: Undo) -> None:
         """Keep how far a broadcast's run is."""
@@ -299,6 +301,10 @@ class Shelves:
         """Forget a broadcast's run."""
         undo.drop(self.runs, name)
         undo.drop(self.open_runs, name)
+
+
+def _goes_on(there: int | None, new: int | None) -> bool:
+    return there is not None and (new is None or new >= there)
 
 
 def _conflict(name: str, *, what: str) -> StoreError:

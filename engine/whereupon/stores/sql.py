@@ -57,6 +57,7 @@ class SqlStore:
         self._names: dict[Name, int] = {}
         self._turns: Turns = OneByOne() if self._database.one_writer else SideBySide()
         self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
+        self._lender = self._database.lender()
         self._prepare(make=make)
 
     @contextmanager
@@ -66,14 +67,18 @@ class SqlStore:
             with self._turns.take(), self._alone() as session:
                 yield session
         elif isinstance(connection, Connection):
-            with self._database.lent(connection):  # so that a host may survive a failing block
-                yield self._on(connection, lent=True)
+            with self._part_of(connection) as session:
+                yield session
+        elif isinstance(connection, self._database.driver):
+            with self._lender.connection(connection) as over, self._part_of(over) as session:
+                yield session
         else:
-            reason = (
-                f"connection= takes an SQLAlchemy Connection, not {type(connection).__name__}; "
-                "of an ORM session, lend session.connection()"
-            )
-            raise StoreError(code="no-connection", reason=reason)
+            raise _no_connection(connection)
+
+    @contextmanager
+    def _part_of(self, connection: Connection) -> Iterator["SqlSession"]:
+        with self._database.lent(connection):  # so that a host may survive a failing block
+            yield self._on(connection, lent=True)
 
     def transact(self, work: Callable[[Session], T]) -> T:
         """Do work: with one writer at a time, in groups; with many, until no race is lost."""
@@ -130,7 +135,7 @@ class SqlStore:
 
 
 class _Divided:
-    """One transaction, in parts that are taken back alone."""
+    """One transaction of SQLite's, in parts that are taken back alone."""
 
     def __init__(
         self, connection: Connection, open_session: Callable[[Connection], "SqlSession"]
@@ -147,11 +152,16 @@ class _Divided:
         try:
             yield session
         except BaseException:
-            self._connection.exec_driver_sql("ROLLBACK TO whereupon_part")
+            if self.is_open():
+                self._connection.exec_driver_sql("ROLLBACK TO whereupon_part")
+                self._connection.exec_driver_sql("RELEASE whereupon_part")
             raise
-        finally:
-            self._connection.exec_driver_sql("RELEASE whereupon_part")
+        self._connection.exec_driver_sql("RELEASE whereupon_part")
         self._kept.append(session)
+
+    def is_open(self) -> bool:
+        """Whether SQLite has not ended the transaction itself, as it does when the disk is full."""
+        return bool(getattr(self._connection.connection.driver_connection, "in_transaction", False))
 
     def share_names(self) -> None:
         """Let later sessions use the names that the parts learned."""
@@ -234,3 +244,12 @@ class SqlSession(Reading):
     def share_names(self) -> None:
         """Let later sessions use the names learned here, once they are committed."""
         self._names.share()
+
+
+def _no_connection(lent: object) -> StoreError:
+    kind = f"{type(lent).__module__}.{type(lent).__name__}"
+    reason = (
+        f"connection= takes an SQLAlchemy Connection or one of the database's driver, not {kind}; "
+        "of an ORM session, lend session.connection(), of Django, connection.connection"
+    )
+    return StoreError(code="no-connection", reason=reason)

@@ -27,8 +27,10 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.codec import encode
 from whereupon.errors import StoreError
-from whereupon.stores.dialects import PATIENCE, Database
+from whereupon.stores.dialects import PATIENCE, Database, grows
 from whereupon.stores.gates import Gate, Patience, busy
+from whereupon.stores.lending import Borrowed, Lender, no_transaction
+from whereupon.stores.refusals import check_file, told
 
 _OVERWRITES = "whereupon_overwrites"
 PRAGMAS = (
@@ -37,6 +39,7 @@ PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 10000",
     "PRAGMA secure_delete = ON",
 )
+_TAKE_THE_LOCK = "UPDATE whereupon_meta SET value = value WHERE name = 'schema'"
 
 
 class Sqlite(Database):
@@ -52,12 +55,13 @@ class Sqlite(Database):
     def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
         super().__init__(sqlite.dialect())
         self._gate = Gate(file)
+        self._file = None if file == ":memory:" or (file or "").startswith("file:") else file
         self._patience = patience
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin by locking, so that what is read stays true until the commit."""
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with told(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             _overwrite_what_goes(connection)
             self._begin(connection)
             try:
@@ -68,20 +72,39 @@ class Sqlite(Database):
                 raise
 
     def _begin(self, connection: Connection) -> None:
+        self._lock(connection)
+        try:
+            while not check_file(connection, self._file):
+                self._lock(connection)
+        except StoreError:
+            connection.connection.rollback()
+            raise
+
+    def _lock(self, connection: Connection) -> None:
         patience = Patience(self._patience)
         with self._gate.closed_behind(patience):
             while not _locks(connection, "BEGIN IMMEDIATE"):
                 if not patience.wait():
                     raise busy()
 
+    @property
+    def driver(self) -> type[sqlite3.Connection]:
+        """Those of the standard library."""
+        return sqlite3.Connection
+
+    def lender(self) -> Lender:
+        """A transaction begins with the first write, unless the host turned that off."""
+        return Lender("sqlite://", _borrow)
+
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
         """Take the write lock first, for a host's transaction may not have begun to write."""
         _overwrite_what_goes(connection)
-        if not _locks(connection, "UPDATE whereupon_meta SET value = value WHERE name = 'schema'"):
-            raise busy()
-        with connection.begin_nested():
-            yield
+        with told():
+            if not _locks(connection, _TAKE_THE_LOCK):
+                raise busy()
+            with connection.begin_nested():
+                yield
 
     def lock_schema(self, connection: Connection) -> None:
         """Nothing to do: a transaction of ours has the whole database."""
@@ -139,7 +162,13 @@ class Sqlite(Database):
         return select(*labelled).subquery("need")
 
     def upsert(
-        self, table: Table, *, on: Sequence[str], change: Sequence[str], append: Sequence[str] = ()
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
     ) -> ClauseElement:
         """SQLite's own upsert, which is PostgreSQL's."""
         insert = sqlite.insert(table)
@@ -148,7 +177,20 @@ class Sqlite(Database):
         changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
         for name in append:
             changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
-        return insert.on_conflict_do_update(index_elements=list(on), set_=changed)
+        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
+        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
+
+
+def _borrow(driver: sqlite3.Connection) -> Borrowed:
+    if driver.isolation_level is None and not driver.in_transaction:
+        raise no_transaction()
+
+    def cursor() -> sqlite3.Cursor:
+        made = driver.cursor()
+        made.row_factory = None
+        return made
+
+    return Borrowed(driver, cursor)
 
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:

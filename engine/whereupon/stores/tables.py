@@ -334,6 +334,22 @@ class AuditHeadRow(Kept, table=True):
     seal: str = Field(sa_type=Words)
 
 
+class SetAsideRow(Kept, table=True):
+    """A message on which the engine failed, as it came."""
+
+    __tablename__ = "whereupon_set_aside"
+
+    message_id: str = Field(primary_key=True, sa_type=Words)
+    user_id: str | None = Field(sa_type=Words)
+    anonymous_id: str | None = Field(sa_type=Words)
+    received_at: int = Field(sa_type=Number)
+    source: str = Field(sa_type=Words)
+    origin: str = Field(sa_type=Words)
+    body: bytes = Field(sa_type=LargeBinary)
+    reason: str = Field(sa_type=Words)
+    set_aside_at: int = Field(sa_type=Number)
+
+
 class DeviceRow(Kept, table=True):
     """A device; its token belongs to one person."""
 
@@ -371,16 +387,13 @@ class RelationshipRow(Kept, table=True):
 
 
 class TombstoneRow(Kept, table=True):
-    """What is left of an identifier; hashes in hexadecimal."""
+    """What is left of an identifier; `digest` and `of` in hexadecimal."""
 
     __tablename__ = "whereupon_tombstone"
-    __table_args__ = (
-        Index("whereupon_tombstone_laid_for", "laid_for"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__ = (Index("whereupon_tombstone_of", "of"), {"sqlite_with_rowid": False})
 
     digest: str = Field(primary_key=True, sa_type=Words)
-    laid_for: str = Field(primary_key=True, sa_type=Words)
+    of: str = Field(primary_key=True, sa_type=Words)
     until: int | None = Field(sa_type=Number)
     reason: str = Field(sa_type=Words)
 

@@ -71,7 +71,7 @@ def _make(connection: Connection, database: Database, newest: str) -> None:
 
 
 def _migrate(connection: Connection, newest: str) -> None:
-    from whereupon.stores.migrations import upgrade  # noqa: PLC0415 - Alembic is slow to import
+    from whereupon.stores.migrations.running import upgrade  # noqa: PLC0415 - Alembic is slow to import
 
     upgrade(connection)
     schema = update(_META).where(_META.c.name == "schema")

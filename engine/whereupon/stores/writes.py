@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.state import IdKind
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (
     CLAIM,
@@ -28,17 +29,18 @@ from whereupon.stores.selects import (
     ENTRY,
     ERASED,
     IDENTIFIER,
+    MERGE,
     MESSAGE,
     NAME,
     PERSON,
     RUN,
+    SET_ASIDE,
     SKIPS,
     TOMBSTONE,
     WORDING,
 )
 from whereupon.stores.tables import (
     DeviceRow,
-    MergeRow,
     MetaRow,
     RelationshipRow,
     ReportRow,
@@ -51,7 +53,6 @@ DEVICE = table_of(DeviceRow)
 THING = table_of(ThingRow)
 RELATIONSHIP = table_of(RelationshipRow)
 REPORT = table_of(ReportRow)
-MERGE = table_of(MergeRow)
 
 _FOLLOW_A_MERGE = (
     MESSAGE.c.owner,
@@ -168,8 +169,31 @@ class Writes:
 
     @cached_property
     def run(self) -> Statement:
-        """A broadcast's run."""
-        return self._upsert(RUN)
+        """A broadcast's run, which never goes back: somebody may have begun to send it meanwhile."""
+        others = [column.name for column in RUN.c if not column.primary_key]
+        clause = self._database.upsert(
+            RUN, on=("rule", "occasion"), change=others, forward="cursor"
+        )
+        return self._compiled(clause)
+
+    @cached_property
+    def set_aside(self) -> Statement:
+        """A message set aside."""
+        return self._upsert(SET_ASIDE)
+
+    @cached_property
+    def taken_again(self) -> Statement:
+        """One that is so no longer."""
+        return self._delete(SET_ASIDE)
+
+    @cached_property
+    def buried(self) -> dict[IdKind, Statement]:
+        """What is set aside of an id that was erased."""
+        columns = {IdKind.USER: SET_ASIDE.c.user_id, IdKind.ANONYMOUS: SET_ASIDE.c.anonymous_id}
+        return {
+            kind: self._compiled(delete(SET_ASIDE).where(column == bindparam("value")))
+            for kind, column in columns.items()
+        }
 
     @cached_property
     def device(self) -> Statement:
@@ -205,6 +229,11 @@ class Writes:
     def tombstone(self) -> Statement:
         """A tombstone."""
         return self._upsert(TOMBSTONE)
+
+    @cached_property
+    def dropped_tombstone(self) -> Statement:
+        """A tombstone that is no more."""
+        return self._delete(TOMBSTONE)
 
     @cached_property
     def report(self) -> Statement:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 import whereupon.stores.rows as rows
 from whereupon.messages import erased_digest
 from whereupon.ports import Settlement
-from whereupon.state import Changes, Delivery, Entry, Merge
+from whereupon.state import Changes, Delivery, Entry, IdKind, Merge
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.holding import Holding
 from whereupon.stores.names import Name, Names
@@ -59,8 +59,9 @@ class Writing:
             self._holding.before_writing(changes)
         if changes.forgotten:
             self._forget(changes.forgotten)
-        if changes.buried_users:
-            self._traces.remove_names(changes.buried_users)
+        if changes.buried:
+            users = [value for kind, value in changes.buried if kind is IdKind.USER]
+            self._traces.remove_names(users)
         for message_id in changes.erased_ids:
             self._traces.forget_message(message_id)
         for merge in changes.merges:
@@ -124,11 +125,17 @@ class Writing:
         self._many(writes.relationship, held, _FIRST_THREE)
 
     def _records(self, changes: Changes) -> None:
-        writes = self._writes
+        writes, tombstones = self._writes, changes.tombstones
+        lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
         wordings = ((digest, rule, text) for digest, (rule, text) in changes.wordings.items())
-        self._many(writes.tombstone, map(rows.tombstone_row, changes.tombstones.values()))
+        self._many(writes.dropped_tombstone, lifted)
+        self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
         self._many(writes.report, map(rows.report_row, changes.reports))
         self._many(writes.wording, wordings)
+        for kind, value in changes.buried:
+            writes.buried[kind].write(self._connection, [(value,)])
+        self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
+        self._many(writes.taken_again, ((name,) for name in changes.taken_again))
 
     def _forget(self, persons: list[int]) -> None:
         keys = self._database.members(persons)

@@ -12,10 +12,11 @@ This module needs pytest; nothing else in the library imports it.
 # ruff: noqa: S101, PLR2004, PT012 - tests assert and count, and a raising session is a block
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any, cast
 
 import pytest
@@ -24,7 +25,7 @@ from pydantic import JsonValue
 from whereupon.audit import seal
 from whereupon.errors import StoreError
 from whereupon.messages import Message, MessageType, Origin, Source, erased_name
-from whereupon.ports import Counts, HistoryNeed, Settlement, Store
+from whereupon.ports import Counts, HistoryNeed, Session, Settlement, Store
 from whereupon.state import (
     Approval,
     AuditRecord,
@@ -47,6 +48,7 @@ from whereupon.state import (
     Relationship,
     Request,
     RequestOutcome,
+    SetAside,
     Skips,
     StoredMessage,
     Tombstone,
@@ -88,6 +90,21 @@ def message(key: int, *, owner: int = ADA, at: datetime = NOON, name: str = "buy
         body=b'{"data":{}}',
     )
     return StoredMessage(key, owner, said)
+
+
+def aside(key: int, *, at: datetime = NOON) -> SetAside:
+    """A message on which the engine failed."""
+    return SetAside(
+        message_id=f"m-{key}",
+        user_id="ada",
+        anonymous_id="anon-1",
+        received_at=NOON,
+        source=Source.CLIENT.value,
+        origin=Origin.LIVE.value,
+        body=b'{"type":"track"}',
+        reason="ValueError: no",
+        set_aside_at=at,
+    )
 
 
 def saying(stored: StoredMessage, **changes: Any) -> StoredMessage:
@@ -148,6 +165,11 @@ def save(store: Store, changes: Changes) -> None:
     """Write changes in a session of their own."""
     with store.session() as session:
         session.flush(changes)
+
+
+def save_tombstones(store: Store, *stones: Tombstone) -> None:
+    """Write tombstones."""
+    save(store, Changes(tombstones={(stone.digest, stone.of): stone for stone in stones}))
 
 
 def save_entries(store: Store, *entries: Entry) -> None:
@@ -373,29 +395,59 @@ class StoreContract:
             assert session.claims([ANON, ANON + 1]) == [third, longer]
             assert session.claims([99]) == []
 
+    def test_merges_are_told_of_the_survivor(self, store: Store) -> None:
+        """Oldest first; those of whom the survivor merged before are theirs, too."""
+        first = Merge(ADA, BOB, "bob", "m-1", NOON)
+        save(store, Changes(merges=[first], persons={5: person(5, user_id="cleo")}))
+        save(store, Changes(merges=[Merge(5, ADA, "ada", "m-2", LAST)]))
+        with store.session() as session:
+            assert session.merges([ADA, BOB]) == []
+            told = [(m.survivor_key, m.loser, m.message_id) for m in session.merges([5])]
+        assert told == [(5, "bob", "m-1"), (5, "ada", "m-2")]
+
+    def test_claimed_messages_are_those_without_a_user_id(self, store: Store) -> None:
+        """Newest first, no more than asked for."""
+        anonymous = [saying(message(k, at=after(k)), user_id=None) for k in (1, 2, 3)]
+        save(store, Changes(messages=[*anonymous, message(4), message(5, owner=BOB)]))
+        with store.session() as session:
+            assert session.claimed_messages(ADA, 9) == anonymous[::-1]
+            assert session.claimed_messages(ADA, 2) == anonymous[:0:-1]
+            assert session.claimed_messages(BOB, 9) == []
+
+    def test_what_messages_led_to_is_found_by_their_keys(self, store: Store) -> None:
+        """Of the person's own entries, and what the messages were skipped for."""
+        opened = [entry(7)._replace(message_key=1), entry(8, owner=BOB)._replace(message_key=1)]
+        skips = Skips(2, ADA, NOON, True, (("shoes", "d1", "where", None, {}),))
+        save(store, Changes(messages=[message(1), message(2)], skips=[skips]))
+        save_entries(store, *opened)
+        with store.session() as session:
+            assert session.decided_on(ADA, [1, 2, 3]) == [opened[0], skips]
+            assert session.decided_on(ADA, []) == []
+
     def test_a_tombstone_stands_until_it_is_lifted(self, store: Store) -> None:
-        """Suppressing leaves one for good, unsuppressing one up to an instant."""
-        stones = [Tombstone(b"\x00\xff", LAST, "deleted"), Tombstone(b"b", None, "suppressed")]
-        save(store, Changes(tombstones={stone.place: stone for stone in stones}))
+        """Suppressing leaves one, unsuppressing takes it away."""
+        deleted = Tombstone(b"\x00\xff", b"o", LAST, "deleted")
+        stones = [deleted, Tombstone(b"b", b"o", None, "suppressed")]
+        save_tombstones(store, *stones)
         with store.session() as session:
             found = session.tombstones([b"\x00\xff", b"b", b"c"])
         assert sorted(found, key=lambda stone: stone.digest) == stones
-        lifted = replace(stones[1], until=NOON)
-        save(store, Changes(tombstones={lifted.place: lifted}))
+        save(store, Changes(tombstones={(b"b", b"o"): None, (b"c", b"o"): None}))
         with store.session() as session:
-            assert session.tombstones([b"b"]) == [lifted]
+            assert session.tombstones([b"b"]) == []
 
-    def test_an_identifier_may_lie_under_several_tombstones(self, store: Store) -> None:
-        """One for each name in which it was silenced; all of one name are found together."""
-        stones = [
-            Tombstone(digest, None, "suppressed", name)
-            for digest, name in ((b"a", b"x"), (b"a", b"y"), (b"b", b"x"))
-        ]
-        save(store, Changes(tombstones={stone.place: stone for stone in stones}))
+    def test_tombstones_of_two_people_on_one_id_stand_apart(self, store: Store) -> None:
+        """What was laid together is found together, by any of its digests."""
+        ada = [Tombstone(name, b"ada", None, "suppressed") for name in (b"ada", b"device")]
+        bob = [Tombstone(name, b"bob", None, "suppressed") for name in (b"bob", b"device")]
+        save_tombstones(store, *ada, *bob)
         with store.session() as session:
-            assert sorted(session.tombstones([b"a"]), key=repr) == stones[:2]
-            laid = session.ledger.tombstones_laid_for([b"x", b"z"])
-            assert sorted(laid, key=repr) == [stones[0], stones[2]]
+            both = session.tombstones([b"device"])
+            hers = session.buried_with([b"ada"])
+            all_of_them = session.buried_with([b"device"])
+        assert sorted(both, key=lambda stone: stone.of) == [ada[1], bob[1]]
+        assert sorted(hers, key=lambda stone: stone.digest) == ada
+        assert len(all_of_them) == 4
 
     # Entries.
 
@@ -459,7 +511,7 @@ class StoreContract:
             assert later == []
         expected = {("a", True): None, (None, False): None}
         assert {(past.slot, past.active): None for past in found} == expected
-        assert all(p == PastEntry("socks", ADA, NOON, p.slot, p.active) for p in found)
+        assert all(p == PastEntry("socks", ADA, NOON, p.slot, p.active, p.occasion) for p in found)
 
     def test_due_entries_come_by_due_time_then_key(self, store: Store) -> None:
         """Those due at the instant itself belong to it; no more than asked for."""
@@ -468,6 +520,16 @@ class StoreContract:
         with store.session() as session:
             assert [e.key for e in session.due_entries(after(30), 10)] == [2, 4, 3, 1]
             assert [e.key for e in session.due_entries(after(30), 3)] == [2, 4, 3]
+
+    def test_due_entries_are_taken(self, store: Store) -> None:
+        """Nobody else being about, all that are due are there to be taken."""
+        waiting = [entry(k)._replace(due_at=after(k)) for k in (1, 2, 3)]
+        save(store, Changes(persons={ADA: person()}))
+        save_entries(store, *waiting)
+        with store.session() as session:
+            assert session.take_due_entries(after(2), 9) == waiting[:2]
+            assert session.take_due_entries(after(2), 1) == waiting[:1]
+            assert not session.hold([ADA], [])
 
     def test_the_next_due_time_is_the_soonest_of_all(self, store: Store) -> None:
         """Entries, deliveries and broadcast runs count; what has ended does not."""
@@ -574,12 +636,29 @@ class StoreContract:
             assert session.has_run("news", "c")
             assert not session.has_run("socks", "c")
 
+    def test_a_run_never_goes_back(self, store: Store) -> None:
+        """Who adds a run that somebody sends already, or has sent, changes nothing."""
+        for cursor in (0, 0, 500, 0, None, 0):
+            save(store, Changes(runs={("news", "a"): run("a", cursor=cursor)}))
+        save(store, Changes(runs={("news", "b"): run("b", cursor=500)}))
+        save(store, Changes(runs={("news", "b"): run("b")}))
+        with store.session() as session:
+            assert session.waiting_runs() == [run("b", cursor=500)]
+            assert session.has_run("news", "a")
+
+    def test_a_run_is_taken_to_be_sent(self, store: Store) -> None:
+        """As it is now, and only while it is not done."""
+        runs = [run("a"), run("b", cursor=None)]
+        save(store, Changes(runs={(r.rule, r.occasion): r for r in runs}))
+        with store.session() as session:
+            assert session.take_run(run("a")) == run("a")
+            assert session.hold_runs() == [run("a")]
+
     def test_it_is_known_whether_there_are_tombstones(self, store: Store) -> None:
         """So that batches need not look for them where there are none."""
         with store.session() as session:
             assert not session.has_tombstones()
-        stone = Tombstone(b"1" * 16, None, "suppressed")
-        save(store, Changes(tombstones={stone.place: stone}))
+        save_tombstones(store, Tombstone(b"1" * 16, b"o" * 16, None, "suppressed"))
         with store.session() as session:
             assert session.has_tombstones()
 
@@ -777,6 +856,58 @@ class StoreContract:
             raise error
         assert seen(store) == before
 
+    def test_holding_answers_no_in_the_end(self, store: Store) -> None:
+        """After at most one reading more, what was read is the last word."""
+        save(store, all_of(ADA, start=10))
+        with store.session() as session:
+            if session.hold([ADA], [11]):
+                assert [p.key for p in session.persons([ADA])] == [ADA]
+            assert not session.hold([ADA], [11])
+            assert not session.hold([], [])
+
+    def test_work_is_done_in_a_transaction(self, store: Store) -> None:
+        """What it returns is returned when it is committed."""
+
+        def work(session: Session) -> str:
+            session.flush(Changes(messages=[message(1)]))
+            return "done"
+
+        assert store.transact(work) == "done"
+        with store.session() as session:
+            assert session.known_messages(["m-1"]) == {"m-1"}
+
+    def test_work_that_raises_leaves_nothing_of_its_own(self, store: Store) -> None:
+        """Whoever else wrote in the same transaction is not taken back with it."""
+        ready = Barrier(6)
+
+        def send(number: int) -> None:
+            def work(session: Session) -> None:
+                session.flush(Changes(messages=[message(number)]))
+                if number % 2:
+                    raise ZeroDivisionError
+
+            ready.wait(60)
+            with suppress(ZeroDivisionError):
+                store.transact(work)
+                done.append(number)
+
+        done: list[int] = []
+        threads = [Thread(target=send, args=(n,)) for n in range(1, 7)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(done) == [2, 4, 6]
+        with store.session() as session:
+            known = session.known_messages([f"m-{n}" for n in range(1, 7)])
+        assert known == {"m-2", "m-4", "m-6"}
+
+    def test_work_within_a_session_is_refused(self, store: Store) -> None:
+        """It would wait for the thread that waits for it."""
+        with store.session(), pytest.raises(StoreError) as caught:
+            store.transact(lambda session: session.counts())
+        assert caught.value.code == "nested-session"
+
     def test_threads_lose_nothing(self, store: Store) -> None:
         """Writers take turns: every batch is there, every key was handed out once."""
         firsts: list[int] = []
@@ -874,6 +1005,16 @@ class StoreContract:
             assert [i.value for i in session.identifiers_of([BOB])] == ["anon-11"]
             assert [m.key for m in session.owned_messages([11], FIRST)] == [12]
 
+    def test_requests_by_a_namesake_keep_their_name(self, store: Store) -> None:
+        """An anonymous id that goes with a person may read like somebody else's user id."""
+        theirs = Identifier(IdKind.ANONYMOUS, "ada", ANON)
+        claim = Claim(ANON, BOB, NOON, NOON, "m-1")
+        save(store, Changes(identifiers=[theirs], claims={(ANON, NOON): claim}))
+        save(store, Changes(persons={BOB: person(BOB)}, requests={1: request(1)}))
+        save(store, Changes(forgotten=[BOB, ANON]))
+        with store.session() as session:
+            assert session.ledger.request(1) == request(1)
+
     def test_requests_of_an_erased_person_stay_without_their_name(self, store: Store) -> None:
         """That somebody asked stays on record; who, does not."""
         save(store, all_of(ADA, start=10))
@@ -895,6 +1036,37 @@ class StoreContract:
             (blank,) = session.due_runs(NOON)
         assert blank == replace(opened, facts={}, occasion=blank.occasion)
         assert "m-10" not in blank.occasion
+
+    def test_a_message_set_aside_comes_back_exactly(self, store: Store) -> None:
+        """Newest first, until it is taken again; set aside anew, it is there once."""
+        older, newer = aside(1), aside(2, at=after(60))
+        save(store, Changes(set_aside=[older]))
+        save(store, Changes(set_aside=[newer, older]))
+        with store.session() as session:
+            assert session.set_aside(9) == [newer, older]
+            assert session.set_aside(1) == [newer]
+        save(store, Changes(taken_again=["m-2"]))
+        with store.session() as session:
+            assert session.set_aside(9) == [older]
+
+    def test_a_message_that_is_recorded_is_no_longer_set_aside(self, store: Store) -> None:
+        """Its sender may have sent it again."""
+        save(store, Changes(set_aside=[aside(1)], messages=[message(1)]))
+        with store.session() as session:
+            assert session.set_aside(9) == []
+
+    @pytest.mark.parametrize(
+        "buried", [(IdKind.USER, "ada"), (IdKind.ANONYMOUS, "anon-1"), (IdKind.USER, "anon-1")]
+    )
+    def test_what_is_set_aside_of_an_erased_id_goes(
+        self, store: Store, buried: tuple[IdKind, str]
+    ) -> None:
+        """By either of its ids, and of each kind its own."""
+        save(store, Changes(set_aside=[aside(1)]))
+        save(store, Changes(buried=[buried]))
+        with store.session() as session:
+            left = session.set_aside(9)
+        assert bool(left) is (buried == (IdKind.USER, "anon-1"))
 
     def test_erasing_comes_before_writing(self, store: Store) -> None:
         """The same batch may begin anew with the same ids."""

@@ -1,21 +1,20 @@
-"""Let requests wait, with approvals, breakers and an audit log; say in whose name tombstones lie."""
+"""Let requests wait, with approvals, breakers and an audit log."""
 
 import sqlalchemy as sa
 from alembic import op
 
 from whereupon.stores.migrations.kinds import NUMBER, WORDS
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 _OPEN = sa.text("outcome IN ('held', 'approved')")
 _KEPT = "message_id, action, event, person, outcome, reason, timestamp, decided_at, source, detail"
 
 
 def upgrade() -> None:
-    """Make the new tables, and the two that change anew."""
+    """Make the new tables, and that of requests anew."""
     _make_requests()
-    _make_tombstones()
     op.create_table(
         "whereupon_approval",
         sa.Column("request", NUMBER, primary_key=True, autoincrement=False),
@@ -97,23 +96,3 @@ def _make_requests() -> None:
         sqlite_where=_OPEN,
         postgresql_where=_OPEN,
     )
-
-
-def _make_tombstones() -> None:
-    """Each was laid in its own name, as far as anybody knows."""
-    op.execute("CREATE TABLE whereupon_tombstone_old AS SELECT * FROM whereupon_tombstone")
-    op.drop_table("whereupon_tombstone")
-    op.create_table(
-        "whereupon_tombstone",
-        sa.Column("digest", WORDS, primary_key=True),
-        sa.Column("laid_for", WORDS, primary_key=True),
-        sa.Column("until", NUMBER),
-        sa.Column("reason", WORDS, nullable=False),
-        sqlite_with_rowid=False,
-    )
-    op.execute(
-        "INSERT INTO whereupon_tombstone (digest, laid_for, until, reason)"
-        " SELECT digest, digest, until, reason FROM whereupon_tombstone_old"
-    )
-    op.drop_table("whereupon_tombstone_old")
-    op.create_index("whereupon_tombstone_laid_for", "whereupon_tombstone", ["laid_for"])

@@ -1,0 +1,29 @@
+"""Running the migrations; the one place that sets Alembic to work."""
+
+from pathlib import Path
+from threading import Lock
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+from whereupon.stores.tables import VERSIONS
+
+_ONE_AT_A_TIME = Lock()
+"""Alembic keeps what it is at in its own modules, so a process migrates one database at a time."""
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the tables to the newest version, within the connection's transaction."""
+    with _ONE_AT_A_TIME:
+        command.upgrade(config(connection), "head")
+
+
+def config(connection: Connection) -> Config:
+    """Alembic's configuration, for a connection in whose transaction it is to work."""
+    made = Config()
+    made.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    made.set_main_option("path_separator", "os")
+    made.attributes["connection"] = connection
+    made.attributes["version_table"] = VERSIONS.name
+    return made

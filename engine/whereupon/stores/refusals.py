@@ -1,0 +1,79 @@
+"""What SQLite refuses, as errors of ours where the caller can do something about it.
+
+What is refused is rolled back; the same call may be made again when the cause is gone.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from whereupon.errors import StoreError
+
+_PRIMARY = 0xFF
+"""An extended result code of SQLite holds the primary one in its lowest byte."""
+_CODES = {
+    sqlite3.SQLITE_FULL: ("full", "there is no room left for the database: make room"),
+    sqlite3.SQLITE_READONLY: (
+        "read-only",
+        "the database may not be written: check its permissions",
+    ),
+    sqlite3.SQLITE_CANTOPEN: ("unreachable", "the database cannot be opened"),
+    sqlite3.SQLITE_IOERR: ("unreachable", "the database's file cannot be read or written"),
+    sqlite3.SQLITE_CORRUPT: ("damaged", "the database is damaged: restore a backup"),
+    sqlite3.SQLITE_NOTADB: ("damaged", "the file is no database, or not any more"),
+}
+_IDENTITY = "whereupon_file"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise what SQLite refuses within the block as a `StoreError`, and all else as it is."""
+    try:
+        yield
+    except DBAPIError as error:
+        refusal = _typed(error.orig)
+        if refusal is None:
+            raise
+        raise refusal from error
+    except sqlite3.Error as error:
+        refusal = _typed(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _typed(said: BaseException | None) -> StoreError | None:
+    """The error of ours for one of the driver's, if there is one."""
+    if "no such table: whereupon_" in str(said):
+        reason = f"our tables are not there any more ({said}): was the database replaced?"
+        return StoreError(code="no-tables", reason=reason)
+    known = _CODES.get(getattr(said, "sqlite_errorcode", 0) & _PRIMARY)
+    return known and StoreError(code=known[0], reason=f"{known[1]} ({said})")
+
+
+def check_file(connection: Connection, file: str | None) -> bool:
+    """Whether the file that a connection has open is the one that others find under its name.
+
+    SQLite goes on writing into a file that was removed or replaced: what is then committed is gone
+    with the last connection. One that was replaced is let go of, to be opened anew.
+
+    Raises:
+        StoreError: there is no such file any more.
+    """
+    if file is None:
+        return True
+    try:
+        found = Path(file).stat()
+    except OSError as error:
+        reason = f"the database file {file} is not there any more ({error.strerror})"
+        raise StoreError(code="unreachable", reason=reason) from error
+    identity = found.st_dev, found.st_ino
+    if connection.info.setdefault(_IDENTITY, identity) == identity:
+        return True
+    connection.invalidate()
+    connection.rollback()
+    return False

@@ -1,0 +1,88 @@
+"""``python -m tests.chaos --kills 200``: kill, start again, compare; exit status 1 on any difference."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from tests.chaos.harness import Verdict, disturbed_and_not
+from tests.chaos.killing import PHASES, Victim
+from tests.servers import Server, mortal
+
+_MOST_LINES = 40
+
+
+def main() -> int:
+    """Run as the command line says, and say what became of it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="processes to kill, a database")
+    parser.add_argument("--workers", type=int, default=2, help="processes that share the store")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append")
+    parser.add_argument("--victim", choices=list(Victim), default=Victim.PROCESS)
+    chosen = parser.parse_args()
+    databases = chosen.database or ["sqlite", "postgresql"]
+    if chosen.victim == Victim.SERVER:
+        databases = ["postgresql"]
+    return max([_run(database, chosen) for database in databases])
+
+
+def _run(database: str, chosen: argparse.Namespace) -> int:
+    began = perf_counter()
+    with (
+        TemporaryDirectory(prefix="whereupon-chaos-") as folder,
+        _stores(database, folder) as (urls, server),
+    ):
+        logs = Path(folder, "disturbed.log"), Path(folder, "undisturbed.log")
+        verdict = disturbed_and_not(
+            chosen.kills,
+            urls,
+            logs,
+            workers=chosen.workers,
+            seed=chosen.seed,
+            server=server if chosen.victim == Victim.SERVER else None,
+        )
+    killed = "its server" if chosen.victim == Victim.SERVER else "processes"
+    sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}, {killed}: ")
+    return _told(verdict, perf_counter() - began)
+
+
+@contextmanager
+def _stores(database: str, folder: str) -> Iterator[tuple[tuple[str, str], Server | None]]:
+    """The URLs of two empty stores; what is committed to them waits for the disk."""
+    if database == "sqlite":
+        yield (f"sqlite:///{folder}/disturbed.db", f"sqlite:///{folder}/undisturbed.db"), None
+        return
+    with (
+        mortal() as server,
+        server.empty() as disturbed,
+        server.empty() as undisturbed,
+    ):
+        yield (disturbed, undisturbed), server
+
+
+def _told(verdict: Verdict, seconds: float) -> int:
+    figures = verdict.figures
+    say = sys.stdout.write
+    say(f"{figures.kills} kills in {seconds:.0f} s, of {figures.planned} planned\n")
+    for phase in PHASES:
+        say(f"  {figures.phases[phase]:5}  {phase}\n")
+    say(f"{figures.messages} messages sent, {figures.resent} of them sent again after a kill; ")
+    say(f"{figures.accepted} acknowledged as new\n")
+    say(f"{figures.failed} orders failed with an error of ours, and were given again\n")
+    rows = {table: len(found) for table, found in verdict.contents.items() if found}
+    say("rows: " + ", ".join(f"{table} {count}" for table, count in rows.items()) + "\n")
+    say(f"{verdict.dispatched} deliveries dispatched, {verdict.repeated} times more than once, ")
+    say("each under one key\n")
+    found_out = verdict.differences
+    for line in found_out[:_MOST_LINES]:
+        say(f"{line}\n")
+    say(f"{len(found_out)} differences\n" if found_out else "no difference\n")
+    return 1 if found_out or figures.kills < figures.planned else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

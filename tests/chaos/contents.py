@@ -1,0 +1,126 @@
+"""All that a store keeps, and all that was handed over, in words that do not depend on its keys.
+
+The tables are read as they are, by SQL that knows of no table: a column that holds the key of a
+person, an anonymous id or a message shows whose or which it is. What no two runs have alike is left
+out, and listed here.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import inspect, text
+
+from whereupon.codec import decode
+from whereupon.stores.addresses import engine_of
+
+Contents = dict[str, list[str]]
+Rows = dict[str, list[dict[str, Any]]]
+
+_OURS = "whereupon_"
+_UNLIKE: Mapping[str, frozenset[str]] = {
+    "entry": frozenset({"key"}),
+    "message": frozenset({"key"}),
+    "request": frozenset({"key"}),
+    "person": frozenset({"key"}),
+    "name": frozenset({"id"}),
+    # When it was settled, and how often it was tried, are what the kills change.
+    "delivery": frozenset({"key", "due_at", "attempts", "reason"}),
+}
+_KEYS = frozenset({"owner", "entrant", "key"})
+
+
+def contents_of(url: str) -> Contents:
+    """Every row of every table of ours, as text, but for the counter of keys."""
+    rows = _read(url)
+    names, messages = _names(rows), {row["key"]: row["message_id"] for row in rows["message"]}
+    kinds = {row["id"]: f"{row['type']} {row['name']}" for row in rows["name"]}
+
+    def shown(column: str, value: object) -> object:
+        if column == "message_key":
+            return messages.get(value, "gone")
+        if column == "name_id":
+            return kinds[value]
+        if column in _KEYS or (column.endswith("_key") and isinstance(value, int)):
+            return names.get(value, "gone")
+        return bytes(value) if isinstance(value, memoryview) else value
+
+    rows["meta"] = [row for row in rows["meta"] if row["name"] != "next_key"]
+    return {
+        table: sorted(
+            repr({c: shown(c, v) for c, v in row.items() if c not in _UNLIKE.get(table, ())})
+            for row in found
+        )
+        for table, found in rows.items()
+    }
+
+
+def _read(url: str) -> Rows:
+    engine, _ = engine_of(url, patience=30)
+    with engine.connect() as connection:
+        tables = [t for t in inspect(connection).get_table_names() if t.startswith(_OURS)]
+        rows = {
+            table.removeprefix(_OURS): [
+                dict(row)
+                for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()  # noqa: S608
+            ]
+            for table in tables
+        }
+    engine.dispose()
+    return rows
+
+
+def _names(rows: Rows) -> dict[object, str]:
+    """Whom a key stands for: a person, a former person, or an anonymous id."""
+    names: dict[object, str] = {0: "nobody"}
+    names |= {row["loser_key"]: f"formerly {row['loser']}" for row in rows["merge"]}
+    ids = rows["identifier"]
+    names |= {row["key"]: f"anonymous {row['value']}" for row in ids if row["kind"] == "anonymous"}
+    return names | {row["key"]: row["user_id"] for row in rows["person"]}
+
+
+class Handed:
+    """What the channels were handed: keys, the contents that came under each, and how often."""
+
+    def __init__(self, path: Path) -> None:
+        self.times: Counter[str] = Counter()
+        self.contents: dict[str, set[str]] = {}
+        for line in path.read_bytes().splitlines():
+            key, content, outcome = map(str, _texts(line))
+            self.times[key] += outcome == "taken"
+            self.contents.setdefault(key, set()).add(content)
+
+    def faults(self) -> list[str]:
+        """Deliveries never taken, and keys under which two different contents came."""
+        never = [f"never dispatched: {key}" for key in self.contents if not self.times[key]]
+        return never + [
+            f"two contents under one idempotency key: {key}"
+            for key, contents in self.contents.items()
+            if len(contents) > 1
+        ]
+
+    def lines(self) -> list[str]:
+        """Each key with what was handed over under it, whatever the number of times."""
+        return sorted(f"{key} {sorted(contents)}" for key, contents in self.contents.items())
+
+
+def _texts(line: bytes) -> list[object]:
+    texts = decode(line)
+    assert isinstance(texts, list)
+    return list(texts)
+
+
+def differences(expected: Contents, found: Contents) -> list[str]:
+    """A readable diff of two stores, table by table; empty when they are the same."""
+    return [
+        line
+        for table in sorted({*expected, *found})
+        for line in _diff(table, expected.get(table, []), found.get(table, []))
+    ]
+
+
+def _diff(table: str, expected: list[str], found: list[str]) -> Iterable[str]:
+    names = f"{table}, undisturbed", f"{table}, after the kills"
+    return unified_diff(expected, found, *names, lineterm="", n=0)

@@ -1,0 +1,139 @@
+"""A short run of kills, and that its checks see what they are there to see. `make chaos` is the long one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from tests.chaos.contents import contents_of, differences
+from tests.chaos.harness import Verdict, compare, disturbed_and_not
+from tests.chaos.killing import PHASES
+from tests.servers import Server, mortal
+
+_KILLS = 12  # one at each point
+
+
+@dataclass(frozen=True)
+class Stores:
+    """A run's two stores and logs, and how they compare: the disturbed one first."""
+
+    urls: tuple[str, str]
+    logs: tuple[Path, Path]
+    verdict: Verdict
+
+
+def _logs(home: Path) -> tuple[Path, Path]:
+    return home / "disturbed.log", home / "undisturbed.log"
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Stores:
+    """A run with kills on SQLite, compared with the same rounds undisturbed."""
+    home = tmp_path_factory.mktemp("chaos")
+    urls = f"sqlite:///{home}/disturbed.db", f"sqlite:///{home}/undisturbed.db"
+    verdict = disturbed_and_not(_KILLS, urls, _logs(home), workers=1, seed=5)
+    return Stores(urls, _logs(home), verdict)
+
+
+@pytest.fixture(scope="module")
+def postgresql(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """A run with kills among two processes on PostgreSQL."""
+    home = tmp_path_factory.mktemp("chaos")
+    with server.empty() as disturbed, server.empty() as undisturbed:
+        urls = disturbed, undisturbed
+        verdict = disturbed_and_not(_KILLS, urls, _logs(home), workers=2, seed=5)
+        yield Stores(urls, _logs(home), verdict)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    """Such a run, once on each kind of database."""
+    ran: Stores = request.getfixturevalue(request.param)
+    return ran
+
+
+@pytest.fixture
+def verdict(stores: Stores) -> Verdict:
+    """How the run compares."""
+    return stores.verdict
+
+
+def test_a_store_whose_processes_are_killed_ends_as_if_nobody_had_disturbed_them(
+    verdict: Verdict,
+) -> None:
+    """No message lost, nobody in twice, the same claims, decisions and deliveries, each under its key."""
+    assert verdict.differences == []
+
+
+def test_the_kills_are_spread_over_all_that_a_process_does(verdict: Verdict) -> None:
+    """Else the run would say little."""
+    assert verdict.figures.kills == _KILLS
+    assert set(verdict.figures.phases) >= set(PHASES) - {"between two orders"}
+    assert verdict.repeated >= 1  # what was taken and not settled was taken again
+    assert all(len(verdict.contents[table]) > 5 for table in ("message", "entry", "delivery"))
+
+
+def test_a_server_that_is_killed_under_the_processes_loses_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """They get an error of ours while it is away, and go on when it is back."""
+    home = tmp_path_factory.mktemp("crash")
+    with (
+        mortal() as server,
+        server.empty() as disturbed,
+        server.empty() as undisturbed,
+    ):
+        urls = disturbed, undisturbed
+        verdict = disturbed_and_not(2, urls, _logs(home), workers=1, seed=2, server=server)
+    assert verdict.differences == []
+    assert verdict.figures.kills == 2
+    assert verdict.figures.failed >= 1
+
+
+_ALTERED = [
+    ("DELETE FROM whereupon_entry WHERE key = (SELECT max(key) FROM whereupon_entry)", "entry"),
+    ("UPDATE whereupon_claim SET until = until + 1", "claim"),
+    ("UPDATE whereupon_message SET owner = 0 WHERE user_id IS NOT NULL", "message"),
+    ("UPDATE whereupon_delivery SET state = 'pending'", "delivery"),
+]
+
+
+@pytest.mark.parametrize(("sql", "table"), _ALTERED)
+def test_the_comparison_sees_what_is_not_alike(
+    sql: str, table: str, sqlite: Stores, tmp_path: Path
+) -> None:
+    """A row less, a later claim, another owner, a delivery not sent."""
+    altered = tmp_path / "altered.db"
+    altered.write_bytes(Path(sqlite.urls[0].removeprefix("sqlite:///")).read_bytes())
+    engine = create_engine(f"sqlite:///{altered}")
+    with engine.begin() as connection:
+        connection.execute(text(sql))
+    engine.dispose()
+    found = differences(sqlite.verdict.contents, contents_of(f"sqlite:///{altered}"))
+    assert found[0] == f"--- {table}, undisturbed"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('["k","c","refused"]', "never dispatched: k"),
+        ('["k","c","taken"]\n["k","d","taken"]', "two contents under one idempotency key: k"),
+    ],
+)
+def test_the_comparison_reads_what_the_channels_were_handed(
+    line: str, fault: str, sqlite: Stores, tmp_path: Path
+) -> None:
+    """A delivery that no channel took, and a key that came with two contents."""
+    log = tmp_path / "channels.log"
+    log.write_bytes(sqlite.logs[0].read_bytes() + line.encode() + b"\n")
+    undisturbed = sqlite.urls[1], sqlite.logs[1]
+    found = compare(undisturbed, (sqlite.urls[0], log), sqlite.verdict.figures)
+    assert fault in found.differences
+
+
+def test_an_acknowledged_message_that_is_gone_is_a_difference(sqlite: Stores) -> None:
+    """What was looked for after every kill counts, whatever the stores say in the end."""
+    both = sqlite.urls[1], sqlite.logs[1]
+    found = compare(both, both, replace(sqlite.verdict.figures, lost=["m-1"]))
+    assert found.differences == ["acknowledged and lost: m-1"]

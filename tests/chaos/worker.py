@@ -1,0 +1,132 @@
+"""One process with an engine in it: it does what it is told, and says how far it is.
+
+It reads orders from standard input, a JSON object a line, and writes to standard output, one line
+each, marks (a word: the point it has reached) and answers (``=`` and JSON). An order may name a point
+to stop at for good, so that a kill finds it exactly there. Its clock says what it was told last.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine as Database
+from sqlalchemy import event
+from tests.chaos.script import POLICY, RULES
+
+from whereupon import Delivery, Engine, RetryLater, StoreError
+from whereupon.codec import encode
+from whereupon.replay import FrozenClock
+from whereupon.state import DeliveryState
+from whereupon.times import parse_instant
+
+_WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "COPY")
+
+
+class Points:
+    """The points that the process reaches; at one of them it may have to stop."""
+
+    def __init__(self) -> None:
+        self._stop: tuple[str, int] | None = None
+        self._wrote = False
+
+    def stop_at(self, stop: list[Any] | None) -> None:
+        """Stop at a point when it is reached for the n-th time from now on."""
+        self._stop = (str(stop[0]), int(stop[1])) if stop else None
+        self._wrote = False
+
+    def reach(self, point: str) -> None:
+        """Say so; and wait to be killed, if it was to stop here."""
+        os.write(1, f"{point}\n".encode())
+        if self._stop is None or self._stop[0] != point:
+            return
+        self._stop = (point, self._stop[1] - 1)
+        if self._stop[1] == 0:
+            os.write(1, b"stopped\n")
+            signal.pause()
+
+    def watch(self) -> None:
+        """Reach ``write`` before every statement that writes, ``commit`` before what keeps them."""
+        event.listen(Database, "before_cursor_execute", self._before_statement)
+        event.listen(Database, "commit", lambda _: self._before_statement(None, None, "COMMIT"))
+
+    def _before_statement(self, _connection: object, _cursor: object, sql: str, *_: object) -> None:
+        verb = sql.lstrip()[:6].upper()
+        if verb.startswith(_WRITES):
+            self._wrote = True
+            self.reach("write")
+        elif verb == "COMMIT" and self._wrote:
+            self._wrote = False
+            self.reach("commit")
+        elif verb.startswith("BEGIN"):
+            self._wrote = False
+
+
+class Log:
+    """A file of what was handed over; a line is on the disk before the channel returns."""
+
+    def __init__(self, path: Path, points: Points) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._points = points
+
+    def channel(self, delivery: Delivery) -> None:
+        """Hand over; some are refused at their first try."""
+        self._points.reach("called")
+        refused = delivery.attempts == 0 and int(delivery.idempotency_key, 16) % 5 == 0
+        content = sha256(encode([delivery.person, delivery.channel, delivery.content])).hexdigest()
+        outcome = "refused" if refused else "taken"
+        os.write(self._file, encode([delivery.idempotency_key, content, outcome]) + b"\n")
+        os.fsync(self._file)
+        self._points.reach("written")
+        if refused:
+            raise RetryLater(after=timedelta(0), reason="not now")
+
+
+def work(url: str, log: str) -> None:
+    """Obey until there are no more orders."""
+    clock, points, engine = FrozenClock(), Points(), None
+    points.watch()
+    channel = Log(Path(log), points).channel
+    for line in sys.stdin:
+        order = json.loads(line)
+        clock.move_to(parse_instant(order["now"]) or clock.now())
+        points.stop_at(order.get("stop"))
+        points.reach(order["do"])
+        try:
+            if engine is None:
+                engine = Engine.open(url, rules=RULES, clock=clock, retry=POLICY)
+                engine.channel("push")(channel)
+                engine.channel("email")(channel)
+            answer = _obey(engine, order, points)
+        except StoreError as error:
+            answer = {"failed": error.code, "reason": error.reason}
+        os.write(1, b"=" + encode(answer) + b"\n")
+
+
+def _obey(engine: Engine, order: dict[str, Any], points: Points) -> dict[str, Any]:
+    match order["do"]:
+        case "open":
+            points.reach("committed")
+            return {}
+        case "ingest":
+            taken = engine.ingest(order["batch"])
+            points.reach("committed")
+            return {"accepted": taken.accepted, "rejected": len(taken.rejected)}
+        case "wake":
+            return {"woken": sum(1 for _ in _woken(engine, points))}
+        case _:
+            dispatched = engine.run_due().dispatched
+            points.reach("committed")
+            left = engine.deliveries(DeliveryState.PENDING, limit=1)
+            return {"sent": dispatched.sent, "left": len(left)}
+
+
+def _woken(engine: Engine, points: Points) -> Iterator[object]:
+    for folded in engine.wake(engine.clock.now()):
+        points.reach("committed")
+        yield folded

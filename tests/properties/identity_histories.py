@@ -1,0 +1,200 @@
+"""Made-up histories for the model of identity: several people, devices and clocks, as messages.
+
+The campaigns and messages are the model's; here they become rule files and lines of a stream.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hypothesis import strategies as st
+from pydantic import JsonValue
+from tests.properties.identity_model import DAY, MINUTE, Campaign, Plain, Said, happened
+from tests.unit.worlds import NOON, File, book_of, campaign
+
+from whereupon.codec import encode
+from whereupon.messages import Message, Source
+from whereupon.times import as_micros, format_instant
+from whereupon.wire import Arrival, parse_message
+
+PEOPLE = ["ada", "ben", "cy"]
+DEVICES = ["anon-1", "anon-2"]
+
+_BUY, _VIEW, _PRICING = ("track", "purchase"), ("track", "view"), ("page", "Pricing")
+CAMPAIGNS = (
+    Campaign("each", (_BUY,)),
+    Campaign("dear", (_BUY,), price_over=2, plan="pro"),
+    Campaign("once", (_BUY, _VIEW), reentry="once"),
+    Campaign("seldom", (_BUY, _VIEW), reentry="once_per", period=7 * MINUTE, take="last"),
+    Campaign("priced", (_BUY,), reentry="once_per_key", max_age=15 * MINUTE),
+    Campaign("cart", (_VIEW,), reentry="not_while_active", wait=3 * MINUTE),
+    Campaign("first", (_BUY,), take="first", within=10 * MINUTE),
+    Campaign("last", (_VIEW,), price_over=1, take="last", max_age=40 * DAY),
+    Campaign("present", (_VIEW,), take="none"),
+    Campaign("priced-page", (_PRICING,), reentry="once_per", period=20 * MINUTE),
+)
+EPOCH_AT_NOON = as_micros(NOON)
+
+
+def _duration(micros: int) -> str:
+    return f"{micros // 1_000_000}s"
+
+
+def file_of(rule: Campaign) -> File:
+    """The model's rule as the engine reads it."""
+    when: JsonValue = [name for type_, name in rule.when if type_ == "track"]
+    if rule.when[0][0] == "page":
+        when = {"page": rule.when[0][1]}
+    reentry: JsonValue = rule.reentry
+    if rule.reentry == "once_per":
+        reentry = {"once_per": _duration(rule.period)}
+    elif rule.reentry == "once_per_key":
+        reentry = {"once_per_key": "properties.price"}
+    retroactive: JsonValue = {"take": rule.take}
+    if rule.take == "none":
+        retroactive = False
+    elif rule.within is not None:
+        retroactive = {"take": rule.take, "within": _duration(rule.within)}
+    steps: list[JsonValue] = [{"send": "push", "title": "Hello"}]
+    narrowed: File = {}
+    if rule.price_over is not None:
+        narrowed["where"] = {"price": {"gt": rule.price_over}}
+    if rule.plan is not None:
+        narrowed["who"] = {"plan": rule.plan}
+    return campaign(
+        rule.name,
+        when,
+        **narrowed,
+        reentry=reentry,
+        max_age=_duration(rule.max_age),
+        retroactive=retroactive,
+        whereupon=[{"wait": _duration(rule.wait)}, *steps] if rule.wait else steps,
+    )
+
+
+BOOK = book_of(*map(file_of, CAMPAIGNS))
+
+
+# --- histories ------------------------------------------------------------------------------------
+
+ORDINARY = ("purchase", "purchase", "view", "view", "Pricing", "identify", "identify", "group")
+CLAIMING = (*ORDINARY, "alias-device")
+EVERYTHING = (*CLAIMING, "alias", "Delete Person", "Suppress Person", "Unsuppress Person")
+_DELAYS = [0, 0, 0, 0, 1, 4, 6, 20, 24 * 60, 3 * 24 * 60, 4 * 24 * 60, 30 * 24 * 60]
+_PAUSES = [0, 0, 0, 1, 2, 5, 20, 24 * 60, 29 * 24 * 60, 31 * 24 * 60]
+_SKEWS = [0, 0, 0, -90, 3, 24 * 60]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One message to be: what it is, and how its clocks are off, in minutes."""
+
+    kind: str
+    user: str | None
+    device: str | None
+    other: str
+    number: int
+    delay: int
+    pause: int
+    skew: int
+    sent: bool
+    repeats: int | None
+
+
+def anything(kinds: Sequence[str]) -> st.SearchStrategy[Happening]:
+    """Anything that may happen, of these kinds; now and then a repetition of what came before."""
+    return st.builds(
+        Happening,
+        kind=st.sampled_from(kinds),
+        user=st.sampled_from([None, None, *PEOPLE]),
+        device=st.sampled_from([None, *DEVICES]),
+        other=st.sampled_from(PEOPLE),
+        number=st.integers(1, 4),
+        delay=st.sampled_from(_DELAYS),
+        pause=st.sampled_from(_PAUSES),
+        skew=st.sampled_from(_SKEWS),
+        sent=st.booleans(),
+        repeats=st.none() | st.none() | st.none() | st.integers(0, 20),
+    )
+
+
+def said_of(happenings: Sequence[Happening]) -> list[Said]:
+    """The messages in the order they arrive; their ids do not follow that order."""
+    made: list[Said] = []
+    now = EPOCH_AT_NOON
+    for place, each in enumerate(happenings):
+        now += each.pause * MINUTE
+        if each.repeats is not None and made:
+            made.append(made[each.repeats % len(made)]._replace(arrives=now))
+        else:
+            made.append(_said(f"m-{place * 7 % 23:02}", each, now))
+    return made
+
+
+def _said(message_id: str, each: Happening, now: int) -> Said:
+    user, device = each.user, each.device
+    if user is None and device is None:
+        device = DEVICES[0]
+    if each.kind.startswith("alias") or each.kind.endswith("Person"):
+        user = user or PEOPLE[0]
+    type_, name = {
+        "Pricing": ("page", "Pricing"),
+        "identify": ("identify", ""),
+        "group": ("group", ""),
+        "alias": ("alias", ""),
+        "alias-device": ("alias", ""),
+    }.get(each.kind, ("track", each.kind))
+    previous = {"alias": each.other, "alias-device": DEVICES[each.number % 2]}.get(each.kind)
+    plan: Plain = ["pro", "free", None, ""][each.number - 1]
+    data = {"plan": plan, f"trait-{each.number}": each.number} if type_ == "identify" else {}
+    if type_ == "track":
+        data = {"price": each.number}
+    original = now + (each.skew - each.delay) * MINUTE
+    sent = now + each.skew * MINUTE if each.sent else None
+    return Said(message_id, type_, name, user, device, previous, data, original, sent, now)
+
+
+def arriving_together(history: Sequence[Said]) -> list[Said]:
+    """The same messages, each once and with the time that it happened, all arriving at the end."""
+    once = {said.id: said for said in reversed(history)}
+    last = max(said.arrives for said in history)
+    return [s._replace(original=happened(s), sent=None, arrives=last) for s in once.values()]
+
+
+def wire_of(said: Said) -> dict[str, JsonValue]:
+    """The message as a line of a stream."""
+    named = {"track": "event", "page": "name"}.get(said.type)
+    targets: dict[str, JsonValue] = {"alias": said.previous, "group": "acme"}
+    wire: dict[str, JsonValue] = {
+        "type": said.type,
+        "messageId": said.id,
+        "userId": said.user,
+        "anonymousId": said.device,
+        "properties" if named else "traits": dict(said.data),
+        "timestamp": _instant(said.original),
+        "sentAt": None if said.sent is None else _instant(said.sent),
+        "receivedAt": _instant(said.arrives),
+    }
+    if named:
+        wire[named] = said.name
+    if said.type in targets:
+        wire["previousId" if said.type == "alias" else "groupId"] = targets[said.type]
+    return {key: value for key, value in wire.items() if value is not None}
+
+
+def _instant(micros: int) -> str:
+    return format_instant(NOON + timedelta(microseconds=micros - EPOCH_AT_NOON))
+
+
+def _no_id() -> str:
+    raise NotImplementedError
+
+
+def messages_of(history: Sequence[Said]) -> list[Message]:
+    """The messages as the wire reads them."""
+    read: list[Message] = []
+    for said in history:
+        arrived = read[-1].received_at if read else NOON
+        arrival = Arrival(arrived, Source.SERVER, _no_id, by_message=True)
+        read.append(parse_message(encode(wire_of(said)), arrival))
+    return read

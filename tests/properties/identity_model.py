@@ -1,0 +1,463 @@
+"""Identity by the book (design §4, and of §5 what its rules ask): plain lists, quadratic loops.
+
+A second account of whose every message is and of what it leads to. It knows nothing of the engine,
+and is meant to be read: where the order of arrival matters, it says so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Literal, NamedTuple, TypeAlias
+
+MINUTE = 60_000_000
+DAY = 24 * 60 * MINUTE
+RETENTION = 30 * DAY
+LATE_WINDOW = 5 * MINUTE
+STALE_AFTER = 3 * DAY
+
+Plain: TypeAlias = str | int | None
+Name: TypeAlias = tuple[Literal["user", "device"], str]
+
+
+class Said(NamedTuple):
+    """One message as it is sent. Times are microseconds.
+
+    Attributes:
+        original, sent: when it happened and when it was sent, by the sender's own clock.
+        arrives: by ours.
+    """
+
+    id: str
+    type: str
+    name: str
+    user: str | None
+    device: str | None
+    previous: str | None
+    data: Mapping[str, Plain]
+    original: int
+    sent: int | None
+    arrives: int
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A rule as its file says it, durations in microseconds."""
+
+    name: str
+    when: tuple[tuple[str, str], ...]
+    price_over: int | None = None
+    plan: str | None = None
+    reentry: Literal["every_time", "once", "once_per", "once_per_key", "not_while_active"] = (
+        "every_time"
+    )
+    period: int = 0
+    max_age: int = 3 * DAY
+    take: Literal["all", "first", "last", "none"] = "all"
+    within: int | None = None
+    wait: int = 0
+
+
+@dataclass(eq=False)
+class Somebody:
+    """A person, by identity of the object."""
+
+    first_id: str
+    ids: set[str]
+    traits: dict[str, tuple[Plain, int]] = field(default_factory=dict)
+
+
+class Claim(NamedTuple):
+    """One moment at which a message carried both ids."""
+
+    device: str
+    at: int
+    id: str
+    person: Somebody
+
+
+@dataclass(eq=False)
+class Recorded:
+    """A message that is kept, in the order of arrival; it waits while it has no owner."""
+
+    said: Said
+    at: int
+    place: int
+    owner: Somebody | None = None
+
+
+class Handed(NamedTuple):
+    """A message that a claim makes somebody's; ``again``, when it was somebody else's before."""
+
+    record: Recorded
+    claim: Claim
+    again: bool
+
+
+class Entry(NamedTuple):
+    """Somebody let in, and until when their entry runs."""
+
+    campaign: str
+    person: Somebody
+    message: str
+    at: int
+    key: Plain
+    ends: int
+    retroactive: bool
+
+
+class Decided(NamedTuple):
+    """A verdict: the reason, or ``entered``."""
+
+    message: str
+    person: str | None
+    campaign: str
+    outcome: str
+    retroactive: bool
+
+
+class Grave(NamedTuple):
+    """A silenced name: up to an instant, or for good (infinity). ``of`` is who was buried with it."""
+
+    name: Name
+    of: str
+    until: float
+    reason: str
+
+
+def happened(said: Said) -> int:
+    """The sender's clock corrected by ours, and never in the future (design §3)."""
+    at = said.original if said.sent is None else said.arrives - (said.sent - said.original)
+    return min(at, said.arrives)
+
+
+class Model:
+    """Takes messages in the order they arrive."""
+
+    def __init__(self, campaigns: Sequence[Campaign]) -> None:
+        self.campaigns = campaigns
+        self.decided: list[Decided] = []
+        self.entries: list[Entry] = []
+        self.people: list[Somebody] = []
+        self.records: list[Recorded] = []
+        self._seen: set[str] = set()
+        self._claims: list[Claim] = []
+        self._devices: set[str] = set()
+        self._graves: list[Grave] = []
+
+    # --- what is asked of it ----------------------------------------------------------------------
+
+    def owners(self) -> dict[str, str | None]:
+        """Whose every message is that is kept and is somebody's or may become so."""
+        return {r.said.id: r.owner.first_id if r.owner else None for r in self.records}
+
+    def runs(self) -> list[tuple[str, str, int, int, str]]:
+        """Consecutive claims of one device by one person, where no instant between is out of reach."""
+        runs: list[tuple[str, str, int, int, str]] = []
+        for device in sorted(self._devices):
+            last: Claim | None = None
+            for claim in self._claims_of(device):
+                goes_on = (
+                    last is not None
+                    and last.person is claim.person
+                    and claim.at - last.at <= RETENTION + LATE_WINDOW
+                )
+                if goes_on:
+                    runs[-1] = (*runs[-1][:3], claim.at, runs[-1][4])
+                else:
+                    runs.append((device, claim.person.first_id, claim.at, claim.at, claim.id))
+                last = claim
+        return runs
+
+    # --- one message ------------------------------------------------------------------------------
+
+    def take(self, said: Said) -> None:
+        """Let a message arrive; one whose id was seen before is nothing new."""
+        if said.id in self._seen:
+            return
+        self._seen.add(said.id)
+        act = said.name.removesuffix(" Person")
+        if said.type == "track" and act in {"Delete", "Suppress", "Unsuppress"}:
+            self._act(said, act)
+        elif (grave := self._silenced(said)) is not None:
+            for campaign in self._naming(said):
+                self._decide(said.id, None, campaign, grave.reason, retroactive=False)
+        elif said.user is None:
+            self._take_anonymous(said, said.device or "")
+        else:
+            self._take_known(said, said.user)
+
+    def _take_anonymous(self, said: Said, device: str) -> None:
+        self._record(said)
+        self._devices.add(device)
+        self._put(self._handed(), None, said.arrives)
+
+    def _take_known(self, said: Said, user: str) -> None:
+        person = self._person(user)
+        record = self._record(said)
+        record.owner = person
+        if said.type == "identify":
+            _tell(person, said.data, record.at)
+        if said.device is not None:
+            self._claim(Claim(said.device, record.at, said.id, person))
+        if said.type == "alias":
+            self._alias(said, record.at, person, said.previous or "")
+        self._put(self._handed(), record, said.arrives)
+
+    def _record(self, said: Said) -> Recorded:
+        record = Recorded(said, happened(said), len(self._seen))
+        self.records.append(record)
+        return record
+
+    def _person(self, user: str) -> Somebody:
+        for person in self.people:
+            if user in person.ids:
+                return person
+        self.people.append(Somebody(user, {user}))
+        return self.people[-1]
+
+    # --- claims -----------------------------------------------------------------------------------
+
+    def _claim(self, claim: Claim) -> None:
+        """Two people who claim a device in one microsecond: the smaller message id has it."""
+        self._devices.add(claim.device)
+        here = [c for c in self._claims if (c.device, c.at) == (claim.device, claim.at)]
+        rivals = [c for c in here if c.person is not claim.person]
+        if rivals and min(c.id for c in here) < claim.id:
+            return
+        self._claims = [c for c in self._claims if c not in rivals]
+        self._claims.append(claim)
+
+    def _claims_of(self, device: str) -> list[Claim]:
+        return sorted((c for c in self._claims if c.device == device), key=lambda c: (c.at, c.id))
+
+    def _claim_over(self, device: str, at: int) -> Claim | None:
+        """The first claim from the late window before the instant on, unless it came too late."""
+        for claim in self._claims_of(device):
+            if claim.at >= at - LATE_WINDOW:
+                return claim if claim.at <= at + RETENTION else None
+        return None
+
+    def _handed(self) -> list[Handed]:
+        """The anonymous messages that are somebody else's, or nobody's, than the claims say."""
+        handed = []
+        for record in self.records:
+            if record.said.user is None:
+                claim = self._claim_over(record.said.device or "", record.at)
+                if claim is not None and claim.person is not record.owner:
+                    handed.append(Handed(record, claim, again=record.owner is not None))
+        return sorted(handed, key=lambda each: (each.record.at, each.record.place))
+
+    # --- alias ------------------------------------------------------------------------------------
+
+    def _alias(self, said: Said, at: int, survivor: Somebody, previous: str) -> None:
+        """Merge, when somebody is known by the id as the alias arrives; else claim it as a device."""
+        loser = next((p for p in self.people if previous in p.ids), None)
+        if loser is not None and loser is not survivor and said.arrives - at <= STALE_AFTER:
+            self._merge(survivor, loser)
+        if loser is None or previous in self._devices:
+            self._claim(Claim(previous, at, said.id, survivor))
+
+    def _merge(self, survivor: Somebody, loser: Somebody) -> None:
+        self.people.remove(loser)
+        survivor.ids |= loser.ids
+        for name, (value, at) in loser.traits.items():
+            if survivor.traits.get(name, (None, 0))[0] in (None, "") and value not in (None, ""):
+                survivor.traits[name] = (value, at)
+        for record in self.records:
+            if record.owner is loser:
+                record.owner = survivor
+        self._claims = [
+            c._replace(person=survivor) if c.person is loser else c for c in self._claims
+        ]
+        self.entries = [
+            e._replace(person=survivor) if e.person is loser else e for e in self.entries
+        ]
+
+    # --- deleting and silencing -------------------------------------------------------------------
+
+    def _act(self, said: Said, act: str) -> None:
+        at = happened(said)
+        if said.user is None or said.arrives - at > STALE_AFTER:
+            return  # refused
+        if act == "Unsuppress":
+            self._unsuppress(said.user, said.device, at)
+            return
+        until, reason = (at, "deleted") if act == "Delete" else (inf, "suppressed")
+        for name in self._forget(said.user):
+            self._bury(Grave(name, said.user, until, reason))
+
+    def _forget(self, user: str) -> set[Name]:
+        """Erase the person with the devices that nobody else claimed; all names they had."""
+        names: set[Name] = {("user", user)}
+        person = next((p for p in self.people if user in p.ids), None)
+        if person is None:
+            return names
+        claimed = {c.device for c in self._claims if c.person is person}
+        self.people.remove(person)
+        self._claims = [c for c in self._claims if c.person is not person]
+        only_theirs = claimed - {c.device for c in self._claims}
+        self._devices -= only_theirs
+        self.entries = [e for e in self.entries if e.person is not person]
+        self.records = [
+            r
+            for r in self.records
+            if r.owner is not person and not (r.said.user is None and r.said.device in only_theirs)
+        ]
+        names |= {("user", each) for each in person.ids}
+        return names | {("device", each) for each in claimed}
+
+    def _bury(self, grave: Grave) -> None:
+        """Never less silence than there is already."""
+        same = [g for g in self._graves if (g.name, g.of) == (grave.name, grave.of)]
+        if all(g.until < grave.until for g in same):
+            self._graves = [g for g in self._graves if g not in same] + [grave]
+
+    def _unsuppress(self, user: str, device: str | None, heard_from: int) -> None:
+        """Everything that was silenced with the id is heard again, from now on; nothing comes back."""
+        together = {g.of for g in self._graves if g.name == ("user", user)}
+        self._graves = [
+            g._replace(until=heard_from)
+            if g.until == inf and (g.of in together or g.name == ("device", device))
+            else g
+            for g in self._graves
+        ]
+
+    def _silenced(self, said: Said) -> Grave | None:
+        """A user id speaks for its person; an alias speaks of two; a device's is all there is."""
+        names: list[Name] = [("user", said.user)] if said.user else [("device", said.device or "")]
+        if said.type == "alias":
+            names.append(("user", said.previous or ""))
+        over = [g for g in self._graves if g.name in names and happened(said) <= g.until]
+        return max(over, key=lambda g: (g.until, g.reason), default=None)
+
+    # --- rules ------------------------------------------------------------------------------------
+
+    def _put(self, handed: list[Handed], own: Recorded | None, now: int) -> None:
+        """Put messages to the rules in the order they happened; what is claimed comes before its like."""
+        for each in handed:
+            each.record.owner = each.claim.person
+        left_out = self._left_out(handed, now, late=own is None)
+        claimed = [each for each in handed if own is None or each.record.at <= own.at]
+        for each in claimed:
+            self._put_claimed(each, now, left_out)
+        if own is not None:
+            for campaign in self._naming(own.said):
+                self._judge(own, campaign, now, None, claimed=False)
+        for each in handed[len(claimed) :]:
+            self._put_claimed(each, now, left_out)
+
+    def _put_claimed(self, each: Handed, now: int, left_out: Mapping[tuple[int, str], str]) -> None:
+        record = each.record
+        if record.said.type == "identify":
+            _tell(each.claim.person, record.said.data, record.at)
+        for campaign in self._naming(record.said):
+            why = "claimed-before" if each.again else left_out.get((record.place, campaign.name))
+            self._judge(record, campaign, now, why, claimed=True)
+
+    def _left_out(
+        self, handed: list[Handed], now: int, *, late: bool
+    ) -> dict[tuple[int, str], str]:
+        """Of what one claim brings, a rule may take only the first or last that it is open to.
+
+        What was taken is not taken back: of a message that comes late, after its claim has let somebody
+        in by another one, the other stays the one that was taken, whichever happened first.
+        """
+        left_out: dict[tuple[int, str], str] = {}
+        for campaign in self.campaigns:
+            taking = [
+                each
+                for each in handed
+                if campaign.take in {"first", "last"}
+                and not each.again
+                and campaign in self._naming(each.record.said)
+                and _closed(campaign, each.record, now, claimed=True) is None
+            ]
+            for each in taking:
+                taken = taking[0] if campaign.take == "first" else taking[-1]
+                if each is not taken or (late and self._took(campaign, each.claim)):
+                    left_out[each.record.place, campaign.name] = "retroactive-take"
+        return left_out
+
+    def _took(self, campaign: Campaign, claim: Claim) -> bool:
+        """Whether the claim has let its person in already."""
+        by_claim = {
+            r.said.id
+            for r in self.records
+            if r.said.user is None
+            and r.said.device == claim.device
+            and self._claim_over(claim.device, r.at) == claim
+        }
+        return any(
+            e.campaign == campaign.name and e.person is claim.person and e.message in by_claim
+            for e in self.entries
+        )
+
+    def _naming(self, said: Said) -> Iterator[Campaign]:
+        return (c for c in self.campaigns if (said.type, said.name) in c.when)
+
+    def _judge(
+        self, record: Recorded, campaign: Campaign, now: int, why: str | None, *, claimed: bool
+    ) -> None:
+        person = record.owner
+        if person is None:
+            return
+        why = why or _closed(campaign, record, now, claimed=claimed)
+        if why is None and campaign.plan not in (None, person.traits.get("plan", (None, 0))[0]):
+            why = "who"
+        why = why or self._kept_out(campaign, person, record, now)
+        if why is None:
+            key, ends = record.said.data.get("price"), now + campaign.wait
+            entry = Entry(campaign.name, person, record.said.id, record.at, key, ends, claimed)
+            self.entries.append(entry)
+        self._decide(record.said.id, person, campaign, why or "entered", retroactive=claimed)
+
+    def _kept_out(
+        self, campaign: Campaign, person: Somebody, record: Recorded, now: int
+    ) -> str | None:
+        past = [e for e in self.entries if e.campaign == campaign.name and e.person is person]
+        match campaign.reentry:
+            case "every_time":
+                kept_out = False
+            case "once":
+                kept_out = bool(past)
+            case "once_per":
+                kept_out = any(abs(e.at - record.at) < campaign.period for e in past)
+            case "once_per_key":
+                kept_out = any(e.key == record.said.data.get("price") for e in past)
+            case _:  # not while an earlier one runs
+                kept_out = any(e.ends > now for e in past)
+        return "reentry" if kept_out else None
+
+    def _decide(
+        self,
+        message: str,
+        person: Somebody | None,
+        campaign: Campaign,
+        outcome: str,
+        *,
+        retroactive: bool,
+    ) -> None:
+        who = person.first_id if person else None
+        self.decided.append(Decided(message, who, campaign.name, outcome, retroactive))
+
+
+def _tell(person: Somebody, traits: Mapping[str, Plain], at: int) -> None:
+    """The newest word wins, by its own time; of two at one instant the one that arrived last."""
+    for name, value in traits.items():
+        if name not in person.traits or person.traits[name][1] <= at:
+            person.traits[name] = (value, at)
+
+
+def _closed(campaign: Campaign, record: Recorded, now: int, *, claimed: bool) -> str | None:
+    """Why a rule is not open to a message at all, whoever the person is; ages are measured to now."""
+    price = record.said.data.get("price")
+    if campaign.price_over is not None and not (
+        isinstance(price, int) and price > campaign.price_over
+    ):
+        return "where"
+    if claimed and campaign.take == "none":
+        return "retroactive-off"
+    limit = campaign.max_age
+    if claimed and campaign.within is not None:
+        limit = min(limit, campaign.within)
+    return "too-old" if now - record.at > limit else None

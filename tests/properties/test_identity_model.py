@@ -1,0 +1,208 @@
+"""The engine against the model of design §4: same claims, same entries, same reasons.
+
+A long run: python -m pytest tests/properties/test_identity_model.py --hypothesis-profile=deep
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import cycle, pairwise
+
+from hypothesis import given, note
+from hypothesis import strategies as st
+from tests.properties.identity_histories import (
+    BOOK,
+    CAMPAIGNS,
+    CLAIMING,
+    DEVICES,
+    EVERYTHING,
+    PEOPLE,
+    anything,
+    arriving_together,
+    messages_of,
+    said_of,
+    wire_of,
+)
+from tests.properties.identity_model import Decided, Model, Plain, Said
+from tests.properties.profiles import examples
+from tests.stores import Opener
+from tests.unit.worlds import NOON
+
+from whereupon.decisions import Decision
+from whereupon.engine import Engine
+from whereupon.ports import Session, Store
+from whereupon.replay import FrozenClock
+from whereupon.state import Entry, IdKind
+from whereupon.stores import open_store
+from whereupon.times import FIRST_INSTANT, as_micros
+
+histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(said_of)
+claiming = st.lists(anything(CLAIMING), min_size=1, max_size=12).map(said_of)
+cuts = st.sets(st.integers(1, 12), max_size=6)
+
+# --- what becomes of them -------------------------------------------------------------------------
+
+
+@dataclass
+class Outcome:
+    """What both accounts must agree on."""
+
+    decided: list[Decided]
+    owners: dict[str, str | None]
+    entries: list[tuple[str, str, str, bool]]
+    people: dict[str, tuple[list[str], dict[str, Plain]]]
+    runs: list[tuple[str, str, int, int, str]]
+
+
+def by_the_book(history: Sequence[Said]) -> Outcome:
+    """What the model makes of a history."""
+    model = Model(CAMPAIGNS)
+    for said in history:
+        note(str(wire_of(said)))
+        model.take(said)
+    return Outcome(
+        decided=sorted(model.decided, key=repr),
+        owners=model.owners(),
+        entries=sorted(
+            (e.campaign, e.person.first_id, e.message, e.retroactive) for e in model.entries
+        ),
+        people={
+            p.first_id: (sorted(p.ids), {name: value for name, (value, _) in p.traits.items()})
+            for p in model.people
+        },
+        runs=sorted(model.runs()),
+    )
+
+
+def by_the_engine(
+    store: Store, history: Sequence[Said], cuts: set[int], *, writers: int = 1
+) -> Outcome:
+    """What the engine makes of it, in batches that end at the cuts, each writer in its turn."""
+    clock = FrozenClock(NOON)
+    engines = cycle([Engine(store, BOOK, clock=clock) for _ in range(writers)])
+    messages = messages_of(history)
+    told: list[Decided] = []
+    within = {cut for cut in cuts if cut < len(messages)}
+    for start, end in pairwise(sorted({0, *within, len(messages)})):
+        clock.move_to(messages[end - 1].received_at)
+        folded = next(engines).take(messages[start:end])
+        told += [_as_decided(each) for each in folded.told if isinstance(each, Decision)]
+    with store.session() as session:
+        return Outcome(
+            decided=sorted(told, key=repr),
+            owners=_owners(session),
+            entries=_entries(session),
+            people=_people(session),
+            runs=_runs(session),
+        )
+
+
+def _as_decided(decision: Decision) -> Decided:
+    outcome = str(decision.reason or decision.outcome)
+    return Decided(
+        decision.message_id, decision.person, decision.rule, outcome, decision.retroactive
+    )
+
+
+def _owners(session: Session) -> dict[str, str | None]:
+    names: dict[int, str | None] = {p.key: p.user_id for p in session.persons_after(0, 100)}
+    names |= dict.fromkeys(_devices(session))
+    return {
+        stored.message_id: names[stored.owner]
+        for stored in session.owned_messages(list(names), FIRST_INSTANT)
+    }
+
+
+def _devices(session: Session) -> dict[int, str]:
+    """The anonymous ids by key; an alias may have claimed one that is called like a person."""
+    return {known.key: known.value for known in session.identifiers([], [*DEVICES, *PEOPLE])}
+
+
+def _entries(session: Session) -> list[tuple[str, str, str, bool]]:
+    return sorted(
+        (verdict.rule, person.user_id, verdict.occasion, verdict.retroactive)
+        for person in session.persons_after(0, 100)
+        for rule in CAMPAIGNS
+        for _, verdict in session.decided(person.key, rule.name, 1_000)
+        if isinstance(verdict, Entry)
+    )
+
+
+def _people(session: Session) -> dict[str, tuple[list[str], dict[str, Plain]]]:
+    found: dict[str, tuple[list[str], dict[str, Plain]]] = {}
+    for person in session.persons_after(0, 100):
+        known = session.identifiers_of([person.key])
+        ids = sorted(i.value for i in known if i.kind is IdKind.USER)
+        found[person.user_id] = (ids, dict(person.attributes))  # type: ignore[arg-type]
+    return found
+
+
+def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
+    devices = _devices(session)
+    persons = {person.key: person.user_id for person in session.persons_after(0, 100)}
+    return sorted(
+        (
+            devices[run.anonymous_key],
+            persons[run.person_key],
+            as_micros(run.since),
+            as_micros(run.until),
+            run.message_id,
+        )
+        for run in session.claims(devices)
+    )
+
+
+# --- properties -----------------------------------------------------------------------------------
+
+
+@given(history=histories, places=cuts, writers=st.integers(1, 2))
+@examples(150)
+def test_the_engine_does_what_the_book_says(
+    opener: Opener, history: list[Said], places: set[int], writers: int
+) -> None:
+    """Same owners, same entries, same reason for every decision; in any batches, by any writer."""
+    expected = by_the_book(history)
+    with opener() as home:
+        found = by_the_engine(home, history, places, writers=writers)
+    assert found.decided == expected.decided
+    assert found.owners == expected.owners
+    assert found.entries == expected.entries
+    assert found.people == expected.people
+
+
+@given(history=claiming.map(arriving_together), places=cuts, data=st.data())
+@examples(60)
+def test_the_order_of_arrival_means_nothing_to_claims(
+    opener: Opener, history: list[Said], places: set[int], data: st.DataObject
+) -> None:
+    """Whose a message is, who claimed what from when on, and by which message: by their times alone."""
+    other = data.draw(st.permutations(history))
+    expected = by_the_book(history)
+    with opener() as home:
+        found = by_the_engine(home, other, places)
+    assert found.owners == expected.owners
+    assert found.runs == expected.runs
+    assert found.decided == by_the_book(other).decided
+
+
+@given(history=claiming.map(arriving_together), data=st.data())
+@examples(100)
+def test_identify_then_event_ends_in_the_same_entries_as_event_then_identify(
+    history: list[Said], data: st.DataObject
+) -> None:
+    """A campaign that takes everybody every time takes the same messages, whatever arrived first.
+
+    It takes them for the same people, unless somebody's claim came to light after another's, which had
+    put the message to the rules already.
+    """
+    entered = []
+    for order in (history, data.draw(st.permutations(history))):
+        with closing(open_store("memory://")) as home:
+            found = by_the_engine(home, order, set())
+        moved = {each.message for each in found.decided if each.outcome == "claimed-before"}
+        by_each = [entry for entry in found.entries if entry[0] == "each"]
+        entered.append((by_each, moved))
+    (one, moved), (other, moved_too) = entered
+    assert sorted(entry[2] for entry in one) == sorted(entry[2] for entry in other)
+    again = moved | moved_too
+    assert [e for e in one if e[2] not in again] == [e for e in other if e[2] not in again]

@@ -1,0 +1,300 @@
+"""Identity as people live it: several ids, shared devices, merges, deletions; and how it is explained."""
+
+import pytest
+from tests.unit.worlds import HOUR, World, campaign, world
+
+from whereupon.errors import UnknownNameError
+from whereupon.identifying import ClaimRun, Identity
+from whereupon.ports import Store
+
+SOCKS = campaign("socks", "purchase")
+CART = campaign(
+    "cart",
+    "Product Added",
+    reentry={"once_per": "1d"},
+    whereupon=[{"wait": "2h"}, {"send": "push", "title": "{{ properties.item }}"}],
+)
+
+
+def brought(run: ClaimRun) -> list[str]:
+    """The messages that a run of claims brought, oldest first."""
+    return [message.message_id for message in reversed(run.brought)]
+
+
+def runs(identity: Identity) -> list[tuple[str, str, str, list[str]]]:
+    """Every claim that is told: anonymous id, claimant, the message that opened it, what it brought."""
+    return [
+        (claimed.anonymous_id, run.person, run.message_id, brought(run))
+        for claimed in identity.anonymous_ids
+        for run in claimed.claims
+    ]
+
+
+# --- several ids ------------------------------------------------------------------------------------
+
+
+def test_one_person_has_several_user_ids_and_devices(home: Store) -> None:
+    """Whatever any of them says or did is hers, under her first id."""
+    made = world(SOCKS, store=home)
+    made.track("purchase", anonymous="phone", message_id="by-phone", at=0)
+    made.track("purchase", anonymous="laptop", message_id="by-laptop", at=1)
+    made.identify("ada", anonymous="phone", message_id="on-phone", at=2)
+    made.identify("ada-work", anonymous="laptop", message_id="on-laptop", at=3)
+    made.alias("ada", "ada-work", message_id="same", at=4)
+    made.track("purchase", "ada-work", message_id="later", at=5)
+    identity = made.engine.identity("ada-work")
+    assert (identity.person, identity.user_ids) == ("ada", ("ada", "ada-work"))
+    assert runs(identity) == [
+        ("laptop", "ada", "on-laptop", ["by-laptop"]),
+        ("phone", "ada", "on-phone", ["by-phone"]),
+    ]
+    assert [(m.person, m.message_id) for m in identity.merges] == [("ada-work", "same")]
+    assert made.entered == ["by-phone", "by-laptop", "later"]
+    assert made.verdicts[-1] == ("ada", "socks", "entered")
+
+
+# --- shared devices, conflicting claims -------------------------------------------------------------
+
+
+def test_a_shared_device_tells_each_person_only_what_is_theirs(home: Store) -> None:
+    """Of the other one there is the user id, and from when on the device was theirs."""
+    made = world(SOCKS, store=home)
+    made.track("purchase", anonymous="family", message_id="hers", at=0)
+    made.identify("ada", {"plan": "pro"}, anonymous="family", message_id="ada-says", at=1)
+    made.track("purchase", anonymous="family", message_id="his", at=20)
+    made.identify("ben", {"plan": "free"}, anonymous="family", message_id="ben-says", at=30)
+    hers, his = made.engine.identity("ada"), made.engine.identity("ben")
+    assert runs(hers) == [
+        ("family", "ada", "ada-says", ["hers"]),
+        ("family", "ben", "ben-says", []),
+    ]
+    assert runs(his) == [("family", "ada", "ada-says", []), ("family", "ben", "ben-says", ["his"])]
+    assert "pro" not in repr(his)
+    assert "free" not in repr(hers)
+
+
+def test_an_earlier_claim_that_arrives_later_takes_over_but_triggers_nothing_again(
+    home: Store,
+) -> None:
+    """The message is whose claim came first by its own time; a rule looks at it once."""
+    made = world(SOCKS, store=home)
+    made.track("purchase", anonymous="family", message_id="bought", at=0)
+    made.identify("ben", anonymous="family", message_id="ben-says", at=30)
+    made.identify("ada", anonymous="family", message_id="ada-says", at=2, arrives=40)
+    assert made.verdicts == [("ben", "socks", "entered"), ("ada", "socks", "claimed-before")]
+    assert runs(made.engine.identity("ada"))[0] == ("family", "ada", "ada-says", ["bought"])
+    (message,) = made.engine.identity("ada").anonymous_ids[0].claims[0].brought
+    assert "claimed-before" in [decision.reason for decision in message.decisions]
+    assert made.engine.identity("ben").anonymous_ids[0].claims[1].brought == ()
+
+
+@pytest.mark.parametrize("order", [("ada", "ben"), ("ben", "ada")])
+def test_of_two_claims_in_one_microsecond_the_smaller_message_id_counts(
+    home: Store, order: tuple[str, str]
+) -> None:
+    """So that two machines, and a replay, agree on it."""
+    made = world(SOCKS, store=home)
+    made.track("purchase", anonymous="family", message_id="bought", at=0)
+    for user in order:
+        made.identify(user, anonymous="family", message_id=f"{user}-says", at=10)
+    expected = [("family", "ada", "ada-says", ["bought"])]
+    assert runs(made.engine.identity("ada")) == expected
+    assert made.engine.identity("ben").anonymous_ids == ()
+
+
+# --- alias chains and cycles ------------------------------------------------------------------------
+
+
+def test_aliases_in_a_chain_and_a_circle_end_in_one_person(home: Store) -> None:
+    """From a to b, from b to c, and back again; and an alias of somebody to themselves is nothing."""
+    made = world(SOCKS, store=home)
+    for user in ("a", "b", "c"):
+        made.identify(user, at=0)
+    made.alias("b", "a", message_id="one", at=1)
+    made.alias("c", "b", message_id="two", at=2)
+    made.alias("a", "c", message_id="three", at=3)
+    made.alias("c", "c", message_id="four", at=4)
+    identity = made.engine.identity("a")
+    assert (identity.person, identity.user_ids) == ("c", ("c", "a", "b"))
+    assert [(m.person, m.message_id) for m in identity.merges] == [("a", "one"), ("b", "two")]
+    assert identity == made.engine.identity("b") == made.engine.identity("c")
+
+
+# --- merges while entries wait ----------------------------------------------------------------------
+
+
+def added(made: World, user: str, item: str, at: float) -> None:
+    """Somebody adds something to their cart."""
+    made.track("Product Added", user, {"item": item}, at=at)
+
+
+def test_what_waits_goes_on_for_the_survivor_once(home: Store) -> None:
+    """The loser's waiting push goes to the survivor, at its time, and to nobody else."""
+    made = world(CART, store=home)
+    made.identify("ada", at=0)
+    added(made, "ben", "socks", at=1)
+    made.alias("ada", "ben", at=30)
+    made.run(3 * HOUR)
+    assert [(d.person, d.content["title"]) for d in made.deliveries()] == [("ada", "socks")]
+
+
+def test_re_entry_counts_what_both_had_entered(home: Store) -> None:
+    """A merge is no way around a window of re-entry, for whichever of the two ids."""
+    made = world(CART, store=home)
+    made.identify("ada", at=0)
+    added(made, "ben", "socks", at=1)
+    made.alias("ada", "ben", at=30)
+    added(made, "ada", "hat", at=40)
+    added(made, "ben", "shoes", at=50)
+    assert made.outcomes == ["entered", "reentry", "reentry"]
+
+
+def test_a_merge_triggers_nothing_by_itself(home: Store) -> None:
+    """What the loser did stays decided; nothing of it is put to the rules for the survivor."""
+    made = world(SOCKS, store=home)
+    made.track("purchase", "ben", at=0)
+    made.alias("ada", "ben", at=1)
+    assert made.verdicts == [("ben", "socks", "entered")]
+
+
+def test_an_attribute_that_a_merge_fills_keeps_the_time_it_was_said(home: Store) -> None:
+    """A later word wins over it, though it is older than the empty one that was filled."""
+    made = world(store=home)
+    made.identify("ben", {"plan": "free"}, at=0)
+    made.identify("ada", {"plan": "", "city": ""}, at=20)
+    made.alias("ada", "ben", at=30)
+    assert made.attributes("ada") == {"plan": "free", "city": ""}
+    made.identify("ada", {"plan": "pro"}, at=10, arrives=40)
+    assert made.attributes("ada") == {"plan": "pro", "city": ""}
+
+
+# --- merges with people who are gone ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gone", ["Suppress Person", "Delete Person"])
+def test_an_alias_does_not_bring_back_who_is_gone(home: Store, gone: str) -> None:
+    """It is refused with the reason, merges and claims nothing, and names them nowhere."""
+    made = world(SOCKS, store=home)
+    made.identify("ada", at=0)
+    made.track("purchase", "zoe", anonymous="anon-zoe", at=1)
+    made.track(gone, "zoe", at=10)
+    made.alias("ada", "zoe", at=5, arrives=11)
+    reason = "suppressed" if gone == "Suppress Person" else "deleted"
+    assert made.requests()[-1] == ("Merge People", "refused", reason)
+    identity = made.engine.identity("ada")
+    assert (identity.user_ids, identity.anonymous_ids) == (("ada",), ())
+    with pytest.raises(UnknownNameError):
+        made.engine.identity("zoe")
+
+
+def test_somebody_suppressed_survives_no_alias_either(home: Store) -> None:
+    """An alias to their id is theirs, so it is not heard; the other one stays who they are."""
+    made = world(SOCKS, store=home)
+    made.track("Suppress Person", "zoe", at=0)
+    made.identify("ada", at=1)
+    made.alias("zoe", "ada", at=2)
+    assert made.engine.identity("ada").user_ids == ("ada",)
+    made.track("purchase", "zoe", at=3)
+    assert made.outcomes == ["suppressed"]
+
+
+def test_the_id_of_a_merged_person_stays_silenced_for_what_was_before_their_deletion(
+    home: Store,
+) -> None:
+    """They came back, and became somebody else; what is late from before is still unheard."""
+    made = world(SOCKS, store=home)
+    made.identify("ada", at=0)
+    made.track("purchase", "zoe", at=1)
+    made.track("Delete Person", "zoe", at=10)
+    made.track("purchase", "zoe", message_id="back", at=20)
+    made.alias("ada", "zoe", at=30)
+    made.track("purchase", "zoe", message_id="late", at=5, arrives=31)
+    made.track("purchase", "zoe", message_id="new", at=40)
+    assert [(d.message_id, d.person, d.reason) for d in made.decided[1:]] == [
+        ("back", "zoe", None),
+        ("late", None, "deleted"),
+        ("new", "ada", None),
+    ]
+
+
+def test_deleting_the_survivor_silences_every_id_that_became_theirs(home: Store) -> None:
+    """The loser's user id and device are the person's, and go with them."""
+    made = world(SOCKS, store=home)
+    made.identify("zoe", anonymous="anon-zoe", at=0)
+    made.identify("ada", at=1)
+    made.alias("ada", "zoe", at=2)
+    made.track("Suppress Person", "ada", at=10)
+    made.track("purchase", "zoe", at=11)
+    made.track("purchase", anonymous="anon-zoe", at=12)
+    assert made.outcomes == ["suppressed", "suppressed"]
+
+
+# --- unsuppressing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["ada", "ada-work"])
+def test_unsuppressing_by_any_user_id_lifts_all_that_was_silenced_with_it(
+    home: Store, by: str
+) -> None:
+    """The person's other ids and devices are heard again, from then on; what was before is not."""
+    made = world(SOCKS, store=home)
+    made.identify("ada", anonymous="phone", at=0)
+    made.identify("ada-work", at=1)
+    made.alias("ada", "ada-work", at=2)
+    made.track("Suppress Person", "ada", at=10)
+    made.track("Unsuppress Person", by, at=20)
+    made.track("purchase", anonymous="phone", at=15, arrives=21)
+    made.track("purchase", anonymous="phone", message_id="heard", at=22)
+    made.identify("ada-work", anonymous="phone", at=23)
+    assert made.outcomes == ["suppressed", "entered"]
+    assert made.entered == ["heard"]
+
+
+def test_a_device_of_two_suppressed_people_is_silent_until_both_are_heard(home: Store) -> None:
+    """Lifting one person's silence does not lift the other's."""
+    made = world(SOCKS, store=home)
+    made.identify("ada", anonymous="family", at=0)
+    made.identify("ben", anonymous="family", at=1)
+    made.track("Suppress Person", "ada", at=10)
+    made.track("Suppress Person", "ben", at=11)
+    made.track("Unsuppress Person", "ada", at=12)
+    made.track("purchase", anonymous="family", at=13)
+    made.track("Unsuppress Person", "ben", at=14)
+    made.track("purchase", anonymous="family", at=15)
+    made.identify("ben", anonymous="family", at=16)
+    assert made.outcomes == ["suppressed", "entered"]
+
+
+# --- explained --------------------------------------------------------------------------------------
+
+
+def test_each_claim_says_what_it_brought_and_what_that_led_to(home: Store) -> None:
+    """Entered or not and why, rule by rule, as `explain` says it."""
+    dear = campaign("dear", "purchase", where={"price": {"gt": 10}})
+    made = world(SOCKS, dear, store=home)
+    made.track("purchase", anonymous="phone", properties={"price": 5}, message_id="cheap", at=0)
+    made.identify("ada", anonymous="phone", at=1)
+    ((claimed,),) = [run.brought for run in made.engine.identity("ada").anonymous_ids[0].claims]
+    assert {(d.rule, d.reason, d.retroactive) for d in claimed.decisions} == {
+        ("socks", None, True),
+        ("dear", "where", True),
+    }
+    said = [made.engine.explain("ada", rule)[0] for rule in ("socks", "dear")]
+    assert sorted(claimed.decisions, key=repr) == sorted(said, key=repr)
+
+
+def test_no_more_is_read_than_asked_for(home: Store) -> None:
+    """The newest messages first; the claims are all told."""
+    made = world(SOCKS, store=home)
+    for number in range(5):
+        made.track("purchase", anonymous="phone", message_id=f"m-{number}", at=number)
+    made.identify("ada", anonymous="phone", message_id="claim", at=6)
+    assert runs(made.engine.identity("ada", limit=2)) == [("phone", "ada", "claim", ["m-3", "m-4"])]
+
+
+def test_nobody_known_has_no_identity(home: Store) -> None:
+    """An anonymous id is nobody yet."""
+    made = world(store=home)
+    made.track("purchase", anonymous="phone")
+    with pytest.raises(UnknownNameError):
+        made.engine.identity("phone")

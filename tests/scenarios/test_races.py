@@ -1,0 +1,293 @@
+"""What two transactions on PostgreSQL make of the same people, where one is made to wait for the other."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Engine as Database
+from tests.scenarios.hosting import NOON, book, news, tables_in, thanks
+from tests.servers import Server
+
+from whereupon import Delivery, Engine, Ingested
+from whereupon.errors import StoreError
+from whereupon.replay import FrozenClock
+from whereupon.stores.addresses import engine_of
+from whereupon.times import later
+
+RULES = book(
+    thanks(campaign="later", whereupon=[{"wait": "1m"}, {"send": "push", "title": "Later"}]),
+    news(),
+)
+BEFORE = NOON - timedelta(minutes=5)
+
+
+@dataclass
+class Shop:
+    """An engine, a host's own transaction on the same database, and a thread to wait in."""
+
+    url: str
+    server: Server
+    engine: Engine
+    clock: FrozenClock
+    host: Connection
+    pool: ThreadPoolExecutor
+    handed: list[Delivery] = field(default_factory=list)
+
+    def meanwhile(self, call: Callable[[], Ingested | None]) -> "Future[Ingested | None]":
+        """Begin a call that waits for the host's transaction, and return when it does."""
+        waiting = self.pool.submit(call)
+        self.server.await_waiting()
+        return waiting
+
+    def people(self) -> list[set[str]]:
+        """The ids that each person is known by."""
+        tables = tables_in(self.url)
+        keys = [row[0] for row in tables["whereupon_person"]]
+        known = tables["whereupon_identifier"]
+        return [{str(v) for v, kind, k in known if k == key and kind == "user"} for key in keys]
+
+    def owners(self) -> dict[str, object]:
+        """By message id, the key of the person whose it is."""
+        return {str(row[1]): row[3] for row in tables_in(self.url)["whereupon_message"]}
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[Database]:
+    """The host's own engine."""
+    database, _ = engine_of(postgres, patience=30)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def shop(postgres: str, server: Server, database: Database) -> Iterator[Shop]:
+    """A shop on PostgreSQL."""
+    clock = FrozenClock(NOON)
+    with (
+        Engine.open(postgres, rules=RULES, clock=clock) as engine,
+        database.connect() as host,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        shop = Shop(postgres, server, engine, clock, host, pool)
+        engine.channel("push")(shop.handed.append)
+        engine.channel("email")(shop.handed.append)
+        yield shop
+        host.rollback()
+
+
+def test_whoever_comes_second_with_a_new_id_finds_the_person(shop: Shop) -> None:
+    """The loser of the race folds again, and nobody is there twice."""
+    shop.engine.track("purchase", user_id="ada", message_id="m-1", connection=shop.host)
+    second = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="ada", message_id="m-2"))
+    shop.host.commit()
+    assert second.result(60) is not None
+    assert shop.people() == [{"ada"}]
+    assert len(set(shop.owners().values())) == 1
+
+
+def test_a_message_that_two_bring_at_once_is_a_duplicate_for_one(shop: Shop) -> None:
+    """Recorded once, and said so to whoever came second."""
+    shop.engine.track("purchase", anonymous_id="anon-1", message_id="m-1", connection=shop.host)
+    again = shop.meanwhile(
+        lambda: shop.engine.track("purchase", anonymous_id="anon-1", message_id="m-1")
+    )
+    shop.host.commit()
+    told = again.result(60)
+    assert told is not None
+    assert (told.accepted, told.duplicates) == (0, 1)
+
+
+def test_what_the_first_takes_back_is_the_seconds(shop: Shop) -> None:
+    """A host that rolls back leaves the way free."""
+    shop.engine.track("purchase", user_id="ada", message_id="m-1", connection=shop.host)
+    second = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="ada", message_id="m-1"))
+    shop.host.rollback()
+    told = second.result(60)
+    assert told is not None
+    assert told.accepted == 1
+    assert shop.people() == [{"ada"}]
+
+
+def test_what_a_merged_person_does_meanwhile_is_the_survivors(shop: Shop) -> None:
+    """Read again once the merge is done."""
+    shop.engine.ingest([{"type": "identify", "userId": name} for name in ("ada", "bob")])
+    shop.engine.alias("ada", previous_id="bob", connection=shop.host)
+    second = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="bob", message_id="m-9"))
+    shop.host.commit()
+    told = second.result(60)
+    assert told is not None
+    assert [decision.person for decision in told.decisions] == ["ada"]
+    assert shop.people() == [{"ada", "bob"}]
+
+
+def test_two_who_merge_each_other_are_one(shop: Shop) -> None:
+    """Whoever is first decides who survives; the second finds it done."""
+    shop.engine.ingest([{"type": "identify", "userId": name} for name in ("ada", "bob")])
+    shop.engine.alias("ada", previous_id="bob", connection=shop.host)
+    second = shop.meanwhile(lambda: shop.engine.alias("bob", previous_id="ada"))
+    shop.host.commit()
+    second.result(60)
+    assert shop.people() == [{"ada", "bob"}]
+    assert len(tables_in(shop.url)["whereupon_merge"]) == 1
+
+
+def test_a_claim_takes_what_was_recorded_meanwhile(shop: Shop) -> None:
+    """Anonymous activity under way when the claim comes is claimed, and triggers once."""
+    shop.engine.track("view", anonymous_id="anon-1")
+    shop.engine.track(
+        "purchase", anonymous_id="anon-1", timestamp=BEFORE, connection=shop.host, message_id="m-1"
+    )
+    claim = shop.meanwhile(lambda: shop.engine.identify("ada", anonymous_id="anon-1"))
+    shop.host.commit()
+    told = claim.result(60)
+    assert told is not None
+    assert [(d.message_id, d.retroactive) for d in told.decisions] == [("m-1", True)]
+
+
+def test_due_work_does_not_wait_for_those_whom_others_hold(shop: Shop) -> None:
+    """Bob's wait is over, and he is woken; Ada is in other hands, and comes later."""
+    for user in ("ada", "bob"):
+        shop.engine.track("purchase", user_id=user)
+    shop.clock.move_to(later(NOON, timedelta(hours=1)))
+    shop.engine.track("view", user_id="ada", connection=shop.host)
+    shop.engine.run_due()
+    assert [delivery.person for delivery in shop.handed] == ["bob"]
+    shop.host.commit()
+    shop.engine.run_due()
+    assert [delivery.person for delivery in shop.handed] == ["bob", "ada"]
+
+
+def test_a_broadcast_that_somebody_sends_is_left_to_them(shop: Shop) -> None:
+    """Whoever holds the run sends it; the others go on without."""
+    shop.engine.identify("ada")
+    shop.engine.trigger("news", key="monday")
+    shop.host.execute(text("SELECT 1 FROM whereupon_run FOR UPDATE"))
+    shop.engine.run_due()
+    assert shop.handed == []
+    shop.host.rollback()
+    shop.engine.run_due()
+    assert [delivery.rule for delivery in shop.handed] == ["news"]
+
+
+def test_a_broadcast_of_one_key_starts_once(shop: Shop) -> None:
+    """Though two call for it at once."""
+    shop.engine.identify("ada")
+    shop.engine.trigger("news", key="monday", connection=shop.host)
+
+    def trigger() -> None:
+        shop.engine.trigger("news", key="monday")
+
+    second = shop.meanwhile(trigger)
+    shop.host.commit()
+    second.result(60)
+    shop.engine.run_due()
+    assert len(shop.handed) == 1
+
+
+def test_who_appears_while_they_are_deleted_is_deleted(shop: Shop) -> None:
+    """Their first message is under way when the deletion comes."""
+    shop.engine.track("purchase", user_id="zoe", timestamp=BEFORE, connection=shop.host)
+    deletion = shop.meanwhile(lambda: shop.engine.track("Delete Person", user_id="zoe"))
+    shop.host.commit()
+    deletion.result(60)
+    assert shop.people() == []
+
+
+def test_who_is_deleted_before_they_appear_stays_deleted(shop: Shop) -> None:
+    """Nobody knew them; what happened before the deletion still makes nobody of them."""
+    shop.engine.track("Delete Person", user_id="zoe", connection=shop.host)
+    late = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="zoe", timestamp=BEFORE))
+    shop.host.commit()
+    told = late.result(60)
+    assert told is not None
+    assert [decision.reason for decision in told.decisions] == ["deleted"]
+    assert shop.people() == []
+
+
+def test_a_batch_that_merges_and_erases_is_taken_at_once(shop: Shop) -> None:
+    """What belonged to either is held from the start, so that nothing more is wanted on the way."""
+    for user in ("ada", "bob"):
+        shop.engine.identify(user, anonymous_id=f"anon-{user}")
+    shop.engine.identify("cleo", anonymous_id="anon-bob")
+    shop.engine.ingest(
+        [
+            {"type": "track", "event": "purchase", "userId": "dan"},
+            {"type": "alias", "userId": "ada", "previousId": "bob"},
+            {"type": "track", "event": "Delete Person", "userId": "ada"},
+            {"type": "track", "event": "Delete Person", "userId": "dan"},
+            {"type": "track", "event": "purchase", "anonymousId": "anon-bob"},
+            {"type": "track", "event": "Delete Person", "userId": "dan"},
+            {"type": "track", "event": "Delete Person", "userId": "nobody"},
+            {"type": "track", "event": "purchase", "anonymousId": "anon-ada"},
+        ]
+    )
+    assert shop.people() == [{"cleo"}]
+
+
+def test_patience_has_an_end(shop: Shop) -> None:
+    """A host that keeps somebody for too long is named as the reason."""
+    shop.engine.identify("ada")
+    shop.engine.track("purchase", user_id="ada", connection=shop.host)
+    with (
+        Engine.open(f"{shop.url}&patience=0.05", rules=RULES) as impatient,
+        pytest.raises(StoreError) as caught,
+    ):
+        impatient.track("purchase", user_id="ada")
+    assert caught.value.code == "busy"
+
+
+def test_a_host_that_loses_is_told_and_may_go_on(shop: Shop, database: Database) -> None:
+    """Its transaction cannot be begun again by us; what it wrote itself is as it was."""
+    shop.host.execute(text("CREATE TABLE orders (id INTEGER)"))
+    shop.host.commit()
+    shop.engine.track("purchase", user_id="zoe", connection=shop.host)
+    with database.connect() as other:
+        other.execute(text("INSERT INTO orders VALUES (1)"))
+        loser = shop.meanwhile(
+            lambda: shop.engine.track("purchase", user_id="zoe", connection=other)
+        )
+        shop.host.commit()
+        with pytest.raises(StoreError) as caught:
+            loser.result(60)
+        assert caught.value.code == "conflict"
+        other.commit()
+        assert other.scalar(text("SELECT count(*) FROM orders")) == 1
+        other.execute(text("DROP TABLE orders"))
+        other.commit()
+
+
+def test_two_hosts_in_each_others_way_are_told_apart(shop: Shop, database: Database) -> None:
+    """Each holds whom the other wants: one gets a typed error, the other goes on."""
+    for user in ("ada", "bob"):
+        shop.engine.track("view", user_id=user)
+    with database.connect() as other:
+
+        def go_on(user_id: str, connection: Connection) -> str | None:
+            """Track, and end the transaction one way or the other, as a host does."""
+            try:
+                shop.engine.track("view", user_id=user_id, connection=connection)
+                connection.commit()
+            except StoreError as error:
+                connection.rollback()
+                return error.code
+            return None
+
+        shop.engine.track("view", user_id="ada", connection=shop.host)
+        shop.engine.track("view", user_id="bob", connection=other)
+        waiting = shop.pool.submit(go_on, "ada", other)
+        shop.server.await_waiting()
+        codes = {go_on("bob", shop.host), waiting.result(60)}
+    assert codes == {None, "conflict"}
+
+
+def test_a_stranger_to_the_library_needs_no_engine_of_ours(postgres: str) -> None:
+    """The host's engine is used with its own settings, and stays open."""
+    database = create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"))
+    with Engine.open(database, rules=RULES) as engine:
+        engine.identify("ada")
+    with database.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM whereupon_person")) == 1
+    database.dispose()

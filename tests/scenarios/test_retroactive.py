@@ -1,0 +1,151 @@
+"""Which of what a claim brings a rule takes: `retroactive`, `max_age`, and what arrives late."""
+
+import pytest
+from pydantic import JsonValue
+from tests.unit.worlds import DAY, HOUR, File, World, campaign, world
+
+from whereupon.ports import Store
+
+
+def shop(home: Store, **policy: JsonValue) -> World:
+    """A campaign on every purchase under a policy."""
+    return world(campaign("thanks", "purchase", **policy), store=home)
+
+
+def bought(made: World, *minutes: float, arrives: float | None = None) -> None:
+    """Purchases on a phone that nobody is known by; each is called after its minute."""
+    for at in minutes:
+        said = at if arrives is None else arrives
+        made.track("purchase", anonymous="phone", message_id=f"at-{at:g}", at=at, arrives=said)
+
+
+def claimed(made: World, at: float, user: str = "ada") -> None:
+    """Somebody says that the phone is theirs."""
+    made.identify(user, anonymous="phone", at=at, arrives=max(at, 0))
+
+
+@pytest.mark.parametrize(("take", "entered"), [("first", "at-0"), ("last", "at-2")])
+def test_a_rule_takes_the_first_or_last_of_a_claim(home: Store, take: str, entered: str) -> None:
+    """By when they happened; of the others the decision says why."""
+    made = shop(home, retroactive={"take": take})
+    bought(made, 2, 0, 1)
+    claimed(made, 3)
+    assert made.entered == [entered]
+    assert sorted(made.outcomes) == ["entered", "retroactive-take", "retroactive-take"]
+
+
+@pytest.mark.parametrize(
+    ("take", "entered"), [("first", ["at-0", "at-20"]), ("last", ["at-1", "at-21"])]
+)
+def test_a_rule_takes_one_of_each_claim(home: Store, take: str, entered: list[str]) -> None:
+    """Somebody who logs in twice has two claims, though they are one run."""
+    made = shop(home, retroactive={"take": take})
+    bought(made, 0, 1)
+    claimed(made, 2)
+    bought(made, 20, 21)
+    claimed(made, 22)
+    assert made.entered == entered
+    assert len(made.engine.identity("ada").anonymous_ids[0].claims) == 1
+
+
+def test_each_of_two_people_on_a_device_is_taken_one_message(home: Store) -> None:
+    """A claim brings only what is its own."""
+    made = shop(home, retroactive={"take": "last"})
+    bought(made, 0, 1)
+    claimed(made, 2)
+    bought(made, 20, 21)
+    claimed(made, 22, "ben")
+    assert [(d.message_id, d.person) for d in made.decided if d.reason is None] == [
+        ("at-1", "ada"),
+        ("at-21", "ben"),
+    ]
+
+
+def test_only_what_the_rule_is_open_to_can_be_first(home: Store) -> None:
+    """What `where`, `within` or `max_age` keeps out leaves the place to the next."""
+    made = shop(home, where={"price": {"gt": 10}}, retroactive={"take": "first", "within": "24h"})
+    for name, price, at in [("old", 20, 0), ("cheap", 5, DAY), ("dear", 20, DAY + 1)]:
+        properties: JsonValue = {"price": price}
+        made.track("purchase", anonymous="phone", properties=properties, message_id=name, at=at)
+    made.track(
+        "purchase", anonymous="phone", properties={"price": 30}, message_id="next", at=DAY + 2
+    )
+    claimed(made, DAY + 3)
+    assert {d.message_id: d.reason for d in made.decided} == {
+        "old": "too-old",
+        "cheap": "where",
+        "dear": None,
+        "next": "retroactive-take",
+    }
+
+
+@pytest.mark.parametrize("take", ["first", "last"])
+@pytest.mark.parametrize("at", [0.5, 3])
+def test_what_arrives_after_its_claim_is_not_taken_beside_what_was(
+    home: Store, take: str, at: float
+) -> None:
+    """One message of a claim is taken; that it came late, or happened earlier, makes it no second."""
+    made = shop(home, retroactive={"take": take})
+    bought(made, 1)
+    claimed(made, 2)
+    bought(made, at, arrives=4)
+    assert made.entered == ["at-1"]
+    assert made.outcomes[-1] == "retroactive-take"
+
+
+def test_a_late_message_is_taken_where_its_claim_took_none(home: Store) -> None:
+    """Identify-then-event ends as event-then-identify; of a second one only the first to come is taken."""
+    made = shop(home, retroactive={"take": "last"})
+    claimed(made, 2)
+    bought(made, 1, arrives=3)
+    bought(made, 0, arrives=3)
+    assert made.outcomes == ["entered", "retroactive-take"]
+
+
+def test_a_late_message_of_the_next_claim_is_taken_for_itself(home: Store) -> None:
+    """What the claim before it took does not count."""
+    made = shop(home, retroactive={"take": "first"})
+    bought(made, 0)
+    claimed(made, 1)
+    claimed(made, 20)
+    bought(made, 15, arrives=21)
+    assert made.entered == ["at-0", "at-15"]
+
+
+def test_what_a_person_does_under_their_own_name_is_no_claims(home: Store) -> None:
+    """`retroactive` speaks of claimed messages only."""
+    made = shop(home, retroactive={"take": "first"})
+    bought(made, 0)
+    claimed(made, 1)
+    made.track("purchase", "ada", message_id="own", at=2)
+    assert made.entered == ["at-0", "own"]
+
+
+@pytest.mark.parametrize(("at", "outcome"), [(0, "entered"), (-1, "too-old")])
+def test_within_is_measured_from_the_claim(home: Store, at: float, outcome: str) -> None:
+    """To the limit itself."""
+    made = shop(home, retroactive={"within": "1h"})
+    bought(made, at, arrives=0)
+    claimed(made, HOUR)
+    assert made.outcomes == [outcome]
+
+
+@pytest.mark.parametrize("policy", [{"max_age": "1h"}, {"retroactive": {"within": "1h"}}])
+@pytest.mark.parametrize(("arrives", "outcome"), [(HOUR, "entered"), (HOUR + 1, "too-old")])
+def test_the_age_of_a_late_message_is_measured_to_its_arrival(
+    home: Store, policy: File, arrives: float, outcome: str
+) -> None:
+    """`max_age` and `within` ask when the message and the claim both had arrived (design §4)."""
+    made = shop(home, **policy)
+    claimed(made, 0)
+    bought(made, 0, arrives=arrives)
+    assert made.outcomes == [outcome]
+
+
+def test_a_rule_that_does_not_look_back_takes_nothing_that_was_claimed(home: Store) -> None:
+    """`retroactive: false`, for what waits and for what comes late."""
+    made = shop(home, retroactive=False)
+    bought(made, 0)
+    claimed(made, 1)
+    bought(made, 2, arrives=3)
+    assert made.outcomes == ["retroactive-off", "retroactive-off"]

@@ -1,0 +1,148 @@
+"""Group commit: who waits at the same time shares one transaction, and keeps his own failure."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+
+import pytest
+from sqlalchemy import Connection, create_engine, event
+
+from whereupon.errors import StoreError
+from whereupon.ports import Session
+from whereupon.state import Changes
+from whereupon.stores.sql import SqlStore
+from whereupon.testing.contracts import message
+
+
+class Counted(SqlStore):
+    """A store on SQLite that counts its commits, and says how much work waits."""
+
+    def __init__(self, path: Path) -> None:
+        self.commits = 0
+        engine = create_engine(f"sqlite:///{path}")
+        event.listen(engine, "before_cursor_execute", self._count)
+        super().__init__(engine)
+        self.engine = engine
+        self.commits = 0
+
+    def _count(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        self.commits += statement == "COMMIT"
+
+    def await_waiting(self, count: int) -> None:
+        """Return when so much work waits for a leader."""
+        deadline = monotonic() + 60
+        while self._group.waiting < count:
+            assert monotonic() < deadline
+
+    def known(self, numbers: range) -> set[int]:
+        """The numbers whose messages are recorded."""
+        with self.session() as session:
+            found = session.known_messages([f"m-{n}" for n in numbers])
+        return {int(message_id.removeprefix("m-")) for message_id in found}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Counted]:
+    """A store of its own."""
+    store = Counted(tmp_path / "shop.db")
+    yield store
+    store.engine.dispose()
+
+
+def writing(number: int) -> Callable[[Session], int]:
+    """Work that records the message of that number."""
+
+    def work(session: Session) -> int:
+        session.flush(Changes(messages=[message(number)]))
+        return number
+
+    return work
+
+
+@contextmanager
+def leader(store: Counted) -> Iterator[None]:
+    """Have somebody lead, and not come to an end before the block does."""
+    begun, end = Event(), Event()
+
+    def work(session: Session) -> None:
+        begun.set()
+        assert end.wait(60)
+        session.flush(Changes(messages=[message(1)]))
+
+    thread = Thread(target=store.transact, args=(work,))
+    thread.start()
+    assert begun.wait(60)
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def test_those_who_wait_share_a_commit(store: Counted) -> None:
+    """Ten threads, two commits: the one that they waited for, and theirs."""
+    threads = [Thread(target=store.transact, args=(writing(n),)) for n in range(2, 12)]
+    with leader(store):
+        for thread in threads:
+            thread.start()
+        store.await_waiting(10)
+    for thread in threads:
+        thread.join()
+    assert store.commits == 2
+    assert store.known(range(1, 12)) == set(range(1, 12))
+
+
+def test_ones_failure_is_its_own(store: Counted) -> None:
+    """What raises is taken back alone, and raises in its own thread; the others are committed."""
+    told: dict[int, object] = {}
+
+    def send(number: int) -> None:
+        def work(session: Session) -> int:
+            writing(number)(session)
+            if number == 5:
+                session.flush(Changes(messages=[message(1)]))  # recorded already
+            return number
+
+        try:
+            told[number] = store.transact(work)
+        except StoreError as error:
+            told[number] = error.code
+
+    threads = [Thread(target=send, args=(n,)) for n in range(4, 8)]
+    with leader(store):
+        for thread in threads:
+            thread.start()
+        store.await_waiting(4)
+    for thread in threads:
+        thread.join()
+    assert told == {4: 4, 5: "conflict", 6: 6, 7: 7}
+    assert store.known(range(1, 8)) == {1, 4, 6, 7}
+
+
+def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(store: Counted) -> None:
+    """Work that ends the transaction under the others does not take them with it."""
+
+    def ruin(session: Session) -> None:
+        writing(9)(session)
+        ended.append(session)
+        session._connection.exec_driver_sql("ROLLBACK")  # type: ignore[attr-defined]  # noqa: SLF001 - as a full disk would
+        raise ZeroDivisionError
+
+    ended: list[Session] = []
+
+    def send() -> None:
+        with suppress(ZeroDivisionError):
+            store.transact(ruin)
+
+    threads = [Thread(target=send)]
+    threads += [Thread(target=store.transact, args=(writing(n),)) for n in (2, 3)]
+    with leader(store):
+        for thread in threads:
+            thread.start()
+        store.await_waiting(3)
+    for thread in threads:
+        thread.join()
+    assert len(ended) >= 1
+    assert store.known(range(1, 10)) == {1, 2, 3}

@@ -1,0 +1,166 @@
+"""Messages on which the engine itself fails: set aside, listed, taken again; the queue goes on."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from pydantic import JsonValue
+from tests.scenarios.hosting import NOON, book, news, purchase, thanks
+
+from whereupon import Engine
+from whereupon.conditions.condition import ALWAYS
+from whereupon.decisions import Outcome
+from whereupon.fold import Warned
+from whereupon.replay import FrozenClock
+from whereupon.rules import Rulebook
+from whereupon.state import DeliveryState
+
+_WAITING = [{"wait": "1h"}, {"track": "waited"}, {"send": "push", "title": "Thanks"}]
+
+
+def _explodes(data: JsonValue, _history: object) -> bool:
+    """A condition of a host's own making that does not expect everything."""
+    assert isinstance(data, dict)
+    person = data["person"]
+    assert isinstance(person, dict)
+    if _is_poison(data.get("properties")) or _is_poison(person):
+        message = "too deep"
+        raise RecursionError(message)
+    return True
+
+
+def _is_poison(values: JsonValue) -> bool:
+    return isinstance(values, dict) and values.get("number") in {13, 14}
+
+
+_EXPLODING = replace(ALWAYS, tests=(_explodes,))
+
+
+def _fragile(rule: dict[str, object], *more: dict[str, object], who: bool = False) -> Rulebook:
+    """Rules of which the first explodes."""
+    first, *others = book(rule, *more).rules
+    broken = replace(first, who=_EXPLODING) if who else replace(first, where=_EXPLODING)
+    return Rulebook(rules=(broken, *others))
+
+
+def _opened(place: str, rules: Rulebook) -> Engine:
+    return Engine.open(place, rules=rules, clock=FrozenClock(NOON))
+
+
+def _messages(engine: Engine) -> int:
+    with engine.store.session() as session:
+        return session.counts().messages
+
+
+def test_a_poison_message_is_rejected_and_the_rest_of_its_batch_goes_in(place: str) -> None:
+    """It names the message by its place among what was sent, bad ones and duplicates included."""
+    with _opened(place, _fragile(thanks())) as engine:
+        bad = {"type": "track", "event": "purchase"}
+        batch = [bad, purchase(1), purchase(13), purchase(2), purchase(14), purchase(2)]
+        told = engine.ingest(batch)
+        assert [(each.index, each.code) for each in told.rejected] == [
+            (0, "missing-id"),
+            (2, "poison"),
+            (4, "poison"),
+        ]
+        assert "RecursionError: too deep" in told.rejected[1].message
+        assert (told.accepted, told.duplicates, _messages(engine)) == (2, 1, 2)
+        assert [d.message_id for d in told.decisions] == ["purchase-1", "purchase-2"]
+
+
+def test_a_batch_of_nothing_but_poison_goes_through(place: str) -> None:
+    """Each is set aside, one after the other."""
+    with _opened(place, _fragile(thanks())) as engine:
+        batch = [{**purchase(13), "messageId": f"p-{number}"} for number in range(50)]
+        told = engine.ingest(batch)
+        assert (told.accepted, len(told.rejected), len(engine.set_aside())) == (0, 50, 50)
+
+
+def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str) -> None:
+    """By its old id, from its old source, at its old time: nothing of it is lost."""
+    store = _opened(place, _fragile(thanks())).store
+    broken = Engine(store, _fragile(thanks()), clock=FrozenClock(NOON))
+    broken.ingest([{**purchase(13), "timestamp": "2026-06-01T10:00:00Z"}], source="client")
+    (aside,) = broken.set_aside()
+    assert (aside.message_id, aside.user_id, aside.source) == ("purchase-13", "ada", "client")
+    assert aside.reason == "RecursionError: too deep"
+    assert broken.take_again(aside).rejected[0].code == "poison"
+    mended = Engine(store, book(thanks()), clock=FrozenClock(NOON + timedelta(hours=1)))
+    told = mended.take_again(aside)
+    assert [(d.message_id, d.outcome, d.timestamp.hour) for d in told.decisions] == [
+        ("purchase-13", Outcome.ENTERED, 10)
+    ]
+    assert mended.set_aside() == []
+    mended.close()
+
+
+def test_a_poison_message_that_its_sender_sends_again_is_tried_again(place: str) -> None:
+    """It was not recorded, so it is no duplicate; once it goes in, it is no longer set aside."""
+    store = _opened(place, _fragile(thanks())).store
+    broken = Engine(store, _fragile(thanks()), clock=FrozenClock(NOON))
+    for _ in range(2):
+        assert broken.ingest([purchase(13)]).rejected[0].code == "poison"
+    assert len(broken.set_aside()) == 1
+    mended = Engine(store, book(thanks()), clock=FrozenClock(NOON))
+    assert mended.ingest([purchase(13)]).accepted == 1
+    assert mended.set_aside() == []
+    mended.close()
+
+
+def test_what_was_set_aside_of_a_deleted_person_is_deleted(place: str) -> None:
+    """Also of one whom nobody knows yet, since all that came of them was set aside."""
+    with _opened(place, _fragile(thanks())) as engine:
+        engine.ingest([purchase(13), {**purchase(14, "bob"), "messageId": "of-bob"}])
+        engine.track("Delete Person", user_id="ada")
+        assert [aside.user_id for aside in engine.set_aside()] == ["bob"]
+
+
+def test_what_erases_and_what_is_poison_in_one_batch_are_told_apart(place: str) -> None:
+    """The places in the answer are those of the whole batch."""
+    deletion = {"type": "track", "event": "Delete Person", "userId": "eve"}
+    with _opened(place, _fragile(thanks())) as engine:
+        told = engine.ingest([purchase(1), deletion, purchase(13), deletion, purchase(14)])
+        assert [(each.index, each.code) for each in told.rejected] == [(2, "poison"), (4, "poison")]
+
+
+def test_an_entry_that_fails_when_it_is_woken_ends_and_the_others_go_on(place: str) -> None:
+    """It is said in the log and in the answer, and nobody waits behind it for ever."""
+    waited = thanks(campaign="waited", when="waited")
+    waiting = thanks(campaign="slow", whereupon=_WAITING)
+    rules = _fragile(waited, waiting, who=True)
+    with _opened(place, rules) as engine:
+        engine.ingest([purchase(1, "ada"), purchase(2, "bob")])
+        engine.identify("bob", traits={"number": 13})
+        engine.clock.move_to(NOON + timedelta(hours=2))  # type: ignore[attr-defined]
+        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.told]
+        assert [each.code for each in told if isinstance(each, Warned)] == ["entry-failed"]
+        pending = engine.deliveries(DeliveryState.PENDING)
+        assert {each.person for each in pending if each.rule == "slow"} == {"ada"}
+        assert list(engine.wake(engine.clock.now())) == []
+
+
+def test_a_person_on_whom_a_broadcast_fails_is_left_out_and_the_others_get_it(place: str) -> None:
+    """One person's attributes do not keep the news from everybody."""
+    with _opened(place, _fragile(news(), who=True)) as engine:
+        for name, number in (("ada", 1), ("bob", 13), ("cy", 2)):
+            engine.identify(name, traits={"number": number})
+        engine.trigger("news")
+        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.told]
+        assert [each.code for each in told if isinstance(each, Warned)] == ["person-left-out"]
+        assert {each.person for each in engine.deliveries()} == {"ada", "cy"}
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_poison_takes_nothing_from_what_stands_around_it(place: str, count: int) -> None:
+    """The same messages without it end in the same decisions."""
+    sound = [purchase(number, f"user-{number % 3}") for number in range(12)]
+    mixed = list(sound)
+    for number in range(count):
+        mixed.insert(2 * number, {**purchase(13), "messageId": f"p-{number}"})
+    with _opened(place, _fragile(thanks())) as engine:
+        told = engine.ingest(mixed)
+    with _opened("memory://", _fragile(thanks())) as other:
+        expected = other.ingest(sound)
+    assert [(d.message_id, d.person, d.reason) for d in told.decisions] == [
+        (d.message_id, d.person, d.reason) for d in expected.decisions
+    ]
