@@ -13,6 +13,8 @@ from tests.unit.worlds import book_of, broadcast, campaign, guard
 from whereupon.engine import Engine
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
+from whereupon.stores.addresses import engine_of
+from whereupon.stores.tables import Kept as Tables
 
 MARKER = "zx81marker"
 """In every text of the person's; nothing of ours or the database's looks like it."""
@@ -51,14 +53,32 @@ def _sqlite(folder: Path) -> Iterator[Kept]:
     yield Kept(f"sqlite:///{folder}/shop.db", files)
 
 
-STORES = {"sqlite": _sqlite}
-"""Every kind of store that leaves bytes on a disk; another joins here."""
+@contextmanager
+def _postgres(url: str) -> Iterator[Kept]:
+    """Every row of every table; its pages and its log are the server's own (see the README)."""
+    engine, _ = engine_of(url, patience=5)
+
+    def files() -> dict[str, bytes]:
+        with engine.connect() as connection:
+            return {
+                table.name: repr(
+                    [tuple(row) for row in connection.execute(table.select())]
+                ).encode()
+                for table in Tables.metadata.sorted_tables
+            }
+
+    yield Kept(url, files)
+    engine.dispose()
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["sqlite", "postgres"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
-    """A store of each kind."""
-    with STORES[request.param](tmp_path) as store:
+    """A store of each kind that leaves bytes on a disk; another joins here."""
+    if request.param == "sqlite":
+        opened = _sqlite(tmp_path)
+    else:
+        opened = _postgres(request.getfixturevalue("postgres"))
+    with opened as store:
         yield store
 
 
