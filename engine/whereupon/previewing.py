@@ -113,7 +113,7 @@ def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
     ]
     return Preview(
         message_id=message.message_id,
-        silenced=any(s.message_id == message.message_id and not s.owner for s in changes.messages),
+        silenced=message.message_id in changes.erased_ids,
         claimed=tuple(_claimed(loaded, folded)),
         decisions=tuple(each for each in told if isinstance(each, Decision)),
         deliveries=tuple(each for each in told if isinstance(each, Delivery)),
