@@ -282,9 +282,17 @@ class Model:
         if act == "Unsuppress":
             self._unsuppress(said.user, said.device, at)
             return
-        until, reason = (at, "deleted") if act == "Delete" else (inf, "suppressed")
+        latest = self._latest_of(said.user)
+        if latest > at + LATE_WINDOW:
+            return  # held: it would erase what the person did long after asking
+        until, reason = (max(at, latest), "deleted") if act == "Delete" else (inf, "suppressed")
         for name in self._forget(said.user):
             self._bury(Grave(name, said.user, until, reason))
+
+    def _latest_of(self, user: str) -> float:
+        person = next((p for p in self.people if user in p.ids), None)
+        times = [happened(r.said) for r in self.records if person and r.owner is person]
+        return max(times, default=-inf)
 
     def _forget(self, user: str) -> set[Name]:
         """Erase the person with the devices that nobody else claimed; all names they had."""
