@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.decisions import Reason
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings
 from whereupon.fold.withdrawing import withdraw
 from whereupon.identity import claimed_by
@@ -72,6 +73,24 @@ def occurrence_of(stored: StoredMessage) -> Occurrence:
         message.source,
         message.depth,
     )
+
+
+class Putting(NamedTuple):
+    """One message put to the rules for one person.
+
+    Attributes:
+        person_key: 0 where nobody is known.
+        now: when the engine does it.
+        claimable_at, retroactive: see `Case`.
+        reason: where everything is skipped whatever the rules say: why.
+    """
+
+    occurrence: Occurrence
+    person_key: int
+    now: datetime
+    claimable_at: datetime
+    retroactive: bool
+    reason: Reason | None = None
 
 
 @dataclass(slots=True)
