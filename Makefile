@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test check lint bench chaos clean
+.PHONY: help demo test check lint bench bench-peers chaos clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   replay two real streams against rules/, and see what triggered and why"
 	@echo "make test   run every test"
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
-	@echo "make bench  measure, against named references"
+	@echo "make bench  measure, against named references (make bench-peers installs other libraries)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew.
@@ -51,6 +51,17 @@ bench: $(VENV)/stamp-test
 	$(BIN)/python -m tests.benchmarks.replay_floor
 	$(BIN)/python -m tests.benchmarks.writers
 
+# The libraries that we are measured beside, in an environment of their own.
+bench-peers: .venv-peers/stamp
+
+.venv-peers/stamp: pyproject.toml
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --group peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv-peers/qubit json-logic-qubit
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv-peers/panzi panzi-json-logic
+	@touch $@
+
 KILLS ?= 200
 WORKERS ?= 2
 SEED ?= 1
@@ -59,4 +70,4 @@ chaos: $(VENV)/stamp-test
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --workers $(WORKERS) --seed $(SEED) --victim $(VICTIM)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from whereupon.codec import encode_canonically
 from whereupon.conditions import Condition, Failure, History
-from whereupon.messages import MessageType
+from whereupon.messages import MessageType, Source
 from whereupon.rules import (
     EveryTime,
     NotWhileActive,
@@ -114,14 +114,17 @@ class Verdict:
 ENTERED = Verdict()
 
 
-def decide(rule: Rule, case: Case, past: Sequence[PastEntry]) -> Verdict:
+def decide(
+    rule: Rule, case: Case, past: Sequence[PastEntry], *, where_holds: bool = False
+) -> Verdict:
     """Whether the person enters the rule by this message.
 
     Args:
         past: the person's earlier entries in this rule; may be left empty where the rule lets
             people in every time.
+        where_holds: the rule's `where` is known to hold.
     """
-    opening = decide_opening(rule, case)
+    opening = decide_opening(rule, case, where_holds=where_holds)
     if opening.reason is not None:
         return opening
     if not rule.who.holds(case.data, case.history):
@@ -129,9 +132,20 @@ def decide(rule: Rule, case: Case, past: Sequence[PastEntry]) -> Verdict:
     return _reenter(rule, case, past)
 
 
-def decide_opening(rule: Rule, case: Case) -> Verdict:
+def decide_unmatched(rule: Rule, case: Case, source: Source) -> Verdict:
+    """Why a rule that the matching has left out skips the message.
+
+    What leaves it out is its `where`, or its `who` before that asks for the history: so neither the
+    history nor earlier entries have a say.
+    """
+    if rule.kind is RuleKind.CAMPAIGN:
+        return decide(rule, case, ())
+    return Verdict(Reason.SOURCE) if source is not Source.SERVER else decide_opening(rule, case)
+
+
+def decide_opening(rule: Rule, case: Case, *, where_holds: bool = False) -> Verdict:
     """Whether the message may trigger the rule at all, whoever the person is."""
-    if not rule.where.holds(case.data, case.history):
+    if not (where_holds or rule.where.holds(case.data, case.history)):
         return _failed(Reason.WHERE, rule.where, case)
     reason = _closed(rule, case)
     return Verdict(reason) if reason else ENTERED

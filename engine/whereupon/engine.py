@@ -18,11 +18,10 @@ from whereupon.actions import stance_on
 from whereupon.auditing import Audit
 from whereupon.broadcasting import schedule_broadcasts
 from whereupon.codec import decode
-from whereupon.decisions import Decision
 from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
-from whereupon.fold import Folded, Settings
+from whereupon.fold import Decisions, Folded, Settings
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
 from whereupon.hosting import Options, Ran, check_key, settings_for
 from whereupon.identifying import Identity, identify_person
@@ -296,7 +295,7 @@ class Engine:
         told = [each for folded in self.wake(self.clock.now()) for each in folded.told]
         requests = [each for each in told if isinstance(each, Request)]
         ran = Ran(
-            [each for each in told if isinstance(each, Decision)],
+            Decisions(told),
             self._dispatcher.dispatch_due(),
             [*requests, *self._handlers.run_due()],
         )

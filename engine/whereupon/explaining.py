@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.codec import encode
+from whereupon.deciding_again import DecidedAgain
 from whereupon.decisions import Decision, Outcome, Reason
 from whereupon.errors import UnknownNameError
 from whereupon.ports import Session
@@ -53,10 +54,11 @@ def explain_rule(
     known = session.identifiers([person], [])
     if not known:
         raise UnknownNameError(kind="person", name=person)
+    again = DecidedAgain(session.wording, {rule_id: rule}.get)
     return [
         explanation
         for message, verdict in session.decided(known[0].key, rule_id, limit)
-        for explanation in explain(verdict, message, person, rule_id, rule)
+        for explanation in explain(verdict, message, person, rule_id, again)
     ]
 
 
@@ -65,19 +67,15 @@ def explain(
     message: StoredMessage | None,
     person: str,
     rule_id: str,
-    rule: Rule | None,
+    again: DecidedAgain,
 ) -> Iterator[Explanation]:
-    """Why somebody did, or did not, enter a rule by one message; nothing where that is not said.
-
-    Args:
-        rule: as the rulebook words it now, if it still has it.
-    """
+    """Why somebody did, or did not, enter a rule by one message; nothing where that is not said."""
+    rule = again.current(rule_id)
     if isinstance(verdict, Entry):
         yield _explain_entry(verdict, message, person, rule)
     elif message is not None:
-        for said in verdict.verdicts:
-            if said[0] == rule_id:
-                yield _explain_skip(verdict, said, message, person, rule)
+        for said in again.verdicts(verdict, message, rule_id):
+            yield _explain_skip(verdict, said, message, person, rule)
 
 
 def _explain_entry(

@@ -46,7 +46,7 @@ class Ran:
         requests: what became of requests whose time had come, and of those handed to the host.
     """
 
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: Sequence[Decision] = ()
     dispatched: Dispatched = field(default_factory=Dispatched)
     requests: list[Request] = field(default_factory=list)
 

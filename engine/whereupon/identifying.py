@@ -4,10 +4,11 @@ Of other people on the same device nothing is said but the user id, and from whe
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from whereupon.deciding_again import DecidedAgain
 from whereupon.errors import UnknownNameError
 from whereupon.explaining import Explanation, explain, subject_of
 from whereupon.identity import IdentityPolicy
@@ -129,26 +130,22 @@ def _brought(
     led_to: dict[int, list[Entry | Skips]] = defaultdict(list)
     for verdict in session.decided_on(key, [message.key for message in messages]):
         led_to[verdict.message_key].append(verdict)
+    again = DecidedAgain(session.wording, book.rule)
     brought: dict[str, list[BroughtMessage]] = defaultdict(list)
     for message in messages:
-        decisions = tuple(_explained(led_to[message.key], message, person, book))
+        decisions = tuple(_explained(led_to[message.key], message, person, again))
         said = (message.message_id, subject_of(message), message.timestamp)
         brought[message.anonymous_id or ""].append(BroughtMessage(*said, decisions))
     return brought
 
 
 def _explained(
-    verdicts: Sequence[Entry | Skips], message: StoredMessage, person: str, book: Rulebook
+    verdicts: Sequence[Entry | Skips], message: StoredMessage, person: str, again: DecidedAgain
 ) -> Iterator[Explanation]:
     for verdict in verdicts:
-        for rule_id in _rules_of(verdict):
-            yield from explain(verdict, message, person, rule_id, book.rule(rule_id))
-
-
-def _rules_of(verdict: Entry | Skips) -> Collection[str]:
-    if isinstance(verdict, Entry):
-        return (verdict.rule,)
-    return dict.fromkeys(rule for rule, *_ in verdict.verdicts)
+        rules = (verdict.rule,) if isinstance(verdict, Entry) else again.rules_of(verdict)
+        for rule_id in rules:
+            yield from explain(verdict, message, person, rule_id, again)
 
 
 def _claims(

@@ -52,6 +52,6 @@ def _take(
     summary.messages += len(batch)
     summary.accepted += folded.accepted
     summary.duplicates += len(folded.duplicates)
-    for told in folded.told:
+    for told in folded.records():
         summary.count(told)
         tell(told)

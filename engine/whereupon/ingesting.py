@@ -42,13 +42,14 @@ class Ingested:
         accepted: how many messages were new, and are recorded now.
         duplicates: how many had been recorded before, by their message id.
         rejected: those that cannot be accepted; the rest went in.
-        decisions, requests, warnings: what the accepted ones led to at once.
+        decisions, requests, warnings: what the accepted ones led to at once; a decision for each
+            message and each rule that names it, made when it is looked at where that costs anything.
     """
 
     accepted: int
     duplicates: int
     rejected: list[Rejected] = field(default_factory=list)
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: Sequence[Decision] = ()
     requests: list[Request] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
 
@@ -117,7 +118,7 @@ def answer(folded: Folded, reading: Reading) -> Ingested:
         accepted=folded.accepted,
         duplicates=len(folded.duplicates),
         rejected=rejected,
-        decisions=[each for each in told if isinstance(each, Decision)],
+        decisions=folded.decisions,
         requests=[each for each in told if isinstance(each, Request)],
         warnings=[each for each in told if isinstance(each, Warned)],
     )

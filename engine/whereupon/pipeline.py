@@ -297,6 +297,9 @@ class Pipeline:
                 continue
             break
         wordings = folded.changes.wordings
+        for revision, roll in folded.rolls.items():
+            if revision not in self._written and session.wording(revision) is None:
+                wordings |= self.index.wordings_of(roll)
         for digest in wordings.keys() & self._written:
             del wordings[digest]
         self.write(session, folded.changes)
@@ -304,7 +307,7 @@ class Pipeline:
 
     def committed(self, folded: Folded) -> None:
         """Note that a batch is committed, so that rules' wordings are written once."""
-        self._written |= folded.changes.wordings.keys()
+        self._written |= folded.changes.wordings.keys() | folded.rolls.keys()
 
     def _recall(self, session: Session) -> Recall:
         return Recall(session, self.index, self.settings, self._wordings)

@@ -103,7 +103,7 @@ def preview_identify(
 def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
     """What a message that erases nobody would do, were it taken now."""
     loaded, folded = pipeline.preview(session, message)
-    told, changes = folded.told, folded.changes
+    told, changes = list(folded.records()), folded.changes
     running = [e for e in changes.entries.values() if e.state is EntryState.ACTIVE]
     opened = [e for e in running if e.key in changes.new_entries]
     ended = [

@@ -211,7 +211,7 @@ class Replay:
     def _report(self, folded: Folded) -> None:
         self.summary.accepted += folded.accepted
         self.summary.duplicates += len(folded.duplicates)
-        for told in folded.told:
+        for told in folded.records():
             self._told(told)
 
     def _told(self, record: Record) -> None:

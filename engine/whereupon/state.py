@@ -240,18 +240,53 @@ SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue
 """One rule's no: rule, digest, reason, failing condition, values seen."""
 
 
+class Others(NamedTuple):
+    """One word for all rules of a roll that a message did not open, and that were not decided singly.
+
+    Why each did not is found out again when somebody asks, from the stored message, the wording of
+    the rule and what is kept here.
+
+    Attributes:
+        revision: the digest under which the roll is kept: its rules, their wordings, their order.
+        kind: campaigns or broadcasts only; None for both.
+        since, until: the places in the roll that are meant, from one up to another.
+        decided: those between that are not meant: rules that were entered, or have a verdict.
+        decided_at: microseconds since the epoch; with `retroactive` as of these rules.
+        reason: the one for all; None where each has its own.
+        person: the attributes that had a say, as they were.
+    """
+
+    revision: str
+    kind: str | None
+    since: int
+    until: int
+    decided: tuple[int, ...]
+    decided_at: int
+    retroactive: bool
+    reason: str | None
+    person: Mapping[str, JsonValue]
+
+    def covers(self, place: int, kind: str) -> bool:
+        """Whether the rule at that place, of that kind, is meant."""
+        if self.kind not in {None, kind} or place in self.decided:
+            return False
+        return self.since <= place < self.until
+
+
 class Skips(NamedTuple):
     """The skips that one message met, in one record (design §6: many, so compact).
 
     Attributes:
-        verdicts: one a rule.
+        verdicts: one a rule, of those that were decided singly.
+        others: the rest of the rules that it was put to.
     """
 
     message_key: int
     person_key: int
     decided_at: datetime
     retroactive: bool
-    verdicts: tuple[SkipVerdict, ...]
+    verdicts: tuple[SkipVerdict, ...] = ()
+    others: tuple[Others, ...] = ()
 
 
 class RequestOutcome(StrEnum):

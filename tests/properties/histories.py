@@ -183,12 +183,12 @@ def take_in_parts(
     """Let an engine take the messages in batches, and then do all that comes due."""
     for start, end in pairwise(sorted({0, *cuts, len(messages)})):
         folded = engine.take(list(messages[start:end]))
-        tell([told for told in folded.told if isinstance(told, Decision)])
+        tell(list(folded.decisions))
     clock = engine.clock
     assert isinstance(clock, FrozenClock)
     clock.move_to(after(END))
     for folded in engine.wake(after(END)):
-        tell([told for told in folded.told if isinstance(told, Decision)])
+        tell(list(folded.decisions))
 
 
 def outcome_of(made: World) -> Outcome:

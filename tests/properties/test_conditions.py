@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from whereupon.conditions import NO_HISTORY, JsonValue, parse_condition, parse_logic
 from whereupon.conditions.additions import instant_of
+from whereupon.conditions.condition import in_turn
 
 scalars: st.SearchStrategy[JsonValue] = st.one_of(
     st.none(),
@@ -142,3 +143,70 @@ def test_a_shortcut_answers_as_the_general_rule(
     general = parse_logic({operator: [{"var": "a.b"}, {"var": "operand"}]})
     data: JsonValue = {"a": {"b": value}, "operand": operand}
     assert quick(data) is general(data)
+
+
+HOSTILE: st.SearchStrategy[JsonValue] = st.one_of(
+    values,
+    st.sampled_from(("socks", "20", "20.0", " 20 ", "0x14", "1e400", "NaN", "Infinity", "", "é")),
+    st.sampled_from((20, 20.0, -0.0, 2**53, 2**53 + 1, 10**400, True, False, ["socks"], [20])),
+)
+FIXED: st.SearchStrategy[JsonValue] = st.one_of(
+    st.sampled_from(("socks", "20", "", "é", 20, 20.5, 0, 1, 2**53 + 1, True, False)),
+    st.text(max_size=3),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+BOUNDS: st.SearchStrategy[JsonValue] = st.sampled_from((0, 20, 20.5, -1, 2**60, "20", "1.20.3"))
+EXPECTATIONS: st.SearchStrategy[JsonValue] = st.one_of(
+    FIXED,
+    st.lists(FIXED, min_size=1, max_size=3),
+    st.builds(lambda op, v: {op: v}, st.sampled_from(("eq", "ne", "contains")), FIXED),
+    st.builds(lambda op, v: {op: v}, st.sampled_from(("gt", "gte", "lt", "lte")), BOUNDS),
+    st.builds(lambda v: {"exists": v}, st.booleans()),
+    st.sampled_from(({"starts_with": "so"}, {"ends_with": "0"}, {"matches": "^s"})),
+    st.builds(lambda v: {"not_in": v}, st.lists(FIXED, min_size=1, max_size=3)),
+)
+FIELDS: st.SearchStrategy[JsonValue] = st.dictionaries(
+    st.sampled_from(("a", "b", "a.b", "a.b.c", "a.0", "a.length")), EXPECTATIONS, min_size=1
+)
+SHORT_FORMS: st.SearchStrategy[JsonValue] = st.recursive(
+    FIELDS,
+    lambda inner: st.one_of(
+        st.builds(lambda each: {"not": each}, inner),
+        st.builds(lambda each: {"any": each}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda each, one: {"all": each, "a": one}, st.lists(inner, min_size=1), FIXED),
+    ),
+    max_leaves=5,
+)
+RAW: st.SearchStrategy[JsonValue] = st.builds(
+    lambda op, left, right: {"logic": {op: [left, right]}},
+    st.sampled_from(("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in", "and", "or")),
+    st.sampled_from(({"var": "properties.a"}, {"var": "person"}, {"var": "event"}, 20, "so")),
+    st.one_of(
+        st.sampled_from(({"var": "properties.b"}, {"var": "properties"}, {"var": "person.a.b"})),
+        st.lists(FIXED, max_size=3),
+        FIXED,
+        st.none(),
+    ),
+)
+
+
+@given(
+    raw=st.one_of(SHORT_FORMS, RAW),
+    data=st.fixed_dictionaries(
+        {},
+        optional={
+            "properties": st.one_of(
+                HOSTILE, st.fixed_dictionaries({}, optional={"a": HOSTILE, "b": HOSTILE})
+            ),
+            "person": st.one_of(HOSTILE, st.fixed_dictionaries({"a": HOSTILE})),
+            "event": st.just("socks"),
+        },
+    ),
+)
+def test_generated_source_and_closures_agree(raw: JsonValue, data: dict[str, JsonValue]) -> None:
+    """A condition has one meaning, however it is compiled, and the one that fails is named by it."""
+    condition, _ = parse_condition(raw, root="properties")
+    holds = condition.holds(data, NO_HISTORY)
+    assert holds is in_turn(condition.conjuncts)(data, NO_HISTORY)
+    assert holds is (condition.failing(data, NO_HISTORY) is None)

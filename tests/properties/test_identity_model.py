@@ -86,7 +86,7 @@ def by_the_engine(
     for start, end in pairwise(sorted({0, *within, len(messages)})):
         clock.move_to(messages[end - 1].received_at)
         folded = next(engines).take(messages[start:end])
-        told += [_as_decided(each) for each in folded.told if isinstance(each, Decision)]
+        told += [_as_decided(each) for each in folded.decisions]
     with store.session() as session:
         return Outcome(
             decided=sorted(told, key=repr),

@@ -33,7 +33,7 @@ def _sent(engine: Engine, limit: int = 10_000) -> list[tuple[str, datetime]]:
 def _wake(engine: Engine, clock: FrozenClock, until: datetime) -> list[Decision]:
     """Time passes, and the engine does what is due; nothing is handed to a channel."""
     clock.move_to(until)
-    told = [each for folded in engine.wake(until) for each in folded.told]
+    told = [each for folded in engine.wake(until) for each in folded.records()]
     return [each for each in told if isinstance(each, Decision)]
 
 

@@ -1,14 +1,28 @@
 """Which rules a message names, and what of the past it may lead to."""
 
+import math
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.worlds import book_of, broadcast, campaign, segment
 
-from whereupon.matching import RuleIndex
+from whereupon.conditions import (
+    NO_HISTORY,
+    Condition,
+    Data,
+    History,
+    JsonValue,
+    parse_condition,
+)
+from whereupon.matching import Roll, RuleIndex
+from whereupon.matching.pages import FEW
 from whereupon.messages import MessageType
-from whereupon.rules import OnMessage
+from whereupon.rules import OnMessage, Rule
 
 TRACK, PAGE, IDENTIFY = MessageType.TRACK, MessageType.PAGE, MessageType.IDENTIFY
 names = st.text("ab", max_size=3)
@@ -85,3 +99,176 @@ def test_only_a_broadcasts_event_starts_one() -> None:
     index = RuleIndex(book_of(broadcast("sale", "a"), campaign("one", "b")))
     assert index.meaning(TRACK, "a").broadcasts
     assert not index.meaning(TRACK, "b").broadcasts
+
+
+# --- many rules of one name -------------------------------------------------------------------------
+
+
+def counting(rule: Rule, asked: list[str]) -> Rule:
+    """The rule, noting when its conditions are evaluated."""
+
+    def noted(condition: Condition) -> Condition:
+        def holds(data: Data, history: History) -> bool:
+            asked.append(rule.id)
+            return condition.holds(data, history)
+
+        return replace(condition, holds=holds)
+
+    return replace(rule, where=noted(rule.where), who=noted(rule.who))
+
+
+def shop(count: int, asked: list[str]) -> Roll:
+    """Campaigns of one name, each for its own product, bound and plan."""
+    rules = book_of(
+        *(
+            campaign(
+                f"r-{n}",
+                "purchase",
+                where={"product": f"p{n % 50}", "price": {"gte": n}},
+                who={"plan": ["pro", f"plan-{n % 7}"]},
+            )
+            for n in range(count)
+        )
+    ).rules
+    return Roll.of(counting(rule, asked) for rule in rules)
+
+
+def purchase(product: JsonValue, price: JsonValue, plan: JsonValue = "pro") -> Data:
+    """Somebody buys something."""
+    return {"properties": {"product": product, "price": price}, "person": {"plan": plan}}
+
+
+def test_only_rules_that_a_message_may_satisfy_are_evaluated() -> None:
+    """Of five hundred, none that its product, price or the person's plan rules out, and few others."""
+    asked: list[str] = []
+    roll = shop(500, asked)
+    found = [each.rule.id for each in roll.candidates(purchase("p7", 57.5))]
+    assert found == ["r-7", "r-57"]
+    assert len(asked) <= 2 * len(found) + 2
+    asked.clear()
+    assert not list(roll.candidates(purchase("p7", 3)))
+    assert len(asked) <= 1  # the bound is in the price's own cell
+    asked.clear()
+    assert not list(roll.candidates(purchase("none", 57.5)))
+    assert not list(roll.candidates(purchase("p7", 57.5, plan="free")))
+    assert not asked
+
+
+def test_a_value_of_no_usual_type_is_evaluated_where_it_matters() -> None:
+    """A list may be equal to a text: its attribute says nothing, the others still do."""
+    asked: list[str] = []
+    roll = shop(500, asked)
+    found = [each.rule.id for each in roll.candidates(purchase(["p7"], 57.5))]
+    assert found == ["r-7", "r-57"]
+    assert len(asked) <= 2 * 60
+
+
+POOL: list[JsonValue] = [
+    *(
+        "socks",
+        "",
+        " ",
+        "20",
+        " 20 ",
+        "20.0",
+        "0x14",
+        "1e400",
+        "NaN",
+        "true",
+        "null",
+        "é",
+        "1.20.3",
+    ),
+    *(20, 20.0, 19, 20.5, 21, 0, -0.0, 1, -1, 2**53, 2**53 + 1, -(2**70), 10**400, 1e308),
+    *(True, False),
+]
+HOSTILE: list[JsonValue] = [None, [], [20], ["socks"], [[20]], {}, {"a": 1}, math.inf, math.nan]
+BOUNDS: list[JsonValue] = [-1, 0, 1, 19.5, 20, 20.5, 2**60, "20", "1.20.3"]
+ORDER = ("gt", "gte", "lt", "lte")
+
+
+def pairs() -> Iterator[list[JsonValue]]:
+    """Lists of two values of the pool."""
+    for one, other in pairwise(POOL):
+        yield [one, other]
+
+
+def expectations() -> Iterator[JsonValue]:
+    """What the short form may expect of one attribute, in every way that an index knows."""
+    yield {"exists": True}
+    yield {"exists": False}
+    for value in POOL:
+        yield value
+        yield {"ne": value}
+        yield {"exists": True, "ne": value, "gte": 0}
+        yield {"eq": value, "in": ["20", 20]}
+    for pair in pairs():
+        yield pair
+        yield {"not_in": pair}
+    for bound in BOUNDS:
+        yield from ({operator: bound} for operator in ORDER)
+        yield from ({"gt": bound, "lt": other} for other in BOUNDS)
+
+
+def raw_logic() -> Iterator[JsonValue]:
+    """Standard comparisons, in which null counts as 0."""
+    several: JsonValue = ["20", 20]
+    for operator in ("==", "!=", "===", ">", ">=", "<", "<=", "in"):
+        for value in (*POOL, None, several):
+            yield {"logic": {operator: [{"var": "properties.a"}, value]}}
+
+
+@pytest.mark.parametrize("page", [64, 2_048])
+def test_every_expectation_finds_what_it_holds_for(page: int) -> None:
+    """Of whatever type expectation and value are: as JavaScript coerces them, exactly."""
+    (usual,) = book_of(campaign("usual", "purchase")).rules
+    raw: list[JsonValue] = [*({"a": each} for each in expectations()), *raw_logic()]
+    conditions = [parse_condition(each, root="properties")[0] for each in raw]
+    rules = [replace(usual, id=f"r-{n}", where=each) for n, each in enumerate(conditions)]
+    roll = Roll.of(rules, page=page, few=0)
+    for value in (*POOL, *HOSTILE):
+        data: Data = {"properties": {"a": value}, "person": {}}
+        found = [each.rule.id for each in roll.candidates(data)]
+        assert found == [r.id for r in rules if r.where.holds(data, NO_HISTORY)], value
+    found = [each.rule.id for each in roll.candidates({"properties": {}, "person": {}})]
+    assert found == [r.id for r in rules if r.where.holds({"properties": {}}, NO_HISTORY)]
+
+
+def test_names_with_few_rules_evaluate_each_once() -> None:
+    """Without tables: a plain loop costs less."""
+    asked: list[str] = []
+    roll = shop(FEW - 1, asked)
+    assert [each.rule.id for each in roll.candidates(purchase("p7", 57.5))] == ["r-7"]
+    assert asked.count("r-7") == 2
+    assert len(asked) == FEW
+
+
+def test_changing_one_rule_leaves_other_names_and_pages_as_they_are() -> None:
+    """What is arranged for a name is shared between indexes, unless the rule has that name."""
+    index = RuleIndex(book_of(campaign("one", "a"), campaign("two", "b"), campaign("all", "*")))
+    other, own = index.naming(TRACK, "b"), index.naming(TRACK, "a")
+    (reworded,) = book_of(campaign("one", ["a", "c"], where={"x": 1})).rules
+    changed = index.with_rule(reworded)
+    assert changed.naming(TRACK, "b") is other
+    assert [rule.digest for rule in changed.naming(TRACK, "a")] == [reworded.digest, own[1].digest]
+    assert [rule.id for rule in changed.naming(TRACK, "c")] == ["one", "all"]
+    assert changed.book.rules == (reworded, *index.book.rules[1:])
+    assert list(index.naming(TRACK, "a")) == list(own)
+    gone = changed.without("one")
+    assert [rule.id for rule in gone.naming(TRACK, "a")] == ["all"]
+    assert gone.by_id.keys() == {"two", "all"}
+
+
+@given(st.lists(st.lists(patterns, min_size=1, max_size=3), max_size=4), patterns, names)
+def test_a_changed_index_is_as_if_made_anew(whens: list[list[str]], when: str, name: str) -> None:
+    """Whatever names the rule had, and has now."""
+    files = [campaign(f"r-{place}", list(when)) for place, when in enumerate(whens)]
+    index = RuleIndex(book_of(*files))
+    index.naming(TRACK, name)
+    (rule,) = book_of(campaign("r-0", when)).rules
+    changed = index.with_rule(rule)
+    anew = RuleIndex(changed.book)
+    assert {r.digest for r in changed.naming(TRACK, name)} == {
+        r.digest for r in anew.naming(TRACK, name)
+    }
+    assert changed.without("r-0").book.rules == index.without("r-0").book.rules

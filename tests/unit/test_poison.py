@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine
-from whereupon.conditions.condition import ALWAYS
+from whereupon.conditions import ALWAYS, Data
 from whereupon.decisions import Outcome
 from whereupon.fold import Warned
 from whereupon.replay import FrozenClock
@@ -18,9 +18,8 @@ from whereupon.state import DeliveryState
 _WAITING = [{"wait": "1h"}, {"track": "waited"}, {"send": "push", "title": "Thanks"}]
 
 
-def _explodes(data: JsonValue, _history: object) -> bool:
+def _explodes(data: Data, _history: object) -> bool:
     """A condition of a host's own making that does not expect everything."""
-    assert isinstance(data, dict)
     person = data["person"]
     assert isinstance(person, dict)
     if _is_poison(data.get("properties")) or _is_poison(person):
@@ -33,7 +32,7 @@ def _is_poison(values: JsonValue) -> bool:
     return isinstance(values, dict) and values.get("number") in {13, 14}
 
 
-_EXPLODING = replace(ALWAYS, tests=(_explodes,))
+_EXPLODING = replace(ALWAYS, holds=_explodes)
 
 
 def _fragile(rule: dict[str, object], *more: dict[str, object], who: bool = False) -> Rulebook:

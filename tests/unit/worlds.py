@@ -165,7 +165,7 @@ class World:
         """Let time pass, and do what comes due; deliveries stay in the outbox."""
         self.clock.move_to(after(until))
         for folded in self.engine.wake(self.clock.now()):
-            self.decided += [told for told in folded.told if isinstance(told, Decision)]
+            self.decided += folded.decisions
 
     # --- what became of it --------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Conditions: the ``where`` and ``who`` of rules, compiled to closures.
+"""Conditions: the ``where`` and ``who`` of rules, compiled to Python functions.
 
 A condition is parsed once, with all its problems at once, and then asked for each message whether
 it holds. It reads a message, the person and, through a `History`, the person's past; it does no

@@ -1,14 +1,26 @@
 """From clauses to a compiled condition: each becomes a conjunct with its test, words and variables."""
 
 import json
+from collections.abc import Mapping
+from functools import partial
+from itertools import chain, repeat
 from typing import Final
 
 import whereupon.conditions.additions as additions
 from whereupon.conditions.asking import question
 from whereupon.conditions.clauses import Clause, Setting, conjunction
 from whereupon.conditions.compiling import compile_tree
-from whereupon.conditions.condition import ALWAYS, Condition, Conjunct
+from whereupon.conditions.condition import (
+    ALWAYS,
+    Condition,
+    Conjunct,
+    Deferred,
+    Evaluator,
+    Performed,
+    in_turn,
+)
 from whereupon.conditions.control import as_test
+from whereupon.conditions.generating import generated
 from whereupon.conditions.reading import operands_of, variables_of
 from whereupon.conditions.spelling import Path, too_large
 from whereupon.conditions.tree import STANDARD, is_call, parse_tree, registry_of
@@ -32,29 +44,44 @@ def assembled(clauses: list[Clause], path: Path, setting: Setting) -> Condition:
         setting.problems.append(oversize)
     if any(problem.severity is Severity.ERROR for problem in setting.problems):
         return ALWAYS
-    conjuncts = tuple(map(_conjunct, clauses))
+    questions = {json.dumps(question(ask)): ask for clause in clauses for ask in clause.performed}
+    variables = [tuple(dict.fromkeys(variables_of(clause.logic))) for clause in clauses]
+    conjuncts = tuple(map(_conjunct, clauses, variables, repeat(questions)))
     return Condition(
         logic=logic,
-        variables=frozenset(variables_of(logic)),
+        variables=frozenset(chain.from_iterable(variables)),
         performed=tuple(dict.fromkeys(ask for clause in clauses for ask in clause.performed)),
         segments=frozenset[str]().union(*(clause.segments for clause in clauses)),
         text=json.dumps(logic),
         conjuncts=conjuncts,
-        tests=tuple(conjunct.test for conjunct in conjuncts),
+        holds=generated(
+            [clause.logic for clause in clauses],
+            general=in_turn(conjuncts),
+            closure=partial(_evaluator, questions),
+            questions=questions,
+        ),
     )
 
 
-def _conjunct(clause: Clause) -> Conjunct:
-    questions = {json.dumps(question(ask)): ask for ask in clause.performed}
-    tree = parse_tree(clause.logic, registry=_REGISTRY)
-    evaluate = compile_tree(tree, questions=questions)
-    variables = dict.fromkeys(variables_of(clause.logic))
+def _conjunct(
+    clause: Clause, variables: tuple[str, ...], questions: Mapping[str, Performed]
+) -> Conjunct:
     return Conjunct(
-        test=evaluate if _is_true_or_false(clause.logic) else as_test(evaluate),
+        test=Deferred(partial(_test, questions, clause.logic)),
         text=clause.text,
+        logic=clause.logic,
         variables=tuple(name for name in variables if name not in _WHOLE),
         performed=clause.performed,
     )
+
+
+def _evaluator(questions: Mapping[str, Performed], logic: JsonValue) -> Evaluator:
+    return compile_tree(parse_tree(logic, registry=_REGISTRY), questions=questions)
+
+
+def _test(questions: Mapping[str, Performed], logic: JsonValue) -> Evaluator:
+    evaluate = _evaluator(questions, logic)
+    return evaluate if _is_true_or_false(logic) else as_test(evaluate)
 
 
 def _is_true_or_false(logic: JsonValue) -> bool:

@@ -1,4 +1,4 @@
-"""From a tree of operators to nested closures: the one evaluator of every condition.
+"""From a tree of operators to nested closures: the evaluator of whatever `generating` leaves to it.
 
 A closure takes the data and the person's history, and gives a value; nothing is looked up by name
 while it runs. An operator is found in one of the tables: `control`, `standard`, `additions`.

@@ -4,7 +4,7 @@ A condition is a conjunction: it holds when each of its conjuncts does. Conjunct
 that the first that fails can be named, with the values that it saw.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol, TypeAlias
@@ -23,6 +23,9 @@ class History(Protocol):
 
 Evaluator: TypeAlias = Callable[[JsonValue, History], JsonValue]
 """Compiled logic: the data and the person's history go in, a value comes out, nothing is raised."""
+
+Holds: TypeAlias = Callable[[Data, History], bool]
+"""A compiled condition: whether it holds for this data and this history. Nothing is raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,36 @@ class Failure:
     values: dict[str, JsonValue]
 
 
+class Deferred:
+    """An evaluator that is compiled when it is called for the first time, as few are."""
+
+    __slots__ = ("_compile", "_evaluator")
+
+    def __init__(self, compile_: Callable[[], Evaluator]) -> None:
+        self._compile = compile_
+        self._evaluator: Evaluator | None = None
+
+    def __call__(self, data: JsonValue, history: History) -> JsonValue:
+        """What the evaluator gives."""
+        evaluator = self._evaluator
+        if evaluator is None:
+            evaluator = self._evaluator = self._compile()
+        return evaluator(data, history)
+
+
 @dataclass(frozen=True, slots=True)
 class Conjunct:
-    """One of the conditions that must all hold: its test, its words and what it reads."""
+    """One of the conditions that must all hold.
+
+    Attributes:
+        logic: its JSONLogic; None where nothing but the test is to say whether it holds.
+        text: its words.
+        variables, performed: what it reads, and what it asks of the history.
+    """
 
     test: Evaluator
     text: str
+    logic: JsonValue = field(compare=False)
     variables: tuple[str, ...] = ()
     performed: tuple[Performed, ...] = ()
 
@@ -88,6 +115,8 @@ class Condition:
             computes a path, or takes the whole data, reads all six roots.
         performed: every question to the history, nested ones too.
         segments: the names of the segments that it refers to, directly or through another.
+        holds: whether every conjunct holds, for a message's data and a person's history. Never
+            raises, whatever JSON the data is.
     """
 
     logic: JsonValue = field(compare=False)
@@ -96,15 +125,7 @@ class Condition:
     segments: frozenset[str]
     text: str = field(repr=False)
     conjuncts: tuple[Conjunct, ...] = field(repr=False, compare=False)
-    tests: tuple[Evaluator, ...] = field(repr=False, compare=False)
-
-    def holds(self, data: Data, history: History) -> bool:
-        """Whether every conjunct holds. Never raises, whatever JSON the data is."""
-        values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
-        for test in self.tests:  # noqa: SIM110 - a generator would double the cost
-            if not test(values, history):
-                return False
-        return True
+    holds: Holds = field(repr=False, compare=False)
 
     def failing(self, data: Data, history: History) -> Failure | None:
         """The first conjunct that does not hold; None when the condition holds."""
@@ -124,6 +145,21 @@ class _NoHistory:
 NO_HISTORY: Final[History] = _NoHistory()
 """The history of somebody who never did anything."""
 
+
+def in_turn(conjuncts: Sequence[Conjunct]) -> Holds:
+    """What says of conjuncts that all of them hold, by trying one after another."""
+    tests = tuple(conjunct.test for conjunct in conjuncts)
+
+    def holds(data: Data, history: History) -> bool:
+        values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
+        for test in tests:  # noqa: SIM110 - a generator would double the cost
+            if not test(values, history):
+                return False
+        return True
+
+    return holds
+
+
 ALWAYS: Final = Condition(
     logic=True,
     variables=frozenset(),
@@ -131,7 +167,7 @@ ALWAYS: Final = Condition(
     segments=frozenset(),
     text="true",
     conjuncts=(),
-    tests=(),
+    holds=in_turn(()),
 )
 """The condition that always holds: what an absent ``where`` or ``who`` is."""
 

@@ -25,7 +25,8 @@ def variables_of(logic: JsonValue) -> Iterator[str]:
     """The paths that the logic reads, in order; all six roots where it takes the data as a whole."""
     if isinstance(logic, list):
         for item in logic:
-            yield from variables_of(item)
+            if isinstance(item, dict | list):
+                yield from variables_of(item)
     if not isinstance(logic, dict) or not is_call(logic):
         return
     name, operands = operands_of(logic)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from whereupon.conditions.coercion import as_double
+from whereupon.conditions.coercion import EXACT, as_double
 from whereupon.conditions.reading import LOOPS, operands_of, required, satisfied_by_null
 from whereupon.conditions.tree import STANDARD, is_call
 from whereupon.conditions.values import JsonValue
@@ -41,6 +41,8 @@ _ORDERING = ("<", "<=", ">", ">=")
 
 def too_large(value: JsonValue, path: Path) -> Problem | None:
     """The first part that is too deep, too much or no number of JSON. A loop: any depth is safe."""
+    if _is_small(value):
+        return None
     waiting, count = [(value, path)], 0
     while waiting:
         item, place = waiting.pop()
@@ -57,6 +59,24 @@ def too_large(value: JsonValue, path: Path) -> Problem | None:
             inner = item.items() if isinstance(item, dict) else enumerate(item)
             waiting.extend((each, (*place, key)) for key, each in inner)
     return None
+
+
+def _is_small(value: JsonValue) -> bool:
+    """Whether there is nothing to find, as nearly always: level by level, without the places."""
+    level, count, depth = [value], 0, 0
+    while level and depth <= DEEPEST:
+        inner: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+            elif isinstance(item, int | float) and not -EXACT < item < EXACT:
+                return False
+        count, depth, level = count + len(level), depth + 1, inner
+        if count > LARGEST:
+            return False
+    return not level
 
 
 def spelling_problems(logic: JsonValue, path: Path) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ that it may need and writes everything that it made.
 """
 
 from whereupon.fold.enacting import give_up, plan_of, resume
+from whereupon.fold.entering import data_for
 from whereupon.fold.folding import fold
 from whereupon.fold.given import (
     Folded,
@@ -24,21 +25,27 @@ from whereupon.fold.given import (
 )
 from whereupon.fold.requesting import recorded
 from whereupon.fold.sending import audience_of, broadcast_chunk
+from whereupon.fold.telling import Decisions, Skipped
+from whereupon.fold.working import occurrence_of
 
 __all__ = [
+    "Decisions",
     "Folded",
     "Holdings",
     "KeysExhausted",
     "Loaded",
     "PoisonError",
     "Settings",
+    "Skipped",
     "Standing",
     "Told",
     "Warned",
     "audience_of",
     "broadcast_chunk",
+    "data_for",
     "fold",
     "give_up",
+    "occurrence_of",
     "plan_of",
     "recorded",
     "resume",

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TypeAlias
 
 from whereupon.decisions import Reason, takes_part
-from whereupon.fold.entering import Putting, case_for
-from whereupon.fold.working import Working
+from whereupon.fold.entering import case_for
+from whereupon.fold.working import Putting, Working
 from whereupon.rules import Rule, Take
 from whereupon.state import Claim, StoredMessage
 from whereupon.times import earlier

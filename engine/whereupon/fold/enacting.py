@@ -189,6 +189,7 @@ def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
         end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
         if request.person in user_ids:
             work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
+            work.drop_husk(request.message_id)
 
 
 def _unsuppress(work: Working, message: Message, _instant: datetime) -> None:

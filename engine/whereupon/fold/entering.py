@@ -1,9 +1,9 @@
 """From a recorded message to decisions, entries and their steps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from heapq import heappush
-from typing import NamedTuple
+from itertools import chain
 
 from pydantic import JsonValue
 
@@ -18,33 +18,17 @@ from whereupon.decisions import (
     decide_opening,
 )
 from whereupon.fold.given import Warned
-from whereupon.fold.working import HistoryUntil, Occurrence, Working, running
+from whereupon.fold.skipping import Skipping
+from whereupon.fold.working import HistoryUntil, Occurrence, Putting, Working, running
+from whereupon.matching import Candidate, Selected
 from whereupon.messages import Message, MessageType, Origin, Source, written_body
 from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
-from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, Person, Skips
+from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, Person
 from whereupon.steps import Said, StepFailed, advance, end
 from whereupon.times import format_instant
 
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
-
-
-class Putting(NamedTuple):
-    """One message put to the rules for one person.
-
-    Attributes:
-        person_key: 0 where nobody is known.
-        now: when the engine does it.
-        claimable_at, retroactive: see `Case`.
-        reason: where everything is skipped whatever the rules say: why.
-    """
-
-    occurrence: Occurrence
-    person_key: int
-    now: datetime
-    claimable_at: datetime
-    retroactive: bool
-    reason: Reason | None = None
 
 
 def data_for(occurrence: Occurrence, attributes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -77,42 +61,54 @@ def case_for(work: Working, putting: Putting) -> Case:
 def put_to_rules(
     work: Working,
     putting: Putting,
-    rules: Iterable[Rule],
+    rules: Selected,
     left_out: Mapping[tuple[str, int], Reason],
 ) -> None:
-    """Decide the message for each of the rules; let the person in, or note why not."""
-    case = case_for(work, putting)
-    skipped: list[tuple[Rule, Verdict]] = []
-    for rule in rules:
-        reason = left_out.get((rule.id, putting.occurrence.key)) if left_out else None
-        verdict = _verdict(work, putting, rule, case, reason)
-        if verdict.reason is not None:
-            report(work, putting, rule, verdict)
-            skipped.append((rule, verdict))
-        elif rule.kind is RuleKind.BROADCAST:
-            _start(work, putting, rule)
-        else:
-            person = work.persons.get(putting.person_key)
-            let_in(work, putting, rule, verdict)
-            if work.persons.get(putting.person_key) is not person:  # by a `set` step
-                case = case_for(work, putting)
-    if skipped:
-        _note_skips(work, putting, skipped)
+    """Decide the message for each of the rules; let the person in, or note why not.
 
-
-def _verdict(
-    work: Working, putting: Putting, rule: Rule, case: Case, reason: Reason | None
-) -> Verdict:
-    occurrence = putting.occurrence
+    Those that it cannot satisfy are not looked at one by one (see `skipping`).
+    """
+    case, key = case_for(work, putting), putting.occurrence.key
+    forced = [rule_id for rule_id, message_key in left_out if message_key == key]
+    skipping = Skipping(work, putting, rules, forced)
+    reason = Reason.LOOP if putting.occurrence.depth > MAX_DEPTH else None
     if reason := putting.reason or reason:
-        return Verdict(reason)
-    if occurrence.depth > MAX_DEPTH:
-        return Verdict(Reason.LOOP)
+        skipping.skip_all(case, reason)
+    else:
+        skipping.look(case)
+    named = iter(skipping.next, None) if reason is None else ()
+    besides = (Candidate(0, rule, is_certain=False) for rule in rules.besides)
+    for candidate in chain(named, besides):
+        person = work.persons.get(putting.person_key)
+        out = reason or left_out.get((candidate.rule.id, key))
+        verdict = Verdict(out) if out else _verdict(work, putting, candidate, case)
+        _carry_out(work, putting, candidate.rule, verdict, skipping)
+        if work.persons.get(putting.person_key) is not person:  # by a `set` step
+            case = case_for(work, putting)
+            skipping.look(case)
+    skipping.close()
+
+
+def _verdict(work: Working, putting: Putting, candidate: Candidate, case: Case) -> Verdict:
+    rule, certain = candidate.rule, candidate.is_certain
     if rule.kind is RuleKind.CAMPAIGN:
-        return decide(rule, case, work.entries_in(rule, putting.person_key))
-    if occurrence.source is not Source.SERVER:
+        past = work.entries_in(rule, putting.person_key)
+        return decide(rule, case, past, where_holds=certain)
+    if putting.occurrence.source is not Source.SERVER:
         return Verdict(Reason.SOURCE)
-    return decide_opening(rule, case)
+    return decide_opening(rule, case, where_holds=certain)
+
+
+def _carry_out(
+    work: Working, putting: Putting, rule: Rule, verdict: Verdict, skipping: Skipping
+) -> None:
+    if verdict.reason is not None:
+        report(work, putting, rule, verdict)
+        skipping.note(rule, verdict)
+    elif rule.kind is RuleKind.BROADCAST:
+        _start(work, putting, rule)
+    else:
+        let_in(work, putting, rule, verdict)
 
 
 def _start(work: Working, putting: Putting, rule: Rule) -> None:
@@ -129,24 +125,6 @@ def _start(work: Working, putting: Putting, rule: Rule) -> None:
         facts=_facts(occurrence),
         depth=occurrence.depth,
         message_key=occurrence.key,
-    )
-
-
-def _note_skips(work: Working, putting: Putting, skipped: Sequence[tuple[Rule, Verdict]]) -> None:
-    verdicts = tuple(
-        (
-            rule.id,
-            rule.digest,
-            str(verdict.reason),
-            verdict.failure.text if verdict.failure else None,
-            verdict.failure.values if verdict.failure else {},
-        )
-        for rule, verdict in skipped
-    )
-    work.changes.skips.append(
-        Skips(
-            putting.occurrence.key, putting.person_key, putting.now, putting.retroactive, verdicts
-        )
     )
 
 

@@ -12,7 +12,6 @@ from whereupon.decisions import Reason
 from whereupon.fold.choosing import choose, choose_late
 from whereupon.fold.enacting import enact, merge_people, object_key, refuse_merge
 from whereupon.fold.entering import (
-    Putting,
     give_up,
     leave_by_change,
     leave_by_event,
@@ -36,9 +35,9 @@ from whereupon.fold.people import (
     tell,
 )
 from whereupon.fold.silencing import SUPPRESSED, lies_over, silenced
-from whereupon.fold.working import HistoryUntil, Occurrence, Working, occurrence_of
+from whereupon.fold.working import HistoryUntil, Occurrence, Putting, Working, occurrence_of
 from whereupon.identity import claimant
-from whereupon.matching import RuleIndex
+from whereupon.matching import Roll, RuleIndex, Selected
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
@@ -148,7 +147,7 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
     putting = _putting(_occurrence(message, work.new_key()), 0, message.received_at)
     skips = len(work.changes.skips)
-    rules = work.index.naming(message.type, message.name)
+    rules = work.index.meaning(message.type, message.name).rules
     put_to_rules(work, putting._replace(reason=reason), rules, {})
     del work.changes.skips[skips:]  # told, but not kept: it would be kept of somebody who is gone
 
@@ -300,10 +299,8 @@ def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift
     return shift
 
 
-def _rules_for(
-    work: Working, occurrence: Occurrence, shift: _Shift, *, claimed: bool
-) -> Sequence[Rule]:
-    rules: Sequence[Rule] = ()
+def _rules_for(work: Working, occurrence: Occurrence, shift: _Shift, *, claimed: bool) -> Selected:
+    rules = _NO_RULES
     if occurrence.type is not None and occurrence.name:
         meaning = work.index.meaning(occurrence.type, occurrence.name)
         rules = (
@@ -312,7 +309,10 @@ def _rules_for(
     if shift is _NO_SHIFT:
         return rules
     changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]
-    return [*rules, *(rule for rule in changed if rule not in rules)]
+    return rules.and_besides(changed)
+
+
+_NO_RULES = Selected(Roll())
 
 
 def _is_by_change(rule: Rule, entered: frozenset[str], left: frozenset[str]) -> bool:

@@ -1,7 +1,7 @@
 """What goes into the fold, and what comes out: values."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -9,7 +9,9 @@ from typing import TypeAlias
 
 from whereupon.actions import Stance
 from whereupon.decisions import Decision
+from whereupon.fold.telling import Decisions, Skipped
 from whereupon.identity import IdentityPolicy
+from whereupon.matching import Roll
 from whereupon.rules import Limit, Rule
 from whereupon.semantics import Registry
 from whereupon.state import (
@@ -139,7 +141,7 @@ class Warned:
 
 
 Told: TypeAlias = Decision | Delivery | Request | Warned
-"""What the fold tells its caller, in the order in which it happened."""
+"""What the fold tells its caller."""
 
 
 @dataclass(slots=True)
@@ -147,13 +149,16 @@ class Folded:
     """What one batch made: the changes to write, and what to tell the caller.
 
     Attributes:
+        told: in the order in which it happened.
+        rolls: those whose revisions the skips name, by revision; to be kept with their wordings.
         accepted: messages from outside that were new; those that steps sent do not count.
         duplicates: the ids of messages that were recorded already.
         set_aside: by their places in the batch, messages on which the fold itself failed.
     """
 
     changes: Changes = field(default_factory=Changes)
-    told: list[Told] = field(default_factory=list)
+    told: list[Told | Skipped] = field(default_factory=list)
+    rolls: dict[str, Roll] = field(default_factory=dict)
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
@@ -171,7 +176,21 @@ class Folded:
         self.accepted += part.accepted
         self.duplicates += part.duplicates
         self.new_persons += part.new_persons
+        self.rolls |= part.rolls
         self.changes.wordings |= part.changes.wordings
+
+    def records(self) -> Iterator[Told]:
+        """What is told, piece by piece, every decision among it."""
+        for told in self.told:
+            if isinstance(told, Skipped):
+                yield from told
+            else:
+                yield told
+
+    @property
+    def decisions(self) -> Decisions:
+        """Every decision, in order; those that cost something are made when they are looked at."""
+        return Decisions(self.told)
 
 
 class PoisonError(Exception):

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from whereupon.decisions import ENTERED, Reason, Verdict
-from whereupon.fold.entering import Putting, case_for, let_in, report
+from whereupon.fold.entering import case_for, let_in, report
 from whereupon.fold.folding import taker
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, PoisonError, Settings
-from whereupon.fold.working import Occurrence, Working
+from whereupon.fold.working import Occurrence, Putting, Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Body, MessageType, Source
 from whereupon.rules import Rule

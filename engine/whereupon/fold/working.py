@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.decisions import Reason
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings
 from whereupon.fold.withdrawing import withdraw
 from whereupon.identity import claimed_by
@@ -72,6 +73,24 @@ def occurrence_of(stored: StoredMessage) -> Occurrence:
         message.source,
         message.depth,
     )
+
+
+class Putting(NamedTuple):
+    """One message put to the rules for one person.
+
+    Attributes:
+        person_key: 0 where nobody is known.
+        now: when the engine does it.
+        claimable_at, retroactive: see `Case`.
+        reason: where everything is skipped whatever the rules say: why.
+    """
+
+    occurrence: Occurrence
+    person_key: int
+    now: datetime
+    claimable_at: datetime
+    retroactive: bool
+    reason: Reason | None = None
 
 
 @dataclass(slots=True)
@@ -148,6 +167,7 @@ class Working:
         self.moved: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}
+        self._dropped: set[str] = set()
         self._keys = iter(range(loaded.first_key, loaded.first_key + loaded.keys))
 
     def new_key(self) -> int:
@@ -210,6 +230,12 @@ class Working:
             return self.changes.devices[token]
         return self.standing.devices.get(token)
 
+    def drop_husk(self, message_id: str) -> None:
+        """Keep but a digest of a message's id, as if its husk had been stored before it is erased."""
+        if any(stored.message_id == message_id for stored in self.changes.messages):
+            self._dropped.add(message_id)
+            self.changes.erased_ids.append(message_id)
+
     # --- erasing --------------------------------------------------------------------------------
 
     def forget(self, key: int) -> None:
@@ -228,6 +254,9 @@ class Working:
             changes.wordings[digest] = (rule.id, self.index.wording_of(rule))
         for loser in self.moved:
             changes.persons.pop(loser, None)
+        if self._dropped:
+            kept = [m for m in changes.messages if m.message_id not in self._dropped]
+            changes.messages = kept
         if gone or self.moved:
             withdraw(changes, gone, self.moved)
         return self.out

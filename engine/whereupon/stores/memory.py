@@ -37,6 +37,7 @@ from whereupon.state import (
 from whereupon.stores.memory_ledger import MemoryLedger
 from whereupon.stores.memory_writing import write
 from whereupon.stores.shelves import Shelves
+from whereupon.stores.skipped import Wanted
 from whereupon.stores.turns import OneByOne
 from whereupon.stores.undo import Moment, Undo
 
@@ -278,9 +279,10 @@ class MemorySession:
         found: list[tuple[tuple[datetime, int, int], Entry | Skips]] = [
             ((entry.timestamp, entry.message_key, entry.key), entry) for entry in entries
         ]
+        wanted = Wanted(rule, self.wording)
         for moment in shelves.owned.get(person_key, ()):
             skips = shelves.skips.get(moment[1])
-            if skips and any(verdict[0] == rule for verdict in skips.verdicts):
+            if skips and wanted.is_in(skips):
                 found.append(((*moment, 0), skips._replace(person_key=person_key)))
         newest = nlargest(limit, found, key=lambda pair: pair[0])
         return [(shelves.messages.get(order[1]), decision) for order, decision in newest]

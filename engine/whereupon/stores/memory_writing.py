@@ -52,7 +52,9 @@ def _joined(shelves: Shelves, skips: Skips) -> Skips:
     earlier = shelves.skips.get(skips.message_key)
     if earlier is None:
         return skips
-    return skips._replace(verdicts=earlier.verdicts + skips.verdicts)
+    return skips._replace(
+        verdicts=earlier.verdicts + skips.verdicts, others=earlier.others + skips.others
+    )
 
 
 def _write_persons(changes: Changes, shelves: Shelves, undo: Undo) -> None:

@@ -31,6 +31,7 @@ from whereupon.state import (
 from whereupon.stores.dialects import Database
 from whereupon.stores.names import Names
 from whereupon.stores.selects import Selects
+from whereupon.stores.skipped import Wanted
 from whereupon.times import as_micros, from_micros
 
 _BEFORE_TIME = -(2**63)
@@ -210,10 +211,11 @@ class Reading:
     def _skipped(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:
         """Read on, newest first, until enough of the person's skips name the rule."""
         left = limit
+        wanted = Wanted(rule, self.wording)
         with self._selects.skips_of.run(self._connection, person=person_key) as found:
             for row in found if limit else ():
                 skips = rows.skips_from(row[1:], person_key=person_key)
-                if any(verdict[0] == rule for verdict in skips.verdicts):
+                if wanted.is_in(skips):
                     yield (from_micros(row[0]), skips.message_key, 0), skips
                     left -= 1
                 if left == 0:

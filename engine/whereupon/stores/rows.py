@@ -23,11 +23,13 @@ from whereupon.state import (
     Identifier,
     IdKind,
     Merge,
+    Others,
     Person,
     Relationship,
     Report,
     SetAside,
     Skips,
+    SkipVerdict,
     StoredMessage,
     Thing,
     Tombstone,
@@ -39,6 +41,8 @@ _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
 _ID_KINDS = {member.value: member for member in IdKind}
 _ENTRY_STATES = {member.value: member for member in EntryState}
+_VERDICT = 5
+"""The length of a `SkipVerdict`."""
 
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
@@ -220,20 +224,30 @@ def delivery_from(row: Record) -> Delivery:
 
 
 def skips_row(skips: Skips) -> Parameters:
-    """The row of a message's skips: the verdicts without the outer brackets."""
-    verdicts = encode(skips.verdicts).decode()[1:-1]
+    """The row of a message's skips: what it says of rules, without the outer brackets."""
+    verdicts = encode([*skips.verdicts, *map(tuple, skips.others)]).decode()[1:-1]
     return (skips.message_key, as_micros(skips.decided_at), int(skips.retroactive), verdicts)
 
 
 def skips_from(row: Record, *, person_key: int) -> Skips:
     """A message's skips."""
-    message_key, decided_at, retroactive, verdicts = row
-    parts = cast(
-        "list[tuple[str, str, str, str | None, Mapping[str, JsonValue]]]",
-        decode(f"[{verdicts}]"),
-    )
-    said = tuple((rule, digest, why, where, saw) for rule, digest, why, where, saw in parts)
-    return Skips(message_key, person_key, from_micros(decided_at), bool(retroactive), said)
+    message_key, decided_at, retroactive, written = row
+    parts = cast("list[list[Any]]", decode(f"[{written}]"))
+    verdicts = tuple(_verdict(*part) for part in parts if len(part) == _VERDICT)
+    others = tuple(_others(*part) for part in parts if len(part) != _VERDICT)
+    instant = from_micros(decided_at)
+    return Skips(message_key, person_key, instant, bool(retroactive), verdicts, others)
+
+
+def _verdict(
+    rule: str, digest: str, reason: str, text: str | None, values: Mapping[str, JsonValue]
+) -> SkipVerdict:
+    return rule, digest, reason, text, values
+
+
+def _others(*parts: Any) -> Others:
+    others = Others(*parts)
+    return others._replace(decided=tuple(others.decided))
 
 
 def set_aside_row(aside: SetAside) -> Parameters:

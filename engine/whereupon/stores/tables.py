@@ -111,7 +111,8 @@ class MessageRow(Kept, table=True):
 class SkipsRow(Kept, table=True):
     """The skips that a message met; the person is the message's owner.
 
-    `verdicts` are JSON arrays with commas between, so that later ones can be appended.
+    `verdicts` are JSON arrays with commas between, so that later ones can be appended: those of rules
+    that were decided singly (`SkipVerdict`, five items), and those for all others (`Others`, nine).
     """
 
     __tablename__ = "whereupon_skips"

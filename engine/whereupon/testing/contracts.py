@@ -23,6 +23,7 @@ import pytest
 from pydantic import JsonValue
 
 from whereupon.audit import seal
+from whereupon.codec import encode
 from whereupon.errors import StoreError
 from whereupon.messages import Message, MessageType, Origin, Source, erased_name
 from whereupon.ports import Counts, HistoryNeed, Session, Settlement, Store
@@ -41,6 +42,7 @@ from whereupon.state import (
     Identifier,
     IdKind,
     Merge,
+    Others,
     PastEntry,
     PastEvent,
     Person,
@@ -53,6 +55,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.times import as_micros
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -813,6 +816,19 @@ class StoreContract:
         with store.session() as session:
             ((_, found),) = session.decided(ADA, "socks", 10)
         assert found == second._replace(verdicts=first.verdicts + second.verdicts)
+
+    def test_one_word_for_many_rules_is_found_for_each(self, store: Store) -> None:
+        """By what is kept of their roll: its rules and kinds; not for those that were decided singly."""
+        roll = encode({"roll": [["a", "d1", "campaign"], ["b", "d2", "campaign"]]})
+        others = Others("r1", None, 0, 2, (1,), as_micros(NOON), False, None, dict(ODD))
+        met = Skips(1, ADA, NOON, False, (("c", "d3", "who", None, {}),), (others,))
+        save(store, Changes(messages=[message(1)], skips=[met], wordings={"r1": ("", roll)}))
+        save(store, Changes(skips=[met._replace(verdicts=())]))
+        with store.session() as session:
+            found = {rule: session.decided(ADA, rule, 10) for rule in "abc"}
+        assert [len(found[rule]) for rule in "abc"] == [1, 0, 1]
+        ((_, said),) = found["a"]
+        assert said == met._replace(others=(others, others))
 
     def test_old_skips_are_trimmed(self, store: Store) -> None:
         """Those decided before the instant go, and only these."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 from whereupon.conditions import ALWAYS, Condition, Conjunct, History
-from whereupon.conditions.condition import Evaluator
+from whereupon.conditions.condition import Evaluator, in_turn
 from whereupon.conditions.values import JsonValue
 from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 from whereupon.testing.reports import ENTERING, Uncovered
@@ -53,8 +53,8 @@ class Coverage:
     def _noted(self, condition: Condition, key: str) -> Condition:
         if condition is ALWAYS:
             return condition
-        tests = tuple(self._noting(conjunct, key) for conjunct in condition.conjuncts)
-        return replace(condition, tests=tests)
+        noted = [replace(c, test=self._noting(c, key), logic=None) for c in condition.conjuncts]
+        return replace(condition, conjuncts=tuple(noted), holds=in_turn(noted))
 
     def _noting(self, conjunct: Conjunct, key: str) -> Evaluator:
         seen = self._seen[f"{key}: {conjunct.text}"]

@@ -1,22 +1,23 @@
-"""Which rules a message names, and what the fold must know of the past to decide them.
+"""A rulebook, arranged for the fold: which rules a message names, and what they ask of the past.
 
-The index is made once a rulebook; its cost for a message does not grow with rules of other names.
+The index is made once a rulebook. Changing one rule makes another index, which shares the rolls of
+all names that the rule does not have.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
 from whereupon.codec import encode
 from whereupon.conditions import Condition
+from whereupon.matching.enrolment import Enrolment, Name
+from whereupon.matching.rolls import Roll, Selected
 from whereupon.messages import NAMED, MessageType
 from whereupon.rules import (
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
-    OnMessage,
     OnSegment,
     Rule,
     Rulebook,
@@ -32,8 +33,6 @@ Watch: TypeAlias = Mapping[str, timedelta | None]
 
 _CACHED_NAMES = 10_000
 
-_MessageName = tuple[MessageType, str]
-
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -47,9 +46,9 @@ class Meaning:
         watch: the past events that they may make rules ask about.
     """
 
-    rules: tuple[Rule, ...]
-    campaigns: tuple[Rule, ...]
-    broadcasts: tuple[Rule, ...]
+    rules: Selected
+    campaigns: Selected
+    broadcasts: Selected
     choosy: tuple[Rule, ...]
     is_silent: bool
     watch: Watch
@@ -58,21 +57,35 @@ class Meaning:
 class RuleIndex:
     """A rulebook, arranged for the fold."""
 
-    def __init__(self, book: Rulebook) -> None:
+    def __init__(self, book: Rulebook, *, enrolment: Enrolment | None = None) -> None:
         self.book = book
         self.by_id = {rule.id: rule for rule in book.rules}
         self.by_digest = {rule.digest: rule for rule in book.rules}
         self.segments = dict(book.segments)
-        self._exact: dict[_MessageName, list[Rule]] = defaultdict(list)
-        self._prefixed: list[tuple[MessageType, str, Rule]] = []
-        self.on_segment = tuple(
-            rule for rule in book.rules if any(isinstance(t, OnSegment) for t in rule.triggers)
-        )
-        for rule in book.rules:
-            self._enrol(rule)
-        self._naming: dict[MessageType, dict[str, tuple[Rule, ...]]] = {t: {} for t in MessageType}
-        self._wordings = book.rules
+        self._enrolment = Enrolment.of(book.rules) if enrolment is None else enrolment
+        self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
+        self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
+        self._wordings = tuple(rule for rule in book.rules if _asks(rule))
         self._look_out()
+
+    def with_rule(self, rule: Rule) -> "RuleIndex":
+        """An index with the rule in the place of the one of its id, or behind all others.
+
+        What is arranged by name is shared, but for the rule's own part (see `Enrolment.changed`).
+        """
+        old = self.by_id.get(rule.id)
+        kept = self.book.rules
+        rules = (*kept, rule) if old is None else tuple(rule if r is old else r for r in kept)
+        return self._changed(rules, old, rule)
+
+    def without(self, rule_id: str) -> "RuleIndex":
+        """An index without the rule of that id."""
+        old = self.by_id.get(rule_id)
+        return self._changed(tuple(r for r in self.book.rules if r is not old), old, None)
+
+    def _changed(self, rules: tuple[Rule, ...], old: Rule | None, new: Rule | None) -> "RuleIndex":
+        book = replace(self.book, rules=rules)
+        return RuleIndex(book, enrolment=self._enrolment.changed(old, new))
 
     def learn(self, wording: Rule) -> None:
         """Also look out for what an older wording of a rule, which people still follow, asks about."""
@@ -80,6 +93,7 @@ class RuleIndex:
         self._look_out()
 
     def _look_out(self) -> None:
+        """Find out what the rules ask about; whatever was found out before is forgotten."""
         self.watched_segments = self._watched_segments()
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
         self.exit_names = frozenset(
@@ -90,22 +104,11 @@ class RuleIndex:
         )
         self.counted_names = self._counted_names()
         self._led_cache: dict[str, tuple[Sequence[Rule], Watch]] = {}
+        self._naming: dict[MessageType, dict[str, Roll]] = {type_: {} for type_ in MessageType}
         self._meanings: dict[MessageType, dict[str, Meaning]] = {type_: {} for type_ in MessageType}
 
-    def _enrol(self, rule: Rule) -> None:
-        for trigger in rule.triggers:
-            if isinstance(trigger, OnMessage):
-                for name in trigger.names:
-                    self._exact[trigger.type, name].append(rule)
-                self._prefixed += [(trigger.type, prefix, rule) for prefix in trigger.prefixes]
-
     def _watched_segments(self) -> tuple[Segment, ...]:
-        names = {
-            trigger.segment
-            for rule in self.book.rules
-            for trigger in rule.triggers
-            if isinstance(trigger, OnSegment)
-        } | {
+        names = {name for rule in self.on_segment for name in _segments_of(rule)} | {
             leave.segment
             for rule in self._wordings
             for leave in rule.exits
@@ -126,6 +129,11 @@ class RuleIndex:
         segments = {segment.id: segment.source for segment in self.segments.values()}
         return encode({"rule": dict(rule.source), "segments": segments})
 
+    def wordings_of(self, roll: Roll) -> dict[str, tuple[str, bytes]]:
+        """A roll for keeping, by its revision, and the wordings of all its rules, by their digests."""
+        kept = {rule.digest: (rule.id, self.wording_of(rule)) for rule in roll}
+        return {**kept, roll.revision: ("", roll.wording)}
+
     def meaning(self, type_: MessageType, name: str) -> Meaning:
         """What such a message means; found out once a name."""
         known = self._meanings[type_]
@@ -137,38 +145,29 @@ class RuleIndex:
         return meaning
 
     def _find_meaning(self, type_: MessageType, name: str) -> Meaning:
-        rules = self.naming(type_, name)
+        roll = self.naming(type_, name)
         heard = name in self.counted_names or name in self.exit_names
         watch = self.watch_of(self.reachable([(type_, name)]))
         if self._moves(type_, name):
             watch = _merged([watch, self.segment_watch])
         return Meaning(
-            rules,
-            tuple(rule for rule in rules if rule.kind is RuleKind.CAMPAIGN),
-            tuple(rule for rule in rules if rule.kind is RuleKind.BROADCAST),
-            tuple(rule for rule in rules if rule.retroactive.takes_one),
-            is_silent=type_ in NAMED and not rules and not heard,
+            Selected(roll),
+            Selected(roll, kind=RuleKind.CAMPAIGN),
+            Selected(roll, kind=RuleKind.BROADCAST),
+            choosy=tuple(rule for rule in roll if rule.retroactive.takes_one),
+            is_silent=type_ in NAMED and not roll and not heard,
             watch=watch,
         )
 
-    def naming(self, type_: MessageType, name: str) -> tuple[Rule, ...]:
+    def naming(self, type_: MessageType, name: str) -> Roll:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
         known = self._naming[type_]
-        rules = known.get(name)
-        if rules is None:
-            rules = self._find_naming(type_, name)
+        roll = known.get(name)
+        if roll is None:
+            roll = self._enrolment.roll_of(type_, name)
             if len(known) < _CACHED_NAMES:
-                known[name] = rules
-        return rules
-
-    def _find_naming(self, type_: MessageType, name: str) -> tuple[Rule, ...]:
-        exact = self._exact.get((type_, name), [])
-        prefixed = [
-            rule
-            for of_type, prefix, rule in self._prefixed
-            if of_type is type_ and name.startswith(prefix) and rule not in exact
-        ]
-        return tuple({rule.id: rule for rule in (*exact, *prefixed)}.values())
+                known[name] = roll
+        return roll
 
     def led_to_by(self, rule: Rule) -> tuple[Sequence[Rule], Watch]:
         """The rule and every rule that its steps may lead to, and what they ask of the past."""
@@ -195,7 +194,7 @@ class RuleIndex:
 
     def _changes_segments(self, rule: Rule) -> bool:
         """Whether the rule has to do with segments being entered or left, as cause or as effect."""
-        return rule in self.on_segment or any(
+        return rule.id in self._on_segment_ids or any(
             isinstance(step, SetAttributes)
             or (isinstance(step, TrackEvent) and self._moves(MessageType.TRACK, step.event))
             for step in rule.steps
@@ -205,7 +204,7 @@ class RuleIndex:
         """Whether such a message may move a person into a segment or out of it."""
         return type_ not in NAMED or name in self.segment_watch
 
-    def reachable(self, names: Iterable[_MessageName]) -> list[Rule]:
+    def reachable(self, names: Iterable[Name]) -> list[Rule]:
         """Every rule that these messages may lead to, through their steps too."""
         found: dict[str, Rule] = {}
         ahead: list[Rule] = []
@@ -224,6 +223,16 @@ class RuleIndex:
             if self._changes_segments(rule):
                 ahead += self.on_segment
         return list(found.values())
+
+
+def _segments_of(rule: Rule) -> list[str]:
+    """The segments whose entering or leaving triggers the rule."""
+    return [trigger.segment for trigger in rule.triggers if isinstance(trigger, OnSegment)]
+
+
+def _asks(rule: Rule) -> bool:
+    """Whether more than the messages that name the rule has to be looked out for."""
+    return bool(rule.exits or rule.who.performed or _segments_of(rule))
 
 
 def _exit_conditions(rule: Rule) -> list[Condition]:

@@ -1,0 +1,281 @@
+"""From the tests of a condition to one Python function, for what conditions consist of most.
+
+A function is written as source text, whose names stand for the paths, constants and operators that
+it needs; these are bound to it as cells and never become text. So conditions that differ in nothing
+but them have one shape: the text is compiled once, and they share its code. A test that the source
+does not cover is bound as a closure of `compiling`. Where Python raises (there is no object at the
+root of the data, a text is ordered beside a number) the closures answer for the whole. Either way
+the answer is that of the general rule (`comparing`).
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, cast
+
+import whereupon.conditions.additions as additions
+import whereupon.conditions.comparing as comparing
+from whereupon.conditions.coercion import is_truthy
+from whereupon.conditions.condition import Evaluator, Holds, Performed
+from whereupon.conditions.reading import fixed_path, operands_of
+from whereupon.conditions.shortcuts import is_plain
+from whereupon.conditions.standard import THREE, TWO
+from whereupon.conditions.tree import is_call
+from whereupon.conditions.values import UNDEFINED, JsonValue
+from whereupon.conditions.variables import follow
+
+MOST_CELLS: Final = 200
+"""What one function may have bound to it; a larger condition is left to the closures."""
+DEEPEST: Final = 12
+"""How far ``all``, ``any`` and ``not`` may nest in source; what is deeper becomes a closure."""
+_SHAPES: Final = 2_048
+_BUILTINS: Final = {
+    each.__name__: each
+    for each in (type, bool, int, float, str, AttributeError, LookupError, TypeError)
+}
+
+_ORDER: Final[Mapping[str, str]] = MappingProxyType({">": ">", ">=": ">=", "<": "<", "<=": "<="})
+_BOTH_SIDES: Final = frozenset(("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in"))
+
+
+class TooLarge(Exception):  # noqa: N818 - a signal to leave the condition to the closures
+    """The function would have too much bound to it."""
+
+
+def generated(
+    tests: Sequence[JsonValue],
+    *,
+    general: Holds,
+    closure: Callable[[JsonValue], Evaluator],
+    questions: Mapping[str, Performed],
+) -> Holds:
+    """The function that says whether all the tests hold.
+
+    Args:
+        tests: their logic, in the order in which they are tried.
+        general: says the same, for data of any form.
+        closure: compiles the logic of a test that the source does not cover.
+        questions: what ``@performed`` asks, by the question's JSON.
+    """
+    writer = _Writer(general, closure, questions)
+    try:
+        for place, logic in enumerate(tests, 1):
+            writer.test(logic, is_last=place == len(tests))
+    except TooLarge:
+        return general
+    return writer.function()
+
+
+@lru_cache(maxsize=_SHAPES)
+def _shape(source: str) -> Callable[..., Holds]:
+    """Compile a shape: the function that binds cells to it."""
+    names: dict[str, object] = {"__builtins__": _BUILTINS}
+    exec(compile(source, "<condition>", "exec"), names)  # noqa: S102 - made of this module's texts alone
+    return cast("Callable[..., Holds]", names["bind"])
+
+
+class _Writer:
+    """Writes one function, test by test."""
+
+    def __init__(
+        self,
+        general: Holds,
+        closure: Callable[[JsonValue], Evaluator],
+        questions: Mapping[str, Performed],
+    ) -> None:
+        self._closure = closure
+        self._questions = questions
+        self._lines: list[str] = []
+        self._cells: list[object] = []
+        self._bound: dict[int, str] = {}
+        self._roots: dict[str, str] = {}
+        self._values: dict[str, str] = {}
+        self._general = self._cell(general)
+
+    def function(self) -> Holds:
+        """The function, with its cells."""
+        cells = ", ".join(f"c{place}" for place in range(len(self._cells)))
+        body = "".join(f"   {line}\n" for line in self._lines)
+        source = (
+            f"def bind({cells}):\n"
+            " def holds(data, history):\n"
+            "  try:\n"
+            f"{body}"
+            "  except (AttributeError, LookupError, TypeError):\n"
+            f"   return {self._general}(data, history)\n"
+            " return holds\n"
+        )
+        return _shape(source)(*self._cells)
+
+    def test(self, logic: JsonValue, *, is_last: bool) -> None:
+        """One more test that must hold."""
+        expression = self._truth(logic, DEEPEST)
+        self._lines.append(
+            f"return {expression}" if is_last else f"if not {expression}: return False"
+        )
+
+    def _cell(self, value: object) -> str:
+        """The name of a value that is bound to the function."""
+        if len(self._cells) >= MOST_CELLS:
+            raise TooLarge
+        self._cells.append(value)
+        return f"c{len(self._cells) - 1}"
+
+    def _operator(self, function: Callable[..., object]) -> str:
+        """The name of one of our own functions, bound once."""
+        known = self._bound.get(id(function))
+        if known is None:
+            known = self._bound[id(function)] = self._cell(function)
+        return known
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def _value(self, path: str) -> str:
+        """The name of the value at a path, which is read before the test that asks for it first."""
+        known = self._values.get(path)
+        if known is not None:
+            return known
+        name = self._values[path] = f"v{len(self._values)}"
+        root, *rest = path.split(".")
+        if not rest:
+            self._lines.append(f"{name} = data.get({self._cell(root)})")
+            return name
+        read = f"{self._root(root)}.get({self._cell(rest[0])})"
+        self._lines.append(f"{name} = {read}")
+        if len(rest) > 1:
+            below = f"{self._operator(follow)}({name}, {self._cell(tuple(rest[1:]))}, None)"
+            self._lines.append(f"{name} = {below}")
+        return name
+
+    def _root(self, root: str) -> str:
+        """The name of an object at the root of the data; where there is none, reading it raises."""
+        known = self._roots.get(root)
+        if known is None:
+            known = self._roots[root] = f"r{len(self._roots)}"
+            self._lines.append(f"{known} = data[{self._cell(root)}]")
+        return known
+
+    # --- tests ----------------------------------------------------------------------------------
+
+    def _truth(self, logic: JsonValue, depth: int) -> str:
+        """An expression that is true or false as the logic is."""
+        if not isinstance(logic, dict) or not is_call(logic) or depth == 0:
+            return self._other(logic)
+        name, operands = operands_of(logic)
+        if name in {"and", "or"} and operands:
+            required = self._required(name, operands)
+            inner = (self._truth(operand, depth - 1) for operand in operands)
+            return required or "(" + f" {name} ".join(inner) + ")"
+        if name == "!" and len(operands) == 1:
+            return f"(not {self._truth(operands[0], depth - 1)})"
+        if name == additions.PERFORMED:
+            return self._asked(operands)
+        if len(operands) == 2:  # noqa: PLR2004 - a comparison
+            path = fixed_path(operands[0])
+            beside = None if path is None else self._beside(name, path, operands[1], spare=False)
+            return beside or self._other(logic)
+        return self._other(logic)
+
+    def _required(self, name: str, operands: list[JsonValue]) -> str | None:
+        """A comparison beside the demand that its variable be there, as the short form writes it."""
+        if name != "and" or len(operands) != 2:  # noqa: PLR2004 - the demand and the comparison
+            return None
+        demand, comparison = operands
+        if not isinstance(comparison, dict) or not is_call(comparison):
+            return None
+        operator, sides = operands_of(comparison)
+        path = fixed_path(sides[0]) if len(sides) == 2 else None  # noqa: PLR2004 - two sides
+        if path is None or demand != {"!=": [{"var": path}, None]}:
+            return None
+        return self._beside(operator, path, sides[1], spare=True)
+
+    def _beside(self, operator: str, path: str, fixed: JsonValue, *, spare: bool) -> str | None:
+        """A variable beside a fixed value or another variable; ``spare`` it null, which never holds."""
+        if operator in additions.ADDITIONS:
+            return self._added(operator, path, fixed)
+        if operator == "in" and isinstance(fixed, list):
+            return self._among(self._value(path), fixed)
+        if isinstance(fixed, dict | list):
+            return self._both(operator, path, fixed, spare=spare)
+        if operator in {"==", "!="}:
+            equal = self._equal(self._value(path), fixed)
+            there = f"{self._value(path)} is not None and " if spare else ""
+            return f"({there}not {equal})" if operator == "!=" else f"({there}{equal})"
+        if operator in _ORDER and isinstance(fixed, int | float) and is_plain(fixed):
+            return self._ordered(operator, self._value(path), fixed, spare=spare)
+        return None
+
+    def _equal(self, value: str, fixed: str | float | None) -> str:
+        """Loose equality: true where Python says so; where not, types that JavaScript converts."""
+        if fixed is None:
+            return f"({value} is None)"
+        constant, loosely = self._cell(fixed), self._operator(comparing.loosely_equal)
+        if isinstance(fixed, bool):
+            return f"({value} is {constant} or type({value}) is not bool and {loosely}({value}, {constant}))"
+        if isinstance(fixed, str):
+            return f"({value} == {constant} or type({value}) is not str and {loosely}({value}, {constant}))"
+        if not is_plain(fixed):
+            return f"{loosely}({value}, {constant})"
+        number = f"type({value}) is not int and type({value}) is not float"
+        return f"({value} == {constant} or {number} and {loosely}({value}, {constant}))"
+
+    def _ordered(self, operator: str, value: str, fixed: float, *, spare: bool) -> str:
+        """An order between numbers is Python's; beside anything else Python raises, as is wanted."""
+        null = not spare and _GENERAL[operator](None, fixed)
+        return (
+            f"({value} {_ORDER[operator]} {self._cell(fixed)} if {value} is not None else {null})"
+        )
+
+    def _added(self, operator: str, path: str, fixed: JsonValue) -> str:
+        """One of our own operators; no missing value satisfies one."""
+        value = self._value(path)
+        general = (
+            f"{value} is not None and {self._cell(additions.ADDITIONS[operator](fixed))}({value})"
+        )
+        options = fixed if operator == "@one_of" and isinstance(fixed, list) else []
+        if options and all(isinstance(option, str) for option in options):
+            found = f"{value} in {self._cell(frozenset(options))}"
+            return f"({found} or type({value}) is not str and {general})"
+        if operator == "@starts_with" and isinstance(fixed, str):
+            return (
+                f"({value}.startswith({self._cell(fixed)}) if type({value}) is str else {general})"
+            )
+        return f"({general})"
+
+    def _among(self, value: str, options: list[JsonValue]) -> str | None:
+        """``in`` beside texts, as the standard has it: strictly equal to one of them."""
+        if not all(isinstance(option, str) for option in options):
+            return None
+        return f"({value} in {self._cell(frozenset(map(str, options)))})"
+
+    def _both(self, operator: str, path: str, other: JsonValue, *, spare: bool) -> str | None:
+        """Two variables."""
+        second = fixed_path(other)
+        if second is None or operator not in _BOTH_SIDES:
+            return None
+        left, right = self._value(path), self._value(second)
+        there = f"{left} is not None and " if spare else ""
+        if operator in TWO:
+            return f"({there}{self._operator(TWO[operator])}({left}, {right}))"
+        general = self._operator(THREE[operator])
+        return f"({there}{general}({left}, {right}, {self._cell(UNDEFINED)}))"
+
+    def _asked(self, operands: list[JsonValue]) -> str:
+        asked = self._cell(self._questions[json.dumps(operands[0])])
+        return f"{asked}.allows(history.count({asked}))"
+
+    def _other(self, logic: JsonValue) -> str:
+        """What the source does not cover."""
+        closure = f"{self._cell(self._closure(logic))}(data, history)"
+        return f"{self._operator(is_truthy)}({closure})"
+
+
+_GENERAL: Final[Mapping[str, Callable[[JsonValue, JsonValue], bool]]] = MappingProxyType(
+    {
+        ">": lambda left, right: comparing.is_less(right, left),
+        ">=": lambda left, right: comparing.is_at_most(right, left),
+        "<": comparing.is_less,
+        "<=": comparing.is_at_most,
+    }
+)

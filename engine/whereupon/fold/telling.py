@@ -1,0 +1,104 @@
+"""Decisions that are made when somebody reads them: those of rules that a message cannot satisfy."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import overload
+
+from whereupon.decisions import Case, Decision, Outcome, Reason, Verdict, decide_unmatched
+from whereupon.matching import Selected
+from whereupon.messages import MessageType, Source
+from whereupon.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The rules of a roll, from one place up to another, all of which skip one message.
+
+    Attributes:
+        case: the message and the person as they were then.
+        reason: the one for all; None where each rule has its own, which is found out when it is read.
+    """
+
+    rules: Selected
+    since: int
+    until: int
+    case: Case
+    type: MessageType | None
+    event: str | None
+    source: Source
+    decided_at: datetime
+    person: str | None
+    reason: Reason | None
+
+    def __len__(self) -> int:
+        return self.rules.size(self.since, self.until)
+
+    def __iter__(self) -> Iterator[Decision]:
+        for rule in self.rules.between(self.since, self.until):
+            yield self._decision(rule)
+
+    def _decision(self, rule: Rule) -> Decision:
+        case = self.case
+        verdict = Verdict(self.reason) if self.reason else decide_unmatched(rule, case, self.source)
+        failure = verdict.failure
+        return Decision(
+            message_id=case.message_id,
+            type=self.type,
+            event=self.event,
+            timestamp=case.timestamp,
+            decided_at=self.decided_at,
+            person=self.person,
+            rule=rule.id,
+            rule_kind=rule.kind,
+            outcome=Outcome.SKIPPED,
+            reason=verdict.reason,
+            retroactive=case.retroactive,
+            digest=rule.digest,
+            condition=failure.text if failure else None,
+            values=failure.values if failure else {},
+        )
+
+
+class Decisions(Sequence[Decision]):
+    """Decisions in the order in which they were made. Those of a `Skipped` are made when looked at."""
+
+    def __init__(self, told: Iterable[object] = ()) -> None:
+        self._told = [each for each in told if isinstance(each, Decision | Skipped)]
+
+    @cached_property
+    def _all(self) -> list[Decision]:
+        return list(decisions_of(self._told))
+
+    def __len__(self) -> int:
+        return sum(1 if isinstance(each, Decision) else len(each) for each in self._told)
+
+    @overload
+    def __getitem__(self, place: int) -> Decision: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Decision]: ...
+    def __getitem__(self, place: int | slice) -> Decision | Sequence[Decision]:
+        return self._all[place]
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self._all)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decisions | list | tuple):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __repr__(self) -> str:
+        return repr(self._all)
+
+
+def decisions_of(told: Iterable[Decision | Skipped]) -> Iterator[Decision]:
+    """Each decision of what was told."""
+    for each in told:
+        if isinstance(each, Decision):
+            yield each
+        else:
+            yield from each

@@ -1,0 +1,173 @@
+"""A part of a name's rules, with the tables that find those which a message may satisfy.
+
+Pages bound three things: the length of a bitmap (so that an intersection costs a tenth of a
+microsecond, and ends as soon as a page has nobody left), the memory of an attribute with many
+values, and the work of changing one rule, which makes its own page anew and no other.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from whereupon.conditions import Data, JsonValue
+from whereupon.conditions.comparisons import Comparison, Family
+from whereupon.conditions.variables import follow
+from whereupon.matching.criteria import Criteria
+from whereupon.matching.tables import (
+    Kind,
+    NoneOf,
+    OneOf,
+    Presence,
+    Range,
+    Table,
+    View,
+    bits_of,
+    view_of,
+)
+from whereupon.rules import Rule, RuleKind
+
+PAGE: Final = 2_048
+"""Rules of one page."""
+FEW: Final = 16
+"""Below so many rules a page evaluates each of them, and has no tables.
+
+Measured on the benchmark's mix (`tests/benchmarks/peers/rule_mix.py`): a page with tables costs what
+evaluating nine rules costs (3.6 µs on a shared core), and hardly more for fifty. Rules that share fewer
+attributes than those have more tables, and gain later.
+"""
+MOST_TABLES: Final = 16
+"""The most tested attributes of a page have tables; what is left is evaluated."""
+
+_MAKERS: Final[Mapping[Family, type[OneOf | NoneOf | Presence | Range]]] = {
+    Family.ONE_OF: OneOf,
+    Family.NONE_OF: NoneOf,
+    Family.PRESENCE: Presence,
+    Family.RANGE: Range,
+}
+
+
+class Candidate(NamedTuple):
+    """A rule that has to be decided.
+
+    Attributes:
+        place: its place among the rules that the message's name has.
+        is_certain: its `where` is known to hold.
+    """
+
+    place: int
+    rule: Rule
+    is_certain: bool
+
+
+class Looked:
+    """A message's data, each attribute looked at once."""
+
+    __slots__ = ("_views", "data")
+
+    def __init__(self, data: Data) -> None:
+        self.data = data
+        self._views: dict[str, View] = {}
+
+    def view(self, path: str) -> View:
+        """The value at a dotted path."""
+        known = self._views.get(path)
+        if known is None:
+            value: JsonValue = self.data  # type: ignore[assignment]  # read as an object is
+            known = self._views[path] = view_of(follow(value, tuple(path.split(".")), None))
+        return known
+
+
+class _Column(NamedTuple):
+    """A table, where its values are, and whether they are the message's (`where`) or the person's."""
+
+    path: str
+    table: Table
+    is_where: bool
+
+
+class Page:
+    """Some of the rules of a name, in their order. Its tables are made when it is first asked."""
+
+    def __init__(self, criteria: Sequence[Criteria], *, few: int = FEW) -> None:
+        self.criteria = tuple(criteria)
+        self.few = few
+
+    def __len__(self) -> int:
+        return len(self.criteria)
+
+    def candidates(self, looked: Looked, kind: RuleKind | None, first: int) -> list[Candidate]:
+        """The rules to decide, of that kind, in order; ``first`` is the place of the page's first."""
+        if len(self.criteria) >= self.few:
+            return list(self._by_tables(looked, kind, first))
+        data = looked.data
+        return [
+            Candidate(first + place, criteria.rule, not criteria.is_open)
+            for place, criteria in enumerate(self.criteria)
+            if criteria.admits(data) and kind in {None, criteria.rule.kind}
+        ]
+
+    def _by_tables(self, looked: Looked, kind: RuleKind | None, first: int) -> Iterator[Candidate]:
+        left = self._of_kind[kind]
+        columns, unsure = self._arranged
+        view_at = looked.view
+        for path, table, is_where in columns:
+            view = view_at(path)
+            if view.kind is Kind.OTHER:
+                if is_where:
+                    unsure |= table.testers
+                continue
+            left &= table.passing(view)
+            if not left:
+                return
+            if is_where:
+                unsure |= table.unsure(view)
+        while left:
+            bit = left & -left
+            left ^= bit
+            place = bit.bit_length() - 1
+            criteria = self.criteria[place]
+            if unsure & bit and not criteria.admits(looked.data):
+                continue
+            yield Candidate(first + place, criteria.rule, not criteria.is_open)
+
+    # --- the tables -----------------------------------------------------------------------------
+
+    @cached_property
+    def _of_kind(self) -> Mapping[RuleKind | None, int]:
+        kinds: dict[RuleKind | None, int] = dict.fromkeys((None, *RuleKind), 0)
+        for place, criteria in enumerate(self.criteria):
+            kinds[criteria.rule.kind] |= 1 << place
+        kinds[None] = (1 << len(self.criteria)) - 1
+        return kinds
+
+    @cached_property
+    def _arranged(self) -> tuple[Sequence[_Column], int]:
+        """The tables, the most selective first; and the rules whose `where` says more than they do."""
+        tests, inexact = self._gathered()
+        largest = sorted(tests, key=lambda place: len(tests[place]), reverse=True)
+        columns = []
+        everyone = self._of_kind[None]
+        for key in largest[:MOST_TABLES]:
+            path, family, is_where = key
+            columns.append(_Column(path, _MAKERS[family](tests[key], everyone), is_where))
+        for key in largest[MOST_TABLES:]:
+            if key[2]:
+                inexact |= bits_of(place for place, _ in tests[key])
+        return sorted(columns, key=lambda column: column.table.share), inexact
+
+    def _gathered(self) -> tuple[dict[tuple[str, Family, bool], list[tuple[int, Comparison]]], int]:
+        """The comparisons by attribute and family, and the rules that ask more of the message."""
+        tests: dict[tuple[str, Family, bool], list[tuple[int, Comparison]]] = defaultdict(list)
+        inexact = 0
+        for place, criteria in enumerate(self.criteria):
+            if criteria.is_open or not criteria.is_whole:
+                inexact |= 1 << place
+            for is_where, comparisons in ((True, criteria.where), (False, criteria.who)):
+                for test in comparisons:
+                    of_family = tests[test.path, test.family, is_where]
+                    if test.family is Family.RANGE or not of_family or of_family[-1][0] != place:
+                        of_family.append((place, test))
+                    elif is_where:  # a table has one test of a rule
+                        inexact |= 1 << place
+        return tests, inexact

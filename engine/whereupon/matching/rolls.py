@@ -1,0 +1,190 @@
+"""The rules that one name has, and which of them a message has to be decided for.
+
+A roll is a value: changing a rule makes another, which shares all pages but that rule's. Its
+revision names its content, so that one stored word can stand for all rules that did not match.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from hashlib import blake2b
+from itertools import accumulate, chain
+from typing import overload
+
+from whereupon.codec import decode, encode
+from whereupon.conditions import Data
+from whereupon.matching.criteria import Criteria, criteria_of
+from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, Page
+from whereupon.rules import Rule, RuleKind
+
+
+class Roll(Sequence[Rule]):
+    """Rules, in the order in which they are decided."""
+
+    def __init__(self, pages: Iterable[Page] = ()) -> None:
+        self._pages = tuple(pages)
+        self._rules = tuple(each.rule for page in self._pages for each in page.criteria)
+        self._firsts = [0, *accumulate(map(len, self._pages))]
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule], *, page: int = PAGE, few: int = FEW) -> "Roll":
+        """The roll of these rules.
+
+        Args:
+            page: rules of one page.
+            few: below so many rules a page evaluates each.
+        """
+        every = [criteria_of(rule) for rule in rules]
+        firsts = range(0, len(every), page)
+        return cls(Page(every[first : first + page], few=few) for first in firsts)
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    @overload
+    def __getitem__(self, place: int) -> Rule: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Rule]: ...
+    def __getitem__(self, place: int | slice) -> Rule | Sequence[Rule]:
+        return self._rules[place]
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
+
+    @cached_property
+    def revision(self) -> str:
+        """16 hexadecimal digits of the rules, their wordings and their order."""
+        return blake2b(self.wording, digest_size=8).hexdigest()
+
+    @property
+    def wording(self) -> bytes:
+        """What is kept of the roll under its revision: each rule's id, digest and kind, in order."""
+        return encode({"roll": [[rule.id, rule.digest, rule.kind] for rule in self._rules]})
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The rules' places, by their ids."""
+        return {rule.id: place for place, rule in enumerate(self._rules)}
+
+    @cached_property
+    def attributes(self) -> frozenset[str]:
+        """The person's attributes that decide whether a rule is a candidate."""
+        return frozenset(chain.from_iterable(each.attributes for each in self._criteria()))
+
+    def candidates(
+        self, data: Data, *, kind: RuleKind | None = None, since: int = 0
+    ) -> list[Candidate]:
+        """The rules that have to be decided for a message, in order.
+
+        Each of the others is skipped, for a reason that the message, the person's `attributes` and
+        the rule tell by themselves: its `where` or the first part of its `who` does not hold.
+
+        Args:
+            data: as conditions see it.
+            kind: campaigns or broadcasts only.
+            since: from that place on.
+        """
+        looked, found = Looked(data), list[Candidate]()
+        for page, first in zip(self._pages, self._firsts, strict=False):
+            if first + len(page) > since:
+                found += page.candidates(looked, kind, first)
+        return [each for each in found if each.place >= since] if since else found
+
+    def with_rule(self, rule: Rule) -> "Roll":
+        """This roll with the rule in the place of the one of its id, or behind all others."""
+        for place, page in enumerate(self._pages):
+            if any(each.rule.id == rule.id for each in page.criteria):
+                changed = [
+                    criteria_of(rule) if each.rule.id == rule.id else each for each in page.criteria
+                ]
+                return self._with_page(place, changed)
+        if not self._pages or len(self._pages[-1]) >= PAGE:
+            return Roll((*self._pages, Page([criteria_of(rule)])))
+        grown = [*self._pages[-1].criteria, criteria_of(rule)]
+        return self._with_page(len(self._pages) - 1, grown)
+
+    def without(self, rule_id: str) -> "Roll":
+        """This roll without the rule of that id."""
+        for place, page in enumerate(self._pages):
+            kept = [each for each in page.criteria if each.rule.id != rule_id]
+            if len(kept) < len(page):
+                return self._with_page(place, kept)
+        return self
+
+    def _with_page(self, place: int, criteria: Sequence[Criteria]) -> "Roll":
+        few = self._pages[place].few
+        page = [Page(criteria, few=few)] if criteria else []
+        return Roll((*self._pages[:place], *page, *self._pages[place + 1 :]))
+
+    def _criteria(self) -> Iterator[Criteria]:
+        return chain.from_iterable(page.criteria for page in self._pages)
+
+
+class Selected(Sequence[Rule]):
+    """Those of a roll that a message is put to, and rules that something else names besides.
+
+    Attributes:
+        kind: campaigns or broadcasts only; None for both.
+        besides: rules that a change of segments names, decided behind the others.
+    """
+
+    __slots__ = ("_before", "besides", "kind", "roll")
+
+    def __init__(self, roll: Roll, *, kind: RuleKind | None = None) -> None:
+        self.roll = roll
+        self.kind = None if all(rule.kind is kind for rule in roll) else kind
+        self.besides: Sequence[Rule] = ()
+        of_kind = (rule.kind is self.kind for rule in roll) if self.kind else ()
+        self._before = list(accumulate(of_kind, initial=0))
+
+    def candidates(self, data: Data, *, since: int = 0) -> list[Candidate]:
+        """Those of the roll that have to be decided (see `Roll.candidates`)."""
+        return self.roll.candidates(data, kind=self.kind, since=since)
+
+    def between(self, since: int, until: int) -> Sequence[Rule]:
+        """Those of the roll from one place up to another."""
+        kind, rules = self.kind, self.roll[since:until]
+        return rules if kind is None else [rule for rule in rules if rule.kind is kind]
+
+    def size(self, since: int, until: int) -> int:
+        """How many of the roll there are from one place up to another."""
+        return until - since if self.kind is None else self._before[until] - self._before[since]
+
+    def place_of(self, rule_id: str) -> int | None:
+        """The rule's place in the roll, if it is one of these."""
+        place = self.roll.places.get(rule_id)
+        if place is None or self.kind in {None, self.roll[place].kind}:
+            return place
+        return None
+
+    def __len__(self) -> int:
+        return self.size(0, len(self.roll)) + len(self.besides)
+
+    @overload
+    def __getitem__(self, place: int) -> Rule: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Rule]: ...
+    def __getitem__(self, place: int | slice) -> Rule | Sequence[Rule]:
+        return tuple(self)[place]
+
+    def __iter__(self) -> Iterator[Rule]:
+        return chain(self.between(0, len(self.roll)), self.besides)
+
+    def and_besides(self, rules: Iterable[Rule]) -> "Selected":
+        """These, and those of the rules that are not among them."""
+        besides = tuple(rule for rule in rules if self.place_of(rule.id) is None)
+        if not besides:
+            return self
+        more = copy(self)
+        more.besides = besides
+        return more
+
+
+def read_roll(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:
+    """Of a roll as it was kept (see `Roll.wording`), by rule: its place, digest and kind."""
+    wording = decode(kept) if kept else None
+    listed = wording.get("roll") if isinstance(wording, dict) else None
+    rules = listed if isinstance(listed, list) else []
+    return {
+        str(r[0]): (n, str(r[1]), str(r[2])) for n, r in enumerate(rules) if isinstance(r, list)
+    }

@@ -1,0 +1,293 @@
+"""One attribute's tests of many rules, arranged so that a value finds the rules that it satisfies.
+
+Rules are bits of a Python integer. A table holds one family of tests of one attribute, at most one
+for each rule; for a value it gives the rules that the value does not contradict, those without such
+a test among them, and those of which it cannot say. Exactness rests on JavaScript's coercion being
+simple here: beside a number, a text or a boolean counts as its number; beside a text, a number
+counts as a number too; null is nothing but null. Only lists and objects are left to evaluation.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from itertools import accumulate
+from operator import xor
+from typing import Final, NamedTuple, Protocol, TypeAlias
+
+from whereupon.conditions import JsonValue
+from whereupon.conditions.coercion import as_double, as_number
+from whereupon.conditions.comparisons import Comparison
+from whereupon.conditions.values import UNDEFINED
+
+MOST_CELLS: Final = 64
+"""Between the bounds of ranges; where there are more bounds, some cells are left uncertain."""
+
+Tests: TypeAlias = Sequence[tuple[int, Comparison]]
+"""Comparisons of one family and attribute, each with its rule's bit number."""
+
+
+class Kind(IntEnum):
+    """What a value is, as far as comparing goes."""
+
+    NULL = 0
+    TEXT = 1
+    NUMBER = 2
+    OTHER = 3
+
+
+class View(NamedTuple):
+    """A value, looked at once for all tables.
+
+    Attributes:
+        number: what it counts as beside a number; of a text found when asked for (see `number_of`).
+    """
+
+    kind: Kind
+    value: JsonValue
+    number: float
+
+
+def view_of(value: JsonValue) -> View:
+    """Look at a value."""
+    if type(value) is str:
+        return View(Kind.TEXT, value, 0.0)
+    if type(value) is float:
+        return View(Kind.NUMBER, value, value)
+    if isinstance(value, int):
+        return View(Kind.NUMBER, value, as_double(value))
+    if value is None or value is UNDEFINED:
+        return View(Kind.NULL, None, 0.0)
+    return View(Kind.OTHER, value, 0.0)
+
+
+def number_of(view: View) -> float:
+    """What the value counts as beside a number; NaN for a text that is none."""
+    return as_number(view.value) if view.kind is Kind.TEXT else view.number
+
+
+class Table(Protocol):
+    """See this module.
+
+    Attributes:
+        testers: the rules that have a test here.
+        share: of a usual value, how many rules it leaves, for putting the most selective first.
+    """
+
+    testers: int
+
+    @property
+    def share(self) -> float:
+        """See this class."""
+        ...
+
+    def passing(self, view: View) -> int:
+        """The rules that the value does not contradict; it is no list and no object."""
+        ...
+
+    def unsure(self, view: View) -> int:
+        """Those among them whose test has to be evaluated all the same."""
+        ...
+
+
+class OneOf:
+    """Equality, and membership in a list of values: found by hash."""
+
+    def __init__(self, tests: Tests, everyone: int) -> None:
+        self.testers = bits_of(place for place, _ in tests)
+        self._others = everyone & ~self.testers
+        texts: dict[str, int] = defaultdict(int)
+        numbers: dict[float, int] = defaultdict(int)
+        fixed_numbers: dict[float, int] = defaultdict(int)
+        for place, test in tests:
+            for option in test.options:
+                bit = 1 << place
+                number = as_number(option)
+                if isinstance(option, str):
+                    texts[option] |= bit
+                else:
+                    fixed_numbers[number] |= bit
+                numbers[number] |= bit
+        others = self._others
+        self._texts = {text: bits | others for text, bits in texts.items()}
+        self._numbers = {n: bits | others for n, bits in numbers.items() if not math.isnan(n)}
+        self._fixed_numbers = dict(fixed_numbers)
+        known = len(self._texts) + len(self._fixed_numbers)
+        found = sum(bits.bit_count() for bits in (*texts.values(), *fixed_numbers.values()))
+        self.share = others.bit_count() + found / max(known, 1)
+
+    def passing(self, view: View) -> int:
+        """See `Table`."""
+        kind, value, number = view
+        if kind is Kind.TEXT:
+            found = self._texts.get(value, self._others)  # type: ignore[arg-type]  # a text
+            if self._fixed_numbers:
+                found |= self._fixed_numbers.get(number_of(view), 0)
+            return found
+        return self._numbers.get(number, self._others) if kind is Kind.NUMBER else self._others
+
+    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
+        """See `Table`."""
+        return 0
+
+
+class NoneOf:
+    """Inequality, and absence from a list of values."""
+
+    def __init__(self, tests: Tests, everyone: int) -> None:
+        self._equal = OneOf(tests, bits_of(place for place, _ in tests))
+        self.testers = self._equal.testers
+        self._everyone = everyone
+        denied = bits_of(place for place, test in tests if not test.spares_null)
+        self._null = everyone & ~denied
+        self.share = everyone.bit_count() - self._equal.share
+
+    def passing(self, view: View) -> int:
+        """See `Table`."""
+        if view.kind is Kind.NULL:
+            return self._null
+        return self._everyone & ~self._equal.passing(view)
+
+    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
+        """See `Table`."""
+        return 0
+
+
+class Presence:
+    """Whether there is a value at all."""
+
+    def __init__(self, tests: Tests, everyone: int) -> None:
+        self.testers = bits_of(place for place, _ in tests)
+        absent = bits_of(place for place, test in tests if test.spares_null)
+        self._there = everyone & ~absent
+        self._null = everyone & ~(self.testers & ~absent)
+        self.share = self._there.bit_count()
+
+    def passing(self, view: View) -> int:
+        """See `Table`."""
+        return self._null if view.kind is Kind.NULL else self._there
+
+    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
+        """See `Table`."""
+        return 0
+
+
+class Range:
+    """Numeric bounds: a value falls into one of at most `MOST_CELLS` cells, cut at quantiles of the bounds.
+
+    Cells are the cuts themselves and the open intervals between them, so that a bound which is a cut
+    is decided by the cell. One rule may have several bounds here; all must hold.
+    """
+
+    def __init__(self, tests: Tests, everyone: int) -> None:
+        self.testers = bits_of(place for place, _ in tests)
+        spans: dict[int, _Span] = {}
+        denied = 0
+        for place, test in tests:
+            spans[place] = spans.get(place, _ALL_NUMBERS).within(test)
+            if not test.spares_null:
+                denied |= 1 << place
+        self._others = everyone & ~self.testers
+        self._null = everyone & ~denied
+        self._cuts = _cuts(spans.values())
+        self._passing, self._unsure = self._cells(spans)
+        sizes = [bits.bit_count() for bits in self._passing]
+        self.share = sum(sizes) / len(sizes)
+
+    def passing(self, view: View) -> int:
+        """See `Table`."""
+        return self._null if view.kind is Kind.NULL else self._passing[self._cell(number_of(view))]
+
+    def unsure(self, view: View) -> int:
+        """See `Table`."""
+        return 0 if view.kind is Kind.NULL else self._unsure[self._cell(number_of(view))]
+
+    def _cell(self, number: float) -> int:
+        """The even cells are intervals, the odd ones cuts; the last is NaN's, which nothing contains."""
+        if number != number:  # noqa: PLR0124 - NaN is what differs from itself
+            return -1
+        cuts = self._cuts
+        return bisect_left(cuts, number) + bisect_right(cuts, number)
+
+    def _cells(self, spans: dict[int, "_Span"]) -> tuple[list[int], list[int]]:
+        """For each cell the rules that it may satisfy, and those that it may also not satisfy.
+
+        A rule's bit is set where its span begins and again behind its end; summed up from the left
+        without carry, it stands in every cell between.
+        """
+        count = 2 * len(self._cuts) + 1
+        turns, doubts = [0] * (count + 1), [0] * count
+        for place, span in spans.items():
+            first, last = self._reach(span)
+            if first > last:
+                continue
+            bit = 1 << place
+            turns[first] ^= bit
+            turns[last + 1] ^= bit
+            for end in {first, last}:
+                if not self._is_inside(end, span):
+                    doubts[end] |= bit
+        passing = [bits | self._others for bits in accumulate(turns[:count], xor)]
+        return [*passing, self._others], [*doubts, 0]
+
+    def _reach(self, span: "_Span") -> tuple[int, int]:
+        """The first and the last cell with anything of the span in it."""
+        cuts = self._cuts
+        first = bisect_left(cuts, span.least) + bisect_right(cuts, span.least)
+        last = bisect_left(cuts, span.most) + bisect_right(cuts, span.most)
+        first += first % 2 and span.open_below
+        last -= last % 2 and span.open_above
+        return first, last
+
+    def _is_inside(self, cell: int, span: "_Span") -> bool:
+        """Whether all of a cell is in the span, which reaches into it."""
+        if cell % 2:
+            return True
+        cuts = self._cuts
+        below = cuts[cell // 2 - 1] if cell else -math.inf
+        above = cuts[cell // 2] if cell // 2 < len(cuts) else math.inf
+        return span.least <= below and above <= span.most
+
+
+class _Span(NamedTuple):
+    """The numbers between two bounds."""
+
+    least: float
+    most: float
+    open_below: bool
+    open_above: bool
+
+    def within(self, test: Comparison) -> "_Span":
+        """What is left of it by one more bound."""
+        bound = float(test.options[0])
+        is_open = test.operator in {">", "<"}
+        if test.operator in {">", ">="}:
+            if (bound, is_open) > (self.least, self.open_below):
+                return self._replace(least=bound, open_below=is_open)
+            return self
+        if (-bound, is_open) > (-self.most, self.open_above):
+            return self._replace(most=bound, open_above=is_open)
+        return self
+
+
+_ALL_NUMBERS: Final = _Span(-math.inf, math.inf, open_below=False, open_above=False)
+
+
+def _cuts(spans: Iterable[_Span]) -> list[float]:
+    """Quantiles of the bounds, or all of them where they are few."""
+    bounds = [bound for span in spans for bound in span[:2] if math.isfinite(bound)]
+    distinct = sorted(set(bounds))
+    most = (MOST_CELLS - 1) // 2
+    if len(distinct) <= most:
+        return distinct
+    bounds.sort()
+    return sorted({bounds[len(bounds) * (place + 1) // (most + 1)] for place in range(most)})
+
+
+def bits_of(places: Iterable[int]) -> int:
+    """The integer with these bits."""
+    bits = 0
+    for place in places:
+        bits |= 1 << place
+    return bits

@@ -1,0 +1,1 @@
+"""What other libraries are measured with, in an environment of their own (`make bench-peers`)."""

@@ -1,0 +1,139 @@
+"""The index and a plain loop over the rules give the same, whatever anybody sends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.properties.test_conditions import HOSTILE, RAW, SHORT_FORMS
+from tests.unit.worlds import book_of, campaign
+
+from whereupon.conditions import Data, JsonValue, Performed, parse_condition
+from whereupon.matching import Roll
+from whereupon.matching.criteria import criteria_of
+from whereupon.rules import Rule
+
+(USUAL,) = book_of(campaign("usual", "purchase")).rules
+
+CLOSE: st.SearchStrategy[JsonValue] = st.sampled_from(
+    ("socks", "20", "20.0", "1", "", "true", 20, 20.5, 1, 0, -1, 2**53 + 1, True, False)
+)
+"""Values near enough to each other that tests of them hold, or nearly do."""
+NEAR: st.SearchStrategy[JsonValue] = st.one_of(
+    CLOSE,
+    st.lists(CLOSE, min_size=1, max_size=3),
+    st.builds(lambda value: {"ne": value}, CLOSE),
+    st.builds(lambda value: {"not_in": value}, st.lists(CLOSE, min_size=1, max_size=3)),
+    st.builds(lambda value: {"exists": value}, st.booleans()),
+    st.dictionaries(
+        st.sampled_from(("gt", "gte", "lt", "lte")),
+        st.sampled_from((-1, 0, 1, 19, 20, 20.5, 21, "20")),
+        min_size=1,
+        max_size=2,
+    ),
+)
+LIKELY: st.SearchStrategy[JsonValue] = st.dictionaries(
+    st.sampled_from("ab"), NEAR, min_size=1, max_size=2
+)
+"""Conditions that an index can use, of values near to each other."""
+
+
+def performing(before: dict[str, JsonValue], after: dict[str, JsonValue]) -> JsonValue:
+    """A condition on the person that asks the history in the middle."""
+    return {**before, "performed": {"event": "x"}, **after}
+
+
+PERFORMED: st.SearchStrategy[JsonValue] = st.builds(
+    performing,
+    st.dictionaries(st.sampled_from("ab"), st.sampled_from(("20", 20, True)), max_size=1),
+    st.dictionaries(st.sampled_from("cd"), st.sampled_from(("20", 20, True)), max_size=1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """A history in which everything happened, or nothing."""
+
+    times: int
+
+    def count(self, performed: Performed) -> int:  # noqa: ARG002 - the port's signature
+        """As often."""
+        return self.times
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> list[Rule]:
+    """Rules of one name, with conditions of every kind, on the message and on the person."""
+    made = []
+    wheres = st.one_of(st.none(), LIKELY, LIKELY, SHORT_FORMS, RAW)
+    whos = st.one_of(st.none(), st.none(), LIKELY, SHORT_FORMS, RAW, PERFORMED)
+    for place, (where, who) in enumerate(draw(st.lists(st.tuples(wheres, whos), max_size=8))):
+        made.append(
+            replace(
+                USUAL,
+                id=f"r-{place}",
+                where=parse_condition(where, root="properties")[0],
+                who=parse_condition(who, root="person", history_allowed=True)[0],
+            )
+        )
+    return made
+
+
+VALUES = st.dictionaries(st.sampled_from("abcde"), st.one_of(CLOSE, HOSTILE))
+MESSAGES = st.builds(
+    lambda properties, person: {"event": "so", "properties": properties, "person": person},
+    VALUES,
+    VALUES,
+)
+
+
+def entering(roll: Sequence[Rule], data: Data, history: Always) -> list[str]:
+    """The rules whose conditions hold, by the plain loop."""
+    return [r.id for r in roll if r.where.holds(data, history) and r.who.holds(data, history)]
+
+
+@given(rules(), MESSAGES, st.integers(0, 1), st.integers(1, 4), st.sampled_from((0, 3, 100)))
+def test_the_index_and_the_plain_loop_agree(
+    rules: list[Rule], data: dict[str, JsonValue], times: int, page: int, few: int
+) -> None:
+    """Nobody is left out, what is certain holds, and what is left out fails without the history."""
+    history = Always(times)
+    roll = Roll.of(rules, page=page, few=few)
+    candidates = list(roll.candidates(data))
+    found = [each.rule for each in candidates]
+    assert [each.place for each in candidates] == sorted({each.place for each in candidates})
+    assert entering(found, data, history) == entering(rules, data, history)
+    assert all(each.rule.where.holds(data, history) for each in candidates if each.is_certain)
+    assert all(criteria_of(each.rule).is_open for each in candidates if not each.is_certain)
+    plainly = [rule for rule in rules if rule.where.holds(data, history)]
+    assert [r for r in found if not criteria_of(r).is_open] == [
+        r for r in plainly if r in found and not criteria_of(r).is_open
+    ]
+    for rule in rules:
+        assert rule in found or not criteria_of(rule).is_open
+        if rule not in found and rule.where.holds(data, history):
+            assert rule.who.failing(data, Always(0)) == rule.who.failing(data, Always(1))
+
+
+@given(rules(), MESSAGES, st.data())
+def test_a_changed_roll_is_as_if_made_anew(
+    rules: list[Rule], data: dict[str, JsonValue], draw: st.DataObject
+) -> None:
+    """A rule changed, added or taken away: the others stay in their places."""
+    roll = Roll.of(rules, page=3, few=2)
+    kept = list(rules)
+    if rules:
+        gone = draw.draw(st.sampled_from(rules))
+        roll, kept = roll.without(gone.id), [rule for rule in kept if rule is not gone]
+    added = replace(USUAL, id="added")
+    roll, kept = roll.with_rule(added), [*kept, added]
+    changed = replace(draw.draw(st.sampled_from(kept)), description="other", digest="other")
+    roll = roll.with_rule(changed)
+    kept = [changed if rule.id == changed.id else rule for rule in kept]
+    assert list(roll) == kept
+    assert roll.revision == Roll.of(kept).revision
+    found, anew = roll.candidates(data), Roll.of(kept).candidates(data)
+    history = Always(1)
+    assert entering([c.rule for c in found], data, history) == entering(
+        [c.rule for c in anew], data, history
+    )

@@ -1,0 +1,130 @@
+"""What is stored of skips in one word says, when asked, what was decided; and is told rule by rule."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+from tests.properties.test_conditions import HOSTILE, SHORT_FORMS
+from tests.properties.test_matching import CLOSE, LIKELY, PERFORMED
+from tests.unit.worlds import World, broadcast, campaign, world
+
+from whereupon.codec import decode, encode
+from whereupon.decisions import Decision, Outcome
+from whereupon.explaining import describe
+from whereupon.matching.pages import FEW
+
+File = dict[str, JsonValue]
+SAID: st.SearchStrategy[JsonValue] = st.dictionaries(
+    st.sampled_from("ab"), st.one_of(CLOSE, CLOSE, HOSTILE)
+).map(
+    lambda value: decode(encode(value))  # as JSON would carry it
+)
+HAPPENINGS = st.lists(
+    st.tuples(
+        st.sampled_from(("track", "identify", "anonymous")),
+        SAID,
+        st.sampled_from((None, "anon-1")),
+        st.integers(-9_000, 0),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def rule(place: int, where: JsonValue, who: JsonValue, keys: dict[str, JsonValue]) -> File:
+    """A campaign, or now and then a broadcast."""
+    name = f"r-{place}"
+    if keys.get("broadcast"):
+        return broadcast(name, "purchase", where=where)
+    return campaign(name, "purchase", where=where, who=who, **keys)
+
+
+KEYS: st.SearchStrategy[dict[str, JsonValue]] = st.sampled_from(
+    (
+        {},
+        {"broadcast": True},
+        {"active": False},
+        {"max_age": "1h"},
+        {"reentry": "once"},
+        {"retroactive": False},
+        {"retroactive": {"take": "first"}},
+        {"whereupon": [{"set": {"a": "20"}}, {"send": "push", "title": "x"}]},
+    )
+)
+PARTS = st.lists(
+    st.tuples(
+        st.one_of(st.just({"z": {"exists": False}}), LIKELY, SHORT_FORMS),
+        st.one_of(LIKELY, SHORT_FORMS, PERFORMED),
+        KEYS,
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def live(files: list[File], happened: list[tuple[str, JsonValue, str | None, int]]) -> World:
+    """The world after that; everything arrives now, whenever it happened."""
+    made = world(*files)
+    for place, (kind, said, anonymous, at) in enumerate(happened):
+        extra = {} if anonymous is None else {"anonymous": anonymous}
+        source = "client" if place % 2 else "server"
+        if kind == "identify":
+            made.identify("ada", said, at=at, arrives=place, **extra)
+        elif kind == "track":
+            made.track("purchase", "ada", said, at=at, arrives=place, source=source, **extra)
+        else:
+            made.track("purchase", None, said, at=at, arrives=place, anonymous="anon-1")
+    return made
+
+
+def because(decision: Decision, made: World) -> str:
+    """How the engine words a fresh decision."""
+    return describe(decision, made.engine.pipeline.index.by_id[decision.rule])
+
+
+@pytest.mark.parametrize("few", [0, FEW])
+@settings(max_examples=40, deadline=None)
+@given(PARTS, HAPPENINGS)
+def test_an_explanation_says_what_was_decided(
+    few: int,
+    parts: list[tuple[JsonValue, JsonValue, dict[str, JsonValue]]],
+    happened: list[tuple[str, JsonValue, str | None, int]],
+) -> None:
+    """Reason, failing condition and the values it saw, though only the message was stored."""
+    padding = [] if few else [rule(n + 50, {"z": n}, {"z": n}, {}) for n in range(FEW)]
+    files = [*(rule(place, *part) for place, part in enumerate(parts)), *padding]
+    made = live(files, happened)
+    if made.person("ada") is None:
+        return
+    for file in files:
+        name = str(next(iter(file.values())))
+        told = [d for d in made.decided if d.rule == name and d.outcome is Outcome.SKIPPED]
+        said = [e for e in made.engine.explain("ada", name) if e.outcome is Outcome.SKIPPED]
+        theirs = made.owners()
+        expected = sorted(
+            (d.message_id, str(d.reason), because(d, made))
+            for d in told
+            if theirs[d.message_id] == "ada"
+        )
+        found = [(e.message_id, str(e.reason), e.sentence.partition(": ")[2][:-1]) for e in said]
+        assert sorted(found) == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(PARTS, HAPPENINGS)
+def test_every_rule_that_is_named_is_told_once_a_putting(
+    parts: list[tuple[JsonValue, JsonValue, dict[str, JsonValue]]],
+    happened: list[tuple[str, JsonValue, str | None, int]],
+) -> None:
+    """In the rulebook's order, whatever was decided singly and whatever in one word."""
+    files = [rule(place, *part) for place, part in enumerate(parts)]
+    made = live(files, happened)
+    names = [str(next(iter(file.values()))) for file in files]
+    campaigns = [name for name, file in zip(names, files, strict=True) if "campaign" in file]
+    told: dict[tuple[str, str | None], list[str]] = {}
+    for decision in made.decided:
+        told.setdefault((decision.message_id, decision.person), []).append(decision.rule)
+    for (_, person), rules in told.items():
+        of_campaigns = [name for name in rules if name in campaigns]
+        assert of_campaigns == (campaigns if person else [])
+        assert rules == sorted(set(rules))  # a broadcast that starts is decided for its audience
