@@ -104,6 +104,7 @@ for socks in (100, 1):
         messages = session.counts().messages
     print(answer.status_code, Order.objects.count(), messages, flush=True)
 connection.close()
+engine.run_due()  # unless the background was at it already, which closing waits for
 engine.close()
 """
 
