@@ -1,5 +1,7 @@
 """Identity and attributes through the engine: design §4, rule by rule, on a real store."""
 
+import gc
+
 import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, broadcast, campaign, segment, world
@@ -395,3 +397,20 @@ def test_the_rules_of_identity_hold_on_every_store(store: str) -> None:
         ("cy", "thanks", "entered"),
         ("ada", "thanks", "entered"),
     ]
+
+
+def test_a_batch_goes_when_it_is_done() -> None:
+    """Nothing that a batch made holds on to itself until Python's collector comes."""
+    made = world(campaign("thanks", "purchase", where={"price": {"gt": 20}}))
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        made.track("purchase", "ada", {"price": 5})
+        gc.collect()
+        left = {type(each).__name__ for each in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not left & {"Folded", "Working", "Changes", "StoredMessage"}

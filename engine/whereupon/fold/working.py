@@ -259,7 +259,9 @@ class Working:
             changes.messages = kept
         if gone or self.moved:
             withdraw(changes, gone, self.moved)
-        return self.out
+        out, self.out = self.out, Folded()  # what is told holds on to this, for the past it knows
+        self.changes = self.out.changes
+        return out
 
     # --- history ------------------------------------------------------------------------------
 
