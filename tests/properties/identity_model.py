@@ -252,6 +252,9 @@ class Model:
     def _alias(self, said: Said, at: int, survivor: Somebody, previous: str) -> None:
         """Merge, when somebody is known by the id as the alias arrives; else claim it as a device."""
         loser = next((p for p in self.people if previous in p.ids), None)
+        gone = any(g.name == ("device", previous) and at <= g.until for g in self._graves)
+        if loser is None and gone:
+            return  # it was a device of somebody's who was erased, and nobody names it again
         if loser is not None and loser is not survivor and said.arrives - at <= STALE_AFTER:
             self._merge(survivor, loser)
         if loser is None or previous in self._devices:

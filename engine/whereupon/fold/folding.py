@@ -153,9 +153,9 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
 
 
 def _without_the_gone(work: Working, message: Message) -> Message:
-    """An alias without its previous id, where that was somebody's who is gone: it says nothing more."""
+    """An alias without its previous id, where that was a device of somebody's who is gone."""
     previous = message.target_id
-    if message.type is not MessageType.ALIAS or previous is None:
+    if message.type is not MessageType.ALIAS or previous is None or previous in work.users:
         return message
     if lies_over(work, (IdKind.ANONYMOUS, previous), message.timestamp) is not None:
         return message._replace(target_id=None, body=b"")
@@ -349,14 +349,12 @@ def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Ha
     An id that nobody has seen yet counts as an anonymous one. To count it as a user id as well would
     merge two people who share a device and both alias from it.
     """
-    previous = message.target_id
-    if previous is None:
-        return ()
-    loser_key = work.users.get(previous)
+    previous = message.target_id  # None where it was somebody's who is gone
+    loser_key = None if previous is None else work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
     claimed = [] if message.anonymous_id is None else [message.anonymous_id]
-    if loser_key is None or previous in work.anonymous:
+    if previous is not None and (loser_key is None or previous in work.anonymous):
         claimed.append(previous)
     handed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in claimed]
     return in_order([each for of_one in handed for each in of_one])
