@@ -27,8 +27,9 @@ from rich.console import Console
 from rich.table import Table
 from tests.benchmarks.store_floor import insert_rows, insert_rows_by_core, read_rows
 
+import whereupon.collector as collector
 from whereupon.engine import Engine
-from whereupon.replay import BATCH, FrozenClock, Summary, calm_collector, read_streams, replay
+from whereupon.replay import BATCH, FrozenClock, Summary, read_streams, replay
 from whereupon.streams import StreamReader
 
 BAR = 1 / 3
@@ -55,7 +56,7 @@ def run_replay(stream: Path, url: str) -> tuple[float, Summary]:
         begun[0] = perf_counter()
         return engine
 
-    with calm_collector():
+    with collector.calm():
         summary = replay(read_streams([stream], StreamReader()), open_and_begin, lambda _: None)
     return perf_counter() - begun[0], summary
 

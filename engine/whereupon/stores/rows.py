@@ -41,6 +41,7 @@ _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
 _ID_KINDS = {member.value: member for member in IdKind}
 _ENTRY_STATES = {member.value: member for member in EntryState}
+_SOURCE_TEXTS = {member: member.value for member in Source}
 _VERDICT = 5
 """The length of a `SkipVerdict`."""
 
@@ -72,7 +73,7 @@ def message_rows(
         all_as_micros(timestamps),
         all_as_micros(arrivals),
         [None if instant is None else as_micros(instant) for instant in originals],
-        list(map(str, sources)),
+        [_SOURCE_TEXTS[source] for source in sources],
         depths,
         bodies,
     )
