@@ -161,7 +161,7 @@ class Pipeline:
         return self._fold(
             session,
             loaded,
-            64 + 12 * len(messages) + 4 * len(loaded.active),
+            64 + 12 * len(messages) + 4 * (len(loaded.active) + loaded.claimable),
             lambda: fold(loaded, messages, self.index, self.settings, until=until),
         )
 

@@ -130,6 +130,11 @@ class Loaded:
     wordings: dict[str, Rule] = field(default_factory=dict)
     given_up: set[int] = field(default_factory=set)
 
+    @property
+    def claimable(self) -> int:
+        """How many messages the batch may put to the rules beside its own."""
+        return sum(map(len, self.anonymous_messages.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class Warned:
