@@ -92,12 +92,16 @@ class Touched:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
+        due: the entries to wake, where that is all there is to do.
+        quiet: those whose entries only send as they are woken: nothing is decided about them.
         erased_unknown: user ids that are to be erased, though nobody has them yet.
         late: where messages come after their claim: how far back it may have let somebody in.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
     """
 
     person_keys: set[int] = field(default_factory=set)
+    due: list[Entry] | None = None
+    quiet: set[int] = field(default_factory=set)
     erased_unknown: set[str] = field(default_factory=set)
     rules: dict[str, Rule] = field(default_factory=dict)
     oldest: datetime | None = None
@@ -165,6 +169,7 @@ class Recall:
             if until is not None:
                 due = self._due(messages, until)
                 touched.person_keys.update(entry.person_key for entry in due)
+                touched.due = None if messages else due
             keys = touched.person_keys, loaded.anonymous.values()
             if not self._session.hold(*keys, touched.erased_unknown):
                 return loaded, touched
@@ -371,7 +376,7 @@ class Recall:
             return
         if not loaded.persons:
             loaded.persons = {person.key: person for person in self._session.persons(keys)}
-        loaded.active = self._session.active_entries(keys)
+        loaded.active = self._running(touched)
         for entry in loaded.active:
             self._plan_entry(loaded, touched, entry)
         due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
@@ -380,6 +385,20 @@ class Recall:
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
         self._load_past_entries(loaded, touched)
         self._load_history(loaded, touched)
+
+    def _running(self, touched: Touched) -> list[Entry]:
+        """The entries that may be woken, or end; an entry that only sends has to do with no other."""
+        if touched.due is None:
+            return self._session.active_entries(touched.person_keys)
+        there = {entry.key for entry in touched.due}
+        speaking = {entry.person_key for entry in touched.due if self._may_speak(entry)}
+        touched.quiet = touched.person_keys - speaking
+        others = self._session.active_entries(speaking) if speaking else []
+        return [*touched.due, *(entry for entry in others if entry.key not in there)]
+
+    def _may_speak(self, entry: Entry) -> bool:
+        rule = self._wordings.rule_of(self._session, entry.rule, entry.digest)
+        return rule is not None and rule.speaks
 
     def _load_history(self, loaded: Loaded, touched: Touched) -> None:
         needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
@@ -408,6 +427,8 @@ class Recall:
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule
+        if entry.person_key in touched.quiet:
+            return
         led_to, watch = self._index.led_to_by(rule)
         for found in led_to:
             if found.id in self._index.by_id:  # as worded now: that is what will be decided

@@ -241,6 +241,11 @@ class Rule:
     active: Active = Active()
     exits: tuple[Exit, ...] = ()
 
+    @property
+    def speaks(self) -> bool:
+        """Whether a step sends a message into the engine, which may lead to other rules and end entries."""
+        return any(isinstance(step, TrackEvent | SetAttributes) for step in self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

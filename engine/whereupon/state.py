@@ -551,6 +551,7 @@ class Changes:
         forgotten: keys of persons, and of anonymous ids that only they claimed, to erase with all that
             is theirs before anything is written.
         records: what happened that the audit log keeps; `audit` is them in the chain.
+        before: entries that change, as they were; of those a store need write no more than what differs.
         erased_ids: ids of messages of which nothing is kept but that they were seen.
         buried: identifiers of those who were erased, known or not; what was set aside of theirs goes,
             and no request and no report names them any more.
@@ -568,6 +569,7 @@ class Changes:
     skips: list[Skips] = field(default_factory=list)
     entries: dict[int, Entry] = field(default_factory=dict)
     new_entries: set[int] = field(default_factory=set)
+    before: dict[int, Entry] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
     requests: dict[int, Request] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)

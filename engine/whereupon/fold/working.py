@@ -149,6 +149,7 @@ class Working:
         self.past_entries: dict[tuple[str, int], list[PastEntry]] = defaultdict(list)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(past)
+        self._entries_before = loaded.active
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         for entry in loaded.active:
             self.active[entry.person_key][entry.key] = entry
@@ -252,6 +253,7 @@ class Working:
             if rule is None:  # an older wording, which is kept already
                 continue
             changes.wordings[digest] = (rule.id, self.index.wording_of(rule))
+        changes.before = {e.key: e for e in self._entries_before if e.key in changes.entries}
         for loser in self.moved:
             changes.persons.pop(loser, None)
         if self._dropped:

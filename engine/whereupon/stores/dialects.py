@@ -16,6 +16,8 @@ from sqlalchemy import (
     Engine,
     FromClause,
     Table,
+    bindparam,
+    update,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -84,6 +86,18 @@ class Database(ABC):
             raise TypeError(message)
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         return self._statement(clause, str(compiled), compiled.positiontup or (), fixed)
+
+    def change(self, table: Table, names: Sequence[str]) -> Statement:
+        """Changes of rows by their keys.
+
+        Args:
+            table: where.
+            names: the columns to change, in the table's order, as its parameters are; the key comes last.
+        """
+        changed: dict[str, ColumnElement[Any]] = {n: bindparam(f"new_{n}") for n in names}
+        return self.compile(
+            update(table).values(changed).where(table.c.key == bindparam("changed"))
+        )
 
     def _statement(
         self, _clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]

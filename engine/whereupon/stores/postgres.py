@@ -46,7 +46,7 @@ from whereupon.stores.keys import KeyBlocks
 from whereupon.stores.lending import Borrowed, Lender, no_transaction
 from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
-from whereupon.stores.tables import Kept, Number
+from whereupon.stores.tables import Kept, Number, Words
 
 DRIVER = "postgresql+psycopg"
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
@@ -116,6 +116,18 @@ class Postgres(Database):
         if isinstance(clause, Insert) and clause._post_values_clause is None:  # noqa: SLF001
             return CopiedStatement(clause.table, sql, names, fixed)
         return PostgresStatement(sql, names, fixed)
+
+    def change(self, table: Table, names: Sequence[str]) -> Statement:
+        """One statement for all rows, where there are several: each for itself is a round of its own."""
+        one = super().change(table, names)
+        given = [*names, "key"]
+        arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[name])})" for name in given)
+        changed = ", ".join(f"{name} = given.{name}" for name in names)
+        many = (
+            f"UPDATE {table} SET {changed} FROM unnest({arrays}) AS given ({', '.join(given)}) "  # noqa: S608 - our own names
+            f"WHERE {table}.key = given.key"
+        )
+        return ChangingStatement(one, many)
 
     def scrub(self, engine: Engine) -> bool:
         """Let the server take dead rows out of the tables' pages; readers and writers go on.
@@ -212,6 +224,30 @@ class CopiedStatement(PostgresStatement):
         with driver.cursor() as cursor, cursor.copy(self._copy.encode()) as copy:
             for row in rows:
                 copy.write_row(row)
+
+
+class ChangingStatement(PostgresStatement):
+    """An update by key that takes the rows of a batch as arrays, a column each."""
+
+    __slots__ = ("_many",)
+
+    def __init__(self, one: Statement, many: str) -> None:
+        super().__init__(one.sql, (), {})
+        self._many = many
+
+    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Change them all."""
+        if not rows[1:]:
+            super().write(connection, rows)
+            return
+        columns = tuple([pictured(value) for value in each] for each in zip(*rows, strict=True))
+        connection.exec_driver_sql(self._many, columns)
+
+
+def _array_of(column: ColumnElement[Any]) -> str:
+    """An array of what the column holds; text comes without the column's order of sorting."""
+    kind = Text() if isinstance(column.type, Words) else column.type
+    return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
 
 
 def _borrow(driver: psycopg.Connection[Any]) -> Borrowed:

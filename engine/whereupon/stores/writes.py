@@ -4,12 +4,10 @@ Parameters of an insert follow the table's columns. What a merge moves and what 
 listed here, table by table, so that a new table cannot be overlooked without being seen.
 """
 
-from collections.abc import Sequence
 from functools import cached_property
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Table,
     Update,
     bindparam,
@@ -109,7 +107,7 @@ class Writes:
     @cached_property
     def owner(self) -> Statement:
         """A message's new owner: owner, then key."""
-        return self._compiled(_changed(MESSAGE, ("owner",)))
+        return self._database.change(MESSAGE, ("owner",))
 
     @cached_property
     def skips(self) -> Statement:
@@ -147,9 +145,22 @@ class Writes:
 
     @cached_property
     def entry(self) -> Statement:
-        """What changes of an entry: digest, person, slot, state, position, due time, facts; then the key."""
-        names = ("digest", "person_key", "slot", "state", "position", "due_at", "facts")
-        return self._compiled(_changed(ENTRY, names))
+        """What may change of an entry: person, slot, state, position, due time, facts; then the key."""
+        names = ("person_key", "slot", "state", "position", "due_at", "facts")
+        return self._database.change(ENTRY, names)
+
+    @cached_property
+    def stepped_entry(self) -> Statement:
+        """What a step changes of an entry: state, position, due time; then the key.
+
+        Nothing else is mentioned, for every column that is costs its indexes, changed or not.
+        """
+        return self._database.change(ENTRY, ("state", "position", "due_at"))
+
+    @cached_property
+    def freed_entry(self) -> Statement:
+        """What the end of an entry changes that held a slot while it ran: the slot as well."""
+        return self._database.change(ENTRY, ("slot", "state", "position", "due_at"))
 
     @cached_property
     def delivery(self) -> Statement:
@@ -159,13 +170,13 @@ class Writes:
     @cached_property
     def lease(self) -> Statement:
         """A delivery's next due time, then its key."""
-        return self._compiled(_changed(DELIVERY, ("due_at",)))
+        return self._database.change(DELIVERY, ("due_at",))
 
     @cached_property
     def settle(self) -> Statement:
         """Due time, state, reason and attempts of a delivery, in the table's order; then its key."""
         names = ("due_at", "state", "reason", "attempts")
-        return self._compiled(_changed(DELIVERY, names))
+        return self._database.change(DELIVERY, names)
 
     @cached_property
     def run(self) -> Statement:
@@ -306,8 +317,3 @@ class Writes:
 def _moved(column: Column[int]) -> Update:
     clause = update(column.table).values({column.name: bindparam("survivor")})
     return clause.where(column == bindparam("loser"))
-
-
-def _changed(table: Table, names: Sequence[str]) -> Update:
-    changed: dict[str, ColumnElement[object]] = {n: bindparam(f"new_{n}") for n in names}
-    return update(table).values(changed).where(table.c.key == bindparam("changed"))

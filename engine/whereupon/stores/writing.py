@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 import whereupon.stores.rows as rows
 from whereupon.messages import erased_digest
 from whereupon.ports import Settlement
-from whereupon.state import Changes, Delivery, Entry, IdKind, Merge
+from whereupon.state import Changes, Delivery, IdKind, Merge
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.holding import Holding
 from whereupon.stores.names import Name, Names
@@ -106,8 +106,10 @@ class Writing:
     def _entries(self, changes: Changes) -> None:
         writes, new = self._writes, changes.new_entries
         added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
-        changed = (_entry_changes(e) for key, e in changes.entries.items() if key not in new)
-        self._many(writes.entry, changed, _LAST)  # first, since one that ends may free a slot
+        stepped, freed, others = _changed_entries(changes)
+        self._many(writes.stepped_entry, stepped, _LAST)
+        self._many(writes.freed_entry, freed, _LAST)  # before others, who may want the slot
+        self._many(writes.entry, others, _LAST)
         self._many(writes.new_entry, added)
         self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
         self._many(writes.run, map(rows.run_row, changes.runs.values()), _FIRST_TWO)
@@ -169,14 +171,22 @@ class Writing:
         return self._writes.trim_skips.run(self._connection, before=before).rowcount
 
 
-def _entry_changes(entry: Entry) -> Parameters:
-    return (
-        entry.digest,
-        entry.person_key,
-        entry.slot,
-        str(entry.state),
-        entry.position,
-        rows.micros_or_none(entry.due_at),
-        rows.mapping_text(entry.facts),
-        entry.key,
-    )
+def _changed_entries(
+    changes: Changes,
+) -> tuple[list[Parameters], list[Parameters], list[Parameters]]:
+    """Entries that change: those of which a step changed what it can, those that freed a slot, others."""
+    stepped, freed, others = list[Parameters](), list[Parameters](), list[Parameters]()
+    new, before = changes.new_entries, changes.before
+    for key, entry in changes.entries.items():
+        if key in new:
+            continue
+        was = before.get(key)
+        place = (str(entry.state), entry.position, rows.micros_or_none(entry.due_at))
+        if was is None or was.facts is not entry.facts or was.person_key != entry.person_key:
+            facts = rows.mapping_text(entry.facts)
+            others.append((entry.person_key, entry.slot, *place, facts, key))
+        elif was.slot != entry.slot:
+            freed.append((entry.slot, *place, key))
+        else:
+            stepped.append((*place, key))
+    return stepped, freed, others
