@@ -92,7 +92,7 @@ class Writing:
         if changes.owners:
             self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
         if changes.skips:
-            self._many(self._writes.skips, map(rows.skips_row, changes.skips))
+            self._many(self._writes.skips, rows.skips_rows(changes.skips))
 
     def _persons(self, changes: Changes) -> None:
         writes = self._writes
