@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy.engine import make_url
+from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.workload import messages, rules
 from tests.servers import Server, started
 
@@ -110,13 +111,7 @@ def places(rows: list[tuple[object, ...]], place: str) -> str:
 
 def measure(benchmark: BenchmarkFixture, prepare: Callable[[], Work]) -> None:
     """Time what each round prepares."""
-    benchmark.extra_info["messages"] = COUNT
-
-    def setup() -> tuple[tuple[Work], dict[str, object]]:
-        return (prepare(),), {}
-
-    pedantic: Callable[..., object] = benchmark.pedantic  # which has no types
-    pedantic(lambda work: work(), setup=setup, rounds=ROUNDS, warmup_rounds=1)
+    rounds_of(benchmark, lambda: ((prepare(),), {}), count=COUNT, rounds=ROUNDS)
 
 
 @pytest.mark.parametrize("size", [1_000, 100])

@@ -8,28 +8,14 @@ decoded, and the messages alone inserted by the bare driver. Medians are compare
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks.table import Row, at_least, exit_status, show
+from tests.benchmarks.timing import Time, timed
 
 REPRODUCE = "python -m tests.benchmarks.pipeline"
-TIMED = "tests/benchmarks/bench_pipeline.py"
-
-
-class Rate(NamedTuple):
-    """Messages a second: the median of the rounds, and their spread in percent."""
-
-    median: float
-    spread: float
-
-    def __str__(self) -> str:
-        return f"{self.median:,.0f}/s"
+SCRIPT = "bench_pipeline.py"
 
 
 class _Figure(NamedTuple):
@@ -48,35 +34,20 @@ FIGURES = (
 )  # fmt: skip
 
 
-def timed(messages: int, rounds: int) -> dict[str, Rate]:
-    """Every rate, by the name of its benchmark."""
-    with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "times.json"
-        command = [sys.executable, "-m", "pytest", "-q", TIMED, f"--benchmark-json={written}"]
-        asked = {"WHEREUPON_MESSAGES": str(messages), "WHEREUPON_ROUNDS": str(rounds)}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | asked)
-        found = json.loads(written.read_text())["benchmarks"]
-    return {each["name"]: _rate(each["stats"], messages) for each in found}
-
-
-def _rate(stats: dict[str, float], messages: int) -> Rate:
-    return Rate(messages / stats["median"], 100 * stats["stddev"] / stats["median"])
-
-
 def rows(messages: int = 20_000, rounds: int = 5) -> list[Row]:
     """Measure every figure."""
-    rates = timed(messages, rounds)
-    return [_row(figure, rates) for figure in FIGURES]
+    times = timed(SCRIPT, {"WHEREUPON_MESSAGES": messages, "WHEREUPON_ROUNDS": rounds})
+    return [_row(figure, times) for figure in FIGURES]
 
 
-def _row(figure: _Figure, rates: dict[str, Rate]) -> Row:
-    ours, reference = rates[figure.ours], rates[figure.reference]
-    ratio = ours.median / reference.median
+def _row(figure: _Figure, times: dict[str, Time]) -> Row:
+    ours, reference = times[figure.ours], times[figure.reference]
+    ratio = reference.median / ours.median
     bar, met = at_least(ratio, round(figure.bar, 2))
     return Row(
         f"pipeline, {figure.figure}",
-        str(ours),
-        f"{reference} ({figure.beside})",
+        ours.rate,
+        f"{figure.beside} {reference.rate}",
         ratio,
         bar,
         met,
