@@ -27,8 +27,22 @@ def skip_roll(
     span = (0, len(rules.roll))
     if rules.size(*span):
         _tell(work, putting, rules, case, span, reason)
-        others = _others(work, putting, rules, case, span, (), reason)
-        _record(work, putting, (), (others,))
+        _record(work, putting, (), _all_others(work, putting, rules, case, reason))
+
+
+def _all_others(
+    work: Working, putting: Putting, rules: Selected, case: Case, reason: Reason | None
+) -> tuple[Others, ...]:
+    """The word for all of a roll. Where the person has no say, messages that come together share it."""
+    roll, span = rules.roll, (0, len(rules.roll))
+    if roll.attributes:
+        return (_others(work, putting, rules, case, span, (), reason),)
+    of = (putting.now, putting.retroactive, reason, rules.kind)
+    known = work.words.get(roll.revision)
+    if known is None or known[0] != of:
+        others = (_others(work, putting, rules, case, span, (), reason),)
+        known = work.words[roll.revision] = (of, others)
+    return known[1]
 
 
 class Skipping:
