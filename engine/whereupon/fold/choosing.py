@@ -1,50 +1,73 @@
 """Rules that take only the first or last of what a claim brings: which messages that leaves out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
-from whereupon.decisions import Reason, takes_part
+from whereupon.decisions import takes_part
 from whereupon.fold.entering import case_for
 from whereupon.fold.working import Putting, Working
 from whereupon.rules import Rule, Take
 from whereupon.state import Claim, StoredMessage
 from whereupon.times import earlier
 
-LeftOut: TypeAlias = dict[tuple[str, int], Reason]
-"""By rule and message key, the reason for skipping."""
+LeftOut: TypeAlias = Mapping[int, Collection[str]]
+"""By message key, the ids of the rules that leave it out."""
 
 
 def choose(work: Working, puttings: Sequence[Putting]) -> LeftOut:
     """Of the messages that a claim brings, in the order they happened, what each rule leaves out."""
-    candidates: dict[str, tuple[Rule, list[int]]] = {}
-    for putting in puttings:
-        if putting.reason is not None:
-            continue
-        for rule in _taking_one(work, putting):
-            candidates.setdefault(rule.id, (rule, []))[1].append(putting.occurrence.key)
-    left_out: LeftOut = {}
-    for rule, keys in candidates.values():
-        taken = keys[0] if rule.retroactive.take is Take.FIRST else keys[-1]
-        left_out |= {(rule.id, key): Reason.RETROACTIVE_TAKE for key in keys if key != taken}
-    return left_out
+    open_to = opened_by(work, puttings)
+    taken: dict[str, int] = {}
+    take(taken, open_to)
+    return left_out(taken, open_to)
 
 
-def choose_late(work: Working, putting: Putting, stored: StoredMessage, run: Claim) -> LeftOut:
-    """What rules leave out of a message that arrives when its claim has let the person in already.
+def opened_by(work: Working, puttings: Sequence[Putting]) -> list[tuple[Rule, int]]:
+    """The rules that take one of a claim's messages, each with the key of one that it is open to."""
+    return [
+        (rule, putting.occurrence.key)
+        for putting in puttings
+        if putting.reason is None
+        for rule in _taking_one(work, putting)
+    ]
+
+
+def take(taken: dict[str, int], open_to: Iterable[tuple[Rule, int]]) -> None:
+    """Note of each rule which message it takes, as far as they are known; earlier ones came before."""
+    for rule, key in open_to:
+        if rule.retroactive.take is Take.FIRST:
+            taken.setdefault(rule.id, key)
+        else:
+            taken[rule.id] = key
+
+
+def left_out(taken: Mapping[str, int], open_to: Iterable[tuple[Rule, int]]) -> LeftOut:
+    """What the rules leave out, that being what they take."""
+    out: dict[int, list[str]] = {}
+    for rule, key in open_to:
+        if taken[rule.id] != key:
+            out.setdefault(key, []).append(rule.id)
+    return out
+
+
+def choose_late(
+    work: Working, putting: Putting, stored: StoredMessage, run: Claim
+) -> Collection[str]:
+    """The rules that leave out a message that arrives when its claim has let the person in already.
 
     What was taken is not taken back, whichever of the two happened first.
     """
-    occurrence, person_key = putting.occurrence, putting.person_key
+    person_key = putting.person_key
     rules = [r for r in _taking_one(work, putting) if work.entries_in(r, person_key)]
     if not rules:
-        return {}
+        return ()
     brought = _brought_with(work, stored, run)
-    return {
-        (rule.id, occurrence.key): Reason.RETROACTIVE_TAKE
+    return [
+        rule.id
         for rule in rules
         if any(past.occasion in brought for past in work.entries_in(rule, person_key))
-    }
+    ]
 
 
 def _taking_one(work: Working, putting: Putting) -> list[Rule]:

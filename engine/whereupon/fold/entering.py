@@ -1,6 +1,6 @@
 """From a recorded message to decisions, entries and their steps."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import heappush
 from itertools import chain
@@ -73,11 +73,14 @@ def put_to_rules(
     work: Working,
     putting: Putting,
     rules: Selected,
-    left_out: Mapping[tuple[str, int], Reason],
+    left_out: Collection[str] = (),
 ) -> None:
     """Decide the message for each of the rules; let the person in, or note why not.
 
     Those that it cannot satisfy are not looked at one by one (see `skipping`).
+
+    Args:
+        left_out: ids of rules that take another of the messages that a claim brings.
     """
     reason = Reason.LOOP if putting.occurrence.depth > MAX_DEPTH else None
     reason = putting.reason or reason
@@ -93,14 +96,12 @@ def _decide_each(
     work: Working,
     putting: Putting,
     rules: Selected,
-    left_out: Mapping[tuple[str, int], Reason],
+    left_out: Collection[str],
     case: Case,
     found: Sequence[Candidate],
     reason: Reason | None,
 ) -> None:
-    key = putting.occurrence.key
-    forced = [rule_id for rule_id, message_key in left_out if message_key == key]
-    skipping = Skipping(work, putting, rules, forced)
+    skipping = Skipping(work, putting, rules, left_out)
     if reason is not None:
         skipping.skip_all(case, reason)
     else:
@@ -109,7 +110,7 @@ def _decide_each(
     besides = (Candidate(0, rule, is_certain=False) for rule in rules.besides)
     for candidate in chain(named, besides):
         person = work.persons.get(putting.person_key)
-        out = reason or left_out.get((candidate.rule.id, key))
+        out = reason or (Reason.RETROACTIVE_TAKE if candidate.rule.id in left_out else None)
         verdict = Verdict(out) if out else _verdict(work, putting, candidate, case)
         _carry_out(work, putting, candidate.rule, verdict, skipping)
         if work.persons.get(putting.person_key) is not person:  # by a `set` step

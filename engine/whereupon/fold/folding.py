@@ -1,6 +1,6 @@
 """The way of one message through the fold, and of one chunk of a broadcast's audience."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -148,7 +148,7 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     putting = _putting(_occurrence(message, work.new_key()), 0, message.received_at)
     skips = len(work.changes.skips)
     rules = work.index.meaning(message.type, message.name).rules
-    put_to_rules(work, putting._replace(reason=reason), rules, {})
+    put_to_rules(work, putting._replace(reason=reason), rules)
     del work.changes.skips[skips:]  # told, but not kept: it would be kept of somebody who is gone
 
 
@@ -176,7 +176,7 @@ def _take_anonymous(work: Working, message: Message) -> None:
     occurrence = _occurrence(message, stored.key)
     if meaning.broadcasts:
         at_once = _putting(occurrence, 0, message.received_at)
-        put_to_rules(work, at_once, meaning.broadcasts, {})
+        put_to_rules(work, at_once, meaning.broadcasts)
     if run is not None:
         putting = _putting(occurrence, run.person_key, message.received_at, claimed=True)
         _apply(work, putting, choose_late(work, putting, stored, run))
@@ -241,7 +241,7 @@ def _tell(
 def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence[Handed]) -> None:
     """Apply a message and what it claims in the order they happened."""
     if not handed:
-        _apply(work, own, {}, shift)
+        _apply(work, own, (), shift)
         return
     meaning = work.index.meaning
     puttings = [
@@ -249,21 +249,21 @@ def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence
         for each in handed
         if not meaning(each.stored.type, each.stored.name).is_silent
     ]
-    left_out = choose(work, puttings)
+    out = choose(work, puttings)
     happened = own.occurrence.timestamp
     for putting in puttings:
         if putting.occurrence.timestamp <= happened:
-            _apply(work, putting, left_out)
-    _apply(work, own, {}, shift)
+            _apply(work, putting, out.get(putting.occurrence.key, ()))
+    _apply(work, own, (), shift)
     for putting in puttings:
         if putting.occurrence.timestamp > happened:
-            _apply(work, putting, left_out)
+            _apply(work, putting, out.get(putting.occurrence.key, ()))
 
 
 def _apply(
     work: Working,
     putting: Putting,
-    left_out: Mapping[tuple[str, int], Reason],
+    left_out: Collection[str],
     shift: _Shift = _NO_SHIFT,
 ) -> None:
     """Let one message of a person's take effect: on the person, on running entries, on the rules."""
