@@ -1,6 +1,8 @@
 """Letting the threads of one process write one after the other, and saying so when one never could."""
 
+from _thread import LockType
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, get_ident, local
@@ -33,23 +35,63 @@ class Turns(ABC):
 
 
 class OneByOne(Turns):
-    """One thread at a time."""
+    """One thread at a time, in the order in which they asked.
+
+    A lock by itself would go to whoever asks at the right moment: to one who has just had it, and has
+    more to do, before all who wait.
+    """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._guard = Lock()
+        self._taken = False
+        self._waiting: deque[LockType] = deque()
         self._holder: int | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for their turn."""
+        return len(self._waiting)
 
     def _is_mine(self) -> bool:
         return self._holder == get_ident()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        with self._lock:
-            self._holder = get_ident()
-            try:
-                yield
-            finally:
-                self._holder = None
+        self._wait()
+        self._holder = get_ident()
+        try:
+            yield
+        finally:
+            self._holder = None
+            self._pass_on()
+
+    def _wait(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            mine = Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        try:
+            mine.acquire()  # until it is passed on to here
+        except BaseException:  # such as an interruption from the keyboard
+            self._give_up(mine)
+            raise
+
+    def _give_up(self, mine: LockType) -> None:
+        with self._guard:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
 
 
 class SideBySide(Turns):
