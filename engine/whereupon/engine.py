@@ -4,6 +4,7 @@ Every writing call is one transaction. With ``connection=`` it is the host's own
 committed nor rolled back here.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,9 +19,10 @@ import whereupon.collector as collector
 from whereupon.actions import stance_on
 from whereupon.auditing import Audit
 from whereupon.broadcasting import schedule_broadcasts
+from whereupon.claims import Claims
 from whereupon.codec import decode
 from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
-from whereupon.errors import UnknownNameError
+from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
@@ -62,6 +64,8 @@ from whereupon.stores import open_store
 from whereupon.times import format_instant
 from whereupon.wire import as_text
 
+_LOG = logging.getLogger("whereupon.engine")
+
 
 class Engine:
     """Messages in, decisions and deliveries out, on one store and one rulebook.
@@ -91,6 +95,7 @@ class Engine:
         )
         self._waker = Waker(self._run_and_look_ahead, self.clock)
         self._handlers = Handlers(store, self.pipeline, self.clock, retry or RetryPolicy())
+        self.claims = Claims(store, self.pipeline)
         self.requests = Requests(store, self.pipeline, self.clock, self._waker.wake)
         self.audit = Audit(store, self.pipeline)
         self._scrubbing = Scrubbing(store)
@@ -277,19 +282,37 @@ class Engine:
     ) -> Folded:
         """Take a batch of messages as values, in the order they arrived, in one transaction.
 
+        A message that comes alone and claims many is recorded in one, and what it claims is put to the
+        rules in further ones (see `claims`); with a ``connection`` all is in that one's.
+
         Args:
             until: also wake the entries due by then (see `Pipeline.take`).
         """
         if connection is not None:  # the host may still roll it back; then nothing is to be found
             with self.store.session(connection) as session:
-                return self.pipeline.take(session, messages, until=until)
+                return self.claims.within(
+                    session, lambda session: self.pipeline.take(session, messages, until=until)
+                )
+        before: list[Folded] = []
         with collector.paused():
-            folded = self.store.transact(
-                lambda session: self.pipeline.take(session, messages, until=until)
+            folded = self.claims.transact(
+                lambda session: self.pipeline.take(session, messages, until=until, in_parts=True),
+                before.append,
             )
         self.pipeline.committed(folded)
+        folded.told[:0] = [each for part in before for each in part.told]
+        self._carry_out(folded)
         self._waker.wake()
         return folded
+
+    def _carry_out(self, folded: Folded) -> None:
+        """Carry out what a batch, which is committed, has begun; what fails now is due work later."""
+        try:
+            with collector.paused():
+                for part in self.claims.carry_out(folded.begun):
+                    folded.join(part)
+        except StoreError as error:
+            _LOG.warning("claim-interrupted code=%s", error.code)
 
     # --- due work -----------------------------------------------------------------------------
 
@@ -319,7 +342,7 @@ class Engine:
             moment = min([*due, until])
             yield from self._wake_entries(moment, scheduled=scheduled)
             now = max(moment, self.clock.now())
-            folded = self.store.transact(partial(self._resume, key=request.key, now=now))
+            folded = self.claims.transact(partial(self._resume, key=request.key, now=now))
             self.pipeline.committed(folded)
             yield folded
         yield from self._wake_entries(until, scheduled=scheduled)
@@ -346,8 +369,10 @@ class Engine:
                 until=until,
                 scheduled_at=moment if scheduled else None,
             )
+            before: list[Folded] = []
             with collector.paused():
-                step = self.store.transact(take)
+                step = self.claims.transact(take, before.append)
+            yield from before
             if step is None:
                 return
             self.pipeline.committed(step.folded)
@@ -557,7 +582,7 @@ class Engine:
         said: dict[str, object] = {"userId": user_id, "anonymousId": anonymous_id}
         said |= {"traits": traits, "timestamp": timestamp}
         now = self.clock.now()
-        return self.store.transact(  # it holds whom it asks about, as the identify itself would
+        return self.claims.transact(  # it holds whom it asks about, as the identify itself would
             lambda session: preview_identify(session, self.pipeline, said, now)
         )
 
@@ -605,7 +630,7 @@ class Engine:
                 session.flush(Changes(taken_again=[aside.message_id]))
             return folded
 
-        folded = self.store.transact(work)
+        folded = self.claims.transact(work)
         self.pipeline.committed(folded)
         self._waker.wake()
         return answer(folded, Reading([message]))

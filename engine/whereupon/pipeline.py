@@ -19,6 +19,7 @@ from whereupon.fold import (
     Warned,
     audience_of,
     broadcast_chunk,
+    carry_on,
     fold,
     give_up,
     plan_of,
@@ -27,7 +28,7 @@ from whereupon.fold import (
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
-from whereupon.recalling import Recall, apart, erasing, taken_apart
+from whereupon.recalling import CLAIM_PART, Recall, apart, erasing, taken_apart
 from whereupon.rules import Rule
 from whereupon.state import (
     BroadcastRun,
@@ -52,24 +53,37 @@ _LOG = logging.getLogger("whereupon.pipeline")
 
 
 class Pipeline:
-    """A rulebook and settings, ready to take batches. Holds nothing of any person."""
+    """A rulebook and settings, ready to take batches. Holds nothing of any person.
+
+    Attributes:
+        claim_part: how many messages of one claim are put to the rules in one transaction.
+    """
 
     def __init__(self, index: RuleIndex, settings: Settings) -> None:
         self.index = index
         self.settings = settings
+        self.claim_part = CLAIM_PART
         self._written: set[str] = set()
         self._wordings = Wordings(index)
 
     def take(
-        self, session: Session, messages: Sequence[Message], *, until: datetime | None = None
+        self,
+        session: Session,
+        messages: Sequence[Message],
+        *,
+        until: datetime | None = None,
+        in_parts: bool = False,
     ) -> Folded:
         """Take a batch of messages, in the order they arrived.
 
         Args:
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
+            in_parts: a claim of many messages, alone in the batch, may only be begun: then it is carried
+                out by `carry_on`, and the caller sees to it (see `Folded.begun`).
 
         Raises:
+            UnfinishedClaimsError: some are to be carried out first.
             CrowdedError: see `Recall.for_batch`; only with both messages and ``until``.
         """
         parts = self._parts(messages)
@@ -84,7 +98,7 @@ class Pipeline:
             by_then = None if until is None else part[-1].received_at
             whole.join(self._take_part(session, part, by_then), begun=begun)
             begun += len(part)
-        folded = self._take_part(session, last, until)
+        folded = self._take_part(session, last, until, in_parts=in_parts)
         if not first:
             return folded
         whole.join(folded, begun=begun)
@@ -104,11 +118,16 @@ class Pipeline:
         ]
 
     def _take_part(
-        self, session: Session, messages: Sequence[Message], until: datetime | None
+        self,
+        session: Session,
+        messages: Sequence[Message],
+        until: datetime | None,
+        *,
+        in_parts: bool = False,
     ) -> Folded:
         """Take a part; what the fold fails on is set aside, and the rest goes in without it."""
         try:
-            return self._take_sound(session, messages, until, set())
+            return self._take_sound(session, messages, until, set(), in_parts=in_parts)
         except PoisonError as poison:
             return self._take_around(session, messages, until, poison)
 
@@ -155,8 +174,10 @@ class Pipeline:
         messages: Sequence[Message],
         until: datetime | None,
         given_up: set[int],
+        *,
+        in_parts: bool = False,
     ) -> Folded:
-        loaded = self._recall(session).for_batch(messages, until)
+        loaded = self._recall(session).for_batch(messages, until, in_parts=in_parts)
         loaded.given_up = given_up
         return self._fold(
             session,
@@ -164,6 +185,32 @@ class Pipeline:
             64 + 12 * len(messages) + 4 * (len(loaded.active) + loaded.claimable),
             lambda: fold(loaded, messages, self.index, self.settings, until=until),
         )
+
+    def carry_on(self, session: Session, anonymous_key: int) -> Folded | None:
+        """Put the next part of what was claimed of an anonymous id to the rules; None when nothing is left.
+
+        What the fold fails on is the claimant's all the same, and is put to no rule.
+        """
+        given_up: set[int] = set()
+        while True:
+            found = self._recall(session).for_part(anonymous_key)
+            if found is None:
+                return None
+            loaded, part = found
+            loaded.given_up = given_up
+            keys = 64 + 4 * (len(loaded.active) + loaded.claimable)
+            try:
+                return self._fold(
+                    session,
+                    loaded,
+                    keys,
+                    lambda: carry_on(loaded, part, self.index, self.settings),  # noqa: B023 - called here
+                )
+            except PoisonError as poison:
+                if poison.claimed is None:
+                    raise
+                given_up.add(poison.claimed)
+                _LOG.error("claimed-failed message=%d", poison.claimed)
 
     @staticmethod
     def prepare_erasing(session: Session) -> None:
@@ -239,6 +286,7 @@ class Pipeline:
         cursor = persons[-1].key if len(persons) == AUDIENCE_CHUNK else None
         if session.hold([person.key for person in persons], ()):
             persons = self._as_they_are(session, persons)
+        self._recall(session).gate([person.key for person in persons])
         left_out: list[Warned] = []
         while True:
             try:
@@ -310,7 +358,8 @@ class Pipeline:
         self._written |= folded.changes.wordings.keys() | folded.rolls.keys()
 
     def _recall(self, session: Session) -> Recall:
-        return Recall(session, self.index, self.settings, self._wordings)
+        part = self.claim_part
+        return Recall(session, self.index, self.settings, self._wordings, claim_part=part)
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:

@@ -14,6 +14,7 @@ from whereupon.state import (
     BroadcastRun,
     Changes,
     Claim,
+    Claiming,
     Delivery,
     DeliveryState,
     Entry,
@@ -143,6 +144,26 @@ class Session(Protocol):
         """Messages whose owner is one of these keys, from ``since`` on, by timestamp then key."""
         ...
 
+    def waiting_messages(
+        self, owner: int, after: tuple[datetime, int], until: datetime, limit: int
+    ) -> list[StoredMessage]:
+        """The next messages of one owner, by timestamp then key, behind those two and up to ``until``."""
+        ...
+
+    def messages(self, keys: Collection[int]) -> list[StoredMessage]:
+        """These messages."""
+        ...
+
+    def claimings(
+        self, person_keys: Collection[int], anonymous_keys: Collection[int]
+    ) -> list[Claiming]:
+        """Claims by these persons, or of these anonymous ids, that are being carried out."""
+        ...
+
+    def due_claimings(self, until: datetime, limit: int) -> list[Claiming]:
+        """Those that nobody seems to be at, due at ``until`` or before, by due time."""
+        ...
+
     def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
         """Track messages that the needs name, by timestamp then key."""
         ...
@@ -166,7 +187,7 @@ class Session(Protocol):
         ...
 
     def next_due(self) -> datetime | None:
-        """When the next running entry, broadcast run or pending delivery is due."""
+        """When the next running entry, broadcast run, unfinished claim or pending delivery is due."""
         ...
 
     def has_tombstones(self) -> bool:
@@ -287,12 +308,16 @@ class Store(Protocol):
         """
         ...
 
-    def transact(self, work: Callable[[Session], T]) -> T:
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work in a transaction of the store's own, and return what it returns once it is committed.
 
         The work may be done in another thread, together with the work of others, each taken back
         alone when it raises; and more than once, from the start, when other writers were first. So
         it has no effect but on its session.
+
+        Args:
+            work: what to do.
+            alone: it is one of many pieces: others come between, and share no transaction with it.
 
         Raises:
             StoreError: with the code ``busy``, when others were first again and again.

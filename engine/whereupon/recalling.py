@@ -1,23 +1,39 @@
 """Load: what a batch touches and may ask about, read from the store in a fixed number of rounds."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from whereupon.fold import Loaded, Settings
+from whereupon.fold import Loaded, Part, Settings
 from whereupon.identity import claimant, claimed_by
 from whereupon.matching import Lookback, RuleIndex, Watch
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Rule
 from whereupon.standing import asks_for_something, standing_for
-from whereupon.state import BroadcastRun, Claim, Entry, IdKind, Person
-from whereupon.times import earlier
+from whereupon.state import BroadcastRun, Claim, Entry, IdKind, Person, StoredMessage
+from whereupon.times import LAST_INSTANT, earlier, later
 from whereupon.wordings import Wordings
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
+
+
+CLAIM_PART = 400
+"""Messages of one claim put to the rules in one transaction, where one message claims more."""
+
+
+class UnfinishedClaimsError(Exception):
+    """Claims that are not carried out yet come before what is asked.
+
+    Attributes:
+        keys: their anonymous keys.
+    """
+
+    def __init__(self, keys: Sequence[int]) -> None:
+        self.keys = keys
+        super().__init__(*keys)
 
 
 class CrowdedError(Exception):
@@ -125,32 +141,51 @@ class Touched:
 
 
 class Recall:
-    """Reads for one batch, in its transaction."""
+    """Reads for one batch, in its transaction.
+
+    Args:
+        claim_part: see `CLAIM_PART`.
+    """
 
     def __init__(
-        self, session: Session, index: RuleIndex, settings: Settings, wordings: Wordings
+        self,
+        session: Session,
+        index: RuleIndex,
+        settings: Settings,
+        wordings: Wordings,
+        *,
+        claim_part: int = CLAIM_PART,
     ) -> None:
         self._session = session
         self._index = index
         self._settings = settings
         self._wordings = wordings
+        self._claim_part = claim_part
 
     def for_batch(
-        self, messages: Sequence[Message], until: datetime | None, now: datetime | None = None
+        self,
+        messages: Sequence[Message],
+        until: datetime | None,
+        now: datetime | None = None,
+        *,
+        in_parts: bool = False,
     ) -> Loaded:
         """All that folding the messages, and waking what is due by ``until``, may ask for.
 
         Args:
             now: when what the messages ask for is judged, if not as they arrive.
+            in_parts: a message that comes alone and claims many may leave them to later transactions.
 
         Raises:
+            UnfinishedClaimsError: so did one of somebody whom the batch touches.
             CrowdedError: so many entries are due that waking them comes first.
         """
         survey = Survey(messages, self._index)
         loaded, touched = self._held(survey, messages, until)
         if messages:
             loaded.known = self._session.known_messages(survey.message_ids)
-            self._load_claimed(loaded, touched, survey, messages)
+            may = in_parts and until is None and self._is_plain_claim(loaded, messages)
+            self._load_claimed(loaded, touched, survey, messages, in_parts=may)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):
                 loaded.standing = standing_for(
@@ -164,8 +199,43 @@ class Recall:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
         self._held(Survey(messages, self._index), messages, until)
 
+    def for_part(self, anonymous_key: int) -> tuple[Loaded, Part] | None:
+        """The next part of a claim, held; None when nothing of it is left."""
+        found = self._session.claimings((), [anonymous_key])
+        if not found:
+            return None
+        (own,) = self._session.messages([found[0].message_key])
+        survey = Survey([own.message], self._index)
+        loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
+        held = self._session.claimings((), [anonymous_key])
+        if not held:  # somebody else was at it until now
+            return None
+        waiting = self._waiting(loaded, anonymous_key, held[0].after)
+        loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_part]}
+        self._plan(loaded, touched, survey, None)
+        self._load_past(loaded, touched)
+        return loaded, Part(held[0], own, is_last=len(waiting) <= self._claim_part)
+
+    def _waiting(
+        self, loaded: Loaded, key: int, after: tuple[datetime, int]
+    ) -> list[StoredMessage]:
+        """The next that wait under an anonymous id, up to where its claims reach; one more than a part."""
+        last = max(run.until for run in loaded.claims[key])
+        until = later(last, self._settings.identity.late_window)
+        return self._session.waiting_messages(key, after, until, self._claim_part + 1)
+
+    def gate(self, person_keys: Collection[int], anonymous_keys: Collection[int] = ()) -> None:
+        """Raise where claims by these, or of these, are to be carried out first."""
+        if unfinished := self._session.claimings(person_keys, anonymous_keys):
+            raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
+
     def _held(
-        self, survey: Survey, messages: Sequence[Message], until: datetime | None
+        self,
+        survey: Survey,
+        messages: Sequence[Message],
+        until: datetime | None,
+        *,
+        carrying_on: bool = False,
     ) -> tuple[Loaded, Touched]:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
         while True:
@@ -180,7 +250,10 @@ class Recall:
                 touched.due = None if messages else due
             keys = touched.person_keys, loaded.anonymous.values()
             if not self._session.hold(*keys, touched.erased_unknown):
-                return loaded, touched
+                break
+        if not carrying_on:
+            self.gate(*keys)
+        return loaded, touched
 
     def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
         """What is due; where nothing else is to do, only what others are not at already."""
@@ -218,7 +291,13 @@ class Recall:
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
 
     def _load_claimed(
-        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+        self,
+        loaded: Loaded,
+        touched: Touched,
+        survey: Survey,
+        messages: Sequence[Message],
+        *,
+        in_parts: bool,
     ) -> None:
         """The messages that the batch may claim, and those claimed already that it asks about."""
         claiming = {
@@ -228,7 +307,9 @@ class Recall:
         }
         if claiming and survey.oldest is not None:
             since = earlier(survey.oldest, self._settings.identity.retention)
-            for stored in self._session.owned_messages(claiming.keys(), since):
+            waiting = self._claimable(claiming.keys(), since, in_parts=in_parts)
+            loaded.in_parts = in_parts and len(waiting) > self._claim_part
+            for stored in waiting:
                 loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         contested = {
             anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
@@ -240,6 +321,24 @@ class Recall:
             self._seek_brought_before(sought, loaded, survey)
             touched.late = self._settings.identity.reach if sought.late else None
         self._load_sought(loaded, sought)
+
+    def _is_plain_claim(self, loaded: Loaded, messages: Sequence[Message]) -> bool:
+        """Whether it is one message, which claims one anonymous id and nothing that others claimed before."""
+        message = messages[0]
+        if len(messages) > 1 or message.type is MessageType.ALIAS or message.user_id is None:
+            return False
+        runs = loaded.claims.get(loaded.anonymous.get(message.anonymous_id or "", 0), ())
+        known = loaded.users.get(message.user_id)
+        return all(run.person_key == known or run.until < message.timestamp for run in runs)
+
+    def _claimable(
+        self, keys: Collection[int], since: datetime, *, in_parts: bool
+    ) -> list[StoredMessage]:
+        """What waits from an instant on; where it may be claimed in parts, as many as show whether it is."""
+        if not in_parts:
+            return self._session.owned_messages(keys, since)
+        (key,) = keys
+        return self._session.waiting_messages(key, (since, 0), LAST_INSTANT, self._claim_part + 1)
 
     def _load_sought(self, loaded: Loaded, sought: _Sought) -> None:
         """What was claimed already, and by which claims."""

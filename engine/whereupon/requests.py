@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 from unicodedata import normalize
 
 from whereupon.actions import DEFAULT_STANCE, Refusal, Stance
+from whereupon.claims import Claims
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.fold import Folded, recorded
 from whereupon.messages import Source
@@ -54,6 +55,7 @@ class Requests:
     ) -> None:
         self._store = store
         self._pipeline = pipeline
+        self._claims = Claims(store, pipeline)
         self._clock = clock
         self._wake = wake
 
@@ -124,9 +126,9 @@ class Requests:
             return work(session)
 
         if connection is None:
-            return self._store.transact(alone)
+            return self._claims.transact(alone)
         with self._store.session(connection) as session:
-            return alone(session)
+            return self._claims.within(session, alone)
 
     def _agree(self, session: Session, request: Request, approval: Approval, by: str) -> None:
         given = session.ledger.approvals(request.key)

@@ -1,4 +1,4 @@
-"""One step of due work: the next waits that are over, or the next chunk of a broadcast.
+"""One step of due work: the next waits that are over, the next chunk of a broadcast, or of a claim.
 
 Each is a transaction's worth. Where several processes do due work on one store, each takes what no
 other is at.
@@ -33,6 +33,10 @@ def take_step(
     """
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
         return Step(Folded())  # a step of its own, since runs are held before anything else is
+    for claiming in session.due_claimings(until, 1):
+        part = pipeline.carry_on(session, claiming.anonymous_key)
+        if part is not None:
+            return Step(part)
     run = _next_run(session, until, scheduled=scheduled_at is not None)
     limit = run.due_at if run is not None else until
     if session.due_entries(limit, 1):

@@ -72,6 +72,33 @@ class Claim(NamedTuple):
     message_id: str
 
 
+class Claiming(NamedTuple):
+    """A claim of many messages, which are put to the rules in parts; of an anonymous id one at a time.
+
+    Attributes:
+        message_key: of the message that claims; it is put to the rules in its turn.
+        due_at: when somebody else carries on, should those who began it be gone.
+        after: the timestamp and key of the last message that was looked at.
+        is_chosen: whether all were looked at for the rules that take but one of a claim's messages.
+        taken: the key of that one, by rule id, as far as they were.
+        attributes: the person's as they claimed, by which that is found out.
+        is_put: whether the message that claims was put to the rules.
+        entered, left: the segments that the person entered and left by it.
+    """
+
+    anonymous_key: int
+    person_key: int
+    message_key: int
+    due_at: datetime
+    after: tuple[datetime, int]
+    is_chosen: bool = True
+    taken: Mapping[str, int] = NO_STAMPS
+    attributes: Mapping[str, JsonValue] = NOTHING
+    is_put: bool = False
+    entered: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
 class StoredMessage(NamedTuple):
     """A recorded message, and whose it is.
 
@@ -546,6 +573,7 @@ class Changes:
 
     Attributes:
         owners: (message key, new owner) of messages recorded earlier that were claimed now.
+        claimings: by anonymous key; None where a claim has been carried out to its end.
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
         tombstones: by (digest, of); None lifts one.
         forgotten: keys of persons, and of anonymous ids that only they claimed, to erase with all that
@@ -563,6 +591,7 @@ class Changes:
     identifiers: list[Identifier] = field(default_factory=list)
     persons: dict[int, Person] = field(default_factory=dict)
     claims: dict[tuple[int, datetime], Claim] = field(default_factory=dict)
+    claimings: dict[int, Claiming | None] = field(default_factory=dict)
     dropped_claims: set[tuple[int, datetime]] = field(default_factory=set)
     merges: list[Merge] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)

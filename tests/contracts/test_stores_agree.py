@@ -15,6 +15,7 @@ from whereupon.state import (
     BroadcastRun,
     Changes,
     Claim,
+    Claiming,
     Delivery,
     DeliveryState,
     Entry,
@@ -42,6 +43,7 @@ Happening: TypeAlias = Changes | list[Settlement] | datetime
 
 instants = st.integers(-3, 3).map(lambda minutes: NOON + timedelta(minutes=minutes))
 persons = st.sampled_from(PERSONS)
+waiting = st.sampled_from(ANONYMOUS)
 rules = st.sampled_from(RULES)
 small = st.integers(0, 5)
 json_objects: st.SearchStrategy[Mapping[str, JsonValue]] = st.dictionaries(
@@ -182,6 +184,7 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
         identifiers=new,
         persons={k: Person(k, f"user-{k}", NOON, draw(json_objects), {"a": 1}) for k in known},
         claims={(claim.anonymous_key, claim.since): claim for claim in claims},
+        claimings={key: draw(st.none() | claimings(key)) for key in draw(st.sets(waiting))},
         dropped_claims=draw(st.sets(st.tuples(st.sampled_from(ANONYMOUS), instants), max_size=1)),
         merges=[merge] if draw(small) == 0 else [],
         forgotten=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
@@ -196,6 +199,13 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
 def claim_runs(draw: st.DrawFn) -> Claim:
     """A run of claims."""
     return Claim(draw(st.sampled_from(ANONYMOUS)), draw(persons), draw(instants), LAST, "m-1")
+
+
+@st.composite
+def claimings(draw: st.DrawFn, key: int) -> Claiming:
+    """A claim that is begun."""
+    noted = draw(json_objects)
+    return Claiming(key, draw(persons), 1, draw(instants), (draw(instants), 0), attributes=noted)
 
 
 @st.composite
@@ -265,6 +275,9 @@ def ordered_answers(session: Session) -> list[object]:
         session.persons_after(1, 9),
         [(claim.since, claim) for claim in session.claims(ANONYMOUS)],
         session.owned_messages([*PERSONS, *ANONYMOUS], NOON - timedelta(minutes=1)),
+        [session.waiting_messages(key, (NOON, 15), LAST, 3) for key in (*PERSONS, *ANONYMOUS)],
+        session.claimings(PERSONS[:1], ANONYMOUS[:1]),
+        session.due_claimings(NOON, 2),
         session.history(needs),
         session.due_entries(NOON, 5),
         session.next_due(),
@@ -302,6 +315,7 @@ def unordered_answers(session: Session) -> list[object]:
         session.ledger.open_requests_of(users),
         [session.trim_skips(NOON), session.trim_skips(LAST)],
         session.owned_messages([0], FIRST),
+        session.messages(range(9, 40, 2)),
     ]
 
 

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tests.unit.worlds import HOUR, World, after, book_of, campaign, decided, message, segment
+from tests.unit.worlds import HOUR, File, World, after, book_of, campaign, decided, message, segment
 
 from whereupon.decisions import Decision
 from whereupon.engine import Engine
+from whereupon.fold import Folded
 from whereupon.messages import Message, MessageType, Source
+from whereupon.recalling import CLAIM_PART
 from whereupon.replay import FrozenClock
 from whereupon.state import IdKind
 from whereupon.stores import MemoryStore
@@ -55,6 +57,21 @@ RULES = (
 )
 BOOK = book_of(*RULES)
 
+CHOOSY_RULES = (
+    *RULES,
+    campaign("noted", "view", whereupon=[{"set": {"noted": "{{ properties.price }}"}}]),
+    campaign(
+        "early",
+        "view",
+        where={"logic": {"!=": [{"var": "person.noted"}, {"var": "properties.price"}]}},
+        retroactive={"take": "first"},
+        exit="purchase",
+        whereupon=[{"track": "purchase"}, {"wait": "2m"}, {"send": "push", "title": "Early"}],
+    ),
+    campaign("recent", ["view", "purchase"], who={"plan": "pro"}, retroactive={"take": "last"}),
+)
+"""With more that depends on what a claim has led to on the way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:
@@ -75,12 +92,14 @@ LASTING = (*ORDINARY, "purchase", "alias", "alias-anonymous", "device", "group",
 EVERYTHING = (*LASTING, "delete", "suppress", "unsuppress")
 
 
-def happenings(kinds: Iterable[str]) -> st.SearchStrategy[Happening]:
-    """Anything that may happen, of these kinds."""
+def happenings(
+    kinds: Iterable[str], *, users: Sequence[str | None] = (None, *PEOPLE)
+) -> st.SearchStrategy[Happening]:
+    """Anything that may happen, of these kinds, by one of these people or by nobody known."""
     return st.builds(
         Happening,
         kind=st.sampled_from(list(kinds)),
-        user=st.sampled_from([None, *PEOPLE]),
+        user=st.sampled_from(users),
         anonymous=st.sampled_from([None, *DEVICES]),
         other=st.sampled_from(PEOPLE),
         number=st.integers(1, 4),
@@ -167,11 +186,42 @@ class Outcome:
     contents: dict[str, list[str]]
 
 
-def fold_in_parts(messages: Sequence[Message], cuts: Iterable[int]) -> World:
-    """A world in which the messages arrived in batches that end at these places."""
-    made = World(list(RULES))
+def fold_in_parts(
+    messages: Sequence[Message],
+    cuts: Iterable[int],
+    *,
+    rules: Sequence[File] = RULES,
+    claim_part: int = CLAIM_PART,
+) -> World:
+    """A world in which the messages arrived in batches that end at these places.
+
+    Args:
+        claim_part: how much of a claim is put to the rules at once, of a message that comes alone.
+    """
+    made = World(list(rules))
+    made.engine.pipeline.claim_part = claim_part
     take_in_parts(made.engine, messages, cuts, made.decided.extend)
     return made
+
+
+def begin(made: World, message: Message, *, carried_on: int) -> None:
+    """Let a message arrive whose sender goes away before what it claims is carried out.
+
+    Args:
+        carried_on: how many parts of it they do.
+    """
+    engine = made.engine
+    clock = engine.clock
+    assert isinstance(clock, FrozenClock)
+    clock.move_to(message.received_at)
+    told: list[Folded] = []
+    folded = engine.claims.transact(
+        lambda session: engine.pipeline.take(session, [message], in_parts=True), told.append
+    )
+    engine.pipeline.committed(folded)
+    told.append(folded)
+    told += islice(engine.claims.carry_out(folded.begun), carried_on)
+    made.decided += [decision for each in told for decision in each.decisions]
 
 
 def take_in_parts(

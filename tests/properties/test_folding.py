@@ -12,10 +12,12 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import StaticPool
 from tests.properties.histories import (
     BOOK,
+    CHOOSY_RULES,
     EVERYTHING,
     LASTING,
     ORDINARY,
     Happening,
+    begin,
     fold_in_parts,
     happenings,
     messages_of,
@@ -23,10 +25,11 @@ from tests.properties.histories import (
     take_in_parts,
 )
 from tests.servers import Server
-from tests.unit.worlds import NOON, decided
+from tests.unit.worlds import NOON, World, decided
 
 from whereupon.decisions import Decision
 from whereupon.engine import Engine
+from whereupon.recalling import CLAIM_PART
 from whereupon.replay import FrozenClock
 from whereupon.state import Changes
 from whereupon.stores import MemoryStore, open_store
@@ -34,6 +37,11 @@ from whereupon.stores.addresses import engine_of
 
 histories = st.lists(happenings(EVERYTHING), min_size=1, max_size=14)
 lasting = st.lists(happenings(LASTING), min_size=1, max_size=14)
+claims = st.lists(
+    happenings((*ORDINARY, *ORDINARY, *EVERYTHING), users=(None, None, None, "ada", "ben")),
+    min_size=3,
+    max_size=16,
+)
 cuts = st.sets(st.integers(0, 12), max_size=5)
 
 
@@ -49,6 +57,43 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
         for name, content in singly.contents.items():
             assert together.contents[name] == content, name
         assert together.decisions == singly.decisions
+
+
+@settings(max_examples=150, deadline=None)
+@given(claims, st.integers(1, 3))
+def test_a_claim_in_parts_comes_to_what_it_comes_to_as_a_whole(
+    happened: list[Happening], claim_part: int
+) -> None:
+    """Whatever rules take of it, and whatever it leads to on the way."""
+    messages = messages_of(happened)
+    singly = range(len(messages))
+    whole, parted = (
+        outcome_of(fold_in_parts(messages, singly, rules=CHOOSY_RULES, claim_part=part))
+        for part in (CLAIM_PART, claim_part)
+    )
+    for name, content in whole.contents.items():
+        assert parted.contents[name] == content, name
+    assert parted.decisions == whole.decisions
+
+
+@settings(max_examples=150, deadline=None)
+@given(claims, st.integers(1, 3), st.data())
+def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
+    happened: list[Happening], claim_part: int, data: st.DataObject
+) -> None:
+    """Should they who began it be gone: at any part of it, and whoever comes next, also nobody."""
+    messages = messages_of(happened)
+    whole = outcome_of(fold_in_parts(messages, range(len(messages)), rules=CHOOSY_RULES))
+    made = World(list(CHOOSY_RULES))
+    made.engine.pipeline.claim_part = claim_part
+    for message in messages:
+        begin(made, message, carried_on=data.draw(st.integers(0, 3)))
+    take_in_parts(made.engine, [], [], made.decided.extend)
+    parted = outcome_of(made)
+    for name, content in whole.contents.items():
+        if name != "things":  # they are nobody's: who comes between may speak of them before
+            assert parted.contents[name] == content, name
+    assert parted.decisions == whole.decisions
 
 
 @settings(max_examples=40, deadline=None)

@@ -13,6 +13,7 @@ from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.state import Changes
 from whereupon.stores.sql import SqlStore
+from whereupon.stores.turns import OneByOne
 from whereupon.testing.contracts import message
 
 
@@ -34,6 +35,13 @@ class Counted(SqlStore):
         """Return when so much work waits for a leader."""
         deadline = monotonic() + 60
         while self._group.waiting < count:
+            assert monotonic() < deadline
+
+    def await_turns(self, count: int) -> None:
+        """Return when so many threads wait for their turn."""
+        turns, deadline = self._turns, monotonic() + 60
+        assert isinstance(turns, OneByOne)
+        while turns.waiting < count:
             assert monotonic() < deadline
 
     def known(self, numbers: range) -> set[int]:
@@ -92,6 +100,21 @@ def test_those_who_wait_share_a_commit(store: Counted) -> None:
         thread.join()
     assert store.commits == 2
     assert store.known(range(1, 12)) == set(range(1, 12))
+
+
+def test_work_that_takes_long_shares_no_commit(store: Counted) -> None:
+    """It comes in its turn; those behind it share theirs, and those before it wait for it no more."""
+    threads = [Thread(target=store.transact, args=(writing(n),)) for n in (2, 3)]
+    long = Thread(target=store.transact, args=(writing(4),), kwargs={"alone": True})
+    with leader(store):
+        for thread in (*threads, long):
+            thread.start()
+        store.await_waiting(2)
+        store.await_turns(3)
+    for thread in (*threads, long):
+        thread.join()
+    assert store.commits == 3
+    assert store.known(range(1, 5)) == {1, 2, 3, 4}
 
 
 def test_ones_failure_is_its_own(store: Counted) -> None:

@@ -5,10 +5,11 @@
 Modules, from below: `given` (what goes in and comes out), `working` (the state of one batch while it is folded), `people` (identify, claim,
 merge, erase), `tombs` (who is silenced), `entering` (decide, enter, run steps), `requesting` (the guards' verdicts,
 and requests that wait), `enacting` (what semantic events do), `folding` (the way
-of one message), `sending` (broadcasts). The same input gives the same output on every machine; the caller loads everything
+of one message), `claiming` (claims in parts), `sending` (broadcasts). The same input gives the same output on every machine; the caller loads everything
 that it may need and writes everything that it made.
 """
 
+from whereupon.fold.claiming import carry_on
 from whereupon.fold.enacting import give_up, plan_of, resume
 from whereupon.fold.entering import data_for
 from whereupon.fold.folding import fold
@@ -17,6 +18,7 @@ from whereupon.fold.given import (
     Holdings,
     KeysExhausted,
     Loaded,
+    Part,
     PoisonError,
     Settings,
     Standing,
@@ -34,6 +36,7 @@ __all__ = [
     "Holdings",
     "KeysExhausted",
     "Loaded",
+    "Part",
     "PoisonError",
     "Settings",
     "Skipped",
@@ -42,6 +45,7 @@ __all__ = [
     "Warned",
     "audience_of",
     "broadcast_chunk",
+    "carry_on",
     "data_for",
     "fold",
     "give_up",

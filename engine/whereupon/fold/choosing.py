@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
+from pydantic import JsonValue
+
 from whereupon.decisions import takes_part
 from whereupon.fold.entering import case_for
 from whereupon.fold.working import Putting, Working
@@ -23,13 +25,21 @@ def choose(work: Working, puttings: Sequence[Putting]) -> LeftOut:
     return left_out(taken, open_to)
 
 
-def opened_by(work: Working, puttings: Sequence[Putting]) -> list[tuple[Rule, int]]:
-    """The rules that take one of a claim's messages, each with the key of one that it is open to."""
+def opened_by(
+    work: Working,
+    puttings: Sequence[Putting],
+    attributes: Mapping[str, JsonValue] | None = None,
+) -> list[tuple[Rule, int]]:
+    """The rules that take one of a claim's messages, each with the key of one that it is open to.
+
+    Args:
+        attributes: the person's, if not as they are now.
+    """
     return [
         (rule, putting.occurrence.key)
         for putting in puttings
         if putting.reason is None
-        for rule in _taking_one(work, putting)
+        for rule in _taking_one(work, putting, attributes)
     ]
 
 
@@ -70,7 +80,9 @@ def choose_late(
     ]
 
 
-def _taking_one(work: Working, putting: Putting) -> list[Rule]:
+def _taking_one(
+    work: Working, putting: Putting, attributes: Mapping[str, JsonValue] | None = None
+) -> list[Rule]:
     """The rules that take one of a claim's messages, and are open to this one."""
     occurrence = putting.occurrence
     if occurrence.type is None:
@@ -79,6 +91,8 @@ def _taking_one(work: Working, putting: Putting) -> list[Rule]:
     if not choosy:
         return []
     case = case_for(work, putting)
+    if attributes is not None:
+        case.data["person"] = dict(attributes)
     return [rule for rule in choosy if takes_part(rule, case)]
 
 

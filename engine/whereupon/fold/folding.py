@@ -29,6 +29,7 @@ from whereupon.fold.given import (
 from whereupon.fold.people import (
     Handed,
     anonymous_key_for,
+    begin_in_parts,
     claim,
     in_order,
     person_for,
@@ -179,16 +180,16 @@ def _take_anonymous(work: Working, message: Message) -> None:
         put_to_rules(work, at_once, meaning.broadcasts)
     if run is not None:
         putting = _putting(occurrence, run.person_key, message.received_at, claimed=True)
-        _apply(work, putting, choose_late(work, putting, stored, run))
+        apply(work, putting, choose_late(work, putting, stored, run))
 
 
 def _take_known(work: Working, message: Message, user_id: str) -> None:
     fresh = user_id not in work.users
     person = person_for(work, user_id, message.timestamp)
     stored = work.record(message, person.key)
-    shift = _NO_SHIFT
+    shift = NO_SHIFT
     if fresh:
-        shift = _Shift(entered=_memberships(work, person, message.timestamp))
+        shift = Shift(entered=_memberships(work, person, message.timestamp))
     handed: Sequence[Handed] = ()
     if message.type is MessageType.ALIAS:
         handed = _take_over(work, message, person)
@@ -197,30 +198,34 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     elif message.anonymous_id is not None:
         handed = claim(work, message, person.key, message.anonymous_id)
     is_silent = work.index.meaning(message.type, message.name).is_silent
-    if is_silent and shift is _NO_SHIFT and not handed:
+    begun = work.in_parts and message.anonymous_id is not None  # none where a step says it
+    if is_silent and shift is NO_SHIFT and not handed and not begun:
         return
     occurrence = _occurrence(message, stored.key)
     if message.type is MessageType.IDENTIFY:
         shift = _tell(work, person, occurrence.data, message.timestamp, shift)
     own = _putting(occurrence, person.key, message.received_at)
-    _apply_in_order(work, own, shift, handed)
+    if begun:
+        begin_in_parts(work, message, stored, shift.entered, shift.left)
+    else:
+        _apply_in_order(work, own, shift, handed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Shift:
+class Shift:
     """The segments that a person entered and left by one message."""
 
     entered: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
 
 
-_NO_SHIFT = _Shift()
+NO_SHIFT = Shift()
 
 
-def _shifted(earlier: _Shift, before: frozenset[str], after: frozenset[str]) -> _Shift:
+def _shifted(earlier: Shift, before: frozenset[str], after: frozenset[str]) -> Shift:
     if before == after:
         return earlier
-    return _Shift(earlier.entered | (after - before), earlier.left | (before - after))
+    return Shift(earlier.entered | (after - before), earlier.left | (before - after))
 
 
 def _tell(
@@ -228,8 +233,8 @@ def _tell(
     person: Person,
     traits: Mapping[str, JsonValue],
     said_at: datetime,
-    earlier: _Shift = _NO_SHIFT,
-) -> _Shift:
+    earlier: Shift = NO_SHIFT,
+) -> Shift:
     """Set attributes; returns the segments that the person enters and leaves by it."""
     told = tell(work, person, traits, said_at)
     if told is person:
@@ -238,14 +243,14 @@ def _tell(
     return _shifted(earlier, before, _memberships(work, told, said_at))
 
 
-def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence[Handed]) -> None:
+def _apply_in_order(work: Working, own: Putting, shift: Shift, handed: Sequence[Handed]) -> None:
     """Apply a message and what it claims in the order they happened."""
     if not handed:
-        _apply(work, own, (), shift)
+        apply(work, own, (), shift)
         return
     meaning = work.index.meaning
     puttings = [
-        _putting_of(each, own.now)
+        putting_of(each, own.now)
         for each in handed
         if not meaning(each.stored.type, each.stored.name).is_silent
     ]
@@ -253,18 +258,18 @@ def _apply_in_order(work: Working, own: Putting, shift: _Shift, handed: Sequence
     happened = own.occurrence.timestamp
     for putting in puttings:
         if putting.occurrence.timestamp <= happened:
-            _apply(work, putting, out.get(putting.occurrence.key, ()))
-    _apply(work, own, (), shift)
+            apply(work, putting, out.get(putting.occurrence.key, ()))
+    apply(work, own, (), shift)
     for putting in puttings:
         if putting.occurrence.timestamp > happened:
-            _apply(work, putting, out.get(putting.occurrence.key, ()))
+            apply(work, putting, out.get(putting.occurrence.key, ()))
 
 
-def _apply(
+def apply(
     work: Working,
     putting: Putting,
     left_out: Collection[str],
-    shift: _Shift = _NO_SHIFT,
+    shift: Shift = NO_SHIFT,
 ) -> None:
     """Let one message of a person's take effect: on the person, on running entries, on the rules."""
     occurrence, key = putting.occurrence, putting.person_key
@@ -284,7 +289,7 @@ def _apply(
         put_to_rules(work, putting, rules, left_out)
 
 
-def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift) -> _Shift:
+def _happen(work: Working, occurrence: Occurrence, person: Person, shift: Shift) -> Shift:
     """Add an event to the person's past, and end what it ends."""
     leave_by_event(work, occurrence, person.key)
     counted = occurrence.name in work.index.counted_names
@@ -299,14 +304,14 @@ def _happen(work: Working, occurrence: Occurrence, person: Person, shift: _Shift
     return shift
 
 
-def _rules_for(work: Working, occurrence: Occurrence, shift: _Shift, *, claimed: bool) -> Selected:
+def _rules_for(work: Working, occurrence: Occurrence, shift: Shift, *, claimed: bool) -> Selected:
     rules = _NO_RULES
     if occurrence.type is not None and occurrence.name:
         meaning = work.index.meaning(occurrence.type, occurrence.name)
         rules = (
             meaning.campaigns if claimed else meaning.rules
         )  # a broadcast saw it when it came in
-    if shift is _NO_SHIFT:
+    if shift is NO_SHIFT:
         return rules
     changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]
     return rules.and_besides(changed)
@@ -380,6 +385,7 @@ def _putting(
     return Putting(occurrence, person_key, now, claimable_at=now, retroactive=claimed)
 
 
-def _putting_of(handed: Handed, now: datetime) -> Putting:
+def putting_of(handed: Handed, now: datetime) -> Putting:
+    """A message that a claim brings, to be put to the rules."""
     putting = _putting(occurrence_of(handed.stored), handed.stored.owner, now, claimed=True)
     return putting._replace(reason=Reason.CLAIMED_BEFORE) if handed.again else putting

@@ -18,6 +18,7 @@ from whereupon.state import (
     Breaker,
     Changes,
     Claim,
+    Claiming,
     Delivery,
     Device,
     Entry,
@@ -105,10 +106,11 @@ class Loaded:
         first_key, keys: the first of the keys reserved for this batch, and how many there are.
         anonymous_messages: by anonymous key, where the batch may claim: the messages that wait; and,
             where a claim comes out of order or a message late, those that were claimed already.
+        in_parts: more wait than one batch is to put to the rules: the claim is only begun (see `Claiming`).
         points: the single claims inside a run that the batch may split, by anonymous key.
         wordings: rules that running entries still follow, though the rulebook has newer ones.
-        given_up: keys of entries that could not be woken, to be ended, and of persons who are to be left
-            out of a broadcast, since the fold fails on them.
+        given_up: keys of entries that could not be woken, to be ended, of claimed messages that are put to
+            no rule, and of persons who are to be left out of a broadcast, since the fold fails on them.
     """
 
     first_key: int
@@ -120,6 +122,7 @@ class Loaded:
     identifiers_of: list[Identifier] = field(default_factory=list)
     claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
+    in_parts: bool = False
     points: dict[int, list[Claim]] = field(default_factory=dict)
     history: list[PastEvent] = field(default_factory=list)
     past_entries: list[PastEntry] = field(default_factory=list)
@@ -134,6 +137,20 @@ class Loaded:
     def claimable(self) -> int:
         """How many messages the batch may put to the rules beside its own."""
         return sum(map(len, self.anonymous_messages.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The next part of a claim.
+
+    Attributes:
+        own: the message that claims.
+        is_last: whether nothing comes behind it.
+    """
+
+    claiming: Claiming
+    own: StoredMessage
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +210,12 @@ class Folded:
                 yield told
 
     @property
+    def begun(self) -> list[int]:
+        """The anonymous keys of claims that were only begun, or carried on but not to their end."""
+        claimings = self.changes.claimings
+        return [key for key, claiming in claimings.items() if claiming is not None]
+
+    @property
     def decisions(self) -> Decisions:
         """Every decision, in order; those that cost something are made when they are looked at."""
         return Decisions(self.told)
@@ -204,6 +227,7 @@ class PoisonError(Exception):
     Attributes:
         message: the place in the batch of the message at fault; None where it is none of them.
         entry: the key of the entry that could not be woken.
+        claimed: the key of the message that a claim brought, in parts.
         person: the key of the person of a broadcast's audience.
         reason: what was raised, by its type and text.
     """
@@ -214,10 +238,12 @@ class PoisonError(Exception):
         *,
         message: int | None = None,
         entry: int | None = None,
+        claimed: int | None = None,
         person: int | None = None,
     ) -> None:
         self.message = message
         self.entry = entry
+        self.claimed = claimed
         self.person = person
         self.reason = f"{type(cause).__name__}: {cause}"
         super().__init__(self.reason)

@@ -3,8 +3,8 @@
 Every function here changes the `Working` state and the changes to write, and decides nothing.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -13,7 +13,9 @@ from whereupon.fold.working import Working
 from whereupon.identity import claimant, with_claim
 from whereupon.messages import Message
 from whereupon.state import (
+    NOTHING,
     Claim,
+    Claiming,
     EntryState,
     Identifier,
     IdKind,
@@ -22,7 +24,10 @@ from whereupon.state import (
     StoredMessage,
 )
 from whereupon.steps import ENTRANT, end
-from whereupon.times import as_micros
+from whereupon.times import as_micros, earlier, later
+
+CARRIED_ON_AFTER = timedelta(minutes=1)
+"""How long a claim in parts is left to those who began it."""
 
 _EMPTY: tuple[JsonValue, ...] = (None, "")
 """What an attribute may hold that a merge fills."""
@@ -91,7 +96,8 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     """Let a person take over an anonymous id at the time of a message that carries both ids.
 
     Returns:
-        The messages that become the person's by it, in the order they happened.
+        The messages that become the person's by it, in the order they happened; none yet where they are
+        to be handed over in parts.
     """
     key = anonymous_key_for(work, anonymous_id)
     before = work.claims.get(key, ())
@@ -102,7 +108,7 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     after = with_claim(before, point, work.settings.identity, points)
     if after != before:
         _rewrite_claims(work, key, before, after)
-    return _hand_over(work, key)
+    return () if work.in_parts else hand_over(work, key)
 
 
 def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
@@ -146,7 +152,8 @@ def _rewrite_claims(
         work.changes.dropped_claims.add((key, since))
 
 
-def _hand_over(work: Working, key: int) -> list[Handed]:
+def hand_over(work: Working, key: int) -> list[Handed]:
+    """Give the messages of an anonymous id that are loaded to whom its claims say."""
     runs = work.claims.get(key, ())
     handed: list[Handed] = []
     messages = work.anonymous_messages.get(key, [])
@@ -162,6 +169,34 @@ def _hand_over(work: Working, key: int) -> list[Handed]:
     if all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
     return in_order(handed)
+
+
+def begin_in_parts(
+    work: Working,
+    message: Message,
+    stored: StoredMessage,
+    entered: Collection[str],
+    left: Collection[str],
+) -> None:
+    """Leave to later transactions what a message claims, and with it what the message leads to itself.
+
+    Args:
+        stored: the message as it is recorded, the person's.
+        entered, left: the segments that the person entered and left by it.
+    """
+    key = work.anonymous[message.anonymous_id or ""]
+    choosy = work.index.is_choosy
+    work.changes.claimings[key] = Claiming(
+        anonymous_key=key,
+        person_key=stored.owner,
+        message_key=stored.key,
+        due_at=later(message.received_at, CARRIED_ON_AFTER),
+        after=(earlier(message.timestamp, work.settings.identity.retention), 0),
+        is_chosen=not choosy,
+        attributes=work.persons[stored.owner].attributes if choosy else NOTHING,
+        entered=tuple(sorted(entered)),
+        left=tuple(sorted(left)),
+    )
 
 
 def in_order(handed: Sequence[Handed]) -> list[Handed]:

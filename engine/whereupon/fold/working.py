@@ -133,6 +133,7 @@ class Working:
             for key, messages in self.anonymous_messages.items()
             if any(stored.owner == key for stored in messages)
         }
+        self.in_parts = loaded.in_parts
         self._points = loaded.points
         self._runs_before = loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)

@@ -79,6 +79,7 @@ class RuleIndex:
         self.segments = dict(book.segments)
         self._enrolment = Enrolment.of(book.rules) if enrolment is None else enrolment
         self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
+        self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
         self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self._wordings = tuple(rule for rule in book.rules if _asks(rule))
         self._look_out()

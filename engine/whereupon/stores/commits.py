@@ -75,13 +75,21 @@ class GroupCommit:
         self._together = together
         self._waiting: deque[_Job[Any]] = deque()
 
-    def transact(self, work: Callable[[Session], T]) -> T:
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work, in a transaction of its own or with others' work, and return when it is committed.
 
         It may be done in another thread, and again where a transaction failed as a whole.
+
+        Args:
+            work: what to do.
+            alone: it takes long: nobody else's work waits for the same commit.
         """
         self._turns.refuse_nesting()
         job = _Job(work)
+        if alone:
+            with self._turns.take():
+                job.attempt(self._alone)
+            return job.outcome()
         self._waiting.append(job)
         with self._turns.take():
             if not job.done:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from heapq import nlargest
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TypeVar
 
 from whereupon.errors import StoreError
@@ -19,6 +19,7 @@ from whereupon.state import (
     BroadcastRun,
     Changes,
     Claim,
+    Claiming,
     Delivery,
     DeliveryState,
     Entry,
@@ -69,8 +70,9 @@ class MemoryStore:
         """Nothing is left behind in a process' memory that its collector would keep."""
         return True
 
-    def transact(self, work: Callable[[Session], T]) -> T:
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work in a transaction; nobody can have been first."""
+        del alone  # as all work is
         with self.session() as session:
             return work(session)
 
@@ -149,6 +151,36 @@ class MemorySession:
         moments.sort()
         return [self._shelves.messages[key] for _, key in moments]
 
+    def waiting_messages(
+        self, owner: int, after: tuple[datetime, int], until: datetime, limit: int
+    ) -> list[StoredMessage]:
+        """The next messages of an owner."""
+        moments = self._shelves.owned.get(owner, [])
+        behind = islice(moments, bisect_right(moments, after), None)
+        here = takewhile(lambda moment: moment[0] <= until, behind)
+        return [self._shelves.messages[key] for _, key in islice(here, limit)]
+
+    def messages(self, keys: Collection[int]) -> list[StoredMessage]:
+        """These messages."""
+        known = self._shelves.messages
+        return [known[key] for key in set(keys) if key in known]
+
+    def claimings(
+        self, person_keys: Collection[int], anonymous_keys: Collection[int]
+    ) -> list[Claiming]:
+        """Claims that are being carried out."""
+        persons, keys = set(person_keys), set(anonymous_keys)
+        return [
+            claiming
+            for key, claiming in sorted(self._shelves.claimings.items())
+            if key in keys or claiming.person_key in persons
+        ]
+
+    def due_claimings(self, until: datetime, limit: int) -> list[Claiming]:
+        """Claims that nobody seems to be at."""
+        due = [each for each in self._shelves.claimings.values() if each.due_at <= until]
+        return sorted(due, key=lambda each: (each.due_at, each.anonymous_key))[:limit]
+
     def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
         """Track messages that the needs name."""
         found = {key: moment for need in needs for key, moment in self._needed(need)}
@@ -204,6 +236,7 @@ class MemorySession:
         queues = (shelves.entry_queue, shelves.delivery_queue)
         due = [queue[0][0] for queue in queues if queue]
         due.extend(run.due_at for run in shelves.open_runs.values())
+        due.extend(claiming.due_at for claiming in shelves.claimings.values())
         return min(due, default=None)
 
     def has_tombstones(self) -> bool:

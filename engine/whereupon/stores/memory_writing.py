@@ -66,6 +66,11 @@ def _write_persons(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         shelves.drop_claim(run, undo)
     for claim in changes.claims.values():
         shelves.put_claim(claim, undo)
+    for key, claiming in changes.claimings.items():
+        if claiming is None:
+            undo.drop(shelves.claimings, key)
+        else:
+            undo.put(shelves.claimings, key, claiming)
 
 
 def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
@@ -140,9 +145,16 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
     for token in list(shelves.devices_of.get(key, ())):
         shelves.drop_device(token, undo)
     undo.drop(shelves.relationships, key)
+    _forget_claimings(key, shelves, undo)
     for merge in list(shelves.merges.values()):
         if key in (merge.survivor_key, merge.loser_key):
             undo.drop(shelves.merges, merge.message_id)
+
+
+def _forget_claimings(key: int, shelves: Shelves, undo: Undo) -> None:
+    for claiming in list(shelves.claimings.values()):
+        if key in (claiming.person_key, claiming.anonymous_key):
+            undo.drop(shelves.claimings, claiming.anonymous_key)
 
 
 def _forget_asking(user_ids: set[str], shelves: Shelves, undo: Undo) -> None:
@@ -223,9 +235,17 @@ def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
         shelves.change_delivery(delivery._replace(person_key=survivor), undo)
     for device in list(shelves.devices_of.get(loser, {}).values()):
         shelves.put_device(replace(device, person_key=survivor), undo)
+    _merge_claimings(merge, shelves, undo)
     shelves.drop_person(loser, undo)
     _merge_relationships(merge, shelves, undo)
     _record_merge(merge, shelves, undo)
+
+
+def _merge_claimings(merge: Merge, shelves: Shelves, undo: Undo) -> None:
+    for claiming in list(shelves.claimings.values()):
+        if claiming.person_key == merge.loser_key:
+            moved = claiming._replace(person_key=merge.survivor_key)
+            undo.put(shelves.claimings, claiming.anonymous_key, moved)
 
 
 def _merge_relationships(merge: Merge, shelves: Shelves, undo: Undo) -> None:

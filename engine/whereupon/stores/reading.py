@@ -13,6 +13,7 @@ from whereupon.ports import Counts, HistoryNeed
 from whereupon.state import (
     BroadcastRun,
     Claim,
+    Claiming,
     Delivery,
     DeliveryState,
     Entry,
@@ -109,6 +110,44 @@ class Reading:
             self._connection, keys=self._database.members(owners), since=as_micros(since)
         )
         return list(map(rows.message_from, found))
+
+    def waiting_messages(
+        self, owner: int, after: tuple[datetime, int], until: datetime, limit: int
+    ) -> list[StoredMessage]:
+        """The next messages of an owner."""
+        found = self._selects.waiting_messages.fetch(
+            self._connection,
+            owner=owner,
+            timestamp=as_micros(after[0]),
+            key=after[1],
+            until=as_micros(until),
+            limit=limit,
+        )
+        return list(map(rows.message_from, found))
+
+    def messages(self, keys: Collection[int]) -> list[StoredMessage]:
+        """These messages."""
+        members = self._database.members(keys)
+        return list(
+            map(rows.message_from, self._selects.messages.fetch(self._connection, keys=members))
+        )
+
+    def claimings(
+        self, person_keys: Collection[int], anonymous_keys: Collection[int]
+    ) -> list[Claiming]:
+        """Claims that are being carried out; there are hardly ever any."""
+        if not self._selects.any_claiming.fetch(self._connection):
+            return []
+        persons, keys = map(self._database.members, (person_keys, anonymous_keys))
+        found = self._selects.claimings.fetch(self._connection, persons=persons, keys=keys)
+        return list(map(rows.claiming_from, found))
+
+    def due_claimings(self, until: datetime, limit: int) -> list[Claiming]:
+        """Claims that nobody seems to be at."""
+        found = self._selects.due_claimings.fetch(
+            self._connection, until=as_micros(until), limit=limit
+        )
+        return list(map(rows.claiming_from, found))
 
     def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
         """Track messages that the needs name."""
@@ -207,9 +246,8 @@ class Reading:
             *self._skipped(person_key, rule, limit),
         ]
         newest = nlargest(limit, decisions, key=lambda decided: decided[0])
-        keys = self._database.members([order[1] for order, _ in newest])
-        found = self._selects.messages.fetch(self._connection, keys=keys)
-        messages = {message.key: message for message in map(rows.message_from, found)}
+        found = self.messages([order[1] for order, _ in newest])
+        messages = {message.key: message for message in found}
         return [(messages.get(order[1]), decision) for order, decision in newest]
 
     def _entered(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:

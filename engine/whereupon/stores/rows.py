@@ -15,6 +15,7 @@ from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.state import (
     BroadcastRun,
     Claim,
+    Claiming,
     Delivery,
     DeliveryState,
     Device,
@@ -137,6 +138,40 @@ def claim_from(row: Record) -> Claim:
     """A claim."""
     anonymous_key, since, person_key, until, message_id = row
     return Claim(anonymous_key, person_key, from_micros(since), from_micros(until), message_id)
+
+
+def claiming_row(claiming: Claiming) -> Parameters:
+    """The row of a claim that is being carried out."""
+    happened, key = claiming.after
+    noted = {
+        "chosen": claiming.is_chosen,
+        "taken": dict(claiming.taken),
+        "attributes": dict(claiming.attributes),
+        "put": claiming.is_put,
+        "entered": list(claiming.entered),
+        "left": list(claiming.left),
+    }
+    place = (claiming.anonymous_key, claiming.person_key, claiming.message_key)
+    return (*place, as_micros(claiming.due_at), as_micros(happened), key, encode(noted).decode())
+
+
+def claiming_from(row: Record) -> Claiming:
+    """A claim that is being carried out."""
+    anonymous_key, person_key, message_key, due_at, happened, key, text = row
+    noted = cast("dict[str, Any]", decode(text))
+    return Claiming(
+        anonymous_key,
+        person_key,
+        message_key,
+        from_micros(due_at),
+        (from_micros(happened), key),
+        is_chosen=noted["chosen"],
+        taken=noted["taken"],
+        attributes=noted["attributes"],
+        is_put=noted["put"],
+        entered=tuple(noted["entered"]),
+        left=tuple(noted["left"]),
+    )
 
 
 def entry_row(entry: Entry) -> Parameters:

@@ -20,6 +20,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.tables import (
+    ClaimingRow,
     ClaimRow,
     DeliveryRow,
     EntryRow,
@@ -43,6 +44,7 @@ NAME = table_of(NameRow)
 IDENTIFIER = table_of(IdentifierRow)
 PERSON = table_of(PersonRow)
 CLAIM = table_of(ClaimRow)
+CLAIMING = table_of(ClaimingRow)
 ENTRY = table_of(EntryRow)
 DELIVERY = table_of(DeliveryRow)
 RUN = table_of(RunRow)
@@ -132,6 +134,38 @@ class Selects:
         return self._compiled(clause.order_by(MESSAGE.c.timestamp, MESSAGE.c.key))
 
     @cached_property
+    def waiting_messages(self) -> Statement:
+        """Messages of ``owner`` behind ``timestamp`` and ``key`` and up to ``until``."""
+        of = MESSAGE.c
+        behind = (of.timestamp > bindparam("timestamp")) | (of.key > bindparam("key"))
+        since = of.timestamp >= bindparam(
+            "timestamp"
+        )  # which the index finds, as it does not the other
+        near = (since, of.timestamp <= bindparam("until"), behind)
+        theirs = _messages().where(of.owner == bindparam("owner"), *near)
+        return self._compiled(theirs.order_by(of.timestamp, of.key).limit(_LIMIT))
+
+    @cached_property
+    def any_claiming(self) -> Statement:
+        """One claim that is being carried out, by its presence."""
+        return self._compiled(select(CLAIMING.c.due_at).limit(1))
+
+    @cached_property
+    def claimings(self) -> Statement:
+        """Claims being carried out, by those among ``persons`` or of those among ``keys``."""
+        among = self._database.among
+        wanted = among(CLAIMING.c.person_key, "persons") | among(CLAIMING.c.anonymous_key, "keys")
+        return self._compiled(select(CLAIMING).where(wanted).order_by(CLAIMING.c.anonymous_key))
+
+    @cached_property
+    def due_claimings(self) -> Statement:
+        """Claims being carried out, due by ``until``."""
+        clause = select(CLAIMING).where(CLAIMING.c.due_at <= bindparam("until"))
+        return self._compiled(
+            clause.order_by(CLAIMING.c.due_at, CLAIMING.c.anonymous_key).limit(_LIMIT)
+        )
+
+    @cached_property
     def messages(self) -> Statement:
         """Messages among ``keys``."""
         return self._compiled(_messages().where(self._database.among(MESSAGE.c.key, "keys")))
@@ -180,11 +214,12 @@ class Selects:
 
     @cached_property
     def next_due(self) -> Statement:
-        """The next due times of entries, deliveries and runs: three rows."""
+        """The next due times of entries, deliveries, runs and claims: four rows."""
         parts = (
             select(func.min(ENTRY.c.due_at)).where(_ACTIVE),
             select(func.min(DELIVERY.c.due_at)).where(_PENDING),
             select(func.min(RUN.c.due_at)).where(_OPEN),
+            select(func.min(CLAIMING.c.due_at)),
         )
         return self._compiled(union_all(*parts))
 

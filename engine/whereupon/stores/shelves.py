@@ -17,6 +17,7 @@ from whereupon.state import (
     Breaker,
     BroadcastRun,
     Claim,
+    Claiming,
     Delivery,
     DeliveryState,
     Device,
@@ -61,6 +62,7 @@ class Shelves:
     person_keys: list[int] = field(default_factory=list)
     claims: dict[int, dict[datetime, Claim]] = field(default_factory=dict)
     claimed: dict[int, dict[tuple[int, datetime], Claim]] = field(default_factory=dict)
+    claimings: dict[int, Claiming] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
     entries_of: dict[int, dict[str, dict[int, Entry]]] = field(default_factory=dict)
     active_of: dict[int, dict[int, Entry]] = field(default_factory=dict)

@@ -80,10 +80,10 @@ class SqlStore:
         with self._database.lent(connection):  # so that a host may survive a failing block
             yield self._on(connection, lent=True)
 
-    def transact(self, work: Callable[[Session], T]) -> T:
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work: with one writer at a time, in groups; with many, until no race is lost."""
         if self._database.one_writer:
-            return self._group.transact(work)
+            return self._group.transact(work, alone=alone)
         return retrying(self.session, work)
 
     @contextmanager

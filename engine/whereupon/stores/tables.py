@@ -159,6 +159,21 @@ class ClaimRow(Kept, table=True):
     message_id: str = Field(sa_type=Words)
 
 
+class ClaimingRow(Kept, table=True):
+    """A claim that is being carried out in parts; `noted` is what it has noted so far, as JSON."""
+
+    __tablename__ = "whereupon_claiming"
+    __table_args__ = (Index("whereupon_claiming_person", "person_key"),)
+
+    anonymous_key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
+    person_key: int = Field(sa_type=Number)
+    message_key: int = Field(sa_type=Number)
+    due_at: int = Field(sa_type=Number)
+    after_timestamp: int = Field(sa_type=Number)
+    after_key: int = Field(sa_type=Number)
+    noted: str = Field(sa_type=Words)
+
+
 class EntryRow(Kept, table=True):
     """An entry; the database itself refuses a second one for an occasion or a slot."""
 

@@ -23,6 +23,7 @@ from whereupon.state import IdKind
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (
     CLAIM,
+    CLAIMING,
     DELIVERY,
     ENTRY,
     ERASED,
@@ -56,6 +57,7 @@ _FOLLOW_A_MERGE = (
     MESSAGE.c.owner,
     IDENTIFIER.c.key,
     CLAIM.c.person_key,
+    CLAIMING.c.person_key,
     ENTRY.c.person_key,
     DELIVERY.c.person_key,
     DEVICE.c.person_key,
@@ -65,6 +67,8 @@ _GO_WITH_A_PERSON = (
     MESSAGE.c.owner,
     IDENTIFIER.c.key,
     CLAIM.c.person_key,
+    CLAIMING.c.person_key,
+    CLAIMING.c.anonymous_key,
     ENTRY.c.person_key,
     DELIVERY.c.person_key,
     DEVICE.c.person_key,
@@ -110,6 +114,12 @@ class Writes:
         return self._database.change(MESSAGE, ("owner",))
 
     @cached_property
+    def skipped(self) -> Statement:
+        """Those of the messages among ``keys`` that have skips."""
+        wanted = self._database.among(SKIPS.c.message_key, "keys")
+        return self._compiled(select(SKIPS.c.message_key).where(wanted))
+
+    @cached_property
     def new_skips(self) -> Statement:
         """The first skips of a message."""
         return self._compiled(insert(SKIPS))
@@ -142,6 +152,16 @@ class Writes:
     def dropped_claim(self) -> Statement:
         """A run of claims that is no more."""
         return self._delete(CLAIM)
+
+    @cached_property
+    def claiming(self) -> Statement:
+        """A claim that is being carried out."""
+        return self._upsert(CLAIMING)
+
+    @cached_property
+    def carried_out(self) -> Statement:
+        """One that is no longer."""
+        return self._delete(CLAIMING)
 
     @cached_property
     def new_entry(self) -> Statement:

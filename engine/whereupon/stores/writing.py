@@ -95,8 +95,12 @@ class Writing:
             self._skips(changes)
 
     def _skips(self, changes: Changes) -> None:
-        """A message of this batch has none yet, so that its first are simply inserted."""
-        new = {stored.key for stored in changes.messages}
+        """The first of a message, which may be new or may have met none yet, are simply inserted."""
+        new = {skips.message_key for skips in changes.skips}
+        old = new - {stored.key for stored in changes.messages}
+        if old:
+            members = self._database.members(old)
+            new -= {key for (key,) in self._writes.skipped.fetch(self._connection, keys=members)}
         first, later = list[Parameters](), list[Parameters]()
         for row in rows.skips_rows(changes.skips):
             if row[0] in new:
@@ -115,6 +119,9 @@ class Writing:
         self._many(writes.person, map(rows.person_row, changes.persons.values()))
         self._many(writes.dropped_claim, dropped, _FIRST_TWO)
         self._many(writes.claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
+        begun = changes.claimings.items()
+        self._many(writes.claiming, (rows.claiming_row(each) for _, each in begun if each))
+        self._many(writes.carried_out, ((key,) for key, each in begun if each is None))
 
     def _entries(self, changes: Changes) -> None:
         writes, new = self._writes, changes.new_entries

@@ -34,6 +34,7 @@ from whereupon.state import (
     BroadcastRun,
     Changes,
     Claim,
+    Claiming,
     Delivery,
     DeliveryState,
     Device,
@@ -146,6 +147,11 @@ def delivery(key: int, *, owner: int = ADA, due_at: datetime = NOON) -> Delivery
     return Delivery(key, f"i-{key}", "socks", owner, "ada", "push", due_at, {"title": "Thanks"})
 
 
+def claiming(key: int = ANON, *, owner: int = ADA, due_at: datetime = LAST) -> Claiming:
+    """A claim of an anonymous id that is only begun."""
+    return Claiming(key, owner, message_key=1, due_at=due_at, after=(NOON, 0))
+
+
 def skips(key: int, *, owner: int = ADA, rule: str = "socks", at: datetime = NOON) -> Skips:
     """One rule's skip of a message."""
     return Skips(key, owner, at, False, ((rule, "d1", "where", "price", {"price": 5}),))
@@ -193,6 +199,7 @@ def all_of(owner: int, *, start: int) -> Changes:
         ],
         persons={owner: person(owner, user_id=user_id)},
         claims={(anonymous, NOON): Claim(anonymous, owner, NOON, NOON, f"m-{start}")},
+        claimings={anonymous: claiming(anonymous, owner=owner)},
         skips=[skips(start, owner=owner)],
         entries={start: entry(start, owner=owner)},
         new_entries={start},
@@ -286,6 +293,30 @@ class StoreContract:
             found = session.owned_messages([1, 2], NOON)
             assert [m.key for m in found] == [3, 2, 4, 5]
             assert session.owned_messages([], NOON) == []
+
+    def test_waiting_messages_come_in_chunks(self, store: Store) -> None:
+        """By timestamp then key, one owner's alone, up to an instant; nothing comes twice."""
+        moments = {4: 1, 2: 1, 9: 1, 3: 2, 1: 3, 7: 4}
+        batch = [message(k, owner=ANON, at=after(s)) for k, s in moments.items()]
+        save(store, Changes(messages=[*batch, message(5, owner=BOB, at=after(1))]))
+        found: list[int] = []
+        behind = after(1), 0
+        with store.session() as session:
+            while chunk := session.waiting_messages(ANON, behind, after(3), 2):
+                found += [each.key for each in chunk]
+                behind = chunk[-1].timestamp, chunk[-1].key
+            assert session.waiting_messages(ANON, (FIRST, 0), after(1), 9) == [
+                message(k, owner=ANON, at=after(1)) for k in (2, 4, 9)
+            ]
+        assert found == [2, 4, 9, 3, 1]
+
+    def test_messages_are_found_by_their_keys(self, store: Store) -> None:
+        """Whoever's they are."""
+        save(store, Changes(messages=[message(1), message(2, owner=ANON), message(3)]))
+        with store.session() as session:
+            found = sorted(session.messages([2, 3, 99]), key=lambda each: each.key)
+            assert session.messages([]) == []
+        assert found == [message(2, owner=ANON), message(3)]
 
     def test_a_claimed_message_changes_hands(self, store: Store) -> None:
         """A new owner has it, the old one no longer; a message that is gone stays gone."""
@@ -398,6 +429,38 @@ class StoreContract:
             assert session.claims([ANON, ANON + 1]) == [third, longer]
             assert session.claims([99]) == []
 
+    def test_a_claim_that_was_begun_is_kept_until_it_is_carried_out(self, store: Store) -> None:
+        """All that it has noted comes back; it is found by who claims, and by what is claimed."""
+        begun = Claiming(
+            ANON,
+            ADA,
+            message_key=2**40,
+            due_at=after(60),
+            after=(FIRST, 2**40),
+            is_chosen=False,
+            taken={"socks": 2**40},
+            attributes=ODD,
+            is_put=True,
+            entered=("pros",),
+            left=("buyers", "🧦"),
+        )
+        other = claiming(ANON + 1, owner=BOB, due_at=after(30))
+        save(store, Changes(claimings={ANON: claiming(), ANON + 1: other}))
+        save(store, Changes(claimings={ANON: begun, 99: None}))
+        with store.session() as session:
+            assert session.claimings([ADA], []) == [begun]
+            assert session.claimings([], [ANON + 1]) == [other]
+            assert session.claimings([ADA, BOB], [ANON]) == [begun, other]
+            assert session.claimings([99], [99]) == []
+            assert session.due_claimings(after(30), 9) == [other]
+            assert session.due_claimings(after(60), 9) == [other, begun]
+            assert session.due_claimings(after(60), 1) == [other]
+            assert session.next_due() == after(30)
+        save(store, Changes(claimings={ANON: None, ANON + 1: None}))
+        with store.session() as session:
+            assert session.claimings([ADA, BOB], [ANON]) == []
+            assert session.next_due() is None
+
     def test_merges_are_told_of_the_survivor(self, store: Store) -> None:
         """Oldest first; those of whom the survivor merged before are theirs, too."""
         first = Merge(ADA, BOB, "bob", "m-1", NOON)
@@ -471,6 +534,31 @@ class StoreContract:
             assert session.active_entries([ADA]) == [moved]
             assert session.due_entries(LAST, 10) == [moved]
             assert session.counts().entries == 2
+
+    def test_of_an_entry_as_it_was_all_that_differs_is_written(self, store: Store) -> None:
+        """A step, a slot that is free again, another person, other facts."""
+        before = {k: entry(k, slot=f"s-{k}") for k in (1, 2, 3, 4, 5)}
+        save_entries(store, *before.values())
+        moved = {
+            1: before[1]._replace(position=2, due_at=after(90)),
+            2: before[2]._replace(state=EntryState.COMPLETED, due_at=None, position=2),
+            3: before[3]._replace(state=EntryState.EXITED, due_at=None, slot=None),
+            4: before[4]._replace(person_key=BOB, facts={"entrant": "ada"}),
+            5: before[5],
+        }
+        again = entry(6, slot="s-3")
+        save(store, Changes(entries={**moved, 6: again}, new_entries={6}, before=before))
+        with store.session() as session:
+            assert sorted(session.active_entries([ADA, BOB])) == [
+                moved[1],
+                moved[4],
+                before[5],
+                again,
+            ]
+            past = {p.occasion: p for p in session.past_entries(["socks"], [ADA, BOB])}
+            led_to = session.decided_on(ADA, [2, 3])
+        assert {p.slot for p in past.values()} == {"s-1", "s-2", "s-3", "s-4", "s-5", None}
+        assert led_to == [moved[2], moved[3]]
 
     def test_an_entry_that_is_gone_is_not_brought_back(self, store: Store) -> None:
         """An update of an erased entry finds nothing to update."""
@@ -892,6 +980,14 @@ class StoreContract:
         with store.session() as session:
             assert session.known_messages(["m-1"]) == {"m-1"}
 
+    def test_work_may_be_done_alone(self, store: Store) -> None:
+        """It is done all the same, and nobody is kept out by it afterwards."""
+        write = store.transact(lambda session: session.allocate(1), alone=True)
+        assert store.transact(lambda session: session.allocate(1)) != write
+        with pytest.raises(ZeroDivisionError):
+            store.transact(lambda _: 1 // 0, alone=True)
+        assert store.transact(lambda session: session.allocate(1), alone=True) != write
+
     def test_work_that_raises_leaves_nothing_of_its_own(self, store: Store) -> None:
         """Whoever else wrote in the same transaction is not taken back with it."""
         ready = Barrier(6)
@@ -958,6 +1054,7 @@ class StoreContract:
             assert len(session.identifiers_of([ADA])) == 4
             assert session.identifiers(["user-2"], [])[0].key == ADA
             assert {c.person_key for c in session.claims([11, 21])} == {ADA}
+            assert {c.person_key for c in session.claimings([], [11, 21])} == {ADA}
             assert {e.key for e in session.active_entries([ADA])} == {10, 20}
             assert {p.person_key for p in session.past_entries(["socks"], [ADA, BOB])} == {ADA}
             assert {d.person_key for d in session.lease_deliveries(NOON, LAST, 9)} == {ADA}
@@ -1106,6 +1203,7 @@ def seen(store: Store) -> list[object]:
             session.identifiers_of(keys),
             session.persons(keys),
             session.claims(keys),
+            session.claimings(keys, keys),
             session.owned_messages(keys, FIRST),
             session.active_entries(keys),
             session.due_entries(LAST, 99),

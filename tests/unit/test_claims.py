@@ -1,0 +1,368 @@
+"""A claim of many messages is carried out in parts: others come between, and nothing comes out otherwise."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Connection, create_engine, event
+from tests.scenarios.hosting import NOON, book, in_threads, news, purchase, thanks
+
+from whereupon import Engine
+from whereupon.conditions import ALWAYS, Data
+from whereupon.errors import StoreError
+from whereupon.fold import Warned
+from whereupon.ports import Session, Store
+from whereupon.replay import FrozenClock
+from whereupon.rules import Rulebook
+from whereupon.stores.memory import MemoryStore
+from whereupon.stores.sql import SqlStore
+from whereupon.stores.turns import OneByOne
+
+T = TypeVar("T")
+PART = 5
+FIRST = thanks(campaign="first", reentry="once")
+LAST = thanks(campaign="last", retroactive={"take": "last"})
+RULES = book(thanks(), FIRST, LAST)
+
+
+def _opened(store: object, rules: Rulebook = RULES, part: int = PART) -> Engine:
+    engine = Engine.open(store, rules=rules, clock=FrozenClock(NOON))
+    engine.pipeline.claim_part = part
+    return engine
+
+
+def _anonymous(number: int) -> dict[str, object]:
+    return {**purchase(number), "userId": None, "anonymousId": "anon-1"}
+
+
+def _record(engine: Engine, count: int) -> None:
+    engine.ingest([_anonymous(number) for number in range(count)])
+
+
+def _begin(engine: Engine) -> None:
+    """Identify ada, and go away before what that claims is carried out."""
+    identify = {"type": "identify", "userId": "ada", "anonymousId": "anon-1", "messageId": "who"}
+    once = _Once(engine.store)
+    brief = Engine(once, engine.pipeline.index.book, clock=engine.clock)
+    brief.pipeline.claim_part = engine.pipeline.claim_part
+    assert brief.ingest([identify]).accepted == 1
+
+
+class _Once:
+    """A store that is gone before the parts of a claim."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def session(self, connection: object = None) -> AbstractContextManager[Session]:
+        """A session of the store's."""
+        return self._store.session(connection)
+
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
+        """Do work, unless it is a part."""
+        if alone:
+            raise StoreError(code="unreachable", reason="the machine is gone")
+        return self._store.transact(work)
+
+    def scrub(self) -> bool:
+        """As the store does."""
+        return self._store.scrub()
+
+    def close(self) -> None:
+        """It stays open: it is not ours."""
+
+
+def _left(engine: Engine) -> int:
+    """How many claims are begun and not carried out."""
+    with engine.store.session() as session:
+        return len(session.due_claimings(NOON + timedelta(days=99), 9))
+
+
+def _outcomes(engine: Engine) -> list[tuple[str, str]]:
+    """What the store says became of every purchase, by rule."""
+    return [
+        (rule, each.sentence.partition(" by ")[0])
+        for rule in ("thanks", "first", "last")
+        for each in engine.explain("ada", rule, limit=999)
+    ]
+
+
+# --- the same as a whole ----------------------------------------------------------------------------
+
+
+def test_a_claim_in_parts_tells_what_a_whole_one_tells(place: str) -> None:
+    """Every decision, in the order the messages happened; explained alike afterwards."""
+    with _opened(place) as engine, _opened("memory://", part=999) as other:
+        for each in (engine, other):
+            _record(each, 23)
+        parted, whole = (
+            each.identify("ada", anonymous_id="anon-1", message_id="who")
+            for each in (engine, other)
+        )
+        told = [(d.message_id, d.rule, d.reason) for d in parted.decisions]
+        assert told == [(d.message_id, d.rule, d.reason) for d in whole.decisions]
+        assert sum(reason is None for _, _, reason in told) == 23 + 1 + 1
+        assert _outcomes(engine) == _outcomes(other)
+        assert _left(engine) == 0
+
+
+def test_with_a_lent_connection_all_is_in_the_hosts_transaction(database: str) -> None:
+    """It is one, whatever it claims: rolled back, nothing of it happened."""
+    with _opened(database) as engine:
+        _record(engine, 23)
+        host = create_engine(engine.store._engine.url)  # type: ignore[attr-defined]  # noqa: SLF001
+        with host.connect() as connection:
+            told = engine.identify("ada", anonymous_id="anon-1", connection=connection)
+            assert len(told.decisions) == 3 * 23
+            connection.rollback()
+        with host.connect() as connection:
+            told = engine.identify("ada", anonymous_id="anon-1", connection=connection)
+            connection.commit()
+        host.dispose()
+        assert len(told.decisions) == 3 * 23
+
+
+# --- who comes between ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> None:
+    """Whoever has asked for a turn meanwhile comes before the next part."""
+    store = MemoryStore() if kind == "memory" else SqlStore(f"sqlite:///{tmp_path}/shop.db")
+    turns = store._turns  # noqa: SLF001 - to know that somebody waits
+    assert isinstance(turns, OneByOne)
+    begun, order = Event(), list[str]()
+
+    def look(data: Data, _history: object) -> bool:
+        properties = data["properties"]
+        assert isinstance(properties, dict)
+        number = properties.get("number")
+        if number == "bob":
+            order.append("bob")
+        elif number == PART + 1:  # in the second part of five
+            begun.set()
+            deadline = monotonic() + 60
+            while not turns.waiting and monotonic() < deadline:
+                pass
+        elif number == 2 * PART:
+            order.append("the third part")
+        return True
+
+    first, *_ = book(thanks()).rules
+    rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
+    with Engine(store, rules, clock=FrozenClock(NOON)) as engine, ThreadPoolExecutor(1) as pool:
+        engine.pipeline.claim_part = PART
+        _record(engine, 5 * PART)
+        claiming = pool.submit(lambda: engine.identify("ada", anonymous_id="anon-1"))
+        assert begun.wait(60)
+        engine.track("purchase", user_id="bob", properties={"number": "bob"})
+        assert len(claiming.result(60).decisions) == 5 * PART
+    assert order == ["bob", "the third part"]
+
+
+def test_all_at_once_it_is_decided_once(place: str) -> None:
+    """Several who claim, and others who come to the same person meanwhile."""
+    told: list[tuple[str, str]] = []
+    with _opened(place, book(thanks()), part=2) as engine:
+        _record(engine, 20)
+
+        def work(number: int) -> None:
+            done = engine.ingest([{**purchase(100 + number), "anonymousId": "anon-1"}])
+            told.extend((d.message_id, d.rule) for d in done.decisions)
+
+        in_threads(6, work)
+        assert _left(engine) == 0
+        numbers = [*range(20), *range(100, 106)]
+        assert sorted(told) == sorted((f"purchase-{number}", "thanks") for number in numbers)
+
+
+# --- those who began it are gone --------------------------------------------------------------------
+
+
+def test_a_claim_that_nobody_is_at_is_due_work_after_a_minute(place: str) -> None:
+    """It is recorded when the identify is answered, and nothing of it is lost."""
+    with _opened(place) as engine:
+        _record(engine, 23)
+        _begin(engine)
+        with engine.store.session() as session:
+            assert session.next_due() == NOON + timedelta(minutes=1)
+        assert [*engine.wake(NOON)] == []
+        assert _left(engine) == 1
+        told = [d for done in engine.wake(NOON + timedelta(minutes=1)) for d in done.decisions]
+        assert [d.message_id for d in told if d.rule == "thanks"] == [
+            f"purchase-{number}" for number in range(23)
+        ]
+        assert _left(engine) == 0
+
+
+def test_who_comes_to_such_a_person_carries_the_claim_out_first(place: str) -> None:
+    """And is told of it, before what they came for."""
+    with _opened(place) as engine:
+        _record(engine, 12)
+        _begin(engine)
+        told = engine.ingest([purchase(99)])
+        assert [d.message_id for d in told.decisions if d.rule == "thanks"] == [
+            *(f"purchase-{number}" for number in range(12)),
+            "purchase-99",
+        ]
+        assert [d.reason for d in told.decisions if d.rule == "first"].count(None) == 1
+        assert _left(engine) == 0
+
+
+def test_who_asks_for_a_deletion_carries_the_claim_out_first(place: str) -> None:
+    """Then all of it goes, and nothing of it is done later."""
+    with _opened(place) as engine:
+        _record(engine, 12)
+        _begin(engine)
+        assert engine.track("Delete Person", user_id="ada").requests[0].outcome == "ran"
+        assert _left(engine) == 0
+        with engine.store.session() as session:
+            assert session.counts().entries == session.counts().persons == 0
+
+
+def test_a_broadcast_reaches_whom_a_claim_is_carried_out_for_first(place: str) -> None:
+    """Its audience is asked what the claim has brought."""
+    who = {"performed": {"event": "purchase", "at_least": 12}}
+    with _opened(place, book(thanks(), news(who=who))) as engine:
+        _record(engine, 12)
+        _begin(engine)
+        engine.trigger("news")
+        told = [d.rule for done in engine.wake(NOON) for d in done.decisions]
+        assert told == ["thanks"] * 12 + ["news"]
+
+
+def test_a_preview_sees_a_claim_carried_out(place: str) -> None:
+    """What would be claimed is what is not claimed yet."""
+    with _opened(place) as engine:
+        _record(engine, 12)
+        _begin(engine)
+        assert engine.preview_identify("ada", anonymous_id="anon-1").claimed == ()
+        assert _left(engine) == 0
+
+
+def test_a_lent_connection_carries_a_claim_out_within_its_transaction(database: str) -> None:
+    """It can wait for nobody else's transaction."""
+    with _opened(database) as engine:
+        _record(engine, 12)
+        _begin(engine)
+        host = create_engine(engine.store._engine.url)  # type: ignore[attr-defined]  # noqa: SLF001
+        with host.connect() as connection:
+            engine.ingest([purchase(99)], connection=connection)
+            connection.rollback()
+        assert _left(engine) == 1
+        with host.connect() as connection:
+            engine.ingest([purchase(99)], connection=connection)
+            connection.commit()
+        host.dispose()
+        assert _left(engine) == 0
+        assert len(engine.explain("ada", "thanks", limit=99)) == 13
+
+
+# --- what the engine fails on -----------------------------------------------------------------------
+
+
+def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: str) -> None:
+    """It is the claimant's, is put to no rule, and that is said."""
+
+    def explode(data: Data, _history: object) -> bool:
+        properties = data["properties"]
+        assert isinstance(properties, dict)
+        if properties.get("number") in {7, 8}:
+            message = "too deep"
+            raise RecursionError(message)
+        return True
+
+    first, *_ = book(thanks()).rules
+    rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=explode)),))
+    with _opened(place, rules) as engine:
+        _record(engine, 12)
+        told = engine.identify("ada", anonymous_id="anon-1")
+        warned = [each for each in told.warnings if isinstance(each, Warned)]
+        assert [(each.code, each.message_id) for each in warned] == [
+            ("claimed-failed", "purchase-7"),
+            ("claimed-failed", "purchase-8"),
+        ]
+        assert len(told.decisions) == 10
+        assert _left(engine) == 0
+        with engine.store.session() as session:
+            (ada,) = session.identifiers(["ada"], [])
+            assert len(session.claimed_messages(ada.key, 99)) == 12
+
+
+# --- work, counted ----------------------------------------------------------------------------------
+
+
+class Counted:
+    """A store on SQLite that counts statements and transactions."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = create_engine(f"sqlite:///{path}")
+        event.listen(self.database, "before_cursor_execute", self._count)
+        self.statements: list[str] = []
+
+    def _count(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        self.statements.append(statement)
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """The statements of a block."""
+        self.statements = []
+        yield self.statements
+
+
+def _claim(engine: Engine, counted: Counted, count: int, number: int) -> list[str]:
+    """The statements of an identify that claims so many messages, after one that has met every name."""
+    anonymous = f"anon-{number}"
+    ids = {"anonymousId": anonymous, "userId": None}
+    engine.ingest(
+        [{**purchase(1000 * number + n), **ids} for n in range(count)],
+    )
+    with counted.counting() as statements:
+        told = engine.identify(f"user-{number}", anonymous_id=anonymous)
+    assert len(told.decisions) == count
+    return list(statements)
+
+
+def test_a_claim_is_one_round_of_bulk_work_up_to_a_part(tmp_path: Path) -> None:
+    """Ten messages and four hundred ask the same of the store."""
+    counted = Counted(tmp_path / "shop.db")
+    with _opened(counted.database, book(thanks()), part=400) as engine:
+        _claim(engine, counted, 10, 1)
+        ten, many = (_claim(engine, counted, n, k) for n, k in ((10, 2), (400, 3)))
+        assert len(ten) == len(many)
+    counted.database.dispose()
+
+
+def test_a_claim_beyond_a_part_asks_the_same_for_each(tmp_path: Path) -> None:
+    """Statements grow with the parts, and none is about more messages than a part has."""
+    counted = Counted(tmp_path / "shop.db")
+    with _opened(counted.database, book(thanks()), part=20) as engine:
+        _claim(engine, counted, 100, 1)
+        found = {n: _claim(engine, counted, 20 * n, n) for n in (2, 5, 10)}
+        commits = {n: statements.count("COMMIT") for n, statements in found.items()}
+        assert commits == {n: 1 + n for n in found}
+        lengths = {n: len(statements) for n, statements in found.items()}
+        a_part = (lengths[10] - lengths[5]) / 5
+        assert lengths[5] - lengths[2] == 3 * a_part
+        assert a_part < 40
+    counted.database.dispose()
+
+
+def test_a_batch_with_more_than_the_claim_is_one_transaction(tmp_path: Path) -> None:
+    """What comes behind the claim needs what it leads to."""
+    counted = Counted(tmp_path / "shop.db")
+    with _opened(counted.database, book(thanks())) as engine:
+        _record(engine, 12)
+        identify = {"type": "identify", "userId": "ada", "anonymousId": "anon-1"}
+        with counted.counting() as statements:
+            told = engine.ingest([identify, purchase(99)])
+        assert len(told.decisions) == 13
+        assert statements.count("COMMIT") == 1
+    counted.database.dispose()
