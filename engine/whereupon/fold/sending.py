@@ -8,7 +8,8 @@ from whereupon.decisions import ENTERED, Reason, Verdict
 from whereupon.fold.entering import case_for, let_in, report
 from whereupon.fold.folding import taker
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, PoisonError, Settings
-from whereupon.fold.working import Occurrence, Putting, Working
+from whereupon.fold.occurrences import Occurrence, Putting
+from whereupon.fold.working import Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Body, MessageType, Source
 from whereupon.rules import Rule
