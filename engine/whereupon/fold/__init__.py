@@ -2,11 +2,13 @@
 
     fold(loaded, messages, index, settings) -> Folded
 
-Modules, from below: `given` (what goes in and comes out), `working` (the state of one batch while it is folded), `people` (identify, claim,
-merge, erase), `tombs` (who is silenced), `entering` (decide, enter, run steps), `requesting` (the guards' verdicts,
-and requests that wait), `enacting` (what semantic events do), `folding` (the way
-of one message), `sending` (broadcasts). The same input gives the same output on every machine; the caller loads everything
-that it may need and writes everything that it made.
+Modules, from below: `occurrences` (a message as rules see it), `telling` and `given` (what goes in and comes
+out), `working` (the state of one batch while it is folded), `people` (identify, claim, merge, erase),
+`silencing` (who is under a tombstone), `skipping` (rules that a message does not open), `entering`
+(decide, enter, run steps), `requesting` (the guards' verdicts, and requests that wait), `enacting` (what
+semantic events do), `choosing` (rules that take one of what a claim brings), `folding` (the way of one
+message), `sending` (broadcasts). The same input gives the same output on every machine; the caller
+loads everything that it may need and writes everything that it made.
 """
 
 from whereupon.fold.enacting import give_up, plan_of, resume

@@ -61,27 +61,24 @@ class Candidate(NamedTuple):
 
 
 class Looked:
-    """A message's data, each attribute looked at once."""
+    """A message's data, each attribute looked at once, whatever the number of pages.
 
-    __slots__ = ("_views", "data")
+    Attributes:
+        views: what was seen, by dotted path.
+    """
+
+    __slots__ = ("data", "views")
 
     def __init__(self, data: Data) -> None:
         self.data = data
-        self._views: dict[tuple[str, ...], View] = {}
-
-    def view(self, path: tuple[str, ...]) -> View:
-        """The value at a path."""
-        known = self._views.get(path)
-        if known is None:
-            value: JsonValue = self.data  # type: ignore[assignment]  # read as an object is
-            known = self._views[path] = view_of(follow(value, path, None))
-        return known
+        self.views: dict[str, View] = {}
 
 
 class _Column(NamedTuple):
     """A table, where its values are, and whether they are the message's (`where`) or the person's."""
 
-    path: tuple[str, ...]
+    path: str
+    parts: tuple[str, ...]
     table: Table
     is_where: bool
 
@@ -112,9 +109,12 @@ class Page:
         """By the tables: the rules that the message may satisfy, and those of which they cannot say."""
         left = self._of_kind[kind]
         columns, unsure = self._arranged
-        view_at = looked.view
-        for path, table, is_where in columns:
-            view = view_at(path)
+        views = looked.views
+        data: JsonValue = looked.data  # type: ignore[assignment]  # read as an object is
+        for path, parts, table, is_where in columns:
+            view = views.get(path)
+            if view is None:
+                view = views[path] = view_of(follow(data, parts, None))
             if view.kind is Kind.OTHER:
                 if is_where:
                     unsure |= table.testers
@@ -156,7 +156,7 @@ class Page:
         for key in largest[:MOST_TABLES]:
             path, family, is_where = key
             table = _MAKERS[family](tests[key], everyone)
-            columns.append(_Column(tuple(path.split(".")), table, is_where))
+            columns.append(_Column(path, tuple(path.split(".")), table, is_where))
         for key in largest[MOST_TABLES:]:
             if key[2]:
                 inexact |= bits_of(place for place, _ in tests[key])
