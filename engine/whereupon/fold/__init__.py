@@ -24,7 +24,7 @@ from whereupon.fold.given import (
     Warned,
 )
 from whereupon.fold.requesting import recorded
-from whereupon.fold.sending import audience_of, broadcast_chunk
+from whereupon.fold.sending import audience_of, broadcast_chunk, screen_for
 from whereupon.fold.telling import Decisions, Skipped
 from whereupon.fold.working import occurrence_of
 
@@ -49,4 +49,5 @@ __all__ = [
     "plan_of",
     "recorded",
     "resume",
+    "screen_for",
 ]

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from whereupon.conditions.screening import screen_of
+from whereupon.conditions.screens import Screen
 from whereupon.decisions import ENTERED, Reason, Verdict
-from whereupon.fold.entering import case_for, let_in, report
+from whereupon.fold.entering import case_for, data_for, let_in, report
 from whereupon.fold.folding import taker
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, PoisonError, Settings
 from whereupon.fold.working import Occurrence, Putting, Working
@@ -13,6 +15,11 @@ from whereupon.matching import RuleIndex
 from whereupon.messages import Body, MessageType, Source
 from whereupon.rules import Rule
 from whereupon.state import BroadcastRun, Person
+
+
+def screen_for(run: BroadcastRun, rule: Rule) -> Screen:
+    """What a store can tell by itself of those whom the broadcast's `who` admits."""
+    return screen_of(rule.who, data_for(_occurrence_of(run), {}))
 
 
 def audience_of(
