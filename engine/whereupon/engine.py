@@ -14,6 +14,7 @@ from typing import Self, Unpack
 
 from pydantic import BaseModel
 
+import whereupon.collector as collector
 from whereupon.actions import stance_on
 from whereupon.auditing import Audit
 from whereupon.broadcasting import schedule_broadcasts
@@ -256,15 +257,16 @@ class Engine:
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
         """
-        reading = read_batch(
-            batch,
-            received_at=self.clock.now(),
-            source=as_source(source),
-            origin=Origin.LIVE,
-            new_id=fresh_id,
-        )
-        folded = self.take(reading.messages, connection=connection)
-        return answer(folded, reading)
+        with collector.paused():
+            reading = read_batch(
+                batch,
+                received_at=self.clock.now(),
+                source=as_source(source),
+                origin=Origin.LIVE,
+                new_id=fresh_id,
+            )
+            folded = self.take(reading.messages, connection=connection)
+            return answer(folded, reading)
 
     def take(
         self,
@@ -281,9 +283,10 @@ class Engine:
         if connection is not None:  # the host may still roll it back; then nothing is to be found
             with self.store.session(connection) as session:
                 return self.pipeline.take(session, messages, until=until)
-        folded = self.store.transact(
-            lambda session: self.pipeline.take(session, messages, until=until)
-        )
+        with collector.paused():
+            folded = self.store.transact(
+                lambda session: self.pipeline.take(session, messages, until=until)
+            )
         self.pipeline.committed(folded)
         self._waker.wake()
         return folded
@@ -337,14 +340,14 @@ class Engine:
     def _wake_entries(self, until: datetime, *, scheduled: bool) -> Iterator[Folded]:
         moment = self.clock.now()
         while True:
-            step = self.store.transact(
-                partial(
-                    take_step,
-                    pipeline=self.pipeline,
-                    until=until,
-                    scheduled_at=moment if scheduled else None,
-                )
+            take = partial(
+                take_step,
+                pipeline=self.pipeline,
+                until=until,
+                scheduled_at=moment if scheduled else None,
             )
+            with collector.paused():
+                step = self.store.transact(take)
             if step is None:
                 return
             self.pipeline.committed(step.folded)

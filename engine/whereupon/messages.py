@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.codec import decode, encode
+from whereupon.codec import decode_member, encode
 
 
 class MessageType(StrEnum):
@@ -68,23 +68,19 @@ class Body:
     def data(self) -> Mapping[str, JsonValue]:
         """The properties of a track, page or screen; the traits of an identify or group."""
         if self._data is None:
-            self._read()
-        return self._data or {}
+            self._data = self._member(self._key)
+        return self._data
 
     @property
     def context(self) -> Mapping[str, JsonValue]:
         """The message's context (Segment spec, Common fields)."""
         if self._context is None:
-            self._read()
-        return self._context or {}
+            self._context = self._member("context")
+        return self._context
 
-    def _read(self) -> None:
-        whole = decode(self._text) if self._text else None
-        if not isinstance(whole, dict):
-            whole = {}
-        data, context = whole.get(self._key), whole.get("context")
-        self._data = data if isinstance(data, dict) else {}
-        self._context = context if isinstance(context, dict) else {}
+    def _member(self, name: str) -> Mapping[str, JsonValue]:
+        value = decode_member(self._text, name) if self._text else None
+        return value if isinstance(value, dict) else {}
 
 
 def erased_digest(message_id: str) -> str:

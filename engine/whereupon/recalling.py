@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from whereupon.fold import Loaded, Settings
 from whereupon.identity import claimant, claimed_by
-from whereupon.matching import RuleIndex, Watch
+from whereupon.matching import Lookback, RuleIndex, Watch
 from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
-from whereupon.rules import Once, OncePer, OncePerKey, Rule
+from whereupon.rules import Rule
 from whereupon.standing import asks_for_something, standing_for
 from whereupon.state import BroadcastRun, Claim, Entry, IdKind, Person
 from whereupon.times import earlier
@@ -94,15 +94,23 @@ class Touched:
     Attributes:
         erased_unknown: user ids that are to be erased, though nobody has them yet.
         late: where messages come after their claim: how far back it may have let somebody in.
+        spans: by rule, how far back earlier entries have a say (None: for ever).
+        choosy: see `Lookback.choosy`.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
     """
 
     person_keys: set[int] = field(default_factory=set)
     erased_unknown: set[str] = field(default_factory=set)
-    rules: dict[str, Rule] = field(default_factory=dict)
+    spans: dict[str, timedelta | None] = field(default_factory=dict)
+    choosy: set[str] = field(default_factory=set)
     oldest: datetime | None = None
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+
+    def look_back(self, lookback: Lookback) -> None:
+        """Note which earlier entries have a say; of one rule it is always the same."""
+        self.spans.update(lookback.spans)
+        self.choosy.update(lookback.choosy)
 
     def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
         """Note what somebody's past is asked about, as seen from a moment."""
@@ -309,8 +317,8 @@ class Recall:
         if survey.watching or waiting:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
-        for rule in self._index.reachable(names):
-            touched.rules[rule.id] = rule
+        for name in names:
+            touched.look_back(self._index.meaning(*name).lookback)
 
     def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
@@ -358,10 +366,11 @@ class Recall:
         loaded.persons = {person.key: person for person in persons}
         loaded.wordings[rule.digest] = rule
         touched = Touched(set(loaded.persons), oldest=moment)
-        led_to, watch = self._index.led_to_by(rule)
-        touched.rules = {found.id: found for found in led_to}
+        leading = self._index.led_to_by(rule)
+        touched.look_back(leading.lookback)
+        touched.look_back(Lookback.of([rule]))  # as it was worded when it was sent
         for key in loaded.persons:
-            touched.ask(key, watch, moment)
+            touched.ask(key, leading.watch, moment)
         self._load_past(loaded, touched)
         return loaded
 
@@ -388,15 +397,11 @@ class Recall:
 
     def _load_past_entries(self, loaded: Loaded, touched: Touched) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
-        ever: list[str] = []
-        lately: dict[str, timedelta] = {}
-        for rule in touched.rules.values():
-            if isinstance(rule.reentry, Once | OncePerKey):
-                ever.append(rule.id)
-            elif isinstance(rule.reentry, OncePer):
-                lately[rule.id] = rule.reentry.period
-            if touched.late is not None and rule.retroactive.takes_one and rule.id not in ever:
-                lately[rule.id] = max(touched.late, lately.get(rule.id, touched.late))
+        ever = [rule for rule, span in touched.spans.items() if span is None]
+        lately = {rule: span for rule, span in touched.spans.items() if span is not None}
+        if touched.late is not None:
+            for rule in touched.choosy.difference(ever):
+                lately[rule] = max(touched.late, lately.get(rule, touched.late))
         if ever:
             loaded.past_entries += self._session.past_entries(ever, touched.person_keys)
         if lately and touched.oldest is not None:
@@ -408,12 +413,10 @@ class Recall:
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule
-        led_to, watch = self._index.led_to_by(rule)
-        for found in led_to:
-            if found.id in self._index.by_id:  # as worded now: that is what will be decided
-                touched.rules[found.id] = self._index.by_id[found.id]
-        if watch and entry.due_at is not None:
-            touched.ask(entry.person_key, watch, entry.timestamp)
+        leading = self._index.led_to_by(rule)
+        touched.look_back(leading.lookback)
+        if leading.watch and entry.due_at is not None:
+            touched.ask(entry.person_key, leading.watch, entry.timestamp)
 
 
 def erasing(messages: Sequence[Message], settings: Settings) -> bool:

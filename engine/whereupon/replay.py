@@ -4,7 +4,6 @@ Nothing leaves the process and no handler of the host is called: deliveries stay
 throwaway store. Actions act on that store, so that what follows is faithful.
 """
 
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -265,22 +264,6 @@ def read_streams(paths: Iterable[Path], reader: StreamReader) -> Iterator[Messag
     """Several streams, one after another, as one sequence of arrivals."""
     for path in paths:
         yield from reader.read(path)
-
-
-@contextmanager
-def calm_collector() -> Iterator[None]:
-    """Keep Python's cycle collector from looking at everything again and again during a long run.
-
-    What a batch makes is let go of with the batch; nearly none of it is in cycles.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 @contextmanager

@@ -9,47 +9,31 @@ of other libraries too (`make bench-peers`), each in a loop over the rules of th
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyperf  # type: ignore[import-untyped]
 from tests.benchmarks.plotting import Line, plot
 from tests.benchmarks.table import Row, at_least, exit_status, show
+from tests.benchmarks.timing import Time, timed
 
 BARS = {10_000: 15.0, 100_000: 30.0}
 SIZES = (10, 100, 1_000, 10_000, 100_000)
-NAMES = {"by_index": "whereupon", "by_loop": "our conditions in a loop"}
+INDEX, LOOP = "test_matching[by_index]", "test_matching[by_loop]"
+NAMES = {INDEX: "whereupon", LOOP: "our conditions in a loop"}
 REPRODUCE = "python -m tests.benchmarks.matching"
 PEER_SIZES = (10, 100, 1_000)
 PEERS_PYTHON = Path(".venv-peers/bin/python")
 PEERS_TIMING = ("--quiet", "-p", "2", "-n", "3", "-w", "1", "--min-time", "0.01")
-TIMED = "tests/benchmarks/bench_matching.py"
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
-    """Seconds for one message: the median of the rounds, and their spread in percent."""
-
-    median: float
-    spread: float
-
-
-def timed(rules: int) -> dict[str, Time]:
+def timed_ours(rules: int) -> dict[str, Time]:
     """What one message takes by the index and by the loop."""
-    with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder) / "times.json"
-        command = [sys.executable, "-m", "pytest", "-q", TIMED, f"--benchmark-json={written}"]
-        asked = os.environ | {"WHEREUPON_RULES": str(rules)}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=asked)
-        found = json.loads(written.read_text())["benchmarks"]
-    return {each["params"]["match"].split()[1]: _time(each) for each in found}
+    return timed("bench_matching.py", {"WHEREUPON_RULES": rules})
 
 
 def timed_peers(rules: int) -> dict[str, Time]:
@@ -66,30 +50,21 @@ def timed_peers(rules: int) -> dict[str, Time]:
     }
 
 
-def _time(benchmark: dict[str, Any]) -> Time:
-    stats, messages = benchmark["stats"], benchmark["extra_info"]["messages"]
-    return Time(stats["median"] / messages, 100 * stats["stddev"] / stats["median"])
-
-
 def row(rules: int, found: dict[str, Time]) -> Row:
     """One number of rules beside its bar."""
-    ours, loop = found["by_index"], found["by_loop"]
+    ours, loop = found[INDEX], found[LOOP]
     ratio = loop.median / ours.median
     bar, met = at_least(ratio, BARS[rules]) if rules in BARS else ("", True)
     return Row(
         figure=f"{rules:,} rules, fifty names by Zipf",
-        value=_rate(ours),
-        reference=f"loop over the name's rules {_rate(loop)}",
+        value=ours.rate,
+        reference=f"loop over the name's rules {loop.rate}",
         ratio=ratio,
         bar=bar,
         is_met=met,
         spread=ours.spread,
         reproduce=REPRODUCE,
     )
-
-
-def _rate(time: Time) -> str:
-    return f"{1 / time.median:,.0f}/s"
 
 
 def _lines(measured: Mapping[int, Mapping[str, Time]]) -> list[Line]:
@@ -101,19 +76,24 @@ def _lines(measured: Mapping[int, Mapping[str, Time]]) -> list[Line]:
     ]
 
 
+def rows(sizes: Sequence[int] = SIZES, plotted: Path | None = None) -> list[Row]:
+    """Measure every number of rules; and draw the plot, if it is given a place."""
+    measured = {rules: timed_ours(rules) for rules in sizes}
+    if plotted is not None:
+        peers = {n: timed_peers(n) for n in PEER_SIZES} if PEERS_PYTHON.exists() else {}
+        lines = [*_lines(measured), *_lines(peers)]
+        plotted.write_text(plot(lines, x="rules", y="events/s, one core"))
+    return [row(rules, times) for rules, times in measured.items()]
+
+
 def main() -> int:
     """Measure, print the table, draw the plot, and fail where a bar is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--plot", type=Path, help="write events/s over the rules there, as SVG")
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES, help="numbers of rules")
     options = parser.parse_args()
-    measured = {rules: timed(rules) for rules in options.sizes}
-    found = [row(rules, benchmarks) for rules, benchmarks in measured.items()]
+    found = rows(options.sizes, options.plot)
     show(found)
-    if options.plot is not None:
-        peers = {n: timed_peers(n) for n in PEER_SIZES} if PEERS_PYTHON.exists() else {}
-        lines = [*_lines(measured), *_lines(peers)]
-        options.plot.write_text(plot(lines, x="rules", y="events/s, one core"))
     return exit_status(found)
 
 

@@ -1,33 +1,28 @@
 """Two processes on PostgreSQL against one, and two bare writers against one, in one run.
 
-    python -m tests.benchmarks.writers [--messages N] [--rounds N]
+    python -m tests.benchmarks.writers [--messages N]
 
 Each process ingests its own generated shop stream in batches, as a live server does, into one store; a bare
 writer inserts rows as large into one table of the same columns, by executemany, a transaction a batch. The
-server is the tests' own, and waits for the disk. Processes start before the clock does. What
-the engine gains by the second process is to be judged by what a bare writer gains on the same machine.
+server is the tests' own, and waits for the disk. What the engine gains by the second process is to be judged
+by what a bare writer gains on the same machine.
 """
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
-from statistics import median
-from subprocess import PIPE, Popen
-from time import perf_counter
 from typing import TypeVar
 
 import psycopg
 from fixtures.shop_stream import messages
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.engine import make_url
-from tests.servers import Server, started
+from tests.benchmarks.table import Row, at_least, exit_status, show
+from tests.benchmarks.timing import timed
 
 from whereupon import Engine
 
+REPRODUCE = "python -m tests.benchmarks.writers"
 BATCH = 500
 _ROW = b'{"properties":{"product":"socks","price":23.45,"note":"' + b"x" * 400 + b'"},"context":{}}'
 
@@ -45,7 +40,7 @@ def insert(url: str, seed: int, count: int) -> None:
     columns = 13
     rows = [_row(seed * 10**9 + n) for n in range(count)]
     statement = f"INSERT INTO floor VALUES ({', '.join(['%s'] * columns)})".encode()  # noqa: S608 - our own table
-    with psycopg.connect(_conninfo(url)) as connection, connection.cursor() as cursor:
+    with psycopg.connect(conninfo(url)) as connection, connection.cursor() as cursor:
         for batch in _told_to_go(rows):
             cursor.executemany(statement, batch)
             connection.commit()
@@ -70,49 +65,30 @@ def _told_to_go(items: Sequence[T]) -> Iterator[list[T]]:
         yield batch
 
 
-def _conninfo(url: str) -> str:
+def conninfo(url: str) -> str:
+    """How to reach one of the tests' databases."""
     query = make_url(url).query
     return f"host={query['host']} user=postgres dbname=postgres options={query['options']}"
 
 
-def seconds(role: str, server: Server, processes: int, count: int) -> float:
-    """How long so many processes take for so many messages each, in an empty store."""
-    with server.clean() as url:
-        with psycopg.connect(_conninfo(url)) as connection:
-            connection.execute("CREATE TABLE floor (LIKE whereupon_message INCLUDING ALL)")
-        command = [sys.executable, "-m", "tests.benchmarks.writers", "--role", role, "--url", url]
-        command += ["--messages", str(count)]
-        running = [
-            Popen([*command, "--seed", str(seed + 1)], stdin=PIPE, stdout=PIPE, text=True)
-            for seed in range(processes)
-        ]
-        took = _race(running)
-        with psycopg.connect(_conninfo(url)) as connection:
-            connection.execute("DROP TABLE floor")
-        return took
-
-
-def _race(running: Sequence[Popen[str]]) -> float:
-    for process in running:
-        assert process.stdout is not None
-        process.stdout.readline()
-    begun = perf_counter()
-    for process in running:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    for process in running:
-        process.communicate()
-        if process.returncode:
-            sys.exit(f"a writer failed with {process.returncode}")
-    return perf_counter() - begun
+def rows(messages: int = 20_000) -> list[Row]:
+    """Measure one process and two, ours and bare ones."""
+    times = timed("bench_writers.py", {"WHEREUPON_MESSAGES": messages})
+    gains = {}
+    for role in ("engine", "bare"):
+        one, two = (times[f"test_writers[{role}-{count}]"] for count in (1, 2))
+        gains[role] = one.median / two.median
+    two = times["test_writers[engine-2]"]
+    bar, met = at_least(gains["engine"], 1)
+    beside = f"one {times['test_writers[engine-1]'].rate}; bare writers gain {gains['bare']:.2f}"
+    figure = "two processes on PostgreSQL"
+    return [Row(figure, two.rate, beside, gains["engine"], bar, met, two.spread, REPRODUCE)]
 
 
 def main() -> int:
     """Print one table; 1 where two processes are slower than one."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--role", choices=["engine", "bare"])
     parser.add_argument("--url")
     parser.add_argument("--seed", type=int, default=1)
@@ -121,33 +97,9 @@ def main() -> int:
         work = ingest if options.role == "engine" else insert
         work(options.url, options.seed, options.messages)
         return 0
-    took: dict[tuple[str, int], list[float]] = {}
-    with (
-        tempfile.TemporaryDirectory(prefix="whereupon-") as folder,
-        started(Path(folder) / "postgres", durable=True) as server,
-    ):
-        for _ in range(options.rounds):
-            for role in ("engine", "bare"):
-                for processes in (1, 2):
-                    spent = seconds(role, server, processes, options.messages)
-                    took.setdefault((role, processes), []).append(spent)
-    rates = {
-        (role, processes): processes * options.messages / median(spent)
-        for (role, processes), spent in took.items()
-    }
-    _print(rates, options.messages, options.rounds)
-    return 0 if rates["engine", 2] >= rates["engine", 1] else 1
-
-
-def _print(rates: dict[tuple[str, int], float], count: int, rounds: int) -> None:
-    title = f"{count:,} messages a process, batches of {BATCH}, {rounds} rounds, medians"
-    table = Table(title=title)
-    for column in ("writers", "one process", "two processes", "gain"):
-        table.add_column(column, justify="left" if column == "writers" else "right")
-    for role, name in (("engine", "whereupon, ingesting"), ("bare", "bare inserts (executemany)")):
-        one, two = rates[role, 1], rates[role, 2]
-        table.add_row(name, f"{one:,.0f}/s", f"{two:,.0f}/s", f"{two / one:.2f}")
-    Console(width=100).print(table)
+    found = rows(options.messages)
+    show(found)
+    return exit_status(found)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import whereupon.collector as collector
 from whereupon.cli.ending import settles
 from whereupon.cli.options import (
     RULES,
@@ -26,7 +27,7 @@ from whereupon.loading import open_rules
 from whereupon.messages import Source
 from whereupon.render.report import View
 from whereupon.render.timeline import Skipping
-from whereupon.replay import calm_collector, read_streams, replay, throwaway_store
+from whereupon.replay import read_streams, replay, throwaway_store
 from whereupon.streams import StreamReader
 from whereupon.times import parse_duration, parse_instant
 
@@ -83,7 +84,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
     alone = not sys.stdout.isatty() or quiet
     with progress_over(paths, alone=alone) as progress, _store(store) as url:
         reader = StreamReader(source=source, progress=progress)
-        with calm_collector():
+        with collector.calm():
             summary = replay(
                 read_streams(paths, reader),
                 lambda clock: Engine.open(url, rules=book, clock=clock),

@@ -1,6 +1,6 @@
 """From a recorded message to decisions, entries and their steps."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import heappush
 from itertools import chain
@@ -8,6 +8,7 @@ from itertools import chain
 from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Condition
+from whereupon.conditions.values import ROOTS
 from whereupon.decisions import (
     Case,
     Decision,
@@ -18,7 +19,7 @@ from whereupon.decisions import (
     decide_opening,
 )
 from whereupon.fold.given import Warned
-from whereupon.fold.skipping import Skipping
+from whereupon.fold.skipping import Skipping, skip_roll
 from whereupon.fold.working import HistoryUntil, Occurrence, Putting, Working, running
 from whereupon.matching import Candidate, Selected
 from whereupon.messages import Message, MessageType, Origin, Source, written_body
@@ -31,27 +32,37 @@ MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
 
 
-def data_for(occurrence: Occurrence, attributes: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """What conditions see of a message and a person (design §5); read only."""
+def data_for(
+    occurrence: Occurrence,
+    attributes: Mapping[str, JsonValue],
+    roots: Container[str] = ROOTS,
+) -> dict[str, JsonValue]:
+    """What conditions see of a message and a person (design §5); read only.
+
+    Args:
+        roots: what they look at; the time and the context are left out where nobody does.
+    """
     data: dict[str, object] = {
         "type": occurrence.type,
         "event": occurrence.name,
         "properties": occurrence.data,
-        "context": occurrence.context,
-        "timestamp": format_instant(occurrence.timestamp),
         "person": attributes,
     }
+    if "context" in roots:
+        data["context"] = occurrence.context
+    if "timestamp" in roots:
+        data["timestamp"] = format_instant(occurrence.timestamp)
     return data  # type: ignore[return-value]  # mappings of JSON, never written to
 
 
-def case_for(work: Working, putting: Putting) -> Case:
-    """What deciding looks at, of the state as it is now."""
+def case_for(work: Working, putting: Putting, roots: Container[str] = ROOTS) -> Case:
+    """What deciding looks at, of the state as it is now; ``roots`` as for `data_for`."""
     occurrence = putting.occurrence
     person = work.persons.get(putting.person_key)
     return Case(
         message_id=occurrence.message_id,
         timestamp=occurrence.timestamp,
-        data=data_for(occurrence, person.attributes if person else {}),
+        data=data_for(occurrence, person.attributes if person else {}, roots),
         history=HistoryUntil(work, putting.person_key, occurrence.timestamp),
         claimable_at=putting.claimable_at,
         retroactive=putting.retroactive,
@@ -68,14 +79,32 @@ def put_to_rules(
 
     Those that it cannot satisfy are not looked at one by one (see `skipping`).
     """
-    case, key = case_for(work, putting), putting.occurrence.key
+    reason = Reason.LOOP if putting.occurrence.depth > MAX_DEPTH else None
+    reason = putting.reason or reason
+    case = case_for(work, putting, rules.roots)
+    found = () if reason is not None else rules.candidates(case.data)
+    if found or left_out or rules.besides:
+        _decide_each(work, putting, rules, left_out, case, found, reason)
+    else:
+        skip_roll(work, putting, rules, case, reason)
+
+
+def _decide_each(
+    work: Working,
+    putting: Putting,
+    rules: Selected,
+    left_out: Mapping[tuple[str, int], Reason],
+    case: Case,
+    found: Sequence[Candidate],
+    reason: Reason | None,
+) -> None:
+    key = putting.occurrence.key
     forced = [rule_id for rule_id, message_key in left_out if message_key == key]
     skipping = Skipping(work, putting, rules, forced)
-    reason = Reason.LOOP if putting.occurrence.depth > MAX_DEPTH else None
-    if reason := putting.reason or reason:
+    if reason is not None:
         skipping.skip_all(case, reason)
     else:
-        skipping.look(case)
+        skipping.look(case, found)
     named = iter(skipping.next, None) if reason is None else ()
     besides = (Candidate(0, rule, is_certain=False) for rule in rules.besides)
     for candidate in chain(named, besides):
@@ -84,7 +113,7 @@ def put_to_rules(
         verdict = Verdict(out) if out else _verdict(work, putting, candidate, case)
         _carry_out(work, putting, candidate.rule, verdict, skipping)
         if work.persons.get(putting.person_key) is not person:  # by a `set` step
-            case = case_for(work, putting)
+            case = case_for(work, putting, rules.roots)
             skipping.look(case)
     skipping.close()
 

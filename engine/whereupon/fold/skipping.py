@@ -7,7 +7,7 @@ them again from the stored message and the kept wordings, to the same reason, co
 everything that such a decision looks at is stored.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -18,6 +18,31 @@ from whereupon.matching import Candidate, Selected
 from whereupon.rules import Rule
 from whereupon.state import Others, Skips, SkipVerdict
 from whereupon.times import as_micros
+
+
+def skip_roll(
+    work: Working, putting: Putting, rules: Selected, case: Case, reason: Reason | None
+) -> None:
+    """Skip every rule of the roll, as most messages do: for one reason, or each for its own."""
+    span = (0, len(rules.roll))
+    if rules.size(*span):
+        _tell(work, putting, rules, case, span, reason)
+        _record(work, putting, (), _all_others(work, putting, rules, case, reason))
+
+
+def _all_others(
+    work: Working, putting: Putting, rules: Selected, case: Case, reason: Reason | None
+) -> tuple[Others, ...]:
+    """The word for all of a roll. Where the person has no say, messages that come together share it."""
+    roll, span = rules.roll, (0, len(rules.roll))
+    if roll.attributes:
+        return (_others(work, putting, rules, case, span, (), reason),)
+    of = (putting.now, putting.retroactive, reason, rules.kind)
+    known = work.words.get(roll.revision)
+    if known is None or known[0] != of:
+        others = (_others(work, putting, rules, case, span, (), reason),)
+        known = work.words[roll.revision] = (of, others)
+    return known[1]
 
 
 class Skipping:
@@ -42,11 +67,17 @@ class Skipping:
         self._verdicts: list[SkipVerdict] = []
         self._others: list[Others] = []
 
-    def look(self, case: Case) -> None:
-        """Look for rules to decide, behind the last one: at first, and when the person has changed."""
+    def look(self, case: Case, found: Sequence[Candidate] | None = None) -> None:
+        """Look for rules to decide, behind the last one: at first, and when the person has changed.
+
+        Args:
+            found: those that were found already.
+        """
         self._keep()
         self._case, self._since, self._decided = case, self._next, []
-        self._found = iter(self._to_decide(case))
+        if found is None:
+            found = self._rules.candidates(case.data, since=self._next)
+        self._found = iter(self._with_forced(found))
 
     def next(self) -> Candidate | None:
         """The next rule to decide; those between are passed over. None behind the last."""
@@ -75,17 +106,12 @@ class Skipping:
         """Put what was noted among what is to be written."""
         self._keep()
         if self._verdicts or self._others:
-            putting, verdicts = self._putting, tuple(self._verdicts)
-            key, person_key = putting.occurrence.key, putting.person_key
-            met = Skips(key, person_key, putting.now, putting.retroactive, verdicts)
-            self._work.changes.skips.append(met._replace(others=tuple(self._others)))
+            _record(self._work, self._putting, tuple(self._verdicts), tuple(self._others))
 
-    def _to_decide(self, case: Case) -> Iterable[Candidate]:
-        rules = self._rules
-        found = rules.candidates(case.data, since=self._next)
+    def _with_forced(self, found: Sequence[Candidate]) -> Iterable[Candidate]:
         if not self._forced:
             return found
-        places = {each.place: each for each in found}
+        rules, places = self._rules, {each.place: each for each in found}
         for place in map(rules.place_of, self._forced):
             if place is not None and place >= self._next:
                 places.setdefault(place, Candidate(place, rules.roll[place], is_certain=False))
@@ -94,49 +120,82 @@ class Skipping:
     def _pass_over(self, until: int, reason: Reason | None = None) -> None:
         """Tell of the rules from the next up to that place."""
         since, self._next = self._next, until
-        putting, occurrence = self._putting, self._putting.occurrence
-        if self._case is None or not self._rules.size(since, until):
-            return
-        person = self._work.persons.get(putting.person_key)
-        self._work.out.told.append(
-            Skipped(
-                rules=self._rules,
-                since=since,
-                until=until,
-                case=self._case,
-                type=occurrence.type,
-                event=occurrence.name or None,
-                source=occurrence.source,
-                decided_at=putting.now,
-                person=person.user_id if person else None,
-                reason=reason,
-            )
-        )
+        if self._case is not None and self._rules.size(since, until):
+            _tell(self._work, self._putting, self._rules, self._case, (since, until), reason)
 
     def _keep(self, reason: Reason | None = None) -> None:
         """Store one word for what was passed over while the person was the same."""
-        since, until, case = self._since, self._next, self._case
+        case, span = self._case, (self._since, self._next)
         self._case = None
-        if case is None or self._rules.size(since, until) <= len(self._decided):
-            return
-        roll, kind = self._rules.roll, self._rules.kind
-        self._work.out.rolls[roll.revision] = roll
-        self._others.append(
-            Others(
-                revision=roll.revision,
-                kind=None if kind is None else kind.value,
-                since=since,
-                until=until,
-                decided=tuple(self._decided),
-                decided_at=as_micros(self._putting.now),
-                retroactive=self._putting.retroactive,
-                reason=None if reason is None else reason.value,
-                person={} if reason else _attributes(case, roll.attributes),
-            )
+        if case is not None and self._rules.size(*span) > len(self._decided):
+            decided = tuple(self._decided)
+            others = _others(self._work, self._putting, self._rules, case, span, decided, reason)
+            self._others.append(others)
+
+
+def _tell(
+    work: Working,
+    putting: Putting,
+    rules: Selected,
+    case: Case,
+    span: tuple[int, int],
+    reason: Reason | None,
+) -> None:
+    """Tell of rules of the roll that are skipped, from one place up to another."""
+    occurrence = putting.occurrence
+    person = work.persons.get(putting.person_key)
+    work.out.told.append(
+        Skipped(
+            rules,
+            *span,
+            case,
+            occurrence.type,
+            occurrence.name or None,
+            occurrence.source,
+            putting.now,
+            person.user_id if person else None,
+            reason,
         )
+    )
+
+
+def _others(
+    work: Working,
+    putting: Putting,
+    rules: Selected,
+    case: Case,
+    span: tuple[int, int],
+    decided: tuple[int, ...],
+    reason: Reason | None,
+) -> Others:
+    """The word that is stored for those rules, but for the decided ones among them."""
+    roll, kind = rules.roll, rules.kind
+    work.out.rolls[roll.revision] = roll
+    return Others(
+        roll.revision,
+        None if kind is None else kind.value,
+        *span,
+        decided,
+        as_micros(putting.now),
+        putting.retroactive,
+        None if reason is None else reason.value,
+        {} if reason else _attributes(case, roll.attributes),
+    )
 
 
 def _attributes(case: Case, names: frozenset[str]) -> dict[str, JsonValue]:
     person = case.data.get("person")
     known = person if names and isinstance(person, Mapping) else {}
     return {name: known[name] for name in names if name in known}
+
+
+def _record(
+    work: Working,
+    putting: Putting,
+    verdicts: tuple[SkipVerdict, ...],
+    others: tuple[Others, ...],
+) -> None:
+    key = putting.occurrence.key
+    work.changes.skips.append(
+        Skips(key, putting.person_key, putting.now, putting.retroactive, verdicts, others)
+    )

@@ -12,7 +12,7 @@ from whereupon.messages import MessageType, Source
 from whereupon.rules import Rule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would cost three times as much, once a message
 class Skipped:
     """The rules of a roll, from one place up to another, all of which skip one message.
 

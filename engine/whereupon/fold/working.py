@@ -23,6 +23,7 @@ from whereupon.state import (
     Entry,
     Identifier,
     IdKind,
+    Others,
     PastEntry,
     PastEvent,
     StoredMessage,
@@ -110,6 +111,7 @@ class Working:
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
         ordinary: event names that were found to be neither semantic nor nearly so.
         take: the way of one message through the fold, for messages that steps send.
+        words: by a roll's revision, what was said last of all its rules, and of what (see `skipping`).
         timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
     """
 
@@ -164,6 +166,7 @@ class Working:
         self.wordings_used: set[str] = set()
         self.take: Callable[[Message], None] = _nobody_takes
         self.ordinary: set[str] = set()
+        self.words: dict[str, tuple[object, tuple[Others, ...]]] = {}
         self.moved: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}

@@ -1,13 +1,23 @@
 """Which rules a message names, which of them it may satisfy, and what they ask of the past.
 
 Modules, from below: `criteria` (what a rule demands of attributes), `tables` (one attribute's
-demands, by value), `pages` and `rolls` (the rules of a name, with their tables), `index` (a whole
-rulebook). The cost of a message grows neither with the rules of other names nor, where there are
+demands, by value), `pages` and `rolls` (the rules of a name, with their tables), `lookback` (what
+they ask of earlier entries), `index` (a whole rulebook). The cost of a message grows neither with the rules of other names nor, where there are
 many of its own, with those that it does not match.
 """
 
 from whereupon.matching.index import Meaning, RuleIndex, Watch
+from whereupon.matching.lookback import Lookback
 from whereupon.matching.pages import Candidate
 from whereupon.matching.rolls import Roll, Selected, read_roll
 
-__all__ = ["Candidate", "Meaning", "Roll", "RuleIndex", "Selected", "Watch", "read_roll"]
+__all__ = [
+    "Candidate",
+    "Lookback",
+    "Meaning",
+    "Roll",
+    "RuleIndex",
+    "Selected",
+    "Watch",
+    "read_roll",
+]

@@ -7,11 +7,12 @@ all names that the rule does not have.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from whereupon.codec import encode
 from whereupon.conditions import Condition
 from whereupon.matching.enrolment import Enrolment, Name
+from whereupon.matching.lookback import Lookback
 from whereupon.matching.rolls import Roll, Selected
 from whereupon.messages import NAMED, MessageType
 from whereupon.rules import (
@@ -44,6 +45,7 @@ class Meaning:
         choosy: those that take only the first or last of what one claim brings.
         is_silent: they mean nothing to any rule: they are recorded, and that is all.
         watch: the past events that they may make rules ask about.
+        lookback: the earlier entries that may have a say.
     """
 
     rules: Selected
@@ -52,6 +54,19 @@ class Meaning:
     choosy: tuple[Rule, ...]
     is_silent: bool
     watch: Watch
+    lookback: Lookback
+
+
+class Leading(NamedTuple):
+    """What may come of a rule: itself and the rules that its steps may lead to, together.
+
+    Attributes:
+        watch: the past events that they ask about.
+        lookback: the earlier entries that have a say, for the rules as the rulebook words them.
+    """
+
+    watch: Watch
+    lookback: Lookback
 
 
 class RuleIndex:
@@ -103,7 +118,7 @@ class RuleIndex:
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
-        self._led_cache: dict[str, tuple[Sequence[Rule], Watch]] = {}
+        self._led_cache: dict[str, Leading] = {}
         self._naming: dict[MessageType, dict[str, Roll]] = {type_: {} for type_ in MessageType}
         self._meanings: dict[MessageType, dict[str, Meaning]] = {type_: {} for type_ in MessageType}
 
@@ -147,7 +162,8 @@ class RuleIndex:
     def _find_meaning(self, type_: MessageType, name: str) -> Meaning:
         roll = self.naming(type_, name)
         heard = name in self.counted_names or name in self.exit_names
-        watch = self.watch_of(self.reachable([(type_, name)]))
+        reachable = self.reachable([(type_, name)])
+        watch = self.watch_of(reachable)
         if self._moves(type_, name):
             watch = _merged([watch, self.segment_watch])
         return Meaning(
@@ -157,6 +173,7 @@ class RuleIndex:
             choosy=tuple(rule for rule in roll if rule.retroactive.takes_one),
             is_silent=type_ in NAMED and not roll and not heard,
             watch=watch,
+            lookback=Lookback.of(reachable),
         )
 
     def naming(self, type_: MessageType, name: str) -> Roll:
@@ -169,12 +186,14 @@ class RuleIndex:
                 known[name] = roll
         return roll
 
-    def led_to_by(self, rule: Rule) -> tuple[Sequence[Rule], Watch]:
-        """The rule and every rule that its steps may lead to, and what they ask of the past."""
+    def led_to_by(self, rule: Rule) -> Leading:
+        """What may come of a rule, in any wording."""
         found = self._led_cache.get(rule.digest)
         if found is None:
             rules = [rule, *(led for led in self._led_to_by(rule) if led.id != rule.id)]
-            found = self._led_cache[rule.digest] = (rules, self.watch_of(rules))
+            current = (self.by_id.get(each.id) for each in rules)  # that is what will be decided
+            lookback = Lookback.of(each for each in current if each is not None)
+            found = self._led_cache[rule.digest] = Leading(self.watch_of(rules), lookback)
         return found
 
     def _led_to_by(self, rule: Rule) -> list[Rule]:

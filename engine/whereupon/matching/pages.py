@@ -67,21 +67,21 @@ class Looked:
 
     def __init__(self, data: Data) -> None:
         self.data = data
-        self._views: dict[str, View] = {}
+        self._views: dict[tuple[str, ...], View] = {}
 
-    def view(self, path: str) -> View:
-        """The value at a dotted path."""
+    def view(self, path: tuple[str, ...]) -> View:
+        """The value at a path."""
         known = self._views.get(path)
         if known is None:
             value: JsonValue = self.data  # type: ignore[assignment]  # read as an object is
-            known = self._views[path] = view_of(follow(value, tuple(path.split(".")), None))
+            known = self._views[path] = view_of(follow(value, path, None))
         return known
 
 
 class _Column(NamedTuple):
     """A table, where its values are, and whether they are the message's (`where`) or the person's."""
 
-    path: str
+    path: tuple[str, ...]
     table: Table
     is_where: bool
 
@@ -99,7 +99,8 @@ class Page:
     def candidates(self, looked: Looked, kind: RuleKind | None, first: int) -> list[Candidate]:
         """The rules to decide, of that kind, in order; ``first`` is the place of the page's first."""
         if len(self.criteria) >= self.few:
-            return list(self._by_tables(looked, kind, first))
+            left, unsure = self._left(looked, kind)
+            return list(self._among(left, unsure, looked.data, first)) if left else []
         data = looked.data
         return [
             Candidate(first + place, criteria.rule, not criteria.is_open)
@@ -107,7 +108,8 @@ class Page:
             if criteria.admits(data) and kind in {None, criteria.rule.kind}
         ]
 
-    def _by_tables(self, looked: Looked, kind: RuleKind | None, first: int) -> Iterator[Candidate]:
+    def _left(self, looked: Looked, kind: RuleKind | None) -> tuple[int, int]:
+        """By the tables: the rules that the message may satisfy, and those of which they cannot say."""
         left = self._of_kind[kind]
         columns, unsure = self._arranged
         view_at = looked.view
@@ -119,15 +121,18 @@ class Page:
                 continue
             left &= table.passing(view)
             if not left:
-                return
+                break
             if is_where:
                 unsure |= table.unsure(view)
+        return left, unsure
+
+    def _among(self, left: int, unsure: int, data: Data, first: int) -> Iterator[Candidate]:
         while left:
             bit = left & -left
             left ^= bit
             place = bit.bit_length() - 1
             criteria = self.criteria[place]
-            if unsure & bit and not criteria.admits(looked.data):
+            if unsure & bit and not criteria.admits(data):
                 continue
             yield Candidate(first + place, criteria.rule, not criteria.is_open)
 
@@ -150,7 +155,8 @@ class Page:
         everyone = self._of_kind[None]
         for key in largest[:MOST_TABLES]:
             path, family, is_where = key
-            columns.append(_Column(path, _MAKERS[family](tests[key], everyone), is_where))
+            table = _MAKERS[family](tests[key], everyone)
+            columns.append(_Column(tuple(path.split(".")), table, is_where))
         for key in largest[MOST_TABLES:]:
             if key[2]:
                 inexact |= bits_of(place for place, _ in tests[key])

@@ -15,7 +15,7 @@ from whereupon.codec import decode, encode
 from whereupon.conditions import Data
 from whereupon.matching.criteria import Criteria, criteria_of
 from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, Page
-from whereupon.rules import Rule, RuleKind
+from whereupon.rules import OncePerKey, Rule, RuleKind
 
 
 class Roll(Sequence[Rule]):
@@ -71,6 +71,11 @@ class Roll(Sequence[Rule]):
         """The person's attributes that decide whether a rule is a candidate."""
         return frozenset(chain.from_iterable(each.attributes for each in self._criteria()))
 
+    @cached_property
+    def roots(self) -> frozenset[str]:
+        """What deciding its rules reads of a message, by the names at the root of the data."""
+        return roots_of(self._rules)
+
     def candidates(
         self, data: Data, *, kind: RuleKind | None = None, since: int = 0
     ) -> list[Candidate]:
@@ -84,7 +89,10 @@ class Roll(Sequence[Rule]):
             kind: campaigns or broadcasts only.
             since: from that place on.
         """
-        looked, found = Looked(data), list[Candidate]()
+        looked = Looked(data)
+        if len(self._pages) == 1 and not since:
+            return self._pages[0].candidates(looked, kind, 0)
+        found: list[Candidate] = []
         for page, first in zip(self._pages, self._firsts, strict=False):
             if first + len(page) > since:
                 found += page.candidates(looked, kind, first)
@@ -126,14 +134,16 @@ class Selected(Sequence[Rule]):
     Attributes:
         kind: campaigns or broadcasts only; None for both.
         besides: rules that a change of segments names, decided behind the others.
+        roots: see `Roll.roots`.
     """
 
-    __slots__ = ("_before", "besides", "kind", "roll")
+    __slots__ = ("_before", "besides", "kind", "roll", "roots")
 
     def __init__(self, roll: Roll, *, kind: RuleKind | None = None) -> None:
         self.roll = roll
         self.kind = None if all(rule.kind is kind for rule in roll) else kind
         self.besides: Sequence[Rule] = ()
+        self.roots = roll.roots
         of_kind = (rule.kind is self.kind for rule in roll) if self.kind else ()
         self._before = list(accumulate(of_kind, initial=0))
 
@@ -176,8 +186,15 @@ class Selected(Sequence[Rule]):
         if not besides:
             return self
         more = copy(self)
-        more.besides = besides
+        more.besides, more.roots = besides, self.roots | roots_of(besides)
         return more
+
+
+def roots_of(rules: Iterable[Rule]) -> frozenset[str]:
+    """See `Roll.roots`."""
+    paths = (path for rule in rules for path in (*rule.where.variables, *rule.who.variables))
+    keys = (rule.reentry.path for rule in rules if isinstance(rule.reentry, OncePerKey))
+    return frozenset([*(path.split(".")[0] for path in paths), *(key[0] for key in keys)])
 
 
 def read_roll(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:

@@ -184,9 +184,14 @@ class MemorySession:
         self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
     ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
-        wanted = set(rules)
+        wanted = frozenset(rules)
         theirs = [self._shelves.entries_of.get(key, {}) for key in set(person_keys)]
-        found = [e for by_rule in theirs for r in wanted for e in by_rule.get(r, {}).values()]
+        found = [
+            entry
+            for by_rule in theirs
+            for rule in wanted.intersection(by_rule)
+            for entry in by_rule[rule].values()
+        ]
         return [
             PastEntry(e.rule, e.person_key, e.timestamp, e.slot, _is_active(e), e.occasion)
             for e in found

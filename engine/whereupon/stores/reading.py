@@ -1,6 +1,6 @@
 """What a session on a database answers. Each answer is one statement, whatever is asked."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from heapq import nlargest
 from typing import TypeAlias
@@ -35,6 +35,8 @@ from whereupon.stores.skipped import Wanted
 from whereupon.times import as_micros, from_micros
 
 _BEFORE_TIME = -(2**63)
+_FEW_RULES = 8
+"""Looking one rule up for a person costs what reading one of the person's entries does."""
 
 _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
 """A decision behind its place in time: timestamp, message key, entry key."""
@@ -122,17 +124,26 @@ class Reading:
         self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
     ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
-        found = self._selects.past_entries.fetch(
-            self._connection,
-            rules=self._database.members(rules),
-            keys=self._database.members(person_keys),
-            since=_BEFORE_TIME if since is None else as_micros(since),
-        )
         active = EntryState.ACTIVE.value
         return [
             PastEntry(rule, person_key, from_micros(timestamp), slot, state == active, occasion)
-            for rule, person_key, timestamp, slot, state, occasion in found
+            for rule, person_key, timestamp, slot, state, occasion in self._past_entries(
+                rules, self._database.members(person_keys), since
+            )
         ]
+
+    def _past_entries(
+        self, rules: Collection[str], keys: object, since: datetime | None
+    ) -> Iterable[rows.Record]:
+        """A few rules are looked up one by one for each person; many are picked out of what there is."""
+        micros = _BEFORE_TIME if since is None else as_micros(since)
+        if len(rules) <= _FEW_RULES:
+            names = self._database.members(rules)
+            asked = self._selects.past_entries
+            return asked.fetch(self._connection, rules=names, keys=keys, since=micros)
+        wanted = frozenset(rules)
+        found = self._selects.entries_since.fetch(self._connection, keys=keys, since=micros)
+        return (entry for entry in found if entry[0] in wanted)
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
         """Running entries of these persons."""

@@ -4,7 +4,7 @@ Each pair of functions follows the order of the table's columns. Text of JSON is
 so that numbers come back as they were said.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
@@ -41,6 +41,7 @@ _TYPES = {member.value: member for member in MessageType}
 _SOURCES = {member.value: member for member in Source}
 _ID_KINDS = {member.value: member for member in IdKind}
 _ENTRY_STATES = {member.value: member for member in EntryState}
+_SOURCE_TEXTS = {member: member.value for member in Source}
 _VERDICT = 5
 """The length of a `SkipVerdict`."""
 
@@ -72,7 +73,7 @@ def message_rows(
         all_as_micros(timestamps),
         all_as_micros(arrivals),
         [None if instant is None else as_micros(instant) for instant in originals],
-        list(map(str, sources)),
+        [_SOURCE_TEXTS[source] for source in sources],
         depths,
         bodies,
     )
@@ -223,10 +224,20 @@ def delivery_from(row: Record) -> Delivery:
     )
 
 
-def skips_row(skips: Skips) -> Parameters:
-    """The row of a message's skips: what it says of rules, without the outer brackets."""
-    verdicts = encode([*skips.verdicts, *map(tuple, skips.others)]).decode()[1:-1]
-    return (skips.message_key, as_micros(skips.decided_at), int(skips.retroactive), verdicts)
+def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
+    """The rows of messages' skips: what each says of rules, without the outer brackets.
+
+    Messages that came together often share what is said of others, which is then written once.
+    """
+    written: dict[int, tuple[Sequence[Others], str]] = {}
+    for each in skips:
+        said = None if each.verdicts else written.get(id(each.others))
+        if said is None:
+            text = encode([*each.verdicts, *map(tuple, each.others)]).decode()[1:-1]
+            said = each.others, text
+            if not each.verdicts:
+                written[id(each.others)] = said
+        yield each.message_key, as_micros(each.decided_at), int(each.retroactive), said[1]
 
 
 def skips_from(row: Record, *, person_key: int) -> Skips:

@@ -176,6 +176,14 @@ class Selects:
         return self._compiled(clause.where(*wanted, of.timestamp >= bindparam("since")))
 
     @cached_property
+    def entries_since(self) -> Statement:
+        """Entries of the persons among ``keys`` in any rule, otherwise as `past_entries`."""
+        of = ENTRY.c
+        clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state, of.occasion)
+        wanted = self._database.among(of.person_key, "keys")
+        return self._compiled(clause.where(wanted, of.timestamp >= bindparam("since")))
+
+    @cached_property
     def active_entries(self) -> Statement:
         """Running entries of the persons among ``keys``."""
         wanted = self._database.among(ENTRY.c.person_key, "keys")

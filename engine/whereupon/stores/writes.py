@@ -112,6 +112,11 @@ class Writes:
         return self._compiled(_changed(MESSAGE, ("owner",)))
 
     @cached_property
+    def new_skips(self) -> Statement:
+        """The first skips of a message."""
+        return self._compiled(insert(SKIPS))
+
+    @cached_property
     def skips(self) -> Statement:
         """A message's skips; later verdicts go behind earlier ones."""
         change = ("decided_at", "retroactive", "verdicts")

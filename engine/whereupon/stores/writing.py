@@ -92,7 +92,20 @@ class Writing:
         if changes.owners:
             self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
         if changes.skips:
-            self._many(self._writes.skips, map(rows.skips_row, changes.skips))
+            self._skips(changes)
+
+    def _skips(self, changes: Changes) -> None:
+        """A message of this batch has none yet, so that its first are simply inserted."""
+        new = {stored.key for stored in changes.messages}
+        first, later = list[Parameters](), list[Parameters]()
+        for row in rows.skips_rows(changes.skips):
+            if row[0] in new:
+                new.discard(row[0])
+                first.append(row)
+            else:
+                later.append(row)
+        self._many(self._writes.new_skips, first)
+        self._many(self._writes.skips, later)
 
     def _persons(self, changes: Changes) -> None:
         writes = self._writes

@@ -1,0 +1,185 @@
+"""The pipeline and its reference on each store, timed by pytest-benchmark; run by `tests.benchmarks.pipeline`.
+
+``WHEREUPON_MESSAGES`` says how many messages a round takes. Each round has an empty store, which waits for
+the disk as a live one does. The reference decodes the same bytes and inserts the message rows alone, as one
+executemany a batch, into the same table with the same indexes.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import psycopg
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from sqlalchemy.engine import make_url
+from tests.benchmarks.timing import rounds_of
+from tests.benchmarks.workload import messages, rules
+from tests.servers import Server, started
+
+from whereupon.codec import decode
+from whereupon.engine import Engine
+from whereupon.replay import FrozenClock
+from whereupon.rulefiles import parse_rule_file
+from whereupon.rules import Rule, Rulebook
+from whereupon.stores import open_store
+from whereupon.stores.sqlite import PRAGMAS
+
+COUNT = int(os.environ.get("WHEREUPON_MESSAGES", "20000"))
+ROUNDS = int(os.environ.get("WHEREUPON_ROUNDS", "5"))
+START = datetime(2026, 3, 1, tzinfo=UTC)
+TABLE = "whereupon_message"
+
+Work = Callable[[], None]
+Connection = sqlite3.Connection | psycopg.Connection
+
+
+@cache
+def book() -> Rulebook:
+    """The thousand rules."""
+    found = [parse_rule_file(each, stem=each["campaign"], segments={})[0] for each in rules()]
+    return Rulebook(rules=tuple(rule for rule in found if isinstance(rule, Rule)))
+
+
+@cache
+def batches(size: int) -> list[list[bytes]]:
+    """The stream, in batches."""
+    texts = list(messages(COUNT))
+    return [texts[first : first + size] for first in range(0, COUNT, size)]
+
+
+def ingest(engine: Engine, clock: FrozenClock, size: int) -> None:
+    """The pipeline: from the wire to the commit."""
+    for place, batch in enumerate(batches(size), 1):
+        clock.move_to(START + place * size * timedelta(milliseconds=100))
+        taken = engine.ingest(batch)
+        assert taken.accepted == len(batch)
+
+
+def opened(url: str, stack: ExitStack) -> tuple[Engine, FrozenClock]:
+    """An engine on an empty store."""
+    clock = FrozenClock(START)
+    return stack.enter_context(Engine.open(url, rules=book(), clock=clock)), clock
+
+
+def insert(
+    connection: Connection, statement: str, rows: list[tuple[object, ...]], size: int
+) -> None:
+    """The reference."""
+    cursor = connection.cursor()
+    for place, batch in enumerate(batches(size)):
+        for text in batch:
+            decode(text)
+        if isinstance(connection, sqlite3.Connection):
+            cursor.execute("BEGIN IMMEDIATE")
+        cursor.executemany(statement, rows[place * size : place * size + size])
+        connection.commit()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A PostgreSQL server that waits for the disk."""
+    with started(tmp_path_factory.mktemp("server") / "postgres", durable=True) as running:
+        yield running
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """What is to be closed."""
+    with ExitStack() as opened_here:
+        yield opened_here
+
+
+@cache
+def message_rows(folder: Path) -> list[tuple[object, ...]]:
+    """The rows that the stream makes, once ingested."""
+    url = f"sqlite:///{folder}/rows.db"
+    with ExitStack() as stack:
+        ingest(*opened(url, stack), 1_000)
+    with closing(sqlite3.connect(str(make_url(url).database))) as connection:
+        return connection.execute(f"SELECT * FROM {TABLE} ORDER BY key").fetchall()  # noqa: S608 - our own table
+
+
+def places(rows: list[tuple[object, ...]], place: str) -> str:
+    """The statement that inserts such rows."""
+    return f"INSERT INTO {TABLE} VALUES ({', '.join([place] * len(rows[0]))})"  # noqa: S608 - our own table
+
+
+def measure(benchmark: BenchmarkFixture, prepare: Callable[[], Work]) -> None:
+    """Time what each round prepares."""
+    rounds_of(benchmark, lambda: ((prepare(),), {}), count=COUNT, rounds=ROUNDS)
+
+
+@pytest.mark.parametrize("size", [1_000, 100])
+def test_sqlite(benchmark: BenchmarkFixture, tmp_path: Path, stack: ExitStack, size: int) -> None:
+    """Whereupon on SQLite."""
+    files = iter(range(1_000))
+
+    def prepare() -> Work:
+        stack.close()
+        engine, clock = opened(f"sqlite:///{tmp_path}/{next(files)}.db", stack)
+        return lambda: ingest(engine, clock, size)
+
+    measure(benchmark, prepare)
+
+
+@pytest.mark.parametrize("size", [1_000, 100])
+def test_sqlite_reference(
+    benchmark: BenchmarkFixture, tmp_path: Path, stack: ExitStack, size: int
+) -> None:
+    """The bare driver of SQLite."""
+    files = iter(range(1_000))
+    rows = message_rows(tmp_path)
+
+    def prepare() -> Work:
+        stack.close()
+        path = tmp_path / f"{next(files)}.db"
+        open_store(f"sqlite:///{path}").close()
+        connection = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        return lambda: insert(connection, places(rows, "?"), rows, size)
+
+    measure(benchmark, prepare)
+
+
+def test_postgres(benchmark: BenchmarkFixture, server: Server, stack: ExitStack) -> None:
+    """Whereupon on PostgreSQL."""
+
+    def prepare() -> Work:
+        stack.close()
+        engine, clock = opened(stack.enter_context(server.clean()), stack)
+        return lambda: ingest(engine, clock, 1_000)
+
+    measure(benchmark, prepare)
+
+
+def test_postgres_reference(
+    benchmark: BenchmarkFixture, server: Server, tmp_path: Path, stack: ExitStack
+) -> None:
+    """The bare driver of PostgreSQL."""
+    rows = message_rows(tmp_path)
+
+    def prepare() -> Work:
+        stack.close()
+        query = make_url(stack.enter_context(server.clean())).query
+        where = f"host={query['host']} user=postgres dbname=postgres options={query['options']}"
+        connection = stack.enter_context(closing(psycopg.connect(where)))
+        return lambda: insert(connection, places(rows, "%s"), rows, 1_000)
+
+    measure(benchmark, prepare)
+
+
+def test_memory(benchmark: BenchmarkFixture, stack: ExitStack) -> None:
+    """Whereupon in memory."""
+
+    def prepare() -> Work:
+        stack.close()
+        engine, clock = opened("memory://", stack)
+        return lambda: ingest(engine, clock, 1_000)
+
+    measure(benchmark, prepare)

@@ -1,0 +1,60 @@
+"""Times taken by pytest-benchmark, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+
+class Time(NamedTuple):
+    """Seconds for one of what was counted: the median of the rounds, and their spread in percent."""
+
+    median: float
+    spread: float
+
+    @property
+    def rate(self) -> str:
+        """How many a second."""
+        return f"{1 / self.median:,.0f}/s"
+
+
+def timed(script: str, asked: Mapping[str, object]) -> dict[str, Time]:
+    """What one takes, by the name of each benchmark of a script.
+
+    Args:
+        script: its name in this folder; its benchmarks say in ``extra_info["count"]`` how many they take.
+        asked: what it reads from its environment.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "times.json"
+        place = Path(__file__).parent.relative_to(Path.cwd()) / script
+        command = [sys.executable, "-m", "pytest", "-q", str(place), f"--benchmark-json={written}"]
+        given = os.environ | {name: str(value) for name, value in asked.items()}
+        done = subprocess.run(command, check=False, env=given, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(f"{script} failed:\n{done.stdout}")
+        found = json.loads(written.read_text())["benchmarks"]
+    return {each["name"]: _time(each["stats"], each["extra_info"]["count"]) for each in found}
+
+
+def _time(stats: Mapping[str, float], count: int) -> Time:
+    return Time(stats["median"] / count, 100 * stats["stddev"] / stats["median"])
+
+
+def rounds_of(
+    benchmark: BenchmarkFixture,
+    setup: Callable[[], tuple[tuple[Callable[[], None]], dict[str, object]]],
+    *,
+    count: int,
+    rounds: int,
+) -> None:
+    """Time what ``setup`` prepares anew for each round; ``count`` is how many of it there are."""
+    benchmark.extra_info["count"] = count
+    pedantic: Callable[..., object] = benchmark.pedantic  # which has no types
+    pedantic(lambda work: work(), setup=setup, rounds=rounds, warmup_rounds=1)
