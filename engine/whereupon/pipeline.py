@@ -47,7 +47,7 @@ UNSCRUBBED = "unscrubbed"
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
 
-AUDIENCE_REACH = 20_000
+AUDIENCE_REACH = 10_000
 """Persons among whom one transaction looks for them: more, and others would wait for it."""
 
 _BEYOND = 2**62  # keys that no store hands out

@@ -27,7 +27,18 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import Numeric, Text
 
 from whereupon.codec import encode
-from whereupon.conditions.screens import DAY, AllOf, AnyOf, How, Kind, Screen, Span, Texts, Values
+from whereupon.conditions.screens import (
+    DAY,
+    EVERYBODY,
+    AllOf,
+    AnyOf,
+    How,
+    Kind,
+    Screen,
+    Span,
+    Texts,
+    Values,
+)
 
 Admitted: TypeAlias = ColumnElement[bool]
 Said: TypeAlias = ColumnElement[Any]
@@ -50,6 +61,8 @@ class Screening(ABC):
 
     def clause(self, attributes: Column[str], screen: Screen) -> Admitted:
         """That whoever has these attributes, as JSON text, comes through."""
+        if screen == EVERYBODY:
+            return true()
         is_odd = self._holds(attributes, _NUL)
         return case((is_odd, true()), else_=self.read(attributes, screen))
 
