@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy.engine import make_url
 from tests.benchmarks.timing import rounds_of
-from tests.benchmarks.workload import messages, rules
+from tests.benchmarks.workload import PACE, messages, rules
 from tests.servers import Server, started
 
 from whereupon.codec import decode
@@ -55,7 +55,7 @@ def batches(size: int) -> list[list[bytes]]:
 def ingest(engine: Engine, clock: FrozenClock, size: int) -> None:
     """The pipeline: from the wire to the commit."""
     for place, batch in enumerate(batches(size), 1):
-        clock.move_to(START + place * size * timedelta(milliseconds=100))
+        clock.move_to(START + place * size * PACE)
         taken = engine.ingest(batch)
         assert taken.accepted == len(batch)
 

@@ -10,7 +10,6 @@ that it may need and writes everything that it made.
 """
 
 from whereupon.fold.enacting import give_up, plan_of, resume
-from whereupon.fold.entering import data_for
 from whereupon.fold.folding import fold
 from whereupon.fold.given import (
     Folded,
@@ -23,10 +22,10 @@ from whereupon.fold.given import (
     Told,
     Warned,
 )
+from whereupon.fold.occurrences import data_for, occurrence_of
 from whereupon.fold.requesting import recorded
 from whereupon.fold.sending import audience_of, broadcast_chunk, screen_for
 from whereupon.fold.telling import Decisions, Skipped
-from whereupon.fold.working import occurrence_of
 
 __all__ = [
     "Decisions",

@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from whereupon.decisions import Reason, takes_part
 from whereupon.fold.entering import case_for
-from whereupon.fold.working import Putting, Working
+from whereupon.fold.occurrences import Putting
+from whereupon.fold.working import Working
 from whereupon.rules import Rule, Take
 from whereupon.state import Claim, StoredMessage
 from whereupon.times import earlier

@@ -19,40 +19,17 @@ from whereupon.decisions import (
     decide_opening,
 )
 from whereupon.fold.given import Warned
+from whereupon.fold.occurrences import Occurrence, Putting, data_for
 from whereupon.fold.skipping import Skipping, skip_roll
-from whereupon.fold.working import HistoryUntil, Occurrence, Putting, Working, running
+from whereupon.fold.working import HistoryUntil, Working, running
 from whereupon.matching import Candidate, Selected
 from whereupon.messages import Message, MessageType, Origin, Source, written_body
 from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
 from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, Person
 from whereupon.steps import Said, StepFailed, advance, end
-from whereupon.times import format_instant
 
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
-
-
-def data_for(
-    occurrence: Occurrence,
-    attributes: Mapping[str, JsonValue],
-    roots: Container[str] = ROOTS,
-) -> dict[str, JsonValue]:
-    """What conditions see of a message and a person (design §5); read only.
-
-    Args:
-        roots: what they look at; the time and the context are left out where nobody does.
-    """
-    data: dict[str, object] = {
-        "type": occurrence.type,
-        "event": occurrence.name,
-        "properties": occurrence.data,
-        "person": attributes,
-    }
-    if "context" in roots:
-        data["context"] = occurrence.context
-    if "timestamp" in roots:
-        data["timestamp"] = format_instant(occurrence.timestamp)
-    return data  # type: ignore[return-value]  # mappings of JSON, never written to
 
 
 def case_for(work: Working, putting: Putting, roots: Container[str] = ROOTS) -> Case:

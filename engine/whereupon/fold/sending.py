@@ -9,10 +9,11 @@ from pydantic import JsonValue
 from whereupon.conditions.screening import screen_of
 from whereupon.conditions.screens import Screen
 from whereupon.decisions import ENTERED, Reason, Verdict
-from whereupon.fold.entering import data_for, facts_of, let_in, report
+from whereupon.fold.entering import facts_of, let_in, report
 from whereupon.fold.folding import taker
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, PoisonError, Settings
-from whereupon.fold.working import HistoryUntil, Occurrence, Putting, Working
+from whereupon.fold.occurrences import Occurrence, Putting, data_for
+from whereupon.fold.working import HistoryUntil, Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Body, MessageType, Source
 from whereupon.rules import Rule
