@@ -237,7 +237,11 @@ class Pipeline:
         return loaded, fold(loaded, [message], self.index, self.settings)
 
     def send(self, session: Session, run: BroadcastRun) -> Folded:
-        """Let the next chunk of a broadcast's audience in."""
+        """Let the next chunk of a broadcast's audience in.
+
+        Persons are gone through by key. So everybody is met who was known when the run began; who comes
+        later may have a key that lies behind the cursor, where several processes hand out keys.
+        """
         rule = self._wordings.rule_of(session, run.rule, run.digest)
         if rule is None or not rule.active.allows(run.timestamp):
             return self._send_to(session, run, rule, Stretch([], None))
