@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -68,9 +69,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    """A PostgreSQL server that waits for the disk."""
-    with started(folder / "postgres", durable=True) as running:
+def server() -> Iterator[Server]:
+    """A PostgreSQL server that waits for the disk; not in pytest's folder, which other runs close to it."""
+    with (
+        TemporaryDirectory(prefix="whereupon-") as place,
+        started(Path(place) / "postgres", durable=True) as running,
+    ):
         yield running
 
 

@@ -182,6 +182,9 @@ def every_test() -> Iterator[Mapping[str, object]]:
     yield from ({"a": {op: limit}} for op in ("before", "after") for limit in LIMITS)
     yield from ({key: "socks"} for key in (*KEYS, "a.é", "a.0", "a.length"))
     yield from ({"a": {"contains": 20}}, {"a": {"exists": True}}, {"a": {"matches": "^s"}})
+    yield from (
+        {"a": {"in": [*options, *range(30)]}} for options in ((), (2**60,), ("socks", True))
+    )
     yield from ({"logic": it}, {"logic": {"!!": [{"var": "person.a.b"}]}}, {"a.-1": 20})
 
 
@@ -236,3 +239,23 @@ def test_every_test_is_as_strict_in_every_store_as_in_python(opener: Opener) -> 
                 denied += len(everybody) - len(admitted)
                 kept_back += len(everybody) - len(found)
     assert kept_back > denied / 3
+
+
+def test_no_condition_is_too_large_for_a_store(opener: Opener) -> None:
+    """Neither many values, nor many tests, nor tests within tests."""
+    many: list[JsonValue] = [*range(5_000), *map(str, range(5_000, 20_000))]
+    some = [{f"a{number}": {"in": [*range(20), "x"]}} for number in range(100)]
+    deep: dict[str, object] = {"a": "socks"}
+    for _ in range(10):
+        deep = {"not": {"any": [{"not": {"any": [deep, {"b": "socks"}]}}, {"b": "shoes"}]}}
+    among = {"logic": {"in": [{"var": "person.many"}, {"var": "properties.many"}]}}
+    ada = Person(1, "ada", NOON, {"a": "socks", "a99": 19, "many": "19999"})
+    said: dict[str, JsonValue] = {"properties": {"many": many}}
+    with opener() as store, store.session() as session:
+        session.flush(Changes(persons={1: ada}))
+        for raw in ({"any": some}, {"any": [*some, {"a": "socks"}]}, deep, among):
+            condition = condition_of(raw)
+            assert condition.conjuncts
+            assert condition.holds({**said, "person": dict(ada.attributes)}, NO_HISTORY)
+            found, _ = session.take_audience(0, 9, screen_of(condition, said), 9)
+            assert found == [ada]

@@ -37,6 +37,7 @@ from whereupon.times import earlier, format_instant, later
 
 LARGEST: Final = 100
 """A screen of more values than this is not worth a store's while: it lets everybody through."""
+MOST_SPANS: Final = 20
 DEEPEST: Final = 12
 """So far into ``all``, ``any`` and ``not`` a condition is read."""
 _HAIR: Final = 1e-9
@@ -198,9 +199,16 @@ def _members(options: Sequence[JsonValue], *, is_strict: bool, equal: bool) -> _
         return _ALL  # they count as their text
     numbers = [option for option in simple if _is_number(option)]
     beside = numbers if is_strict else [as_number(each) for each in simple if each is not None]
-    spans = tuple(_span(as_double(n), as_double(n)) for n in beside if not math.isnan(n))  # type: ignore[arg-type]
+    spans = _points([as_double(n) for n in beside if not math.isnan(n)])  # type: ignore[arg-type]
     converted = any(isinstance(option, int | float) for option in simple) and not is_strict
     return spans, None if converted else Texts(How.ONE_OF, texts)
+
+
+def _points(numbers: Sequence[float]) -> tuple[Span, ...]:
+    """These numbers; where they are many, all between them too."""
+    if len(numbers) > MOST_SPANS:
+        return (_span(min(numbers), max(numbers)),)
+    return tuple(_span(number, number) for number in numbers)
 
 
 def _is_number(value: JsonValue) -> bool:

@@ -59,7 +59,7 @@ _ACTIVE: ColumnElement[bool] = ENTRY.c.state == literal_column("'active'")
 _PENDING: ColumnElement[bool] = DELIVERY.c.state == literal_column("'pending'")
 _OPEN: ColumnElement[bool] = RUN.c.cursor.is_not(None)
 _LIMIT = bindparam("limit", type_=Integer)
-_SCREENS = 64
+_SCREENS = 16
 """Statements for screens that are kept, those of broadcasts that are being sent."""
 
 
