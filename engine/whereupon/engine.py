@@ -365,6 +365,9 @@ class Engine:
     ) -> None:
         """Start a broadcast whose ``when`` is ``api``.
 
+        It goes, once, to everybody who is known by then and whom its `who` admits as they are when their
+        turn comes; whoever becomes known while it is being sent may be sent it too.
+
         Args:
             properties: what its templates and `who` see as ``properties``.
             key: makes it idempotent: the same key starts it once, ever.

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from tests.benchmarks import conditions, matching, pipeline, replay_floor, writers
+from tests.benchmarks import broadcast, conditions, matching, pipeline, replay_floor, writers
 from tests.benchmarks.table import Row, exit_status, show
 
 Measure = Callable[[], list[Row]]
@@ -32,6 +32,7 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "pipeline": pipeline.rows,
         "replay_floor": replay_floor.rows,
         "writers": writers.rows,
+        "broadcast": broadcast.rows,
     }
 
 

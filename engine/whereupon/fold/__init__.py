@@ -26,7 +26,7 @@ from whereupon.fold.given import (
 )
 from whereupon.fold.occurrences import data_for, occurrence_of
 from whereupon.fold.requesting import recorded
-from whereupon.fold.sending import audience_of, broadcast_chunk
+from whereupon.fold.sending import audience_of, broadcast_chunk, screen_for
 from whereupon.fold.telling import Decisions, Skipped
 
 __all__ = [
@@ -50,4 +50,5 @@ __all__ = [
     "plan_of",
     "recorded",
     "resume",
+    "screen_for",
 ]

@@ -396,7 +396,9 @@ class Unread(Mapping[str, JsonValue]):
 
 def mapping_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
     """A JSON object, as text."""
-    return value.text if isinstance(value, Unread) else encode(value).decode()
+    return (
+        value.text if type(value) is Unread else encode(value).decode()
+    )  # cheaper than isinstance
 
 
 def _mapping(text: str) -> Mapping[str, JsonValue]:
