@@ -9,6 +9,7 @@ from typing import Final, cast
 
 import whereupon.conditions.additions as additions
 import whereupon.conditions.shortcuts as shortcuts
+from whereupon.conditions.coercion import is_plain
 from whereupon.conditions.condition import Evaluator, History, Performed
 from whereupon.conditions.control import CONTROL, constant
 from whereupon.conditions.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two
@@ -59,7 +60,7 @@ def _quick(call: Call) -> Evaluator | None:
 def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Evaluator | None:
     """A closure for a variable beside a fixed value; nothing holds for null where it is required."""
     read = shortcuts.reader(path)
-    if isinstance(fixed, str | int | float) and shortcuts.is_plain(fixed):
+    if isinstance(fixed, str | int | float) and is_plain(fixed):
         quick = shortcuts.shortcut(operator, path, fixed, required=required)
         if quick is not None:
             return quick

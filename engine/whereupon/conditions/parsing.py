@@ -5,9 +5,9 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from whereupon.conditions.assembling import assembled
-from whereupon.conditions.clauses import Setting
 from whereupon.conditions.compiling import compile_tree
 from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
+from whereupon.conditions.setting import Known, Setting
 from whereupon.conditions.short_form import read_condition
 from whereupon.conditions.spelling import spelling_problems, too_large
 from whereupon.conditions.tree import STANDARD, parse_tree, registry_of
@@ -32,6 +32,7 @@ def parse_condition(
     root: Literal["properties", "person"],
     segments: Mapping[str, JsonValue] = _NO_SEGMENTS,
     history_allowed: bool = False,
+    known: Known | None = None,
 ) -> tuple[Condition, tuple[Problem, ...]]:
     """Compile the ``where`` or ``who`` of a rule file, and say everything that is wrong with it.
 
@@ -40,6 +41,7 @@ def parse_condition(
         root: what the paths of the short form start from.
         segments: the raw condition of every segment, by its name.
         history_allowed: whether ``segment`` and ``performed`` may be used, as in ``who``.
+        known: where conjuncts are kept that more conditions may share; None to share nothing.
 
     Returns:
         The condition, which is `ALWAYS` where a problem is an error; and every problem, with its
@@ -50,7 +52,9 @@ def parse_condition(
     oversize = too_large(raw, ())
     if oversize is not None:
         return ALWAYS, (oversize,)
-    setting = Setting(root, segments, history_allowed=history_allowed)
+    setting = Setting(
+        root, segments, history_allowed=history_allowed, known={} if known is None else known
+    )
     condition = assembled(read_condition(raw, (), setting), (), setting)
     return condition, tuple(setting.problems)
 

@@ -21,6 +21,8 @@ DEEPEST = 100
 LARGEST = 20_000
 """How many values a condition may have, once the segments that it refers to are written out."""
 
+_BRIEF_COUNT, _BRIEF_DEPTH = 100, 10
+
 _OPERANDS = {
     **dict.fromkeys(("!", "!!", "log"), (1, 1)),
     **dict.fromkeys(("==", "===", "!=", "!==", ">", ">=", "/", "%", "in"), (2, 2)),
@@ -77,6 +79,25 @@ def _is_small(value: JsonValue) -> bool:
         if count > LARGEST:
             return False
     return not level
+
+
+def is_brief(value: JsonValue) -> bool:
+    """Whether a value has at most 100 values in it, at most 10 deep: far from being too large."""
+    level, count = [value], 0
+    for _ in range(_BRIEF_DEPTH):
+        count += len(level)
+        if count > _BRIEF_COUNT:
+            return False
+        inner: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        if not inner:
+            return True
+        level = inner
+    return False
 
 
 def spelling_problems(logic: JsonValue, path: Path) -> Iterator[Problem]:

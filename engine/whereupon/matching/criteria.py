@@ -6,34 +6,43 @@ say everything: not beyond the first question to the history, and not at all whe
 reads the person as a whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from whereupon.conditions import NO_HISTORY, Condition, Data
-from whereupon.conditions.comparisons import Comparison, comparison_of
+from whereupon.conditions.comparisons import Comparison
 from whereupon.rules import Rule, RuleKind
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """One rule, as the index sees it.
+    """One rule, as the index sees it. What it demands is looked up in the rule, not kept again.
 
     Attributes:
-        where, who: the comparisons that must hold.
-        is_whole: the comparisons of `where` are all that it asks.
         judges_who: who the person is can be said without their history.
         is_open: nothing of the rule is decided here.
-        attributes: the person's attributes that its conditions read.
     """
 
     rule: Rule
-    where: tuple[Comparison, ...]
-    who: tuple[Comparison, ...]
-    is_whole: bool
     judges_who: bool
     is_open: bool
-    attributes: frozenset[str]
+
+    @property
+    def where(self) -> list[Comparison]:
+        """The comparisons of `where` that must hold."""
+        return [] if self.is_open else _comparisons(self.rule.where)
+
+    @property
+    def who(self) -> list[Comparison]:
+        """The comparisons of `who` that must hold."""
+        judged = not self.is_open and _asks_person(self.rule)
+        return _comparisons(self.rule.who) if judged else []
+
+    @property
+    def attributes(self) -> Iterator[str]:
+        """The person's attributes that its conditions read."""
+        return chain.from_iterable(map(_attributes, _conditions(self.rule)))
 
     def admits(self, data: Data) -> bool:
         """Whether the rule has to be decided, by evaluating its conditions."""
@@ -47,35 +56,35 @@ class Criteria:
 
 def criteria_of(rule: Rule) -> Criteria:
     """What the rule demands."""
-    asks_person = rule.kind is RuleKind.CAMPAIGN  # a broadcast's `who` is its audience
-    conditions = (rule.where, rule.who) if asks_person else (rule.where,)
-    is_open = any(map(_is_open, conditions)) or bool(rule.where.performed)
-    attributes = frozenset(name for each in conditions for name in _attributes(each))
-    where = () if is_open else tuple(_comparisons(rule.where))
-    who = tuple(_comparisons(rule.who)) if asks_person and not is_open else ()
     return Criteria(
         rule,
-        where,
-        who,
-        is_whole=len(where) == len(rule.where.conjuncts),
-        judges_who=asks_person and not rule.who.performed,
-        is_open=is_open,
-        attributes=attributes,
+        judges_who=_asks_person(rule) and not rule.who.performed,
+        is_open=bool(rule.where.performed) or any(map(_is_open, _conditions(rule))),
     )
 
 
+def _asks_person(rule: Rule) -> bool:
+    """Whether `who` is of the person who did something, and not a broadcast's audience."""
+    return rule.kind is RuleKind.CAMPAIGN
+
+
+def _conditions(rule: Rule) -> Sequence[Condition]:
+    return (rule.where, rule.who) if _asks_person(rule) else (rule.where,)
+
+
 def _is_open(condition: Condition) -> bool:
-    return "person" in condition.variables or any(c.logic is None for c in condition.conjuncts)
+    return any(each.logic is None or "person" in each.variables for each in condition.conjuncts)
 
 
-def _comparisons(condition: Condition) -> Iterator[Comparison]:
+def _comparisons(condition: Condition) -> list[Comparison]:
     """Those before the first question to the history: whatever fails is then found again without it."""
-    for conjunct in takewhile(lambda each: not each.performed, condition.conjuncts):
-        comparison = comparison_of(conjunct.logic)
-        if comparison is not None:
-            yield comparison
+    asked = takewhile(lambda each: not each.performed, condition.conjuncts)
+    return [each.comparison for each in asked if each.comparison is not None]
 
 
-def _attributes(condition: Condition) -> Iterable[str]:
-    paths = (path.split(".") for path in condition.variables)
-    return (parts[1] for parts in paths if parts[0] == "person" and len(parts) > 1)
+def _attributes(condition: Condition) -> Iterator[str]:
+    for conjunct in condition.conjuncts:
+        for path in conjunct.variables:
+            root, _, below = path.partition(".")
+            if root == "person" and below:
+                yield below.partition(".")[0]

@@ -161,9 +161,10 @@ class Page:
         tests: dict[tuple[str, Family, bool], list[tuple[int, Comparison]]] = defaultdict(list)
         inexact = 0
         for place, criteria in enumerate(self.criteria):
-            if criteria.is_open or not criteria.is_whole:
+            where = criteria.where
+            if criteria.is_open or len(where) < len(criteria.rule.where.conjuncts):
                 inexact |= 1 << place
-            for is_where, comparisons in ((True, criteria.where), (False, criteria.who)):
+            for is_where, comparisons in ((True, where), (False, criteria.who)):
                 for test in comparisons:
                     of_family = tests[test.path, test.family, is_where]
                     if test.family is Family.RANGE or not of_family or of_family[-1][0] != place:

@@ -53,8 +53,11 @@ class Coverage:
     def _noted(self, condition: Condition, key: str) -> Condition:
         if condition is ALWAYS:
             return condition
-        noted = [replace(c, test=self._noting(c, key), logic=None) for c in condition.conjuncts]
-        return replace(condition, conjuncts=tuple(noted), holds=in_turn(noted))
+        noted = [
+            replace(each, test=self._noting(each, key), logic=None, comparison=None)
+            for each in condition.conjuncts
+        ]
+        return replace(condition, conjuncts=tuple(noted), compile_=in_turn)
 
     def _noting(self, conjunct: Conjunct, key: str) -> Evaluator:
         seen = self._seen[f"{key}: {conjunct.text}"]
