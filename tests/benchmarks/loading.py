@@ -18,7 +18,7 @@ from tests.benchmarks.table import Row, at_most, exit_status, show
 
 from whereupon.matching import RuleIndex
 from whereupon.messages import MessageType
-from whereupon.rulefiles import parse_rule_file
+from whereupon.rulefiles import Shared, parse_rule_file
 from whereupon.rules import Rule, Rulebook
 
 SECONDS_BAR, MEGABYTES_BAR = 10.0, 300.0
@@ -33,9 +33,9 @@ def megabytes() -> float:
 
 def read(count: int) -> list[Rule]:
     """The rules, from plain data, which is not kept but in them."""
-    rules = []
+    rules, shared = [], Shared()
     for source in Mix().rules(count):
-        rule, problems = parse_rule_file(source, stem=source["campaign"], segments={})
+        rule, problems = parse_rule_file(source, stem=source["campaign"], segments={}, shared=shared)
         assert isinstance(rule, Rule), problems
         rules.append(rule)
     return rules

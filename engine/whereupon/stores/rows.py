@@ -4,13 +4,13 @@ Each pair of functions follows the order of the table's columns. Text of JSON is
 so that numbers come back as they were said.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
 
-from whereupon.codec import decode, encode
+from whereupon.codec import Unread, decode, encode
 from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.state import (
     BroadcastRun,
@@ -354,33 +354,6 @@ def instant_or_none(micros: int | None) -> datetime | None:
 def micros_or_none(instant: datetime | None) -> int | None:
     """Microseconds, where there is an instant."""
     return None if instant is None else as_micros(instant)
-
-
-class Unread(Mapping[str, JsonValue]):
-    """A JSON object as it was stored, read when it is looked into; many never are."""
-
-    __slots__ = ("_read", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._read: Mapping[str, JsonValue] | None = None
-
-    def _whole(self) -> Mapping[str, JsonValue]:
-        if self._read is None:
-            self._read = _mapping(self.text)
-        return self._read
-
-    def __getitem__(self, key: str) -> JsonValue:
-        return self._whole()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole())
-
-    def __len__(self) -> int:
-        return len(self._whole())
-
-    def __repr__(self) -> str:
-        return repr(self._whole())
 
 
 def mapping_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
