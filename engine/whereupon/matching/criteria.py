@@ -6,61 +6,57 @@ say everything: not beyond the first question to the history, and not at all whe
 reads the person as a whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, takewhile
 
-from whereupon.conditions import NO_HISTORY, Condition, Data
+from whereupon.conditions import NO_HISTORY, Condition, Conjunct, Data
 from whereupon.conditions.comparisons import Comparison
 from whereupon.rules import Rule, RuleKind
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """One rule, as the index sees it. What it demands is looked up in the rule, not kept again.
+    """One rule, as the index sees it: seen so for a moment, and not kept.
 
     Attributes:
-        judges_who: who the person is can be said without their history.
+        where, who: the comparisons that must hold.
+        is_whole: the comparisons of `where` are all that it asks.
         is_open: nothing of the rule is decided here.
     """
 
-    rule: Rule
-    judges_who: bool
+    where: Sequence[Comparison]
+    who: Sequence[Comparison]
+    is_whole: bool
     is_open: bool
-
-    @property
-    def where(self) -> list[Comparison]:
-        """The comparisons of `where` that must hold."""
-        return [] if self.is_open else _comparisons(self.rule.where)
-
-    @property
-    def who(self) -> list[Comparison]:
-        """The comparisons of `who` that must hold."""
-        judged = not self.is_open and _asks_person(self.rule)
-        return _comparisons(self.rule.who) if judged else []
-
-    @property
-    def attributes(self) -> Iterator[str]:
-        """The person's attributes that its conditions read."""
-        return chain.from_iterable(map(_attributes, _conditions(self.rule)))
-
-    def admits(self, data: Data) -> bool:
-        """Whether the rule has to be decided, by evaluating its conditions."""
-        rule = self.rule
-        if self.is_open:
-            return True
-        if not rule.where.holds(data, NO_HISTORY):
-            return False
-        return not self.judges_who or rule.who.holds(data, NO_HISTORY)
 
 
 def criteria_of(rule: Rule) -> Criteria:
     """What the rule demands."""
-    return Criteria(
-        rule,
-        judges_who=_asks_person(rule) and not rule.who.performed,
-        is_open=bool(rule.where.performed) or any(map(_is_open, _conditions(rule))),
-    )
+    where, who = rule.where, rule.who
+    asks_person = _asks_person(rule)
+    if where.performed or _is_open(where) or (asks_person and _is_open(who)):
+        return Criteria((), (), is_whole=not where.conjuncts, is_open=True)
+    compared = _comparisons(where)
+    is_whole = len(compared) == len(where.conjuncts)
+    return Criteria(compared, _comparisons(who) if asks_person else (), is_whole, is_open=False)
+
+
+def admits(rule: Rule, data: Data) -> bool:
+    """Whether a rule that is not open has to be decided, by evaluating its conditions."""
+    if not rule.where.holds(data, NO_HISTORY):
+        return False
+    judges_who = _asks_person(rule) and not rule.who.performed
+    return not judges_who or rule.who.holds(data, NO_HISTORY)
+
+
+def attributes_of(rule: Rule) -> Iterator[str]:
+    """The person's attributes that the rule's conditions read."""
+    for condition in (rule.where, rule.who) if _asks_person(rule) else (rule.where,):
+        for path in chain.from_iterable(each.variables for each in condition.conjuncts):
+            root, _, below = path.partition(".")
+            if root == "person" and below:
+                yield below.partition(".")[0]
 
 
 def _asks_person(rule: Rule) -> bool:
@@ -68,23 +64,16 @@ def _asks_person(rule: Rule) -> bool:
     return rule.kind is RuleKind.CAMPAIGN
 
 
-def _conditions(rule: Rule) -> Sequence[Condition]:
-    return (rule.where, rule.who) if _asks_person(rule) else (rule.where,)
-
-
 def _is_open(condition: Condition) -> bool:
-    return any(each.logic is None or "person" in each.variables for each in condition.conjuncts)
+    for each in condition.conjuncts:  # noqa: SIM110 - a generator would double the cost
+        if each.logic is None or "person" in each.variables:
+            return True
+    return False
 
 
-def _comparisons(condition: Condition) -> list[Comparison]:
+def _comparisons(condition: Condition) -> Sequence[Comparison]:
     """Those before the first question to the history: whatever fails is then found again without it."""
-    asked = takewhile(lambda each: not each.performed, condition.conjuncts)
+    asked: Iterable[Conjunct] = condition.conjuncts
+    if condition.performed:
+        asked = takewhile(lambda each: not each.performed, asked)
     return [each.comparison for each in asked if each.comparison is not None]
-
-
-def _attributes(condition: Condition) -> Iterator[str]:
-    for conjunct in condition.conjuncts:
-        for path in conjunct.variables:
-            root, _, below = path.partition(".")
-            if root == "person" and below:
-                yield below.partition(".")[0]

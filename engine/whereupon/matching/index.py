@@ -63,9 +63,9 @@ class RuleIndex:
         self.by_digest = {rule.digest: rule for rule in book.rules}
         self.segments = dict(book.segments)
         self._enrolment = Enrolment.of(book.rules) if enrolment is None else enrolment
-        self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
-        self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self._wordings = tuple(rule for rule in book.rules if _asks(rule))
+        self.on_segment = tuple(rule for rule in self._wordings if _segments_of(rule))
+        self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self._look_out()
 
     def with_rule(self, rule: Rule) -> "RuleIndex":
