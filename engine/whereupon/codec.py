@@ -129,3 +129,8 @@ class Unread(Mapping[str, JsonValue]):
 
     def __repr__(self) -> str:
         return repr(self._whole())
+
+
+def object_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
+    """A JSON object, as text."""
+    return value.text if isinstance(value, Unread) else encode(value).decode()

@@ -35,7 +35,9 @@ def read(count: int) -> list[Rule]:
     """The rules, from plain data, which is not kept but in them."""
     rules, shared = [], Shared()
     for source in Mix().rules(count):
-        rule, problems = parse_rule_file(source, stem=source["campaign"], segments={}, shared=shared)
+        rule, problems = parse_rule_file(
+            source, stem=source["campaign"], segments={}, shared=shared
+        )
         assert isinstance(rule, Rule), problems
         rules.append(rule)
     return rules

@@ -112,7 +112,7 @@ def counting(rule: Rule, asked: list[str]) -> Rule:
             asked.append(rule.id)
             return condition.holds(data, history)
 
-        return replace(condition, compile_=lambda _: holds)
+        return replace(condition, holds=holds)
 
     return replace(rule, where=noted(rule.where), who=noted(rule.who))
 

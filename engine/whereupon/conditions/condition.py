@@ -102,23 +102,31 @@ class Conjunct:
         return {**seen, **counts}
 
 
+def _not_compiled(data: Data, history: History) -> bool:
+    raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
     """A condition; two are equal when their logic is the same JSON text.
 
     Attributes:
         performed: every question to the history, nested ones too.
-        compile_: makes `holds` of the conjuncts.
-        text: the JSON text of the logic.
+        compile_: makes `holds` of the conjuncts, unless that is given.
         holds: whether every conjunct holds, for a message's data and a person's history. Never
             raises, whatever JSON the data is.
+        text: the JSON text of the logic.
     """
 
     conjuncts: tuple[Conjunct, ...]
     performed: tuple[Performed, ...] = field(repr=False)
     compile_: Callable[[Sequence[Conjunct]], Holds] = field(repr=False)
+    holds: Holds = field(repr=False, default=_not_compiled)
     text: str = field(init=False, repr=False)
-    holds: Holds = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.holds is _not_compiled:
+            object.__delattr__(self, "holds")
 
     @property
     def logic(self) -> JsonValue:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
-from whereupon.codec import encode
+from whereupon.codec import object_text
 from whereupon.conditions import Condition
 from whereupon.matching.enrolment import Enrolment, Name
 from whereupon.matching.rolls import Roll, Selected
@@ -126,13 +126,16 @@ class RuleIndex:
 
     def wording_of(self, rule: Rule) -> bytes:
         """The rule's wording for keeping: its source, and the segments that it may refer to."""
-        segments = {segment.id: segment.source for segment in self.segments.values()}
-        return encode({"rule": dict(rule.source), "segments": segments})
+        return _wording(rule, self._segments_text())
 
     def wordings_of(self, roll: Roll) -> dict[str, tuple[str, bytes]]:
         """A roll for keeping, by its revision, and the wordings of all its rules, by their digests."""
-        kept = {rule.digest: (rule.id, self.wording_of(rule)) for rule in roll}
+        segments = self._segments_text()
+        kept = {rule.digest: (rule.id, _wording(rule, segments)) for rule in roll}
         return {**kept, roll.revision: ("", roll.wording)}
+
+    def _segments_text(self) -> str:
+        return object_text({segment.id: segment.source for segment in self.segments.values()})
 
     def meaning(self, type_: MessageType, name: str) -> Meaning:
         """What such a message means; found out once a name."""
@@ -223,6 +226,10 @@ class RuleIndex:
             if self._changes_segments(rule):
                 ahead += self.on_segment
         return list(found.values())
+
+
+def _wording(rule: Rule, segments: str) -> bytes:
+    return f'{{"rule":{object_text(rule.source)},"segments":{segments}}}'.encode()
 
 
 def _segments_of(rule: Rule) -> list[str]:

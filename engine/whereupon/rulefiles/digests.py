@@ -7,15 +7,14 @@ from hashlib import blake2b
 from pydantic import JsonValue
 
 _DIGEST_BYTES = 8
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 _NAMING_KEYS = ("segment", "enters", "leaves")
 
 
 def digest_of(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> str:
     """16 hexadecimal digits of the content and of every segment that it refers to, however indirectly."""
     mentioned = {name: segments[name] for name in _closure(source, segments)}
-    canonical = json.dumps(
-        [source, mentioned], sort_keys=True, separators=(",", ":"), ensure_ascii=True
-    )
+    canonical = _WRITER.encode([source, mentioned])
     return blake2b(canonical.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 

@@ -57,7 +57,7 @@ class Coverage:
             replace(each, test=self._noting(each, key), logic=None, comparison=None)
             for each in condition.conjuncts
         ]
-        return replace(condition, conjuncts=tuple(noted), compile_=in_turn)
+        return replace(condition, conjuncts=tuple(noted), holds=in_turn(noted))
 
     def _noting(self, conjunct: Conjunct, key: str) -> Evaluator:
         seen = self._seen[f"{key}: {conjunct.text}"]
