@@ -69,7 +69,7 @@ def combined(
 
 def questions_of(conjuncts: Sequence[Conjunct]) -> tuple[Performed, ...]:
     """Every question to the history that these ask, once."""
-    return tuple(dict.fromkeys(ask for conjunct in conjuncts for ask in conjunct.performed))
+    return tuple(dict.fromkeys([ask for conjunct in conjuncts for ask in conjunct.performed]))
 
 
 def compiled(conjuncts: Sequence[Conjunct]) -> Holds:

@@ -264,10 +264,10 @@ class _Span(NamedTuple):
         is_open = test.operator in {">", "<"}
         if test.operator in {">", ">="}:
             if (bound, is_open) > (self.least, self.open_below):
-                return self._replace(least=bound, open_below=is_open)
+                return _Span(bound, self.most, is_open, self.open_above)
             return self
         if (-bound, is_open) > (-self.most, self.open_above):
-            return self._replace(most=bound, open_above=is_open)
+            return _Span(self.least, bound, self.open_below, is_open)
         return self
 
 
