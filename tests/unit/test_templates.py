@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.templates import Content, Template, TemplateError, parse_template, render_content
-from whereupon.templates.plain import fill, plain_pieces
+from whereupon.templates.filling import fill
+from whereupon.templates.plain import plain_pieces
 from whereupon.templates.sandbox import Object, compiled
 
 DATA: dict[str, JsonValue] = {

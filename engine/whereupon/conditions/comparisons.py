@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 from whereupon.conditions.coercion import is_plain
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import fixed_path, operands_of
-from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import JsonValue
 
 

@@ -9,7 +9,6 @@ from typing import Final
 import whereupon.conditions.additions as additions
 from whereupon.conditions.asking import question
 from whereupon.conditions.comparisons import comparison_of
-from whereupon.conditions.compiling import compile_tree
 from whereupon.conditions.condition import (
     Conjunct,
     Evaluator,
@@ -20,12 +19,11 @@ from whereupon.conditions.condition import (
 )
 from whereupon.conditions.control import as_test
 from whereupon.conditions.generating import generated
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import operands_of, variables_of
 from whereupon.conditions.spelling import is_brief
-from whereupon.conditions.tree import STANDARD, is_call, parse_tree, registry_of
 from whereupon.conditions.values import JsonValue
 
-_REGISTRY: Final = registry_of((*STANDARD, *additions.NAMES))
 _TRUE_OR_FALSE: Final = frozenset(
     ("==", "===", "!=", "!==", ">", ">=", "<", "<=", "!", "!!", "in", "all", "some", "none")
 ) | frozenset(additions.NAMES)
@@ -110,7 +108,9 @@ def _by_text(questions: Iterable[Performed]) -> dict[str, Performed]:
 
 
 def _evaluator(questions: Mapping[str, Performed], logic: JsonValue) -> Evaluator:
-    return compile_tree(parse_tree(logic, registry=_REGISTRY), questions=questions)
+    from whereupon.conditions.compiling import evaluator_of  # noqa: PLC0415 - few conditions need it
+
+    return evaluator_of(logic, questions=questions)
 
 
 def _is_true_or_false(logic: JsonValue) -> bool:

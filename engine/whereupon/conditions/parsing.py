@@ -5,16 +5,13 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from whereupon.conditions.assembling import assembled
-from whereupon.conditions.compiling import compile_tree
 from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
 from whereupon.conditions.setting import Known, Setting
 from whereupon.conditions.short_form import read_condition
 from whereupon.conditions.spelling import spelling_problems, too_large
-from whereupon.conditions.tree import STANDARD, parse_tree, registry_of
 from whereupon.conditions.values import JsonValue, without_undefined
 from whereupon.errors import Problem, Severity, WhereuponError
 
-_STANDARD: Final = registry_of(STANDARD)
 _NO_SEGMENTS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
 
 
@@ -65,11 +62,13 @@ def parse_logic(logic: JsonValue) -> Callable[[JsonValue], JsonValue]:
     Raises:
         LogicInvalidError: the logic has an unknown operator, or is too deep or too large.
     """
+    from whereupon.conditions.compiling import evaluator_of  # noqa: PLC0415 - no rule file needs it
+
     oversize = too_large(logic, ())
     problems = (oversize,) if oversize else tuple(spelling_problems(logic, ()))
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise LogicInvalidError(problems=problems)
-    evaluate = compile_tree(parse_tree(logic, registry=_STANDARD), questions={})
+    evaluate = evaluator_of(logic, questions={})
 
     def apply(data: JsonValue) -> JsonValue:
         return without_undefined(evaluate(data, NO_HISTORY))

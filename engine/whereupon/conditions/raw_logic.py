@@ -4,10 +4,10 @@ from typing import Final
 
 from whereupon.conditions.condition import Conjunct
 from whereupon.conditions.conjuncts import conjunct_of
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import operands_of, variables_of
 from whereupon.conditions.setting import Setting
 from whereupon.conditions.spelling import Path, spelling_problems
-from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import ROOTS, JsonValue
 from whereupon.conditions.wording import logic_words
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from whereupon.conditions.coercion import EXACT, as_double
+from whereupon.conditions.operators import STANDARD, is_call
 from whereupon.conditions.reading import LOOPS, operands_of, required, satisfied_by_null
-from whereupon.conditions.tree import STANDARD, is_call
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Problem, Severity
 
