@@ -113,9 +113,13 @@ class Unread(Mapping[str, JsonValue]):
         self.text = text
         self._read: Mapping[str, JsonValue] | None = None
 
+    def copy(self) -> dict[str, JsonValue]:
+        """The object, read anew."""
+        return cast("dict[str, JsonValue]", decode(self.text))
+
     def _whole(self) -> Mapping[str, JsonValue]:
         if self._read is None:
-            self._read = cast("Mapping[str, JsonValue]", decode(self.text))
+            self._read = self.copy()
         return self._read
 
     def __getitem__(self, key: str) -> JsonValue:

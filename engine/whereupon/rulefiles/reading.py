@@ -6,7 +6,7 @@ from typing import TypeAlias
 from pydantic import JsonValue, ValidationError
 
 import whereupon.rulefiles.forms as forms
-from whereupon.codec import JsonError, Unread, decode, encode
+from whereupon.codec import JsonError, Unread, encode
 from whereupon.errors import Problem, Severity
 from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
@@ -160,7 +160,7 @@ def _kept(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
         unread = Unread(encode(data).decode())
     except JsonError:
         return data
-    return unread if decode(unread.text) == data else data
+    return unread if unread.copy() == data else data
 
 
 def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
