@@ -88,7 +88,7 @@ class Conjunct:
 
     test: Evaluator = field(compare=False)
     text: str
-    logic: JsonValue
+    logic: JsonValue = field(hash=False)
     comparison: Comparison | None = None
     variables: tuple[str, ...] = ()
     performed: tuple[Performed, ...] = ()
