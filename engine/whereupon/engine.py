@@ -37,7 +37,6 @@ from whereupon.ingesting import (
     read_batch,
     refuse,
 )
-from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
@@ -133,6 +132,8 @@ class Engine:
         """
         book = rules if isinstance(rules, Rulebook) else Rulebook()
         if isinstance(rules, str | Path):
+            from whereupon.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
+
             book = open_rules(Path(rules))
         settings = settings_for(
             book, identity=identity, digest_key=digest_key, former_keys=former_keys

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from whereupon.conditions.additions import ADDITIONS, instant_of
 from whereupon.conditions.coercion import as_double, as_number, as_text, is_truthy
 from whereupon.conditions.condition import Condition
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import fixed_path, operands_of
 from whereupon.conditions.screens import (
     DAY,
@@ -30,7 +31,6 @@ from whereupon.conditions.screens import (
     Values,
 )
 from whereupon.conditions.standard import THREE, TWO
-from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
 from whereupon.conditions.variables import follow
 from whereupon.times import earlier, format_instant, later

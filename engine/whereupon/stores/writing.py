@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
+from whereupon.codec import object_text
 from whereupon.messages import erased_digest
 from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, Entry, IdKind, Merge
@@ -190,6 +191,6 @@ def _entry_changes(entry: Entry) -> Parameters:
         str(entry.state),
         entry.position,
         rows.micros_or_none(entry.due_at),
-        rows.mapping_text(entry.facts),
+        object_text(entry.facts),
         entry.key,
     )
