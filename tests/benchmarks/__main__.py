@@ -18,7 +18,16 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from tests.benchmarks import broadcast, conditions, matching, pipeline, replay_floor, writers
+from tests.benchmarks import (
+    broadcast,
+    conditions,
+    loading,
+    matching,
+    pipeline,
+    replay_floor,
+    starting,
+    writers,
+)
 from tests.benchmarks.table import Row, exit_status, show
 
 Measure = Callable[[], list[Row]]
@@ -29,6 +38,8 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
     return {
         "conditions": conditions.rows,
         "matching": partial(matching.rows, plotted=plotted),
+        "loading": loading.rows,
+        "starting": starting.rows,
         "pipeline": pipeline.rows,
         "replay_floor": replay_floor.rows,
         "writers": writers.rows,
