@@ -14,7 +14,7 @@ from whereupon.conditions import NO_HISTORY, Condition, JsonValue, parse_conditi
 from whereupon.conditions.screening import screen_of
 from whereupon.conditions.screens import lets_through
 from whereupon.state import Changes, Person
-from whereupon.testing.contracts import NOON
+from whereupon.testing.contracts.samples import NOON
 
 KNOWN: dict[str, JsonValue] = {
     "type": "track",

@@ -13,7 +13,7 @@ from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.state import Changes
 from whereupon.stores.sql import SqlStore
-from whereupon.testing.contracts import message
+from whereupon.testing.contracts.samples import message
 
 
 class Counted(SqlStore):
