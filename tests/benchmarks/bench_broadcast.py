@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -28,7 +27,7 @@ from tests.benchmarks.population import (
 )
 from tests.benchmarks.timing import peak_kilobytes, rounds_of
 from tests.scenarios.hosting import book, news
-from tests.servers import Server, started
+from tests.servers import Server
 
 from whereupon.conditions.screens import EVERYBODY, Screen
 from whereupon.engine import Engine
@@ -66,16 +65,6 @@ Work = Callable[[], None]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the databases are."""
     return tmp_path_factory.mktemp("broadcast")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """A PostgreSQL server that waits for the disk; not in pytest's folder, which other runs close to it."""
-    with (
-        TemporaryDirectory(prefix="whereupon-") as place,
-        started(Path(place) / "postgres", durable=True) as running,
-    ):
-        yield running
 
 
 @dataclass(slots=True)

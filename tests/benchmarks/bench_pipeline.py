@@ -19,7 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy.engine import make_url
 from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.workload import PACE, messages, rules
-from tests.servers import Server, started
+from tests.servers import Server
 
 from whereupon.codec import decode
 from whereupon.engine import Engine
@@ -78,13 +78,6 @@ def insert(
             cursor.execute("BEGIN IMMEDIATE")
         cursor.executemany(statement, rows[place * size : place * size + size])
         connection.commit()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A PostgreSQL server that waits for the disk."""
-    with started(tmp_path_factory.mktemp("server") / "postgres", durable=True) as running:
-        yield running
 
 
 @pytest.fixture
