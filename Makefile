@@ -10,7 +10,8 @@ help:
 	@echo "make demo   replay two real streams against rules/, and see what triggered and why"
 	@echo "make test   run every test"
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
-	@echo "make bench  measure, against named references (make bench-peers installs other libraries)"
+	@echo "make bench  measure, against named references: one table (BENCH=pipeline for one part of it;"
+	@echo "            make bench-peers installs the other libraries, whose figures are then in it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew.
@@ -47,9 +48,9 @@ lint: $(VENV)/stamp-check
 	$(BIN)/whereupon lint rules
 	$(BIN)/whereupon test rules
 
-bench: $(VENV)/stamp-test
-	$(BIN)/python -m tests.benchmarks.replay_floor
-	$(BIN)/python -m tests.benchmarks.writers
+BENCH ?=
+bench: $(VENV)/stamp-check
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 # The libraries that we are measured beside, in an environment of their own.
 bench-peers: .venv-peers/stamp

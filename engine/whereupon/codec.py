@@ -5,8 +5,9 @@ beyond 64 bits, and what is beyond the doubles is infinite, as in JavaScript.
 """
 
 import json
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import msgspec
 import orjson
@@ -122,3 +123,39 @@ def encode_canonically(value: object) -> bytes:
     return json.dumps(
         value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
     ).encode("utf-8", "surrogatepass")
+
+
+class Unread(Mapping[str, JsonValue]):
+    """A JSON object as it was written, read when it is looked into; many never are."""
+
+    __slots__ = ("_read", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._read: Mapping[str, JsonValue] | None = None
+
+    def copy(self) -> dict[str, JsonValue]:
+        """The object, read anew."""
+        return cast("dict[str, JsonValue]", decode(self.text))
+
+    def _whole(self) -> Mapping[str, JsonValue]:
+        if self._read is None:
+            self._read = self.copy()
+        return self._read
+
+    def __getitem__(self, key: str) -> JsonValue:
+        return self._whole()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole())
+
+    def __len__(self) -> int:
+        return len(self._whole())
+
+    def __repr__(self) -> str:
+        return repr(self._whole())
+
+
+def object_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
+    """A JSON object, as text."""
+    return value.text if type(value) is Unread else encode(value).decode()

@@ -39,7 +39,6 @@ from whereupon.ingesting import (
     read_batch,
     refuse,
 )
-from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
@@ -138,6 +137,8 @@ class Engine:
         """
         book = rules if isinstance(rules, Rulebook) else Rulebook()
         if isinstance(rules, str | Path):
+            from whereupon.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
+
             book = open_rules(Path(rules))
         settings = settings_for(
             book, identity=identity, digest_key=digest_key, former_keys=former_keys
@@ -389,6 +390,9 @@ class Engine:
         connection: object = None,
     ) -> None:
         """Start a broadcast whose ``when`` is ``api``.
+
+        It goes, once, to everybody who is known by then and whom its `who` admits as they are when their
+        turn comes; whoever becomes known while it is being sent may be sent it too.
 
         Args:
             properties: what its templates and `who` see as ``properties``.

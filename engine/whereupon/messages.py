@@ -78,6 +78,11 @@ class Body:
             self._context = self._member("context")
         return self._context
 
+    def forget(self) -> None:
+        """Let go of what was read; it can be read again."""
+        if self._text:
+            self._data = self._context = None
+
     def _member(self, name: str) -> Mapping[str, JsonValue]:
         value = decode_member(self._text, name) if self._text else None
         return value if isinstance(value, dict) else {}

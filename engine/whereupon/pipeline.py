@@ -24,10 +24,11 @@ from whereupon.fold import (
     give_up,
     plan_of,
     resume,
+    screen_for,
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
-from whereupon.ports import Session
+from whereupon.ports import Session, Stretch
 from whereupon.recalling import CLAIM_PART, Recall, apart, erasing, taken_apart
 from whereupon.rules import Rule
 from whereupon.state import (
@@ -46,6 +47,9 @@ UNSCRUBBED = "unscrubbed"
 
 AUDIENCE_CHUNK = 1_000
 """Persons of a broadcast's audience in one transaction."""
+
+AUDIENCE_REACH = 10_000
+"""Persons among whom one transaction looks for them: more, and others would wait for it."""
 
 _BEYOND = 2**62  # keys that no store hands out
 
@@ -280,20 +284,26 @@ class Pipeline:
         return loaded, fold(loaded, [message], self.index, self.settings)
 
     def send(self, session: Session, run: BroadcastRun) -> Folded:
-        """Let the next chunk of a broadcast's audience in."""
+        """Let the next chunk of a broadcast's audience in.
+
+        Persons are gone through by key. So everybody is met who was known when the run began; who comes
+        later may have a key that lies behind the cursor, where several processes hand out keys.
+        """
         rule = self._wordings.rule_of(session, run.rule, run.digest)
-        persons = session.persons_after(run.cursor or 0, AUDIENCE_CHUNK)
-        cursor = persons[-1].key if len(persons) == AUDIENCE_CHUNK else None
-        if session.hold([person.key for person in persons], ()):
-            persons = self._as_they_are(session, persons)
-        self._recall(session).gate([person.key for person in persons])
+        if rule is None or not rule.active.allows(run.timestamp):
+            return self._send_to(session, run, rule, Stretch([], None))
+        stretch = session.take_audience(
+            run.cursor or 0, AUDIENCE_CHUNK, screen_for(run, rule), AUDIENCE_REACH
+        )
+        self._recall(session).gate_all()  # or the screen may have missed somebody
         left_out: list[Warned] = []
         while True:
             try:
-                folded = self._send_to(session, run, rule, persons, cursor)
+                folded = self._send_to(session, run, rule, stretch)
             except PoisonError as poison:
-                person = next(each for each in persons if each.key == poison.person)
-                persons = [each for each in persons if each is not person]
+                person = next(each for each in stretch.persons if each.key == poison.person)
+                others = [each for each in stretch.persons if each is not person]
+                stretch = stretch._replace(persons=others)
                 _LOG.error("person-left-out broadcast=%s person=%d", run.rule, person.key)
                 text = f"{person.user_id} was left out of {run.rule}: {poison.reason}"
                 left_out.append(Warned("person-left-out", run.occasion, text))
@@ -302,20 +312,15 @@ class Pipeline:
             return folded
 
     def _send_to(
-        self,
-        session: Session,
-        run: BroadcastRun,
-        rule: Rule | None,
-        persons: list[Person],
-        cursor: int | None,
+        self, session: Session, run: BroadcastRun, rule: Rule | None, stretch: Stretch
     ) -> Folded:
         admitted: list[Person] = []
         loaded = Loaded(0, 0)
-        if rule is not None and rule.active.allows(run.timestamp):
+        if rule is not None and stretch.persons:
             recall = self._recall(session)
-            known = recall.for_audience(persons, rule, run.timestamp)
+            known = recall.for_audience(stretch.persons, rule, run.timestamp)
             admitted = recall.without_entrants(
-                audience_of(known, run, rule, persons, self.index, self.settings), run
+                audience_of(known, run, rule, stretch.persons, self.index, self.settings), run
             )
             loaded = recall.for_entering(admitted, rule, run.timestamp)
         return self._fold(
@@ -323,15 +328,9 @@ class Pipeline:
             loaded,
             64 + 8 * len(admitted),
             lambda: broadcast_chunk(
-                loaded, run, rule, admitted, self.index, self.settings, cursor=cursor
+                loaded, run, rule, admitted, self.index, self.settings, cursor=stretch.cursor
             ),
         )
-
-    @staticmethod
-    def _as_they_are(session: Session, persons: Sequence[Person]) -> list[Person]:
-        """The same persons, read again; those who were merged or erased meanwhile are gone."""
-        found = session.persons([person.key for person in persons])
-        return sorted(found, key=lambda person: person.key)
 
     def _fold(
         self, session: Session, loaded: Loaded, keys: int, attempt: Callable[[], Folded]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+from whereupon.conditions.screens import Screen
 from whereupon.ledger import Ledger
 from whereupon.state import (
     BroadcastRun,
@@ -78,6 +79,17 @@ class Counts:
     deliveries: int
 
 
+class Stretch(NamedTuple):
+    """Persons on the way through all of them, by key.
+
+    Attributes:
+        cursor: the key of the last who was looked at; None when nobody comes after.
+    """
+
+    persons: list[Person]
+    cursor: int | None
+
+
 class Session(Protocol):
     """One transaction. Reads see what was committed before, and nothing is written until `flush`.
 
@@ -133,7 +145,19 @@ class Session(Protocol):
         ...
 
     def persons_after(self, key: int, limit: int) -> list[Person]:
-        """The next persons by key, for a broadcast's chunk."""
+        """The next persons by key."""
+        ...
+
+    def take_audience(self, after: int, limit: int, screen: Screen, reach: int) -> Stretch:
+        """Of the ``reach`` persons who come next by key, the first who come through a screen.
+
+        They are as they are now, and held from now on.
+
+        Args:
+            after: the key behind which to begin.
+            limit: how many at most.
+            screen: whom it lets through is among them; others may be, where a store is not sure.
+        """
         ...
 
     def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:

@@ -229,6 +229,11 @@ class Recall:
         if unfinished := self._session.claimings(person_keys, anonymous_keys):
             raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
 
+    def gate_all(self) -> None:
+        """Raise where anybody's claim is to be carried out first."""
+        if unfinished := self._session.due_claimings(LAST_INSTANT, 1):
+            raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
+
     def _held(
         self,
         survey: Survey,

@@ -213,6 +213,12 @@ class Entry(NamedTuple):
     depth: int = 0
     message_key: int = 0
 
+    def moved(
+        self, slot: str | None, state: EntryState, position: int, due_at: datetime | None
+    ) -> "Entry":
+        """The entry further on; what `_replace` gives, at a third of its cost."""
+        return Entry(*self[:9], slot, state, position, due_at, *self[13:])
+
 
 class PastEntry(NamedTuple):
     """As much of an earlier entry as deciding about another needs."""
@@ -261,6 +267,10 @@ class Delivery(NamedTuple):
     reason: str | None = None
     attempts: int = 0
     message_id: str | None = None
+
+    def with_key(self, key: int) -> "Delivery":
+        """The delivery under a key of the store."""
+        return Delivery(key, *self[1:])
 
 
 SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue]]

@@ -6,6 +6,7 @@ Pure: what the steps ask for comes back as effects, in order; carrying them out 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeAlias, assert_never
 
@@ -50,33 +51,42 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
     """Do the entry's next step.
 
     Returns:
-        The entry behind that step (with a due time if it now waits, ended if that was the last), and
-        what the step asks for. A `Delivery` comes without a key of the store.
+        The entry behind that step (with a due time if it now waits, ended if it left or sent its
+        last), and what the step asks for. A `Delivery` comes without a key of the store.
     """
     if entry.position >= len(rule.steps):
         return end(entry, EntryState.COMPLETED), None
-    step = rule.steps[entry.position]
-    if isinstance(step, Wait):
-        due_at = later(now, step.duration)
-        return entry._replace(position=entry.position + 1, due_at=due_at), None
-    behind = entry._replace(position=entry.position + 1)
+    step, behind = rule.steps[entry.position], entry.position + 1
     match step:
-        case Leave():
-            return end(behind, EntryState.EXITED), None
         case Send():
-            return behind, _send(step, entry, person, now)
+            sent = _send(step, entry, person, now)
+            if behind == len(rule.steps):
+                return end(entry, EntryState.COMPLETED, position=behind), sent
+            return _at(entry, behind, now), sent
+        case Wait():
+            return _at(entry, behind, later(now, step.duration)), None
+        case Leave():
+            return end(entry, EntryState.EXITED, position=behind), None
         case SetAttributes(attributes):
-            return behind, _say(None, attributes, entry, person, now)
+            return _at(entry, behind, now), _say(None, attributes, entry, person, now)
         case TrackEvent(event, properties):
-            return behind, _say(event, properties, entry, person, now)
+            return _at(entry, behind, now), _say(event, properties, entry, person, now)
         case _:
             assert_never(step)
 
 
-def end(entry: Entry, state: EntryState) -> Entry:
-    """The entry, ended; a slot that only guarded its running is free again."""
+def _at(entry: Entry, position: int, due_at: datetime) -> Entry:
+    return entry.moved(entry.slot, entry.state, position, due_at)
+
+
+def end(entry: Entry, state: EntryState, *, position: int | None = None) -> Entry:
+    """The entry, ended; a slot that only guarded its running is free again.
+
+    Args:
+        position: where it ends, if not where it stands.
+    """
     slot = None if entry.slot == "active" else entry.slot
-    return entry._replace(state=state, due_at=None, slot=slot)
+    return entry.moved(slot, state, entry.position if position is None else position, None)
 
 
 def step_key(entry: Entry, person: Person) -> str:
@@ -132,6 +142,12 @@ def _rendered(
     data: dict[str, JsonValue] = {
         **entry.facts,
         "person": {"user_id": person.user_id, **person.attributes},
-        "now": format_instant(now),
+        "now": _written(now),
     }
     return render_content(content, data)
+
+
+@lru_cache(maxsize=64)
+def _written(now: datetime) -> str:
+    """One instant is that of many entries' steps."""
+    return format_instant(now)

@@ -3,7 +3,6 @@
 from whereupon.codec import decode
 from whereupon.matching import RuleIndex
 from whereupon.ports import Session
-from whereupon.rulefiles import rule_from_source
 from whereupon.rules import Rule
 
 
@@ -38,4 +37,6 @@ def read_wording(stored: bytes | None) -> Rule | None:
     source, segments = wording.get("rule"), wording.get("segments")
     if not isinstance(source, dict) or not isinstance(segments, dict):
         return None
+    from whereupon.rulefiles import rule_from_source  # noqa: PLC0415 - its forms take a while to import
+
     return rule_from_source(source, segments)

@@ -9,7 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +18,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from sqlalchemy.engine import make_url
 from tests.benchmarks.timing import rounds_of
-from tests.benchmarks.workload import messages, rules
-from tests.servers import Server, started
+from tests.benchmarks.workload import PACE, messages, rules
+from tests.servers import Server
 
 from whereupon.codec import decode
 from whereupon.engine import Engine
@@ -55,7 +55,7 @@ def batches(size: int) -> list[list[bytes]]:
 def ingest(engine: Engine, clock: FrozenClock, size: int) -> None:
     """The pipeline: from the wire to the commit."""
     for place, batch in enumerate(batches(size), 1):
-        clock.move_to(START + place * size * timedelta(milliseconds=100))
+        clock.move_to(START + place * size * PACE)
         taken = engine.ingest(batch)
         assert taken.accepted == len(batch)
 
@@ -78,13 +78,6 @@ def insert(
             cursor.execute("BEGIN IMMEDIATE")
         cursor.executemany(statement, rows[place * size : place * size + size])
         connection.commit()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A PostgreSQL server that waits for the disk."""
-    with started(tmp_path_factory.mktemp("server") / "postgres", durable=True) as running:
-        yield running
 
 
 @pytest.fixture

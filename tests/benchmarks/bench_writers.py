@@ -15,16 +15,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.writers import conninfo
-from tests.servers import Server, started
+from tests.servers import Server
 
 COUNT = int(os.environ.get("WHEREUPON_MESSAGES", "20000"))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that waits for the disk."""
-    with started(tmp_path_factory.mktemp("server") / "postgres", durable=True) as running:
-        yield running
 
 
 @pytest.mark.parametrize("processes", [1, 2])

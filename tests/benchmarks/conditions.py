@@ -44,10 +44,10 @@ def _microseconds(seconds: float) -> str:
 
 
 def rows() -> list[Row]:
-    """Measure everything."""
-    own, peers = timed(OWN), timed(PEERS)
+    """Measure everything; other libraries only where they are installed (`make bench-peers`)."""
+    own, peers = timed(OWN), timed(PEERS) if PEERS_PYTHON.exists() else {}
     for _ in range(ROUNDS - 1):  # in turn, so that what else the machine does meets both
-        for times, command in ((own, OWN), (peers, PEERS)):
+        for times, command in ((own, OWN), (peers, PEERS))[: 2 if peers else 1]:
             for name, more in timed(command).items():
                 times[name].add_runs(more)
     hand = own.pop("by hand").median()

@@ -12,7 +12,6 @@ Peak memory is that of a process that replays a stream, and of one that replays 
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.bench_replay import prepared, write_stream
 from tests.benchmarks.table import Row, at_least, at_most, exit_status, show
-from tests.benchmarks.timing import timed
+from tests.benchmarks.timing import peak_kilobytes, timed
 
 BAR = 1 / 3
 GROWTH_BAR = 1.15
@@ -40,16 +39,7 @@ def _print_peak(count: int) -> None:
         stream = Path(folder) / "shop.jsonl"
         write_stream(stream, count)
         prepared(stream, f"sqlite:///{folder}/replay.db?synchronous=OFF", stack)()
-    sys.stdout.write(f"{_peak()}\n")
-
-
-def _peak() -> int:
-    """Kilobytes; where Linux tells, not by getrusage, which starts from the parent's size."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    lines = status.read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    sys.stdout.write(f"{peak_kilobytes()}\n")
 
 
 def rows(messages: int = 100_000) -> list[Row]:

@@ -41,13 +41,13 @@ def at_most(ratio: float, bar: float) -> tuple[str, bool]:
     return f"≤ {bar:g}", ratio <= bar
 
 
-def show(rows: Sequence[Row]) -> None:
+def show(rows: Sequence[Row], title: str | None = None) -> None:
     """Print the table."""
-    table = Table(title=None)
+    table = Table(title=title)
     for heading in ("figure", "median", "±", "reference", "ratio", "bar", ""):
         table.add_column(heading)
     for row in rows:
-        met = "met" if row.is_met else "MISSED"
+        met = ("met" if row.is_met else "MISSED") if row.bar else ""
         spread = f"{row.spread:.0f} %"
         ratio = f"{row.ratio:.3g}"
         table.add_row(row.figure, row.value, spread, row.reference, ratio, row.bar, met)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -13,10 +14,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 
 class Time(NamedTuple):
-    """Seconds for one of what was counted: the median of the rounds, and their spread in percent."""
+    """Seconds for one of what was counted: the median of the rounds, and their spread in percent.
+
+    Attributes:
+        peak: kilobytes that the process ever took until then, where the benchmark says so.
+    """
 
     median: float
     spread: float
+    peak: int = 0
 
     @property
     def rate(self) -> str:
@@ -40,11 +46,20 @@ def timed(script: str, asked: Mapping[str, object]) -> dict[str, Time]:
         if done.returncode:
             sys.exit(f"{script} failed:\n{done.stdout}")
         found = json.loads(written.read_text())["benchmarks"]
-    return {each["name"]: _time(each["stats"], each["extra_info"]["count"]) for each in found}
+    return {each["name"]: _time(each["stats"], **each["extra_info"]) for each in found}
 
 
-def _time(stats: Mapping[str, float], count: int) -> Time:
-    return Time(stats["median"] / count, 100 * stats["stddev"] / stats["median"])
+def _time(stats: Mapping[str, float], *, count: int, peak: int = 0) -> Time:
+    return Time(stats["median"] / count, 100 * stats["stddev"] / stats["median"], peak)
+
+
+def peak_kilobytes() -> int:
+    """What this process ever took; where Linux tells, not by getrusage, which starts from the parent's size."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    lines = status.read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
 def rounds_of(
@@ -53,8 +68,9 @@ def rounds_of(
     *,
     count: int,
     rounds: int,
+    warmup: int = 1,
 ) -> None:
     """Time what ``setup`` prepares anew for each round; ``count`` is how many of it there are."""
     benchmark.extra_info["count"] = count
     pedantic: Callable[..., object] = benchmark.pedantic  # which has no types
-    pedantic(lambda work: work(), setup=setup, rounds=rounds, warmup_rounds=1)
+    pedantic(lambda work: work(), setup=setup, rounds=rounds, warmup_rounds=warmup)

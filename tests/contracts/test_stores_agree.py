@@ -31,7 +31,7 @@ from whereupon.state import (
     Tombstone,
 )
 from whereupon.stores import open_store
-from whereupon.testing.contracts import FIRST, LAST, NOON, ODD
+from whereupon.testing.contracts.samples import FIRST, LAST, NOON, ODD
 
 PERSONS = [1, 2, 3]
 ANONYMOUS = [11, 12]

@@ -8,6 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from tests.scenarios.commands import ROOT, whereupon
 
+from whereupon.cli.commands import HEADINGS, command
+
 COMMANDS = ("replay", "import", "lint", "test", "schema", "explain", "deliveries", "retry")
 
 GOOD = """\
@@ -152,6 +154,13 @@ def test_every_command_has_help(command: str) -> None:
     told = whereupon(command, "--help", columns=120)
     assert told.status == 0
     assert len(told.stdout.splitlines()) > 5
+
+
+def test_the_overview_is_in_step_with_the_commands() -> None:
+    """It is written apart from them, so that nothing of theirs is imported for it."""
+    for name, heading in HEADINGS.items():
+        said = " ".join(command(name).help.split())
+        assert said.startswith(heading.summary)
 
 
 def test_every_command_is_named_in_the_readme() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded
@@ -11,15 +11,25 @@ from typing import TypeAlias
 
 import pytest
 from fixtures.shop_stream import messages as shop_messages
-from tests.scenarios.hosting import ROOT, tables_in, written
+from tests.scenarios.hosting import NOON, ROOT, tables_in, written
+from tests.scenarios.spreading import RULES
+
+from whereupon import Engine
+from whereupon.pipeline import AUDIENCE_CHUNK
+from whereupon.replay import FrozenClock
+from whereupon.state import Changes, Identifier, IdKind, Person
 
 Outcome: TypeAlias = tuple[list[tuple[object, ...]], ...]
 
 
+def _sending(database: str, stream: Path) -> AbstractContextManager[Iterator[str]]:
+    return _running("sending", database, str(stream))
+
+
 @contextmanager
-def _sending(database: str, stream: Path) -> Iterator[Iterator[str]]:
-    """A process that sends, as the lines it prints; killed at the end of the block, if it still runs."""
-    command = [sys.executable, "-m", "tests.scenarios.sending", database, str(stream)]
+def _running(scenario: str, *given: str) -> Iterator[Iterator[str]]:
+    """A process that works, as the lines it prints; killed at the end of the block, if it still runs."""
+    command = [sys.executable, "-m", f"tests.scenarios.{scenario}", *given]
     with Popen(command, stdout=PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         try:
@@ -85,3 +95,27 @@ def test_two_processes_that_send_the_same_at_once_are_as_one(
     with _sending(database, stream) as one, _sending(database, stream) as two:
         assert len(list(one)) == len(list(two)) == 1_500
     assert _outcome(database) == undisturbed
+
+
+def test_a_broadcast_goes_on_where_killed_processes_left_it(database: str) -> None:
+    """Each is killed amid a chunk; in the end everybody is sent one copy, and entered once."""
+    names = [f"person-{number}" for number in range(AUDIENCE_CHUNK * 13 // 2)]
+    with Engine.open(database, rules=RULES, clock=FrozenClock(NOON)) as engine:
+        people = enumerate(names, engine.store.transact(lambda s: s.allocate(len(names))))
+        persons = {key: Person(key, name, NOON, {"plan": "pro"}) for key, name in people}
+        ids = [Identifier(IdKind.USER, each.user_id, key) for key, each in persons.items()]
+        changes = Changes(persons=persons, identifiers=ids)
+        engine.store.transact(lambda session: session.flush(changes))
+        engine.trigger("news")
+    for _ in range(2):
+        with _running("spreading", database) as chunks:
+            assert next(chunks) == str(AUDIENCE_CHUNK)
+    sent = len(tables_in(database)["whereupon_delivery"])
+    assert AUDIENCE_CHUNK * 2 <= sent < len(names)
+    with _running("spreading", database) as chunks:
+        assert sum(map(int, chunks)) == len(names) - sent
+    tables = tables_in(database)
+    assert sorted(str(row[4]) for row in tables["whereupon_delivery"]) == sorted(names)
+    assert {row[3] for row in tables["whereupon_entry"]} == persons.keys()
+    assert len(tables["whereupon_entry"]) == len(tables["whereupon_message"]) == len(names)
+    assert [row[5] for row in tables["whereupon_run"]] == [None]

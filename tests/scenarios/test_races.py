@@ -13,6 +13,7 @@ from tests.servers import Server
 
 from whereupon import Delivery, Engine, Ingested
 from whereupon.errors import StoreError
+from whereupon.pipeline import AUDIENCE_CHUNK
 from whereupon.replay import FrozenClock
 from whereupon.stores.addresses import engine_of
 from whereupon.times import later
@@ -20,6 +21,7 @@ from whereupon.times import later
 RULES = book(
     thanks(campaign="later", whereupon=[{"wait": "1m"}, {"send": "push", "title": "Later"}]),
     news(),
+    news(broadcast="paying", who={"plan": "pro"}),
 )
 BEFORE = NOON - timedelta(minutes=5)
 
@@ -170,6 +172,54 @@ def test_a_broadcast_that_somebody_sends_is_left_to_them(shop: Shop) -> None:
     shop.host.rollback()
     shop.engine.run_due()
     assert [delivery.rule for delivery in shop.handed] == ["news"]
+
+
+def test_a_broadcast_meets_whom_it_waited_for_as_they_are_then(shop: Shop) -> None:
+    """Ada was paying when the broadcast came by, and is no more when it gets hold of her."""
+    for user in ("ada", "bob"):
+        shop.engine.identify(user, traits={"plan": "pro"})
+    shop.engine.trigger("paying")
+    shop.engine.identify("ada", traits={"plan": "free"}, connection=shop.host)
+
+    def run_due() -> None:
+        shop.engine.run_due()
+
+    sending = shop.meanwhile(run_due)
+    shop.host.commit()
+    sending.result(60)
+    assert [delivery.person for delivery in shop.handed] == ["bob"]
+
+
+def test_a_broadcast_does_not_wait_for_those_whom_it_is_not_meant_for(shop: Shop) -> None:
+    """Whoever turns out to be meant after it came by is not sent it."""
+    shop.engine.identify("ada", traits={"plan": "free"})
+    shop.engine.identify("bob", traits={"plan": "pro"})
+    shop.engine.trigger("paying")
+    shop.engine.identify("ada", traits={"plan": "pro"}, connection=shop.host)
+    shop.engine.run_due()
+    shop.host.commit()
+    shop.engine.run_due()
+    assert [delivery.person for delivery in shop.handed] == ["bob"]
+
+
+def test_whoever_was_known_when_a_broadcast_began_is_sent_it_once(shop: Shop) -> None:
+    """Wherever their keys are; who comes while it is sent may be behind where it is, or before."""
+
+    def identify(engine: Engine, *names: str) -> None:
+        engine.ingest([{"type": "identify", "userId": name} for name in names])
+
+    with Engine.open(shop.url, rules=RULES, clock=shop.clock) as other:
+        identify(shop.engine, *(known := [f"here-{number}" for number in range(10)]))
+        identify(other, *(more := [f"there-{number}" for number in range(AUDIENCE_CHUNK)]))
+        identify(shop.engine, "later-here")
+        shop.engine.trigger("news")
+        chunks = shop.engine.wake(NOON)
+        next(chunks)
+        identify(shop.engine, "too-late-here")
+        identify(other, "just-in-time-there")
+        list(chunks)
+    entered = [str(row[4]) for row in tables_in(shop.url)["whereupon_delivery"]]
+    assert sorted(entered) == sorted([*known, *more, "later-here", "just-in-time-there"])
 
 
 def test_a_broadcast_of_one_key_starts_once(shop: Shop) -> None:

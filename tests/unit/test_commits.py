@@ -14,7 +14,7 @@ from whereupon.ports import Session
 from whereupon.state import Changes
 from whereupon.stores.sql import SqlStore
 from whereupon.stores.turns import OneByOne
-from whereupon.testing.contracts import message
+from whereupon.testing.contracts.samples import message
 
 
 class Counted(SqlStore):

@@ -97,6 +97,17 @@ def test_an_id_is_taken_once_in_all_folders(tmp_path: Path) -> None:
     assert diagnostics[0].location.file.endswith("two/a.yaml")
 
 
+def test_a_segment_is_found_however_its_key_is_written(tmp_path: Path) -> None:
+    """Files are read for segments only where they may have one."""
+    (tmp_path / "pro.json").write_text('{"\\u0073egment": "pro", "who": {"plan": "pro"}}')
+    (tmp_path / "team.yaml").write_text('"seg\\x6dent": team\nwho: {segment: pro}\n')
+    (tmp_path / "x.yaml").write_text(RULE.format("x") + "who: {segment: team}\n")
+    book, diagnostics = load_rules(tmp_path)
+    assert not [each for each in diagnostics if each.severity is Severity.ERROR]
+    assert sorted(book.segments) == ["pro", "team"]
+    assert [rule.who.segments for rule in book.rules] == [{"team", "pro"}]
+
+
 def test_only_rule_files_are_read(tmp_path: Path) -> None:
     """Tests, hidden files and other kinds of file are passed over; `.yml` is a slip."""
     for name in ("a.test.yaml", ".hidden.yaml", "README.md", "a.yaml.orig"):

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from whereupon import rules
 from whereupon.messages import MessageType
-from whereupon.rulefiles import json_schema, parse_rule_file, rule_from_source
+from whereupon.rulefiles import Shared, json_schema, parse_rule_file, rule_from_source
 from whereupon.templates import Content, Template
 
 CAMPAIGN: dict[str, JsonValue] = {
@@ -186,6 +186,73 @@ def test_the_digest_changes_with_the_rule_and_with_the_segments_it_leads_to() ->
     assert _rule(chain, who={"segment": "pro"}, max_age="1h").digest != digest
     assert _rule({**chain, "paying": {"plan": "team"}}, who={"segment": "pro"}).digest != digest
     assert _rule({**chain, "staff": {"staff": True}}, who={"segment": "pro"}).digest == digest
+
+
+_conditions: st.SearchStrategy[JsonValue] = st.sampled_from(
+    [
+        {"price": {"gt": 20}},
+        {"price": {"gt": 20.0}, "plan": ["pro", "team"]},
+        {"price": {"gt": True}},
+        {"plan": 1},
+        {"plan": "1"},
+        {"any": [{"plan": "pro"}, {"price": {"gt": 20}}]},
+        {"segment": "pro"},
+        {"performed": {"event": "x", "where": {"price": {"gt": 20}}}},
+        {"properties.price": 1},
+        {"logic": {"<": [{"var": "properties.price"}, 1]}},
+        {"logic": {">": [{"var": "properties.price"}, 1]}},
+    ]
+)
+_files = st.fixed_dictionaries(
+    {"campaign": st.just("x"), "when": st.sampled_from(["a", ["a", "b*"], {"enters": "no"}])},
+    optional={
+        "where": _conditions,
+        "who": _conditions,
+        "reentry": st.sampled_from(["once", {"once_per": "1d"}, "twice"]),
+        "retroactive": st.sampled_from([True, False, {"take": "last"}]),
+        "active": st.sampled_from([True, 1, {"until": "2026-01-31"}]),
+        "whereupon": st.sampled_from(
+            [["exit"], [{"send": "push", "to": "x"}], [{"set": {"a": 1}}], [{"set": {"a": True}}]]
+        ),
+    },
+)
+
+
+@given(files=st.lists(_files, max_size=6))
+def test_files_that_share_what_they_say_are_read_as_if_alone(files: list[JsonValue]) -> None:
+    """The same rules, with the same problems, each of them told for each file."""
+    shared = Shared()
+    together = [parse_rule_file(f, stem="x", segments=SEGMENTS, shared=shared) for f in files]
+    assert together == [parse_rule_file(file, stem="x", segments=SEGMENTS) for file in files]
+
+
+def test_what_rules_say_alike_is_kept_once() -> None:
+    """Of a rule like others, nothing is new but itself, its id, its digest and its text."""
+    shared = Shared()
+    where = {"product": ["socks", "shoes"], "price": {"gt": 20}}
+    send = {"send": "push", "title": "Thanks!"}
+    said = {**CAMPAIGN, "where": where, "who": {"plan": "pro"}, "whereupon": [send]}
+    one, two = (
+        parse_rule_file(json.loads(json.dumps(said)), stem="x", segments={}, shared=shared)[0]
+        for _ in range(2)
+    )
+    assert isinstance(one, rules.Rule)
+    assert isinstance(two, rules.Rule)
+    parts = zip(
+        (*one.where.conjuncts, *one.who.conjuncts, one.triggers, one.steps, one.reentry),
+        (*two.where.conjuncts, *two.who.conjuncts, two.triggers, two.steps, two.reentry),
+        strict=True,
+    )
+    assert all(mine is yours for mine, yours in parts)
+
+
+def test_a_source_is_what_was_written_even_what_json_has_no_word_for() -> None:
+    """A number that is none stays one, and so does a text that is no Unicode."""
+    written = _rule(whereupon=[{"set": {"whole": 10**30, "half": "\ud800", "few": [1, 1.0, True]}}])
+    step = {"set": {"whole": 10**30, "half": "\ud800", "few": [1, 1.0, True]}}
+    assert repr(dict(written.source)["whereupon"]) == repr([step])
+    none = _rule(whereupon=[{"set": {"none": float("nan")}}]).source["whereupon"]
+    assert "nan" in repr(none)
 
 
 def test_a_rule_can_be_read_again_from_its_source() -> None:

@@ -19,7 +19,16 @@ from whereupon.state import Changes, DeliveryState, Device, Merge, Relationship,
 from whereupon.stores import MemoryStore, open_store
 from whereupon.stores.gates import Gate, Patience
 from whereupon.stores.sql import SqlStore
-from whereupon.testing.contracts import ADA, BOB, NOON, all_of, delivery, message, save, saying
+from whereupon.testing.contracts.samples import (
+    ADA,
+    BOB,
+    NOON,
+    all_of,
+    delivery,
+    message,
+    save,
+    saying,
+)
 from whereupon.times import as_micros
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from whereupon.messages import Source
-from whereupon.render.timeline import Skipping
+from whereupon.render.choices import Skipping
 
 
 def readable(paths: list[Path] | None) -> list[Path] | None:

@@ -25,8 +25,8 @@ from whereupon.cli.progress import progress_over
 from whereupon.engine import Engine
 from whereupon.loading import open_rules
 from whereupon.messages import Source
+from whereupon.render.choices import Skipping
 from whereupon.render.report import View
-from whereupon.render.timeline import Skipping
 from whereupon.replay import read_streams, replay, throwaway_store
 from whereupon.streams import StreamReader
 from whereupon.times import parse_duration, parse_instant

@@ -15,6 +15,7 @@ from whereupon.conditions.condition import (
     Performed,
 )
 from whereupon.conditions.parsing import LogicInvalidError, parse_condition, parse_logic
+from whereupon.conditions.setting import Known
 from whereupon.conditions.values import Data, JsonValue
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Failure",
     "History",
     "JsonValue",
+    "Known",
     "LogicInvalidError",
     "Performed",
     "parse_condition",

@@ -37,6 +37,13 @@ def is_truthy(value: JsonValue) -> bool:
     return bool(value) or isinstance(value, dict)
 
 
+def is_plain(value: object) -> bool:
+    """Whether a fixed operand is a text, or a number that Python and JavaScript compare alike."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return -EXACT < value < EXACT
+    return isinstance(value, str)
+
+
 def as_double(number: float) -> float:
     """The double nearest to a number of any size."""
     try:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from whereupon.conditions.coercion import is_plain
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import fixed_path, operands_of
-from whereupon.conditions.shortcuts import is_plain
-from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import JsonValue
 
 

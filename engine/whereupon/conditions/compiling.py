@@ -9,14 +9,22 @@ from typing import Final, cast
 
 import whereupon.conditions.additions as additions
 import whereupon.conditions.shortcuts as shortcuts
+from whereupon.conditions.coercion import is_plain
 from whereupon.conditions.condition import Evaluator, History, Performed
 from whereupon.conditions.control import CONTROL, constant
+from whereupon.conditions.operators import STANDARD
 from whereupon.conditions.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two
-from whereupon.conditions.tree import OBJECT, Call, Node, object_of
+from whereupon.conditions.tree import OBJECT, Call, Node, object_of, parse_tree, registry_of
 from whereupon.conditions.values import UNDEFINED, JsonValue
 from whereupon.conditions.variables import look_up, missing, missing_some
 
+_REGISTRY: Final = registry_of((*STANDARD, *additions.NAMES))
 _LACKING: Final = constant(UNDEFINED)
+
+
+def evaluator_of(logic: JsonValue, *, questions: Mapping[str, Performed]) -> Evaluator:
+    """The closure of logic whose operators are standard or our own."""
+    return compile_tree(parse_tree(logic, registry=_REGISTRY), questions=questions)
 
 
 def compile_tree(node: Node, *, questions: Mapping[str, Performed]) -> Evaluator:
@@ -59,7 +67,7 @@ def _quick(call: Call) -> Evaluator | None:
 def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Evaluator | None:
     """A closure for a variable beside a fixed value; nothing holds for null where it is required."""
     read = shortcuts.reader(path)
-    if isinstance(fixed, str | int | float) and shortcuts.is_plain(fixed):
+    if isinstance(fixed, str | int | float) and is_plain(fixed):
         quick = shortcuts.shortcut(operator, path, fixed, required=required)
         if quick is not None:
             return quick

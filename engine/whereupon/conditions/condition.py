@@ -4,11 +4,14 @@ A condition is a conjunction: it holds when each of its conjuncts does. Conjunct
 that the first that fails can be named, with the values that it saw.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol, TypeAlias
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from whereupon.conditions.comparisons import Comparison
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
 from whereupon.conditions.variables import follow
 
@@ -26,6 +29,8 @@ Evaluator: TypeAlias = Callable[[JsonValue, History], JsonValue]
 
 Holds: TypeAlias = Callable[[Data, History], bool]
 """A compiled condition: whether it holds for this data and this history. Nothing is raised."""
+
+_WHOLE: Final = frozenset(("properties", "context", "person"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,67 +70,81 @@ class Failure:
     values: dict[str, JsonValue]
 
 
-class Deferred:
-    """An evaluator that is compiled when it is called for the first time, as few are."""
-
-    __slots__ = ("_compile", "_evaluator")
-
-    def __init__(self, compile_: Callable[[], Evaluator]) -> None:
-        self._compile = compile_
-        self._evaluator: Evaluator | None = None
-
-    def __call__(self, data: JsonValue, history: History) -> JsonValue:
-        """What the evaluator gives."""
-        evaluator = self._evaluator
-        if evaluator is None:
-            evaluator = self._evaluator = self._compile()
-        return evaluator(data, history)
-
-
 @dataclass(frozen=True, slots=True)
 class Conjunct:
-    """One of the conditions that must all hold.
+    """One of the conditions that must all hold. Rules that ask the same share it.
 
     Attributes:
-        logic: its JSONLogic; None where nothing but the test is to say whether it holds.
-        text: its words.
-        variables, performed: what it reads, and what it asks of the history.
+        test: whether it holds.
+        text: its words, such as ``price is greater than 20``.
+        logic: its JSONLogic, own operators (``@…``) included; None where nothing but the test is to
+            say whether it holds.
+        comparison: what it says of one attribute, where that is all it says.
+        variables: absolute dotted paths that it reads, in order (see `Condition.variables`).
+        performed: what it asks of the history.
+        segments: the names of the segments that it refers to, directly or through another.
+        is_brief: whether its logic is far from the limits of `spelling.too_large`.
     """
 
-    test: Evaluator
+    test: Evaluator = field(compare=False)
     text: str
-    logic: JsonValue = field(compare=False)
+    logic: JsonValue = field(hash=False)
+    comparison: Comparison | None = None
     variables: tuple[str, ...] = ()
     performed: tuple[Performed, ...] = ()
+    segments: frozenset[str] = frozenset()
+    is_brief: bool = False
 
     def seen(self, data: Data, history: History) -> dict[str, JsonValue]:
         """The values that the test depends on."""
-        seen = {name: _value_at(data, name) for name in self.variables}
+        seen = {name: _value_at(data, name) for name in self.variables if name not in _WHOLE}
         counts = {f"performed {ask.event}": history.count(ask) for ask in self.performed}
         return {**seen, **counts}
 
 
-@dataclass(frozen=True, slots=True)
+def _not_compiled(data: Data, history: History) -> bool:
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """A compiled condition; two are equal when their logic is the same JSON text.
+    """A condition; two are equal when their logic is the same JSON text.
 
     Attributes:
-        logic: the JSONLogic that it compiled to, own operators (``@…``) included.
-        variables: absolute dotted paths that it reads, such as ``properties.price``. Logic that
-            computes a path, or takes the whole data, reads all six roots.
         performed: every question to the history, nested ones too.
-        segments: the names of the segments that it refers to, directly or through another.
+        compile_: makes `holds` of the conjuncts, unless that is given.
         holds: whether every conjunct holds, for a message's data and a person's history. Never
             raises, whatever JSON the data is.
+        text: the JSON text of the logic.
     """
 
-    logic: JsonValue = field(compare=False)
-    variables: frozenset[str]
-    performed: tuple[Performed, ...]
-    segments: frozenset[str]
-    text: str = field(repr=False)
-    conjuncts: tuple[Conjunct, ...] = field(repr=False, compare=False)
-    holds: Holds = field(repr=False, compare=False)
+    conjuncts: tuple[Conjunct, ...]
+    performed: tuple[Performed, ...] = field(repr=False)
+    compile_: Callable[[Sequence[Conjunct]], Holds] = field(repr=False)
+    holds: Holds = field(repr=False, default=_not_compiled)
+    text: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.holds is _not_compiled:
+            object.__delattr__(self, "holds")
+
+    @property
+    def logic(self) -> JsonValue:
+        """The JSONLogic that it compiles to, own operators (``@…``) included."""
+        return conjunction(self.conjuncts)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Absolute dotted paths that it reads, such as ``properties.price``.
+
+        Logic that computes a path, or takes the whole data, reads all six roots.
+        """
+        return frozenset(chain.from_iterable(each.variables for each in self.conjuncts))
+
+    @property
+    def segments(self) -> frozenset[str]:
+        """The names of the segments that it refers to, directly or through another."""
+        return frozenset(chain.from_iterable(each.segments for each in self.conjuncts))
 
     def failing(self, data: Data, history: History) -> Failure | None:
         """The first conjunct that does not hold; None when the condition holds."""
@@ -134,6 +153,35 @@ class Condition:
             if not conjunct.test(values, history):
                 return Failure(conjunct.text, conjunct.seen(data, history))
         return None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Condition):
+            return NotImplemented
+        return (self.text, self.segments) == (other.text, other.segments)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    if not TYPE_CHECKING:  # or every misspelt attribute would be one
+
+        def __getattr__(self, name: str) -> object:
+            """Make what is asked for the first time: most conditions of many are never asked."""
+            if name == "holds":
+                made = self.compile_(self.conjuncts)
+            elif name == "text":
+                made = json.dumps(self.logic)
+            else:
+                raise AttributeError(name)
+            object.__setattr__(self, name, made)
+            return made
+
+
+def conjunction(conjuncts: Sequence[Conjunct]) -> JsonValue:
+    """The logic of several conjuncts that must all hold; of none, true."""
+    logics = [conjunct.logic for conjunct in conjuncts]
+    if not logics:
+        return True
+    return logics[0] if len(logics) == 1 else {"and": logics}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +208,7 @@ def in_turn(conjuncts: Sequence[Conjunct]) -> Holds:
     return holds
 
 
-ALWAYS: Final = Condition(
-    logic=True,
-    variables=frozenset(),
-    performed=(),
-    segments=frozenset(),
-    text="true",
-    conjuncts=(),
-    holds=in_turn(()),
-)
+ALWAYS: Final = Condition(conjuncts=(), performed=(), compile_=in_turn)
 """The condition that always holds: what an absent ``where`` or ``who`` is."""
 
 

@@ -16,12 +16,11 @@ from typing import Final, cast
 
 import whereupon.conditions.additions as additions
 import whereupon.conditions.comparing as comparing
-from whereupon.conditions.coercion import is_truthy
+from whereupon.conditions.coercion import is_plain, is_truthy
 from whereupon.conditions.condition import Evaluator, Holds, Performed
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import fixed_path, operands_of
-from whereupon.conditions.shortcuts import is_plain
 from whereupon.conditions.standard import THREE, TWO
-from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import UNDEFINED, JsonValue
 from whereupon.conditions.variables import follow
 

@@ -5,16 +5,13 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from whereupon.conditions.assembling import assembled
-from whereupon.conditions.clauses import Setting
-from whereupon.conditions.compiling import compile_tree
 from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
+from whereupon.conditions.setting import Known, Setting
 from whereupon.conditions.short_form import read_condition
 from whereupon.conditions.spelling import spelling_problems, too_large
-from whereupon.conditions.tree import STANDARD, parse_tree, registry_of
 from whereupon.conditions.values import JsonValue, without_undefined
 from whereupon.errors import Problem, Severity, WhereuponError
 
-_STANDARD: Final = registry_of(STANDARD)
 _NO_SEGMENTS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
 
 
@@ -32,6 +29,7 @@ def parse_condition(
     root: Literal["properties", "person"],
     segments: Mapping[str, JsonValue] = _NO_SEGMENTS,
     history_allowed: bool = False,
+    known: Known | None = None,
 ) -> tuple[Condition, tuple[Problem, ...]]:
     """Compile the ``where`` or ``who`` of a rule file, and say everything that is wrong with it.
 
@@ -40,6 +38,7 @@ def parse_condition(
         root: what the paths of the short form start from.
         segments: the raw condition of every segment, by its name.
         history_allowed: whether ``segment`` and ``performed`` may be used, as in ``who``.
+        known: where conjuncts are kept that more conditions may share; None to share nothing.
 
     Returns:
         The condition, which is `ALWAYS` where a problem is an error; and every problem, with its
@@ -50,7 +49,9 @@ def parse_condition(
     oversize = too_large(raw, ())
     if oversize is not None:
         return ALWAYS, (oversize,)
-    setting = Setting(root, segments, history_allowed=history_allowed)
+    setting = Setting(
+        root, segments, history_allowed=history_allowed, known={} if known is None else known
+    )
     condition = assembled(read_condition(raw, (), setting), (), setting)
     return condition, tuple(setting.problems)
 
@@ -61,11 +62,13 @@ def parse_logic(logic: JsonValue) -> Callable[[JsonValue], JsonValue]:
     Raises:
         LogicInvalidError: the logic has an unknown operator, or is too deep or too large.
     """
+    from whereupon.conditions.compiling import evaluator_of  # noqa: PLC0415 - no rule file needs it
+
     oversize = too_large(logic, ())
     problems = (oversize,) if oversize else tuple(spelling_problems(logic, ()))
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise LogicInvalidError(problems=problems)
-    evaluate = compile_tree(parse_tree(logic, registry=_STANDARD), questions={})
+    evaluate = evaluator_of(logic, questions={})
 
     def apply(data: JsonValue) -> JsonValue:
         return without_undefined(evaluate(data, NO_HISTORY))

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from whereupon.conditions.coercion import as_text
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.standard import THREE, TWO
-from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import ROOTS, UNDEFINED, JsonValue
 
 LOOPS: Final = ("map", "filter", "all", "none", "some", "reduce")

@@ -1,24 +1,27 @@
 """``segment``: the condition of a named group of persons, written out where it is referred to."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final, TypeAlias
 
-from whereupon.conditions.clauses import Clause, Setting, combined, conjunction
+from whereupon.conditions.condition import Conjunct, conjunction
+from whereupon.conditions.conjuncts import combined
+from whereupon.conditions.setting import Setting
 from whereupon.conditions.spelling import Path, too_large
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Problem, Severity
 
-Read: TypeAlias = Callable[[JsonValue, Path, Setting], list[Clause]]
+Read: TypeAlias = Callable[[JsonValue, Path, Setting], list[Conjunct]]
 
 _LONGEST_TRAIL: Final = 30
 
 
-def segment_clauses(raw: JsonValue, path: Path, setting: Setting, *, read: Read) -> list[Clause]:
-    """One clause for each segment named; all must hold."""
+def segment_conjuncts(
+    raw: JsonValue, path: Path, setting: Setting, *, read: Read
+) -> list[Conjunct]:
+    """One conjunct for each segment named; all must hold."""
     if isinstance(raw, str):
-        return _clause(raw, path, setting, read)
+        return _conjunct(raw, path, setting, read)
     if not isinstance(raw, list):
         setting.report(
             path, "wrong-type", "segment takes a name, or a list of names that must all hold"
@@ -26,16 +29,16 @@ def segment_clauses(raw: JsonValue, path: Path, setting: Setting, *, read: Read)
         return []
     if not raw:
         setting.report(path, "empty-condition", "segment names none; write one, or leave it out")
-    clauses = []
+    conjuncts = []
     for place, name in enumerate(raw):
         if isinstance(name, str):
-            clauses += _clause(name, (*path, place), setting, read)
+            conjuncts += _conjunct(name, (*path, place), setting, read)
         else:
             setting.report((*path, place), "wrong-type", "this takes the name of a segment")
-    return clauses
+    return conjuncts
 
 
-def _clause(name: str, path: Path, setting: Setting, read: Read) -> list[Clause]:
+def _conjunct(name: str, path: Path, setting: Setting, read: Read) -> list[Conjunct]:
     if name not in setting.segments:
         close = get_close_matches(name, setting.segments, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "write it in a file of its own"
@@ -54,22 +57,22 @@ def _clause(name: str, path: Path, setting: Setting, read: Read) -> list[Clause]
     if isinstance(found, Problem):
         setting.report(path, found.code, found.message)
         return []
-    clause = combined(conjunction(found), f"is in segment {name}", found)
-    return [replace(clause, segments=clause.segments | {name})]
+    return [combined(conjunction(found), f"is in segment {name}", found, segment=name)]
 
 
-def _read(name: str, setting: Setting, read: Read) -> tuple[Clause, ...] | Problem:
-    """The segment's clauses, or the one problem that stands for those of its own file."""
+def _read(name: str, setting: Setting, read: Read) -> tuple[Conjunct, ...] | Problem:
+    """The segment's conjuncts, or the one problem that stands for those of its own file."""
     raw = setting.segments[name]
     inner = Setting(
         "person",
         setting.segments,
         history_allowed=True,
+        known=setting.known,
         trail=(*setting.trail, name),
         read=setting.read,
     )
     oversize = too_large(raw, ())
-    clauses = () if oversize or raw is None else tuple(read(raw, (), inner))
+    conjuncts = () if oversize or raw is None else tuple(read(raw, (), inner))
     problems = [oversize] if oversize else inner.problems
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors and errors[0].code == "segment-cycle":
@@ -77,4 +80,4 @@ def _read(name: str, setting: Setting, read: Read) -> tuple[Clause, ...] | Probl
     if errors:
         text = f"segment {name!r} has errors of its own: {errors[0].message}"
         return Problem((), "broken-segment", text)
-    return clauses
+    return conjuncts

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import whereupon.conditions.comparing as comparing
-from whereupon.conditions.coercion import EXACT
 from whereupon.conditions.condition import Evaluator, History
 from whereupon.conditions.values import UNDEFINED, JsonValue
 from whereupon.conditions.variables import follow
@@ -38,13 +37,6 @@ def reader(path: str) -> Evaluator:
         return follow(data, parts, None)
 
     return read_directly
-
-
-def is_plain(value: object) -> bool:
-    """Whether a fixed operand is a text, or a number that Python and JavaScript compare alike."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return -EXACT < value < EXACT
-    return isinstance(value, str)
 
 
 def shortcut(

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from whereupon.conditions.coercion import EXACT, as_double
+from whereupon.conditions.operators import STANDARD, is_call
 from whereupon.conditions.reading import LOOPS, operands_of, required, satisfied_by_null
-from whereupon.conditions.tree import STANDARD, is_call
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Problem, Severity
 
@@ -20,6 +20,8 @@ DEEPEST = 100
 """How many objects and lists may stand within each other: half as many operators."""
 LARGEST = 20_000
 """How many values a condition may have, once the segments that it refers to are written out."""
+
+_BRIEF_COUNT, _BRIEF_DEPTH = 100, 10
 
 _OPERANDS = {
     **dict.fromkeys(("!", "!!", "log"), (1, 1)),
@@ -77,6 +79,25 @@ def _is_small(value: JsonValue) -> bool:
         if count > LARGEST:
             return False
     return not level
+
+
+def is_brief(value: JsonValue) -> bool:
+    """Whether a value has at most 100 values in it, at most 10 deep: far from being too large."""
+    level, count = [value], 0
+    for _ in range(_BRIEF_DEPTH):
+        count += len(level)
+        if count > _BRIEF_COUNT:
+            return False
+        inner: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        if not inner:
+            return True
+        level = inner
+    return False
 
 
 def spelling_problems(logic: JsonValue, path: Path) -> Iterator[Problem]:

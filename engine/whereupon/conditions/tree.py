@@ -19,33 +19,11 @@ from jsonlogic.operators import operator_registry
 from jsonlogic.registry import OperatorRegistry
 from jsonlogic.typing import OperatorArgument
 
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.values import JsonValue
 
 Node: TypeAlias = OperatorArgument
 """A `Call`, a plain value, or a list of nodes."""
-
-STANDARD = (
-    *("var", "missing", "missing_some", "if", "?:", "and", "or", "!", "!!", "==", "===", "!="),
-    *(
-        "!==",
-        ">",
-        ">=",
-        "<",
-        "<=",
-        "max",
-        "min",
-        "+",
-        "-",
-        "*",
-        "/",
-        "%",
-        "map",
-        "reduce",
-        "filter",
-    ),
-    *("all", "none", "some", "merge", "in", "cat", "substr", "log"),
-)
-"""The operators of the reference implementation."""
 
 OBJECT = "@object"
 _ROOT = "@root"
@@ -85,11 +63,6 @@ def object_of(call: Call) -> JsonValue:
     text = call.operands[0]
     value: JsonValue = json.loads(text) if isinstance(text, str) else None
     return value
-
-
-def is_call(logic: JsonValue) -> bool:
-    """Whether the reference would take this value for an operator: an object of exactly one key."""
-    return isinstance(logic, dict) and len(logic) == 1
 
 
 def _quoted(logic: JsonValue) -> JsonValue:

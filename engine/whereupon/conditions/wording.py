@@ -7,8 +7,8 @@ from typing import Final
 
 from whereupon.conditions.coercion import as_text
 from whereupon.conditions.condition import Performed
+from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import fixed_path, operands_of
-from whereupon.conditions.tree import is_call
 from whereupon.conditions.values import JsonValue
 from whereupon.times import format_duration
 

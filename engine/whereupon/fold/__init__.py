@@ -2,16 +2,17 @@
 
     fold(loaded, messages, index, settings) -> Folded
 
-Modules, from below: `given` (what goes in and comes out), `working` (the state of one batch while it is folded), `people` (identify, claim,
-merge, erase), `tombs` (who is silenced), `entering` (decide, enter, run steps), `requesting` (the guards' verdicts,
-and requests that wait), `enacting` (what semantic events do), `folding` (the way
-of one message), `claiming` (claims in parts), `sending` (broadcasts). The same input gives the same output on every machine; the caller loads everything
-that it may need and writes everything that it made.
+Modules, from below: `occurrences` (a message as rules see it), `telling` and `given` (what goes in and comes
+out), `working` (the state of one batch while it is folded), `people` (identify, claim, merge, erase),
+`silencing` (who is under a tombstone), `skipping` (rules that a message does not open), `entering`
+(decide, enter, run steps), `requesting` (the guards' verdicts, and requests that wait), `enacting` (what
+semantic events do), `choosing` (rules that take one of what a claim brings), `folding` (the way of one
+message), `claiming` (claims in parts), `sending` (broadcasts). The same input gives the same output on every
+machine; the caller loads everything that it may need and writes everything that it made.
 """
 
 from whereupon.fold.claiming import carry_on
 from whereupon.fold.enacting import give_up, plan_of, resume
-from whereupon.fold.entering import data_for
 from whereupon.fold.folding import fold
 from whereupon.fold.given import (
     Folded,
@@ -25,10 +26,10 @@ from whereupon.fold.given import (
     Told,
     Warned,
 )
+from whereupon.fold.occurrences import data_for, occurrence_of
 from whereupon.fold.requesting import recorded
-from whereupon.fold.sending import audience_of, broadcast_chunk
+from whereupon.fold.sending import audience_of, broadcast_chunk, screen_for
 from whereupon.fold.telling import Decisions, Skipped
-from whereupon.fold.working import occurrence_of
 
 __all__ = [
     "Decisions",
@@ -53,4 +54,5 @@ __all__ = [
     "plan_of",
     "recorded",
     "resume",
+    "screen_for",
 ]

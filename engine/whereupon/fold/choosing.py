@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from whereupon.decisions import takes_part
 from whereupon.fold.entering import case_for
-from whereupon.fold.working import Putting, Working
+from whereupon.fold.occurrences import Putting
+from whereupon.fold.working import Working
 from whereupon.rules import Rule, Take
 from whereupon.state import Claim, StoredMessage
 from whereupon.times import earlier

@@ -19,8 +19,9 @@ from whereupon.fold.given import (
     Settings,
     Warned,
 )
+from whereupon.fold.occurrences import Putting, occurrence_of
 from whereupon.fold.people import Handed, hand_over
-from whereupon.fold.working import Putting, Working, occurrence_of
+from whereupon.fold.working import Working
 from whereupon.identity import claimant
 from whereupon.matching import RuleIndex
 from whereupon.state import Claiming, StoredMessage

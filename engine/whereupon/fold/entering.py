@@ -19,40 +19,17 @@ from whereupon.decisions import (
     decide_opening,
 )
 from whereupon.fold.given import Warned
+from whereupon.fold.occurrences import Occurrence, Putting, data_for
 from whereupon.fold.skipping import Skipping, skip_roll
-from whereupon.fold.working import HistoryUntil, Occurrence, Putting, Working, running
+from whereupon.fold.working import HistoryUntil, Working, running
 from whereupon.matching import Candidate, Selected
 from whereupon.messages import Message, MessageType, Origin, Source, written_body
 from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
 from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, Person
 from whereupon.steps import Said, StepFailed, advance, end
-from whereupon.times import format_instant
 
 MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
-
-
-def data_for(
-    occurrence: Occurrence,
-    attributes: Mapping[str, JsonValue],
-    roots: Container[str] = ROOTS,
-) -> dict[str, JsonValue]:
-    """What conditions see of a message and a person (design §5); read only.
-
-    Args:
-        roots: what they look at; the time and the context are left out where nobody does.
-    """
-    data: dict[str, object] = {
-        "type": occurrence.type,
-        "event": occurrence.name,
-        "properties": occurrence.data,
-        "person": attributes,
-    }
-    if "context" in roots:
-        data["context"] = occurrence.context
-    if "timestamp" in roots:
-        data["timestamp"] = format_instant(occurrence.timestamp)
-    return data  # type: ignore[return-value]  # mappings of JSON, never written to
 
 
 def case_for(work: Working, putting: Putting, roots: Container[str] = ROOTS) -> Case:
@@ -152,7 +129,7 @@ def _start(work: Working, putting: Putting, rule: Rule) -> None:
         timestamp=occurrence.timestamp,
         due_at=putting.now,
         cursor=0,
-        facts=_facts(occurrence),
+        facts=facts_of(occurrence),
         depth=occurrence.depth,
         message_key=occurrence.key,
     )
@@ -182,8 +159,19 @@ def report(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> Non
     )
 
 
-def let_in(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> None:
-    """Open an entry and run its steps as far as they go now."""
+def let_in(
+    work: Working,
+    putting: Putting,
+    rule: Rule,
+    verdict: Verdict,
+    *,
+    facts: Mapping[str, JsonValue] | None = None,
+) -> None:
+    """Open an entry and run its steps as far as they go now.
+
+    Args:
+        facts: what `facts_of` gives of the occurrence, where it opens many entries.
+    """
     report(work, putting, rule, verdict)
     occurrence = putting.occurrence
     entry = Entry(
@@ -200,14 +188,15 @@ def let_in(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> Non
         state=EntryState.ACTIVE,
         position=0,
         due_at=putting.now,
-        facts=_facts(occurrence),
+        facts=facts_of(occurrence) if facts is None else facts,
         depth=occurrence.depth,
         message_key=occurrence.key,
     )
     _begin(work, entry, rule)
 
 
-def _facts(occurrence: Occurrence) -> dict[str, JsonValue]:
+def facts_of(occurrence: Occurrence) -> dict[str, JsonValue]:
+    """What the templates of an entry see of what opened it; read only."""
     facts = data_for(occurrence, {})
     del facts["person"]
     return facts
@@ -216,7 +205,8 @@ def _facts(occurrence: Occurrence) -> dict[str, JsonValue]:
 def _begin(work: Working, entry: Entry, rule: Rule) -> None:
     work.changes.new_entries.add(entry.key)
     work.wordings_used.add(rule.digest)
-    work.past_entries[rule.id, entry.person_key].append(running(entry))
+    if rule.kind is RuleKind.CAMPAIGN:  # nobody asks how often a broadcast was sent
+        work.past_entries[rule.id, entry.person_key].append(running(entry))
     if _left_already(work, entry, rule):
         save(work, end(entry, EntryState.EXITED))
     else:
@@ -245,14 +235,15 @@ def save(work: Working, entry: Entry) -> None:
         if entry.due_at is not None:
             heappush(work.timers, (entry.due_at, entry.key, entry.person_key))
         return
-    work.active[entry.person_key].pop(entry.key, None)
+    work.active.get(entry.person_key, {}).pop(entry.key, None)
     place = (entry.rule, entry.person_key)
-    work.past_entries[place] = [
-        past._replace(active=False, slot=entry.slot)
-        if past.occasion == entry.occasion and past.active
-        else past
-        for past in work.past_entries[place]
-    ]
+    if earlier_ones := work.past_entries.get(place):
+        work.past_entries[place] = [
+            past._replace(active=False, slot=entry.slot)
+            if past.occasion == entry.occasion and past.active
+            else past
+            for past in earlier_ones
+        ]
 
 
 def give_up(work: Working, entry: Entry) -> None:
@@ -277,7 +268,7 @@ def run(work: Working, entry: Entry) -> None:
         behind, effect = advance(entry, rule, person, now)
         match effect:
             case Delivery():
-                delivery = effect._replace(key=work.new_key())
+                delivery = effect.with_key(work.new_key())
                 work.changes.deliveries.append(delivery)
                 work.out.told.append(delivery)
             case Said():

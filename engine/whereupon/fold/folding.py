@@ -26,6 +26,7 @@ from whereupon.fold.given import (
     Settings,
     Warned,
 )
+from whereupon.fold.occurrences import Occurrence, Putting, occurrence_of
 from whereupon.fold.people import (
     Handed,
     anonymous_key_for,
@@ -36,7 +37,7 @@ from whereupon.fold.people import (
     tell,
 )
 from whereupon.fold.silencing import SUPPRESSED, lies_over, silenced
-from whereupon.fold.working import HistoryUntil, Occurrence, Putting, Working, occurrence_of
+from whereupon.fold.working import HistoryUntil, Working
 from whereupon.identity import claimant
 from whereupon.matching import Roll, RuleIndex, Selected
 from whereupon.messages import Message, MessageType

@@ -4,15 +4,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from pydantic import JsonValue
+
+from whereupon.conditions.screening import screen_of
+from whereupon.conditions.screens import Screen
 from whereupon.decisions import ENTERED, Reason, Verdict
-from whereupon.fold.entering import case_for, let_in, report
+from whereupon.fold.entering import facts_of, let_in, report
 from whereupon.fold.folding import taker
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, PoisonError, Settings
-from whereupon.fold.working import Occurrence, Putting, Working
+from whereupon.fold.occurrences import Occurrence, Putting, data_for
+from whereupon.fold.working import HistoryUntil, Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Body, MessageType, Source
 from whereupon.rules import Rule
 from whereupon.state import BroadcastRun, Person
+
+
+def screen_for(run: BroadcastRun, rule: Rule) -> Screen:
+    """What a store can tell by itself of those whom the broadcast's `who` admits."""
+    return screen_of(rule.who, data_for(_occurrence_of(run), {}))
 
 
 def audience_of(
@@ -29,12 +39,12 @@ def audience_of(
         loaded: holds the persons, and what the condition asks of their past.
     """
     work = Working(loaded, index, settings)
-    occurrence = _occurrence_of(run)
+    said, holds, until = data_for(_occurrence_of(run), {}), rule.who.holds, run.timestamp
     admitted = []
-    for person in persons:
-        case = case_for(work, _putting(occurrence, person.key, run))
-        with _named(person):
-            if rule.who.holds(case.data, case.history):
+    with _in_turn(persons) as each:
+        for person in each:
+            data: dict[str, JsonValue] = {**said, "person": person.attributes}  # type: ignore[dict-item]  # read only
+            if holds(data, HistoryUntil(work, person.key, until)):
                 admitted.append(person)
     return admitted
 
@@ -66,9 +76,10 @@ def broadcast_chunk(
         report(work, _putting(occurrence, 0, run), rule, Verdict(Reason.INACTIVE))
         done = replace(run, cursor=None)
     else:
-        for person in admitted:
-            with _named(person):
-                let_in(work, _putting(occurrence, person.key, run), rule, ENTERED)
+        facts = facts_of(occurrence)
+        with _in_turn(admitted) as each:
+            for person in each:
+                let_in(work, _putting(occurrence, person.key, run), rule, ENTERED, facts=facts)
         if cursor is None and not done.admitted:
             report(work, _putting(occurrence, 0, run), rule, Verdict(Reason.WHO))
     work.changes.runs[run.rule, run.occasion] = done
@@ -76,14 +87,21 @@ def broadcast_chunk(
 
 
 @contextmanager
-def _named(person: Person) -> Iterator[None]:
-    """Say on whom the fold fails, so that the others can be let in without."""
+def _in_turn(persons: Sequence[Person]) -> Iterator[Iterator[Person]]:
+    """Each of the persons; on whom the fold fails is said, so that the others can be let in without."""
+    at_hand: list[Person] = []
+
+    def each() -> Iterator[Person]:
+        for person in persons:
+            at_hand[:] = (person,)
+            yield person
+
     try:
-        yield
+        yield each()
     except (KeysExhausted, PoisonError):
         raise
     except Exception as error:
-        raise PoisonError(error, person=person.key) from error
+        raise PoisonError(error, person=at_hand[0].key if at_hand else None) from error
 
 
 def _putting(occurrence: Occurrence, person_key: int, run: BroadcastRun) -> Putting:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from whereupon.decisions import Case, Reason, Verdict
+from whereupon.fold.occurrences import Putting
 from whereupon.fold.telling import Skipped
-from whereupon.fold.working import Putting, Working
+from whereupon.fold.working import Working
 from whereupon.matching import Candidate, Selected
 from whereupon.rules import Rule
 from whereupon.state import Others, Skips, SkipVerdict
@@ -26,8 +27,9 @@ def skip_roll(
     """Skip every rule of the roll, as most messages do: for one reason, or each for its own."""
     span = (0, len(rules.roll))
     if rules.size(*span):
-        _tell(work, putting, rules, case, span, reason)
+        _tell(work, putting, rules, span, reason)
         _record(work, putting, (), _all_others(work, putting, rules, case, reason))
+        putting.occurrence.body.forget()
 
 
 def _all_others(
@@ -121,7 +123,7 @@ class Skipping:
         """Tell of the rules from the next up to that place."""
         since, self._next = self._next, until
         if self._case is not None and self._rules.size(since, until):
-            _tell(self._work, self._putting, self._rules, self._case, (since, until), reason)
+            _tell(self._work, self._putting, self._rules, (since, until), reason)
 
     def _keep(self, reason: Reason | None = None) -> None:
         """Store one word for what was passed over while the person was the same."""
@@ -134,29 +136,11 @@ class Skipping:
 
 
 def _tell(
-    work: Working,
-    putting: Putting,
-    rules: Selected,
-    case: Case,
-    span: tuple[int, int],
-    reason: Reason | None,
+    work: Working, putting: Putting, rules: Selected, span: tuple[int, int], reason: Reason | None
 ) -> None:
     """Tell of rules of the roll that are skipped, from one place up to another."""
-    occurrence = putting.occurrence
     person = work.persons.get(putting.person_key)
-    work.out.told.append(
-        Skipped(
-            rules,
-            *span,
-            case,
-            occurrence.type,
-            occurrence.name or None,
-            occurrence.source,
-            putting.now,
-            person.user_id if person else None,
-            reason,
-        )
-    )
+    work.out.told.append(Skipped(rules, *span, putting, person, reason))
 
 
 def _others(

@@ -2,54 +2,66 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import overload
 
+from whereupon.conditions import NO_HISTORY
 from whereupon.decisions import Case, Decision, Outcome, Reason, Verdict, decide_unmatched
+from whereupon.fold.occurrences import Putting, data_for
 from whereupon.matching import Selected
-from whereupon.messages import MessageType, Source
 from whereupon.rules import Rule
+from whereupon.state import Person
 
 
 @dataclass(slots=True)  # not frozen, which would cost three times as much, once a message
 class Skipped:
     """The rules of a roll, from one place up to another, all of which skip one message.
 
+    What it holds on to is little, for there is one of nearly every message: the message's text is
+    read again when the decisions are.
+
     Attributes:
-        case: the message and the person as they were then.
+        person: as they were then; None where nobody is known.
         reason: the one for all; None where each rule has its own, which is found out when it is read.
     """
 
     rules: Selected
     since: int
     until: int
-    case: Case
-    type: MessageType | None
-    event: str | None
-    source: Source
-    decided_at: datetime
-    person: str | None
+    putting: Putting
+    person: Person | None
     reason: Reason | None
 
     def __len__(self) -> int:
         return self.rules.size(self.since, self.until)
 
     def __iter__(self) -> Iterator[Decision]:
+        putting, occurrence = self.putting, self.putting.occurrence
+        attributes = self.person.attributes if self.person is not None else {}
+        case = Case(
+            message_id=occurrence.message_id,
+            timestamp=occurrence.timestamp,
+            data={} if self.reason else data_for(occurrence, attributes, self.rules.roots),
+            history=NO_HISTORY,
+            claimable_at=putting.claimable_at,
+            retroactive=putting.retroactive,
+        )
         for rule in self.rules.between(self.since, self.until):
-            yield self._decision(rule)
+            yield self._decision(rule, case)
 
-    def _decision(self, rule: Rule) -> Decision:
-        case = self.case
-        verdict = Verdict(self.reason) if self.reason else decide_unmatched(rule, case, self.source)
+    def _decision(self, rule: Rule, case: Case) -> Decision:
+        occurrence = self.putting.occurrence
+        verdict = Verdict(self.reason)
+        if self.reason is None:
+            verdict = decide_unmatched(rule, case, occurrence.source)
         failure = verdict.failure
         return Decision(
             message_id=case.message_id,
-            type=self.type,
-            event=self.event,
+            type=occurrence.type,
+            event=occurrence.name or None,
             timestamp=case.timestamp,
-            decided_at=self.decided_at,
-            person=self.person,
+            decided_at=self.putting.now,
+            person=self.person.user_id if self.person is not None else None,
             rule=rule.id,
             rule_kind=rule.kind,
             outcome=Outcome.SKIPPED,

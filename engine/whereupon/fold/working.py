@@ -1,21 +1,18 @@
 """The state of one batch while it is folded: what was loaded, and what was made since."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import heapify
-from typing import NamedTuple
-
-from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Performed
-from whereupon.decisions import Reason
 from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings
+from whereupon.fold.occurrences import Occurrence
 from whereupon.fold.withdrawing import withdraw
 from whereupon.identity import claimed_by
 from whereupon.matching import RuleIndex
-from whereupon.messages import Body, Message, MessageType, Source
+from whereupon.messages import Body, Message, MessageType
 from whereupon.rules import NotWhileActive, Rule
 from whereupon.state import (
     Claim,
@@ -31,67 +28,6 @@ from whereupon.state import (
     husk_of,
 )
 from whereupon.times import earlier
-
-
-class Occurrence(NamedTuple):
-    """A recorded message as the rules see it, whether it has just come in or waited for its claim.
-
-    A scheduled broadcast's time is one too, without a type.
-    """
-
-    key: int
-    message_id: str
-    type: MessageType | None
-    name: str
-    timestamp: datetime
-    body: Body
-    target_id: str | None
-    source: Source
-    depth: int = 0
-
-    @property
-    def data(self) -> Mapping[str, JsonValue]:
-        """See `Body.data`."""
-        return self.body.data
-
-    @property
-    def context(self) -> Mapping[str, JsonValue]:
-        """See `Body.context`."""
-        return self.body.context
-
-
-def occurrence_of(stored: StoredMessage) -> Occurrence:
-    """A recorded message, to be put to the rules."""
-    message = stored.message
-    return Occurrence(
-        stored.key,
-        message.message_id,
-        message.type,
-        message.name,
-        message.timestamp,
-        message.read(),
-        message.target_id,
-        message.source,
-        message.depth,
-    )
-
-
-class Putting(NamedTuple):
-    """One message put to the rules for one person.
-
-    Attributes:
-        person_key: 0 where nobody is known.
-        now: when the engine does it.
-        claimable_at, retroactive: see `Case`.
-        reason: where everything is skipped whatever the rules say: why.
-    """
-
-    occurrence: Occurrence
-    person_key: int
-    now: datetime
-    claimable_at: datetime
-    retroactive: bool
-    reason: Reason | None = None
 
 
 @dataclass(slots=True)

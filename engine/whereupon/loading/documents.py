@@ -27,6 +27,15 @@ def load_document(path: Path) -> Loaded:
     return document.data, document.positions, faults
 
 
+def may_have_key(path: Path, key: str) -> bool:
+    """Whether a file may hold that key, written out or with escapes; without reading what it says."""
+    try:
+        content = _content(path)
+    except UnreadableTextError:
+        return False
+    return key.encode() in content or b"\\" in content
+
+
 def finding(path: Path, *, code: str, message: str) -> Diagnostic:
     """An error about a file as a whole."""
     return Diagnostic(code, Severity.ERROR, message, Location(path.as_posix()))
@@ -41,7 +50,7 @@ def _read(path: Path) -> Document:
     return read_json(text) if path.suffix == ".json" else read_yaml(text)
 
 
-def _text(path: Path) -> str:
+def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -51,6 +60,11 @@ def _text(path: Path) -> str:
     if len(content) > LARGEST:
         message = f"this file has more than {LARGEST // 1024} KB; split it"
         raise UnreadableTextError(code="too-large", message=message, place=(1, 1))
+    return content
+
+
+def _text(path: Path) -> str:
+    content = _content(path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,10 +8,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Location, Problem, RulesInvalidError, Severity
-from whereupon.loading.documents import finding, load_document
+from whereupon.loading.documents import finding, load_document, may_have_key
 from whereupon.loading.lint import lint
-from whereupon.loading.positions import Positions
-from whereupon.rulefiles import RuleFile, lint_guard, parse_rule_file
+from whereupon.rulefiles import RuleFile, Shared, lint_guard, parse_rule_file
 from whereupon.rules import EventPlan, Guard, Rule, Rulebook, Segment
 from whereupon.scheduling import next_occurrence
 from whereupon.times import EPOCH
@@ -29,18 +28,17 @@ def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
         message = "there is no such folder; give the one that holds the rule files"
         return Rulebook(), (finding(folder, code="no-folder", message=message),)
     paths, found = _rule_paths(folder)
-    files = [_File.from_path(path) for path in paths]
-    segments = _raw_segments(files)
-    parsed = [(file, *file.parsed(segments)) for file in files]
-    diagnostics = [*found, *_duplicates(parsed)]
+    segments, shared = _raw_segments(paths), Shared()
+    files = [_File.from_path(path, segments, shared) for path in paths]
+    diagnostics = [*found, *_duplicates(files)]
     refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
-    kept = [value for file, value, _ in parsed if value and file.name not in refused]
-    plans = {plan.name: plan for plan in kept if isinstance(plan, EventPlan)}
-    for file, value, problems in parsed:
-        diagnostics.extend(file.faults)
-        warnings = tuple(_warnings(value, plans))
-        diagnostics.extend(file.positions.locate(p, file.name) for p in (*problems, *warnings))
-    return _book(kept), tuple(sorted(set(diagnostics), key=_order))
+    kept = [file for file in files if file.value and file.name not in refused]
+    plans = {p.name: p for file in kept if isinstance(p := file.value, EventPlan)}
+    for file in files:
+        diagnostics += file.findings
+        diagnostics += file.located(_warnings(file.value, plans))
+    book = _book([file.value for file in kept if file.value])
+    return book, tuple(sorted(set(diagnostics), key=_order))
 
 
 def _warnings(value: RuleFile | None, plans: Mapping[str, EventPlan]) -> Iterable[Problem]:
@@ -63,32 +61,37 @@ def open_rules(folder: Path) -> Rulebook:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file that was read, before anything is made of what it says."""
+    """One file, what it says, and what is wrong with it.
 
-    name: str
-    stem: str
-    data: JsonValue
-    positions: Positions
-    faults: tuple[Diagnostic, ...]
+    Of many files their text, and the places in it, would be most of the memory: they are let go of, and
+    read again where there is more to find fault with.
+    """
+
+    path: Path
+    value: RuleFile | None
+    findings: tuple[Diagnostic, ...]
+
+    @property
+    def name(self) -> str:
+        return self.path.as_posix()
 
     @classmethod
-    def from_path(cls, path: Path) -> "_File":
+    def from_path(cls, path: Path, segments: Mapping[str, JsonValue], shared: Shared) -> "_File":
         data, positions, faults = load_document(path)
-        return cls(path.as_posix(), path.stem, data, positions, faults)
+        if () not in positions.values:
+            return cls(path, None, faults)
+        value, problems = parse_rule_file(data, stem=path.stem, segments=segments, shared=shared)
+        problems = (*problems, *_cron_problems(data))
+        is_broken = any(fault.severity is Severity.ERROR for fault in faults)
+        is_good = not is_broken and not any(p.code == "bad-cron" for p in problems)
+        located = (positions.locate(problem, path.as_posix()) for problem in problems)
+        return cls(path, value if is_good else None, (*faults, *located))
 
-    def is_broken(self) -> bool:
-        return any(fault.severity is Severity.ERROR for fault in self.faults)
-
-    def parsed(
-        self, segments: Mapping[str, JsonValue]
-    ) -> tuple[RuleFile | None, tuple[Problem, ...]]:
-        """What the file says, unless its own text is at fault, and the problems of it."""
-        if () not in self.positions.values:
-            return None, ()
-        value, problems = parse_rule_file(self.data, stem=self.stem, segments=segments)
-        problems = (*problems, *_cron_problems(self.data))
-        is_good = not self.is_broken() and not any(p.code == "bad-cron" for p in problems)
-        return (value if is_good else None), problems
+    def located(self, problems: Iterable[Problem]) -> Iterator[Diagnostic]:
+        problems = tuple(problems)
+        if problems:
+            _, positions, _ = load_document(self.path)
+            yield from (positions.locate(problem, self.name) for problem in problems)
 
 
 def _cron_problems(data: JsonValue) -> Iterator[Problem]:
@@ -144,33 +147,32 @@ def _visible_files(folder: Path, found: list[Diagnostic]) -> Iterator[Path]:
         yield from (Path(root, name) for name in (*files, *links) if not name.startswith("."))
 
 
-def _raw_segments(files: Sequence[_File]) -> dict[str, JsonValue]:
+def _raw_segments(paths: Sequence[Path]) -> dict[str, JsonValue]:
     """The raw condition of every segment, for the rules that refer to them."""
     segments: dict[str, JsonValue] = {}
-    for file in files:
-        if isinstance(file.data, dict) and isinstance(name := file.data.get("segment"), str):
-            segments.setdefault(name, file.data.get("who"))
+    for path in paths:
+        if may_have_key(path, "segment"):
+            data, _, _ = load_document(path)
+            if isinstance(data, dict) and isinstance(name := data.get("segment"), str):
+                segments.setdefault(name, data.get("who"))
     return segments
 
 
 # --- the book -------------------------------------------------------------------------------------
 
 
-def _duplicates(
-    parsed: Sequence[tuple[_File, RuleFile | None, tuple[Problem, ...]]],
-) -> Iterator[Diagnostic]:
+def _duplicates(files: Sequence[_File]) -> Iterator[Diagnostic]:
     """An id, or an event's name, that an earlier file of the same kind has taken."""
     first: dict[tuple[type[RuleFile], str], str] = {}
-    for file, value, _ in parsed:
+    for file in files:
+        value = file.value
         if value is None:
             continue
         name = value.name if isinstance(value, EventPlan) else value.id
         taken_by = first.setdefault((type(value), name), file.name)
         if taken_by != file.name:
             message = f"{name} is already in {taken_by}; give one of them another id"
-            line, column = file.positions.values[()]
-            location = Location(file.name, line, column)
-            yield Diagnostic("duplicate-id", Severity.ERROR, message, location)
+            yield from file.located([Problem((), "duplicate-id", message)])
 
 
 def _book(files: Sequence[RuleFile]) -> Rulebook:

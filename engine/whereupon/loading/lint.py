@@ -1,10 +1,12 @@
 """What is legal in a rule and yet likely a mistake: one function for each kind of warning."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from pydantic import JsonValue
 
+from whereupon.codec import Unread
 from whereupon.errors import Problem, Severity
 from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import nearest
@@ -25,6 +27,8 @@ _ORDERED = ("gt", "gte", "lt", "lte")
 
 def lint(rule: Rule, plans: Plans) -> tuple[Problem, ...]:
     """Every warning about a rule; ``plans`` holds the events that event files describe, by name."""
+    if isinstance(rule.source, Unread):  # else what is read of it would stay with the rule
+        rule = replace(rule, source=rule.source.copy())
     return tuple(problem for check in _CHECKS for problem in check(rule, plans))
 
 

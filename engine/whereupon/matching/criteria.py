@@ -6,76 +6,74 @@ say everything: not beyond the first question to the history, and not at all whe
 reads the person as a whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 
-from whereupon.conditions import NO_HISTORY, Condition, Data
-from whereupon.conditions.comparisons import Comparison, comparison_of
+from whereupon.conditions import NO_HISTORY, Condition, Conjunct, Data
+from whereupon.conditions.comparisons import Comparison
 from whereupon.rules import Rule, RuleKind
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """One rule, as the index sees it.
+    """One rule, as the index sees it: seen so for a moment, and not kept.
 
     Attributes:
         where, who: the comparisons that must hold.
         is_whole: the comparisons of `where` are all that it asks.
-        judges_who: who the person is can be said without their history.
         is_open: nothing of the rule is decided here.
-        attributes: the person's attributes that its conditions read.
     """
 
-    rule: Rule
-    where: tuple[Comparison, ...]
-    who: tuple[Comparison, ...]
+    where: Sequence[Comparison]
+    who: Sequence[Comparison]
     is_whole: bool
-    judges_who: bool
     is_open: bool
-    attributes: frozenset[str]
-
-    def admits(self, data: Data) -> bool:
-        """Whether the rule has to be decided, by evaluating its conditions."""
-        rule = self.rule
-        if self.is_open:
-            return True
-        if not rule.where.holds(data, NO_HISTORY):
-            return False
-        return not self.judges_who or rule.who.holds(data, NO_HISTORY)
 
 
 def criteria_of(rule: Rule) -> Criteria:
     """What the rule demands."""
-    asks_person = rule.kind is RuleKind.CAMPAIGN  # a broadcast's `who` is its audience
-    conditions = (rule.where, rule.who) if asks_person else (rule.where,)
-    is_open = any(map(_is_open, conditions)) or bool(rule.where.performed)
-    attributes = frozenset(name for each in conditions for name in _attributes(each))
-    where = () if is_open else tuple(_comparisons(rule.where))
-    who = tuple(_comparisons(rule.who)) if asks_person and not is_open else ()
-    return Criteria(
-        rule,
-        where,
-        who,
-        is_whole=len(where) == len(rule.where.conjuncts),
-        judges_who=asks_person and not rule.who.performed,
-        is_open=is_open,
-        attributes=attributes,
-    )
+    where, who = rule.where, rule.who
+    asks_person = _asks_person(rule)
+    if where.performed or _is_open(where) or (asks_person and _is_open(who)):
+        return Criteria((), (), is_whole=not where.conjuncts, is_open=True)
+    compared = _comparisons(where)
+    is_whole = len(compared) == len(where.conjuncts)
+    return Criteria(compared, _comparisons(who) if asks_person else (), is_whole, is_open=False)
+
+
+def admits(rule: Rule, data: Data) -> bool:
+    """Whether a rule that is not open has to be decided, by evaluating its conditions."""
+    if not rule.where.holds(data, NO_HISTORY):
+        return False
+    judges_who = _asks_person(rule) and not rule.who.performed
+    return not judges_who or rule.who.holds(data, NO_HISTORY)
+
+
+def attributes_of(rule: Rule) -> Iterator[str]:
+    """The person's attributes that the rule's conditions read."""
+    for condition in (rule.where, rule.who) if _asks_person(rule) else (rule.where,):
+        for path in chain.from_iterable(each.variables for each in condition.conjuncts):
+            root, _, below = path.partition(".")
+            if root == "person" and below:
+                yield below.partition(".")[0]
+
+
+def _asks_person(rule: Rule) -> bool:
+    """Whether `who` is of the person who did something, and not a broadcast's audience."""
+    return rule.kind is RuleKind.CAMPAIGN
 
 
 def _is_open(condition: Condition) -> bool:
-    return "person" in condition.variables or any(c.logic is None for c in condition.conjuncts)
+    for each in condition.conjuncts:  # noqa: SIM110 - a generator would double the cost
+        if each.logic is None or "person" in each.variables:
+            return True
+    return False
 
 
-def _comparisons(condition: Condition) -> Iterator[Comparison]:
+def _comparisons(condition: Condition) -> Sequence[Comparison]:
     """Those before the first question to the history: whatever fails is then found again without it."""
-    for conjunct in takewhile(lambda each: not each.performed, condition.conjuncts):
-        comparison = comparison_of(conjunct.logic)
-        if comparison is not None:
-            yield comparison
-
-
-def _attributes(condition: Condition) -> Iterable[str]:
-    paths = (path.split(".") for path in condition.variables)
-    return (parts[1] for parts in paths if parts[0] == "person" and len(parts) > 1)
+    asked: Iterable[Conjunct] = condition.conjuncts
+    if condition.performed:
+        asked = takewhile(lambda each: not each.performed, asked)
+    return [each.comparison for each in asked if each.comparison is not None]

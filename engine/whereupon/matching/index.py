@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple, TypeAlias
 
-from whereupon.codec import encode
+from whereupon.codec import object_text
 from whereupon.conditions import Condition
 from whereupon.matching.enrolment import Enrolment, Name
 from whereupon.matching.lookback import Lookback
@@ -78,10 +78,10 @@ class RuleIndex:
         self.by_digest = {rule.digest: rule for rule in book.rules}
         self.segments = dict(book.segments)
         self._enrolment = Enrolment.of(book.rules) if enrolment is None else enrolment
-        self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
-        self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
-        self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self._wordings = tuple(rule for rule in book.rules if _asks(rule))
+        self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
+        self.on_segment = tuple(rule for rule in self._wordings if _segments_of(rule))
+        self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self._look_out()
 
     def with_rule(self, rule: Rule) -> "RuleIndex":
@@ -142,13 +142,16 @@ class RuleIndex:
 
     def wording_of(self, rule: Rule) -> bytes:
         """The rule's wording for keeping: its source, and the segments that it may refer to."""
-        segments = {segment.id: segment.source for segment in self.segments.values()}
-        return encode({"rule": dict(rule.source), "segments": segments})
+        return _wording(rule, self._segments_text())
 
     def wordings_of(self, roll: Roll) -> dict[str, tuple[str, bytes]]:
         """A roll for keeping, by its revision, and the wordings of all its rules, by their digests."""
-        kept = {rule.digest: (rule.id, self.wording_of(rule)) for rule in roll}
+        segments = self._segments_text()
+        kept = {rule.digest: (rule.id, _wording(rule, segments)) for rule in roll}
         return {**kept, roll.revision: ("", roll.wording)}
+
+    def _segments_text(self) -> str:
+        return object_text({segment.id: segment.source for segment in self.segments.values()})
 
     def meaning(self, type_: MessageType, name: str) -> Meaning:
         """What such a message means; found out once a name."""
@@ -243,6 +246,10 @@ class RuleIndex:
             if self._changes_segments(rule):
                 ahead += self.on_segment
         return list(found.values())
+
+
+def _wording(rule: Rule, segments: str) -> bytes:
+    return f'{{"rule":{object_text(rule.source)},"segments":{segments}}}'.encode()
 
 
 def _segments_of(rule: Rule) -> list[str]:

@@ -8,12 +8,12 @@ values, and the work of changing one rule, which makes its own page anew and no 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
 from whereupon.conditions.comparisons import Comparison, Family
 from whereupon.conditions.variables import follow
-from whereupon.matching.criteria import Criteria
+from whereupon.matching.criteria import admits, criteria_of
 from whereupon.matching.tables import (
     Kind,
     NoneOf,
@@ -39,6 +39,9 @@ attributes than those have more tables, and gain later.
 MOST_TABLES: Final = 16
 """The most tested attributes of a page have tables; what is left is evaluated."""
 
+_Tests: TypeAlias = dict[tuple[str, Family, bool], list[tuple[int, Comparison]]]
+"""By attribute, family and whether `where` has them: comparisons, each with its rule's bit number."""
+
 _MAKERS: Final[Mapping[Family, type[OneOf | NoneOf | Presence | Range]]] = {
     Family.ONE_OF: OneOf,
     Family.NONE_OF: NoneOf,
@@ -61,27 +64,24 @@ class Candidate(NamedTuple):
 
 
 class Looked:
-    """A message's data, each attribute looked at once."""
+    """A message's data, each attribute looked at once, whatever the number of pages.
 
-    __slots__ = ("_views", "data")
+    Attributes:
+        views: what was seen, by dotted path.
+    """
+
+    __slots__ = ("data", "views")
 
     def __init__(self, data: Data) -> None:
         self.data = data
-        self._views: dict[tuple[str, ...], View] = {}
-
-    def view(self, path: tuple[str, ...]) -> View:
-        """The value at a path."""
-        known = self._views.get(path)
-        if known is None:
-            value: JsonValue = self.data  # type: ignore[assignment]  # read as an object is
-            known = self._views[path] = view_of(follow(value, path, None))
-        return known
+        self.views: dict[str, View] = {}
 
 
 class _Column(NamedTuple):
     """A table, where its values are, and whether they are the message's (`where`) or the person's."""
 
-    path: tuple[str, ...]
+    path: str
+    parts: tuple[str, ...]
     table: Table
     is_where: bool
 
@@ -89,32 +89,40 @@ class _Column(NamedTuple):
 class Page:
     """Some of the rules of a name, in their order. Its tables are made when it is first asked."""
 
-    def __init__(self, criteria: Sequence[Criteria], *, few: int = FEW) -> None:
-        self.criteria = tuple(criteria)
+    def __init__(self, rules: Sequence[Rule], *, few: int = FEW) -> None:
+        self.rules = tuple(rules)
         self.few = few
 
     def __len__(self) -> int:
-        return len(self.criteria)
+        return len(self.rules)
 
     def candidates(self, looked: Looked, kind: RuleKind | None, first: int) -> list[Candidate]:
         """The rules to decide, of that kind, in order; ``first`` is the place of the page's first."""
-        if len(self.criteria) >= self.few:
+        if len(self.rules) >= self.few:
             left, unsure = self._left(looked, kind)
             return list(self._among(left, unsure, looked.data, first)) if left else []
         data = looked.data
         return [
-            Candidate(first + place, criteria.rule, not criteria.is_open)
-            for place, criteria in enumerate(self.criteria)
-            if criteria.admits(data) and kind in {None, criteria.rule.kind}
+            Candidate(first + place, rule, not is_open)
+            for place, (rule, is_open) in enumerate(self._openness)
+            if (is_open or admits(rule, data)) and kind in {None, rule.kind}
         ]
+
+    @cached_property
+    def _openness(self) -> Sequence[tuple[Rule, bool]]:
+        """The rules of a page without tables, each with whether it is open."""
+        return [(rule, criteria_of(rule).is_open) for rule in self.rules]
 
     def _left(self, looked: Looked, kind: RuleKind | None) -> tuple[int, int]:
         """By the tables: the rules that the message may satisfy, and those of which they cannot say."""
         left = self._of_kind[kind]
-        columns, unsure = self._arranged
-        view_at = looked.view
-        for path, table, is_where in columns:
-            view = view_at(path)
+        columns, unsure, is_open = self._arranged
+        views = looked.views
+        data: JsonValue = looked.data  # type: ignore[assignment]  # read as an object is
+        for path, parts, table, is_where in columns:
+            view = views.get(path)
+            if view is None:
+                view = views[path] = view_of(follow(data, parts, None))
             if view.kind is Kind.OTHER:
                 if is_where:
                     unsure |= table.testers
@@ -124,50 +132,53 @@ class Page:
                 break
             if is_where:
                 unsure |= table.unsure(view)
-        return left, unsure
+        return left, unsure & ~is_open
 
     def _among(self, left: int, unsure: int, data: Data, first: int) -> Iterator[Candidate]:
+        _, _, is_open = self._arranged
         while left:
             bit = left & -left
             left ^= bit
             place = bit.bit_length() - 1
-            criteria = self.criteria[place]
-            if unsure & bit and not criteria.admits(data):
-                continue
-            yield Candidate(first + place, criteria.rule, not criteria.is_open)
+            rule = self.rules[place]
+            if not unsure & bit or admits(rule, data):
+                yield Candidate(first + place, rule, not is_open & bit)
 
     # --- the tables -----------------------------------------------------------------------------
 
     @cached_property
     def _of_kind(self) -> Mapping[RuleKind | None, int]:
         kinds: dict[RuleKind | None, int] = dict.fromkeys((None, *RuleKind), 0)
-        for place, criteria in enumerate(self.criteria):
-            kinds[criteria.rule.kind] |= 1 << place
-        kinds[None] = (1 << len(self.criteria)) - 1
+        for place, rule in enumerate(self.rules):
+            kinds[rule.kind] |= 1 << place
+        kinds[None] = (1 << len(self.rules)) - 1
         return kinds
 
     @cached_property
-    def _arranged(self) -> tuple[Sequence[_Column], int]:
-        """The tables, the most selective first; and the rules whose `where` says more than they do."""
-        tests, inexact = self._gathered()
+    def _arranged(self) -> tuple[Sequence[_Column], int, int]:
+        """The tables, the most selective first; rules whose `where` says more than they do; open ones."""
+        tests, inexact, is_open = self._gathered()
         largest = sorted(tests, key=lambda place: len(tests[place]), reverse=True)
         columns = []
         everyone = self._of_kind[None]
         for key in largest[:MOST_TABLES]:
             path, family, is_where = key
             table = _MAKERS[family](tests[key], everyone)
-            columns.append(_Column(tuple(path.split(".")), table, is_where))
+            columns.append(_Column(path, tuple(path.split(".")), table, is_where))
         for key in largest[MOST_TABLES:]:
             if key[2]:
                 inexact |= bits_of(place for place, _ in tests[key])
-        return sorted(columns, key=lambda column: column.table.share), inexact
+        return sorted(columns, key=lambda column: column.table.share), inexact, is_open
 
-    def _gathered(self) -> tuple[dict[tuple[str, Family, bool], list[tuple[int, Comparison]]], int]:
-        """The comparisons by attribute and family, and the rules that ask more of the message."""
-        tests: dict[tuple[str, Family, bool], list[tuple[int, Comparison]]] = defaultdict(list)
-        inexact = 0
-        for place, criteria in enumerate(self.criteria):
-            if criteria.is_open or not criteria.is_whole:
+    def _gathered(self) -> tuple[_Tests, int, int]:
+        """The comparisons by attribute and family, the rules that ask more of the message, and the open."""
+        tests: _Tests = defaultdict(list)
+        inexact = is_open = 0
+        for place, rule in enumerate(self.rules):
+            criteria = criteria_of(rule)
+            if criteria.is_open:
+                is_open |= 1 << place
+            elif not criteria.is_whole:
                 inexact |= 1 << place
             for is_where, comparisons in ((True, criteria.where), (False, criteria.who)):
                 for test in comparisons:
@@ -176,4 +187,4 @@ class Page:
                         of_family.append((place, test))
                     elif is_where:  # a table has one test of a rule
                         inexact |= 1 << place
-        return tests, inexact
+        return tests, inexact, is_open

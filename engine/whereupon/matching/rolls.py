@@ -13,7 +13,7 @@ from typing import overload
 
 from whereupon.codec import decode, encode
 from whereupon.conditions import Data
-from whereupon.matching.criteria import Criteria, criteria_of
+from whereupon.matching.criteria import attributes_of
 from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, Page
 from whereupon.rules import OncePerKey, Rule, RuleKind
 
@@ -23,7 +23,7 @@ class Roll(Sequence[Rule]):
 
     def __init__(self, pages: Iterable[Page] = ()) -> None:
         self._pages = tuple(pages)
-        self._rules = tuple(each.rule for page in self._pages for each in page.criteria)
+        self._rules = tuple(chain.from_iterable(page.rules for page in self._pages))
         self._firsts = [0, *accumulate(map(len, self._pages))]
 
     @classmethod
@@ -34,7 +34,7 @@ class Roll(Sequence[Rule]):
             page: rules of one page.
             few: below so many rules a page evaluates each.
         """
-        every = [criteria_of(rule) for rule in rules]
+        every = tuple(rules)
         firsts = range(0, len(every), page)
         return cls(Page(every[first : first + page], few=few) for first in firsts)
 
@@ -69,7 +69,7 @@ class Roll(Sequence[Rule]):
     @cached_property
     def attributes(self) -> frozenset[str]:
         """The person's attributes that decide whether a rule is a candidate."""
-        return frozenset(chain.from_iterable(each.attributes for each in self._criteria()))
+        return frozenset(chain.from_iterable(map(attributes_of, self._rules)))
 
     @cached_property
     def roots(self) -> frozenset[str]:
@@ -101,31 +101,25 @@ class Roll(Sequence[Rule]):
     def with_rule(self, rule: Rule) -> "Roll":
         """This roll with the rule in the place of the one of its id, or behind all others."""
         for place, page in enumerate(self._pages):
-            if any(each.rule.id == rule.id for each in page.criteria):
-                changed = [
-                    criteria_of(rule) if each.rule.id == rule.id else each for each in page.criteria
-                ]
+            if any(each.id == rule.id for each in page.rules):
+                changed = [rule if each.id == rule.id else each for each in page.rules]
                 return self._with_page(place, changed)
         if not self._pages or len(self._pages[-1]) >= PAGE:
-            return Roll((*self._pages, Page([criteria_of(rule)])))
-        grown = [*self._pages[-1].criteria, criteria_of(rule)]
-        return self._with_page(len(self._pages) - 1, grown)
+            return Roll((*self._pages, Page([rule])))
+        return self._with_page(len(self._pages) - 1, [*self._pages[-1].rules, rule])
 
     def without(self, rule_id: str) -> "Roll":
         """This roll without the rule of that id."""
         for place, page in enumerate(self._pages):
-            kept = [each for each in page.criteria if each.rule.id != rule_id]
+            kept = [rule for rule in page.rules if rule.id != rule_id]
             if len(kept) < len(page):
                 return self._with_page(place, kept)
         return self
 
-    def _with_page(self, place: int, criteria: Sequence[Criteria]) -> "Roll":
+    def _with_page(self, place: int, rules: Sequence[Rule]) -> "Roll":
         few = self._pages[place].few
-        page = [Page(criteria, few=few)] if criteria else []
+        page = [Page(rules, few=few)] if rules else []
         return Roll((*self._pages[:place], *page, *self._pages[place + 1 :]))
-
-    def _criteria(self) -> Iterator[Criteria]:
-        return chain.from_iterable(page.criteria for page in self._pages)
 
 
 class Selected(Sequence[Rule]):

@@ -98,17 +98,17 @@ class OneOf:
         self.testers = bits_of(place for place, _ in tests)
         self._others = everyone & ~self.testers
         texts: dict[str, int] = defaultdict(int)
-        numbers: dict[float, int] = defaultdict(int)
         fixed_numbers: dict[float, int] = defaultdict(int)
         for place, test in tests:
+            bit = 1 << place
             for option in test.options:
-                bit = 1 << place
-                number = as_number(option)
                 if isinstance(option, str):
                     texts[option] |= bit
                 else:
-                    fixed_numbers[number] |= bit
-                numbers[number] |= bit
+                    fixed_numbers[as_number(option)] |= bit
+        numbers = fixed_numbers.copy()
+        for text, bits in texts.items():
+            numbers[as_number(text)] |= bits
         others = self._others
         self._texts = {text: bits | others for text, bits in texts.items()}
         self._numbers = {n: bits | others for n, bits in numbers.items() if not math.isnan(n)}
@@ -264,10 +264,10 @@ class _Span(NamedTuple):
         is_open = test.operator in {">", "<"}
         if test.operator in {">", ">="}:
             if (bound, is_open) > (self.least, self.open_below):
-                return self._replace(least=bound, open_below=is_open)
+                return _Span(bound, self.most, is_open, self.open_above)
             return self
         if (-bound, is_open) > (-self.most, self.open_above):
-            return self._replace(most=bound, open_above=is_open)
+            return _Span(self.least, bound, self.open_below, is_open)
         return self
 
 

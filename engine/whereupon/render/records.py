@@ -1,19 +1,21 @@
 """Records as JSON Lines: the keys and their order are a contract (design §9)."""
 
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from whereupon.codec import encode
 from whereupon.decisions import Decision
 from whereupon.errors import Diagnostic
-from whereupon.explaining import Explanation
 from whereupon.fold import Told, Warned
-from whereupon.identifying import ClaimRun, Identity
-from whereupon.previewing import Preview
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine
-from whereupon.testing.reports import RuleTestResult, Uncovered
 from whereupon.times import format_instant
+
+if TYPE_CHECKING:  # what only some commands show, and bring along
+    from whereupon.explaining import Explanation
+    from whereupon.identifying import ClaimRun, Identity
+    from whereupon.previewing import Preview
+    from whereupon.testing.reports import RuleTestResult, Uncovered
 
 Record: TypeAlias = Told | BadLine
 """What a replay or an import tells, in order."""
@@ -135,7 +137,7 @@ def diagnostic_object(diagnostic: Diagnostic) -> JsonObject:
     }
 
 
-def explanation_object(explanation: Explanation) -> JsonObject:
+def explanation_object(explanation: "Explanation") -> JsonObject:
     """Why somebody did, or did not, enter a rule by one message."""
     return {
         "kind": "explanation",
@@ -153,7 +155,7 @@ def explanation_object(explanation: Explanation) -> JsonObject:
     }
 
 
-def identity_objects(identity: Identity) -> Iterator[JsonObject]:
+def identity_objects(identity: "Identity") -> Iterator[JsonObject]:
     """Who somebody is: one object, then one for each merge, claim, claimed message and decision."""
     yield {
         "kind": "identity",
@@ -173,7 +175,7 @@ def identity_objects(identity: Identity) -> Iterator[JsonObject]:
             yield from _claim_objects(claimed.anonymous_id, run)
 
 
-def _claim_objects(anonymous_id: str, run: ClaimRun) -> Iterator[JsonObject]:
+def _claim_objects(anonymous_id: str, run: "ClaimRun") -> Iterator[JsonObject]:
     yield {
         "kind": "claim",
         "anonymous_id": anonymous_id,
@@ -194,7 +196,7 @@ def _claim_objects(anonymous_id: str, run: ClaimRun) -> Iterator[JsonObject]:
         yield from map(explanation_object, message.decisions)
 
 
-def preview_objects(preview: Preview) -> Iterator[JsonObject]:
+def preview_objects(preview: "Preview") -> Iterator[JsonObject]:
     """What an identify would do: claimed messages, decisions, deliveries, waits; a summary last."""
     for message in preview.claimed:
         yield {
@@ -239,7 +241,7 @@ def outbox_object(delivery: Delivery) -> JsonObject:
     }
 
 
-def result_object(result: RuleTestResult) -> JsonObject:
+def result_object(result: "RuleTestResult") -> JsonObject:
     """How one test of a rule went."""
     return {
         "kind": "test",
@@ -253,7 +255,7 @@ def result_object(result: RuleTestResult) -> JsonObject:
     }
 
 
-def uncovered_object(uncovered: Uncovered) -> JsonObject:
+def uncovered_object(uncovered: "Uncovered") -> JsonObject:
     """Something of a rule that no test has seen both ways."""
     return {
         "kind": "uncovered",

@@ -6,10 +6,11 @@ from typing import TextIO
 
 from rich.text import Text
 
+from whereupon.render.choices import Skipping
 from whereupon.render.lines import Lines, console_on
 from whereupon.render.records import Record
 from whereupon.render.tally import Tally
-from whereupon.render.timeline import Skipping, Timeline
+from whereupon.render.timeline import Timeline
 from whereupon.rules import Rulebook
 
 

@@ -5,13 +5,13 @@ What led to skips alone is told in short, by `skips`.
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 
 from rich.text import Text
 
 import whereupon.render.phrases as phrases
 from whereupon.decisions import Decision, Outcome
 from whereupon.fold import Warned
+from whereupon.render.choices import Skipping
 from whereupon.render.lines import Lines
 from whereupon.render.moments import Key, Moment, Sending
 from whereupon.render.records import Record
@@ -20,14 +20,6 @@ from whereupon.render.texts import clean, in_words
 from whereupon.rules import Rule, RuleKind, Wait
 from whereupon.state import Delivery, Request
 from whereupon.streams import BadLine
-
-
-class Skipping(StrEnum):
-    """How much is said of who did not enter: like skips counted together, each one, or nothing."""
-
-    BRIEF = "brief"
-    ALL = "all"
-    NONE = "none"
 
 
 class Timeline:

@@ -7,21 +7,20 @@ from hashlib import blake2b
 from pydantic import JsonValue
 
 _DIGEST_BYTES = 8
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 _NAMING_KEYS = ("segment", "enters", "leaves")
 
 
 def digest_of(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> str:
     """16 hexadecimal digits of the content and of every segment that it refers to, however indirectly."""
     mentioned = {name: segments[name] for name in _closure(source, segments)}
-    canonical = json.dumps(
-        [source, mentioned], sort_keys=True, separators=(",", ":"), ensure_ascii=True
-    )
+    canonical = _WRITER.encode([source, mentioned])
     return blake2b(canonical.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _closure(raw: object, segments: Mapping[str, JsonValue]) -> set[str]:
     found: set[str] = set()
-    waiting = [raw]
+    waiting = [raw] if segments else []
     while waiting:
         for name in _mentioned(waiting.pop()):
             if name in segments and name not in found:
@@ -31,16 +30,15 @@ def _closure(raw: object, segments: Mapping[str, JsonValue]) -> set[str]:
 
 
 def _mentioned(raw: object) -> Iterator[str]:
-    if isinstance(raw, list):
-        for item in raw:
-            yield from _mentioned(item)
-    if isinstance(raw, Mapping):
-        for key in _NAMING_KEYS:
-            named = raw.get(key)
-            yield from (name for name in _listed(named) if isinstance(name, str))
-        for value in raw.values():
-            yield from _mentioned(value)
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
+    waiting = [raw]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+            for key in _NAMING_KEYS:
+                if key in part:
+                    named = part[key]
+                    listed = named if isinstance(named, list) else [named]
+                    yield from (name for name in listed if isinstance(name, str))

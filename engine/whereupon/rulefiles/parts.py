@@ -12,11 +12,12 @@ from pydantic import JsonValue
 import whereupon.rulefiles.steps as steps
 import whereupon.rulefiles.triggers as triggers
 import whereupon.rules as rules
-from whereupon.conditions import Condition, parse_condition
+from whereupon.conditions import ALWAYS, Condition, parse_condition
 from whereupon.errors import Problem
 from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import Path, nearest
 from whereupon.rulefiles.reserved import RECIPIENT_KEYS, SENDER_KEYS
+from whereupon.rulefiles.sharing import Shared
 from whereupon.templates import Content, ContentValue, TemplateError, is_template, parse_template
 
 
@@ -25,14 +26,21 @@ class Desk:
     """Where the parts of one file are read, and their problems collected."""
 
     segments: Mapping[str, JsonValue]
+    shared: Shared
     problems: list[Problem] = field(default_factory=list)
 
     def condition(
         self, raw: JsonValue, path: Path, *, root: Literal["properties", "person"]
     ) -> Condition:
         """Read a condition; over a person it may also ask for segments and history."""
+        if raw is None:
+            return ALWAYS
         condition, problems = parse_condition(
-            raw, root=root, segments=self.segments, history_allowed=root == "person"
+            raw,
+            root=root,
+            segments=self.segments,
+            history_allowed=root == "person",
+            known=self.shared.conjuncts,
         )
         self.problems.extend(
             Problem((*path, *p.path), p.code, p.message, p.severity) for p in problems
@@ -159,9 +167,18 @@ def read_active(form: triggers.ActiveChoice, desk: Desk) -> rules.Active:
 # --- whereupon ------------------------------------------------------------------------------------
 
 
-def read_steps(forms: list[steps.StepForm], desk: Desk) -> tuple[rules.Step, ...]:
-    """The steps in their order."""
-    return tuple(_step(form, desk, ("whereupon", i)) for i, form in enumerate(forms))
+def read_steps(
+    forms: list[steps.StepForm], desk: Desk, *, raw: JsonValue
+) -> tuple[rules.Step, ...]:
+    """The steps in their order; ``raw`` is what was written."""
+    written = repr(raw)
+    known = desk.shared.steps.get(written)
+    if known is None:
+        before = len(desk.problems)
+        known = tuple(_step(form, desk, ("whereupon", i)) for i, form in enumerate(forms))
+        if not before and not desk.problems:
+            desk.shared.steps[written] = known
+    return known
 
 
 def _step(form: steps.StepForm, desk: Desk, path: Path) -> rules.Step:

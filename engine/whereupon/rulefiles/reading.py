@@ -6,6 +6,7 @@ from typing import TypeAlias
 from pydantic import JsonValue, ValidationError
 
 import whereupon.rulefiles.forms as forms
+from whereupon.codec import JsonError, Unread, encode
 from whereupon.errors import Problem, Severity
 from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
@@ -21,6 +22,7 @@ from whereupon.rulefiles.parts import (
     read_trigger,
 )
 from whereupon.rulefiles.salvage import without_faults
+from whereupon.rulefiles.sharing import Shared
 from whereupon.rules import (
     DEFAULT_MAX_AGE,
     EventPlan,
@@ -39,11 +41,22 @@ _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "
 
 
 def parse_rule_file(
-    data: JsonValue, *, stem: str, segments: Mapping[str, JsonValue]
+    data: JsonValue,
+    *,
+    stem: str,
+    segments: Mapping[str, JsonValue],
+    shared: Shared | None = None,
 ) -> tuple[RuleFile | None, tuple[Problem, ...]]:
-    """Read one file's content; ``segments`` holds the raw condition of every segment there is.
+    """Read one file's content.
 
-    All problems are found at once. There is no `RuleFile` when one of them is an error.
+    Args:
+        data: the content, as plain values.
+        stem: the file's, which its id must be.
+        segments: the raw condition of every segment there is.
+        shared: what the files before it say, where there are many; None to share nothing.
+
+    Returns:
+        What it says, unless a problem is an error; and all problems at once.
     """
     if not isinstance(data, dict):
         message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
@@ -52,7 +65,7 @@ def parse_rule_file(
     if kind is None:
         return None, (_kindless(data),)
     form, problems = _validated(data, kind)
-    desk = Desk(segments, problems)
+    desk = Desk(segments, Shared() if shared is None else shared, problems)
     file = None if form is None else _read(form, data, desk)
     desk.problems.extend(_id_problems(data.get(kind), kind=kind, stem=stem))
     if any(p.severity is Severity.ERROR for p in desk.problems):
@@ -127,18 +140,27 @@ def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], desk: Des
         id=form.campaign,
         kind=RuleKind.CAMPAIGN,
         description=form.description,
-        triggers=(read_trigger(form.when, desk, kind=RuleKind.CAMPAIGN),),
-        steps=read_steps(form.whereupon, desk),
-        source=data,
+        triggers=desk.shared.one((read_trigger(form.when, desk, kind=RuleKind.CAMPAIGN),)),
+        steps=read_steps(form.whereupon, desk, raw=data.get("whereupon")),
+        source=_kept(data),
         digest=digest_of(data, desk.segments),
         where=desk.condition(form.where, ("where",), root="properties"),
         who=desk.condition(form.who, ("who",), root="person"),
-        reentry=read_reentry(form.reentry),
+        reentry=desk.shared.one(read_reentry(form.reentry)),
         max_age=DEFAULT_MAX_AGE if form.max_age is None else form.max_age,
-        retroactive=read_retroactive(form.retroactive),
-        active=read_active(form.active, desk),
+        retroactive=desk.shared.one(read_retroactive(form.retroactive)),
+        active=desk.shared.one(read_active(form.active, desk)),
         exits=read_exits(form.exit, desk),
     )
+
+
+def _kept(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The content as JSON text, a quarter of its size; as it is where JSON would not keep all of it."""
+    try:
+        unread = Unread(encode(data).decode())
+    except JsonError:
+        return data
+    return unread if unread.copy() == data else data
 
 
 def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
@@ -151,15 +173,15 @@ def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: D
         kind=RuleKind.BROADCAST,
         description=form.description,
         triggers=(trigger,),
-        steps=read_steps(form.whereupon, desk),
-        source=data,
+        steps=read_steps(form.whereupon, desk, raw=data.get("whereupon")),
+        source=_kept(data),
         digest=digest_of(data, desk.segments),
         where=desk.condition(form.where, ("where",), root="properties"),
         who=desk.condition(form.who, ("who",), root="person"),
         reentry=EveryTime(),
         max_age=DEFAULT_MAX_AGE if form.max_age is None else form.max_age,
         retroactive=Retroactive(),
-        active=read_active(form.active, desk),
+        active=desk.shared.one(read_active(form.active, desk)),
         exits=read_exits(form.exit, desk),
     )
 

@@ -4,9 +4,11 @@ The days of the week are cron's own (0 and 7 are Sunday), not APScheduler's (whe
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]  # has no types
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS = 5
@@ -39,7 +41,9 @@ def _is_every_hour(cron: str) -> bool:
     return "*" in cron.split()[1]
 
 
-def _trigger(cron: str, timezone: str) -> CronTrigger:
+def _trigger(cron: str, timezone: str) -> "CronTrigger":
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415 - few have a rule with a schedule
+
     fields = cron.split()
     if len(fields) != _FIELDS:
         message = f"{cron!r} has {len(fields)} fields; write five, such as 0 9 * * MON"

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-
-from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
-from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped]
-from apscheduler.schedulers.background import (  # type: ignore[import-untyped]
-    BackgroundScheduler,
-)
+from typing import TYPE_CHECKING
 
 from whereupon.ports import Clock
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.background import (  # type: ignore[import-untyped]
+        BackgroundScheduler,
+    )
 
 _JOB = "wake"
 _INSTANCES = 2
@@ -63,17 +63,7 @@ class Waker:
         with self._lock:
             if self._scheduler is not None:
                 return
-            self._scheduler = BackgroundScheduler(
-                jobstores={"default": MemoryJobStore()},
-                executors={"default": ThreadPoolExecutor(1)},
-                job_defaults={
-                    "coalesce": True,
-                    "max_instances": _INSTANCES,
-                    "misfire_grace_time": None,
-                },
-                timezone=UTC,
-                daemon=True,
-            )
+            self._scheduler = _scheduler()
             self._scheduler.add_job(
                 self._run, "interval", seconds=self._poll.total_seconds(), id=_JOB
             )
@@ -115,3 +105,22 @@ class Waker:
             at = min(next_due or now + self._poll, now + self._poll)
             at = now if self._again else max(at, now + _BREATH)
             self._scheduler.modify_job(_JOB, next_run_time=at)
+
+
+def _scheduler() -> "BackgroundScheduler":
+    """A scheduler of one thread. Most engines of a program that ends are never started."""
+    from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
+    from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped]  # noqa: PLC0415
+    from apscheduler.schedulers.background import BackgroundScheduler  # noqa: PLC0415
+
+    return BackgroundScheduler(
+        jobstores={"default": MemoryJobStore()},
+        executors={"default": ThreadPoolExecutor(1)},
+        job_defaults={
+            "coalesce": True,
+            "max_instances": _INSTANCES,
+            "misfire_grace_time": None,
+        },
+        timezone=UTC,
+        daemon=True,
+    )

@@ -24,6 +24,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.stores.lending import Lender
+from whereupon.stores.screens import Screening
 
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
 Parameters: TypeAlias = tuple[object, ...]
@@ -65,9 +66,11 @@ class Database(ABC):
     Attributes:
         one_writer: whether the database lets in one writing transaction at a time. Where it does not,
             sessions lock what they decide about, and write in one order.
+        screening: how it says that somebody comes through a screen.
     """
 
     one_writer: ClassVar[bool]
+    screening: ClassVar[Screening]
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect

@@ -7,7 +7,7 @@ key. Whoever would have to step back begins again instead (`LostRaceError`). Bro
 all of these: who sends one skips those that others send, and who erases people waits for them first.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection
 
@@ -83,13 +83,17 @@ class Holding:
             self._locks.vacate.run(self._connection, value=user_id)
         self._unknown |= user_ids
 
+    def note(self, persons: Iterable[int]) -> None:
+        """Take note of persons whom a statement of this transaction held while it read them."""
+        self._persons.update(persons)
+        self._begun = True
+
     def due_entries(self, until: int, limit: int) -> list[Entry]:
         """Entries that are due, of persons whom nobody holds; this transaction does from now on."""
         due: dict[str, object] = {"until": until, "limit": limit}
         while found := self._locks.due_entries.fetch(self._connection, **due):
             keys = [key for key, _ in found]
-            self._persons.update(person_key for _, person_key in found)
-            self._begun = True
+            self.note(person_key for _, person_key in found)
             members = self._database.members(keys)
             still = self._locks.still_due.fetch(self._connection, keys=members, until=until)
             if still:  # else somebody was at them until a moment ago, and there may be others

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from whereupon.codec import decode, encode
+from whereupon.codec import Unread, decode, encode
 from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.state import (
     Approval,
@@ -16,7 +16,7 @@ from whereupon.state import (
     RequestOutcome,
 )
 from whereupon.stores.dialects import Parameters
-from whereupon.stores.rows import Record, Unread, instant_or_none, micros_or_none
+from whereupon.stores.rows import Record, instant_or_none, micros_or_none
 from whereupon.times import as_micros, from_micros
 
 

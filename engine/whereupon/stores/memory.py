@@ -12,9 +12,10 @@ from heapq import nlargest
 from itertools import islice, takewhile
 from typing import TypeVar
 
+from whereupon.conditions.screens import Screen, lets_through
 from whereupon.errors import StoreError
 from whereupon.messages import MessageType, erased_digest
-from whereupon.ports import Counts, HistoryNeed, Session, Settlement
+from whereupon.ports import Counts, HistoryNeed, Session, Settlement, Stretch
 from whereupon.state import (
     BroadcastRun,
     Changes,
@@ -138,6 +139,19 @@ class MemorySession:
         keys = self._shelves.person_keys
         start = bisect_right(keys, key)
         return [self._shelves.persons[key] for key in keys[start : start + limit]]
+
+    def take_audience(self, after: int, limit: int, screen: Screen, reach: int) -> Stretch:
+        """Persons who come through a screen, of the next so many."""
+        known, keys = self._shelves.persons, self._shelves.person_keys
+        start = bisect_right(keys, after)
+        found: list[Person] = []
+        for key in keys[start : start + reach]:
+            if lets_through(screen, known[key].attributes):
+                found.append(known[key])
+                if len(found) == limit:
+                    return Stretch(found, key)
+        end = start + reach
+        return Stretch(found, keys[end - 1] if end <= len(keys) else None)
 
     def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
         """Runs of claims, by since."""

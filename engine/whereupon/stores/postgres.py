@@ -46,6 +46,7 @@ from whereupon.stores.keys import KeyBlocks
 from whereupon.stores.lending import Borrowed, Lender, no_transaction
 from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
+from whereupon.stores.screens import PostgresScreening
 from whereupon.stores.tables import Kept, Number, Words
 
 DRIVER = "postgresql+psycopg"
@@ -69,6 +70,7 @@ class Postgres(Database):
     """
 
     one_writer = False
+    screening = PostgresScreening()
 
     def __init__(self, *, patience: float = PATIENCE) -> None:
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]

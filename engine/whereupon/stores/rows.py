@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
 
-from whereupon.codec import decode, encode
+from whereupon.codec import Unread, decode, encode, object_text
 from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.state import (
     BroadcastRun,
@@ -110,8 +110,8 @@ def person_row(person: Person) -> Parameters:
         person.key,
         person.user_id,
         as_micros(person.created_at),
-        mapping_text(person.attributes),
-        mapping_text(person.stamps),
+        object_text(person.attributes),
+        object_text(person.stamps),
     )
 
 
@@ -190,7 +190,7 @@ def entry_row(entry: Entry) -> Parameters:
         str(entry.state),
         entry.position,
         micros_or_none(entry.due_at),
-        mapping_text(entry.facts),
+        object_text(entry.facts),
         entry.depth,
         entry.message_key,
     )
@@ -231,8 +231,8 @@ def delivery_row(delivery: Delivery) -> Parameters:
         delivery.person,
         delivery.channel,
         as_micros(delivery.due_at),
-        mapping_text(delivery.content),
-        mapping_text(delivery.recipient),
+        object_text(delivery.content),
+        object_text(delivery.recipient),
         str(delivery.state),
         delivery.reason,
         delivery.attempts,
@@ -323,7 +323,7 @@ def set_aside_from(row: Record) -> SetAside:
 def run_row(run: BroadcastRun) -> Parameters:
     """A broadcast run's row."""
     timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
-    facts = mapping_text(run.facts)
+    facts = object_text(run.facts)
     head = (run.rule, run.occasion, run.digest, timestamp, due_at)
     return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted)
 
@@ -347,13 +347,13 @@ def run_from(row: Record) -> BroadcastRun:
 
 def device_row(device: Device) -> Parameters:
     """A device's row."""
-    attributes, updated_at = mapping_text(device.attributes), as_micros(device.updated_at)
+    attributes, updated_at = object_text(device.attributes), as_micros(device.updated_at)
     return (device.token, device.person_key, device.platform, attributes, updated_at)
 
 
 def thing_row(thing: Thing) -> Parameters:
     """An object's row."""
-    attributes, updated_at = mapping_text(thing.attributes), as_micros(thing.updated_at)
+    attributes, updated_at = object_text(thing.attributes), as_micros(thing.updated_at)
     return (thing.type_id, thing.object_id, attributes, updated_at)
 
 
@@ -400,38 +400,6 @@ def instant_or_none(micros: int | None) -> datetime | None:
 def micros_or_none(instant: datetime | None) -> int | None:
     """Microseconds, where there is an instant."""
     return None if instant is None else as_micros(instant)
-
-
-class Unread(Mapping[str, JsonValue]):
-    """A JSON object as it was stored, read when it is looked into; many never are."""
-
-    __slots__ = ("_read", "text")
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._read: Mapping[str, JsonValue] | None = None
-
-    def _whole(self) -> Mapping[str, JsonValue]:
-        if self._read is None:
-            self._read = _mapping(self.text)
-        return self._read
-
-    def __getitem__(self, key: str) -> JsonValue:
-        return self._whole()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._whole())
-
-    def __len__(self) -> int:
-        return len(self._whole())
-
-    def __repr__(self) -> str:
-        return repr(self._whole())
-
-
-def mapping_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
-    """A JSON object, as text."""
-    return value.text if isinstance(value, Unread) else encode(value).decode()
 
 
 def _mapping(text: str) -> Mapping[str, JsonValue]:

@@ -3,7 +3,7 @@
 Conditions of partial indexes are written out, not bound, or a database would not use them.
 """
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from sqlalchemy import (
     ColumnElement,
@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.conditions.screens import Screen
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.tables import (
     ClaimingRow,
@@ -60,6 +61,8 @@ _ACTIVE: ColumnElement[bool] = ENTRY.c.state == literal_column("'active'")
 _PENDING: ColumnElement[bool] = DELIVERY.c.state == literal_column("'pending'")
 _OPEN: ColumnElement[bool] = RUN.c.cursor.is_not(None)
 _LIMIT = bindparam("limit", type_=Integer)
+_SCREENS = 16
+"""Statements for screens that are kept, those of broadcasts that are being sent."""
 
 
 class Selects:
@@ -67,9 +70,17 @@ class Selects:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.audience = lru_cache(_SCREENS)(self._audience)
 
     def _compiled(self, clause: ClauseElement) -> Statement:
         return self._database.compile(clause)
+
+    def _audience(self, screen: Screen) -> Statement:
+        """Persons behind ``key``, and up to ``until``, who come through a screen; held, if that means anything."""
+        comes_through = self._database.screening.clause(PERSON.c.attributes, screen)
+        keys = PERSON.c.key > bindparam("key"), PERSON.c.key <= bindparam("until")
+        clause = select(PERSON).where(*keys, comes_through).order_by(PERSON.c.key).limit(_LIMIT)
+        return self._compiled(clause.with_for_update(of=PERSON))
 
     @cached_property
     def known_messages(self) -> Statement:
@@ -118,6 +129,12 @@ class Selects:
         """Persons behind ``key``."""
         clause = select(PERSON).where(PERSON.c.key > bindparam("key")).order_by(PERSON.c.key)
         return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def person_behind(self) -> Statement:
+        """The key of the person who comes ``skipped`` others behind ``key``."""
+        clause = select(PERSON.c.key).where(PERSON.c.key > bindparam("key")).order_by(PERSON.c.key)
+        return self._compiled(clause.limit(1).offset(bindparam("skipped", type_=Integer)))
 
     @cached_property
     def claims(self) -> Statement:

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import whereupon.stores.rows as rows
+from whereupon.conditions.screens import Screen
 from whereupon.errors import StoreError
-from whereupon.ports import Session, Settlement
+from whereupon.ports import Session, Settlement, Stretch
 from whereupon.state import BroadcastRun, Changes, Delivery, Entry
 from whereupon.stores.addresses import database_of, engine_of, shown
 from whereupon.stores.commits import GroupCommit
@@ -31,6 +32,8 @@ from whereupon.stores.writing import Writing
 from whereupon.times import as_micros
 
 T = TypeVar("T")
+
+LAST_KEY = 2**63 - 1
 
 
 class SqlStore:
@@ -199,6 +202,18 @@ class SqlSession(Reading):
     ) -> bool:
         """Keep others away, where there are others."""
         return self._holding is not None and self._holding.hold(persons, anonymous, unknown)
+
+    def take_audience(self, after: int, limit: int, screen: Screen, reach: int) -> Stretch:
+        """Persons who come through a screen, of the next so many; the last statement holds them."""
+        behind = self._selects.person_behind.fetch(self._connection, key=after, skipped=reach - 1)
+        end = int(behind[0][0]) if behind else None
+        found = self._selects.audience(screen).fetch(
+            self._connection, key=after, until=LAST_KEY if end is None else end, limit=limit
+        )
+        persons = list(map(rows.person_from, found))
+        if self._holding is not None:
+            self._holding.note(person.key for person in persons)
+        return Stretch(persons, persons[-1].key if len(persons) == limit else end)
 
     def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
         """Entries that are due, of persons whom nobody else holds."""

@@ -31,6 +31,7 @@ from whereupon.stores.dialects import PATIENCE, Database, grows
 from whereupon.stores.gates import Gate, Patience, busy
 from whereupon.stores.lending import Borrowed, Lender, no_transaction
 from whereupon.stores.refusals import check_file, told
+from whereupon.stores.screens import SqliteScreening
 
 _OVERWRITES = "whereupon_overwrites"
 PRAGMAS = (
@@ -51,6 +52,7 @@ class Sqlite(Database):
     """
 
     one_writer = True
+    screening = SqliteScreening()
 
     def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
         super().__init__(sqlite.dialect())

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
+from whereupon.codec import object_text
 from whereupon.messages import erased_digest
 from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, IdKind, Merge
@@ -203,7 +204,7 @@ def _changed_entries(
         was = before.get(key)
         place = (str(entry.state), entry.position, rows.micros_or_none(entry.due_at))
         if was is None or was.facts is not entry.facts or was.person_key != entry.person_key:
-            facts = rows.mapping_text(entry.facts)
+            facts = object_text(entry.facts)
             others.append((entry.person_key, entry.slot, *place, facts, key))
         elif was.slot != entry.slot:
             freed.append((entry.slot, *place, key))

@@ -1,12 +1,4 @@
-"""Templates that only fill in texts, without Liquid's machinery: most of those that people write.
-
-``Hi {{ person.first_name | default: 'friend' }}!`` is such a one. Whatever is not as simple, in the
-template or in the data, is left to Liquid, which also says what is missing: the two never differ.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+"""Which templates are plain enough to be filled in without Liquid (see `filling`)."""
 
 from liquid import BoundTemplate, Node
 from liquid.builtin.content import ContentNode
@@ -18,52 +10,16 @@ from liquid.builtin.expressions import (
     StringLiteral,
 )
 from liquid.builtin.output import OutputNode
-from pydantic import JsonValue
+
+from whereupon.templates.filling import Piece, Slot
 
 _ROOTS = frozenset({"event", "properties", "context", "person", "timestamp", "type"})
-_LIQUIDS_OWN = frozenset({"size", "first", "last"})
-_MOST = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Where a value goes: its path in the data, and the text that stands for none."""
-
-    path: tuple[str, ...]
-    default: str | None
-
-
-Piece: TypeAlias = str | Slot
 
 
 def plain_pieces(template: BoundTemplate) -> tuple[Piece, ...] | None:
     """The texts and slots that make up a template; None if it is not that simple."""
     pieces = [_piece(node) for node in template.nodes]
     return None if None in pieces else tuple(piece for piece in pieces if piece is not None)
-
-
-def fill(pieces: Sequence[Piece] | None, data: Mapping[str, JsonValue]) -> str | None:
-    """The pieces with the data's values; None where Liquid has to judge."""
-    if pieces is None:
-        return None
-    written = [piece if isinstance(piece, str) else _text(piece, data) for piece in pieces]
-    texts = [text for text in written if text is not None]
-    if len(texts) < len(written) or sum(map(len, texts)) > _MOST:
-        return None
-    return "".join(texts)
-
-
-def _text(slot: Slot, data: Mapping[str, JsonValue]) -> str | None:
-    value: object = data
-    for name in slot.path:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    if isinstance(value, str):
-        return value or slot.default or ""
-    if value is None:
-        return slot.default
-    return str(value) if type(value) is int and slot.default is None else None
 
 
 def _piece(node: Node) -> Piece | None:
@@ -78,8 +34,6 @@ def _slot(expression: FilteredExpression) -> Slot | None:
     path = expression.left.path if isinstance(expression.left, Path) else []
     names = tuple(name for name in path if isinstance(name, str))
     if len(names) < len(path) or not names or names[0] not in _ROOTS:
-        return None
-    if not _LIQUIDS_OWN.isdisjoint(names):
         return None
     match expression.filters or []:
         case []:

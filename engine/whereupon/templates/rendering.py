@@ -3,17 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TypeAlias, Union
 
-from liquid import RenderContext
 from pydantic import JsonValue
 
-from whereupon.templates.faults import TemplateError, as_told, liquid_errors_told
-from whereupon.templates.needs import needed_below, plain_path
-from whereupon.templates.plain import Piece, fill, plain_pieces
-from whereupon.templates.sandbox import Object, compiled
+from whereupon.templates.filling import Piece, fill
 
 VARIABLE_ROOTS = ("event", "properties", "context", "person", "timestamp", "type", "now", "today")
 """What a template may ask for; anything else is never there."""
@@ -32,25 +27,21 @@ class Template:
         filled = fill(_pieces(self.source), data)
         if filled is not None:
             return filled
-        try:
-            return compiled(self.source).render(_globals(data, _mentioned(self.source)))
-        except Exception as error:
-            raise as_told(error) from error
+        from whereupon.templates.liquids import render  # noqa: PLC0415 - see there
+
+        return render(self.source, data)
 
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
         """Every variable of the data that the template mentions, in order of their names."""
-        found = compiled(self.source).analyze(include_partials=False).globals
-        paths = {plain_path(v.segments) for group in found.values() for v in group}
-        return tuple(sorted(paths, key=str))
+        from whereupon.templates.liquids import variables_of  # noqa: PLC0415 - see there
+
+        return variables_of(self.source)
 
     def undefended(self) -> tuple[tuple[str | int, ...], ...]:
         """The variables that must be there: neither ``| default:`` nor ``{% if %}`` allows for less."""
-        template = compiled(self.source)
-        context = RenderContext(template)
-        needed = {
-            path for node in template.nodes for path in needed_below(node, context, frozenset())
-        }
-        return tuple(sorted(needed & set(self.variables()), key=str))
+        from whereupon.templates.liquids import undefended_of  # noqa: PLC0415 - see there
+
+        return undefended_of(self.source)
 
 
 ContentValue: TypeAlias = Union[  # noqa: UP007 - a recursive alias needs the quoted form
@@ -66,15 +57,9 @@ def is_template(text: str) -> bool:
 
 def parse_template(source: str) -> Template:
     """Check and compile a template; raises `TemplateError` saying on which line it is wrong."""
-    with liquid_errors_told():
-        template = compiled(source)
-        filters = template.analyze(include_partials=False).filters
-    for name, spans in filters.items():
-        if name not in template.env.filters:
-            line = source.count("\n", 0, spans[0].index) + 1
-            near = get_close_matches(name, template.env.filters, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TemplateError(reason=f"line {line}: there is no filter {name!r}{hint}")
+    from whereupon.templates.liquids import check  # noqa: PLC0415 - see there
+
+    check(source)
     return Template(source)
 
 
@@ -95,46 +80,6 @@ def _render_value(value: ContentValue, data: Mapping[str, JsonValue]) -> JsonVal
 
 @lru_cache(maxsize=4096)
 def _pieces(source: str) -> tuple[Piece, ...] | None:
-    return plain_pieces(compiled(source))
+    from whereupon.templates.liquids import pieces_of  # noqa: PLC0415 - see there
 
-
-@lru_cache(maxsize=4096)
-def _mentioned(source: str) -> Mapping[str, frozenset[str] | None]:
-    """What a template mentions: of each variable the keys, or None where it is used as a whole."""
-    keys: dict[str, frozenset[str] | None] = {}
-    for path in Template(source).variables():
-        root = str(path[0])
-        known = keys.get(root, frozenset())
-        second = path[1] if len(path) > 1 else None
-        if known is None or not isinstance(second, str):
-            keys[root] = None
-        else:
-            keys[root] = known | {second}
-    return keys
-
-
-def _globals(
-    data: Mapping[str, JsonValue], mentioned: Mapping[str, frozenset[str] | None]
-) -> Object:
-    """What a template sees of the data: what it mentions, and the time that it is written at."""
-    shown = Object()
-    for root, keys in mentioned.items():
-        value = data.get(root)
-        if isinstance(value, Mapping) and keys is not None:
-            value = {key: value[key] for key in keys if key in value}
-        if value is not None:
-            shown[root] = _shown(value)
-    now = data.get("now") or data.get("timestamp")
-    return shown if now is None else Object(shown, now=now, today=now)
-
-
-def _without_nulls(data: Mapping[str, JsonValue]) -> Object:
-    return Object((key, _shown(value)) for key, value in data.items() if value is not None)
-
-
-def _shown(value: JsonValue) -> object:
-    if isinstance(value, Mapping):
-        return _without_nulls(value)
-    if isinstance(value, list):
-        return ["" if item is None else _shown(item) for item in value]
-    return value
+    return pieces_of(source)

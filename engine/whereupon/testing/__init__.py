@@ -4,8 +4,23 @@
 is for stores.
 """
 
-from whereupon.testing.junit import junit_xml
-from whereupon.testing.reports import RuleTestReport, RuleTestResult, Uncovered
-from whereupon.testing.ruletests import run_rule_tests
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from whereupon.testing.junit import junit_xml
+    from whereupon.testing.reports import RuleTestReport, RuleTestResult, Uncovered
+    from whereupon.testing.ruletests import run_rule_tests
 
 __all__ = ["RuleTestReport", "RuleTestResult", "Uncovered", "junit_xml", "run_rule_tests"]
+
+_HOMES = {"junit_xml": "junit", "run_rule_tests": "ruletests"}
+
+
+if not TYPE_CHECKING:  # as in `whereupon` itself: a report's classes come without the engine
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'reports')}"), name)

@@ -53,7 +53,10 @@ class Coverage:
     def _noted(self, condition: Condition, key: str) -> Condition:
         if condition is ALWAYS:
             return condition
-        noted = [replace(c, test=self._noting(c, key), logic=None) for c in condition.conjuncts]
+        noted = [
+            replace(each, test=self._noting(each, key), logic=None, comparison=None)
+            for each in condition.conjuncts
+        ]
         return replace(condition, conjuncts=tuple(noted), holds=in_turn(noted))
 
     def _noting(self, conjunct: Conjunct, key: str) -> Evaluator:

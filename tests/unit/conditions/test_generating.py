@@ -1,11 +1,13 @@
 """Conditions as generated source: one code for one shape, and nothing of a rule in the text."""
 
+from collections.abc import Sequence
 from types import FunctionType
 
 import pytest
 from tests.unit.conditions.messages import message, where
 
-from whereupon.conditions import NO_HISTORY, Condition, JsonValue
+from whereupon.conditions import NO_HISTORY, Condition, Conjunct, JsonValue
+from whereupon.conditions.condition import Holds
 from whereupon.conditions.generating import MOST_CELLS
 
 
@@ -13,6 +15,23 @@ def code_of(condition: Condition) -> object:
     """The compiled code of a condition's test."""
     assert isinstance(condition.holds, FunctionType)
     return condition.holds.__code__
+
+
+def test_a_condition_is_compiled_once_when_it_is_first_asked() -> None:
+    """Most rules of many are ruled out by an index, and never are."""
+    parsed, made = where({"product": "socks", "price": {"gt": 20}}), list[int]()
+
+    def compile_(conjuncts: Sequence[Conjunct]) -> Holds:
+        made.append(len(conjuncts))
+        return parsed.compile_(conjuncts)
+
+    condition = Condition(parsed.conjuncts, parsed.performed, compile_)
+    assert condition == parsed
+    assert condition.variables == {"properties.product", "properties.price"}
+    assert made == []
+    assert condition.holds(message({"product": "socks", "price": 21}), NO_HISTORY)
+    assert not condition.holds(message({"product": "socks", "price": 19}), NO_HISTORY)
+    assert made == [2]
 
 
 def test_conditions_of_one_shape_share_their_code() -> None:

@@ -1,0 +1,56 @@
+"""Templates that only fill in texts, without Liquid's machinery: most of those that people write.
+
+``Hi {{ person.first_name | default: 'friend' }}!`` is such a one. Whatever is not as simple, in the
+template (`plain`) or in the data, is left to Liquid, which also says what is missing: the two never
+differ.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+LIQUIDS_OWN = frozenset({"size", "first", "last"})
+"""Where an object has no such key, Liquid has an answer of its own."""
+_MOST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a value goes: its path in the data, and the text that stands for none."""
+
+    path: tuple[str, ...]
+    default: str | None
+
+
+Piece: TypeAlias = str | Slot
+
+
+def fill(pieces: Sequence[Piece] | None, data: Mapping[str, JsonValue]) -> str | None:
+    """The pieces with the data's values; None where Liquid has to judge."""
+    if pieces is None:
+        return None
+    texts: list[str] = []
+    for piece in pieces:
+        text = piece if type(piece) is str else _text(piece, data)  # type: ignore[arg-type]  # a slot
+        if text is None:
+            return None
+        texts.append(text)
+    written = "".join(texts)
+    return written if len(written) <= _MOST else None
+
+
+def _text(slot: Slot, data: Mapping[str, JsonValue]) -> str | None:
+    value: object = data
+    for name in slot.path:
+        if type(value) is not dict and not isinstance(value, Mapping):  # the exact type costs less
+            return None
+        value = value.get(name)
+        if value is None and name in LIQUIDS_OWN:
+            return None
+    if isinstance(value, str):
+        return value or slot.default or ""
+    if value is None:
+        return slot.default
+    return str(value) if type(value) is int and slot.default is None else None

@@ -1,0 +1,77 @@
+"""Claims of many messages: what waits, chunk by chunk, and what is noted of a claim that is begun."""
+
+# ruff: noqa: S101 - tests assert
+
+from whereupon.ports import Store
+from whereupon.state import Changes, Claiming
+from whereupon.testing.contracts.samples import (
+    ADA,
+    ANON,
+    BOB,
+    FIRST,
+    ODD,
+    after,
+    claiming,
+    message,
+    save,
+)
+
+
+class Claims:
+    """See `StoreContract`."""
+
+    def test_waiting_messages_come_in_chunks(self, store: Store) -> None:
+        """By timestamp then key, one owner's alone, up to an instant; nothing comes twice."""
+        moments = {4: 1, 2: 1, 9: 1, 3: 2, 1: 3, 7: 4}
+        batch = [message(k, owner=ANON, at=after(s)) for k, s in moments.items()]
+        save(store, Changes(messages=[*batch, message(5, owner=BOB, at=after(1))]))
+        found: list[int] = []
+        behind = after(1), 0
+        with store.session() as session:
+            while chunk := session.waiting_messages(ANON, behind, after(3), 2):
+                found += [each.key for each in chunk]
+                behind = chunk[-1].timestamp, chunk[-1].key
+            assert session.waiting_messages(ANON, (FIRST, 0), after(1), 9) == [
+                message(k, owner=ANON, at=after(1)) for k in (2, 4, 9)
+            ]
+        assert found == [2, 4, 9, 3, 1]
+
+    def test_messages_are_found_by_their_keys(self, store: Store) -> None:
+        """Whoever's they are."""
+        save(store, Changes(messages=[message(1), message(2, owner=ANON), message(3)]))
+        with store.session() as session:
+            found = sorted(session.messages([2, 3, 99]), key=lambda each: each.key)
+            assert session.messages([]) == []
+        assert found == [message(2, owner=ANON), message(3)]
+
+    def test_a_claim_that_was_begun_is_kept_until_it_is_carried_out(self, store: Store) -> None:
+        """All that it has noted comes back; it is found by who claims, and by what is claimed."""
+        begun = Claiming(
+            ANON,
+            ADA,
+            message_key=2**40,
+            due_at=after(60),
+            after=(FIRST, 2**40),
+            is_chosen=False,
+            taken={"socks": 2**40},
+            attributes=ODD,
+            is_put=True,
+            entered=("pros",),
+            left=("buyers", "🧦"),
+        )
+        other = claiming(ANON + 1, owner=BOB, due_at=after(30))
+        save(store, Changes(claimings={ANON: claiming(), ANON + 1: other}))
+        save(store, Changes(claimings={ANON: begun, 99: None}))
+        with store.session() as session:
+            assert session.claimings([ADA], []) == [begun]
+            assert session.claimings([], [ANON + 1]) == [other]
+            assert session.claimings([ADA, BOB], [ANON]) == [begun, other]
+            assert session.claimings([99], [99]) == []
+            assert session.due_claimings(after(30), 9) == [other]
+            assert session.due_claimings(after(60), 9) == [other, begun]
+            assert session.due_claimings(after(60), 1) == [other]
+            assert session.next_due() == after(30)
+        save(store, Changes(claimings={ANON: None, ANON + 1: None}))
+        with store.session() as session:
+            assert session.claimings([ADA, BOB], [ANON]) == []
+            assert session.next_due() is None

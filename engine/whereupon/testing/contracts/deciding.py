@@ -1,0 +1,86 @@
+"""What was decided, and how much there is."""
+
+# ruff: noqa: S101, PLR2004 - tests assert and count, and a raising session is a block
+
+from whereupon.codec import encode
+from whereupon.ports import Counts, Store
+from whereupon.state import (
+    Changes,
+    Others,
+    Skips,
+)
+from whereupon.testing.contracts.samples import (
+    ADA,
+    BOB,
+    LAST,
+    NOON,
+    ODD,
+    after,
+    all_of,
+    entry,
+    message,
+    save,
+    save_entries,
+    skips,
+)
+from whereupon.times import as_micros
+
+
+class Deciding:
+    """See `StoreContract`."""
+
+    def test_decisions_come_newest_message_first(self, store: Store) -> None:
+        """Entries and skips of that person and that rule, each with the message that met it."""
+        messages = [message(k, at=after(k)) for k in (1, 2, 3, 4)]
+        entered = entry(3)._replace(timestamp=after(3))
+        scheduled = entry(9)._replace(timestamp=after(2.5), message_key=0, occasion="news@1")
+        met = [skips(1), skips(2), skips(4, rule="shoes")]
+        save(store, Changes(messages=messages, skips=met))
+        save_entries(store, entered, scheduled, entry(8, owner=BOB))
+        with store.session() as session:
+            found = session.decided(ADA, "socks", 10)
+            assert session.decided(ADA, "socks", 2) == found[:2]
+        assert found == [
+            (messages[2], entered),
+            (None, scheduled),
+            (messages[1], skips(2)),
+            (messages[0], skips(1)),
+        ]
+
+    def test_skips_come_back_exactly(self, store: Store) -> None:
+        """Reason, failing condition and the values seen; later verdicts join earlier ones."""
+        first = Skips(1, ADA, NOON, False, (("socks", "d1", "who", None, ODD),))
+        second = Skips(1, ADA, LAST, True, (("a", "d2", "r", "c", {}), ("b", "d3", "r", None, {})))
+        save(store, Changes(messages=[message(1)], skips=[first]))
+        save(store, Changes(skips=[second]))
+        with store.session() as session:
+            ((_, found),) = session.decided(ADA, "socks", 10)
+        assert found == second._replace(verdicts=first.verdicts + second.verdicts)
+
+    def test_one_word_for_many_rules_is_found_for_each(self, store: Store) -> None:
+        """By what is kept of their roll: its rules and kinds; not for those that were decided singly."""
+        roll = encode({"roll": [["a", "d1", "campaign"], ["b", "d2", "campaign"]]})
+        others = Others("r1", None, 0, 2, (1,), as_micros(NOON), False, None, dict(ODD))
+        met = Skips(1, ADA, NOON, False, (("c", "d3", "who", None, {}),), (others,))
+        save(store, Changes(messages=[message(1)], skips=[met], wordings={"r1": ("", roll)}))
+        save(store, Changes(skips=[met._replace(verdicts=())]))
+        with store.session() as session:
+            found = {rule: session.decided(ADA, rule, 10) for rule in "abc"}
+        assert [len(found[rule]) for rule in "abc"] == [1, 0, 1]
+        ((_, said),) = found["a"]
+        assert said == met._replace(others=(others, others))
+
+    def test_old_skips_are_trimmed(self, store: Store) -> None:
+        """Those decided before the instant go, and only these."""
+        met = [skips(1, at=after(-1)), skips(2), skips(3, at=after(-2))]
+        save(store, Changes(messages=[message(k) for k in (1, 2, 3)], skips=met))
+        with store.session() as session:
+            assert session.trim_skips(NOON) == 2
+            assert session.trim_skips(NOON) == 0
+            assert [d.message_key for _, d in session.decided(ADA, "socks", 9)] == [2]
+
+    def test_everything_is_counted(self, store: Store) -> None:
+        """For summaries."""
+        save(store, all_of(ADA, start=10))
+        with store.session() as session:
+            assert session.counts() == Counts(messages=2, persons=1, entries=1, deliveries=1)

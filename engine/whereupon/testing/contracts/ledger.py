@@ -1,0 +1,145 @@
+"""Requests, approvals, breakers, and the audit log."""
+
+# ruff: noqa: S101, PLR2004 - tests assert and count, and a raising session is a block
+
+from dataclasses import replace
+
+from whereupon.audit import seal
+from whereupon.messages import Source
+from whereupon.ports import Store
+from whereupon.state import (
+    Approval,
+    AuditRecord,
+    Breaker,
+    Changes,
+    Plan,
+    RequestOutcome,
+)
+from whereupon.testing.contracts.samples import (
+    ADA,
+    LAST,
+    NOON,
+    after,
+    all_of,
+    message,
+    request,
+    save,
+)
+
+
+class Ledger:
+    """See `StoreContract`."""
+
+    def test_requests_come_newest_first(self, store: Store) -> None:
+        """A request that is decided later keeps its place."""
+        save(store, Changes(requests={key: request(key) for key in (1, 2, 3)}))
+        ran = request(1, outcome=RequestOutcome.RAN)
+        save(store, Changes(requests={1: ran}))
+        with store.session() as session:
+            ledger = session.ledger
+            assert ledger.requests(tuple(RequestOutcome), 2) == [request(3), request(2)]
+            assert ledger.requests(tuple(RequestOutcome), 9)[-1] == ran
+            assert ledger.requests([RequestOutcome.RAN], 9) == [ran]
+            assert (ledger.request(2), ledger.request(9)) == (request(2), None)
+            assert ledger.request_by_message("r-3") == request(3)
+
+    def test_requests_are_found_when_they_are_due(self, store: Store) -> None:
+        """By their own time, or by their expiry where that is asked for; only those that are held."""
+        cooling = replace(request(1), due_at=after(2), expires_at=after(9))
+        waiting = replace(request(2), expires_at=after(3))
+        ran = replace(request(3, outcome=RequestOutcome.RAN), due_at=after(1))
+        save(store, Changes(requests={r.key: r for r in (cooling, waiting, ran)}))
+        with store.session() as session:
+            due = session.ledger.due_requests
+            assert due(after(1), 9, expiring=after(1)) == []
+            assert due(after(5), 9, expiring=None) == [cooling]
+            assert due(after(5), 9, expiring=after(5)) == [cooling, waiting]
+            assert due(after(5), 1, expiring=after(5)) == [cooling]
+            assert session.ledger.next_due() == after(2)
+
+    def test_an_approved_request_is_leased_to_one(self, store: Store) -> None:
+        """Of the actions that are asked for; it is put off meanwhile."""
+        approved = replace(request(1, outcome=RequestOutcome.APPROVED), due_at=NOON)
+        save(store, Changes(requests={1: approved}))
+        with store.session() as session:
+            assert session.ledger.lease_approved(["else"], NOON, after(5)) is None
+            assert session.ledger.lease_approved(["delete-person"], NOON, after(5)) == approved
+        with store.session() as session:
+            assert session.ledger.lease_approved(["delete-person"], NOON, after(5)) is None
+
+    def test_what_ran_is_counted(self, store: Store) -> None:
+        """By action, source and time; what was held or refused does not count."""
+        ran = RequestOutcome.RAN
+        made = [
+            replace(request(1, outcome=ran), decided_at=after(1)),
+            replace(request(2, outcome=ran), decided_at=after(2), source=Source.SERVER),
+            replace(request(3, outcome=RequestOutcome.REFUSED), decided_at=after(3)),
+            replace(request(4, outcome=ran), decided_at=after(3), action="else"),
+        ]
+        save(store, Changes(requests={r.key: r for r in made}))
+        with store.session() as session:
+            count = session.ledger.ran_since
+            assert count(["delete-person"], "", NOON) == 2
+            assert count(["delete-person", "else"], "", after(1)) == 2
+            assert count(["delete-person"], Source.SERVER, NOON) == 1
+
+    def test_what_a_request_asks_comes_back_as_it_was(self, store: Store) -> None:
+        """Its message, its plan, its times."""
+        asked = message(5).message._replace(original_timestamp=None)
+        whole = replace(
+            request(1),
+            message_id=asked.message_id,
+            event=asked.name,
+            timestamp=asked.timestamp,
+            source=asked.source,
+            asked_at=NOON,
+            requester="lena",
+            due_at=after(1),
+            expires_at=LAST,
+            plan=Plan("d1", {"messages": 2}),
+            message=asked,
+            attempts=3,
+            detail="why",
+        )
+        save(store, Changes(requests={1: whole}))
+        with store.session() as session:
+            assert session.ledger.request(1) == whole
+            assert session.ledger.open_requests_of(["ada"]) == [whole]
+            assert session.ledger.open_requests_of(["bob"]) == []
+
+    def test_approvals_breakers_and_the_audit_log_are_kept(self, store: Store) -> None:
+        """The log in its order, its head once; a breaker as it is now."""
+        approvals = [Approval(1, "lena", "d1", after(1)), Approval(1, "omar", "d1", after(2))]
+        opened = Breaker("deletions", "5 in 1h", NOON)
+        rows, head = seal(None, [AuditRecord(NOON, n, {"kind": "judged"}) for n in (1, 2, 1)], b"")
+        save(store, Changes(approvals=approvals, breakers={"deletions": opened}))
+        save(store, Changes(audit=rows, audit_head=head))
+        closed = replace(opened, closed_at=after(1), closed_by="lena")
+        save(store, Changes(breakers={"deletions": closed}))
+        with store.session() as session:
+            ledger = session.ledger
+            assert ledger.approvals(1) == approvals
+            assert ledger.approvals(2) == []
+            assert ledger.breakers() == [closed]
+            assert (ledger.audit(0, 2), ledger.audit(2, 9)) == (rows[:2], rows[2:])
+            assert ledger.audit_of(1) == [rows[0], rows[2]]
+            assert ledger.audit_head() == head
+
+    def test_what_is_a_persons_is_counted(self, store: Store) -> None:
+        """Table by table, and when they last did something."""
+        save(store, all_of(ADA, start=10))
+        with store.session() as session:
+            held, nobody = session.ledger.holdings(ADA), session.ledger.holdings(9_999)
+        assert held.counts["persons"] == 1
+        assert all(held.counts.values())
+        assert held.latest is not None
+        assert (set(nobody.counts.values()), nobody.latest) == ({0}, None)
+
+    def test_the_store_remembers_numbers(self, store: Store) -> None:
+        """By name; the last one that was set."""
+        with store.session() as session:
+            assert session.ledger.mark("seen") is None
+            session.ledger.set_mark("seen", 3)
+            session.ledger.set_mark("seen", 4)
+        with store.session() as session:
+            assert session.ledger.mark("seen") == 4

@@ -1,0 +1,31 @@
+"""A process that sends a broadcast to everybody in a database, and says so of each chunk.
+
+    python -m tests.scenarios.spreading sqlite:///shop.db
+
+The scenarios start it, and kill it. It may be started again: it goes on with what is left.
+"""
+
+import sys
+
+from tests.scenarios.hosting import NOON, book, news
+
+from whereupon import Engine
+from whereupon.replay import FrozenClock
+
+RULES = book(
+    news(
+        who={"plan": "pro"}, whereupon=[{"track": "Addressed"}, {"send": "email", "subject": "Hi"}]
+    )
+)
+
+
+def main(database: str) -> None:
+    """Send what is left, chunk by chunk."""
+    with Engine.open(database, rules=RULES, clock=FrozenClock(NOON)) as engine:
+        for folded in engine.wake(NOON):
+            sys.stdout.write(f"{len(folded.changes.deliveries)}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
