@@ -77,7 +77,7 @@ def test_the_kills_are_spread_over_all_that_a_process_does(verdict: Verdict) -> 
 def test_a_server_that_is_killed_under_the_processes_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """They get an error of ours while it is away, and go on when it is back."""
+    """They go on when it is back; whether they noticed depends on what they were about just then."""
     home = tmp_path_factory.mktemp("crash")
     with (
         mortal() as server,
@@ -88,7 +88,6 @@ def test_a_server_that_is_killed_under_the_processes_loses_nothing(
         verdict = disturbed_and_not(2, urls, _logs(home), workers=1, seed=2, server=server)
     assert verdict.differences == []
     assert verdict.figures.kills == 2
-    assert verdict.figures.failed >= 1
 
 
 _ALTERED = [
