@@ -238,11 +238,13 @@ class ChangingStatement(PostgresStatement):
         self._many = many
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
-        """Change them all."""
-        if not rows[1:]:
-            super().write(connection, rows)
+        """Change them all; of one that is named twice, the later word counts."""
+        last = {row[-1]: row for row in rows}
+        if len(last) <= 1:
+            super().write(connection, [*last.values()])
             return
-        columns = tuple([pictured(value) for value in each] for each in zip(*rows, strict=True))
+        named = zip(*last.values(), strict=True)
+        columns = tuple([pictured(value) for value in each] for each in named)
         connection.exec_driver_sql(self._many, columns)
 
 

@@ -104,6 +104,14 @@ class Recording:
             assert session.owned_messages([ADA], FIRST) == [message(1, owner=ADA)]
             assert session.owned_messages([ANON], FIRST) == [message(2, owner=ANON)]
 
+    def test_of_two_new_owners_the_later_has_the_message(self, store: Store) -> None:
+        """A batch may hold two claims, of which the second takes from the first."""
+        save(store, Changes(messages=[message(k, owner=ANON) for k in (1, 2)]))
+        save(store, Changes(owners=[(1, ADA), (2, BOB), (2, ADA), (1, BOB)]))
+        with store.session() as session:
+            assert [m.key for m in session.owned_messages([ADA], FIRST)] == [2]
+            assert [m.key for m in session.owned_messages([BOB], FIRST)] == [1]
+
     def test_a_husk_is_known_and_counted_only(self, store: Store) -> None:
         """A silenced message leaves its id, so that it is never taken twice."""
         husk = saying(message(1, owner=0), user_id=None, body=b"")
