@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self
 
 from pydantic import BaseModel
 
@@ -19,6 +19,7 @@ import whereupon.collector as collector
 from whereupon.actions import stance_on
 from whereupon.auditing import Audit
 from whereupon.broadcasting import schedule_broadcasts
+from whereupon.calls import Calls
 from whereupon.claims import Claims
 from whereupon.codec import decode
 from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
@@ -26,7 +27,7 @@ from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
-from whereupon.hosting import Options, Ran, check_key, settings_for
+from whereupon.hosting import Ran, check_key, settings_for
 from whereupon.identifying import Identity, identify_person
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import (
@@ -37,7 +38,6 @@ from whereupon.ingesting import (
     fresh_id,
     message_of,
     read_batch,
-    refuse,
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
@@ -66,7 +66,7 @@ from whereupon.wire import as_text
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine:
+class Engine(Calls):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     Thread-safe; several engines, in several processes, may share a store.
@@ -163,93 +163,6 @@ class Engine:
         self.store.close()
 
     # --- messages in --------------------------------------------------------------------------
-
-    def track(
-        self,
-        event: str,
-        *,
-        user_id: str | None = None,
-        anonymous_id: str | None = None,
-        properties: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
-    ) -> Ingested:
-        """Record that somebody did something (Segment spec, Track).
-
-        Raises:
-            MessageRejectedError: the message cannot be accepted; so for every call of one message.
-        """
-        body = {"type": "track", "event": event, "properties": properties}
-        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
-
-    def page(
-        self,
-        name: str = "",
-        *,
-        user_id: str | None = None,
-        anonymous_id: str | None = None,
-        properties: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
-    ) -> Ingested:
-        """Record that somebody saw a page (Segment spec, Page)."""
-        body = {"type": "page", "name": name, "properties": properties}
-        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
-
-    def screen(
-        self,
-        name: str = "",
-        *,
-        user_id: str | None = None,
-        anonymous_id: str | None = None,
-        properties: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
-    ) -> Ingested:
-        """Record that somebody saw an app's screen (Segment spec, Screen)."""
-        body = {"type": "screen", "name": name, "properties": properties}
-        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
-
-    def identify(
-        self,
-        user_id: str | None = None,
-        *,
-        anonymous_id: str | None = None,
-        traits: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
-    ) -> Ingested:
-        """Say who somebody is (Segment spec, Identify); with an anonymous id it is a claim."""
-        body = {"type": "identify", "traits": traits}
-        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
-
-    def group(
-        self,
-        group_id: str,
-        *,
-        user_id: str | None = None,
-        anonymous_id: str | None = None,
-        traits: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
-    ) -> Ingested:
-        """Relate somebody to an object, and describe it (Segment spec, Group)."""
-        body = {"type": "group", "groupId": group_id, "traits": traits}
-        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
-
-    def alias(self, user_id: str, *, previous_id: str, **options: Unpack[Options]) -> Ingested:
-        """Merge the person of ``previous_id`` into that of ``user_id`` (Segment spec, Alias)."""
-        return self._send({"type": "alias", "userId": user_id, "previousId": previous_id}, options)
-
-    def _send(self, body: Mapping[str, object], options: Options) -> Ingested:
-        wire = {
-            **body,
-            "messageId": options.get("message_id"),
-            "timestamp": options.get("timestamp"),
-            "context": options.get("context"),
-        }
-        ingested = self.ingest(
-            [wire],
-            source=options.get("source", Source.SERVER),
-            connection=options.get("connection"),
-        )
-        refuse(ingested.rejected)
-        return ingested
 
     def ingest(
         self, batch: Iterable[object], *, source: str = Source.SERVER, connection: object = None

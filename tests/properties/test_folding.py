@@ -34,6 +34,7 @@ from whereupon.replay import FrozenClock
 from whereupon.state import Changes
 from whereupon.stores import MemoryStore, open_store
 from whereupon.stores.addresses import engine_of
+from whereupon.stores.rows import skips_from
 
 histories = st.lists(happenings(EVERYTHING), min_size=1, max_size=14)
 lasting = st.lists(happenings(LASTING), min_size=1, max_size=14)
@@ -237,6 +238,8 @@ def _rows(database: Database) -> dict[str, list[str]]:
                     row["name_id"] = names[row["name_id"]]
                 if table == "whereupon_request":
                     del row["key"]
+                if table == "whereupon_skips":
+                    row["verdicts"] = skips_from(tuple(row.values()), person_key=0)
             found[table] = sorted(map(repr, rows))
         return found
 
