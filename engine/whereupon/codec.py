@@ -138,22 +138,28 @@ class Unread(Mapping[str, JsonValue]):
         """The object, read anew."""
         return cast("dict[str, JsonValue]", decode(self.text))
 
-    def _whole(self) -> Mapping[str, JsonValue]:
+    def whole(self) -> Mapping[str, JsonValue]:
+        """The object, read once; for those who look at it again and again."""
         if self._read is None:
             self._read = self.copy()
         return self._read
 
     def __getitem__(self, key: str) -> JsonValue:
-        return self._whole()[key]
+        return self.whole()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._whole())
+        return iter(self.whole())
 
     def __len__(self) -> int:
-        return len(self._whole())
+        return len(self.whole())
 
     def __repr__(self) -> str:
-        return repr(self._whole())
+        return repr(self.whole())
+
+
+def read_object(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """A JSON object as what it is read to, which costs less to look into."""
+    return value.whole() if type(value) is Unread else value
 
 
 def object_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:

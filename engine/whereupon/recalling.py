@@ -504,7 +504,9 @@ class Recall:
         if touched.due is None:
             return self._session.active_entries(touched.person_keys)
         there = {entry.key for entry in touched.due}
-        speaking = {entry.person_key for entry in touched.due if self._may_speak(entry)}
+        wordings = {entry.digest: entry for entry in touched.due}
+        speak = {digest for digest, entry in wordings.items() if self._may_speak(entry)}
+        speaking = {entry.person_key for entry in touched.due if entry.digest in speak}
         touched.quiet = touched.person_keys - speaking
         others = self._session.active_entries(speaking) if speaking else []
         return [*touched.due, *(entry for entry in others if entry.key not in there)]

@@ -12,6 +12,7 @@ from typing import TypeAlias, assert_never
 
 from pydantic import JsonValue
 
+from whereupon.codec import read_object
 from whereupon.rules import Leave, Rule, Send, SetAttributes, TrackEvent, Wait
 from whereupon.state import Delivery, DeliveryState, Entry, EntryState, Person
 from whereupon.templates import Content, TemplateError, render_content
@@ -95,7 +96,7 @@ def step_key(entry: Entry, person: Person) -> str:
     It depends on the rule, what opened the entry, who entered and the step alone, so that every try,
     every machine and every store gives the same, before and after a merge.
     """
-    entrant = str(entry.facts.get(ENTRANT, person.user_id))
+    entrant = str(read_object(entry.facts).get(ENTRANT, person.user_id))
     parts = (entry.rule, entry.occasion, entrant, str(entry.position))
     return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
@@ -140,7 +141,7 @@ def _rendered(
     content: Content, entry: Entry, person: Person, now: datetime
 ) -> dict[str, JsonValue]:
     data: dict[str, JsonValue] = {
-        **entry.facts,
+        **read_object(entry.facts),
         "person": {"user_id": person.user_id, **person.attributes},
         "now": _written(now),
     }

@@ -20,7 +20,9 @@ from pathlib import Path
 from rich.console import Console
 from tests.benchmarks import (
     broadcast,
+    claims,
     conditions,
+    due,
     loading,
     matching,
     pipeline,
@@ -43,7 +45,9 @@ def benchmarks(plotted: Path | None) -> Mapping[str, Measure]:
         "pipeline": pipeline.rows,
         "replay_floor": replay_floor.rows,
         "writers": writers.rows,
+        "claims": claims.rows,
         "broadcast": broadcast.rows,
+        "due": due.rows,
     }
 
 

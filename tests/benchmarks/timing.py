@@ -18,11 +18,13 @@ class Time(NamedTuple):
 
     Attributes:
         peak: kilobytes that the process ever took until then, where the benchmark says so.
+        longest: seconds for one, in the round that took the longest.
     """
 
     median: float
     spread: float
     peak: int = 0
+    longest: float = 0.0
 
     @property
     def rate(self) -> str:
@@ -50,7 +52,8 @@ def timed(script: str, asked: Mapping[str, object]) -> dict[str, Time]:
 
 
 def _time(stats: Mapping[str, float], *, count: int, peak: int = 0) -> Time:
-    return Time(stats["median"] / count, 100 * stats["stddev"] / stats["median"], peak)
+    spread = 100 * stats["stddev"] / stats["median"]
+    return Time(stats["median"] / count, spread, peak, stats["max"] / count)
 
 
 def peak_kilobytes() -> int:

@@ -1,7 +1,7 @@
 """What work costs, counted and not timed: statements a batch, conditions a message."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, event
 from tests.benchmarks.peers.rule_mix import Mix
 from tests.benchmarks.workload import messages, rules
-from tests.scenarios.hosting import book, news
+from tests.scenarios.hosting import book, news, thanks
 from tests.servers import Server
 
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
@@ -20,11 +20,12 @@ from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
 from whereupon.messages import MessageType
 from whereupon.pipeline import AUDIENCE_CHUNK, AUDIENCE_REACH
-from whereupon.ports import Store
+from whereupon.ports import Session, Store
+from whereupon.recalling import DUE_LIMIT
 from whereupon.replay import FrozenClock
 from whereupon.rulefiles import parse_rule_file
 from whereupon.rules import Rule, Rulebook
-from whereupon.state import Changes, Person
+from whereupon.state import Changes, Entry, EntryState, Person
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 LATER: Final = START + timedelta(minutes=10)
@@ -161,3 +162,113 @@ def test_a_broadcast_meant_for_few_does_not_hold_up_others_for_long(home: Store)
     engine = Engine(home, rules, clock=FrozenClock(START))
     engine.trigger("news")
     assert [len(folded.changes.deliveries) for folded in engine.wake(START)] == [0, 0, 1]
+
+
+def waiting(store: Store, count: int, rule: Rule, due_at: datetime) -> None:
+    """As many people, each with two entries that wait: one due then, one a day later."""
+    people = {key: Person(key, f"p-{key}", START, {}) for key in range(1, count + 1)}
+    entries = {
+        key + turn * count: Entry(
+            key=key + turn * count,
+            rule=rule.id,
+            digest=rule.digest,
+            person_key=key,
+            entrant=key,
+            occasion=f"m-{turn}",
+            timestamp=START,
+            entered_at=START,
+            retroactive=False,
+            slot=None,
+            state=EntryState.ACTIVE,
+            position=1,
+            due_at=due_at + turn * timedelta(days=1),
+            facts={"event": "purchase"},
+        )
+        for key in people
+        for turn in range(2)
+    }
+    with store.session() as session:
+        session.allocate(3 * count + 1)
+        session.flush(Changes(persons=people, entries=entries, new_entries=set(entries)))
+
+
+QUIET = thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}])
+SPEAKING = thanks(whereupon=[{"wait": "1h"}, {"track": "thanked"}])
+
+
+@pytest.mark.parametrize("said", [QUIET, SPEAKING])
+def test_a_step_of_due_work_asks_as_often_for_many_as_for_few(
+    database: Database, said: dict[str, object]
+) -> None:
+    """A thousand are woken at first, and again, then ten."""
+    statements, rules = Statements(database), book(said)
+    with Engine.open(database, rules=rules, clock=FrozenClock(LATER)) as engine:
+        waiting(engine.store, 2 * DUE_LIMIT + 10, rules.rules[0], LATER)
+        asked = []
+        for folded in engine.wake(LATER):
+            asked.append((len(folded.changes.entries), dict(statements.asked)))
+            statements.asked.clear()
+    assert [count for count, _ in asked] == [DUE_LIMIT, DUE_LIMIT, 10]
+    assert asked[1][1] == asked[2][1]
+    assert sum(asked[1][1].values()) < MOST_STATEMENTS
+    others = [
+        sql for sql in asked[1][1] if "FROM whereupon_entry" in sql and "due_at <=" not in sql
+    ]
+    assert len(others) == (said is SPEAKING)  # who only sends has to do with no other entry
+
+
+def test_looking_for_due_work_asks_no_more_while_much_waits(database: Database) -> None:
+    """Nothing of what waits is read, but by the index that says when the first is due."""
+    statements, rules = Statements(database), book(QUIET)
+    with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
+        asked = []
+        for _ in range(2):
+            statements.asked.clear()
+            engine.run_due()
+            asked.append(dict(statements.asked))
+            if len(asked) == 1:
+                waiting(engine.store, 100, rules.rules[0], LATER)
+    assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize(
+    ("index", "ask"),
+    [
+        ("whereupon_entry_due", lambda session: session.due_entries(LATER, 9)),
+        ("whereupon_entry_due", lambda session: session.take_due_entries(LATER, 9)),
+        ("whereupon_entry_due", lambda session: session.next_due()),
+        ("whereupon_entry_active", lambda session: session.active_entries([1, 2])),
+        (
+            "whereupon_message_owner",
+            lambda session: session.waiting_messages(1, (START, 0), LATER, 9),
+        ),
+    ],
+)
+def test_what_waits_is_found_by_an_index(
+    database: Database, index: str, ask: Callable[[Session], object]
+) -> None:
+    """Whatever else a table holds."""
+    rules = book(QUIET)
+    with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
+        waiting(engine.store, 2, rules.rules[0], LATER)
+        asked: list[tuple[str, Any]] = []
+
+        def note(
+            _connection: object, _cursor: object, statement: str, given: Any, *_: object
+        ) -> None:
+            asked.append((statement, given))
+
+        event.listen(database, "before_cursor_execute", note)
+        with engine.store.session() as session:
+            ask(session)
+        event.remove(database, "before_cursor_execute", note)
+    large = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}[database.dialect.name]
+    plans = []
+    with database.begin() as connection:
+        if large == "EXPLAIN":  # small tables are rather read as a whole
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        for statement, given in asked:
+            if statement.lstrip().startswith("SELECT whereupon_") or "UNION ALL" in statement:
+                rows = connection.exec_driver_sql(f"{large} {statement}", given)
+                plans.append(" ".join(str(part) for row in rows for part in row))
+    assert any(index in plan for plan in plans), plans
