@@ -153,7 +153,7 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
 
 def _forget_claimings(key: int, shelves: Shelves, undo: Undo) -> None:
     for claiming in list(shelves.claimings.values()):
-        if key in (claiming.person_key, claiming.anonymous_key):
+        if claiming.person_key == key:
             undo.drop(shelves.claimings, claiming.anonymous_key)
 
 
@@ -194,6 +194,7 @@ def _forget_names(key: int, shelves: Shelves, undo: Undo) -> set[int]:
 def _forget_anonymous(key: int, shelves: Shelves, undo: Undo) -> set[int]:
     for name in list(shelves.named.get(key, ())):
         shelves.drop_identifier(name, undo)
+    undo.drop(shelves.claimings, key)
     return shelves.drop_messages(key, undo)
 
 
