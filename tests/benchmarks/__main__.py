@@ -65,24 +65,29 @@ def _processor() -> str:
     return named[1] if named else platform.processor() or platform.machine()
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
-    """The table, for a README."""
-    lines = ["| figure | median | ± | reference | ratio | bar | |", "|---|--:|--:|---|--:|--:|---|"]
+def as_markdown(rows: Sequence[Row], before: str = "") -> str:
+    """The table, for a README; figures that were not measured this time stay as they were ``before``."""
+    head = ["| figure | median | ± | reference | ratio | bar | |", "|---|--:|--:|---|--:|--:|---|"]
+    lines = {
+        line.split("|")[1].strip(): line for line in before.splitlines() if line.startswith("| ")
+    }
     for row in rows:
         verdict = ("met" if row.is_met else "**missed**") if row.bar else ""
         cells = (row.figure, row.value, f"{row.spread:.0f} %", row.reference, f"{row.ratio:.3g}")
-        lines.append(f"| {' | '.join((*cells, row.bar, verdict))} |")
-    return "\n".join(lines)
+        lines[row.figure] = f"| {' | '.join((*cells, row.bar, verdict))} |"
+    lines.pop("figure", None)
+    return "\n".join([*head, *lines.values()])
 
 
-def put_into(text: str, table: str) -> str:
+def put_into(text: str, rows: Sequence[Row]) -> str:
     """A text with the table between its marks; raises ValueError where it has none."""
     begin, end = "<!-- figures -->\n", "<!-- /figures -->"
     if begin not in text or end not in text:
         message = f"there are no lines {begin.strip()} and {end}"
         raise ValueError(message)
     before, rest = text.split(begin, 1)
-    return f"{before}{begin}{table}\n{end}{rest.split(end, 1)[1]}"
+    inside, behind = rest.split(end, 1)
+    return f"{before}{begin}{machine()}.\n\n{as_markdown(rows, inside)}\n{end}{behind}"
 
 
 def main() -> int:
@@ -101,8 +106,7 @@ def main() -> int:
         found += known[name]()
     show(found, title=machine())
     if asked.markdown is not None:
-        table = f"{machine()}.\n\n{as_markdown(found)}"
-        asked.markdown.write_text(put_into(asked.markdown.read_text(), table))
+        asked.markdown.write_text(put_into(asked.markdown.read_text(), found))
     return exit_status(found)
 
 

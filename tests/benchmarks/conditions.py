@@ -62,8 +62,8 @@ def rows() -> list[Row]:
     for name, peer in peers.items():
         ratio = peer.median() / ours.median()
         bar, met = at_least(ratio, PEER_BAR)
-        value, reference = _microseconds(ours.median()), f"{name} {_microseconds(peer.median())}"
-        figure = "the same JSONLogic, beside a peer"
+        value, reference = _microseconds(ours.median()), _microseconds(peer.median())
+        figure = f"the same JSONLogic, beside {name}"
         found.append(Row(figure, value, reference, ratio, bar, met, _spread(ours), REPRODUCE))
     return found
 
