@@ -138,28 +138,27 @@ class Unread(Mapping[str, JsonValue]):
         """The object, read anew."""
         return cast("dict[str, JsonValue]", decode(self.text))
 
-    def whole(self) -> Mapping[str, JsonValue]:
-        """The object, read once; for those who look at it again and again."""
+    def _whole(self) -> Mapping[str, JsonValue]:
         if self._read is None:
             self._read = self.copy()
         return self._read
 
     def __getitem__(self, key: str) -> JsonValue:
-        return self.whole()[key]
+        return self._whole()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.whole())
+        return iter(self._whole())
 
     def __len__(self) -> int:
-        return len(self.whole())
+        return len(self._whole())
 
     def __repr__(self) -> str:
-        return repr(self.whole())
+        return repr(self._whole())
 
 
 def read_object(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    """A JSON object as what it is read to, which costs less to look into."""
-    return value.whole() if type(value) is Unread else value
+    """A JSON object to be looked into at once: what is read of it does not stay with it."""
+    return value.copy() if type(value) is Unread else value
 
 
 def object_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:

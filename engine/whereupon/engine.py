@@ -232,7 +232,12 @@ class Engine(Calls):
 
     def run_due(self) -> Ran:
         """Do what is due now: waits that are over, broadcasts, requests, deliveries."""
-        told = [each for folded in self.wake(self.clock.now()) for each in folded.told]
+        told = [
+            each
+            for folded in self.wake(self.clock.now())
+            for each in folded.told
+            if not isinstance(each, Delivery)  # they may be many, and wait in the outbox
+        ]
         requests = [each for each in told if isinstance(each, Request)]
         ran = Ran(
             Decisions(told),

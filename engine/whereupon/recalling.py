@@ -20,7 +20,7 @@ DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
 
 
-CLAIM_PART = 400
+CLAIM_PART = 300
 """Messages of one claim put to the rules in one transaction, where one message claims more."""
 
 

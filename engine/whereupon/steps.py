@@ -45,6 +45,7 @@ class StepFailed:
     reason: str
 
 
+_Facts: TypeAlias = Mapping[str, JsonValue]
 Effect: TypeAlias = Delivery | Said | StepFailed
 
 
@@ -90,30 +91,30 @@ def end(entry: Entry, state: EntryState, *, position: int | None = None) -> Entr
     return entry.moved(slot, state, entry.position if position is None else position, None)
 
 
-def step_key(entry: Entry, person: Person) -> str:
+def _key(entry: Entry, facts: _Facts, person: Person) -> str:
     """The idempotency key of the entry's next step: 32 hexadecimal digits of a hash.
 
     It depends on the rule, what opened the entry, who entered and the step alone, so that every try,
     every machine and every store gives the same, before and after a merge.
     """
-    entrant = str(read_object(entry.facts).get(ENTRANT, person.user_id))
+    entrant = str(facts.get(ENTRANT, person.user_id))
     parts = (entry.rule, entry.occasion, entrant, str(entry.position))
     return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def _send(step: Send, entry: Entry, person: Person, now: datetime) -> Delivery:
-    state, reason = DeliveryState.PENDING, None
+    facts, state, reason = read_object(entry.facts), DeliveryState.PENDING, None
     content: dict[str, JsonValue] = {}
     if person.attributes.get("unsubscribed") in (True, "true"):
         state, reason = DeliveryState.WITHHELD, UNSUBSCRIBED
     else:
         try:
-            content = _rendered(step.content, entry, person, now)
+            content = _rendered(step.content, facts, person, now)
         except TemplateError as error:
             state, reason = DeliveryState.WITHHELD, f"template: {error}"
     return Delivery(
         key=0,
-        idempotency_key=step_key(entry, person),
+        idempotency_key=_key(entry, facts, person),
         rule=entry.rule,
         person_key=person.key,
         person=person.user_id,
@@ -130,18 +131,19 @@ def _send(step: Send, entry: Entry, person: Person, now: datetime) -> Delivery:
 def _say(
     event: str | None, content: Content, entry: Entry, person: Person, now: datetime
 ) -> Effect:
+    facts = read_object(entry.facts)
     try:
-        data = _rendered(content, entry, person, now)
+        data = _rendered(content, facts, person, now)
     except TemplateError as error:
         return StepFailed(entry.position, f"template: {error}")
-    return Said(event, data, f"step-{step_key(entry, person)}")
+    return Said(event, data, f"step-{_key(entry, facts, person)}")
 
 
 def _rendered(
-    content: Content, entry: Entry, person: Person, now: datetime
+    content: Content, facts: _Facts, person: Person, now: datetime
 ) -> dict[str, JsonValue]:
     data: dict[str, JsonValue] = {
-        **read_object(entry.facts),
+        **facts,
         "person": {"user_id": person.user_id, **person.attributes},
         "now": _written(now),
     }

@@ -30,8 +30,8 @@ from whereupon.replay import FrozenClock
 from whereupon.stores import open_store
 from whereupon.times import as_micros
 
-COUNT = int(os.environ.get("WHEREUPON_ENTRIES", "20000"))
-ROUNDS = 10
+COUNT = int(os.environ.get("WHEREUPON_ENTRIES", "44000"))
+ROUNDS = 20
 STEPS = 2
 """Transactions of a round."""
 WOKEN = (ROUNDS + 1) * STEPS * DUE_LIMIT
@@ -82,7 +82,7 @@ def postgres(server: Server) -> Iterator[dict[str, str]]:
         yield {"empty": empty, "waiting": waiting, "bare": bare}
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])  # one after the other
 def urls(request: pytest.FixtureRequest) -> dict[str, str]:
     """The stores of one kind."""
     found: dict[str, str] = request.getfixturevalue(request.param)
