@@ -3,16 +3,18 @@
 # ruff: noqa: S101 - tests assert
 
 from whereupon.ports import Store
-from whereupon.state import Changes, Claiming
+from whereupon.state import Changes, Claim, Claiming
 from whereupon.testing.contracts.samples import (
     ADA,
     ANON,
     BOB,
     FIRST,
+    NOON,
     ODD,
     after,
     claiming,
     message,
+    person,
     save,
 )
 
@@ -75,3 +77,12 @@ class Claims:
         with store.session() as session:
             assert session.claimings([ADA, BOB], [ANON]) == []
             assert session.next_due() is None
+
+    def test_a_claim_that_was_begun_goes_with_its_anonymous_id(self, store: Store) -> None:
+        """The id is erased with the last who claimed it, whoever was about to."""
+        claim = Claim(ANON, ADA, NOON, NOON, "m-1")
+        begun = {ANON: claiming(owner=BOB)}
+        save(store, Changes(persons={ADA: person()}, claims={(ANON, NOON): claim}, claimings=begun))
+        save(store, Changes(forgotten=[ADA]))
+        with store.session() as session:
+            assert session.claimings([BOB], [ANON]) == []
