@@ -74,6 +74,7 @@ class Engine(Calls):
     Attributes:
         requests: what semantic events asked for, to be looked at and decided (see `Requests`).
         audit: the log of all that was asked, decided and done (see `Audit`).
+        claims: carries out what large claims have begun; the engine's own calls do so by themselves.
     """
 
     def __init__(

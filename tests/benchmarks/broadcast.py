@@ -9,8 +9,8 @@ folder for temporary files. Memory is what the process ever took, sending to a t
 import argparse
 import sys
 
-from tests.benchmarks.table import Row, at_least, at_most, exit_status, show
-from tests.benchmarks.timing import Time, timed
+from tests.benchmarks.table import Row, at_most, exit_status, show
+from tests.benchmarks.timing import Time, rate_row, timed
 
 RATE_BAR, SELECTION_BAR, MEMORY_BAR = 0.33, 2, 1.1
 REPRODUCE = "python -m tests.benchmarks.broadcast"
@@ -25,23 +25,25 @@ def rows(persons: int = 200_000) -> list[Row]:
         ours = times[f"test_sqlite[{persons}]" if name == "sqlite" else f"test_{name}"]
         bare = times[f"test_{name}_reference"]
         found.append(
-            _rate(f"broadcast to {persons:,}, {database}", ours, "bare insert", bare, RATE_BAR)
+            rate_row(
+                f"broadcast to {persons:,}, {database}",
+                ours,
+                "bare insert",
+                bare,
+                RATE_BAR,
+                REPRODUCE,
+            )
         )
     for name, database in DATABASES.items():
         ours, everybody = (times[f"test_{name}_selects[{way}]"] for way in ("screen", "everybody"))
         figure = f"selecting 1 % of {persons:,}, {database}"
-        found.append(_rate(figure, ours, "all read and asked", everybody, SELECTION_BAR))
+        found.append(
+            rate_row(figure, ours, "all read and asked", everybody, SELECTION_BAR, REPRODUCE)
+        )
     return [
         *found,
         _memory(times[f"test_sqlite[{persons // 10}]"], times[f"test_sqlite[{persons}]"], persons),
     ]
-
-
-def _rate(figure: str, ours: Time, what: str, reference: Time, least: float) -> Row:
-    ratio = reference.median / ours.median
-    bar, met = at_least(ratio, least)
-    beside = f"{what} {reference.rate}"
-    return Row(figure, ours.rate, beside, ratio, bar, met, ours.spread, REPRODUCE)
 
 
 def _memory(few: Time, many: Time, persons: int) -> Row:

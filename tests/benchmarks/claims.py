@@ -9,8 +9,8 @@ one after another, each of which comes while a claim goes on.
 import argparse
 import sys
 
-from tests.benchmarks.table import Row, at_least, at_most, exit_status, show
-from tests.benchmarks.timing import timed
+from tests.benchmarks.table import Row, at_most, exit_status, show
+from tests.benchmarks.timing import rate_row, timed
 
 RATE_BAR, WAIT_BAR = 0.5, 0.05
 REPRODUCE = "python -m tests.benchmarks.claims"
@@ -24,11 +24,8 @@ def rows(messages: int = 10_000, rounds: int = 5) -> list[Row]:
     found = []
     for name, database in DATABASES.items():
         ours, pipeline = times[f"test_claim[{name}]"], times[f"test_reference[{name}]"]
-        ratio = pipeline.median / ours.median
-        bar, met = at_least(ratio, RATE_BAR)
         figure = f"a claim of {messages:,}, {database}"
-        beside = f"the pipeline {pipeline.rate}"
-        found.append(Row(figure, ours.rate, beside, ratio, bar, met, ours.spread, REPRODUCE))
+        found.append(rate_row(figure, ours, "the pipeline", pipeline, RATE_BAR, REPRODUCE))
     for name, database in DATABASES.items():
         others = times[f"test_others[{name}]"]
         ratio = others.longest / WAIT_BAR

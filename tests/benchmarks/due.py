@@ -9,8 +9,8 @@ put them there.
 import argparse
 import sys
 
-from tests.benchmarks.table import Row, at_least, at_most, exit_status, show
-from tests.benchmarks.timing import timed
+from tests.benchmarks.table import Row, at_most, exit_status, show
+from tests.benchmarks.timing import rate_row, timed
 
 RATE_BAR, IDLE_BAR = 0.33, 1.25
 REPRODUCE = "python -m tests.benchmarks.due"
@@ -32,11 +32,8 @@ def rows(entries: int = 200_000) -> list[Row]:
             found.append(Row(figure, ours.rate, beside, ratio, bar, met, ours.spread, REPRODUCE))
     for name, database in DATABASES.items():
         ours, bare = times[f"test_wakes[{name}]"], times[f"test_reference[{name}]"]
-        ratio = bare.median / ours.median
-        bar, met = at_least(ratio, RATE_BAR)
         figure = f"waking of {entries:,}, {database}"
-        beside = f"the bare driver {bare.rate}"
-        found.append(Row(figure, ours.rate, beside, ratio, bar, met, ours.spread, REPRODUCE))
+        found.append(rate_row(figure, ours, "the bare driver", bare, RATE_BAR, REPRODUCE))
     return found
 
 

@@ -11,8 +11,8 @@ import argparse
 import sys
 from typing import NamedTuple
 
-from tests.benchmarks.table import Row, at_least, exit_status, show
-from tests.benchmarks.timing import Time, timed
+from tests.benchmarks.table import Row, exit_status, show
+from tests.benchmarks.timing import Time, rate_row, timed
 
 REPRODUCE = "python -m tests.benchmarks.pipeline"
 SCRIPT = "bench_pipeline.py"
@@ -42,18 +42,8 @@ def rows(messages: int = 20_000, rounds: int = 5) -> list[Row]:
 
 def _row(figure: _Figure, times: dict[str, Time]) -> Row:
     ours, reference = times[figure.ours], times[figure.reference]
-    ratio = reference.median / ours.median
-    bar, met = at_least(ratio, round(figure.bar, 2))
-    return Row(
-        f"pipeline, {figure.figure}",
-        ours.rate,
-        f"{figure.beside} {reference.rate}",
-        ratio,
-        bar,
-        met,
-        ours.spread,
-        REPRODUCE,
-    )
+    name = f"pipeline, {figure.figure}"
+    return rate_row(name, ours, figure.beside, reference, figure.bar, REPRODUCE)
 
 
 def main() -> int:

@@ -19,8 +19,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.benchmarks.bench_replay import prepared, write_stream
-from tests.benchmarks.table import Row, at_least, at_most, exit_status, show
-from tests.benchmarks.timing import peak_kilobytes, timed
+from tests.benchmarks.table import Row, at_most, exit_status, show
+from tests.benchmarks.timing import peak_kilobytes, rate_row, timed
 
 BAR = 1 / 3
 GROWTH_BAR = 1.15
@@ -51,11 +51,9 @@ def rows(messages: int = 100_000) -> list[Row]:
         ("the driver", "test_driver", BAR),
         ("insert()", "test_core", None),
     ):
-        ratio = times[reference].median / ours.median
-        words, met = ("", True) if bar is None else at_least(ratio, round(bar, 2))
-        beside = f"the same rows alone {times[reference].rate}"
         figure = f"replay, beside {name}"
-        found.append(Row(figure, ours.rate, beside, ratio, words, met, ours.spread, REPRODUCE))
+        row = rate_row(figure, ours, "the same rows alone", times[reference], bar, REPRODUCE)
+        found.append(row)
     short, long = peak_memory(messages // 4), peak_memory(messages)
     words, met = at_most(long / short, GROWTH_BAR)
     figure, beside = "peak memory of a replay", f"a stream a quarter as long {short} MB"

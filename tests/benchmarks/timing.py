@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pytest_benchmark.fixture import BenchmarkFixture
+from tests.benchmarks.table import Row, at_least
 
 
 class Time(NamedTuple):
@@ -77,3 +78,13 @@ def rounds_of(
     benchmark.extra_info["count"] = count
     pedantic: Callable[..., object] = benchmark.pedantic  # which has no types
     pedantic(lambda work: work(), setup=setup, rounds=rounds, warmup_rounds=warmup)
+
+
+def rate_row(
+    figure: str, ours: Time, what: str, reference: Time, least: float | None, reproduce: str
+) -> Row:
+    """A rate beside its reference; ``least`` is the share of it that is to be reached, if any is."""
+    ratio = reference.median / ours.median
+    bar, met = ("", True) if least is None else at_least(ratio, round(least, 2))
+    beside = f"{what} {reference.rate}"
+    return Row(figure, ours.rate, beside, ratio, bar, met, ours.spread, reproduce)

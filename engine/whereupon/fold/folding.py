@@ -46,6 +46,7 @@ from whereupon.state import (
     IdKind,
     Person,
     Relationship,
+    StoredMessage,
     Thing,
     Tombstone,
 )
@@ -146,8 +147,9 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     work.changes.erased_ids.append(message.message_id)
     if message.type is MessageType.ALIAS:
         refuse_merge(work, message, stone)
+    unkept = StoredMessage(work.new_key(), 0, message)
     reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
-    putting = _putting(_occurrence(message, work.new_key()), 0, message.received_at)
+    putting = _putting(occurrence_of(unkept), 0, message.received_at)
     skips = len(work.changes.skips)
     rules = work.index.meaning(message.type, message.name).rules
     put_to_rules(work, putting._replace(reason=reason), rules)
@@ -175,7 +177,7 @@ def _take_anonymous(work: Working, message: Message) -> None:
     meaning = work.index.meaning(message.type, message.name)
     if meaning.is_silent:
         return
-    occurrence = _occurrence(message, stored.key)
+    occurrence = occurrence_of(stored)
     if meaning.broadcasts:
         at_once = _putting(occurrence, 0, message.received_at)
         put_to_rules(work, at_once, meaning.broadcasts)
@@ -202,7 +204,7 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     begun = work.in_parts and message.anonymous_id is not None  # none where a step says it
     if is_silent and shift is NO_SHIFT and not handed and not begun:
         return
-    occurrence = _occurrence(message, stored.key)
+    occurrence = occurrence_of(stored)
     if message.type is MessageType.IDENTIFY:
         shift = _tell(work, person, occurrence.data, message.timestamp, shift)
     own = _putting(occurrence, person.key, message.received_at)
@@ -364,20 +366,6 @@ def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Ha
         claimed.append(previous)
     handed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in claimed]
     return in_order([each for of_one in handed for each in of_one])
-
-
-def _occurrence(message: Message, key: int) -> Occurrence:
-    return Occurrence(
-        key,
-        message.message_id,
-        message.type,
-        message.name,
-        message.timestamp,
-        message.read(),
-        message.target_id,
-        message.source,
-        message.depth,
-    )
 
 
 def _putting(

@@ -81,8 +81,8 @@ class Claims:
     def test_a_claim_that_was_begun_goes_with_its_anonymous_id(self, store: Store) -> None:
         """The id is erased with the last who claimed it, whoever was about to."""
         claim = Claim(ANON, ADA, NOON, NOON, "m-1")
-        begun = {ANON: claiming(owner=BOB)}
-        save(store, Changes(persons={ADA: person()}, claims={(ANON, NOON): claim}, claimings=begun))
+        save(store, Changes(persons={ADA: person()}, claims={(ANON, NOON): claim}))
+        save(store, Changes(claimings={ANON: claiming(owner=BOB)}))
         save(store, Changes(forgotten=[ADA]))
         with store.session() as session:
             assert session.claimings([BOB], [ANON]) == []
