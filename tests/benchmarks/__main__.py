@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [NAME ...] [--markdown FILE] [--plot FILE]
 
-A name is that of a module beside this one; without any, all are measured, which takes about twenty minutes.
+A name is that of a module beside this one; without any, all are measured, which takes about half an hour.
 ``--markdown`` writes the table into a text, between the lines ``<!-- figures -->`` and ``<!-- /figures -->``.
 """
 
