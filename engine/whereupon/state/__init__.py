@@ -1,0 +1,83 @@
+"""What the engine remembers, as values: persons, claims, entries, deliveries, requests and the rest.
+
+The store keeps these, the fold reads and makes them, nobody changes one in place. `Changes` is all
+that one batch makes; a store writes it in one transaction or not at all. Keys are positive whole
+numbers that the store hands out in blocks and never twice.
+"""
+
+from whereupon.state.asking import (
+    Approval,
+    AuditHead,
+    AuditRecord,
+    AuditRow,
+    Breaker,
+    Plan,
+    Request,
+    RequestOutcome,
+)
+from whereupon.state.changes import Changes
+from whereupon.state.entries import (
+    BroadcastRun,
+    Delivery,
+    DeliveryState,
+    Entry,
+    EntryState,
+    Others,
+    PastEntry,
+    Skips,
+    SkipVerdict,
+)
+from whereupon.state.people import (
+    NO_STAMPS,
+    NOTHING,
+    Claim,
+    Claiming,
+    Identifier,
+    IdKind,
+    Merge,
+    PastEvent,
+    Person,
+    SetAside,
+    StoredMessage,
+    Tombstone,
+    husk_of,
+)
+from whereupon.state.things import Device, Relationship, Report, Thing
+
+__all__ = [
+    "NOTHING",
+    "NO_STAMPS",
+    "Approval",
+    "AuditHead",
+    "AuditRecord",
+    "AuditRow",
+    "Breaker",
+    "BroadcastRun",
+    "Changes",
+    "Claim",
+    "Claiming",
+    "Delivery",
+    "DeliveryState",
+    "Device",
+    "Entry",
+    "EntryState",
+    "IdKind",
+    "Identifier",
+    "Merge",
+    "Others",
+    "PastEntry",
+    "PastEvent",
+    "Person",
+    "Plan",
+    "Relationship",
+    "Report",
+    "Request",
+    "RequestOutcome",
+    "SetAside",
+    "SkipVerdict",
+    "Skips",
+    "StoredMessage",
+    "Thing",
+    "Tombstone",
+    "husk_of",
+]

@@ -1,0 +1,49 @@
+"""What people have, belong to and report: devices, objects, relationships, metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that can be pushed to. One token belongs to one person: the last to register it."""
+
+    token: str
+    person_key: int
+    platform: str | None
+    attributes: Mapping[str, JsonValue]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An object that people relate to (a company, a course): a ``group`` call's target."""
+
+    type_id: str
+    object_id: str
+    attributes: Mapping[str, JsonValue]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """A person's tie to an object."""
+
+    person_key: int
+    type_id: str
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported."""
+
+    message_id: str
+    kind: str
+    subject: str
+    metric: str
+    person: str | None
+    timestamp: datetime
