@@ -317,12 +317,12 @@ class Pipeline:
         admitted: list[Person] = []
         loaded = Loaded(0, 0)
         if rule is not None and stretch.persons:
-            recall = self._recall(session)
-            known = recall.for_audience(stretch.persons, rule, run.timestamp)
-            admitted = recall.without_entrants(
+            past = self._recall(session).past
+            known = past.for_audience(stretch.persons, rule, run.timestamp)
+            admitted = past.without_entrants(
                 audience_of(known, run, rule, stretch.persons, self.index, self.settings), run
             )
-            loaded = recall.for_entering(admitted, rule, run.timestamp)
+            loaded = past.for_entering(admitted, rule, run.timestamp)
         return self._fold(
             session,
             loaded,

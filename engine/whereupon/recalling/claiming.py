@@ -1,0 +1,154 @@
+"""What a batch may claim: what waits, and what others claimed before that may be due to somebody else."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from whereupon.fold import Loaded
+from whereupon.identity import IdentityPolicy, claimant, claimed_by
+from whereupon.messages import Message, MessageType
+from whereupon.ports import Session
+from whereupon.recalling.surveying import Survey
+from whereupon.recalling.touching import Touched
+from whereupon.state import Claim, StoredMessage
+from whereupon.times import LAST_INSTANT, earlier, later
+
+
+@dataclass(slots=True)
+class _Sought:
+    """Messages that were claimed already: of which anonymous key, from when on, by whom.
+
+    Attributes:
+        late: whether anonymous messages are why.
+    """
+
+    places: dict[int, tuple[datetime, set[int]]] = field(default_factory=dict)
+    late: bool = False
+
+    def add(self, key: int, since: datetime, owners: set[int]) -> None:
+        """Look for these too."""
+        earliest, known = self.places.get(key, (since, set()))
+        self.places[key] = min(earliest, since), known | owners
+
+
+class Claimable:
+    """Reads what anonymous ids have to give.
+
+    Args:
+        part: messages of one claim that are put to the rules in one transaction, where one message
+            claims more.
+    """
+
+    def __init__(self, session: Session, policy: IdentityPolicy, part: int) -> None:
+        self._session = session
+        self._policy = policy
+        self._part = part
+
+    def load(
+        self,
+        loaded: Loaded,
+        touched: Touched,
+        survey: Survey,
+        messages: Sequence[Message],
+        *,
+        in_parts: bool,
+    ) -> None:
+        """The messages that the batch may claim, and those claimed already that it asks about."""
+        claiming = {
+            loaded.anonymous[anonymous_id]: anonymous_id
+            for _, anonymous_id in survey.claims()
+            if anonymous_id in loaded.anonymous
+        }
+        if claiming and survey.oldest is not None:
+            since = earlier(survey.oldest, self._policy.retention)
+            waiting = self._claimable(claiming.keys(), since, in_parts=in_parts)
+            loaded.in_parts = in_parts and len(waiting) > self._part
+            for stored in waiting:
+                loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
+        contested = {
+            anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
+        }
+        sought = _Sought()
+        if contested:
+            self._seek_out_of_order(sought, loaded, contested, messages)
+        if loaded.claims and survey.choosy:
+            self._seek_brought_before(sought, loaded, survey)
+            touched.late = self._policy.reach if sought.late else None
+        self._load_sought(loaded, sought)
+
+    @staticmethod
+    def is_plain(loaded: Loaded, messages: Sequence[Message]) -> bool:
+        """Whether it is one message, which claims one anonymous id and nothing that others claimed before."""
+        message = messages[0]
+        if len(messages) > 1 or message.type is MessageType.ALIAS or message.user_id is None:
+            return False
+        runs = loaded.claims.get(loaded.anonymous.get(message.anonymous_id or "", 0), ())
+        known = loaded.users.get(message.user_id)
+        return all(run.person_key == known or run.until < message.timestamp for run in runs)
+
+    def waiting(self, loaded: Loaded, key: int, after: tuple[datetime, int]) -> list[StoredMessage]:
+        """The next that wait under an anonymous id, up to where its claims reach; one more than a part."""
+        last = max(run.until for run in loaded.claims[key])
+        until = later(last, self._policy.late_window)
+        return self._session.waiting_messages(key, after, until, self._part + 1)
+
+    def _claimable(
+        self, keys: Collection[int], since: datetime, *, in_parts: bool
+    ) -> list[StoredMessage]:
+        """What waits from an instant on; where it may be claimed in parts, as many as show whether it is."""
+        if not in_parts:
+            return self._session.owned_messages(keys, since)
+        (key,) = keys
+        return self._session.waiting_messages(key, (since, 0), LAST_INSTANT, self._part + 1)
+
+    def _load_sought(self, loaded: Loaded, sought: _Sought) -> None:
+        """What was claimed already, and by which claims."""
+        for key, (since, owners) in sought.places.items():
+            for stored in self._session.owned_messages(owners, since):
+                if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
+                    loaded.anonymous_messages.setdefault(key, []).append(stored)
+                elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
+                    at, by = stored.timestamp, stored.message_id
+                    loaded.points.setdefault(key, []).append(Claim(key, stored.owner, at, at, by))
+
+    def _seek_out_of_order(
+        self,
+        sought: _Sought,
+        loaded: Loaded,
+        contested: Mapping[str, int],
+        messages: Sequence[Message],
+    ) -> None:
+        """What claims by others took already that one of these, being earlier, may be due.
+
+        Args:
+            contested: keys by anonymous id, of those that were claimed before and are claimed now.
+        """
+        claims = [
+            (contested[anonymous_id], message)
+            for message in messages
+            if message.user_id is not None
+            for anonymous_id in (message.anonymous_id, message.target_id)
+            if anonymous_id is not None and anonymous_id in contested
+        ]
+        for key, message in claims:
+            claimant = loaded.users.get(message.user_id or "")
+            later = [
+                run
+                for run in loaded.claims[key]
+                if run.person_key != claimant and run.until >= message.timestamp
+            ]
+            if later:
+                reach = earlier(message.timestamp, self._policy.retention)
+                since = min(reach, *(run.since for run in later))
+                sought.add(key, since, {run.person_key for run in later})
+
+    def _seek_brought_before(self, sought: _Sought, loaded: Loaded, survey: Survey) -> None:
+        """What a claim brought before a late message, for rules that take only one of it."""
+        for message in survey.choosy:
+            if message.user_id is not None:
+                continue
+            key = loaded.anonymous.get(message.anonymous_id or "", 0)
+            run = claimant(loaded.claims.get(key, ()), message.timestamp, self._policy)
+            if run is not None:
+                sought.add(key, earlier(message.timestamp, self._policy.reach), {run.person_key})
+                sought.late = True

@@ -1,0 +1,208 @@
+"""The reads of one batch, in their order."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from whereupon.fold import Loaded, Part, Settings
+from whereupon.matching import RuleIndex
+from whereupon.messages import Message
+from whereupon.ports import Session
+from whereupon.recalling.claiming import Claimable
+from whereupon.recalling.past import Past
+from whereupon.recalling.surveying import Survey, erases, erasing
+from whereupon.recalling.touching import Touched
+from whereupon.standing import asks_for_something, standing_for
+from whereupon.state import Claim, Entry, IdKind
+from whereupon.times import LAST_INSTANT
+from whereupon.wordings import Wordings
+
+DUE_LIMIT = 1_000
+"""Waiting entries woken in one transaction."""
+
+CLAIM_PART = 300
+"""Messages of one claim put to the rules in one transaction, where one message claims more."""
+
+
+class UnfinishedClaimsError(Exception):
+    """Claims that are not carried out yet come before what is asked.
+
+    Attributes:
+        keys: their anonymous keys.
+    """
+
+    def __init__(self, keys: Sequence[int]) -> None:
+        self.keys = keys
+        super().__init__(*keys)
+
+
+class CrowdedError(Exception):
+    """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
+
+
+class Recall:
+    """Reads for one batch, in its transaction.
+
+    Attributes:
+        past: the reads that ask about the past alone.
+
+    Args:
+        claim_part: see `CLAIM_PART`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        index: RuleIndex,
+        settings: Settings,
+        wordings: Wordings,
+        *,
+        claim_part: int = CLAIM_PART,
+    ) -> None:
+        self.past = Past(session, index, wordings)
+        self._session = session
+        self._index = index
+        self._settings = settings
+        self._claim_part = claim_part
+        self._claimable = Claimable(session, settings.identity, claim_part)
+
+    def for_batch(
+        self,
+        messages: Sequence[Message],
+        until: datetime | None,
+        now: datetime | None = None,
+        *,
+        in_parts: bool = False,
+    ) -> Loaded:
+        """All that folding the messages, and waking what is due by ``until``, may ask for.
+
+        Args:
+            now: when what the messages ask for is judged, if not as they arrive.
+            in_parts: a message that comes alone and claims many may leave them to later transactions.
+
+        Raises:
+            UnfinishedClaimsError: so did one of somebody whom the batch touches.
+            CrowdedError: so many entries are due that waking them comes first.
+        """
+        survey = Survey(messages, self._index)
+        loaded, touched = self._held(survey, messages, until)
+        if messages:
+            loaded.known = self._session.known_messages(survey.message_ids)
+            may = in_parts and until is None and self._claimable.is_plain(loaded, messages)
+            self._claimable.load(loaded, touched, survey, messages, in_parts=may)
+            self._load_tombstones(loaded, survey)
+            if survey.aliases or asks_for_something(survey.names, self._settings):
+                loaded.standing = standing_for(
+                    self._session.ledger, self._settings, loaded, messages, now
+                )
+        self.past.plan(loaded, touched, survey, until)
+        self.past.load(loaded, touched)
+        return loaded
+
+    def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
+        """Hold whom the messages touch, for a batch that is then taken in parts."""
+        self._held(Survey(messages, self._index), messages, until)
+
+    def for_part(self, anonymous_key: int) -> tuple[Loaded, Part] | None:
+        """The next part of a claim, held; None when nothing of it is left."""
+        found = self._session.claimings((), [anonymous_key])
+        if not found:
+            return None
+        (own,) = self._session.messages([found[0].message_key])
+        survey = Survey([own.message], self._index)
+        loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
+        held = self._session.claimings((), [anonymous_key])
+        if not held:  # somebody else was at it until now
+            return None
+        waiting = self._claimable.waiting(loaded, anonymous_key, held[0].after)
+        loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_part]}
+        self.past.plan(loaded, touched, survey, None)
+        self.past.load(loaded, touched)
+        return loaded, Part(held[0], own, is_last=len(waiting) <= self._claim_part)
+
+    def gate(self, person_keys: Collection[int], anonymous_keys: Collection[int] = ()) -> None:
+        """Raise where claims by these, or of these, are to be carried out first."""
+        if unfinished := self._session.claimings(person_keys, anonymous_keys):
+            raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
+
+    def gate_all(self) -> None:
+        """Raise where anybody's claim is to be carried out first."""
+        if unfinished := self._session.due_claimings(LAST_INSTANT, 1):
+            raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
+
+    def _held(
+        self,
+        survey: Survey,
+        messages: Sequence[Message],
+        until: datetime | None,
+        *,
+        carrying_on: bool = False,
+    ) -> tuple[Loaded, Touched]:
+        """Whom the batch touches, read until it is held, so that others can change it no more."""
+        while True:
+            loaded, touched = Loaded(0, 0), Touched()
+            if messages:
+                self._load_identifiers(loaded, touched, survey, messages)
+                self._load_claims(loaded, touched)
+            touched.person_keys.update(loaded.users.values())
+            if until is not None:
+                due = self._due(messages, until)
+                touched.person_keys.update(entry.person_key for entry in due)
+                touched.due = None if messages else due
+            keys = touched.person_keys, loaded.anonymous.values()
+            if not self._session.hold(*keys, touched.erased_unknown):
+                break
+        if not carrying_on:
+            self.gate(*keys)
+        return loaded, touched
+
+    def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
+        """What is due; where nothing else is to do, only what others are not at already."""
+        if not messages:
+            return self._session.take_due_entries(until, DUE_LIMIT)
+        due = self._session.due_entries(until, DUE_LIMIT)
+        if len(due) == DUE_LIMIT:
+            raise CrowdedError
+        return due
+
+    def _load_identifiers(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        for known in self._session.identifiers(survey.user_ids(), survey.anonymous_ids()):
+            if known.kind is IdKind.USER:
+                loaded.users[known.value] = known.key
+            else:
+                loaded.anonymous[known.value] = known.key
+        if erasing(messages, self._settings):
+            named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
+            touched.erased_unknown = named - loaded.users.keys()
+            persons = set(loaded.users.values())  # of all: who is merged here may be erased next
+            loaded.identifiers_of = self._session.identifiers_of(persons)
+            for known in loaded.identifiers_of:
+                if known.kind is IdKind.ANONYMOUS:
+                    loaded.anonymous[known.value] = known.key
+
+    def _load_claims(self, loaded: Loaded, touched: Touched) -> None:
+        if not loaded.anonymous:
+            return
+        runs: dict[int, list[Claim]] = defaultdict(list)
+        for claim in self._session.claims(loaded.anonymous.values()):
+            runs[claim.anonymous_key].append(claim)
+            touched.person_keys.add(claim.person_key)
+        loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
+
+    def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
+        loaded.has_tombstones = self._session.has_tombstones()
+        if not loaded.has_tombstones:
+            return
+        digests_of = self._settings.digests
+        named = [(IdKind.USER, user_id) for user_id in survey.user_ids()]
+        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in survey.anonymous_ids()]
+        named += [(known.kind, known.value) for known in loaded.identifiers_of]
+        named += [(IdKind.USER, previous_id) for _, previous_id in survey.aliases]
+        digests = {digest for kind, value in named for digest in digests_of(kind, value)}
+        loaded.tombstones = self._session.tombstones(digests)
+        if not self._settings.registry.lifting.isdisjoint(name for _, name in survey.names):
+            users = survey.user_ids()
+            own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
+            loaded.tombstones += self._session.buried_with(own)

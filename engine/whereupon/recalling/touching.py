@@ -1,0 +1,45 @@
+"""Whom a batch touches, and what is asked about their past."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from whereupon.matching import Lookback, Watch
+from whereupon.state import Entry
+from whereupon.times import earlier
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a batch touches, found out while it is loaded.
+
+    Attributes:
+        due: the entries to wake, where that is all there is to do.
+        quiet: those whose entries only send as they are woken: nothing is decided about them.
+        erased_unknown: user ids that are to be erased, though nobody has them yet.
+        late: where messages come after their claim: how far back it may have let somebody in.
+        spans: by rule, how far back earlier entries have a say (None: for ever).
+        choosy: see `Lookback.choosy`.
+        needs: by owner and event name, from when on the past is asked about (None: all of it).
+    """
+
+    person_keys: set[int] = field(default_factory=set)
+    due: list[Entry] | None = None
+    quiet: set[int] = field(default_factory=set)
+    erased_unknown: set[str] = field(default_factory=set)
+    spans: dict[str, timedelta | None] = field(default_factory=dict)
+    choosy: set[str] = field(default_factory=set)
+    oldest: datetime | None = None
+    late: timedelta | None = None
+    needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+
+    def look_back(self, lookback: Lookback) -> None:
+        """Note which earlier entries have a say; of one rule it is always the same."""
+        self.spans.update(lookback.spans)
+        self.choosy.update(lookback.choosy)
+
+    def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
+        """Note what somebody's past is asked about, as seen from a moment."""
+        for name, span in watch.items():
+            since = None if span is None else earlier(moment, span)
+            known = self.needs.get((owner, name), since)
+            self.needs[owner, name] = None if since is None or known is None else min(since, known)
