@@ -26,6 +26,7 @@ from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
+from whereupon.handing import check_runs
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
 from whereupon.hosting import Ran, check_key, settings_for
 from whereupon.identifying import Identity, identify_person
@@ -385,9 +386,13 @@ class Engine(Calls):
 
         It gets one `Delivery` and raises to have it tried again (`RetryLater` says when). A name
         without a channel prints to the console.
+
+        Raises:
+            TypeError: it is no plain function: a call of an ``async`` one does nothing by itself.
         """
 
         def register(function: Channel) -> Channel:
+            check_runs(function)
             self._channels[name] = function
             return function
 
@@ -421,9 +426,12 @@ class Engine(Calls):
 
         Raises:
             ValueError: the name is taken.
+            TypeError: it is no plain function, as with `channel`.
         """
 
         def register(function: Handler) -> Handler:
+            for called in (function, undo or function):
+                check_runs(called)
             action = Action(
                 name,
                 tuple(events) or (name,),

@@ -1,6 +1,7 @@
 """The host's own actions: guarded like the built-in ones, run after the commit, until they succeed."""
 
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -219,3 +220,24 @@ def test_a_name_is_taken_once(name: str) -> None:
     with pytest.raises(ValueError, match="already"):
         made.engine.action(name, destructive=False)(Bank())
     assert made.clock.now() == NOON
+
+
+class StricterClosing(Closing):
+    """What closing an account needs since yesterday."""
+
+    iban: str
+
+
+def test_an_order_that_fits_the_model_no_more_stops_nobody(tmp_path: Path) -> None:
+    """The model changed between the asking and the doing: that one fails, as a record."""
+    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    with Engine.open(url) as engine:
+        engine.action("Close Account", destructive=False, properties=Closing)(Bank())
+        engine.track("Close Account", user_id="ada", properties={"reason": "moving"})
+    handler = Bank()
+    with Engine.open(url) as engine:
+        engine.action("Close Account", destructive=False, properties=StricterClosing)(handler)
+        engine.track("Close Account", user_id="bob", properties={"reason": "moving", "iban": "X"})
+        done = {each.person: (each.outcome, each.reason) for each in engine.run_due().requests}
+    assert done == {"ada": ("approved", "ValidationError"), "bob": ("ran", None)}
+    assert [order.person for order in handler.orders] == ["bob"]
