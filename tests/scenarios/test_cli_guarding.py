@@ -65,6 +65,25 @@ def decide_again(store: str, number: int) -> Finished:
     return whereupon("requests", "approve", number, "--store", store, "--by", "lena")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("requests", "show", 10**30),
+        ("requests", "approve", 10**30, "--by", "lena"),
+        ("requests", "list", "--limit", 10**30),
+        ("audit", "show", 10**30),
+        ("audit", "list", "--after", 10**30),
+        ("deliveries", "--limit", 10**30),
+    ],
+)
+def test_a_number_that_no_database_knows_is_wrong_usage(
+    store: str, command: tuple[object, ...]
+) -> None:
+    """A slip of the finger is told as one."""
+    done = whereupon(*command, "--store", store)
+    assert (done.status, "less than or equal to" in done.stderr) == (2, True)
+
+
 def test_a_request_is_called_off(store: str) -> None:
     """For good; it is listed with those that have ended."""
     assert "cancelled" in decide(store, "cancel", "--by", "omar").stdout
@@ -90,7 +109,7 @@ def test_a_breaker_is_closed_by_somebody_who_may(store: str) -> None:
     for number in range(6):
         whereupon("erase", f"p-{number}", "--yes", "--by", "omar", "--store", store)
     listed = whereupon("requests", "list", "--store", store)
-    assert "whereupon requests close-breaker deletions" in listed.stdout
+    assert "whereupon requests close-breaker deletions --by NAME" in listed.stdout
     close = ("requests", "close-breaker", "deletions", "--store", store, "--by")
     assert whereupon(*close, "eve").status == 1
     closed = whereupon(*close, "lena", "--json")

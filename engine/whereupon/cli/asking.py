@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from whereupon.cli.ending import FINDINGS, fail, settles
-from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl, paths_of, readable
+from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl, paths_of, readable
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
@@ -49,7 +49,9 @@ def explain_command(
     ] = None,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many messages, newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LARGEST, help="How many messages, newest first.")
+    ] = 20,
 ) -> None:
     """Say why a person did, or did not, enter a rule: one sentence a message, newest first."""
     book = open_rules(rules)
@@ -126,7 +128,7 @@ def deliveries_command(
         typer.Option(help="Only those in this state; give it again for more states."),
     ] = None,
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="How many, newest first.")] = 100,
 ) -> None:
     """List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead)."""
     with closing(existing_store(store)) as kept, kept.session() as session:
