@@ -23,7 +23,7 @@ from whereupon.fold.silencing import lies_over, silenced
 from whereupon.fold.working import Working
 from whereupon.messages import Message, MessageType, Source, erased_name
 from whereupon.rules import Scope
-from whereupon.semantics import ERASING, Action, ActionName
+from whereupon.semantics import ERASING, Action, ActionName, id_in
 from whereupon.state import (
     Approval,
     AuditRecord,
@@ -154,7 +154,8 @@ def _is_theirs(work: Working, message: Message) -> bool:
     action = work.settings.registry.action_for(message.name)
     if action is None or action.name != ActionName.DELETE_DEVICE:
         return True
-    device = work.device(str(device_of(message).get("token")))
+    token = token_in(device_of(message))
+    device = work.device(token) if token is not None else None
     return device is None or device.person_key == work.users.get(message.user_id or "")
 
 
@@ -162,6 +163,11 @@ def device_of(message: Message) -> Mapping[str, JsonValue]:
     """The device in a message's context."""
     device = message.context.get("device")
     return device if isinstance(device, dict) else {}
+
+
+def token_in(device: Mapping[str, JsonValue]) -> str | None:
+    """A device's token, as text; None where there is none that could be looked up."""
+    return id_in(device.get("token"))
 
 
 def _is_overtaken(work: Working, request: Request, message: Message, key: int | None) -> bool:
