@@ -447,12 +447,15 @@ class AuditRow:
         sequence: counts up from 1, without gaps.
         previous, hash: hexadecimal; see `whereupon.audit`.
         record: the record as JSON text, exactly as it was hashed.
+        filed: the number of the request that the store finds the row by; None where it has no such
+            number beside the record.
     """
 
     sequence: int
     previous: str
     record: str
     hash: str
+    filed: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,17 @@ def test_a_log_that_was_tampered_with_is_found_out(store: str, tmp_path: Path) -
     assert whereupon(*verify, "--head", "nonsense").status == 2
 
 
+def test_a_log_made_unreadable_can_still_be_looked_at(store: str, tmp_path: Path) -> None:
+    """Whoever looks into it needs the other rows most of all then."""
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
+        connection.execute("UPDATE whereupon_audit SET record = 'no JSON'")
+    number = number_of(store)
+    for command in (("list",), ("list", "--json"), ("export",), ("show", number)):
+        assert whereupon("audit", *command, "--store", store).status == 0
+    assert whereupon("requests", "show", number, "--store", store).status == 0
+    assert whereupon("audit", "verify", "--store", store).status == 1
+
+
 def test_scrubbing_is_a_command(store: str) -> None:
     """It says that nothing is left."""
     decide(store, "approve", "--by", "lena")
