@@ -455,7 +455,14 @@ class Engine(Calls):
         return register
 
     def undo(self, request: int, *, by: str) -> Request:
-        """Take back what a handler of yours did, by the function registered as its ``undo``."""
+        """Take back what a handler of yours did, by the function registered as its ``undo``.
+
+        Raises:
+            UnknownNameError: there is no such request.
+            RequestError: they may not (``no-actor``, ``not-allowed``), it did not run here or cannot be
+                taken back (``no-undo``), or the function failed (``undo-failed``).
+        """
+        self.requests.check_decider(request, by=by)
         return self._handlers.undo(request, by=by)
 
     def scrub(self) -> bool:

@@ -180,6 +180,19 @@ def test_what_can_be_undone_is_undone_once() -> None:
         made.engine.undo(ran.key, by="lena")
 
 
+@pytest.mark.parametrize(("by", "code"), [("", "no-actor"), ("eve", "not-allowed")])
+def test_only_who_may_decide_takes_back_what_was_done(by: str, code: str) -> None:
+    """The audit log names them, and the guard file says who they are."""
+    undo = Bank()
+    made = bank(Bank(), undo=undo, approvals={"needed": 0, "by": ["lena"]})
+    ask(made)
+    (request,) = made.engine.run_due().requests
+    with pytest.raises(RequestError) as caught:
+        made.engine.undo(request.key, by=by)
+    assert (caught.value.code, undo.orders) == (code, [])
+    assert made.engine.undo(request.key, by="lena").outcome == "undone"
+
+
 def test_an_erased_persons_orders_are_called_off() -> None:
     """Nothing that names them waits for a handler."""
     handler = Bank()
