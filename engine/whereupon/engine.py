@@ -43,7 +43,7 @@ from whereupon.ingesting import (
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
-from whereupon.ports import Channel, Clock, Session, Settlement, Store
+from whereupon.ports import Channel, Clock, Session, Store
 from whereupon.previewing import Preview, preview_identify
 from whereupon.requests import Requests
 from whereupon.rounds import take_step
@@ -539,15 +539,15 @@ class Engine(Calls):
         Raises:
             UnknownNameError: it is not a dead one; what was sent is not sent again.
         """
-        if delivery.state is not DeliveryState.DEAD:
-            raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
-        settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
+        now = self.clock.now()
         if connection is None:
-            self.store.transact(lambda session: session.settle([settlement]))
+            revived = self.store.transact(lambda session: session.revive(delivery.key, now))
             self._waker.wake()
         else:
             with self.store.session(connection) as session:
-                session.settle([settlement])
+                revived = session.revive(delivery.key, now)
+        if not revived:
+            raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
 
     def set_aside(self, limit: int = 100) -> list[SetAside]:
         """Messages on which the engine itself failed (rejected as ``poison``), newest first."""

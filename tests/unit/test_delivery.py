@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.scenarios.hosting import NOON, book, purchase, thanks
 
-from whereupon import Delivery, Engine, RetryLater, RetryPolicy
+from whereupon import Delivery, Engine, RetryLater, RetryPolicy, UnknownNameError
 from whereupon.delivery import Dispatched, console_channel
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
@@ -43,6 +43,20 @@ def _opened(
 def _outbox(engine: Engine) -> list[tuple[DeliveryState, int, datetime]]:
     found = engine.deliveries()
     return [(delivery.state, delivery.attempts, delivery.due_at) for delivery in found]
+
+
+@pytest.fixture
+def opened(clock: FrozenClock, place: str) -> Iterator[tuple[Engine, _Channel]]:
+    """An engine on each kind of store, with a rule and a broadcast, and its channel."""
+    drop: dict[str, object] = {
+        "broadcast": "price-drop",
+        "description": "Something is cheaper.",
+        "when": "Price Dropped",
+        "whereupon": [{"send": "push", "title": "{{ properties.product }}"}],
+    }
+    engine, channel = _opened(clock, thanks(), drop, store=place)
+    with engine:
+        yield engine, channel
 
 
 @pytest.fixture
@@ -305,10 +319,10 @@ class _UnspeakableError(Exception):
     ],
 )
 def test_whatever_a_channel_raises_is_settled_and_stops_nobody(
-    clock: FrozenClock, place: str, error: Exception, reason: str
+    opened: tuple[Engine, _Channel], error: Exception, reason: str
 ) -> None:
     """Else what went out beside it would go out again, and the queue would stand still."""
-    engine, push = _opened(clock, store=place)
+    engine, push = opened
     push.refusal = lambda delivery: error if delivery.person == "ada" else None
     engine.ingest([purchase(1), purchase(2, "bob")])
     assert engine.run_due().dispatched == Dispatched(sent=1, retried=1)
@@ -362,3 +376,42 @@ def test_a_call_that_has_yet_to_run_is_no_delivery(clock: FrozenClock, function:
     (failed,) = engine.deliveries()
     assert failed.reason is not None
     assert "write a plain function" in failed.reason
+
+
+def test_a_delivery_that_was_listed_as_dead_is_retried_once(
+    clock: FrozenClock, opened: tuple[Engine, _Channel]
+) -> None:
+    """Two people who look at one list do not send it twice."""
+    engine, push = opened
+    push.refusal = lambda _: RuntimeError("down")
+    engine.ingest([purchase(1)])
+    for _ in range(_POLICY.tries):
+        engine.run_due()
+        clock.move_to(clock.now() + timedelta(hours=1))
+    (listed,) = engine.deliveries(DeliveryState.DEAD)
+    push.refusal = lambda _: None
+    engine.retry(listed)
+    assert engine.run_due().dispatched == Dispatched(sent=1)
+    with pytest.raises(UnknownNameError):
+        engine.retry(listed)
+    assert engine.run_due().dispatched == Dispatched()
+
+
+def test_what_an_erasure_withheld_while_it_was_being_sent_is_not_tried_again(
+    clock: FrozenClock, opened: tuple[Engine, _Channel]
+) -> None:
+    """Its content is gone with the person whose message it was; nobody is sent an empty one."""
+    engine, push = opened
+
+    def erase(_: Delivery) -> Exception:
+        engine.track("Delete Person", user_id="ada", timestamp=NOON + timedelta(hours=1))
+        return RuntimeError("down")
+
+    push.refusal = erase
+    engine.identify("bob")
+    engine.track("Price Dropped", user_id="ada", properties={"product": "socks"})
+    engine.run_due()
+    clock.move_to(NOON + timedelta(days=1))
+    assert engine.run_due().dispatched == Dispatched()
+    (kept,) = engine.deliveries()
+    assert (kept.person, kept.state, kept.content) == ("bob", DeliveryState.WITHHELD, {})

@@ -15,7 +15,7 @@ from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.loading import open_rules
-from whereupon.ports import Session, Settlement, Store
+from whereupon.ports import Session, Store
 from whereupon.render.outbox import outbox_line
 from whereupon.render.records import JsonLines, explanation_object, outbox_object
 from whereupon.render.texts import clean
@@ -151,10 +151,8 @@ def retry_command(
     """Put a dead delivery back into the outbox, due now, under its old idempotency key."""
     with closing(existing_store(store)) as kept, kept.session() as session:
         delivery = _dead(session, key)
-        if delivery is None:
+        if delivery is None or not session.revive(delivery.key, SystemClock().now()):
             fail(f"no dead delivery has the key {key!r}; see: whereupon deliveries", FINDINGS)
-        now = SystemClock().now()
-        session.settle([Settlement(delivery.key, DeliveryState.PENDING, 0, now, None)])
     sys.stdout.write(f"{outbox_line(delivery)}\nIt is due again.\n")
 
 

@@ -121,15 +121,18 @@ class Postgres(Database):
             return CopiedStatement(clause.table, sql, names, fixed)
         return PostgresStatement(sql, names, fixed)
 
-    def change(self, table: Table, names: Sequence[str]) -> Statement:
+    def change(
+        self, table: Table, names: Sequence[str], *, only: tuple[str, str] | None = None
+    ) -> Statement:
         """One statement for all rows, where there are several: each for itself is a round of its own."""
-        one = super().change(table, names)
+        one = super().change(table, names, only=only)
         given = [*names, "key"]
         arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[name])})" for name in given)
         changed = ", ".join(f"{name} = given.{name}" for name in names)
+        kept = "" if only is None else f" AND {table}.{only[0]} = '{only[1]}'"
         many = (
             f"UPDATE {table} SET {changed} FROM unnest({arrays}) AS given ({', '.join(given)}) "  # noqa: S608 - our own names
-            f"WHERE {table}.key = given.key"
+            f"WHERE {table}.key = given.key{kept}"
         )
         return ChangingStatement(one, many)
 

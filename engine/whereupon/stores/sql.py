@@ -253,6 +253,10 @@ class SqlSession(Reading):
         """Write down the end of tries."""
         self._writing.settle(settlements)
 
+    def revive(self, key: int, due_at: datetime) -> bool:
+        """Put a dead delivery back; whether it was one."""
+        return self._writing.revive(key, as_micros(due_at))
+
     def flush(self, changes: Changes) -> None:
         """Write a batch's changes."""
         try:
