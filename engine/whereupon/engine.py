@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -109,7 +110,7 @@ class Engine(Calls):
         cls,
         store: object = "sqlite:///whereupon.db",
         *,
-        rules: str | Path | Rulebook | None = None,
+        rules: str | PathLike[str] | Rulebook | None = None,
         clock: Clock | None = None,
         identity: IdentityPolicy | None = None,
         retry: RetryPolicy | None = None,
@@ -138,7 +139,7 @@ class Engine(Calls):
                 another key than these.
         """
         book = rules if isinstance(rules, Rulebook) else Rulebook()
-        if isinstance(rules, str | Path):
+        if rules is not None and not isinstance(rules, Rulebook):
             from whereupon.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
 
             book = open_rules(Path(rules))
@@ -173,7 +174,7 @@ class Engine(Calls):
 
         Args:
             batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
-                Segment spec counts as its items.
+                Segment spec counts as its items. One of them may come alone, too.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
