@@ -25,7 +25,7 @@ from whereupon.rules import (
     Limit,
     Scope,
 )
-from whereupon.semantics import ERASING, LIFTING, Action
+from whereupon.semantics import ERASING, LIFTING, Action, id_in
 from whereupon.state import RequestOutcome
 from whereupon.times import ZERO, format_instant, later
 
@@ -214,7 +214,7 @@ def _protecting(stance: Stance, seen: Seen) -> str:
 
 
 def _fault(message: Message, action: Action) -> str:
-    """What is wrong with the properties; the first needed path that is not there, dotted."""
+    """What is wrong with the properties; the first needed path that holds no id, dotted."""
     if not action.needs and action.fault_in is None:
         return ""
     body = message.read()
@@ -223,8 +223,11 @@ def _fault(message: Message, action: Action) -> str:
         value: JsonValue = roots
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value.strip()):
             return f"{'.'.join(path)} is missing"
+        if id_in(value) is None:
+            kind = "a text without NUL" if isinstance(value, str) else "a text or a number"
+            return f"{'.'.join(path)} is {kind}"
     return action.fault_in(body.data) if action.fault_in is not None else ""
 
 

@@ -4,7 +4,7 @@ A row's hash is HMAC-SHA256, under the host's key, of its sequence number, the p
 its record. The head (the last row's number and hash) is sealed the same way, and can be exported and
 kept elsewhere. What can be found out:
 
-- a row edited, removed or put in another place: always, and where;
+- a row edited, removed, put in another place or under another request: always, and where;
 - rows removed at the end: by the head in the store; if that was put back to an older one as well,
   only by a head that was kept elsewhere;
 - a chain written anew from some row on: where there is a key, by anybody; without one only by a head
@@ -16,7 +16,6 @@ Pure; it reads no store.
 import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from pydantic import JsonValue
 
@@ -107,6 +106,9 @@ def _flaws_of(row: AuditRow, last: int, previous: str, keys: Sequence[bytes]) ->
     if row.hash not in hashes:
         text = f"row {row.sequence} is not as it was written (or was written under another key)"
         yield Flaw(row.sequence, "edited", text)
+    elif row.filed is not None and row.filed != (about := request_of(row)):
+        text = f"row {row.sequence} is about request {about}, and is filed under {row.filed}"
+        yield Flaw(row.sequence, "misfiled", text)
 
 
 def _flaws_of_end(
@@ -127,8 +129,18 @@ def _flaws_of_end(
 
 
 def facts_in(row: AuditRow) -> Mapping[str, JsonValue]:
-    """A row's record, read."""
-    return cast("Mapping[str, JsonValue]", decode(row.record))
+    """A row's record, read; nothing where somebody made it no record any more, as `verify` tells."""
+    try:
+        facts = decode(row.record)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def request_of(row: AuditRow) -> int:
+    """The number of the request that a row is about; 0 where it is about none."""
+    request = facts_in(row).get("request")
+    return request if isinstance(request, int) else 0
 
 
 def _row_hash(key: bytes, sequence: int, previous: str, record: str) -> str:

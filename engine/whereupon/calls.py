@@ -8,6 +8,9 @@ from whereupon.hosting import Options
 from whereupon.ingesting import Ingested, refuse
 from whereupon.messages import Source
 
+_ALSO = tuple(Options.__annotations__)
+_KNOWN = frozenset(_ALSO)
+
 
 class Calls(ABC):
     """The calls of whoever can ingest a batch.
@@ -34,6 +37,7 @@ class Calls(ABC):
 
         Raises:
             MessageRejectedError: the message cannot be accepted; so for every call of one message.
+            TypeError: there is no such argument; likewise.
         """
         body = {"type": "track", "event": event, "properties": properties}
         return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
@@ -94,6 +98,9 @@ class Calls(ABC):
         return self._send({"type": "alias", "userId": user_id, "previousId": previous_id}, options)
 
     def _send(self, body: Mapping[str, object], options: Options) -> Ingested:
+        if unknown := options.keys() - _KNOWN:  # a slip in `source` or `connection` must not pass
+            message = f"there is no argument {min(unknown)!r}; there are also: {', '.join(_ALSO)}"
+            raise TypeError(message)
         wire = {
             **body,
             "messageId": options.get("message_id"),

@@ -8,15 +8,22 @@ key: at least once, never silently.
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TextIO
 
 from whereupon.codec import encode
 from whereupon.errors import WhereuponError
-from whereupon.handing import ChannelHangsError, ChannelTimeoutError, Handed, Hands
+from whereupon.handing import (
+    ChannelHangsError,
+    ChannelTimeoutError,
+    Handed,
+    Hands,
+    NotRunError,
+)
 from whereupon.ports import Channel, Clock, Session, Settlement, Store
 from whereupon.state import Delivery, DeliveryState
+from whereupon.times import later
 
 
 class RetryLater(WhereuponError):  # noqa: N818 - what a channel asks for, no fault
@@ -26,8 +33,11 @@ class RetryLater(WhereuponError):  # noqa: N818 - what a channel asks for, no fa
         after: how long to wait at least, as a ``Retry-After`` said; None for the usual backoff.
     """
 
-    def __init__(self, *, after: timedelta | None = None, reason: str = "asked to wait") -> None:
-        self.after = after
+    def __init__(
+        self, *, after: timedelta | float | None = None, reason: str = "asked to wait"
+    ) -> None:
+        """Args: ``after`` is a duration, or seconds, as in the header."""
+        self.after = _as_duration(after)
         super().__init__(reason)
 
 
@@ -140,15 +150,15 @@ class Dispatcher:
                 now = self._clock.now()
                 return Settlement(delivery.key, DeliveryState.SENT, attempts, now, None)
             case RetryLater() as request:
-                return self._failed(delivery, attempts, str(request), request.after)
-            case ChannelTimeoutError():
+                return self._failed(delivery, attempts, _words_of(request), request.after)
+            case ChannelTimeoutError() | NotRunError():
                 return self._failed(delivery, attempts, str(error), None)
             case ChannelHangsError():
                 due_at = self._clock.now() + self._policy.first
                 state = DeliveryState.PENDING
                 return Settlement(delivery.key, state, delivery.attempts, due_at, str(error))
             case _:
-                reason = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {_words_of(error)}"
                 return self._failed(delivery, attempts, reason, None)
 
     def _failed(
@@ -158,8 +168,26 @@ class Dispatcher:
         if attempts >= self._policy.tries:
             return Settlement(delivery.key, DeliveryState.DEAD, attempts, now, reason)
         pause = self._policy.pause(delivery, attempts)
-        due_at: datetime = now + max(pause, after or pause)
+        due_at = later(now, max(pause, after or pause))
         return Settlement(delivery.key, DeliveryState.PENDING, attempts, due_at, reason)
+
+
+def _as_duration(after: timedelta | float | None) -> timedelta | None:
+    if after is None or isinstance(after, timedelta):
+        return after
+    if isinstance(after, int | float):
+        return timedelta(seconds=after)
+    message = f"`after` is a timedelta or a number of seconds; this is {type(after).__name__}"
+    raise TypeError(message)
+
+
+def _words_of(error: BaseException) -> str:
+    """What an error of the host's says, as text that every database can keep."""
+    try:
+        said = str(error)
+    except Exception as fault:  # noqa: BLE001 - the host's code, too
+        return f"(its text cannot be had: {type(fault).__name__})"
+    return said.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def _settle(session: Session, *, ends: list[Settlement]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,7 @@ from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
+from whereupon.handing import check_runs
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
 from whereupon.hosting import Ran, check_key, settings_for
 from whereupon.identifying import Identity, identify_person
@@ -42,7 +44,7 @@ from whereupon.ingesting import (
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
 from whereupon.pipeline import Pipeline
-from whereupon.ports import Channel, Clock, Session, Settlement, Store
+from whereupon.ports import Channel, Clock, Session, Store
 from whereupon.previewing import Preview, preview_identify
 from whereupon.requests import Requests
 from whereupon.rounds import take_step
@@ -108,7 +110,7 @@ class Engine(Calls):
         cls,
         store: object = "sqlite:///whereupon.db",
         *,
-        rules: str | Path | Rulebook | None = None,
+        rules: str | PathLike[str] | Rulebook | None = None,
         clock: Clock | None = None,
         identity: IdentityPolicy | None = None,
         retry: RetryPolicy | None = None,
@@ -137,7 +139,7 @@ class Engine(Calls):
                 another key than these.
         """
         book = rules if isinstance(rules, Rulebook) else Rulebook()
-        if isinstance(rules, str | Path):
+        if rules is not None and not isinstance(rules, Rulebook):
             from whereupon.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
 
             book = open_rules(Path(rules))
@@ -172,7 +174,7 @@ class Engine(Calls):
 
         Args:
             batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
-                Segment spec counts as its items.
+                Segment spec counts as its items. One of them may come alone, too.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
@@ -385,9 +387,13 @@ class Engine(Calls):
 
         It gets one `Delivery` and raises to have it tried again (`RetryLater` says when). A name
         without a channel prints to the console.
+
+        Raises:
+            TypeError: it is no plain function: a call of an ``async`` one does nothing by itself.
         """
 
         def register(function: Channel) -> Channel:
+            check_runs(function)
             self._channels[name] = function
             return function
 
@@ -421,9 +427,12 @@ class Engine(Calls):
 
         Raises:
             ValueError: the name is taken.
+            TypeError: it is no plain function, as with `channel`.
         """
 
         def register(function: Handler) -> Handler:
+            for called in (function, undo or function):
+                check_runs(called)
             action = Action(
                 name,
                 tuple(events) or (name,),
@@ -447,7 +456,14 @@ class Engine(Calls):
         return register
 
     def undo(self, request: int, *, by: str) -> Request:
-        """Take back what a handler of yours did, by the function registered as its ``undo``."""
+        """Take back what a handler of yours did, by the function registered as its ``undo``.
+
+        Raises:
+            UnknownNameError: there is no such request.
+            RequestError: they may not (``no-actor``, ``not-allowed``), it did not run here or cannot be
+                taken back (``no-undo``), or the function failed (``undo-failed``).
+        """
+        self.requests.check_decider(request, by=by)
         return self._handlers.undo(request, by=by)
 
     def scrub(self) -> bool:
@@ -524,15 +540,15 @@ class Engine(Calls):
         Raises:
             UnknownNameError: it is not a dead one; what was sent is not sent again.
         """
-        if delivery.state is not DeliveryState.DEAD:
-            raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
-        settlement = Settlement(delivery.key, DeliveryState.PENDING, 0, self.clock.now(), None)
+        now = self.clock.now()
         if connection is None:
-            self.store.transact(lambda session: session.settle([settlement]))
+            revived = self.store.transact(lambda session: session.revive(delivery.key, now))
             self._waker.wake()
         else:
             with self.store.session(connection) as session:
-                session.settle([settlement])
+                revived = session.revive(delivery.key, now)
+        if not revived:
+            raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
 
     def set_aside(self, limit: int = 100) -> list[SetAside]:
         """Messages on which the engine itself failed (rejected as ``poison``), newest first."""

@@ -5,6 +5,7 @@ failed, and is tried again. A channel that hangs in too many calls is not called
 them comes back. Other channels go on meanwhile.
 """
 
+import inspect
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -12,13 +13,25 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from whereupon.ports import Channel
 from whereupon.state import Delivery
 
 MOST_HANGING = 4
 """Calls of one channel that may hang at the same time."""
+
+_HAS_TO_RUN = (
+    "it is called in a thread of its own, and has to do its work there: "
+    "write a plain function, and have it wait for `asyncio.run(...)` or for your own loop"
+)
+_LATE = (
+    inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+)
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger("whereupon.delivery")
 
@@ -29,6 +42,10 @@ class ChannelTimeoutError(Exception):
 
 class ChannelHangsError(Exception):
     """A delivery was not tried, since its channel hangs in another call."""
+
+
+class NotRunError(Exception):
+    """A function of the host's came back without having done anything: its body is still to run."""
 
 
 class Handed(NamedTuple):
@@ -128,7 +145,7 @@ class Hands:
         while calls.left and (in_time() or not tried):
             calls.began, tried = monotonic(), True
             delivery = calls.left[0]
-            error = _error_of(calls.channel, delivery)
+            error = error_of(calls.channel, delivery)
             with self._lock:
                 if calls.is_left_behind:
                     self._hanging[calls.name] -= 1
@@ -144,12 +161,30 @@ def _not_tried(deliveries: Sequence[Delivery]) -> Iterator[Handed]:
     return (Handed(delivery, error) for delivery in deliveries)
 
 
-def _error_of(channel: Channel, delivery: Delivery) -> BaseException | None:
+def error_of(function: Callable[[T], object], argument: T) -> BaseException | None:
+    """Call a function of the host's; its failure becomes a value.
+
+    What an ``async`` function or a generator returns has not begun to run, and nobody here will run
+    it: that is a failure, or what it was called for would be lost in silence.
+    """
     try:
-        channel(delivery)
+        returned = function(argument)
     except BaseException as error:  # noqa: BLE001 - the host's code: its failure becomes a record
         return error
-    return None
+    if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
+        returned.close()
+    elif not (inspect.isawaitable(returned) or inspect.isasyncgen(returned)):
+        return None
+    return NotRunError(_HAS_TO_RUN)
+
+
+def check_runs(function: Callable[..., object]) -> None:
+    """Refuse, when it is registered, what cannot do its work in one plain call; raises TypeError."""
+    if not callable(function):
+        message = f"a function is needed, and this is {type(function).__name__}"
+        raise TypeError(message)
+    if any(is_late(function) for is_late in _LATE):
+        raise TypeError(_HAS_TO_RUN)
 
 
 def _by_channel(deliveries: Sequence[Delivery]) -> Mapping[str, list[Delivery]]:

@@ -9,6 +9,7 @@ A replay never comes here.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from queue import SimpleQueue
 from threading import Thread
@@ -20,11 +21,13 @@ from whereupon.codec import encode_canonically
 from whereupon.delivery import RetryLater, RetryPolicy
 from whereupon.errors import RequestError
 from whereupon.fold import recorded
+from whereupon.handing import error_of
 from whereupon.messages import Message
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Clock, Session, Store
 from whereupon.semantics import Action
 from whereupon.state import Changes, Request, RequestOutcome
+from whereupon.times import later
 
 _GRACE = timedelta(minutes=1)
 """How much longer than a handler's time-out its lease lasts."""
@@ -118,10 +121,10 @@ class Handlers:
         registration = self._registered[request.action]
         if request.message is None:
             return None, None
-        order = _order(request, request.message, registration)
+        make = partial(_order, request, request.message, registration)
         done: SimpleQueue[BaseException | None] = SimpleQueue()
         limit = registration.timeout.total_seconds()
-        worker = Thread(target=_carry_out, args=(handler, order, done), daemon=True)
+        worker = Thread(target=_carry_out, args=(handler, make, done), daemon=True)
         worker.start()
         worker.join(limit)
         if done.empty():
@@ -176,7 +179,7 @@ class Handlers:
         if attempts >= self._policy.tries:
             return replace(failed, outcome=RequestOutcome.FAILED, due_at=None)
         pause = self._policy.pause_for(idempotency_key(request), attempts)
-        return replace(failed, due_at=now + max(pause, wait or pause))
+        return replace(failed, due_at=later(now, max(pause, wait or pause)))
 
     def undo(self, key: int, *, by: str) -> Request:
         """Take back what a handler did, now, by the function that was registered for it.
@@ -227,13 +230,14 @@ def idempotency_key(request: Request) -> str:
     return sha256(f"{request.action}\n{request.key}".encode()).hexdigest()[:32]
 
 
-def _carry_out(handler: Handler, order: Order, done: "SimpleQueue[BaseException | None]") -> None:
-    try:
-        handler(order)
-    except BaseException as error:  # noqa: BLE001 - the host's code: its failure becomes a record
-        done.put(error)
-    else:
-        done.put(None)
+def _carry_out(
+    handler: Handler, make: Callable[[], Order], done: "SimpleQueue[BaseException | None]"
+) -> None:
+    """Call a handler with its order; an order that cannot be made any more has failed like any other.
+
+    The host's model may have changed since the request was accepted.
+    """
+    done.put(error_of(lambda _: handler(make()), None))
 
 
 def _order(request: Request, message: Message, registration: Registration) -> Order:

@@ -93,7 +93,8 @@ def _check_size(index: int) -> None:
 
 
 def _items(batch: Iterable[object]) -> Iterable[object]:
-    for raw in batch:
+    alone = isinstance(batch, dict | bytes)  # one message, or a body with a batch of them
+    for raw in [batch] if alone else batch:
         if isinstance(raw, bytes):
             yield from unfold_batch(decode(raw)) if _is_batch(raw) else [raw]
         elif isinstance(raw, dict) and isinstance(raw.get("batch"), list):

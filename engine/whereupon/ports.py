@@ -264,7 +264,11 @@ class Session(Protocol):
         ...
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
-        """Write down the end of tries."""
+        """Write down the end of tries: of what is still pending, for it may be withheld meanwhile."""
+        ...
+
+    def revive(self, key: int, due_at: datetime) -> bool:
+        """Make a dead delivery pending again, as if it had never been tried; False where it is not dead."""
         ...
 
     def flush(self, changes: Changes) -> None:

@@ -254,6 +254,10 @@ class Requests:
 
     # --- who may ----------------------------------------------------------------------------------
 
+    def check_decider(self, key: int, *, by: str) -> None:
+        """Raise as `approve` does, where somebody may decide nothing about a request."""
+        _check_allowed(by, self._stance(self.show(key)), key)
+
     def _stance(self, request: Request) -> Stance:
         return self._pipeline.settings.stances.get(request.action, DEFAULT_STANCE)
 

@@ -14,6 +14,8 @@ from functools import lru_cache
 
 from pydantic import JsonValue
 
+from whereupon.wire import digits_of
+
 
 class ActionName(StrEnum):
     """The built-in actions."""
@@ -53,7 +55,20 @@ class Action:
     handled: bool = False
 
 
+def id_in(value: object) -> str | None:
+    """An id that a message's properties or context hold, as text; None where that is none.
+
+    As with the ids of a message itself, it is a text or a number, and no database can look up a NUL.
+    """
+    if isinstance(value, str):
+        return value if value.strip() and "\0" not in value else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return digits_of(value)
+
+
 _TOKEN = ("context", "device", "token")
+_OBJECT = ("properties", "objectId")
 
 DELIVERY_METRICS = frozenset(
     {"delivered", "opened", "clicked", "converted", "bounced", "dropped", "deferred", "spammed"}
@@ -65,6 +80,13 @@ def _metric_fault(properties: Mapping[str, JsonValue]) -> str:
     if metric is None or metric == "" or (isinstance(metric, str) and metric in DELIVERY_METRICS):
         return ""
     return f"properties.metric is one of {', '.join(sorted(DELIVERY_METRICS))}"
+
+
+def _object_type_fault(properties: Mapping[str, JsonValue]) -> str:
+    kind = properties.get("objectTypeId")
+    if kind is None or id_in(kind) is not None:
+        return ""
+    return "properties.objectTypeId is a text or a number"
 
 
 BUILT_IN = (
@@ -82,12 +104,14 @@ BUILT_IN = (
         ActionName.DELETE_OBJECT,
         ("Delete Object", "Object Deleted"),
         needs_user=False,
-        needs=(("properties", "objectId"),),
+        needs=(_OBJECT,),
+        fault_in=_object_type_fault,
     ),
     Action(
         ActionName.DELETE_RELATIONSHIP,
         ("Delete Relationship", "Relationship Deleted"),
-        needs=(("properties", "objectId"),),
+        needs=(_OBJECT,),
+        fault_in=_object_type_fault,
     ),
     Action(
         ActionName.REPORT_DELIVERY,

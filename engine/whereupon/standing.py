@@ -12,7 +12,7 @@ from whereupon.fold import Loaded, Settings, Standing
 from whereupon.ledger import Ledger
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Limit, Scope
-from whereupon.semantics import ERASING, Action, ActionName
+from whereupon.semantics import ERASING, Action, ActionName, id_in
 from whereupon.state import Breaker, IdKind
 from whereupon.times import earlier
 
@@ -44,10 +44,11 @@ def standing_for(
     _count(standing, ledger, stances, [message for _, message in asked], now)
     _load_holdings(standing, ledger, loaded, asked)
     tokens = {
-        str(device.get("token"))
+        token
         for action, message in asked
         if action.name == ActionName.DELETE_DEVICE
         and isinstance(device := message.context.get("device"), dict)
+        and (token := id_in(device.get("token"))) is not None
     }
     standing.devices = {device.token: device for device in ledger.devices(tokens)} if tokens else {}
     return standing

@@ -275,8 +275,13 @@ def _text(value: object, field: str) -> str | None:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refusal(code="bad-field", field=field, reason=f"{field} is a text or a number")
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-    return str(int(value)) if whole else str(value)
+    return digits_of(value)
+
+
+def digits_of(number: float) -> str:
+    """A number that stands where an id does, as text: 5.0 is 5."""
+    whole = isinstance(number, float) and number.is_integer() and abs(number) < 2**53
+    return str(int(number)) if whole else str(number)
 
 
 def _identifier(said: object, field: str, sound: Sound) -> str | None:

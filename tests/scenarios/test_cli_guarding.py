@@ -65,6 +65,25 @@ def decide_again(store: str, number: int) -> Finished:
     return whereupon("requests", "approve", number, "--store", store, "--by", "lena")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("requests", "show", 10**30),
+        ("requests", "approve", 10**30, "--by", "lena"),
+        ("requests", "list", "--limit", 10**30),
+        ("audit", "show", 10**30),
+        ("audit", "list", "--after", 10**30),
+        ("deliveries", "--limit", 10**30),
+    ],
+)
+def test_a_number_that_no_database_knows_is_wrong_usage(
+    store: str, command: tuple[object, ...]
+) -> None:
+    """A slip of the finger is told as one."""
+    done = whereupon(*command, "--store", store)
+    assert (done.status, "less than or equal to" in done.stderr) == (2, True)
+
+
 def test_a_request_is_called_off(store: str) -> None:
     """For good; it is listed with those that have ended."""
     assert "cancelled" in decide(store, "cancel", "--by", "omar").stdout
@@ -90,7 +109,7 @@ def test_a_breaker_is_closed_by_somebody_who_may(store: str) -> None:
     for number in range(6):
         whereupon("erase", f"p-{number}", "--yes", "--by", "omar", "--store", store)
     listed = whereupon("requests", "list", "--store", store)
-    assert "whereupon requests close-breaker deletions" in listed.stdout
+    assert "whereupon requests close-breaker deletions --by NAME" in listed.stdout
     close = ("requests", "close-breaker", "deletions", "--store", store, "--by")
     assert whereupon(*close, "eve").status == 1
     closed = whereupon(*close, "lena", "--json")
@@ -119,6 +138,17 @@ def test_a_log_that_was_tampered_with_is_found_out(store: str, tmp_path: Path) -
         connection.execute("DELETE FROM whereupon_audit WHERE sequence > 1")
     assert "row 2: rows-missing" in whereupon(*verify, "--head", kept).stdout
     assert whereupon(*verify, "--head", "nonsense").status == 2
+
+
+def test_a_log_made_unreadable_can_still_be_looked_at(store: str, tmp_path: Path) -> None:
+    """Whoever looks into it needs the other rows most of all then."""
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
+        connection.execute("UPDATE whereupon_audit SET record = 'no JSON'")
+    number = number_of(store)
+    for command in (("list",), ("list", "--json"), ("export",), ("show", number)):
+        assert whereupon("audit", *command, "--store", store).status == 0
+    assert whereupon("requests", "show", number, "--store", store).status == 0
+    assert whereupon("audit", "verify", "--store", store).status == 1
 
 
 def test_scrubbing_is_a_command(store: str) -> None:

@@ -1,7 +1,10 @@
 """The guards before an action, in their order, and what each action does when they all agree."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
@@ -70,6 +73,13 @@ def test_the_guards_object_in_their_order() -> None:
         ("Report Delivery Event", {"deliveryId": "d", "metric": "odd"}, {}, "properties.metric"),
         ("Report Delivery Event", {"deliveryId": "d", "metric": []}, {}, "properties.metric"),
         ("Report Content Event", {}, {}, "properties.actionType"),
+        ("Delete Device", {}, {"device": {"token": {"a": 1}}}, "context.device.token"),
+        ("Device Created or Updated", {}, {"device": {"token": " "}}, "context.device.token"),
+        ("Delete Object", {"objectId": ["acme"]}, {}, "properties.objectId"),
+        ("Delete Object", {"objectId": True}, {}, "properties.objectId"),
+        ("Delete Object", {"objectId": "a", "objectTypeId": {}}, {}, "properties.objectTypeId"),
+        ("Delete Relationship", {"objectId": {}}, {}, "properties.objectId"),
+        ("Report Content Event", {"actionType": {}}, {}, "properties.actionType"),
     ],
 )
 def test_a_request_without_what_it_needs_is_refused(
@@ -82,6 +92,32 @@ def test_a_request_without_what_it_needs_is_refused(
     assert (request.outcome, request.reason) == ("refused", "invalid-properties")
     assert missing in (request.detail or "")
     assert not made.devices()
+
+
+def test_a_token_that_no_database_can_look_up_is_refused_and_the_rest_goes_in(place: str) -> None:
+    """A browser sends what it likes; nobody else's messages are lost by it."""
+    with Engine.open(place) as engine:
+        context = {"device": {"token": "a\0b"}}
+        said = {"type": "track", "event": "Delete Device", "userId": "ada", "context": context}
+        told = engine.ingest([said, {"type": "identify", "userId": "bob"}])
+        assert (told.accepted, told.rejected) == (2, [])
+        (request,) = told.requests
+        assert (request.outcome, request.reason) == ("refused", "invalid-properties")
+        assert request.detail == "context.device.token is a text without NUL"
+
+
+def test_a_number_names_the_object_that_a_group_call_made(tmp_path: Path) -> None:
+    """Some senders have only floats: 5.0 is the id 5 there, and so it is here."""
+
+    def objects() -> list[tuple[str, str]]:
+        with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+            return connection.execute("SELECT type_id, object_id FROM whereupon_thing").fetchall()
+
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db") as engine:
+        engine.ingest([{"type": "group", "userId": "ada", "groupId": 5.0}])
+        assert objects() == [("1", "5")]
+        engine.track("Delete Object", user_id="ada", properties={"objectId": 5.0})
+        assert objects() == []
 
 
 @pytest.mark.parametrize("name", ["Delete Person", "User Deleted", "Suppress Person"])

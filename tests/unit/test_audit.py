@@ -70,6 +70,22 @@ def test_reordered_rows_are_found() -> None:
     assert {place for place, _ in flaws(swapped, head)} >= {3, 4}
 
 
+def test_a_row_under_another_request_is_found(database: str) -> None:
+    """Else what was done about one would be shown as done about the other."""
+    with Engine.open(database) as engine:
+        engine.track("Delete Person", user_id="ada")
+        engine.track("Delete Person", user_id="bob")
+        assert engine.audit.verify() == []
+        (ada, bob) = sorted(request.key for request in engine.requests())
+        with engine.store.session() as session:
+            connection = session._connection  # type: ignore[attr-defined]  # noqa: SLF001
+            connection.exec_driver_sql(
+                f"UPDATE whereupon_audit SET request = {bob} WHERE request = {ada}"  # noqa: S608
+            )
+        found = [(flaw.sequence, flaw.code) for flaw in engine.audit.verify()]
+        assert found == [(1, "misfiled")]
+
+
 def test_a_head_that_was_put_back_is_found_by_one_that_was_kept() -> None:
     """Without the key nobody makes one; an old one fits, unless a newer was kept elsewhere."""
     rows, head = chain()

@@ -1,13 +1,15 @@
 """The outbox's other end: sent, tried again, given up, and never lost on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from io import StringIO
+from typing import Any
 
 import pytest
 from tests.scenarios.hosting import NOON, book, purchase, thanks
 
-from whereupon import Delivery, Engine, RetryLater, RetryPolicy
+from whereupon import Delivery, Engine, RetryLater, RetryPolicy, UnknownNameError
 from whereupon.delivery import Dispatched, console_channel
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
@@ -41,6 +43,20 @@ def _opened(
 def _outbox(engine: Engine) -> list[tuple[DeliveryState, int, datetime]]:
     found = engine.deliveries()
     return [(delivery.state, delivery.attempts, delivery.due_at) for delivery in found]
+
+
+@pytest.fixture
+def opened(clock: FrozenClock, place: str) -> Iterator[tuple[Engine, _Channel]]:
+    """An engine on each kind of store, with a rule and a broadcast, and its channel."""
+    drop: dict[str, object] = {
+        "broadcast": "price-drop",
+        "description": "Something is cheaper.",
+        "when": "Price Dropped",
+        "whereupon": [{"send": "push", "title": "{{ properties.product }}"}],
+    }
+    engine, channel = _opened(clock, thanks(), drop, store=place)
+    with engine:
+        yield engine, channel
 
 
 @pytest.fixture
@@ -280,3 +296,122 @@ def test_a_person_deleted_while_being_sent_something_stays_deleted(
     engine.ingest([purchase(1), purchase(2)])
     engine.run_due()
     assert engine.deliveries() == []
+
+
+class _UnspeakableError(Exception):
+    """An error that cannot even be printed."""
+
+    def __str__(self) -> str:
+        message = "no words"
+        raise ValueError(message)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            RuntimeError("half \ud800, nothing \0"),
+            "RuntimeError: half ?, nothing \N{SYMBOL FOR NULL}",
+        ),
+        (_UnspeakableError(), "_UnspeakableError: (its text cannot be had: ValueError)"),
+        (RetryLater(after=timedelta.max), "asked to wait"),
+        (RetryLater(after=1e9), "asked to wait"),
+    ],
+)
+def test_whatever_a_channel_raises_is_settled_and_stops_nobody(
+    opened: tuple[Engine, _Channel], error: Exception, reason: str
+) -> None:
+    """Else what went out beside it would go out again, and the queue would stand still."""
+    engine, push = opened
+    push.refusal = lambda delivery: error if delivery.person == "ada" else None
+    engine.ingest([purchase(1), purchase(2, "bob")])
+    assert engine.run_due().dispatched == Dispatched(sent=1, retried=1)
+    assert engine.run_due().dispatched == Dispatched()
+    (failed,) = engine.deliveries(DeliveryState.PENDING)
+    assert (failed.person, failed.attempts, failed.reason) == ("ada", 1, reason)
+
+
+def test_a_channel_may_ask_for_seconds_as_the_header_says(clock: FrozenClock) -> None:
+    """`Retry-After: 120` is a number."""
+    engine, push = _opened(clock)
+    push.refusal = lambda _: RetryLater(after=120)
+    engine.ingest([purchase(1)])
+    engine.run_due()
+    assert _outbox(engine) == [(DeliveryState.PENDING, 1, NOON + timedelta(minutes=2))]
+    with pytest.raises(TypeError, match="a timedelta or a number of seconds; this is str"):
+        RetryLater(after="120")  # type: ignore[arg-type]
+
+
+async def _later(_: object) -> None:
+    """What a host with an event loop would write."""
+
+
+def _bit_by_bit(_: object) -> Iterator[None]:
+    yield
+
+
+def _handed_on(function: Any, delivery: Delivery) -> object:
+    return function(delivery)
+
+
+@pytest.mark.parametrize("function", [_later, _bit_by_bit, None])
+def test_what_would_do_nothing_when_called_is_refused_at_once(
+    clock: FrozenClock, function: Any
+) -> None:
+    """Its deliveries would count as sent, and nobody would have got them."""
+    engine, _ = _opened(clock)
+    with pytest.raises(TypeError):
+        engine.channel("push")(function)
+    with pytest.raises(TypeError):
+        engine.action("Close Account", destructive=True)(function)
+
+
+@pytest.mark.parametrize("function", [_later, _bit_by_bit])
+def test_a_call_that_has_yet_to_run_is_no_delivery(clock: FrozenClock, function: Any) -> None:
+    """Also where registering could not tell, since a plain function returns it."""
+    engine, _ = _opened(clock)
+    engine.channel("push")(partial(_handed_on, function))
+    engine.ingest([purchase(1)])
+    assert engine.run_due().dispatched == Dispatched(retried=1)
+    (failed,) = engine.deliveries()
+    assert failed.reason is not None
+    assert "write a plain function" in failed.reason
+
+
+def test_a_delivery_that_was_listed_as_dead_is_retried_once(
+    clock: FrozenClock, opened: tuple[Engine, _Channel]
+) -> None:
+    """Two people who look at one list do not send it twice."""
+    engine, push = opened
+    push.refusal = lambda _: RuntimeError("down")
+    engine.ingest([purchase(1)])
+    for _ in range(_POLICY.tries):
+        engine.run_due()
+        clock.move_to(clock.now() + timedelta(hours=1))
+    (listed,) = engine.deliveries(DeliveryState.DEAD)
+    push.refusal = lambda _: None
+    engine.retry(listed)
+    assert engine.run_due().dispatched == Dispatched(sent=1)
+    with pytest.raises(UnknownNameError):
+        engine.retry(listed)
+    assert engine.run_due().dispatched == Dispatched()
+
+
+def test_what_an_erasure_withheld_while_it_was_being_sent_is_not_tried_again(
+    clock: FrozenClock, opened: tuple[Engine, _Channel]
+) -> None:
+    """Its content is gone with the person whose message it was; nobody is sent an empty one."""
+    engine, push = opened
+
+    def erase(_: Delivery) -> Exception:
+        engine.track("Delete Person", user_id="ada", timestamp=NOON + timedelta(hours=1))
+        return RuntimeError("down")
+
+    push.refusal = erase
+    engine.identify("bob")
+    engine.track("Price Dropped", user_id="ada", properties={"product": "socks"})
+    engine.run_due()
+    clock.move_to(NOON + timedelta(days=1))
+    assert engine.run_due().dispatched == Dispatched()
+    (kept,) = engine.deliveries()
+    assert (kept.person, kept.state, kept.content) == ("bob", DeliveryState.WITHHELD, {})

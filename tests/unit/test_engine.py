@@ -1,12 +1,15 @@
 """The engine as a host embeds it: its calls, its answers, and whose transaction it is."""
 
+import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sqlite3 import connect
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
@@ -155,6 +158,15 @@ def test_a_source_that_there_is_not_is_refused() -> None:
         _memory().track("e", user_id="ada", source="Server")
 
 
+@pytest.mark.parametrize("slip", ["sorce", "conection", "messageId", "traits"])
+def test_an_argument_that_there_is_not_is_refused(slip: str) -> None:
+    """Nothing is recorded as a server's, committed alone or recorded twice by a slip of the pen."""
+    engine = _memory()
+    with pytest.raises(TypeError, match=f"'{slip}'; there are also: message_id, .*connection"):
+        engine.track("Delete Person", user_id="ada", **{slip: "client"})  # type: ignore[arg-type]
+    assert engine.requests() == []
+
+
 # --- batches -------------------------------------------------------------------------------
 
 
@@ -177,6 +189,20 @@ def test_a_batch_body_counts_as_its_items() -> None:
     ingested = _memory().ingest([{"batch": [purchase(1), {}, purchase(2)]}, purchase(3)])
     assert ingested.accepted == 3
     assert [each.index for each in ingested.rejected] == [1]
+
+
+@pytest.mark.parametrize(
+    ("alone", "accepted"),
+    [
+        (purchase(1), 1),
+        ({"batch": [purchase(1), purchase(2)]}, 2),
+        (b'{"type":"track","event":"purchase","userId":"ada"}', 1),
+    ],
+)
+def test_a_message_or_a_body_may_come_alone(alone: Any, accepted: int) -> None:
+    """What a web server's handler has in its hand; its keys are no messages."""
+    ingested = _memory().ingest(alone)
+    assert (ingested.accepted, ingested.rejected) == (accepted, [])
 
 
 def test_texts_are_taken_as_they_came() -> None:
@@ -542,6 +568,21 @@ def test_rules_with_faults_do_not_open(tmp_path: Path) -> None:
         "one.yaml",
         "two.yaml",
     }
+
+
+def test_rules_of_another_kind_are_no_rules(tmp_path: Path) -> None:
+    """An engine without rules triggers nothing, so nobody gets one by accident."""
+    rules: Any = 7
+    with pytest.raises(TypeError):
+        Engine.open("memory://", rules=rules)
+    (tmp_path / "thanks.yaml").write_text(json.dumps(thanks()))
+
+    class Place(os.PathLike[str]):
+        def __fspath__(self) -> str:
+            return str(tmp_path)
+
+    with Engine.open("memory://", rules=Place()) as engine:
+        assert _entered(engine.ingest([purchase(1)])) == ["ada"]
 
 
 @pytest.mark.parametrize("store", ["no url", "nosuch://x", "sqlite:////no/such/folder/shop.db", 7])

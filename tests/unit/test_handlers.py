@@ -1,6 +1,7 @@
 """The host's own actions: guarded like the built-in ones, run after the commit, until they succeed."""
 
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -179,6 +180,19 @@ def test_what_can_be_undone_is_undone_once() -> None:
         made.engine.undo(ran.key, by="lena")
 
 
+@pytest.mark.parametrize(("by", "code"), [("", "no-actor"), ("eve", "not-allowed")])
+def test_only_who_may_decide_takes_back_what_was_done(by: str, code: str) -> None:
+    """The audit log names them, and the guard file says who they are."""
+    undo = Bank()
+    made = bank(Bank(), undo=undo, approvals={"needed": 0, "by": ["lena"]})
+    ask(made)
+    (request,) = made.engine.run_due().requests
+    with pytest.raises(RequestError) as caught:
+        made.engine.undo(request.key, by=by)
+    assert (caught.value.code, undo.orders) == (code, [])
+    assert made.engine.undo(request.key, by="lena").outcome == "undone"
+
+
 def test_an_erased_persons_orders_are_called_off() -> None:
     """Nothing that names them waits for a handler."""
     handler = Bank()
@@ -219,3 +233,24 @@ def test_a_name_is_taken_once(name: str) -> None:
     with pytest.raises(ValueError, match="already"):
         made.engine.action(name, destructive=False)(Bank())
     assert made.clock.now() == NOON
+
+
+class StricterClosing(Closing):
+    """What closing an account needs since yesterday."""
+
+    iban: str
+
+
+def test_an_order_that_fits_the_model_no_more_stops_nobody(tmp_path: Path) -> None:
+    """The model changed between the asking and the doing: that one fails, as a record."""
+    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    with Engine.open(url) as engine:
+        engine.action("Close Account", destructive=False, properties=Closing)(Bank())
+        engine.track("Close Account", user_id="ada", properties={"reason": "moving"})
+    handler = Bank()
+    with Engine.open(url) as engine:
+        engine.action("Close Account", destructive=False, properties=StricterClosing)(handler)
+        engine.track("Close Account", user_id="bob", properties={"reason": "moving", "iban": "X"})
+        done = {each.person: (each.outcome, each.reason) for each in engine.run_due().requests}
+    assert done == {"ada": ("approved", "ValidationError"), "bob": ("ran", None)}
+    assert [order.person for order in handler.orders] == ["bob"]

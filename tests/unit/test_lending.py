@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, event, make_url
 from tests.scenarios.hosting import book, purchase, thanks
 
 from whereupon import Engine, StoreError
@@ -105,6 +105,50 @@ def test_an_error_of_ours_leaves_the_drivers_transaction_usable(
     assert _counts(engine, host) == (1, 0)
 
 
+def test_a_connection_that_cannot_be_used_is_refused_by_name(
+    engine: Engine, host: sqlite3.Connection
+) -> None:
+    """Whichever kind it is, the host catches one error of ours."""
+    database = create_engine("sqlite://")
+    with database.connect() as over:
+        pass
+    host.close()
+    for lent in (host, over):
+        with pytest.raises(StoreError) as caught:
+            engine.ingest([purchase(1)], connection=lent)
+        assert caught.value.code == "no-connection"
+    assert _recorded(engine) == 0
+
+
+def test_an_sqlalchemy_connection_that_commits_each_statement_is_refused(database: str) -> None:
+    """What it was lent for, one transaction with the host's own writes, cannot be had."""
+    url = make_url(database)
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    host = create_engine(url, isolation_level="AUTOCOMMIT")
+    with Engine.open(database, rules=book(thanks())) as engine, host.connect() as lent:
+        with pytest.raises(StoreError) as caught:
+            engine.ingest([purchase(1)], connection=lent)
+        assert caught.value.code == "no-transaction"
+        assert _recorded(engine) == 0
+    host.dispose()
+
+
+def test_a_host_that_begins_its_sqlite_transactions_itself_is_served(tmp_path: Path) -> None:
+    """As SQLAlchemy's own pages tell users of SQLite to do."""
+    host = create_engine(f"sqlite:///{tmp_path}/shop.db")
+    event.listen(host, "connect", lambda made, _: setattr(made, "isolation_level", None))
+    event.listen(host, "begin", lambda lent: lent.exec_driver_sql("BEGIN"))
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(thanks())) as engine:
+        with host.connect() as lent:
+            assert engine.ingest([purchase(1)], connection=lent).accepted == 1
+            lent.rollback()
+            assert engine.ingest([purchase(1)], connection=lent).accepted == 1
+            lent.commit()
+        assert _recorded(engine) == 1
+    host.dispose()
+
+
 # --- psycopg ---------------------------------------------------------------------------------------
 
 
@@ -157,3 +201,25 @@ def test_a_connection_of_another_database_is_refused(
     with pytest.raises(StoreError) as caught:
         engine.ingest([purchase(1)], connection=psycopg_host)
     assert caught.value.code == "no-connection"
+
+
+def test_a_transaction_that_has_failed_is_refused_until_it_is_rolled_back(
+    postgres: str, psycopg_host: psycopg.Connection[DictRow]
+) -> None:
+    """PostgreSQL ignores every statement until then."""
+    with Engine.open(postgres, rules=book(thanks())) as engine:
+        with pytest.raises(psycopg.DataError):
+            psycopg_host.execute("SELECT 1 / 0")
+        with pytest.raises(StoreError) as caught:
+            engine.ingest([purchase(1)], connection=psycopg_host)
+        assert caught.value.code == "no-transaction"
+        psycopg_host.rollback()
+        assert engine.ingest([purchase(1)], connection=psycopg_host).accepted == 1
+
+
+def test_an_sqlalchemy_connection_to_another_kind_of_database_is_refused(postgres: str) -> None:
+    """It would not be the transaction that the host means."""
+    with Engine.open(postgres) as engine, create_engine("sqlite://").connect() as lent:
+        with pytest.raises(StoreError) as caught:
+            engine.ingest([purchase(1)], connection=lent)
+        assert caught.value.code == "no-connection"

@@ -123,6 +123,21 @@ def test_the_plan_says_what_would_go() -> None:
     assert plan.counts == {"messages": 2, "identifiers": 1, "claims": 1, "persons": 1}
 
 
+def test_the_plan_of_a_devices_deletion_counts_the_device() -> None:
+    """So do the receipt, and the plan of one that nobody has any more."""
+    made = world(guard("devices", ["Delete Device"], approvals=1))
+    context: JsonValue = {"device": {"token": "t-1"}}
+    made.track("Device Created or Updated", "ada", context=context, at=0)
+    (request,) = made.track("Delete Device", "ada", context=context, at=1).requests
+    assert request.plan is not None
+    assert request.plan.counts == {"devices": 1}
+    done = made.engine.requests.approve(request.key, by="lena")
+    assert (done.outcome, made.engine.audit.receipt(request.key).counts) == ("ran", {"devices": 1})
+    (again,) = made.track("Delete Device", "ada", context=context, at=2).requests
+    assert again.plan is not None
+    assert again.plan.counts == {}
+
+
 def test_a_changed_plan_voids_what_was_agreed_to() -> None:
     """It is shown anew, and needs to be agreed to anew."""
     made = careful(approvals=2)

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from whereupon.cli.ending import FINDINGS, fail, settles
-from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl, paths_of, readable
+from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl, paths_of, readable
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.loading import open_rules
-from whereupon.ports import Session, Settlement, Store
+from whereupon.ports import Session, Store
 from whereupon.render.outbox import outbox_line
 from whereupon.render.records import JsonLines, explanation_object, outbox_object
 from whereupon.render.texts import clean
@@ -49,7 +49,9 @@ def explain_command(
     ] = None,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many messages, newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LARGEST, help="How many messages, newest first.")
+    ] = 20,
 ) -> None:
     """Say why a person did, or did not, enter a rule: one sentence a message, newest first."""
     book = open_rules(rules)
@@ -126,7 +128,7 @@ def deliveries_command(
         typer.Option(help="Only those in this state; give it again for more states."),
     ] = None,
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="How many, newest first.")] = 100,
 ) -> None:
     """List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead)."""
     with closing(existing_store(store)) as kept, kept.session() as session:
@@ -149,10 +151,8 @@ def retry_command(
     """Put a dead delivery back into the outbox, due now, under its old idempotency key."""
     with closing(existing_store(store)) as kept, kept.session() as session:
         delivery = _dead(session, key)
-        if delivery is None:
+        if delivery is None or not session.revive(delivery.key, SystemClock().now()):
             fail(f"no dead delivery has the key {key!r}; see: whereupon deliveries", FINDINGS)
-        now = SystemClock().now()
-        session.settle([Settlement(delivery.key, DeliveryState.PENDING, 0, now, None)])
     sys.stdout.write(f"{outbox_line(delivery)}\nIt is due again.\n")
 
 

@@ -15,7 +15,7 @@ import typer
 
 from whereupon.cli.asking import existing_store
 from whereupon.cli.ending import FINDINGS, fail, say, settles
-from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl
+from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.hosting import settings_for
@@ -38,7 +38,9 @@ from whereupon.state import Request, RequestOutcome
 KEY = "WHEREUPON_DIGEST_KEY"
 """The variable that holds the key of hashes; former ones follow it, with commas between."""
 
-Number: TypeAlias = Annotated[int, typer.Argument(metavar="REQUEST", help="The request's number.")]
+Number: TypeAlias = Annotated[
+    int, typer.Argument(metavar="REQUEST", max=LARGEST, help="The request's number.")
+]
 By: TypeAlias = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides this.")]
 
 requests_app = typer.Typer(no_args_is_help=True, help="Requests for actions: look, and decide.")
@@ -72,7 +74,7 @@ def requests_list(
     everything: Annotated[bool, typer.Option("--all", help="Those that have ended, too.")] = False,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="How many, newest first.")] = 100,
 ) -> None:
     """List requests, newest first, and every breaker that is open."""
     waiting = [each for each in RequestOutcome if each.is_open or each is RequestOutcome.FAILED]
@@ -249,7 +251,7 @@ def scrub_command(
 @settles
 def audit_list(
     store: StoreUrl,
-    after: Annotated[int, typer.Option(min=0, help="Only rows behind this one.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=LARGEST, help="Only rows behind this one.")] = 0,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
 ) -> None:

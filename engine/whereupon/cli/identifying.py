@@ -9,7 +9,7 @@ import typer
 
 from whereupon.cli.asking import existing_store, nobody, store_asked
 from whereupon.cli.ending import FINDINGS, fail, settles
-from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl, readable
+from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl, readable
 from whereupon.codec import JsonError, decode
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
@@ -52,7 +52,8 @@ def identity_command(
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
     limit: Annotated[
-        int, typer.Option(min=1, help="How many of the messages claimed, newest first.")
+        int,
+        typer.Option(min=1, max=LARGEST, help="How many of the messages claimed, newest first."),
     ] = 100,
 ) -> None:
     """Say who somebody is: their ids, who claimed which device by which message, what it brought."""

@@ -62,5 +62,8 @@ StoreUrl: TypeAlias = Annotated[
     ),
 ]
 
+LARGEST = 2**63 - 1
+"""The largest number that a database can be asked about."""
+
 RULES = Path("rules")
 """Where the rules are unless somebody says otherwise."""

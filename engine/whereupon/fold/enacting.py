@@ -21,13 +21,14 @@ from whereupon.fold.requesting import (
     nameless,
     planned,
     record,
+    token_in,
 )
 from whereupon.fold.silencing import DELETED, SUPPRESSED, bury, unbury
 from whereupon.fold.working import Working
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Aftermath
-from whereupon.semantics import Action, ActionName
+from whereupon.semantics import Action, ActionName, id_in
 from whereupon.state import (
     Approval,
     Device,
@@ -199,7 +200,7 @@ def _unsuppress(work: Working, message: Message, _instant: datetime) -> None:
 def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:
     device = device_of(message)
     person = person_for(work, message.user_id or "", message.timestamp)
-    token = str(device["token"])
+    token = token_in(device) or ""  # the guards have seen that there is one
     platform = device.get("type")
     work.changes.devices[token] = Device(
         token=token,
@@ -211,13 +212,13 @@ def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:
 
 
 def _delete_device(work: Working, message: Message, _instant: datetime) -> None:
-    work.changes.devices[str(device_of(message)["token"])] = None
+    work.changes.devices[token_in(device_of(message)) or ""] = None
 
 
 def object_key(properties: object, object_id: object) -> tuple[str, str]:
     """An object's type and id, as text; type 1 where none is given (design §8)."""
     type_id = properties.get("objectTypeId") if isinstance(properties, dict) else None
-    return ("1" if type_id is None else str(type_id), str(object_id))
+    return (id_in(type_id) or "1", id_in(object_id) or "")
 
 
 def _delete_object(work: Working, message: Message, _instant: datetime) -> None:
@@ -238,8 +239,8 @@ def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message,
             Report(
                 message_id=message.message_id,
                 kind=kind,
-                subject=str(data.get(subject, "")),
-                metric=str(data.get(metric, "")),
+                subject=id_in(data.get(subject)) or "",
+                metric=id_in(data.get(metric)) or "",
                 person=message.user_id,
                 timestamp=message.timestamp,
             )

@@ -23,11 +23,12 @@ from whereupon.fold.silencing import lies_over, silenced
 from whereupon.fold.working import Working
 from whereupon.messages import Message, MessageType, Source, erased_name
 from whereupon.rules import Scope
-from whereupon.semantics import ERASING, Action, ActionName
+from whereupon.semantics import ERASING, Action, ActionName, id_in
 from whereupon.state import (
     Approval,
     AuditRecord,
     Breaker,
+    Device,
     IdKind,
     Plan,
     Request,
@@ -154,14 +155,25 @@ def _is_theirs(work: Working, message: Message) -> bool:
     action = work.settings.registry.action_for(message.name)
     if action is None or action.name != ActionName.DELETE_DEVICE:
         return True
-    device = work.device(str(device_of(message).get("token")))
+    device = _device(work, message)
     return device is None or device.person_key == work.users.get(message.user_id or "")
+
+
+def _device(work: Working, message: Message) -> Device | None:
+    """The device that a message would have deleted, whosever it is."""
+    token = token_in(device_of(message))
+    return work.device(token) if token is not None else None
 
 
 def device_of(message: Message) -> Mapping[str, JsonValue]:
     """The device in a message's context."""
     device = message.context.get("device")
     return device if isinstance(device, dict) else {}
+
+
+def token_in(device: Mapping[str, JsonValue]) -> str | None:
+    """A device's token, as text; None where there is none that could be looked up."""
+    return id_in(device.get("token"))
 
 
 def _is_overtaken(work: Working, request: Request, message: Message, key: int | None) -> bool:
@@ -181,6 +193,8 @@ def plan_for(work: Working, action: Action, message: Message) -> Plan:
     takes = action.name in ERASING or action.name == ActionName.MERGE_PEOPLE
     held = work.standing.holdings.get(key) if takes and key is not None else None
     counts = {name: count for name, count in (held.counts if held else {}).items() if count}
+    if action.name == ActionName.DELETE_DEVICE and _device(work, message) is not None:
+        counts["devices"] = 1
     about = [action.name, message.user_id, message.target_id, dict(message.data), counts]
     return Plan(sha256(encode_canonically(about)).hexdigest()[:16], counts)
 

@@ -60,7 +60,7 @@ def approval_line(approval: Approval) -> str:
 def breaker_line(breaker: Breaker) -> str:
     """Which breaker is open, since when, and how it is closed."""
     since = format_instant(breaker.opened_at)
-    close = f"whereupon requests close-breaker {breaker.guard}"
+    close = f"whereupon requests close-breaker {breaker.guard} --by NAME"
     return f"The breaker of {breaker.guard} is open since {since} ({breaker.limit}); to close it: {close}"
 
 

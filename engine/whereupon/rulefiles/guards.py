@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Condition
 from whereupon.errors import Problem, Severity
+from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import nearest
 from whereupon.rulefiles.guardforms import GuardForm, limit_parts
 from whereupon.rulefiles.parts import Desk
@@ -20,8 +21,11 @@ from whereupon.rules import (
     Guard,
     Limit,
 )
-from whereupon.semantics import ERASING, folded
+from whereupon.semantics import ERASING, ActionName, folded
 from whereupon.times import ZERO
+
+_ROOTS = frozenset(("event", "properties", "context", "person", "timestamp", "type"))
+_THERE = frozenset(("person", "timestamp"))
 
 
 def read_guard(form: GuardForm, desk: Desk) -> Guard:
@@ -51,6 +55,8 @@ def read_guard(form: GuardForm, desk: Desk) -> Guard:
 
 def _action_hint(action: str) -> str:
     """Only a near miss is an error: the host may register actions of its own."""
+    if folded(action) == MessageType.ALIAS:
+        return f"; did you mean {str(ActionName.MERGE_PEOPLE)!r}?"
     meant = action_of(action)
     return f"; did you mean {meant!r}?" if meant else nearest(action, ACTION_EVENTS)
 
@@ -65,7 +71,21 @@ def _protected(raw: JsonValue, desk: Desk) -> Iterator[Condition]:
         if condition.performed:
             message = "protect looks at a person's attributes; what they did is not read here"
             desk.problems.append(Problem(path, "history-in-protect", message))
+        if strange := _not_of_the_person(condition):
+            message = (
+                f"protect looks at a person's attributes, and would never see {', '.join(strange)}: "
+                "nobody would be protected by it; write person.NAME"
+            )
+            desk.problems.append(Problem(path, "message-in-protect", message))
         yield condition
+
+
+def _not_of_the_person(condition: Condition) -> list[str]:
+    """What a condition reads besides the person; nothing where it computes what it reads."""
+    read = condition.variables
+    if read >= _ROOTS:
+        return []
+    return sorted(name for name in read if name.split(".")[0] not in _THERE)
 
 
 def _limits(form: GuardForm, actions: tuple[str, ...]) -> Iterator[Limit]:

@@ -1,7 +1,7 @@
 """Requests for an action, what they are held by, and the audit log of what became of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -131,12 +131,15 @@ class AuditRow:
         sequence: counts up from 1, without gaps.
         previous, hash: hexadecimal; see `whereupon.audit`.
         record: the record as JSON text, exactly as it was hashed.
+        filed: the number of the request that the store finds the row by; None where it has no such
+            number beside the record.
     """
 
     sequence: int
     previous: str
     record: str
     hash: str
+    filed: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     FromClause,
     Table,
     bindparam,
+    literal_column,
     update,
 )
 from sqlalchemy.engine import Dialect
@@ -90,17 +91,21 @@ class Database(ABC):
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         return self._statement(clause, str(compiled), compiled.positiontup or (), fixed)
 
-    def change(self, table: Table, names: Sequence[str]) -> Statement:
+    def change(
+        self, table: Table, names: Sequence[str], *, only: tuple[str, str] | None = None
+    ) -> Statement:
         """Changes of rows by their keys.
 
         Args:
             table: where.
             names: the columns to change, in the table's order, as its parameters are; the key comes last.
+            only: a column and the value (a word of ours) that a row must have there to be changed.
         """
         changed: dict[str, ColumnElement[Any]] = {n: bindparam(f"new_{n}") for n in names}
-        return self.compile(
-            update(table).values(changed).where(table.c.key == bindparam("changed"))
-        )
+        clause = update(table).values(changed).where(table.c.key == bindparam("changed"))
+        if only is not None:
+            clause = clause.where(table.c[only[0]] == literal_column(f"'{only[1]}'"))
+        return self.compile(clause)
 
     def _statement(
         self, _clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]

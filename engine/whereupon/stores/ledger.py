@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 import whereupon.stores.ledger_rows as rows
-from whereupon.audit import facts_in
+from whereupon.audit import request_of
 from whereupon.fold import Holdings
 from whereupon.state import (
     Approval,
@@ -160,14 +160,9 @@ class SqlLedger:
         self._many(to.put_request, map(rows.request_row, changes.requests.values()))
         self._many(to.put_approval, map(rows.approval_row, changes.approvals))
         self._many(to.put_breaker, map(rows.breaker_row, changes.breakers.values()))
-        self._many(to.add_audit, (rows.audit_row(row, _about(row)) for row in changes.audit))
+        self._many(to.add_audit, (rows.audit_row(row, request_of(row)) for row in changes.audit))
         if changes.audit_head is not None:
             self._many(to.put_head, [rows.head_row(changes.audit_head)])
 
     def _many(self, statement: Statement, parameters: Iterable[Parameters]) -> None:
         statement.write(self._connection, list(parameters))
-
-
-def _about(row: AuditRow) -> int:
-    request = facts_in(row).get("request")
-    return request if isinstance(request, int) else 0

@@ -127,8 +127,8 @@ def audit_row(row: AuditRow, request: int) -> Parameters:
 
 def audit_from(row: Record) -> AuditRow:
     """A row of the audit log."""
-    sequence, _, previous, record, own = row
-    return AuditRow(sequence, previous, record, own)
+    sequence, request, previous, record, own = row
+    return AuditRow(sequence, previous, record, own, filed=request)
 
 
 def head_row(head: AuditHead) -> Parameters:

@@ -77,3 +77,8 @@ def no_transaction() -> StoreError:
     """The error about a connection on which every statement is committed by itself."""
     reason = "the connection that was lent has no transaction: begin one, and end it afterwards"
     return StoreError(code="no-transaction", reason=reason)
+
+
+def unusable(*, why: object) -> StoreError:
+    """The error about a connection that can do nothing, such as a closed one."""
+    return StoreError(code="no-connection", reason=f"the connection that was lent: {why}")

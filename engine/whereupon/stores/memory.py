@@ -308,7 +308,7 @@ class MemorySession:
         """Write down the end of tries."""
         for end in settlements:
             delivery = self._shelves.deliveries.get(end.key)
-            if delivery is None:
+            if delivery is None or delivery.state is not DeliveryState.PENDING:
                 continue
             settled = delivery._replace(
                 state=end.state,
@@ -317,6 +317,16 @@ class MemorySession:
                 reason=end.reason,
             )
             self._shelves.change_delivery(settled, self._undo)
+
+    def revive(self, key: int, due_at: datetime) -> bool:
+        """Put a dead delivery back; whether it was one."""
+        delivery = self._shelves.deliveries.get(key)
+        if delivery is None or delivery.state is not DeliveryState.DEAD:
+            return False
+        state = DeliveryState.PENDING
+        revived = delivery._replace(state=state, attempts=0, due_at=due_at, reason=None)
+        self._shelves.change_delivery(revived, self._undo)
+        return True
 
     def flush(self, changes: Changes) -> None:
         """Write a batch's changes."""

@@ -43,7 +43,7 @@ from whereupon.errors import StoreError
 from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement, grows
 from whereupon.stores.gates import busy
 from whereupon.stores.keys import KeyBlocks
-from whereupon.stores.lending import Borrowed, Lender, no_transaction
+from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
 from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
 from whereupon.stores.screens import PostgresScreening
@@ -56,6 +56,8 @@ _AWAY = {"57P01", "57P02", "57P03"}  # the server is shut down, has crashed, or 
 _CODES = {
     "53100": ("full", "there is no room left for the database: make room"),
     "25006": ("read-only", "the database may not be written: is this a standby?"),
+    "25P01": ("no-transaction", "the connection that was lent has no transaction: begin one"),
+    "25P02": ("no-transaction", "the transaction that was lent has failed: roll it back"),
     "42P01": ("no-tables", "our tables are not there any more: was the database replaced?"),
 }
 _LOCK_TIMEOUT = "55P03"  # lock_not_available
@@ -119,15 +121,18 @@ class Postgres(Database):
             return CopiedStatement(clause.table, sql, names, fixed)
         return PostgresStatement(sql, names, fixed)
 
-    def change(self, table: Table, names: Sequence[str]) -> Statement:
+    def change(
+        self, table: Table, names: Sequence[str], *, only: tuple[str, str] | None = None
+    ) -> Statement:
         """One statement for all rows, where there are several: each for itself is a round of its own."""
-        one = super().change(table, names)
+        one = super().change(table, names, only=only)
         given = [*names, "key"]
         arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[name])})" for name in given)
         changed = ", ".join(f"{name} = given.{name}" for name in names)
+        kept = "" if only is None else f" AND {table}.{only[0]} = '{only[1]}'"
         many = (
             f"UPDATE {table} SET {changed} FROM unnest({arrays}) AS given ({', '.join(given)}) "  # noqa: S608 - our own names
-            f"WHERE {table}.key = given.key"
+            f"WHERE {table}.key = given.key{kept}"
         )
         return ChangingStatement(one, many)
 
@@ -255,7 +260,13 @@ def _array_of(column: ColumnElement[Any]) -> str:
 
 
 def _borrow(driver: psycopg.Connection[Any]) -> Borrowed:
-    if driver.autocommit and driver.info.transaction_status is TransactionStatus.IDLE:
+    if driver.closed:
+        raise unusable(why="it is closed")
+    status = driver.info.transaction_status
+    if status is TransactionStatus.INERROR:
+        code, reason = _CODES["25P02"]
+        raise StoreError(code=code, reason=reason)
+    if driver.autocommit and status is TransactionStatus.IDLE:
         raise no_transaction()
     return Borrowed(driver, partial(driver.cursor, row_factory=tuple_row))
 

@@ -19,6 +19,7 @@ from whereupon.stores.dialects import PATIENCE, Database
 from whereupon.stores.holding import Holding
 from whereupon.stores.ledger import SqlLedger
 from whereupon.stores.ledger_statements import LedgerStatements
+from whereupon.stores.lending import unusable
 from whereupon.stores.locks import Locks
 from whereupon.stores.names import Name, Names
 from whereupon.stores.races import LostRaceError, retrying
@@ -70,6 +71,7 @@ class SqlStore:
             with self._turns.take(), self._alone() as session:
                 yield session
         elif isinstance(connection, Connection):
+            self._check(connection)
             with self._part_of(connection) as session:
                 yield session
         elif isinstance(connection, self._database.driver):
@@ -77,6 +79,13 @@ class SqlStore:
                 yield session
         else:
             raise _no_connection(connection)
+
+    def _check(self, lent: Connection) -> None:
+        if lent.closed:
+            raise unusable(why="it is closed")
+        ours, theirs = (f"{d.name}+{d.driver}" for d in (self._engine.dialect, lent.dialect))
+        if ours != theirs:
+            raise unusable(why=f"it is one to {theirs}, and the store is in {ours}")
 
     @contextmanager
     def _part_of(self, connection: Connection) -> Iterator["SqlSession"]:
@@ -243,6 +252,10 @@ class SqlSession(Reading):
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
         self._writing.settle(settlements)
+
+    def revive(self, key: int, due_at: datetime) -> bool:
+        """Put a dead delivery back; whether it was one."""
+        return self._writing.revive(key, as_micros(due_at))
 
     def flush(self, changes: Changes) -> None:
         """Write a batch's changes."""

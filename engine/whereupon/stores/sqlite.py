@@ -29,7 +29,7 @@ from whereupon.codec import encode
 from whereupon.errors import StoreError
 from whereupon.stores.dialects import PATIENCE, Database, grows
 from whereupon.stores.gates import Gate, Patience, busy
-from whereupon.stores.lending import Borrowed, Lender, no_transaction
+from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
 from whereupon.stores.refusals import check_file, told
 from whereupon.stores.screens import SqliteScreening
 
@@ -105,6 +105,8 @@ class Sqlite(Database):
         with told():
             if not _locks(connection, _TAKE_THE_LOCK):
                 raise busy()
+            if not _in_transaction(connection):  # and that was committed by itself
+                raise no_transaction()
             with connection.begin_nested():
                 yield
 
@@ -184,6 +186,10 @@ class Sqlite(Database):
 
 
 def _borrow(driver: sqlite3.Connection) -> Borrowed:
+    try:
+        driver.cursor().close()
+    except sqlite3.ProgrammingError as error:
+        raise unusable(why=error) from error
     if driver.isolation_level is None and not driver.in_transaction:
         raise no_transaction()
 
@@ -258,6 +264,10 @@ def _locks(connection: Connection, how: str) -> bool:
             raise
         return False
     return True
+
+
+def _in_transaction(connection: Connection) -> bool:
+    return bool(getattr(connection.connection.driver_connection, "in_transaction", False))
 
 
 def _is_locked(error: BaseException | None) -> bool:

@@ -14,6 +14,8 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
+    literal_column,
+    null,
     select,
     update,
 )
@@ -199,9 +201,17 @@ class Writes:
 
     @cached_property
     def settle(self) -> Statement:
-        """Due time, state, reason and attempts of a delivery, in the table's order; then its key."""
+        """Due time, state, reason and attempts of a pending delivery, in the table's order; then its key."""
         names = ("due_at", "state", "reason", "attempts")
-        return self._database.change(DELIVERY, names)
+        return self._database.change(DELIVERY, names, only=("state", "pending"))
+
+    @cached_property
+    def revive(self) -> Statement:
+        """A dead delivery, by its key, as if it had never been tried and were due at ``new_due_at``."""
+        anew = {"state": literal_column("'pending'"), "reason": null(), "attempts": 0}
+        clause = update(DELIVERY).values(due_at=bindparam("new_due_at"), **anew)
+        is_dead = DELIVERY.c.state == literal_column("'dead'")
+        return self._compiled(clause.where(DELIVERY.c.key == bindparam("revived"), is_dead))
 
     @cached_property
     def run(self) -> Statement:

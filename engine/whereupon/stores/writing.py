@@ -187,6 +187,11 @@ class Writing:
         )
         self._many(self._writes.settle, ends, _LAST)
 
+    def revive(self, key: int, due_at: int) -> bool:
+        """Put a dead delivery back; whether it was one."""
+        done = self._writes.revive.run(self._connection, new_due_at=due_at, revived=key)
+        return done.rowcount == 1
+
     def trim_skips(self, before: int) -> int:
         """Drop old skips; how many."""
         return self._writes.trim_skips.run(self._connection, before=before).rowcount

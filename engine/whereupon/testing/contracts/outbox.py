@@ -83,6 +83,33 @@ class Outbox:
             assert session.lease_deliveries(after(29), LAST, 9) == []
             assert session.lease_deliveries(after(30), LAST, 9) == [waiting]
 
+    def test_only_what_is_pending_is_settled(self, store: Store) -> None:
+        """What was withheld, or had its end, while a try was under way stays as it is."""
+        withheld = delivery(1)._replace(state=DeliveryState.WITHHELD, reason="erased")
+        ended = delivery(2)._replace(state=DeliveryState.DEAD, reason="gone")
+        save(store, Changes(deliveries=[withheld, ended, delivery(3)]))
+        retry = Settlement(1, DeliveryState.PENDING, 1, after(30), "timeout")
+        for ends in ([retry], [retry, replace(retry, key=2), replace(retry, key=3)]):
+            with store.session() as session:
+                session.settle(ends)
+        with store.session() as session:
+            kept = session.deliveries(tuple(DeliveryState), 9)
+        assert [(d.key, d.state, d.reason) for d in kept] == [
+            (3, DeliveryState.PENDING, "timeout"),
+            (2, DeliveryState.DEAD, "gone"),
+            (1, DeliveryState.WITHHELD, "erased"),
+        ]
+
+    def test_only_what_is_dead_is_revived(self, store: Store) -> None:
+        """Once: whoever comes second finds it pending, or sent."""
+        ended = delivery(1)._replace(state=DeliveryState.DEAD, attempts=8, reason="gone")
+        sent = delivery(2)._replace(state=DeliveryState.SENT)
+        save(store, Changes(deliveries=[ended, sent]))
+        with store.session() as session:
+            assert [session.revive(key, after(5)) for key in (1, 1, 2, 9)] == [True, *[False] * 3]
+        with store.session() as session:
+            assert session.lease_deliveries(LAST, LAST, 9) == [delivery(1, due_at=after(5))]
+
     def test_deliveries_are_listed_newest_first(self, store: Store) -> None:
         """In the states asked for, no more than asked for."""
         dead = delivery(2)._replace(state=DeliveryState.DEAD)
