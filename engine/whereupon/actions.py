@@ -153,7 +153,10 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
         yield _refused(Refusal.NOT_THEIRS, "the device is registered for somebody else")
     if not action.destructive:
         return
-    # 3. source: this class of sender may ask for it (whether it is held comes with guard 8).
+    # 3. source: this class of sender may ask for it (whether it is held comes with guard 8). A rule's
+    # step may not: whoever can set off the rule, by a client's event, late or imported, could.
+    if message.depth:
+        yield _refused(Refusal.SOURCE, "a rule's step may not ask for it")
     if stance.sources.get(message.source, Consent.REFUSE) is Consent.REFUSE:
         yield _refused(Refusal.SOURCE)
     # 4. live: no import or backfill, and it was not older than the guard file allows when it came.

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 from pydantic import BaseModel, JsonValue
-from tests.unit.worlds import NOON, World, guard, world
+from tests.unit.worlds import NOON, World, campaign, guard, world
 
 from whereupon.audit import facts_in
 from whereupon.delivery import RetryLater, RetryPolicy
@@ -92,6 +92,21 @@ def test_every_guard_has_a_say_in_what_the_host_does() -> None:
     assert made.engine.requests.approve(request.key, by="lena").outcome == "approved"
     made.engine.run_due()
     assert len(handler.orders) == 1
+
+
+def test_a_rules_step_asks_for_nothing_destructive() -> None:
+    """Else whoever can set off the rule, by an event of a browser's, could have it done."""
+    step: dict[str, JsonValue] = {"track": "Close Account", "properties": {"reason": "moving"}}
+    closing = campaign("closing-time", "left", reentry="every_time", whereupon=[step])
+    for destructive, outcome in ((True, "refused"), (False, "approved")):
+        handler = Bank()
+        made = world(closing)
+        made.engine.action("Close Account", destructive=destructive, properties=Closing)(handler)
+        (request,) = made.track("left", "ada", at=1, source="client").requests
+        assert request.outcome == outcome
+        assert (request.reason == "source") is destructive
+        made.engine.run_due()
+        assert len(handler.orders) == (not destructive)
 
 
 def test_what_destroys_nothing_needs_no_consent() -> None:
