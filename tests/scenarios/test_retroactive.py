@@ -112,6 +112,17 @@ def test_a_late_message_of_the_next_claim_is_taken_for_itself(home: Store) -> No
     assert made.entered == ["at-0", "at-15"]
 
 
+def test_a_late_message_is_not_measured_by_a_claim_before_somebody_elses(home: Store) -> None:
+    """Ada's claim, Ben's, and Ada's again: what the first of them brought is not of the third."""
+    made = shop(home, retroactive={"take": "first"})
+    bought(made, 0)
+    claimed(made, 2)
+    claimed(made, 10, "ben")
+    claimed(made, 30)
+    bought(made, 33, 34)
+    assert made.entered == ["at-0", "at-33"]
+
+
 def test_what_a_person_does_under_their_own_name_is_no_claims(home: Store) -> None:
     """`retroactive` speaks of claimed messages only."""
     made = shop(home, retroactive={"take": "first"})
