@@ -1,8 +1,9 @@
 """Decisions as sentences that a marketer understands: why somebody did, or did not, enter a rule."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from pydantic import JsonValue
 
@@ -55,10 +56,22 @@ def explain_rule(
     if not known:
         raise UnknownNameError(kind="person", name=person)
     again = DecidedAgain(session.wording, {rule_id: rule}.get)
+    decided = session.decided(known[0].key, rule_id, limit)
+    said = (explain(verdict, each, person, rule_id, again) for each, verdict in decided)
+    return told_once(chain.from_iterable(said))
+
+
+def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
+    """A person's explanations, of each message and rule one.
+
+    A message that let them in may have become somebody else's by a claim, and theirs again by another.
+    """
+    said = list(explanations)
+    entered = {(each.rule, each.message_id) for each in said if each.outcome is Outcome.ENTERED}
     return [
-        explanation
-        for message, verdict in session.decided(known[0].key, rule_id, limit)
-        for explanation in explain(verdict, message, person, rule_id, again)
+        each
+        for each in said
+        if each.reason != Reason.CLAIMED_BEFORE or (each.rule, each.message_id) not in entered
     ]
 
 

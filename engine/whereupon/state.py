@@ -5,7 +5,7 @@ that one batch makes; a store writes it in one transaction or not at all. Keys a
 numbers that the store hands out in blocks and never twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -325,6 +325,17 @@ class Skips(NamedTuple):
     verdicts: tuple[SkipVerdict, ...] = ()
     others: tuple[Others, ...] = ()
 
+    def of_nobody(self, rules: Collection[str]) -> "Skips | None":
+        """What of it was said when nobody was known yet; None if that is nothing.
+
+        Args:
+            rules: ids of those whose verdicts are about nobody: broadcasts.
+        """
+        verdicts = tuple(verdict for verdict in self.verdicts if verdict[0] in rules)
+        others = tuple(others for others in self.others if not others.retroactive)
+        left = self._replace(verdicts=verdicts, others=others, retroactive=False)
+        return left if verdicts or others else None
+
 
 class RequestOutcome(StrEnum):
     """Where a request is.
@@ -583,6 +594,8 @@ class Changes:
 
     Attributes:
         owners: (message key, new owner) of messages recorded earlier that were claimed now.
+        retold: by message key, of those that turned out to be somebody else's: what they were skipped for
+            goes, before `skips` is written, but for what was said of nobody, and by these rules.
         claimings: by anonymous key; None where a claim has been carried out to its end.
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
         tombstones: by (digest, of); None lifts one.
@@ -598,6 +611,7 @@ class Changes:
 
     messages: list[StoredMessage] = field(default_factory=list)
     owners: list[tuple[int, int]] = field(default_factory=list)
+    retold: dict[int, frozenset[str]] = field(default_factory=dict)
     identifiers: list[Identifier] = field(default_factory=list)
     persons: dict[int, Person] = field(default_factory=dict)
     claims: dict[tuple[int, datetime], Claim] = field(default_factory=dict)

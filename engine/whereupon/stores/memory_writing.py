@@ -3,6 +3,7 @@
 The order is the port's: erasing first, merging second, then what the batch made.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from whereupon.messages import erased_name
@@ -44,8 +45,19 @@ def _write_messages(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         shelves.add_message(message, undo)
     for key, owner in changes.owners:
         shelves.move_message(key, owner, undo)
+    for key, broadcasts in changes.retold.items():
+        _retell(shelves, key, broadcasts, undo)
     for skips in changes.skips:
         undo.put(shelves.skips, skips.message_key, _joined(shelves, skips))
+
+
+def _retell(shelves: Shelves, key: int, broadcasts: Collection[str], undo: Undo) -> None:
+    earlier = shelves.skips.get(key)
+    left = earlier.of_nobody(broadcasts) if earlier is not None else None
+    if left is not None:
+        undo.put(shelves.skips, key, left)
+    elif earlier is not None:
+        undo.drop(shelves.skips, key)
 
 
 def _joined(shelves: Shelves, skips: Skips) -> Skips:
