@@ -387,15 +387,27 @@ class Recall:
                 sought.add(key, since, {run.person_key for run in later})
 
     def _seek_brought_before(self, sought: _Sought, loaded: Loaded, survey: Survey) -> None:
-        """What a claim brought before a late message, for rules that take only one of it."""
+        """What a claim brought before a late message, for rules that take only one of it.
+
+        Claims that come in the same batch may yet change whose it is.
+        """
         policy = self._settings.identity
+        coming: dict[int, set[int]] = defaultdict(set)
+        for user_id, anonymous_id in survey.claims():
+            key, person = loaded.anonymous.get(anonymous_id), loaded.users.get(user_id)
+            if key is not None and person is not None:
+                coming[key].add(person)
         for message in survey.choosy:
             if message.user_id is not None:
                 continue
             key = loaded.anonymous.get(message.anonymous_id or "", 0)
-            run = claimant(loaded.claims.get(key, ()), message.timestamp, policy)
-            if run is not None:
-                sought.add(key, earlier(message.timestamp, policy.reach), {run.person_key})
+            runs = loaded.claims.get(key, ())
+            run = claimant(runs, message.timestamp, policy)
+            owners = set() if run is None else {run.person_key}
+            if runs and key in coming:
+                owners |= coming[key] | {run.person_key for run in runs}
+            if owners:
+                sought.add(key, earlier(message.timestamp, policy.reach), owners)
                 sought.late = True
 
     def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
