@@ -550,6 +550,8 @@ class Recall:
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule
+        if rule.exits and entry.due_at is not None:
+            touched.ask(entry.person_key, self._index.lapse_watch(rule), entry.timestamp)
         if entry.person_key in touched.quiet:
             return
         leading = self._index.led_to_by(rule)
