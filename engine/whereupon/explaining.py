@@ -1,5 +1,6 @@
 """Decisions as sentences that a marketer understands: why somebody did, or did not, enter a rule."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -169,10 +170,30 @@ def _limit(rule: Rule | None) -> str:
 
 
 def _failing(condition: str, values: Mapping[str, JsonValue]) -> str:
-    seen = ", ".join(
-        f"{name.split('.', 1)[-1]} was {_shown(value)}" for name, value in values.items()
-    )
-    return f"the rule asks that {condition}" + (f", but {seen}" if seen else "")
+    seen = ", ".join(_seen(name, value) for name, value in values.items())
+    return f"the rule asks that {_clause(condition)}" + (f", but {seen}" if seen else "")
+
+
+def _clause(condition: str) -> str:
+    """A condition's words behind *that*: with a subject where they have none."""
+    told = _ABOUT_THE_PERSON.sub("the person ", condition)
+    return f"this does not hold: {told[5:-1]}" if _NEGATED.fullmatch(told) else told
+
+
+_ABOUT_THE_PERSON = re.compile(
+    r"(?:^|(?<=\()|(?<= or )|(?<= and ))(?=has (?:never )?performed |is in segment )"
+)
+_NEGATED = re.compile(r"not \([^()]*\)")
+
+
+def _seen(name: str, value: JsonValue) -> str:
+    event = name.removeprefix(_COUNTED)
+    if event != name:
+        return f"{event} counted {'once' if value == 1 else f'{_shown(value)} times'}"
+    return f"{name.split('.', 1)[-1]} was {_shown(value)}"
+
+
+_COUNTED = "performed "
 
 
 def _shown(value: JsonValue) -> str:
