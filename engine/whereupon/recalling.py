@@ -115,6 +115,7 @@ class Touched:
         spans: by rule, how far back earlier entries have a say (None: for ever).
         choosy: see `Lookback.choosy`.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
+        kin: who may become one person in the batch, by each of them.
     """
 
     person_keys: set[int] = field(default_factory=set)
@@ -126,6 +127,7 @@ class Touched:
     oldest: datetime | None = None
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+    kin: Mapping[int, set[int]] = field(default_factory=dict)
 
     def look_back(self, lookback: Lookback) -> None:
         """Note which earlier entries have a say; of one rule it is always the same."""
@@ -435,6 +437,8 @@ class Recall:
         if survey.oldest is not None:
             moments.append(survey.oldest)
         touched.oldest = min(moments, default=until)
+        if survey.aliases:
+            touched.kin = _Kinship(loaded, survey).families()
         if survey.watching or waiting:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
@@ -550,14 +554,17 @@ class Recall:
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule
+        kin = touched.kin.get(entry.person_key, (entry.person_key,))
         if rule.exits and entry.due_at is not None:
-            touched.ask(entry.person_key, self._index.lapse_watch(rule), entry.timestamp)
+            for one in kin:
+                touched.ask(one, self._index.lapse_watch(rule), entry.timestamp)
         if entry.person_key in touched.quiet:
             return
         leading = self._index.led_to_by(rule)
         touched.look_back(leading.lookback)
         if leading.watch and entry.due_at is not None:
-            touched.ask(entry.person_key, leading.watch, entry.timestamp)
+            for one in kin:
+                touched.ask(one, leading.watch, entry.timestamp)
 
 
 def erasing(messages: Sequence[Message], settings: Settings) -> bool:
@@ -607,6 +614,10 @@ class _Kinship:
             return self._known({self._users.get(user_id, user_id)})
         anonymous_id = anonymous_id or ""
         return self.claimants(self._anonymous.get(anonymous_id, anonymous_id))
+
+    def families(self) -> dict[int, set[int]]:
+        """The known persons who may become one by aliases, by each of them."""
+        return {key: self._known({key}) for key in self._together if isinstance(key, int)}
 
     def claimants(self, anonymous: int | str) -> set[int]:
         """The known persons who claim an anonymous id, given by its key, or itself if it is new."""

@@ -62,6 +62,16 @@ def test_what_a_merge_brings_ends_an_entry(home: Store) -> None:
     assert sent(made) == ["30m"]
 
 
+def test_what_both_did_counts_when_they_are_merged(home: Store) -> None:
+    """What the one did keeps an entry of the other's going, from the alias on."""
+    made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
+    made.track("visit", "ben", at=0)
+    made.track("cart", "ada", at=10)
+    made.identify(None, {"city": "Oslo"}, anonymous="phone", at=20)
+    made.alias("ada", "ben", anonymous="phone", at=22)
+    assert sent(made) == ["30m"]
+
+
 def test_nothing_that_is_late_ends_an_entry_for_what_was_before_it(home: Store) -> None:
     """A condition is asked as of when they entered, and later."""
     made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
