@@ -1,6 +1,7 @@
 """Identity as people live it: several ids, shared devices, merges, deletions; and how it is explained."""
 
 import pytest
+from pydantic import JsonValue
 from tests.unit.worlds import HOUR, World, broadcast, campaign, world
 
 from whereupon.errors import UnknownNameError
@@ -111,6 +112,28 @@ def test_what_was_decided_of_another_goes_when_a_message_turns_out_to_be_ones_ow
         "over": ["inactive"],
     }
     assert "bens-plan" not in repr([said, made.engine.identity("ada")])
+
+
+def test_deleting_who_a_message_turned_out_to_be_takes_what_it_said_from_the_other(
+    home: Store,
+) -> None:
+    """Ben had entered by it, and waits; he goes on without a word of it, and is sent none."""
+    steps: list[JsonValue] = [
+        {"send": "push", "title": "{{ properties.item }}"},
+        {"wait": "2h"},
+        {"send": "push", "title": "{{ properties.item }}"},
+    ]
+    made = world(campaign("thanks", "purchase", whereupon=steps), store=home)
+    made.track("purchase", None, {"item": "a secret"}, anonymous="family", at=0)
+    made.identify("ben", anonymous="family", at=30)
+    made.identify("ada", anonymous="family", at=2, arrives=40)
+    told = made.engine.track("Delete Person", user_id="ada")
+    assert [request.outcome for request in told.requests] == ["ran"]
+    made.run(3 * HOUR)
+    assert [(sent.person, sent.state, dict(sent.content)) for sent in made.deliveries()] == [
+        ("ben", "withheld", {}),
+        ("ben", "withheld", {}),
+    ]
 
 
 def test_a_message_that_comes_back_is_explained_once(home: Store) -> None:
