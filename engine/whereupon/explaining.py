@@ -1,8 +1,10 @@
 """Decisions as sentences that a marketer understands: why somebody did, or did not, enter a rule."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from pydantic import JsonValue
 
@@ -55,10 +57,22 @@ def explain_rule(
     if not known:
         raise UnknownNameError(kind="person", name=person)
     again = DecidedAgain(session.wording, {rule_id: rule}.get)
+    decided = session.decided(known[0].key, rule_id, limit)
+    said = (explain(verdict, each, person, rule_id, again) for each, verdict in decided)
+    return told_once(chain.from_iterable(said))
+
+
+def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
+    """A person's explanations, of each message and rule one.
+
+    A message that let them in may have become somebody else's by a claim, and theirs again by another.
+    """
+    said = list(explanations)
+    entered = {(each.rule, each.message_id) for each in said if each.outcome is Outcome.ENTERED}
     return [
-        explanation
-        for message, verdict in session.decided(known[0].key, rule_id, limit)
-        for explanation in explain(verdict, message, person, rule_id, again)
+        each
+        for each in said
+        if each.reason != Reason.CLAIMED_BEFORE or (each.rule, each.message_id) not in entered
     ]
 
 
@@ -156,10 +170,30 @@ def _limit(rule: Rule | None) -> str:
 
 
 def _failing(condition: str, values: Mapping[str, JsonValue]) -> str:
-    seen = ", ".join(
-        f"{name.split('.', 1)[-1]} was {_shown(value)}" for name, value in values.items()
-    )
-    return f"the rule asks that {condition}" + (f", but {seen}" if seen else "")
+    seen = ", ".join(_seen(name, value) for name, value in values.items())
+    return f"the rule asks that {_clause(condition)}" + (f", but {seen}" if seen else "")
+
+
+def _clause(condition: str) -> str:
+    """A condition's words behind *that*: with a subject where they have none."""
+    told = _ABOUT_THE_PERSON.sub("the person ", condition)
+    return f"this does not hold: {told[5:-1]}" if _NEGATED.fullmatch(told) else told
+
+
+_ABOUT_THE_PERSON = re.compile(
+    r"(?:^|(?<=\()|(?<= or )|(?<= and ))(?=has (?:never )?performed |is in segment )"
+)
+_NEGATED = re.compile(r"not \([^()]*\)")
+
+
+def _seen(name: str, value: JsonValue) -> str:
+    event = name.removeprefix(_COUNTED)
+    if event != name:
+        return f"{event} counted {'once' if value == 1 else f'{_shown(value)} times'}"
+    return f"{name.split('.', 1)[-1]} was {_shown(value)}"
+
+
+_COUNTED = "performed "
 
 
 def _shown(value: JsonValue) -> str:

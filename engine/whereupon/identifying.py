@@ -10,7 +10,7 @@ from datetime import datetime
 
 from whereupon.deciding_again import DecidedAgain
 from whereupon.errors import UnknownNameError
-from whereupon.explaining import Explanation, explain, subject_of
+from whereupon.explaining import Explanation, explain, subject_of, told_once
 from whereupon.identity import IdentityPolicy
 from whereupon.ports import Session
 from whereupon.rules import Rulebook
@@ -133,7 +133,7 @@ def _brought(
     again = DecidedAgain(session.wording, book.rule)
     brought: dict[str, list[BroughtMessage]] = defaultdict(list)
     for message in messages:
-        decisions = tuple(_explained(led_to[message.key], message, person, again))
+        decisions = tuple(told_once(_explained(led_to[message.key], message, person, again)))
         said = (message.message_id, subject_of(message), message.timestamp)
         brought[message.anonymous_id or ""].append(BroughtMessage(*said, decisions))
     return brought

@@ -1,7 +1,8 @@
 """Identity as people live it: several ids, shared devices, merges, deletions; and how it is explained."""
 
 import pytest
-from tests.unit.worlds import HOUR, World, campaign, world
+from pydantic import JsonValue
+from tests.unit.worlds import HOUR, World, broadcast, campaign, world
 
 from whereupon.errors import UnknownNameError
 from whereupon.identifying import ClaimRun, Identity
@@ -86,6 +87,68 @@ def test_an_earlier_claim_that_arrives_later_takes_over_but_triggers_nothing_aga
     (message,) = made.engine.identity("ada").anonymous_ids[0].claims[0].brought
     assert "claimed-before" in [decision.reason for decision in message.decisions]
     assert made.engine.identity("ben").anonymous_ids[0].claims[1].brought == ()
+
+
+def test_what_was_decided_of_another_goes_when_a_message_turns_out_to_be_ones_own(
+    home: Store,
+) -> None:
+    """Ben's attributes are no reason of Ada's; what a broadcast made of it is about nobody, and stays."""
+    made = world(
+        campaign("pros", "purchase", who={"plan": "pro"}),
+        campaign("dear", "purchase", where={"price": {"gt": 9}}, who={"plan": "pro"}),
+        broadcast("sale", "purchase", where={"price": {"gt": 99}}),
+        broadcast("over", "purchase", active=False),
+        store=home,
+    )
+    made.track("purchase", None, {"price": 10}, anonymous="family", message_id="bought", at=0)
+    made.identify("ben", {"plan": "bens-plan"}, anonymous="family", at=30)
+    made.identify("ada", anonymous="family", at=2, arrives=40)
+    explain = made.engine.explain
+    said = {rule: explain("ada", rule) for rule in ("pros", "dear", "sale", "over")}
+    assert {rule: [each.reason for each in found] for rule, found in said.items()} == {
+        "pros": ["claimed-before"],
+        "dear": ["claimed-before"],
+        "sale": ["where"],
+        "over": ["inactive"],
+    }
+    assert "bens-plan" not in repr([said, made.engine.identity("ada")])
+
+
+def test_deleting_who_a_message_turned_out_to_be_takes_what_it_said_from_the_other(
+    home: Store,
+) -> None:
+    """Ben had entered by it, and waits; he goes on without a word of it, and is sent none."""
+    steps: list[JsonValue] = [
+        {"send": "push", "title": "{{ properties.item }}"},
+        {"wait": "2h"},
+        {"send": "push", "title": "{{ properties.item }}"},
+    ]
+    made = world(campaign("thanks", "purchase", whereupon=steps), store=home)
+    made.track("purchase", None, {"item": "a secret"}, anonymous="family", at=0)
+    made.identify("ben", anonymous="family", at=30)
+    made.identify("ada", anonymous="family", at=2, arrives=40)
+    told = made.engine.track("Delete Person", user_id="ada")
+    assert [request.outcome for request in told.requests] == ["ran"]
+    made.run(3 * HOUR)
+    assert [(sent.person, sent.state, dict(sent.content)) for sent in made.deliveries()] == [
+        ("ben", "withheld", {}),
+        ("ben", "withheld", {}),
+    ]
+
+
+def test_a_message_that_comes_back_is_explained_once(home: Store) -> None:
+    """It let Ben in, became Ada's by an earlier claim, and Ben's again by one that was earlier still."""
+    made = world(campaign("thanks", "purchase"), store=home)
+    made.track("purchase", anonymous="family", at=0)
+    made.identify("ben", anonymous="family", at=30)
+    made.identify("ada", anonymous="family", at=20, arrives=40)
+    made.identify("ben", anonymous="family", at=10, arrives=50)
+    assert made.outcomes == ["entered", "claimed-before", "claimed-before"]
+    (said,) = made.engine.explain("ben", "thanks")
+    assert said.reason is None
+    (claim, *_) = made.engine.identity("ben").anonymous_ids[0].claims
+    assert [decision.reason for decision in claim.brought[0].decisions] == [None]
+    assert made.engine.explain("ada", "thanks") == []
 
 
 @pytest.mark.parametrize("order", [("ada", "ben"), ("ben", "ada")])

@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, HOUR, File, World, campaign, world
+from tests.unit.worlds import DAY, HOUR, File, World, after, campaign, world
 
 from whereupon.ports import Store
 
@@ -110,6 +110,37 @@ def test_a_late_message_of_the_next_claim_is_taken_for_itself(home: Store) -> No
     claimed(made, 20)
     bought(made, 15, arrives=21)
     assert made.entered == ["at-0", "at-15"]
+
+
+def test_a_late_message_is_not_measured_by_a_claim_before_somebody_elses(home: Store) -> None:
+    """Ada's claim, Ben's, and Ada's again: what the first of them brought is not of the third."""
+    made = shop(home, retroactive={"take": "first"})
+    bought(made, 0)
+    claimed(made, 2)
+    claimed(made, 10, "ben")
+    claimed(made, 30)
+    bought(made, 33, 34)
+    assert made.entered == ["at-0", "at-33"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_claim_of_the_same_batch_may_be_what_brings_a_late_message(
+    home: Store, *, together: bool
+) -> None:
+    """It happened before the claim that took one, and brings what that one took, in whatever batches."""
+    made = shop(home, retroactive={"take": "last"}, max_age="90d")
+    bought(made, 0)
+    claimed(made, 29 * DAY)
+    claim: File = {"type": "identify", "userId": "ada", "timestamp": after(3 * DAY).isoformat()}
+    late: File = {
+        "type": "track",
+        "event": "purchase",
+        "timestamp": after(-27 * DAY).isoformat(),
+    }
+    coming = [said | {"anonymousId": "phone"} for said in (claim, late)]
+    for batch in [coming] if together else [[each] for each in coming]:
+        made.decided += made.engine.ingest(batch).decisions
+    assert made.outcomes == ["entered", "retroactive-take"]
 
 
 def test_what_a_person_does_under_their_own_name_is_no_claims(home: Store) -> None:

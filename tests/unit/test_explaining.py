@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import HOUR, World, broadcast, campaign, world
+from tests.unit.worlds import HOUR, World, broadcast, campaign, segment, world
 
 from whereupon.decisions import Reason
 from whereupon.errors import UnknownNameError
@@ -41,6 +41,22 @@ def test_an_explanation_is_one_sentence_a_message_newest_first() -> None:
     ("keys", "because"),
     [
         ({"who": {"plan": "pro"}}, "plan was missing"),
+        (
+            {"who": {"performed": {"event": "app.opened", "at_least": 2}}},
+            "the person has performed app.opened at least 2 times, but app.opened counted 0 times.",
+        ),
+        (
+            {"who": {"performed": {"event": "purchase", "never": True}}},
+            "asks that the person has never performed purchase, but purchase counted 2 times.",
+        ),
+        (
+            {"who": {"any": [{"plan": "pro"}, {"segment": "buyers"}]}},
+            "that plan is pro or the person is in segment buyers, but plan was missing",
+        ),
+        (
+            {"who": {"not": {"plan": {"exists": False}}}},
+            "asks that this does not hold: plan does not exist, but plan was missing.",
+        ),
         ({"active": False}, "the rule was not active then."),
         ({"reentry": "once"}, "they had entered before, and the rule lets each person in once."),
         ({"reentry": {"once_per": "7d"}}, "they had an entry less than 7d away."),
@@ -60,7 +76,8 @@ def test_an_explanation_is_one_sentence_a_message_newest_first() -> None:
 )
 def test_every_skip_says_why(keys: dict[str, JsonValue], because: str) -> None:
     """In words that a marketer understands, with the values that were seen."""
-    made = world(campaign("thanks", "purchase", **keys))
+    buyers = segment("buyers", performed={"event": "purchase", "at_least": 9})
+    made = world(buyers, campaign("thanks", "purchase", **keys))
     made.track("purchase", "ada", {"id": 1}, at=0)
     made.track("purchase", "ada", {"id": 1}, at=1)
     assert because in sentences(made)[0]

@@ -10,6 +10,7 @@ from whereupon.decisions import takes_part
 from whereupon.fold.entering import case_for
 from whereupon.fold.occurrences import Putting
 from whereupon.fold.working import Working
+from whereupon.identity import claimant
 from whereupon.rules import Rule, Take
 from whereupon.state import Claim, StoredMessage
 from whereupon.times import earlier
@@ -105,7 +106,8 @@ def _brought_with(work: Working, stored: StoredMessage, run: Claim) -> set[str]:
         for point in points
         if point.person_key == run.person_key and run.since <= point.since <= run.until
     )
-    window = work.settings.identity.late_window
+    policy = work.settings.identity
+    runs, window = work.claims[run.anonymous_key], policy.late_window
 
     def claimed_at(happened: datetime) -> datetime | None:
         return next((at for at in moments if at >= earlier(happened, window)), None)
@@ -114,5 +116,6 @@ def _brought_with(work: Working, stored: StoredMessage, run: Claim) -> set[str]:
     return {
         other.message_id
         for other in work.anonymous_messages[run.anonymous_key]
-        if other.owner == run.person_key and claimed_at(other.timestamp) == moment
+        if claimed_at(other.timestamp) == moment
+        and claimant(runs, other.timestamp, policy) == run  # another run may be the same person's
     }

@@ -332,14 +332,17 @@ def leave_by_event(work: Working, occurrence: Occurrence, person_key: int) -> No
 def leave_by_change(
     work: Working, occurrence: Occurrence, person_key: int, left: Iterable[str]
 ) -> None:
-    """End the entries that the person's new state ends: a segment left, a condition come true."""
+    """End the entries that the person's new state ends: a segment left, a condition come true.
+
+    What is said late, and happened before they entered, is asked about as of when they did.
+    """
     gone = set(left)
     for entry in list(work.active.get(person_key, {}).values()):
         rule, person = work.wording(entry), work.persons.get(person_key)
         if rule is None or person is None or not rule.exits:
             continue
         data = data_for(occurrence, person.attributes)
-        history = HistoryUntil(work, person_key, occurrence.timestamp)
+        history = HistoryUntil(work, person_key, max(occurrence.timestamp, entry.timestamp))
         if any(
             (isinstance(leave, ExitOnLeaving) and leave.segment in gone)
             or (isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history))

@@ -17,6 +17,7 @@ from whereupon.fold.entering import (
     leave_by_event,
     put_to_rules,
     run,
+    save,
 )
 from whereupon.fold.given import (
     Folded,
@@ -26,6 +27,7 @@ from whereupon.fold.given import (
     Settings,
     Warned,
 )
+from whereupon.fold.lapsing import has_lapsed
 from whereupon.fold.occurrences import Occurrence, Putting, occurrence_of
 from whereupon.fold.people import (
     Handed,
@@ -43,6 +45,7 @@ from whereupon.matching import Roll, RuleIndex, Selected
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
+    EntryState,
     IdKind,
     Person,
     Relationship,
@@ -50,6 +53,7 @@ from whereupon.state import (
     Thing,
     Tombstone,
 )
+from whereupon.steps import end
 from whereupon.times import format_instant
 
 
@@ -101,7 +105,10 @@ def _wake(work: Working, until: datetime) -> None:
             give_up(work, entry)
             continue
         try:
-            run(work, entry)
+            if has_lapsed(work, entry, due_at):
+                save(work, end(entry, EntryState.EXITED))
+            else:
+                run(work, entry)
         except (KeysExhausted, PoisonError):
             raise
         except Exception as error:

@@ -165,7 +165,10 @@ def hand_over(work: Working, key: int) -> list[Handed]:
         work.give(stored, run.person_key)
         work.unremember(stored)
         messages[place] = owned
-        handed.append(Handed(owned, again=stored.owner != key))
+        again = stored.owner != key
+        if again:
+            work.retell(stored)
+        handed.append(Handed(owned, again))
     if all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
     return in_order(handed)

@@ -177,6 +177,18 @@ class Working:
             self._dropped.add(message_id)
             self.changes.erased_ids.append(message_id)
 
+    def retell(self, stored: StoredMessage) -> None:
+        """Take back what a message was skipped for that turns out to be somebody else's.
+
+        It would be said of them, with what was known of another. What a broadcast made of it as it came
+        in is about nobody, and stays.
+        """
+        meaning = self.index.meaning(stored.type, stored.name)
+        ids = frozenset(rule.id for rule in meaning.broadcasts)
+        self.changes.retold[stored.key] = ids
+        left = (s.of_nobody(ids) if s.message_key == stored.key else s for s in self.changes.skips)
+        self.changes.skips = [skips for skips in left if skips is not None]
+
     # --- erasing --------------------------------------------------------------------------------
 
     def forget(self, key: int) -> None:

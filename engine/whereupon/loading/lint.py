@@ -74,6 +74,24 @@ def _given(rule: Rule) -> set[str]:
     return given | ({".".join(reentry.path)} if isinstance(reentry, OncePerKey) else set())
 
 
+_NOT_EXITS = {
+    "enters": "to end when a segment is entered, write segment: NAME",
+    "page": "a page ends no entry; a track event does, or a condition, or leaves: SEGMENT",
+    "screen": "a screen ends no entry; a track event does, or a condition, or leaves: SEGMENT",
+}
+
+
+def _triggers_as_exits(rule: Rule, _: Plans) -> Iterator[Problem]:
+    raw = rule.source.get("exit")
+    several = isinstance(raw, list)
+    for i, leave in enumerate(raw if isinstance(raw, list) else [raw]):
+        for key in leave if isinstance(leave, dict) else ():
+            if key in _NOT_EXITS:
+                path: Path = ("exit", i, key) if several else ("exit", key)
+                message = f"this asks for an attribute called {key}; {_NOT_EXITS[key]}"
+                yield _warning(path, "trigger-as-exit", message)
+
+
 def _bare_variables(rule: Rule, _: Plans) -> Iterator[Problem]:
     given = _given(rule)
     for path, template in _templates(rule.source.get("whereupon"), ("whereupon",)):
@@ -124,6 +142,7 @@ _CHECKS: Sequence[Callable[[Rule, Plans], Iterator[Problem]]] = (
     _undescribed,
     _every_event,
     _own_trigger,
+    _triggers_as_exits,
     _bare_variables,
     _unknown_variables,
     _unplanned_properties,

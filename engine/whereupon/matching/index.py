@@ -136,6 +136,12 @@ class RuleIndex:
         exits = {leave.event: ZERO for leave in rule.exits if isinstance(leave, ExitOnEvent)}
         return _merged([_watch_of([rule.who, *_exit_conditions(rule)]), exits])
 
+    def lapse_watch(self, rule: Rule) -> Watch:
+        """The past events that may end an entry of the rule when nothing is said."""
+        left = [leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)]
+        whos = [self.segments[name].who for name in left if name in self.segments]
+        return _watch_of([*whos, *_exit_conditions(rule)])
+
     def _counted_names(self) -> frozenset[str]:
         watches = [self.segment_watch, *(self._watch(rule) for rule in self._wordings)]
         return frozenset(_merged(watches))

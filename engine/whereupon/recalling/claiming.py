@@ -1,5 +1,6 @@
 """What a batch may claim: what waits, and what others claimed before that may be due to somebody else."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -143,12 +144,24 @@ class Claimable:
                 sought.add(key, since, {run.person_key for run in later})
 
     def _seek_brought_before(self, sought: _Sought, loaded: Loaded, survey: Survey) -> None:
-        """What a claim brought before a late message, for rules that take only one of it."""
+        """What a claim brought before a late message, for rules that take only one of it.
+
+        Claims that come in the same batch may yet change whose it is.
+        """
+        coming: dict[int, set[int]] = defaultdict(set)
+        for user_id, anonymous_id in survey.claims():
+            key, person = loaded.anonymous.get(anonymous_id), loaded.users.get(user_id)
+            if key is not None and person is not None:
+                coming[key].add(person)
         for message in survey.choosy:
             if message.user_id is not None:
                 continue
             key = loaded.anonymous.get(message.anonymous_id or "", 0)
-            run = claimant(loaded.claims.get(key, ()), message.timestamp, self._policy)
-            if run is not None:
-                sought.add(key, earlier(message.timestamp, self._policy.reach), {run.person_key})
+            runs = loaded.claims.get(key, ())
+            run = claimant(runs, message.timestamp, self._policy)
+            owners = set() if run is None else {run.person_key}
+            if runs and key in coming:
+                owners |= coming[key] | {run.person_key for run in runs}
+            if owners:
+                sought.add(key, earlier(message.timestamp, self._policy.reach), owners)
                 sought.late = True

@@ -64,6 +64,8 @@ class Past:
         if survey.oldest is not None:
             moments.append(survey.oldest)
         touched.oldest = min(moments, default=until)
+        if survey.aliases:
+            touched.kin = Kinship(loaded, survey).families()
         if survey.watching or waiting:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
@@ -130,12 +132,17 @@ class Past:
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule
+        kin = touched.kin.get(entry.person_key, (entry.person_key,))
+        if rule.exits and entry.due_at is not None:
+            for one in kin:
+                touched.ask(one, self._index.lapse_watch(rule), entry.timestamp)
         if entry.person_key in touched.quiet:
             return
         leading = self._index.led_to_by(rule)
         touched.look_back(leading.lookback)
         if leading.watch and entry.due_at is not None:
-            touched.ask(entry.person_key, leading.watch, entry.timestamp)
+            for one in kin:
+                touched.ask(one, leading.watch, entry.timestamp)
 
     def _load_past_entries(self, loaded: Loaded, touched: Touched) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""

@@ -77,6 +77,10 @@ class Kinship:
         anonymous_id = anonymous_id or ""
         return self.claimants(self._anonymous.get(anonymous_id, anonymous_id))
 
+    def families(self) -> dict[int, set[int]]:
+        """The known persons who may become one by aliases, by each of them."""
+        return {key: self._known({key}) for key in self._together if isinstance(key, int)}
+
     def claimants(self, anonymous: int | str) -> set[int]:
         """The known persons who claim an anonymous id, given by its key, or itself if it is new."""
         return self._known(self._claimants.get(anonymous, set()))

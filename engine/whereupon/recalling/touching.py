@@ -1,5 +1,6 @@
 """Whom a batch touches, and what is asked about their past."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ class Touched:
         spans: by rule, how far back earlier entries have a say (None: for ever).
         choosy: see `Lookback.choosy`.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
+        kin: who may become one person in the batch, by each of them.
     """
 
     person_keys: set[int] = field(default_factory=set)
@@ -31,6 +33,7 @@ class Touched:
     oldest: datetime | None = None
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+    kin: Mapping[int, set[int]] = field(default_factory=dict)
 
     def look_back(self, lookback: Lookback) -> None:
         """Note which earlier entries have a say; of one rule it is always the same."""

@@ -25,6 +25,8 @@ class Changes:
 
     Attributes:
         owners: (message key, new owner) of messages recorded earlier that were claimed now.
+        retold: by message key, of those that turned out to be somebody else's: what they were skipped for
+            goes, before `skips` is written, but for what was said of nobody, and by these rules.
         claimings: by anonymous key; None where a claim has been carried out to its end.
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
         tombstones: by (digest, of); None lifts one.
@@ -40,6 +42,7 @@ class Changes:
 
     messages: list[StoredMessage] = field(default_factory=list)
     owners: list[tuple[int, int]] = field(default_factory=list)
+    retold: dict[int, frozenset[str]] = field(default_factory=dict)
     identifiers: list[Identifier] = field(default_factory=list)
     persons: dict[int, Person] = field(default_factory=dict)
     claims: dict[tuple[int, datetime], Claim] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """What rules make of messages: entries, broadcasts under way, deliveries, and why somebody was skipped."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -188,3 +188,14 @@ class Skips(NamedTuple):
     retroactive: bool
     verdicts: tuple[SkipVerdict, ...] = ()
     others: tuple[Others, ...] = ()
+
+    def of_nobody(self, rules: Collection[str]) -> "Skips | None":
+        """What of it was said when nobody was known yet; None if that is nothing.
+
+        Args:
+            rules: ids of those whose verdicts are about nobody: broadcasts.
+        """
+        verdicts = tuple(verdict for verdict in self.verdicts if verdict[0] in rules)
+        others = tuple(others for others in self.others if not others.retroactive)
+        left = self._replace(verdicts=verdicts, others=others, retroactive=False)
+        return left if verdicts or others else None

@@ -3,12 +3,14 @@
 The order is the port's: erasing first, merging second, then what the batch made.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from whereupon.messages import erased_name
 from whereupon.state import (
     BroadcastRun,
     Changes,
+    Delivery,
     DeliveryState,
     IdKind,
     Merge,
@@ -44,8 +46,19 @@ def _write_messages(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         shelves.add_message(message, undo)
     for key, owner in changes.owners:
         shelves.move_message(key, owner, undo)
+    for key, broadcasts in changes.retold.items():
+        _retell(shelves, key, broadcasts, undo)
     for skips in changes.skips:
         undo.put(shelves.skips, skips.message_key, _joined(shelves, skips))
+
+
+def _retell(shelves: Shelves, key: int, broadcasts: Collection[str], undo: Undo) -> None:
+    earlier = shelves.skips.get(key)
+    left = earlier.of_nobody(broadcasts) if earlier is not None else None
+    if left is not None:
+        undo.put(shelves.skips, key, left)
+    elif earlier is not None:
+        undo.drop(shelves.skips, key)
 
 
 def _joined(shelves: Shelves, skips: Skips) -> Skips:
@@ -134,7 +147,9 @@ def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
     user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
     _forget_asking(user_ids, shelves, undo)
+    rivals = _rivals(key, shelves)
     gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
+    _blank_entries(gone, rivals, shelves, undo)
     _blank_runs(gone, shelves, undo)
     shelves.drop_person(key, undo)
     for entries in list(shelves.entries_of.get(key, {}).values()):
@@ -198,6 +213,27 @@ def _forget_anonymous(key: int, shelves: Shelves, undo: Undo) -> set[int]:
     return shelves.drop_messages(key, undo)
 
 
+def _rivals(key: int, shelves: Shelves) -> set[int]:
+    """Others who claimed an anonymous id that this person claimed, too."""
+    places = {anonymous_key for anonymous_key, _ in shelves.claimed.get(key, ())}
+    runs = [run for place in places for run in shelves.claims[place].values()]
+    return {run.person_key for run in runs} - {key}
+
+
+def _blank_entries(message_keys: set[int], persons: set[int], shelves: Shelves, undo: Undo) -> None:
+    """Leave the entries that these messages opened to others, without what opened them."""
+    for person in persons:
+        by_rule = shelves.entries_of.get(person, {}).values()
+        for entry in [entry for of_one in by_rule for entry in of_one.values()]:
+            if entry.message_key not in message_keys:
+                continue
+            shelves.drop_entry(entry.key, undo)
+            shelves.add_entry(entry._replace(occasion=erased_name(entry.occasion), facts={}), undo)
+            for delivery in list(shelves.deliveries_of.get(person, {}).values()):
+                if (delivery.rule, delivery.message_id) == (entry.rule, entry.occasion):
+                    _blank_delivery(delivery, shelves, undo)
+
+
 def _blank_runs(message_keys: set[int], shelves: Shelves, undo: Undo) -> None:
     for run in list(shelves.runs.values()):
         if run.message_key in message_keys:
@@ -215,10 +251,15 @@ def _blank_run(run: BroadcastRun, shelves: Shelves, undo: Undo) -> None:
             shelves.add_entry(entry._replace(occasion=occasion, facts={}), undo)
     for delivery in list(shelves.deliveries.values()):
         if delivery.rule == run.rule and delivery.message_id == run.occasion:
-            blank = delivery._replace(message_id=None, content={})
-            if delivery.state is DeliveryState.PENDING:
-                blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
-            shelves.change_delivery(blank, undo)
+            _blank_delivery(delivery, shelves, undo)
+
+
+def _blank_delivery(delivery: Delivery, shelves: Shelves, undo: Undo) -> None:
+    """Keep of a delivery that there was one; one that waits is sent no more."""
+    blank = delivery._replace(message_id=None, content={})
+    if delivery.state is DeliveryState.PENDING:
+        blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
+    shelves.change_delivery(blank, undo)
 
 
 def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:

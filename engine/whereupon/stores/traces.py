@@ -2,7 +2,8 @@
 
 Rows of the person's own simply go (see `writes`). Here is the rest: requests and reports stay, but
 name nobody; ids of semantic messages become digests; a broadcast that one of the person's messages
-opened stays for the others who were in its audience, without what that message said.
+opened stays for the others who were in its audience, without what that message said; and so does an
+entry that one opened for somebody else, whose claim had come in before the person's own.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Update,
     bindparam,
     case,
     delete,
@@ -25,11 +27,21 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.messages import erased_digest, erased_name
 from whereupon.stores.dialects import Database, Statement
-from whereupon.stores.selects import DELIVERY, ENTRY, ERASED, IDENTIFIER, MESSAGE, REQUEST, RUN
+from whereupon.stores.selects import (
+    CLAIM,
+    DELIVERY,
+    ENTRY,
+    ERASED,
+    IDENTIFIER,
+    MESSAGE,
+    REQUEST,
+    RUN,
+)
 from whereupon.stores.tables import ReportRow, table_of
 
 REPORT = table_of(ReportRow)
 WITHHELD_REASON = "erased"
+_EMPTY: ColumnElement[str] = literal_column("'{}'")
 
 
 class TraceStatements:
@@ -97,21 +109,44 @@ class TraceStatements:
         return self._compiled(clause.where(owned))
 
     @cached_property
+    def others_entries(self) -> Statement:
+        """Entries of others that a message of ``keys`` opened: key, person, rule and occasion.
+
+        They had claimed the same anonymous id.
+        """
+        among, rival = self._database.among, CLAIM.alias("rival")
+        shared = select(CLAIM.c.anonymous_key).where(among(CLAIM.c.person_key, "keys"))
+        others = select(rival.c.person_key).where(
+            rival.c.anonymous_key.in_(shared), ~among(rival.c.person_key, "keys")
+        )
+        owned = select(MESSAGE.c.key).where(among(MESSAGE.c.owner, "keys"))
+        of = ENTRY.c
+        clause = select(of.key, of.person_key, of.rule, of.occasion)
+        opened = of.person_key.in_(others), of.message_key.in_(owned)
+        return self._compiled(clause.where(*opened))
+
+    @cached_property
+    def blank_entry(self) -> Statement:
+        """An entry's new occasion, then its key."""
+        clause = update(ENTRY).values(occasion=bindparam("new_occasion"), facts=_EMPTY)
+        return self._compiled(clause.where(ENTRY.c.key == bindparam("changed")))
+
+    @cached_property
+    def blank_deliveries(self) -> Statement:
+        """What was sent to a ``person`` by a ``rule`` for an ``occasion``."""
+        of = DELIVERY.c
+        sent = of.person_key == bindparam("person"), of.rule == bindparam("rule")
+        return self._compiled(_withheld().where(*sent, of.message_id == bindparam("occasion")))
+
+    @cached_property
     def blanked(self) -> list[Statement]:
         """Of a ``rule``'s run of an ``occasion``: the run, its entries, what was sent by them."""
         rule: BindParameter[str] = bindparam("rule")
         occasion: BindParameter[str] = bindparam("occasion")
         new: BindParameter[str] = bindparam("new_occasion")
-        empty: ColumnElement[str] = literal_column("'{}'")
-        pending = DELIVERY.c.state == literal_column("'pending'")
-        runs = update(RUN).values(occasion=new, facts=empty)
-        entries = update(ENTRY).values(occasion=new, facts=empty)
-        deliveries = update(DELIVERY).values(
-            message_id=null(),
-            content=empty,
-            state=case((pending, literal_column("'withheld'")), else_=DELIVERY.c.state),
-            reason=case((pending, literal_column(f"'{WITHHELD_REASON}'")), else_=DELIVERY.c.reason),
-        )
+        runs = update(RUN).values(occasion=new, facts=_EMPTY)
+        entries = update(ENTRY).values(occasion=new, facts=_EMPTY)
+        deliveries = _withheld()
         return [
             self._compiled(runs.where(RUN.c.rule == rule, RUN.c.occasion == occasion)),
             self._compiled(entries.where(ENTRY.c.rule == rule, ENTRY.c.occasion == occasion)),
@@ -119,6 +154,18 @@ class TraceStatements:
                 deliveries.where(DELIVERY.c.rule == rule, DELIVERY.c.message_id == occasion)
             ),
         ]
+
+
+def _withheld() -> Update:
+    """Deliveries without what they say; what waits is sent no more."""
+    state, reason = DELIVERY.c.state, DELIVERY.c.reason
+    pending = state == literal_column("'pending'")
+    return update(DELIVERY).values(
+        message_id=null(),
+        content=_EMPTY,
+        state=case((pending, literal_column("'withheld'")), else_=state),
+        reason=case((pending, literal_column(f"'{WITHHELD_REASON}'")), else_=reason),
+    )
 
 
 class Traces:
@@ -135,10 +182,19 @@ class Traces:
         """Blank what leads to the owners ``keys`` (as they are bound), while they are still there."""
         users = self._to.users.fetch(self._connection, keys=keys)
         self.remove_names([user for (user,) in users])
+        self._blank_entries(keys)
         for rule, occasion in self._to.runs.fetch(self._connection, keys=keys):
             new = erased_name(occasion)
             for statement in self._to.blanked:
                 statement.run(self._connection, rule=rule, occasion=occasion, new_occasion=new)
+
+    def _blank_entries(self, keys: object) -> None:
+        found = self._to.others_entries.fetch(self._connection, keys=keys)
+        for key, person, rule, occasion in found:
+            new = erased_name(occasion)
+            self._to.blank_entry.run(self._connection, new_occasion=new, changed=key)
+            sent = {"person": person, "rule": rule, "occasion": occasion}
+            self._to.blank_deliveries.run(self._connection, **sent)
 
     def remove_names(self, user_ids: Collection[str]) -> None:
         """Blank the names of these people in requests and reports."""

@@ -122,6 +122,17 @@ class Writes:
         return self._compiled(select(SKIPS.c.message_key).where(wanted))
 
     @cached_property
+    def earlier_skips(self) -> Statement:
+        """What messages among ``keys`` were skipped for until now."""
+        wanted = self._database.among(SKIPS.c.message_key, "keys")
+        return self._compiled(select(SKIPS).where(wanted))
+
+    @cached_property
+    def dropped_skips(self) -> Statement:
+        """What a message was skipped for, that is said no more."""
+        return self._delete(SKIPS)
+
+    @cached_property
     def new_skips(self) -> Statement:
         """The first skips of a message."""
         return self._compiled(insert(SKIPS))

@@ -3,7 +3,7 @@
 Every table is written once a batch, all rows in one call of the driver.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -92,8 +92,18 @@ class Writing:
             self._many(self._writes.message, made, _SECOND)
         if changes.owners:
             self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
+        if changes.retold:
+            self._retell(changes.retold)
         if changes.skips:
             self._skips(changes)
+
+    def _retell(self, retold: Mapping[int, Collection[str]]) -> None:
+        members = self._database.members(list(retold))
+        found = self._writes.earlier_skips.fetch(self._connection, keys=members)
+        earlier = [rows.skips_from(row, person_key=0) for row in found]
+        self._many(self._writes.dropped_skips, ((skips.message_key,) for skips in earlier))
+        left = (skips.of_nobody(retold[skips.message_key]) for skips in earlier)
+        self._many(self._writes.new_skips, rows.skips_rows(s for s in left if s is not None))
 
     def _skips(self, changes: Changes) -> None:
         """The first of a message, which may be new or may have met none yet, are simply inserted."""

@@ -8,6 +8,7 @@ from whereupon.state import (
     Changes,
     Others,
     Skips,
+    SkipVerdict,
 )
 from whereupon.testing.contracts.samples import (
     ADA,
@@ -69,6 +70,36 @@ class Deciding:
         assert [len(found[rule]) for rule in "abc"] == [1, 0, 1]
         ((_, said),) = found["a"]
         assert said == met._replace(others=(others, others))
+
+    def test_what_a_message_was_skipped_for_is_said_anew(self, store: Store) -> None:
+        """What was said of nobody stays, and what the batch says itself; of another message, everything."""
+        named = {"sale": "broadcast", "socks": "campaign", "shoes": "campaign"}
+        roll = encode({"roll": [[rule, "d1", kind] for rule, kind in named.items()]})
+        of_nobody = Others("r1", "broadcast", 0, 3, (), as_micros(NOON), False, None, {})
+        of_ada = Others("r1", "campaign", 0, 2, (), as_micros(NOON), True, None, dict(ODD))
+        was: tuple[SkipVerdict, ...] = (
+            ("news", "d2", "inactive", None, {}),
+            ("shoes", "d1", "who", None, ODD),
+        )
+        met = Skips(1, ADA, NOON, True, was, (of_nobody, of_ada))
+        again = Skips(
+            1, BOB, LAST, True, (), (of_ada._replace(reason="claimed-before", person={}),)
+        )
+        messages = [message(1), message(2), message(3)]
+        save(
+            store,
+            Changes(
+                messages=messages, skips=[met, skips(2), skips(3)], wordings={"r1": ("", roll)}
+            ),
+        )
+        retold = {1: frozenset({"news", "sale"}), 2: frozenset({"news"}), 9: frozenset[str]()}
+        save(store, Changes(owners=[(1, BOB)], retold=retold, skips=[again]))
+        with store.session() as session:
+            found = {rule: session.decided(BOB, rule, 10) for rule in ("news", *named)}
+            assert [v.message_key for _, v in session.decided(ADA, "socks", 10)] == [3]
+        assert [len(found[rule]) for rule in found] == [1, 1, 1, 0]
+        ((_, said),) = found["sale"]
+        assert said == again._replace(verdicts=was[:1], others=(of_nobody, *again.others))
 
     def test_old_skips_are_trimmed(self, store: Store) -> None:
         """Those decided before the instant go, and only these."""

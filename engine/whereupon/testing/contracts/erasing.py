@@ -149,6 +149,24 @@ class Erasing:
         assert blank == replace(opened, facts={}, occasion=blank.occasion)
         assert "m-10" not in blank.occasion
 
+    def test_erasing_blanks_what_a_message_opened_for_somebody_else(self, store: Store) -> None:
+        """Bob had claimed it before it turned out to be Ada's: he entered, without what it said."""
+        save(store, all_of(ADA, start=10))
+        bobs = Claim(11, BOB, after(60), after(60), "m-20")
+        save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
+        opened = entry(30, owner=BOB)._replace(message_key=10, occasion="m-10")
+        other = entry(31, owner=BOB)
+        save_entries(store, opened, other)
+        sent = delivery(32, owner=BOB)._replace(message_id="m-10")
+        save(store, Changes(deliveries=[sent]))
+        save(store, Changes(forgotten=[ADA]))
+        with store.session() as session:
+            kept = {each.key: each for each in session.active_entries([BOB])}
+            (blank,) = session.deliveries(tuple(DeliveryState), 9)
+        assert kept[31] == other
+        assert kept[30] == opened._replace(facts={}, occasion=erased_name("m-10"))
+        assert (blank.message_id, blank.content, blank.state) == (None, {}, DeliveryState.WITHHELD)
+
     def test_a_message_set_aside_comes_back_exactly(self, store: Store) -> None:
         """Newest first, until it is taken again; set aside anew, it is there once."""
         older, newer = aside(1), aside(2, at=after(60))

@@ -1,0 +1,72 @@
+"""Entries that end while nothing is said: what ends them came true by time alone, or by a merge.
+
+It is looked for when an entry wakes, before its next step: so nothing is sent to somebody who is out.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from whereupon.conditions import Condition
+from whereupon.fold.working import HistoryUntil, Working
+from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving
+from whereupon.state import Entry, Person
+from whereupon.times import format_instant, from_micros
+
+_OF_THE_PERSON = frozenset(("person", "timestamp"))
+"""What there is to look at where no message is put to the rules."""
+
+
+def has_lapsed(work: Working, entry: Entry, instant: datetime) -> bool:
+    """Whether something ends the entry at an instant, which is none at which anything was said."""
+    rule, person = work.wording(entry), work.persons.get(entry.person_key)
+    if rule is None or person is None:
+        return False
+    return any(_ends(work, leave, entry, person, instant) for leave in rule.exits)
+
+
+def _ends(work: Working, leave: Exit, entry: Entry, person: Person, instant: datetime) -> bool:
+    match leave:
+        case ExitOnCondition(condition):
+            return _asks_of_the_person(condition) and _holds(work, condition, person, instant)
+        case ExitOnLeaving(name):
+            segment = work.index.segments.get(name)
+            return segment is not None and _is_left(work, segment.who, entry, person, instant)
+        case ExitOnEvent():
+            return False
+
+
+def _asks_of_the_person(condition: Condition) -> bool:
+    return all(path.split(".")[0] in _OF_THE_PERSON for path in condition.variables)
+
+
+def _is_left(
+    work: Working, who: Condition, entry: Entry, person: Person, instant: datetime
+) -> bool:
+    """Whether they were in, by what is known of them now, and are no more."""
+    return not _holds(work, who, person, instant) and any(
+        _holds(work, who, person, moment) for moment in _moments(work, who, entry, person, instant)
+    )
+
+
+def _moments(
+    work: Working, who: Condition, entry: Entry, person: Person, instant: datetime
+) -> Iterator[datetime]:
+    """When they may have been in since they entered, the attributes asked about being what they are now."""
+    asked = {path.split(".")[1] for path in who.variables if path.startswith("person.")}
+    told = [stamp for name, stamp in person.stamps.items() if name in asked]
+    since = max([entry.timestamp, *map(from_micros, told)])
+    yield min(since, instant)
+    for name in {performed.event for performed in who.performed}:
+        for past in work.history.get((person.key, name), ()):
+            if since < past.timestamp < instant:
+                yield past.timestamp
+
+
+def _holds(work: Working, condition: Condition, person: Person, instant: datetime) -> bool:
+    data: dict[str, JsonValue] = {
+        "person": person.attributes,  # type: ignore[dict-item]  # read only
+        "timestamp": format_instant(instant),
+    }
+    return condition.holds(data, HistoryUntil(work, person.key, instant))

@@ -1,0 +1,88 @@
+"""What ends an entry while it waits: also what comes true by time alone, which nobody says."""
+
+import pytest
+from pydantic import JsonValue
+from tests.unit.worlds import DAY, HOUR, World, campaign, segment, world
+
+from whereupon.ports import Store
+
+RECENT = segment("recent", performed={"event": "visit", "within": "1h"})
+
+
+def reminders(home: Store, leave: JsonValue) -> World:
+    """A campaign that reminds of a cart after half an hour, and again an hour later."""
+    steps: list[JsonValue] = []
+    for wait in ("30m", "1h"):
+        steps += [{"wait": wait}, {"send": "push", "title": wait}]
+    return world(RECENT, campaign("cart", "cart", exit=leave, whereupon=steps), store=home)
+
+
+def sent(made: World) -> list[JsonValue]:
+    """What was sent once all is over, in order."""
+    made.run(30 * DAY)
+    return made.titles()
+
+
+@pytest.mark.parametrize(
+    ("visits", "titles"), [([], []), ([0], ["30m"]), ([0, 40], ["30m", "1h"]), ([0, 20], ["30m"])]
+)
+def test_an_entry_ends_when_its_condition_comes_true_by_time(
+    home: Store, visits: list[float], titles: list[str]
+) -> None:
+    """Nobody says that there was no visit for an hour; the next step looks."""
+    made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
+    made.track("cart", "ada", at=0)
+    for at in visits:
+        made.track("visit", "ada", at=at)
+    assert sent(made) == titles
+    (said,) = made.engine.explain("ada", "cart")
+    assert said.sentence.endswith("completed." if titles == ["30m", "1h"] else "exited.")
+
+
+@pytest.mark.parametrize(
+    ("visits", "titles"),
+    [([], ["30m", "1h"]), ([-10], ["30m"]), ([10], ["30m"]), ([10, 45], ["30m", "1h"])],
+)
+def test_an_entry_ends_when_a_segment_is_left_by_time(
+    home: Store, visits: list[float], titles: list[str]
+) -> None:
+    """Whoever was in it since they entered, and is in it no more; who never was in it goes on."""
+    made = reminders(home, {"leaves": "recent"})
+    for at in sorted([*visits, 0.0]):
+        made.track("visit" if at else "cart", "ada", at=at)
+    assert sent(made) == titles
+
+
+def test_what_a_merge_brings_ends_an_entry(home: Store) -> None:
+    """An attribute that is filled by it is said by nobody."""
+    made = reminders(home, {"plan": "pro"})
+    made.identify("ben", {"plan": "pro"}, at=0)
+    made.track("cart", "ada", at=0)
+    made.alias("ada", "ben", at=40)
+    assert sent(made) == ["30m"]
+
+
+def test_what_both_did_counts_when_they_are_merged(home: Store) -> None:
+    """What the one did keeps an entry of the other's going, from the alias on."""
+    made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
+    made.track("visit", "ben", at=0)
+    made.track("cart", "ada", at=10)
+    made.identify(None, {"city": "Oslo"}, anonymous="phone", at=20)
+    made.alias("ada", "ben", anonymous="phone", at=22)
+    assert sent(made) == ["30m"]
+
+
+def test_nothing_that_is_late_ends_an_entry_for_what_was_before_it(home: Store) -> None:
+    """A condition is asked as of when they entered, and later."""
+    made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
+    made.track("visit", "ada", at=0)
+    made.track("cart", "ada", at=1)
+    made.identify("ada", {"city": "Oslo"}, at=-2 * HOUR, arrives=5)
+    assert sent(made) == ["30m"]
+
+
+def test_a_condition_on_a_message_waits_for_one(home: Store) -> None:
+    """A waking entry has no message to look at, and a missing one proves nothing."""
+    made = reminders(home, {"logic": {"!=": [{"var": "properties.city"}, "Oslo"]}})
+    made.track("cart", "ada", at=0)
+    assert sent(made) == ["30m", "1h"]
