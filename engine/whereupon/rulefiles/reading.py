@@ -10,6 +10,7 @@ from whereupon.codec import JsonError, Unread, encode
 from whereupon.errors import Problem, Severity
 from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
+from whereupon.rulefiles.fields import shown
 from whereupon.rulefiles.guardforms import GuardForm
 from whereupon.rulefiles.guards import read_guard
 from whereupon.rulefiles.parts import (
@@ -36,8 +37,6 @@ from whereupon.rules import (
 )
 
 RuleFile: TypeAlias = Rule | Segment | Guard | EventPlan
-
-_SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 
 
 def parse_rule_file(
@@ -196,8 +195,13 @@ def _event(form: forms.EventForm, desk: Desk) -> EventPlan:
         declared = schema.get("type")
         types = declared if isinstance(declared, list) else [declared]
         for type_ in types:
-            if type_ is not None and type_ not in _SCHEMA_TYPES:
-                message = f"no type {type_!r}{nearest(str(type_), _SCHEMA_TYPES)}"
+            if type_ is not None and type_ not in forms.SCHEMA_TYPES:
+                named = repr(type_) if isinstance(type_, str) else f"is {shown(type_)}"
+                hint = (
+                    nearest(str(type_), forms.SCHEMA_TYPES)
+                    or f"; write {', '.join(forms.SCHEMA_TYPES)}"
+                )
+                message = f"no type {named}{hint}"
                 path = ("properties", name, "type")
                 desk.problems.append(Problem(path, "unknown-type", message))
     name = form.event if form.name is None else form.name
