@@ -109,14 +109,18 @@ def test_a_segment_is_found_however_its_key_is_written(tmp_path: Path) -> None:
 
 
 def test_only_rule_files_are_read(tmp_path: Path) -> None:
-    """Tests, hidden files and other kinds of file are passed over; `.yml` is a slip."""
+    """Tests, hidden files and other kinds of file are passed over; `.yml` and `.YAML` are slips."""
     for name in ("a.test.yaml", ".hidden.yaml", "README.md", "a.yaml.orig"):
         (tmp_path / name).write_text("nonsense: [")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "a.yaml").write_text("nonsense: [")
-    (tmp_path / "b.yml").write_text(RULE.format("b"))
-    _, (only,) = load_rules(tmp_path)
-    assert (only.code, only.message) == ("extension", "rename this to b.yaml")
+    for name in ("b.yml", "c.YAML", "d.JSON"):
+        (tmp_path / name).write_text(RULE.format("b"))
+    _, found = load_rules(tmp_path)
+    assert {each.code for each in found} == {"extension"}
+    assert [each.message for each in found] == [
+        f"rename this to {name}" for name in ("b.yaml", "c.yaml", "d.json")
+    ]
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -154,12 +158,28 @@ def test_a_text_that_is_no_document_is_one_finding(
     assert _codes(tmp_path) == [code]
 
 
-def test_a_broken_link_is_a_finding_or_nothing_but_never_an_exception(tmp_path: Path) -> None:
-    """A link to nowhere is no file; a link to itself leads nowhere inside."""
+def test_a_broken_link_is_a_finding_never_an_exception(tmp_path: Path) -> None:
+    """No rule is lost in silence: a link to nowhere, or to itself, was meant to be a rule."""
     (tmp_path / "a.yaml").symlink_to(tmp_path / "nowhere")
-    assert _codes(tmp_path) == []
+    assert _codes(tmp_path) == ["unreadable"]
     (tmp_path / "b.yaml").symlink_to(tmp_path / "b.yaml")
-    assert set(_codes(tmp_path)) <= {"link-outside"}
+    assert set(_codes(tmp_path)) <= {"link-outside", "unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.yaml", 'campaign: a\ndescription: "ding \x07"\n', (2, 20)),
+        ("a.json", '{"campaign": "a",\n "where": {"x": NaN}}', (2, 17)),
+    ],
+)
+def test_what_a_parser_refuses_without_a_place_is_located(
+    name: str, content: str, place: tuple[int, int], tmp_path: Path
+) -> None:
+    """A control character, and a number that is none."""
+    (tmp_path / name).write_text(content)
+    _, (only,) = load_rules(tmp_path)
+    assert (only.location.line, only.location.column) == place
 
 
 @pytest.mark.parametrize(

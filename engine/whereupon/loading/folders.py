@@ -16,6 +16,8 @@ from whereupon.scheduling import next_occurrence
 from whereupon.times import EPOCH
 
 _SUFFIXES = frozenset({".yaml", ".json"})
+_MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
+"""What is meant by a suffix that is no rule file's, in small letters."""
 
 
 def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
@@ -119,9 +121,12 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
         if not _leads_inside(path, home):
             message = "this link leads out of the rules folder; put the file itself here"
             found.append(finding(path, code="link-outside", message=message))
-        elif path.suffix == ".yml":
-            message = f"rename this to {path.stem}.yaml"
+        elif path.suffix not in _SUFFIXES and path.suffix.lower() in _MISSPELT:
+            message = f"rename this to {path.stem}{_MISSPELT[path.suffix.lower()]}"
             found.append(finding(path, code="extension", message=message))
+        elif path.is_symlink() and not path.exists():
+            message = "this link leads nowhere; put the file itself here, or take the link out"
+            found.append(finding(path, code="unreadable", message=message))
         elif path.is_file() and path.suffix in _SUFFIXES and not path.stem.endswith(".test"):
             paths.append(path)
     return paths, found

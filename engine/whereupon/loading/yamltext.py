@@ -49,7 +49,15 @@ def read_yaml(text: str) -> Document:
         raise UnreadableTextError(code="yaml-syntax", message=message, place=place) from error
     except yaml.YAMLError as error:
         message = f"this is no YAML: {str(error).splitlines()[0]}"
-        raise UnreadableTextError(code="yaml-syntax", message=message, place=(1, 1)) from error
+        place = _place_of_unprintable(text)
+        raise UnreadableTextError(code="yaml-syntax", message=message, place=place) from error
+
+
+def _place_of_unprintable(text: str) -> Place:
+    """Where the first character stands that no YAML may have; its parser gives no line of it."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    before = text[: found.start()] if found else ""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
