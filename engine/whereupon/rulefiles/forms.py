@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from whereupon.rulefiles.fields import (
     Id,
@@ -25,6 +25,11 @@ from whereupon.rulefiles.triggers import (
 
 SCHEMA_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 """What the properties of an event may be, as JSON Schema names it."""
+
+
+_NO_MESSAGE: JsonValue = {
+    "anyOf": [{"const": "api"}, {"type": "object", "required": ["cron"]}],
+}
 
 
 class _Described(Form):
@@ -85,6 +90,10 @@ class CampaignForm(_RuleForm):
 
 class BroadcastForm(_RuleForm):
     """A broadcast: everyone whom `who` admits."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"not": {"required": ["where"], "properties": {"when": _NO_MESSAGE}}}
+    )
 
     broadcast: Id = Field(description="The id: the file's stem.", examples=["monday-news"])
     when: BroadcastWhen = Field(

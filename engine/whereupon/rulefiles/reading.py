@@ -29,6 +29,7 @@ from whereupon.rules import (
     EventPlan,
     EveryTime,
     Guard,
+    OnCall,
     OnSchedule,
     Retroactive,
     Rule,
@@ -36,6 +37,10 @@ from whereupon.rules import (
     Segment,
 )
 
+_WITHOUT_MESSAGE: Mapping[type, str] = {
+    OnSchedule: "a schedule has none; write who for the audience",
+    OnCall: "the host's call is none; write who for the audience",
+}
 RuleFile: TypeAlias = Rule | Segment | Guard | EventPlan
 
 
@@ -164,8 +169,8 @@ def _kept(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
 
 def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
     trigger = read_trigger(form.when, desk, kind=RuleKind.BROADCAST)
-    if form.where is not None and isinstance(trigger, OnSchedule):
-        message = "where narrows a message, and a schedule has none; write who for the audience"
+    if form.where is not None and isinstance(trigger, OnSchedule | OnCall):
+        message = f"where narrows a message, and {_WITHOUT_MESSAGE[type(trigger)]}"
         desk.problems.append(Problem(("where",), "unsupported-key", message))
     return Rule(
         id=form.broadcast,
