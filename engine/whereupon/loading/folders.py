@@ -176,7 +176,8 @@ def _duplicates(files: Sequence[_File]) -> Iterator[Diagnostic]:
         name = value.name if isinstance(value, EventPlan) else value.id
         taken_by = first.setdefault((type(value), name), file.name)
         if taken_by != file.name:
-            message = f"{name} is already in {taken_by}; give one of them another id"
+            what = "name" if isinstance(value, EventPlan) else "id"
+            message = f"{name} is already in {taken_by}; give one of them another {what}"
             yield from file.located([Problem((), "duplicate-id", message)])
 
 

@@ -109,11 +109,11 @@ def _test(raw: JsonValue, place: int, line: int, problems: list[Problem]) -> Rul
     form = validated(forms.TestForm, raw, ("tests", place), problems)
     items = raw if isinstance(raw, dict) else {}
     given = _given(items.get("given"), place, problems)
-    expected = _expected(items.get("expect"), place, problems)
+    expected = tuple(_expected(items.get("expect"), place, problems))
     if form is None:
         return None
     start = START if form.start is None else form.start
-    return RuleTest(form.name, line, start, form.until, tuple(given), tuple(expected))
+    return RuleTest(form.name, line, start, form.until, tuple(given), expected)
 
 
 def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | Intervention]:
