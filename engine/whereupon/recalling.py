@@ -456,7 +456,7 @@ class Recall:
         loaded = Loaded(0, 0)
         loaded.persons = {person.key: person for person in persons}
         touched = Touched()
-        watch = self._index.watch_of([rule]) if rule.who.performed else {}
+        watch = self._index.watch_of([rule]) if rule.who.performed or rule.exits else {}
         for key in loaded.persons if watch else ():
             touched.ask(key, watch, moment)
         self._load_history(loaded, touched)

@@ -192,7 +192,7 @@ def let_in(
         depth=occurrence.depth,
         message_key=occurrence.key,
     )
-    _begin(work, entry, rule)
+    _begin(work, entry, rule, occurrence)
 
 
 def facts_of(occurrence: Occurrence) -> dict[str, JsonValue]:
@@ -202,12 +202,12 @@ def facts_of(occurrence: Occurrence) -> dict[str, JsonValue]:
     return facts
 
 
-def _begin(work: Working, entry: Entry, rule: Rule) -> None:
+def _begin(work: Working, entry: Entry, rule: Rule, occurrence: Occurrence) -> None:
     work.changes.new_entries.add(entry.key)
     work.wordings_used.add(rule.digest)
     if rule.kind is RuleKind.CAMPAIGN:  # nobody asks how often a broadcast was sent
         work.past_entries[rule.id, entry.person_key].append(running(entry))
-    if _left_already(work, entry, rule):
+    if _left_already(work, entry, rule) or _is_out(work, entry.person_key, rule, occurrence):
         save(work, end(entry, EntryState.EXITED))
     else:
         run(work, entry)
@@ -220,6 +220,26 @@ def _left_already(work: Working, entry: Entry, rule: Rule) -> bool:
         for leave in rule.exits
         if isinstance(leave, ExitOnEvent)
         for past in work.history.get((entry.person_key, leave.event), ())
+    )
+
+
+def _is_out(
+    work: Working,
+    person_key: int,
+    rule: Rule,
+    occurrence: Occurrence,
+    left: Collection[str] = (),
+) -> bool:
+    """Whether a condition that ends an entry holds, or one of the segments just left does."""
+    person = work.persons.get(person_key)
+    if person is None or not rule.exits:
+        return False
+    data = data_for(occurrence, person.attributes)
+    history = HistoryUntil(work, person_key, occurrence.timestamp)
+    return any(
+        (isinstance(leave, ExitOnLeaving) and leave.segment in left)
+        or (isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history))
+        for leave in rule.exits
     )
 
 
@@ -335,16 +355,8 @@ def leave_by_change(
     """End the entries that the person's new state ends: a segment left, a condition come true."""
     gone = set(left)
     for entry in list(work.active.get(person_key, {}).values()):
-        rule, person = work.wording(entry), work.persons.get(person_key)
-        if rule is None or person is None or not rule.exits:
-            continue
-        data = data_for(occurrence, person.attributes)
-        history = HistoryUntil(work, person_key, occurrence.timestamp)
-        if any(
-            (isinstance(leave, ExitOnLeaving) and leave.segment in gone)
-            or (isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history))
-            for leave in rule.exits
-        ):
+        rule = work.wording(entry)
+        if rule is not None and _is_out(work, person_key, rule, occurrence, gone):
             save(work, end(entry, EntryState.EXITED))
 
 

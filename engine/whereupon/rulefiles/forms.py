@@ -59,7 +59,7 @@ class _RuleForm(_Described):
     )
     exit: Annotated[ExitForm | None, BeforeValidator(there)] = Field(
         default=None,
-        description="An event, a segment left or a condition that ends the entry; a list: any.",
+        description="An event, a segment left or a condition that ends the entry, at once where it holds; a list: any.",
         examples=["order cancelled", {"leaves": "pro-users"}],
     )
     whereupon: list[StepForm] = Field(
