@@ -36,17 +36,20 @@ def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
     refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
     kept = [file for file in files if file.value and file.name not in refused]
     plans = {p.name: p for file in kept if isinstance(p := file.value, EventPlan)}
+    known = {s.id: s for file in kept if isinstance(s := file.value, Segment)}
     for file in files:
         diagnostics += file.findings
-        diagnostics += file.located(_warnings(file.value, plans))
+        diagnostics += file.located(_warnings(file.value, plans, known))
     book = _book([file.value for file in kept if file.value])
     return book, tuple(sorted(set(diagnostics), key=_order))
 
 
-def _warnings(value: RuleFile | None, plans: Mapping[str, EventPlan]) -> Iterable[Problem]:
+def _warnings(
+    value: RuleFile | None, plans: Mapping[str, EventPlan], known: Mapping[str, Segment]
+) -> Iterable[Problem]:
     match value:
         case Rule():
-            return lint(value, plans)
+            return lint(value, plans, known)
         case Guard():
             return lint_guard(value)
         case _:
