@@ -1,6 +1,7 @@
 """Rules folders: what is read, what is refused, and where each finding is said to be."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from whereupon.loading import load_document, load_rules, open_rules
 from whereupon.loading.jsontext import read_json
 from whereupon.loading.positions import UnreadableTextError
 from whereupon.loading.yamltext import read_yaml
+from whereupon.testing.testfiles import find_test_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-files"
 GOOD = sorted(FIXTURES.glob("*.good.*"))
@@ -133,6 +135,21 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     book, diagnostics = load_rules(folder)
     assert book.rules == ()
     assert [d.code for d in diagnostics] == ["link-outside", "link-outside"]
+
+
+@pytest.mark.parametrize("name", [b"\xff.yaml", b"a\nb.yaml", b"\xff.test.yaml", b"\x07.json"])
+def test_a_name_that_cannot_be_told_in_one_line_of_text_is_a_finding(
+    name: bytes, tmp_path: Path
+) -> None:
+    """Findings are lines of UTF-8, and JSON: a name that is neither would end them."""
+    try:
+        (tmp_path / os.fsdecode(name)).write_text(RULE.format("a"))
+    except OSError:
+        pytest.skip("no such name can be given here")
+    _, (only,) = load_rules(tmp_path)
+    assert only.code == "file-name"
+    assert only.location.file.isprintable()
+    assert find_test_files(tmp_path) == []
 
 
 def test_a_folder_that_is_not_there_is_a_finding(tmp_path: Path) -> None:

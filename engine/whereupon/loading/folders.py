@@ -121,7 +121,11 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     paths: list[Path] = []
     found: list[Diagnostic] = []
     for path in sorted(_visible_files(folder, found)):
-        if not _leads_inside(path, home):
+        if path.suffix.lower() in _MISSPELT and not has_plain_name(path, folder):
+            shown = "".join(char if char.isprintable() else "�" for char in path.as_posix())
+            message = "this name holds a control character, or is no UTF-8; rename it"
+            found.append(finding(Path(shown), code="file-name", message=message))
+        elif not _leads_inside(path, home):
             message = "this link leads out of the rules folder; put the file itself here"
             found.append(finding(path, code="link-outside", message=message))
         elif path.suffix not in _SUFFIXES and path.suffix.lower() in _MISSPELT:
@@ -133,6 +137,11 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
         elif path.is_file() and path.suffix in _SUFFIXES and not path.stem.endswith(".test"):
             paths.append(path)
     return paths, found
+
+
+def has_plain_name(path: Path, folder: Path) -> bool:
+    """Whether the name of a file below the folder can be told in one line of text."""
+    return path.relative_to(folder).as_posix().isprintable()
 
 
 def _leads_inside(path: Path, home: Path) -> bool:

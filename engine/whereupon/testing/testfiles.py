@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 import whereupon.testing.forms as forms
 from whereupon.errors import Diagnostic, Location, Problem
-from whereupon.loading import Positions, load_document
+from whereupon.loading import Positions, has_plain_name, load_document
 from whereupon.messages import Source
 from whereupon.rulefiles.steps import Form
 from whereupon.testing.cases import (
@@ -51,12 +51,17 @@ _FACTS = {
 
 
 def find_test_files(folder: Path) -> list[Path]:
-    """Every ``*.test.yaml`` and ``*.test.json`` below a folder, sorted; hidden ones are passed over."""
+    """Every ``*.test.yaml`` and ``*.test.json`` below a folder, sorted.
+
+    Hidden ones are passed over, and those whose names cannot be told: reading the rules tells of them.
+    """
     return sorted(
         path
         for suffix in (".yaml", ".json")
         for path in folder.rglob(f"*.test{suffix}")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+        if path.is_file()
+        and has_plain_name(path, folder)
+        and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
 
 
