@@ -13,6 +13,7 @@ from whereupon.loading import Positions, has_plain_name, load_document
 from whereupon.messages import Source
 from whereupon.rulefiles.steps import Form
 from whereupon.testing.cases import (
+    Call,
     Deed,
     Doing,
     Given,
@@ -121,8 +122,8 @@ def _test(raw: JsonValue, place: int, line: int, problems: list[Problem]) -> Rul
     return RuleTest(form.name, line, start, form.until, tuple(given), expected)
 
 
-def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | Intervention]:
-    given: list[Given | Intervention] = []
+def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | Intervention | Call]:
+    given: list[Given | Intervention | Call] = []
     arrival = ZERO
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "given", place)
@@ -139,6 +140,8 @@ def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | I
         arrival = max(arrival, form.at or ZERO)
         if isinstance(form, forms.GivenForm):
             given.append(_message(found[0], form, arrival))
+        elif isinstance(form, forms.CallForm):
+            given.append(Call(arrival, form.trigger, form.key, form.properties))
         else:
             given.append(_intervention(found[0], form, arrival))
     return given
