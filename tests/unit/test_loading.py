@@ -224,6 +224,21 @@ def test_a_word_that_used_to_be_a_boolean_is_pointed_out(tmp_path: Path) -> None
     assert (only.location.line, only.location.column) == (6, 14)
 
 
+@pytest.mark.parametrize("text", ["1_000", "-1_000.5", "0x1f", "0o17", ".inf", "-.Inf", ".nan"])
+def test_a_word_that_others_read_as_a_number_is_pointed_out(text: str, tmp_path: Path) -> None:
+    """`price: {gt: 1_000}` compares with a text that is no number, and never holds."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a") + f"where: {{price: {text}}}\n")
+    (only,) = load_rules(tmp_path)[1]
+    assert (only.code, only.severity) == ("yaml-number", Severity.WARNING)
+    assert (only.location.line, only.location.column) == (6, 16)
+
+
+@pytest.mark.parametrize("text", ["'1_000'", "a_1", "1_a", "2026-01-31", "12:30", "v1_0"])
+def test_a_text_that_nobody_reads_as_a_number_is_let_pass(text: str) -> None:
+    """Only what would be a number elsewhere."""
+    assert read_yaml(f"x: {text}").faults == ()
+
+
 def test_a_key_is_the_text_that_is_written() -> None:
     """A property may be called `on`, `no`, or `1`."""
     assert read_yaml("{on: 1, no: 2, 1: 3, ~: 4}").data == {"on": 1, "no": 2, "1": 3, "~": 4}

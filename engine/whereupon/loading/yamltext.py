@@ -34,6 +34,10 @@ _BOOLEANS = {
 _OLD_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_OTHER_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+(?:_[0-9]+)+(?:\.[0-9_]*)?|0x[0-9a-fA-F]+|0o[0-7]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
+)
+"""What other readers of YAML take for a number."""
 
 _Event: TypeAlias = yaml.events.Event
 
@@ -190,6 +194,12 @@ class _Reader:
     def _number(self, text: str, event: yaml.ScalarEvent) -> JsonValue:
         if _INTEGER.fullmatch(text):
             return int(text)
+        if _OTHER_NUMBER.fullmatch(text):
+            message = (
+                f'{text} is the text "{text}" here; quote it, or write the number in plain digits'
+            )
+            self.faults.append(Fault("yaml-number", message, _place(event), Severity.WARNING))
+            return text
         if not _NUMBER.fullmatch(text):
             return text
         number = float(text) if len(text) < 400 else math.inf  # noqa: PLR2004 - no float is longer
