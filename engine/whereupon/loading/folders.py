@@ -141,7 +141,7 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
 
 def has_plain_name(path: Path, folder: Path) -> bool:
     """Whether the name of a file below the folder can be told in one line of text."""
-    return path.relative_to(folder).as_posix().isprintable()
+    return str(path).removeprefix(str(folder)).isprintable()
 
 
 def _leads_inside(path: Path, home: Path) -> bool:
