@@ -24,16 +24,16 @@ def sent(made: World) -> list[JsonValue]:
 
 
 @pytest.mark.parametrize(
-    ("visits", "titles"), [([], []), ([0], ["30m"]), ([0, 40], ["30m", "1h"]), ([0, 20], ["30m"])]
+    ("visits", "titles"),
+    [([], []), ([-1], ["30m"]), ([-1, 40], ["30m", "1h"]), ([-1, 20], ["30m"]), ([20], [])],
 )
 def test_an_entry_ends_when_its_condition_comes_true_by_time(
     home: Store, visits: list[float], titles: list[str]
 ) -> None:
-    """Nobody says that there was no visit for an hour; the next step looks."""
+    """Nobody says that there was no visit for an hour; each step looks, the first as they enter."""
     made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
-    made.track("cart", "ada", at=0)
-    for at in visits:
-        made.track("visit", "ada", at=at)
+    for at in sorted([*visits, 0.0]):
+        made.track("visit" if at else "cart", "ada", at=at)
     assert sent(made) == titles
     (said,) = made.engine.explain("ada", "cart")
     assert said.sentence.endswith("completed." if titles == ["30m", "1h"] else "exited.")
@@ -65,6 +65,7 @@ def test_what_a_merge_brings_ends_an_entry(home: Store) -> None:
 def test_what_both_did_counts_when_they_are_merged(home: Store) -> None:
     """What the one did keeps an entry of the other's going, from the alias on."""
     made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
+    made.track("visit", "ada", at=-40)
     made.track("visit", "ben", at=0)
     made.track("cart", "ada", at=10)
     made.identify(None, {"city": "Oslo"}, anonymous="phone", at=20)

@@ -1,6 +1,7 @@
 """Rules folders: what is read, what is refused, and where each finding is said to be."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from whereupon.loading import load_document, load_rules, open_rules
 from whereupon.loading.jsontext import read_json
 from whereupon.loading.positions import UnreadableTextError
 from whereupon.loading.yamltext import read_yaml
+from whereupon.testing.testfiles import find_test_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-files"
 GOOD = sorted(FIXTURES.glob("*.good.*"))
@@ -109,14 +111,18 @@ def test_a_segment_is_found_however_its_key_is_written(tmp_path: Path) -> None:
 
 
 def test_only_rule_files_are_read(tmp_path: Path) -> None:
-    """Tests, hidden files and other kinds of file are passed over; `.yml` is a slip."""
+    """Tests, hidden files and other kinds of file are passed over; `.yml` and `.YAML` are slips."""
     for name in ("a.test.yaml", ".hidden.yaml", "README.md", "a.yaml.orig"):
         (tmp_path / name).write_text("nonsense: [")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "a.yaml").write_text("nonsense: [")
-    (tmp_path / "b.yml").write_text(RULE.format("b"))
-    _, (only,) = load_rules(tmp_path)
-    assert (only.code, only.message) == ("extension", "rename this to b.yaml")
+    for name in ("b.yml", "c.YAML", "d.JSON"):
+        (tmp_path / name).write_text(RULE.format("b"))
+    _, found = load_rules(tmp_path)
+    assert {each.code for each in found} == {"extension"}
+    assert [each.message for each in found] == [
+        f"rename this to {name}" for name in ("b.yaml", "c.yaml", "d.json")
+    ]
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -129,6 +135,21 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     book, diagnostics = load_rules(folder)
     assert book.rules == ()
     assert [d.code for d in diagnostics] == ["link-outside", "link-outside"]
+
+
+@pytest.mark.parametrize("name", [b"\xff.yaml", b"a\nb.yaml", b"\xff.test.yaml", b"\x07.json"])
+def test_a_name_that_cannot_be_told_in_one_line_of_text_is_a_finding(
+    name: bytes, tmp_path: Path
+) -> None:
+    """Findings are lines of UTF-8, and JSON: a name that is neither would end them."""
+    try:
+        (tmp_path / os.fsdecode(name)).write_text(RULE.format("a"))
+    except OSError:
+        pytest.skip("no such name can be given here")
+    _, (only,) = load_rules(tmp_path)
+    assert only.code == "file-name"
+    assert only.location.file.isprintable()
+    assert find_test_files(tmp_path) == []
 
 
 def test_a_folder_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
@@ -154,12 +175,28 @@ def test_a_text_that_is_no_document_is_one_finding(
     assert _codes(tmp_path) == [code]
 
 
-def test_a_broken_link_is_a_finding_or_nothing_but_never_an_exception(tmp_path: Path) -> None:
-    """A link to nowhere is no file; a link to itself leads nowhere inside."""
+def test_a_broken_link_is_a_finding_never_an_exception(tmp_path: Path) -> None:
+    """No rule is lost in silence: a link to nowhere, or to itself, was meant to be a rule."""
     (tmp_path / "a.yaml").symlink_to(tmp_path / "nowhere")
-    assert _codes(tmp_path) == []
+    assert _codes(tmp_path) == ["unreadable"]
     (tmp_path / "b.yaml").symlink_to(tmp_path / "b.yaml")
-    assert set(_codes(tmp_path)) <= {"link-outside"}
+    assert set(_codes(tmp_path)) <= {"link-outside", "unreadable"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.yaml", 'campaign: a\ndescription: "ding \x07"\n', (2, 20)),
+        ("a.json", '{"campaign": "a",\n "where": {"x": NaN}}', (2, 17)),
+    ],
+)
+def test_what_a_parser_refuses_without_a_place_is_located(
+    name: str, content: str, place: tuple[int, int], tmp_path: Path
+) -> None:
+    """A control character, and a number that is none."""
+    (tmp_path / name).write_text(content)
+    _, (only,) = load_rules(tmp_path)
+    assert (only.location.line, only.location.column) == place
 
 
 @pytest.mark.parametrize(
@@ -185,6 +222,21 @@ def test_a_word_that_used_to_be_a_boolean_is_pointed_out(tmp_path: Path) -> None
     (only,) = load_rules(tmp_path)[1]
     assert (only.code, only.severity) == ("yaml-boolean", Severity.WARNING)
     assert (only.location.line, only.location.column) == (6, 14)
+
+
+@pytest.mark.parametrize("text", ["1_000", "-1_000.5", "0x1f", "0o17", ".inf", "-.Inf", ".nan"])
+def test_a_word_that_others_read_as_a_number_is_pointed_out(text: str, tmp_path: Path) -> None:
+    """`price: {gt: 1_000}` compares with a text that is no number, and never holds."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a") + f"where: {{price: {text}}}\n")
+    (only,) = load_rules(tmp_path)[1]
+    assert (only.code, only.severity) == ("yaml-number", Severity.WARNING)
+    assert (only.location.line, only.location.column) == (6, 16)
+
+
+@pytest.mark.parametrize("text", ["'1_000'", "a_1", "1_a", "2026-01-31", "12:30", "v1_0"])
+def test_a_text_that_nobody_reads_as_a_number_is_let_pass(text: str) -> None:
+    """Only what would be a number elsewhere."""
+    assert read_yaml(f"x: {text}").faults == ()
 
 
 def test_a_key_is_the_text_that_is_written() -> None:

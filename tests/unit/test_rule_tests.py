@@ -79,6 +79,16 @@ def test_with_an_error_in_a_rule_nothing_is_run() -> None:
     assert not report.passed
 
 
+def test_a_broadcast_that_the_host_calls_up_can_be_tested() -> None:
+    """Given `trigger:`, with the key and the properties that the host would give."""
+    results = run_rule_tests(FIXTURES / "called-up").results
+    assert [result.failures for result in results] == [
+        (),
+        (),
+        ("trigger at +5m: there is no broadcast for `api` called 'olds'; there are: news",),
+    ]
+
+
 def test_a_broken_test_file_does_not_keep_others_from_running(tmp_path: Path) -> None:
     """Its own tests wait until it is mended."""
     folder = shutil.copytree(FIXTURES / "passing", tmp_path / "rules")

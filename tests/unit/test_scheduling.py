@@ -1,10 +1,13 @@
 """Cron in a named timezone."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from whereupon.scheduling import next_occurrence
+from whereupon.times import FIRST_INSTANT, LAST_INSTANT
 
 
 def _at(text: str) -> datetime:
@@ -36,6 +39,34 @@ def test_an_hour_that_a_clock_put_back_repeats_counts_once_unless_every_hour_doe
         moment = next_occurrence(cron, "Europe/Paris", moment) or midnight
         found.append((moment - midnight) / timedelta(hours=1))
     assert found == hours
+
+
+@pytest.mark.parametrize(
+    "timezone", ["America/Santiago", "Africa/Cairo", "Asia/Beirut", "Europe/Paris"]
+)
+@pytest.mark.parametrize("cron", ["0 0 * * *", "30 0 * * *", "30 2 * * *"])
+def test_no_day_is_lost_where_a_clock_is_put_forward(cron: str, timezone: str) -> None:
+    """Also where that is at midnight; what the clock leaves out comes as much later."""
+    moment, end, days = _at("2026-01-01T00:00:00+00:00"), _at("2026-12-30T00:00:00+00:00"), []
+    while (moment := next_occurrence(cron, timezone, moment) or end) < end:
+        days.append(moment.astimezone(ZoneInfo(timezone)).date())
+    assert {later - earlier for earlier, later in pairwise(days)} == {timedelta(days=1)}
+
+
+def test_all_of_an_hour_that_a_clock_leaves_out_comes_later() -> None:
+    """Two o'clock of 29 March 2026 is three in Paris."""
+    moment, found = _at("2026-03-28T12:00:00+00:00"), []
+    for _ in range(3):
+        moment = next_occurrence("*/30 2 * * *", "Europe/Paris", moment) or moment
+        found.append(moment.isoformat())
+    assert [each[5:16] for each in found] == ["03-29T01:00", "03-29T01:30", "03-30T00:00"]
+
+
+def test_the_calendar_ends() -> None:
+    """No instant makes it raise."""
+    assert next_occurrence("0 9 * * *", "Europe/Paris", LAST_INSTANT) is None
+    first = next_occurrence("0 9 * * *", "America/Lima", FIRST_INSTANT)
+    assert first is not None
 
 
 def test_the_next_occurrence_is_later_than_the_instant_asked_about() -> None:

@@ -284,6 +284,32 @@ def test_a_condition_come_true_ends_the_entry() -> None:
     assert states(made) == [EntryState.EXITED, EntryState.EXITED]
 
 
+def test_a_condition_that_holds_when_they_enter_ends_the_entry_at_once() -> None:
+    """Somebody who is gone is sent nothing, whether it was known before the purchase or after it."""
+    made = world(
+        campaign("thanks", "purchase", exit={"plan": "gone"}, whereupon=[PUSH]),
+        campaign("often", "purchase", exit={"performed": {"event": "login"}}, whereupon=[PUSH]),
+    )
+    made.identify("ada", {"plan": "gone"}, at=0)
+    made.track("login", "ben", at=0)
+    made.track("purchase", "ada", at=1)
+    made.track("purchase", "ben", at=1)
+    sent = {(delivery.rule, delivery.person) for delivery in made.deliveries()}
+    assert sent == {("thanks", "ben"), ("often", "ada")}
+
+
+def test_a_broadcast_is_not_sent_to_whom_its_exit_would_end_at_once() -> None:
+    """Their past is looked into as it is for `who`."""
+    made = world(
+        broadcast("news", "drop", exit={"performed": {"event": "login"}}, whereupon=[PUSH])
+    )
+    made.track("login", "ada", at=0)
+    made.identify("ben", at=0)
+    made.track("drop", "cy", at=1)
+    made.run(HOUR)
+    assert {delivery.person for delivery in made.deliveries()} == {"ben", "cy"}
+
+
 def test_a_deleted_persons_waiting_steps_never_run() -> None:
     """The entry is gone with the person."""
     made = inside()

@@ -1,5 +1,7 @@
 """Liquid templates: what they write, and what they refuse to."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +78,19 @@ def test_now_is_what_the_data_says_and_never_the_clock() -> None:
     assert template.render(later) == "2031 12 2031-12-01T00:00:00Z"
 
 
+def test_seconds_are_counted_alike_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `strftime` would count in the timezone of the machine is counted in UTC."""
+    template = parse_template("{{ timestamp | date: '%s %%s %%%s' }}")
+    texts = set()
+    for timezone in ("UTC", "America/New_York"):
+        monkeypatch.setenv("TZ", timezone)
+        time.tzset()
+        texts.add(template.render(DATA))
+    monkeypatch.undo()
+    time.tzset()
+    assert texts == {"1772359200 %s %1772359200"}
+
+
 def test_without_any_time_in_the_data_now_is_missing() -> None:
     """Liquid's own clock is out of reach."""
     with pytest.raises(TemplateError, match="now has no value"):
@@ -108,6 +123,7 @@ def test_a_bad_template_is_refused_with_its_line(source: str, reason: str) -> No
         ),
         ("{{ 7 | divided_by: 0 }}", "divide by 0"),
         ("{{ 'soon' | date: '%Y' }}", "soon is no date"),
+        ("{{ person.tags[9] }}", "an item of a list in person has no value"),
         ("{% break %}", "unexpected"),
     ],
 )

@@ -16,6 +16,7 @@ from whereupon.conditions.condition import (
 )
 from whereupon.conditions.parsing import LogicInvalidError, parse_condition, parse_logic
 from whereupon.conditions.setting import Known
+from whereupon.conditions.shapes import condition_shapes
 from whereupon.conditions.values import Data, JsonValue
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Known",
     "LogicInvalidError",
     "Performed",
+    "condition_shapes",
     "parse_condition",
     "parse_logic",
 ]

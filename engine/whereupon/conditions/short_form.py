@@ -162,6 +162,11 @@ def _performed(raw: JsonValue, path: Path, setting: Setting) -> list[Conjunct]:
     ask = asking.read_performed(raw, path, report=setting.report, parse_where=parse_where)
     if ask is None:
         return []
+    if ask.event.endswith("*"):
+        text = (
+            f"a * is not read here: this counts what is called {ask.event!r}; write one whole name"
+        )
+        setting.warn((*path, "event"), "wrong-value", text)
     return [conjunct_of({PERFORMED: [asking.question(ask)]}, performed_words(ask), (ask,))]
 
 

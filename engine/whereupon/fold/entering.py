@@ -19,6 +19,7 @@ from whereupon.decisions import (
     decide_opening,
 )
 from whereupon.fold.given import Warned
+from whereupon.fold.lapsing import is_over
 from whereupon.fold.occurrences import Occurrence, Putting, data_for
 from whereupon.fold.skipping import Skipping, skip_roll
 from whereupon.fold.working import HistoryUntil, Working, running
@@ -207,7 +208,7 @@ def _begin(work: Working, entry: Entry, rule: Rule) -> None:
     work.wordings_used.add(rule.digest)
     if rule.kind is RuleKind.CAMPAIGN:  # nobody asks how often a broadcast was sent
         work.past_entries[rule.id, entry.person_key].append(running(entry))
-    if _left_already(work, entry, rule):
+    if _left_already(work, entry, rule) or is_over(work, entry, rule):
         save(work, end(entry, EntryState.EXITED))
     else:
         run(work, entry)

@@ -1,6 +1,7 @@
-"""Entries that end while nothing is said: what ends them came true by time alone, or by a merge.
+"""Entries that end while nothing is said: what ends them holds as they begin, or came true by time or a merge.
 
-It is looked for when an entry wakes, before its next step: so nothing is sent to somebody who is out.
+It is looked for before the first step, and before the next when an entry wakes: so nothing is sent to
+somebody who is out. What a condition asks of a message waits for one.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import Condition
 from whereupon.fold.working import HistoryUntil, Working
-from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving
+from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 from whereupon.state import Entry, Person
 from whereupon.times import format_instant, from_micros
 
@@ -24,6 +25,16 @@ def has_lapsed(work: Working, entry: Entry, instant: datetime) -> bool:
     if rule is None or person is None:
         return False
     return any(_ends(work, leave, entry, person, instant) for leave in rule.exits)
+
+
+def is_over(work: Working, entry: Entry, rule: Rule) -> bool:
+    """Whether a condition that ends the entry holds as it begins, of what is known of the person."""
+    person = work.persons.get(entry.person_key)
+    return person is not None and any(
+        _ends(work, leave, entry, person, entry.timestamp)
+        for leave in rule.exits
+        if isinstance(leave, ExitOnCondition)
+    )
 
 
 def _ends(work: Working, leave: Exit, entry: Entry, person: Person, instant: datetime) -> bool:

@@ -16,6 +16,8 @@ from whereupon.scheduling import next_occurrence
 from whereupon.times import EPOCH
 
 _SUFFIXES = frozenset({".yaml", ".json"})
+_MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
+"""What is meant by a suffix that is no rule file's, in small letters."""
 
 
 def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
@@ -34,17 +36,20 @@ def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
     refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
     kept = [file for file in files if file.value and file.name not in refused]
     plans = {p.name: p for file in kept if isinstance(p := file.value, EventPlan)}
+    known = {s.id: s for file in kept if isinstance(s := file.value, Segment)}
     for file in files:
         diagnostics += file.findings
-        diagnostics += file.located(_warnings(file.value, plans))
+        diagnostics += file.located(_warnings(file.value, plans, known))
     book = _book([file.value for file in kept if file.value])
     return book, tuple(sorted(set(diagnostics), key=_order))
 
 
-def _warnings(value: RuleFile | None, plans: Mapping[str, EventPlan]) -> Iterable[Problem]:
+def _warnings(
+    value: RuleFile | None, plans: Mapping[str, EventPlan], known: Mapping[str, Segment]
+) -> Iterable[Problem]:
     match value:
         case Rule():
-            return lint(value, plans)
+            return lint(value, plans, known)
         case Guard():
             return lint_guard(value)
         case _:
@@ -116,15 +121,27 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     paths: list[Path] = []
     found: list[Diagnostic] = []
     for path in sorted(_visible_files(folder, found)):
-        if not _leads_inside(path, home):
+        if path.suffix.lower() in _MISSPELT and not has_plain_name(path, folder):
+            shown = "".join(char if char.isprintable() else "�" for char in path.as_posix())
+            message = "this name holds a control character, or is no UTF-8; rename it"
+            found.append(finding(Path(shown), code="file-name", message=message))
+        elif not _leads_inside(path, home):
             message = "this link leads out of the rules folder; put the file itself here"
             found.append(finding(path, code="link-outside", message=message))
-        elif path.suffix == ".yml":
-            message = f"rename this to {path.stem}.yaml"
+        elif path.suffix not in _SUFFIXES and path.suffix.lower() in _MISSPELT:
+            message = f"rename this to {path.stem}{_MISSPELT[path.suffix.lower()]}"
             found.append(finding(path, code="extension", message=message))
+        elif path.is_symlink() and not path.exists():
+            message = "this link leads nowhere; put the file itself here, or take the link out"
+            found.append(finding(path, code="unreadable", message=message))
         elif path.is_file() and path.suffix in _SUFFIXES and not path.stem.endswith(".test"):
             paths.append(path)
     return paths, found
+
+
+def has_plain_name(path: Path, folder: Path) -> bool:
+    """Whether the name of a file below the folder can be told in one line of text."""
+    return str(path).removeprefix(str(folder)).isprintable()
 
 
 def _leads_inside(path: Path, home: Path) -> bool:
@@ -171,7 +188,8 @@ def _duplicates(files: Sequence[_File]) -> Iterator[Diagnostic]:
         name = value.name if isinstance(value, EventPlan) else value.id
         taken_by = first.setdefault((type(value), name), file.name)
         if taken_by != file.name:
-            message = f"{name} is already in {taken_by}; give one of them another id"
+            what = "name" if isinstance(value, EventPlan) else "id"
+            message = f"{name} is already in {taken_by}; give one of them another {what}"
             yield from file.located([Problem((), "duplicate-id", message)])
 
 

@@ -21,6 +21,8 @@ from whereupon.loading.positions import (
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s{}\[\]:,"]+')
 
+_CONSTANTS = frozenset({"NaN", "Infinity", "-Infinity"})
+
 
 def read_json(text: str) -> Document:
     """Read one document; raises `UnreadableTextError` where there is none."""
@@ -35,7 +37,9 @@ def read_json(text: str) -> Document:
         raise UnreadableTextError(code="json-syntax", message=message, place=place) from error
     except ValueError as error:
         message = f"this is no JSON: {error}"
-        raise UnreadableTextError(code="json-syntax", message=message, place=(1, 1)) from error
+        raise UnreadableTextError(
+            code="json-syntax", message=message, place=_place_of_constant(text)
+        ) from error
     except RecursionError as error:
         message = f"this is nested more than {DEEPEST} deep"
         raise UnreadableTextError(code="too-deep", message=message, place=(1, 1)) from error
@@ -45,6 +49,13 @@ def read_json(text: str) -> Document:
 def _refuse_constant(name: str) -> float:
     message = f"{name} is no number in JSON"
     raise ValueError(message)
+
+
+def _place_of_constant(text: str) -> Place:
+    """Where the first number stands that is none; the standard library does not say."""
+    places = (t.start() for t in _TOKEN.finditer(text) if t.group() in _CONSTANTS)
+    before = text[: next(places, 0)]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 @dataclass(slots=True)

@@ -7,10 +7,21 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from whereupon.codec import Unread
+from whereupon.conditions import Condition
 from whereupon.errors import Problem, Severity
 from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import nearest
-from whereupon.rules import EventPlan, OncePerKey, OnMessage, Rule, RuleKind, TrackEvent
+from whereupon.rules import (
+    Change,
+    EventPlan,
+    OncePerKey,
+    OnMessage,
+    OnSegment,
+    Rule,
+    RuleKind,
+    Segment,
+    TrackEvent,
+)
 from whereupon.templates import (
     VARIABLE_ROOTS,
     Template,
@@ -25,11 +36,18 @@ Path: TypeAlias = tuple[str | int, ...]
 _ORDERED = ("gt", "gte", "lt", "lte")
 
 
-def lint(rule: Rule, plans: Plans) -> tuple[Problem, ...]:
-    """Every warning about a rule; ``plans`` holds the events that event files describe, by name."""
+def lint(rule: Rule, plans: Plans, segments: Mapping[str, Segment]) -> tuple[Problem, ...]:
+    """Every warning about a rule.
+
+    Args:
+        rule: it.
+        plans: the events that event files describe, by name.
+        segments: all there are, by id.
+    """
     if isinstance(rule.source, Unread):  # else what is read of it would stay with the rule
         rule = replace(rule, source=rule.source.copy())
-    return tuple(problem for check in _CHECKS for problem in check(rule, plans))
+    found = [problem for check in _CHECKS for problem in check(rule, plans)]
+    return (*found, *_unnoticed_time(rule, segments))
 
 
 def _warning(path: Path, code: str, message: str) -> Problem:
@@ -136,6 +154,28 @@ def _contradicted_types(rule: Rule, plans: Plans) -> Iterator[Problem]:
         ):
             message = f"the event file says that {name} is of type {type_}: this never matches"
             yield _warning(("where", name), "type-mismatch", message)
+
+
+def _unnoticed_time(rule: Rule, segments: Mapping[str, Segment]) -> Iterator[Problem]:
+    """Where people would come in by time alone: only messages are looked at (but see `fold.lapsing`)."""
+    for trigger in rule.triggers:
+        if isinstance(trigger, OnSegment) and trigger.segment in segments:
+            change = trigger.change
+            condition = segments[trigger.segment].who
+            if _turns_by_time(condition, to_true=change is Change.ENTERS):
+                message = (
+                    f"no message tells that time has passed: whoever {change} {trigger.segment} by it "
+                    "triggers nothing; a broadcast by cron finds them"
+                )
+                yield _warning(("when", change.value), "time-alone", message)
+
+
+def _turns_by_time(condition: Condition, *, to_true: bool) -> bool:
+    """Whether the condition may come true, or false, while nothing happens."""
+    counts = (ask for ask in condition.performed if ask.within is not None)
+    return "timestamp" in condition.variables or any(
+        (ask.most is not None) if to_true else (ask.least > 0) for ask in counts
+    )
 
 
 _CHECKS: Sequence[Callable[[Rule, Plans], Iterator[Problem]]] = (

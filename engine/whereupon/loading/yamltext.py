@@ -34,6 +34,10 @@ _BOOLEANS = {
 _OLD_BOOLEANS = frozenset({"yes", "no", "on", "off", "y", "n"})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_OTHER_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+(?:_[0-9]+)+(?:\.[0-9_]*)?|0x[0-9a-fA-F]+|0o[0-7]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
+)
+"""What other readers of YAML take for a number."""
 
 _Event: TypeAlias = yaml.events.Event
 
@@ -49,7 +53,15 @@ def read_yaml(text: str) -> Document:
         raise UnreadableTextError(code="yaml-syntax", message=message, place=place) from error
     except yaml.YAMLError as error:
         message = f"this is no YAML: {str(error).splitlines()[0]}"
-        raise UnreadableTextError(code="yaml-syntax", message=message, place=(1, 1)) from error
+        place = _place_of_unprintable(text)
+        raise UnreadableTextError(code="yaml-syntax", message=message, place=place) from error
+
+
+def _place_of_unprintable(text: str) -> Place:
+    """Where the first character stands that no YAML may have; its parser gives no line of it."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    before = text[: found.start()] if found else ""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -182,6 +194,12 @@ class _Reader:
     def _number(self, text: str, event: yaml.ScalarEvent) -> JsonValue:
         if _INTEGER.fullmatch(text):
             return int(text)
+        if _OTHER_NUMBER.fullmatch(text):
+            message = (
+                f'{text} is the text "{text}" here; quote it, or write the number in plain digits'
+            )
+            self.faults.append(Fault("yaml-number", message, _place(event), Severity.WARNING))
+            return text
         if not _NUMBER.fullmatch(text):
             return text
         number = float(text) if len(text) < 400 else math.inf  # noqa: PLR2004 - no float is longer

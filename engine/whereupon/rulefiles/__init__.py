@@ -3,9 +3,9 @@
 Nothing here opens a file: `loading` does, and gives each problem its line and column.
 """
 
-from whereupon.rulefiles.forms import json_schema
 from whereupon.rulefiles.guards import lint_guard
 from whereupon.rulefiles.reading import RuleFile, parse_rule_file, rule_from_source
+from whereupon.rulefiles.schema import json_schema
 from whereupon.rulefiles.sharing import Shared
 
 __all__ = ["RuleFile", "Shared", "json_schema", "lint_guard", "parse_rule_file", "rule_from_source"]

@@ -21,6 +21,7 @@ _STEP_NAMES = (*STEP_FORMS, "exit")
 _EXPECTED = {
     "string_type": "a text",
     "bool_type": "true or false",
+    "int_type": "a whole number",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
@@ -58,6 +59,8 @@ def problem_from(error: ErrorDetails, data: JsonValue, *, kind: str) -> Problem:
             return _empty(path)
         case "literal_error":
             return _not_one_of(path, error)
+        case "greater_than_equal" | "less_than_equal":
+            return _out_of_bounds(path, error)
     return _wrong_value(path, error)
 
 
@@ -131,6 +134,12 @@ def _not_one_of(path: Path, error: ErrorDetails) -> Problem:
     hint = nearest(str(error["input"]), expected.replace(" or ", ", ").split(", "))
     found = shown(error["input"])
     return Problem(path, "wrong-value", f"this is {expected}, not {found}{hint}")
+
+
+def _out_of_bounds(path: Path, error: ErrorDetails) -> Problem:
+    bounds = error.get("ctx", {})
+    bound = f"at least {bounds['ge']}" if "ge" in bounds else f"at most {bounds['le']}"
+    return Problem(path, "wrong-value", f"this is {bound}, not {shown(error['input'])}")
 
 
 def _wrong_value(path: Path, error: ErrorDetails) -> Problem:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from whereupon.rulefiles.reserved import action_of
+from whereupon.rulefiles.reserved import ACTION_EVENTS, action_of
 from whereupon.times import ZERO, parse_duration, parse_instant
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -23,6 +23,13 @@ _DURATION_SCHEMA: dict[str, JsonValue] = {
     "pattern": r"^(\d{1,9}[smhd])+$",
     "examples": ["90s", "15m", "2h", "7d", "2h10m"],
 }
+_POSITIVE_SCHEMA = {**_DURATION_SCHEMA, "pattern": r"^(?=.*[1-9])(\d{1,9}[smhd])+$"}
+_INSTANT_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d{2}-\d{2}",
+    "examples": ["2026-01-31", "2026-01-31T09:00:00+01:00"],
+}
+_SEMANTIC: JsonValue = [name for names in ACTION_EVENTS.values() for name in names]
 
 
 def shown(value: object) -> str:
@@ -146,23 +153,37 @@ Id = Annotated[
     str, AfterValidator(_kebab), Field(json_schema_extra={"pattern": f"^{_ID.pattern}$"})
 ]
 Name = Annotated[str, Field(min_length=1)]
-EventName = Annotated[Name, AfterValidator(_not_semantic)]
-WholeName = Annotated[EventName, AfterValidator(_starless)]
-NamePattern = Annotated[EventName, AfterValidator(_star_at_end)]
+EventName = Annotated[
+    Name,
+    AfterValidator(_not_semantic),
+    Field(json_schema_extra={"not": {"enum": _SEMANTIC}}),
+]
+WholeName = Annotated[
+    EventName, AfterValidator(_starless), Field(json_schema_extra={"pattern": r"[^*]$"})
+]
+NamePattern = Annotated[
+    EventName, AfterValidator(_star_at_end), Field(json_schema_extra={"pattern": r"^[^*]*\*?$"})
+]
 Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
-PositiveDuration = Annotated[Duration, AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive), WithJsonSchema(_POSITIVE_SCHEMA)]
 MaybeDuration = Annotated[
     timedelta | None, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)
 ]
 MaybeInstant = Annotated[
-    datetime | None,
-    BeforeValidator(_instant),
-    WithJsonSchema({"type": "string", "examples": ["2026-01-31", "2026-01-31T09:00:00+01:00"]}),
+    datetime | None, BeforeValidator(_instant), WithJsonSchema(_INSTANT_SCHEMA)
 ]
 MaybeName = Annotated[Name | None, BeforeValidator(there)]
 Timezone = Annotated[Name, AfterValidator(_timezone)]
-MessagePath = Annotated[Name, AfterValidator(_message_path)]
+MessagePath = Annotated[
+    Name,
+    AfterValidator(_message_path),
+    Field(json_schema_extra={"pattern": r"^(properties|context)(\.[^.]+)+$"}),
+]
 RawCondition = Annotated[
     JsonValue, BeforeValidator(there), WithJsonSchema({"x-ref": "#/$defs/Condition"})
 ]
-"""A condition as it is written; `conditions` reads it."""
+"""A condition over the person as it is written; `conditions` reads it."""
+MessageCondition = Annotated[
+    JsonValue, BeforeValidator(there), WithJsonSchema({"x-ref": "#/$defs/MessageCondition"})
+]
+"""A condition over the message."""

@@ -1,13 +1,14 @@
-"""The five kinds of rule file as they are written, and the JSON Schema of them all."""
+"""The five kinds of rule file as they are written."""
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from whereupon.rulefiles.fields import (
     Id,
     MaybeDuration,
     MaybeName,
+    MessageCondition,
     RawCondition,
     there,
 )
@@ -22,6 +23,14 @@ from whereupon.rulefiles.triggers import (
     RetroactiveChoice,
 )
 
+SCHEMA_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+"""What the properties of an event may be, as JSON Schema names it."""
+
+
+_NO_MESSAGE: JsonValue = {
+    "anyOf": [{"const": "api"}, {"type": "object", "required": ["cron"]}],
+}
+
 
 class _Described(Form):
     description: str = Field(
@@ -30,7 +39,7 @@ class _Described(Form):
 
 
 class _RuleForm(_Described):
-    where: RawCondition = Field(
+    where: MessageCondition = Field(
         default=None,
         description="A condition over the message's properties.",
         examples=[{"product": "socks", "price": {"gt": 20}}],
@@ -50,7 +59,7 @@ class _RuleForm(_Described):
     )
     exit: Annotated[ExitForm | None, BeforeValidator(there)] = Field(
         default=None,
-        description="An event, a segment left or a condition that ends the entry; a list: any.",
+        description="An event, a segment left or a condition that ends the entry, at once where it holds; a list: any.",
         examples=["order cancelled", {"leaves": "pro-users"}],
     )
     whereupon: list[StepForm] = Field(
@@ -82,6 +91,10 @@ class CampaignForm(_RuleForm):
 class BroadcastForm(_RuleForm):
     """A broadcast: everyone whom `who` admits."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"not": {"required": ["where"], "properties": {"when": _NO_MESSAGE}}}
+    )
+
     broadcast: Id = Field(description="The id: the file's stem.", examples=["monday-news"])
     when: BroadcastWhen = Field(
         description="What triggers it.",
@@ -98,6 +111,25 @@ class SegmentForm(_Described):
     )
 
 
+_PropertySchema = Annotated[
+    dict[str, JsonValue],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "type": {
+                    "description": "The type, or a list of types.",
+                    "anyOf": [
+                        {"enum": [*SCHEMA_TYPES, None]},
+                        {"type": "array", "items": {"enum": [*SCHEMA_TYPES, None]}},
+                    ],
+                }
+            },
+        }
+    ),
+]
+
+
 class EventForm(_Described):
     """An event: a part of the tracking plan."""
 
@@ -107,7 +139,7 @@ class EventForm(_Described):
         description="The event's name as it is sent; the id by default.",
         examples=["Product Added"],
     )
-    properties: dict[str, dict[str, JsonValue]] = Field(
+    properties: dict[str, _PropertySchema] = Field(
         default_factory=dict,
         description="Its properties, each a JSON Schema.",
         examples=[{"price": {"type": "number"}}],
@@ -122,60 +154,3 @@ FILE_FORMS: dict[str, type[FileForm]] = {
     "event": EventForm,
     "guard": GuardForm,
 }
-
-_OPERATORS = (
-    "eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "starts_with", "ends_with",
-    "matches", "exists", "before", "after", "within",
-)  # fmt: skip
-
-
-_RENAMED = {"x-ref": "$ref", "oneOf": "anyOf"}
-
-
-def json_schema() -> dict[str, JsonValue]:
-    """The JSON Schema (2020-12) of a rule file of any kind, for editors to complete by."""
-    schema = TypeAdapter(Annotated[FileForm, Field(title="A whereupon rule file")]).json_schema()
-    linked = _with_references(schema)
-    assert isinstance(linked, dict)  # noqa: S101 - a mapping stays one
-    definitions = linked["$defs"]
-    assert isinstance(definitions, dict)  # noqa: S101 - pydantic writes a mapping
-    definitions["Condition"] = _condition_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **linked}
-
-
-def _with_references(schema: JsonValue) -> JsonValue:
-    """Our references in place, and unions that overlap (an exit event is a condition too) allowed."""
-    if isinstance(schema, list):
-        return [_with_references(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        _RENAMED.get(key, key): _with_references(value)
-        for key, value in schema.items()
-        if not (key == "default" and value is None)
-    }
-
-
-def _condition_schema() -> JsonValue:
-    itself: JsonValue = {"$ref": "#/$defs/Condition"}
-    several: JsonValue = {"type": "array", "items": itself}
-    operators: JsonValue = {name: {} for name in _OPERATORS}
-    return {
-        "type": "object",
-        "description": "Dotted paths and what is expected there: a value, a list, or operators.",
-        "examples": [{"product": "socks", "price": {"gt": 20}}],
-        "properties": {
-            "all": {"description": "Every one of these holds.", "anyOf": [several, itself]},
-            "any": {"description": "At least one of these holds.", "anyOf": [several, itself]},
-            "not": {"description": "This does not hold.", "anyOf": [itself]},
-            "logic": {"description": "Standard JSONLogic.", "type": "object"},
-            "segment": {"description": "The person is in this segment.", "type": "string"},
-            "performed": {"description": "How often the person did it.", "type": "object"},
-        },
-        "additionalProperties": {
-            "anyOf": [
-                {"type": ["string", "number", "boolean", "null", "array"]},
-                {"type": "object", "properties": operators},
-            ]
-        },
-    }

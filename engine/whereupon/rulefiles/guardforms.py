@@ -4,15 +4,33 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    WithJsonSchema,
+)
 
-from whereupon.rulefiles.fields import Id, MaybeDuration, Name, RawCondition, fault, shown, there
+from whereupon.rulefiles.fields import Id, MaybeDuration, Name, fault, shown, there
 from whereupon.rulefiles.steps import Form
 from whereupon.rules import Scope
 from whereupon.times import ZERO, parse_duration
 
 _LIMIT = re.compile(r"(\d{1,9}(?:\.\d{1,4})?)(%?) per (\S+)(?: by (action|source))?")
 _PERCENT = 100
+_LIMIT_SHAPE = (
+    r"^(\d{1,9}|(?=[^%]*[1-9])0{0,6}(\d{1,2}(\.\d{1,4})?|100(\.0{1,4})?)%)"
+    r" per (?=[^ ]*[1-9])(\d{1,9}[smhd])+( by (action|source))?$"
+)
+_PROTECT: dict[str, JsonValue] = {
+    "anyOf": [
+        {"x-ref": "#/$defs/Condition"},
+        {"type": "array", "items": {"x-ref": "#/$defs/Condition"}},
+    ]
+}
 
 
 def _limit(text: str) -> str:
@@ -52,11 +70,12 @@ class ApprovalsForm(Form):
         le=9,
         description="How many must agree; with 0, one to what a source is held for.",
     )
-    by: list[Name] | None = Field(
-        default=None,
-        min_length=1,
-        description="Who may; anybody but the requester where nobody is named.",
-        examples=[["lena", "omar"]],
+    by: Annotated[Annotated[list[Name], Field(min_length=1)] | None, BeforeValidator(there)] = (
+        Field(
+            default=None,
+            description="Who may; anybody but the requester where nobody is named.",
+            examples=[["lena", "omar"]],
+        )
     )
 
 
@@ -70,7 +89,7 @@ def _approvals_tag(raw: object) -> str:
 LimitText = Annotated[
     Name,
     AfterValidator(_limit),
-    Field(json_schema_extra={"pattern": f"^{_LIMIT.pattern}$"}),
+    Field(json_schema_extra={"pattern": _LIMIT_SHAPE}),
 ]
 ApprovalsChoice: TypeAlias = Annotated[
     Annotated[int, Field(ge=0, le=9), Tag("<number>")]
@@ -98,7 +117,7 @@ class GuardForm(Form):
     stale_after: MaybeDuration = Field(
         default=None, description="How old a request may be; 72h by default.", examples=["72h"]
     )
-    protect: RawCondition = Field(
+    protect: Annotated[JsonValue, BeforeValidator(there), WithJsonSchema(_PROTECT)] = Field(
         default=None,
         description="Nobody is touched of whom this condition holds; of a list, any of them.",
         examples=[{"staff": True}, [{"staff": True}, {"legal_hold": True}]],

@@ -67,6 +67,10 @@ def _protected(raw: JsonValue, desk: Desk) -> Iterator[Condition]:
     listed = raw if isinstance(raw, list) else [raw]
     for place, each in enumerate(listed):
         path = ("protect", place) if isinstance(raw, list) else ("protect",)
+        if each is None:
+            message = "nothing is written here: give it a condition, or take the - out"
+            desk.problems.append(Problem(path, "wrong-type", message))
+            continue
         condition = desk.condition(each, path, root="person")
         if condition.performed:
             message = "protect looks at a person's attributes; what they did is not read here"

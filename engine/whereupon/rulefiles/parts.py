@@ -200,12 +200,18 @@ def _step(form: steps.StepForm, desk: Desk, path: Path) -> rules.Step:
 
 def _send(form: steps.SendForm, desk: Desk, path: Path) -> rules.Send:
     raw = form.__pydantic_extra__
-    for key in sorted(RECIPIENT_KEYS & raw.keys()):
-        message = f"a delivery goes to the person of the entry; take {key} out"
-        desk.problems.append(Problem((*path, key), "unsupported-key", message))
-    for key in sorted(SENDER_KEYS & raw.keys()):
-        value = raw[key]
-        if isinstance(value, str) and is_template(value):
+    for key, value in raw.items():
+        if key in RECIPIENT_KEYS:
+            message = f"a delivery goes to the person of the entry; take {key} out"
+            desk.problems.append(Problem((*path, key), "unsupported-key", message))
+        elif key in SENDER_KEYS and _has_template(value):
             message = f"write {key} out: no template, so no event's data, ever chooses the sender"
             desk.problems.append(Problem((*path, key), "bad-template", message))
     return rules.Send(form.send, desk.content(raw, path))
+
+
+def _has_template(value: JsonValue) -> bool:
+    """Whether any text of the value, however deep, is one that Liquid would act on."""
+    if isinstance(value, dict | list):
+        return any(map(_has_template, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and is_template(value)

@@ -10,6 +10,7 @@ from whereupon.codec import JsonError, Unread, encode
 from whereupon.errors import Problem, Severity
 from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
+from whereupon.rulefiles.fields import shown
 from whereupon.rulefiles.guardforms import GuardForm
 from whereupon.rulefiles.guards import read_guard
 from whereupon.rulefiles.parts import (
@@ -28,6 +29,7 @@ from whereupon.rules import (
     EventPlan,
     EveryTime,
     Guard,
+    OnCall,
     OnSchedule,
     Retroactive,
     Rule,
@@ -35,9 +37,11 @@ from whereupon.rules import (
     Segment,
 )
 
+_WITHOUT_MESSAGE: Mapping[type, str] = {
+    OnSchedule: "a schedule has none; write who for the audience",
+    OnCall: "the host's call is none; write who for the audience",
+}
 RuleFile: TypeAlias = Rule | Segment | Guard | EventPlan
-
-_SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
 
 
 def parse_rule_file(
@@ -165,8 +169,8 @@ def _kept(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
 
 def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
     trigger = read_trigger(form.when, desk, kind=RuleKind.BROADCAST)
-    if form.where is not None and isinstance(trigger, OnSchedule):
-        message = "where narrows a message, and a schedule has none; write who for the audience"
+    if form.where is not None and isinstance(trigger, OnSchedule | OnCall):
+        message = f"where narrows a message, and {_WITHOUT_MESSAGE[type(trigger)]}"
         desk.problems.append(Problem(("where",), "unsupported-key", message))
     return Rule(
         id=form.broadcast,
@@ -196,8 +200,13 @@ def _event(form: forms.EventForm, desk: Desk) -> EventPlan:
         declared = schema.get("type")
         types = declared if isinstance(declared, list) else [declared]
         for type_ in types:
-            if type_ is not None and type_ not in _SCHEMA_TYPES:
-                message = f"no type {type_!r}{nearest(str(type_), _SCHEMA_TYPES)}"
+            if type_ is not None and type_ not in forms.SCHEMA_TYPES:
+                named = repr(type_) if isinstance(type_, str) else f"is {shown(type_)}"
+                hint = (
+                    nearest(str(type_), forms.SCHEMA_TYPES)
+                    or f"; write {', '.join(forms.SCHEMA_TYPES)}"
+                )
+                message = f"no type {named}{hint}"
                 path = ("properties", name, "type")
                 desk.problems.append(Problem(path, "unknown-type", message))
     name = form.event if form.name is None else form.name

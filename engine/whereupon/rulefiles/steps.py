@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from whereupon.rulefiles.fields import EventName, Name, PositiveDuration
+from whereupon.rulefiles.reserved import RECIPIENT_KEYS
 
 
 class Form(BaseModel):
@@ -46,7 +47,8 @@ class SendForm(Form):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "examples": [{"send": "push", "title": "Thanks!", "body": "It is on the way."}]
+            "examples": [{"send": "push", "title": "Thanks!", "body": "It is on the way."}],
+            "propertyNames": {"not": {"enum": ["wait", "set", "track", *sorted(RECIPIENT_KEYS)]}},
         },
     )
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
 from whereupon.rulefiles.fields import (
     MaybeDuration,
     MaybeInstant,
+    MessageCondition,
     MessagePath,
     Name,
     NamePattern,
@@ -58,7 +59,7 @@ class ExitEventForm(Form):
     """The person does something that ends the entry."""
 
     event: WholeName = Field(description="The event's name.")
-    where: RawCondition = Field(default=None, description="A condition over its properties.")
+    where: MessageCondition = Field(default=None, description="A condition over its properties.")
 
 
 class OncePerForm(Form):
@@ -148,6 +149,10 @@ def _active_tag(raw: object) -> str:
     return "<switch>" if not isinstance(raw, dict) else "<active>"
 
 
+_EXIT_CONDITION: dict[str, JsonValue] = {
+    "allOf": [{"x-ref": "#/$defs/Condition"}],
+    "not": {"anyOf": [{"required": ["event"]}, {"required": ["leaves"]}]},
+}
 _Names: TypeAlias = Annotated[list[NamePattern], Field(min_length=1)]
 _Named: TypeAlias = (
     Annotated[NamePattern, Tag("<name>")]
@@ -183,7 +188,7 @@ OneExit: TypeAlias = Annotated[
     Annotated[WholeName, Tag("<name>")]
     | Annotated[ExitEventForm, Tag("<exit_event>")]
     | Annotated[LeavesForm, Tag("<leaves>")]
-    | Annotated[RawCondition, Tag("<condition>")],
+    | Annotated[RawCondition, WithJsonSchema(_EXIT_CONDITION), Tag("<condition>")],
     Discriminator(_exit_tag),
 ]
 ExitForm: TypeAlias = Annotated[

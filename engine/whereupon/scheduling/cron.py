@@ -7,12 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from whereupon.times import FIRST_INSTANT, ZERO
+
 if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS = 5
 _MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+_EARLIEST = FIRST_INSTANT + 2 * _DAY
+"""So that there is a day before it, in every timezone."""
 
 
 def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | None:
@@ -27,10 +32,41 @@ def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | Non
         ValueError: the expression or the timezone is none; the text says what to write.
     """
     trigger = _trigger(cron, timezone)
+    after = max(after, _EARLIEST)
+    try:
+        found = _next(trigger, after)
+        if _is_every_hour(cron):
+            return None if found is None else found.astimezone(UTC)
+        while found is not None and found.fold:
+            found = _next(trigger, found.astimezone(UTC))
+        on_the_wall = _next_on_the_wall(cron, ZoneInfo(timezone), after)
+        return min((t.astimezone(UTC) for t in (found, on_the_wall) if t is not None), default=None)
+    except OverflowError:  # the calendar ends before
+        return None
+
+
+def _next(trigger: "CronTrigger", after: datetime) -> datetime | None:
     found: datetime | None = trigger.get_next_fire_time(None, after + _MICROSECOND)
-    while found is not None and found.fold and not _is_every_hour(cron):
-        found = trigger.get_next_fire_time(None, found.astimezone(UTC) + _MICROSECOND)
-    return None if found is None else found.astimezone(UTC)
+    return found
+
+
+def _next_on_the_wall(cron: str, place: ZoneInfo, after: datetime) -> datetime | None:
+    """The same by the hands of a clock that is never set, each of its times brought to the place after.
+
+    Where a clock is put forward at midnight APScheduler finds nothing on that day. A time that is left out
+    comes as much later as the clock was put forward.
+    """
+    trigger = _trigger(cron, "UTC")
+    wall: datetime | None = after + min(_offset(place, after), _offset(place, after - _DAY))
+    while wall is not None and (wall := _next(trigger, wall)) is not None:
+        found = wall.replace(tzinfo=place)
+        if found.astimezone(UTC) > after:
+            return found
+    return None
+
+
+def _offset(place: ZoneInfo, instant: datetime) -> timedelta:
+    return instant.astimezone(place).utcoffset() or ZERO
 
 
 def _is_every_hour(cron: str) -> bool:

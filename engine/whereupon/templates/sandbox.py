@@ -1,5 +1,6 @@
 """Liquid without a clock, other templates or unlimited loops, where nothing missing is ever written."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import ClassVar, NoReturn
@@ -11,6 +12,9 @@ from liquid.utils import ReadOnlyChainMap
 
 from whereupon.codec import encode
 from whereupon.times import parse_instant
+
+_SECONDS = re.compile(r"(?<!%)((?:%%)*)%s")
+"""What ``strftime`` would count in the timezone of the machine."""
 
 
 class Object(dict[str, object]):
@@ -30,6 +34,8 @@ class Missing(Undefined):
         where = str(self.name)
         if self.hint is not None and self.hint.endswith(" is undefined"):
             where = self.hint.removesuffix(" is undefined").strip("'")
+        elif self.hint == "index out of range":
+            where = f"an item of a list in {where}"
         message = f"{where} has no value; add | default: '…' where it may be missing"
         raise UndefinedError(message, token=self.token)
 
@@ -91,6 +97,8 @@ def _date(value: object, form: str, *, context: RenderContext) -> str:
     if instant is None:
         reason = f"date: {value!s} is no date; give ISO 8601, such as 2026-01-31T09:00:00Z"
         raise LiquidError(reason, token=None)
+    if isinstance(form, str):
+        form = _SECONDS.sub(lambda found: found[1] + str(int(instant.timestamp())), form)
     return instant.strftime(form)
 
 

@@ -57,6 +57,16 @@ class Given:
     subject: str
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The host calls up a broadcast, with the ``key`` and the ``properties`` that it gives."""
+
+    at: timedelta
+    broadcast: str
+    key: str | None
+    properties: Mapping[str, JsonValue]
+
+
 class Deed(StrEnum):
     """What a person may do between the messages of a test."""
 
@@ -96,7 +106,7 @@ class RuleTest:
     line: int
     start: datetime
     until: timedelta | None
-    given: tuple[Given | Intervention, ...]
+    given: tuple[Given | Intervention | Call, ...]
     expected: tuple[Doing, ...]
 
 

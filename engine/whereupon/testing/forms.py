@@ -162,6 +162,15 @@ class CloseForm(InterventionForm):
     close: Name
 
 
+class CallForm(Form):
+    """The host calls up a broadcast whose `when` is api."""
+
+    at: Offset = None
+    trigger: Name
+    key: Name | None = None
+    properties: Objects = Field(default_factory=dict)
+
+
 class EnteredForm(Form):
     """Somebody enters the rule."""
 
@@ -213,7 +222,7 @@ INTERVENTIONS: dict[str, type[InterventionForm]] = {
     "cancel": CancelForm,
     "close": CloseForm,
 }
-GIVEN: dict[str, type[GivenForm | InterventionForm]] = {
+GIVEN: dict[str, type[GivenForm | InterventionForm | CallForm]] = {
     "track": TrackForm,
     "page": PageForm,
     "screen": ScreenForm,
@@ -221,6 +230,7 @@ GIVEN: dict[str, type[GivenForm | InterventionForm]] = {
     "alias": AliasForm,
     "group": GroupForm,
     **INTERVENTIONS,
+    "trigger": CallForm,
 }
 EXPECTED: dict[str, type[Form]] = {
     "delivery": DeliveryForm,

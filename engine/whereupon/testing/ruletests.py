@@ -23,6 +23,7 @@ from whereupon.rulefiles.faults import nearest
 from whereupon.rules import Guard, Rule, Rulebook
 from whereupon.state import Request, RequestOutcome
 from whereupon.testing.cases import (
+    Call,
     Deed,
     Given,
     Intervention,
@@ -158,12 +159,12 @@ def _failures(
     return compare(test.expected, happened, complete=complete)
 
 
-def _arrivals(test: RuleTest) -> tuple[list[Message | Intervention], tuple[str, ...]]:
+def _arrivals(test: RuleTest) -> tuple[list[Message | Intervention | Call], tuple[str, ...]]:
     """What a test gives; and the messages that the engine would not accept, in sentences."""
-    arrivals: list[Message | Intervention] = []
+    arrivals: list[Message | Intervention | Call] = []
     rejections: list[str] = []
     for place, given in enumerate(test.given, start=1):
-        if isinstance(given, Intervention):
+        if not isinstance(given, Given):
             arrivals.append(given)
             continue
         try:
@@ -190,7 +191,7 @@ def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
 
 
 def _records(
-    test: RuleTest, arrivals: Sequence[Message | Intervention], book: Rulebook
+    test: RuleTest, arrivals: Sequence[Message | Intervention | Call], book: Rulebook
 ) -> tuple[list[Record], tuple[str, ...]]:
     """What the engine tells; and the interventions that did not go as the test says, in sentences."""
     records: list[Record] = []
@@ -199,13 +200,26 @@ def _records(
     with Engine.open("memory://", rules=book, clock=clock) as engine:
         replay = Replay(engine, clock, records.append)
         for arrival in arrivals:
-            if isinstance(arrival, Message):
-                replay.feed([arrival])
-            else:
-                act = partial(_intervene, arrival, refusals)
-                replay.intervene(later(test.start, arrival.at), act)
+            match arrival:
+                case Message():
+                    replay.feed([arrival])
+                case Call():
+                    act = partial(_call_up, arrival, refusals)
+                    replay.intervene(later(test.start, arrival.at), act)
+                case Intervention():
+                    act = partial(_intervene, arrival, refusals)
+                    replay.intervene(later(test.start, arrival.at), act)
         replay.finish(None if test.until is None else later(test.start, test.until))
     return records, tuple(refusals)
+
+
+def _call_up(call: Call, refusals: list[str], engine: Engine) -> list[Record]:
+    """Start a broadcast as the host does; it is sent as what is due."""
+    try:
+        engine.trigger(call.broadcast, key=call.key, properties=call.properties)
+    except UnknownNameError as error:
+        refusals.append(f"trigger at {offset(call.at)}: {error}")
+    return []
 
 
 def _intervene(deed: Intervention, refusals: list[str], engine: Engine) -> list[Record]:

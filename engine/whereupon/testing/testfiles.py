@@ -9,10 +9,11 @@ from pydantic import JsonValue
 
 import whereupon.testing.forms as forms
 from whereupon.errors import Diagnostic, Location, Problem
-from whereupon.loading import Positions, load_document
+from whereupon.loading import Positions, has_plain_name, load_document
 from whereupon.messages import Source
 from whereupon.rulefiles.steps import Form
 from whereupon.testing.cases import (
+    Call,
     Deed,
     Doing,
     Given,
@@ -51,12 +52,17 @@ _FACTS = {
 
 
 def find_test_files(folder: Path) -> list[Path]:
-    """Every ``*.test.yaml`` and ``*.test.json`` below a folder, sorted; hidden ones are passed over."""
+    """Every ``*.test.yaml`` and ``*.test.json`` below a folder, sorted.
+
+    Hidden ones are passed over, and those whose names cannot be told: reading the rules tells of them.
+    """
     return sorted(
         path
         for suffix in (".yaml", ".json")
         for path in folder.rglob(f"*.test{suffix}")
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+        if path.is_file()
+        and has_plain_name(path, folder)
+        and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
 
 
@@ -109,15 +115,15 @@ def _test(raw: JsonValue, place: int, line: int, problems: list[Problem]) -> Rul
     form = validated(forms.TestForm, raw, ("tests", place), problems)
     items = raw if isinstance(raw, dict) else {}
     given = _given(items.get("given"), place, problems)
-    expected = _expected(items.get("expect"), place, problems)
+    expected = tuple(_expected(items.get("expect"), place, problems))
     if form is None:
         return None
     start = START if form.start is None else form.start
-    return RuleTest(form.name, line, start, form.until, tuple(given), tuple(expected))
+    return RuleTest(form.name, line, start, form.until, tuple(given), expected)
 
 
-def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | Intervention]:
-    given: list[Given | Intervention] = []
+def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | Intervention | Call]:
+    given: list[Given | Intervention | Call] = []
     arrival = ZERO
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "given", place)
@@ -134,6 +140,8 @@ def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | I
         arrival = max(arrival, form.at or ZERO)
         if isinstance(form, forms.GivenForm):
             given.append(_message(found[0], form, arrival))
+        elif isinstance(form, forms.CallForm):
+            given.append(Call(arrival, form.trigger, form.key, form.properties))
         else:
             given.append(_intervention(found[0], form, arrival))
     return given

@@ -1,0 +1,154 @@
+"""The JSON Schema of conditions, for editors: what a condition may look like as it is written.
+
+It says no more than the reader does, and as much as JSON Schema can: that a segment exists, that a regular
+expression can be used or that two counts leave something between them is the reader's alone to say.
+"""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final
+
+from whereupon.conditions.operators import STANDARD
+from whereupon.conditions.values import JsonValue
+
+_CONDITION: Final[JsonValue] = {"$ref": "#/$defs/Condition"}
+_ON_MESSAGE: Final[JsonValue] = {"$ref": "#/$defs/MessageCondition"}
+_LOGIC: Final[JsonValue] = {"$ref": "#/$defs/Logic"}
+_OF_PERSONS: Final[JsonValue] = {"description": "Of persons alone: write it in who.", "not": {}}
+_DURATION: Final[JsonValue] = {
+    "type": "string",
+    "pattern": r"^(\d{1,9}[smhd])+$",
+    "examples": ["30d"],
+}
+_ONE: Final[JsonValue] = {"type": ["string", "number", "boolean"]}
+_SEVERAL: Final[JsonValue] = {"type": "array", "items": _ONE, "minItems": 1}
+_BOUND: Final[JsonValue] = {
+    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"\d"}],
+}
+_TEXT: Final[JsonValue] = {"type": ["string", "number"], "minLength": 1}
+_INSTANT: Final[JsonValue] = {"type": "string", "pattern": "-", "examples": ["2026-01-31"]}
+
+OPERATORS: Final = MappingProxyType[str, tuple[str, JsonValue]](
+    {
+        "eq": ("It is this.", _ONE),
+        "ne": ("It is there, and is not this.", _ONE),
+        "gt": ("It is greater.", _BOUND),
+        "gte": ("It is at least this.", _BOUND),
+        "lt": ("It is less.", _BOUND),
+        "lte": ("It is at most this.", _BOUND),
+        "in": ("It is one of these.", _SEVERAL),
+        "not_in": ("It is there, and is none of these.", _SEVERAL),
+        "contains": ("The text has this part, or the list this item.", _ONE),
+        "starts_with": ("The text starts so.", _TEXT),
+        "ends_with": ("The text ends so.", _TEXT),
+        "matches": ("This regular expression is found in the text.", {"type": "string", "minLength": 1}),
+        "exists": ("It is there, and not null.", {"type": "boolean"}),
+        "before": ("It is a time before this.", _INSTANT),
+        "after": ("It is a time after this.", _INSTANT),
+        "within": ("It is a time no further than this from the message's.", _DURATION),
+    }
+)  # fmt: skip
+"""Each operator of the short form: what it says, and the shape of what it is given."""
+
+
+def condition_shapes() -> dict[str, JsonValue]:
+    """The definitions: ``Condition`` over a person, ``MessageCondition`` over a message, and their parts."""
+    return {
+        "Condition": _mapping(
+            _CONDITION,
+            segment={
+                "description": "The person is in this segment; of a list, in each.",
+                "anyOf": [{"type": "string"}, _listed({"type": "string"})],
+            },
+            performed={
+                "description": "How often the person did it.",
+                "$ref": "#/$defs/Performed",
+            },
+        ),
+        "MessageCondition": _mapping(_ON_MESSAGE, segment=_OF_PERSONS, performed=_OF_PERSONS),
+        "Performed": _performed(),
+        "Operators": {
+            "type": "object",
+            "description": "What is expected, by operators.",
+            "properties": {
+                name: {"description": says, **_as_mapping(shape)}
+                for name, (says, shape) in OPERATORS.items()
+            },
+            "additionalProperties": False,
+            "minProperties": 1,
+        },
+        "Logic": _logic(),
+    }
+
+
+def _mapping(itself: JsonValue, **further: JsonValue) -> JsonValue:
+    several = _listed(itself)
+    return {
+        "type": "object",
+        "description": "Dotted paths and what is expected there: a value, a list, or operators.",
+        "examples": [{"product": "socks", "price": {"gt": 20}}],
+        "minProperties": 1,
+        "properties": {
+            "all": {"description": "Every one of these holds.", **several},
+            "any": {"description": "At least one of these holds.", **several},
+            "not": {"description": "This does not hold.", **_as_mapping(itself)},
+            "logic": {
+                "description": "Standard JSONLogic.",
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "allOf": [_LOGIC],
+            },
+            **further,
+        },
+        "additionalProperties": {"anyOf": [_ONE, _SEVERAL, {"$ref": "#/$defs/Operators"}]},
+    }
+
+
+def _performed() -> JsonValue:
+    count: dict[str, JsonValue] = {"type": "integer", "minimum": 0}
+    return {
+        "type": "object",
+        "description": "How often the person did something: at least once where no count is given.",
+        "properties": {
+            "event": {"description": "The event's name.", "type": "string", "minLength": 1},
+            "where": {
+                "description": "A condition over its properties.",
+                "anyOf": [_ON_MESSAGE, {"type": "null"}],
+            },
+            "at_least": {"description": "So often, or more.", **count},
+            "at_most": {"description": "So often, or less.", **count},
+            "exactly": {"description": "Just so often.", **count},
+            "never": {"description": "Not once.", "const": True},
+            "within": {"description": "How far back it counts.", **_as_mapping(_DURATION)},
+        },
+        "required": ["event"],
+        "additionalProperties": False,
+        "not": {"anyOf": [{"required": pair} for pair in _contradictions()]},
+    }
+
+
+def _contradictions() -> Iterable[list[JsonValue]]:
+    yield ["never", "exactly"]
+    for alone in ("never", "exactly"):
+        for count in ("at_least", "at_most"):
+            yield [alone, count]
+
+
+def _logic() -> JsonValue:
+    """An object of one key is an operator's call; any other value stands for itself."""
+    return {
+        "description": "JSONLogic over event, properties, context, person, timestamp and type.",
+        "if": {"type": "object", "minProperties": 1, "maxProperties": 1},
+        "then": {"propertyNames": {"enum": list(STANDARD)}, "additionalProperties": _LOGIC},
+        "else": {"items": _LOGIC},
+    }
+
+
+def _listed(item: JsonValue) -> dict[str, JsonValue]:
+    return {"type": "array", "items": item, "minItems": 1}
+
+
+def _as_mapping(shape: JsonValue) -> dict[str, JsonValue]:
+    assert isinstance(shape, dict)  # noqa: S101 - every shape above is a mapping
+    return shape
