@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 from pydantic import JsonValue
 
-from whereupon.codec import decode
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages import Message, Origin, Source
 from whereupon.times import EPOCH
@@ -25,6 +24,7 @@ from whereupon.wire import (
     MAX_MESSAGE_BYTES,
     Arrival,
     as_text,
+    batch_in,
     message_in,
     parse_message,
     read_envelope,
@@ -106,6 +106,8 @@ class StreamReader:
                 return None
             return self._arrived(message_in(envelope, line, self._arrival))
         except MessageRejectedError as error:
+            if error.field == "message" and batch_in(line) is not None:
+                return None
             return BadLine(stream, number, error.code, error.reason)
 
     def _batch(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
@@ -132,7 +134,7 @@ class StreamReader:
 
 def _items(batch: bytes) -> Iterator[JsonValue]:
     """The messages of a batch; they arrived when it did, unless they say else."""
-    raw = decode(batch)
+    raw = batch_in(batch)
     received_at = raw.get("receivedAt") if isinstance(raw, dict) else None
     for item in unfold_batch(raw):
         yield (

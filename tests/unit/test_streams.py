@@ -1,6 +1,7 @@
 """Streams: every line becomes a message or a bad line with its number, and nothing is lost."""
 
 import gzip
+import json
 import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,6 +158,25 @@ def test_a_batch_of_one_is_a_batch(tmp_path: Path) -> None:
     batch = {"batch": [_line(1)], "receivedAt": "2026-06-01T12:30:00Z"}
     (message,) = _messages(written(tmp_path / "s.jsonl", [batch]))
     assert message.received_at == NOON.replace(minute=30)
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"), [('"\\ud83d"', "not-json"), ("[" * 300 + "]" * 300, "too-deep")]
+)
+def test_a_message_that_cannot_be_read_leaves_its_batch_alone(
+    bad: str, code: str, tmp_path: Path
+) -> None:
+    """Half a character, as JavaScript writes it, or what nests too deep, is one message's fault."""
+    items = [json.dumps(_line(1)), '{"type":"track","traits":' + bad + "}", json.dumps(_line(2))]
+    path = tmp_path / "s.jsonl"
+    path.write_text(f'{{"batch":[{",".join(items)}]}}\n{{"batch":[{items[0]}],\n')
+    first, refused, second, cut_off = _read(path)
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+    assert isinstance(refused, BadLine)
+    assert (refused.line, refused.code) == (1, code)
+    assert isinstance(cut_off, BadLine)
+    assert (cut_off.line, cut_off.code) == (2, "bad-json")
 
 
 def test_a_packed_stream_is_unpacked_on_the_way(tmp_path: Path) -> None:
