@@ -16,7 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | None:
-    """The first time after ``after``, in UTC; None where there is no further one.
+    """The first time after ``after``, in UTC; None where there is no further one in the calendar.
 
     Args:
         cron: minute, hour, day of the month, month, day of the week.
@@ -27,6 +27,13 @@ def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | Non
         ValueError: the expression or the timezone is none; the text says what to write.
     """
     trigger = _trigger(cron, timezone)
+    try:
+        return _first_behind(after, trigger, cron)
+    except (OverflowError, ValueError):  # at an end of the calendar, as 9999-12-31 in an export is
+        return None
+
+
+def _first_behind(after: datetime, trigger: "CronTrigger", cron: str) -> datetime | None:
     found: datetime | None = trigger.get_next_fire_time(None, after + _MICROSECOND)
     while found is not None and found.fold and not _is_every_hour(cron):
         found = trigger.get_next_fire_time(None, found.astimezone(UTC) + _MICROSECOND)
