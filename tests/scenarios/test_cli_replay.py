@@ -319,6 +319,20 @@ def test_wrong_usage_ends_with_two_and_a_word_on_stderr(arguments: tuple[object,
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&- >/dev/null", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_what_a_caller_has_closed_is_written_to_nobody(closed: str, form: list[str]) -> None:
+    """A job that is started without a standard output ends as it would have with one."""
+    script = f'exec "$0" -m whereupon replay "$@" {closed}'
+    ended = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, str(SHOPPING), *form],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
 def test_a_full_disk_is_said_in_one_line() -> None:
     """Where standard output takes no more, that is the whole message."""
     full = Path("/dev/full")

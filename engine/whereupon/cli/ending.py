@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn, ParamSpec
 
 import typer
@@ -26,6 +27,7 @@ def settles(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def settled(*args: P.args, **kwargs: P.kwargs) -> None:
+        _open_what_is_closed()
         _write_what_can_be()
         try:
             command(*args, **kwargs)
@@ -61,6 +63,14 @@ def fail(line: str, status: int = WRONG_USAGE) -> NoReturn:
     """End with one line of what is wrong."""
     say(f"whereupon: {line}")
     raise typer.Exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """What a caller has closed (``>&-``) is written to nobody; Python has no stream for it at all."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
+            setattr(sys, name, nowhere)
 
 
 def _write_what_can_be() -> None:
