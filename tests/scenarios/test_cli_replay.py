@@ -1,9 +1,12 @@
 """`whereupon replay` as its users meet it."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from tests.scenarios.commands import (
@@ -168,6 +171,29 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_ended_leaves_nothing_behind(number: int, tmp_path: Path) -> None:
+    """Its store holds what people did: it goes, also when a time limit or Ctrl-C ends the replay."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "whereupon", "replay", "-", "--json"],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b'{"type":"identify","userId":"ada"}\n')
+        process.stdin.flush()
+        deadline = monotonic() + 60
+        while not list(tmp_path.rglob("replay.db*")):
+            assert monotonic() < deadline
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert (process.returncode, said) == (128 + number, b"")
+    assert not list(tmp_path.iterdir())
 
 
 # --- for people -------------------------------------------------------------------------------
