@@ -4,6 +4,7 @@ import gzip
 import json
 import tracemalloc
 from datetime import UTC, datetime
+from os import fsdecode
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,18 @@ def test_a_packed_stream_with_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
     broken.write_bytes(packed)
     with pytest.raises(StreamError, match=r"s\.jsonl\.gz"):
         _read(broken)
+
+
+def test_a_file_whose_name_is_no_text_can_be_named(tmp_path: Path) -> None:
+    """File systems take any bytes as a name; what is told of its lines can be written as JSON."""
+    path = tmp_path / fsdecode(b"caf\xe9.jsonl")
+    try:
+        path.write_bytes(b"no json\n")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    (bad,) = _read(path)
+    assert isinstance(bad, BadLine)
+    assert bad.stream == "caf\N{REPLACEMENT CHARACTER}.jsonl"
 
 
 @pytest.mark.parametrize("name", ["nowhere.jsonl", "nowhere.jsonl.gz", "."])
