@@ -39,10 +39,10 @@ def settles(command: Callable[P, None]) -> Callable[P, None]:
         except WhereuponError as error:
             fail(str(error))
         except BrokenPipeError:
-            _drop_output()
+            drop_output()
             raise typer.Exit from None
         except OSError as error:
-            _drop_output()
+            drop_output()
             fail(error.strerror or str(error))
 
     return settled
@@ -80,7 +80,7 @@ def _write_what_can_be() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Give what is still buffered to nobody, so that the interpreter's last flush finds no fault."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
