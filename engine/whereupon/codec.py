@@ -5,7 +5,8 @@ beyond 64 bits, and what is beyond the doubles is infinite, as in JavaScript.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NoReturn, cast
 
@@ -22,6 +23,10 @@ class JsonError(ValueError):
     """Text that is not JSON, or a value that JSON cannot hold."""
 
 
+class DeepJsonError(JsonError):
+    """Objects and lists in one another, more than can be read or written."""
+
+
 def decode(text: bytes | str) -> JsonValue:
     """Read one JSON value; raises `JsonError` with the place of the fault."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
@@ -29,7 +34,9 @@ def decode(text: bytes | str) -> JsonValue:
         value: JsonValue = _READER.decode(raw)
     except msgspec.ValidationError:  # a number beyond the doubles, or of thousands of digits
         return _decode_slowly(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise DeepJsonError(str(error)) from error
+    except (msgspec.DecodeError, ValueError) as error:
         raise JsonError(str(error)) from error
     return value
 
@@ -55,10 +62,30 @@ def _member_reader(name: str) -> msgspec.json.Decoder[Any]:
 
 
 def _decode_slowly(raw: bytes) -> JsonValue:
+    check(raw)
+    return _loads(raw, parse_float=float)
+
+
+def decode_leniently(text: bytes) -> JsonValue:
+    r"""Read JSON in which halves of characters stand alone, as JavaScript writes them (``\ud83d``).
+
+    What holds one cannot be written again. Numbers beyond the doubles are refused, for they could not
+    be either. Raises `JsonError`.
+    """
+    return _loads(text, parse_float=_finite)
+
+
+def _loads(raw: bytes, *, parse_float: Callable[[str], float]) -> JsonValue:
     try:
-        check(raw)
-        value: JsonValue = json.loads(raw, parse_int=_whole, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        value: JsonValue = json.loads(
+            raw.decode(),
+            parse_float=parse_float,
+            parse_int=_whole,
+            parse_constant=_refuse_constant,
+        )
+    except RecursionError as error:
+        raise DeepJsonError(str(error)) from error
+    except ValueError as error:
         raise JsonError(str(error)) from error
     return value
 
@@ -69,12 +96,21 @@ def check(text: bytes) -> None:
         if not text.isascii():
             text.decode()
         _CHECKER.decode(text)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise DeepJsonError(str(error)) from error
+    except (msgspec.DecodeError, ValueError) as error:
         raise JsonError(str(error)) from error
 
 
 def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        _refuse_constant(digits)
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -94,11 +130,15 @@ def encode(value: object) -> bytes:
 
 
 def _encode_exactly(value: object, refusal: TypeError) -> bytes:
+    if "Recursion" in str(refusal):
+        raise DeepJsonError(str(refusal)) from refusal
     if "64-bit" not in str(refusal):
         raise JsonError(str(refusal)) from refusal
     try:
         return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise DeepJsonError(str(error)) from error
+    except (TypeError, ValueError) as error:
         raise JsonError(str(error)) from error
 
 

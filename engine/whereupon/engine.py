@@ -174,7 +174,7 @@ class Engine(Calls):
 
         Args:
             batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
-                Segment spec counts as its items. One of them may come alone, too.
+                Segment spec counts as its items. One alone need not be put into a list.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from whereupon.codec import decode
 from whereupon.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.fold import Folded, Warned
@@ -15,8 +14,8 @@ from whereupon.wire import (
     MAX_BATCH_MESSAGES,
     Arrival,
     as_text,
+    batch_in,
     parse_message,
-    read_envelope,
     unfold_batch,
 )
 
@@ -72,7 +71,7 @@ def read_batch(
 ) -> Reading:
     """Read the host's wire-form messages, as values or as their JSON text.
 
-    A ``batch`` body among them counts as its items.
+    A ``batch`` body among them counts as its items; a dict or a text alone is a batch of one.
     """
     reading = Reading()
     arrival = Arrival(received_at, source, new_id, origin)
@@ -93,21 +92,14 @@ def _check_size(index: int) -> None:
 
 
 def _items(batch: Iterable[object]) -> Iterable[object]:
-    alone = isinstance(batch, dict | bytes)  # one message, or a body with a batch of them
-    for raw in [batch] if alone else batch:
+    for raw in [batch] if isinstance(batch, bytes | dict) else batch:
         if isinstance(raw, bytes):
-            yield from unfold_batch(decode(raw)) if _is_batch(raw) else [raw]
+            whole = batch_in(raw)
+            yield from [raw] if whole is None else unfold_batch(whole)
         elif isinstance(raw, dict) and isinstance(raw.get("batch"), list):
             yield from unfold_batch(raw)
         else:
             yield raw
-
-
-def _is_batch(text: bytes) -> bool:
-    try:
-        return read_envelope(text).is_batch
-    except MessageRejectedError:
-        return False  # it is refused in its turn, like any other
 
 
 def answer(folded: Folded, reading: Reading) -> Ingested:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
+from os import fsencode
 from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import JsonValue
 
-from whereupon.codec import decode
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages import Message, Origin, Source
 from whereupon.times import EPOCH
@@ -25,6 +25,7 @@ from whereupon.wire import (
     MAX_MESSAGE_BYTES,
     Arrival,
     as_text,
+    batch_in,
     message_in,
     parse_message,
     read_envelope,
@@ -78,21 +79,22 @@ class StreamReader:
 
     def read(self, path: Path) -> Iterator[Message | BadLine]:
         """The messages of one file (``.gz`` is unpacked); raises `StreamError` if it cannot be read."""
+        name = fsencode(path.name).decode("utf-8", "replace")  # it is told, also as JSON
         try:
             with _open(path) as file:
                 for number, (line, size) in enumerate(_lines(file), start=1):
                     if self._progress is not None:
                         self._progress(size)
                     if size > MAX_LINE_BYTES:
-                        yield _too_large(path.name, number, size)
+                        yield _too_large(name, number, size)
                         continue
                     text = line.strip() if number > 1 else line.strip().removeprefix(_MARK)
                     if text:
-                        one = self._message(path.name, number, text)
+                        one = self._message(name, number, text)
                         if one is not None:
                             yield one
                         else:
-                            yield from self._batch(path.name, number, text)
+                            yield from self._batch(name, number, text)
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamError(path=str(path), reason=reason) from error
@@ -106,6 +108,8 @@ class StreamReader:
                 return None
             return self._arrived(message_in(envelope, line, self._arrival))
         except MessageRejectedError as error:
+            if error.field == "message" and batch_in(line) is not None:
+                return None
             return BadLine(stream, number, error.code, error.reason)
 
     def _batch(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
@@ -132,7 +136,7 @@ class StreamReader:
 
 def _items(batch: bytes) -> Iterator[JsonValue]:
     """The messages of a batch; they arrived when it did, unless they say else."""
-    raw = decode(batch)
+    raw = batch_in(batch)
     received_at = raw.get("receivedAt") if isinstance(raw, dict) else None
     for item in unfold_batch(raw):
         yield (

@@ -17,7 +17,14 @@ from typing import Any, TypeAlias
 import msgspec
 from pydantic import JsonValue
 
-from whereupon.codec import JsonError, check, decode, encode
+from whereupon.codec import (
+    DeepJsonError,
+    JsonError,
+    check,
+    decode,
+    decode_leniently,
+    encode,
+)
 from whereupon.errors import MessageRejectedError
 from whereupon.messages import NAMED, Message, MessageType, Origin, Source
 from whereupon.times import parse_instant
@@ -132,13 +139,21 @@ def _look_through(text: bytes) -> None:
     try:
         check(text)
     except JsonError as error:
-        raise _refusal(code="bad-json", field="message", reason=_NO_JSON.format(error)) from error
+        raise _no_json(error) from error
     if _is_deep(decode(text)):
-        reason = f"the message nests more than {MAX_NESTING} objects and lists in one another"
-        raise _refusal(code="too-deep", field="message", reason=reason)
+        raise _too_deep()
 
 
-_NO_JSON = "the message is no JSON: {}"
+def _no_json(error: Exception) -> MessageRejectedError:
+    if isinstance(error, DeepJsonError | RecursionError):
+        return _too_deep()
+    reason = f"the message is no JSON: {error}"
+    return _refusal(code="bad-json", field="message", reason=reason)
+
+
+def _too_deep() -> MessageRejectedError:
+    reason = f"the message nests more than {MAX_NESTING} objects and lists in one another"
+    return _refusal(code="too-deep", field="message", reason=reason)
 
 
 def _is_deep(value: JsonValue) -> bool:
@@ -163,9 +178,9 @@ def _no_message(text: bytes, error: Exception) -> MessageRejectedError:
     try:
         value = decode(text)
     except JsonError as fault:
-        return _refusal(code="bad-json", field="message", reason=_NO_JSON.format(fault))
+        return _no_json(fault)
     if isinstance(value, dict):  # one of the fields that are read is a number beyond the doubles
-        return _refusal(code="bad-json", field="message", reason=_NO_JSON.format(error))
+        return _no_json(error)
     return _refusal(code="not-an-object", field="message", reason="a message is a JSON object")
 
 
@@ -218,9 +233,28 @@ def as_text(value: object) -> bytes:
     """The host's Python values as JSON text; raises `MessageRejectedError`."""
     try:
         return bytes(memoryview(encode(value)))  # for what the writer returns keeps 4 KB of memory
+    except DeepJsonError as error:
+        raise _too_deep() from error
     except JsonError as error:
         reason = f"the message cannot be written as JSON: {error}"
         raise _refusal(code="not-json", field="message", reason=reason) from error
+
+
+def batch_in(text: bytes) -> JsonValue | None:
+    """The ``batch`` body that a JSON text is; None where it is one message, or no JSON.
+
+    It is also found where one of its messages nests too deep, or holds half a character: that one is
+    to be refused, and not the others.
+    """
+    try:
+        return decode(text) if read_envelope(text).is_batch else None
+    except MessageRejectedError:
+        pass
+    try:
+        raw = decode_leniently(text)
+    except JsonError:
+        return None
+    return raw if isinstance(raw, dict) and isinstance(raw.get("batch"), list) else None
 
 
 def unfold_batch(raw: JsonValue) -> Iterator[JsonValue]:

@@ -1,9 +1,12 @@
 """`whereupon replay` as its users meet it."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from tests.scenarios.commands import (
@@ -170,6 +173,29 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
         assert process.wait() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_replay_that_is_ended_leaves_nothing_behind(number: int, tmp_path: Path) -> None:
+    """Its store holds what people did: it goes, also when a time limit or Ctrl-C ends the replay."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "whereupon", "replay", "-", "--json"],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b'{"type":"identify","userId":"ada"}\n')
+        process.stdin.flush()
+        deadline = monotonic() + 60
+        while not list(tmp_path.rglob("replay.db*")):
+            assert monotonic() < deadline
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert (process.returncode, said) == (128 + number, b"")
+    assert not list(tmp_path.iterdir())
+
+
 # --- for people -------------------------------------------------------------------------------
 
 
@@ -317,6 +343,20 @@ def test_wrong_usage_ends_with_two_and_a_word_on_stderr(arguments: tuple[object,
     assert ended.stdout == ""
     assert ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&- >/dev/null", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_what_a_caller_has_closed_is_written_to_nobody(closed: str, form: list[str]) -> None:
+    """A job that is started without a standard output ends as it would have with one."""
+    script = f'exec "$0" -m whereupon replay "$@" {closed}'
+    ended = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, str(SHOPPING), *form],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def test_a_full_disk_is_said_in_one_line() -> None:

@@ -1,5 +1,6 @@
 """`whereupon import`, `explain`, `deliveries` and `retry` as their users meet them."""
 
+import gzip
 import os
 import pty
 import subprocess
@@ -12,7 +13,7 @@ from tests.scenarios.commands import ROOT, STREAMS, identify, purchase, whereupo
 from tests.servers import Server
 
 from whereupon import Engine
-from whereupon.replay import FrozenClock
+from whereupon.replay import BATCH, FrozenClock
 from whereupon.state import Delivery, DeliveryState
 from whereupon.times import format_instant
 
@@ -68,6 +69,41 @@ def test_an_import_needs_a_store() -> None:
     ended = whereupon("import", STORY)
     assert ended.status == 2
     assert "--store" in ended.stderr
+
+
+def _long_stream(folder: Path) -> Path:
+    """More messages than go in at once, each with something to tell."""
+    lines = (purchase(f"p{n}", "2026-03-02T09:00:00Z", product="hat") for n in range(BATCH + 1))
+    return write_stream(folder / "long.jsonl", *lines)
+
+
+def test_a_reader_that_goes_away_stops_no_import(store: str, tmp_path: Path) -> None:
+    """`| head -1` gets its line, and the store gets the whole stream."""
+    stream = _long_stream(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "whereupon", "import", str(stream), "--store", store, "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b'{"kind"')
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+    again = whereupon("import", stream, "--store", store, "--json").records[-1]
+    assert (again["accepted"], again["duplicates"]) == (0, BATCH + 1)
+
+
+def test_an_import_that_fails_says_how_much_is_in(store: str, tmp_path: Path) -> None:
+    """Half a file went in, and the other half cannot be read: both are said."""
+    packed = tmp_path / "long.jsonl.gz"
+    packed.write_bytes(gzip.compress(_long_stream(tmp_path).read_bytes())[:-12])
+    ended = whereupon("import", packed, "--store", store)
+    assert ended.status == 2
+    assert ended.stderr.startswith("stopped: 5,000 messages are in; run it again to go on\n")
+    assert "long.jsonl.gz" in ended.stderr
 
 
 def test_progress_is_shown_on_a_terminal_only(store: str, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, get_ident
 from time import monotonic
 
 import pytest
@@ -22,14 +22,23 @@ class Counted(SqlStore):
 
     def __init__(self, path: Path) -> None:
         self.commits = 0
+        self.interrupts_in: int | None = None
         engine = create_engine(f"sqlite:///{path}")
         event.listen(engine, "before_cursor_execute", self._count)
+        for how in ("do_execute", "do_executemany"):
+            event.listen(engine, how, self._interrupt)
         super().__init__(engine)
         self.engine = engine
         self.commits = 0
 
     def _count(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         self.commits += statement == "COMMIT"
+
+    def _interrupt(self, _cursor: object, statement: str, *_: object) -> None:
+        """As Ctrl-C does that is pressed while the thread writes."""
+        if self.interrupts_in == get_ident() and statement.startswith("INSERT"):
+            self.interrupts_in = None
+            raise KeyboardInterrupt
 
     def await_waiting(self, count: int) -> None:
         """Return when so much work waits for a leader."""
@@ -169,3 +178,37 @@ def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(store: Counted)
         thread.join()
     assert len(ended) >= 1
     assert store.known(range(1, 10)) == {1, 2, 3}
+
+
+def test_an_interruption_within_a_statement_is_an_interruption(store: Counted) -> None:
+    """Ctrl-C, wherever it hits: nothing of that transaction is recorded, and the store goes on."""
+    store.interrupts_in = get_ident()
+    with pytest.raises(KeyboardInterrupt):
+        store.transact(writing(1))
+    store.transact(writing(2))
+    assert store.known(range(1, 3)) == {2}
+
+
+def test_an_interrupted_leader_takes_nobody_with_it(store: Counted) -> None:
+    """It is interrupted in the transaction that it leads for others, who then do their own work."""
+    told: list[type[BaseException]] = []
+
+    def lead() -> None:
+        store.interrupts_in = get_ident()
+        try:
+            store.transact(writing(2))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is looked at below
+            told.append(type(error))
+
+    threads = [Thread(target=lead)]
+    with leader(store):
+        threads[0].start()
+        store.await_turns(1)
+        threads += [Thread(target=store.transact, args=(writing(n),)) for n in (3, 4)]
+        for thread in threads[1:]:
+            thread.start()
+        store.await_waiting(3)
+    for thread in threads:
+        thread.join()
+    assert told == [KeyboardInterrupt]
+    assert store.known(range(1, 5)) == {1, 3, 4}

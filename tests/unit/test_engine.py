@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,7 +39,7 @@ from whereupon.decisions import Outcome
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
 from whereupon.stores.addresses import engine_of
-from whereupon.wire import MAX_BATCH_MESSAGES
+from whereupon.wire import MAX_BATCH_MESSAGES, as_text
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 
@@ -217,6 +217,27 @@ def test_texts_are_taken_as_they_came() -> None:
         assert _entered(ingested) == ["ada", "bob"]
     assert ingested.accepted == 2
     assert [(r.index, r.code) for r in ingested.rejected] == [(2, "not-an-object"), (3, "bad-json")]
+
+
+@pytest.mark.parametrize("batch", [{"batch": [purchase(1), {}, purchase(2)]}, purchase(1)])
+@pytest.mark.parametrize("written", [dict, as_text])
+def test_what_comes_alone_needs_no_list(
+    batch: dict[str, object], written: Callable[[object], Iterable[object]]
+) -> None:
+    """A request's body is one dict, or one text: never the keys of the one, or the other's bytes."""
+    listed, alone = _memory().ingest([written(batch)]), _memory().ingest(written(batch))
+    assert (alone.accepted, alone.rejected) == (listed.accepted, listed.rejected)
+    assert alone.accepted > 0
+
+
+def test_a_message_that_cannot_be_read_leaves_the_others_of_its_text_alone() -> None:
+    """Half a character, as JavaScript writes it, and what nests too deep."""
+    bad = [b'"\\ud83d"', b"[" * 300 + b"]" * 300]
+    items = [b'{"type":"track","event":"purchase","properties":{"x":%s}}' % each for each in bad]
+    text = b'{"batch":[%s]}' % b",".join([as_text(purchase(1)), *items, as_text(purchase(2))])
+    ingested = _memory().ingest([text])
+    assert ingested.accepted == 2
+    assert [(r.index, r.code) for r in ingested.rejected] == [(1, "not-json"), (2, "too-deep")]
 
 
 def test_what_is_beyond_the_limit_of_a_batch_is_named_not_dropped() -> None:

@@ -90,6 +90,17 @@ def test_days_of_the_week_are_numbered_as_cron_does(days: str, expected: int) ->
     assert found.isoweekday() % 7 == expected
 
 
+@pytest.mark.parametrize("timezone", ["UTC", "Asia/Tokyo", "America/New_York"])
+def test_where_the_calendar_ends_there_is_no_next_occurrence(timezone: str) -> None:
+    """Exports write 9999-12-31 for never: a stream's clock may stand there."""
+    for after in ("9999-12-30T23:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"):
+        found = next_occurrence("0 9 * * *", timezone, _at(after))
+        assert found is None or found > _at(after)
+    assert next_occurrence("0 9 * * *", timezone, datetime.max.replace(tzinfo=UTC)) is None
+    earliest = datetime.min.replace(tzinfo=UTC)
+    assert (next_occurrence("0 9 * * *", timezone, earliest) or _at("0001-01-02T00:00Z")) > earliest
+
+
 def test_a_day_that_never_comes_has_no_next_occurrence() -> None:
     """There is no 30 February."""
     assert next_occurrence("0 0 30 2 *", "UTC", _at("2026-01-01T00:00:00+00:00")) is None

@@ -1,8 +1,10 @@
 """Streams: every line becomes a message or a bad line with its number, and nothing is lost."""
 
 import gzip
+import json
 import tracemalloc
 from datetime import UTC, datetime
+from os import fsdecode
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,25 @@ def test_a_batch_of_one_is_a_batch(tmp_path: Path) -> None:
     assert message.received_at == NOON.replace(minute=30)
 
 
+@pytest.mark.parametrize(
+    ("bad", "code"), [('"\\ud83d"', "not-json"), ("[" * 300 + "]" * 300, "too-deep")]
+)
+def test_a_message_that_cannot_be_read_leaves_its_batch_alone(
+    bad: str, code: str, tmp_path: Path
+) -> None:
+    """Half a character, as JavaScript writes it, or what nests too deep, is one message's fault."""
+    items = [json.dumps(_line(1)), '{"type":"track","traits":' + bad + "}", json.dumps(_line(2))]
+    path = tmp_path / "s.jsonl"
+    path.write_text(f'{{"batch":[{",".join(items)}]}}\n{{"batch":[{items[0]}],\n')
+    first, refused, second, cut_off = _read(path)
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+    assert isinstance(refused, BadLine)
+    assert (refused.line, refused.code) == (1, code)
+    assert isinstance(cut_off, BadLine)
+    assert (cut_off.line, cut_off.code) == (2, "bad-json")
+
+
 def test_a_packed_stream_is_unpacked_on_the_way(tmp_path: Path) -> None:
     """Last month's events come as .gz."""
     plain = written(tmp_path / "s.jsonl", [_line(1), _line(2)])
@@ -190,6 +211,18 @@ def test_a_packed_stream_with_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
     broken.write_bytes(packed)
     with pytest.raises(StreamError, match=r"s\.jsonl\.gz"):
         _read(broken)
+
+
+def test_a_file_whose_name_is_no_text_can_be_named(tmp_path: Path) -> None:
+    """File systems take any bytes as a name; what is told of its lines can be written as JSON."""
+    path = tmp_path / fsdecode(b"caf\xe9.jsonl")
+    try:
+        path.write_bytes(b"no json\n")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    (bad,) = _read(path)
+    assert isinstance(bad, BadLine)
+    assert bad.stream == "caf\N{REPLACEMENT CHARACTER}.jsonl"
 
 
 @pytest.mark.parametrize("name", ["nowhere.jsonl", "nowhere.jsonl.gz", "."])

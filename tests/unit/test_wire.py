@@ -428,7 +428,6 @@ def within(value: bytes) -> bytes:
             b"",
             b"1}}",
         ),
-        b"[" * 100_000 + b"]" * 100_000,
     ],
 )
 def test_a_text_that_is_no_json_is_refused_though_nobody_reads_it(value: bytes) -> None:
@@ -460,8 +459,19 @@ def test_how_deep_a_message_may_nest() -> None:
     assert parse_message(within(b"[" * most + b"]" * most), arrival()).name == "e"
     wide = b"[" + b"[]," * 500 + b"[]]"
     assert len(str(parse_message(within(wide), arrival()).data)) > 500
+    for deep in (most + 1, 100_000):
+        with pytest.raises(MessageRejectedError) as caught:
+            parse_message(within(b"[" * deep + b"]" * deep), arrival())
+        assert caught.value.code == "too-deep"
+
+
+def test_a_hosts_value_that_nests_too_deep_is_refused_as_its_text_is() -> None:
+    """It cannot even be written."""
+    value: JsonValue = []
+    for _ in range(300):
+        value = [value]
     with pytest.raises(MessageRejectedError) as caught:
-        parse_message(within(b"[" * (most + 1) + b"]" * (most + 1)), arrival())
+        as_text({"type": "track", "properties": {"p": value}})
     assert caught.value.code == "too-deep"
 
 

@@ -4,6 +4,11 @@ Each command reads its options, asks the library and shows the answer; nothing i
 Exit status: 0 done, 1 findings, 2 wrong usage (see `ending`).
 """
 
+import sys
+from signal import SIGTERM, signal
+from types import FrameType
+from typing import NoReturn
+
 import typer
 
 from whereupon.cli.commands import HEADINGS, Commands
@@ -34,4 +39,10 @@ for _name, _told in HEADINGS.items():
 
 def main() -> None:
     """Run the command line; it exits with the command's status."""
+    signal(SIGTERM, _end)
     app(prog_name="whereupon")
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """Put away what is in hand first: a replay's store is full of people, and to be thrown away."""
+    sys.exit(128 + number)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn, ParamSpec
 
 import typer
@@ -26,6 +27,7 @@ def settles(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def settled(*args: P.args, **kwargs: P.kwargs) -> None:
+        _open_what_is_closed()
         _write_what_can_be()
         try:
             command(*args, **kwargs)
@@ -37,10 +39,10 @@ def settles(command: Callable[P, None]) -> Callable[P, None]:
         except WhereuponError as error:
             fail(str(error))
         except BrokenPipeError:
-            _drop_output()
+            drop_output()
             raise typer.Exit from None
         except OSError as error:
-            _drop_output()
+            drop_output()
             fail(error.strerror or str(error))
 
     return settled
@@ -63,6 +65,14 @@ def fail(line: str, status: int = WRONG_USAGE) -> NoReturn:
     raise typer.Exit(status)
 
 
+def _open_what_is_closed() -> None:
+    """What a caller has closed (``>&-``) is written to nobody; Python has no stream for it at all."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
+            setattr(sys, name, nowhere)
+
+
 def _write_what_can_be() -> None:
     """Where the locale has no letter for a mark or a name, a question mark stands for it."""
     for stream in (sys.stdout, sys.stderr):
@@ -70,7 +80,7 @@ def _write_what_can_be() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Give what is still buffered to nobody, so that the interpreter's last flush finds no fault."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

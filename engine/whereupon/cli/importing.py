@@ -1,10 +1,11 @@
 """``whereupon import``: history into a real store."""
 
 import sys
+from collections.abc import Callable
 
 import typer
 
-from whereupon.cli.ending import INTERRUPTED, say, settles
+from whereupon.cli.ending import INTERRUPTED, drop_output, say, settles
 from whereupon.cli.options import (
     RULES,
     AsJson,
@@ -17,11 +18,12 @@ from whereupon.cli.options import (
 from whereupon.cli.output import output_on
 from whereupon.cli.progress import progress_over
 from whereupon.engine import Engine
+from whereupon.errors import WhereuponError
 from whereupon.importing import import_messages
 from whereupon.loading import open_rules
 from whereupon.messages import Origin, Source
 from whereupon.render.report import View
-from whereupon.replay import Summary, read_streams
+from whereupon.replay import Record, Summary, read_streams
 from whereupon.streams import StreamReader
 
 
@@ -53,9 +55,25 @@ def import_command(
             arrived_at=engine.clock.now(),
             progress=progress,
         )
+        heard = _while_heard(output.tell)
         try:
-            import_messages(engine, read_streams(paths, reader), output.tell, summary)
+            import_messages(engine, read_streams(paths, reader), heard, summary)
         except KeyboardInterrupt:
             say(f"interrupted: {summary.messages:,} messages are in; run it again to go on")
             raise typer.Exit(INTERRUPTED) from None
+        except (WhereuponError, OSError):
+            say(f"stopped: {summary.messages:,} messages are in; run it again to go on")
+            raise
     output.summarize(summary.as_dict())
+
+
+def _while_heard(tell: Callable[[Record], None]) -> Callable[[Record], None]:
+    """Tell until the reader goes away (``| head``); what is still to be imported is, all the same."""
+
+    def told(record: Record) -> None:
+        try:
+            tell(record)
+        except BrokenPipeError:
+            drop_output()
+
+    return told

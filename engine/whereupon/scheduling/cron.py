@@ -21,7 +21,7 @@ _EARLIEST = FIRST_INSTANT + 2 * _DAY
 
 
 def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | None:
-    """The first time after ``after``, in UTC; None where there is no further one.
+    """The first time after ``after``, in UTC; None where there is no further one in the calendar.
 
     Args:
         cron: minute, hour, day of the month, month, day of the week.
@@ -41,7 +41,7 @@ def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | Non
             found = _next(trigger, found.astimezone(UTC))
         on_the_wall = _next_on_the_wall(cron, ZoneInfo(timezone), after)
         return min((t.astimezone(UTC) for t in (found, on_the_wall) if t is not None), default=None)
-    except OverflowError:  # the calendar ends before
+    except (OverflowError, ValueError):  # the calendar ends before, as 9999-12-31 in an export is
         return None
 
 

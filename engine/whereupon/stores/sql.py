@@ -172,7 +172,12 @@ class _Divided:
         self._kept.append(session)
 
     def is_open(self) -> bool:
-        """Whether SQLite has not ended the transaction itself, as it does when the disk is full."""
+        """Whether nothing has ended the transaction: SQLite does when the disk is full.
+
+        An interruption from the keyboard, within a statement, costs the connection.
+        """
+        if self._connection.invalidated:
+            return False
         return bool(getattr(self._connection.connection.driver_connection, "in_transaction", False))
 
     def share_names(self) -> None:

@@ -70,7 +70,8 @@ class Sqlite(Database):
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
-                connection.connection.rollback()  # no error when SQLite has rolled back already
+                if not connection.invalidated:  # an interruption has closed it, which undoes all
+                    connection.connection.rollback()  # no error where SQLite has done so already
                 raise
 
     def _begin(self, connection: Connection) -> None:
