@@ -50,8 +50,7 @@ def _take(
 ) -> None:
     folded = engine.take(batch)
     summary.messages += len(batch)
-    summary.accepted += folded.accepted
-    summary.duplicates += len(folded.duplicates)
+    summary.count_messages(folded)
     for told in folded.records():
         summary.count(told)
         tell(told)

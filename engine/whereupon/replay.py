@@ -63,6 +63,12 @@ class Summary:
     deliveries: int = 0
     requests: int = 0
 
+    def count_messages(self, folded: Folded) -> None:
+        """Count what became of a batch's messages; one that the engine failed on is not accepted."""
+        self.accepted += folded.accepted
+        self.duplicates += len(folded.duplicates)
+        self.rejected += len(folded.set_aside)
+
     def count(self, record: Record) -> None:
         """Count one record."""
         match record:
@@ -208,8 +214,7 @@ class Replay:
         self._next_run = min(due, default=None)
 
     def _report(self, folded: Folded) -> None:
-        self.summary.accepted += folded.accepted
-        self.summary.duplicates += len(folded.duplicates)
+        self.summary.count_messages(folded)
         for told in folded.records():
             self._told(told)
 

@@ -11,9 +11,12 @@ from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
 from whereupon.decisions import Outcome
 from whereupon.fold import Warned
-from whereupon.replay import FrozenClock
+from whereupon.importing import import_messages
+from whereupon.messages import Source
+from whereupon.replay import FrozenClock, Record, Replay, Summary
 from whereupon.rules import Rulebook
 from whereupon.state import DeliveryState
+from whereupon.wire import Arrival, as_text, parse_message
 
 _WAITING = [{"wait": "1h"}, {"track": "waited"}, {"send": "push", "title": "Thanks"}]
 
@@ -73,6 +76,30 @@ def test_a_batch_of_nothing_but_poison_goes_through(place: str) -> None:
         batch = [{**purchase(13), "messageId": f"p-{number}"} for number in range(50)]
         told = engine.ingest(batch)
         assert (told.accepted, len(told.rejected), len(engine.set_aside())) == (0, 50, 50)
+
+
+@pytest.mark.parametrize("way", ["replay", "import"])
+def test_a_summary_counts_what_was_set_aside_as_rejected(place: str, way: str) -> None:
+    """What was accepted, seen before and rejected is all there was."""
+    numbers = (1, 13, 2, 2)
+    arrival = Arrival(NOON, Source.SERVER, lambda: "")
+    arrivals = [parse_message(as_text(purchase(number)), arrival) for number in numbers]
+    clock, told = FrozenClock(NOON), list[Record]()
+    with Engine.open(place, rules=_fragile(thanks()), clock=clock) as engine:
+        summary = Summary()
+        if way == "import":
+            import_messages(engine, arrivals, told.append, summary)
+        else:
+            run = Replay(engine, clock, told.append)
+            run.feed(arrivals)
+            summary = run.finish()
+    assert (summary.messages, summary.accepted, summary.duplicates, summary.rejected) == (
+        4,
+        2,
+        1,
+        1,
+    )
+    assert [each.message_id for each in told if isinstance(each, Warned)] == ["purchase-13"]
 
 
 def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str) -> None:
