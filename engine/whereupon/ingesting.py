@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from whereupon.decisions import Decision
 from whereupon.errors import MessageRejectedError
@@ -13,8 +14,10 @@ from whereupon.state import Request, SetAside
 from whereupon.wire import (
     MAX_BATCH_MESSAGES,
     Arrival,
+    Envelope,
     as_text,
-    batch_in,
+    message_in,
+    open_text,
     parse_message,
     unfold_batch,
 )
@@ -78,8 +81,7 @@ def read_batch(
     for index, item in enumerate(_items(batch)):
         try:
             _check_size(index)
-            text = item if isinstance(item, bytes) else as_text(item)
-            reading.messages.append(parse_message(text, arrival))
+            reading.messages.append(_message(item, arrival))
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading
@@ -91,15 +93,35 @@ def _check_size(index: int) -> None:
         raise MessageRejectedError(code="batch-too-large", field="batch", reason=reason)
 
 
+class _Opened(NamedTuple):
+    """The text of a message, whose fields are read."""
+
+    envelope: Envelope
+    text: bytes
+
+
+def _message(item: object, arrival: Arrival) -> Message:
+    if isinstance(item, _Opened):
+        return message_in(item.envelope, item.text, arrival)
+    return parse_message(item if isinstance(item, bytes) else as_text(item), arrival)
+
+
 def _items(batch: Iterable[object]) -> Iterable[object]:
     for raw in [batch] if isinstance(batch, bytes | dict) else batch:
         if isinstance(raw, bytes):
-            whole = batch_in(raw)
-            yield from [raw] if whole is None else unfold_batch(whole)
+            yield from _in_text(raw)
         elif isinstance(raw, dict) and isinstance(raw.get("batch"), list):
             yield from unfold_batch(raw)
         else:
             yield raw
+
+
+def _in_text(text: bytes) -> Iterable[object]:
+    try:
+        opened = open_text(text)
+    except MessageRejectedError:
+        return [text]  # it is refused in its turn, like any other
+    return unfold_batch(opened) if isinstance(opened, dict) else [_Opened(opened, text)]
 
 
 def answer(folded: Folded, reading: Reading) -> Ingested:

@@ -24,11 +24,11 @@ from whereupon.wire import (
     MAX_BATCH_BYTES,
     MAX_MESSAGE_BYTES,
     Arrival,
+    Object,
     as_text,
-    batch_in,
     message_in,
+    open_text,
     parse_message,
-    read_envelope,
     unfold_batch,
 )
 
@@ -91,29 +91,29 @@ class StreamReader:
                     text = line.strip() if number > 1 else line.strip().removeprefix(_MARK)
                     if text:
                         one = self._message(name, number, text)
-                        if one is not None:
-                            yield one
+                        if isinstance(one, dict):
+                            yield from self._batch(name, number, text, one)
                         else:
-                            yield from self._batch(name, number, text)
+                            yield one
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamError(path=str(path), reason=reason) from error
 
-    def _message(self, stream: str, number: int, line: bytes) -> Message | BadLine | None:
-        """The message that a line is; None if it is a batch of them."""
+    def _message(self, stream: str, number: int, line: bytes) -> Message | BadLine | Object:
+        """The message that a line is, or the batch of them."""
         self._place = (line, number, 0)
         try:
-            envelope = read_envelope(line)
-            if envelope.is_batch:
-                return None
-            return self._arrived(message_in(envelope, line, self._arrival))
+            opened = open_text(line)
+            if isinstance(opened, dict):
+                return opened
+            return self._arrived(message_in(opened, line, self._arrival))
         except MessageRejectedError as error:
-            if error.field == "message" and batch_in(line) is not None:
-                return None
             return BadLine(stream, number, error.code, error.reason)
 
-    def _batch(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
-        for place, item in enumerate(_items(line)):
+    def _batch(
+        self, stream: str, number: int, line: bytes, body: Object
+    ) -> Iterator[Message | BadLine]:
+        for place, item in enumerate(_items(body)):
             self._place = (line, number, place)
             try:
                 yield self._arrived(parse_message(as_text(item), self._arrival))
@@ -134,11 +134,10 @@ class StreamReader:
         return f"line-{blake2b(line, key=key, digest_size=12).hexdigest()}"
 
 
-def _items(batch: bytes) -> Iterator[JsonValue]:
+def _items(body: Object) -> Iterator[JsonValue]:
     """The messages of a batch; they arrived when it did, unless they say else."""
-    raw = batch_in(batch)
-    received_at = raw.get("receivedAt") if isinstance(raw, dict) else None
-    for item in unfold_batch(raw):
+    received_at = body.get("receivedAt")
+    for item in unfold_batch(body):
         yield (
             {"receivedAt": received_at, **item} if received_at and isinstance(item, dict) else item
         )

@@ -12,7 +12,7 @@ is not looked at again (`Sound`).
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from pydantic import JsonValue
@@ -240,16 +240,23 @@ def as_text(value: object) -> bytes:
         raise _refusal(code="not-json", field="message", reason=reason) from error
 
 
-def batch_in(text: bytes) -> JsonValue | None:
-    """The ``batch`` body that a JSON text is; None where it is one message, or no JSON.
+def open_text(text: bytes) -> Envelope | Object:
+    """The fields of the message that a JSON text is, or the ``batch`` body; raises `MessageRejectedError`.
 
-    It is also found where one of its messages nests too deep, or holds half a character: that one is
+    A body is also found where one of its messages nests too deep, or holds half a character: that one is
     to be refused, and not the others.
     """
     try:
-        return decode(text) if read_envelope(text).is_batch else None
+        envelope = read_envelope(text)
     except MessageRejectedError:
-        pass
+        body = _cracked_batch(text)
+        if body is None:
+            raise
+        return body
+    return cast("Object", decode(text)) if envelope.is_batch else envelope
+
+
+def _cracked_batch(text: bytes) -> Object | None:
     try:
         raw = decode_leniently(text)
     except JsonError:
