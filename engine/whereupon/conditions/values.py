@@ -14,6 +14,8 @@ Data: TypeAlias = Mapping[str, JsonValue]
 """What a condition reads: event, properties, context, person, timestamp and type of a message."""
 
 ROOTS: Final = ("event", "properties", "context", "person", "timestamp", "type")
+OF_THE_PERSON: Final = frozenset({"person", "timestamp"})
+"""Those that are there where no message is looked at."""
 
 
 class _Undefined:

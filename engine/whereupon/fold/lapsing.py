@@ -10,13 +10,11 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.conditions import Condition
+from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.fold.working import HistoryUntil, Working
 from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 from whereupon.state import Entry, Person
 from whereupon.times import format_instant, from_micros
-
-_OF_THE_PERSON = frozenset(("person", "timestamp"))
-"""What there is to look at where no message is put to the rules."""
 
 
 def has_lapsed(work: Working, entry: Entry, instant: datetime) -> bool:
@@ -49,7 +47,7 @@ def _ends(work: Working, leave: Exit, entry: Entry, person: Person, instant: dat
 
 
 def _asks_of_the_person(condition: Condition) -> bool:
-    return all(path.split(".")[0] in _OF_THE_PERSON for path in condition.variables)
+    return all(path.split(".")[0] in OF_THE_PERSON for path in condition.variables)
 
 
 def _is_left(

@@ -165,12 +165,11 @@ def hand_over(work: Working, key: int) -> list[Handed]:
         work.give(stored, run.person_key)
         work.unremember(stored)
         messages[place] = owned
-        again = stored.owner != key
-        if again:
-            work.retell(stored)
-        handed.append(Handed(owned, again))
+        handed.append(Handed(owned, again=stored.owner != key))
     if all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
+    if again := [each.stored for each in handed if each.again]:
+        work.retell(again)
     return in_order(handed)
 
 

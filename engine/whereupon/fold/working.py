@@ -1,7 +1,7 @@
 """The state of one batch while it is folded: what was loaded, and what was made since."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import heapify
@@ -177,16 +177,23 @@ class Working:
             self._dropped.add(message_id)
             self.changes.erased_ids.append(message_id)
 
-    def retell(self, stored: StoredMessage) -> None:
-        """Take back what a message was skipped for that turns out to be somebody else's.
+    def retell(self, messages: Iterable[StoredMessage]) -> None:
+        """Take back what messages were skipped for that turn out to be somebody else's.
 
-        It would be said of them, with what was known of another. What a broadcast made of it as it came
+        It would be said of them, with what was known of another. What a broadcast made of one as it came
         in is about nobody, and stays.
         """
-        meaning = self.index.meaning(stored.type, stored.name)
-        ids = frozenset(rule.id for rule in meaning.broadcasts)
-        self.changes.retold[stored.key] = ids
-        left = (s.of_nobody(ids) if s.message_key == stored.key else s for s in self.changes.skips)
+        retold = {
+            stored.key: frozenset(
+                rule.id for rule in self.index.meaning(stored.type, stored.name).broadcasts
+            )
+            for stored in messages
+        }
+        self.changes.retold |= retold
+        left = (
+            skips.of_nobody(retold[skips.message_key]) if skips.message_key in retold else skips
+            for skips in self.changes.skips
+        )
         self.changes.skips = [skips for skips in left if skips is not None]
 
     # --- erasing --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from whereupon.conditions import Condition
+from whereupon.conditions.values import OF_THE_PERSON, ROOTS
 from whereupon.errors import Problem, Severity
 from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import nearest
@@ -23,9 +24,6 @@ from whereupon.rules import (
 )
 from whereupon.semantics import ERASING, ActionName, folded
 from whereupon.times import ZERO
-
-_ROOTS = frozenset(("event", "properties", "context", "person", "timestamp", "type"))
-_THERE = frozenset(("person", "timestamp"))
 
 
 def read_guard(form: GuardForm, desk: Desk) -> Guard:
@@ -87,9 +85,9 @@ def _protected(raw: JsonValue, desk: Desk) -> Iterator[Condition]:
 def _not_of_the_person(condition: Condition) -> list[str]:
     """What a condition reads besides the person; nothing where it computes what it reads."""
     read = condition.variables
-    if read >= _ROOTS:
+    if read.issuperset(ROOTS):
         return []
-    return sorted(name for name in read if name.split(".")[0] not in _THERE)
+    return sorted(name for name in read if name.split(".")[0] not in OF_THE_PERSON)
 
 
 def _limits(form: GuardForm, actions: tuple[str, ...]) -> Iterator[Limit]:
