@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from whereupon.collector import bulk
     from whereupon.decisions import Decision, Reason
     from whereupon.delivery import RetryLater, RetryPolicy
     from whereupon.engine import Engine
@@ -43,6 +44,7 @@ __all__ = [
     "StoreError",
     "UnknownNameError",
     "WhereuponError",
+    "bulk",
 ]
 
 _HOMES = {
@@ -61,6 +63,7 @@ _HOMES = {
     "StoreError": "errors",
     "UnknownNameError": "errors",
     "WhereuponError": "errors",
+    "bulk": "collector",
 }
 
 

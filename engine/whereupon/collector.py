@@ -1,8 +1,11 @@
-"""Python's cycle collector, kept from looking through a batch that is being worked on.
+"""Python's cycle collector during a long run of batches.
 
 A batch makes tens of thousands of objects within a fraction of a second and lets go of them together,
 hardly any of them in cycles. The collector, which counts what is made, would meanwhile go through them
-and through the whole rulebook again and again: a third of all time, for nothing.
+and through the whole rulebook again and again: up to a third of all time, for nothing.
+
+The collector belongs to the whole process, so a library must not touch it on its own: whoever runs the
+process says so, by `bulk`.
 """
 
 import gc
@@ -11,30 +14,18 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def paused() -> Iterator[None]:
-    """Pause the collector, as long as this block takes at most; one that is off stays off.
+def bulk() -> Iterator[None]:
+    """Let the cycle collector look seldom, for as long as a replay, an import or a backfill takes.
 
-    Of blocks that overlap, in several threads, the first to end lets it go on: a host that is never
-    idle still collects.
+    What is there already is left alone meanwhile. It concerns the whole process, so it is for scripts
+    and commands, not for a server. Afterwards the collector is as it was before.
     """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@contextmanager
-def calm() -> Iterator[None]:
-    """For a long run of batches: what is there already is left alone, and the rest looked at seldom."""
-    before = gc.get_threshold()
+    before, was_frozen = gc.get_threshold(), gc.get_freeze_count() > 0
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
     try:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
+        if not was_frozen:  # what the host has frozen stays so
+            gc.unfreeze()

@@ -16,7 +16,6 @@ from typing import Self
 
 from pydantic import BaseModel
 
-import whereupon.collector as collector
 from whereupon.actions import stance_on
 from whereupon.auditing import Audit
 from whereupon.broadcasting import schedule_broadcasts
@@ -179,16 +178,15 @@ class Engine(Calls):
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
         """
-        with collector.paused():
-            reading = read_batch(
-                batch,
-                received_at=self.clock.now(),
-                source=as_source(source),
-                origin=Origin.LIVE,
-                new_id=fresh_id,
-            )
-            folded = self.take(reading.messages, connection=connection)
-            return answer(folded, reading)
+        reading = read_batch(
+            batch,
+            received_at=self.clock.now(),
+            source=as_source(source),
+            origin=Origin.LIVE,
+            new_id=fresh_id,
+        )
+        folded = self.take(reading.messages, connection=connection)
+        return answer(folded, reading)
 
     def take(
         self,
@@ -211,11 +209,10 @@ class Engine(Calls):
                     session, lambda session: self.pipeline.take(session, messages, until=until)
                 )
         before: list[Folded] = []
-        with collector.paused():
-            folded = self.claims.transact(
-                lambda session: self.pipeline.take(session, messages, until=until, in_parts=True),
-                before.append,
-            )
+        folded = self.claims.transact(
+            lambda session: self.pipeline.take(session, messages, until=until, in_parts=True),
+            before.append,
+        )
         self.pipeline.committed(folded)
         folded.told[:0] = [each for part in before for each in part.told]
         self._carry_out(folded)
@@ -225,9 +222,8 @@ class Engine(Calls):
     def _carry_out(self, folded: Folded) -> None:
         """Carry out what a batch, which is committed, has begun; what fails now is due work later."""
         try:
-            with collector.paused():
-                for part in self.claims.carry_out(folded.begun):
-                    folded.join(part)
+            for part in self.claims.carry_out(folded.begun):
+                folded.join(part)
         except StoreError as error:
             _LOG.warning("claim-interrupted code=%s", error.code)
 
@@ -292,8 +288,7 @@ class Engine(Calls):
                 scheduled_at=moment if scheduled else None,
             )
             before: list[Folded] = []
-            with collector.paused():
-                step = self.claims.transact(take, before.append)
+            step = self.claims.transact(take, before.append)
             yield from before
             if step is None:
                 return

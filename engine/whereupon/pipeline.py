@@ -64,11 +64,15 @@ class Pipeline:
     """
 
     def __init__(self, index: RuleIndex, settings: Settings) -> None:
-        self.index = index
         self.settings = settings
         self.claim_part = CLAIM_PART
         self._written: set[str] = set()
         self._wordings = Wordings(index)
+
+    @property
+    def index(self) -> RuleIndex:
+        """The rulebook's index, with the older wordings that people still follow."""
+        return self._wordings.index
 
     def take(
         self,
@@ -358,7 +362,7 @@ class Pipeline:
 
     def _recall(self, session: Session) -> Recall:
         part = self.claim_part
-        return Recall(session, self.index, self.settings, self._wordings, claim_part=part)
+        return Recall(session, self.settings, self._wordings, claim_part=part)
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:

@@ -24,7 +24,7 @@ from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.workload import PACE, messages
 from tests.servers import Server
 
-from whereupon import collector
+from whereupon.collector import bulk
 from whereupon.engine import Engine
 from whereupon.replay import FrozenClock
 
@@ -136,6 +136,6 @@ def test_others(benchmark: BenchmarkFixture, engine: Engine) -> None:
         claims.see_to_it()
         return (lambda: ingest(engine, [said]),), {}
 
-    with collector.calm():
+    with bulk():
         rounds_of(benchmark, prepare, count=1, rounds=OTHERS, warmup=OTHERS // 10)
         claims.end()

@@ -19,7 +19,7 @@ from sqlalchemy import insert
 from sqlalchemy.engine import make_url
 from tests.benchmarks.timing import rounds_of
 
-import whereupon.collector as collector
+from whereupon.collector import bulk
 from whereupon.engine import Engine
 from whereupon.messages import Message
 from whereupon.replay import BATCH, FrozenClock, Replay, read_streams
@@ -51,7 +51,7 @@ def prepared(stream: Path, url: str, stack: ExitStack) -> Work:
     engine = stack.enter_context(Engine.open(url, rules="rules", clock=clock))
 
     def work() -> None:
-        with collector.calm():
+        with bulk():
             run = Replay(engine, clock, lambda _: None)
             run.feed([first])
             run.feed(arrivals)

@@ -1,5 +1,6 @@
 """The engine as a host embeds it: its calls, its answers, and whose transaction it is."""
 
+import gc
 import json
 import logging
 import os
@@ -34,6 +35,7 @@ from whereupon import (
     RulesInvalidError,
     StoreError,
     UnknownNameError,
+    bulk,
 )
 from whereupon.decisions import Outcome
 from whereupon.replay import FrozenClock
@@ -631,3 +633,26 @@ def test_a_slot_that_one_batch_frees_and_takes_is_no_conflict(tmp_path: Path) ->
     with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(cart)) as engine:
         assert _entered(engine.ingest([added])) == ["ada"]
         assert _entered(engine.ingest([purchase(1), added])) == ["ada"]
+
+
+def test_the_hosts_collector_is_left_alone() -> None:
+    """Python's cycle collector belongs to the process; only `bulk` touches it, and puts it back."""
+    before = gc.get_threshold()
+    seen: set[tuple[bool, tuple[int, int, int]]] = set()
+
+    def look(_phase: str, _facts: dict[str, int]) -> None:
+        seen.add((gc.isenabled(), gc.get_threshold()))
+
+    batch = [{"type": "track", "event": "purchase", "userId": f"p-{n}"} for n in range(2_000)]
+    with _memory() as engine:
+        gc.callbacks.append(look)
+        try:
+            engine.ingest(batch)
+        finally:
+            gc.callbacks.remove(look)
+    assert seen == {(True, before)}
+    with bulk():
+        assert gc.isenabled()
+        assert gc.get_threshold() != before
+    assert gc.get_threshold() == before
+    assert not gc.get_freeze_count()

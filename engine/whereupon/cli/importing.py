@@ -17,6 +17,7 @@ from whereupon.cli.options import (
 )
 from whereupon.cli.output import output_on
 from whereupon.cli.progress import progress_over
+from whereupon.collector import bulk
 from whereupon.engine import Engine
 from whereupon.errors import WhereuponError
 from whereupon.importing import import_messages
@@ -57,7 +58,8 @@ def import_command(
         )
         heard = _while_heard(output.tell)
         try:
-            import_messages(engine, read_streams(paths, reader), heard, summary)
+            with bulk():
+                import_messages(engine, read_streams(paths, reader), heard, summary)
         except KeyboardInterrupt:
             say(f"interrupted: {summary.messages:,} messages are in; run it again to go on")
             raise typer.Exit(INTERRUPTED) from None

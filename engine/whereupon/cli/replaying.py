@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-import whereupon.collector as collector
 from whereupon.cli.ending import settles
 from whereupon.cli.options import (
     RULES,
@@ -22,6 +21,7 @@ from whereupon.cli.options import (
 )
 from whereupon.cli.output import output_on
 from whereupon.cli.progress import progress_over
+from whereupon.collector import bulk
 from whereupon.engine import Engine
 from whereupon.loading import open_rules
 from whereupon.messages import Source
@@ -84,7 +84,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
     alone = not sys.stdout.isatty() or quiet
     with progress_over(paths, alone=alone) as progress, _store(store) as url:
         reader = StreamReader(source=source, progress=progress)
-        with collector.calm():
+        with bulk():
             summary = replay(
                 read_streams(paths, reader),
                 lambda clock: Engine.open(url, rules=book, clock=clock),

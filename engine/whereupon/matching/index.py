@@ -70,19 +70,40 @@ class Leading(NamedTuple):
 
 
 class RuleIndex:
-    """A rulebook, arranged for the fold."""
+    """A rulebook, arranged for the fold. A value: what changes it makes another one.
 
-    def __init__(self, book: Rulebook, *, enrolment: Enrolment | None = None) -> None:
+    It finds out what a name means when it is first asked, and keeps that; threads may share it.
+    """
+
+    def __init__(
+        self,
+        book: Rulebook,
+        *,
+        enrolment: Enrolment | None = None,
+        older: tuple[Rule, ...] = (),
+    ) -> None:
         self.book = book
+        self._older = older
         self.by_id = {rule.id: rule for rule in book.rules}
         self.by_digest = {rule.digest: rule for rule in book.rules}
         self.segments = dict(book.segments)
         self._enrolment = Enrolment.of(book.rules) if enrolment is None else enrolment
-        self._wordings = tuple(rule for rule in book.rules if _asks(rule))
+        self._wordings = tuple(rule for rule in (*book.rules, *older) if _asks(rule))
         self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
-        self.on_segment = tuple(rule for rule in self._wordings if _segments_of(rule))
+        self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
         self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
-        self._look_out()
+        self.watched_segments = self._watched_segments()
+        self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
+        self.exit_names = frozenset(
+            leave.event
+            for rule in self._wordings
+            for leave in rule.exits
+            if isinstance(leave, ExitOnEvent)
+        )
+        self.counted_names = self._counted_names()
+        self._led_cache: dict[str, Leading] = {}
+        self._naming: dict[MessageType, dict[str, Roll]] = {type_: {} for type_ in MessageType}
+        self._meanings: dict[MessageType, dict[str, Meaning]] = {type_: {} for type_ in MessageType}
 
     def with_rule(self, rule: Rule) -> "RuleIndex":
         """An index with the rule in the place of the one of its id, or behind all others.
@@ -101,27 +122,14 @@ class RuleIndex:
 
     def _changed(self, rules: tuple[Rule, ...], old: Rule | None, new: Rule | None) -> "RuleIndex":
         book = replace(self.book, rules=rules)
-        return RuleIndex(book, enrolment=self._enrolment.changed(old, new))
+        return RuleIndex(book, enrolment=self._enrolment.changed(old, new), older=self._older)
 
-    def learn(self, wording: Rule) -> None:
-        """Also look out for what an older wording of a rule, which people still follow, asks about."""
-        self._wordings = (*self._wordings, wording)
-        self._look_out()
+    def with_version(self, version: Rule) -> "RuleIndex":
+        """An index that also looks out for what an older version of a rule asks about.
 
-    def _look_out(self) -> None:
-        """Find out what the rules ask about; whatever was found out before is forgotten."""
-        self.watched_segments = self._watched_segments()
-        self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
-        self.exit_names = frozenset(
-            leave.event
-            for rule in self._wordings
-            for leave in rule.exits
-            if isinstance(leave, ExitOnEvent)
-        )
-        self.counted_names = self._counted_names()
-        self._led_cache: dict[str, Leading] = {}
-        self._naming: dict[MessageType, dict[str, Roll]] = {type_: {} for type_ in MessageType}
-        self._meanings: dict[MessageType, dict[str, Meaning]] = {type_: {} for type_ in MessageType}
+        People still follow that version. The rulebook, and what is arranged by name, are shared.
+        """
+        return RuleIndex(self.book, enrolment=self._enrolment, older=(*self._older, version))
 
     def _watched_segments(self) -> tuple[Segment, ...]:
         names = {name for rule in self.on_segment for name in _segments_of(rule)} | {

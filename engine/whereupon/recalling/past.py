@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from whereupon.fold import Loaded
-from whereupon.matching import Lookback, RuleIndex
+from whereupon.matching import Lookback
 from whereupon.messages import MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.recalling.surveying import Kinship, Survey
@@ -18,9 +18,8 @@ from whereupon.wordings import Wordings
 class Past:
     """Reads the past, as far as the rules that may be reached ask about it."""
 
-    def __init__(self, session: Session, index: RuleIndex, wordings: Wordings) -> None:
+    def __init__(self, session: Session, wordings: Wordings) -> None:
         self._session = session
-        self._index = index
         self._wordings = wordings
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
@@ -28,7 +27,7 @@ class Past:
         loaded = Loaded(0, 0)
         loaded.persons = {person.key: person for person in persons}
         touched = Touched()
-        watch = self._index.watch_of([rule]) if rule.who.performed else {}
+        watch = self._wordings.index.watch_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
             touched.ask(key, watch, moment)
         self._load_history(loaded, touched)
@@ -47,7 +46,7 @@ class Past:
         loaded.persons = {person.key: person for person in persons}
         loaded.wordings[rule.digest] = rule
         touched = Touched(set(loaded.persons), oldest=moment)
-        leading = self._index.led_to_by(rule)
+        leading = self._wordings.index.led_to_by(rule)
         touched.look_back(leading.lookback)
         touched.look_back(Lookback.of([rule]))  # as it was worded when it was sent
         for key in loaded.persons:
@@ -70,12 +69,12 @@ class Past:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
         for name in names:
-            touched.look_back(self._index.meaning(*name).lookback)
+            touched.look_back(self._wordings.index.meaning(*name).lookback)
 
     def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
         kinship = Kinship(loaded, survey)
-        meaning = self._index.meaning
+        meaning = self._wordings.index.meaning
         first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
         for message in survey.watching:
             place = (message.user_id, message.anonymous_id, message.type, message.name)
@@ -135,10 +134,10 @@ class Past:
         kin = touched.kin.get(entry.person_key, (entry.person_key,))
         if rule.exits and entry.due_at is not None:
             for one in kin:
-                touched.ask(one, self._index.lapse_watch(rule), entry.timestamp)
+                touched.ask(one, self._wordings.index.lapse_watch(rule), entry.timestamp)
         if entry.person_key in touched.quiet:
             return
-        leading = self._index.led_to_by(rule)
+        leading = self._wordings.index.led_to_by(rule)
         touched.look_back(leading.lookback)
         if leading.watch and entry.due_at is not None:
             for one in kin:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from whereupon.fold import Loaded, Part, Settings
-from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session
 from whereupon.recalling.claiming import Claimable
@@ -53,15 +52,14 @@ class Recall:
     def __init__(
         self,
         session: Session,
-        index: RuleIndex,
         settings: Settings,
         wordings: Wordings,
         *,
         claim_part: int = CLAIM_PART,
     ) -> None:
-        self.past = Past(session, index, wordings)
+        self.past = Past(session, wordings)
         self._session = session
-        self._index = index
+        self._wordings = wordings
         self._settings = settings
         self._claim_part = claim_part
         self._claimable = Claimable(session, settings.identity, claim_part)
@@ -84,7 +82,7 @@ class Recall:
             UnfinishedClaimsError: so did one of somebody whom the batch touches.
             CrowdedError: so many entries are due that waking them comes first.
         """
-        survey = Survey(messages, self._index)
+        survey = Survey(messages, self._wordings.index)
         loaded, touched = self._held(survey, messages, until)
         if messages:
             loaded.known = self._session.known_messages(survey.message_ids)
@@ -101,7 +99,7 @@ class Recall:
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
-        self._held(Survey(messages, self._index), messages, until)
+        self._held(Survey(messages, self._wordings.index), messages, until)
 
     def for_part(self, anonymous_key: int) -> tuple[Loaded, Part] | None:
         """The next part of a claim, held; None when nothing of it is left."""
@@ -109,7 +107,7 @@ class Recall:
         if not found:
             return None
         (own,) = self._session.messages([found[0].message_key])
-        survey = Survey([own.message], self._index)
+        survey = Survey([own.message], self._wordings.index)
         loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
         held = self._session.claimings((), [anonymous_key])
         if not held:  # somebody else was at it until now

@@ -1,0 +1,63 @@
+"""Older wordings of rules, which people still follow, in an index that threads share."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from threading import Thread
+
+import pytest
+from tests.unit.worlds import book_of, campaign
+
+from whereupon.matching import RuleIndex
+from whereupon.rules import Rule, Rulebook
+from whereupon.state import Changes
+from whereupon.stores import open_store
+from whereupon.wordings import Wordings
+
+
+def leaving_by(event: str) -> Rule:
+    """The rule, in a wording of its own that ends by an event."""
+    file = campaign("series", "start", exit={"event": event})
+    return book_of(file).rules[0]
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads that are switched between as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_an_index_is_a_value() -> None:
+    """Looking out for another version makes another index, and leaves the first as it was."""
+    index = RuleIndex(Rulebook((leaving_by("now"),)))
+    other = index.with_version(leaving_by("before"))
+    assert index.exit_names == {"now"}
+    assert other.exit_names == {"now", "before"}
+    assert other.with_version(leaving_by("long ago")).exit_names == {"now", "before", "long ago"}
+    assert other.book is index.book
+
+
+@pytest.mark.usefixtures("hasty")
+def test_no_thread_loses_what_another_has_read() -> None:
+    """Every older wording's exits are looked out for, whoever read it, and at whatever moment."""
+    older = [leaving_by(f"event {number}") for number in range(48)]
+    index = RuleIndex(Rulebook((leaving_by("now"),)))
+    wordings = Wordings(index)
+    texts = {rule.digest: (rule.id, index.wording_of(rule)) for rule in older}
+    with closing(open_store("memory://")) as store:
+        store.transact(lambda session: session.flush(Changes(wordings=texts)))
+
+        def read(rules: list[Rule]) -> None:
+            with store.session() as session:
+                for rule in rules:
+                    wordings.rule_of(session, rule.id, rule.digest)
+
+        threads = [Thread(target=read, args=(older[start::8],)) for start in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wordings.index.exit_names == {"now", *(f"event {number}" for number in range(48))}
