@@ -364,6 +364,43 @@ class EventPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the store keeps what nothing waits for any more (``keep`` of the settings file).
+
+    Each is counted from the end of what is kept; None is for ever.
+
+    Attributes:
+        skips: decisions that let nobody in, from the message's arrival.
+        deliveries: deliveries that are done with, from when they were sent, withheld or given up.
+        entries: entries that have ended, from their end.
+        set_aside: messages that the engine could not work on, from when they were set aside.
+    """
+
+    skips: timedelta | None = timedelta(days=30)
+    deliveries: timedelta | None = timedelta(days=90)
+    entries: timedelta | None = timedelta(days=365)
+    set_aside: timedelta | None = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSettings:
+    """The settings file of a rules folder: what holds for all of its files.
+
+    Attributes:
+        channels: the names of all channels there are; None where the folder does not say.
+        attributes: the tracking plan of persons: the JSON Schema of each attribute by its name;
+            None where the folder does not say.
+        keep: how long the store keeps what is done with; defaults where the folder does not say.
+    """
+
+    id: str = "settings"
+    description: str = ""
+    channels: tuple[str, ...] | None = None
+    attributes: Mapping[str, JsonValue] | None = None
+    keep: Retention = Retention()
+
+
+@dataclass(frozen=True, slots=True)
 class Rulebook:
     """Everything that one rules folder says."""
 
@@ -371,6 +408,7 @@ class Rulebook:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()
     events: tuple[EventPlan, ...] = ()
+    settings: FolderSettings = FolderSettings()
 
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that id, if there is one."""

@@ -2,11 +2,11 @@
 
 An instant is an aware `datetime` in UTC; the store counts it in whole microseconds since the
 Unix epoch. A duration in a rule file is a whole number and a unit: ``90s 15m 2h 7d``; a day is
-24 hours.
+24 hours. How long something is kept may also be said in weeks and years: ``2w 1y``.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,8 +21,9 @@ _UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
+_LONG_UNITS = {**_UNITS, "w": timedelta(days=7), "y": timedelta(days=365)}
 _UNIX = re.compile(r"\s*-?\d{9,}(?:\.\d+)?\s*", re.ASCII)
-_DURATION = re.compile(r"(\d{1,9})([smhd])")
+_DURATION = re.compile(r"(\d{1,9})([smhdwy])")
 
 
 def as_micros(instant: datetime) -> int:
@@ -65,12 +66,20 @@ def earlier(instant: datetime, duration: timedelta) -> datetime:
 
 def parse_duration(text: str) -> timedelta | None:
     """Read ``90s``, ``15m``, ``2h``, ``7d``, or several at once (``2h10m``); None if it is none."""
+    return _duration_in(text, _UNITS)
+
+
+def parse_long_duration(text: str) -> timedelta | None:
+    """As `parse_duration`, also in weeks and years (``2w``, ``1y``): 7 and 365 days."""
+    return _duration_in(text, _LONG_UNITS)
+
+
+def _duration_in(text: str, units: Mapping[str, timedelta]) -> timedelta | None:
     if not text or not re.fullmatch(rf"(?:{_DURATION.pattern})+", text):
         return None
-    parts = (int(count) * _UNITS[unit] for count, unit in _DURATION.findall(text))
     try:
-        return sum(parts, ZERO)
-    except OverflowError:
+        return sum((int(count) * units[unit] for count, unit in _DURATION.findall(text)), ZERO)
+    except (OverflowError, KeyError):
         return None
 
 

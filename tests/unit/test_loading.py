@@ -48,7 +48,8 @@ def test_the_good_files_are_read_without_any_finding(tmp_path: Path) -> None:
         _placed(path, tmp_path, ".good")
     book, diagnostics = load_rules(tmp_path)
     assert diagnostics == ()
-    assert len(book.rules) + len(book.segments) + len(book.guards) + len(book.events) == len(GOOD)
+    read = (*book.rules, *book.segments, *book.guards, *book.events, book.settings)
+    assert len(read) == len(GOOD)
 
 
 @pytest.mark.parametrize("fixture", BAD, ids=lambda path: path.name.partition(".")[0])
@@ -97,6 +98,17 @@ def test_an_id_is_taken_once_in_all_folders(tmp_path: Path) -> None:
     assert [d.code for d in diagnostics] == ["duplicate-id"]
     assert "one/a.yaml" in diagnostics[0].message
     assert diagnostics[0].location.file.endswith("two/a.yaml")
+
+
+def test_a_folder_has_one_settings_file(tmp_path: Path) -> None:
+    """A second one is refused, naming the first."""
+    (tmp_path / "more").mkdir()
+    for folder in (tmp_path, tmp_path / "more"):
+        (folder / "settings.yaml").write_text("settings: settings\nchannels: [push]\n")
+    book, (found,) = load_rules(tmp_path)
+    assert found.code == "duplicate-id"
+    assert "a folder has one settings file" in found.message
+    assert book.settings.channels == ("push",)
 
 
 def test_a_segment_is_found_however_its_key_is_written(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ FILES = sorted(
     if ".test." not in path.name
 )
 DOCUMENTS = [load_document(path)[0] for path in FILES]
-KINDS = ("campaign", "broadcast", "segment", "event", "guard")
+KINDS = ("campaign", "broadcast", "segment", "event", "guard", "settings")
 SEGMENTS: dict[str, JsonValue] = {"pro-users": {"plan": "pro"}}
 SCHEMA = Draft202012Validator(json_schema())
 
@@ -44,7 +44,9 @@ ODD: list[JsonValue] = [
     {"performed": {"event": "x", "never": True}}, {"performed": {"event": "x", "never": False}},
     {"performed": {"event": "x", "exactly": 1, "at_most": 1}}, {"wait": "1h", "send": "push"},
     {"send": "push", "to": "x"}, {"take": "none"}, {"type": ["x"]}, {"type": [[]]}, {"needed": 10},
+    "forever", "1y", "2w", "text", {"skips": "1y"}, {"skips": "0d"}, {"plan": "text"}, {"plan": {"type": "string"}},
 ]  # fmt: skip
+KEYS = "where who performed all exit max_age active limits keep channels attributes x".split()
 
 
 def _parts(value: JsonValue, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -72,8 +74,7 @@ def _changed_files(draw: st.DrawFn) -> JsonValue:
             part = _at(donor, draw(st.sampled_from(list(_parts(donor)))))
         here = _at(data, path[:-1]) if path else None
         if isinstance(here, dict) and draw(st.booleans()):
-            keys = ["where", "who", "performed", "all", "exit", "max_age", "active", "limits", "x"]
-            here[draw(st.sampled_from(keys))] = copy.deepcopy(part)
+            here[draw(st.sampled_from(KEYS))] = copy.deepcopy(part)
         elif isinstance(here, dict | list):
             here[path[-1]] = copy.deepcopy(part)  # type: ignore[index]  # ditto
     return data

@@ -177,6 +177,32 @@ def test_an_event_file_names_the_event_by_its_id_unless_it_says_otherwise() -> N
     assert (plain.name, named.name) == ("x", "Product Added")
 
 
+def test_a_settings_file_names_channels_and_attributes_and_says_what_is_kept() -> None:
+    """What it does not say has its default; weeks and years are 7 and 365 days."""
+    data: JsonValue = {
+        "settings": "settings",
+        "channels": ["push", "email", "push"],
+        "attributes": {"plan": {"enum": ["free", "pro"]}, "renews_at": "date"},
+        "keep": {"skips": "2w", "entries": "1y6h", "set_aside": "forever"},
+    }
+    said, problems = parse_rule_file(data, stem="settings", segments={})
+    assert problems == ()
+    assert said == rules.FolderSettings(
+        channels=("push", "email"),
+        attributes={
+            "plan": {"enum": ["free", "pro"]},
+            "renews_at": {"type": "string", "format": "date"},
+        },
+        keep=rules.Retention(
+            skips=timedelta(days=14),
+            deliveries=timedelta(days=90),
+            entries=timedelta(days=365, hours=6),
+            set_aside=None,
+        ),
+    )
+    assert rules.Rulebook().settings == rules.FolderSettings()
+
+
 def test_the_digest_changes_with_the_rule_and_with_the_segments_it_leads_to() -> None:
     """A segment that another one refers to counts; one that nobody mentions does not."""
     chain: dict[str, JsonValue] = {"pro": {"segment": "paying"}, "paying": {"plan": "pro"}}

@@ -11,7 +11,7 @@ from whereupon.errors import Diagnostic, Location, Problem, RulesInvalidError, S
 from whereupon.loading.documents import finding, load_document, may_have_key
 from whereupon.loading.lint import lint
 from whereupon.rulefiles import RuleFile, Shared, lint_guard, parse_rule_file
-from whereupon.rules import EventPlan, Guard, Rule, Rulebook, Segment
+from whereupon.rules import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
 from whereupon.scheduling import next_occurrence
 from whereupon.times import EPOCH
 
@@ -190,6 +190,8 @@ def _duplicates(files: Sequence[_File]) -> Iterator[Diagnostic]:
         if taken_by != file.name:
             what = "name" if isinstance(value, EventPlan) else "id"
             message = f"{name} is already in {taken_by}; give one of them another {what}"
+            if isinstance(value, FolderSettings):
+                message = f"a folder has one settings file, and {taken_by} is one; join the two"
             yield from file.located([Problem((), "duplicate-id", message)])
 
 
@@ -199,6 +201,9 @@ def _book(files: Sequence[RuleFile]) -> Rulebook:
         segments={file.id: file for file in files if isinstance(file, Segment)},
         guards=tuple(file for file in files if isinstance(file, Guard)),
         events=tuple(file for file in files if isinstance(file, EventPlan)),
+        settings=next(
+            (file for file in files if isinstance(file, FolderSettings)), FolderSettings()
+        ),
     )
 
 

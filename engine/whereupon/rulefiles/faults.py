@@ -10,13 +10,14 @@ from whereupon.errors import Problem
 from whereupon.rulefiles.fields import shown
 from whereupon.rulefiles.forms import FILE_FORMS, CampaignForm
 from whereupon.rulefiles.guardforms import GUARD_FORMS
-from whereupon.rulefiles.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
+from whereupon.rulefiles.reserved import NOT_YET_RULE_KEYS, NOT_YET_SETTINGS, NOT_YET_STEPS
+from whereupon.rulefiles.settingsforms import SETTINGS_FORMS, SettingsForm
 from whereupon.rulefiles.steps import STEP_FORMS, Form
 from whereupon.rulefiles.triggers import MAPPING_FORMS
 
 Path = tuple[str | int, ...]
 
-_FORMS: dict[str, type[Form]] = {**STEP_FORMS, **MAPPING_FORMS, **GUARD_FORMS}
+_FORMS: dict[str, type[Form]] = {**STEP_FORMS, **MAPPING_FORMS, **GUARD_FORMS, **SETTINGS_FORMS}
 _STEP_NAMES = (*STEP_FORMS, "exit")
 _EXPECTED = {
     "string_type": "a text",
@@ -47,7 +48,8 @@ _MISSING = {
 def problem_from(error: ErrorDetails, data: JsonValue, *, kind: str) -> Problem:
     """One pydantic error of a file of that kind as a problem, its path one within ``data``."""
     path, tag = _path_and_tag(error["loc"], data)
-    form = _FORMS[tag] if tag in _FORMS else FILE_FORMS[kind]
+    within = path[0] if kind == "settings" and len(path) > 1 else tag
+    form = _FORMS.get(str(within), FILE_FORMS[kind])
     match error["type"]:
         case "extra_forbidden":
             return unknown_key(path, form=form, kind=kind)
@@ -79,7 +81,8 @@ def unknown_key(path: Path, *, form: type[Form], kind: str) -> Problem:
     """A key that the form does not have: misspelt, kept for later, or of another kind of file."""
     key = str(path[-1])
     is_rule = kind in ("campaign", "broadcast") and form in FILE_FORMS.values()
-    if is_rule and key in NOT_YET_RULE_KEYS:
+    later = NOT_YET_SETTINGS if form is SettingsForm else NOT_YET_RULE_KEYS if is_rule else ()
+    if key in later:
         return Problem(path, "not-yet", f"this version does not run {key} yet; take it out")
     if kind == "broadcast" and len(path) == 1 and key in CampaignForm.model_fields:
         return _campaign_only(path, key)

@@ -1,8 +1,8 @@
-"""The five kinds of rule file as they are written."""
+"""The six kinds of rule file as they are written."""
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from whereupon.rulefiles.fields import (
     Id,
@@ -10,9 +10,11 @@ from whereupon.rulefiles.fields import (
     MaybeName,
     MessageCondition,
     RawCondition,
+    ValueSchema,
     there,
 )
 from whereupon.rulefiles.guardforms import GuardForm
+from whereupon.rulefiles.settingsforms import SettingsForm
 from whereupon.rulefiles.steps import Form, StepForm
 from whereupon.rulefiles.triggers import (
     ActiveChoice,
@@ -22,10 +24,6 @@ from whereupon.rulefiles.triggers import (
     ReentryForm,
     RetroactiveChoice,
 )
-
-SCHEMA_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
-"""What the properties of an event may be, as JSON Schema names it."""
-
 
 _NO_MESSAGE: JsonValue = {
     "anyOf": [{"const": "api"}, {"type": "object", "required": ["cron"]}],
@@ -111,25 +109,6 @@ class SegmentForm(_Described):
     )
 
 
-_PropertySchema = Annotated[
-    dict[str, JsonValue],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "properties": {
-                "type": {
-                    "description": "The type, or a list of types.",
-                    "anyOf": [
-                        {"enum": [*SCHEMA_TYPES, None]},
-                        {"type": "array", "items": {"enum": [*SCHEMA_TYPES, None]}},
-                    ],
-                }
-            },
-        }
-    ),
-]
-
-
 class EventForm(_Described):
     """An event: a part of the tracking plan."""
 
@@ -139,18 +118,19 @@ class EventForm(_Described):
         description="The event's name as it is sent; the id by default.",
         examples=["Product Added"],
     )
-    properties: dict[str, _PropertySchema] = Field(
+    properties: dict[str, ValueSchema] = Field(
         default_factory=dict,
         description="Its properties, each a JSON Schema.",
         examples=[{"price": {"type": "number"}}],
     )
 
 
-FileForm = CampaignForm | BroadcastForm | SegmentForm | EventForm | GuardForm
+FileForm = CampaignForm | BroadcastForm | SegmentForm | EventForm | GuardForm | SettingsForm
 FILE_FORMS: dict[str, type[FileForm]] = {
     "campaign": CampaignForm,
     "broadcast": BroadcastForm,
     "segment": SegmentForm,
     "event": EventForm,
     "guard": GuardForm,
+    "settings": SettingsForm,
 }

@@ -1,4 +1,4 @@
-"""From one rule file's plain data to a rule, segment, guard or event plan, or to all its problems."""
+"""From one rule file's plain data to what it says (a rule, a segment, …), or to all its problems."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -10,7 +10,6 @@ from whereupon.codec import JsonError, Unread, encode
 from whereupon.errors import Problem, Severity
 from whereupon.rulefiles.digests import digest_of
 from whereupon.rulefiles.faults import nearest, place_of, problem_from
-from whereupon.rulefiles.fields import shown
 from whereupon.rulefiles.guardforms import GuardForm
 from whereupon.rulefiles.guards import read_guard
 from whereupon.rulefiles.parts import (
@@ -23,11 +22,15 @@ from whereupon.rulefiles.parts import (
     read_trigger,
 )
 from whereupon.rulefiles.salvage import without_faults
+from whereupon.rulefiles.settings import read_settings
+from whereupon.rulefiles.settingsforms import SettingsForm
 from whereupon.rulefiles.sharing import Shared
+from whereupon.rulefiles.valuetypes import type_problems
 from whereupon.rules import (
     DEFAULT_MAX_AGE,
     EventPlan,
     EveryTime,
+    FolderSettings,
     Guard,
     OnCall,
     OnSchedule,
@@ -41,7 +44,7 @@ _WITHOUT_MESSAGE: Mapping[type, str] = {
     OnSchedule: "a schedule has none; write who for the audience",
     OnCall: "the host's call is none; write who for the audience",
 }
-RuleFile: TypeAlias = Rule | Segment | Guard | EventPlan
+RuleFile: TypeAlias = Rule | Segment | Guard | EventPlan | FolderSettings
 
 
 def parse_rule_file(
@@ -64,7 +67,7 @@ def parse_rule_file(
     """
     if not isinstance(data, dict):
         message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
-        return None, (Problem((), "wrong-type", f"{message}event: or guard:"),)
+        return None, (Problem((), "wrong-type", f"{message}event:, guard: or settings:"),)
     kind = next((key for key in forms.FILE_FORMS if key in data), None)
     if kind is None:
         return None, (_kindless(data),)
@@ -119,6 +122,8 @@ def _id_problems(raw: JsonValue, *, kind: str, stem: str) -> tuple[Problem, ...]
     if not isinstance(raw, str) or raw == stem:
         return ()
     message = f"the id is the file's name: write {kind}: {stem}, or call the file {raw[:60]}"
+    if kind == "settings":
+        message = "the settings of a folder stand in settings.yaml; call this file so"
     return (Problem((kind,), "id-not-stem", message),)
 
 
@@ -137,6 +142,8 @@ def _read(form: forms.FileForm, data: Mapping[str, JsonValue], desk: Desk) -> Ru
             return _event(form, desk)
         case GuardForm():
             return read_guard(form, desk)
+        case SettingsForm():
+            return read_settings(form, desk)
 
 
 def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
@@ -197,17 +204,6 @@ def _segment(form: forms.SegmentForm, desk: Desk) -> Segment:
 
 def _event(form: forms.EventForm, desk: Desk) -> EventPlan:
     for name, schema in form.properties.items():
-        declared = schema.get("type")
-        types = declared if isinstance(declared, list) else [declared]
-        for type_ in types:
-            if type_ is not None and type_ not in forms.SCHEMA_TYPES:
-                named = repr(type_) if isinstance(type_, str) else f"is {shown(type_)}"
-                hint = (
-                    nearest(str(type_), forms.SCHEMA_TYPES)
-                    or f"; write {', '.join(forms.SCHEMA_TYPES)}"
-                )
-                message = f"no type {named}{hint}"
-                path = ("properties", name, "type")
-                desk.problems.append(Problem(path, "unknown-type", message))
+        desk.problems.extend(type_problems(schema, ("properties", name)))
     name = form.event if form.name is None else form.name
     return EventPlan(form.event, name, form.description, form.properties)

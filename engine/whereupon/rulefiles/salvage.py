@@ -12,6 +12,7 @@ from whereupon.rulefiles.faults import Path
 
 _HARMLESS: dict[str, JsonValue] = {
     **dict.fromkeys(("campaign", "broadcast", "segment", "event", "guard"), "x"),
+    "settings": "settings",
     **dict.fromkeys(("when", "page", "screen", "track", "send"), "x"),
     "cron": "0 0 * * *",
     "reentry": "once",
