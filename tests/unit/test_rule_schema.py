@@ -46,7 +46,20 @@ ODD: list[JsonValue] = [
     {"send": "push", "to": "x"}, {"take": "none"}, {"type": ["x"]}, {"type": [[]]}, {"needed": 10},
     "forever", "1y", "2w", "text", {"skips": "1y"}, {"skips": "0d"}, {"plan": "text"}, {"plan": {"type": "string"}},
 ]  # fmt: skip
-KEYS = "where who performed all exit max_age active limits keep channels attributes x".split()
+KEYS = [
+    "where",
+    "who",
+    "performed",
+    "all",
+    "exit",
+    "max_age",
+    "active",
+    "limits",
+    "keep",
+    "channels",
+    "attributes",
+    "x",
+]
 
 
 def _parts(value: JsonValue, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

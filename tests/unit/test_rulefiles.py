@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from whereupon import rules
 from whereupon.messages import MessageType
 from whereupon.rulefiles import Shared, json_schema, parse_rule_file, rule_from_source
+from whereupon.rulefiles.words import SPELLINGS
 from whereupon.templates import Content, Template
 
 CAMPAIGN: dict[str, JsonValue] = {
@@ -376,3 +377,12 @@ def test_no_data_makes_the_reader_raise(data: JsonValue) -> None:
     file, problems = parse_rule_file(data, stem="x", segments=SEGMENTS)
     assert (file is None) or not any(p.severity == "error" for p in problems)
     assert file is not None or problems
+
+
+@pytest.mark.parametrize("key", sorted(SPELLINGS.keys() - {"send", "wait", "set", "track"}))
+def test_a_word_of_the_grammar_is_never_content(key: str) -> None:
+    """In any spelling; below a key of the content it is the channel's own business."""
+    beside = {"send": "push", "title": "Hi", key: "x"}
+    assert _codes({**CAMPAIGN, "whereupon": [beside]}) in (["misplaced-key"], ["not-yet"])
+    below: JsonValue = {"send": "push", "title": "Hi", "data": {key: "x"}}
+    assert _codes({**CAMPAIGN, "whereupon": [below]}) == []

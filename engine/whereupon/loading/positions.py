@@ -21,6 +21,7 @@ MOST_VALUES = 20_000
 
 _KEY_CODES = frozenset(
     {
+        "misplaced-key",
         "not-allowed-here",
         "not-yet",
         "null-comparison-trap",

@@ -14,6 +14,7 @@ from whereupon.rulefiles.reserved import NOT_YET_RULE_KEYS, NOT_YET_SETTINGS, NO
 from whereupon.rulefiles.settingsforms import SETTINGS_FORMS, SettingsForm
 from whereupon.rulefiles.steps import STEP_FORMS, Form
 from whereupon.rulefiles.triggers import MAPPING_FORMS
+from whereupon.rulefiles.words import misplaced
 
 Path = tuple[str | int, ...]
 
@@ -89,6 +90,9 @@ def unknown_key(path: Path, *, form: type[Form], kind: str) -> Problem:
     if form in STEP_FORMS.values() and (key in STEP_FORMS or key in NOT_YET_STEPS):
         message = f"one step does one thing: put {key} into a step of its own, after a new -"
         return Problem(path, "unknown-key", message)
+    step = next((name for name, each in STEP_FORMS.items() if each is form), None)
+    if step is not None and (found := misplaced(path, step)):
+        return found
     known = [field.alias or name for name, field in form.model_fields.items()]
     hint = nearest(key, known) or f"; the keys here are {', '.join(known)}"
     return Problem(path, "unknown-key", f"there is no key {key!r}{hint}")

@@ -18,6 +18,7 @@ from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import Path, nearest
 from whereupon.rulefiles.reserved import RECIPIENT_KEYS, SENDER_KEYS
 from whereupon.rulefiles.sharing import Shared
+from whereupon.rulefiles.words import misplaced
 from whereupon.templates import Content, ContentValue, TemplateError, is_template, parse_template
 
 
@@ -207,6 +208,8 @@ def _send(form: steps.SendForm, desk: Desk, path: Path) -> rules.Send:
         elif key in SENDER_KEYS and _has_template(value):
             message = f"write {key} out: no template, so no event's data, ever chooses the sender"
             desk.problems.append(Problem((*path, key), "bad-template", message))
+        elif found := misplaced((*path, key), "send"):
+            desk.problems.append(found)
     return rules.Send(form.send, desk.content(raw, path))
 
 

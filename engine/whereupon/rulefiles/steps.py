@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
 from whereupon.rulefiles.fields import EventName, Name, PositiveDuration
 from whereupon.rulefiles.reserved import RECIPIENT_KEYS
+from whereupon.rulefiles.words import SPELLINGS
 
 
 class Form(BaseModel):
@@ -41,6 +42,9 @@ class TrackForm(Form):
     )
 
 
+_NOT_CONTENT: list[JsonValue] = [*sorted(RECIPIENT_KEYS | SPELLINGS.keys() - {"send"})]
+
+
 class SendForm(Form):
     """Hand a delivery to a channel; every key beside `send` is content, its texts templates."""
 
@@ -48,7 +52,7 @@ class SendForm(Form):
         extra="allow",
         json_schema_extra={
             "examples": [{"send": "push", "title": "Thanks!", "body": "It is on the way."}],
-            "propertyNames": {"not": {"enum": ["wait", "set", "track", *sorted(RECIPIENT_KEYS)]}},
+            "propertyNames": {"not": {"enum": _NOT_CONTENT}},
         },
     )
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
