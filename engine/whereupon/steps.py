@@ -14,7 +14,15 @@ from pydantic import JsonValue
 
 from whereupon.codec import read_object
 from whereupon.rules import Leave, Rule, Send, SetAttributes, TrackEvent, Wait
-from whereupon.state import Delivery, DeliveryState, Entry, EntryState, Person
+from whereupon.state import (
+    Delivery,
+    DeliveryState,
+    EndReason,
+    Entry,
+    EntryEnd,
+    EntryState,
+    Person,
+)
 from whereupon.templates import Content, TemplateError, render_content
 from whereupon.times import format_instant, later
 
@@ -57,18 +65,18 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
         last), and what the step asks for. A `Delivery` comes without a key of the store.
     """
     if entry.position >= len(rule.steps):
-        return end(entry, EntryState.COMPLETED), None
+        return end(entry, EntryEnd(EndReason.COMPLETED, now)), None
     step, behind = rule.steps[entry.position], entry.position + 1
     match step:
         case Send():
             sent = _send(step, entry, person, now)
             if behind == len(rule.steps):
-                return end(entry, EntryState.COMPLETED, position=behind), sent
+                return end(entry, EntryEnd(EndReason.COMPLETED, now), position=behind), sent
             return _at(entry, behind, now), sent
         case Wait():
             return _at(entry, behind, later(now, step.duration)), None
         case Leave():
-            return end(entry, EntryState.EXITED, position=behind), None
+            return end(entry, EntryEnd(EndReason.STEP, now), position=behind), None
         case SetAttributes(attributes):
             return _at(entry, behind, now), _say(None, attributes, entry, person, now)
         case TrackEvent(event, properties):
@@ -78,17 +86,24 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
 
 
 def _at(entry: Entry, position: int, due_at: datetime) -> Entry:
-    return entry.moved(entry.slot, entry.state, position, due_at)
+    return entry.moved(position, due_at)
 
 
-def end(entry: Entry, state: EntryState, *, position: int | None = None) -> Entry:
+def end(entry: Entry, ended: EntryEnd, *, position: int | None = None) -> Entry:
     """The entry, ended; a slot that only guarded its running is free again.
 
     Args:
         position: where it ends, if not where it stands.
     """
     slot = None if entry.slot == "active" else entry.slot
-    return entry.moved(slot, state, entry.position if position is None else position, None)
+    state = _STATES.get(ended.reason, EntryState.EXITED)
+    return entry.over(slot, state, entry.position if position is None else position, ended)
+
+
+_STATES: Mapping[str, EntryState] = {
+    EndReason.COMPLETED: EntryState.COMPLETED,
+    EndReason.FAILED: EntryState.FAILED,
+}
 
 
 def _key(entry: Entry, facts: _Facts, person: Person) -> str:

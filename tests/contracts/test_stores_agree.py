@@ -18,7 +18,9 @@ from whereupon.state import (
     Claiming,
     Delivery,
     DeliveryState,
+    EndReason,
     Entry,
+    EntryEnd,
     EntryState,
     Identifier,
     IdKind,
@@ -102,6 +104,7 @@ def entries(draw: st.DrawFn, key: int) -> Entry:
         due_at=draw(instants),
         facts=draw(json_objects),
         message_key=draw(st.sampled_from([0, key])),
+        source=draw(st.sampled_from(Source)),
     )
 
 
@@ -149,13 +152,23 @@ def stories(draw: st.DrawFn) -> list[Happening]:
     return story
 
 
+ends = st.builds(
+    EntryEnd,
+    reason=st.sampled_from(EndReason).map(str),
+    at=instants,
+    detail=st.sampled_from([None, "plan is pro", "Order\u2028Completed"]),
+    message_id=st.sampled_from([None, "m-1"]),
+)
+
+
 @st.composite
 def moves(draw: st.DrawFn, entry: Entry) -> Entry:
     """What can become of an entry."""
     state = draw(st.sampled_from(EntryState))
     due_at = draw(instants) if state is EntryState.ACTIVE else None
     owner = draw(persons)
-    return entry._replace(state=state, due_at=due_at, position=3, person_key=owner)
+    ended = None if state is EntryState.ACTIVE else draw(ends)
+    return entry._replace(state=state, due_at=due_at, position=3, person_key=owner, ended=ended)
 
 
 @st.composite

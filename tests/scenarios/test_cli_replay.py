@@ -25,6 +25,17 @@ KEYS = {
     "delivery": ["kind", "rule", "person", "channel", "due_at", "idempotency_key", "content"],
     "withheld": ["kind", "rule", "person", "channel", "due_at", "idempotency_key", "reason"],
     "request": ["kind", "action", "message_id", "person", "outcome", "reason"],
+    "ended": [
+        "kind",
+        "rule",
+        "person",
+        "message_id",
+        "ended_at",
+        "outcome",
+        "reason",
+        "detail",
+        "by",
+    ],
     "rejected": ["kind", "line", "code", "message"],
     "warning": ["kind", "code", "message_id", "message"],
     "summary": [

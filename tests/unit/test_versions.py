@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.errors import StoreError
+from whereupon.messages import Source
 from whereupon.stores import open_store
 from whereupon.stores.addresses import engine_of
 from whereupon.stores.migrations.running import config
@@ -105,9 +106,9 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
     with Engine.open(old, rules=RULES) as engine:
         expected = before | _standing_for_themselves(before)
         after = kept(old)
-        earlier = expected.pop("whereupon_request")
-        asked = after.pop("whereupon_request")
-        assert [row[: len(earlier[0])] for row in asked] == earlier
+        for wider in ("whereupon_request", "whereupon_entry"):
+            earlier = expected.pop(wider)
+            assert [row[: len(earlier[0])] for row in after.pop(wider)] == earlier
         assert after == {name: expected.get(name, []) for name in after}
         assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
         assert engine.track("purchase", user_id="ada", message_id="m-3").duplicates == 1
@@ -124,6 +125,27 @@ def _standing_for_themselves(
     """The tombstones of version 1, which did not know with whom they were laid."""
     name = "whereupon_tombstone"
     return {name: [(digest, digest, *rest) for digest, *rest in before[name]]}
+
+
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        ("UPDATE whereupon_message SET source = 'server' WHERE key = 2", Source.SERVER),
+        ("UPDATE whereupon_message SET source = 'client' WHERE key = 2", Source.CLIENT),
+        ("UPDATE whereupon_entry SET depth = 1 WHERE key = 79", Source.CLIENT),
+        ("DELETE FROM whereupon_message WHERE key = 2", Source.CLIENT),
+        ("UPDATE whereupon_entry SET message_key = 0 WHERE key = 79", Source.SERVER),
+    ],
+)
+def test_an_older_entry_is_of_the_class_of_its_opening_message(
+    old: str, said: str, source: Source
+) -> None:
+    """Where nobody can tell any more, and where a step may have hidden who set it off: a client's."""
+    with connected(old) as connection:
+        connection.execute(text(said))
+    with closing(open_store(old)) as store, store.session() as session:
+        entries = {entry.key: entry for entry in session.active_entries([77])}
+    assert (entries[79].source, entries[79].ended) == (source, None)
 
 
 def test_an_upgraded_database_is_like_a_new_one(old: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from whereupon.fold.claiming import carry_on
 from whereupon.fold.enacting import give_up, plan_of, resume
 from whereupon.fold.folding import fold
 from whereupon.fold.given import (
+    Ended,
     Folded,
     Holdings,
     KeysExhausted,
@@ -34,6 +35,7 @@ from whereupon.fold.telling import Decisions, Skipped
 
 __all__ = [
     "Decisions",
+    "Ended",
     "Folded",
     "Holdings",
     "KeysExhausted",

@@ -155,14 +155,16 @@ def refuse_merge(work: Working, message: Message, stone: Tombstone) -> None:
 def _delete(work: Working, message: Message, instant: datetime) -> None:
     stance = work.settings.stances.get(ActionName.DELETE_PERSON)
     ignoring = stance is not None and stance.tombstone is Aftermath.IGNORE
-    _erase(work, message, None if ignoring else instant, DELETED)
+    _erase(work, message, instant, None if ignoring else instant, DELETED)
 
 
-def _suppress(work: Working, message: Message, _instant: datetime) -> None:
-    _erase(work, message, None, SUPPRESSED)
+def _suppress(work: Working, message: Message, instant: datetime) -> None:
+    _erase(work, message, instant, None, SUPPRESSED)
 
 
-def _erase(work: Working, message: Message, until: datetime | None, reason: str) -> None:
+def _erase(
+    work: Working, message: Message, instant: datetime, until: datetime | None, reason: str
+) -> None:
     """Forget the person, and bury every identifier they were known by; unknown ones count too."""
     user_id = message.user_id or ""
     named = {(IdKind.USER, user_id)}
@@ -172,7 +174,7 @@ def _erase(work: Working, message: Message, until: datetime | None, reason: str)
         held = work.standing.holdings.get(key)
         if until is not None and held is not None and held.latest is not None:
             until = max(until, held.latest)  # all of that is erased, so none of it may come again
-        forget(work, work.persons[key])
+        forget(work, work.persons[key], max(instant, message.received_at))
     users = {value for kind, value in named if kind is IdKind.USER}
     _drop_requests(work, users, message)
     bury(work, sorted(named), of=user_id, until=until, reason=reason)

@@ -19,14 +19,22 @@ from whereupon.decisions import (
     decide_opening,
 )
 from whereupon.fold.given import Warned
-from whereupon.fold.lapsing import is_over
+from whereupon.fold.lapsing import end_by, over_by
 from whereupon.fold.occurrences import Occurrence, Putting, data_for
 from whereupon.fold.skipping import Skipping, skip_roll
 from whereupon.fold.working import HistoryUntil, Working, running
 from whereupon.matching import Candidate, Selected
 from whereupon.messages import Message, MessageType, Origin, Source, written_body
-from whereupon.rules import ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
-from whereupon.state import BroadcastRun, Delivery, Entry, EntryState, Person
+from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
+from whereupon.state import (
+    BroadcastRun,
+    Delivery,
+    EndReason,
+    Entry,
+    EntryEnd,
+    EntryState,
+    Person,
+)
 from whereupon.steps import Said, StepFailed, advance, end
 
 MAX_DEPTH = 8
@@ -192,6 +200,7 @@ def let_in(
         facts=facts_of(occurrence) if facts is None else facts,
         depth=occurrence.depth,
         message_key=occurrence.key,
+        source=occurrence.source,
     )
     _begin(work, entry, rule)
 
@@ -208,20 +217,23 @@ def _begin(work: Working, entry: Entry, rule: Rule) -> None:
     work.wordings_used.add(rule.digest)
     if rule.kind is RuleKind.CAMPAIGN:  # nobody asks how often a broadcast was sent
         work.past_entries[rule.id, entry.person_key].append(running(entry))
-    if _left_already(work, entry, rule) or is_over(work, entry, rule):
-        save(work, end(entry, EntryState.EXITED))
+    leave = _left_already(work, entry, rule) or over_by(work, entry, rule)
+    if leave is not None:
+        save(work, end(entry, end_by(leave, entry.entered_at)))
     else:
         run(work, entry)
 
 
-def _left_already(work: Working, entry: Entry, rule: Rule) -> bool:
-    """Whether an event that ends the entry came in before the message that opens it."""
-    return any(
-        past.timestamp > entry.timestamp and _meant(leave.where, leave.event, past.body.data)
-        for leave in rule.exits
-        if isinstance(leave, ExitOnEvent)
-        for past in work.history.get((entry.person_key, leave.event), ())
-    )
+def _left_already(work: Working, entry: Entry, rule: Rule) -> Exit | None:
+    """The event that ends the entry, where it came in before the message that opens it."""
+    for leave in rule.exits:
+        if isinstance(leave, ExitOnEvent):
+            for past in work.history.get((entry.person_key, leave.event), ()):
+                if past.timestamp > entry.timestamp and _meant(
+                    leave.where, leave.event, past.body.data
+                ):
+                    return leave
+    return None
 
 
 def _meant(where: Condition, event: str, properties: Mapping[str, JsonValue]) -> bool:
@@ -236,6 +248,7 @@ def save(work: Working, entry: Entry) -> None:
         if entry.due_at is not None:
             heappush(work.timers, (entry.due_at, entry.key, entry.person_key))
         return
+    work.tell_end(entry)
     work.active.get(entry.person_key, {}).pop(entry.key, None)
     place = (entry.rule, entry.person_key)
     if earlier_ones := work.past_entries.get(place):
@@ -249,7 +262,8 @@ def save(work: Working, entry: Entry) -> None:
 
 def give_up(work: Working, entry: Entry) -> None:
     """End an entry on which the fold fails, and say so."""
-    save(work, end(entry, EntryState.FAILED))
+    at = entry.entered_at if entry.due_at is None else entry.due_at
+    save(work, end(entry, EntryEnd(EndReason.FAILED, at)))
     text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
     work.out.told.append(Warned("entry-failed", entry.occasion, text))
 
@@ -264,7 +278,7 @@ def run(work: Working, entry: Entry) -> None:
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
         rule, person = work.wording(entry), work.persons.get(entry.person_key)
         if rule is None or person is None:
-            save(work, end(entry, EntryState.EXITED))
+            save(work, end(entry, EntryEnd(EndReason.RULE_GONE, now)))
             return
         behind, effect = advance(entry, rule, person, now)
         match effect:
@@ -303,7 +317,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
         timestamp=now,
         received_at=now,
         original_timestamp=None,
-        source=Source.SERVER,
+        source=entry.source,
         origin=Origin.LIVE,
         body=written_body(type_, said.data),
         depth=entry.depth + 1,
@@ -313,7 +327,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
 # --- leaving --------------------------------------------------------------------------------
 
 
-def leave_by_event(work: Working, occurrence: Occurrence, person_key: int) -> None:
+def leave_by_event(work: Working, occurrence: Occurrence, person_key: int, now: datetime) -> None:
     """End the entries that this message ends: those opened by an earlier one."""
     if occurrence.name not in work.index.exit_names:
         return
@@ -321,17 +335,18 @@ def leave_by_event(work: Working, occurrence: Occurrence, person_key: int) -> No
         rule = work.wording(entry)
         if rule is None or occurrence.timestamp < entry.timestamp:
             continue
-        if any(
-            isinstance(leave, ExitOnEvent)
-            and leave.event == occurrence.name
-            and _meant(leave.where, leave.event, occurrence.data)
-            for leave in rule.exits
-        ):
-            save(work, end(entry, EntryState.EXITED))
+        for leave in rule.exits:
+            if (
+                isinstance(leave, ExitOnEvent)
+                and leave.event == occurrence.name
+                and _meant(leave.where, leave.event, occurrence.data)
+            ):
+                save(work, end(entry, end_by(leave, now, occurrence.message_id)))
+                break
 
 
 def leave_by_change(
-    work: Working, occurrence: Occurrence, person_key: int, left: Iterable[str]
+    work: Working, occurrence: Occurrence, person_key: int, left: Iterable[str], now: datetime
 ) -> None:
     """End the entries that the person's new state ends: a segment left, a condition come true.
 
@@ -344,12 +359,12 @@ def leave_by_change(
             continue
         data = data_for(occurrence, person.attributes)
         history = HistoryUntil(work, person_key, max(occurrence.timestamp, entry.timestamp))
-        if any(
-            (isinstance(leave, ExitOnLeaving) and leave.segment in gone)
-            or (isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history))
-            for leave in rule.exits
-        ):
-            save(work, end(entry, EntryState.EXITED))
+        for leave in rule.exits:
+            if (isinstance(leave, ExitOnLeaving) and leave.segment in gone) or (
+                isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history)
+            ):
+                save(work, end(entry, end_by(leave, now, occurrence.message_id)))
+                break
 
 
 def of_kind(rules: Iterable[Rule], kind: RuleKind) -> list[Rule]:

@@ -27,7 +27,7 @@ from whereupon.fold.given import (
     Settings,
     Warned,
 )
-from whereupon.fold.lapsing import has_lapsed
+from whereupon.fold.lapsing import end_by, lapsed_by
 from whereupon.fold.occurrences import Occurrence, Putting, occurrence_of
 from whereupon.fold.people import (
     Handed,
@@ -45,7 +45,6 @@ from whereupon.matching import Roll, RuleIndex, Selected
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
-    EntryState,
     IdKind,
     Person,
     Relationship,
@@ -105,8 +104,9 @@ def _wake(work: Working, until: datetime) -> None:
             give_up(work, entry)
             continue
         try:
-            if has_lapsed(work, entry, due_at):
-                save(work, end(entry, EntryState.EXITED))
+            leave = lapsed_by(work, entry, due_at)
+            if leave is not None:
+                save(work, end(entry, end_by(leave, due_at)))
             else:
                 run(work, entry)
         except (KeysExhausted, PoisonError):
@@ -287,11 +287,11 @@ def apply(
     if person is None:
         return
     if occurrence.type is MessageType.TRACK:
-        shift = _happen(work, occurrence, person, shift)
+        shift = _happen(work, putting, person, shift)
     elif occurrence.type is MessageType.IDENTIFY:
         if putting.retroactive:  # else it was told before anything was claimed
             shift = _tell(work, person, occurrence.data, occurrence.timestamp, shift)
-        leave_by_change(work, occurrence, key, shift.left)
+        leave_by_change(work, occurrence, key, shift.left, putting.now)
     elif occurrence.type is MessageType.GROUP:
         _relate(work, occurrence, key)
     rules = _rules_for(work, occurrence, shift, claimed=putting.retroactive)
@@ -299,9 +299,10 @@ def apply(
         put_to_rules(work, putting, rules, left_out)
 
 
-def _happen(work: Working, occurrence: Occurrence, person: Person, shift: Shift) -> Shift:
+def _happen(work: Working, putting: Putting, person: Person, shift: Shift) -> Shift:
     """Add an event to the person's past, and end what it ends."""
-    leave_by_event(work, occurrence, person.key)
+    occurrence = putting.occurrence
+    leave_by_event(work, occurrence, person.key, putting.now)
     counted = occurrence.name in work.index.counted_names
     if occurrence.name not in work.index.segment_watch:
         work.remember(person.key, occurrence)
@@ -310,7 +311,7 @@ def _happen(work: Working, occurrence: Occurrence, person: Person, shift: Shift)
         work.remember(person.key, occurrence)
         shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
     if shift.left or counted:
-        leave_by_change(work, occurrence, person.key, shift.left)
+        leave_by_change(work, occurrence, person.key, shift.left, putting.now)
     return shift
 
 

@@ -22,6 +22,8 @@ from whereupon.state import (
     Delivery,
     Device,
     Entry,
+    EntryEnd,
+    EntryState,
     Identifier,
     PastEntry,
     PastEvent,
@@ -162,7 +164,24 @@ class Warned:
     message: str
 
 
-Told: TypeAlias = Decision | Delivery | Request | Warned
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An entry that ended before its last step was done.
+
+    Attributes:
+        person: the first user id.
+        message_id: what opened the entry, as of its decision.
+    """
+
+    rule: str
+    person: str
+    message_id: str
+    entered_at: datetime
+    state: EntryState
+    end: EntryEnd
+
+
+Told: TypeAlias = Decision | Delivery | Request | Warned | Ended
 """What the fold tells its caller."""
 
 

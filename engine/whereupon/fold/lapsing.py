@@ -6,6 +6,7 @@ somebody who is out. What a condition asks of a message waits for one.
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import assert_never
 
 from pydantic import JsonValue
 
@@ -13,26 +14,50 @@ from whereupon.conditions import Condition
 from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.fold.working import HistoryUntil, Working
 from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
-from whereupon.state import Entry, Person
+from whereupon.state import EndReason, Entry, EntryEnd, Person
 from whereupon.times import format_instant, from_micros
 
 
-def has_lapsed(work: Working, entry: Entry, instant: datetime) -> bool:
-    """Whether something ends the entry at an instant, which is none at which anything was said."""
+def lapsed_by(work: Working, entry: Entry, instant: datetime) -> Exit | None:
+    """What ends the entry at an instant, which is none at which anything was said; None as it goes on."""
     rule, person = work.wording(entry), work.persons.get(entry.person_key)
     if rule is None or person is None:
-        return False
-    return any(_ends(work, leave, entry, person, instant) for leave in rule.exits)
+        return None
+    return _first(leave for leave in rule.exits if _ends(work, leave, entry, person, instant))
 
 
-def is_over(work: Working, entry: Entry, rule: Rule) -> bool:
-    """Whether a condition that ends the entry holds as it begins, of what is known of the person."""
+def over_by(work: Working, entry: Entry, rule: Rule) -> Exit | None:
+    """The condition that ends the entry as it begins, by what is known of the person; None as it goes on."""
     person = work.persons.get(entry.person_key)
-    return person is not None and any(
-        _ends(work, leave, entry, person, entry.timestamp)
+    if person is None:
+        return None
+    return _first(
+        leave
         for leave in rule.exits
-        if isinstance(leave, ExitOnCondition)
+        if isinstance(leave, ExitOnCondition) and _ends(work, leave, entry, person, entry.timestamp)
     )
+
+
+def _first(exits: Iterator[Exit]) -> Exit | None:
+    return next(exits, None)
+
+
+def end_by(leave: Exit, at: datetime, message_id: str | None = None) -> EntryEnd:
+    """The end that a part of a rule's `exit` brings about.
+
+    Args:
+        message_id: of the message that did; None where time alone did.
+    """
+    match leave:
+        case ExitOnEvent(event):
+            return EntryEnd(EndReason.EVENT, at, event, message_id)
+        case ExitOnLeaving(segment):
+            return EntryEnd(EndReason.SEGMENT, at, segment, message_id)
+        case ExitOnCondition(condition):
+            said = " and ".join(conjunct.text for conjunct in condition.conjuncts)
+            return EntryEnd(EndReason.CONDITION, at, said, message_id)
+        case _:
+            assert_never(leave)
 
 
 def _ends(work: Working, leave: Exit, entry: Entry, person: Person, instant: datetime) -> bool:

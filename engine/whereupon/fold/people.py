@@ -16,7 +16,8 @@ from whereupon.state import (
     NOTHING,
     Claim,
     Claiming,
-    EntryState,
+    EndReason,
+    EntryEnd,
     Identifier,
     IdKind,
     Merge,
@@ -219,14 +220,14 @@ def merge(work: Working, message: Message, survivor: Person, loser: Person) -> P
         stamps={**survivor.stamps, **stamps},
         created_at=min(survivor.created_at, loser.created_at),
     )
-    _move(work, loser.key, survivor.key)
+    _move(work, loser.key, survivor.key, message)
     work.changes.merges.append(
         Merge(survivor.key, loser.key, loser.user_id, message.message_id, message.received_at)
     )
     return _changed(work, merged)
 
 
-def _move(work: Working, loser: int, survivor: int) -> None:
+def _move(work: Working, loser: int, survivor: int, message: Message) -> None:
     """Hand over what this batch knows of the loser; what is stored is the store's to move."""
     for user_id, key in work.users.items():
         if key == loser:
@@ -242,11 +243,11 @@ def _move(work: Working, loser: int, survivor: int) -> None:
             past._replace(person_key=survivor) for past in work.past_entries.pop((rule, owner))
         ]
         work.past_entries[rule, survivor] += past_entries
-    _move_entries(work, work.persons.pop(loser), survivor)
+    _move_entries(work, work.persons.pop(loser), survivor, message)
     work.moved[loser] = survivor
 
 
-def _move_entries(work: Working, loser: Person, survivor: int) -> None:
+def _move_entries(work: Working, loser: Person, survivor: int, message: Message) -> None:
     """Running entries go on for the survivor; of two in one sending of a broadcast, one goes on."""
     theirs = work.active[survivor]
     there = {(entry.rule, entry.occasion) for entry in theirs.values()}
@@ -254,7 +255,9 @@ def _move_entries(work: Working, loser: Person, survivor: int) -> None:
         facts = {ENTRANT: loser.user_id, **entry.facts}
         moved = entry._replace(person_key=survivor, facts=facts)
         if (entry.rule, entry.occasion) in there:
-            moved = end(moved, EntryState.EXITED)
+            ended = EntryEnd(EndReason.MERGED, message.received_at, message_id=message.message_id)
+            moved = end(moved, ended)
+            work.tell_end(moved)
         else:
             theirs[entry.key] = moved
         work.changes.entries[entry.key] = moved
@@ -268,11 +271,12 @@ def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage
     return stored._replace(owner=survivor) if stored.owner == loser else stored
 
 
-def forget(work: Working, person: Person) -> None:
+def forget(work: Working, person: Person, at: datetime) -> None:
     """Erase a person: what is stored at the flush, what this batch made right here."""
     key = person.key
+    for entry in work.active.pop(key, {}).values():
+        work.tell_end(end(entry, EntryEnd(EndReason.DELETED, at)))
     work.persons.pop(key, None)
-    work.active.pop(key, None)
     work.users = {user_id: owner for user_id, owner in work.users.items() if owner != key}
     for place in [place for place in work.history if place[0] == key]:
         del work.history[place]

@@ -7,7 +7,7 @@ from datetime import datetime
 from heapq import heapify
 
 from whereupon.conditions import NO_HISTORY, Performed
-from whereupon.fold.given import Folded, KeysExhausted, Loaded, Settings
+from whereupon.fold.given import Ended, Folded, KeysExhausted, Loaded, Settings
 from whereupon.fold.occurrences import Occurrence
 from whereupon.fold.withdrawing import withdraw
 from whereupon.identity import claimed_by
@@ -18,6 +18,7 @@ from whereupon.state import (
     Claim,
     Device,
     Entry,
+    EntryState,
     Identifier,
     IdKind,
     Others,
@@ -117,6 +118,15 @@ class Working:
         if key is None:
             raise KeysExhausted
         return key
+
+    def tell_end(self, entry: Entry) -> None:
+        """Tell of an entry that ended before its last step was done."""
+        if entry.ended is None or entry.state is EntryState.COMPLETED:
+            return
+        person = self.persons.get(entry.person_key)
+        name = person.user_id if person is not None else ""
+        place = (entry.rule, name, entry.occasion, entry.entered_at)
+        self.out.told.append(Ended(*place, entry.state, entry.ended))
 
     # --- messages ---------------------------------------------------------------------------
 

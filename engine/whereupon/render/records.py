@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from whereupon.codec import encode
 from whereupon.decisions import Decision
 from whereupon.errors import Diagnostic
-from whereupon.fold import Told, Warned
+from whereupon.fold import Ended, Told, Warned
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine
 from whereupon.times import format_instant
@@ -59,6 +59,8 @@ class JsonLines:
                 return request_object(record)
             case Warned():
                 return warning_object(record)
+            case Ended():
+                return ended_object(record)
             case BadLine():
                 rejected = rejected_object(record)
                 return {**rejected, "stream": record.stream} if self._several else rejected
@@ -115,6 +117,21 @@ def warning_object(warned: Warned) -> JsonObject:
         "code": warned.code,
         "message_id": warned.message_id,
         "message": warned.message,
+    }
+
+
+def ended_object(ended: Ended) -> JsonObject:
+    """An entry that ended before its last step was done, by what, and by which message."""
+    return {
+        "kind": "ended",
+        "rule": ended.rule,
+        "person": ended.person,
+        "message_id": ended.message_id,
+        "ended_at": format_instant(ended.end.at),
+        "outcome": ended.state,
+        "reason": ended.end.reason,
+        "detail": ended.end.detail,
+        "by": ended.end.message_id,
     }
 
 

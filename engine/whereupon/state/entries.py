@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
+from whereupon.messages import Source
 from whereupon.state.people import NOTHING
 
 
@@ -23,6 +24,43 @@ class EntryState(StrEnum):
     FAILED = "failed"
 
 
+class EndReason(StrEnum):
+    """Why an entry ended. For ever.
+
+    Attributes:
+        EVENT, CONDITION, SEGMENT: by which part of the rule's `exit`.
+        STEP: an ``exit`` step.
+        MERGED: its person became one with another, whose entry goes on.
+        DELETED: its person was erased, and the entry with them; of this nothing is kept.
+        RULE_GONE: the rulebook has the rule no more.
+    """
+
+    COMPLETED = "completed"
+    EVENT = "event"
+    CONDITION = "condition"
+    SEGMENT = "segment"
+    STEP = "step"
+    MERGED = "merged"
+    DELETED = "deleted"
+    RULE_GONE = "rule-gone"
+    FAILED = "failed"
+
+
+class EntryEnd(NamedTuple):
+    """How an entry ended.
+
+    Attributes:
+        reason: an `EndReason`.
+        detail: the event's name, the condition in words, or the segment's id.
+        message_id: of the message that ended it; None where time alone did.
+    """
+
+    reason: str
+    at: datetime
+    detail: str | None = None
+    message_id: str | None = None
+
+
 class Entry(NamedTuple):
     """One person's run through one rule's steps.
 
@@ -35,6 +73,9 @@ class Entry(NamedTuple):
         position: the index of the next step.
         due_at: when the next step is due; None when the entry has ended.
         facts: what the templates see of the opening message: event, properties, context, timestamp.
+        source: the class of who sent the opening message, which is the class of all that the steps
+            say; a schedule and a call of the host's count as the server.
+        ended: None while it runs, and of those that ended before version 0007 of the tables.
     """
 
     key: int
@@ -53,12 +94,16 @@ class Entry(NamedTuple):
     facts: Mapping[str, JsonValue]
     depth: int = 0
     message_key: int = 0
+    source: Source = Source.CLIENT
+    ended: EntryEnd | None = None
 
-    def moved(
-        self, slot: str | None, state: EntryState, position: int, due_at: datetime | None
-    ) -> "Entry":
+    def moved(self, position: int, due_at: datetime | None) -> "Entry":
         """The entry further on; what `_replace` gives, at a third of its cost."""
-        return Entry(*self[:9], slot, state, position, due_at, *self[13:])
+        return Entry(*self[:11], position, due_at, *self[13:])
+
+    def over(self, slot: str | None, state: EntryState, position: int, ended: EntryEnd) -> "Entry":
+        """The entry at its end."""
+        return Entry(*self[:9], slot, state, position, None, *self[13:17], ended)
 
 
 class PastEntry(NamedTuple):

@@ -20,6 +20,7 @@ from whereupon.state import (
     DeliveryState,
     Device,
     Entry,
+    EntryEnd,
     EntryState,
     Identifier,
     IdKind,
@@ -193,13 +194,26 @@ def entry_row(entry: Entry) -> Parameters:
         object_text(entry.facts),
         entry.depth,
         entry.message_key,
+        _SOURCE_TEXTS[entry.source],
+        *end_columns(entry),
     )
+
+
+def end_columns(entry: Entry) -> tuple[int | None, str | None, str | None, str | None]:
+    """How an entry ended: when, why, by what in words, by which message; nothing while it runs."""
+    if entry.ended is None:
+        return _RUNS_ON
+    reason, at, detail, message_id = entry.ended
+    return as_micros(at), str(reason), detail, message_id
+
+
+_RUNS_ON = (None, None, None, None)
 
 
 def entry_from(row: Record) -> Entry:
     """An entry."""
     key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
-    retroactive, slot, state, position, due_at, facts, depth, message_key = rest
+    retroactive, slot, state, position, due_at, facts, depth, message_key, source, *ended = rest
     happened = from_micros(timestamp)
     return Entry(
         key,
@@ -218,7 +232,17 @@ def entry_from(row: Record) -> Entry:
         Unread(facts),
         depth,
         message_key,
+        _SOURCES.get(source, Source.CLIENT),
+        _end_from(*ended),
     )
+
+
+def _end_from(
+    at: int | None, reason: str | None, detail: str | None, message_id: str | None
+) -> EntryEnd | None:
+    if at is None or reason is None:
+        return None
+    return EntryEnd(reason, from_micros(at), detail, message_id)
 
 
 def delivery_row(delivery: Delivery) -> Parameters:

@@ -175,7 +175,10 @@ class ClaimingRow(Kept, table=True):
 
 
 class EntryRow(Kept, table=True):
-    """An entry; the database itself refuses a second one for an occasion or a slot."""
+    """An entry; the database itself refuses a second one for an occasion or a slot.
+
+    ``source`` is missing where an older library opened it, and nobody can tell any more.
+    """
 
     __tablename__ = "whereupon_entry"
     __table_args__ = (
@@ -215,6 +218,11 @@ class EntryRow(Kept, table=True):
     facts: str = Field(sa_type=Words)
     depth: int
     message_key: int = Field(sa_type=Number)
+    source: str | None = Field(sa_type=Words)
+    ended_at: int | None = Field(sa_type=Number)
+    end_reason: str | None = Field(sa_type=Words)
+    end_detail: str | None = Field(sa_type=Words)
+    end_message: str | None = Field(sa_type=Words)
 
 
 class DeliveryRow(Kept, table=True):

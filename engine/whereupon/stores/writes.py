@@ -65,6 +65,9 @@ _FOLLOW_A_MERGE = (
     DEVICE.c.person_key,
     MERGE.c.survivor_key,
 )
+_END = ("ended_at", "end_reason", "end_detail", "end_message")
+"""How an entry ended; no index has a part in it."""
+
 _GO_WITH_A_PERSON = (
     MESSAGE.c.owner,
     IDENTIFIER.c.key,
@@ -183,22 +186,22 @@ class Writes:
 
     @cached_property
     def entry(self) -> Statement:
-        """What may change of an entry: person, slot, state, position, due time, facts; then the key."""
-        names = ("person_key", "slot", "state", "position", "due_at", "facts")
+        """What may change of an entry: person, slot, state, position, due time, facts, end; the key."""
+        names = ("person_key", "slot", "state", "position", "due_at", "facts", *_END)
         return self._database.change(ENTRY, names)
 
     @cached_property
     def stepped_entry(self) -> Statement:
-        """What a step changes of an entry: state, position, due time; then the key.
+        """What a step changes of an entry: state, position, due time, its end; then the key.
 
         Nothing else is mentioned, for every column that is costs its indexes, changed or not.
         """
-        return self._database.change(ENTRY, ("state", "position", "due_at"))
+        return self._database.change(ENTRY, ("state", "position", "due_at", *_END))
 
     @cached_property
     def freed_entry(self) -> Statement:
         """What the end of an entry changes that held a slot while it ran: the slot as well."""
-        return self._database.change(ENTRY, ("slot", "state", "position", "due_at"))
+        return self._database.change(ENTRY, ("slot", "state", "position", "due_at", *_END))
 
     @cached_property
     def delivery(self) -> Statement:

@@ -217,12 +217,13 @@ def _changed_entries(
         if key in new:
             continue
         was = before.get(key)
-        place = (str(entry.state), entry.position, rows.micros_or_none(entry.due_at))
+        due_at, end = rows.micros_or_none(entry.due_at), rows.end_columns(entry)
+        place = (str(entry.state), entry.position, due_at)
         if was is None or was.facts is not entry.facts or was.person_key != entry.person_key:
             facts = object_text(entry.facts)
-            others.append((entry.person_key, entry.slot, *place, facts, key))
+            others.append((entry.person_key, entry.slot, *place, facts, *end, key))
         elif was.slot != entry.slot:
-            freed.append((entry.slot, *place, key))
+            freed.append((entry.slot, *place, *end, key))
         else:
-            stepped.append((*place, key))
+            stepped.append((*place, *end, key))
     return stepped, freed, others

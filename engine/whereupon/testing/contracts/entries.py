@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 
 from whereupon.errors import StoreError
+from whereupon.messages import Source
 from whereupon.ports import Store
 from whereupon.state import (
     Changes,
     DeliveryState,
+    EndReason,
     Entry,
+    EntryEnd,
     EntryState,
     PastEntry,
 )
@@ -37,6 +40,7 @@ class Entries:
     def test_an_entry_comes_back_exactly(self, store: Store) -> None:
         """Every field survives."""
         odd = entry(1, slot="ord-🧦")._replace(facts=ODD, retroactive=True, depth=2, due_at=LAST)
+        odd = odd._replace(source=Source.SERVER)
         save_entries(store, odd, entry(2, owner=BOB))
         with store.session() as session:
             assert session.active_entries([ADA]) == [odd]
@@ -55,11 +59,13 @@ class Entries:
     def test_of_an_entry_as_it_was_all_that_differs_is_written(self, store: Store) -> None:
         """A step, a slot that is free again, another person, other facts."""
         before = {k: entry(k, slot=f"s-{k}") for k in (1, 2, 3, 4, 5)}
+        over = EntryEnd(EndReason.COMPLETED, LAST)
+        left = EntryEnd(EndReason.EVENT, after(90), "Order Completed 🧦", "m-9")
         save_entries(store, *before.values())
         moved = {
             1: before[1]._replace(position=2, due_at=after(90)),
-            2: before[2]._replace(state=EntryState.COMPLETED, due_at=None, position=2),
-            3: before[3]._replace(state=EntryState.EXITED, due_at=None, slot=None),
+            2: before[2]._replace(state=EntryState.COMPLETED, due_at=None, position=2, ended=over),
+            3: before[3]._replace(state=EntryState.EXITED, due_at=None, slot=None, ended=left),
             4: before[4]._replace(person_key=BOB, facts={"entrant": "ada"}),
             5: before[5],
         }
