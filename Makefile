@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test check lint bench bench-peers chaos clean
+.PHONY: help demo test quick check lint bench bench-peers chaos clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   replay two real streams against rules/, and see what triggered and why"
 	@echo "make test   run every test"
+	@echo "make quick  run most of them, for a verdict in a minute"
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
 	@echo "make bench  measure, against named references: one table (BENCH=pipeline for one part of it;"
 	@echo "            make bench-peers installs the other libraries, whose figures are then in it)"
@@ -34,8 +35,15 @@ demo: $(VENV)/stamp-run
 	@$(BIN)/whereupon replay fixtures/streams/anonymous-shopping.jsonl
 	@$(BIN)/whereupon replay fixtures/streams/source-story.jsonl
 
+# Test processes at a time; 0 runs all in one, as a debugger wants it.
+JOBS ?= 2
+
 test: $(VENV)/stamp-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal
+
+# A verdict in a minute: all but what is slow, and what needs a server of PostgreSQL.
+quick: $(VENV)/stamp-test
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --maxfail=10 -m 'not slow and not postgres'
 
 check: test lint
 

@@ -9,15 +9,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tests.servers import Server, started
 from tests.stores import KINDS, Opener, in_memory, on_postgres, on_sqlite
 
 from whereupon.ports import Store
 from whereupon.stores import open_store
 
-settings.register_profile("ci", max_examples=500)
-settings.register_profile("deep", max_examples=5_000)
+# However busy the machine is: no example has to be quick, and none has to be made quickly.
+settings.register_profile(
+    "usual", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("ci", settings.get_profile("usual"), max_examples=500)
+settings.register_profile("deep", settings.get_profile("usual"), max_examples=5_000)
+settings.load_profile("usual")
+
+_LAST = ("scenarios", "chaos")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is quick comes first, so that a fault shows early; within a folder the order stays.
+
+    What kills processes is slow, and what asks for a server of PostgreSQL is marked `postgres`.
+    """
+    for item in items:
+        if item.path.parent.name == "chaos":
+            item.add_marker("slow")
+        if "postgres" in item.nodeid or {"server", "postgres"} & set(_fixtures_of(item)):
+            item.add_marker("postgres")
+    items.sort(key=_rank)
+
+
+def _fixtures_of(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
+def _rank(item: pytest.Item) -> tuple[bool, int]:
+    folder = item.path.parent.name
+    return "slow" in item.keywords, _LAST.index(folder) + 1 if folder in _LAST else 0
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.servers import Server
@@ -332,14 +333,16 @@ def unordered_answers(session: Session) -> list[object]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=60)
 @given(stories())
 def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
     """Every read method answers the same after the same story."""
     assert _told_by("memory://", story) == _told_by("sqlite://", story)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@settings(max_examples=40)
 @given(story=stories())
 def test_memory_and_postgres_agree(server: Server, story: list[Happening]) -> None:
     """So they do on a database that many writers share."""

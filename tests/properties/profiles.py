@@ -1,6 +1,6 @@
 """How many examples a property is tried on."""
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 _USUAL = 100
 
@@ -8,8 +8,4 @@ _USUAL = 100
 def examples(usual: int) -> settings:
     """That many in the suite; ``--hypothesis-profile=ci`` tries 5 times as many, ``deep`` 50 times."""
     factor = settings().max_examples / _USUAL
-    return settings(
-        max_examples=max(1, round(usual * factor)),
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+    return settings(max_examples=max(1, round(usual * factor)))

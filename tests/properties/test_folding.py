@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine as Database
@@ -46,7 +47,7 @@ claims = st.lists(
 cuts = st.sets(st.integers(0, 12), max_size=5)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(histories, cuts)
 def test_any_split_into_batches_gives_the_same(happened: list[Happening], places: set[int]) -> None:
     """One batch, one message at a time, or anything between: the same decisions, the same store."""
@@ -60,7 +61,7 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
         assert together.decisions == singly.decisions
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(claims, st.integers(1, 3))
 def test_a_claim_in_parts_comes_to_what_it_comes_to_as_a_whole(
     happened: list[Happening], claim_part: int
@@ -77,7 +78,7 @@ def test_a_claim_in_parts_comes_to_what_it_comes_to_as_a_whole(
     assert parted.decisions == whole.decisions
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(claims, st.integers(1, 3), st.data())
 def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
     happened: list[Happening], claim_part: int, data: st.DataObject
@@ -97,7 +98,7 @@ def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
     assert parted.decisions == whole.decisions
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories, cuts)
 def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places: set[int]) -> None:
     """A repeated message id is remembered for ever: no decision, no write."""
@@ -109,14 +110,16 @@ def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places
     assert outcome_of(made) == before
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=40)
 @given(histories, cuts)
 def test_memory_and_sqlite_end_alike(happened: list[Happening], places: set[int]) -> None:
     """The fold asks and writes the same whatever the store."""
     _assert_alike(happened, places, _database)
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=25)
 @given(happened=histories, places=cuts)
 def test_memory_and_postgres_end_alike(
     server: Server, happened: list[Happening], places: set[int]
@@ -155,7 +158,7 @@ def _assert_alike(
         assert _rows(database) == there
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories)
 def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> None:
     """A message is claimed once: whoever gets it later does not enter by it again."""
@@ -164,7 +167,7 @@ def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> No
     assert all(count == 1 for count in entered.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lasting)
 def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Happening]) -> None:
     """Each (message, campaign that names it) is decided exactly once while its person has it."""
@@ -181,7 +184,7 @@ def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Ha
 # --- deleting -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(happenings(ORDINARY), max_size=6),
     st.lists(happenings(["purchase", "view"]), min_size=1, max_size=6),

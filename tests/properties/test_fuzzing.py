@@ -56,7 +56,7 @@ def _as_json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200) | objects.map(_as_json))
 def test_any_bytes_are_a_message_or_a_named_refusal(text: bytes) -> None:
     """And an accepted one can be read to its end: its ids are texts, its times are aware."""
@@ -96,7 +96,7 @@ texts = (
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=texts)
 def test_any_text_is_a_rule_file_or_located_findings(
     text: str, tmp_path_factory: pytest.TempPathFactory

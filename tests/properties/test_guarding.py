@@ -275,7 +275,7 @@ class Oracle:
             assert repr(user) not in held, f"{user} is gone, and is named still"
 
 
-@settings(max_examples=HISTORIES, deadline=None)
+@settings(max_examples=HISTORIES)
 @given(st.lists(STEPS, min_size=5, max_size=30))
 def test_nothing_is_lost_without_every_guards_consent(history: list[Step]) -> None:
     """And whoever is erased leaves no trace; the audit log holds together."""

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 from tests.properties.identity_histories import (
@@ -155,6 +156,7 @@ def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
 # --- properties -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(history=histories, places=cuts, writers=st.integers(1, 2))
 @examples(150)
 def test_the_engine_does_what_the_book_says(

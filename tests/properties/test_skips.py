@@ -83,7 +83,7 @@ def because(decision: Decision, made: World) -> str:
 
 
 @pytest.mark.parametrize("few", [0, FEW])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(PARTS, HAPPENINGS)
 def test_an_explanation_says_what_was_decided(
     few: int,
@@ -110,7 +110,7 @@ def test_an_explanation_says_what_was_decided(
         assert sorted(found) == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(PARTS, HAPPENINGS)
 def test_every_rule_that_is_named_is_told_once_a_putting(
     parts: list[tuple[JsonValue, JsonValue, dict[str, JsonValue]]],

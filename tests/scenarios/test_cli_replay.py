@@ -19,6 +19,9 @@ from tests.scenarios.commands import (
     write_stream,
 )
 
+pytestmark = pytest.mark.slow  # nearly each starts the command as a process
+
+
 DECISION = "kind message_id type event timestamp decided_at person rule rule_kind outcome reason retroactive"
 KEYS = {
     "decision": DECISION.split(),

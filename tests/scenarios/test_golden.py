@@ -23,6 +23,7 @@ def test_a_stream_that_is_taken_message_by_message_leads_to_its_golden_file(stre
     _assert_golden(replayed(stream, "memory://", batch=1), stream)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", streams(), ids=lambda stream: stream.stem)
 def test_the_command_prints_the_golden_file(stream: Path) -> None:
     """What `whereupon replay --json` prints is what these files are compared with by hand."""

@@ -111,6 +111,7 @@ print(seen)
 """
 
 
+@pytest.mark.slow
 def test_an_order_with_django_and_its_event_are_one_transaction(url: str) -> None:
     """Rolled back, neither is there; committed, both are, and the email goes out."""
     address = make_url(url)

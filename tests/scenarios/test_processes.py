@@ -73,6 +73,7 @@ def undisturbed(stream: Path, tmp_path_factory: pytest.TempPathFactory) -> Outco
     return outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_killed_process_loses_nothing_it_acknowledged_and_enters_nobody_twice(
     seed: int, stream: Path, undisturbed: Outcome, database: str
@@ -88,6 +89,7 @@ def test_a_killed_process_loses_nothing_it_acknowledged_and_enters_nobody_twice(
     assert _outcome(database) == undisturbed
 
 
+@pytest.mark.slow
 def test_two_processes_that_send_the_same_at_once_are_as_one(
     stream: Path, undisturbed: Outcome, database: str
 ) -> None:
@@ -97,6 +99,7 @@ def test_two_processes_that_send_the_same_at_once_are_as_one(
     assert _outcome(database) == undisturbed
 
 
+@pytest.mark.slow
 def test_a_broadcast_goes_on_where_killed_processes_left_it(database: str) -> None:
     """Each is killed amid a chunk; in the end everybody is sent one copy, and entered once."""
     names = [f"person-{number}" for number in range(AUDIENCE_CHUNK * 13 // 2)]

@@ -14,6 +14,9 @@ import pytest
 
 from whereupon.engine import Engine
 
+pytestmark = pytest.mark.slow  # nearly each starts the command as a process
+
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 ELISION = "…"
@@ -99,6 +102,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_person_on_call_can_follow_the_readme_at_night(shop: Path) -> None:
     """Command for command, on a store of its own: the same answers, but for numbers and times."""
     listed = _run("whereupon requests list --store sqlite:///shop.db", shop)

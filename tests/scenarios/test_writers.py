@@ -69,6 +69,7 @@ def _all_say(processes: Sequence[Popen[str]], word: str) -> None:
         process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_end_as_one_that_writes_alone(
     database: str, serial: End
 ) -> None:

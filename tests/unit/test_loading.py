@@ -400,7 +400,7 @@ _lines = st.lists(
 
 
 @given(lines=_lines)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_file_makes_the_loader_raise(
     lines: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -414,7 +414,7 @@ def test_no_file_makes_the_loader_raise(
 
 
 @given(content=st.binary(max_size=80), suffix=st.sampled_from([".yaml", ".json"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_bytes_make_the_loader_raise(
     content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

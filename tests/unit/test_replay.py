@@ -293,6 +293,7 @@ def test_a_throwaway_store_is_gone_afterwards() -> None:
     assert not file.parent.exists()
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_however_long_the_stream(tmp_path: Path) -> None:
     """The last twenty thousand messages take no more memory than the first ten: it is on disk."""
     count, early = 30_000, 10_000

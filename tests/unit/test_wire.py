@@ -369,7 +369,7 @@ sent = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(sent, st.booleans())
 def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -> None:
     """No JSON raises anything but a refusal; what is accepted is kept as it was sent."""
