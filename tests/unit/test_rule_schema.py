@@ -44,6 +44,9 @@ ODD: list[JsonValue] = [
     {"performed": {"event": "x", "never": True}}, {"performed": {"event": "x", "never": False}},
     {"performed": {"event": "x", "exactly": 1, "at_most": 1}}, {"wait": "1h", "send": "push"},
     {"send": "push", "to": "x"}, {"take": "none"}, {"type": ["x"]}, {"type": [[]]}, {"needed": 10},
+    "{{ person.x }}", {"{% x %}": 1}, {"gt": "{{ 5 }}"}, {"in": ["x", "context.y"]}, {"matches": "{{ x }}"},
+    {"logic": {"==": [{"var": "person.x"}, "person.y"]}}, {"logic": {"!": {"missing": ["person.x", ["person.y"]]}}},
+    {"logic": {"in": [{"var": ["properties.x", "properties.y"]}, ["a", "{{ b }}"]]}}, {"starts_with": "event.x"},
     "forever", "1y", "2w", "text", {"skips": "1y"}, {"skips": "0d"}, {"plan": "text"}, {"plan": {"type": "string"}},
 ]  # fmt: skip
 KEYS = [

@@ -382,7 +382,7 @@ def test_no_data_makes_the_reader_raise(data: JsonValue) -> None:
 @pytest.mark.parametrize("key", sorted(SPELLINGS.keys() - {"send", "wait", "set", "track"}))
 def test_a_word_of_the_grammar_is_never_content(key: str) -> None:
     """In any spelling; below a key of the content it is the channel's own business."""
-    beside = {"send": "push", "title": "Hi", key: "x"}
+    beside: JsonValue = {"send": "push", "title": "Hi", key: "x"}
     assert _codes({**CAMPAIGN, "whereupon": [beside]}) in (["misplaced-key"], ["not-yet"])
     below: JsonValue = {"send": "push", "title": "Hi", "data": {key: "x"}}
     assert _codes({**CAMPAIGN, "whereupon": [below]}) == []

@@ -9,24 +9,36 @@ from types import MappingProxyType
 from typing import Final
 
 from whereupon.conditions.operators import STANDARD
+from whereupon.conditions.placeholders import PATH_PATTERN, TEMPLATE_PATTERN
 from whereupon.conditions.values import JsonValue
 
 _CONDITION: Final[JsonValue] = {"$ref": "#/$defs/Condition"}
 _ON_MESSAGE: Final[JsonValue] = {"$ref": "#/$defs/MessageCondition"}
 _LOGIC: Final[JsonValue] = {"$ref": "#/$defs/Logic"}
+_LOGIC_PATHS: Final[JsonValue] = {"$ref": "#/$defs/LogicPaths"}
 _OF_PERSONS: Final[JsonValue] = {"description": "Of persons alone: write it in who.", "not": {}}
 _DURATION: Final[JsonValue] = {
     "type": "string",
     "pattern": r"^(\d{1,9}[smhd])+$",
     "examples": ["30d"],
 }
-_ONE: Final[JsonValue] = {"type": ["string", "number", "boolean"]}
+_FILLED_IN: Final[JsonValue] = {
+    "type": "string",
+    "anyOf": [{"pattern": TEMPLATE_PATTERN}, {"pattern": PATH_PATTERN}],
+}
+_ONE: Final[JsonValue] = {"type": ["string", "number", "boolean"], "not": _FILLED_IN}
 _SEVERAL: Final[JsonValue] = {"type": "array", "items": _ONE, "minItems": 1}
 _BOUND: Final[JsonValue] = {
     "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"\d"}],
+    "not": _FILLED_IN,
 }
-_TEXT: Final[JsonValue] = {"type": ["string", "number"], "minLength": 1}
-_INSTANT: Final[JsonValue] = {"type": "string", "pattern": "-", "examples": ["2026-01-31"]}
+_TEXT: Final[JsonValue] = {"type": ["string", "number"], "minLength": 1, "not": _FILLED_IN}
+_INSTANT: Final[JsonValue] = {
+    "type": "string",
+    "pattern": "-",
+    "not": _FILLED_IN,
+    "examples": ["2026-01-31"],
+}
 
 OPERATORS: Final = MappingProxyType[str, tuple[str, JsonValue]](
     {
@@ -41,7 +53,7 @@ OPERATORS: Final = MappingProxyType[str, tuple[str, JsonValue]](
         "contains": ("The text has this part, or the list this item.", _ONE),
         "starts_with": ("The text starts so.", _TEXT),
         "ends_with": ("The text ends so.", _TEXT),
-        "matches": ("This regular expression is found in the text.", {"type": "string", "minLength": 1}),
+        "matches": ("This regular expression is found in the text.", {"type": "string", "minLength": 1, "not": _FILLED_IN}),
         "exists": ("It is there, and not null.", {"type": "boolean"}),
         "before": ("It is a time before this.", _INSTANT),
         "after": ("It is a time after this.", _INSTANT),
@@ -78,6 +90,7 @@ def condition_shapes() -> dict[str, JsonValue]:
             "minProperties": 1,
         },
         "Logic": _logic(),
+        "LogicPaths": _logic_paths(),
     }
 
 
@@ -101,6 +114,7 @@ def _mapping(itself: JsonValue, **further: JsonValue) -> JsonValue:
             },
             **further,
         },
+        "propertyNames": {"not": {"pattern": TEMPLATE_PATTERN}},
         "additionalProperties": {"anyOf": [_ONE, _SEVERAL, {"$ref": "#/$defs/Operators"}]},
     }
 
@@ -140,8 +154,21 @@ def _logic() -> JsonValue:
     return {
         "description": "JSONLogic over event, properties, context, person, timestamp and type.",
         "if": {"type": "object", "minProperties": 1, "maxProperties": 1},
-        "then": {"propertyNames": {"enum": list(STANDARD)}, "additionalProperties": _LOGIC},
-        "else": {"items": _LOGIC},
+        "then": {
+            "propertyNames": {"enum": list(STANDARD)},
+            "properties": dict.fromkeys(("var", "missing", "missing_some"), _LOGIC_PATHS),
+            "additionalProperties": _LOGIC,
+        },
+        "else": {"items": _LOGIC, "not": _FILLED_IN},
+    }
+
+
+def _logic_paths() -> JsonValue:
+    """What names the values to read: texts that are paths, or logic that computes one."""
+    return {
+        "if": {"type": "array"},
+        "then": {"items": _LOGIC_PATHS},
+        "else": {"anyOf": [{"type": "string"}, _LOGIC]},
     }
 
 

@@ -15,6 +15,7 @@ from whereupon.conditions.assembling import assembled
 from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunction
 from whereupon.conditions.conjuncts import combined, conjunct_of
 from whereupon.conditions.expectations import EXPECTATIONS
+from whereupon.conditions.placeholders import placeholder_fault, template_in_name
 from whereupon.conditions.raw_logic import logic_conjuncts
 from whereupon.conditions.segments import segment_conjuncts
 from whereupon.conditions.setting import Setting
@@ -25,6 +26,15 @@ from whereupon.conditions.wording import all_words, any_words, performed_words
 _SYMBOLS: Final = MappingProxyType(
     {"=": "eq", "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 )
+
+
+_OTHER_ROOTS: Final = MappingProxyType(
+    {
+        "properties": ("person.", "context."),
+        "person": ("properties.", "context."),
+    }
+)
+"""How a path begins that is meant to start elsewhere."""
 
 
 def read_condition(raw: JsonValue, path: Path, setting: Setting) -> list[Conjunct]:
@@ -64,6 +74,18 @@ def _field(name: str, expected: JsonValue, path: Path, setting: Setting) -> list
         short = name.removeprefix(f"{setting.root}.")
         text = f"paths start at the {setting.root} already; write {short}"
         setting.warn(path, "repeated-root", text)
+    elif name.startswith(_OTHER_ROOTS[setting.root]):
+        root = name.partition(".")[0]
+        what = "a property" if setting.root == "properties" else "an attribute"
+        text = (
+            f"this asks for {what} called {root}; "
+            f'for what is elsewhere write logic: {{"==": [{{"var": "{name[:60]}"}}, …]}}'
+        )
+        setting.warn(path, "other-root", text)
+    fault = template_in_name(name)
+    if fault is not None:
+        setting.report(path, *fault)
+        return []
     if expected == {}:
         setting.report(path, "empty-condition", f"say what {name} must be, or leave it out")
         return []
@@ -83,7 +105,7 @@ def _expectation(
     if expectation is None:
         setting.report(path, "unknown-operator", _no_operator(name, operator))
         return []
-    fault = expectation.check(expected)
+    fault = placeholder_fault(expected) or expectation.check(expected)
     if fault is not None:
         setting.report(path, *fault)
         return []

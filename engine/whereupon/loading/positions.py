@@ -25,6 +25,7 @@ _KEY_CODES = frozenset(
         "not-allowed-here",
         "not-yet",
         "null-comparison-trap",
+        "other-root",
         "reentry-in-broadcast",
         "unknown-key",
         "unknown-operator",
