@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from whereupon.codec import encode_canonically
 from whereupon.conditions import Condition, Failure, History
+from whereupon.conditions.paths import path_of
 from whereupon.messages import MessageType, Source
 from whereupon.rules import (
     EveryTime,
@@ -201,7 +202,7 @@ def _reenter_by_key(path: Sequence[str], case: Case, past: Sequence[PastEntry]) 
         value = value.get(name) if isinstance(value, dict) else None
     if value is None:
         return Verdict(
-            Reason.KEY_MISSING, Failure(f"{'.'.join(path)} is given", {".".join(path): None})
+            Reason.KEY_MISSING, Failure(f"{path_of(path)} is given", {path_of(path): None})
         )
     slot = f"key:{encode_canonically(value).decode()}"
     if any(entry.slot == slot for entry in past):

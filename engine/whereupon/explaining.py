@@ -9,6 +9,7 @@ from itertools import chain
 from pydantic import JsonValue
 
 from whereupon.codec import encode
+from whereupon.conditions.paths import path_of
 from whereupon.deciding_again import DecidedAgain
 from whereupon.decisions import Decision, Outcome, Reason
 from whereupon.errors import UnknownNameError
@@ -207,7 +208,7 @@ def _reentry(rule: Rule | None) -> str:
         case OncePer(period):
             return f"they had an entry less than {format_duration(period)} away"
         case OncePerKey(path):
-            return f"they had entered before with the same {'.'.join(path)}"
+            return f"they had entered before with the same {path_of(path)}"
         case NotWhileActive():
             return "their earlier entry was still running"
         case EveryTime() | None:

@@ -167,7 +167,9 @@ EXPECTATIONS: st.SearchStrategy[JsonValue] = st.one_of(
     st.builds(lambda v: {"not_in": v}, st.lists(FIXED, min_size=1, max_size=3)),
 )
 FIELDS: st.SearchStrategy[JsonValue] = st.dictionaries(
-    st.sampled_from(("a", "b", "a.b", "a.b.c", "a.0", "a.length")), EXPECTATIONS, min_size=1
+    st.sampled_from(("a", "b", "a.b", "a.b.c", "a.0", "a.length", r"a\.b", r"a.b\.c")),
+    EXPECTATIONS,
+    min_size=1,
 )
 SHORT_FORMS: st.SearchStrategy[JsonValue] = st.recursive(
     FIELDS,
@@ -197,7 +199,8 @@ RAW: st.SearchStrategy[JsonValue] = st.builds(
         {},
         optional={
             "properties": st.one_of(
-                HOSTILE, st.fixed_dictionaries({}, optional={"a": HOSTILE, "b": HOSTILE})
+                HOSTILE,
+                st.fixed_dictionaries({}, optional={"a": HOSTILE, "b": HOSTILE, "a.b": HOSTILE}),
             ),
             "person": st.one_of(HOSTILE, st.fixed_dictionaries({"a": HOSTILE})),
             "event": st.just("socks"),

@@ -16,7 +16,24 @@ from whereupon.rules import Rule
 (USUAL,) = book_of(campaign("usual", "purchase")).rules
 
 CLOSE: st.SearchStrategy[JsonValue] = st.sampled_from(
-    ("socks", "20", "20.0", "1", "", "true", 20, 20.5, 1, 0, -1, 2**53 + 1, True, False)
+    (
+        "socks",
+        "20",
+        "20.0",
+        "1",
+        "",
+        "true",
+        "False",
+        " 20",
+        20,
+        20.5,
+        1,
+        0,
+        -1,
+        2**53 + 1,
+        True,
+        False,
+    )
 )
 """Values near enough to each other that tests of them hold, or nearly do."""
 NEAR: st.SearchStrategy[JsonValue] = st.one_of(

@@ -47,7 +47,22 @@ ODD: tuple[JsonValue, ...] = (
     *(5e-324, 1e308, 10**400, 2**53 + 1, 0.1 + 0.2, -0.0),
 )
 NEARBY: tuple[JsonValue, ...] = (
-    *("socks", "Socks", "20", "20.0", " 20 ", "0x14", "2e1", "1", "0", "", " ", "true", "null"),
+    *(
+        "socks",
+        "Socks",
+        "20",
+        "20.0",
+        " 20 ",
+        "0x14",
+        "2e1",
+        "1",
+        "0",
+        "",
+        " ",
+        "true",
+        "TRUE",
+        "null",
+    ),
     *(20, 20.0, 20.5, 19, 1, 0, True, False, None),
 )
 AROUND: list[JsonValue] = [
@@ -68,7 +83,7 @@ AROUND: list[JsonValue] = [
     {"-1": 20},
 ]
 ATTRIBUTES: st.SearchStrategy[dict[str, JsonValue]] = st.dictionaries(
-    st.sampled_from(("a", "a", "b", "c", "é", "a b", "length", "0", "-1", 'q"', "u_1")),
+    st.sampled_from(("a", "a", "b", "c", "é", "a b", "length", "0", "-1", 'q"', "u_1", "a.b")),
     st.one_of(st.sampled_from((*NEARBY, *AROUND, *DAYS, *ODD)), CLOSE, HOSTILE),
 )
 KEYS = (
@@ -102,7 +117,7 @@ EXPECTED = st.one_of(
 OPERATORS = ("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in")
 SAID = ("properties.text", "properties.number", "properties.list", "properties.one", "properties")
 PATHS = st.sampled_from(
-    ("a", "b", "é", "a b", "a.b", "a.0", "a.-1", "a.length", 'q"', "u_1", "a.é")
+    ("a", "b", "é", "a b", "a.b", r"a\.b", "a.0", "a.-1", "a.length", 'q"', "u_1", "a.é")
 )
 SHORT = st.dictionaries(PATHS, EXPECTED, min_size=1, max_size=3)
 VARIABLES: st.SearchStrategy[JsonValue] = st.sampled_from(

@@ -293,8 +293,10 @@ def test_a_number_that_nothing_can_hold_is_refused(text: str, code: str | None) 
         ("number", "price: true", True),
         ("integer", "price: [1, many]", True),
         ("string", "price: 20", False),
-        ("string", "price: true", True),
+        ("string", "price: true", False),
         ("boolean", "price: true", False),
+        ("boolean", "price: 'TRUE'", False),
+        ("boolean", "price: 1", True),
         ("boolean", "price: 20", True),
         ("array", "price: x", False),
     ],
@@ -422,3 +424,14 @@ def test_no_bytes_make_the_loader_raise(
     path = tmp_path_factory.getbasetemp() / f"bytes{suffix}"
     path.write_bytes(content)
     load_document(path)
+
+
+def test_a_path_that_is_a_planned_name_with_a_dot_is_told_how_to_be_written(tmp_path: Path) -> None:
+    """`utm.source` looks for an object; where the plan has that very name, the backslash is missing."""
+    (tmp_path / "a.yaml").write_text(RULE.format("a") + "where: {utm.source: ads, ok: 1}\n")
+    (tmp_path / "b.yaml").write_text(RULE.format("b") + "where: {utm\\.source: ads}\n")
+    plan = "event: purchase\nproperties: {utm.source: {type: string}, ok: {type: number}}\n"
+    (tmp_path / "purchase.yaml").write_text(plan)
+    (found,) = load_rules(tmp_path)[1]
+    assert found.code == "unknown-property"
+    assert r"write utm\.source" in found.message

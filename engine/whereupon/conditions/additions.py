@@ -8,12 +8,13 @@ object has no text here.
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from whereupon.conditions.coercion import as_double, as_text
-from whereupon.conditions.comparing import loosely_equal
 from whereupon.conditions.condition import Evaluator, History, Performed
+from whereupon.conditions.meeting import Test, equal_to, meets, one_of, ordered
 from whereupon.conditions.reading import WITHIN
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.variables import follow
@@ -22,8 +23,6 @@ from whereupon.times import ZERO, parse_duration, parse_instant
 PERFORMED: Final = "@performed"
 LONGEST_SUBJECT: Final = 500
 """``matches`` searches the first so many characters, which bounds what a pattern can cost."""
-
-Test: TypeAlias = Callable[[JsonValue], bool]
 
 
 def asking(performed: Performed) -> Evaluator:
@@ -53,26 +52,12 @@ def instant_of(value: JsonValue) -> datetime | None:
     return parse_instant(as_double(value) if type(value) is int else value)
 
 
-def _one_of(fixed: JsonValue) -> Test:
-    """Loosely equal to any of these; where all are texts, or all numbers, a set answers for its kind."""
-    options = fixed if isinstance(fixed, list) else [fixed]
-    texts = frozenset(option for option in options if isinstance(option, str))
-    only_texts = len(texts) > 0 and all(isinstance(option, str) for option in options)
-
-    def holds(value: JsonValue) -> bool:
-        if only_texts and type(value) is str:
-            return value in texts
-        return any(loosely_equal(value, option) for option in options)
-
-    return holds
-
-
 def _contains(fixed: JsonValue) -> Test:
     part = as_text(fixed)
 
     def holds(value: JsonValue) -> bool:
         if isinstance(value, list):
-            return any(loosely_equal(item, fixed) for item in value)
+            return any(meets(item, fixed) for item in value)
         return isinstance(value, str) and part in value
 
     return holds
@@ -130,7 +115,9 @@ def _has_text(value: JsonValue) -> bool:
 
 ADDITIONS: Final[Mapping[str, Callable[[JsonValue], Test]]] = MappingProxyType(
     {
-        "@one_of": _one_of,
+        "@is": equal_to,
+        "@one_of": one_of,
+        **{operator: partial(ordered, operator) for operator in ("@gt", "@gte", "@lt", "@lte")},
         "@contains": _contains,
         "@starts_with": _starts_with,
         "@ends_with": _ends_with,

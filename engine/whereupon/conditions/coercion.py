@@ -18,7 +18,7 @@ EXACT: Final = 2**53
 LONGEST: Final = 1_000_000
 """No text or list that an evaluation makes grows beyond this: a rule cannot exhaust the memory."""
 
-_SPACE = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
+SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
 _DECIMAL = r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
@@ -69,7 +69,7 @@ def leading_number(value: JsonValue) -> float:
     """JavaScript's ``parseFloat(value)``: the number that the text of ``value`` begins with."""
     if type(value) is int or type(value) is float:
         return as_double(value) + 0.0  # minus zero is written "0", and so read back as plain zero
-    found = _WHOLE.match(as_text(value).lstrip(_SPACE))
+    found = _WHOLE.match(as_text(value).lstrip(SPACE))
     return float(found[0]) if found else NAN
 
 
@@ -157,7 +157,7 @@ def _list_text(values: list[JsonValue]) -> str:
 
 
 def _number_from_text(text: str) -> float:
-    trimmed = text.strip(_SPACE)
+    trimmed = text.strip(SPACE)
     if not trimmed:
         return 0.0
     if _WHOLE.fullmatch(trimmed):

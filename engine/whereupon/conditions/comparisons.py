@@ -1,14 +1,22 @@
 """What a test says of one attribute, where that is all it says: for an index over many conditions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from whereupon.conditions.coercion import is_plain
+from whereupon.conditions.meeting import number_in, reads_as_number
 from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import fixed_path, operands_of
 from whereupon.conditions.values import JsonValue
+
+
+class Manner(StrEnum):
+    """How values are compared: as JavaScript converts them, or as the short form has it (`meeting`)."""
+
+    STANDARD = "standard"
+    PLAIN = "plain"
 
 
 class Family(StrEnum):
@@ -22,13 +30,14 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One attribute beside fixed values, as JavaScript compares them.
+    """One attribute beside fixed values.
 
     Attributes:
         path: the attribute's absolute dotted path.
         operator: of a range ``> >= < <=``; of a presence ``==`` (null) or ``!=``; else empty.
         options: the texts, numbers and booleans that it is compared with.
         spares_null: null, or nothing at all, satisfies it.
+        manner: how they are compared; of a presence, all the same.
     """
 
     path: str
@@ -36,6 +45,7 @@ class Comparison:
     operator: str
     options: tuple[str | float, ...]
     spares_null: bool
+    manner: Manner = Manner.STANDARD
 
 
 def comparison_of(logic: JsonValue) -> Comparison | None:
@@ -52,7 +62,7 @@ def comparison_of(logic: JsonValue) -> Comparison | None:
     rest = _negated(operands[1]) or comparison_of(operands[1])
     if rest is None or rest.path != demand.path or rest.family is Family.PRESENCE:
         return None
-    return Comparison(rest.path, rest.family, rest.operator, rest.options, spares_null=False)
+    return replace(rest, spares_null=False)
 
 
 def _call(logic: JsonValue) -> tuple[str, list[JsonValue]] | None:
@@ -60,12 +70,12 @@ def _call(logic: JsonValue) -> tuple[str, list[JsonValue]] | None:
 
 
 def _negated(logic: JsonValue) -> Comparison | None:
-    """``{"!": [{"@one_of": …}]}``: the short form's ``not_in``."""
+    """``{"!": [{"@one_of": …}]}``: the short form's ``ne`` and ``not_in``."""
     found = _call(logic)
     inner = comparison_of(found[1][0]) if found and found[0] == "!" and len(found[1]) == 1 else None
     if inner is None or inner.family is not Family.ONE_OF:
         return None
-    return Comparison(inner.path, Family.NONE_OF, "", inner.options, spares_null=True)
+    return replace(inner, family=Family.NONE_OF, spares_null=True)
 
 
 def _plainly(name: str, operands: list[JsonValue]) -> Comparison | None:
@@ -88,7 +98,10 @@ def _membership(path: str, name: str, fixed: JsonValue) -> Comparison | None:  #
     plain = tuple(each for each in options if isinstance(each, str | int | float))
     if len(plain) < len(options):
         return None
-    return Comparison(path, Family.ONE_OF, "", plain, spares_null=False)
+    numbers = (number_in(each) for each in plain if reads_as_number(each))
+    if not all(map(is_plain, numbers)):
+        return None
+    return Comparison(path, Family.ONE_OF, "", plain, spares_null=False, manner=Manner.PLAIN)
 
 
 def _order(path: str, name: str, fixed: JsonValue) -> Comparison | None:
@@ -98,9 +111,22 @@ def _order(path: str, name: str, fixed: JsonValue) -> Comparison | None:
     return Comparison(path, Family.RANGE, name, (fixed,), spares_null=null_holds[name])
 
 
+def _bound(path: str, name: str, fixed: JsonValue) -> Comparison | None:
+    bound = number_in(fixed)
+    if not is_plain(bound):
+        return None
+    operator = _BOUNDS[name]
+    return Comparison(
+        path, Family.RANGE, operator, (bound,), spares_null=False, manner=Manner.PLAIN
+    )
+
+
+_BOUNDS: Final = {"@gt": ">", "@gte": ">=", "@lt": "<", "@lte": "<="}
 _READERS: Final[dict[str, Callable[[str, str, JsonValue], Comparison | None]]] = {
     "==": _equality,
     "!=": _equality,
+    "@is": _membership,
     "@one_of": _membership,
+    **dict.fromkeys(_BOUNDS, _bound),
     **dict.fromkeys((">", ">=", "<", "<="), _order),
 }

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from whereupon.conditions.comparisons import Comparison
+from whereupon.conditions.paths import parts_of
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
 from whereupon.conditions.variables import follow
 
@@ -214,5 +215,5 @@ ALWAYS: Final = Condition(conjuncts=(), performed=(), compile_=in_turn)
 
 def _value_at(data: Data, path: str) -> JsonValue:
     values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
-    value = follow(values, tuple(path.split(".")), None)
+    value = follow(values, parts_of(path), None)
     return None if value is UNDEFINED else value

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import whereupon.conditions.checks as checks
 from whereupon.conditions.checks import Fault
-from whereupon.conditions.reading import WITHIN, satisfied_by_null
+from whereupon.conditions.reading import WITHIN
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.wording import value_words
 
@@ -37,24 +37,15 @@ def _present(variable: Variable) -> JsonValue:
     return {"!=": [variable, None]}
 
 
-def _standard(operator: str) -> Callable[[Variable, JsonValue], JsonValue]:
-    """A standard comparison, beside which a missing value is ruled out where null would satisfy it."""
-
-    def logic(variable: Variable, expected: JsonValue) -> JsonValue:
-        comparison: JsonValue = {operator: [variable, expected]}
-        if satisfied_by_null(operator, [variable, expected]) is None:
-            return comparison
-        return {"and": [_present(variable), comparison]}
-
-    return logic
-
-
 def _added(operator: str) -> Callable[[Variable, JsonValue], JsonValue]:
     return lambda variable, expected: {operator: [variable, expected]}
 
 
-def _not_in(variable: Variable, expected: JsonValue) -> JsonValue:
-    return {"and": [_present(variable), {"!": [{"@one_of": [variable, expected]}]}]}
+def _denied(operator: str) -> Callable[[Variable, JsonValue], JsonValue]:
+    """What is there, and is not so."""
+    return lambda variable, expected: {
+        "and": [_present(variable), {"!": [{operator: [variable, expected]}]}]
+    }
 
 
 def _exists(variable: Variable, expected: JsonValue) -> JsonValue:
@@ -67,14 +58,14 @@ def _then(words: str) -> Callable[[JsonValue], str]:
 
 EXPECTATIONS: Final[Mapping[str, Expectation]] = MappingProxyType(
     {
-        "eq": Expectation(checks.one_value, _standard("=="), _then("is")),
-        "ne": Expectation(checks.one_value, _standard("!="), _then("is not")),
-        "gt": Expectation(checks.bound, _standard(">"), _then("is greater than")),
-        "gte": Expectation(checks.bound, _standard(">="), _then("is at least")),
-        "lt": Expectation(checks.bound, _standard("<"), _then("is less than")),
-        "lte": Expectation(checks.bound, _standard("<="), _then("is at most")),
+        "eq": Expectation(checks.one_value, _added("@is"), _then("is")),
+        "ne": Expectation(checks.one_value, _denied("@is"), _then("is not")),
+        "gt": Expectation(checks.bound, _added("@gt"), _then("is greater than")),
+        "gte": Expectation(checks.bound, _added("@gte"), _then("is at least")),
+        "lt": Expectation(checks.bound, _added("@lt"), _then("is less than")),
+        "lte": Expectation(checks.bound, _added("@lte"), _then("is at most")),
         "in": Expectation(checks.several_values, _added("@one_of"), _then("is one of")),
-        "not_in": Expectation(checks.several_values, _not_in, _then("is none of")),
+        "not_in": Expectation(checks.several_values, _denied("@one_of"), _then("is none of")),
         "contains": Expectation(checks.one_value, _added("@contains"), _then("contains")),
         "starts_with": Expectation(checks.text, _added("@starts_with"), _then("starts with")),
         "ends_with": Expectation(checks.text, _added("@ends_with"), _then("ends with")),

@@ -18,7 +18,9 @@ import whereupon.conditions.additions as additions
 import whereupon.conditions.comparing as comparing
 from whereupon.conditions.coercion import is_plain, is_truthy
 from whereupon.conditions.condition import Evaluator, Holds, Performed
+from whereupon.conditions.meeting import number_in, reads_as_number, truth_in
 from whereupon.conditions.operators import is_call
+from whereupon.conditions.paths import parts_of
 from whereupon.conditions.reading import fixed_path, operands_of
 from whereupon.conditions.standard import THREE, TWO
 from whereupon.conditions.values import UNDEFINED, JsonValue
@@ -35,6 +37,9 @@ _BUILTINS: Final = {
 }
 
 _ORDER: Final[Mapping[str, str]] = MappingProxyType({">": ">", ">=": ">=", "<": "<", "<=": "<="})
+_BOUNDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"@gt": ">", "@gte": ">=", "@lt": "<", "@lte": "<="}
+)
 _BOTH_SIDES: Final = frozenset(("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in"))
 
 
@@ -136,7 +141,7 @@ class _Writer:
         if known is not None:
             return known
         name = self._values[path] = f"v{len(self._values)}"
-        root, *rest = path.split(".")
+        root, *rest = parts_of(path)
         if not rest:
             self._lines.append(f"{name} = data.get({self._cell(root)})")
             return name
@@ -229,18 +234,33 @@ class _Writer:
     def _added(self, operator: str, path: str, fixed: JsonValue) -> str:
         """One of our own operators; no missing value satisfies one."""
         value = self._value(path)
-        general = (
-            f"{value} is not None and {self._cell(additions.ADDITIONS[operator](fixed))}({value})"
-        )
-        options = fixed if operator == "@one_of" and isinstance(fixed, list) else []
-        if options and all(isinstance(option, str) for option in options):
-            found = f"{value} in {self._cell(frozenset(options))}"
-            return f"({found} or type({value}) is not str and {general})"
+        if operator == "@is":
+            return self._met(value, fixed)
+        if operator == "@one_of" and isinstance(fixed, list) and all(map(_is_mere_text, fixed)):
+            return f"({value} in {self._cell(frozenset(map(str, fixed)))})"
+        test = self._cell(additions.ADDITIONS[operator](fixed))
+        if operator in _BOUNDS and reads_as_number(fixed):
+            quick = f"{value} {_BOUNDS[operator]} {self._cell(number_in(fixed))}"
+            is_number = f"type({value}) is int or type({value}) is float"
+            return f"({quick} if {is_number} else {value} is not None and {test}({value}))"
+        general = f"{value} is not None and {test}({value})"
         if operator == "@starts_with" and isinstance(fixed, str):
             return (
                 f"({value}.startswith({self._cell(fixed)}) if type({value}) is str else {general})"
             )
         return f"({general})"
+
+    def _met(self, value: str, fixed: JsonValue) -> str:
+        """``@is``: Python's equality, but that its 1 is true, and that texts may read as what is asked."""
+        constant = self._cell(fixed)
+        if _is_mere_text(fixed):
+            return f"({value} == {constant})"
+        test = self._cell(additions.ADDITIONS["@is"](fixed))
+        if isinstance(fixed, bool):
+            return f"({value} is {constant} or type({value}) is str and {test}({value}))"
+        if isinstance(fixed, int | float) and fixed not in {0, 1}:
+            return f"({value} == {constant} or type({value}) is str and {test}({value}))"
+        return f"({value} is not None and {test}({value}))"
 
     def _among(self, value: str, options: list[JsonValue]) -> str | None:
         """``in`` beside texts, as the standard has it: strictly equal to one of them."""
@@ -268,6 +288,11 @@ class _Writer:
         """What the source does not cover."""
         closure = f"{self._cell(self._closure(logic))}(data, history)"
         return f"{self._operator(is_truthy)}({closure})"
+
+
+def _is_mere_text(fixed: JsonValue) -> bool:
+    """Whether it is a text that nothing but itself is met by."""
+    return isinstance(fixed, str) and not reads_as_number(fixed) and truth_in(fixed) is None
 
 
 _GENERAL: Final[Mapping[str, Callable[[JsonValue, JsonValue], bool]]] = MappingProxyType(

@@ -5,6 +5,7 @@ from typing import Final
 from whereupon.conditions.condition import Conjunct
 from whereupon.conditions.conjuncts import conjunct_of
 from whereupon.conditions.operators import is_call
+from whereupon.conditions.paths import root_of
 from whereupon.conditions.placeholders import literal_problems
 from whereupon.conditions.reading import operands_of, variables_of
 from whereupon.conditions.setting import Setting
@@ -26,7 +27,7 @@ def logic_conjuncts(raw: JsonValue, path: Path, setting: Setting) -> list[Conjun
     setting.problems.extend(spelling_problems(raw, path))
     setting.problems.extend(literal_problems(raw, path))
     for name in dict.fromkeys(variables_of(raw)):
-        if name.partition(".")[0] not in ROOTS:
+        if root_of(name) not in ROOTS:
             text = f"logic sees {', '.join(ROOTS)}, and so no {name}; write {setting.root}.{name}"
             setting.warn(path, "unknown-root", text)
     return [conjunct_of(logic, logic_words(logic)) for logic in _operands_of_and(raw)]

@@ -15,7 +15,9 @@ from typing import Final, TypeAlias
 from whereupon.conditions.additions import ADDITIONS, instant_of
 from whereupon.conditions.coercion import as_double, as_number, as_text, is_truthy
 from whereupon.conditions.condition import Condition
+from whereupon.conditions.meeting import number_in, reads_as_number
 from whereupon.conditions.operators import is_call
+from whereupon.conditions.paths import parts_of, root_of
 from whereupon.conditions.reading import fixed_path, operands_of
 from whereupon.conditions.screens import (
     DAY,
@@ -118,10 +120,10 @@ def _known(operand: JsonValue, data: Data) -> object:
     if not isinstance(operand, dict):
         return operand
     path = fixed_path(operand)
-    if path is None or path.split(".")[0] == _PERSON:
+    if path is None or root_of(path) == _PERSON:
         return _UNKNOWN
     values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
-    return follow(values, tuple(path.split(".")), None)
+    return follow(values, parts_of(path), None)
 
 
 def _test(name: str, fixed: JsonValue) -> Callable[[JsonValue], object] | None:
@@ -138,7 +140,7 @@ def _test(name: str, fixed: JsonValue) -> Callable[[JsonValue], object] | None:
 def _values(
     path: str | None, test: Callable[[JsonValue], object], kept: _Kept, *, wanted: bool
 ) -> Screen:
-    root, *parts = (path or "").split(".")
+    root, *parts = parts_of(path or "")
     if root != _PERSON or not parts or not all(map(_is_plain_key, parts)):
         return EVERYBODY
     spans, texts = kept
@@ -182,11 +184,29 @@ def _equality(name: str, fixed: JsonValue, wanted: bool) -> _Kept:
     return _members([fixed], is_strict=len(name) == len("==="), equal=equal)
 
 
-def _membership(name: str, fixed: JsonValue, wanted: bool) -> _Kept:
-    if name == "in" and not isinstance(fixed, list):
+def _membership(name: str, fixed: JsonValue, wanted: bool) -> _Kept:  # noqa: ARG001 - as its like
+    if not isinstance(fixed, list):
         return _ALL
+    return _members(fixed, is_strict=True, equal=wanted)
+
+
+def _meeting(name: str, fixed: JsonValue, wanted: bool) -> _Kept:  # noqa: ARG001 - as its like
+    """What the short form finds equal to an option, or to none."""
     options = fixed if isinstance(fixed, list) else [fixed]
-    return _members(options, is_strict=name == "in", equal=wanted)
+    texts = frozenset(option for option in options if isinstance(option, str))
+    if not wanted:
+        return None, Texts(How.NONE_OF, texts) if texts else None
+    spans = _points([as_double(number_in(each)) for each in options if reads_as_number(each)])
+    read = any(isinstance(option, int | float) for option in options)  # texts may read as these
+    return spans, None if read else Texts(How.ONE_OF, texts)
+
+
+def _bound(name: str, fixed: JsonValue, wanted: bool) -> _Kept:
+    bound = as_double(number_in(fixed))
+    if math.isnan(bound):
+        return (() if wanted else None), None
+    from_below = name.startswith("@g") is wanted
+    return (_span(bound, None) if from_below else _span(None, bound),), None
 
 
 def _members(options: Sequence[JsonValue], *, is_strict: bool, equal: bool) -> _Kept:
@@ -258,7 +278,9 @@ _PARTS: Final = MappingProxyType(
 _KEEPERS: Final[Mapping[str, Callable[[str, JsonValue, bool], _Kept]]] = MappingProxyType(
     {
         **dict.fromkeys(("==", "!=", "===", "!=="), _equality),
-        **dict.fromkeys(("in", "@one_of"), _membership),
+        "in": _membership,
+        **dict.fromkeys(("@is", "@one_of"), _meeting),
+        **dict.fromkeys(("@gt", "@gte", "@lt", "@lte"), _bound),
         **dict.fromkeys((">", ">=", "<", "<="), _order),
         **dict.fromkeys(_PARTS, _part),
         **dict.fromkeys(("@before", "@after"), _moment),

@@ -39,17 +39,20 @@ _INSTANT: Final[JsonValue] = {
     "not": _FILLED_IN,
     "examples": ["2026-01-31"],
 }
+_MEETING: Final = (
+    "A number is met by texts that read as it, too; true and false by their words, in any case."
+)
 
 OPERATORS: Final = MappingProxyType[str, tuple[str, JsonValue]](
     {
-        "eq": ("It is this.", _ONE),
-        "ne": ("It is there, and is not this.", _ONE),
-        "gt": ("It is greater.", _BOUND),
-        "gte": ("It is at least this.", _BOUND),
-        "lt": ("It is less.", _BOUND),
-        "lte": ("It is at most this.", _BOUND),
-        "in": ("It is one of these.", _SEVERAL),
-        "not_in": ("It is there, and is none of these.", _SEVERAL),
+        "eq": (f"It is this. {_MEETING}", _ONE),
+        "ne": (f"It is there, and is not this. {_MEETING}", _ONE),
+        "gt": ("It is a number, or a text that reads as one, and greater.", _BOUND),
+        "gte": ("It is a number, or a text that reads as one, and at least this.", _BOUND),
+        "lt": ("It is a number, or a text that reads as one, and less.", _BOUND),
+        "lte": ("It is a number, or a text that reads as one, and at most this.", _BOUND),
+        "in": (f"It is one of these. {_MEETING}", _SEVERAL),
+        "not_in": (f"It is there, and is none of these. {_MEETING}", _SEVERAL),
         "contains": ("The text has this part, or the list this item.", _ONE),
         "starts_with": ("The text starts so.", _TEXT),
         "ends_with": ("The text ends so.", _TEXT),
@@ -98,7 +101,10 @@ def _mapping(itself: JsonValue, **further: JsonValue) -> JsonValue:
     several = _listed(itself)
     return {
         "type": "object",
-        "description": "Dotted paths and what is expected there: a value, a list, or operators.",
+        "description": (
+            "Dotted paths and what is expected there: a value, a list, or operators. "
+            f"A dot in a name has a backslash before it. {_MEETING}"
+        ),
         "examples": [{"product": "socks", "price": {"gt": 20}}],
         "minProperties": 1,
         "properties": {

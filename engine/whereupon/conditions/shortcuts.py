@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 import whereupon.conditions.comparing as comparing
 from whereupon.conditions.condition import Evaluator, History
+from whereupon.conditions.paths import parts_of
 from whereupon.conditions.values import UNDEFINED, JsonValue
 from whereupon.conditions.variables import follow
 
@@ -20,7 +21,7 @@ _General: TypeAlias = Callable[[JsonValue, JsonValue], bool]
 
 def reader(path: str) -> Evaluator:
     """``var`` at a fixed path: the first two objects directly, anything else by the general rule."""
-    parts = tuple(path.split("."))
+    parts = parts_of(path)
     if len(parts) != 2:  # noqa: PLR2004 - the paths of the short form
 
         def read(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
@@ -48,9 +49,10 @@ def shortcut(
     comparison and ``{"!=": [variable, null]}``, which reads the variable once. The closures read
     for themselves, since a call costs as much as the rest of them.
     """
-    root, _, name = path.partition(".")
-    if not name or "." in name:
+    parts = parts_of(path)
+    if len(parts) != 2:  # noqa: PLR2004 - the paths of the short form
         return None
+    root, name = parts
     if isinstance(operand, str):
         equal = _EQUALITY.get(operator)
         return (

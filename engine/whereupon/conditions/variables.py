@@ -1,6 +1,6 @@
 """How ``var``, ``missing`` and ``missing_some`` find their way through data, as JavaScript would.
 
-A path is cut at its dots; each part is a key of an object, or a position or ``length`` of a list or
+A path is cut at its dots (see `paths`); each part is a key of an object, or a position or ``length`` of a list or
 a text. What every JavaScript object inherits (``constructor`` and the like) is not data, and is
 missing here.
 """
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from whereupon.conditions.coercion import as_number, as_text
 from whereupon.conditions.comparing import is_at_most
+from whereupon.conditions.paths import parts_of
 from whereupon.conditions.texts import unit_at, unit_length
 from whereupon.conditions.values import UNDEFINED, JsonValue
 
@@ -20,7 +21,7 @@ def look_up(data: JsonValue, path: JsonValue, default: JsonValue) -> JsonValue:
     """``var``: the value at a path; the whole data for no path; else the default, or null."""
     if path is None or path is UNDEFINED or path == "":
         return data
-    return follow(data, tuple(as_text(path).split(".")), None if default is UNDEFINED else default)
+    return follow(data, parts_of(as_text(path)), None if default is UNDEFINED else default)
 
 
 def follow(data: JsonValue, parts: tuple[str, ...], default: JsonValue) -> JsonValue:

@@ -11,6 +11,7 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from whereupon.conditions import Condition
+from whereupon.conditions.paths import parts_of, root_of
 from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.fold.working import HistoryUntil, Working
 from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
@@ -72,7 +73,7 @@ def _ends(work: Working, leave: Exit, entry: Entry, person: Person, instant: dat
 
 
 def _asks_of_the_person(condition: Condition) -> bool:
-    return all(path.split(".")[0] in OF_THE_PERSON for path in condition.variables)
+    return all(root_of(path) in OF_THE_PERSON for path in condition.variables)
 
 
 def _is_left(
@@ -88,7 +89,7 @@ def _moments(
     work: Working, who: Condition, entry: Entry, person: Person, instant: datetime
 ) -> Iterator[datetime]:
     """When they may have been in since they entered, the attributes asked about being what they are now."""
-    asked = {path.split(".")[1] for path in who.variables if path.startswith("person.")}
+    asked = {parts_of(path)[1] for path in who.variables if path.startswith("person.")}
     told = [stamp for name, stamp in person.stamps.items() if name in asked]
     since = max([entry.timestamp, *map(from_micros, told)])
     yield min(since, instant)

@@ -8,6 +8,8 @@ from pydantic import JsonValue
 
 from whereupon.codec import Unread
 from whereupon.conditions import Condition
+from whereupon.conditions.meeting import reads_as_number, truth_in
+from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Problem, Severity
 from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import nearest
@@ -89,7 +91,7 @@ def _given(rule: Rule) -> set[str]:
     where, reentry = rule.source.get("where"), rule.reentry
     keys = where if isinstance(where, Mapping) else {}
     given = {f"properties.{key}" for key, asked in keys.items() if asked != {"exists": False}}
-    return given | ({".".join(reentry.path)} if isinstance(reentry, OncePerKey) else set())
+    return given | ({path_of(reentry.path)} if isinstance(reentry, OncePerKey) else set())
 
 
 _NOT_EXITS = {
@@ -134,12 +136,22 @@ def _unplanned_properties(rule: Rule, plans: Plans) -> Iterator[Problem]:
     if planned is None:
         return
     for variable in sorted(rule.where.variables):
-        root, _, rest = variable.partition(".")
-        name = rest.partition(".")[0]
+        root, *names = parts_of(variable)
+        name = names[0] if names else ""
         if root == "properties" and name and name not in planned:
-            path = _place_of(rule.source.get("where"), rest)
-            message = f"no event file knows the property {name}{nearest(name, planned)}"
+            path = _place_of(rule.source.get("where"), variable.partition(".")[2])
+            hint = _with_a_dot(names, planned) or nearest(name, planned)
+            message = f"no event file knows the property {name}{hint}"
             yield _warning(path, "unknown-property", message)
+
+
+def _with_a_dot(names: Sequence[str], planned: Mapping[str, JsonValue]) -> str:
+    """What to write where a property's own name has the dots that were read as a path."""
+    for count in range(2, len(names) + 1):
+        name = ".".join(names[:count])
+        if name in planned:
+            return f"; its name has a dot, so write {path_of([name, *names[count:]])}"
+    return ""
 
 
 def _contradicted_types(rule: Rule, plans: Plans) -> Iterator[Problem]:
@@ -147,12 +159,16 @@ def _contradicted_types(rule: Rule, plans: Plans) -> Iterator[Problem]:
     if planned is None or not isinstance(where, dict):
         return
     for name, expected in where.items():
-        declared = planned.get(name)
+        first, *below = parts_of(name)
+        declared = None if below else planned.get(first)
         type_ = declared.get("type") if isinstance(declared, dict) else None
         if isinstance(type_, str) and not all(
             map(_FITS.get(type_, _anything), _operands(expected))
         ):
-            message = f"the event file says that {name} is of type {type_}: this never matches"
+            message = (
+                f"the event file says that {name} is of type {type_}: this never matches"
+                f"{_TO_WRITE.get(type_, '')}"
+            )
             yield _warning(("where", name), "type-mismatch", message)
 
 
@@ -207,7 +223,7 @@ def _templates(raw: JsonValue, path: Path) -> Iterator[tuple[Path, Template]]:
 
 
 def _written(variable: Path) -> str:
-    return ".".join(map(str, variable))
+    return path_of(map(str, variable))
 
 
 # --- the tracking plan ----------------------------------------------------------------------------
@@ -250,31 +266,26 @@ def _operands(expected: JsonValue) -> list[JsonValue]:
 
 
 def _is_number(value: JsonValue) -> bool:
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int | float) or (isinstance(value, str) and _reads_as_number(value))
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return reads_as_number(value)
 
 
 def _is_text(value: JsonValue) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
+    return isinstance(value, str | int | float)
 
 
 def _is_boolean(value: JsonValue) -> bool:
-    return isinstance(value, bool)
+    return truth_in(value) is not None
 
 
 def _anything(_: JsonValue) -> bool:
     return True
 
 
+_TO_WRITE: Mapping[str, str] = {
+    "number": "; write a number",
+    "integer": "; write a number",
+    "boolean": "; write true or false, which 1 and 0 are not",
+}
 _FITS: Mapping[str, Callable[[JsonValue], bool]] = {
     "number": _is_number,
     "integer": _is_number,

@@ -12,6 +12,7 @@ from itertools import chain, takewhile
 
 from whereupon.conditions import NO_HISTORY, Condition, Conjunct, Data
 from whereupon.conditions.comparisons import Comparison
+from whereupon.conditions.paths import parts_of
 from whereupon.rules import Rule, RuleKind
 
 
@@ -54,9 +55,9 @@ def attributes_of(rule: Rule) -> Iterator[str]:
     """The person's attributes that the rule's conditions read."""
     for condition in (rule.where, rule.who) if _asks_person(rule) else (rule.where,):
         for path in chain.from_iterable(each.variables for each in condition.conjuncts):
-            root, _, below = path.partition(".")
+            root, *below = parts_of(path)
             if root == "person" and below:
-                yield below.partition(".")[0]
+                yield below[0]
 
 
 def _asks_person(rule: Rule) -> bool:

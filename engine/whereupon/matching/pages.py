@@ -11,13 +11,15 @@ from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
-from whereupon.conditions.comparisons import Comparison, Family
+from whereupon.conditions.comparisons import Comparison, Family, Manner
+from whereupon.conditions.paths import parts_of
 from whereupon.conditions.variables import follow
 from whereupon.matching.criteria import admits, criteria_of
 from whereupon.matching.tables import (
     Kind,
     NoneOf,
     OneOf,
+    PlainOneOf,
     Presence,
     Range,
     Table,
@@ -39,14 +41,17 @@ attributes than those have more tables, and gain later.
 MOST_TABLES: Final = 16
 """The most tested attributes of a page have tables; what is left is evaluated."""
 
-_Tests: TypeAlias = dict[tuple[str, Family, bool], list[tuple[int, Comparison]]]
-"""By attribute, family and whether `where` has them: comparisons, each with its rule's bit number."""
+_Tests: TypeAlias = dict[tuple[str, Family, Manner, bool], list[tuple[int, Comparison]]]
+"""By attribute, family, manner and whether `where` has them: comparisons, each with its rule's bit number."""
 
-_MAKERS: Final[Mapping[Family, type[OneOf | NoneOf | Presence | Range]]] = {
-    Family.ONE_OF: OneOf,
-    Family.NONE_OF: NoneOf,
-    Family.PRESENCE: Presence,
-    Family.RANGE: Range,
+_MAKERS: Final[
+    Mapping[tuple[Family, Manner], type[OneOf | PlainOneOf | NoneOf | Presence | Range]]
+] = {
+    **{(Family.NONE_OF, manner): NoneOf for manner in Manner},
+    **{(Family.PRESENCE, manner): Presence for manner in Manner},
+    **{(Family.RANGE, manner): Range for manner in Manner},
+    (Family.ONE_OF, Manner.STANDARD): OneOf,
+    (Family.ONE_OF, Manner.PLAIN): PlainOneOf,
 }
 
 
@@ -162,11 +167,11 @@ class Page:
         columns = []
         everyone = self._of_kind[None]
         for key in largest[:MOST_TABLES]:
-            path, family, is_where = key
-            table = _MAKERS[family](tests[key], everyone)
-            columns.append(_Column(path, tuple(path.split(".")), table, is_where))
+            path, family, manner, is_where = key
+            table = _MAKERS[family, manner](tests[key], everyone)
+            columns.append(_Column(path, parts_of(path), table, is_where))
         for key in largest[MOST_TABLES:]:
-            if key[2]:
+            if key[-1]:
                 inexact |= bits_of(place for place, _ in tests[key])
         return sorted(columns, key=lambda column: column.table.share), inexact, is_open
 
@@ -182,7 +187,7 @@ class Page:
                 inexact |= 1 << place
             for is_where, comparisons in ((True, criteria.where), (False, criteria.who)):
                 for test in comparisons:
-                    of_family = tests[test.path, test.family, is_where]
+                    of_family = tests[test.path, test.family, test.manner, is_where]
                     if test.family is Family.RANGE or not of_family or of_family[-1][0] != place:
                         of_family.append((place, test))
                     elif is_where:  # a table has one test of a rule

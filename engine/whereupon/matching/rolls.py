@@ -13,6 +13,7 @@ from typing import overload
 
 from whereupon.codec import decode, encode
 from whereupon.conditions import Data
+from whereupon.conditions.paths import root_of
 from whereupon.matching.criteria import attributes_of
 from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, Page
 from whereupon.rules import OncePerKey, Rule, RuleKind
@@ -188,7 +189,7 @@ def roots_of(rules: Iterable[Rule]) -> frozenset[str]:
     """See `Roll.roots`."""
     paths = (path for rule in rules for path in (*rule.where.variables, *rule.who.variables))
     keys = (rule.reentry.path for rule in rules if isinstance(rule.reentry, OncePerKey))
-    return frozenset([*(path.split(".")[0] for path in paths), *(key[0] for key in keys)])
+    return frozenset([*(root_of(path) for path in paths), *(key[0] for key in keys)])
 
 
 def read_roll(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:

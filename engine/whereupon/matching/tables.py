@@ -2,9 +2,11 @@
 
 Rules are bits of a Python integer. A table holds one family of tests of one attribute, at most one
 for each rule; for a value it gives the rules that the value does not contradict, those without such
-a test among them, and those of which it cannot say. Exactness rests on JavaScript's coercion being
-simple here: beside a number, a text or a boolean counts as its number; beside a text, a number
-counts as a number too; null is nothing but null. Only lists and objects are left to evaluation.
+a test among them, and those of which it cannot say. Exactness rests on comparing being simple here. As
+JavaScript does it, beside a number, a text or a boolean counts as its number; beside a text, a number
+counts as a number too; null is nothing but null. As the short form does (`conditions.meeting`), a number
+is met by texts that read as it, and true and false by their words. All tests of a table are of one
+manner. Only lists and objects are left to evaluation.
 """
 
 import math
@@ -18,7 +20,8 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from whereupon.conditions import JsonValue
 from whereupon.conditions.coercion import as_double, as_number
-from whereupon.conditions.comparisons import Comparison
+from whereupon.conditions.comparisons import Comparison, Manner
+from whereupon.conditions.meeting import number_in, truth_in
 from whereupon.conditions.values import UNDEFINED
 
 MOST_CELLS: Final = 64
@@ -91,8 +94,15 @@ class Table(Protocol):
         ...
 
 
+def plain_number_of(view: View) -> float:
+    """The number that the value is, or that its text reads as, for the short form; else NaN."""
+    if view.kind is Kind.TEXT:
+        return as_double(number_in(view.value))
+    return math.nan if isinstance(view.value, bool) else view.number
+
+
 class OneOf:
-    """Equality, and membership in a list of values: found by hash."""
+    """Equality, and membership in a list of values, as JavaScript has them: found by hash."""
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
@@ -132,11 +142,67 @@ class OneOf:
         return 0
 
 
+class PlainOneOf:
+    """Equality, and membership in a list of values, as the short form has them: found by hash."""
+
+    def __init__(self, tests: Tests, everyone: int) -> None:
+        self.testers = bits_of(place for place, _ in tests)
+        others = self._others = everyone & ~self.testers
+        texts: dict[JsonValue, int] = defaultdict(int)
+        asked: dict[float, int] = defaultdict(int)
+        words: dict[bool | None, int] = defaultdict(int)
+        numbers: dict[float, int] = defaultdict(int)
+        truths: dict[bool, int] = defaultdict(int)
+        for place, test in tests:
+            bit = 1 << place
+            for option in test.options:
+                truth, number = truth_in(option), as_double(number_in(option))
+                if isinstance(option, str):
+                    texts[option] |= bit
+                elif isinstance(option, bool):
+                    words[option] |= bit
+                else:
+                    asked[number] |= bit
+                if truth is not None:
+                    truths[truth] |= bit
+                elif not math.isnan(number):
+                    numbers[number] |= bit
+        self._texts = {text: bits | others for text, bits in texts.items()}
+        self._asked, self._words = dict(asked), dict(words)
+        self._numbers = {number: bits | others for number, bits in numbers.items()}
+        self._truths = {truth: bits | others for truth, bits in truths.items()}
+        known = (*texts.values(), *asked.values(), *words.values())
+        found = sum(bits.bit_count() for bits in known)
+        self.share = others.bit_count() + found / max(len(known), 1)
+
+    def passing(self, view: View) -> int:
+        """See `Table`."""
+        kind, value, number = view
+        if kind is Kind.TEXT:
+            found = self._texts.get(value, self._others)
+            if self._asked:
+                found |= self._asked.get(plain_number_of(view), 0)
+            if self._words:
+                found |= self._words.get(truth_in(value), 0)
+            return found
+        if kind is not Kind.NUMBER:
+            return self._others
+        if isinstance(value, bool):
+            return self._truths.get(value, self._others)
+        return self._numbers.get(number, self._others)
+
+    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
+        """See `Table`."""
+        return 0
+
+
 class NoneOf:
     """Inequality, and absence from a list of values."""
 
     def __init__(self, tests: Tests, everyone: int) -> None:
-        self._equal = OneOf(tests, bits_of(place for place, _ in tests))
+        testers = bits_of(place for place, _ in tests)
+        make = PlainOneOf if _is_plain(tests) else OneOf
+        self._equal: PlainOneOf | OneOf = make(tests, testers)
         self.testers = self._equal.testers
         self._everyone = everyone
         denied = bits_of(place for place, test in tests if not test.spares_null)
@@ -190,6 +256,7 @@ class Range:
                 denied |= 1 << place
         self._others = everyone & ~self.testers
         self._null = everyone & ~denied
+        self._number_of = plain_number_of if _is_plain(tests) else number_of
         self._cuts = _cuts(spans.values())
         self._passing, self._unsure = self._cells(spans)
         sizes = [bits.bit_count() for bits in self._passing]
@@ -197,11 +264,15 @@ class Range:
 
     def passing(self, view: View) -> int:
         """See `Table`."""
-        return self._null if view.kind is Kind.NULL else self._passing[self._cell(number_of(view))]
+        return (
+            self._null
+            if view.kind is Kind.NULL
+            else self._passing[self._cell(self._number_of(view))]
+        )
 
     def unsure(self, view: View) -> int:
         """See `Table`."""
-        return 0 if view.kind is Kind.NULL else self._unsure[self._cell(number_of(view))]
+        return 0 if view.kind is Kind.NULL else self._unsure[self._cell(self._number_of(view))]
 
     def _cell(self, number: float) -> int:
         """The even cells are intervals, the odd ones cuts; the last is NaN's, which nothing contains."""
@@ -283,6 +354,11 @@ def _cuts(spans: Iterable[_Span]) -> list[float]:
         return distinct
     bounds.sort()
     return sorted({bounds[len(bounds) * (place + 1) // (most + 1)] for place in range(most)})
+
+
+def _is_plain(tests: Tests) -> bool:
+    """Whether the tests compare as the short form does."""
+    return any(test.manner is Manner.PLAIN for _, test in tests)
 
 
 def bits_of(places: Iterable[int]) -> int:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from whereupon.conditions.paths import parts_of
 from whereupon.rulefiles.reserved import ACTION_EVENTS, action_of
 from whereupon.times import ZERO, parse_duration, parse_instant, parse_long_duration
 
@@ -175,8 +176,8 @@ def there(value: object) -> object:
 
 
 def _message_path(path: str) -> str:
-    root, _, rest = path.partition(".")
-    if root not in ("properties", "context") or not rest or "" in rest.split("."):
+    root, *rest = parts_of(path)
+    if root not in ("properties", "context") or not rest or "" in rest:
         raise fault(
             code="bad-reentry",
             text="a key is a path into the message, such as properties.order_id; this is {found}",

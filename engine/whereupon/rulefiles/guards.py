@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from whereupon.conditions import Condition
+from whereupon.conditions.paths import root_of
 from whereupon.conditions.values import OF_THE_PERSON, ROOTS
 from whereupon.errors import Problem, Severity
 from whereupon.messages import MessageType
@@ -87,7 +88,7 @@ def _not_of_the_person(condition: Condition) -> list[str]:
     read = condition.variables
     if read.issuperset(ROOTS):
         return []
-    return sorted(name for name in read if name.split(".")[0] not in OF_THE_PERSON)
+    return sorted(name for name in read if root_of(name) not in OF_THE_PERSON)
 
 
 def _limits(form: GuardForm, actions: tuple[str, ...]) -> Iterator[Limit]:

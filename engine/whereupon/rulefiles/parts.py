@@ -13,6 +13,7 @@ import whereupon.rulefiles.steps as steps
 import whereupon.rulefiles.triggers as triggers
 import whereupon.rules as rules
 from whereupon.conditions import ALWAYS, Condition, parse_condition
+from whereupon.conditions.paths import parts_of
 from whereupon.errors import Problem
 from whereupon.messages import MessageType
 from whereupon.rulefiles.faults import Path, nearest
@@ -143,7 +144,7 @@ def read_reentry(form: triggers.ReentryForm) -> rules.Reentry:
         case triggers.OncePerForm():
             return rules.OncePer(form.once_per)
         case triggers.OncePerKeyForm():
-            return rules.OncePerKey(tuple(form.once_per_key.split(".")))
+            return rules.OncePerKey(parts_of(form.once_per_key))
         case _:
             assert_never(form)
 

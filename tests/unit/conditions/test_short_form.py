@@ -46,7 +46,7 @@ from whereupon.conditions.values import ROOTS
     ],
 )
 def test_an_operator_holds_for_what_it_says(expected: JsonValue, value: JsonValue) -> None:
-    """Values are compared as JSONLogic does, so that "23.45" is greater than 20."""
+    """A text that reads as a number counts as it, so that "23.45" is greater than 20."""
     assert holds({"it": expected}, {"it": value})
 
 
@@ -79,6 +79,141 @@ def test_an_operator_holds_for_what_it_says(expected: JsonValue, value: JsonValu
 def test_an_operator_does_not_hold_for_anything_else(expected: JsonValue, value: JsonValue) -> None:
     """What makes no sense to compare is not equal, not greater and not smaller; it never raises."""
     assert not holds({"it": expected}, {"it": value})
+
+
+ZEROS: list[JsonValue] = [0, 0.0, -0.0, "0", "0.0", " 0 ", "-0", "+0", ".0", "0.", "0e5", "00"]
+ONES: list[JsonValue] = [1, 1.0, "1", "1.0", " 1\n"]
+TRUES: list[JsonValue] = [True, "true", "TRUE", "True", " true "]
+FALSES: list[JsonValue] = [False, "false", "FALSE", "False"]
+NOTHINGS: list[JsonValue] = [
+    "",
+    " ",
+    "abc",
+    "yes",
+    "on",
+    "0x0",
+    "1_0",
+    "1,0",
+    "Infinity",
+    "NaN",
+    "null",
+]
+NOTHINGS += [[], [0], [1], [True], ["0"], ["x"], {}, {"a": 0}, None]
+KINDS: dict[str, list[JsonValue]] = {
+    "zero": ZEROS,
+    "one": ONES,
+    "true": TRUES,
+    "false": FALSES,
+    "nothing": NOTHINGS,
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "met_by"),
+    [(0, "zero"), (1, "one"), (True, "true"), (False, "false"), ("x", "none"), ("[]", "none")],
+)
+def test_what_is_asked_for_is_met_by_its_own_kind_alone(asked: JsonValue, met_by: str) -> None:
+    """A number by what reads as that number, true and false by their words: not by "", [], 1 or null.
+
+    The same in a list, in an item of a list, and denied.
+    """
+    for kind, values in KINDS.items():
+        for value in values:
+            is_met = kind == met_by
+            assert holds({"it": asked}, {"it": value}) is is_met, value
+            assert holds({"it": [asked, "other"]}, {"it": value}) is is_met, value
+            assert holds({"it": {"contains": asked}}, {"it": [value]}) is is_met, value
+            denied = value is not None and not is_met
+            assert holds({"it": {"ne": asked}}, {"it": value}) is denied, value
+            assert holds({"it": {"not_in": ["other", asked]}}, {"it": value}) is denied, value
+
+
+@pytest.mark.parametrize("operator", ["gt", "gte", "lt", "lte"])
+@pytest.mark.parametrize("bound", [-5, 5, "5", " -5.0"])
+def test_a_bound_is_met_by_numbers_and_by_texts_that_read_as_one(
+    operator: str, bound: JsonValue
+) -> None:
+    """Nothing else is greater or less than a number, however JavaScript would convert it."""
+    values: list[JsonValue] = [*TRUES, *FALSES, *NOTHINGS]
+    for value in values:
+        assert not holds({"it": {operator: bound}}, {"it": value}), value
+    is_above = operator.startswith("g")
+    assert holds({"it": {operator: bound}}, {"it": "7.5"}) is is_above
+    assert holds({"it": {operator: bound}}, {"it": -7.5}) is not is_above
+
+
+@pytest.mark.parametrize(
+    ("asked", "value", "is_met"),
+    [
+        ("1001", 1001, True),
+        ("1001", 1001.0, True),
+        ("1001", "1001.0", False),
+        ("007", 7, True),
+        ("true", True, True),
+        ("True", True, True),
+        ("1", True, False),
+        ("", 0, False),
+        ("", False, False),
+        ("", [], False),
+        ("", "", True),
+        ("red", ["red"], False),
+        ("1,2", [1, 2], False),
+        (9007199254740993, "9007199254740993", True),
+        (9007199254740993, "9007199254740992", False),
+    ],
+)
+def test_a_text_is_met_by_itself_and_by_what_it_reads_as(
+    asked: JsonValue, value: JsonValue, *, is_met: bool
+) -> None:
+    """So an id in quotes finds one without, and no list is taken for its one item."""
+    assert holds({"it": asked}, {"it": value}) is is_met
+    assert holds({"it": [asked]}, {"it": value}) is is_met
+
+
+def test_two_texts_that_are_no_numbers_are_ordered_as_texts() -> None:
+    """A version such as 1.20.3 is beside other texts only."""
+    assert holds({"it": {"gte": "1.20.3"}}, {"it": "1.20.4"})
+    assert not holds({"it": {"gte": "1.20.3"}}, {"it": 5})
+    assert not holds({"it": {"lt": "1.20.3"}}, {"it": True})
+
+
+def test_raw_logic_keeps_the_standards_conversions() -> None:
+    """There "" is 0, and 1 is true."""
+    loose: JsonValue = {"logic": {"==": [{"var": "properties.it"}, 0]}}
+    zeros: list[JsonValue] = ["", False, [], "0"]
+    for value in zeros:
+        assert where(loose).holds(message({"it": value}), NO_HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("path", "properties"),
+    [
+        (r"utm\.source", {"utm.source": "ads"}),
+        (r"a\.b.c\.d", {"a.b": {"c.d": "ads"}}),
+        (r"a.b\.c", {"a": {"b.c": "ads"}}),
+        (r"back\slash", {"back\\slash": "ads"}),
+        (r"odd\\.x", {"odd\\": {"x": "ads"}}),
+    ],
+)
+def test_a_backslash_makes_a_dot_part_of_a_name(path: str, properties: JsonValue) -> None:
+    """In the short form and in raw logic, also where the path is computed."""
+    full = f"properties.{path}"
+    computed: JsonValue = {"==": [{"var": {"cat": [full]}}, "ads"]}
+    conditions: list[JsonValue] = [
+        {path: "ads"},
+        {path: ["ads"]},
+        {path: {"starts_with": "a"}},
+        {"logic": {"==": [{"var": full}, "ads"]}},
+        {"logic": {"!": {"missing": [full]}}},
+        {"logic": computed},
+    ]
+    for raw in conditions:
+        assert holds(raw, properties), raw
+        assert not holds(raw, {"utm": {"source": "ads"}}), raw
+    assert where({path: {"gt": 5}}).failing(message(properties), NO_HISTORY) is not None
+    failure = where({path: "other"}).failing(message(properties), NO_HISTORY)
+    assert failure is not None
+    assert failure.values == {full: "ads"}
 
 
 @pytest.mark.parametrize("properties", [{}, {"it": None}, None, [], "text", {"it": {}}])
@@ -175,8 +310,8 @@ def test_a_condition_knows_what_it_reads() -> None:
 
 
 def test_the_short_form_compiles_to_jsonlogic() -> None:
-    """There is one evaluator; what the standard can say is said in the standard."""
-    assert where({"price": {"gt": 20}}).logic == {">": [{"var": "properties.price"}, 20]}
+    """There is one evaluator; the short form's own comparisons are operators beside the standard's."""
+    assert where({"price": {"gt": 20}}).logic == {"@gt": [{"var": "properties.price"}, 20]}
 
 
 def test_no_condition_always_holds() -> None:
