@@ -43,7 +43,7 @@ class StoreError(WhereuponError):
             ``no-store``, ``newer-schema``; what passes, so that the same call may be made again:
             ``busy`` (others write), ``conflict`` (somebody was first), ``unreachable``, ``full`` (no
             room), ``read-only``; what needs somebody: ``damaged``, ``no-tables``; how it is used:
-            ``nested-session``, ``no-connection``, ``no-transaction``, ``bad-text``.
+            ``nested-session``, ``no-connection``, ``no-transaction``, ``bad-text``, ``forked``.
         reason: one sentence; no password is in it.
     """
 

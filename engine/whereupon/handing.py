@@ -11,10 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Thread
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
+from whereupon.forking import OfProcess, ProcessLock, watch
 from whereupon.ports import Channel
 from whereupon.state import Delivery
 
@@ -66,7 +67,7 @@ class _Calls:
     is_left_behind: bool = False
 
 
-class Hands:
+class Hands(OfProcess):
     """Hands deliveries to channels. Any number of threads may do so.
 
     Args:
@@ -76,7 +77,12 @@ class Hands:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._hanging: Counter[str] = Counter()
-        self._lock = Lock()
+        self._lock = ProcessLock()
+        watch(self)
+
+    def after_fork_in_child(self) -> None:
+        """The calls that hang are the parent's."""
+        self._hanging.clear()
 
     def hand_over(
         self,

@@ -1,8 +1,7 @@
 """Wordings: rules as they were when people entered them, read again from where they are kept."""
 
-from threading import Lock
-
 from whereupon.codec import decode
+from whereupon.forking import ProcessLock
 from whereupon.matching import RuleIndex
 from whereupon.ports import Session
 from whereupon.rules import Rule
@@ -19,7 +18,7 @@ class Wordings:
     def __init__(self, index: RuleIndex) -> None:
         self.index = index
         self._older: dict[str, Rule | None] = {}
-        self._lock = Lock()
+        self._lock = ProcessLock()
 
     def rule_of(self, session: Session, rule_id: str, digest: str) -> Rule | None:
         """The rule as worded by that digest; None when the rulebook has no rule of that id."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import overload
 
 from whereupon.conditions import NO_HISTORY
 from whereupon.decisions import Case, Decision, Outcome, Reason, Verdict, decide_unmatched
 from whereupon.fold.occurrences import Putting, data_for
+from whereupon.lazily import cached_property
 from whereupon.matching import Selected
 from whereupon.rules import Rule
 from whereupon.state import Person

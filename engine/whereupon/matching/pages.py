@@ -7,13 +7,13 @@ values, and the work of changing one rule, which makes its own page anew and no 
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
 from whereupon.conditions.comparisons import Comparison, Family, Manner
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.variables import follow
+from whereupon.lazily import cached_property
 from whereupon.matching.criteria import admits, criteria_of
 from whereupon.matching.tables import (
     Kind,

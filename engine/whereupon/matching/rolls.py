@@ -6,7 +6,6 @@ revision names its content, so that one stored word can stand for all rules that
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate, chain
 from typing import overload
@@ -14,6 +13,7 @@ from typing import overload
 from whereupon.codec import decode, encode
 from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
+from whereupon.lazily import cached_property
 from whereupon.matching.criteria import attributes_of
 from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, Page
 from whereupon.rules import OncePerKey, Rule, RuleKind

@@ -7,9 +7,9 @@ that is under way, and its default grace time drops what is late.
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from whereupon.forking import OfProcess, ProcessLock, watch
 from whereupon.ports import Clock
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class SystemClock:
         return datetime.now(UTC)  # noqa: TID251 - this is the Clock
 
 
-class Waker:
+class Waker(OfProcess):
     """Calls a function in the background.
 
     It does so when asked to, when the function said that more is due, and at least every ``poll``,
@@ -53,10 +53,16 @@ class Waker:
         self._work = work
         self._clock = clock
         self._poll = poll
-        self._lock = Lock()
+        self._lock = ProcessLock()
         self._scheduler: BackgroundScheduler | None = None
         self._running = False
         self._again = False
+        watch(self)
+
+    def after_fork_in_child(self) -> None:
+        """The thread is the parent's; a child that starts gets its own."""
+        self._scheduler = None
+        self._running = self._again = False
 
     def start(self) -> None:
         """Begin; starting twice is starting once."""

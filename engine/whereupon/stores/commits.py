@@ -96,6 +96,10 @@ class GroupCommit:
                 self._lead(job)
         return job.outcome()
 
+    def begin_anew(self) -> None:
+        """In a child after a fork: the work that waits is of threads that are not there."""
+        self._waiting.clear()
+
     @property
     def waiting(self) -> int:
         """How many pieces of work wait for a leader."""

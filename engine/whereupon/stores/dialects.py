@@ -116,6 +116,10 @@ class Database(ABC):
     def session(self, engine: Engine) -> AbstractContextManager[Connection]:
         """A connection in a transaction of its own that may write from its start."""
 
+    @abstractmethod
+    def begin_anew(self) -> None:
+        """In a child after a fork: let go of what is the parent's."""
+
     @property
     @abstractmethod
     def driver(self) -> type:

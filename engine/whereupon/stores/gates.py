@@ -42,6 +42,7 @@ class Gate:
     def __init__(self, database: str | None) -> None:
         is_file = database and database != ":memory:" and not database.startswith("file:")
         self._path = f"{database}-turn" if is_file and sys.platform != "win32" else None
+        self._held: set[int] = set()
 
     @contextmanager
     def closed_behind(self, patience: Patience) -> Iterator[None]:
@@ -54,7 +55,13 @@ class Gate:
             yield
         finally:
             if descriptor is not None:
+                self._held.discard(descriptor)
                 os.close(descriptor)
+
+    def begin_anew(self) -> None:
+        """In a child after a fork: let go of what came along, or the gate would stay closed with it."""
+        while self._held:
+            os.close(self._held.pop())
 
     def _open(self) -> int | None:
         """A descriptor of its own for each time, so that neither threads nor forks share a lock."""
@@ -63,7 +70,9 @@ class Gate:
         with suppress(
             OSError
         ):  # where no file can be, there is no queue, and the lock alone decides
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._held.add(descriptor)
+            return descriptor
         return None
 
 

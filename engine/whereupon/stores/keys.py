@@ -5,10 +5,9 @@ taken is never given back, whatever becomes of the transaction, so no key is han
 process leaves of its block when it ends stays unused.
 """
 
-from threading import Lock
-
 from sqlalchemy import Connection
 
+from whereupon.forking import ProcessLock
 from whereupon.stores.tables import BLOCK, KEYS
 
 
@@ -16,7 +15,11 @@ class KeyBlocks:
     """The keys that this process may hand out. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = ProcessLock()
+        self._next = self._end = 0
+
+    def begin_anew(self) -> None:
+        """In a child after a fork: the block is the parent's."""
         self._next = self._end = 0
 
     def take(self, connection: Connection, count: int) -> int:

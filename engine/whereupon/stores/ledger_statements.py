@@ -1,7 +1,6 @@
 """The ledger's statements, each compiled when it is first asked for."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.lazily import cached_property
 from whereupon.state import RequestOutcome
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (

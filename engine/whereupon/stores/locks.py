@@ -3,11 +3,10 @@
 Rows are locked in the order of a key that never changes, or are skipped when others hold them.
 """
 
-from functools import cached_property
-
 from sqlalchemy import Integer, Table, bindparam, delete, literal_column, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.lazily import cached_property
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import DELIVERY, ENTRY, IDENTIFIER, PERSON, RUN, TOMBSTONE
 from whereupon.stores.writes import DEVICE, META, THING

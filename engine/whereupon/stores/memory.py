@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from whereupon.conditions.screens import Screen, lets_through
 from whereupon.errors import StoreError
+from whereupon.forking import OfProcess, watch
 from whereupon.messages import MessageType, erased_digest
 from whereupon.ports import Counts, HistoryNeed, Session, Settlement, Stretch
 from whereupon.state import (
@@ -46,12 +47,14 @@ from whereupon.stores.undo import Moment, Undo
 T = TypeVar("T")
 
 
-class MemoryStore:
+class MemoryStore(OfProcess):
     """Keeps everything in this process; sessions take turns."""
 
     def __init__(self) -> None:
         self.shelves = Shelves()
         self._turns = OneByOne()
+        self._undo: Undo | None = None
+        watch(self)
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator["MemorySession"]:
@@ -60,12 +63,21 @@ class MemoryStore:
             reason = "the in-memory store has no database to share: leave out connection="
             raise StoreError(code="no-connection", reason=reason)
         with self._turns.take():
-            undo = Undo()
+            undo = self._undo = Undo()
             try:
                 yield MemorySession(self.shelves, undo)
             except BaseException:
                 undo.roll_back()
                 raise
+            finally:
+                self._undo = None
+
+    def after_fork_in_child(self) -> None:
+        """Go on with the copy, without what a thread that is not there was writing."""
+        self._turns.begin_anew()
+        if self._undo is not None and not self._turns.is_taken:
+            self._undo.roll_back()
+            self._undo = None
 
     def scrub(self) -> bool:
         """Nothing is left behind in a process' memory that its collector would keep."""

@@ -91,6 +91,10 @@ class Postgres(Database):
             connection.exec_driver_sql(limit, (self._lock_timeout,))
             yield connection
 
+    def begin_anew(self) -> None:
+        """Take other keys."""
+        self._keys.begin_anew()
+
     @property
     def driver(self) -> type[psycopg.Connection[Any]]:
         """Those of psycopg 3."""

@@ -3,7 +3,7 @@
 Conditions of partial indexes are written out, not bound, or a database would not use them.
 """
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.conditions.screens import Screen
+from whereupon.lazily import cached_property
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.tables import (
     ClaimingRow,

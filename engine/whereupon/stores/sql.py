@@ -1,16 +1,17 @@
 """The store in the host's own database: transactions of its own, and parts of a host's."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, StaticPool
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import whereupon.stores.rows as rows
 from whereupon.conditions.screens import Screen
 from whereupon.errors import StoreError
+from whereupon.forking import OfProcess, watch
 from whereupon.ports import Session, Settlement, Stretch
 from whereupon.state import BroadcastRun, Changes, Delivery, Entry
 from whereupon.stores.addresses import database_of, engine_of, shown
@@ -22,6 +23,7 @@ from whereupon.stores.ledger_statements import LedgerStatements
 from whereupon.stores.lending import unusable
 from whereupon.stores.locks import Locks
 from whereupon.stores.names import Name, Names
+from whereupon.stores.quiet import QuietForks
 from whereupon.stores.races import LostRaceError, retrying
 from whereupon.stores.reading import Reading
 from whereupon.stores.selects import Selects
@@ -35,9 +37,13 @@ from whereupon.times import as_micros
 T = TypeVar("T")
 
 LAST_KEY = 2**63 - 1
+_INHERITED: list[object] = []
+"""Connections that a child has from its parent: never used, and never closed, for they are open there."""
+_FORK_PATIENCE = 10.0
+"""Seconds that a fork waits for sessions to end, where the database needs that."""
 
 
-class SqlStore:
+class SqlStore(OfProcess):
     """Keeps everything in tables beside the host's own.
 
     Args:
@@ -62,23 +68,34 @@ class SqlStore:
         self._turns: Turns = OneByOne() if self._database.one_writer else SideBySide()
         self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
         self._lender = self._database.lender()
+        self._forks = (
+            QuietForks(min(patience, _FORK_PATIENCE), self._let_go)
+            if self._database.one_writer
+            else None
+        )
+        watch(self)
         self._prepare(make=make)
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator["SqlSession"]:
         """A transaction: one of its own, or the host's, which the host ends."""
-        if connection is None:
-            with self._turns.take(), self._alone() as session:
-                yield session
-        elif isinstance(connection, Connection):
-            self._check(connection)
-            with self._part_of(connection) as session:
-                yield session
-        elif isinstance(connection, self._database.driver):
-            with self._lender.connection(connection) as over, self._part_of(over) as session:
-                yield session
-        else:
-            raise _no_connection(connection)
+        with self._undivided():
+            if connection is None:
+                with self._turns.take(), self._alone() as session:
+                    yield session
+            elif isinstance(connection, Connection):
+                self._check(connection)
+                with self._part_of(connection) as session:
+                    yield session
+            elif isinstance(connection, self._database.driver):
+                with self._lender.connection(connection) as over, self._part_of(over) as session:
+                    yield session
+            else:
+                raise _no_connection(connection)
+
+    def _undivided(self) -> AbstractContextManager[None]:
+        """A block amid which this process does not fork, where that matters."""
+        return nullcontext() if self._forks is None else self._forks.session()
 
     def _check(self, lent: Connection) -> None:
         if lent.closed:
@@ -95,7 +112,8 @@ class SqlStore:
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work: with one writer at a time, in groups; with many, until no race is lost."""
         if self._database.one_writer:
-            return self._group.transact(work, alone=alone)
+            with self._undivided():
+                return self._group.transact(work, alone=alone)
         return retrying(self.session, work)
 
     @contextmanager
@@ -125,7 +143,7 @@ class SqlStore:
 
     def scrub(self) -> bool:
         """Take what was erased out of the pages and logs that a database keeps beside its rows."""
-        with self._turns.take():
+        with self._undivided(), self._turns.take():
             return self._database.scrub(self._engine)
 
     def close(self) -> None:
@@ -133,9 +151,27 @@ class SqlStore:
         if self._own:
             self._engine.dispose()
 
+    def after_fork_in_child(self) -> None:
+        """Begin anew: with connections, keys and turns of this process's own."""
+        self._turns.begin_anew()
+        self._group.begin_anew()
+        self._database.begin_anew()
+        if not self._database.one_writer:
+            _INHERITED.append(self._engine.pool)
+            self._engine.dispose(close=False)
+
+    def _let_go(self) -> None:
+        """Close the connections that nobody uses; a database in memory is its only connection."""
+        if not isinstance(self._engine.pool, StaticPool):
+            self._engine.dispose()
+
     def _prepare(self, *, make: bool) -> None:
         try:
-            with self._turns.take(), self._database.session(self._engine) as connection:
+            with (
+                self._undivided(),
+                self._turns.take(),
+                self._database.session(self._engine) as connection,
+            ):
                 prepare(connection, self._database, make=make)
         except DBAPIError as error:
             self.close()

@@ -90,6 +90,10 @@ class Sqlite(Database):
                 if not patience.wait():
                     raise busy()
 
+    def begin_anew(self) -> None:
+        """Let go of the parent's place in the queue."""
+        self._gate.begin_anew()
+
     @property
     def driver(self) -> type[sqlite3.Connection]:
         """Those of the standard library."""

@@ -7,7 +7,6 @@ entry that one opened for somebody else, whose claim had come in before the pers
 """
 
 from collections.abc import Collection
-from functools import cached_property
 
 from sqlalchemy import (
     BindParameter,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.lazily import cached_property
 from whereupon.messages import erased_digest, erased_name
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (

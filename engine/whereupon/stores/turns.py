@@ -27,6 +27,10 @@ class Turns(ABC):
             raise StoreError(code="nested-session", reason=reason)
 
     @abstractmethod
+    def begin_anew(self) -> None:
+        """In a child after a fork: forget the turns of threads that are not there."""
+
+    @abstractmethod
     def _is_mine(self) -> bool: ...
 
     @abstractmethod
@@ -48,9 +52,20 @@ class OneByOne(Turns):
         self._holder: int | None = None
 
     @property
+    def is_taken(self) -> bool:
+        """Whether some thread has its turn."""
+        return self._taken
+
+    @property
     def waiting(self) -> int:
         """How many threads wait for their turn."""
         return len(self._waiting)
+
+    def begin_anew(self) -> None:
+        """Only the thread that forked is there."""
+        self._guard = Lock()
+        self._taken = self._is_mine()
+        self._waiting.clear()
 
     def _is_mine(self) -> bool:
         return self._holder == get_ident()
@@ -99,6 +114,9 @@ class SideBySide(Turns):
 
     def __init__(self) -> None:
         self._mine = local()
+
+    def begin_anew(self) -> None:
+        """Nothing to forget: a turn is its thread's own."""
 
     def _is_mine(self) -> bool:
         return bool(getattr(self._mine, "taken", False))

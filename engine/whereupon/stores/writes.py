@@ -4,8 +4,6 @@ Parameters of an insert follow the table's columns. What a merge moves and what 
 listed here, table by table, so that a new table cannot be overlooked without being seen.
 """
 
-from functools import cached_property
-
 from sqlalchemy import (
     Column,
     Table,
@@ -21,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.lazily import cached_property
 from whereupon.state import IdKind
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (

@@ -1,15 +1,15 @@
 """Running the migrations; the one place that sets Alembic to work."""
 
 from pathlib import Path
-from threading import Lock
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
+from whereupon.forking import ProcessLock
 from whereupon.stores.tables import VERSIONS
 
-_ONE_AT_A_TIME = Lock()
+_ONE_AT_A_TIME = ProcessLock()
 """Alembic keeps what it is at in its own modules, so a process migrates one database at a time."""
 
 
