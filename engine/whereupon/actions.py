@@ -25,7 +25,7 @@ from whereupon.rules import (
     Limit,
     Scope,
 )
-from whereupon.semantics import ERASING, LIFTING, Action, id_in
+from whereupon.semantics import ERASING, LIFTING, Action, ActionName, id_in
 from whereupon.state import RequestOutcome
 from whereupon.times import ZERO, format_instant, later
 
@@ -52,6 +52,16 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
 
 
+class Absence(StrEnum):
+    """What a request is about is not there: where it runs, it takes nothing away. For ever."""
+
+    PERSON = "unknown-person"
+    SUPPRESSION = "not-suppressed"
+    DEVICE = "unknown-device"
+    OBJECT = "unknown-object"
+    RELATIONSHIP = "unknown-relationship"
+
+
 @dataclass(frozen=True, slots=True)
 class Stance:
     """What the guard files say of one action; the defaults are the product's."""
@@ -75,6 +85,14 @@ class Stance:
 
 DEFAULT_STANCE = Stance({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.HOLD})
 
+OWN_DEVICE_STANCE = Stance({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.RUN})
+"""A device is taken from its owner alone (`Seen.is_theirs`), and every logout on a phone asks for it."""
+
+
+def default_stance(action: str) -> Stance:
+    """What holds of an action of which no guard file speaks."""
+    return OWN_DEVICE_STANCE if action == ActionName.DELETE_DEVICE else DEFAULT_STANCE
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -84,7 +102,8 @@ class Seen:
         asked_at, now: when it came in, and the present.
         is_open: whether it is still to be decided; one that has ended never runs again.
         silenced_by: the reason of the tombstone that lies over who asks; None where there is none.
-        is_theirs: whether what it is about is the named person's own.
+        is_theirs: whether what it is about is the named person's own, or nobody's.
+        missing: what it is about is not there; None where it is.
         person: the attributes of whom it is about.
         overtaken: the person did something after the request's own time, which would go too.
         open_breakers: of the guard files about the action, those whose breaker is open.
@@ -99,6 +118,7 @@ class Seen:
     is_open: bool = True
     silenced_by: str | None = None
     is_theirs: bool = True
+    missing: Absence | None = None
     person: Mapping[str, JsonValue] | None = None
     overtaken: bool = False
     open_breakers: Sequence[str] = ()
@@ -113,6 +133,7 @@ class Verdict:
     """What becomes of a request, and which guard said so.
 
     Attributes:
+        detail: what the guard saw; of one that runs, the `Absence` of what it is about, if it is not there.
         due_at: of a held one, when it is to be judged again by itself.
         passed: the limit that it would pass, whose breaker opens.
     """
@@ -128,8 +149,9 @@ AGREED = Verdict(RequestOutcome.RAN)
 
 
 def judge(message: Message, action: Action, stance: Stance, seen: Seen) -> Verdict:
-    """The first objection of a guard; without any, the request runs."""
-    return next(_objections(message, action, stance, seen), AGREED)
+    """The first objection of a guard; without any, the request runs, though it may find nothing."""
+    agreed = replace(AGREED, detail=seen.missing) if seen.missing else AGREED
+    return next(_objections(message, action, stance, seen), agreed)
 
 
 def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other, to be read in one go
@@ -170,6 +192,8 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
     # 6. protected: no `protect` condition holds of the person.
     if protected := _protecting(stance, seen):
         yield _refused(Refusal.PROTECTED, protected)
+    if seen.missing is Absence.DEVICE:  # there is nothing that anybody could agree to
+        return
     # 7. blast radius: no breaker is open, and none of the limits is passed by one more.
     if seen.open_breakers:
         yield _held(Refusal.BREAKER, f"the breaker of {', '.join(seen.open_breakers)} is open")
@@ -240,13 +264,13 @@ def _fault(message: Message, action: Action) -> str:
 def stance_on(action: str, guards: Iterable[Guard]) -> Stance:
     """What the guard files together say of an action: of several, the strictest word counts."""
     about = [guard for guard in guards if action in guard.actions]
+    usual = default_stance(action)
     if not about:
-        return DEFAULT_STANCE
-    sources = dict(DEFAULT_STANCE.sources)
+        return usual
+    sources = dict(usual.sources)
     for source in Source:
-        said = [guard.sources[source] for guard in about if source in guard.sources]
-        if said:
-            sources[source] = max(said, key=list(Consent).index)
+        said = (guard.sources.get(source, usual.sources[source]) for guard in about)
+        sources[source] = max(said, key=list(Consent).index)
     return Stance(
         sources,
         stale_after=min(guard.stale_after for guard in about),

@@ -14,6 +14,7 @@ from whereupon.state import (
     AuditRow,
     Breaker,
     Device,
+    Relationship,
     Request,
     RequestOutcome,
 )
@@ -80,6 +81,14 @@ class Ledger(Protocol):
 
     def devices(self, tokens: Collection[str]) -> list[Device]:
         """Devices of these tokens."""
+        ...
+
+    def things(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the objects, each by its type and id, that there are."""
+        ...
+
+    def ties(self, ties: Collection[Relationship]) -> set[Relationship]:
+        """Those of the ties that there are."""
         ...
 
     def audit_head(self) -> AuditHead | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 from unicodedata import normalize
 
-from whereupon.actions import DEFAULT_STANCE, Refusal, Stance
+from whereupon.actions import Refusal, Stance
 from whereupon.claims import Claims
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.fold import Folded, recorded
@@ -259,7 +259,7 @@ class Requests:
         _check_allowed(by, self._stance(self.show(key)), key)
 
     def _stance(self, request: Request) -> Stance:
-        return self._pipeline.settings.stances.get(request.action, DEFAULT_STANCE)
+        return self._pipeline.settings.stance_on(request.action)
 
     def _check_approver(self, request: Request, by: str) -> None:
         _check_allowed(by, self._stance(request), request.key)

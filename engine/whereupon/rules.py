@@ -332,7 +332,7 @@ class Guard:
     """A guard file: for which actions, what must hold before they run (design §8).
 
     Attributes:
-        sources: what each class of sender (`Source` value) may ask.
+        sources: what each class of sender (`Source` value) may ask, as far as the file says it.
         enabled: whether the actions run at all here.
         protect: nobody of whom one of these holds is touched.
         cool_off: how long a request waits, and can be cancelled.

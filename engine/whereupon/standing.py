@@ -7,13 +7,13 @@ ends, so that two requests cannot both be the last one that a limit allows.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from whereupon.actions import DEFAULT_STANCE, Stance
-from whereupon.fold import Loaded, Settings, Standing
+from whereupon.actions import Stance
+from whereupon.fold import Loaded, Settings, Standing, object_key
 from whereupon.ledger import Ledger
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Limit, Scope
 from whereupon.semantics import ERASING, Action, ActionName, id_in
-from whereupon.state import Breaker, IdKind
+from whereupon.state import Breaker, IdKind, Relationship
 from whereupon.times import earlier
 
 Names = Collection[tuple[MessageType, str]]
@@ -38,7 +38,7 @@ def standing_for(
     if not asked:
         return standing
     ledger.hold()
-    stances = [settings.stances.get(action.name, DEFAULT_STANCE) for action, _ in asked]
+    stances = [settings.stance_on(action.name) for action, _ in asked]
     if any(stance.guards for stance in stances):
         standing.breakers = {breaker.guard: breaker for breaker in ledger.breakers()}
     _count(standing, ledger, stances, [message for _, message in asked], now)
@@ -51,7 +51,26 @@ def standing_for(
         and (token := id_in(device.get("token"))) is not None
     }
     standing.devices = {device.token: device for device in ledger.devices(tokens)} if tokens else {}
+    _load_objects(standing, ledger, loaded, asked)
     return standing
+
+
+def _load_objects(
+    standing: Standing, ledger: Ledger, loaded: Loaded, asked: Sequence[tuple[Action, Message]]
+) -> None:
+    """Which of the objects and ties that are to be deleted there are."""
+    places, ties = set[tuple[str, str]](), set[Relationship]()
+    for action, message in asked:
+        if action.name not in {ActionName.DELETE_OBJECT, ActionName.DELETE_RELATIONSHIP}:
+            continue
+        place = object_key(message.data, message.data.get("objectId"))
+        key = loaded.users.get(message.user_id or "")
+        if action.name == ActionName.DELETE_OBJECT:
+            places.add(place)
+        elif key is not None:
+            ties.add(Relationship(key, *place))
+    standing.things = ledger.things(places) if places else set()
+    standing.ties = ledger.ties(ties) if ties else set()
 
 
 def _asked_for(message: Message, settings: Settings, loaded: Loaded) -> Action | None:

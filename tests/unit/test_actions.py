@@ -10,11 +10,20 @@ import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, NOON, World, after, campaign, guard, message, world
 
-from whereupon.actions import DEFAULT_STANCE, Refusal, Seen, Stance, judge, stance_on
+from whereupon.actions import (
+    DEFAULT_STANCE,
+    Refusal,
+    Seen,
+    Stance,
+    default_stance,
+    judge,
+    stance_on,
+)
 from whereupon.engine import Engine
 from whereupon.fold import Settings
 from whereupon.identity import IdentityPolicy
 from whereupon.messages import MessageType, Origin, Source
+from whereupon.ports import Store
 from whereupon.rules import Consent, Guard
 from whereupon.semantics import ActionName, Registry
 from whereupon.state import DeliveryState, RequestOutcome
@@ -193,7 +202,8 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
 def test_a_guard_file_about_something_else_says_nothing() -> None:
     """What no file speaks of keeps the defaults."""
     files = guards(("a", {Source.SERVER: Consent.REFUSE}, 1))
-    assert stance_on(DELETE_DEVICE.name, files) == DEFAULT_STANCE
+    assert stance_on(ActionName.DELETE_OBJECT, files) == DEFAULT_STANCE
+    assert stance_on(DELETE_DEVICE.name, files) == default_stance(DELETE_DEVICE.name)
 
 
 def test_an_import_deletes_nothing() -> None:
@@ -409,6 +419,50 @@ def test_a_device_is_the_last_persons_to_register_it() -> None:
     assert made.devices() == {}
 
 
+@pytest.mark.parametrize("name", ["Device Deleted", "Delete Device"])
+def test_a_client_may_delete_a_device_of_the_senders_own(home: Store, name: str) -> None:
+    """A phone says so at every logout; whose it is counts at that moment, and nobody else's goes."""
+    made = World(store=home)
+    said: dict[str, JsonValue] = {}
+
+    def asked(user: str, source: str = "client") -> tuple[str, str | None, str | None]:
+        (request,) = made.track(name, user, said, context=DEVICE, source=source).requests
+        return request.outcome.value, request.reason, request.detail
+
+    made.track("Device Created or Updated", "ada", context=DEVICE, source="client")
+    assert asked("ben")[:2] == ("refused", "not-theirs")
+    assert asked("ada") == ("ran", None, None)
+    assert asked("ada") == ("ran", None, "unknown-device")
+    made.track("Device Created or Updated", "ada", context=DEVICE, source="client")
+    made.track("Device Created or Updated", "ben", context=DEVICE, source="client")
+    assert asked("ada")[:2] == ("refused", "not-theirs")
+    made.alias("ben", "ada")
+    assert asked("ada") == ("ran", None, None)
+    assert made.engine.requests.list(RequestOutcome.HELD) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "outcome"),
+    [
+        ({"sources": {"client": "refuse"}}, "refused"),
+        ({"sources": {"client": "hold"}}, "held"),
+        ({"approvals": 1}, "held"),
+        ({"stale_after": "1h"}, "ran"),
+    ],
+)
+def test_a_guard_file_may_still_keep_clients_from_their_devices(
+    keys: dict[str, JsonValue], outcome: str
+) -> None:
+    """What no file says stays as it is; and nothing waits for a device that nobody has."""
+    made = world(guard("devices", ["Delete Device"], **keys))
+    made.track("Device Created or Updated", "ada", context=DEVICE, source="client")
+    (request,) = made.track("Device Deleted", "ada", context=DEVICE, source="client").requests
+    assert request.outcome == outcome
+    other: JsonValue = {"device": {"token": "t-2"}}
+    (request,) = made.track("Device Deleted", "ada", context=other, source="client").requests
+    assert request.outcome == ("refused" if outcome == "refused" else "ran")
+
+
 def test_devices_move_with_a_merge() -> None:
     """And go with the survivor."""
     made = world()
@@ -418,6 +472,78 @@ def test_devices_move_with_a_merge() -> None:
     ben = made.person("ben")
     assert ben is not None
     assert made.devices()["t-1"].person_key == ben.key
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "data", "code"),
+    [
+        ("Delete Person", "zoe", {}, "unknown-person"),
+        ("User Deleted", "zoe", {}, "unknown-person"),
+        ("Suppress Person", "zoe", {}, "unknown-person"),
+        ("Unsuppress Person", "zoe", {}, "unknown-person"),
+        ("Unsuppress Person", "Ada@Example.com", {}, "not-suppressed"),
+        ("Device Deleted", "zoe", {}, "unknown-device"),
+        ("Delete Object", None, {"objectId": "acme", "objectTypeId": 2}, "unknown-object"),
+        ("Delete Object", None, {"objectId": "else"}, "unknown-object"),
+        ("Delete Relationship", "zoe", {"objectId": "acme"}, "unknown-person"),
+        ("Delete Relationship", "ben", {"objectId": "acme"}, "unknown-relationship"),
+    ],
+)
+def test_what_takes_nothing_away_is_no_plain_success(
+    home: Store, name: str, user: str | None, data: JsonValue, code: str
+) -> None:
+    """It ran, since what comes late is kept out all the same; but a notice says what was not there."""
+    made = World(store=home)
+    made.group("Ada@Example.com", "acme")
+    made.identify("ben")
+    told = made.track(name, user, data, context=DEVICE, anonymous="anon-1")
+    (request,), (notice,) = told.requests, told.warnings
+    assert (request.outcome, request.reason, request.detail) == ("ran", None, code)
+    assert (notice.code, notice.message_id) == (code, request.message_id)
+    assert "there was nothing to" in notice.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "source", "hint"),
+    [
+        ("ada@example.com", "server", "'Ada@Example.com' is known"),
+        ("ADA@EXAMPLE.COM", "server", "'Ada@Example.com' is known"),
+        ("Ada@Example. com", "server", "'Ada@Example.com' is known"),
+        ("ADA@EXAMPLE.COM", "client", None),
+        ("ada@example.org", "server", None),
+    ],
+)
+def test_a_deletion_of_nobody_hints_at_an_id_that_is_written_otherwise(
+    home: Store, asked: str, source: str, hint: str | None
+) -> None:
+    """By case or white space only; a browser is told of nobody."""
+    made = World(store=home)
+    made.identify("Ada@Example.com")
+    (notice,) = made.track("Delete Person", asked, source=source).warnings
+    assert (hint or "nothing to take away") in notice.message
+    assert ("is known, and differs by case" in notice.message) is (hint is not None)
+    assert made.person("Ada@Example.com") is not None
+
+
+def test_what_is_there_is_taken_away_without_a_word() -> None:
+    """Also where the same batch has made it."""
+    made = world()
+    made.group("ada", "acme")
+    told = made.engine.ingest(
+        [
+            {"type": "group", "userId": "ada", "groupId": "new"},
+            {"type": "track", "event": "Delete Relationship", "userId": "ada"}
+            | {"properties": {"objectId": "new"}},
+            {"type": "track", "event": "Delete Object", "userId": "ada"}
+            | {"properties": {"objectId": "new"}},
+            {"type": "track", "event": "Delete Object", "userId": "ada"}
+            | {"properties": {"objectId": "acme"}},
+            {"type": "track", "event": "Suppress Person", "userId": "ada"},
+            {"type": "track", "event": "Unsuppress Person", "userId": "ada"},
+        ]
+    )
+    assert [request.detail for request in told.requests] == [None] * 5
+    assert told.warnings == []
 
 
 def test_objects_and_relationships_come_and_go() -> None:

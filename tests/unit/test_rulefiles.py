@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon import rules
+from whereupon.actions import stance_on
 from whereupon.messages import MessageType
 from whereupon.rulefiles import Shared, json_schema, parse_rule_file, rule_from_source
 from whereupon.rulefiles.words import SPELLINGS
@@ -166,7 +167,9 @@ def test_a_guard_file_lets_the_server_run_and_holds_the_client_by_default() -> N
     guard, problems = parse_rule_file(data, stem="x", segments={})
     assert problems == ()
     assert isinstance(guard, rules.Guard)
-    assert guard.sources == {"server": rules.Consent.RUN, "client": rules.Consent.REFUSE}
+    assert guard.sources == {"client": rules.Consent.REFUSE}
+    stance = stance_on("Delete Person", [guard])
+    assert stance.sources == {"server": rules.Consent.RUN, "client": rules.Consent.REFUSE}
 
 
 def test_an_event_file_names_the_event_by_its_id_unless_it_says_otherwise() -> None:

@@ -29,7 +29,7 @@ from whereupon.fold.given import (
     Warned,
 )
 from whereupon.fold.occurrences import data_for, occurrence_of
-from whereupon.fold.requesting import recorded
+from whereupon.fold.requesting import object_key, recorded
 from whereupon.fold.sending import audience_of, broadcast_chunk, screen_for
 from whereupon.fold.telling import Decisions, Skipped
 
@@ -53,6 +53,7 @@ __all__ = [
     "data_for",
     "fold",
     "give_up",
+    "object_key",
     "occurrence_of",
     "plan_of",
     "recorded",

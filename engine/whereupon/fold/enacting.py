@@ -19,6 +19,7 @@ from whereupon.fold.requesting import (
     device_of,
     keep,
     nameless,
+    object_key,
     planned,
     record,
     token_in,
@@ -215,12 +216,6 @@ def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:
 
 def _delete_device(work: Working, message: Message, _instant: datetime) -> None:
     work.changes.devices[token_in(device_of(message)) or ""] = None
-
-
-def object_key(properties: object, object_id: object) -> tuple[str, str]:
-    """An object's type and id, as text; type 1 where none is given (design §8)."""
-    type_id = properties.get("objectTypeId") if isinstance(properties, dict) else None
-    return (id_in(type_id) or "1", id_in(object_id) or "")
 
 
 def _delete_object(work: Working, message: Message, _instant: datetime) -> None:

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from whereupon.decisions import Reason
 from whereupon.fold.choosing import choose, choose_late
-from whereupon.fold.enacting import enact, merge_people, object_key, refuse_merge
+from whereupon.fold.enacting import enact, merge_people, refuse_merge
 from whereupon.fold.entering import (
     give_up,
     leave_by_change,
@@ -38,6 +38,7 @@ from whereupon.fold.people import (
     person_for,
     tell,
 )
+from whereupon.fold.requesting import object_key
 from whereupon.fold.silencing import SUPPRESSED, lies_over, silenced
 from whereupon.fold.working import HistoryUntil, Working
 from whereupon.identity import claimant

@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TypeAlias
 
-from whereupon.actions import Stance
+from whereupon.actions import Stance, default_stance
 from whereupon.decisions import Decision
 from whereupon.fold.telling import Decisions, Skipped
 from whereupon.identity import IdentityPolicy
@@ -28,6 +28,7 @@ from whereupon.state import (
     PastEntry,
     PastEvent,
     Person,
+    Relationship,
     Request,
     SetAside,
     StoredMessage,
@@ -49,6 +50,10 @@ class Settings:
     stances: Mapping[str, Stance] = field(default_factory=dict)
     digest_key: bytes = b""
     former_keys: tuple[bytes, ...] = ()
+
+    def stance_on(self, action: str) -> Stance:
+        """What the guard files say of an action, or else the product's own word."""
+        return self.stances.get(action) or default_stance(action)
 
     def digest(self, kind: str, value: str) -> bytes:
         """The keyed hash (HMAC-SHA256, cut to 16 bytes) that stands for an identifier."""
@@ -90,6 +95,8 @@ class Standing:
         spent: how many ran within the window of each limit; by limit, and source where it counts.
         holdings: by person key, of those whom the batch may erase or merge.
         open_requests: requests that wait, of those whom the batch may erase.
+        devices, things, ties: those that the batch may delete, as far as they are there.
+        near: by an id that nobody has, one that differs by case or white space only.
     """
 
     breakers: dict[str, Breaker] = field(default_factory=dict)
@@ -98,6 +105,9 @@ class Standing:
     holdings: dict[int, Holdings] = field(default_factory=dict)
     open_requests: list[Request] = field(default_factory=list)
     devices: dict[str, Device] = field(default_factory=dict)
+    things: set[tuple[str, str]] = field(default_factory=set)
+    ties: set[Relationship] = field(default_factory=set)
+    near: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -16,10 +16,10 @@ from hashlib import sha256
 
 from pydantic import JsonValue
 
-from whereupon.actions import DEFAULT_STANCE, Refusal, Seen, Stance, Verdict, judge
+from whereupon.actions import Absence, Refusal, Seen, Stance, Verdict, judge
 from whereupon.codec import encode_canonically
-from whereupon.fold.given import Settings
-from whereupon.fold.silencing import lies_over, silenced
+from whereupon.fold.given import Settings, Warned
+from whereupon.fold.silencing import lies_over, silenced, suppressions
 from whereupon.fold.working import Working
 from whereupon.messages import Message, MessageType, Source, erased_name
 from whereupon.rules import Scope
@@ -31,6 +31,7 @@ from whereupon.state import (
     Device,
     IdKind,
     Plan,
+    Relationship,
     Request,
     RequestOutcome,
 )
@@ -65,7 +66,7 @@ def decide(
 ) -> Request:
     """Judge a request as things are now, and record what becomes of it."""
     action = work.settings.registry.asked_for(request.action, request.event)
-    stance = work.settings.stances.get(action.name, DEFAULT_STANCE)
+    stance = work.settings.stance_on(action.name)
     message = request.message
     if message is None:
         return request
@@ -79,6 +80,8 @@ def decide(
     decided = _as_judged(request, verdict, action, stance, plan, now)
     record(work, decided, "judged", now)
     keep(work, decided)
+    if seen.missing is not None and decided.outcome in {RequestOutcome.RAN, RequestOutcome.HELD}:
+        _note_missing(work, decided, seen.missing)
     return decided
 
 
@@ -128,6 +131,7 @@ def _seen(
         is_open=request.outcome.is_open,
         silenced_by=stone.reason if stone else None,
         is_theirs=_is_theirs(work, message),
+        missing=_missing(work, request.action, message),
         person=person.attributes if person else None,
         overtaken=_is_overtaken(work, request, message, key),
         open_breakers=[
@@ -163,6 +167,54 @@ def _device(work: Working, message: Message) -> Device | None:
     """The device that a message would have deleted, whosever it is."""
     token = token_in(device_of(message))
     return work.device(token) if token is not None else None
+
+
+def _missing(work: Working, action: str, message: Message) -> Absence | None:
+    """What the message is about and is not there, if anything."""
+    key = work.users.get(message.user_id or "")
+    match action:
+        case ActionName.DELETE_PERSON | ActionName.SUPPRESS_PERSON:
+            return Absence.PERSON if key is None else None
+        case ActionName.UNSUPPRESS_PERSON if not suppressions(work, message):
+            return Absence.PERSON if key is None else Absence.SUPPRESSION
+        case ActionName.DELETE_DEVICE:
+            return Absence.DEVICE if _device(work, message) is None else None
+        case ActionName.DELETE_OBJECT:
+            place = object_key(message.data, message.data.get("objectId"))
+            return None if work.has_thing(place) else Absence.OBJECT
+        case ActionName.DELETE_RELATIONSHIP:
+            if key is None:
+                return Absence.PERSON
+            tie = Relationship(key, *object_key(message.data, message.data.get("objectId")))
+            return None if work.has_tie(tie) else Absence.RELATIONSHIP
+        case _:
+            return None
+
+
+def _note_missing(work: Working, request: Request, absence: str) -> None:
+    """Say that a request ran, or waits, though there is nothing that it could take away."""
+    text = _NOTHING.get(absence)
+    if text is None:
+        return
+    near = work.standing.near.get(request.person or "")
+    if near is not None and absence == Absence.PERSON:
+        text += f"; {near!r} is known, and differs by case or white space only"
+    work.out.told.append(Warned(absence, request.message_id, text))
+
+
+_NOTHING: Mapping[str, str] = {
+    Absence.PERSON: "nobody is known by that user id: there was nothing to take away",
+    Absence.SUPPRESSION: "nobody is suppressed by that user id: there was nothing to lift",
+    Absence.DEVICE: "nobody has a device of that token: there was nothing to delete",
+    Absence.OBJECT: "no object is known by that type and id: there was nothing to delete",
+    Absence.RELATIONSHIP: "the person has no tie to that object: there was nothing to delete",
+}
+
+
+def object_key(properties: object, object_id: object) -> tuple[str, str]:
+    """An object's type and id, as text; type 1 where none is given (design §8)."""
+    type_id = properties.get("objectTypeId") if isinstance(properties, dict) else None
+    return (id_in(type_id) or "1", id_in(object_id) or "")
 
 
 def device_of(message: Message) -> Mapping[str, JsonValue]:

@@ -41,13 +41,22 @@ def unbury(work: Working, message: Message) -> None:
     So is an anonymous id that the message names itself. Nothing comes back, and what happened before,
     however late it arrives, stays unheard.
     """
+    for stone in suppressions(work, message):
+        _lay(work, replace(stone, until=message.timestamp))
+
+
+def suppressions(work: Working, message: Message) -> list[Tombstone]:
+    """What `unbury` lifts."""
     digests = work.settings.digests
     own = digests(IdKind.USER, message.user_id or "")
-    together = {of for digest in own for of in work.tombstones[digest]}
+    together = {of for digest in own for of in work.tombstones.get(digest, {})}
     named = digests(IdKind.ANONYMOUS, message.anonymous_id or "")
-    for stone in [stone for stones in work.tombstones.values() for stone in stones.values()]:
-        if stone.until is None and (stone.of in together or stone.digest in named):
-            _lay(work, replace(stone, until=message.timestamp))
+    return [
+        stone
+        for stones in work.tombstones.values()
+        for stone in stones.values()
+        if stone.until is None and (stone.of in together or stone.digest in named)
+    ]
 
 
 def _lay(work: Working, stone: Tombstone) -> None:

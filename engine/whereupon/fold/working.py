@@ -24,6 +24,7 @@ from whereupon.state import (
     Others,
     PastEntry,
     PastEvent,
+    Relationship,
     StoredMessage,
     Tombstone,
     husk_of,
@@ -180,6 +181,16 @@ class Working:
         if token in self.changes.devices:
             return self.changes.devices[token]
         return self.standing.devices.get(token)
+
+    def has_thing(self, place: tuple[str, str]) -> bool:
+        """Whether there is an object of that type and id, of those that the batch may delete."""
+        if place in self.changes.things:
+            return self.changes.things[place] is not None
+        return place in self.standing.things
+
+    def has_tie(self, tie: Relationship) -> bool:
+        """Whether there is that tie, of those that the batch may delete."""
+        return self.changes.relationships.get(tie, tie in self.standing.ties)
 
     def drop_husk(self, message_id: str) -> None:
         """Keep but a digest of a message's id, as if its husk had been stored before it is erased."""

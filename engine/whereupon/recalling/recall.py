@@ -8,6 +8,7 @@ from whereupon.fold import Loaded, Part, Settings
 from whereupon.messages import Message
 from whereupon.ports import Session
 from whereupon.recalling.claiming import Claimable
+from whereupon.recalling.nearby import near_ids
 from whereupon.recalling.past import Past
 from whereupon.recalling.surveying import Survey, erases, erasing
 from whereupon.recalling.touching import Touched
@@ -93,6 +94,8 @@ class Recall:
                 loaded.standing = standing_for(
                     self._session.ledger, self._settings, loaded, messages, now
                 )
+                asking = [m for m in messages if m.name in self._settings.registry.guarded]
+                loaded.standing.near = near_ids(self._session, asking, loaded.users)
         self.past.plan(loaded, touched, survey, until)
         self.past.load(loaded, touched)
         return loaded

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from whereupon.audit import Flaw, facts_in
 from whereupon.auditing import Receipt
-from whereupon.render.phrases import holding
+from whereupon.render.phrases import absent, holding
 from whereupon.render.records import JsonObject, request_object
 from whereupon.render.texts import clean, named
 from whereupon.state import (
@@ -45,6 +45,8 @@ def _requester(request: Request) -> str:
 def _why(request: Request) -> str:
     if request.outcome is RequestOutcome.HELD:
         return f"because {holding(request)}"
+    if request.outcome is RequestOutcome.RAN and request.detail is not None:
+        return f"and found nothing: {absent(request)}"
     if request.reason is None:
         return ""
     detail = f" ({clean(request.detail)})" if request.detail else ""

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from rich.text import Text
 
-from whereupon.actions import Refusal
+from whereupon.actions import Absence, Refusal
 from whereupon.decisions import Decision, Reason
 from whereupon.explaining import describe
 from whereupon.fold import Warned
@@ -128,6 +128,9 @@ def requested(request: Request) -> Phrase:
     what = (clean(request.action), "bold")
     whose = f" of {named(request.person)}" if request.person else ""
     match request.outcome:
+        case RequestOutcome.RAN if request.detail is not None:
+            said = f", and found nothing: {absent(request)}"
+            return Phrase("·", Text.assemble("ran ", what, whose, said), "yellow")
         case RequestOutcome.RAN:
             return Phrase("✓", Text.assemble("ran ", what, whose), "red")
         case RequestOutcome.HELD:
@@ -152,6 +155,19 @@ def holding(request: Request) -> str:
     said = _HOLDINGS.get(request.reason or "", request.reason or "no reason given")
     return clean(f"{said} ({request.detail})" if request.detail else said)
 
+
+def absent(request: Request) -> str:
+    """What was not there of what a request that ran was about, as a clause."""
+    return _ABSENCES.get(request.detail or "", clean(request.detail or ""))
+
+
+_ABSENCES: dict[str, str] = {
+    Absence.PERSON: "nobody is known by that id",
+    Absence.SUPPRESSION: "nobody is suppressed by that id",
+    Absence.DEVICE: "nobody has that device",
+    Absence.OBJECT: "no such object is known",
+    Absence.RELATIONSHIP: "there is no such tie",
+}
 
 _HOLDINGS: dict[str, str] = {
     Refusal.SOURCE: "nobody has agreed to it, and a client may not run it alone",

@@ -111,7 +111,8 @@ class GuardForm(Form):
     enabled: bool = Field(default=True, description="Whether these actions run here at all.")
     sources: dict[Literal["server", "client"], Literal["run", "hold", "refuse"]] = Field(
         default_factory=dict,
-        description="What each class of sender may ask; a server run, a client hold by default.",
+        description="What each class of sender may ask; a server run, a client hold by default, "
+        "but for Delete Device: a client may delete a device of the sender's own.",
         examples=[{"server": "run", "client": "refuse"}],
     )
     stale_after: MaybeDuration = Field(

@@ -33,8 +33,7 @@ def read_guard(form: GuardForm, desk: Desk) -> Guard:
         if action not in ACTION_EVENTS and (hint := _action_hint(action)):
             message = f"there is no action {action!r}{hint}"
             desk.problems.append(Problem(("actions", i), "unknown-action", message))
-    sources = {"server": Consent.RUN, "client": Consent.HOLD}
-    sources |= {source: Consent(consent) for source, consent in form.sources.items()}
+    sources = {str(source): Consent(consent) for source, consent in form.sources.items()}
     actions = tuple(form.actions)
     return Guard(
         id=form.guard,

@@ -61,7 +61,8 @@ class Request:
     Attributes:
         person: the user id that the message carried, if any.
         reason: the guard that held or refused it; None when it ran.
-        detail: what the guard saw, where a reason alone does not say it.
+        detail: what the guard saw, where a reason alone does not say it; when it ran and found nothing,
+            what was not there: ``unknown-person`` and the like.
         key: the store's number of it; people name it by that.
         asked_at: when it came in; cool-off and expiry count from here.
         requester: who asked for the person; None when they asked themselves.

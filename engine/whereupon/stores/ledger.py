@@ -15,6 +15,7 @@ from whereupon.state import (
     Breaker,
     Changes,
     Device,
+    Relationship,
     Request,
     RequestOutcome,
 )
@@ -129,6 +130,19 @@ class SqlLedger:
         members = self._database.members(tokens)
         found = self._statements.devices.fetch(self._connection, tokens=members)
         return list(map(rows.device_from, found))
+
+    def things(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Objects that there are."""
+        types, ids = (self._database.members({place[n] for place in places}) for n in (0, 1))
+        found = self._statements.things.fetch(self._connection, types=types, ids=ids)
+        return {(str(type_id), str(object_id)) for type_id, object_id in found} & set(places)
+
+    def ties(self, ties: Collection[Relationship]) -> set[Relationship]:
+        """Ties that there are."""
+        persons = self._database.members({tie.person_key for tie in ties})
+        ids = self._database.members({tie.object_id for tie in ties})
+        found = self._statements.ties.fetch(self._connection, persons=persons, ids=ids)
+        return {Relationship(*tie) for tie in found} & set(ties)
 
     def audit_head(self) -> AuditHead | None:
         """The head, held."""

@@ -39,6 +39,7 @@ from whereupon.stores.tables import (
     DeviceRow,
     MetaRow,
     RelationshipRow,
+    ThingRow,
     table_of,
 )
 
@@ -48,6 +49,8 @@ AUDIT = table_of(AuditRowRow)
 HEAD = table_of(AuditHeadRow)
 DEVICE = table_of(DeviceRow)
 META = table_of(MetaRow)
+RELATIONSHIP = table_of(RelationshipRow)
+THING = table_of(ThingRow)
 
 COUNTED: dict[str, Column[Any]] = {
     "messages": MESSAGE.c.owner,
@@ -56,7 +59,7 @@ COUNTED: dict[str, Column[Any]] = {
     "entries": ENTRY.c.person_key,
     "deliveries": DELIVERY.c.person_key,
     "devices": DEVICE.c.person_key,
-    "relationships": table_of(RelationshipRow).c.person_key,
+    "relationships": RELATIONSHIP.c.person_key,
     "persons": PERSON.c.key,
 }
 """What a plan counts, and whose a row of it is."""
@@ -198,6 +201,20 @@ class LedgerStatements:
     def devices(self) -> Statement:
         """Devices among ``tokens``."""
         return self._compiled(select(DEVICE).where(self._database.among(DEVICE.c.token, "tokens")))
+
+    @cached_property
+    def things(self) -> Statement:
+        """Objects whose type is among ``types`` and whose id is among ``ids``."""
+        of, among = THING.c, self._database.among
+        found = select(of.type_id, of.object_id)
+        return self._compiled(found.where(among(of.type_id, "types"), among(of.object_id, "ids")))
+
+    @cached_property
+    def ties(self) -> Statement:
+        """Ties of persons among ``persons`` to objects among ``ids``."""
+        of, among = RELATIONSHIP.c, self._database.among
+        met = among(of.person_key, "persons"), among(of.object_id, "ids")
+        return self._compiled(select(RELATIONSHIP).where(*met))
 
     @cached_property
     def head(self) -> Statement:

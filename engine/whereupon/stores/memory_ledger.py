@@ -14,6 +14,7 @@ from whereupon.state import (
     Breaker,
     Changes,
     Device,
+    Relationship,
     Request,
     RequestOutcome,
 )
@@ -151,6 +152,15 @@ class MemoryLedger:
         """Devices by token."""
         known = self._shelves.devices
         return [known[token] for token in set(tokens) if token in known]
+
+    def things(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Objects that there are."""
+        return {place for place in places if place in self._shelves.things}
+
+    def ties(self, ties: Collection[Relationship]) -> set[Relationship]:
+        """Ties that there are."""
+        known = self._shelves.relationships
+        return {tie for tie in ties if tie in known.get(tie.person_key, {})}
 
     def audit_head(self) -> AuditHead | None:
         """The head."""

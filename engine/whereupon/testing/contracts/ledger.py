@@ -13,10 +13,13 @@ from whereupon.state import (
     Breaker,
     Changes,
     Plan,
+    Relationship,
     RequestOutcome,
+    Thing,
 )
 from whereupon.testing.contracts.samples import (
     ADA,
+    BOB,
     LAST,
     NOON,
     after,
@@ -134,6 +137,18 @@ class Ledger:
         assert all(held.counts.values())
         assert held.latest is not None
         assert (set(nobody.counts.values()), nobody.latest) == ({0}, None)
+
+    def test_objects_and_ties_are_found_by_all_that_names_them(self, store: Store) -> None:
+        """Not by a part of it: another type's object, or another person's tie, is another."""
+        tie = Relationship(ADA, "1", "acme")
+        things = {(t, i): Thing(t, i, {}, NOON) for t, i in (("1", "acme"), ("2", "math"))}
+        save(store, Changes(things=dict(things), relationships={tie: True}))
+        with store.session() as session:
+            ledger = session.ledger
+            asked = [*things, ("1", "math"), ("2", "acme"), ("3", "else")]
+            assert ledger.things(asked) == set(things)
+            others = [Relationship(ADA, "2", "acme"), Relationship(BOB, "1", "acme")]
+            assert ledger.ties([tie, *others]) == {tie}
 
     def test_the_store_remembers_numbers(self, store: Store) -> None:
         """By name; the last one that was set."""
