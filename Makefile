@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test quick check lint bench bench-peers chaos clean
+.PHONY: help demo test quick mutants check lint bench bench-peers chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,8 @@ help:
 	@echo "make check  test, then ruff, mypy, import-linter, whereupon lint, whereupon test"
 	@echo "make bench  measure, against named references: one table (BENCH=pipeline for one part of it;"
 	@echo "            make bench-peers installs the other libraries, whose figures are then in it)"
+	@echo "make mutants  change the core in one place at a time: which changes does no test notice?"
+	@echo "            (CORE='identity audit' for a part of it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew.
@@ -70,6 +72,14 @@ bench-peers: .venv-peers/stamp
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv-peers/qubit json-logic-qubit
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv-peers/panzi panzi-json-logic
 	@touch $@
+
+$(VENV)/stamp-mutants: $(VENV)/stamp-test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutants
+	@touch $@
+
+CORE ?=
+mutants: $(VENV)/stamp-mutants
+	$(BIN)/python -m tests.mutants $(CORE)
 
 KILLS ?= 200
 WORKERS ?= 2

@@ -86,6 +86,28 @@ def test_a_row_under_another_request_is_found(database: str) -> None:
         assert found == [(1, "misfiled")]
 
 
+def test_a_last_row_that_was_rewritten_is_found_though_there_is_no_key() -> None:
+    """Without a key its hash is anybody's to compute; the head in the store is still of the old row."""
+    rows, head = chain(key=b"")
+    (other,), _ = seal(
+        AuditHead(4, rows[3].hash, ""), [AuditRecord(NOON, 5, {"kind": "agreed"})], b""
+    )
+    found = [(flaw.sequence, flaw.code) for flaw in verify([*rows[:4], other], head, [b""])]
+    assert found == [(5, "head-edited")]
+
+
+def test_what_is_found_is_said_in_a_sentence() -> None:
+    """With the rows that are missing, by their numbers."""
+    rows, head = chain(7)
+    texts = [flaw.message for flaw in verify([rows[0], rows[2], *rows[5:]], head, [KEY])]
+    assert texts == ["row 2 missing before row 3", "rows 4 to 5 missing before row 6"]
+    (twice,) = verify([*rows[:3], rows[2], *rows[3:]], head, [KEY])
+    assert (twice.sequence, twice.code, twice.message) == (
+        *(3, "out-of-order"),
+        "row 3 lies behind row 3",
+    )
+
+
 def test_a_head_that_was_put_back_is_found_by_one_that_was_kept() -> None:
     """Without the key nobody makes one; an old one fits, unless a newer was kept elsewhere."""
     rows, head = chain()

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread, get_ident
+from threading import Condition, Event, Thread, get_ident
 from time import monotonic
 
 import pytest
@@ -12,8 +13,10 @@ from sqlalchemy import Connection, create_engine, event
 from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.state import Changes
+from whereupon.stores import commits, open_store
+from whereupon.stores.commits import GroupCommit
 from whereupon.stores.sql import SqlStore
-from whereupon.stores.turns import OneByOne
+from whereupon.stores.turns import OneByOne, Turns
 from whereupon.testing.contracts.samples import message
 
 
@@ -212,3 +215,93 @@ def test_an_interrupted_leader_takes_nobody_with_it(store: Counted) -> None:
         thread.join()
     assert told == [KeyboardInterrupt]
     assert store.known(range(1, 5)) == {1, 3, 4}
+
+
+class LastFirst(Turns):
+    """Turns that go to whoever asked last, so that a leader may find its own work behind others'."""
+
+    def __init__(self) -> None:
+        self._guard = Condition()
+        self._asked: list[int] = []
+        self._holder: int | None = None
+
+    def await_asking(self, count: int) -> None:
+        """Return when so many threads wait for their turn."""
+        with self._guard:
+            assert self._guard.wait_for(lambda: len(self._asked) == count, 60)
+
+    def begin_anew(self) -> None:
+        """Nobody forks here."""
+
+    def _is_mine(self) -> bool:
+        return self._holder == get_ident()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        me = get_ident()
+        with self._guard:
+            self._asked.append(me)
+            self._guard.notify_all()
+            assert self._guard.wait_for(
+                lambda: self._holder is None and self._asked[-1] == me, timeout=60
+            )
+            self._asked.pop()
+            self._holder = me
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._holder = None
+                self._guard.notify_all()
+
+
+@dataclass
+class Undivided:
+    """A transaction whose parts are all of it."""
+
+    session: Session
+
+    @contextmanager
+    def part(self) -> Iterator[Session]:
+        """The whole of it."""
+        yield self.session
+
+    def is_open(self) -> bool:
+        """It never ends early."""
+        return True
+
+
+def test_what_is_committed_is_never_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader's own work may still lie among what waits, when another leader comes to it."""
+    monkeypatch.setattr(commits, "MOST", 2)
+    turns = LastFirst()
+    home = open_store("memory://")
+
+    @contextmanager
+    def together() -> Iterator[Undivided]:
+        with home.session() as session:
+            yield Undivided(session)
+
+    group = GroupCommit(turns, alone=home.session, together=together)
+    done: list[str] = []
+    begun, end = Event(), Event()
+
+    def hold(_session: Session) -> None:
+        begun.set()
+        assert end.wait(60)
+
+    holder = Thread(target=group.transact, args=(hold,), kwargs={"alone": True})
+    holder.start()
+    assert begun.wait(60)
+    threads = []
+    for place, name in enumerate("abcd", start=1):
+        thread = Thread(
+            target=group.transact, args=(lambda _session, name=name: done.append(name),)
+        )
+        thread.start()
+        turns.await_asking(place)
+        threads.append(thread)
+    end.set()
+    for thread in (holder, *threads):
+        thread.join()
+    assert sorted(done) == ["a", "b", "c", "d"]

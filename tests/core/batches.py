@@ -1,0 +1,63 @@
+"""Batches for the pure core, put to it directly: no engine, no store, no clock."""
+
+from datetime import UTC, datetime, timedelta
+
+from pydantic import JsonValue
+from tests.unit.worlds import File, book_of
+
+from whereupon.codec import encode
+from whereupon.decisions import Decision
+from whereupon.fold import Folded, Loaded, Settings, fold
+from whereupon.matching import RuleIndex
+from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.state import Tombstone
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
+"""The shortest time that two messages can be apart."""
+
+
+def message(
+    message_id: str,
+    event: str = "",
+    *,
+    user: str | None = None,
+    anonymous: str | None = None,
+    at: timedelta = timedelta(),
+    arrives: timedelta | None = None,
+    properties: JsonValue = None,
+) -> Message:
+    """A track message, or an identify where no event is named; times are since noon."""
+    type_ = MessageType.TRACK if event else MessageType.IDENTIFY
+    key = "properties" if event else "traits"
+    body: JsonValue = {"type": str(type_), "event": event, key: properties or {}}
+    return Message(
+        message_id=message_id,
+        type=type_,
+        name=event,
+        user_id=user,
+        anonymous_id=anonymous,
+        target_id=None,
+        timestamp=NOON + at,
+        received_at=NOON + (at if arrives is None else arrives),
+        original_timestamp=None,
+        source=Source.SERVER,
+        origin=Origin.LIVE,
+        body=encode(body),
+    )
+
+
+def folded(
+    files: list[File], *messages: Message, tombstones: list[Tombstone] | None = None
+) -> Folded:
+    """What the core makes of the messages, in this order, where nothing was recorded before."""
+    loaded = Loaded(1, 1_000, tombstones=tombstones or [])
+    return fold(loaded, messages, RuleIndex(book_of(*files)), Settings())
+
+
+def verdicts(result: Folded) -> dict[str, str]:
+    """What became of each message that a rule names: ``entered``, or why not."""
+    decisions: list[Decision] = list(result.decisions)
+    return {each.message_id: each.reason or str(each.outcome) for each in decisions}
