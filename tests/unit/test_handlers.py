@@ -170,6 +170,28 @@ def test_a_handler_that_takes_too_long_has_failed() -> None:
     assert (late.outcome, late.reason) == ("approved", "TimeoutError")
 
 
+@pytest.mark.parametrize(("after", "calls"), [(60, 1), (61, 2)], ids=["within", "past"])
+def test_an_order_is_kept_from_others_for_as_long_as_its_handler_may_take(
+    after: int, calls: int
+) -> None:
+    """And a minute more, so that whoever has just been in time settles it; then another may try."""
+    made, orders = world(), list[int]()
+    other = Engine(made.home, made.engine.pipeline.index.book, clock=made.clock)
+
+    def take_long(order: Order) -> None:
+        orders.append(order.attempt)
+        if len(orders) == 1:
+            made.clock.move_to(NOON + timedelta(minutes=1 + after))
+            other.run_due()
+
+    for engine in (made.engine, other):
+        engine.action("Ping", destructive=True, timeout=timedelta(seconds=1))(take_long)
+        engine.action("Close Account", destructive=True, timeout=timedelta(hours=1))(take_long)
+    ask(made, at=1)
+    made.engine.run_due()
+    assert len(orders) == calls
+
+
 def test_what_a_handler_was_told_is_recorded_without_anybodys_data() -> None:
     """The names of the properties, and a keyed hash."""
     made = bank(Bank())
