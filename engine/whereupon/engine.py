@@ -57,7 +57,6 @@ from whereupon.state import (
     Delivery,
     DeliveryState,
     Request,
-    RequestOutcome,
     SetAside,
 )
 from whereupon.stores import open_store
@@ -260,18 +259,17 @@ class Engine(Calls):
             moment = min([*due, until])
             yield from self._wake_entries(moment, scheduled=scheduled)
             now = max(moment, self.clock.now())
-            folded = self.claims.transact(partial(self._resume, key=request.key, now=now))
+            folded = self.claims.transact(partial(self._resume, seen=request, now=now))
             self.pipeline.committed(folded)
             yield folded
         yield from self._wake_entries(until, scheduled=scheduled)
 
-    def _resume(self, session: Session, *, key: int, now: datetime) -> Folded:
-        """Judge a request again that was held a moment ago, and may be no more."""
+    def _resume(self, session: Session, *, seen: Request, now: datetime) -> Folded:
+        """Judge a request again that was due a moment ago; nothing where somebody else has done so since."""
         self.pipeline.prepare_erasing(session)
-        waiting = session.ledger.request(key)
-        if waiting is None or waiting.outcome is not RequestOutcome.HELD:
+        if session.ledger.request(seen.key) != seen:
             return Folded()
-        return self.pipeline.resume(session, waiting, now)
+        return self.pipeline.resume(session, seen, now)
 
     def _next_request(self, until: datetime, *, expiring: bool) -> Request | None:
         with self.store.session() as session:

@@ -24,6 +24,7 @@ from whereupon.state import (
     AuditRecord,
     Breaker,
     Changes,
+    IdKind,
     Request,
     RequestOutcome,
 )
@@ -101,7 +102,7 @@ class Requests:
         def work(session: Session) -> Request | None:
             """The request as it is then; None where its plan is another than the one agreed to."""
             request = _held(session, key)
-            self._check_approver(request, by)
+            self._check_approver(session, request, by)
             current = self._pipeline.plan(session, request)
             digest = current.digest if current else ""
             if request.plan is None or request.plan.digest != digest:
@@ -132,7 +133,8 @@ class Requests:
 
     def _agree(self, session: Session, request: Request, approval: Approval, by: str) -> None:
         given = session.ledger.approvals(request.key)
-        if any((each.actor, each.plan) == (approval.actor, approval.plan) for each in given):
+        names = _names_of(session, by)
+        if any(each.actor in names and each.plan == approval.plan for each in given):
             reason = f"{by} has agreed to request {request.key} already"
             raise RequestError(code="approved-already", key=request.key, reason=reason)
         agreed = self._record(request, "agreed", approval.approved_at, by)
@@ -147,7 +149,7 @@ class Requests:
 
         def work(session: Session) -> Request:
             request = _held(session, key)
-            if not _is_same(by, request.requester or request.person):
+            if not _is_same(session, by, request.requester or request.person):
                 _check_allowed(by, self._stance(request), key)
             outcome = RequestOutcome.CANCELLED
             done = self._pipeline.give_up(session, request, now, outcome=outcome, by=by)
@@ -261,10 +263,10 @@ class Requests:
     def _stance(self, request: Request) -> Stance:
         return self._pipeline.settings.stance_on(request.action)
 
-    def _check_approver(self, request: Request, by: str) -> None:
+    def _check_approver(self, session: Session, request: Request, by: str) -> None:
         _check_allowed(by, self._stance(request), request.key)
         for asker in (request.requester, request.person):
-            if _is_same(by, asker):
+            if _is_same(session, by, asker):
                 reason = f"{by} asked for request {request.key}: somebody else must agree to it"
                 raise RequestError(code="own-request", key=request.key, reason=reason)
 
@@ -312,9 +314,18 @@ def _check_allowed(by: str, stance: Stance, key: int) -> None:
         raise RequestError(code="not-allowed", key=key, reason=reason)
 
 
-def _is_same(by: str, other: str | None) -> bool:
-    """Whether two names are one person's; look-alikes are."""
-    return other is not None and folded(by) == folded(other)
+def _is_same(session: Session, by: str, other: str | None) -> bool:
+    """Whether two names are one person's: look-alikes are, and the user ids of somebody who is known."""
+    if other is None:
+        return False
+    return not _names_of(session, by).isdisjoint(_names_of(session, other))
+
+
+def _names_of(session: Session, name: str) -> set[str]:
+    """A name and, where it is a user id, every other of that person, case and look-alikes aside."""
+    known = session.identifiers({name, name.strip()}, [])
+    theirs = session.identifiers_of({each.key for each in known}) if known else []
+    return {folded(name)} | {folded(i.value) for i in theirs if i.kind is IdKind.USER}
 
 
 def _plain(name: str) -> str:

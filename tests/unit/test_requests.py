@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, guard, world
 
 from whereupon.errors import RequestError, UnknownNameError
+from whereupon.ports import Store
 from whereupon.state import Request, RequestOutcome
 
 TWO: JsonValue = {"needed": 2, "by": ["lena", "omar", "yuki"]}
@@ -79,6 +80,31 @@ def test_whom_a_server_names_as_the_requester_cannot_agree() -> None:
         "Delete Person", "ada", at=2, context={"actor": "omar"}, source="client"
     ).requests[0]
     assert forged.requester is None
+
+
+@pytest.mark.parametrize("by", ["lena-work", " lena-home", "LENA-WORK"])
+def test_somebody_with_two_user_ids_is_one_person_who_asks_and_agrees(home: Store, by: str) -> None:
+    """Asking as one and agreeing as the other is agreeing to oneself; calling off is the asker's."""
+    made = World([guard("deletions", ["Delete Person"], approvals=2)], home)
+    for user in ("ada", "lena-home", "lena-work", "lena-phone", "omar"):
+        made.identify(user, {}, at=0)
+    made.alias("lena-home", "lena-work", at=1)
+    asked = made.track("Delete Person", "ada", at=2, context={"actor": "lena-home"}).requests[0]
+    assert code_of(made, asked.key, by) == "own-request"
+    made.engine.requests.approve(asked.key, by="lena-phone")
+    made.alias("lena-phone", "omar", at=3)
+    assert code_of(made, asked.key, "omar") == "approved-already"
+    assert made.engine.requests.cancel(asked.key, by=by).outcome == "cancelled"
+
+
+def test_a_person_with_two_user_ids_agrees_to_nothing_about_themselves() -> None:
+    """Whichever of the two the request names."""
+    made = careful(approvals=1)
+    made.identify("ada-2", at=0.5)
+    made.alias("ada", "ada-2", at=0.6)
+    assert code_of(made, held(made).key, "ada-2") == "own-request"
+    (other,) = made.track("Delete Person", "ada-2", at=2).requests
+    assert code_of(made, other.key, "ada") == "own-request"
 
 
 @pytest.mark.parametrize("by", ["eve", "", " ", "...", "lеna"])  # noqa: RUF001 - a Cyrillic letter
