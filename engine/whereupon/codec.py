@@ -5,7 +5,6 @@ beyond 64 bits, and what is beyond the doubles is infinite, as in JavaScript.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NoReturn, cast
@@ -16,7 +15,8 @@ from pydantic import JsonValue
 
 _READER = msgspec.json.Decoder()
 _CHECKER = msgspec.json.Decoder(msgspec.Raw)
-_MOST_DIGITS = 4_000
+MOST_DIGITS = 4_000
+"""A whole number of more counts as infinite."""
 
 
 class JsonError(ValueError):
@@ -63,26 +63,25 @@ def _member_reader(name: str) -> msgspec.json.Decoder[Any]:
 
 def _decode_slowly(raw: bytes) -> JsonValue:
     check(raw)
-    return _loads(raw, parse_float=float)
+    return _loads(raw.decode(), parse_constant=_refuse_constant)
 
 
 def decode_leniently(text: bytes) -> JsonValue:
-    r"""Read JSON in which halves of characters stand alone, as JavaScript writes them (``\ud83d``).
+    r"""Read JSON as clients write it that are not strict; it may hold what JSON cannot (see `mending`).
 
-    What holds one cannot be written again. Numbers beyond the doubles are refused, for they could not
-    be either. Raises `JsonError`.
+    That is ``NaN`` and ``Infinity``, halves of characters (``\ud83d``), numbers beyond the doubles, and
+    bytes that are no UTF-8. Raises `JsonError`.
     """
-    return _loads(text, parse_float=_finite)
-
-
-def _loads(raw: bytes, *, parse_float: Callable[[str], float]) -> JsonValue:
     try:
-        value: JsonValue = json.loads(
-            raw.decode(),
-            parse_float=parse_float,
-            parse_int=_whole,
-            parse_constant=_refuse_constant,
-        )
+        whole = text.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        whole = text.decode("utf-8", "surrogateescape")
+    return _loads(whole, parse_constant=float)
+
+
+def _loads(text: str, *, parse_constant: Callable[[str], object]) -> JsonValue:
+    try:
+        value: JsonValue = json.loads(text, parse_int=_whole, parse_constant=parse_constant)
     except RecursionError as error:
         raise DeepJsonError(str(error)) from error
     except ValueError as error:
@@ -103,14 +102,7 @@ def check(text: bytes) -> None:
 
 
 def _whole(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        _refuse_constant(digits)
-    return number
+    return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -118,19 +110,22 @@ def _refuse_constant(name: str) -> NoReturn:
     raise JsonError(message)
 
 
-def encode(value: object) -> bytes:
+def encode(value: object, default: Callable[[object], object] | None = None) -> bytes:
     """Write one JSON value, compactly; raises `JsonError` for what JSON cannot hold.
 
     Instants, dates and UUIDs of the host's become text, NaN becomes null.
+
+    Args:
+        default: what stands for a value that cannot be written.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(value, default, orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
         return _encode_exactly(value, error)
 
 
 def _encode_exactly(value: object, refusal: TypeError) -> bytes:
-    if "Recursion" in str(refusal):
+    if "recursion" in str(refusal).casefold():
         raise DeepJsonError(str(refusal)) from refusal
     if "64-bit" not in str(refusal):
         raise JsonError(str(refusal)) from refusal

@@ -42,6 +42,7 @@ from whereupon.ingesting import (
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
+from whereupon.opening import as_text
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Store
 from whereupon.previewing import Preview, preview_identify
@@ -61,7 +62,6 @@ from whereupon.state import (
 )
 from whereupon.stores import open_store
 from whereupon.times import format_instant
-from whereupon.wire import as_text
 
 _LOG = logging.getLogger("whereupon.engine")
 
@@ -327,7 +327,7 @@ class Engine(Calls):
             cursor=0,
             facts={
                 "timestamp": format_instant(now),
-                "properties": decode(as_text(dict(properties or {}))),
+                "properties": decode(as_text(dict(properties or {})).text),
                 "context": {},
             },
         )

@@ -4,23 +4,14 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from whereupon.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.fold import Folded, Warned
 from whereupon.messages import Message, Origin, Source
+from whereupon.opening import open_all
 from whereupon.state import Request, SetAside
-from whereupon.wire import (
-    MAX_BATCH_MESSAGES,
-    Arrival,
-    Envelope,
-    as_text,
-    message_in,
-    open_text,
-    parse_message,
-    unfold_batch,
-)
+from whereupon.wire import Arrival, message_in, parse_message
 
 POISON = "poison"
 """The code of a message that is in order, but on which the engine itself fails."""
@@ -72,56 +63,17 @@ def read_batch(
     origin: Origin,
     new_id: Callable[[], str],
 ) -> Reading:
-    """Read the host's wire-form messages, as values or as their JSON text.
-
-    A ``batch`` body among them counts as its items; a dict or a text alone is a batch of one.
-    """
+    """Read the host's wire-form messages, as values or as their JSON text (see `open_all`)."""
     reading = Reading()
     arrival = Arrival(received_at, source, new_id, origin)
-    for index, item in enumerate(_items(batch)):
+    for index, item in enumerate(open_all(batch)):
         try:
-            _check_size(index)
-            reading.messages.append(_message(item, arrival))
+            if isinstance(item, MessageRejectedError):
+                raise item
+            reading.messages.append(message_in(item, arrival))
         except MessageRejectedError as error:
             reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
     return reading
-
-
-def _check_size(index: int) -> None:
-    if index >= MAX_BATCH_MESSAGES:
-        reason = f"a batch has at most {MAX_BATCH_MESSAGES} messages; send the rest again"
-        raise MessageRejectedError(code="batch-too-large", field="batch", reason=reason)
-
-
-class _Opened(NamedTuple):
-    """The text of a message, whose fields are read."""
-
-    envelope: Envelope
-    text: bytes
-
-
-def _message(item: object, arrival: Arrival) -> Message:
-    if isinstance(item, _Opened):
-        return message_in(item.envelope, item.text, arrival)
-    return parse_message(item if isinstance(item, bytes) else as_text(item), arrival)
-
-
-def _items(batch: Iterable[object]) -> Iterable[object]:
-    for raw in [batch] if isinstance(batch, bytes | dict) else batch:
-        if isinstance(raw, bytes):
-            yield from _in_text(raw)
-        elif isinstance(raw, dict) and isinstance(raw.get("batch"), list):
-            yield from unfold_batch(raw)
-        else:
-            yield raw
-
-
-def _in_text(text: bytes) -> Iterable[object]:
-    try:
-        opened = open_text(text)
-    except MessageRejectedError:
-        return [text]  # it is refused in its turn, like any other
-    return unfold_batch(opened) if isinstance(opened, dict) else [_Opened(opened, text)]
 
 
 def answer(folded: Folded, reading: Reading) -> Ingested:

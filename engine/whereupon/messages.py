@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.codec import decode_member, encode
+from whereupon.mending import Remark
 
 
 class MessageType(StrEnum):
@@ -49,11 +50,11 @@ class Origin(StrEnum):
 class Body:
     """What a message says, read from its JSON text when it is looked into, as few are."""
 
-    __slots__ = ("_context", "_data", "_key", "_text")
+    __slots__ = ("_context", "_data", "_text", "_type")
 
     def __init__(self, type_: MessageType, text: bytes) -> None:
         self._text = text
-        self._key = data_key(type_)
+        self._type = type_
         self._data: Mapping[str, JsonValue] | None = None
         self._context: Mapping[str, JsonValue] | None = None
 
@@ -66,9 +67,15 @@ class Body:
 
     @property
     def data(self) -> Mapping[str, JsonValue]:
-        """The properties of a track, page or screen; the traits of an identify or group."""
+        """The properties of a track, page or screen; the traits of an identify or group.
+
+        Some clients send an identify's traits in its context only (RudderStack's).
+        """
         if self._data is None:
-            self._data = self._member(self._key)
+            self._data = self._member(data_key(self._type))
+            if not self._data and self._type is MessageType.IDENTIFY:
+                traits = self.context.get("traits")
+                self._data = traits if isinstance(traits, dict) else self._data
         return self._data
 
     @property
@@ -118,6 +125,7 @@ class Message(NamedTuple):
         original_timestamp: when it happened by the sender's own clock, where that was sent.
         body: the whole message as JSON text, as it came and as the store keeps it (see `Body`).
         depth: how many ``track`` steps led to it; 0 for what came from outside.
+        remarks: what was mended in it, or left out of it, when it was read; it is told once, and not kept.
     """
 
     message_id: str
@@ -133,6 +141,7 @@ class Message(NamedTuple):
     origin: Origin
     body: bytes
     depth: int = 0
+    remarks: tuple[Remark, ...] = ()
 
     def read(self) -> Body:
         """What it says, to be looked into."""

@@ -28,7 +28,7 @@ from whereupon.state import (
     Request,
     RequestOutcome,
 )
-from whereupon.wire import Arrival, as_text, parse_message
+from whereupon.wire import Arrival, parse_message
 
 T = TypeVar("T")
 RequestList: TypeAlias = list[Request]
@@ -200,7 +200,7 @@ class Requests:
             "context": {"actor": by},
         }
         arrival = Arrival(now, Source.SERVER, lambda: secrets.token_hex(12))
-        message = parse_message(as_text(wire), arrival)
+        message = parse_message(wire, arrival)
 
         def work(session: Session) -> Request:
             told = self._pipeline.take(session, [message]).told

@@ -15,27 +15,16 @@ from os import fsencode
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import JsonValue
-
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages import Message, Origin, Source
+from whereupon.opening import MAX_TEXT_BYTES, open_all
 from whereupon.times import EPOCH
-from whereupon.wire import (
-    MAX_BATCH_BYTES,
-    MAX_MESSAGE_BYTES,
-    Arrival,
-    Object,
-    as_text,
-    message_in,
-    open_text,
-    parse_message,
-    unfold_batch,
-)
+from whereupon.wire import Arrival, message_in
 
-MAX_LINE_BYTES = MAX_BATCH_BYTES + MAX_MESSAGE_BYTES
+MAX_LINE_BYTES = MAX_TEXT_BYTES
 """A batch at its limit, and what its wrapping and spaces may add."""
 
-_MARK = b"\xef\xbb\xbf"
+_BLANK = (b"", b"\xef\xbb\xbf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,35 +77,21 @@ class StreamReader:
                     if size > MAX_LINE_BYTES:
                         yield _too_large(name, number, size)
                         continue
-                    text = line.strip() if number > 1 else line.strip().removeprefix(_MARK)
-                    if text:
-                        one = self._message(name, number, text)
-                        if isinstance(one, dict):
-                            yield from self._batch(name, number, text, one)
-                        else:
-                            yield one
+                    yield from self._messages(name, number, line.strip())
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StreamError(path=str(path), reason=reason) from error
 
-    def _message(self, stream: str, number: int, line: bytes) -> Message | BadLine | Object:
-        """The message that a line is, or the batch of them."""
-        self._place = (line, number, 0)
-        try:
-            opened = open_text(line)
-            if isinstance(opened, dict):
-                return opened
-            return self._arrived(message_in(opened, line, self._arrival))
-        except MessageRejectedError as error:
-            return BadLine(stream, number, error.code, error.reason)
-
-    def _batch(
-        self, stream: str, number: int, line: bytes, body: Object
-    ) -> Iterator[Message | BadLine]:
-        for place, item in enumerate(_items(body)):
+    def _messages(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
+        """The message that a line is, or those of the batch that it is; a line of spaces is nothing."""
+        if line in _BLANK:
+            return
+        for place, item in enumerate(open_all(line)):
             self._place = (line, number, place)
             try:
-                yield self._arrived(parse_message(as_text(item), self._arrival))
+                if isinstance(item, MessageRejectedError):
+                    raise item
+                yield self._arrived(message_in(item, self._arrival))
             except MessageRejectedError as error:
                 yield BadLine(stream, number, error.code, error.reason)
 
@@ -132,15 +107,6 @@ class StreamReader:
         line, number, place = self._place
         key = f"{number}:{place}".encode()
         return f"line-{blake2b(line, key=key, digest_size=12).hexdigest()}"
-
-
-def _items(body: Object) -> Iterator[JsonValue]:
-    """The messages of a batch; they arrived when it did, unless they say else."""
-    received_at = body.get("receivedAt")
-    for item in unfold_batch(body):
-        yield (
-            {"receivedAt": received_at, **item} if received_at and isinstance(item, dict) else item
-        )
 
 
 def _open(path: Path) -> BinaryIO:

@@ -22,7 +22,36 @@ _UNITS = {
     "d": timedelta(days=1),
 }
 _LONG_UNITS = {**_UNITS, "w": timedelta(days=7), "y": timedelta(days=365)}
-_UNIX = re.compile(r"\s*-?\d{9,}(?:\.\d+)?\s*", re.ASCII)
+_UNIX = re.compile(r"\s*-?\d{9,20}(?:\.\d{1,20})?\s*", re.ASCII)
+_UNIX_UNITS = (
+    ("seconds", 20_000_000_000),
+    ("milliseconds", 20_000_000_000_000),
+    ("microseconds", 20_000_000_000_000_000),
+)
+_LONGEST_TIME = 80
+_MONTHS = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
+_CLOCK = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{1,2})"
+    r"(?::(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+)
+_ZONE = (
+    r"(?:Z|UTC|GMT)?(?:(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?)?"
+    r"(?:\s*(?:UTC|GMT|\([^)]*\)))?"
+)
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]{{0,6}}"
+_DAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6},?\s+)?"
+_DATES = (
+    r"(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})",
+    rf"{_DAY}(?P<day>\d{{1,2}})[\s-]+{_MONTH}[\s-]+(?P<year>\d{{4}})",  # RFC 2822
+    rf"{_DAY}{_MONTH}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}})",  # JavaScript's own
+)
+_FORMS = [
+    re.compile(rf"{date}(?:(?:\s*T|\s+){_CLOCK}\s*{_ZONE})?", re.ASCII | re.IGNORECASE)
+    for date in _DATES
+]
 _DURATION = re.compile(r"(\d{1,9})([smhdwy])")
 
 
@@ -101,37 +130,62 @@ def format_instant(instant: datetime) -> str:
 
 
 def parse_instant(value: object) -> datetime | None:
-    """Read an instant from ISO 8601 text or from Unix seconds or milliseconds; None if it is none.
+    """Read an instant from text or from a Unix time; None if it is none.
 
-    A number beyond 20,000,000,000 counts as milliseconds. Text without an offset counts as UTC.
+    Text is ISO 8601, also as clients write it by hand (``2024-3-1 9:05 UTC``), or RFC 2822; without an
+    offset it counts as UTC. A Unix time counts seconds up to 20,000,000,000, beyond it milliseconds, and
+    microseconds and nanoseconds beyond a thousand and a million times that; as text it has at least
+    nine digits, for ``2024`` would be a year to the one and seconds to the other.
     """
     if isinstance(value, str):
         return _instant_from_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    size = abs(value)
     try:
-        seconds = value / 1000 if abs(value) > 20_000_000_000 else value  # noqa: PLR2004 - see above
-        return EPOCH + timedelta(seconds=seconds)
+        for unit, most in _UNIX_UNITS:
+            if size <= most:
+                return EPOCH + timedelta(**{unit: value})
+        return EPOCH + timedelta(microseconds=value / 1000)
     except (OverflowError, ValueError):
         return None
 
 
 def _instant_from_text(text: str) -> datetime | None:
     if text[4:5] != "-" and _UNIX.fullmatch(text):  # else a day of the year 1712: 1712011200000
-        return parse_instant(float(text))
+        return parse_instant(int(text) if text.strip().lstrip("-").isdecimal() else float(text))
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        return _instant_from_odd_text(text)
+        return _instant_from_odd_text(text.strip())
     return _in_utc(instant)
 
 
 def _instant_from_odd_text(text: str) -> datetime | None:
+    if len(text) > _LONGEST_TIME:
+        return None
+    found = next(filter(None, (form.fullmatch(text) for form in _FORMS)), None)
+    if found is None:
+        try:
+            return _in_utc(datetime.fromisoformat(text.upper()))  # RFC 3339 allows t and z
+        except ValueError:
+            return None
+    part = found.groupdict(default="")
+    month = part["month"]
+    number = int(month) if month.isdigit() else _MONTHS.index(month.casefold()) + 1
+    hour, minute, second = (int(part[name] or 0) for name in ("hour", "minute", "second"))
+    day = (int(part["year"]), number, int(part["day"]))
     try:
-        instant = datetime.fromisoformat(text.strip().upper())  # RFC 3339 allows t and z
-    except ValueError:
-        return _instant_from_number(text)
-    return _in_utc(instant)
+        instant = datetime(*day, hour, minute, second, tzinfo=UTC)
+        fraction = timedelta(microseconds=int(f"{part['fraction']:0<6.6}"))
+        return instant + fraction - _offset(part["sign"], part["hours"], part["minutes"])
+    except (OverflowError, ValueError):
+        return None
+
+
+def _offset(sign: str, hours: str, minutes: str) -> timedelta:
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return -offset if sign == "-" else offset
 
 
 def _in_utc(instant: datetime) -> datetime | None:
@@ -142,11 +196,4 @@ def _in_utc(instant: datetime) -> datetime | None:
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        return None
-
-
-def _instant_from_number(text: str) -> datetime | None:
-    try:
-        return parse_instant(float(text))
-    except ValueError:
         return None

@@ -2,41 +2,31 @@
 
 Sources of the rules: the Segment spec's common fields; the limits and junk ids are those in
 circulation among the hosted products. Every refusal has a stable code and a sentence naming the
-field. Nothing is guessed: what cannot be read is refused, never changed.
+field. A field that a message can do without, such as a second id or a hint about clocks, costs only
+itself where it cannot be read, and a remark says so; nothing else is guessed or changed.
 
 A message is read from its JSON text, and only the fields that every message needs: its properties,
 traits and context stay text until somebody asks (`Body`). An id or a name that was found sound once
 is not looked at again (`Sound`).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 import msgspec
-from pydantic import JsonValue
 
-from whereupon.codec import (
-    DeepJsonError,
-    JsonError,
-    check,
-    decode,
-    decode_leniently,
-    encode,
-)
+from whereupon.codec import decode
 from whereupon.errors import MessageRejectedError
+from whereupon.mending import Remark, quoted
 from whereupon.messages import NAMED, Message, MessageType, Origin, Source
+from whereupon.opening import NOWHERE, Envelope, Opened, is_empty_list, open_one
 from whereupon.times import parse_instant
 
-MAX_MESSAGE_BYTES = 32 * 1024
-MAX_BATCH_BYTES = 500 * 1024
-MAX_BATCH_MESSAGES = 2_500
 MAX_NAME_BYTES = 100
 MAX_MESSAGE_ID_CHARACTERS = 100
 MAX_ID_BYTES = 150
-MAX_NESTING = 200
-"""Objects and lists within one another: as many as can be read, and written again, anywhere."""
 
 JUNK_IDS = frozenset(
     (
@@ -46,48 +36,16 @@ JUNK_IDS = frozenset(
     )
 )
 
-Object = dict[str, JsonValue]
+OF_NOBODY = frozenset(("Report Delivery Event", "Report Content Event"))
+"""Events that need neither id: what they report of says whose it is."""
+
 Sound: TypeAlias = dict[object, str]
 """Texts that were found sound, so that each is looked at once; forgotten when they are many."""
 
 _TYPES: dict[object, MessageType] = {type_.value: type_ for type_ in MessageType}
 _LONGEST_JUNK = max(map(len, JUNK_IDS))
 _MOST_SOUND = 10_000
-
-
-_NOWHERE = msgspec.Raw()
-
-
-class Envelope(msgspec.Struct, rename="camel", gc=False):
-    """The fields of a message's wire form; those that only some messages need stay unread.
-
-    Every other field may hold any JSON, for a refusal names the field.
-    """
-
-    type: Any = None  # any JSON: what is no text is refused, by name
-    event: Any = None
-    name: Any = None
-    user_id: Any = None
-    anonymous_id: Any = None
-    message_id: Any = None
-    timestamp: Any = None
-    original_timestamp: Any = None
-    sent_at: Any = None
-    received_at: Any = None
-    previous_id: Any = None
-    group_id: Any = None
-    properties: msgspec.Raw = _NOWHERE
-    traits: msgspec.Raw = _NOWHERE
-    context: msgspec.Raw = _NOWHERE
-    batch: msgspec.Raw = _NOWHERE
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether it holds messages rather than being one."""
-        return self.batch is not _NOWHERE and bytes(self.batch)[:1] == b"["
-
-
-_READER = msgspec.json.Decoder(Envelope)
+_MOST_QUOTED = 8
 
 
 @dataclass(slots=True)
@@ -97,8 +55,8 @@ class Arrival:
     Attributes:
         received_at: when, unless `by_message` says that the message itself tells; then not before.
         new_id: gives an id to a message that carries none.
-        by_message: a stream: only the message's own ``receivedAt`` corrects the sender's clock; and it,
-            or else the message's time, is the arrival, unless `all_at_once` (an import).
+        by_message: a stream: the message's own ``receivedAt``, or else its time, is the arrival, unless
+            `all_at_once` (an import).
         ids, names: those that were found sound.
     """
 
@@ -112,96 +70,24 @@ class Arrival:
     names: Sound = field(default_factory=dict)
 
 
-def parse_message(text: bytes, arrival: Arrival) -> Message:
-    """Read one message from its wire form, which is kept as it came; raises `MessageRejectedError`.
+def parse_message(raw: object, arrival: Arrival) -> Message:
+    """Read one message from its JSON text or its value; raises `MessageRejectedError`.
 
     Unknown fields are normal, and are kept in the body; nulls are as good as absent.
     """
-    return message_in(read_envelope(text), text, arrival)
+    return message_in(open_one(raw), arrival)
 
 
-def read_envelope(text: bytes) -> Envelope:
-    """The fields of one JSON text; raises `MessageRejectedError` where it is no JSON object."""
-    try:
-        if not text.isascii() or _openings(text) > MAX_NESTING:
-            _look_through(text)
-        return _READER.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise _no_message(text, error) from error
-
-
-def _openings(text: bytes) -> int:
-    """How many objects and lists begin at most; leaving out is ten times as fast as counting."""
-    return 2 * len(text) - len(text.replace(b"{", b"")) - len(text.replace(b"[", b""))
-
-
-def _look_through(text: bytes) -> None:
-    try:
-        check(text)
-    except JsonError as error:
-        raise _no_json(error) from error
-    if _is_deep(decode(text)):
-        raise _too_deep()
-
-
-def _no_json(error: Exception) -> MessageRejectedError:
-    if isinstance(error, DeepJsonError | RecursionError):
-        return _too_deep()
-    reason = f"the message is no JSON: {error}"
-    return _refusal(code="bad-json", field="message", reason=reason)
-
-
-def _too_deep() -> MessageRejectedError:
-    reason = f"the message nests more than {MAX_NESTING} objects and lists in one another"
-    return _refusal(code="too-deep", field="message", reason=reason)
-
-
-def _is_deep(value: JsonValue) -> bool:
-    level = [value]
-    for _ in range(MAX_NESTING):
-        level = [inner for outer in level for inner in _containers(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _containers(value: JsonValue) -> list[JsonValue]:
-    inside: Iterable[JsonValue] = ()
-    if isinstance(value, dict):
-        inside = value.values()
-    elif isinstance(value, list):
-        inside = value
-    return [inner for inner in inside if isinstance(inner, dict | list)]
-
-
-def _no_message(text: bytes, error: Exception) -> MessageRejectedError:
-    try:
-        value = decode(text)
-    except JsonError as fault:
-        return _no_json(fault)
-    if isinstance(value, dict):  # one of the fields that are read is a number beyond the doubles
-        return _no_json(error)
-    return _refusal(code="not-an-object", field="message", reason="a message is a JSON object")
-
-
-def message_in(envelope: Envelope, text: bytes, arrival: Arrival) -> Message:
-    """The message whose fields were read from ``text``; raises `MessageRejectedError`."""
+def message_in(opened: Opened, arrival: Arrival) -> Message:
+    """The message that was opened; raises `MessageRejectedError`."""
+    envelope, text, remarks = opened
     said = envelope.type
     type_ = _TYPES.get(said) if said.__class__ is str else None
     if type_ is None:
-        raise _unknown_type(said)
-    user_id = anonymous_id = target_id = None
-    if (value := envelope.user_id) is not None:
-        user_id = arrival.ids.get(value) if value.__class__ is str else None
-        user_id = user_id or _identifier(value, "userId", arrival.ids)
-    if (value := envelope.anonymous_id) is not None:
-        anonymous_id = arrival.ids.get(value) if value.__class__ is str else None
-        anonymous_id = anonymous_id or _identifier(value, "anonymousId", arrival.ids)
-    if user_id is None and anonymous_id is None:
-        raise _refusal(
-            code="missing-id", field="userId", reason="a userId or an anonymousId is required"
-        )
-    name = ""
+        type_ = _odd_type(said)
+    left_out = list[Remark]()
+    user_id, anonymous_id = _ids(envelope, type_, arrival.ids, left_out)
+    name, target_id = "", None
     if type_ in NAMED:
         name = _name(envelope, type_, arrival.names)
         _check_object(envelope.properties, "properties")
@@ -209,12 +95,9 @@ def message_in(envelope: Envelope, text: bytes, arrival: Arrival) -> Message:
         _check_object(envelope.traits, "traits")
         target_id = _target(envelope, type_, user_id, arrival.ids)
     _check_object(envelope.context, "context")
-    original, timestamp, received_at = _timestamps(envelope, arrival)
-    message_id = _message_id(envelope.message_id)
-    if len(text) > MAX_MESSAGE_BYTES:
-        raise _too_large(len(text))
+    original, timestamp, received_at = _timestamps(envelope, arrival, left_out)
     return Message(
-        message_id or arrival.new_id(),
+        _message_id(envelope.message_id) or arrival.new_id(),
         type_,
         name,
         user_id,
@@ -226,88 +109,70 @@ def message_in(envelope: Envelope, text: bytes, arrival: Arrival) -> Message:
         arrival.source,
         arrival.origin,
         text,
+        remarks=(*remarks, *left_out) if left_out else remarks,
     )
-
-
-def as_text(value: object) -> bytes:
-    """The host's Python values as JSON text; raises `MessageRejectedError`."""
-    try:
-        return bytes(memoryview(encode(value)))  # for what the writer returns keeps 4 KB of memory
-    except DeepJsonError as error:
-        raise _too_deep() from error
-    except JsonError as error:
-        reason = f"the message cannot be written as JSON: {error}"
-        raise _refusal(code="not-json", field="message", reason=reason) from error
-
-
-def open_text(text: bytes) -> Envelope | Object:
-    """The fields of the message that a JSON text is, or the ``batch`` body; raises `MessageRejectedError`.
-
-    A body is also found where one of its messages nests too deep, or holds half a character: that one is
-    to be refused, and not the others.
-    """
-    try:
-        envelope = read_envelope(text)
-    except MessageRejectedError:
-        body = _cracked_batch(text)
-        if body is None:
-            raise
-        return body
-    return cast("Object", decode(text)) if envelope.is_batch else envelope
-
-
-def _cracked_batch(text: bytes) -> Object | None:
-    try:
-        raw = decode_leniently(text)
-    except JsonError:
-        return None
-    return raw if isinstance(raw, dict) and isinstance(raw.get("batch"), list) else None
-
-
-def unfold_batch(raw: JsonValue) -> Iterator[JsonValue]:
-    """The messages of a ``batch`` body, each with the batch's ``sentAt`` and ``context``.
-
-    Anything else is one message, and comes back alone. An item's own fields win.
-    """
-    if not isinstance(raw, dict) or not isinstance(batch := raw.get("batch"), list):
-        yield raw
-        return
-    sent_at, context = raw.get("sentAt"), raw.get("context")
-    for item in batch:
-        if not isinstance(item, dict):
-            yield item
-            continue
-        whole = dict(item)
-        if sent_at is not None and whole.get("sentAt") is None:
-            whole["sentAt"] = sent_at
-        own = whole.get("context")
-        if isinstance(context, dict) and (own is None or isinstance(own, dict)):
-            whole["context"] = {**context, **(own or {})}
-        yield whole
 
 
 def _refusal(*, code: str, field: str, reason: str) -> MessageRejectedError:
     return MessageRejectedError(code=code, field=field, reason=reason)
 
 
-def _unknown_type(said: object) -> MessageRejectedError:
+def _odd_type(said: object) -> MessageType:
+    """A type that is spelt in another case."""
+    known = _TYPES.get(said.strip().casefold()) if isinstance(said, str) else None
+    if known is not None:
+        return known
     there_are = f"type is one of {', '.join(MessageType)}"
     if said is None:
-        return _refusal(code="missing-type", field="type", reason=f"type is missing; {there_are}")
-    return _refusal(code="unknown-type", field="type", reason=there_are)
-
-
-def _too_large(size: int) -> MessageRejectedError:
-    reason = f"the message has {size} bytes; {MAX_MESSAGE_BYTES} are allowed"
-    return _refusal(code="message-too-large", field="message", reason=reason)
+        raise _refusal(code="missing-type", field="type", reason=f"type is missing; {there_are}")
+    raise _refusal(code="unknown-type", field="type", reason=there_are)
 
 
 def _check_object(part: msgspec.Raw, field: str) -> None:
-    if part is _NOWHERE:
+    if part is NOWHERE:
         return
     text = bytes(part)
-    if text[:1] != b"{" and text != b"null":
+    if text[:1] != b"{" and text != b"null" and not is_empty_list(text):
         raise _refusal(code="bad-field", field=field, reason=f"{field} is an object")
+
+
+def _ids(
+    envelope: Envelope, type_: MessageType, sound: Sound, left_out: list[Remark]
+) -> tuple[str | None, str | None]:
+    """The user id and the anonymous id; one that cannot be used is left out where the other can."""
+    user_id = anonymous_id = None
+    faults: list[MessageRejectedError] = []
+    if (value := envelope.user_id) is not None:
+        user_id = sound.get(value) if value.__class__ is str else None
+        user_id = user_id or _tried(value, "userId", sound, faults)
+    if faults and type_ is MessageType.ALIAS:
+        raise faults[0]
+    if (value := envelope.anonymous_id) is not None:
+        anonymous_id = sound.get(value) if value.__class__ is str else None
+        anonymous_id = anonymous_id or _tried(value, "anonymousId", sound, faults)
+    if user_id is None and anonymous_id is None and not _is_of_nobody(envelope.event):
+        reason = "a userId or an anonymousId is required"
+        raise (*faults, _refusal(code="missing-id", field="userId", reason=reason))[0]
+    left_out += [_left_out(fault) for fault in faults]
+    return user_id, anonymous_id
+
+
+def _is_of_nobody(event: object) -> bool:
+    return isinstance(event, str) and event in OF_NOBODY
+
+
+def _tried(
+    said: object, field: str, sound: Sound, faults: list[MessageRejectedError]
+) -> str | None:
+    try:
+        return _identifier(said, field, sound)
+    except MessageRejectedError as fault:
+        faults.append(fault)
+        return None
+
+
+def _left_out(fault: MessageRejectedError) -> Remark:
+    return Remark(fault.code, f"{fault.field} was left out: {fault.reason}")
 
 
 def _text(value: object, field: str) -> str | None:
@@ -326,25 +191,20 @@ def digits_of(number: float) -> str:
 
 
 def _identifier(said: object, field: str, sound: Sound) -> str | None:
+    """An id, without the space around it; None where there is none."""
     value = _text(said, field)
-    if value is None:
+    trimmed = value.strip() if value is not None else ""
+    if not trimmed:
         return None
-    if len(value) <= _LONGEST_JUNK or value[0].isspace() or value[-1].isspace():
-        trimmed = value.strip()
-        if not trimmed:
-            return None
-        if trimmed.casefold() in JUNK_IDS:
-            raise _refusal(
-                code="junk-id",
-                field=field,
-                reason=f"{field} {value!r} names nobody; send a real id, or none",
-            )
-    if len(value) > MAX_ID_BYTES // 4 and _bytes(value) > MAX_ID_BYTES:
+    if len(trimmed) <= _LONGEST_JUNK and (junk := trimmed.casefold()) in JUNK_IDS:
+        reason = f"{field} {junk!r} names nobody; send a real id, or none"
+        raise _refusal(code="junk-id", field=field, reason=reason)
+    if len(trimmed) > MAX_ID_BYTES // 4 and _bytes(trimmed) > MAX_ID_BYTES:
         reason = f"{field} is over {MAX_ID_BYTES} bytes"
         raise _refusal(code="id-too-long", field=field, reason=reason)
-    if "\0" in value:
+    if "\0" in trimmed:
         raise _nul(field=field)
-    return _remembered(value, sound)
+    return _remembered(trimmed, sound)
 
 
 def _remembered(value: str, sound: Sound) -> str:
@@ -365,12 +225,13 @@ def _message_id(said: object) -> str | None:
     value = said if said.__class__ is str else _text(said, "messageId")
     if value is None:
         return None
-    if len(value) > MAX_MESSAGE_ID_CHARACTERS:
+    trimmed = value.strip()
+    if len(trimmed) > MAX_MESSAGE_ID_CHARACTERS:
         reason = f"messageId is over {MAX_MESSAGE_ID_CHARACTERS} characters"
         raise _refusal(code="message-id-too-long", field="messageId", reason=reason)
-    if "\0" in value:
+    if "\0" in trimmed:
         raise _nul(field="messageId")
-    return value
+    return trimmed
 
 
 def _name(envelope: Envelope, type_: MessageType, sound: Sound) -> str:
@@ -427,32 +288,31 @@ def _required(said: object, field: str, sound: Sound) -> str:
     return value
 
 
-def _timestamps(envelope: Envelope, arrival: Arrival) -> tuple[datetime | None, datetime, datetime]:
+def _timestamps(
+    envelope: Envelope, arrival: Arrival, left_out: list[Remark]
+) -> tuple[datetime | None, datetime, datetime]:
     """The original time, the corrected one, and the arrival.
 
-    Corrected is received - (sent - original) where all three are there, else what was sent, else the
-    arrival; and never after the arrival.
+    ``timestamp`` is corrected by whoever wrote it. Where there is none, the corrected time is received -
+    (sent - original) if all three are known, else the original, else the arrival; it is never after the
+    arrival. What a collector before us received counts as received.
     """
-    said = original = sent_at = None
-    if envelope.timestamp is not None:
-        said = original = _instant(envelope.timestamp, "timestamp")
-    if envelope.original_timestamp is not None:
-        original = _instant(envelope.original_timestamp, "originalTimestamp") or said
-    if envelope.sent_at is not None:
-        sent_at = _instant(envelope.sent_at, "sentAt")
+    said, fault = _read_time(envelope.timestamp, "timestamp", left_out)
+    original, other = _read_time(envelope.original_timestamp, "originalTimestamp", left_out)
+    if (fault or other) is not None and said is None and original is None:
+        raise fault or other  # type: ignore[misc]  # one of them is one
+    sent_at, _ = _read_time(envelope.sent_at, "sentAt", left_out)
+    arrived, _ = _read_time(envelope.received_at, "receivedAt", left_out)
     received_at: datetime = arrival.received_at
-    arrived: datetime | None = received_at
     if arrival.by_message:
-        said_arrival = envelope.received_at
-        arrived = None if said_arrival is None else _instant(said_arrival, "receivedAt")
         if not arrival.all_at_once:
             received_at = max(arrived or said or original or received_at, received_at)
-    if original is None:
-        return None, received_at, received_at
-    timestamp = said or original
-    if sent_at is not None and arrived is not None:
+    else:
+        arrived = min(arrived or received_at, received_at)
+    timestamp = said or original or received_at
+    if said is None and original is not None and sent_at is not None and arrived is not None:
         timestamp = _corrected(arrived, sent_at - original) or timestamp
-    return original, min(timestamp, received_at), received_at
+    return original or said, min(timestamp, received_at), received_at
 
 
 def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
@@ -462,11 +322,17 @@ def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
         return None
 
 
-def _instant(value: object, field: str) -> datetime | None:
-    if value == "":
-        return None
+def _read_time(
+    value: object, field: str, left_out: list[Remark]
+) -> tuple[datetime | None, MessageRejectedError | None]:
+    """A time; one that is none is left out, and is the fault of a message that says no other."""
+    if value is None or value == "":
+        return None, None
     instant = parse_instant(value)
-    if instant is None:
-        reason = f"{field} {value!r} is no time; send ISO 8601, or Unix seconds or milliseconds"
-        raise _refusal(code="bad-timestamp", field=field, reason=reason)
-    return instant
+    if instant is not None:
+        return instant, None
+    shown = f" {quoted(value, _MOST_QUOTED)!r}" if isinstance(value, str) else ""
+    reason = f"{field}{shown} is no time; send ISO 8601, or a Unix time"
+    fault = _refusal(code="bad-timestamp", field=field, reason=reason)
+    left_out.append(_left_out(fault))
+    return None, fault

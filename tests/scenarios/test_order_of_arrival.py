@@ -23,7 +23,6 @@ from whereupon.ports import Store
 from whereupon.replay import FrozenClock, Summary, replay
 from whereupon.stores import open_store
 from whereupon.streams import StreamReader
-from whereupon.wire import unfold_batch
 
 Line: TypeAlias = dict[str, object]
 _STREAMS = sorted(STREAMS.glob("*.jsonl"))
@@ -46,10 +45,15 @@ def _messages(stream: Path) -> list[Line]:
     found: list[Line] = []
     for raw in stream.read_bytes().splitlines():
         try:
-            items = list(unfold_batch(decode(raw)))
+            body = decode(raw)
         except JsonError:
             continue
-        found += [dict(item) for item in items if isinstance(item, dict)]
+        if not isinstance(body, dict):
+            continue
+        batch = body.get("batch")
+        items = batch if isinstance(batch, list) else [body]
+        lent: Line = {name: body[name] for name in ("sentAt", "context") if name in body}
+        found += [{**lent, **item} for item in items if isinstance(item, dict)]
     for place, message in enumerate(found):
         message.pop("receivedAt", None)
         message["messageId"] = message.get("messageId") or f"place-{place}"

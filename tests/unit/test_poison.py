@@ -16,7 +16,7 @@ from whereupon.messages import Source
 from whereupon.replay import FrozenClock, Record, Replay, Summary
 from whereupon.rules import Rulebook
 from whereupon.state import DeliveryState
-from whereupon.wire import Arrival, as_text, parse_message
+from whereupon.wire import Arrival, parse_message
 
 _WAITING = [{"wait": "1h"}, {"track": "waited"}, {"send": "push", "title": "Thanks"}]
 
@@ -83,7 +83,7 @@ def test_a_summary_counts_what_was_set_aside_as_rejected(place: str, way: str) -
     """What was accepted, seen before and rejected is all there was."""
     numbers = (1, 13, 2, 2)
     arrival = Arrival(NOON, Source.SERVER, lambda: "")
-    arrivals = [parse_message(as_text(purchase(number)), arrival) for number in numbers]
+    arrivals = [parse_message(purchase(number), arrival) for number in numbers]
     clock, told = FrozenClock(NOON), list[Record]()
     with Engine.open(place, rules=_fragile(thanks()), clock=clock) as engine:
         summary = Summary()

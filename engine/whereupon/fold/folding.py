@@ -122,6 +122,8 @@ def _take(work: Working, message: Message) -> None:
         return
     work.seen.add(message.message_id)
     work.out.accepted += message.depth == 0
+    if message.remarks:
+        message = _remarked(work, message)
     if message.type is MessageType.TRACK and message.name not in work.ordinary:
         action = work.settings.registry.action_for(message.name)
         if action is not None:
@@ -137,6 +139,13 @@ def _take(work: Working, message: Message) -> None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
+
+
+def _remarked(work: Working, message: Message) -> Message:
+    """The message as it is kept, when what was mended in it has been told."""
+    for code, text in message.remarks:
+        work.out.told.append(Warned(code, message.message_id, text))
+    return message._replace(remarks=())
 
 
 def _look_for_near_miss(work: Working, message: Message) -> None:

@@ -213,8 +213,12 @@ _NOTHING: Mapping[str, str] = {
 
 def object_key(properties: object, object_id: object) -> tuple[str, str]:
     """An object's type and id, as text; type 1 where none is given (design §8)."""
-    type_id = properties.get("objectTypeId") if isinstance(properties, dict) else None
+    said = properties if isinstance(properties, Mapping) else {}
+    type_id = next((said[name] for name in _TYPE_IDS if said.get(name) is not None), None)
     return (id_in(type_id) or "1", id_in(object_id) or "")
+
+
+_TYPE_IDS = ("objectTypeId", "object_type_id")
 
 
 def device_of(message: Message) -> Mapping[str, JsonValue]:

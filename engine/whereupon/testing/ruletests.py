@@ -38,7 +38,7 @@ from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Unc
 from whereupon.testing.testfiles import find_test_files, read_test_file
 from whereupon.testing.witness import happenings
 from whereupon.times import earlier, format_instant, later
-from whereupon.wire import Arrival, as_text, parse_message
+from whereupon.wire import Arrival, parse_message
 
 Subject: TypeAlias = Rule | Guard
 
@@ -179,7 +179,7 @@ def _message(test: RuleTest, given: Given, place: int) -> Message:
     received_at = later(test.start, given.at)
     happened_at = earlier(received_at, given.happened)
     raw = {**given.wire, "timestamp": format_instant(happened_at)}
-    return parse_message(as_text(raw), Arrival(received_at, given.source, lambda: f"given-{place}"))
+    return parse_message(raw, Arrival(received_at, given.source, lambda: f"given-{place}"))
 
 
 def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
