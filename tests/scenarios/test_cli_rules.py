@@ -71,6 +71,13 @@ def test_a_warning_is_marked_and_fails_nothing(rules: Path) -> None:
     assert re.search(r"thanks\.yaml:1:1: no-description .* \(warning\)$", linted.stdout, re.M)
 
 
+def test_with_strict_a_warning_fails(rules: Path) -> None:
+    """For those who want a tracking plan that is complete."""
+    (rules / "thanks.yaml").write_text(GOOD.replace("description: Thank people who buy.\n", ""))
+    assert whereupon("lint", rules).status == 0
+    assert whereupon("lint", rules, "--strict").status == 1
+
+
 def test_findings_as_json_have_their_parts_apart(rules: Path) -> None:
     """One object a finding, then the counts."""
     (rules / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhoops: 1\n")
@@ -83,8 +90,8 @@ def test_findings_as_json_have_their_parts_apart(rules: Path) -> None:
 
 
 def test_the_rules_that_ship_are_clean() -> None:
-    """The worked examples set an example."""
-    assert whereupon("lint").status == 0
+    """The worked examples set an example: not a warning."""
+    assert whereupon("lint", "--strict").status == 0
 
 
 # --- test -----------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def test_everything_wrong_with_test_files_is_located() -> None:
 def test_with_an_error_in_a_rule_nothing_is_run() -> None:
     """Half a rulebook would give wrong answers; the test files are read all the same."""
     report = run_rule_tests(FIXTURES / "broken-rules")
-    assert [d.code for d in report.diagnostics] == ["bad-duration", "unknown-key"]
+    assert [d.code for d in report.diagnostics] == ["bad-duration", "no-default", "unknown-key"]
     assert report.results == ()
     assert not report.passed
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Annotated
 
 import typer
 
@@ -14,10 +15,16 @@ from whereupon.rulefiles import json_schema
 
 
 @settles
-def lint_command(folder: RulesArgument = RULES, as_json: AsJson = False) -> None:
+def lint_command(
+    folder: RulesArgument = RULES,
+    as_json: AsJson = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Also exit with status 1 when there is a warning.")
+    ] = False,
+) -> None:
     """Check every rule file and every test file of a folder: all findings at once.
 
-    One finding a line, file:line:column: code message. Exit status 1 when one of them is an error.
+    One finding a line, file:line:column: code message. Exit status 1 when one of them is an error; with --strict, when there is any.
     """
     from whereupon.testing.ruletests import run_rule_tests  # noqa: PLC0415 - no other command needs it
 
@@ -34,7 +41,7 @@ def lint_command(folder: RulesArgument = RULES, as_json: AsJson = False) -> None
         for diagnostic in diagnostics:
             sys.stdout.write(f"{clean(as_line(diagnostic))}\n")
         say(f"{folder}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
-    if errors:
+    if errors or (strict and warnings):
         raise typer.Exit(FINDINGS)
 
 

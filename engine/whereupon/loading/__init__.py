@@ -4,7 +4,17 @@ The home of PyYAML. What a file may say is `rulefiles`' business.
 """
 
 from whereupon.loading.documents import load_document
-from whereupon.loading.folders import has_plain_name, load_rules, open_rules
+from whereupon.loading.folders import Folder, has_plain_name, load_rules, open_rules, read_folder
+from whereupon.loading.plan import Plan
 from whereupon.loading.positions import Positions
 
-__all__ = ["Positions", "has_plain_name", "load_document", "load_rules", "open_rules"]
+__all__ = [
+    "Folder",
+    "Plan",
+    "Positions",
+    "has_plain_name",
+    "load_document",
+    "load_rules",
+    "open_rules",
+    "read_folder",
+]

@@ -2,17 +2,21 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from whereupon.codec import object_text, read_object
 from whereupon.errors import Diagnostic, Location, Problem, RulesInvalidError, Severity
+from whereupon.loading.chains import Chains
 from whereupon.loading.documents import finding, load_document, may_have_key
 from whereupon.loading.lint import lint
-from whereupon.rulefiles import RuleFile, Shared, lint_guard, parse_rule_file
+from whereupon.loading.plan import Plan
+from whereupon.loading.planned import held_to_plan
+from whereupon.rulefiles import RuleFile, Shared, lint_guard, read_rule_file
 from whereupon.rules import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
-from whereupon.scheduling import next_occurrence
+from whereupon.scheduling import missing_day, next_occurrence
 from whereupon.times import EPOCH
 
 _SUFFIXES = frozenset({".yaml", ".json"})
@@ -20,36 +24,68 @@ _MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
 """What is meant by a suffix that is no rule file's, in small letters."""
 
 
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a rules folder says, and what is wrong with it.
+
+    Attributes:
+        book: what its files say; those with errors are left out.
+        diagnostics: warnings too, in the order of files and lines.
+        plan: the tracking plan to which the names in its files are held.
+    """
+
+    book: Rulebook
+    diagnostics: tuple[Diagnostic, ...]
+    plan: Plan = field(default_factory=Plan)
+
+
 def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
+    """Read every rule file below a folder: see `read_folder`."""
+    found = read_folder(folder)
+    return found.book, found.diagnostics
+
+
+def read_folder(folder: Path) -> Folder:
     """Read every rule file below a folder; files with errors are left out of the book.
 
     Test files (``*.test.yaml``), hidden files and other kinds of file are passed over.
-    The diagnostics, warnings too, are in the order of files and lines. Nothing is raised.
+    Nothing is raised.
     """
     if not folder.is_dir():
         message = "there is no such folder; give the one that holds the rule files"
-        return Rulebook(), (finding(folder, code="no-folder", message=message),)
+        return Folder(Rulebook(), (finding(folder, code="no-folder", message=message),))
     paths, found = _rule_paths(folder)
     segments, shared = _raw_segments(paths), Shared()
     files = [_File.from_path(path, segments, shared) for path in paths]
     diagnostics = [*found, *_duplicates(files)]
-    refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
-    kept = [file for file in files if file.value and file.name not in refused]
-    plans = {p.name: p for file in kept if isinstance(p := file.value, EventPlan)}
-    known = {s.id: s for file in kept if isinstance(s := file.value, Segment)}
+    values = [value for file in files if (value := file.meant) is not None]
+    plan = _plan(files)
+    known = {value.id: value for value in values if isinstance(value, Segment)}
+    chains = Chains([value for value in values if isinstance(value, Rule)], known)
     for file in files:
         diagnostics += file.findings
-        diagnostics += file.located(_warnings(file.value, plans, known))
-    book = _book([file.value for file in kept if file.value])
-    return book, tuple(sorted(set(diagnostics), key=_order))
+        diagnostics += file.located(_lint(file.meant, known, chains))
+        diagnostics += file.held_to(plan)
+    refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
+    book = _book([file.value for file in files if file.value and file.name not in refused])
+    return Folder(book, tuple(sorted(set(diagnostics), key=_order)), plan)
 
 
-def _warnings(
-    value: RuleFile | None, plans: Mapping[str, EventPlan], known: Mapping[str, Segment]
+def _plan(files: Sequence["_File"]) -> Plan:
+    """What the files describe; of one with an error no more than that it is there."""
+    events = [value for file in files if isinstance(value := file.value, EventPlan)]
+    broken = [value for file in files if isinstance(value := file.rest, EventPlan)]
+    settings = [value for file in files if isinstance(value := file.value, FolderSettings)]
+    known = [*events, *(replace(value, properties={}) for value in broken)]
+    return Plan.of(known, settings[0] if settings else FolderSettings())
+
+
+def _lint(
+    value: RuleFile | None, known: Mapping[str, Segment], chains: Chains
 ) -> Iterable[Problem]:
     match value:
         case Rule():
-            return lint(value, plans, known)
+            return (*lint(value, known), *chains.problems(value))
         case Guard():
             return lint_guard(value)
         case _:
@@ -75,28 +111,62 @@ class _File:
     path: Path
     value: RuleFile | None
     findings: tuple[Diagnostic, ...]
+    rest: RuleFile | None = None
+    faulty: tuple[tuple[str | int, ...], ...] = ()
 
     @property
     def name(self) -> str:
         return self.path.as_posix()
+
+    @property
+    def meant(self) -> RuleFile | None:
+        """What it says, or what can be made of it where it has an error."""
+        return self.value or self.rest
 
     @classmethod
     def from_path(cls, path: Path, segments: Mapping[str, JsonValue], shared: Shared) -> "_File":
         data, positions, faults = load_document(path)
         if () not in positions.values:
             return cls(path, None, faults)
-        value, problems = parse_rule_file(data, stem=path.stem, segments=segments, shared=shared)
-        problems = (*problems, *_cron_problems(data))
+        reading = read_rule_file(data, stem=path.stem, segments=segments, shared=shared)
+        problems = (*reading.problems, *_cron_problems(data))
         is_broken = any(fault.severity is Severity.ERROR for fault in faults)
         is_good = not is_broken and not any(p.code == "bad-cron" for p in problems)
         located = (positions.locate(problem, path.as_posix()) for problem in problems)
-        return cls(path, value if is_good else None, (*faults, *located))
+        value = reading.file if is_good else None
+        rest = reading.rest if value is None else None
+        faulty = tuple(p.path for p in reading.problems if p.severity is Severity.ERROR and p.path)
+        return cls(path, value, (*faults, *located), rest, faulty)
 
     def located(self, problems: Iterable[Problem]) -> Iterator[Diagnostic]:
-        problems = tuple(problems)
+        """The problems with their places, but for those of a part in which there is an error already."""
+        problems = tuple(each for each in problems if not self._is_at_fault(each.path))
         if problems:
             _, positions, _ = load_document(self.path)
             yield from (positions.locate(problem, self.name) for problem in problems)
+
+    def held_to(self, plan: Plan) -> Iterator[Diagnostic]:
+        """What is wrong with the names in it, in view of the plan."""
+        value = self.meant
+        if value is None or isinstance(value, EventPlan | FolderSettings):
+            return
+        if plan.is_empty and isinstance(value, Rule) and '"logic"' not in object_text(value.source):
+            return
+        yield from self.located(held_to_plan(self._data(value), plan))
+
+    def _is_at_fault(self, path: tuple[str | int, ...]) -> bool:
+        """Whether there is an error in that part of the file, or in what it is a part of."""
+        return path != () and any(path[: len(part)] == part[: len(path)] for part in self.faulty)
+
+    def _data(self, value: RuleFile) -> JsonValue:
+        """What is written, as far as that is not kept."""
+        match value:
+            case Rule():
+                return dict(read_object(value.source))
+            case Segment():
+                return {"who": value.source}
+            case _:
+                return load_document(self.path)[0]
 
 
 def _cron_problems(data: JsonValue) -> Iterator[Problem]:
@@ -110,6 +180,12 @@ def _cron_problems(data: JsonValue) -> Iterator[Problem]:
         return
     if occurrence is None:
         yield Problem(("when", "cron"), "bad-cron", f"{cron!r} names a day that never comes")
+    elif (day := missing_day(cron)) is not None:
+        message = (
+            f"some months have no day {day}: it does not run in them; write last for the last day "
+            "of every month"
+        )
+        yield Problem(("when", "cron"), "short-month", message, Severity.WARNING)
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -4,8 +4,23 @@ Nothing here opens a file: `loading` does, and gives each problem its line and c
 """
 
 from whereupon.rulefiles.guards import lint_guard
-from whereupon.rulefiles.reading import RuleFile, parse_rule_file, rule_from_source
+from whereupon.rulefiles.reading import (
+    Reading,
+    RuleFile,
+    parse_rule_file,
+    read_rule_file,
+    rule_from_source,
+)
 from whereupon.rulefiles.schema import json_schema
 from whereupon.rulefiles.sharing import Shared
 
-__all__ = ["RuleFile", "Shared", "json_schema", "lint_guard", "parse_rule_file", "rule_from_source"]
+__all__ = [
+    "Reading",
+    "RuleFile",
+    "Shared",
+    "json_schema",
+    "lint_guard",
+    "parse_rule_file",
+    "read_rule_file",
+    "rule_from_source",
+]

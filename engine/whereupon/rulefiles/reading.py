@@ -1,6 +1,7 @@
 """From one rule file's plain data to what it says (a rule, a segment, …), or to all its problems."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from pydantic import JsonValue, ValidationError
@@ -47,6 +48,21 @@ _WITHOUT_MESSAGE: Mapping[type, str] = {
 RuleFile: TypeAlias = Rule | Segment | Guard | EventPlan | FolderSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one file says.
+
+    Attributes:
+        file: that, unless a problem is an error.
+        rest: what can be made of it all the same, for what else there is to say of it; never to be used.
+        problems: all at once.
+    """
+
+    file: RuleFile | None
+    rest: RuleFile | None
+    problems: tuple[Problem, ...]
+
+
 def parse_rule_file(
     data: JsonValue,
     *,
@@ -54,6 +70,18 @@ def parse_rule_file(
     segments: Mapping[str, JsonValue],
     shared: Shared | None = None,
 ) -> tuple[RuleFile | None, tuple[Problem, ...]]:
+    """What one file's content says, unless a problem is an error; and all problems: see `read_rule_file`."""
+    reading = read_rule_file(data, stem=stem, segments=segments, shared=shared)
+    return reading.file, reading.problems
+
+
+def read_rule_file(
+    data: JsonValue,
+    *,
+    stem: str,
+    segments: Mapping[str, JsonValue],
+    shared: Shared | None = None,
+) -> Reading:
     """Read one file's content.
 
     Args:
@@ -61,23 +89,20 @@ def parse_rule_file(
         stem: the file's, which its id must be.
         segments: the raw condition of every segment there is.
         shared: what the files before it say, where there are many; None to share nothing.
-
-    Returns:
-        What it says, unless a problem is an error; and all problems at once.
     """
     if not isinstance(data, dict):
         message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
-        return None, (Problem((), "wrong-type", f"{message}event:, guard: or settings:"),)
+        problem = Problem((), "wrong-type", f"{message}event:, guard: or settings:")
+        return Reading(None, None, (problem,))
     kind = next((key for key in forms.FILE_FORMS if key in data), None)
     if kind is None:
-        return None, (_kindless(data),)
+        return Reading(None, None, (_kindless(data),))
     form, problems = _validated(data, kind)
     desk = Desk(segments, Shared() if shared is None else shared, problems)
     file = None if form is None else _read(form, data, desk)
     desk.problems.extend(_id_problems(data.get(kind), kind=kind, stem=stem))
-    if any(p.severity is Severity.ERROR for p in desk.problems):
-        file = None
-    return file, tuple(dict.fromkeys(desk.problems))
+    is_broken = any(p.severity is Severity.ERROR for p in desk.problems)
+    return Reading(None if is_broken else file, file, tuple(dict.fromkeys(desk.problems)))
 
 
 def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> Rule:

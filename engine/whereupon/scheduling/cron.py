@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FIELDS = 5
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -43,6 +45,41 @@ def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | Non
         return min((t.astimezone(UTC) for t in (found, on_the_wall) if t is not None), default=None)
     except (OverflowError, ValueError):  # the calendar ends before, as 9999-12-31 in an export is
         return None
+
+
+def missing_day(cron: str) -> int | None:
+    """The day of the month, written out, that not all of the months have in which it is to run.
+
+    None where there is none, as for ``*``, and for a range that begins with a day that all of them have.
+    """
+    fields = cron.split()
+    if len(fields) != _FIELDS:
+        return None
+    months = _months(fields[3])
+    shortest = min((_LENGTHS[month - 1] for month in months), default=31)
+    written = (part.partition("-")[0] for part in fields[2].split(",") if "/" not in part)
+    days = (int(day) for day in written if day.isdecimal())
+    return next((day for day in days if day > shortest), None)
+
+
+def _months(field: str) -> set[int]:
+    """The months that a field names; all where it cannot be made out."""
+    found: set[int] = set()
+    for part in field.lower().split(","):
+        span, _, step = part.partition("/")
+        first, dash, last = span.partition("-")
+        start = 1 if span == "*" else _month(first)
+        end = 12 if span == "*" or (step and not dash) else _month(last) if dash else start
+        if start is None or end is None or (step and not step.isdecimal()):
+            return set(range(1, 13))
+        found.update(range(start, end + 1, int(step or 1) or 1))
+    return found
+
+
+def _month(name: str) -> int | None:
+    if name.isdecimal():
+        return int(name) if 1 <= int(name) <= len(_LENGTHS) else None
+    return _MONTHS.index(name) + 1 if name in _MONTHS else None
 
 
 def _next(trigger: "CronTrigger", after: datetime) -> datetime | None:

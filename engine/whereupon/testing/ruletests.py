@@ -16,7 +16,7 @@ from whereupon.errors import (
     Severity,
     UnknownNameError,
 )
-from whereupon.loading import load_rules
+from whereupon.loading import read_folder
 from whereupon.messages import Message
 from whereupon.replay import FrozenClock, Record, Replay
 from whereupon.rulefiles.faults import nearest
@@ -53,8 +53,9 @@ def run_rule_tests(folder: Path) -> RuleTestReport:
     guard's test, only the requests for its actions. Requests count in a rule's test where they are
     expected. Nothing is raised: what is wrong with a file is a diagnostic.
     """
-    book, found = load_rules(folder)
-    files = [read_test_file(path) for path in find_test_files(folder)]
+    read = read_folder(folder)
+    book, found = read.book, read.diagnostics
+    files = [read_test_file(path, read.plan) for path in find_test_files(folder)]
     if any(d.severity is Severity.ERROR for d in found):
         return RuleTestReport((*found, *(d for file in files for d in file.diagnostics)))
     subjects = _subjects(book)

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 import whereupon.testing.forms as forms
 from whereupon.errors import Diagnostic, Location, Problem
-from whereupon.loading import Positions, has_plain_name, load_document
+from whereupon.loading import Plan, Positions, has_plain_name, load_document
 from whereupon.messages import Source
 from whereupon.rulefiles.steps import Form
 from whereupon.testing.cases import (
@@ -23,6 +23,7 @@ from whereupon.testing.cases import (
     RuleTestFile,
     offset,
 )
+from whereupon.testing.planned import tests_held_to_plan
 from whereupon.testing.problems import form_for, validated
 from whereupon.times import ZERO
 
@@ -66,14 +67,15 @@ def find_test_files(folder: Path) -> list[Path]:
     )
 
 
-def read_test_file(path: Path) -> RuleTestFile:
-    """Read one file; its diagnostics hold everything that is wrong with it."""
+def read_test_file(path: Path, plan: Plan) -> RuleTestFile:
+    """Read one file; its diagnostics hold everything that is wrong with it, in view of the plan, too."""
     data, positions, faults = load_document(path)
     file = path.as_posix()
     problems: list[Problem] = []
     tests: tuple[RuleTest, ...] = ()
     if () in positions.values:
         tests = tuple(_tests(data, positions, problems))
+        problems += tests_held_to_plan(data, plan)
     located = (positions.locate(problem, file) for problem in problems)
     return RuleTestFile(
         name=file,

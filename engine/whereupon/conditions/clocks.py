@@ -1,0 +1,67 @@
+"""What a condition does while nothing happens: whether time alone makes it true, or false.
+
+Polarity counts. Somebody who bought something within 60 days has not, once 60 days are over: *performed
+within* comes true by a message only, and false by time alone, and *not performed within* the other way
+round.
+"""
+
+from typing import Final
+
+from whereupon.conditions.additions import PERFORMED
+from whereupon.conditions.operators import is_call
+from whereupon.conditions.reading import WITHIN, fixed_path, operands_of
+from whereupon.conditions.values import JsonValue
+
+_TIME: Final = "timestamp"
+_LATER: Final = {">": True, ">=": True, "<": False, "<=": False}
+"""Of the timestamp before one of these: whether it comes true as time goes by (else it becomes false)."""
+
+
+def turns_by_time(logic: JsonValue, *, to: bool) -> bool:
+    """Whether time alone may make the logic true (``to``), or false."""
+    if isinstance(logic, list):
+        return any(turns_by_time(item, to=to) for item in logic)
+    if not isinstance(logic, dict) or not is_call(logic):
+        return False
+    name, operands = operands_of(logic)
+    if name in {"and", "or"}:
+        return any(turns_by_time(operand, to=to) for operand in operands)
+    if name == "!" and operands:
+        return turns_by_time(operands[0], to=not to)
+    if name == "!!" and operands:
+        return turns_by_time(operands[0], to=to)
+    if name == PERFORMED:
+        return _count_turns(operands[0], to=to)
+    if name in _LATER and (later := _timestamp_turns(name, operands)) is not None:
+        return later is to
+    return _reads_time(logic)
+
+
+def _count_turns(question: JsonValue, *, to: bool) -> bool:
+    """A count over a window falls as time goes by: it comes to be few enough, or too few."""
+    if not isinstance(question, dict) or question.get("within") is None:
+        return False
+    least, most = question.get("least"), question.get("most")
+    return most is not None if to else isinstance(least, int) and least > 0
+
+
+def _timestamp_turns(name: str, operands: list[JsonValue]) -> bool | None:
+    """Whether a comparison of the bare timestamp with something else comes true; None for others."""
+    if len(operands) != 2:  # noqa: PLR2004 - a comparison
+        return None
+    for place, other in ((0, 1), (1, 0)):
+        if fixed_path(operands[place]) == _TIME and not _reads_time(operands[other]):
+            return _LATER[name] if place == 0 else not _LATER[name]
+    return None
+
+
+def _reads_time(logic: JsonValue) -> bool:
+    """Whether what the logic gives depends on when it is asked at all."""
+    if isinstance(logic, list):
+        return any(map(_reads_time, logic))
+    if not isinstance(logic, dict) or not is_call(logic):
+        return False
+    name, operands = operands_of(logic)
+    if name == PERFORMED:
+        return _count_turns(operands[0], to=True) or _count_turns(operands[0], to=False)
+    return name == WITHIN or fixed_path(logic) == _TIME or any(map(_reads_time, operands))

@@ -1,0 +1,173 @@
+"""What a condition mentions as it is written: values by their paths, and events, each with its place.
+
+For those who hold a condition to the tracking plan. Nothing is compiled, and nothing is found fault
+with: what is no condition mentions nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from whereupon.conditions.operators import is_call
+from whereupon.conditions.paths import parts_of
+from whereupon.conditions.reading import LOOPS, fixed_path, operands_of
+from whereupon.conditions.values import JsonValue
+
+Path: TypeAlias = tuple[str | int, ...]
+Root: TypeAlias = Literal["properties", "person"]
+
+_COMPARISONS: Final = {
+    **dict.fromkeys(("==", "==="), "eq"),
+    **dict.fromkeys(("!=", "!=="), "ne"),
+    ">": "gt",
+    ">=": "gte",
+    "<": "lt",
+    "<=": "lte",
+    "in": "in",
+}
+_TURNED: Final = {"gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"}
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMention:
+    """A value that a condition reads.
+
+    Attributes:
+        path: where that stands.
+        name: the value's path, its root first; within an item of a list, from the item on.
+        event: the event whose properties are meant; None for the message that is looked at.
+        items: the list whose items are looked into, by its path; empty where that is computed, and
+            None where no item is looked into.
+        operator: what it is compared by (`eq` and so on), where that is with a fixed value.
+        expected: that value.
+    """
+
+    path: Path
+    name: tuple[str, ...]
+    event: str | None = None
+    items: tuple[str, ...] | None = None
+    operator: str = ""
+    expected: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventMention:
+    """An event that a condition asks a person's history for, and where its name stands."""
+
+    path: Path
+    event: str
+
+
+Mention: TypeAlias = ValueMention | EventMention
+
+
+def mentions_of(
+    raw: JsonValue, path: Path, root: Root, event: str | None = None
+) -> Iterator[Mention]:
+    """What a condition in the short form mentions, in the order of its text.
+
+    Args:
+        raw: the condition.
+        path: where it stands.
+        root: what the paths of the short form start from.
+        event: the event whose properties are meant; None for the message that is looked at.
+    """
+    for key, value in raw.items() if isinstance(raw, dict) else ():
+        here = (*path, key)
+        match key:
+            case "all" | "any":
+                for place, item in enumerate(value if isinstance(value, list) else ()):
+                    yield from mentions_of(item, (*here, place), root, event)
+            case "not":
+                yield from mentions_of(value, here, root, event)
+            case "logic":
+                yield from _of_logic(value, here, event, None)
+            case "performed" if root == "person":
+                yield from _of_performed(value, here)
+            case "segment" if root == "person":
+                continue
+            case _:
+                yield from _of_field(key, value, here, root, event)
+
+
+def _of_performed(raw: JsonValue, path: Path) -> Iterator[Mention]:
+    event = raw.get("event") if isinstance(raw, dict) else None
+    if isinstance(raw, dict) and isinstance(event, str):
+        yield EventMention((*path, "event"), event)
+        yield from mentions_of(raw.get("where"), (*path, "where"), "properties", event)
+
+
+def _of_field(
+    name: str, expected: JsonValue, path: Path, root: Root, event: str | None
+) -> Iterator[Mention]:
+    mention = ValueMention(path, (root, *parts_of(name)), event)
+    if not isinstance(expected, dict):
+        operator = "in" if isinstance(expected, list) else "eq"
+        yield replace(mention, operator=operator, expected=expected)
+        return
+    for operator, value in expected.items():
+        yield replace(mention, operator=operator, expected=value)
+
+
+# --- raw logic --------------------------------------------------------------------------------------
+
+
+def _of_logic(
+    logic: JsonValue, path: Path, event: str | None, items: tuple[str, ...] | None
+) -> Iterator[ValueMention]:
+    if isinstance(logic, list):
+        for place, item in enumerate(logic):
+            yield from _of_logic(item, (*path, place), event, items)
+    if not isinstance(logic, dict) or not is_call(logic):
+        return
+    name, operands = operands_of(logic)
+    here = (*path, name)
+    places = [(*here, i) for i in range(len(operands))] if isinstance(logic[name], list) else [here]
+    compared = _compared(name, operands, places, event, items)
+    if compared is not None:
+        yield compared
+    elif name in {"var", "missing", "missing_some"}:
+        yield from _of_paths(operands, places, event, items)
+    else:
+        for place, (operand, inner) in enumerate(zip(operands, places, strict=True)):
+            within = items
+            if name in LOOPS and place == 1:
+                within = parts_of(fixed_path(operands[0]) or "")
+            yield from _of_logic(operand, inner, event, within)
+
+
+def _of_paths(
+    operands: list[JsonValue],
+    places: list[Path],
+    event: str | None,
+    items: tuple[str, ...] | None,
+) -> Iterator[ValueMention]:
+    for operand, place in zip(operands, places, strict=True):
+        if isinstance(operand, str):
+            yield ValueMention(place, parts_of(operand), event, items)
+        elif isinstance(operand, list):
+            inner = [(*place, i) for i in range(len(operand))]
+            yield from _of_paths(operand, inner, event, items)
+        else:
+            yield from _of_logic(operand, place, event, items)
+
+
+def _compared(
+    name: str,
+    operands: list[JsonValue],
+    places: list[Path],
+    event: str | None,
+    items: tuple[str, ...] | None,
+) -> ValueMention | None:
+    """A variable beside one fixed value, either way round."""
+    operator = _COMPARISONS.get(name)
+    if operator is None or len(operands) != 2:  # noqa: PLR2004 - a comparison
+        return None
+    paths = [fixed_path(operand) for operand in operands]
+    for one, other in ((0, 1), (1, 0)):
+        path, fixed = paths[one], operands[other]
+        if path is None or isinstance(fixed, dict) or (name == "in" and one == 1):
+            continue
+        turned = operator if one == 0 else _TURNED.get(operator, operator)
+        return ValueMention((*places[one], "var"), parts_of(path), event, items, turned, fixed)
+    return None

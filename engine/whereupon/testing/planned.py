@@ -1,0 +1,44 @@
+"""Every name in a test file, held to the tracking plan: events, properties, attributes and channels."""
+
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from whereupon.errors import Problem, Severity
+from whereupon.loading.plan import Path, Plan
+from whereupon.loading.planned import names_of_attributes, names_of_properties
+
+
+def tests_held_to_plan(data: JsonValue, plan: Plan) -> Iterator[Problem]:
+    """What is wrong with the names in a test file's content, in view of the plan."""
+    for path, test in _items(data, (), "tests"):
+        for place, given in _items(test, path, "given"):
+            yield from _given(given, place, plan)
+        for place, expected in _items(test, path, "expect"):
+            yield from _expected(expected, place, plan)
+
+
+def _items(raw: JsonValue, path: Path, key: str) -> Iterator[tuple[Path, JsonValue]]:
+    listed = raw.get(key) if isinstance(raw, dict) else None
+    for place, item in enumerate(listed if isinstance(listed, list) else ()):
+        yield (*path, key, place), item
+
+
+def _given(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
+    if not isinstance(raw, dict):
+        return
+    if isinstance(event := raw.get("track"), str):
+        found = plan.event_problem(event, (*path, "track"))
+        if found is not None and found.severity is Severity.ERROR:
+            yield found  # a name that resembles none is a decoy, which is what tests are for
+        yield from names_of_properties(raw.get("properties"), (*path, "properties"), event, plan)
+    elif "identify" in raw:
+        yield from names_of_attributes(raw.get("traits"), (*path, "traits"), plan)
+
+
+def _expected(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
+    for key in ("delivery", "withheld"):
+        channel = raw.get(key) if isinstance(raw, dict) else None
+        found = plan.channel_problem(channel, (*path, key)) if isinstance(channel, str) else None
+        if found is not None:
+            yield found
