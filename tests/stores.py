@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import TypeAlias
 
-from sqlalchemy import Engine, StaticPool, create_engine, delete, inspect, table
+from sqlalchemy import Engine, StaticPool, create_engine, delete, inspect, table, text
 from tests.servers import Server
 
 from whereupon.ports import Store
@@ -64,4 +64,5 @@ def _emptied(database: Engine, store: Store) -> Iterator[Store]:
         for name in sorted(set(names) - _LASTING):
             if name.startswith("whereupon_"):
                 connection.execute(delete(table(name)))
+        connection.execute(text("DELETE FROM whereupon_meta WHERE name LIKE 'process:%'"))
     yield store

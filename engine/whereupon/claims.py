@@ -50,7 +50,6 @@ class Claims:
                 part = self._store.transact(go_on, alone=True)
                 if part is None:
                     break
-                self._pipeline.committed(part)
                 left = bool(part.begun)
                 yield part
 

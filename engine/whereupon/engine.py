@@ -212,7 +212,6 @@ class Engine(Calls):
             lambda session: self.pipeline.take(session, messages, until=until, in_parts=True),
             before.append,
         )
-        self.pipeline.committed(folded)
         folded.told[:0] = [each for part in before for each in part.told]
         self._carry_out(folded)
         self._waker.wake()
@@ -260,7 +259,6 @@ class Engine(Calls):
             yield from self._wake_entries(moment, scheduled=scheduled)
             now = max(moment, self.clock.now())
             folded = self.claims.transact(partial(self._resume, seen=request, now=now))
-            self.pipeline.committed(folded)
             yield folded
         yield from self._wake_entries(until, scheduled=scheduled)
 
@@ -290,7 +288,6 @@ class Engine(Calls):
             yield from before
             if step is None:
                 return
-            self.pipeline.committed(step.folded)
             if step.sent_at is not None:
                 moment = max(moment, step.sent_at)
             yield step.folded
@@ -563,6 +560,5 @@ class Engine(Calls):
             return folded
 
         folded = self.claims.transact(work)
-        self.pipeline.committed(folded)
         self._waker.wake()
         return answer(folded, Reading([message]))

@@ -66,7 +66,6 @@ class Pipeline:
     def __init__(self, index: RuleIndex, settings: Settings) -> None:
         self.settings = settings
         self.claim_part = CLAIM_PART
-        self._written: set[str] = set()
         self._wordings = Wordings(index)
 
     @property
@@ -347,18 +346,20 @@ class Pipeline:
                 keys *= 4
                 continue
             break
-        wordings = folded.changes.wordings
-        for revision, roll in folded.rolls.items():
-            if revision not in self._written and session.wording(revision) is None:
-                wordings |= self.index.wordings_of(roll)
-        for digest in wordings.keys() & self._written:
-            del wordings[digest]
+        if folded.changes.wordings or folded.rolls:
+            self._leave_out_what_is_kept(session, folded)
         self.write(session, folded.changes)
         return folded
 
-    def committed(self, folded: Folded) -> None:
-        """Note that a batch is committed, so that rules' wordings are written once."""
-        self._written |= folded.changes.wordings.keys() | folded.rolls.keys()
+    def _leave_out_what_is_kept(self, session: Session, folded: Folded) -> None:
+        """Write wordings once; those of a roll stand beside its revision."""
+        wordings = folded.changes.wordings
+        kept = session.kept_wordings(wordings.keys() | folded.rolls.keys())
+        for revision, roll in folded.rolls.items():
+            if revision not in kept:
+                wordings |= self.index.wordings_of(roll)
+        for digest in wordings.keys() & kept:
+            del wordings[digest]
 
     def _recall(self, session: Session) -> Recall:
         part = self.claim_part

@@ -249,6 +249,10 @@ class Session(Protocol):
         """Every broadcast run that is not done, by due time."""
         ...
 
+    def kept_wordings(self, digests: Collection[str]) -> set[str]:
+        """Those of the digests under which a rule's source is kept; asked for every batch."""
+        ...
+
     def wording(self, digest: str) -> bytes | None:
         """The source of the rule of that digest, as it was first used."""
         ...

@@ -218,7 +218,6 @@ def begin(made: World, message: Message, *, carried_on: int) -> None:
     folded = engine.claims.transact(
         lambda session: engine.pipeline.take(session, [message], in_parts=True), told.append
     )
-    engine.pipeline.committed(folded)
     told.append(folded)
     told += islice(engine.claims.carry_out(folded.begun), carried_on)
     made.decided += [decision for each in told for decision in each.decisions]

@@ -82,7 +82,7 @@ def _rows(kept: object) -> list[tuple[object, ...]]:
 
 
 def tables_in(database: str) -> Tables:
-    """Every row of every table of ours in a database, by its URL, but for the counter of keys."""
+    """Every row of every table of ours in a database, by its URL, but for the counter of keys and what processes mark."""
     engine, _ = engine_of(database, patience=30)
     with engine.connect() as connection:
         names = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
@@ -91,7 +91,11 @@ def tables_in(database: str) -> Tables:
             for name in names
         }
     engine.dispose()
-    rows["whereupon_meta"] = [row for row in rows["whereupon_meta"] if row[0] != "next_key"]
+    rows["whereupon_meta"] = [
+        row
+        for row in rows["whereupon_meta"]
+        if row[0] != "next_key" and not str(row[0]).startswith("process:")
+    ]
     return {name: sorted(found, key=repr) for name, found in rows.items()}
 
 

@@ -428,18 +428,25 @@ _WRITING: list[Callable[[Engine, Connection], object]] = [
 def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
     call: Callable[[Engine, Connection], object], host: Database
 ) -> None:
-    """Nothing of it is left in any table, but for keys that nobody will get again."""
+    """Nothing of it is left in any table, but for what is everybody's: keys, names of events, rules."""
+
+    def left() -> dict[str, list[tuple[object, ...]]]:
+        tables = tables_in(host.url.render_as_string(hide_password=False))
+        if host.dialect.name != "sqlite":  # where nobody else can write meanwhile
+            del tables["whereupon_name"], tables["whereupon_wording"]
+        return tables
+
     engine = Engine.open(host, rules=book(thanks(), news()), clock=FrozenClock(NOON))
     engine.identify("bob")
-    before = tables_in(host.url.render_as_string(hide_password=False))
+    before = left()
     with host.connect() as connection:
         _order(connection, 1)
         call(engine, connection)
         connection.rollback()
-    assert tables_in(host.url.render_as_string(hide_password=False)) == before
+    assert left() == before
     with host.begin() as connection:
         call(engine, connection)
-    assert tables_in(host.url.render_as_string(hide_password=False)) != before
+    assert left() != before
 
 
 @pytest.mark.parametrize("connection", ["sqlite://", 7])

@@ -138,8 +138,12 @@ class Database(ABC):
         """Let nobody else look at the tables' version until this transaction ends."""
 
     @abstractmethod
-    def allocate(self, connection: Connection, count: int) -> int:
-        """Reserve ``count`` keys that no one gets again; returns the first."""
+    def advance(self) -> Statement:
+        """Put the row of a ``process`` up, to the present time at least; returns how far (`memories`)."""
+
+    @abstractmethod
+    def counter(self, connection: Connection, count: int) -> int | None:
+        """Reserve ``count`` keys by a counter; the first, or None where a sequence does it (`keys`)."""
 
     @abstractmethod
     def scrub(self, engine: Engine) -> bool:

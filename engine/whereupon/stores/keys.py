@@ -2,42 +2,43 @@
 
 A counter in a row would be locked until the commit, and let one writer in at a time. A block that was
 taken is never given back, whatever becomes of the transaction, so no key is handed out twice; what a
-process leaves of its block when it ends stays unused.
+process leaves of its block when it ends stays unused. A block is the process's once the transaction that
+took it is committed (see `memories`); until then it is the session's.
 """
 
 from sqlalchemy import Connection
 
-from whereupon.forking import ProcessLock
+from whereupon.stores.beside import Beside
+from whereupon.stores.memories import Block, Recall
 from whereupon.stores.tables import BLOCK, KEYS
 
 
-class KeyBlocks:
-    """The keys that this process may hand out. Thread-safe."""
+def take_keys(
+    connection: Connection,
+    recall: Recall,
+    count: int,
+    beside: Beside | None,
+) -> int:
+    """The first of ``count`` keys in a row.
 
-    def __init__(self) -> None:
-        self._lock = ProcessLock()
-        self._next = self._end = 0
-
-    def begin_anew(self) -> None:
-        """In a child after a fork: the block is the parent's."""
-        self._next = self._end = 0
-
-    def take(self, connection: Connection, count: int) -> int:
-        """The first of ``count`` keys in a row."""
-        with self._lock:
-            if self._next + count > self._end:
-                blocks = -(-count // BLOCK)
-                self._next = _consecutive(connection, blocks)
-                self._end = self._next + blocks * BLOCK
-            first = self._next
-            self._next += count
+    Args:
+        beside: takes a block, for a session in a host's transaction.
+    """
+    for block in (recall.learned.block, recall.known(connection).block):
+        first = None if block is None else block.take(count)
+        if first is not None:
             return first
+    new = new_block(connection, count) if beside is None else beside.reserve(count)
+    recall.learned.block = new
+    first = new.take(count)
+    return take_keys(connection, recall, count, beside) if first is None else first
 
 
-def _consecutive(connection: Connection, blocks: int) -> int:
-    """The first key of so many blocks in a row; blocks that somebody came between stay unused."""
+def new_block(connection: Connection, count: int) -> Block:
+    """A block in which so many keys are free; some that somebody came between stay unused."""
     asked = f"SELECT nextval('{KEYS.name}') FROM generate_series(1, %s)"  # noqa: S608 - our own name
+    blocks = -(-count // BLOCK)
     while True:
         firsts = [int(row[0]) for row in connection.exec_driver_sql(asked, (blocks,))]
         if firsts[-1] - firsts[0] == (blocks - 1) * BLOCK:
-            return firsts[0]
+            return Block(firsts[0], firsts[0] + blocks * BLOCK)

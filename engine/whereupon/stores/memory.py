@@ -301,6 +301,10 @@ class MemorySession:
         """Whether a run was recorded."""
         return (rule, occasion) in self._shelves.runs
 
+    def kept_wordings(self, digests: Collection[str]) -> set[str]:
+        """Those that are kept."""
+        return self._shelves.wordings.keys() & set(digests)
+
     def wording(self, digest: str) -> bytes | None:
         """The source of a rule."""
         known = self._shelves.wordings.get(digest)

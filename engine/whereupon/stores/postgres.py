@@ -42,7 +42,6 @@ from sqlalchemy.sql.elements import ClauseElement
 from whereupon.errors import StoreError
 from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement, grows
 from whereupon.stores.gates import busy
-from whereupon.stores.keys import KeyBlocks
 from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
 from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
@@ -76,7 +75,6 @@ class Postgres(Database):
 
     def __init__(self, *, patience: float = PATIENCE) -> None:
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
-        self._keys = KeyBlocks()
         self._lock_timeout = f"{max(1, int(patience * 1000))}ms"
 
     @contextmanager
@@ -92,8 +90,7 @@ class Postgres(Database):
             yield connection
 
     def begin_anew(self) -> None:
-        """Take other keys."""
-        self._keys.begin_anew()
+        """Nothing is kept here."""
 
     @property
     def driver(self) -> type[psycopg.Connection[Any]]:
@@ -114,9 +111,21 @@ class Postgres(Database):
         """By an advisory lock that lasts as long as the transaction."""
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
 
-    def allocate(self, connection: Connection, count: int) -> int:
-        """From a block of this process."""
-        return self._keys.take(connection, count)
+    def advance(self) -> Statement:
+        """Microseconds, as they are counted everywhere."""
+        now = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+        return Statement(
+            f"INSERT INTO whereupon_meta (name, value) VALUES (%s, {now}) ON CONFLICT (name) "  # noqa: S608 - our own words
+            "DO UPDATE SET value = greatest(whereupon_meta.value + 1, excluded.value) "
+            "RETURNING value",
+            ("process",),
+            {},
+        )
+
+    def counter(self, connection: Connection, count: int) -> int | None:
+        """None: a sequence."""
+        del connection, count
+        return None
 
     def _statement(
         self, clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]

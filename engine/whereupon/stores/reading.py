@@ -30,6 +30,7 @@ from whereupon.state import (
     Tombstone,
 )
 from whereupon.stores.dialects import Database
+from whereupon.stores.memories import Recall
 from whereupon.stores.names import Names
 from whereupon.stores.selects import Selects
 from whereupon.stores.skipped import Wanted
@@ -47,19 +48,28 @@ class Reading:
     """The reads of `whereupon.ports.Session`, which says what each answers."""
 
     def __init__(
-        self, connection: Connection, database: Database, selects: Selects, names: Names
+        self,
+        connection: Connection,
+        database: Database,
+        selects: Selects,
+        names: Names,
+        recall: Recall,
     ) -> None:
         self._connection = connection
         self._database = database
         self._selects = selects
         self._names = names
+        self._recall = recall
 
     def known_messages(self, message_ids: Collection[str]) -> set[str]:
         """Those that are recorded."""
         ids = self._database.members(message_ids)
         found = self._selects.known_messages.fetch(self._connection, ids=ids)
         known = {str(row[0]) for row in found}
-        if self._selects.any_erased.fetch(self._connection):
+        state = self._selects.state.fetch(self._connection, process=self._recall.row)
+        ((row, any_erased),) = state
+        self._recall.check(row)
+        if any_erased:
             known |= self._erased(message_ids)
         return known
 
@@ -231,6 +241,16 @@ class Reading:
         """Whether a run was recorded."""
         found = self._selects.run.fetch(self._connection, rule=rule, occasion=occasion)
         return bool(found)
+
+    def kept_wordings(self, digests: Collection[str]) -> set[str]:
+        """Those that are kept; what the process remembers is not asked for."""
+        kept = self._recall.kept(self._connection, digests)
+        if asked := set(digests) - kept:
+            members = self._database.members(asked)
+            found = self._selects.kept_wordings.fetch(self._connection, digests=members)
+            self._recall.learned.wordings |= {str(digest) for (digest,) in found}
+            kept |= self._recall.learned.wordings & asked
+        return kept
 
     def wording(self, digest: str) -> bytes | None:
         """The source of a rule."""

@@ -30,6 +30,7 @@ from whereupon.stores.tables import (
     IdentifierRow,
     MergeRow,
     MessageRow,
+    MetaRow,
     NameRow,
     PersonRow,
     RequestRow,
@@ -57,6 +58,7 @@ TOMBSTONE = table_of(TombstoneRow)
 MERGE = table_of(MergeRow)
 WORDING = table_of(WordingRow)
 ERASED = table_of(ErasedRow)
+META = table_of(MetaRow)
 
 _ACTIVE: ColumnElement[bool] = ENTRY.c.state == literal_column("'active'")
 _PENDING: ColumnElement[bool] = DELIVERY.c.state == literal_column("'pending'")
@@ -90,9 +92,16 @@ class Selects:
         return self._compiled(select(MESSAGE.c.message_id).where(wanted))
 
     @cached_property
-    def any_erased(self) -> Statement:
-        """One erased message, by its presence."""
-        return self._compiled(select(ERASED.c.digest).limit(1))
+    def process(self) -> Statement:
+        """How far the row of a ``process`` is."""
+        return self._compiled(select(META.c.value).where(META.c.name == bindparam("process")))
+
+    @cached_property
+    def state(self) -> Statement:
+        """The same, and whether any message was erased: one row."""
+        row = select(META.c.value).where(META.c.name == bindparam("process")).scalar_subquery()
+        erased = exists(select(ERASED.c.digest).select_from(ERASED))
+        return self._compiled(select(row, erased))
 
     @cached_property
     def erased(self) -> Statement:
@@ -276,6 +285,12 @@ class Selects:
     def any_tombstone(self) -> Statement:
         """One tombstone, by its presence."""
         return self._compiled(select(TOMBSTONE.c.reason).limit(1))
+
+    @cached_property
+    def kept_wordings(self) -> Statement:
+        """Those of ``digests`` under which something is kept."""
+        wanted = self._database.among(WORDING.c.digest, "digests")
+        return self._compiled(select(WORDING.c.digest).where(wanted))
 
     @cached_property
     def wording(self) -> Statement:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, StaticPool
+from sqlalchemy import Connection, Engine, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import whereupon.stores.rows as rows
@@ -15,14 +15,17 @@ from whereupon.forking import OfProcess, watch
 from whereupon.ports import Session, Settlement, Stretch
 from whereupon.state import BroadcastRun, Changes, Delivery, Entry
 from whereupon.stores.addresses import database_of, engine_of, shown
+from whereupon.stores.beside import Beside
 from whereupon.stores.commits import GroupCommit
 from whereupon.stores.dialects import PATIENCE, Database
 from whereupon.stores.holding import Holding
+from whereupon.stores.keys import new_block
 from whereupon.stores.ledger import SqlLedger
 from whereupon.stores.ledger_statements import LedgerStatements
 from whereupon.stores.lending import unusable
 from whereupon.stores.locks import Locks
-from whereupon.stores.names import Name, Names
+from whereupon.stores.memories import Block, Memory, Name, Numbers, Recall
+from whereupon.stores.names import Names
 from whereupon.stores.quiet import QuietForks
 from whereupon.stores.races import LostRaceError, retrying
 from whereupon.stores.reading import Reading
@@ -64,7 +67,9 @@ class SqlStore(OfProcess):
         self._traces = TraceStatements(self._database)
         self._ledger = LedgerStatements(self._database)
         self._locks = Locks(self._database)
-        self._names: dict[Name, int] = {}
+        self._memory = Memory()
+        self._advance = self._database.advance()
+        self._side: Engine | None = None
         self._turns: Turns = OneByOne() if self._database.one_writer else SideBySide()
         self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
         self._lender = self._database.lender()
@@ -121,23 +126,46 @@ class SqlStore(OfProcess):
         with self._database.session(self._engine) as connection:
             session = self._on(connection)
             yield session
-        session.share_names()
+            session.recall.write(connection)
+        session.recall.share()
 
     @contextmanager
     def _together(self) -> Iterator["_Divided"]:
         with self._database.session(self._engine) as connection:
             divided = _Divided(connection, self._on)
             yield divided
-        divided.share_names()
+            divided.write_memory()
+        divided.share_memory()
+
+    @contextmanager
+    def _beside(self) -> Iterator["SqlSession"]:
+        """A session over a connection of its own, whatever the pool has to give."""
+        if self._side is None:
+            self._side = create_engine(self._engine.url, pool=self._engine.pool.recreate())
+        try:
+            with self._database.session(self._side) as connection:
+                session = self._on(connection)
+                yield session
+                session.recall.write(connection)
+            session.recall.share()
+        finally:
+            self._side.dispose()
 
     def _on(self, connection: Connection, *, lent: bool = False) -> "SqlSession":
         database = self._database
-        names = Names(self._names, find=self._selects.name_id, add=self._writes.name)
+        beside = Beside(self._beside) if lent and not database.one_writer else None
+        recall = Recall(self._memory, read=self._selects.process, advance=self._advance, lent=lent)
+        names = Names(
+            recall,
+            find=self._selects.name_id,
+            add=self._writes.name,
+            beside=beside,
+        )
         holding = (
             None if database.one_writer else Holding(connection, database, self._locks, lent=lent)
         )
         traces = Traces(connection, database, self._traces)
-        writing = Writing(connection, database, self._writes, names, traces, holding)
+        writing = Writing(connection, database, self._writes, names, traces, recall, holding)
         ledger = SqlLedger(connection, database, self._ledger)
         return SqlSession(connection, database, self._selects, names, writing, holding, ledger)
 
@@ -156,6 +184,8 @@ class SqlStore(OfProcess):
         self._turns.begin_anew()
         self._group.begin_anew()
         self._database.begin_anew()
+        self._memory.begin_anew()
+        self._side = None
         if not self._database.one_writer:
             _INHERITED.append(self._engine.pool)
             self._engine.dispose(close=False)
@@ -216,10 +246,15 @@ class _Divided:
             return False
         return bool(getattr(self._connection.connection.driver_connection, "in_transaction", False))
 
-    def share_names(self) -> None:
-        """Let later sessions use the names that the parts learned."""
+    def write_memory(self) -> None:
+        """Put the process's row up, if a part has learned anything."""
         for session in self._kept:
-            session.share_names()
+            session.recall.write(self._connection)
+
+    def share_memory(self) -> None:
+        """Let later sessions use what the parts learned."""
+        for session in self._kept:
+            session.recall.share()
 
 
 class SqlSession(Reading):
@@ -235,7 +270,8 @@ class SqlSession(Reading):
         holding: Holding | None,
         ledger: SqlLedger,
     ) -> None:
-        super().__init__(connection, database, selects, names)
+        super().__init__(connection, database, selects, names, writing.recall)
+        self.recall = writing.recall
         self._writing = writing
         self._holding = holding
         self.ledger = ledger
@@ -310,9 +346,14 @@ class SqlSession(Reading):
         """Drop old skips."""
         return self._writing.trim_skips(as_micros(before))
 
-    def share_names(self) -> None:
-        """Let later sessions use the names learned here, once they are committed."""
-        self._names.share()
+    def number(self, names: Collection[Name]) -> Numbers:
+        """Number names."""
+        return self._names.number(self._connection, names)
+
+    def reserve(self, count: int) -> Block:
+        """Reserve a block of so many keys."""
+        self.recall.learned.block = new_block(self._connection, count)
+        return self.recall.learned.block
 
 
 def _no_connection(lent: object) -> StoreError:

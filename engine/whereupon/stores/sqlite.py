@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.codec import encode
 from whereupon.errors import StoreError
-from whereupon.stores.dialects import PATIENCE, Database, grows
+from whereupon.stores.dialects import PATIENCE, Database, Statement, grows
 from whereupon.stores.gates import Gate, Patience, busy
 from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
 from whereupon.stores.refusals import check_file, told
@@ -118,7 +118,18 @@ class Sqlite(Database):
     def lock_schema(self, connection: Connection) -> None:
         """Nothing to do: a transaction of ours has the whole database."""
 
-    def allocate(self, connection: Connection, count: int) -> int:
+    def advance(self) -> Statement:
+        """Microseconds, as they are counted everywhere."""
+        now = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+        return Statement(
+            f"INSERT INTO whereupon_meta (name, value) VALUES (?, {now}) "  # noqa: S608 - our own words
+            "ON CONFLICT (name) DO UPDATE SET value = max(value + 1, excluded.value) "
+            "RETURNING value",
+            ("process",),
+            {},
+        )
+
+    def counter(self, connection: Connection, count: int) -> int | None:
         """Put the counter up, and say where it was."""
         moved = (
             "UPDATE whereupon_meta SET value = value + ? WHERE name = 'next_key' RETURNING value"

@@ -16,7 +16,9 @@ from whereupon.ports import Settlement
 from whereupon.state import Changes, Delivery, IdKind, Merge
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.holding import Holding
-from whereupon.stores.names import Name, Names
+from whereupon.stores.keys import take_keys
+from whereupon.stores.memories import Name, Recall
+from whereupon.stores.names import Names
 from whereupon.stores.traces import Traces
 from whereupon.stores.writes import Writes
 from whereupon.times import as_micros
@@ -41,8 +43,10 @@ class Writing:
         writes: Writes,
         names: Names,
         traces: Traces,
+        recall: Recall,
         holding: Holding | None = None,
     ) -> None:
+        self.recall = recall
         self._holding = holding
         self._connection = connection
         self._database = database
@@ -52,7 +56,10 @@ class Writing:
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
-        return self._database.allocate(self._connection, count)
+        first = self._database.counter(self._connection, count)
+        if first is not None:
+            return first
+        return take_keys(self._connection, self.recall, count, self._names.beside)
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
@@ -160,15 +167,22 @@ class Writing:
     def _records(self, changes: Changes) -> None:
         writes, tombstones = self._writes, changes.tombstones
         lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
-        wordings = ((digest, rule, text) for digest, (rule, text) in changes.wordings.items())
         self._many(writes.dropped_tombstone, lifted)
         self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
         self._many(writes.report, map(rows.report_row, changes.reports))
-        self._many(writes.wording, wordings)
+        self._keep(changes.wordings)
         for kind, value in changes.buried:
             writes.buried[kind].write(self._connection, [(value,)])
         self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
         self._many(writes.taken_again, ((name,) for name in changes.taken_again))
+
+    def _keep(self, wordings: Mapping[str, tuple[str, bytes]]) -> None:
+        if wordings and self._names.beside is not None:
+            self._names.beside.keep(wordings)
+        else:
+            rows = ((digest, rule, text) for digest, (rule, text) in wordings.items())
+            self._many(self._writes.wording, rows)
+        self.recall.learned.wordings |= wordings.keys()
 
     def _forget(self, persons: list[int]) -> None:
         keys = self._database.members(persons)

@@ -165,6 +165,21 @@ class Outbox:
         with store.session() as session:
             assert session.has_tombstones()
 
+    def test_wordings_that_are_kept_are_known(self, store: Store) -> None:
+        """From when they are written, and to everybody once that is committed."""
+        with store.session() as session:
+            assert session.kept_wordings([]) == session.kept_wordings(["d1"]) == set()
+            session.flush(Changes(wordings={"d1": ("socks", b"campaign: socks")}))
+            assert session.kept_wordings(["d1", "d2"]) == {"d1"}
+        for _ in range(2):
+            with store.session() as session:
+                assert session.kept_wordings(["d1", "d2"]) == {"d1"}
+        with pytest.raises(ZeroDivisionError), store.session() as session:
+            session.flush(Changes(wordings={"d2": ("shoes", b"campaign: shoes")}))
+            raise ZeroDivisionError
+        with store.session() as session:
+            assert session.kept_wordings(["d1", "d2"]) == {"d1"}
+
     def test_the_first_wording_stays(self, store: Store) -> None:
         """A digest names one source, for ever."""
         save(store, Changes(wordings={"d1": ("socks", b"\x00campaign: socks")}))
