@@ -6,9 +6,10 @@ Nothing here decides anything (`decisions`) or reads files (`loading`). A rule i
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
@@ -64,6 +65,11 @@ class OnSchedule:
 
     cron: str
     timezone: str = "UTC"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The timezone, as Python knows it."""
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +246,12 @@ class Rule:
     retroactive: Retroactive = Retroactive()
     active: Active = Active()
     exits: tuple[Exit, ...] = ()
+
+    @property
+    def zone(self) -> tzinfo:
+        """Whose clock its dates are on: a schedule's, else UTC."""
+        zones = (each.zone for each in self.triggers if isinstance(each, OnSchedule))
+        return next(zones, UTC)
 
     @property
     def speaks(self) -> bool:

@@ -5,7 +5,7 @@ Pure: what the steps ask for comes back as effects, in order; carrying them out 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeAlias, assert_never
@@ -24,7 +24,7 @@ from whereupon.state import (
     Person,
 )
 from whereupon.templates import Content, TemplateError, render_content
-from whereupon.times import format_instant, later
+from whereupon.times import format_local, later
 
 UNSUBSCRIBED = "unsubscribed"
 ENTRANT = "entrant"
@@ -69,7 +69,7 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
     step, behind = rule.steps[entry.position], entry.position + 1
     match step:
         case Send():
-            sent = _send(step, entry, person, now)
+            sent = _send(step, entry, person, now, rule.zone)
             if behind == len(rule.steps):
                 return end(entry, EntryEnd(EndReason.COMPLETED, now), position=behind), sent
             return _at(entry, behind, now), sent
@@ -78,9 +78,9 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
         case Leave():
             return end(entry, EntryEnd(EndReason.STEP, now), position=behind), None
         case SetAttributes(attributes):
-            return _at(entry, behind, now), _say(None, attributes, entry, person, now)
+            return _at(entry, behind, now), _say(None, attributes, entry, person, now, rule.zone)
         case TrackEvent(event, properties):
-            return _at(entry, behind, now), _say(event, properties, entry, person, now)
+            return _at(entry, behind, now), _say(event, properties, entry, person, now, rule.zone)
         case _:
             assert_never(step)
 
@@ -117,14 +117,14 @@ def _key(entry: Entry, facts: _Facts, person: Person) -> str:
     return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def _send(step: Send, entry: Entry, person: Person, now: datetime) -> Delivery:
+def _send(step: Send, entry: Entry, person: Person, now: datetime, zone: tzinfo) -> Delivery:
     facts, state, reason = read_object(entry.facts), DeliveryState.PENDING, None
     content: dict[str, JsonValue] = {}
     if person.attributes.get("unsubscribed") in (True, "true"):
         state, reason = DeliveryState.WITHHELD, UNSUBSCRIBED
     else:
         try:
-            content = _rendered(step.content, facts, person, now)
+            content = _rendered(step.content, facts, person, now, zone)
         except TemplateError as error:
             state, reason = DeliveryState.WITHHELD, f"template: {error}"
     return Delivery(
@@ -144,28 +144,34 @@ def _send(step: Send, entry: Entry, person: Person, now: datetime) -> Delivery:
 
 
 def _say(
-    event: str | None, content: Content, entry: Entry, person: Person, now: datetime
+    event: str | None,
+    content: Content,
+    entry: Entry,
+    person: Person,
+    now: datetime,
+    zone: tzinfo,
 ) -> Effect:
     facts = read_object(entry.facts)
     try:
-        data = _rendered(content, facts, person, now)
+        data = _rendered(content, facts, person, now, zone)
     except TemplateError as error:
         return StepFailed(entry.position, f"template: {error}")
     return Said(event, data, f"step-{_key(entry, facts, person)}")
 
 
 def _rendered(
-    content: Content, facts: _Facts, person: Person, now: datetime
+    content: Content, facts: _Facts, person: Person, now: datetime, zone: tzinfo
 ) -> dict[str, JsonValue]:
+    """The content with what is known filled in; the engine's own names hide attributes called the same."""
     data: dict[str, JsonValue] = {
         **facts,
-        "person": {"user_id": person.user_id, **person.attributes},
-        "now": _written(now),
+        "person": {**person.attributes, "user_id": person.user_id},
+        "now": _written(now, zone),
     }
-    return render_content(content, data)
+    return render_content(content, data, zone=zone)
 
 
 @lru_cache(maxsize=64)
-def _written(now: datetime) -> str:
+def _written(now: datetime, zone: tzinfo) -> str:
     """One instant is that of many entries' steps."""
-    return format_instant(now)
+    return format_local(now, zone)

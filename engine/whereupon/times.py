@@ -7,7 +7,7 @@ Unix epoch. A duration in a rule file is a whole number and a unit: ``90s 15m 2h
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZERO = timedelta(0)
@@ -197,3 +197,30 @@ def _in_utc(instant: datetime) -> datetime | None:
         return instant.astimezone(UTC)
     except OverflowError:
         return None
+
+
+_CALENDAR = re.compile(r"\s*(?:\d{4}[-/]|\d{8}(?!\d)|.*:)", re.DOTALL)
+
+
+def parse_local(value: object, zone: tzinfo) -> datetime | None:
+    """As `parse_instant` does, but a text without an offset is on the clock of ``zone``."""
+    instant = parse_instant(value)
+    if instant is None or zone is UTC or not isinstance(value, str):
+        return instant
+    if not _CALENDAR.match(value) or _says_offset(value):
+        return instant
+    try:
+        return instant.replace(tzinfo=zone).astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _says_offset(text: str) -> bool:
+    """Whether anything behind the hours tells how far they are from UTC."""
+    behind = text.partition(":")[2] or text.upper().partition("T")[2]
+    return any(char.isalpha() or char in "+-" for char in behind)
+
+
+def format_local(instant: datetime, zone: tzinfo) -> str:
+    """ISO 8601 on the clock of ``zone``, with its offset; with ``Z`` in UTC."""
+    return format_instant(instant) if zone is UTC else instant.astimezone(zone).isoformat()

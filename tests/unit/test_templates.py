@@ -1,6 +1,8 @@
 """Liquid templates: what they write, and what they refuse to."""
 
 import time
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from whereupon.templates import Content, Template, TemplateError, parse_template
 from whereupon.templates.filling import fill
 from whereupon.templates.plain import plain_pieces
 from whereupon.templates.sandbox import Object, compiled
+from whereupon.times import format_local
 
 DATA: dict[str, JsonValue] = {
     "event": "purchase",
@@ -73,9 +76,9 @@ def test_a_default_or_a_condition_allows_for_a_missing_value(source: str, text: 
 def test_now_is_what_the_data_says_and_never_the_clock() -> None:
     """The same data render to the same text for ever; `timestamp` stands in for `now`."""
     template = parse_template("{{ now | date: '%Y' }} {{ 'now' | date: '%m' }} {{ today }}")
-    assert template.render(DATA) == "2026 03 2026-03-01T10:00:00Z"
+    assert template.render(DATA) == "2026 03 2026-03-01"
     later = {**DATA, "now": "2031-12-01T00:00:00Z"}
-    assert template.render(later) == "2031 12 2031-12-01T00:00:00Z"
+    assert template.render(later) == "2031 12 2031-12-01"
 
 
 def test_seconds_are_counted_alike_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +108,16 @@ def test_without_any_time_in_the_data_now_is_missing() -> None:
         ("{% include 'secrets' %}", "unexpected tag 'include'"),
         ("{% render 'secrets' %}", "unexpected tag 'render'"),
         ("{% if a %}" * 40 + "{% endif %}" * 40, "block nesting limit"),
+        ("{{ a | upcase: 3 }}", "line 1: the filter 'upcase' takes no argument, and has 1 here"),
+        ("\n{{ a | replace }}", "line 2: the filter 'replace' takes 1 to 2 arguments, and has 0"),
+        ("{{ now | date }}", "the filter 'date' takes 1 argument, and has 0 here"),
+        ("{{ now | date: '%d', 'UTC' }}", "has 2 here; a timezone is written timezone: '…'"),
+        ("{{ now | date: '%d', zone: 'UTC' }}", "no argument called 'zone'; it takes timezone"),
+        ("{{ a | default: 'x', allow: true }}", "no argument called 'allow'; it takes allow_false"),
+        ("{% assign b = a | append %}", "the filter 'append' takes 1 argument, and has 0 here"),
+        ("{% if a %}{% echo a | size: 1 %}{% endif %}", "'size' takes no argument"),
+        ("{% for x in a %}{{ x | round: 1, 2 }}{% endfor %}", "takes 0 to 1 argument"),
+        ("{% if (1..5) contains 3 %}{% endif %}", "a range is not searched"),
     ],
 )
 def test_a_bad_template_is_refused_with_its_line(source: str, reason: str) -> None:
@@ -119,7 +132,7 @@ def test_a_bad_template_is_refused_with_its_line(source: str, reason: str) -> No
         ("{% for i in (1..100000) %}x{% endfor %}", "loop iteration limit"),
         (
             "{% assign s = 'x' %}{% for i in (1..40) %}{% assign s = s | append: s %}{% endfor %}",
-            "local namespace limit",
+            "this makes a value of more than 500,000 characters",
         ),
         ("{{ 7 | divided_by: 0 }}", "divide by 0"),
         ("{{ 'soon' | date: '%Y' }}", "soon is no date"),
@@ -131,6 +144,43 @@ def test_whatever_goes_wrong_while_rendering_is_one_error(source: str, reason: s
     """Limits passed, sums that cannot be done and unreadable dates are all a TemplateError."""
     with pytest.raises(TemplateError, match=reason):
         parse_template(source).render(DATA)
+
+
+def test_a_filter_that_is_called_as_it_may_be_is_taken() -> None:
+    """With each number of arguments that it takes, and the names of those that have one."""
+    source = (
+        "{{ 'a,b' | replace: 'a' }}{{ 'x' | replace: 'x', 'y' }}{{ false | default: 1, allow_false: true }}"
+        "{{ 1.234 | round }}{{ 1.234 | round: 1 }}"
+        "{{ '2026-03-01T23:30:00Z' | date: '%d %H', timezone: 'Europe/Paris' }}"
+    )
+    assert parse_template(source).render(DATA) == ",byfalse11.202 00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        ("UTC", "2026-03-05T22:00:00Z 2026-03-05 05 22:00 22:00 09:30 2026-03-05"),
+        (
+            "Australia/Sydney",
+            "2026-03-06T09:00:00+11:00 2026-03-06 06 09:00 09:00 09:30 2026-03-05",
+        ),
+        (
+            "America/New_York",
+            "2026-03-05T17:00:00-05:00 2026-03-05 05 17:00 17:00 09:30 2026-03-05",
+        ),
+    ],
+)
+def test_dates_are_on_the_clock_of_the_message(zone: str, text: str) -> None:
+    """`now`, `today` and what says its offset become that clock's; a date that says none is on it already."""
+    clock = UTC if zone == "UTC" else ZoneInfo(zone)
+    template = parse_template(
+        "{{ now }} {{ today }} {{ today | date: '%d' }} {{ now | date: '%H:%M' }} "
+        "{{ properties.at | date: '%H:%M' }} {{ '2026-03-05 09:30' | date: '%H:%M' }} "
+        "{{ '2026-03-05' | date: '%F' }}"
+    )
+    now = format_local(datetime(2026, 3, 5, 22, tzinfo=UTC), clock)
+    data: dict[str, JsonValue] = {"now": now, "properties": {"at": "2026-03-05T22:00:00Z"}}
+    assert render_content({"text": template}, data, zone=clock) == {"text": text}
 
 
 def test_content_is_rendered_at_every_depth() -> None:
@@ -182,7 +232,7 @@ scalars = st.one_of(
     st.booleans(),
     st.integers(-3, 3),
     st.floats(-2, 2),
-    st.sampled_from(["", "a", "{{b}}"]),
+    st.sampled_from(["", "a", "{{b}}", "<b>&'\""]),
 )
 names = st.sampled_from(["a", "b", "size", "first", "first_name"])
 people = st.dictionaries(
@@ -191,7 +241,9 @@ people = st.dictionaries(
 slots = st.tuples(
     st.sampled_from(["person", "properties", "now", "event", "other"]),
     st.lists(names, max_size=2),
-    st.sampled_from(["", " | default: 'x'", ' | default: ""', " | upcase", " | default: 1"]),
+    st.sampled_from(
+        ["", " | default: 'x'", " | default: '<i>'", ' | default: ""', " | upcase", " | default: 1"]
+    ),
 ).map(lambda parts: f"{{{{ {'.'.join([parts[0], *parts[1]])}{parts[2]} }}}}")
 sources = st.lists(st.one_of(slots, st.sampled_from(["Hi ", "!", "{% if person %}y{% endif %}"])))
 
@@ -199,11 +251,13 @@ sources = st.lists(st.one_of(slots, st.sampled_from(["Hi ", "!", "{% if person %
 @settings(max_examples=400)
 @given(sources.map("".join), st.fixed_dictionaries({"person": people, "properties": people}))
 def test_what_is_filled_in_is_what_liquid_writes(source: str, data: dict[str, JsonValue]) -> None:
-    """A plain template is filled in without Liquid; the two never differ."""
-    filled = fill(plain_pieces(compiled(source)), data)
+    """A plain template is filled in without Liquid; the two never differ, in markup either."""
     mentioned = {key: Object(_shown(value)) for key, value in data.items()}
-    if filled is not None:
-        assert compiled(source).render(Object(mentioned)) == filled
+    for is_markup in (False, True):
+        filled = fill(plain_pieces(compiled(source)), data, is_markup=is_markup)
+        if filled is not None:
+            template = compiled(source, is_markup=is_markup)
+            assert template.render(Object(mentioned)) == filled
 
 
 def _shown(value: JsonValue) -> dict[str, object]:

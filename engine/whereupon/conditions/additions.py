@@ -7,10 +7,11 @@ object has no text here.
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from types import MappingProxyType
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from whereupon.conditions.coercion import as_double, as_text
 from whereupon.conditions.condition import Evaluator, History, Performed
@@ -18,7 +19,7 @@ from whereupon.conditions.meeting import Test, equal_to, meets, one_of, ordered
 from whereupon.conditions.reading import WITHIN
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.variables import follow
-from whereupon.times import ZERO, parse_duration, parse_instant
+from whereupon.times import ZERO, parse_duration, parse_local
 
 PERFORMED: Final = "@performed"
 LONGEST_SUBJECT: Final = 500
@@ -37,7 +38,8 @@ def asking(performed: Performed) -> Evaluator:
 def addition(name: str, read: Evaluator, fixed: JsonValue) -> Evaluator:
     """The closure of ``{name: [variable, fixed]}``."""
     if name == WITHIN:
-        return _within(read, parse_duration(as_text(fixed)) or ZERO)
+        duration, zone = _on_clock(fixed)
+        return _within(read, parse_duration(as_text(duration)) or ZERO, zone)
     holds = ADDITIONS[name](fixed)
 
     def test(data: JsonValue, history: History) -> JsonValue:
@@ -47,9 +49,22 @@ def addition(name: str, read: Evaluator, fixed: JsonValue) -> Evaluator:
     return test
 
 
-def instant_of(value: JsonValue) -> datetime | None:
-    """The instant that a value of any size or kind says, if it says one."""
-    return parse_instant(as_double(value) if type(value) is int else value)
+def instant_of(value: JsonValue, zone: tzinfo = UTC) -> datetime | None:
+    """The instant that a value of any size or kind says, if it says one; without an offset, in a zone."""
+    return parse_local(as_double(value) if type(value) is int else value, zone)
+
+
+def limit_of(fixed: JsonValue) -> datetime | None:
+    """The instant that `before` and `after` compare with."""
+    return instant_of(_on_clock(fixed)[0])
+
+
+def _on_clock(fixed: JsonValue) -> tuple[JsonValue, tzinfo]:
+    """What stands beside a date, and the timezone of dates without an offset: UTC where none is said."""
+    if not isinstance(fixed, list):
+        return fixed, UTC
+    said, zone = fixed
+    return said, ZoneInfo(as_text(zone))
 
 
 def _contains(fixed: JsonValue) -> Test:
@@ -77,30 +92,30 @@ def _matches(fixed: JsonValue) -> Test:
 
 
 def _before(fixed: JsonValue) -> Test:
-    limit = instant_of(fixed)
+    limit, zone = limit_of(fixed), _on_clock(fixed)[1]
 
     def holds(value: JsonValue) -> bool:
-        instant = instant_of(value)
+        instant = instant_of(value, zone)
         return instant is not None and limit is not None and instant < limit
 
     return holds
 
 
 def _after(fixed: JsonValue) -> Test:
-    limit = instant_of(fixed)
+    limit, zone = limit_of(fixed), _on_clock(fixed)[1]
 
     def holds(value: JsonValue) -> bool:
-        instant = instant_of(value)
+        instant = instant_of(value, zone)
         return instant is not None and limit is not None and instant > limit
 
     return holds
 
 
-def _within(read: Evaluator, distance: timedelta) -> Evaluator:
+def _within(read: Evaluator, distance: timedelta, zone: tzinfo) -> Evaluator:
     """At most that far from the message's timestamp, before it or after it."""
 
     def test(data: JsonValue, history: History) -> JsonValue:
-        instant = instant_of(read(data, history))
+        instant = instant_of(read(data, history), zone)
         timestamp = instant_of(follow(data, ("timestamp",), None))
         if instant is None or timestamp is None:
             return False

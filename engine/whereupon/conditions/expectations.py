@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 import whereupon.conditions.checks as checks
 from whereupon.conditions.checks import Fault
 from whereupon.conditions.reading import WITHIN
+from whereupon.conditions.setting import UTC
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.wording import value_words
+from whereupon.times import format_local, parse_local
 
 Variable: TypeAlias = JsonValue
 """The logic ``{"var": PATH}``."""
@@ -46,6 +49,20 @@ def _denied(operator: str) -> Callable[[Variable, JsonValue], JsonValue]:
     return lambda variable, expected: {
         "and": [_present(variable), {"!": [{operator: [variable, expected]}]}]
     }
+
+
+def dated(operator: str, expected: JsonValue, zone: str) -> JsonValue:
+    """What a date is compared with, where dates without an offset are on another clock than UTC."""
+    if zone == UTC or operator not in _ON_DATES or not isinstance(expected, str):
+        return expected
+    if operator == "within":
+        return [expected, zone]
+    clock = ZoneInfo(zone)
+    instant = parse_local(expected, clock)
+    return expected if instant is None else [format_local(instant, clock), zone]
+
+
+_ON_DATES: Final = frozenset(("before", "after", "within"))
 
 
 def _exists(variable: Variable, expected: JsonValue) -> JsonValue:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from whereupon.conditions.assembling import assembled
 from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
-from whereupon.conditions.setting import Known, Setting
+from whereupon.conditions.setting import UTC, Known, Setting
 from whereupon.conditions.short_form import read_condition
 from whereupon.conditions.spelling import spelling_problems, too_large
 from whereupon.conditions.values import JsonValue, without_undefined
@@ -29,6 +29,7 @@ def parse_condition(
     root: Literal["properties", "person"],
     segments: Mapping[str, JsonValue] = _NO_SEGMENTS,
     history_allowed: bool = False,
+    zone: str = UTC,
     known: Known | None = None,
 ) -> tuple[Condition, tuple[Problem, ...]]:
     """Compile the ``where`` or ``who`` of a rule file, and say everything that is wrong with it.
@@ -38,6 +39,7 @@ def parse_condition(
         root: what the paths of the short form start from.
         segments: the raw condition of every segment, by its name.
         history_allowed: whether ``segment`` and ``performed`` may be used, as in ``who``.
+        zone: the timezone of dates without an offset, in the condition and in the data.
         known: where conjuncts are kept that more conditions may share; None to share nothing.
 
     Returns:
@@ -50,7 +52,11 @@ def parse_condition(
     if oversize is not None:
         return ALWAYS, (oversize,)
     setting = Setting(
-        root, segments, history_allowed=history_allowed, known={} if known is None else known
+        root,
+        segments,
+        history_allowed=history_allowed,
+        zone=zone,
+        known={} if known is None else known,
     )
     condition = assembled(read_condition(raw, (), setting), (), setting)
     return condition, tuple(setting.problems)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from whereupon.conditions.additions import ADDITIONS, instant_of
+from whereupon.conditions.additions import ADDITIONS, limit_of
 from whereupon.conditions.coercion import as_double, as_number, as_text, is_truthy
 from whereupon.conditions.condition import Condition
 from whereupon.conditions.meeting import number_in, reads_as_number
@@ -256,7 +256,7 @@ def _part(name: str, fixed: JsonValue, wanted: bool) -> _Kept:
 
 
 def _moment(name: str, fixed: JsonValue, wanted: bool) -> _Kept:
-    limit = instant_of(fixed)
+    limit = limit_of(fixed)
     if limit is None or not wanted:  # what looks like a day may be none, and is on neither side
         return _ALL
     if name == "@after":

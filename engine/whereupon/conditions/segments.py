@@ -67,6 +67,7 @@ def _read(name: str, setting: Setting, read: Read) -> tuple[Conjunct, ...] | Pro
         "person",
         setting.segments,
         history_allowed=True,
+        zone=setting.zone,
         known=setting.known,
         trail=(*setting.trail, name),
         read=setting.read,

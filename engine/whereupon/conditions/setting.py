@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from whereupon.conditions.condition import Conjunct
 from whereupon.conditions.spelling import Path
@@ -10,10 +10,13 @@ from whereupon.conditions.values import JsonValue
 from whereupon.errors import Problem, Severity
 
 Known: TypeAlias = dict[tuple[str, str, str], tuple[Conjunct, ...]]
-"""Conjuncts that were read before, by root, key and what was written there, without any problem.
+"""Conjuncts that were read before, by root (and timezone), key and what was written there, without any problem.
 
 One for all conditions of a folder: what many of them say is read once, and kept once.
 """
+
+
+UTC: Final = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Setting:
         root: what the short form's paths start from.
         segments: the raw ``who`` of each segment, by name.
         history_allowed: whether ``segment`` and ``performed`` may be used.
+        zone: the timezone of dates without an offset.
         known: see `Known`.
         trail: the segments that are being read, outermost first.
         read: the conjuncts of each segment that was read, or why it cannot be used.
@@ -33,6 +37,7 @@ class Setting:
     root: Literal["properties", "person"]
     segments: Mapping[str, JsonValue]
     history_allowed: bool
+    zone: str = UTC
     known: Known = field(default_factory=dict)
     trail: tuple[str, ...] = ()
     read: dict[str, "tuple[Conjunct, ...] | Problem"] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from whereupon.conditions.additions import PERFORMED
 from whereupon.conditions.assembling import assembled
 from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunction
 from whereupon.conditions.conjuncts import combined, conjunct_of
-from whereupon.conditions.expectations import EXPECTATIONS
+from whereupon.conditions.expectations import EXPECTATIONS, dated
 from whereupon.conditions.placeholders import placeholder_fault, template_in_name
 from whereupon.conditions.raw_logic import logic_conjuncts
 from whereupon.conditions.segments import segment_conjuncts
@@ -56,7 +56,7 @@ def read_condition(raw: JsonValue, path: Path, setting: Setting) -> list[Conjunc
 
 def _known(key: str, value: JsonValue, path: Path, setting: Setting) -> Sequence[Conjunct]:
     """What depends on nothing but itself: read once, unless there is a problem to be told each time."""
-    asked = (setting.root, key, repr(value))
+    asked = (f"{setting.root} {setting.zone}", key, repr(value))
     known = setting.known.get(asked)
     if known is None:
         before = len(setting.problems)
@@ -109,7 +109,8 @@ def _expectation(
     if fault is not None:
         setting.report(path, *fault)
         return []
-    logic = expectation.logic({"var": f"{setting.root}.{name}"}, expected)
+    asked = dated(operator, expected, setting.zone)
+    logic = expectation.logic({"var": f"{setting.root}.{name}"}, asked)
     return [conjunct_of(logic, f"{name} {expectation.words(expected)}")]
 
 
@@ -172,6 +173,7 @@ def _performed(raw: JsonValue, path: Path, setting: Setting) -> list[Conjunct]:
             "properties",
             {},
             history_allowed=False,
+            zone=setting.zone,
             known=setting.known,
             problems=setting.problems,
         )

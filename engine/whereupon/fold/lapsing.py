@@ -5,7 +5,7 @@ somebody who is out. What a condition asks of a message waits for one.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -16,7 +16,7 @@ from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.fold.working import HistoryUntil, Working
 from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 from whereupon.state import EndReason, Entry, EntryEnd, Person
-from whereupon.times import format_instant, from_micros
+from whereupon.times import format_local, from_micros
 
 
 def lapsed_by(work: Working, entry: Entry, instant: datetime) -> Exit | None:
@@ -24,7 +24,7 @@ def lapsed_by(work: Working, entry: Entry, instant: datetime) -> Exit | None:
     rule, person = work.wording(entry), work.persons.get(entry.person_key)
     if rule is None or person is None:
         return None
-    return _first(leave for leave in rule.exits if _ends(work, leave, entry, person, instant))
+    return _first(leave for leave in rule.exits if _ends(work, rule, leave, entry, person, instant))
 
 
 def over_by(work: Working, entry: Entry, rule: Rule) -> Exit | None:
@@ -35,7 +35,8 @@ def over_by(work: Working, entry: Entry, rule: Rule) -> Exit | None:
     return _first(
         leave
         for leave in rule.exits
-        if isinstance(leave, ExitOnCondition) and _ends(work, leave, entry, person, entry.timestamp)
+        if isinstance(leave, ExitOnCondition)
+        and _ends(work, rule, leave, entry, person, entry.timestamp)
     )
 
 
@@ -61,10 +62,14 @@ def end_by(leave: Exit, at: datetime, message_id: str | None = None) -> EntryEnd
             assert_never(leave)
 
 
-def _ends(work: Working, leave: Exit, entry: Entry, person: Person, instant: datetime) -> bool:
+def _ends(
+    work: Working, rule: Rule, leave: Exit, entry: Entry, person: Person, instant: datetime
+) -> bool:
     match leave:
         case ExitOnCondition(condition):
-            return _asks_of_the_person(condition) and _holds(work, condition, person, instant)
+            return _asks_of_the_person(condition) and _holds(
+                work, condition, person, instant, rule.zone
+            )
         case ExitOnLeaving(name):
             segment = work.index.segments.get(name)
             return segment is not None and _is_left(work, segment.who, entry, person, instant)
@@ -99,9 +104,11 @@ def _moments(
                 yield past.timestamp
 
 
-def _holds(work: Working, condition: Condition, person: Person, instant: datetime) -> bool:
+def _holds(
+    work: Working, condition: Condition, person: Person, instant: datetime, zone: tzinfo = UTC
+) -> bool:
     data: dict[str, JsonValue] = {
         "person": person.attributes,  # type: ignore[dict-item]  # read only
-        "timestamp": format_instant(instant),
+        "timestamp": format_local(instant, zone),
     }
     return condition.holds(data, HistoryUntil(work, person.key, instant))

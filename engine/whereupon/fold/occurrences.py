@@ -1,7 +1,7 @@
 """A recorded message as the rules see it, and its being put to them."""
 
 from collections.abc import Container, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -10,13 +10,13 @@ from whereupon.conditions.values import ROOTS
 from whereupon.decisions import Reason
 from whereupon.messages import Body, MessageType, Source
 from whereupon.state import StoredMessage
-from whereupon.times import format_instant
+from whereupon.times import format_local
 
 
 class Occurrence(NamedTuple):
     """A recorded message as the rules see it, whether it has just come in or waited for its claim.
 
-    A scheduled broadcast's time is one too, without a type.
+    A scheduled broadcast's time is one too, without a type, in the schedule's timezone.
     """
 
     key: int
@@ -28,6 +28,7 @@ class Occurrence(NamedTuple):
     target_id: str | None
     source: Source
     depth: int = 0
+    zone: tzinfo = UTC
 
     @property
     def data(self) -> Mapping[str, JsonValue]:
@@ -93,5 +94,5 @@ def data_for(
     if "context" in roots:
         data["context"] = occurrence.context
     if "timestamp" in roots:
-        data["timestamp"] = format_instant(occurrence.timestamp)
+        data["timestamp"] = format_local(occurrence.timestamp, occurrence.zone)
     return data  # type: ignore[return-value]  # mappings of JSON, never written to

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC
 
 from pydantic import JsonValue
 
@@ -22,7 +23,7 @@ from whereupon.state import BroadcastRun, Person
 
 def screen_for(run: BroadcastRun, rule: Rule) -> Screen:
     """What a store can tell by itself of those whom the broadcast's `who` admits."""
-    return screen_of(rule.who, data_for(_occurrence_of(run), {}))
+    return screen_of(rule.who, data_for(_occurrence_of(run, rule), {}))
 
 
 def audience_of(
@@ -39,7 +40,7 @@ def audience_of(
         loaded: holds the persons, and what the condition asks of their past.
     """
     work = Working(loaded, index, settings)
-    said, holds, until = data_for(_occurrence_of(run), {}), rule.who.holds, run.timestamp
+    said, holds, until = data_for(_occurrence_of(run, rule), {}), rule.who.holds, run.timestamp
     admitted = []
     with _in_turn(persons) as each:
         for person in each:
@@ -68,7 +69,7 @@ def broadcast_chunk(
     """
     work = Working(loaded, index, settings)
     work.take = taker(work)
-    occurrence = _occurrence_of(run)
+    occurrence = _occurrence_of(run, rule)
     done = replace(run, cursor=cursor, admitted=run.admitted + len(admitted))
     if rule is None:
         done = replace(run, cursor=None)
@@ -108,7 +109,7 @@ def _putting(occurrence: Occurrence, person_key: int, run: BroadcastRun) -> Putt
     return Putting(occurrence, person_key, run.due_at, run.due_at, retroactive=False)
 
 
-def _occurrence_of(run: BroadcastRun) -> Occurrence:
+def _occurrence_of(run: BroadcastRun, rule: Rule | None) -> Occurrence:
     facts = run.facts
     type_ = facts.get("type")
     data, context = facts.get("properties"), facts.get("context")
@@ -124,4 +125,5 @@ def _occurrence_of(run: BroadcastRun) -> Occurrence:
         target_id=None,
         source=Source.SERVER,
         depth=run.depth,
+        zone=UTC if rule is None else rule.zone,
     )

@@ -20,7 +20,16 @@ from whereupon.rulefiles.faults import Path, nearest
 from whereupon.rulefiles.reserved import RECIPIENT_KEYS, SENDER_KEYS
 from whereupon.rulefiles.sharing import Shared
 from whereupon.rulefiles.words import misplaced
-from whereupon.templates import Content, ContentValue, TemplateError, is_template, parse_template
+from whereupon.templates import (
+    Content,
+    ContentValue,
+    TemplateError,
+    Use,
+    is_template,
+    one_line,
+    parse_template,
+    use_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class Desk:
     segments: Mapping[str, JsonValue]
     shared: Shared
     problems: list[Problem] = field(default_factory=list)
+    zone: str = "UTC"
 
     def condition(
         self, raw: JsonValue, path: Path, *, root: Literal["properties", "person"]
@@ -42,6 +52,7 @@ class Desk:
             root=root,
             segments=self.segments,
             history_allowed=root == "person",
+            zone=self.zone,
             known=self.shared.conjuncts,
         )
         self.problems.extend(
@@ -57,19 +68,35 @@ class Desk:
             self.problems.append(Problem(path, "unknown-segment", message))
         return name
 
-    def content(self, raw: Mapping[str, JsonValue], path: Path) -> Content:
-        """A mapping whose texts are templates where they hold anything Liquid acts on."""
-        return {key: self._content_value(value, (*path, key)) for key, value in raw.items()}
+    def content(
+        self, raw: Mapping[str, JsonValue], path: Path, *, fields: tuple[str, ...] | None = None
+    ) -> Content:
+        """A mapping whose texts are templates where they hold anything Liquid acts on.
 
-    def _content_value(self, value: JsonValue, path: Path) -> ContentValue:
+        Args:
+            fields: of a message that is sent: the names that lead here, which say what texts are for.
+        """
+        return {
+            key: self._content_value(
+                value, (*path, key), None if fields is None else (*fields, key)
+            )
+            for key, value in raw.items()
+        }
+
+    def _content_value(
+        self, value: JsonValue, path: Path, fields: tuple[str, ...] | None
+    ) -> ContentValue:
         if isinstance(value, dict):
-            return self.content(value, path)
+            return self.content(value, path, fields=fields)
         if isinstance(value, list):
-            return [self._content_value(item, (*path, i)) for i, item in enumerate(value)]
-        if not isinstance(value, str) or not is_template(value):
+            return [self._content_value(item, (*path, i), fields) for i, item in enumerate(value)]
+        if not isinstance(value, str):
             return value
+        use = Use.TEXT if fields is None else use_of(fields)
+        if not is_template(value):
+            return one_line(value) if use is Use.LINE else value
         try:
-            return parse_template(value)
+            return parse_template(value, use)
         except TemplateError as error:
             self.problems.append(Problem(path, "bad-template", error.reason))
             return value
@@ -211,7 +238,7 @@ def _send(form: steps.SendForm, desk: Desk, path: Path) -> rules.Send:
             desk.problems.append(Problem((*path, key), "bad-template", message))
         elif found := misplaced((*path, key), "send"):
             desk.problems.append(found)
-    return rules.Send(form.send, desk.content(raw, path))
+    return rules.Send(form.send, desk.content(raw, path, fields=()))
 
 
 def _has_template(value: JsonValue) -> bool:

@@ -1,7 +1,7 @@
 """From one rule file's plain data to what it says (a rule, a segment, …), or to all its problems."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from pydantic import JsonValue, ValidationError
@@ -201,6 +201,8 @@ def _kept(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
 
 def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
     trigger = read_trigger(form.when, desk, kind=RuleKind.BROADCAST)
+    if isinstance(trigger, OnSchedule):
+        desk = replace(desk, zone=trigger.timezone)  # its problems are the same list
     if form.where is not None and isinstance(trigger, OnSchedule | OnCall):
         message = f"where narrows a message, and {_WITHOUT_MESSAGE[type(trigger)]}"
         desk.problems.append(Problem(("where",), "unsupported-key", message))

@@ -3,10 +3,12 @@
 A template reads nothing but the data that it is given: no file, no other template, and no clock
 (`now` and `today` are the data's own `now`, or its `timestamp`). A variable that is missing or
 null raises where it would be written, so that nothing half-empty is sent; ``| default:`` and
-``{% if %}`` are the ways to allow for it. Loops, output, nesting and local names are limited.
+``{% if %}`` are the ways to allow for it. In markup what the data say is escaped. Work, sizes and
+nesting are limited, by counting (`metering`).
 """
 
 from whereupon.templates.faults import TemplateError
+from whereupon.templates.fields import Use, one_line, use_of
 from whereupon.templates.rendering import (
     VARIABLE_ROOTS,
     Content,
@@ -23,7 +25,10 @@ __all__ = [
     "ContentValue",
     "Template",
     "TemplateError",
+    "Use",
     "is_template",
+    "one_line",
     "parse_template",
     "render_content",
+    "use_of",
 ]

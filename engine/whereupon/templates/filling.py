@@ -14,6 +14,8 @@ from pydantic import JsonValue
 LIQUIDS_OWN = frozenset({"size", "first", "last"})
 """Where an object has no such key, Liquid has an answer of its own."""
 _MOST = 64 * 1024
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;"})
+"""As Liquid escapes data in markup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +29,26 @@ class Slot:
 Piece: TypeAlias = str | Slot
 
 
-def fill(pieces: Sequence[Piece] | None, data: Mapping[str, JsonValue]) -> str | None:
-    """The pieces with the data's values; None where Liquid has to judge."""
+def fill(
+    pieces: Sequence[Piece] | None, data: Mapping[str, JsonValue], *, is_markup: bool = False
+) -> str | None:
+    """The pieces with the data's values, escaped in markup; None where Liquid has to judge."""
     if pieces is None:
         return None
     texts: list[str] = []
+    length = 0
     for piece in pieces:
-        text = piece if type(piece) is str else _text(piece, data)  # type: ignore[arg-type]  # a slot
+        text = piece if type(piece) is str else _text(piece, data, is_markup)  # type: ignore[arg-type]  # a slot
         if text is None:
             return None
+        length += len(text)
+        if length > _MOST:
+            return None
         texts.append(text)
-    written = "".join(texts)
-    return written if len(written) <= _MOST else None
+    return "".join(texts)
 
 
-def _text(slot: Slot, data: Mapping[str, JsonValue]) -> str | None:
+def _text(slot: Slot, data: Mapping[str, JsonValue], is_markup: bool) -> str | None:
     value: object = data
     for name in slot.path:
         if type(value) is not dict and not isinstance(value, Mapping):  # the exact type costs less
@@ -50,7 +57,7 @@ def _text(slot: Slot, data: Mapping[str, JsonValue]) -> str | None:
         if value is None and name in LIQUIDS_OWN:
             return None
     if isinstance(value, str):
-        return value or slot.default or ""
+        return (value.translate(_ESCAPES) if is_markup else value) or slot.default or ""
     if value is None:
         return slot.default
     return str(value) if type(value) is int and slot.default is None else None

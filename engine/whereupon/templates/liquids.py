@@ -2,31 +2,37 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
+from datetime import tzinfo
 from functools import lru_cache
 
 from liquid import RenderContext
 from liquid.exceptions import LiquidError
 from pydantic import JsonValue
 
+from whereupon.templates.expressions import filters_of, searched_ranges_of
 from whereupon.templates.faults import TemplateError
 from whereupon.templates.filling import Piece
+from whereupon.templates.filters import call_fault
+from whereupon.templates.metering import Meter
 from whereupon.templates.needs import needed_below, plain_path
 from whereupon.templates.plain import plain_pieces
-from whereupon.templates.sandbox import Object, compiled
+from whereupon.templates.sandbox import Object, compiled, written
+
+_DAY = len("2026-01-31")
 
 
 def check(source: str) -> None:
     """Compile a template; raises `TemplateError` saying on which line it is wrong."""
     with _errors_told():
         template = compiled(source)
-        filters = template.analyze(include_partials=False).filters
-    for name, spans in filters.items():
-        if name not in template.env.filters:
-            line = source.count("\n", 0, spans[0].index) + 1
-            near = get_close_matches(name, template.env.filters, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TemplateError(reason=f"line {line}: there is no filter {name!r}{hint}")
+    for call in filters_of(template):
+        fault = call_fault(call, template.env.filters)
+        if fault is not None:
+            raise TemplateError(reason=f"line {_line(source, call.token.start_index)}: {fault}")
+    for searched in searched_ranges_of(template):
+        place = _line(source, searched.token.start_index)
+        reason = f"line {place}: a range is not searched; compare with its ends: x >= 1 and x <= 5"
+        raise TemplateError(reason=reason)
 
 
 def pieces_of(source: str) -> tuple[Piece, ...] | None:
@@ -34,10 +40,13 @@ def pieces_of(source: str) -> tuple[Piece, ...] | None:
     return plain_pieces(compiled(source))
 
 
-def render(source: str, data: Mapping[str, JsonValue]) -> str:
+def render(
+    source: str, data: Mapping[str, JsonValue], *, is_markup: bool, meter: Meter, zone: tzinfo
+) -> str:
     """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
     with _errors_told():
-        return compiled(source).render(_globals(data, _mentioned(source)))
+        shown = _globals(data, _mentioned(source))
+        return written(source, shown, is_markup=is_markup, meter=meter, zone=zone)
 
 
 def variables_of(source: str) -> tuple[tuple[str | int, ...], ...]:
@@ -82,7 +91,9 @@ def _globals(
         if value is not None:
             shown[root] = _shown(value)
     now = data.get("now") or data.get("timestamp")
-    return shown if now is None else Object(shown, now=now, today=now)
+    if now is None:
+        return shown
+    return Object(shown, now=now, today=now[:_DAY] if isinstance(now, str) else now)
 
 
 def _without_nulls(data: Mapping[str, JsonValue]) -> Object:
@@ -120,4 +131,8 @@ def _reason(error: LiquidError) -> str:
     token = error.token
     if token is None or token.start_index < 0:
         return message
-    return f"line {token.source.count(chr(10), 0, token.start_index) + 1}: {message}"
+    return f"line {_line(token.source, token.start_index)}: {message}"
+
+
+def _line(source: str, place: int) -> int:
+    return source.count("\n", 0, place) + 1

@@ -1,0 +1,47 @@
+"""What a text of a message is for, by the name of its field: a plain text, markup, or one line.
+
+`subject`, `title`, senders, recipients and headers are one line each, whatever the data hold: a line
+break in them would begin another header.
+"""
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+
+class Use(StrEnum):
+    """What a text is for."""
+
+    TEXT = "text"
+    MARKUP = "markup"
+    LINE = "line"
+
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_ENDS_A_LINE: Final = ("subject", "title")
+_LINES: Final = frozenset(("to", "cc", "bcc", "from", "sender", "recipient", "recipients"))
+_BEGINS_A_LINE: Final = frozenset(("from", "reply", "sender"))
+_HEADERS: Final = frozenset(("header", "headers"))
+_BREAKS: Final = re.compile("[\0\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+
+
+def use_of(path: Sequence[str]) -> Use:
+    """What the text at the end of these keys is for; whatever is below a key is for what the key is."""
+    names = [name.lower() for name in path]
+    if any(map(_is_line, path)):
+        return Use.LINE
+    return Use.MARKUP if any(name.endswith("html") for name in names) else Use.TEXT
+
+
+def one_line(text: str) -> str:
+    """The text with a space for every line break in it, and none at its ends."""
+    return _BREAKS.sub(" ", text).strip() if _BREAKS.search(text) else text
+
+
+def _is_line(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or name.lower().endswith("html"):
+        return False
+    is_address = words[-1] in _LINES or words[0] in _BEGINS_A_LINE
+    return is_address or name.lower().endswith(_ENDS_A_LINE) or not _HEADERS.isdisjoint(words)

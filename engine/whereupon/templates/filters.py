@@ -1,0 +1,217 @@
+"""The filters: which there are, what they cost, how much they may make, and what arguments they take.
+
+A filter is here with what bounds it, or is not there at all: whatever a new version of Liquid brings has to
+be looked at first.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
+from difflib import get_close_matches
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from liquid import Environment, Markup, RenderContext, escape
+from liquid.builtin.expressions import Filter, KeywordArgument
+from liquid.exceptions import LiquidError
+from liquid.filter import liquid_filter, string_filter, with_context, with_environment
+
+from whereupon.templates.metering import LARGEST
+from whereupon.times import parse_local
+
+LONGEST_FORM: Final = 200
+"""A form of a date has at most so many characters."""
+
+_LONGEST_ZONE: Final = 100
+_SECONDS: Final = re.compile(r"(?<!%)((?:%%)*)%s")
+"""What ``strftime`` would count in the timezone of the machine."""
+_WIDTH: Final = re.compile(r"%[-_0^#]*[0-9]{2,}")
+_TAG: Final = re.compile(r"<[a-zA-Z/!?]")
+_WITH_TEXT: Final = ("script", "style")
+
+
+@with_context
+@liquid_filter
+def _date(value: object, form: object, *, timezone: object = None, context: RenderContext) -> str:
+    """Write an instant in the ``strftime`` form given, on the clock of the message or of a timezone."""
+    zone: tzinfo = getattr(context, "zone", UTC)
+    if value in ("now", "today"):
+        value = context.resolve("now")
+    instant = parse_local(value, zone)
+    if instant is None:
+        reason = f"date: {_brief(value)} is no date; give ISO 8601, such as 2026-01-31T09:00:00Z"
+        raise LiquidError(reason, token=None)
+    local = instant.astimezone(zone if timezone is None else _zone(str(timezone)))
+    text = str(form)
+    if len(text) > LONGEST_FORM or _WIDTH.search(text):
+        reason = f"date: a form has at most {LONGEST_FORM} characters, and no widths"
+        raise LiquidError(reason, token=None)
+    text = _SECONDS.sub(lambda found: found[1] + str(int(instant.timestamp())), text)
+    made = local.strftime(text)
+    return Markup(made) if isinstance(form, Markup) else made
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name[:_LONGEST_ZONE])
+    except (ValueError, KeyError, OSError) as error:
+        reason = f"date: there is no timezone {_brief(name)}"
+        raise LiquidError(reason, token=None) from error
+
+
+def _brief(value: object) -> str:
+    return str(value)[:40]
+
+
+@with_environment
+@string_filter
+def _raw(value: str, *, environment: Environment) -> str:
+    """The value as it is, where markup would be escaped."""
+    return Markup(value) if environment.autoescape else value
+
+
+@with_environment
+@string_filter
+def _strip_html(value: str, *, environment: Environment) -> str:
+    """The text without tags, comments, scripts and styles: found from left to right, each once."""
+    texts: list[str] = []
+    place, lowered = 0, value.lower()
+    while (found := _TAG.search(value, place)) is not None:
+        texts.append(value[place : found.start()])
+        place = _behind(lowered, found.start())
+    stripped = "".join([*texts, value[place:]])
+    return Markup(stripped) if environment.autoescape and isinstance(value, Markup) else stripped
+
+
+def _behind(text: str, start: int) -> int:
+    """Where the tag that starts there ends; the end of the text where it does not."""
+    if text.startswith("<!--", start):
+        return _end(text, "-->", start)
+    end = _end(text, ">", start)
+    for name in _WITH_TEXT:
+        if text.startswith(f"<{name}", start):
+            closing = text.find(f"</{name}", end)
+            return len(text) if closing < 0 else _end(text, ">", closing)
+    return end
+
+
+def _end(text: str, mark: str, start: int) -> int:
+    found = text.find(mark, start)
+    return len(text) if found < 0 else found + len(mark)
+
+
+def _replaced(left: object, args: Sequence[object], *, is_markup: bool) -> int:
+    """How long the text is when every occurrence is replaced."""
+    text, old, new = str(left), str(args[0]), str(args[1]) if len(args) > 1 else ""
+    if is_markup:
+        old, new = str(escape(args[0])), str(escape(new))
+    return len(text) + text.count(old) * len(new)
+
+
+OWN: Final[Mapping[str, Callable[..., object]]] = MappingProxyType(
+    {"date": _date, "raw": _raw, "safe": _raw, "strip_html": _strip_html}
+)
+_OF_NUMBERS: Final = (
+    *("abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus"),
+    *("round", "times"),
+)
+_OF_TEXTS: Final = (
+    *("append", "base64_decode", "base64_encode", "base64_url_safe_decode"),
+    *("base64_url_safe_encode", "capitalize", "date", "downcase", "escape", "escape_once"),
+    *("escapejs", "lstrip", "newline_to_br", "prepend", "raw", "remove", "remove_first"),
+    *(
+        "remove_last",
+        "replace",
+        "replace_first",
+        "replace_last",
+        "rstrip",
+        "safe",
+        "slice",
+        "split",
+    ),
+    *("squish", "strip", "strip_html", "strip_newlines", "truncate", "truncatewords", "upcase"),
+    *("url_decode", "url_encode"),
+)
+_OF_LISTS: Final = (
+    *("compact", "concat", "find", "find_index", "first", "has", "join", "last", "map", "reject"),
+    *("reverse", "size", "sort", "sort_natural", "sum", "uniq", "where"),
+)
+NAMES: Final = frozenset((*_OF_NUMBERS, *_OF_TEXTS, *_OF_LISTS, "default"))
+"""The filters that there are."""
+
+
+def cost_of(name: str, left: object, sizes: int) -> int:
+    """The work of a filter; of values of these sizes together, a few times as much for most."""
+    if name == "uniq" and isinstance(left, list | tuple):
+        return len(left) * sizes  # each is compared with all before it
+    return 20 * sizes if name.startswith("sort") else 4 * sizes
+
+
+def room_for(
+    name: str, left: object, args: Sequence[object], sizes: int, *, is_markup: bool
+) -> int:
+    """How large a filter's result may be, where that is not a few times what it is given."""
+    if name == "replace" and args:
+        return _replaced(left, args, is_markup=is_markup)
+    if name == "join" and isinstance(left, list | tuple | range):
+        separator = len(str(args[0])) if args else 1
+        return sizes + separator * _flat_length(left)
+    if name == "times":
+        return sizes
+    return 0
+
+
+def _flat_length(items: Sequence[object]) -> int:
+    """How many items a list has once those of lists in it are counted, as `join` has them."""
+    if isinstance(items, range):
+        return len(items)
+    count, waiting = 0, list(items)
+    while waiting and count <= LARGEST:
+        item = waiting.pop()
+        if isinstance(item, list | tuple):
+            waiting.extend(item)
+        else:
+            count += 1
+    return count
+
+
+# --- what they are called with --------------------------------------------------------------------
+
+
+def call_fault(call: Filter, filters: Mapping[str, Callable[..., object]]) -> str | None:
+    """What is wrong with a filter's name or arguments, and what to write; None if nothing is."""
+    name = call.name
+    if name not in filters:
+        near = get_close_matches(name, filters, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"there is no filter {name!r}{hint}"
+    least, most, keywords = _taken(filters[name])
+    given = [arg for arg in call.args if not isinstance(arg, KeywordArgument)]
+    for argument in call.args:
+        if isinstance(argument, KeywordArgument) and argument.name not in keywords:
+            known = f"; it takes {', '.join(sorted(keywords))}" if keywords else ""
+            return f"the filter {name!r} takes no argument called {argument.name!r}{known}"
+    if least <= len(given) <= most:
+        return None
+    hint = "; a timezone is written timezone: '…'" if name == "date" and len(given) > most else ""
+    return f"the filter {name!r} takes {_count(least, most)}, and has {len(given)} here{hint}"
+
+
+@lru_cache(maxsize=256)
+def _taken(apply: Callable[..., object]) -> tuple[int, int, frozenset[str]]:
+    """How many arguments a filter takes, at least and at most, and by what names it takes others."""
+    parameters = list(inspect.signature(apply).parameters.values())[1:]
+    placed = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    named = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    least = sum(each.default is each.empty for each in placed)
+    return least, len(placed), frozenset(named - {"context", "environment"})
+
+
+def _count(least: int, most: int) -> str:
+    if most == 0:
+        return "no argument"
+    wanted = f"{least} to {most}" if least < most else f"{most}"
+    return f"{wanted} argument{'s' if most > 1 else ''}"
