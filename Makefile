@@ -17,20 +17,29 @@ help:
 	@echo "            (CORE='identity audit' for a part of it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 
-# One stamp for each set of packages; a change of pyproject.toml installs anew.
+# One stamp for each set of packages; a change of pyproject.toml installs anew. pip says what it fetches:
+# the first time takes minutes, and somebody waits.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+
 $(VENV)/stamp-run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "whereupon needs Python 3.11 or later; say which: make PYTHON=python3.12")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo "Setting up $(VENV), once; this takes a minute or two."
+	@test -x $(BIN)/python || { echo "1 of 3: a virtual environment"; $(PYTHON) -m venv $(VENV); }
+	@echo "2 of 3: pip"
+	@$(INSTALL) --upgrade 'pip>=25.1'
+	@echo "3 of 3: whereupon and what it needs"
+	@$(INSTALL) --editable .
+	@echo "All is set up."
 	@touch $@
 
 $(VENV)/stamp-test: $(VENV)/stamp-run
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	@echo "Installing what the tests need, PostgreSQL among it."
+	@$(INSTALL) --group test
 	@touch $@
 
 $(VENV)/stamp-check: $(VENV)/stamp-test
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench --group check
+	@echo "Installing what the checks and measurements need."
+	@$(INSTALL) --group bench --group check
 	@touch $@
 
 demo: $(VENV)/stamp-run

@@ -10,7 +10,7 @@ from tests.scenarios.commands import ROOT, whereupon
 
 from whereupon.cli.commands import HEADINGS, command
 
-COMMANDS = ("replay", "import", "lint", "test", "schema", "explain", "deliveries", "retry")
+COMMANDS = ("replay", "import", "init", "lint", "test", "schema", "explain", "deliveries", "retry")
 
 GOOD = """\
 campaign: thanks

@@ -5,9 +5,10 @@ Exit status: 0 done, 1 findings, 2 wrong usage (see `ending`).
 """
 
 import sys
+from importlib.metadata import version
 from signal import SIGTERM, signal
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,8 +25,21 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"whereupon {version('whereupon')}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
     pass
 
 

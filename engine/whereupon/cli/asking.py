@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from whereupon.cli.ending import FINDINGS, fail, settles
-from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl, paths_of, readable
+from whereupon.cli.options import LARGEST, RULES, AsJson, RulesIfAny, StoreUrl, paths_of, readable
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
@@ -47,24 +47,36 @@ def explain_command(
             help="Replay this stream first, and ask about that; give it again for more streams.",
         ),
     ] = None,
-    rules: RulesFolder = RULES,
+    rules: RulesIfAny = None,
     as_json: AsJson = False,
     limit: Annotated[
         int, typer.Option(min=1, max=LARGEST, help="How many messages, newest first.")
     ] = 20,
 ) -> None:
     """Say why a person did, or did not, enter a rule: one sentence a message, newest first."""
-    book = open_rules(rules)
+    book = rules_asked(rules, store)
     known = book.rule(rule)
-    if known is None:
+    if known is None and book.rules:
         hint = nearest(rule, [each.id for each in book.rules])
-        fail(f"there is no rule called {rule!r} in {rules}{hint}")
+        fail(f"there is no rule called {rule!r} in {rules or RULES}{hint}")
     with store_asked(store, streams or [], book) as asked, asked.session() as session:
         try:
             explanations = explain_rule(session, person, rule, known, limit)
         except UnknownNameError:
             fail(nobody(session, person), FINDINGS)
     _show_explanations(explanations, person, rule, as_json=as_json)
+
+
+def rules_asked(folder: Path | None, store: str | None) -> Rulebook:
+    """The rules to explain by: of the folder, or of the usual one.
+
+    A store tells of its decisions without any; a replay has nothing to decide by.
+    """
+    if folder is None and store is not None and not RULES.is_dir():
+        return Rulebook()
+    if folder is None and not RULES.is_dir():
+        fail(f"there is no folder {str(RULES)!r} to replay by; name the rules folder: --rules DIR")
+    return open_rules(folder or RULES)
 
 
 @contextmanager

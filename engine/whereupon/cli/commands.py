@@ -40,6 +40,11 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
             "Show what the rules would have made of streams of messages: who, what, when, and why not.",
         ),
         "import": Heading("importing:import_command", _STREAMS, "Bring history into a real store."),
+        "init": Heading(
+            "starting:init_command",
+            _RULES,
+            "Make a rules folder to begin with: a rule, its test, two events, the settings, and the schema.",
+        ),
         "lint": Heading(
             "checking:lint_command",
             _RULES,

@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.asking import existing_store, nobody, store_asked
+from whereupon.cli.asking import existing_store, nobody, rules_asked, store_asked
 from whereupon.cli.ending import FINDINGS, fail, settles
-from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl, readable
+from whereupon.cli.options import (
+    LARGEST,
+    RULES,
+    AsJson,
+    RulesFolder,
+    RulesIfAny,
+    StoreUrl,
+    readable,
+)
 from whereupon.codec import JsonError, decode
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
@@ -49,7 +57,7 @@ def identity_command(
             help="Replay this stream first, and ask about that; give it again for more streams.",
         ),
     ] = None,
-    rules: RulesFolder = RULES,
+    rules: RulesIfAny = None,
     as_json: AsJson = False,
     limit: Annotated[
         int,
@@ -57,7 +65,7 @@ def identity_command(
     ] = 100,
 ) -> None:
     """Say who somebody is: their ids, who claimed which device by which message, what it brought."""
-    book = open_rules(rules)
+    book = rules_asked(rules, store)
     with store_asked(store, streams or [], book) as asked, asked.session() as session:
         try:
             identity = identify_person(session, person, book, IdentityPolicy(), limit)

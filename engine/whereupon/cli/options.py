@@ -38,6 +38,16 @@ RulesFolder: TypeAlias = Annotated[
     Path,
     typer.Option("--rules", metavar="DIR", exists=True, file_okay=False, help="The rules folder."),
 ]
+RulesIfAny: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="The rules folder; by default rules, if there is one.",
+    ),
+]
 RulesArgument: TypeAlias = Annotated[
     Path,
     typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="The rules folder."),
