@@ -178,6 +178,31 @@ def test_what_the_plan_contradicts_or_may_yet_learn_is_a_warning(
     assert (only.code, only.severity) == (code, Severity.WARNING)
 
 
+@pytest.mark.parametrize(
+    ("logic", "operator"),
+    [
+        ('{">": [{"var": "properties.items"}, 5]}', ">"),
+        ('{"and": [{"!": [{"<=": [{"var": "properties.items"}, {"var": "properties.price"}]}]}]}', "<="),
+        ('{"<": [5, {"+": [{"var": "properties.price"}, {"var": "properties.items"}]}]}', "+"),
+        ('{"<": [{"var": "person.vip"}, {"var": "properties.price"}]}', "<"),
+        ('{">": [{"var": "properties.product"}, {"var": "properties.price"}]}', ""),
+        ('{">": [{"var": "properties.price"}, "20.5"]}', ""),
+        ('{"<": [1, {"var": "properties.price"}, 5]}', ""),
+        ('{"<": [5, {"var": "person.unused"}]}', ""),
+        ('{">": [{"-": [{"var": "properties.price"}]}, 5]}', ""),
+        ('{"some": [{"var": "properties.items"}, {">": [{"var": "price"}, "x"]}]}', ""),
+    ],
+)  # fmt: skip
+def test_logic_is_checked_by_the_types_of_the_plan(
+    logic: str, operator: str, tmp_path: Path
+) -> None:
+    """What a list is compared with; a text may read as a number, so that it may be one."""
+    good = '{">": [{"var": "properties.price"}, 20]}'
+    report = run_rule_tests(_written(tmp_path, typo=("thanks.yaml", good, logic)))
+    found = [d for d in report.diagnostics if d.code == "type-mismatch"]
+    assert [f'"{operator}"' in d.message for d in found] == ([True] if operator else [])
+
+
 def test_a_decoy_in_a_test_is_left_alone(tmp_path: Path) -> None:
     """A test may send an event that is none, to see that nothing happens."""
     decoy = ("thanks.test.yaml", "track: purchase", "track: Guide Read")

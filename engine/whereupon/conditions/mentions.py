@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
+from whereupon.conditions.meeting import reads_as_number
 from whereupon.conditions.operators import is_call
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.reading import LOOPS, fixed_path, operands_of
@@ -25,6 +26,7 @@ _COMPARISONS: Final = {
     "<=": "lte",
     "in": "in",
 }
+_TYPED: Final = frozenset((">", ">=", "<", "<=", "+", "-", "*", "/", "%"))
 _TURNED: Final = {"gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"}
 
 
@@ -171,3 +173,56 @@ def _compared(
         turned = operator if one == 0 else _TURNED.get(operator, operator)
         return ValueMention((*places[one], "var"), parts_of(path), event, items, turned, fixed)
     return None
+
+
+# --- types ------------------------------------------------------------------------------------------
+
+
+def type_mismatches(
+    raw: JsonValue, path: Path, schema: dict[str, JsonValue]
+) -> Iterator[tuple[Path, str]]:
+    """The calls within a condition's raw logic that can make nothing of their operands, and why.
+
+    Args:
+        raw: the condition in the short form.
+        path: where it stands.
+        schema: the JSON Schema of the data: what has no type there may be anything.
+    """
+    for key, value in raw.items() if isinstance(raw, dict) else ():
+        here = (*path, key)
+        if key == "logic":
+            yield from _mismatches(value, here, schema)
+        elif key == "not":
+            yield from type_mismatches(value, here, schema)
+        elif key in {"all", "any"} and isinstance(value, list):
+            for place, item in enumerate(value):
+                yield from type_mismatches(item, (*here, place), schema)
+
+
+def _mismatches(
+    logic: JsonValue, path: Path, schema: dict[str, JsonValue]
+) -> Iterator[tuple[Path, str]]:
+    from whereupon.conditions.tree import type_fault  # noqa: PLC0415 - most rules have no logic
+
+    if isinstance(logic, list):
+        for place, item in enumerate(logic):
+            yield from _mismatches(item, (*path, place), schema)
+    elif isinstance(logic, dict) and is_call(logic):
+        ((name, operands),) = logic.items()
+        if name in LOOPS:  # whose second operand has data of its own
+            operands = operands[:1] if isinstance(operands, list) else operands
+        fault = type_fault(_with_numbers(logic), schema) if name in _TYPED else None
+        if fault is not None:
+            yield (*path, name), fault
+        yield from _mismatches(operands, (*path, name), schema)
+
+
+def _with_numbers(logic: JsonValue) -> JsonValue:
+    """The logic with a number for each text that reads as one: the standard converts it."""
+    if isinstance(logic, list):
+        return [_with_numbers(item) for item in logic]
+    if isinstance(logic, dict):
+        return {
+            name: inner if name == "var" else _with_numbers(inner) for name, inner in logic.items()
+        }
+    return 0 if isinstance(logic, str) and reads_as_number(logic) else logic

@@ -13,13 +13,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
-from jsonlogic import JSONLogicExpression, Operator
+from jsonlogic import JSONLogicExpression, JSONLogicSyntaxError, Operator
 from jsonlogic.evaluation import EvaluationContext
+from jsonlogic.json_schema.types import AnyType, StringType
 from jsonlogic.operators import operator_registry
+from jsonlogic.operators.operators import BinaryOperator, Minus, Multiply, Plus
 from jsonlogic.registry import OperatorRegistry
+from jsonlogic.resolving import DotReferenceParser
+from jsonlogic.typechecking import TypecheckContext, get_type
 from jsonlogic.typing import OperatorArgument
+from jsonlogic.utils import UNSET
 
-from whereupon.conditions.operators import is_call
+from whereupon.conditions.operators import STANDARD, is_call
 from whereupon.conditions.values import JsonValue
 
 Node: TypeAlias = OperatorArgument
@@ -40,6 +45,12 @@ class Call(Operator):
         """Keep the operands as they are; `spelling` has already said what is odd about them."""
         return cls(operator=operator, operands=arguments)
 
+    def typecheck(self, context: TypecheckContext) -> AnyType:
+        """Check the operands; what comes of them may be anything."""
+        for operand in self.operands:
+            get_type(operand, context)
+        return AnyType()
+
     def evaluate(self, context: EvaluationContext) -> NoReturn:
         """Refuse: trees are compiled, never walked for an answer."""
         raise NotImplementedError
@@ -49,6 +60,49 @@ def registry_of(names: Iterable[str]) -> OperatorRegistry:
     """The package's registry with these operators registered, or replaced, as calls."""
     extend: dict[str, type[Operator]] = dict.fromkeys((*names, OBJECT, _ROOT), Call)
     return operator_registry.copy(extend=extend, force=True)
+
+
+_TYPED = ("var", ">", ">=", "<", "<=", "+", "-", "*", "/", "%")
+"""The operators whose types the package checks; those of the others are anything's."""
+
+
+def type_fault(logic: JsonValue, schema: dict[str, JsonValue]) -> str | None:
+    """Why the operator at the top of the logic can make nothing of its operands, by the package's check.
+
+    Args:
+        logic: one call; a text in it that reads as a number is to be one.
+        schema: the JSON Schema of the data. What has no type there may be anything.
+    """
+    registry = operator_registry.copy(
+        extend={name: Call for name in (*STANDARD, OBJECT) if name not in _TYPED}, force=True
+    )
+    quoted = _quoted(logic)
+    if not isinstance(quoted, dict):
+        return None
+    context = TypecheckContext(
+        schema,
+        {
+            "reference_parser": DotReferenceParser(),
+            "diagnostics": {"unresolvable_variable": None, "argument_type": None},
+        },
+    )
+    try:
+        root = JSONLogicExpression.from_json(quoted).as_operator_tree(registry)
+    except JSONLogicSyntaxError:  # more or fewer operands than the package takes
+        return None
+    if not isinstance(root, BinaryOperator | Plus | Minus | Multiply):
+        return None
+    types = [get_type(each, context) for each in _typed_operands(root)]
+    if any(isinstance(each, AnyType | StringType) for each in types):
+        return None
+    root.typecheck(context)
+    return next((each.message for each in context.diagnostics if each.operator is root), None)
+
+
+def _typed_operands(root: BinaryOperator | Plus | Minus | Multiply) -> list[Node]:
+    if isinstance(root, Plus | Multiply):
+        return root.arguments
+    return [root.left] if root.right is UNSET else [root.left, root.right]
 
 
 def parse_tree(logic: JsonValue, *, registry: OperatorRegistry) -> Node:

@@ -15,6 +15,7 @@ from whereupon.conditions.mentions import (
     Root,
     ValueMention,
     mentions_of,
+    type_mismatches,
 )
 from whereupon.conditions.paths import parts_of
 from whereupon.errors import Problem, Severity
@@ -26,6 +27,7 @@ Source: TypeAlias = Mapping[str, JsonValue]
 
 _LOOKED_INTO: Final = ("properties", "person", "context")
 _COMPARED: Final = ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte")
+_CHECKED_TYPES: Final = ("number", "integer", "boolean", "array", "object")
 _TRIGGERS: Final = {"leaves", "enters", "page", "screen"}
 """What is no attribute at the top of an exit, whether it is one or not."""
 _CHOSEN: Final = ("eq", "ne", "in", "not_in")
@@ -103,6 +105,7 @@ def _condition(
     raw: JsonValue, path: Path, root: Root, opening: list[str] | None, plan: Plan
 ) -> Iterator[Problem]:
     """What is wrong in a condition; ``opening`` are the events whose properties it may ask for."""
+    told: set[Path] = set()
     for mention in mentions_of(raw, path, root):
         if isinstance(mention, EventMention):
             if not mention.event.endswith("*"):  # which the reader warns of
@@ -113,7 +116,32 @@ def _condition(
             yield from _of_an_item(mention, events, plan)
             continue
         found = [*_value(mention.name, mention.path, events, plan)]
-        yield from found or _expected(mention, events, plan)
+        found = found or [*_expected(mention, events, plan)]
+        told |= {problem.path[: len(problem.path) - 1] for problem in found}
+        yield from found
+    for place, fault in type_mismatches(raw, path, _data_schema(opening, plan)):
+        if not any(each[: len(place)] == place for each in told):
+            yield _warning(place, "type-mismatch", f"by the plan this never matches: {fault}")
+
+
+def _data_schema(opening: list[str] | None, plan: Plan) -> dict[str, JsonValue]:
+    """The plan as the JSON Schema of what a condition reads; texts may be numbers, so they have no type."""
+    roots = {"properties": plan.properties_of(opening or ()), "person": plan.attributes}
+    known = {root: schemas for root, schemas in roots.items() if schemas}
+    return _object({root: _object(schemas) for root, schemas in known.items()})
+
+
+def _object(schemas: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    return {"type": "object", "properties": {name: _typed(each) for name, each in schemas.items()}}
+
+
+def _typed(schema: JsonValue) -> JsonValue:
+    if not isinstance(schema, dict):
+        return {}
+    below = schema.get("properties")
+    if isinstance(below, dict) and below:
+        return _object(below)
+    return {"type": schema["type"]} if schema.get("type") in _CHECKED_TYPES else {}
 
 
 def _value(

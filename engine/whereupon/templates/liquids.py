@@ -49,6 +49,7 @@ def render(
         return written(source, shown, is_markup=is_markup, meter=meter, zone=zone)
 
 
+@lru_cache(maxsize=1024)
 def variables_of(source: str) -> tuple[tuple[str | int, ...], ...]:
     """Every variable of the data that the template mentions, in order of their names."""
     found = compiled(source).analyze(include_partials=False).globals
