@@ -3,8 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
+from tests.properties.profiles import examples
 
 from whereupon.errors import Severity
+from whereupon.loading import Plan
+from whereupon.loading.planned import held_to_plan
+from whereupon.rules import EventPlan
+from whereupon.testing.planned import names_in_tests
 from whereupon.testing.ruletests import run_rule_tests
 
 GOOD = {
@@ -438,3 +446,69 @@ def test_a_broadcast_by_the_clock_may_start_another(tmp_path: Path) -> None:
         'broadcast: weekly\nwhen: {cron: "0 9 * * MON"}\nwhereupon: [{track: Big}]\n'
     )
     assert _found(tmp_path) == []
+
+
+# --- whatever is written ----------------------------------------------------------------------------
+
+_WORDS = [
+    "when",
+    "where",
+    "who",
+    "exit",
+    "reentry",
+    "whereupon",
+    "protect",
+    "all",
+    "any",
+    "not",
+    "logic",
+    "performed",
+    "event",
+    "send",
+    "track",
+    "set",
+    "tests",
+    "properties",
+    "once_per_key",
+    "given",
+    "expect",
+    "identify",
+    "traits",
+    "var",
+    "missing",
+    "some",
+    "map",
+    "reduce",
+    "if",
+    "and",
+    "!",
+    ">",
+    "+",
+    "-",
+    "merge",
+    "foo",
+]
+_LEAVES: st.SearchStrategy[JsonValue] = st.sampled_from(
+    [None, True, 0, -2.5, "", "5", "*", "purchase", "properties.price", "properties.items.0", "person.vip", ".."]
+)  # fmt: skip
+_WRITTEN: st.SearchStrategy[JsonValue] = st.recursive(
+    _LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=3)
+    ),
+    max_leaves=25,
+)
+
+
+@examples(300)
+@given(data=_WRITTEN, logic=_WRITTEN)
+def test_nothing_that_is_written_makes_the_plan_raise(data: JsonValue, logic: JsonValue) -> None:
+    """A file with errors is held to the plan as well, whatever the errors are."""
+    price: JsonValue = {"type": "number"}
+    items: JsonValue = {"type": "array", "items": {"type": "object", "properties": {"sku": {}}}}
+    purchase = EventPlan("purchase", "purchase", "", {"price": price, "items": items})
+    plan = Plan({"purchase": purchase}, {"vip": {"type": "boolean"}}, ("push",))
+    ruled: JsonValue = {"when": "purchase", "where": {"logic": logic}, "who": data}
+    for source in (data, ruled):
+        assert all(problem.message for problem in held_to_plan(source, plan))
+        assert all(problem.message for problem in names_in_tests(source, plan))

@@ -218,11 +218,13 @@ def _mismatches(
 
 
 def _with_numbers(logic: JsonValue) -> JsonValue:
-    """The logic with a number for each text that reads as one: the standard converts it."""
+    """The logic with a number for each text that reads as one: the standard converts it.
+
+    Of a list that is an operand no more is left than that it is one.
+    """
     if isinstance(logic, list):
-        return [_with_numbers(item) for item in logic]
-    if isinstance(logic, dict):
-        return {
-            name: inner if name == "var" else _with_numbers(inner) for name, inner in logic.items()
-        }
+        return [0]
+    if isinstance(logic, dict) and is_call(logic):
+        name, operands = operands_of(logic)
+        return logic if name == "var" else {name: [_with_numbers(each) for each in operands]}
     return 0 if isinstance(logic, str) and reads_as_number(logic) else logic

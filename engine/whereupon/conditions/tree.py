@@ -18,7 +18,7 @@ from jsonlogic.evaluation import EvaluationContext
 from jsonlogic.json_schema.types import AnyType, StringType
 from jsonlogic.operators import operator_registry
 from jsonlogic.operators.operators import BinaryOperator, Minus, Multiply, Plus
-from jsonlogic.registry import OperatorRegistry
+from jsonlogic.registry import OperatorRegistry, UnknownOperator
 from jsonlogic.resolving import DotReferenceParser
 from jsonlogic.typechecking import TypecheckContext, get_type
 from jsonlogic.typing import OperatorArgument
@@ -45,10 +45,8 @@ class Call(Operator):
         """Keep the operands as they are; `spelling` has already said what is odd about them."""
         return cls(operator=operator, operands=arguments)
 
-    def typecheck(self, context: TypecheckContext) -> AnyType:
-        """Check the operands; what comes of them may be anything."""
-        for operand in self.operands:
-            get_type(operand, context)
+    def typecheck(self, context: TypecheckContext) -> AnyType:  # noqa: ARG002 - the package's signature
+        """Say nothing: what comes of it may be anything."""
         return AnyType()
 
     def evaluate(self, context: EvaluationContext) -> NoReturn:
@@ -70,7 +68,7 @@ def type_fault(logic: JsonValue, schema: dict[str, JsonValue]) -> str | None:
     """Why the operator at the top of the logic can make nothing of its operands, by the package's check.
 
     Args:
-        logic: one call; a text in it that reads as a number is to be one.
+        logic: one call; a text in it that reads as a number is to be one, and a list has one item at most.
         schema: the JSON Schema of the data. What has no type there may be anything.
     """
     registry = operator_registry.copy(
@@ -88,7 +86,7 @@ def type_fault(logic: JsonValue, schema: dict[str, JsonValue]) -> str | None:
     )
     try:
         root = JSONLogicExpression.from_json(quoted).as_operator_tree(registry)
-    except JSONLogicSyntaxError:  # more or fewer operands than the package takes
+    except (JSONLogicSyntaxError, UnknownOperator):  # which the reader has told of
         return None
     if not isinstance(root, BinaryOperator | Plus | Minus | Multiply):
         return None

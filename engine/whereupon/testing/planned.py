@@ -9,7 +9,7 @@ from whereupon.loading.plan import Path, Plan
 from whereupon.loading.planned import names_of_attributes, names_of_properties
 
 
-def tests_held_to_plan(data: JsonValue, plan: Plan) -> Iterator[Problem]:
+def names_in_tests(data: JsonValue, plan: Plan) -> Iterator[Problem]:
     """What is wrong with the names in a test file's content, in view of the plan."""
     for path, test in _items(data, (), "tests"):
         for place, given in _items(test, path, "given"):

@@ -23,7 +23,7 @@ from whereupon.testing.cases import (
     RuleTestFile,
     offset,
 )
-from whereupon.testing.planned import tests_held_to_plan
+from whereupon.testing.planned import names_in_tests
 from whereupon.testing.problems import form_for, validated
 from whereupon.times import ZERO
 
@@ -75,7 +75,7 @@ def read_test_file(path: Path, plan: Plan) -> RuleTestFile:
     tests: tuple[RuleTest, ...] = ()
     if () in positions.values:
         tests = tuple(_tests(data, positions, problems))
-        problems += tests_held_to_plan(data, plan)
+        problems += names_in_tests(data, plan)
     located = (positions.locate(problem, file) for problem in problems)
     return RuleTestFile(
         name=file,
