@@ -302,6 +302,15 @@ def test_a_variable_of_another_tool_is_an_error_with_what_to_write(
     assert f"write {write}" in only.message
 
 
+def test_a_path_without_braces_is_pointed_out(tmp_path: Path) -> None:
+    """It would be sent, or set, as it is written."""
+    steps = "[{set: {last: properties.order_id}}, {send: push, title: See person.name}]"
+    (tmp_path / "a.yaml").write_text(_rule("a", steps=steps))
+    (only,) = run_rule_tests(tmp_path).diagnostics
+    assert (only.code, only.severity) == ("path-as-text", Severity.WARNING)
+    assert "{{ properties.order_id }}" in only.message
+
+
 def test_the_name_of_the_event_is_a_variable(tmp_path: Path) -> None:
     """A text, with a size."""
     (tmp_path / "a.yaml").write_text(

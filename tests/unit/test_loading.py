@@ -103,12 +103,12 @@ def test_an_id_is_taken_once_in_all_folders(tmp_path: Path) -> None:
 def test_a_folder_has_one_settings_file(tmp_path: Path) -> None:
     """A second one is refused, naming the first."""
     (tmp_path / "more").mkdir()
-    for folder in (tmp_path, tmp_path / "more"):
-        (folder / "settings.yaml").write_text("settings: settings\nchannels: [push]\n")
+    (tmp_path / "more" / "settings.yaml").write_text("settings: settings\nchannels: [email]\n")
+    (tmp_path / "settings.json").write_text('{"settings": "settings", "channels": ["push"]}')
     book, (found,) = load_rules(tmp_path)
     assert found.code == "duplicate-id"
     assert "a folder has one settings file" in found.message
-    assert book.settings.channels == ("push",)
+    assert book.settings.channels == ("email",)
 
 
 def test_a_segment_is_found_however_its_key_is_written(tmp_path: Path) -> None:

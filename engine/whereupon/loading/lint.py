@@ -1,9 +1,12 @@
 """What is legal in a rule and yet likely a mistake: one function for each kind of warning."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TypeAlias
+
+from pydantic import JsonValue
 
 from whereupon.codec import Unread
 from whereupon.conditions import Condition
@@ -158,6 +161,29 @@ def _segments_entered(rule: Rule, segments: Segments) -> Iterator[Condition]:
             yield entered.who
 
 
+_BARE_PATH = re.compile(r"\s*(?:properties|person|context)(?:\.\w+)+\s*")
+
+
+def _paths_as_texts(rule: Rule, _: Segments) -> Iterator[Problem]:
+    """A path without braces is a text, and is sent as one."""
+    for path, text in _texts(rule.source.get("whereupon"), ("whereupon",)):
+        if _BARE_PATH.fullmatch(text):
+            message = (
+                f"this is the text itself; for what stands there write {{{{ {text.strip()} }}}}"
+            )
+            yield _warning(path, "path-as-text", message)
+
+
+def _texts(raw: JsonValue, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(raw, str):
+        yield path, raw
+    inner = (
+        raw.items() if isinstance(raw, dict) else enumerate(raw if isinstance(raw, list) else ())
+    )
+    for key, value in inner:
+        yield from _texts(value, (*path, key))
+
+
 _HABITS: Mapping[str, str] = {
     **dict.fromkeys(
         ("customer", "user", "contact", "profile", "subscriber", "recipient"), "person"
@@ -196,5 +222,6 @@ _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Problem]]] = (
     _triggers_as_exits,
     _bare_variables,
     _unknown_variables,
+    _paths_as_texts,
     _unnoticed_time,
 )
