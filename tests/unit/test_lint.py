@@ -122,6 +122,7 @@ def test_a_folder_that_keeps_to_its_plan_has_no_findings(tmp_path: Path) -> None
     [
         ("welcome.yaml", "[purchase", "[pruchase", "unknown-event", "purchase"),
         ("welcome.yaml", "Order *", "Oder *", "unknown-event", "Order *"),
+        ("welcome.yaml", "[purchase", "[puchrase", "unknown-event", "purchase"),
         ("thanks.yaml", "when: purchase", "when: Purchase", "unknown-event", "purchase"),
         ("thanks.yaml", "- Order Refunded", "- Order Refnded", "unknown-event", "Order Refunded"),
         ("thanks.yaml", "event: Order Refunded", "event: order_refunded", "unknown-event", "Order Refunded"),

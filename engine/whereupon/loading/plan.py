@@ -192,15 +192,23 @@ def resembled(name: str, known: Iterable[str]) -> str | None:
     Case, spaces and signs count for nothing, digits for all: Step 1 and Step 2 are two names.
     """
     letters, digits = _letters(name), _digits(name)
-    allowed = 0 if len(letters) < _SHORT else 1 if len(letters) < _LONG else 2
     best: tuple[int, str] | None = None
     for other in known:
         if _digits(other) != digits:
             continue
-        distance = _distance(letters, _letters(other), allowed)
-        if distance <= allowed and (best is None or distance < best[0]):
+        against = _letters(other)
+        most = _allowed(letters, against)
+        distance = _distance(letters, against, most)
+        if distance <= most and (best is None or distance < best[0]):
             best = distance, other
     return None if best is None else best[1]
+
+
+def _allowed(letters: str, against: str) -> int:
+    """How many letters may be wrong: more in a long name, and where they only changed places."""
+    if len(letters) < _SHORT:
+        return 0
+    return 2 if len(letters) >= _LONG or sorted(letters) == sorted(against) else 1
 
 
 def _unknown(path: Path, code: str, message: str, name: str, known: Iterable[str]) -> Problem:

@@ -24,11 +24,14 @@ SCHEMA_TYPES = ("string", "number", "integer", "boolean", "object", "array", "nu
 TYPE_WORDS: Final[Mapping[str, JsonValue]] = MappingProxyType(
     {
         "text": {"type": "string"},
+        "string": {"type": "string"},
         "number": {"type": "number"},
         "integer": {"type": "integer"},
         "boolean": {"type": "boolean"},
         "date": {"type": "string", "format": "date"},
+        "datetime": {"type": "string", "format": "date-time"},
         "list": {"type": "array"},
+        "array": {"type": "array"},
         "object": {"type": "object"},
         "any": {},
     }
