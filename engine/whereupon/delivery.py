@@ -1,19 +1,25 @@
 """The outbox's other end: due deliveries are handed to channels, retried, and given up at last.
 
-Each delivery is leased in one transaction, handed over outside of any, and settled in another. A
-crash between leaves the lease to run out, and the delivery goes out again under the same idempotency
-key: at least once, never silently.
+Deliveries are leased in one transaction, handed over outside of any, and settled one by one, when each
+call returns. A crash leaves the leases to run out; what was under way then goes out again under the
+same idempotency key: at least once, never silently. Right before each call the person is looked at
+again: who must not be sent it any more is not, and the channel gets their address as it is now.
 """
 
+import logging
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from _thread import LockType
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import TextIO
 
 from whereupon.codec import encode
-from whereupon.errors import WhereuponError
+from whereupon.consent import reason_to_withhold
+from whereupon.errors import StoreError, WhereuponError
 from whereupon.handing import (
     ChannelHangsError,
     ChannelTimeoutError,
@@ -21,9 +27,14 @@ from whereupon.handing import (
     Hands,
     NotRunError,
 )
-from whereupon.ports import Channel, Clock, Session, Settlement, Store
+from whereupon.notices import Event, Notices
+from whereupon.ports import Channel, Clock, Session, Settlement, Standing, Store
 from whereupon.state import Delivery, DeliveryState
-from whereupon.times import later
+from whereupon.times import ZERO, later
+
+_LOG = logging.getLogger("whereupon.delivery")
+_GRACE = 5.0
+"""Seconds for what is between two calls: it writes to the store."""
 
 
 class RetryLater(WhereuponError):  # noqa: N818 - what a channel asks for, no fault
@@ -41,24 +52,43 @@ class RetryLater(WhereuponError):  # noqa: N818 - what a channel asks for, no fa
         super().__init__(reason)
 
 
+class GiveUp(WhereuponError):  # noqa: N818 - what a channel says, no fault
+    """Raised by a channel that will never take the delivery: it is dead at once."""
+
+    def __init__(self, reason: str = "given up") -> None:
+        super().__init__(reason)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential backoff: ``first``, doubled each time up to ``longest``, ``tries`` in all.
+    """Exponential backoff: ``first``, doubled each time up to ``longest``, for three days.
 
     The jitter (up to a quarter more) follows from the delivery's idempotency key, so that it spreads
     a burst and is the same on every machine.
 
     Attributes:
+        tries: how many at most, however soon they are over; None for as many as `for_at_least` takes.
+        for_at_least: how long it is tried before it is given up, counted in pauses: a channel that
+            asks for more time only adds to it.
         lease: how long a delivery is kept from others while it is being handed over.
         timeout: how long a channel may take for one delivery, by the machine's own clock; then it
             counts as failed. Keep it well below half the lease.
+
+    Raises:
+        ValueError: ``first`` is nothing, and so are all pauses, and there is no limit to the tries.
     """
 
-    tries: int = 8
+    tries: int | None = None
     first: timedelta = timedelta(seconds=10)
     longest: timedelta = timedelta(hours=6)
     lease: timedelta = timedelta(minutes=5)
     timeout: timedelta = timedelta(seconds=30)
+    for_at_least: timedelta = timedelta(hours=72)
+
+    def __post_init__(self) -> None:
+        if self.tries is None and min(self.first, self.longest) <= ZERO:
+            message = "without pauses it would be tried for ever: say tries="
+            raise ValueError(message)
 
     def pause(self, delivery: Delivery, attempts: int) -> timedelta:
         """How long to wait after that many attempts."""
@@ -71,6 +101,33 @@ class RetryPolicy:
         pause: timedelta = min(doubled, self.longest) * (1 + jitter)
         return pause
 
+    def gives_up(self, attempts: int) -> bool:
+        """Whether that many attempts are enough."""
+        if self.tries is not None and attempts >= self.tries:
+            return True
+        return self._tried_for(attempts) >= self.for_at_least
+
+    def _tried_for(self, attempts: int) -> timedelta:
+        """How long the pauses between that many attempts are together, without jitter."""
+        total, pause, left = ZERO, self.first, attempts - 1
+        while left > 0 and ZERO < pause < self.longest:
+            total, pause, left = total + pause, 2 * pause, left - 1
+        return total + left * min(pause, self.longest)
+
+    def after_failure(
+        self, idempotency_key: str, attempts: int, error: BaseException
+    ) -> timedelta | None:
+        """How long to wait after an attempt that failed; None to give up.
+
+        A channel may ask for more time than the backoff gives it, and never for less: one that is in
+        trouble often says *at once*.
+        """
+        if isinstance(error, GiveUp) or self.gives_up(attempts):
+            return None
+        pause = self.pause_for(idempotency_key, attempts)
+        asked = error.after if isinstance(error, RetryLater) else None
+        return pause if asked is None else max(pause, asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
@@ -79,97 +136,217 @@ class Dispatched:
     sent: int = 0
     retried: int = 0
     dead: int = 0
+    withheld: int = 0
 
 
 class Dispatcher:
-    """Hands due deliveries to the registered channels. Thread-safe; many may share a store."""
+    """Hands due deliveries to the registered channels. Thread-safe; many may share a store.
+
+    Args:
+        otherwise: takes the deliveries of every name that is not registered; with None they are held
+            until some process has their channel.
+    """
 
     def __init__(
         self,
         store: Store,
         channels: Mapping[str, Channel],
-        otherwise: Channel,
+        otherwise: Channel | None,
         clock: Clock,
         policy: RetryPolicy | None = None,
+        notices: Notices | None = None,
     ) -> None:
         self._store = store
         self._channels = channels
         self._otherwise = otherwise
         self._clock = clock
         self._policy = policy or RetryPolicy()
+        self._notices = notices or Notices()
         self._hands = Hands(self._policy.timeout.total_seconds())
+        self._is_stopped = False
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The channels whose deliveries this process takes; None for all."""
+        return tuple(self._channels) if self._otherwise is None else None
 
     def dispatch_due(self, limit: int = 100) -> Dispatched:
         """Hand over everything that is due by now; returns how it went."""
-        total = Dispatched()
+        counts: Counter[DeliveryState] = Counter()
         hanging: set[str] = set()
-        while leased := self._lease(limit):
-            settled = self._hand_over_in_time(leased, hanging)
-            tried = {settlement.key for settlement in settled}
-            left = [delivery for delivery in leased if delivery.key not in tried]
-            ends = [*settled, *map(_put_back, left)]
-            self._store.transact(partial(_settle, ends=ends))
-            total = _counted(total, settled)
-        return total
+        while not self._is_stopped:
+            leased_until = later(self._clock.now(), self._policy.lease)
+            leased, held = self._store.transact(
+                partial(self._lease, leased_until=leased_until, limit=limit)
+            )
+            self._notices.warn_of_strange(held)
+            if leased:
+                self._hand_over(leased, leased_until, hanging, counts)
+            elif not held:
+                break
+        return Dispatched(
+            counts[DeliveryState.SENT],
+            counts[DeliveryState.PENDING],
+            counts[DeliveryState.DEAD],
+            counts[DeliveryState.WITHHELD],
+        )
 
-    def _hand_over_in_time(self, leased: list[Delivery], hanging: set[str]) -> list[Settlement]:
+    def stop(self) -> None:
+        """Begin no more calls, and put back what was taken and has not been handed over."""
+        self._is_stopped = True
+        self._hands.stop()
+
+    def end(self, seconds: float) -> bool:
+        """Wait so long until no call is under way, and then leave behind those that are.
+
+        Returns:
+            Whether there were none.
+        """
+        if self._hands.wait(seconds):
+            return True
+        self._hands.abandon()
+        self._hands.wait(_GRACE)
+        return False
+
+    def _lease(
+        self, session: Session, *, leased_until: datetime, limit: int
+    ) -> tuple[list[Delivery], dict[str, int]]:
+        """What is due, of channels that are here; and what was held, once there is no more of that."""
+        now, names = self._clock.now(), self.names
+        leased = session.lease_deliveries(now, leased_until, limit, names)
+        if names is None or len(leased) == limit:
+            return leased, {}
+        return leased, session.hold_deliveries(now, names, limit)
+
+    def _hand_over(
+        self,
+        leased: list[Delivery],
+        leased_until: datetime,
+        hanging: set[str],
+        counts: Counter[DeliveryState],
+    ) -> None:
         """Hand over what can be settled well within the lease.
 
         Past its lease a delivery may be in other hands already, sent or not.
 
         Args:
-            leased: what to hand over.
             hanging: channels that hang in this round, and are not called again in it; adds to them.
         """
-        deadline = self._clock.now() + self._policy.lease / 2
-        handed = self._hands.hand_over(
+        deadline = later(self._clock.now(), self._policy.lease / 2)
+        desk = _Desk(self._store, self._clock, self._policy, self._notices, counts, leased_until)
+        hanging |= self._hands.hand_over(
             leased,
-            lambda name: self._channels.get(name, self._otherwise),
+            self._channel,
+            desk,
             lambda: self._clock.now() < deadline,
-            closed=hanging,
+            closed=frozenset(hanging),
         )
-        settled = []
-        for each in handed:
-            settled.append(self._settlement(each))
-            if isinstance(each.error, ChannelTimeoutError):
-                hanging.add(each.delivery.channel)
-        return settled
 
-    def _lease(self, limit: int) -> list[Delivery]:
-        now = self._clock.now()
-        leased_until = now + self._policy.lease
-        return self._store.transact(
-            lambda session: session.lease_deliveries(now, leased_until, limit)
-        )
+    def _channel(self, name: str) -> Channel:
+        found = self._channels.get(name, self._otherwise)
+        assert found is not None  # noqa: S101 - only what is here was leased
+        return found
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Writes down what becomes of what was leased together; see `handing.Desk`."""
+
+    store: Store
+    clock: Clock
+    policy: RetryPolicy
+    notices: Notices
+    counts: Counter[DeliveryState]
+    leased_until: datetime
+    lock: LockType = field(default_factory=Lock)
+
+    def turn(self, returned: Handed | None, following: Delivery | None) -> Delivery | None:
+        """Settle one delivery, and look at the next, in one transaction."""
+        ends = [] if returned is None else [self._settlement(returned)]
+        ready, refused = self.store.transact(partial(self._turn, ends=ends, following=following))
+        if returned is not None:
+            self._tell(returned, ends[0])
+        if following is not None and refused is not None:
+            self._count(refused.state)
+            self.notices.tell_of_delivery(
+                Event.WITHHELD, _settled(following, refused), reason=refused.reason or ""
+            )
+        return ready
+
+    def _turn(
+        self, session: Session, *, ends: list[Settlement], following: Delivery | None
+    ) -> tuple[Delivery | None, Settlement | None]:
+        """The next delivery as it is to be handed over, or why it is withheld; neither where it is gone."""
+        session.settle(ends)
+        standing = None if following is None else session.standing(following.key)
+        if following is None or standing is None or not self._is_ours(standing):
+            return None, None
+        kind, topic = following.kind, following.topic
+        reason = reason_to_withhold(standing.attributes, kind, topic)
+        if reason is not None:
+            state, now = DeliveryState.WITHHELD, self.clock.now()
+            refused = Settlement(following.key, state, following.attempts, now, reason)
+            session.settle([refused])
+            return None, refused
+        person, recipient = standing.user_id or following.person, standing.attributes or {}
+        return following._replace(person=person, recipient=recipient), None
+
+    def _is_ours(self, standing: Standing) -> bool:
+        """Whether it still waits for this hand-over, and was not taken by others when that took long."""
+        return standing.state is DeliveryState.PENDING and standing.due_at == self.leased_until
+
+    def settle(self, ends: Sequence[Handed]) -> None:
+        """Settle several at once."""
+        settlements = [self._settlement(end) for end in ends]
+        self.store.transact(lambda session: session.settle(settlements))
+        for end, settlement in zip(ends, settlements, strict=True):
+            self._tell(end, settlement)
+
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Let go of deliveries; where the store cannot, their lease runs out."""
+        ends = [Settlement(d.key, d.state, d.attempts, d.due_at, d.reason) for d in deliveries]
+        try:
+            self.store.transact(lambda session: session.settle(ends))
+        except StoreError as error:
+            _LOG.warning("put-back-failed code=%s deliveries=%d", error.code, len(ends))
 
     def _settlement(self, handed: Handed) -> Settlement:
         delivery, error = handed
-        attempts = delivery.attempts + 1
-        match error:
-            case None:
-                now = self._clock.now()
-                return Settlement(delivery.key, DeliveryState.SENT, attempts, now, None)
-            case RetryLater() as request:
-                return self._failed(delivery, attempts, _words_of(request), request.after)
-            case ChannelTimeoutError() | NotRunError():
-                return self._failed(delivery, attempts, str(error), None)
-            case ChannelHangsError():
-                due_at = self._clock.now() + self._policy.first
-                state = DeliveryState.PENDING
-                return Settlement(delivery.key, state, delivery.attempts, due_at, str(error))
-            case _:
-                reason = f"{type(error).__name__}: {_words_of(error)}"
-                return self._failed(delivery, attempts, reason, None)
-
-    def _failed(
-        self, delivery: Delivery, attempts: int, reason: str, after: timedelta | None
-    ) -> Settlement:
-        now = self._clock.now()
-        if attempts >= self._policy.tries:
+        attempts, now = delivery.attempts + 1, self.clock.now()
+        if error is None:
+            return Settlement(delivery.key, DeliveryState.SENT, attempts, now, None)
+        reason = _reason_of(error)
+        if isinstance(error, ChannelHangsError):
+            state, due_at = DeliveryState.PENDING, later(now, self.policy.first)
+            return Settlement(delivery.key, state, delivery.attempts, due_at, reason)
+        pause = self.policy.after_failure(delivery.idempotency_key, attempts, error)
+        if pause is None:
             return Settlement(delivery.key, DeliveryState.DEAD, attempts, now, reason)
-        pause = self._policy.pause(delivery, attempts)
-        due_at = later(now, max(pause, after or pause))
+        due_at = later(now, pause)
         return Settlement(delivery.key, DeliveryState.PENDING, attempts, due_at, reason)
+
+    def _tell(self, handed: Handed, settlement: Settlement) -> None:
+        self._count(settlement.state)
+        error = handed.error
+        if isinstance(error, ChannelHangsError):
+            return
+        after = _settled(handed.delivery, settlement)
+        if error is None:
+            self.notices.tell_of_delivery(Event.SENT, after)
+            return
+        self.notices.tell_of_delivery(Event.FAILED, after, error=type(error).__name__)
+        if settlement.state is DeliveryState.DEAD:
+            self.notices.tell_of_delivery(Event.DEAD, after, error=type(error).__name__)
+
+    def _count(self, state: DeliveryState) -> None:
+        with self.lock:
+            self.counts[state] += 1
+
+
+def _settled(delivery: Delivery, end: Settlement) -> Delivery:
+    return delivery._replace(
+        state=end.state, attempts=end.attempts, due_at=end.due_at, reason=end.reason
+    )
 
 
 def _as_duration(after: timedelta | float | None) -> timedelta | None:
@@ -181,6 +358,14 @@ def _as_duration(after: timedelta | float | None) -> timedelta | None:
     raise TypeError(message)
 
 
+def _reason_of(error: BaseException) -> str:
+    if isinstance(
+        error, RetryLater | GiveUp | ChannelTimeoutError | ChannelHangsError | NotRunError
+    ):
+        return _words_of(error)
+    return f"{type(error).__name__}: {_words_of(error)}"
+
+
 def _words_of(error: BaseException) -> str:
     """What an error of the host's says, as text that every database can keep."""
     try:
@@ -190,27 +375,8 @@ def _words_of(error: BaseException) -> str:
     return said.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
-def _settle(session: Session, *, ends: list[Settlement]) -> None:
-    session.settle(ends)
-
-
-def _put_back(delivery: Delivery) -> Settlement:
-    return Settlement(
-        delivery.key, delivery.state, delivery.attempts, delivery.due_at, delivery.reason
-    )
-
-
-def _counted(total: Dispatched, settlements: list[Settlement]) -> Dispatched:
-    states = [settlement.state for settlement in settlements]
-    return Dispatched(
-        total.sent + states.count(DeliveryState.SENT),
-        total.retried + states.count(DeliveryState.PENDING),
-        total.dead + states.count(DeliveryState.DEAD),
-    )
-
-
 def console_channel(stream: TextIO | None = None) -> Channel:
-    """The channel that every name has until the host registers one: it prints one line a delivery."""
+    """A channel that prints one line a delivery."""
 
     def show(delivery: Delivery) -> None:
         content = encode(delivery.content).decode()

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from os import PathLike
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel
 
@@ -28,7 +30,7 @@ from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
 from whereupon.handing import check_runs
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
-from whereupon.hosting import Ran, check_key, settings_for
+from whereupon.hosting import Metrics, Ran, UnderWay, check_key, settings_for
 from whereupon.identifying import Identity, identify_person
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import (
@@ -42,9 +44,11 @@ from whereupon.ingesting import (
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
+from whereupon.notices import Hook, Notices
 from whereupon.opening import as_text
+from whereupon.outbox import Outbox
 from whereupon.pipeline import Pipeline
-from whereupon.ports import Channel, Clock, Session, Store
+from whereupon.ports import Channel, Clock, Session, Store, Watch
 from whereupon.previewing import Preview, preview_identify
 from whereupon.requests import Requests
 from whereupon.rounds import take_step
@@ -62,6 +66,11 @@ from whereupon.state import (
 )
 from whereupon.stores import open_store
 from whereupon.times import format_instant
+
+POLL = timedelta(seconds=30)
+_GRACE = 5.0
+"""Seconds for a round to come to its end when its calls have."""
+UnknownChannels: TypeAlias = Literal["hold", "console"]
 
 _LOG = logging.getLogger("whereupon.engine")
 
@@ -85,16 +94,24 @@ class Engine(Calls):
         clock: Clock | None = None,
         settings: Settings | None = None,
         retry: RetryPolicy | None = None,
+        unknown_channels: UnknownChannels = "hold",
+        poll: timedelta = POLL,
     ) -> None:
         self.store = store
         self.clock = clock or SystemClock()
         self.pipeline = Pipeline(RuleIndex(rules), settings or settings_for(rules))
         self._channels: dict[str, Channel] = {}
+        self._notices = Notices()
+        policy, otherwise = retry or RetryPolicy(), _otherwise(unknown_channels)
         self._dispatcher = Dispatcher(
-            store, self._channels, console_channel(), self.clock, retry or RetryPolicy()
+            store, self._channels, otherwise, self.clock, policy, self._notices
         )
-        self._waker = Waker(self._run_and_look_ahead, self.clock)
-        self._handlers = Handlers(store, self.pipeline, self.clock, retry or RetryPolicy())
+        self._waker = Waker(self._run_and_look_ahead, self.clock, poll)
+        self._watch: Watch | None = None
+        self._is_closing = False
+        self._rounds = UnderWay()
+        self._outbox = Outbox(store, self.clock, self._waker.wake)
+        self._handlers = Handlers(store, self.pipeline, self.clock, policy, self._notices)
         self.claims = Claims(store, self.pipeline)
         self.requests = Requests(store, self.pipeline, self.clock, self._waker.wake)
         self.audit = Audit(store, self.pipeline)
@@ -115,6 +132,8 @@ class Engine(Calls):
         digest_key: bytes = b"",
         former_keys: Sequence[bytes] = (),
         patience: timedelta = timedelta(seconds=30),
+        unknown_channels: UnknownChannels = "hold",
+        poll: timedelta = POLL,
     ) -> Self:
         """Open an engine.
 
@@ -124,12 +143,16 @@ class Engine(Calls):
             rules: the rules folder, or a rulebook; without either nothing triggers.
             clock: what says the time; the system's by default.
             identity: the windows of anonymous activity.
-            retry: how deliveries are retried.
+            retry: how deliveries, and actions of the host's, are retried.
             digest_key: the host's secret under which identifiers of deleted people are hashed, and
                 the audit log is chained. Without one, whoever reads the store can test guesses.
             former_keys: earlier ones; they are still recognised, and nothing new is hashed under them.
             patience: how long a call waits for other writers before it raises a `StoreError` with
                 the code ``busy``; ``?patience=`` in a URL, in seconds, comes first.
+            unknown_channels: what becomes of deliveries for a name without a channel here: ``hold``
+                leaves them to a process that has it, ``console`` prints them and counts them as sent,
+                which is for development.
+            poll: how often the background work looks for what is due without being told to.
 
         Raises:
             RulesInvalidError: the folder has errors; all of them are in it.
@@ -145,7 +168,15 @@ class Engine(Calls):
             book, identity=identity, digest_key=digest_key, former_keys=former_keys
         )
         kept = open_store(store, patience=patience.total_seconds())
-        return cls(kept, book, clock=clock, settings=settings, retry=retry)
+        return cls(
+            kept,
+            book,
+            clock=clock,
+            settings=settings,
+            retry=retry,
+            unknown_channels=unknown_channels,
+            poll=poll,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -158,9 +189,26 @@ class Engine(Calls):
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Stop the background work, if it was started, and let go of the store."""
+    def close(self, *, timeout: float = 30) -> None:
+        """Stop the background work, if it was started, and let go of the store.
+
+        Calls of channels and handlers that are under way come to their end; what waits behind them is
+        put back, for any process to take.
+
+        Args:
+            timeout: how many seconds to wait for them. What takes longer is left to itself, and is
+                done again, under its key, when its lease is over.
+        """
+        end = monotonic() + timeout
+        self._is_closing = True
+        self._handlers.stop()
+        if self._watch is not None:
+            self._watch.stop()
+        self._dispatcher.stop()
+        if not (self._dispatcher.end(end - monotonic()) & self._handlers.end(end - monotonic())):
+            _LOG.warning("close-timeout", extra={"event": "close-timeout"})
         self._waker.stop()
+        self._rounds.wait(max(_GRACE, end - monotonic()))
         self.store.close()
 
     # --- messages in --------------------------------------------------------------------------
@@ -185,7 +233,13 @@ class Engine(Calls):
             new_id=fresh_id,
         )
         folded = self.take(reading.messages, connection=connection)
-        return answer(folded, reading)
+        answered = answer(folded, reading)
+        self._notices.count_messages(
+            accepted=answered.accepted,
+            duplicates=answered.duplicates,
+            rejected=len(answered.rejected),
+        )
+        return answered
 
     def take(
         self,
@@ -229,9 +283,13 @@ class Engine(Calls):
 
     def run_due(self) -> Ran:
         """Do what is due now: waits that are over, broadcasts, requests, deliveries."""
+        with self._rounds:
+            return self._run_due()
+
+    def _run_due(self) -> Ran:
         told = [
             each
-            for folded in self.wake(self.clock.now())
+            for folded in takewhile(lambda _: not self._is_closing, self.wake(self.clock.now()))
             for each in folded.told
             if not isinstance(each, Delivery)  # they may be many, and wait in the outbox
         ]
@@ -241,7 +299,7 @@ class Engine(Calls):
             self._dispatcher.dispatch_due(),
             [*requests, *self._handlers.run_due()],
         )
-        if self._scrubbing.is_due():
+        if not self._is_closing and self._scrubbing.is_due():
             self.scrub()
         return ran
 
@@ -353,8 +411,13 @@ class Engine(Calls):
         )
 
     def start(self) -> None:
-        """Have due work done in the background, by one thread that wakes when the next is due."""
+        """Have due work done in the background, by one thread that wakes when the next is due.
+
+        Another looks whether other processes have made something due (see `Store.watch`).
+        """
         self._waker.start()
+        if self._watch is None or not self._watch.is_alive:
+            self._watch = self.store.watch(self._look_ahead)
 
     def nudge(self) -> None:
         """Have the background work look for what is due at once; without `start` it is nothing.
@@ -366,17 +429,28 @@ class Engine(Calls):
 
     def _run_and_look_ahead(self) -> datetime | None:
         self.run_due()
+        return None if self._is_closing else self._next_due()
+
+    def _look_ahead(self) -> None:
+        """Wake when something is due that others have made so, and that may be sooner than we knew."""
+        due = self._next_due()
+        if due is not None:
+            self._waker.wake_by(due)
+
+    def _next_due(self) -> datetime | None:
         with self.store.session() as session:
-            due = [at for at in (session.next_due(), session.ledger.next_due()) if at is not None]
-        return min(due, default=None)
+            due = session.next_due(self._dispatcher.names), session.ledger.next_due()
+        return min((at for at in due if at is not None), default=None)
 
     # --- channels -----------------------------------------------------------------------------
 
     def channel(self, name: str) -> Callable[[Channel], Channel]:
         """Register a function as the channel of that name; ``send: NAME`` hands deliveries to it.
 
-        It gets one `Delivery` and raises to have it tried again (`RetryLater` says when). A name
-        without a channel prints to the console.
+        It gets one `Delivery` and raises to have it tried again (`RetryLater` says when, `GiveUp`
+        that it is of no use). It is called at least once for each, and again, under the same
+        idempotency key, where nobody knows whether it came to its end. What is for a name without a
+        channel is held until some process has it.
 
         Raises:
             TypeError: it is no plain function: a call of an ``async`` one does nothing by itself.
@@ -385,9 +459,29 @@ class Engine(Calls):
         def register(function: Channel) -> Channel:
             check_runs(function)
             self._channels[name] = function
+            self._waker.wake()
             return function
 
         return register
+
+    def on(self, event: str, hook: Hook) -> None:
+        """Have a function called whenever a delivery, or an action of yours, comes to this.
+
+        ``delivery-sent``, ``delivery-failed`` (one try), ``delivery-dead``, ``delivery-withheld``: it
+        gets the `Delivery` as it is afterwards. ``action-ran``, ``action-failed``, ``action-dead``: it
+        gets the `Request`. It is called in a thread of the engine's, after the commit; be quick. What
+        it raises is logged. The same is in the log, under these keys: ``event``, ``rule``, ``channel``,
+        ``attempt``, ``key``.
+
+        Raises:
+            UnknownNameError: there is no such event.
+        """
+        check_runs(hook)
+        self._notices.on(event, hook)
+
+    def metrics(self) -> Metrics:
+        """What came in and went out of this process so far, and what waits in the store."""
+        return Metrics(self._notices.messages, self._notices.counts, self._outbox.backlog())
 
     # --- actions ------------------------------------------------------------------------------
 
@@ -517,8 +611,7 @@ class Engine(Calls):
 
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""
-        with self.store.session() as session:
-            return session.deliveries(states or tuple(DeliveryState), limit)
+        return self._outbox.deliveries(*states, limit=limit)
 
     def retry(self, delivery: Delivery, *, connection: object = None) -> None:
         """Put a dead delivery back into the outbox, due now, under its old idempotency key.
@@ -530,15 +623,23 @@ class Engine(Calls):
         Raises:
             UnknownNameError: it is not a dead one; what was sent is not sent again.
         """
-        now = self.clock.now()
-        if connection is None:
-            revived = self.store.transact(lambda session: session.revive(delivery.key, now))
-            self._waker.wake()
-        else:
-            with self.store.session(connection) as session:
-                revived = session.revive(delivery.key, now)
-        if not revived:
-            raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
+        self._outbox.retry(delivery, connection=connection)
+
+    def retry_all(
+        self,
+        *,
+        channel: str | None = None,
+        rule: str | None = None,
+        since: timedelta | None = None,
+    ) -> int:
+        """Put every dead delivery back, due now, under its old key; how many there were.
+
+        Args:
+            channel: only those of this channel.
+            rule: only those of this rule.
+            since: only those that died no longer ago than this.
+        """
+        return self._outbox.retry_all(channel=channel, rule=rule, since=since)
 
     def set_aside(self, limit: int = 100) -> list[SetAside]:
         """Messages on which the engine itself failed (rejected as ``poison``), newest first."""
@@ -562,3 +663,11 @@ class Engine(Calls):
         folded = self.claims.transact(work)
         self._waker.wake()
         return answer(folded, Reading([message]))
+
+
+def _otherwise(unknown_channels: str) -> Channel | None:
+    """What takes the deliveries of a name without a channel."""
+    if unknown_channels not in ("hold", "console"):
+        message = f"unknown_channels is 'hold' or 'console', not {unknown_channels!r}"
+        raise ValueError(message)
+    return console_channel() if unknown_channels == "console" else None

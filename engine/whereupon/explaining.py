@@ -8,6 +8,7 @@ from itertools import chain
 
 from pydantic import JsonValue
 
+import whereupon.consent as consent
 from whereupon.codec import encode
 from whereupon.conditions.paths import path_of
 from whereupon.deciding_again import DecidedAgain
@@ -15,7 +16,7 @@ from whereupon.decisions import Decision, Outcome, Reason
 from whereupon.errors import UnknownNameError
 from whereupon.ports import Session
 from whereupon.rules import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
-from whereupon.state import Entry, Skips, SkipVerdict, StoredMessage
+from whereupon.state import Delivery, Entry, Skips, SkipVerdict, StoredMessage
 from whereupon.times import format_duration, format_instant
 
 
@@ -225,6 +226,19 @@ _CLAUSES = {
     Reason.LOOP: "too many steps had led to one another",
     Reason.CLAIMED_BEFORE: "somebody else's claim had put it to the rules already",
 }
+
+
+def why_withheld(delivery: Delivery) -> str:
+    """Why a delivery was not handed to its channel, as a clause."""
+    match delivery.reason:
+        case consent.UNSUBSCRIBED:
+            return "they are unsubscribed"
+        case consent.TOPIC:
+            return f"they have opted out of the topic {delivery.topic}"
+        case consent.ERASED:
+            return "the person was erased"
+        case reason:
+            return reason or "no reason given"
 
 
 def subject_of(message: StoredMessage | None, occasion: str = "") -> str:

@@ -9,13 +9,14 @@ import inspect
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Condition, Thread
 from time import monotonic
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
-from whereupon.forking import OfProcess, ProcessLock, watch
+from whereupon.forking import OfProcess, watch
 from whereupon.ports import Channel
 from whereupon.state import Delivery
 
@@ -56,15 +57,64 @@ class Handed(NamedTuple):
     error: BaseException | None
 
 
-@dataclass(eq=False, slots=True)
-class _Calls:
-    """One channel's calls of one round, made one after the other in a thread of their own."""
+class Desk(Protocol):
+    """Writes down what becomes of deliveries; any thread may ask it to."""
 
-    name: str
-    channel: Channel
-    left: list[Delivery]
-    began: float = field(default_factory=monotonic)
-    is_left_behind: bool = False
+    def turn(self, returned: Handed | None, following: Delivery | None) -> Delivery | None:
+        """Settle the call that has returned, and look once more at the delivery that is next.
+
+        Both in one transaction, so that a call costs one.
+
+        Returns:
+            The next delivery as it is to be handed over now; None where it is not to be, which is
+            then settled, too.
+        """
+        ...
+
+    def settle(self, ends: Sequence[Handed]) -> None:
+        """Settle calls that did not return, and deliveries that were not tried."""
+        ...
+
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Let go of deliveries whose turn did not come, as if nobody had taken them."""
+        ...
+
+
+class _Line:
+    """One channel's deliveries of one round, handed over one after the other in a thread of their own.
+
+    Attributes:
+        left: those whose turn has not come.
+        at_hand: the one that the channel is called with, and since when; None between two calls.
+    """
+
+    def __init__(self, name: str, channel: Channel, deliveries: list[Delivery]) -> None:
+        self.name = name
+        self.channel = channel
+        self.left = deliveries
+        self.at_hand: Delivery | None = None
+        self.began = 0.0
+        self.is_left_behind = False
+
+
+_Report: TypeAlias = tuple[_Line, BaseException | None]
+"""A line that has ended, and what it failed on: the store, or a fault of ours."""
+
+
+@dataclass(eq=False, slots=True)
+class _Round:
+    """Lines that are under way together.
+
+    Attributes:
+        in_time: whether it is not too late for another call; one is made in any case.
+        is_over: nothing more is to be begun.
+    """
+
+    desk: Desk
+    in_time: Callable[[], bool]
+    lines: list[_Line]
+    ended: "SimpleQueue[_Report]"
+    is_over: bool = False
 
 
 class Hands(OfProcess):
@@ -77,94 +127,198 @@ class Hands(OfProcess):
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._hanging: Counter[str] = Counter()
-        self._lock = ProcessLock()
+        self._changed = Condition()
+        self._rounds: list[_Round] = []
+        self._at_work = 0
+        self._is_stopped = False
         watch(self)
 
     def after_fork_in_child(self) -> None:
-        """The calls that hang are the parent's."""
+        """The calls that are under way, or hang, are the parent's."""
+        self._changed = Condition()
+        self._rounds, self._at_work = [], 0
         self._hanging.clear()
 
     def hand_over(
         self,
         deliveries: Sequence[Delivery],
         channel_of: Callable[[str], Channel],
+        desk: Desk,
         in_time: Callable[[], bool],
         closed: Collection[str] = (),
-    ) -> Iterator[Handed]:
-        """Call the channels, each with its deliveries in their order; of what was too late, nothing.
+    ) -> set[str]:
+        """Call the channels, each with its deliveries in their order, until all is done or too late.
 
         Args:
             in_time: whether it is not too late for another call; one is made in any case.
             closed: channels that are not to be called now.
+
+        Returns:
+            The channels that hang.
         """
-        done: SimpleQueue[tuple[_Calls, Handed | None]] = SimpleQueue()
-        under_way = set()
+        lines, not_tried = [], list[Delivery]()
         for name, theirs in _by_channel(deliveries).items():
             if name in closed or self._hanging[name] >= MOST_HANGING:
                 _LOG.warning("channel-closed channel=%s hanging=%d", name, self._hanging[name])
-                yield from _not_tried(theirs)
-                continue
-            calls = _Calls(name, channel_of(name), theirs)
-            under_way.add(calls)
-            work = self._work
-            Thread(target=work, args=(calls, done, in_time), name=f"to {name}", daemon=True).start()
-        while under_way:
-            yield from self._next(under_way, done)
+                not_tried.extend(theirs)
+            else:
+                lines.append(_Line(name, channel_of(name), theirs))
+        with self._under_way(_Round(desk, in_time, lines, SimpleQueue())) as round_:
+            if not_tried:
+                desk.settle(_not_tried(not_tried))
+            for line in lines:
+                self._begin(line, round_)
+            return self._wait(round_)
 
-    def _next(
-        self, under_way: set[_Calls], done: "SimpleQueue[tuple[_Calls, Handed | None]]"
-    ) -> Iterator[Handed]:
-        first_to_hang = min(calls.began for calls in under_way) + self._limit
+    def _begin(self, line: _Line, round_: _Round) -> None:
+        with self._changed:
+            self._at_work += 1
+        name = f"to {line.name}"
+        Thread(target=self._work, args=(line, round_), name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin no more calls, and put back what waits for its turn."""
+        with self._changed:
+            self._is_stopped = True
+            rounds = list(self._rounds)
+        for round_ in rounds:
+            self._end(round_)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until no call is under way; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._at_work, max(0.0, seconds))
+
+    def abandon(self) -> None:
+        """Leave behind the calls that are under way; nobody writes down how they end."""
+        with self._changed:
+            for round_ in self._rounds:
+                for line in round_.lines:
+                    if line.at_hand is not None and not line.is_left_behind:
+                        self._leave_behind(line)
+                        round_.ended.put((line, None))
+
+    @contextmanager
+    def _under_way(self, round_: _Round) -> Iterator[_Round]:
+        with self._changed:
+            self._rounds.append(round_)
         try:
-            calls, handed = done.get(timeout=max(0.0, first_to_hang - monotonic()))
-        except Empty:
-            yield from self._leave_behind(under_way)
-            return
-        if calls not in under_way:  # it came back after all, and its delivery is tried again
-            return
-        if handed is None:
-            under_way.remove(calls)
-        else:
-            yield handed
+            yield round_
+        finally:  # also where the caller is interrupted: no line goes on without it
+            with self._changed:
+                self._rounds.remove(round_)
+            self._end(round_)
 
-    def _leave_behind(self, under_way: set[_Calls]) -> Iterator[Handed]:
-        for calls in [calls for calls in under_way if calls.began + self._limit <= monotonic()]:
-            with self._lock:
-                if not calls.left:  # it has just come back
-                    continue
-                calls.is_left_behind = True
-                self._hanging[calls.name] += 1
-            under_way.remove(calls)
-            hung, *others = calls.left
-            _LOG.error("channel-hangs channel=%s key=%s", calls.name, hung.idempotency_key)
+    def _end(self, round_: _Round) -> None:
+        with self._changed:
+            round_.is_over = True
+            left = [delivery for line in round_.lines for delivery in line.left]
+            for line in round_.lines:
+                line.left = []
+        if left:
+            round_.desk.put_back(left)
+
+    def _wait(self, round_: _Round) -> set[str]:
+        """Wait until every line has ended, or hangs; the channels that do."""
+        lines, hanging = set(round_.lines), set[str]()
+        failure: BaseException | None = None
+        while lines:
+            try:
+                line, error = round_.ended.get(timeout=self._until_one_may_hang(lines))
+            except Empty:
+                for hung in self._left_behind(lines, round_.desk):
+                    lines.remove(hung)
+                    hanging.add(hung.name)
+                continue
+            lines.discard(line)
+            failure = failure or error
+        if failure is not None:
+            raise failure
+        return hanging
+
+    def _until_one_may_hang(self, lines: Collection[_Line]) -> float:
+        """Seconds: a call that has yet to begin cannot hang before a whole limit is over."""
+        now = monotonic()
+        with self._changed:
+            began = [line.began for line in lines if line.at_hand is not None]
+        return max(0.0, min(began, default=now) + self._limit - now)
+
+    def _left_behind(self, lines: Collection[_Line], desk: Desk) -> list[_Line]:
+        hung = [line for line in lines if self._is_hung(line)]
+        for line in hung:
+            delivery, others = line.at_hand, line.left
+            assert delivery is not None  # noqa: S101 - it hangs in a call
+            _LOG.error("channel-hangs channel=%s key=%s", line.name, delivery.idempotency_key)
             reason = f"the channel did not come back in {self._limit:g} s"
-            yield Handed(hung, ChannelTimeoutError(reason))
-            yield from _not_tried(others)
+            line.left = []
+            desk.settle([Handed(delivery, ChannelTimeoutError(reason)), *_not_tried(others)])
+        return hung
 
-    def _work(
-        self,
-        calls: _Calls,
-        done: "SimpleQueue[tuple[_Calls, Handed | None]]",
-        in_time: Callable[[], bool],
-    ) -> None:
-        tried = False
-        while calls.left and (in_time() or not tried):
-            calls.began, tried = monotonic(), True
-            delivery = calls.left[0]
-            error = error_of(calls.channel, delivery)
-            with self._lock:
-                if calls.is_left_behind:
-                    self._hanging[calls.name] -= 1
-                    return
-                del calls.left[0]
-                calls.began = monotonic()
-            done.put((calls, Handed(delivery, error)))
-        done.put((calls, None))
+    def _is_hung(self, line: _Line) -> bool:
+        """Whether it hangs, and so is left behind from now on."""
+        with self._changed:
+            is_called = line.at_hand is not None and not line.is_left_behind
+            if not is_called or line.began + self._limit > monotonic():
+                return False
+            self._leave_behind(line)
+            return True
+
+    def _leave_behind(self, line: _Line) -> None:
+        line.is_left_behind = True
+        self._hanging[line.name] += 1
+        self._leave()
+
+    def _leave(self) -> None:
+        self._at_work -= 1
+        self._changed.notify_all()
+
+    def _work(self, line: _Line, round_: _Round) -> None:
+        error: BaseException | None = None
+        try:
+            if not self._go_through(line, round_):
+                return
+        except BaseException as fault:  # noqa: BLE001 - raised again in the thread that waits
+            error = fault
+        with self._changed:
+            self._leave()
+        round_.ended.put((line, error))
+
+    def _go_through(self, line: _Line, round_: _Round) -> bool:
+        """Hand over what is left; False where the line was left behind over a call."""
+        tried, returned = False, None
+        while (following := self._next(line, round_, tried=tried)) is not None or returned:
+            ready = round_.desk.turn(returned, following)
+            returned = None
+            if ready is not None:
+                tried, returned = True, self._called(line, ready)
+                if returned is None:
+                    return False
+        return True
+
+    def _next(self, line: _Line, round_: _Round, *, tried: bool) -> Delivery | None:
+        if tried and not round_.in_time():
+            return None
+        with self._changed:
+            if self._is_stopped or round_.is_over or not line.left:
+                return None
+            return line.left.pop(0)
+
+    def _called(self, line: _Line, delivery: Delivery) -> Handed | None:
+        """Call the channel; None where it came back too late."""
+        with self._changed:
+            line.at_hand, line.began = delivery, monotonic()
+        error = error_of(line.channel, delivery)
+        with self._changed:
+            if line.is_left_behind:
+                self._hanging[line.name] -= 1
+                return None
+            line.at_hand = None
+        return Handed(delivery, error)
 
 
-def _not_tried(deliveries: Sequence[Delivery]) -> Iterator[Handed]:
+def _not_tried(deliveries: Sequence[Delivery]) -> list[Handed]:
     error = ChannelHangsError("not tried: the channel hangs")
-    return (Handed(delivery, error) for delivery in deliveries)
+    return [Handed(delivery, error) for delivery in deliveries]
 
 
 def error_of(function: Callable[[T], object], argument: T) -> BaseException | None:

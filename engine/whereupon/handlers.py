@@ -6,23 +6,25 @@ run out, and the handler is called again with the same idempotency key. A failur
 A replay never comes here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from queue import SimpleQueue
-from threading import Thread
+from queue import Empty, SimpleQueue
+from threading import Condition, Thread
 from typing import TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from whereupon.codec import encode_canonically
-from whereupon.delivery import RetryLater, RetryPolicy
+from whereupon.delivery import RetryPolicy
 from whereupon.errors import RequestError
 from whereupon.fold import recorded
 from whereupon.handing import error_of
 from whereupon.messages import Message
+from whereupon.notices import Event, Notices
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Clock, Session, Store
 from whereupon.semantics import Action
@@ -84,15 +86,50 @@ def fault_finder(model: type[BaseModel]) -> Callable[[Mapping[str, JsonValue]], 
     return fault_in
 
 
+_Done: TypeAlias = "SimpleQueue[BaseException | None]"
+
+
+class _LeftError(Exception):
+    """A call was left to itself; nobody writes down how it ends."""
+
+
 class Handlers:
     """The registered handlers, and the round that calls them."""
 
-    def __init__(self, store: Store, pipeline: Pipeline, clock: Clock, policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pipeline: Pipeline,
+        clock: Clock,
+        policy: RetryPolicy,
+        notices: Notices,
+    ) -> None:
         self._store = store
         self._pipeline = pipeline
         self._clock = clock
         self._policy = policy
+        self._notices = notices
         self._registered: dict[str, Registration] = {}
+        self._is_stopped = False
+        self._under_way: set[_Done] = set()
+        self._changed = Condition()
+
+    def stop(self) -> None:
+        """Begin no more calls."""
+        self._is_stopped = True
+
+    def end(self, seconds: float) -> bool:
+        """Wait so long until no call is under way, and then leave those that are to themselves.
+
+        Returns:
+            Whether there were none.
+        """
+        with self._changed:
+            if self._changed.wait_for(lambda: not self._under_way, max(0.0, seconds)):
+                return True
+            for done in self._under_way:
+                done.put(_LeftError())
+        return False
 
     def register(self, registration: Registration) -> None:
         """Have orders for an action handed to this function."""
@@ -101,9 +138,14 @@ class Handlers:
     def run_due(self) -> list[Request]:
         """Hand over everything that is due by now; what became of each."""
         settled: list[Request] = []
-        while self._registered and (request := self._lease()) is not None:
-            failure, wait = self._call(request, self._registered[request.action].handler)
-            settled.append(self._settle(request, failure, wait))
+        while self._registered and not self._is_stopped:
+            request = self._lease()
+            if request is None:
+                break
+            failure = self._call(request, self._registered[request.action].handler)
+            if isinstance(failure, _LeftError):
+                break
+            settled.append(self._settle(request, failure))
         return settled
 
     def _lease(self) -> Request | None:
@@ -114,27 +156,33 @@ class Handlers:
                 tuple(self._registered), now, now + longest + _GRACE
             )
 
-    def _call(
-        self, request: Request, handler: Handler
-    ) -> tuple[BaseException | None, timedelta | None]:
+    def _call(self, request: Request, handler: Handler) -> BaseException | None:
         """Call a handler in a thread of its own; one that takes too long is left to itself."""
         registration = self._registered[request.action]
         if request.message is None:
-            return None, None
+            return None
         make = partial(_order, request, request.message, registration)
-        done: SimpleQueue[BaseException | None] = SimpleQueue()
         limit = registration.timeout.total_seconds()
-        worker = Thread(target=_carry_out, args=(handler, make, done), daemon=True)
-        worker.start()
-        worker.join(limit)
-        if done.empty():
-            return TimeoutError(f"it took longer than {limit:g} s"), None
-        failure = done.get()
-        return failure, failure.after if isinstance(failure, RetryLater) else None
+        with self._waiting() as done:
+            Thread(target=_carry_out, args=(handler, make, done), daemon=True).start()
+            try:
+                return done.get(timeout=limit)
+            except Empty:
+                return TimeoutError(f"it took longer than {limit:g} s")
 
-    def _settle(
-        self, request: Request, failure: BaseException | None, wait: timedelta | None
-    ) -> Request:
+    @contextmanager
+    def _waiting(self) -> "Iterator[_Done]":
+        done: _Done = SimpleQueue()
+        with self._changed:
+            self._under_way.add(done)
+        try:
+            yield done
+        finally:
+            with self._changed:
+                self._under_way.discard(done)
+                self._changed.notify_all()
+
+    def _settle(self, request: Request, failure: BaseException | None) -> Request:
         now = self._clock.now()
         attempts = request.attempts + 1
         told = _told(request, self._pipeline.settings.digest)
@@ -145,10 +193,21 @@ class Handlers:
                 settled = self._succeeded(stored, attempts, now)
                 kind, facts = "executed", told
             else:
-                settled = self._failed(stored, attempts, failure, wait, now)
+                settled = self._failed(stored, attempts, failure, now)
                 kind, facts = "failed", {**told, "error": type(failure).__name__}
             self._write(session, settled, kind, facts, now)
+        self._tell(settled, failure)
         return settled
+
+    def _tell(self, settled: Request, failure: BaseException | None) -> None:
+        key = idempotency_key(settled)
+        if failure is None:
+            self._notices.tell_of_action(Event.ACTION_RAN, settled, key)
+            return
+        error = type(failure).__name__
+        self._notices.tell_of_action(Event.ACTION_FAILED, settled, key, error=error)
+        if settled.outcome is RequestOutcome.FAILED:
+            self._notices.tell_of_action(Event.ACTION_DEAD, settled, key, error=error)
 
     def _succeeded(self, request: Request, attempts: int, now: datetime) -> Request:
         if not request.outcome.is_open:  # it was erased or cancelled while it was under way
@@ -170,16 +229,15 @@ class Handlers:
         request: Request,
         attempts: int,
         failure: BaseException,
-        wait: timedelta | None,
         now: datetime,
     ) -> Request:
         if not request.outcome.is_open:
             return request
         failed = replace(request, attempts=attempts, reason=type(failure).__name__, decided_at=now)
-        if attempts >= self._policy.tries:
+        pause = self._policy.after_failure(idempotency_key(request), attempts, failure)
+        if pause is None:
             return replace(failed, outcome=RequestOutcome.FAILED, due_at=None)
-        pause = self._policy.pause_for(idempotency_key(request), attempts)
-        return replace(failed, due_at=later(now, max(pause, wait or pause)))
+        return replace(failed, due_at=later(now, pause))
 
     def undo(self, key: int, *, by: str) -> Request:
         """Take back what a handler did, now, by the function that was registered for it.
@@ -199,7 +257,7 @@ class Handlers:
         ):
             reason = f"request {key} has nothing that could be undone here"
             raise RequestError(code="no-undo", key=key, reason=reason)
-        failure, _ = self._call(request, undo)
+        failure = self._call(request, undo)
         now = self._clock.now()
         done = replace(request, outcome=RequestOutcome.UNDONE, message=None, decided_at=now)
         facts: dict[str, JsonValue] = {"actor": by}

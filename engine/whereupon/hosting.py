@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Condition
 from typing import TypedDict
 
 from whereupon.actions import stance_on
@@ -11,8 +12,9 @@ from whereupon.decisions import Decision
 from whereupon.delivery import Dispatched
 from whereupon.errors import StoreError
 from whereupon.fold import Settings
+from whereupon.forking import OfProcess, watch
 from whereupon.identity import IdentityPolicy
-from whereupon.ports import Session
+from whereupon.ports import Backlog, Session
 from whereupon.rules import Rulebook
 from whereupon.semantics import Registry
 from whereupon.state import Request
@@ -49,6 +51,48 @@ class Ran:
     decisions: Sequence[Decision] = ()
     dispatched: Dispatched = field(default_factory=Dispatched)
     requests: list[Request] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Numbers for whoever watches the engine.
+
+    Attributes:
+        messages: that came in here, by outcome: ``accepted``, ``duplicates``, ``rejected``.
+        events: what happened here, by its name (see `Engine.on`) and the channel's or the action's.
+        backlog: what every process together has yet to send, holds or has given up.
+    """
+
+    messages: Mapping[str, int]
+    events: Mapping[tuple[str, str], int]
+    backlog: Sequence[Backlog]
+
+
+class UnderWay(OfProcess):
+    """Counts how many threads are within a block, so that another can wait for them."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._count = 0
+        watch(self)
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until there is none; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._count, max(0.0, seconds))
+
+    def after_fork_in_child(self) -> None:
+        """They are the parent's."""
+        self._changed, self._count = Condition(), 0
 
 
 def settings_for(

@@ -3,11 +3,13 @@
 A third party's store is right when it passes `whereupon.testing.contracts`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+
+from pydantic import JsonValue
 
 from whereupon.conditions.screens import Screen
 from whereupon.ledger import Ledger
@@ -67,6 +69,47 @@ class Settlement:
     attempts: int
     due_at: datetime
     reason: str | None
+
+
+NO_CHANNEL = "no-channel"
+"""Why a delivery is held: no process that looked had its channel."""
+
+
+class Standing(NamedTuple):
+    """A leased delivery as it is now, and its person.
+
+    Attributes:
+        state: what it is now; somebody may have settled or withheld it.
+        due_at: when its lease ends; another instant than at first where somebody else has leased it.
+        user_id: the person's first; None where there is no such person any more.
+        attributes: the person's, as they are now; None likewise.
+    """
+
+    state: DeliveryState
+    due_at: datetime
+    user_id: str | None
+    attributes: Mapping[str, JsonValue] | None
+
+
+class DeadLetters(NamedTuple):
+    """Which dead deliveries are meant: all, or those of a channel, of a rule, dead since an instant."""
+
+    channel: str | None = None
+    rule: str | None = None
+    since: datetime | None = None
+
+
+class Backlog(NamedTuple):
+    """How many deliveries are in a state that is not their end, or dead, by channel.
+
+    Attributes:
+        oldest: when the first of them was due, or died.
+    """
+
+    state: DeliveryState
+    channel: str
+    number: int
+    oldest: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +253,12 @@ class Session(Protocol):
         """The same, but only of persons whom no other writer holds; they are held from now on."""
         ...
 
-    def next_due(self) -> datetime | None:
-        """When the next running entry, broadcast run, unfinished claim or pending delivery is due."""
+    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
+        """When the next running entry, broadcast run, unfinished claim or pending delivery is due.
+
+        Args:
+            channels: those whose deliveries count; None for all.
+        """
         ...
 
     def has_tombstones(self) -> bool:
@@ -258,13 +305,30 @@ class Session(Protocol):
         ...
 
     def lease_deliveries(
-        self, until: datetime, leased_until: datetime, limit: int
+        self,
+        until: datetime,
+        leased_until: datetime,
+        limit: int,
+        channels: Collection[str] | None = None,
     ) -> list[Delivery]:
-        """Take pending deliveries due at ``until`` or before, by due time then key.
+        """Take pending deliveries due at ``until`` or before, by due time then key; then held ones.
 
         Each is put off to ``leased_until``, so that nobody else takes it meanwhile and a crash
         between the taking and the settling only delays it.
+
+        Args:
+            channels: those that this process has; None for all.
         """
+        ...
+
+    def hold_deliveries(
+        self, until: datetime, channels: Collection[str], limit: int
+    ) -> dict[str, int]:
+        """Hold pending deliveries due by ``until`` of other channels than these; how many of each."""
+        ...
+
+    def standing(self, key: int) -> Standing | None:
+        """A leased delivery and its person as they are now; None where it is there no more."""
         ...
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
@@ -273,6 +337,18 @@ class Session(Protocol):
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """Make a dead delivery pending again, as if it had never been tried; False where it is not dead."""
+        ...
+
+    def dead(self, which: DeadLetters) -> int:
+        """How many dead deliveries are meant."""
+        ...
+
+    def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
+        """Make so many dead deliveries pending again, as with `revive`; how many there were."""
+        ...
+
+    def backlog(self) -> list[Backlog]:
+        """How many deliveries are pending, held and dead, by channel."""
         ...
 
     def flush(self, changes: Changes) -> None:
@@ -320,6 +396,19 @@ class Session(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Looks, in a thread of its own, whether other processes change the store."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it looks; in a child after a fork it does not."""
+        ...
+
+    def stop(self) -> None:
+        """End, and let go of what it holds; stopping twice is stopping once."""
+        ...
+
+
 class Store(Protocol):
     """Where everything is kept. Any number of threads may ask for sessions."""
 
@@ -330,6 +419,13 @@ class Store(Protocol):
             connection: the host's own (an SQLAlchemy ``Connection``, or one of the driver), whose
                 transaction is then used
                 and neither committed nor rolled back here.
+        """
+        ...
+
+    def watch(self, changed: Callable[[], object]) -> Watch | None:
+        """Call a function, soon, whenever another process may have made something due.
+
+        It may be called more often than that. None where there are no other processes.
         """
         ...
 

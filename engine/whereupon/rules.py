@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS, Condition
 from whereupon.messages import MessageType
+from whereupon.state import SendKind
 from whereupon.templates import Content
 from whereupon.times import ZERO, format_duration
 
@@ -182,10 +183,16 @@ Exit: TypeAlias = ExitOnEvent | ExitOnLeaving | ExitOnCondition
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Hand one delivery to a channel; ``content`` holds templates by key (title, body, …)."""
+    """Hand one delivery to a channel; ``content`` holds templates by key (title, body, …).
+
+    Attributes:
+        kind: whether the person's consent is asked; of the topic, too, where there is one.
+    """
 
     channel: str
     content: Content
+    kind: SendKind = SendKind.MARKETING
+    topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

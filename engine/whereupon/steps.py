@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never
 from pydantic import JsonValue
 
 from whereupon.codec import read_object
+from whereupon.consent import reason_to_withhold
 from whereupon.rules import Leave, Rule, Send, SetAttributes, TrackEvent, Wait
 from whereupon.state import (
     Delivery,
@@ -26,7 +27,6 @@ from whereupon.state import (
 from whereupon.templates import Content, TemplateError, render_content
 from whereupon.times import format_local, later
 
-UNSUBSCRIBED = "unsubscribed"
 ENTRANT = "entrant"
 """Among an entry's facts once its person was merged: the user id by which they had entered."""
 
@@ -118,15 +118,14 @@ def _key(entry: Entry, facts: _Facts, person: Person) -> str:
 
 
 def _send(step: Send, entry: Entry, person: Person, now: datetime, zone: tzinfo) -> Delivery:
-    facts, state, reason = read_object(entry.facts), DeliveryState.PENDING, None
+    facts = read_object(entry.facts)
+    reason = reason_to_withhold(person.attributes, step.kind, step.topic)
     content: dict[str, JsonValue] = {}
-    if person.attributes.get("unsubscribed") in (True, "true"):
-        state, reason = DeliveryState.WITHHELD, UNSUBSCRIBED
-    else:
+    if reason is None:
         try:
             content = _rendered(step.content, facts, person, now, zone)
         except TemplateError as error:
-            state, reason = DeliveryState.WITHHELD, f"template: {error}"
+            reason = f"template: {error}"
     return Delivery(
         key=0,
         idempotency_key=_key(entry, facts, person),
@@ -137,9 +136,11 @@ def _send(step: Send, entry: Entry, person: Person, now: datetime, zone: tzinfo)
         due_at=now,
         content=content,
         recipient=person.attributes,
-        state=state,
+        state=DeliveryState.PENDING if reason is None else DeliveryState.WITHHELD,
         reason=reason,
         message_id=entry.occasion,
+        kind=step.kind,
+        topic=step.topic,
     )
 
 

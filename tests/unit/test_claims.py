@@ -75,6 +75,9 @@ class _Once:
         """As the store does."""
         return self._store.scrub()
 
+    def watch(self, _changed: object) -> None:
+        """Nobody comes."""
+
     def close(self) -> None:
         """It stays open: it is not ours."""
 

@@ -14,7 +14,8 @@ from whereupon.delivery import Dispatched, console_channel
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
 
-_POLICY = RetryPolicy(tries=4, first=timedelta(seconds=10), longest=timedelta(seconds=25))
+_TRIES = 4
+_POLICY = RetryPolicy(tries=_TRIES, first=timedelta(seconds=10), longest=timedelta(seconds=25))
 
 
 class _Channel:
@@ -132,7 +133,7 @@ def test_a_channel_that_asks_for_time_gets_at_least_the_usual_pause(
 
 
 def _given_up(engine: Engine, clock: FrozenClock) -> Delivery:
-    for _ in range(_POLICY.tries):
+    for _ in range(_TRIES):
         engine.run_due()
         clock.move_to(clock.now() + timedelta(minutes=1))
     (dead,) = engine.deliveries(DeliveryState.DEAD)
@@ -169,15 +170,17 @@ def test_retrying_a_dead_delivery_sends_it_under_its_old_key(
     assert engine.deliveries(DeliveryState.DEAD) == []
 
 
-def test_a_delivery_without_a_channel_of_its_name_is_printed(
+def test_a_delivery_without_a_channel_of_its_name_is_printed_where_the_host_says_so(
     clock: FrozenClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first try of a rule needs no set-up; nothing is dropped in silence."""
-    engine, push = _opened(clock, thanks(whereupon=[{"send": "pigeon", "body": "Grüße"}]))
+    """The first try of a rule needs no set-up but one word."""
+    pigeon = book(thanks(whereupon=[{"send": "pigeon", "body": "Grüße"}]))
+    engine = Engine.open("memory://", rules=pigeon, clock=clock, unknown_channels="console")
     engine.ingest([purchase(1)])
     assert engine.run_due().dispatched == Dispatched(sent=1)
     assert capsys.readouterr().out == '[pigeon] to ada (thanks): {"body":"Grüße"}\n'
-    assert push.taken == []
+    with pytest.raises(ValueError, match="'hold' or 'console', not 'print'"):
+        Engine.open("memory://", unknown_channels="print")  # type: ignore[arg-type]
 
 
 def test_the_console_channel_writes_where_it_is_told_to(clock: FrozenClock) -> None:
@@ -385,7 +388,7 @@ def test_a_delivery_that_was_listed_as_dead_is_retried_once(
     engine, push = opened
     push.refusal = lambda _: RuntimeError("down")
     engine.ingest([purchase(1)])
-    for _ in range(_POLICY.tries):
+    for _ in range(_TRIES):
         engine.run_due()
         clock.move_to(clock.now() + timedelta(hours=1))
     (listed,) = engine.deliveries(DeliveryState.DEAD)

@@ -7,13 +7,12 @@ from rich.text import Text
 
 from whereupon.actions import Absence, Refusal
 from whereupon.decisions import Decision, Reason
-from whereupon.explaining import describe
+from whereupon.explaining import describe, why_withheld
 from whereupon.fold import Warned
 from whereupon.messages import MessageType
 from whereupon.render.texts import clean, headline, in_words, named
 from whereupon.rules import Rule, RuleKind
 from whereupon.state import Delivery, DeliveryState, Request, RequestOutcome
-from whereupon.steps import UNSUBSCRIBED
 
 NOBODY = "somebody anonymous"
 _NOTEWORTHY = timedelta(seconds=1)
@@ -115,10 +114,7 @@ def delivered(delivery: Delivery) -> Phrase:
 
 
 def _withheld(delivery: Delivery) -> Phrase:
-    why = "they are unsubscribed"
-    if delivery.reason != UNSUBSCRIBED:
-        why = clean(delivery.reason or "no reason given")
-    who = f" to {named(delivery.person)} held back: {why}"
+    who = f" to {named(delivery.person)} held back: {clean(why_withheld(delivery))}"
     text = Text.assemble((clean(delivery.channel), "bold yellow"), who)
     return Phrase("✗", text.append(f" ({delivery.rule})", "dim"), "yellow")
 

@@ -20,6 +20,7 @@ from whereupon.rulefiles.faults import Path, nearest
 from whereupon.rulefiles.reserved import RECIPIENT_KEYS, SENDER_KEYS
 from whereupon.rulefiles.sharing import Shared
 from whereupon.rulefiles.words import misplaced
+from whereupon.state import SendKind
 from whereupon.templates import (
     Content,
     ContentValue,
@@ -238,7 +239,11 @@ def _send(form: steps.SendForm, desk: Desk, path: Path) -> rules.Send:
             desk.problems.append(Problem((*path, key), "bad-template", message))
         elif found := misplaced((*path, key), "send"):
             desk.problems.append(found)
-    return rules.Send(form.send, desk.content(raw, path, fields=()))
+    kind = SendKind(form.kind)
+    if form.topic is not None and kind is not SendKind.MARKETING:
+        message = f"a {kind} delivery asks no topic: take topic out, or make it kind: marketing"
+        desk.problems.append(Problem((*path, "topic"), "unsupported-key", message))
+    return rules.Send(form.send, desk.content(raw, path, fields=()), kind, form.topic)
 
 
 def _has_template(value: JsonValue) -> bool:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 
-from whereupon.rulefiles.fields import EventName, Name, PositiveDuration
+from whereupon.rulefiles.fields import EventName, MaybeName, Name, PositiveDuration
 from whereupon.rulefiles.reserved import RECIPIENT_KEYS
 from whereupon.rulefiles.words import SPELLINGS
 
@@ -42,11 +42,14 @@ class TrackForm(Form):
     )
 
 
-_NOT_CONTENT: list[JsonValue] = [*sorted(RECIPIENT_KEYS | SPELLINGS.keys() - {"send"})]
+_NOT_CONTENT: list[JsonValue] = [
+    *sorted(RECIPIENT_KEYS | SPELLINGS.keys() - {"send", "kind", "topic"})
+]
+KindName: TypeAlias = Literal["marketing", "transactional", "internal"]
 
 
 class SendForm(Form):
-    """Hand a delivery to a channel; every key beside `send` is content, its texts templates."""
+    """Hand a delivery to a channel; every key beside those named here is content, its texts templates."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -60,6 +63,19 @@ class SendForm(Form):
     send: Name = Field(
         description="The channel, as the host registered it.",
         examples=["push", "email", "sms", "webhook"],
+    )
+    kind: KindName = Field(
+        default="marketing",
+        description=(
+            "Why it is sent. transactional and internal go to people who have unsubscribed, too, "
+            "and ask no topic; marketing is the default."
+        ),
+        examples=["transactional"],
+    )
+    topic: MaybeName = Field(
+        default=None,
+        description="What it is about; people who have opted out of that topic do not get it.",
+        examples=["product-news"],
     )
 
 

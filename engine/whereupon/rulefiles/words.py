@@ -22,8 +22,11 @@ _SETTINGS = "it belongs to the trigger, or to the rule: put it there, beside whe
 STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
     {
         # keys of a step that are to come
-        **dict.fromkeys(("if", "kind", "topic", "languages", "name"), None),
+        **dict.fromkeys(("if", "languages", "name"), None),
         **dict.fromkeys(("html_file", "text_file", "body_file", "subject_file"), None),
+        # keys of a step, otherwise spelt
+        "kind": "write kind, in small letters",
+        "topic": "write topic, in small letters",
         # keys of a rule
         **dict.fromkeys(("campaign", "broadcast", "guard"), _RULE),
         **dict.fromkeys(("when", "where", "who", "reentry", "max_age", "retroactive"), _RULE),

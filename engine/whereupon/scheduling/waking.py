@@ -7,12 +7,14 @@ that is under way, and its default grace time drops what is late.
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Condition
 from typing import TYPE_CHECKING
 
-from whereupon.forking import OfProcess, ProcessLock, watch
+from whereupon.forking import OfProcess, watch
 from whereupon.ports import Clock
 
 if TYPE_CHECKING:
+    from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
     from apscheduler.schedulers.background import (  # type: ignore[import-untyped]
         BackgroundScheduler,
     )
@@ -40,7 +42,7 @@ class Waker(OfProcess):
     """Calls a function in the background.
 
     It does so when asked to, when the function said that more is due, and at least every ``poll``,
-    since other processes may add work to the store.
+    since other processes may add work to the store unseen.
     """
 
     def __init__(
@@ -53,47 +55,72 @@ class Waker(OfProcess):
         self._work = work
         self._clock = clock
         self._poll = poll
-        self._lock = ProcessLock()
+        self._lock = Condition()
         self._scheduler: BackgroundScheduler | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self._running = False
-        self._again = False
+        self._again: datetime | None = None
+        self._planned: datetime | None = None
         watch(self)
 
     def after_fork_in_child(self) -> None:
-        """The thread is the parent's; a child that starts gets its own."""
-        self._scheduler = None
-        self._running = self._again = False
+        """The threads are the parent's; a child that starts gets its own."""
+        self._lock = Condition()
+        self._scheduler = self._threads = None
+        self._running = False
+        self._again = self._planned = None
 
     def start(self) -> None:
         """Begin; starting twice is starting once."""
         with self._lock:
             if self._scheduler is not None:
                 return
-            self._scheduler = _scheduler()
+            self._scheduler, self._threads = _scheduler()
             self._scheduler.add_job(
                 self._run, "interval", seconds=self._poll.total_seconds(), id=_JOB
             )
             self._scheduler.start()
         self.wake()
 
-    def stop(self) -> None:
-        """End, after the round that is under way; stopping what never started is nothing."""
+    def stop(self, seconds: float | None = None) -> bool:
+        """End, after the round that is under way; stopping what never started is nothing.
+
+        Args:
+            seconds: how long to wait for that round; None for as long as it takes.
+
+        Returns:
+            Whether no round is under way any more.
+        """
         with self._lock:
             scheduler, self._scheduler = self._scheduler, None
+            threads, self._threads = self._threads, None
         if scheduler is not None:
-            scheduler.shutdown(wait=True)
+            scheduler.shutdown(wait=False)
+        with self._lock:
+            ended = self._lock.wait_for(lambda: not self._running, seconds)
+        if ended and threads is not None:
+            threads.shutdown(wait=True)
+        return ended
 
     def wake(self) -> None:
         """Run soon; what is asked for during a round makes another follow it."""
+        self.wake_by(self._clock.now())
+
+    def wake_by(self, instant: datetime) -> None:
+        """Run at an instant, if nothing makes it run before."""
         with self._lock:
             if self._running:
-                self._again = True
-            elif self._scheduler is not None:
-                self._scheduler.modify_job(_JOB, next_run_time=self._clock.now())
+                self._again = min(self._again or instant, instant)
+            elif self._scheduler is not None and instant < (self._planned or instant + _BREATH):
+                self._plan(self._scheduler, instant)
+
+    def _plan(self, scheduler: "BackgroundScheduler", instant: datetime) -> None:
+        self._planned = instant
+        scheduler.modify_job(_JOB, next_run_time=instant)
 
     def _run(self) -> None:
         with self._lock:
-            self._running, self._again = True, False
+            self._running, self._again = True, None
         next_due: datetime | None = None
         try:
             next_due = self._work()
@@ -105,23 +132,24 @@ class Waker(OfProcess):
     def _look_ahead(self, next_due: datetime | None) -> None:
         with self._lock:
             self._running = False
+            self._lock.notify_all()
             if self._scheduler is None:
                 return
             now = self._clock.now()
-            at = min(next_due or now + self._poll, now + self._poll)
-            at = now if self._again else max(at, now + _BREATH)
-            self._scheduler.modify_job(_JOB, next_run_time=at)
+            at = max(min(next_due or now + self._poll, now + self._poll), now + _BREATH)
+            self._plan(self._scheduler, at if self._again is None else min(at, self._again))
 
 
-def _scheduler() -> "BackgroundScheduler":
+def _scheduler() -> "tuple[BackgroundScheduler, ThreadPoolExecutor]":
     """A scheduler of one thread. Most engines of a program that ends are never started."""
-    from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]  # noqa: PLC0415 - see above
+    from apscheduler.executors.pool import ThreadPoolExecutor  # noqa: PLC0415 - see above
     from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped]  # noqa: PLC0415
     from apscheduler.schedulers.background import BackgroundScheduler  # noqa: PLC0415
 
-    return BackgroundScheduler(
+    threads = ThreadPoolExecutor(1)
+    scheduler = BackgroundScheduler(
         jobstores={"default": MemoryJobStore()},
-        executors={"default": ThreadPoolExecutor(1)},
+        executors={"default": threads},
         job_defaults={
             "coalesce": True,
             "max_instances": _INSTANCES,
@@ -130,3 +158,4 @@ def _scheduler() -> "BackgroundScheduler":
         timezone=UTC,
         daemon=True,
     )
+    return scheduler, threads

@@ -26,6 +26,7 @@ from whereupon.state.entries import (
     EntryState,
     Others,
     PastEntry,
+    SendKind,
     Skips,
     SkipVerdict,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Report",
     "Request",
     "RequestOutcome",
+    "SendKind",
     "SetAside",
     "SkipVerdict",
     "Skips",

@@ -140,14 +140,24 @@ class BroadcastRun:
     admitted: int = 0
 
 
+class SendKind(StrEnum):
+    """Why a delivery is sent: ``transactional`` and ``internal`` do not ask for the person's consent."""
+
+    MARKETING = "marketing"
+    TRANSACTIONAL = "transactional"
+    INTERNAL = "internal"
+
+
 class DeliveryState(StrEnum):
     """Where a delivery is.
 
-    ``withheld`` was never handed to a channel (the person is unsubscribed, a template's variable is
-    missing); ``dead`` was given up after the last try.
+    ``held`` is due, and waits for a process that has its channel; ``withheld`` is never handed to a
+    channel (the person is unsubscribed, a template's variable is missing); ``dead`` was given up
+    after the last try.
     """
 
     PENDING = "pending"
+    HELD = "held"
     SENT = "sent"
     DEAD = "dead"
     WITHHELD = "withheld"
@@ -159,8 +169,10 @@ class Delivery(NamedTuple):
     Attributes:
         idempotency_key: the same for every try, and on every machine that folds the same messages.
         person: the person's first user id, for the channel to address.
-        recipient: the person's attributes when it was made; event data never enters it.
-        reason: why it is withheld or dead, or what the last try said.
+        recipient: the person's attributes; event data never enters it. The outbox keeps them as they
+            were when the delivery was made, and a channel gets them as they are when it is called.
+        reason: why it is held, withheld or dead, or what the last try said.
+        topic: what it is about; the person may have opted out of it.
     """
 
     key: int
@@ -176,6 +188,8 @@ class Delivery(NamedTuple):
     reason: str | None = None
     attempts: int = 0
     message_id: str | None = None
+    kind: SendKind = SendKind.MARKETING
+    topic: str | None = None
 
     def with_key(self, key: int) -> "Delivery":
         """The delivery under a key of the store."""

@@ -5,7 +5,7 @@ level with the bare driver. Another database is one more subclass of `Database`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, TypeAlias
 
@@ -24,6 +24,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from whereupon.ports import Watch
 from whereupon.stores.lending import Lender
 from whereupon.stores.screens import Screening
 
@@ -150,6 +151,17 @@ class Database(ABC):
         """Take deleted content out of free pages and logs; whether that could be done now.
 
         It waits for nobody: where others are in the way it does nothing, and is to be called again.
+        """
+
+    @abstractmethod
+    def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
+        """Call a function whenever other processes may have made something due."""
+
+    def announce(self, _connection: Connection, *, lent: bool) -> None:  # noqa: B027 - a choice
+        """Have a commit tell other processes that it made something due.
+
+        Args:
+            lent: the transaction is a host's, of whose end this process is not told either.
         """
 
     @abstractmethod

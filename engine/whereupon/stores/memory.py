@@ -5,6 +5,7 @@ outlives the process.
 """
 
 from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +17,17 @@ from whereupon.conditions.screens import Screen, lets_through
 from whereupon.errors import StoreError
 from whereupon.forking import OfProcess, watch
 from whereupon.messages import MessageType, erased_digest
-from whereupon.ports import Counts, HistoryNeed, Session, Settlement, Stretch
+from whereupon.ports import (
+    NO_CHANNEL,
+    Backlog,
+    Counts,
+    DeadLetters,
+    HistoryNeed,
+    Session,
+    Settlement,
+    Standing,
+    Stretch,
+)
 from whereupon.state import (
     BroadcastRun,
     Changes,
@@ -82,6 +93,10 @@ class MemoryStore(OfProcess):
     def scrub(self) -> bool:
         """Nothing is left behind in a process' memory that its collector would keep."""
         return True
+
+    def watch(self, changed: Callable[[], object]) -> None:
+        """Nobody else is there."""
+        del changed
 
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work in a transaction; nobody can have been first."""
@@ -256,11 +271,11 @@ class MemorySession:
         """Those that are due: nobody else holds anybody."""
         return self.due_entries(until, limit)
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
         """When something is due next."""
         shelves = self._shelves
-        queues = (shelves.entry_queue, shelves.delivery_queue)
-        due = [queue[0][0] for queue in queues if queue]
+        due = [moment for moment, _ in shelves.entry_queue[:1]]
+        due.extend(delivery.due_at for delivery in islice(self._waiting(channels), 1))
         due.extend(run.due_at for run in shelves.open_runs.values())
         due.extend(claiming.due_at for claiming in shelves.claimings.values())
         return min(due, default=None)
@@ -310,15 +325,52 @@ class MemorySession:
         known = self._shelves.wordings.get(digest)
         return None if known is None else known[1]
 
+    def _waiting(self, channels: Collection[str] | None) -> Iterator[Delivery]:
+        """Pending deliveries of these channels, by due time then key."""
+        deliveries = self._shelves.deliveries
+        waiting = (deliveries[key] for _, key in self._shelves.delivery_queue)
+        return (each for each in waiting if channels is None or each.channel in channels)
+
+    def _due(self, until: datetime, channels: Collection[str] | None) -> Iterator[Delivery]:
+        return takewhile(lambda each: each.due_at <= until, self._waiting(channels))
+
     def lease_deliveries(
-        self, until: datetime, leased_until: datetime, limit: int
+        self,
+        until: datetime,
+        leased_until: datetime,
+        limit: int,
+        channels: Collection[str] | None = None,
     ) -> list[Delivery]:
-        """Take deliveries that are due."""
+        """Take deliveries that are due, or held."""
         shelves = self._shelves
-        taken = [shelves.deliveries[key] for key in _due(shelves.delivery_queue, until, limit)]
+        taken = list(islice(self._due(until, channels), limit))
+        waiting = DeliveryState.PENDING
+        for held in [shelves.deliveries[key] for key in shelves.held]:
+            if len(taken) < limit and (channels is None or held.channel in channels):
+                taken.append(held._replace(state=waiting, reason=None))
         for delivery in taken:
             shelves.change_delivery(delivery._replace(due_at=leased_until), self._undo)
         return taken
+
+    def hold_deliveries(
+        self, until: datetime, channels: Collection[str], limit: int
+    ) -> dict[str, int]:
+        """Hold deliveries of other channels."""
+        due = self._due(until, None)
+        strange = list(islice((d for d in due if d.channel not in channels), limit))
+        for delivery in strange:
+            held = delivery._replace(state=DeliveryState.HELD, reason=NO_CHANNEL)
+            self._shelves.change_delivery(held, self._undo)
+        return Counter(delivery.channel for delivery in strange)
+
+    def standing(self, key: int) -> Standing | None:
+        """A leased delivery and its person."""
+        delivery = self._shelves.deliveries.get(key)
+        if delivery is None:
+            return None
+        person = self._shelves.persons.get(delivery.person_key)
+        who = (person.user_id, person.attributes) if person else (None, None)
+        return Standing(delivery.state, delivery.due_at, *who)
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
@@ -343,6 +395,36 @@ class MemorySession:
         revived = delivery._replace(state=state, attempts=0, due_at=due_at, reason=None)
         self._shelves.change_delivery(revived, self._undo)
         return True
+
+    def _dead(self, which: DeadLetters) -> Iterator[Delivery]:
+        for delivery in self._shelves.deliveries.values():
+            if (
+                delivery.state is DeliveryState.DEAD
+                and which.channel in {None, delivery.channel}
+                and which.rule in {None, delivery.rule}
+                and (which.since is None or delivery.due_at >= which.since)
+            ):
+                yield delivery
+
+    def dead(self, which: DeadLetters) -> int:
+        """How many dead deliveries are meant."""
+        return sum(1 for _ in self._dead(which))
+
+    def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
+        """Put dead deliveries back; how many."""
+        found = list(islice(self._dead(which), limit))
+        return sum(self.revive(delivery.key, due_at) for delivery in found)
+
+    def backlog(self) -> list[Backlog]:
+        """How many deliveries are not at their end."""
+        due: dict[tuple[DeliveryState, str], list[datetime]] = defaultdict(list)
+        for delivery in self._shelves.deliveries.values():
+            if delivery.state not in {DeliveryState.SENT, DeliveryState.WITHHELD}:
+                due[delivery.state, delivery.channel].append(delivery.due_at)
+        return [
+            Backlog(state, channel, len(times), min(times))
+            for (state, channel), times in sorted(due.items())
+        ]
 
     def flush(self, changes: Changes) -> None:
         """Write a batch's changes."""

@@ -257,7 +257,7 @@ def _blank_run(run: BroadcastRun, shelves: Shelves, undo: Undo) -> None:
 def _blank_delivery(delivery: Delivery, shelves: Shelves, undo: Undo) -> None:
     """Keep of a delivery that there was one; one that waits is sent no more."""
     blank = delivery._replace(message_id=None, content={})
-    if delivery.state is DeliveryState.PENDING:
+    if delivery.state in {DeliveryState.PENDING, DeliveryState.HELD}:
         blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
     shelves.change_delivery(blank, undo)
 

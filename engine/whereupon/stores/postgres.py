@@ -8,9 +8,10 @@ it escaped; ids with a NUL are refused before they get here; in what is left (to
 objects, errors of channels) it is kept as ␀, U+2400.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -40,9 +41,11 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.errors import StoreError
+from whereupon.ports import Watch
 from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement, grows
 from whereupon.stores.gates import busy
 from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
+from whereupon.stores.listening import NOTIFY, Listening
 from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
 from whereupon.stores.screens import PostgresScreening
@@ -75,6 +78,7 @@ class Postgres(Database):
 
     def __init__(self, *, patience: float = PATIENCE) -> None:
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
+        self._origin = token_hex(8)
         self._lock_timeout = f"{max(1, int(patience * 1000))}ms"
 
     @contextmanager
@@ -161,6 +165,14 @@ class Postgres(Database):
                 connection.exec_driver_sql(f"VACUUM (SKIP_LOCKED) {table.name}")
             connection.exec_driver_sql("RESET lock_timeout")
         return True
+
+    def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
+        """By listening."""
+        return Listening(engine, self._origin, changed)
+
+    def announce(self, connection: Connection, *, lent: bool) -> None:
+        """By a notice that the commit sends; to this process, too, where a host commits."""
+        connection.exec_driver_sql(NOTIFY, ("" if lent else self._origin,))
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """Membership in an array: one parameter, however many members."""

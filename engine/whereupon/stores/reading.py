@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
 from whereupon.messages import MessageType, erased_digest
-from whereupon.ports import Counts, HistoryNeed
+from whereupon.ports import Backlog, Counts, DeadLetters, HistoryNeed, Standing
 from whereupon.state import (
     BroadcastRun,
     Claim,
@@ -207,9 +207,13 @@ class Reading:
         )
         return list(map(rows.entry_from, found))
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
         """When something is due next."""
-        found = self._selects.next_due.fetch(self._connection)
+        if channels is None:
+            found = self._selects.next_due.fetch(self._connection)
+        else:
+            members = self._database.members(channels)
+            found = self._selects.next_due_of.fetch(self._connection, channels=members)
         return min((from_micros(due) for (due,) in found if due is not None), default=None)
 
     def has_tombstones(self) -> bool:
@@ -317,6 +321,23 @@ class Reading:
         found = self._selects.deliveries.fetch(self._connection, states=members, limit=limit)
         return list(map(rows.delivery_from, found))
 
+    def standing(self, key: int) -> Standing | None:
+        """A leased delivery and its person."""
+        found = self._selects.standing.fetch(self._connection, key=key)
+        return rows.standing_from(found[0]) if found else None
+
+    def dead(self, which: DeadLetters) -> int:
+        """How many dead deliveries are meant."""
+        ((count,),) = self._selects.dead_count.fetch(self._connection, **meant(which))
+        return int(count)
+
+    def backlog(self) -> list[Backlog]:
+        """How many deliveries are not at their end."""
+        return [
+            Backlog(DeliveryState(state), channel, count, from_micros(oldest))
+            for state, channel, count, oldest in self._selects.backlog.fetch(self._connection)
+        ]
+
     def set_aside(self, limit: int) -> list[SetAside]:
         """The newest messages set aside."""
         found = self._selects.set_aside.fetch(self._connection, limit=limit)
@@ -326,6 +347,17 @@ class Reading:
         """How many of each."""
         ((messages, persons, entries, deliveries),) = self._selects.counts.fetch(self._connection)
         return Counts(messages, persons, entries, deliveries)
+
+
+def meant(which: DeadLetters) -> dict[str, object]:
+    """Which dead deliveries are meant, as it is bound."""
+    return {
+        "since": _BEFORE_TIME if which.since is None else as_micros(which.since),
+        "any_channel": int(which.channel is None),
+        "channel": which.channel or "",
+        "any_rule": int(which.rule is None),
+        "rule": which.rule or "",
+    }
 
 
 def _ranges(

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from whereupon.codec import Unread, decode, encode, object_text
 from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.ports import Standing
 from whereupon.state import (
     BroadcastRun,
     Claim,
@@ -29,6 +30,7 @@ from whereupon.state import (
     Person,
     Relationship,
     Report,
+    SendKind,
     SetAside,
     Skips,
     SkipVerdict,
@@ -261,6 +263,8 @@ def delivery_row(delivery: Delivery) -> Parameters:
         delivery.reason,
         delivery.attempts,
         delivery.message_id,
+        None if delivery.kind is SendKind.MARKETING else str(delivery.kind),
+        delivery.topic,
     )
 
 
@@ -280,7 +284,16 @@ def delivery_from(row: Record) -> Delivery:
         reason=row[10],
         attempts=row[11],
         message_id=row[12],
+        kind=SendKind.MARKETING if row[13] is None else SendKind(row[13]),
+        topic=row[14],
     )
+
+
+def standing_from(row: Record) -> Standing:
+    """A leased delivery and its person, as they are now."""
+    state, due_at, user_id, attributes = row
+    said = None if attributes is None else _mapping(attributes)
+    return Standing(DeliveryState(state), from_micros(due_at), user_id, said)
 
 
 def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:

@@ -4,6 +4,7 @@ Conditions of partial indexes are written out, not bound, or a database would no
 """
 
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -62,8 +63,16 @@ META = table_of(MetaRow)
 
 _ACTIVE: ColumnElement[bool] = ENTRY.c.state == literal_column("'active'")
 _PENDING: ColumnElement[bool] = DELIVERY.c.state == literal_column("'pending'")
+_HELD: ColumnElement[bool] = DELIVERY.c.state == literal_column("'held'")
+_DEAD: ColumnElement[bool] = DELIVERY.c.state == literal_column("'dead'")
 _OPEN: ColumnElement[bool] = RUN.c.cursor.is_not(None)
 _LIMIT = bindparam("limit", type_=Integer)
+_DUE: ColumnElement[bool] = DELIVERY.c.due_at <= bindparam("until")
+_MEANT: tuple[ColumnElement[bool], ...] = (
+    DELIVERY.c.due_at >= bindparam("since"),
+    (bindparam("any_channel", type_=Integer) == 1) | (DELIVERY.c.channel == bindparam("channel")),
+    (bindparam("any_rule", type_=Integer) == 1) | (DELIVERY.c.rule == bindparam("rule")),
+)
 _SCREENS = 16
 """Statements for screens that are kept, those of broadcasts that are being sent."""
 
@@ -242,13 +251,29 @@ class Selects:
     @cached_property
     def next_due(self) -> Statement:
         """The next due times of entries, deliveries, runs and claims: four rows."""
+        return self._next_due(select(func.min(DELIVERY.c.due_at)).where(_PENDING))
+
+    @cached_property
+    def next_due_of(self) -> Statement:
+        """The same where only deliveries of ``channels`` count."""
+        theirs = select(DELIVERY.c.due_at).where(_PENDING, self._by_channels)
+        first = theirs.order_by(DELIVERY.c.due_at).limit(
+            1
+        )  # which the index finds, as min does not
+        return self._next_due(select(first.scalar_subquery()))
+
+    def _next_due(self, delivery: Select[tuple[int]]) -> Statement:
         parts = (
             select(func.min(ENTRY.c.due_at)).where(_ACTIVE),
-            select(func.min(DELIVERY.c.due_at)).where(_PENDING),
+            delivery,
             select(func.min(RUN.c.due_at)).where(_OPEN),
             select(func.min(CLAIMING.c.due_at)),
         )
         return self._compiled(union_all(*parts))
+
+    @property
+    def _by_channels(self) -> ColumnElement[bool]:
+        return self._database.among(DELIVERY.c.channel, "channels")
 
     @cached_property
     def tombstones(self) -> Statement:
@@ -301,9 +326,61 @@ class Selects:
     @cached_property
     def due_deliveries(self) -> Statement:
         """Pending deliveries due by ``until`` that nobody else is taking."""
-        clause = select(DELIVERY).where(_PENDING, DELIVERY.c.due_at <= bindparam("until"))
+        return self._taken(select(DELIVERY).where(_PENDING, _DUE))
+
+    @cached_property
+    def due_deliveries_of(self) -> Statement:
+        """Those of them that are for ``channels``."""
+        return self._taken(select(DELIVERY).where(_PENDING, _DUE, self._by_channels))
+
+    @cached_property
+    def held_deliveries(self) -> Statement:
+        """Held deliveries that nobody else is taking."""
+        return self._taken(select(DELIVERY).where(_HELD))
+
+    @cached_property
+    def held_deliveries_of(self) -> Statement:
+        """Those of them that are for ``channels``."""
+        return self._taken(select(DELIVERY).where(_HELD, self._by_channels))
+
+    @cached_property
+    def strange_deliveries(self) -> Statement:
+        """The keys and channels of pending deliveries due by ``until`` for others than ``channels``."""
+        others = select(DELIVERY.c.key, DELIVERY.c.channel)
+        return self._taken(others.where(_PENDING, _DUE, ~self._by_channels))
+
+    def _taken(self, clause: Select[*tuple[Any, ...]]) -> Statement:
         ordered = clause.order_by(DELIVERY.c.due_at, DELIVERY.c.key).limit(_LIMIT)
         return self._compiled(ordered.with_for_update(skip_locked=True))
+
+    @cached_property
+    def standing(self) -> Statement:
+        """What a delivery of ``key`` is now, and its person."""
+        joined = DELIVERY.outerjoin(PERSON, PERSON.c.key == DELIVERY.c.person_key)
+        said = (DELIVERY.c.state, DELIVERY.c.due_at, PERSON.c.user_id, PERSON.c.attributes)
+        clause = select(*said).select_from(joined)
+        return self._compiled(clause.where(DELIVERY.c.key == bindparam("key")))
+
+    @cached_property
+    def dead_count(self) -> Statement:
+        """How many dead deliveries are meant (see `_meant`)."""
+        return self._compiled(select(func.count()).select_from(DELIVERY).where(_DEAD, *_MEANT))
+
+    @cached_property
+    def dead_keys(self) -> Statement:
+        """The keys of dead deliveries that are meant."""
+        return self._taken(select(DELIVERY.c.key).where(_DEAD, *_MEANT))
+
+    @cached_property
+    def backlog(self) -> Statement:
+        """State, channel, number and earliest due time of deliveries that are pending, held or dead."""
+        of = DELIVERY.c
+        waiting = select(of.state, of.channel, of.due_at).where(_PENDING)
+        stuck = select(of.state, of.channel, of.due_at).where(_HELD | _DEAD)
+        each = union_all(waiting, stuck).subquery("each")
+        group = (each.c.state, each.c.channel)
+        counted = select(*group, func.count(), func.min(each.c.due_at))
+        return self._compiled(counted.group_by(*group).order_by(*group))
 
     @cached_property
     def entries_of(self) -> Statement:

@@ -50,6 +50,7 @@ class Shelves:
         claimed: the claims of each person.
         entries_of: entries by person and rule.
         entry_queue, delivery_queue: what is due, soonest first.
+        held: keys of deliveries that are.
     """
 
     next_key: int = 1
@@ -72,6 +73,7 @@ class Shelves:
     deliveries: dict[int, Delivery] = field(default_factory=dict)
     deliveries_of: dict[int, dict[int, Delivery]] = field(default_factory=dict)
     delivery_queue: list[Moment] = field(default_factory=list)
+    held: dict[int, None] = field(default_factory=dict)
     idempotency_keys: dict[str, int] = field(default_factory=dict)
     skips: dict[int, Skips] = field(default_factory=dict)
     requests: dict[int, Request] = field(default_factory=dict)
@@ -247,6 +249,8 @@ class Shelves:
         undo.put(theirs, delivery.key, delivery)
         if delivery.state is DeliveryState.PENDING:
             undo.insert(self.delivery_queue, (delivery.due_at, delivery.key))
+        if delivery.state is DeliveryState.HELD:
+            undo.put(self.held, delivery.key, None)
 
     def _unshelve_delivery(self, key: int, undo: Undo) -> Delivery:
         delivery = self.deliveries[key]
@@ -254,6 +258,8 @@ class Shelves:
         undo.drop(self.deliveries_of[delivery.person_key], key)
         if delivery.state is DeliveryState.PENDING:
             undo.remove(self.delivery_queue, (delivery.due_at, key))
+        if delivery.state is DeliveryState.HELD:
+            undo.drop(self.held, key)
         return delivery
 
     def put_device(self, device: Device, undo: Undo) -> None:

@@ -1,8 +1,10 @@
 """The store in the host's own database: transactions of its own, and parts of a host's."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine
@@ -12,8 +14,8 @@ import whereupon.stores.rows as rows
 from whereupon.conditions.screens import Screen
 from whereupon.errors import StoreError
 from whereupon.forking import OfProcess, watch
-from whereupon.ports import Session, Settlement, Stretch
-from whereupon.state import BroadcastRun, Changes, Delivery, Entry
+from whereupon.ports import DeadLetters, Session, Settlement, Stretch, Watch
+from whereupon.state import BroadcastRun, Changes, Delivery, DeliveryState, Entry
 from whereupon.stores.addresses import database_of, engine_of, shown
 from whereupon.stores.beside import Beside
 from whereupon.stores.commits import GroupCommit
@@ -28,7 +30,7 @@ from whereupon.stores.memories import Block, Memory, Name, Numbers, Recall
 from whereupon.stores.names import Names
 from whereupon.stores.quiet import QuietForks
 from whereupon.stores.races import LostRaceError, retrying
-from whereupon.stores.reading import Reading
+from whereupon.stores.reading import Reading, meant
 from whereupon.stores.selects import Selects
 from whereupon.stores.traces import Traces, TraceStatements
 from whereupon.stores.turns import OneByOne, SideBySide, Turns
@@ -167,12 +169,19 @@ class SqlStore(OfProcess):
         traces = Traces(connection, database, self._traces)
         writing = Writing(connection, database, self._writes, names, traces, recall, holding)
         ledger = SqlLedger(connection, database, self._ledger)
-        return SqlSession(connection, database, self._selects, names, writing, holding, ledger)
+        announce = partial(database.announce, connection, lent=lent)
+        return SqlSession(
+            connection, database, self._selects, names, writing, holding, ledger, announce
+        )
 
     def scrub(self) -> bool:
         """Take what was erased out of the pages and logs that a database keeps beside its rows."""
         with self._undivided(), self._turns.take():
             return self._database.scrub(self._engine)
+
+    def watch(self, changed: Callable[[], object]) -> Watch | None:
+        """By the file, or by listening, as the database has it."""
+        return self._database.watch(self._engine, changed)
 
     def close(self) -> None:
         """Close the connections of the store's own engine; a host's stays open."""
@@ -260,7 +269,7 @@ class _Divided:
 class SqlSession(Reading):
     """One transaction on the database; see `whereupon.ports.Session`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts, one by one
         self,
         connection: Connection,
         database: Database,
@@ -269,11 +278,13 @@ class SqlSession(Reading):
         writing: Writing,
         holding: Holding | None,
         ledger: SqlLedger,
+        announce: Callable[[], None],
     ) -> None:
         super().__init__(connection, database, selects, names, writing.recall)
         self.recall = writing.recall
         self._writing = writing
         self._holding = holding
+        self._announce = announce
         self.ledger = ledger
 
     def allocate(self, count: int) -> int:
@@ -316,15 +327,43 @@ class SqlSession(Reading):
         return self.waiting_runs() if self._holding is None else self._holding.runs()
 
     def lease_deliveries(
-        self, until: datetime, leased_until: datetime, limit: int
+        self,
+        until: datetime,
+        leased_until: datetime,
+        limit: int,
+        channels: Collection[str] | None = None,
     ) -> list[Delivery]:
-        """Take deliveries that are due."""
-        due = self._selects.due_deliveries.fetch(
-            self._connection, until=as_micros(until), limit=limit
-        )
-        taken = list(map(rows.delivery_from, due))
+        """Take deliveries that are due, or held."""
+        selects, asked = self._selects, dict[str, object](until=as_micros(until), limit=limit)
+        due, held = selects.due_deliveries, selects.held_deliveries
+        if channels is not None:
+            due, held = selects.due_deliveries_of, selects.held_deliveries_of
+            asked["channels"] = self._database.members(channels)
+        taken = list(map(rows.delivery_from, due.fetch(self._connection, **asked)))
         self._writing.lease(taken, as_micros(leased_until))
+        if len(taken) < limit:
+            asked["limit"] = limit - len(taken)
+            found = list(map(rows.delivery_from, held.fetch(self._connection, **asked)))
+            self._writing.take_held(found, as_micros(leased_until))
+            taken += [d._replace(state=DeliveryState.PENDING, reason=None) for d in found]
         return taken
+
+    def hold_deliveries(
+        self, until: datetime, channels: Collection[str], limit: int
+    ) -> dict[str, int]:
+        """Hold deliveries of other channels."""
+        members = self._database.members(channels)
+        asked = {"until": as_micros(until), "channels": members, "limit": limit}
+        found = self._selects.strange_deliveries.fetch(self._connection, **asked)
+        self._writing.hold(key for key, _ in found)
+        return Counter(str(channel) for _, channel in found)
+
+    def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
+        """Put dead deliveries back; how many."""
+        found = self._selects.dead_keys.fetch(self._connection, **meant(which), limit=limit)
+        self._writing.revive_some((key for (key,) in found), as_micros(due_at))
+        self._announce()
+        return len(found)
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
@@ -332,6 +371,7 @@ class SqlSession(Reading):
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """Put a dead delivery back; whether it was one."""
+        self._announce()
         return self._writing.revive(key, as_micros(due_at))
 
     def flush(self, changes: Changes) -> None:
@@ -339,6 +379,8 @@ class SqlSession(Reading):
         try:
             self._writing.write(changes)
             self.ledger.write(changes)
+            if _makes_due(changes):
+                self._announce()
         except IntegrityError as error:
             raise LostRaceError(reason=f"somebody was first: {error.orig}") from error
 
@@ -354,6 +396,17 @@ class SqlSession(Reading):
         """Reserve a block of so many keys."""
         self.recall.learned.block = new_block(self._connection, count)
         return self.recall.learned.block
+
+
+def _makes_due(changes: Changes) -> bool:
+    """Whether there is more due work than before, now or later."""
+    return bool(
+        changes.claimings
+        or any(delivery.state is DeliveryState.PENDING for delivery in changes.deliveries)
+        or any(entry.due_at is not None for entry in changes.entries.values())
+        or any(run.cursor is not None for run in changes.runs.values())
+        or any(request.outcome.is_open for request in changes.requests.values())
+    )
 
 
 def _no_connection(lent: object) -> StoreError:

@@ -1,7 +1,7 @@
 """SQLite: one writer at a time, write-ahead log, and a commit that is on the disk when it returns."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -27,11 +27,13 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.codec import encode
 from whereupon.errors import StoreError
+from whereupon.ports import Watch
 from whereupon.stores.dialects import PATIENCE, Database, Statement, grows
 from whereupon.stores.gates import Gate, Patience, busy
 from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
 from whereupon.stores.refusals import check_file, told
 from whereupon.stores.screens import SqliteScreening
+from whereupon.stores.watching import FileWatching
 
 _OVERWRITES = "whereupon_overwrites"
 PRAGMAS = (
@@ -155,6 +157,11 @@ class Sqlite(Database):
             finally:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout = {before}")
         return not blocked
+
+    def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
+        """By looking at the file; one in memory has no other process."""
+        del engine
+        return None if self._file is None else FileWatching(self._file, changed)
 
     def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """Membership in a JSON array: one parameter, however many members."""

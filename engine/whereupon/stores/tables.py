@@ -33,6 +33,7 @@ BLOCK = 2**20
 _GIVEN: dict[str, object] = {"autoincrement": False}
 _ACTIVE = text("state = 'active'")
 _PENDING = text("state = 'pending'")
+_STUCK = text("state = 'held' OR state = 'dead'")
 _OPEN = text("outcome IN ('held', 'approved')")
 
 
@@ -226,12 +227,19 @@ class EntryRow(Kept, table=True):
 
 
 class DeliveryRow(Kept, table=True):
-    """The outbox."""
+    """The outbox; `kind` is null for marketing, which most are."""
 
     __tablename__ = "whereupon_delivery"
     __table_args__ = (
         Index("whereupon_delivery_person", "person_key"),
         Index("whereupon_delivery_due", "due_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index(
+            "whereupon_delivery_stuck",
+            "state",
+            "channel",
+            sqlite_where=_STUCK,
+            postgresql_where=_STUCK,
+        ),
     )
 
     key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
@@ -247,6 +255,8 @@ class DeliveryRow(Kept, table=True):
     reason: str | None = Field(sa_type=Words)
     attempts: int
     message_id: str | None = Field(sa_type=Words)
+    kind: str | None = Field(sa_type=Words)
+    topic: str | None = Field(sa_type=Words)
 
 
 class RunRow(Kept, table=True):

@@ -159,7 +159,7 @@ class TraceStatements:
 def _withheld() -> Update:
     """Deliveries without what they say; what waits is sent no more."""
     state, reason = DELIVERY.c.state, DELIVERY.c.reason
-    pending = state == literal_column("'pending'")
+    pending = state.in_((literal_column("'pending'"), literal_column("'held'")))
     return update(DELIVERY).values(
         message_id=null(),
         content=_EMPTY,

@@ -213,6 +213,24 @@ class Writes:
         return self._database.change(DELIVERY, ("due_at",))
 
     @cached_property
+    def take_held(self) -> Statement:
+        """The same of a held delivery: due time, state, reason, then its key."""
+        return self._database.change(
+            DELIVERY, ("due_at", "state", "reason"), only=("state", "held")
+        )
+
+    @cached_property
+    def hold(self) -> Statement:
+        """State and reason of a pending delivery that nobody here can hand over, then its key."""
+        return self._database.change(DELIVERY, ("state", "reason"), only=("state", "pending"))
+
+    @cached_property
+    def revive_some(self) -> Statement:
+        """Due time, state, reason and attempts of a dead delivery, then its key."""
+        names = ("due_at", "state", "reason", "attempts")
+        return self._database.change(DELIVERY, names, only=("state", "dead"))
+
+    @cached_property
     def settle(self) -> Statement:
         """Due time, state, reason and attempts of a pending delivery, in the table's order; then its key."""
         names = ("due_at", "state", "reason", "attempts")

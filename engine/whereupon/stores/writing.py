@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 import whereupon.stores.rows as rows
 from whereupon.codec import object_text
 from whereupon.messages import erased_digest
-from whereupon.ports import Settlement
-from whereupon.state import Changes, Delivery, IdKind, Merge
+from whereupon.ports import NO_CHANNEL, Settlement
+from whereupon.state import Changes, Delivery, DeliveryState, IdKind, Merge
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.holding import Holding
 from whereupon.stores.keys import take_keys
@@ -202,6 +202,23 @@ class Writing:
     def lease(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off."""
         self._many(self._writes.lease, ((leased_until, d.key) for d in deliveries), _LAST)
+
+    def take_held(self, deliveries: list[Delivery], leased_until: int) -> None:
+        """Put deliveries off that were held."""
+        state = DeliveryState.PENDING.value
+        self._many(
+            self._writes.take_held, ((leased_until, state, None, d.key) for d in deliveries), _LAST
+        )
+
+    def hold(self, keys: Iterable[int]) -> None:
+        """Hold deliveries for whom nobody here has the channel."""
+        state = DeliveryState.HELD.value
+        self._many(self._writes.hold, ((state, NO_CHANNEL, key) for key in keys), _LAST)
+
+    def revive_some(self, keys: Iterable[int], due_at: int) -> None:
+        """Put dead deliveries back."""
+        state = DeliveryState.PENDING.value
+        self._many(self._writes.revive_some, ((due_at, state, None, 0, key) for key in keys), _LAST)
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""

@@ -1,0 +1,103 @@
+"""Noticing, in a thread, that another process has changed the store.
+
+A file of SQLite's has another stamp after every commit. PostgreSQL tells whoever listens (see
+`listening`). Nothing depends on it: without it, work waits for the poll.
+"""
+
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from threading import Event, Thread, current_thread
+from typing import TypeAlias
+
+_LOG = logging.getLogger("whereupon.waking")
+
+TICK = 0.1
+"""Seconds between two looks at a file, and between two words of a crowd."""
+_PAUSE = 5.0
+_JOIN = 5.0
+
+
+class Watching(ABC):
+    """A thread that watches until it is stopped; what fails is tried again after a pause.
+
+    Args:
+        changed: called in this thread whenever something may have changed, and at the beginning.
+    """
+
+    def __init__(self, changed: Callable[[], object]) -> None:
+        self._changed = changed
+        self._ended = Event()
+        self._thread = Thread(target=self._run, name="whereupon watch", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs; in a forked child it does not."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the thread, if there is one."""
+        self._ended.set()
+        if self.is_alive and self._thread is not current_thread():
+            self._interrupt()
+            self._thread.join(_JOIN)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._watch()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the poll goes on without
+                _LOG.warning("watch-failed error=%s", type(error).__name__)
+                self._ended.wait(_PAUSE)
+
+    @abstractmethod
+    def _watch(self) -> None:
+        """Watch until the end, calling `_tell`; raise where that cannot go on."""
+
+    def _interrupt(self) -> None:  # noqa: B027 - a choice
+        """Have `_watch` notice the end at once; one that looks again and again does so by itself."""
+
+    def _tell(self) -> None:
+        try:
+            self._changed()
+        except Exception:  # noqa: BLE001 - logged whole; the next change is told again
+            _LOG.exception("wake-failed")
+
+
+class FileWatching(Watching):
+    """Looks at the stamps of SQLite's files, ten times a second, and opens none of them.
+
+    Args:
+        path: of the database.
+    """
+
+    def __init__(self, path: str, changed: Callable[[], object]) -> None:
+        self._files = (path, f"{path}-wal")
+        super().__init__(changed)
+
+    def _watch(self) -> None:
+        seen: list[_Stamp] = []
+        while True:
+            stamps = [_stamp(path) for path in self._files]
+            if stamps != seen:
+                seen = stamps
+                self._tell()
+                if self._ended.wait(TICK):
+                    return
+                self._tell()  # of what came in the same moment, of which the stamps know nothing
+            if self._ended.wait(TICK):
+                return
+
+
+_Stamp: TypeAlias = tuple[int, int, int] | None
+
+
+def _stamp(path: str) -> _Stamp:
+    """What differs when a file is written, or another is put in its place; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as SQLite is given it
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

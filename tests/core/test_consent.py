@@ -1,0 +1,69 @@
+"""Whether a person may be sent something: the words of consent, kinds and topics."""
+
+import pytest
+from pydantic import JsonValue
+
+from whereupon.consent import reason_to_withhold
+from whereupon.state import SendKind
+
+MARKETING = SendKind.MARKETING
+
+
+@pytest.mark.parametrize(
+    "word", [True, 1, 1.0, "1", "true", "TRUE", "True", "tRuE", "yes", "Yes", " YES ", "\ttrue\n"]
+)
+def test_each_word_for_yes_unsubscribes(word: JsonValue) -> None:
+    """As a flag, a number or a text, in any case, with white space around it."""
+    assert reason_to_withhold({"unsubscribed": word}, MARKETING, None) == "unsubscribed"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [False, 0, 2, -1, 0.5, float("nan"), "0", "false", "no", "", "11", "y", None, [], [True], {}],
+)
+def test_no_other_word_unsubscribes(word: JsonValue) -> None:
+    """Only what clearly says so."""
+    assert reason_to_withhold({"unsubscribed": word}, MARKETING, None) is None
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"topics": {"news": False}},
+        {"topics": {"news": "No"}},
+        {"topics": {"news": 0}},
+        {"topics.news": "false"},
+        {"cio_subscription_preferences": {"topics": {"news": False}}},
+        {"cio_subscription_preferences.topics.news": "FALSE "},
+        {"topics": {"news": True}, "cio_subscription_preferences": {"topics": {"news": False}}},
+    ],
+)
+def test_a_word_for_no_opts_out_of_a_topic(attributes: dict[str, JsonValue]) -> None:
+    """As our own attribute, or as Customer.io writes it; one no is enough."""
+    assert reason_to_withhold(attributes, MARKETING, "news") == "topic"
+    assert reason_to_withhold(attributes, MARKETING, "offers") is None
+    assert reason_to_withhold(attributes, MARKETING, None) is None
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"topics": {"news": True}},
+        {"topics": {"news": None}},
+        {"topics": ["offers"]},
+        {"topics": "news"},
+        {"cio_subscription_preferences": {"topics": None}},
+        {"cio_subscription_preferences": "none"},
+    ],
+)
+def test_somebody_who_says_nothing_of_a_topic_gets_it(attributes: dict[str, JsonValue]) -> None:
+    """Opting out is a word; silence, or a word of another shape, is none."""
+    assert reason_to_withhold(attributes, MARKETING, "news") is None
+
+
+@pytest.mark.parametrize("kind", [SendKind.TRANSACTIONAL, SendKind.INTERNAL])
+def test_only_marketing_asks_for_consent(kind: SendKind) -> None:
+    """A receipt goes to somebody who wants no news; nothing goes to somebody who is gone."""
+    assert reason_to_withhold({"unsubscribed": True, "topics": {"news": 0}}, kind, "news") is None
+    assert reason_to_withhold(None, kind, None) == "erased"
