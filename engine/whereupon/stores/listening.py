@@ -43,9 +43,9 @@ class Listening(Watching):
 
     def _watch(self) -> None:
         pooled = self._engine.raw_connection()
+        driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
         pooled.detach()
         try:
-            driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
             driver.set_autocommit(True)
             driver.execute(f"LISTEN {CHANNEL}".encode())
             self._tell()  # of what was said before

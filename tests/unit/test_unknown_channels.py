@@ -1,0 +1,105 @@
+"""Deliveries for a name that has no channel here: held, reported, and left to whoever has it."""
+
+import logging
+
+import pytest
+from tests.scenarios.hosting import NOON, book, purchase, thanks
+
+from whereupon import Delivery, Engine
+from whereupon.delivery import Dispatched
+from whereupon.replay import FrozenClock
+from whereupon.state import DeliveryState
+
+_BOTH = book(thanks(whereupon=[{"send": "push", "title": "Hi"}, {"send": "pigeon", "body": "Hi"}]))
+
+
+def _states(engine: Engine) -> dict[str, tuple[DeliveryState, str | None, int]]:
+    found = engine.deliveries(limit=1_000)
+    return {each.channel: (each.state, each.reason, each.attempts) for each in found}
+
+
+_HELD = (DeliveryState.HELD, "no-channel", 0)
+
+
+def test_what_nobody_can_hand_over_is_held_and_never_printed_or_sent(
+    place: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning a channel, however often it is looked at."""
+    with Engine.open(place, rules=_BOTH) as engine:
+        engine.channel("push")(lambda _: None)
+        for number in range(3):
+            engine.ingest([purchase(number)])
+            assert engine.run_due().dispatched == Dispatched(sent=1)
+        assert _states(engine) == {"push": (DeliveryState.SENT, None, 1), "pigeon": _HELD}
+        assert len(engine.deliveries(DeliveryState.HELD)) == 3
+        backlog = engine.metrics().backlog
+    assert capsys.readouterr().out == ""
+    assert [(each.state, each.channel, each.number) for each in backlog] == [
+        (DeliveryState.HELD, "pigeon", 3)
+    ]
+    events = [getattr(record, "event", None) for record in caplog.records]
+    assert events.count("delivery-held") == 1
+
+
+def test_what_is_held_goes_out_when_its_channel_appears(place: str) -> None:
+    """In the same process, for a channel that is registered after the first round."""
+    taken: list[str] = []
+    with Engine.open(place, rules=_BOTH) as engine:
+        engine.ingest([purchase(1)])
+        assert engine.run_due().dispatched == Dispatched()
+        assert set(_states(engine).values()) == {_HELD}
+        for name in ("push", "pigeon"):
+            engine.channel(name)(lambda delivery: taken.append(delivery.channel))
+        assert engine.run_due().dispatched == Dispatched(sent=2)
+        assert set(_states(engine).values()) == {(DeliveryState.SENT, None, 1)}
+    assert sorted(taken) == ["pigeon", "push"]
+
+
+def test_a_process_without_a_channel_leaves_its_deliveries_to_one_that_has_it(
+    database: str,
+) -> None:
+    """In a rolling deploy the old process neither takes them nor keeps them from the new one."""
+    taken: list[Delivery] = []
+    with Engine.open(database, rules=_BOTH) as old, Engine.open(database, rules=_BOTH) as new:
+        old.channel("push")(lambda _: None)
+        new.channel("pigeon")(taken.append)
+        new.ingest([purchase(number) for number in range(150)])
+        assert old.run_due().dispatched == Dispatched(sent=150)
+        assert new.run_due().dispatched == Dispatched(sent=150)
+        new.ingest([purchase(number) for number in range(150, 300)])
+        assert new.run_due().dispatched == Dispatched(sent=150)
+    assert len({delivery.key for delivery in taken}) == 300
+
+
+def test_what_is_not_due_yet_is_not_held(place: str) -> None:
+    """Whoever registers the channel in time is not told of it."""
+    with Engine.open(place, rules=_BOTH, clock=FrozenClock(NOON)) as engine:
+        with engine.store.session() as session:
+            assert session.hold_deliveries(NOON, ("push",), 10) == {}
+        engine.ingest([purchase(1)])
+        with engine.store.session() as session:
+            assert session.next_due(("sms",)) is None
+            assert session.next_due(("push",)) == NOON
+            assert session.next_due() == NOON
+            assert session.hold_deliveries(NOON, ("push",), 10) == {"pigeon": 1}
+            assert session.next_due(("pigeon",)) is None
+
+
+def test_who_is_erased_leaves_nothing_that_is_held(place: str) -> None:
+    """Held is not sent; it goes with the person, as what waits does."""
+    with Engine.open(place, rules=_BOTH) as engine:
+        engine.ingest([purchase(1)])
+        engine.run_due()
+        engine.track("Delete Person", user_id="ada")
+        assert engine.deliveries() == []
+
+
+def test_where_all_is_due_a_process_without_channels_stays_quiet(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A console that has no channel does not warn of what it prints."""
+    caplog.set_level(logging.WARNING)
+    with Engine.open("memory://", rules=_BOTH, unknown_channels="console") as engine:
+        engine.ingest([purchase(1)])
+        assert engine.run_due().dispatched == Dispatched(sent=2)
+    assert caplog.records == []
