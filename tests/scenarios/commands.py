@@ -41,11 +41,15 @@ class Finished:
         return [record for record in self.records if record["kind"] == kind]
 
 
-def whereupon(*arguments: object, columns: int | None = None, folder: Path = ROOT) -> Finished:
+def whereupon(
+    *arguments: object, columns: int | None = None, folder: Path = ROOT, typed: str | None = None
+) -> Finished:
     """Run ``whereupon`` with these arguments to its end, in this process; no fault is swallowed."""
     runner = CliRunner(env={"COLUMNS": str(columns) if columns else None})
     with chdir(folder):
-        done = runner.invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+        done = runner.invoke(
+            app, [str(each) for each in arguments], input=typed, catch_exceptions=False
+        )
     return Finished(done.exit_code, done.stdout, done.stderr)
 
 

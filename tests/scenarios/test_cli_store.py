@@ -12,7 +12,7 @@ import pytest
 from tests.scenarios.commands import ROOT, STREAMS, identify, purchase, whereupon, write_stream
 from tests.servers import Server
 
-from whereupon import Engine
+from whereupon import Engine, RetryPolicy
 from whereupon.replay import BATCH, FrozenClock
 from whereupon.state import Delivery, DeliveryState
 from whereupon.times import format_instant
@@ -257,6 +257,53 @@ def test_a_dead_delivery_is_listed_and_can_be_sent_again(store: str) -> None:
     assert none.stdout == "There are no such deliveries.\n"
     waiting = whereupon("deliveries", "--store", store, "--state", "pending", "--json").records
     assert dead.idempotency_key in {each["idempotency_key"] for each in waiting}
+
+
+def _give_up_all(store: str) -> int:
+    """Let every delivery of the shopping stream die; how many."""
+    whereupon("replay", SHOPPING, "--store", store, "--quiet")
+    clock = FrozenClock(datetime(2027, 1, 1, tzinfo=UTC))
+    policy = RetryPolicy(tries=1)
+    with Engine.open(store, clock=clock, retry=policy, unknown_channels="hold") as engine:
+        for name in ("email", "push", "sms", "in_app"):
+            engine.channel(name)(lambda delivery: 1 // len(delivery.person[:0]))
+        engine.run_due()
+        return len(engine.deliveries(DeliveryState.DEAD))
+
+
+def test_all_that_is_dead_is_sent_again_once_somebody_agrees(store: str) -> None:
+    """With the count; narrowed by channel, rule and age."""
+    dead = _give_up_all(store)
+    mails = len(
+        [
+            each
+            for each in whereupon("deliveries", "--store", store, "--json").records
+            if each["channel"] == "email"
+        ]
+    )
+    assert 1 < mails < dead
+    told = whereupon("retry", "--all", "--channel", "email", "--store", store, typed="n\n")
+    assert told.status == 1
+    assert f"Send {mails} dead deliveries of the channel email again?" in told.stderr
+    told = whereupon("retry", "--all", "--channel", "email", "--store", store, typed="y\n")
+    assert told.status == 0
+    assert told.stdout.endswith(f"{mails} deliveries are due again.\n")
+    told = whereupon("retry", "--all", "--rule", "nobody", "--store", store, "--yes")
+    assert (told.status, told.stdout) == (1, "")
+    told = whereupon("retry", "--all", "--since", "36500d", "--store", store, "--yes")
+    assert (told.status, told.stdout) == (0, f"{dead - mails} deliveries are due again.\n")
+    assert whereupon("retry", "--all", "--store", store, "--yes").status == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--channel", "email"), ("0" * 32, "--all"), ("--all", "--since", "soon")],
+)
+def test_which_deliveries_are_to_be_sent_again_has_to_be_said(
+    store: str, words: tuple[str, ...]
+) -> None:
+    """One by its key, or all: never all by a slip."""
+    assert whereupon("retry", *words, "--store", store).status == 2
 
 
 def test_only_what_is_dead_can_be_retried(store: str) -> None:

@@ -1,4 +1,4 @@
-"""``whereupon explain``, ``deliveries`` and ``retry``: questions to a store."""
+"""``whereupon explain`` and ``deliveries``: questions to a store."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,8 +22,7 @@ from whereupon.render.texts import clean
 from whereupon.replay import read_streams, replay, throwaway_store
 from whereupon.rulefiles.faults import nearest
 from whereupon.rules import Rulebook
-from whereupon.scheduling import SystemClock
-from whereupon.state import Delivery, DeliveryState
+from whereupon.state import DeliveryState
 from whereupon.stores import open_store
 from whereupon.streams import StreamReader
 
@@ -154,20 +153,3 @@ def deliveries_command(
         sys.stdout.write(f"{outbox_line(delivery)}\n")
     if not deliveries:
         sys.stdout.write("There are no such deliveries.\n")
-
-
-@settles
-def retry_command(
-    key: Annotated[str, typer.Argument(help="The delivery's idempotency key.")], store: StoreUrl
-) -> None:
-    """Put a dead delivery back into the outbox, due now, under its old idempotency key."""
-    with closing(existing_store(store)) as kept, kept.session() as session:
-        delivery = _dead(session, key)
-        if delivery is None or not session.revive(delivery.key, SystemClock().now()):
-            fail(f"no dead delivery has the key {key!r}; see: whereupon deliveries", FINDINGS)
-    sys.stdout.write(f"{outbox_line(delivery)}\nIt is due again.\n")
-
-
-def _dead(session: Session, key: str) -> Delivery | None:
-    dead = session.deliveries([DeliveryState.DEAD], session.counts().deliveries or 1)
-    return next((delivery for delivery in dead if delivery.idempotency_key == key), None)

@@ -81,9 +81,9 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
             "List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead).",
         ),
         "retry": Heading(
-            "asking:retry_command",
+            "retrying:retry_command",
             _STORE,
-            "Put a dead delivery back into the outbox, due now, under its old idempotency key.",
+            "Put dead deliveries back into the outbox, due now, under their old idempotency keys.",
         ),
         "erase": Heading(
             "guarding:erase_command",

@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from whereupon.errors import StoreError
-from whereupon.ports import Settlement, Store
+from whereupon.ports import NO_CHANNEL, Backlog, DeadLetters, Settlement, Standing, Store
 from whereupon.state import (
     Changes,
     DeliveryState,
+    Person,
     Tombstone,
 )
 from whereupon.testing.contracts.samples import (
+    ADA,
     LAST,
     NOON,
     ODD,
@@ -109,6 +111,86 @@ class Outbox:
             assert [session.revive(key, after(5)) for key in (1, 1, 2, 9)] == [True, *[False] * 3]
         with store.session() as session:
             assert session.lease_deliveries(LAST, LAST, 9) == [delivery(1, due_at=after(5))]
+
+    def test_deliveries_are_leased_by_channel(self, store: Store) -> None:
+        """Those of others stay as they are, and when the next is due is told by channel, too."""
+        mail = delivery(1, due_at=after(-2))._replace(channel="email")
+        push, later = delivery(2, due_at=after(-1)), delivery(3, due_at=after(9))
+        save(store, Changes(deliveries=[mail, push, later]))
+        with store.session() as session:
+            assert session.lease_deliveries(NOON, after(60), 10, ["sms"]) == []
+            assert session.lease_deliveries(NOON, after(60), 10, ["push", "sms"]) == [push]
+            assert session.lease_deliveries(NOON, after(60), 10, []) == []
+            due = [session.next_due(each) for each in (None, ["email"], ["push"], ["sms"], [])]
+            assert due == [after(-2), after(-2), after(9), None, None]
+            assert session.lease_deliveries(NOON, after(60), 10, ["email"]) == [mail]
+
+    def test_what_is_due_for_other_channels_is_held_until_one_of_them_is_there(
+        self, store: Store
+    ) -> None:
+        """In steps; who has the channel leases it like what is pending, as it was."""
+        mails = [delivery(key)._replace(channel="email") for key in (1, 2, 3)]
+        future = delivery(4, due_at=after(1))._replace(channel="email")
+        save(store, Changes(deliveries=[*mails, future, delivery(5)]))
+        with store.session() as session:
+            assert session.hold_deliveries(NOON, ["push"], 2) == {"email": 2}
+            assert session.hold_deliveries(NOON, ["push"], 2) == {"email": 1}
+            assert session.hold_deliveries(NOON, ["push"], 2) == {}
+            held = session.deliveries([DeliveryState.HELD], 9)
+            assert {each.reason for each in held} == {NO_CHANNEL}
+        with store.session() as session:
+            assert session.lease_deliveries(NOON, after(60), 9, ["push"]) == [delivery(5)]
+            assert session.lease_deliveries(NOON, after(60), 2, ["email"]) == mails[:2]
+            assert session.lease_deliveries(NOON, after(60), 9, None) == mails[2:]
+            assert session.deliveries([DeliveryState.HELD], 9) == []
+            session.settle([Settlement(1, DeliveryState.SENT, 1, NOON, None)])
+            assert session.deliveries([DeliveryState.SENT], 9)[0].key == 1
+
+    def test_a_delivery_is_looked_at_again_with_its_person(self, store: Store) -> None:
+        """Its state and the end of its lease, and the person's attributes, all as they are now."""
+        ada = Person(ADA, "ada", NOON, {"email": "ada@example.com"})
+        save(store, Changes(persons={ADA: ada}, deliveries=[delivery(1), delivery(2)._replace(person_key=99)]))  # fmt: skip
+        with store.session() as session:
+            session.lease_deliveries(NOON, after(60), 9)
+            pending = DeliveryState.PENDING
+            assert session.standing(1) == Standing(pending, after(60), "ada", ada.attributes)
+            assert session.standing(2) == Standing(pending, after(60), None, None)
+            assert session.standing(3) is None
+
+    def test_dead_deliveries_are_counted_and_revived_by_what_they_are(self, store: Store) -> None:
+        """By channel, rule and the time of their death; in steps."""
+        dead = [delivery(key, due_at=after(key))._replace(state=DeliveryState.DEAD, attempts=9, reason="x") for key in (1, 2, 3)]  # fmt: skip
+        dead[1] = dead[1]._replace(channel="email", rule="news")
+        save(store, Changes(deliveries=[*dead, delivery(4, due_at=LAST)]))
+        with store.session() as session:
+            for which, count in (
+                (DeadLetters(), 3),
+                (DeadLetters(channel="email"), 1),
+                (DeadLetters(channel="email", rule="socks"), 0),
+                (DeadLetters(rule="news"), 1),
+                (DeadLetters(since=after(2)), 2),
+                (DeadLetters(since=after(4)), 0),
+            ):
+                assert session.dead(which) == count
+            assert session.revive_some(DeadLetters(since=after(2)), after(5), 1) == 1
+            assert session.revive_some(DeadLetters(since=after(2)), after(5), 9) == 1
+            assert session.revive_some(DeadLetters(since=after(2)), after(5), 9) == 0
+            revived = session.lease_deliveries(after(5), after(60), 9)
+        assert [(each.key, each.attempts, each.reason) for each in revived] == [(2, 0, None), (3, 0, None)]  # fmt: skip
+
+    def test_what_has_not_come_to_its_end_is_counted_by_channel(self, store: Store) -> None:
+        """Pending, held and dead, with the earliest time; what was sent or withheld is over."""
+        states = [*DeliveryState, DeliveryState.PENDING]
+        made = [delivery(key, due_at=after(key))._replace(state=state) for key, state in enumerate(states, 1)]  # fmt: skip
+        save(store, Changes(deliveries=[*made, delivery(9)._replace(channel="email")]))
+        with store.session() as session:
+            backlog = session.backlog()
+        assert sorted(backlog) == [
+            Backlog(DeliveryState.DEAD, "push", 1, after(4)),
+            Backlog(DeliveryState.HELD, "push", 1, after(2)),
+            Backlog(DeliveryState.PENDING, "email", 1, NOON),
+            Backlog(DeliveryState.PENDING, "push", 2, after(1)),
+        ]
 
     def test_deliveries_are_listed_newest_first(self, store: Store) -> None:
         """In the states asked for, no more than asked for."""
