@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test quick mutants check lint bench bench-peers chaos clean
+.PHONY: help demo test quick mutants check lint bench bench-peers chaos storm clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make mutants  change the core in one place at a time: which changes does no test notice?"
 	@echo "            (CORE='identity audit' for a part of it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
+	@echo "make storm  everybody at the same people at once, on PostgreSQL, for SECONDS=60: no deadlock, no call too late"
 
 # One stamp for each set of packages; a change of pyproject.toml installs anew. pip says what it fetches:
 # the first time takes minutes, and somebody waits.
@@ -96,6 +97,10 @@ SEED ?= 1
 VICTIM ?= process
 chaos: $(VENV)/stamp-test
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --workers $(WORKERS) --seed $(SEED) --victim $(VICTIM)
+
+SECONDS ?= 60
+storm: $(VENV)/stamp-test
+	$(BIN)/python -m tests.chaos.storm --seconds $(SECONDS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from whereupon.fold import Folded
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Session, Store
 from whereupon.recalling import UnfinishedClaimsError
+from whereupon.stores.patience import one_call
 
 T = TypeVar("T")
 
@@ -33,13 +34,14 @@ class Claims:
             work: what to do.
             tell: takes what was made of claims that came before it.
         """
-        while True:
-            try:
-                return self._store.transact(work)
-            except UnfinishedClaimsError as found:
-                for part in self.carry_out(found.keys):
-                    if tell is not None:
-                        tell(part)
+        with one_call():
+            while True:
+                try:
+                    return self._store.transact(work)
+                except UnfinishedClaimsError as found:
+                    for part in self.carry_out(found.keys):
+                        if tell is not None:
+                            tell(part)
 
     def carry_out(self, anonymous_keys: Iterable[int]) -> Iterator[Folded]:
         """Carry claims out to their ends, a transaction a part."""

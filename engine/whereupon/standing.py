@@ -25,6 +25,12 @@ def asks_for_something(names: Names, settings: Settings) -> bool:
     return any(name in guarded for type_, name in names if type_ is MessageType.TRACK)
 
 
+def is_heard_of(names: Names, settings: Settings) -> bool:
+    """Whether the audit log hears of what any of these names asks for."""
+    asked = (settings.registry.action_for(name) for t, name in names if t is MessageType.TRACK)
+    return any(action.destructive or action.handled for action in asked if action is not None)
+
+
 def standing_for(
     ledger: Ledger,
     settings: Settings,

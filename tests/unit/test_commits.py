@@ -15,6 +15,7 @@ from whereupon.ports import Session
 from whereupon.state import Changes
 from whereupon.stores import commits, open_store
 from whereupon.stores.commits import GroupCommit
+from whereupon.stores.patience import Patience, busy
 from whereupon.stores.sql import SqlStore
 from whereupon.stores.turns import OneByOne, Turns
 from whereupon.testing.contracts.samples import message
@@ -237,7 +238,7 @@ class LastFirst(Turns):
         return self._holder == get_ident()
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, _patience: Patience | None) -> Iterator[None]:
         me = get_ident()
         with self._guard:
             self._asked.append(me)
@@ -305,3 +306,73 @@ def test_what_is_committed_is_never_done_again(monkeypatch: pytest.MonkeyPatch) 
     for thread in (holder, *threads):
         thread.join()
     assert sorted(done) == ["a", "b", "c", "d"]
+
+
+def test_who_waits_for_a_leader_gives_up_when_patience_ends(store: Counted) -> None:
+    """Nothing of it is done afterwards; and what a leader is at when it ends is done all the same."""
+    codes: list[str] = []
+
+    def send(number: int) -> None:
+        try:
+            store._group.transact(writing(number), Patience(0.05))  # noqa: SLF001 - a patience of its own
+        except StoreError as error:
+            codes.append(error.code)
+
+    threads = [Thread(target=send, args=(n,)) for n in (2, 3)]
+    with leader(store):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert store._group.waiting == 0  # noqa: SLF001
+    assert codes == ["busy", "busy"]
+    assert store.known(range(1, 4)) == {1}
+
+
+class Overtaken(OneByOne):
+    """Turns in which a thread, waiting for its own, gives up just when a leader is at its work."""
+
+    def __init__(self, led: Event) -> None:
+        super().__init__()
+        self._led = led
+        self.impatient: int | None = None
+
+    @contextmanager
+    def _turn(self, patience: Patience | None) -> Iterator[None]:
+        if get_ident() == self.impatient:
+            assert self._led.wait(60)
+            raise busy()
+        with super()._turn(patience):
+            yield
+
+
+def test_what_a_leader_is_at_is_waited_for() -> None:
+    """Its owner's patience ends meanwhile, but the work is done, and that is what is told."""
+    led, home, done = Event(), open_store("memory://"), list[str]()
+    turns = Overtaken(led)
+
+    @contextmanager
+    def together() -> Iterator[Undivided]:
+        with home.session() as session:
+            yield Undivided(session)
+
+    group = GroupCommit(turns, alone=home.session, together=together)
+
+    def slow(_session: Session) -> None:
+        led.set()
+        done.append("slow")
+
+    def send() -> None:
+        turns.impatient = get_ident()
+        group.transact(slow)
+        done.append("told")
+
+    waiting, leading = Thread(target=send), Thread(target=group.transact, args=(lambda _: None,))
+    waiting.start()
+    deadline = monotonic() + 60
+    while not group.waiting:
+        assert monotonic() < deadline
+    leading.start()
+    for thread in (waiting, leading):
+        thread.join(60)
+    assert done == ["slow", "told"]

@@ -17,7 +17,8 @@ from whereupon.messages import erased_name
 from whereupon.ports import Settlement, Store
 from whereupon.state import Changes, DeliveryState, Device, Merge, Relationship, Report, Thing
 from whereupon.stores import MemoryStore, open_store
-from whereupon.stores.gates import Gate, Patience
+from whereupon.stores.gates import Gate
+from whereupon.stores.patience import Patience
 from whereupon.stores.sql import SqlStore
 from whereupon.testing.contracts.samples import (
     ADA,

@@ -3,6 +3,8 @@
 from threading import Thread
 from time import monotonic
 
+from whereupon.errors import StoreError
+from whereupon.stores.patience import Patience, one_call
 from whereupon.stores.turns import OneByOne
 
 
@@ -52,3 +54,37 @@ def test_one_turn_at_a_time() -> None:
     assert (most, inside) == ([1], [0])
     with turns.take():  # nobody has kept it
         assert turns.waiting == 0
+
+
+def test_nobody_waits_for_a_turn_longer_than_patience_lasts() -> None:
+    """Who gives up leaves the queue; the others' turns come."""
+    turns, codes = OneByOne(), list[str]()
+
+    def ask() -> None:
+        try:
+            with turns.take(Patience(0.05)):
+                codes.append("none")
+        except StoreError as error:
+            codes.append(error.code)
+
+    threads = [Thread(target=ask) for _ in range(3)]
+    with turns.take():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert turns.waiting == 0
+    assert codes == ["busy"] * 3
+    with turns.take(Patience(0)):
+        assert turns.waiting == 0
+
+
+def test_all_that_one_call_waits_counts_together() -> None:
+    """What begins later within a call has only what is left of its patience."""
+    with one_call():
+        first = Patience(30)
+        with one_call():
+            assert not Patience(-1).wait()
+            second = Patience(30)
+    assert second._end == first._end  # noqa: SLF001 - when it ends
+    assert Patience(30)._end > first._end  # noqa: SLF001

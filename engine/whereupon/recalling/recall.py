@@ -12,7 +12,7 @@ from whereupon.recalling.nearby import near_ids
 from whereupon.recalling.past import Past
 from whereupon.recalling.surveying import Survey, erases, erasing
 from whereupon.recalling.touching import Touched
-from whereupon.standing import asks_for_something, standing_for
+from whereupon.standing import asks_for_something, is_heard_of, standing_for
 from whereupon.state import Claim, Entry, IdKind
 from whereupon.times import LAST_INSTANT
 from whereupon.wordings import Wordings
@@ -151,11 +151,25 @@ class Recall:
                 touched.person_keys.update(entry.person_key for entry in due)
                 touched.due = None if messages else due
             keys = touched.person_keys, loaded.anonymous.values()
+            if self._is_heard_of(loaded, survey):
+                self._session.ledger.hold()  # which comes before anybody
             if not self._session.hold(*keys, touched.erased_unknown):
                 break
         if not carrying_on:
             self.gate(*keys)
         return loaded, touched
+
+    def _is_heard_of(self, loaded: Loaded, survey: Survey) -> bool:
+        """Whether the audit log hears of anything that the batch asks for, merges included."""
+        if is_heard_of(survey.names, self._settings):
+            return True
+        previous = [previous_id for _, previous_id in survey.aliases]
+        if not loaded.users.keys().isdisjoint(previous):
+            return True
+        digests = {d for name in previous for d in self._settings.digests(IdKind.USER, name)}
+        return bool(
+            digests and self._session.has_tombstones() and self._session.tombstones(digests)
+        )
 
     def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
         """What is due; where nothing else is to do, only what others are not at already."""

@@ -14,12 +14,12 @@ def open_store(url_or_engine: object, *, patience: float | None = None, make: bo
 
     Args:
         url_or_engine: where.
-        patience: seconds that a transaction waits for others before it gives up, 30 by default;
+        patience: seconds that a call waits for others before it gives up, 30 by default;
             ``?patience=`` in a URL comes first.
         make: whether to make our tables where there are none.
     """
     if url_or_engine == "memory://":
-        return MemoryStore()
+        return MemoryStore(patience=patience)
     from whereupon.stores.sql import SqlStore  # noqa: PLC0415 - a third of a second that memory saves
 
     if patience is None:

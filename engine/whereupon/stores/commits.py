@@ -8,9 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from threading import Condition
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+from whereupon.errors import StoreError
 from whereupon.ports import Session
+from whereupon.stores.patience import Patience
 from whereupon.stores.turns import Turns
 
 T = TypeVar("T")
@@ -73,31 +76,44 @@ class GroupCommit:
         self._turns = turns
         self._alone = alone
         self._together = together
+        self._guard = Condition()
         self._waiting: deque[_Job[Any]] = deque()
 
-    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
+    def transact(
+        self, work: Callable[[Session], T], patience: Patience | None = None, *, alone: bool = False
+    ) -> T:
         """Do work, in a transaction of its own or with others' work, and return when it is committed.
 
         It may be done in another thread, and again where a transaction failed as a whole.
 
         Args:
             work: what to do.
+            patience: how long to wait for a turn.
             alone: it takes long: nobody else's work waits for the same commit.
+
+        Raises:
+            StoreError: with the code ``busy``, when patience has ended; nothing was done.
         """
         self._turns.refuse_nesting()
         job = _Job(work)
         if alone:
-            with self._turns.take():
+            with self._turns.take(patience):
                 job.attempt(self._alone)
             return job.outcome()
-        self._waiting.append(job)
-        with self._turns.take():
-            if not job.done:
-                self._lead(job)
+        with self._guard:
+            self._waiting.append(job)
+        try:
+            with self._turns.take(patience):
+                if not job.done:
+                    self._lead(job)
+        except StoreError:
+            if not self._was_done(job):
+                raise
         return job.outcome()
 
     def begin_anew(self) -> None:
         """In a child after a fork: the work that waits is of threads that are not there."""
+        self._guard = Condition()
         self._waiting.clear()
 
     @property
@@ -105,32 +121,51 @@ class GroupCommit:
         """How many pieces of work wait for a leader."""
         return len(self._waiting)
 
+    def _was_done(self, job: _Job[Any]) -> bool:
+        """Whether a leader did work whose owner waits no longer; what one is at is waited for."""
+        with self._guard:
+            self._guard.wait_for(lambda: job.done or job in self._waiting)
+            if not job.done:
+                self._waiting.remove(job)
+            return job.done
+
     def _lead(self, own: _Job[Any]) -> None:
-        jobs = [own, *self._others(own)]
-        if len(jobs) == 1 or not self._did_together(jobs):
-            for job in jobs:
-                job.attempt(self._alone)
-                job.done = True
+        with self._guard:
+            if own in self._waiting:
+                self._waiting.remove(own)
+            is_alone = not self._waiting
+        if is_alone or not self._did_together(own):
+            own.attempt(self._alone)
+            own.done = True
 
-    def _others(self, own: _Job[Any]) -> list[_Job[Any]]:
-        """Those who wait; what a leader took and could not finish, its owner leads itself."""
+    def _did_together(self, own: _Job[Any]) -> bool:
+        """Do others' work as well; whether one transaction took it all. One that failed left nothing.
+
+        Others are taken when it has begun, so that nobody's patience ends with the leader's.
+        """
         others: list[_Job[Any]] = []
-        while self._waiting and len(others) < MOST:
-            job = self._waiting.popleft()
-            if job is not own and not job.done:
-                others.append(job)
-        return others
-
-    def _did_together(self, jobs: list[_Job[Any]]) -> bool:
-        """Whether one transaction took them all; one that failed as a whole left nothing."""
         try:
             with self._together() as transaction:
-                for job in jobs:
+                others += self._taken()
+                for job in (own, *others):
                     job.attempt(transaction.part)
                     if not transaction.is_open():
                         return False
         except Exception:  # noqa: BLE001 - each meets it again alone, and has it told to its thread
             return False
-        for job in jobs:
-            job.done = True
-        return True
+        else:
+            for job in (own, *others):
+                job.done = True
+            return True
+        finally:
+            self._let_go(others)
+
+    def _taken(self) -> list[_Job[Any]]:
+        with self._guard:
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST - 1))]
+
+    def _let_go(self, jobs: list[_Job[Any]]) -> None:
+        """Say of work that it is done; what is not, its owner leads itself."""
+        with self._guard:
+            self._waiting.extendleft(job for job in reversed(jobs) if not job.done)
+            self._guard.notify_all()

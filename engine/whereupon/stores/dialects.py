@@ -32,7 +32,7 @@ Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `ro
 Parameters: TypeAlias = tuple[object, ...]
 
 PATIENCE = 30.0
-"""Seconds that a transaction waits for others, unless the store's opener says otherwise."""
+"""Seconds that a call waits for others, unless the store's opener says otherwise."""
 
 
 class Statement:
@@ -133,6 +133,9 @@ class Database(ABC):
     @abstractmethod
     def lent(self, connection: Connection) -> AbstractContextManager[None]:
         """A part of a host's transaction, taken back alone when its block raises."""
+
+    def limit_waiting(self, connection: Connection, seconds: float) -> None:  # noqa: B027 - not every one need
+        """Let the transaction's statements wait no longer for others; nothing where they never do."""
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:

@@ -9,31 +9,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from time import monotonic, sleep
 
-from whereupon.errors import StoreError
+from whereupon.stores.patience import Patience, busy
 
 if sys.platform != "win32":
     import fcntl
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
-
-
-class Patience:
-    """How long one attempt may go on waiting, in pauses that grow."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = monotonic() + seconds
-        self._pause = _FIRST_PAUSE
-
-    def wait(self) -> bool:
-        """Pause; False, at once, where no patience is left."""
-        left = self._end - monotonic()
-        if left <= 0:
-            return False
-        sleep(min(self._pause, left))
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        return True
 
 
 class Gate:
@@ -86,12 +66,3 @@ def _locks(descriptor: int | None) -> bool:
     except OSError:  # a file system without such locks
         return True
     return True
-
-
-def busy() -> StoreError:
-    """The error of one who waited too long."""
-    reason = (
-        "another transaction keeps the database locked: "
-        "end it, or lend its connection with connection="
-    )
-    return StoreError(code="busy", reason=reason)

@@ -20,6 +20,7 @@ from whereupon.state import (
     RequestOutcome,
 )
 from whereupon.stores.dialects import Database, Parameters, Statement
+from whereupon.stores.holding import Holding
 from whereupon.stores.ledger_statements import COUNTED, LedgerStatements
 from whereupon.stores.rows import instant_or_none
 from whereupon.times import as_micros, from_micros
@@ -31,15 +32,21 @@ class SqlLedger:
     """One session's ledger; see `whereupon.ledger.Ledger` for what each method answers."""
 
     def __init__(
-        self, connection: Connection, database: Database, statements: LedgerStatements
+        self,
+        connection: Connection,
+        database: Database,
+        statements: LedgerStatements,
+        holding: Holding | None = None,
     ) -> None:
         self._connection = connection
         self._database = database
         self._statements = statements
+        self._holding = holding
 
     def hold(self) -> None:
         """Hold the head, which whoever writes into the log holds."""
-        self._statements.head.fetch(self._connection)
+        if self._holding is not None:
+            self._holding.ledger()
 
     def request(self, key: int) -> Request | None:
         """A request by number."""
@@ -146,6 +153,7 @@ class SqlLedger:
 
     def audit_head(self) -> AuditHead | None:
         """The head, held."""
+        self.hold()
         found = self._statements.head.fetch(self._connection)
         return rows.head_from(found[0]) if found else None
 

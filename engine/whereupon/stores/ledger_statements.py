@@ -218,8 +218,8 @@ class LedgerStatements:
 
     @cached_property
     def head(self) -> Statement:
-        """The audit log's head, held."""
-        return self._compiled(select(HEAD).where(HEAD.c.id == 1).with_for_update())
+        """The audit log's head."""
+        return self._compiled(select(HEAD).where(HEAD.c.id == 1))
 
     @cached_property
     def audit(self) -> Statement:

@@ -1,6 +1,7 @@
 """Locking statements, for databases that many writers share; each compiled when it is first asked for.
 
-Rows are locked in the order of a key that never changes, or are skipped when others hold them.
+Rows are locked in the order of a key that never changes, or are skipped when others hold them; in which
+order the statements come is `holding`'s affair.
 """
 
 from sqlalchemy import Integer, Table, bindparam, delete, literal_column, select, update
@@ -8,6 +9,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.lazily import cached_property
 from whereupon.stores.dialects import Database, Statement
+from whereupon.stores.ledger_statements import HEAD
 from whereupon.stores.selects import DELIVERY, ENTRY, IDENTIFIER, PERSON, RUN, TOMBSTONE
 from whereupon.stores.writes import DEVICE, META, THING
 
@@ -80,9 +82,20 @@ class Locks:
         return self._compiled(select(RUN).where(_OPEN, *named).with_for_update(skip_locked=True))
 
     @cached_property
+    def ledger(self) -> Statement:
+        """The head of the audit log."""
+        return self._compiled(select(HEAD.c.id).where(HEAD.c.id == 1).with_for_update())
+
+    @cached_property
+    def deliveries_of(self) -> Statement:
+        """The keys of deliveries of the persons among ``keys``, which are not locked yet."""
+        mine = self._database.among(DELIVERY.c.person_key, "keys")
+        return self._compiled(select(DELIVERY.c.key).where(mine))
+
+    @cached_property
     def deliveries(self) -> Statement:
-        """Deliveries of the persons among ``keys``."""
-        clause = select(DELIVERY.c.key).where(self._database.among(DELIVERY.c.person_key, "keys"))
+        """Deliveries among ``keys``."""
+        clause = select(DELIVERY.c.key).where(self._database.among(DELIVERY.c.key, "keys"))
         return self._compiled(clause.order_by(DELIVERY.c.key).with_for_update())
 
     @cached_property

@@ -50,6 +50,7 @@ from whereupon.state import (
 )
 from whereupon.stores.memory_ledger import MemoryLedger
 from whereupon.stores.memory_writing import write
+from whereupon.stores.patience import Patience, one_call
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.skipped import Wanted
 from whereupon.stores.turns import OneByOne
@@ -59,11 +60,16 @@ T = TypeVar("T")
 
 
 class MemoryStore(OfProcess):
-    """Keeps everything in this process; sessions take turns."""
+    """Keeps everything in this process; sessions take turns.
 
-    def __init__(self) -> None:
+    Args:
+        patience: seconds that a call waits for its turn; None for as long as it takes.
+    """
+
+    def __init__(self, *, patience: float | None = None) -> None:
         self.shelves = Shelves()
         self._turns = OneByOne()
+        self._patience = patience
         self._undo: Undo | None = None
         watch(self)
 
@@ -73,7 +79,8 @@ class MemoryStore(OfProcess):
         if connection is not None:
             reason = "the in-memory store has no database to share: leave out connection="
             raise StoreError(code="no-connection", reason=reason)
-        with self._turns.take():
+        patience = None if self._patience is None else Patience(self._patience)
+        with one_call(), self._turns.take(patience):
             undo = self._undo = Undo()
             try:
                 yield MemorySession(self.shelves, undo)

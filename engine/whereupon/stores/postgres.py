@@ -43,9 +43,9 @@ from sqlalchemy.sql.elements import ClauseElement
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
 from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement, grows
-from whereupon.stores.gates import busy
 from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
 from whereupon.stores.listening import NOTIFY, Listening
+from whereupon.stores.patience import Patience, busy
 from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
 from whereupon.stores.screens import PostgresScreening
@@ -63,6 +63,7 @@ _CODES = {
     "42P01": ("no-tables", "our tables are not there any more: was the database replaced?"),
 }
 _LOCK_TIMEOUT = "55P03"  # lock_not_available
+_LIMIT = "SELECT set_config('lock_timeout', %s, true)"
 _NUMBERS, _TEXTS = postgresql.ARRAY(BigInteger()), postgresql.ARRAY(Text())
 
 
@@ -70,7 +71,7 @@ class Postgres(Database):
     """The statements and transactions of PostgreSQL.
 
     Args:
-        patience: seconds that a statement waits for a lock.
+        patience: seconds that a call waits for others.
     """
 
     one_writer = False
@@ -79,22 +80,26 @@ class Postgres(Database):
     def __init__(self, *, patience: float = PATIENCE) -> None:
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
         self._origin = token_hex(8)
-        self._lock_timeout = f"{max(1, int(patience * 1000))}ms"
+        self._patience = patience
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin; what others hold is waited for no longer than patience allows."""
+        patience = Patience(self._patience)
         with (
             _told(),
             engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
             connection.begin(),
         ):
-            limit = "SELECT set_config('lock_timeout', %s, true)"
-            connection.exec_driver_sql(limit, (self._lock_timeout,))
+            self.limit_waiting(connection, patience.left)
             yield connection
 
     def begin_anew(self) -> None:
         """Nothing is kept here."""
+
+    def limit_waiting(self, connection: Connection, seconds: float) -> None:
+        """By the timeout of locks, which counts from the statement that meets one."""
+        connection.exec_driver_sql(_LIMIT, (_milliseconds(seconds),))
 
     @property
     def driver(self) -> type[psycopg.Connection[Any]]:
@@ -107,9 +112,14 @@ class Postgres(Database):
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
-        """A savepoint in a host's transaction, whose settings stay the host's."""
+        """A savepoint in a host's transaction, whose settings are the host's again afterwards."""
+        patience = Patience(self._patience)
         with _told(), connection.begin_nested():
+            asked = "SELECT current_setting('lock_timeout')"
+            before = connection.exec_driver_sql(asked).scalar_one()
+            self.limit_waiting(connection, patience.left)
             yield
+            connection.exec_driver_sql(_LIMIT, (before,))
 
     def lock_schema(self, connection: Connection) -> None:
         """By an advisory lock that lasts as long as the transaction."""
@@ -276,6 +286,11 @@ class ChangingStatement(PostgresStatement):
         named = zip(*last.values(), strict=True)
         columns = tuple([pictured(value) for value in each] for each in named)
         connection.exec_driver_sql(self._many, columns)
+
+
+def _milliseconds(seconds: float) -> str:
+    """As a timeout of the server's, for which none at all would be for ever."""
+    return f"{max(1, int(seconds * 1000))}ms"
 
 
 def _array_of(column: ColumnElement[Any]) -> str:

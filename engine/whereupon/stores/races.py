@@ -5,16 +5,11 @@ A batch is pure: loading and folding it again, from what the winner left, is all
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from time import sleep
 from typing import TypeVar
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session
-
-TRIES = 25
-"""How often a transaction is begun; each loss means that somebody else's was committed, or is at it."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.25
-"""Seconds between two tries; the pauses double, and make four seconds in all."""
+from whereupon.stores.patience import Patience
 
 T = TypeVar("T")
 
@@ -27,21 +22,28 @@ class LostRaceError(StoreError):
 
 
 def retrying(
-    begin: Callable[[], AbstractContextManager[Session]], work: Callable[[Session], T]
+    begin: Callable[[], AbstractContextManager[Session]],
+    work: Callable[[Session], T],
+    patience: Patience,
 ) -> T:
-    """Do work in a transaction of its own, again and again while races are lost.
+    """Do work in a transaction of its own, again and again while others are in the way.
 
     Raises:
-        StoreError: with the code ``busy``, when every try was lost.
+        StoreError: with the code ``busy``, when patience has ended.
     """
-    lost: LostRaceError | None = None
-    for attempt in range(TRIES):
-        if attempt:
-            sleep(min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE))
+    while True:
         try:
             with begin() as session:
                 return work(session)
-        except LostRaceError as error:
-            lost = error
-    reason = f"lost {TRIES} races in a row against other writers; the last: {lost and lost.reason}"
-    raise StoreError(code="busy", reason=reason) from lost
+        except StoreError as error:
+            if not isinstance(error, LostRaceError) and error.code != "busy":
+                raise
+            if not patience.wait():
+                raise _late(error) from error
+
+
+def _late(last: StoreError) -> StoreError:
+    if last.code == "busy":
+        return last
+    reason = f"lost one race after another against other writers; the last: {last.reason}"
+    return StoreError(code="busy", reason=reason)

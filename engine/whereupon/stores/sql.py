@@ -20,7 +20,7 @@ from whereupon.stores.addresses import database_of, engine_of, shown
 from whereupon.stores.beside import Beside
 from whereupon.stores.commits import GroupCommit
 from whereupon.stores.dialects import PATIENCE, Database
-from whereupon.stores.holding import Holding
+from whereupon.stores.holding import Holding, Rank
 from whereupon.stores.keys import new_block
 from whereupon.stores.ledger import SqlLedger
 from whereupon.stores.ledger_statements import LedgerStatements
@@ -28,6 +28,7 @@ from whereupon.stores.lending import unusable
 from whereupon.stores.locks import Locks
 from whereupon.stores.memories import Block, Memory, Name, Numbers, Recall
 from whereupon.stores.names import Names
+from whereupon.stores.patience import Patience, one_call
 from whereupon.stores.quiet import QuietForks
 from whereupon.stores.races import LostRaceError, retrying
 from whereupon.stores.reading import Reading, meant
@@ -54,7 +55,8 @@ class SqlStore(OfProcess):
     Args:
         url_or_engine: an SQLAlchemy URL, whose engine is the store's own; or an engine of the
             host's, whose settings and pool stay the host's affair.
-        patience: seconds that a transaction waits for others; ``?patience=`` in a URL comes first.
+        patience: seconds that a call waits for others, with all its transactions and tries;
+            ``?patience=`` in a URL comes first.
         make: whether to make the tables where there are none.
     """
 
@@ -63,6 +65,7 @@ class SqlStore(OfProcess):
     ) -> None:
         self._own = not isinstance(url_or_engine, Engine)
         self._engine, patience = engine_of(url_or_engine, patience=patience)
+        self._patience = patience
         self._database = database_of(self._engine, patience=patience)
         self._selects = Selects(self._database)
         self._writes = Writes(self._database)
@@ -88,7 +91,8 @@ class SqlStore(OfProcess):
         """A transaction: one of its own, or the host's, which the host ends."""
         with self._undivided():
             if connection is None:
-                with self._turns.take(), self._alone() as session:
+                patience = Patience(self._patience)
+                with one_call(), self._turns.take(patience), self._alone() as session:
                     yield session
             elif isinstance(connection, Connection):
                 self._check(connection)
@@ -118,10 +122,12 @@ class SqlStore(OfProcess):
 
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work: with one writer at a time, in groups; with many, until no race is lost."""
-        if self._database.one_writer:
-            with self._undivided():
-                return self._group.transact(work, alone=alone)
-        return retrying(self.session, work)
+        with one_call():
+            patience = Patience(self._patience)
+            if self._database.one_writer:
+                with self._undivided():
+                    return self._group.transact(work, patience, alone=alone)
+            return retrying(self.session, work, patience)
 
     @contextmanager
     def _alone(self) -> Iterator["SqlSession"]:
@@ -163,12 +169,13 @@ class SqlStore(OfProcess):
             add=self._writes.name,
             beside=beside,
         )
-        holding = (
-            None if database.one_writer else Holding(connection, database, self._locks, lent=lent)
-        )
+        holding = None
+        if not database.one_writer:
+            patience = Patience(self._patience)
+            holding = Holding(connection, database, self._locks, patience, lent=lent)
         traces = Traces(connection, database, self._traces)
         writing = Writing(connection, database, self._writes, names, traces, recall, holding)
-        ledger = SqlLedger(connection, database, self._ledger)
+        ledger = SqlLedger(connection, database, self._ledger, holding)
         announce = partial(database.announce, connection, lent=lent)
         return SqlSession(
             connection, database, self._selects, names, writing, holding, ledger, announce
@@ -302,6 +309,8 @@ class SqlSession(Reading):
 
     def take_audience(self, after: int, limit: int, screen: Screen, reach: int) -> Stretch:
         """Persons who come through a screen, of the next so many; the last statement holds them."""
+        if self._holding is not None:
+            self._holding.reach(Rank.PERSONS, again=True)
         behind = self._selects.person_behind.fetch(self._connection, key=after, skipped=reach - 1)
         end = int(behind[0][0]) if behind else None
         found = self._selects.audience(screen).fetch(

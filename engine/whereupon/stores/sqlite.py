@@ -29,8 +29,9 @@ from whereupon.codec import encode
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
 from whereupon.stores.dialects import PATIENCE, Database, Statement, grows
-from whereupon.stores.gates import Gate, Patience, busy
+from whereupon.stores.gates import Gate
 from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
+from whereupon.stores.patience import Patience, busy
 from whereupon.stores.refusals import check_file, told
 from whereupon.stores.screens import SqliteScreening
 from whereupon.stores.watching import FileWatching
@@ -42,6 +43,8 @@ PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 10000",
     "PRAGMA secure_delete = ON",
 )
+_ONE_WAIT = 0.1
+"""Seconds that SQLite itself waits for a lock, before it is asked again for as long as patience lasts."""
 _TAKE_THE_LOCK = "UPDATE whereupon_meta SET value = value WHERE name = 'schema'"
 
 
@@ -232,7 +235,7 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     """
     lasting = url.query.get("synchronous") != "OFF"
     url = url.difference_update_query(["synchronous"])
-    arguments = {"timeout": patience}
+    arguments = {"timeout": min(patience, _ONE_WAIT)}
     if url.database in {None, "", ":memory:"}:
         shared = {**arguments, "check_same_thread": False}
         engine = create_engine(url, poolclass=StaticPool, connect_args=shared, hide_parameters=True)

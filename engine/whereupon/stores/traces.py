@@ -25,13 +25,12 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.lazily import cached_property
-from whereupon.messages import erased_digest, erased_name
+from whereupon.messages import erased_name
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (
     CLAIM,
     DELIVERY,
     ENTRY,
-    ERASED,
     IDENTIFIER,
     MESSAGE,
     REQUEST,
@@ -96,16 +95,11 @@ class TraceStatements:
         )
 
     @cached_property
-    def erased(self) -> Statement:
-        """The digest of an erased message's id."""
-        return self._compiled(self._database.upsert(ERASED, on=("digest",), change=()))
-
-    @cached_property
     def runs(self) -> Statement:
-        """Broadcast runs that a message of ``keys`` opened: rule and occasion."""
+        """Broadcast runs that a message of ``keys`` opened: rule, occasion and cursor."""
         joined = RUN.join(MESSAGE, MESSAGE.c.key == RUN.c.message_key)
         owned = self._database.among(MESSAGE.c.owner, "keys")
-        clause = select(RUN.c.rule, RUN.c.occasion).select_from(joined)
+        clause = select(RUN.c.rule, RUN.c.occasion, RUN.c.cursor).select_from(joined)
         return self._compiled(clause.where(owned))
 
     @cached_property
@@ -137,6 +131,21 @@ class TraceStatements:
         of = DELIVERY.c
         sent = of.person_key == bindparam("person"), of.rule == bindparam("rule")
         return self._compiled(_withheld().where(*sent, of.message_id == bindparam("occasion")))
+
+    @cached_property
+    def sent_to(self) -> Statement:
+        """The keys of what was sent to a ``person`` by a ``rule`` for an ``occasion``."""
+        of = DELIVERY.c
+        sent = of.person_key == bindparam("person"), of.rule == bindparam("rule")
+        clause = select(of.key).where(*sent, of.message_id == bindparam("occasion"))
+        return self._compiled(clause)
+
+    @cached_property
+    def sent_by_run(self) -> Statement:
+        """The keys of what was sent by a ``rule``'s run of an ``occasion``."""
+        of = DELIVERY.c
+        sent = of.rule == bindparam("rule"), of.message_id == bindparam("occasion")
+        return self._compiled(select(of.key).where(*sent))
 
     @cached_property
     def blanked(self) -> list[Statement]:
@@ -178,15 +187,36 @@ class Traces:
         self._database = database
         self._to = statements
 
-    def remove(self, keys: object) -> None:
-        """Blank what leads to the owners ``keys`` (as they are bound), while they are still there."""
+    def open_runs(self, keys: object) -> set[tuple[str, str]]:
+        """The broadcast runs, by rule and occasion, that `remove` will blank while they are sent."""
+        found = self._to.runs.fetch(self._connection, keys=keys)
+        return {(rule, occasion) for rule, occasion, cursor in found if cursor is not None}
+
+    def sent_to_others(self, keys: object) -> list[int]:
+        """The keys of others' deliveries that `remove` will blank."""
+        found: list[int] = []
+        for _, person, rule, occasion in self._to.others_entries.fetch(self._connection, keys=keys):
+            sent = {"person": person, "rule": rule, "occasion": occasion}
+            found += (key for (key,) in self._to.sent_to.fetch(self._connection, **sent))
+        for rule, occasion, _ in self._to.runs.fetch(self._connection, keys=keys):
+            sent = {"rule": rule, "occasion": occasion}
+            found += (key for (key,) in self._to.sent_by_run.fetch(self._connection, **sent))
+        return found
+
+    def remove(self, keys: object) -> set[str]:
+        """Blank what leads to the owners ``keys`` (as they are bound), while they are still there.
+
+        Returns:
+            The ids of messages of which only a digest is to be left.
+        """
         users = self._to.users.fetch(self._connection, keys=keys)
-        self.remove_names([user for (user,) in users])
+        named = self.remove_names([user for (user,) in users])
         self._blank_entries(keys)
-        for rule, occasion in self._to.runs.fetch(self._connection, keys=keys):
+        for rule, occasion, _ in self._to.runs.fetch(self._connection, keys=keys):
             new = erased_name(occasion)
             for statement in self._to.blanked:
                 statement.run(self._connection, rule=rule, occasion=occasion, new_occasion=new)
+        return named
 
     def _blank_entries(self, keys: object) -> None:
         found = self._to.others_entries.fetch(self._connection, keys=keys)
@@ -196,20 +226,21 @@ class Traces:
             sent = {"person": person, "rule": rule, "occasion": occasion}
             self._to.blank_deliveries.run(self._connection, **sent)
 
-    def remove_names(self, user_ids: Collection[str]) -> None:
-        """Blank the names of these people in requests and reports."""
-        ids = self._database.members(user_ids)
+    def remove_names(self, user_ids: Collection[str]) -> set[str]:
+        """Blank the names of these people in requests and reports; returns as `remove` does."""
+        ids, named = self._database.members(user_ids), set[str]()
         for key, message_id, person in self._to.requests.fetch(self._connection, ids=ids):
             new_id = message_id if person is None else erased_name(message_id)
             self._to.nameless_request.run(self._connection, new_id=new_id, changed=key)
             if person is not None:
-                self.forget_message(message_id)
+                named.add(message_id)
         for (message_id,) in self._to.reports.fetch(self._connection, ids=ids):
             new_id = erased_name(message_id)
             self._to.nameless_report.run(self._connection, new_id=new_id, changed=message_id)
-            self.forget_message(message_id)
+            named.add(message_id)
+        return named
 
-    def forget_message(self, message_id: str) -> None:
-        """Keep of a message only the digest of its id."""
-        self._to.erased.write(self._connection, [(erased_digest(message_id),)])
-        self._to.husk.run(self._connection, message_id=message_id)
+    def drop_husks(self, message_ids: Collection[str]) -> None:
+        """Take away the messages of these ids."""
+        for message_id in sorted(message_ids):
+            self._to.husk.run(self._connection, message_id=message_id)

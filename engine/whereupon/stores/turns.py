@@ -8,16 +8,21 @@ from contextlib import contextmanager
 from threading import Lock, get_ident, local
 
 from whereupon.errors import StoreError
+from whereupon.stores.patience import Patience, busy
 
 
 class Turns(ABC):
     """Refuses, instead of hanging, what asks for a turn within its own."""
 
     @contextmanager
-    def take(self) -> Iterator[None]:
-        """Wait for the turn, if need be, and keep it for the block."""
+    def take(self, patience: Patience | None = None) -> Iterator[None]:
+        """Wait for the turn, if need be, and keep it for the block.
+
+        Raises:
+            StoreError: with the code ``busy``, when patience has ended before the turn came.
+        """
         self.refuse_nesting()
-        with self._turn():
+        with self._turn(patience):
             yield
 
     def refuse_nesting(self) -> None:
@@ -35,7 +40,7 @@ class Turns(ABC):
 
     @abstractmethod
     @contextmanager
-    def _turn(self) -> Iterator[None]: ...
+    def _turn(self, patience: Patience | None) -> Iterator[None]: ...
 
 
 class OneByOne(Turns):
@@ -71,8 +76,8 @@ class OneByOne(Turns):
         return self._holder == get_ident()
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        self._wait()
+    def _turn(self, patience: Patience | None) -> Iterator[None]:
+        self._wait(patience)
         self._holder = get_ident()
         try:
             yield
@@ -80,7 +85,7 @@ class OneByOne(Turns):
             self._holder = None
             self._pass_on()
 
-    def _wait(self) -> None:
+    def _wait(self, patience: Patience | None) -> None:
         with self._guard:
             if not self._taken:
                 self._taken = True
@@ -88,18 +93,22 @@ class OneByOne(Turns):
             mine = Lock()
             mine.acquire()
             self._waiting.append(mine)
-        try:
-            mine.acquire()  # until it is passed on to here
+        try:  # until it is passed on to here
+            came = mine.acquire(timeout=-1 if patience is None else max(patience.left, 0))
         except BaseException:  # such as an interruption from the keyboard
-            self._give_up(mine)
+            if not self._leaves(mine):
+                self._pass_on()
             raise
+        if not came and self._leaves(mine):
+            raise busy()
 
-    def _give_up(self, mine: LockType) -> None:
+    def _leaves(self, mine: LockType) -> bool:
+        """Give up a place in the queue; not where the turn has come meanwhile."""
         with self._guard:
             if mine in self._waiting:
                 self._waiting.remove(mine)
-                return
-        self._pass_on()
+                return True
+        return False
 
     def _pass_on(self) -> None:
         with self._guard:
@@ -122,7 +131,8 @@ class SideBySide(Turns):
         return bool(getattr(self._mine, "taken", False))
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, patience: Patience | None) -> Iterator[None]:
+        del patience  # nobody waits here
         self._mine.taken = True
         try:
             yield

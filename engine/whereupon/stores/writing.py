@@ -63,15 +63,14 @@ class Writing:
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
+        theirs = self._theirs(changes.forgotten) if changes.forgotten else None
         if self._holding is not None:
-            self._holding.before_writing(changes)
-        if changes.forgotten:
-            self._forget(changes.forgotten)
-        if changes.buried:
-            users = [value for kind, value in changes.buried if kind is IdKind.USER]
-            self._traces.remove_names(users)
-        for message_id in changes.erased_ids:
-            self._traces.forget_message(message_id)
+            blanked: Collection[int] = ()
+            if theirs is not None:
+                self._holding.check_runs(self._traces.open_runs(theirs))
+                blanked = self._traces.sent_to_others(theirs)
+            self._holding.before_writing(changes, blanked)
+        self._erase(changes, theirs)
         for merge in changes.merges:
             self._merge(merge)
         self._messages(changes)
@@ -85,8 +84,11 @@ class Writing:
     def _many(
         self, statement: Statement, rows: Iterable[Parameters], order: _Order | None = _FIRST
     ) -> None:
-        ordered = self._holding is not None and order is not None
-        written = sorted(rows, key=order) if ordered else list(rows)
+        if self._holding is None:
+            statement.write(self._connection, list(rows))
+            return
+        self._holding.keep_patience()
+        written = list(rows) if order is None else sorted(rows, key=order)
         statement.write(self._connection, written)
 
     def _messages(self, changes: Changes) -> None:
@@ -184,15 +186,30 @@ class Writing:
             self._many(self._writes.wording, rows)
         self.recall.learned.wordings |= wordings.keys()
 
-    def _forget(self, persons: list[int]) -> None:
+    def _theirs(self, persons: list[int]) -> object:
+        """The owners that go with these persons, as they are bound."""
         keys = self._database.members(persons)
         anonymous = self._writes.only_theirs.fetch(self._connection, keys=keys)
-        theirs = self._database.members([*persons, *(key for (key,) in anonymous)])
-        ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
-        self._many(self._writes.erased, ((erased_digest(name),) for (name,) in ids))
-        self._traces.remove(theirs)
-        for statement in self._writes.erasures:
-            statement.run(self._connection, keys=theirs)
+        return self._database.members([*persons, *(key for (key,) in anonymous)])
+
+    def _erase(self, changes: Changes, theirs: object) -> None:
+        """Erase who is forgotten, and what leads to them and to other ids that are buried.
+
+        Of every message that goes, the digest of its id stays.
+        """
+        named, owned = set(changes.erased_ids), set[str]()
+        if theirs is not None:
+            ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
+            owned = {message_id for (message_id,) in ids}
+            named |= self._traces.remove(theirs)
+        if changes.buried:
+            users = [value for kind, value in changes.buried if kind is IdKind.USER]
+            named |= self._traces.remove_names(users)
+        self._many(self._writes.erased, ((erased_digest(name),) for name in owned | named))
+        if theirs is not None:
+            for statement in self._writes.erasures:
+                statement.run(self._connection, keys=theirs)
+        self._traces.drop_husks(named)
 
     def _merge(self, merge: Merge) -> None:
         for statement in self._writes.moves:
@@ -222,10 +239,12 @@ class Writing:
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
-        ends = (
+        ends = [
             (as_micros(end.due_at), end.state.value, end.reason, end.attempts, end.key)
             for end in settlements
-        )
+        ]
+        if self._holding is not None and len(ends) > 1:  # one statement changes them as it likes
+            self._holding.deliveries([key for *_, key in ends])
         self._many(self._writes.settle, ends, _LAST)
 
     def revive(self, key: int, due_at: int) -> bool:

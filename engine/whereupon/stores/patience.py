@@ -1,0 +1,70 @@
+"""How long a call may wait: for its turn, for other writers, and between tries, all of it together."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import local
+from time import monotonic, sleep
+
+from whereupon.errors import StoreError
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+
+
+class _Call(local):
+    """The call that a thread is in, by when it began."""
+
+    began: float | None = None
+
+
+_CALL = _Call()
+
+
+@contextmanager
+def one_call() -> Iterator[None]:
+    """Count all waiting within the block as that of one call; a block within a block adds nothing.
+
+    A call of several transactions is then as patient as a call of one.
+    """
+    if _CALL.began is not None:
+        yield
+        return
+    _CALL.began = monotonic()
+    try:
+        yield
+    finally:
+        _CALL.began = None
+
+
+class Patience:
+    """What is left of a call's patience, in pauses that grow.
+
+    Args:
+        seconds: how long the call may wait since it began (see `one_call`); outside of one, from now on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = (_CALL.began or monotonic()) + seconds
+        self._pause = _FIRST_PAUSE
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left; none, or fewer, where it has ended."""
+        return self._end - monotonic()
+
+    def wait(self) -> bool:
+        """Pause; False, at once, where no patience is left."""
+        left = self.left
+        if left <= 0:
+            return False
+        sleep(min(self._pause, left))
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        return True
+
+
+def busy() -> StoreError:
+    """The error of a call that waited too long."""
+    reason = (
+        "another transaction keeps the database locked: "
+        "end it, or lend its connection with connection="
+    )
+    return StoreError(code="busy", reason=reason)

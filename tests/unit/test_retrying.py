@@ -1,0 +1,61 @@
+"""A transaction that others are in the way of is done again for as long as patience lasts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from whereupon.errors import StoreError
+from whereupon.ports import Session
+from whereupon.stores import open_store
+from whereupon.stores.patience import Patience, busy
+from whereupon.stores.races import LostRaceError, retrying
+
+
+@contextmanager
+def begin() -> Iterator[Session]:
+    """A transaction somewhere."""
+    with open_store("memory://").session() as session:
+        yield session
+
+
+def test_lost_races_are_tried_again_until_one_is_won() -> None:
+    """However many they are, while there is patience; so is who was not let in at once."""
+    faults: list[StoreError] = [LostRaceError(reason="slow"), busy()] * 20
+
+    def work(_session: Session) -> str:
+        if faults:
+            raise faults.pop()
+        return "won"
+
+    assert retrying(begin, work, Patience(600)) == "won"
+
+
+@pytest.mark.parametrize("fault", [LostRaceError(reason="slow"), busy()])
+def test_a_call_that_loses_every_race_is_busy_when_its_patience_ends(fault: StoreError) -> None:
+    """Not after so many tries: each may take long."""
+    tries = 0
+
+    def work(_session: Session) -> None:
+        nonlocal tries
+        tries += 1
+        raise fault
+
+    with pytest.raises(StoreError) as caught:
+        retrying(begin, work, Patience(0.05))
+    assert caught.value.code == "busy"
+    assert tries > 1
+    tries = 0
+    with pytest.raises(StoreError):
+        retrying(begin, work, Patience(0))
+    assert tries == 1
+
+
+def test_what_is_no_race_is_raised_at_once() -> None:
+    """It would be no better the next time."""
+
+    def work(_session: Session) -> None:
+        raise StoreError(code="full", reason="there is no room")
+
+    with pytest.raises(StoreError, match="no room"):
+        retrying(begin, work, Patience(600))
