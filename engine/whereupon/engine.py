@@ -65,6 +65,7 @@ from whereupon.state import (
     SetAside,
 )
 from whereupon.stores import open_store
+from whereupon.stores.patience import one_call
 from whereupon.times import format_instant
 
 POLL = timedelta(seconds=30)
@@ -113,6 +114,7 @@ class Engine(Calls):
         self._outbox = Outbox(store, self.clock, self._waker.wake)
         self._handlers = Handlers(store, self.pipeline, self.clock, policy, self._notices)
         self.claims = Claims(store, self.pipeline)
+        self._interrupted: set[int] = set()
         self.requests = Requests(store, self.pipeline, self.clock, self._waker.wake)
         self.audit = Audit(store, self.pipeline)
         self._scrubbing = Scrubbing(store)
@@ -250,8 +252,9 @@ class Engine(Calls):
     ) -> Folded:
         """Take a batch of messages as values, in the order they arrived, in one transaction.
 
-        A message that comes alone and claims many is recorded in one, and what it claims is put to the
-        rules in further ones (see `claims`); with a ``connection`` all is in that one's.
+        A message that claims many is recorded at once, and what it claims is put to the rules in further
+        transactions (see `claims`), and after those the rest of the batch; with a ``connection`` all is in
+        that one's.
 
         Args:
             until: also wake the entries due by then (see `Pipeline.take`).
@@ -261,23 +264,31 @@ class Engine(Calls):
                 return self.claims.within(
                     session, lambda session: self.pipeline.take(session, messages, until=until)
                 )
+        with one_call():
+            whole = self._take(messages, until)
+            while whole.left:
+                begun = len(messages) - whole.left
+                whole.join(self._take(messages[begun:], until), begun=begun)
+        self._waker.wake()
+        return whole
+
+    def _take(self, messages: list[Message], until: datetime | None) -> Folded:
+        """Take the first of the messages in one transaction, and carry out what they have begun."""
         before: list[Folded] = []
         folded = self.claims.transact(
             lambda session: self.pipeline.take(session, messages, until=until, in_parts=True),
             before.append,
         )
         folded.told[:0] = [each for part in before for each in part.told]
-        self._carry_out(folded)
-        self._waker.wake()
-        return folded
-
-    def _carry_out(self, folded: Folded) -> None:
-        """Carry out what a batch, which is committed, has begun; what fails now is due work later."""
+        left, begun = folded.left, folded.begun
         try:
-            for part in self.claims.carry_out(folded.begun):
+            for part in self.claims.carry_out(begun):
                 folded.join(part)
-        except StoreError as error:
+        except StoreError as error:  # it is done by the next round of due work
             _LOG.warning("claim-interrupted code=%s", error.code)
+            self._interrupted.update(begun)
+        folded.left = left
+        return folded
 
     # --- due work -----------------------------------------------------------------------------
 
@@ -311,6 +322,8 @@ class Engine(Calls):
         Args:
             scheduled: whether broadcasts whose time comes are among them, and requests that expire.
         """
+        while self._interrupted:  # what fails again is still due, a minute after it was begun
+            yield from self.claims.carry_out([self._interrupted.pop()])
         while (request := self._next_request(until, expiring=scheduled)) is not None:
             due = [at for at in (request.due_at, request.expires_at) if at is not None]
             moment = min([*due, until])

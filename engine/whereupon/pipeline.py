@@ -29,7 +29,14 @@ from whereupon.fold import (
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message
 from whereupon.ports import Session, Stretch
-from whereupon.recalling import CLAIM_PART, Recall, apart, erasing, taken_apart
+from whereupon.recalling import (
+    CLAIM_PART,
+    Recall,
+    TooManyClaimedError,
+    apart,
+    erasing,
+    taken_apart,
+)
 from whereupon.rules import Rule
 from whereupon.state import (
     BroadcastRun,
@@ -86,8 +93,9 @@ class Pipeline:
         Args:
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
-            in_parts: a claim of many messages, alone in the batch, may only be begun: then it is carried
-                out by `carry_on`, and the caller sees to it (see `Folded.begun`).
+            in_parts: a claim of many messages may only be begun: then it is carried out by `carry_on`, and
+                the caller sees to it (see `Folded.begun`). What comes behind it, or would make the claims of
+                one transaction too many, is left for the caller to take afterwards (see `Folded.left`).
 
         Raises:
             UnfinishedClaimsError: some are to be carried out first.
@@ -99,16 +107,17 @@ class Pipeline:
             self._recall(session).hold(messages, until)
         elif len(parts) > 1:  # all of them now, for later parts must not hold more
             self._recall(session).hold(messages, until)
-        *first, last = parts
+        if len(parts) == 1:
+            return self._take_part(session, messages, until, in_parts=in_parts)
         whole, begun = Folded(), 0
-        for part in first:
-            by_then = None if until is None else part[-1].received_at
-            whole.join(self._take_part(session, part, by_then), begun=begun)
-            begun += len(part)
-        folded = self._take_part(session, last, until, in_parts=in_parts)
-        if not first:
-            return folded
-        whole.join(folded, begun=begun)
+        for number, part in enumerate(parts, 1):
+            by_then = until if until is None or number == len(parts) else part[-1].received_at
+            folded = self._take_part(session, part, by_then, in_parts=in_parts)
+            whole.join(folded, begun=begun)
+            begun += len(part) - folded.left
+            if folded.left or folded.begun:
+                break
+        whole.left = len(messages) - begun
         return whole
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
@@ -135,6 +144,11 @@ class Pipeline:
         """Take a part; what the fold fails on is set aside, and the rest goes in without it."""
         try:
             return self._take_sound(session, messages, until, set(), in_parts=in_parts)
+        except TooManyClaimedError as found:
+            first = messages[: found.place]
+            folded = self._take_part(session, first, until, in_parts=in_parts)
+            folded.left += len(messages) - found.place
+            return folded
         except PoisonError as poison:
             return self._take_around(session, messages, until, poison)
 

@@ -207,8 +207,20 @@ class Session(Protocol):
         """Every run of claims of these anonymous ids, by `since`."""
         ...
 
-    def owned_messages(self, owners: Collection[int], since: datetime) -> list[StoredMessage]:
-        """Messages whose owner is one of these keys, from ``since`` on, by timestamp then key."""
+    def owned_messages(
+        self, owners: Collection[int], since: datetime, limit: int | None = None
+    ) -> list[StoredMessage]:
+        """Messages whose owner is one of these keys, from ``since`` on, by timestamp then key.
+
+        Args:
+            owners: keys of persons and anonymous ids.
+            since: from when on.
+            limit: not all of them, but any so many.
+        """
+        ...
+
+    def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
+        """How many messages, from ``since`` on, each of these keys owns that owns any."""
         ...
 
     def waiting_messages(

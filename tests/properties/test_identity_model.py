@@ -32,6 +32,7 @@ from tests.unit.worlds import NOON
 from whereupon.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.ports import Session, Store
+from whereupon.recalling import CLAIM_PART
 from whereupon.replay import FrozenClock
 from whereupon.state import Entry, IdKind
 from whereupon.stores import open_store
@@ -76,11 +77,23 @@ def by_the_book(history: Sequence[Said]) -> Outcome:
 
 
 def by_the_engine(
-    store: Store, history: Sequence[Said], cuts: set[int], *, writers: int = 1
+    store: Store,
+    history: Sequence[Said],
+    cuts: set[int],
+    *,
+    writers: int = 1,
+    part: int = CLAIM_PART,
 ) -> Outcome:
-    """What the engine makes of it, in batches that end at the cuts, each writer in its turn."""
+    """What the engine makes of it, in batches that end at the cuts, each writer in its turn.
+
+    Args:
+        part: how much of a claim is put to the rules at once.
+    """
     clock = FrozenClock(NOON)
-    engines = cycle([Engine(store, BOOK, clock=clock) for _ in range(writers)])
+    made = [Engine(store, BOOK, clock=clock) for _ in range(writers)]
+    for engine in made:
+        engine.pipeline.claim_part = part
+    engines = cycle(made)
     messages = messages_of(history)
     told: list[Decided] = []
     within = {cut for cut in cuts if cut < len(messages)}
@@ -157,15 +170,20 @@ def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
 
 
 @pytest.mark.slow
-@given(history=histories, places=cuts, writers=st.integers(1, 2))
+@given(
+    history=histories,
+    places=cuts,
+    writers=st.integers(1, 2),
+    part=st.sampled_from([CLAIM_PART, 1, 2]),
+)
 @examples(150)
 def test_the_engine_does_what_the_book_says(
-    opener: Opener, history: list[Said], places: set[int], writers: int
+    opener: Opener, history: list[Said], places: set[int], writers: int, part: int
 ) -> None:
-    """Same owners, same entries, same reason for every decision; in any batches, by any writer."""
+    """Same owners, same entries, same reason for every decision; in any batches, parts, by any writer."""
     expected = by_the_book(history)
     with opener() as home:
-        found = by_the_engine(home, history, places, writers=writers)
+        found = by_the_engine(home, history, places, writers=writers, part=part)
     assert found.decided == expected.decided
     assert found.owners == expected.owners
     assert found.entries == expected.entries

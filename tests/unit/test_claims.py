@@ -60,6 +60,7 @@ class _Once:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.is_gone = True
 
     def session(self, connection: object = None) -> AbstractContextManager[Session]:
         """A session of the store's."""
@@ -67,7 +68,7 @@ class _Once:
 
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work, unless it is a part."""
-        if alone:
+        if alone and self.is_gone:
             raise StoreError(code="unreachable", reason="the machine is gone")
         return self._store.transact(work)
 
@@ -130,6 +131,127 @@ def test_with_a_lent_connection_all_is_in_the_hosts_transaction(database: str) -
             connection.commit()
         host.dispose()
         assert len(told.decisions) == 3 * 23
+
+
+# --- in a batch, in an alias --------------------------------------------------------------------------
+
+
+IDENTIFY: dict[str, object] = {
+    "type": "identify",
+    "userId": "ada",
+    "anonymousId": "anon-1",
+    "messageId": "who",
+}
+ALIAS: dict[str, object] = {
+    "type": "alias",
+    "userId": "ada",
+    "previousId": "anon-1",
+    "messageId": "who",
+}
+MERGE: dict[str, object] = {
+    "type": "alias",
+    "userId": "bob",
+    "previousId": "cy",
+    "messageId": "merge",
+}
+BATCHES: dict[str, list[dict[str, object]]] = {
+    "beside others": [purchase(90, "bob"), IDENTIFY, purchase(91), purchase(92, "bob")],
+    "first": [IDENTIFY, purchase(91), IDENTIFY],
+    "an alias": [ALIAS],
+    "an alias beside others": [purchase(90), ALIAS, purchase(91)],
+    "behind a merge": [purchase(90, "cy"), MERGE, IDENTIFY, purchase(91, "cy")],
+    "before a merge": [IDENTIFY, MERGE, purchase(91, "cy")],
+    "before a deletion": [
+        IDENTIFY,
+        {"type": "track", "event": "Delete Person", "userId": "bob", "messageId": "gone"},
+        purchase(91),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_claim_of_many_comes_to_the_same_wherever_it_stands(name: str, place: str) -> None:
+    """Told alike, explained alike, and carried out when the call returns."""
+    told = []
+    with _opened(place) as engine, _opened("memory://", part=999) as other:
+        for each in (engine, other):
+            each.ingest([purchase(80, "bob"), purchase(81, "cy")])
+            _record(each, 23)
+            result = each.ingest(BATCHES[name])
+            assert _left(each) == 0
+            told.append((result.accepted, result.duplicates, list(result.decisions)))
+        assert told[0] == told[1]
+        assert _outcomes(engine) == _outcomes(other)
+
+
+def test_what_the_engine_fails_on_is_named_by_its_place_in_the_whole_batch() -> None:
+    """Though the batch is taken in several transactions."""
+
+    def explode(data: Data, _history: object) -> bool:
+        properties = data["properties"]
+        assert isinstance(properties, dict)
+        if properties.get("number") == 91:
+            message = "too deep"
+            raise RecursionError(message)
+        return True
+
+    first, *_ = book(thanks()).rules
+    rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=explode)),))
+    with _opened("memory://", rules) as engine:
+        _record(engine, 23)
+        result = engine.ingest(
+            [purchase(90), IDENTIFY, purchase(92), purchase(91), purchase(93, "bob")]
+        )
+        assert [(each.index, each.code) for each in result.rejected] == [(3, "poison")]
+        assert result.accepted == 4
+
+
+def test_many_small_claims_of_a_batch_share_transactions_of_bounded_size(tmp_path: Path) -> None:
+    """Ten devices with four messages each: what is claimed in one of them is three parts at most."""
+    counted = Counted(tmp_path / "shop.db")
+    with _opened(counted.database, book(thanks())) as engine:
+        devices = [f"anon-{number}" for number in range(10)]
+        for number, device in enumerate(devices):
+            engine.ingest(
+                [{**_anonymous(10 * number + n), "anonymousId": device} for n in range(4)]
+            )
+        with counted.counting() as statements:
+            told = engine.ingest(
+                [
+                    {"type": "identify", "userId": f"user-{device}", "anonymousId": device}
+                    for device in devices
+                ]
+            )
+        assert len(told.decisions) == 40
+        assert statements.count("COMMIT") == 4  # of three devices, three, three and one
+    counted.database.dispose()
+
+
+def test_a_batch_is_divided_at_a_claim_of_many(tmp_path: Path) -> None:
+    """Those before it with its beginning, its parts, those behind it: others come between."""
+    counted = Counted(tmp_path / "shop.db")
+    with _opened(counted.database, book(thanks())) as engine:
+        _record(engine, 23)
+        with counted.counting() as statements:
+            told = engine.ingest([purchase(90, "bob"), IDENTIFY, purchase(91), purchase(92)])
+        assert len(told.decisions) == 26
+        assert statements.count("COMMIT") == 2 + 5 + 1
+    counted.database.dispose()
+
+
+def test_a_claim_that_was_interrupted_is_carried_out_by_the_next_due_work(place: str) -> None:
+    """Not a minute later, where the process that began it is still there."""
+    with _opened(place) as engine:
+        _record(engine, 23)
+        once = _Once(engine.store)
+        brief = Engine(once, RULES, clock=engine.clock)
+        brief.pipeline.claim_part = PART
+        assert brief.ingest([IDENTIFY]).accepted == 1
+        assert _left(engine) == 1
+        once.is_gone = False
+        told = [d for done in brief.wake(NOON) for d in done.decisions]
+        assert len(told) == 3 * 23
+        assert _left(engine) == 0
 
 
 # --- who comes between ------------------------------------------------------------------------------

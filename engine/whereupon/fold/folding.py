@@ -218,15 +218,15 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     elif message.anonymous_id is not None:
         handed = claim(work, message, person.key, message.anonymous_id)
     is_silent = work.index.meaning(message.type, message.name).is_silent
-    begun = work.in_parts and message.anonymous_id is not None  # none where a step says it
-    if is_silent and shift is NO_SHIFT and not handed and not begun:
+    begun = work.in_parts if work.in_parts in {message.anonymous_id, message.target_id} else None
+    if is_silent and shift is NO_SHIFT and not handed and begun is None:
         return
     occurrence = occurrence_of(stored)
     if message.type is MessageType.IDENTIFY:
         shift = _tell(work, person, occurrence.data, message.timestamp, shift)
     own = _putting(occurrence, person.key, message.received_at)
-    if begun:
-        begin_in_parts(work, message, stored, shift.entered, shift.left)
+    if begun is not None:
+        begin_in_parts(work, message, begun, stored, shift.entered, shift.left)
     else:
         _apply_in_order(work, own, shift, handed)
 

@@ -118,7 +118,8 @@ class Loaded:
         first_key, keys: the first of the keys reserved for this batch, and how many there are.
         anonymous_messages: by anonymous key, where the batch may claim: the messages that wait; and,
             where a claim comes out of order or a message late, those that were claimed already.
-        in_parts: more wait than one batch is to put to the rules: the claim is only begun (see `Claiming`).
+        in_parts: the anonymous id of which more wait than one batch is to put to the rules: its claim is
+            only begun (see `Claiming`).
         points: the single claims inside a run that the batch may split, by anonymous key.
         wordings: rules that running entries still follow, though the rulebook has newer ones.
         given_up: keys of entries that could not be woken, to be ended, of claimed messages that are put to
@@ -134,7 +135,7 @@ class Loaded:
     identifiers_of: list[Identifier] = field(default_factory=list)
     claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
-    in_parts: bool = False
+    in_parts: str | None = None
     points: dict[int, list[Claim]] = field(default_factory=dict)
     history: list[PastEvent] = field(default_factory=list)
     past_entries: list[PastEntry] = field(default_factory=list)
@@ -205,6 +206,7 @@ class Folded:
         accepted: messages from outside that were new; those that steps sent do not count.
         duplicates: the ids of messages that were recorded already.
         set_aside: by their places in the batch, messages on which the fold itself failed.
+        left: how many messages, at the batch's end, were left to another transaction.
     """
 
     changes: Changes = field(default_factory=Changes)
@@ -214,6 +216,7 @@ class Folded:
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
     set_aside: dict[int, SetAside] = field(default_factory=dict)
+    left: int = 0
 
     def join(self, part: "Folded", *, begun: int = 0) -> None:
         """Add what the next part of the same batch made; its changes are written already.
@@ -228,7 +231,9 @@ class Folded:
         self.duplicates += part.duplicates
         self.new_persons += part.new_persons
         self.rolls |= part.rolls
+        self.left = part.left
         self.changes.wordings |= part.changes.wordings
+        self.changes.claimings |= part.changes.claimings
 
     def records(self) -> Iterator[Told]:
         """What is told, piece by piece, every decision among it."""

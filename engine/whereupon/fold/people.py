@@ -109,7 +109,7 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     after = with_claim(before, point, work.settings.identity, points)
     if after != before:
         _rewrite_claims(work, key, before, after)
-    return () if work.in_parts else hand_over(work, key)
+    return () if work.in_parts == anonymous_id else hand_over(work, key)
 
 
 def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
@@ -177,6 +177,7 @@ def hand_over(work: Working, key: int) -> list[Handed]:
 def begin_in_parts(
     work: Working,
     message: Message,
+    anonymous_id: str,
     stored: StoredMessage,
     entered: Collection[str],
     left: Collection[str],
@@ -184,10 +185,11 @@ def begin_in_parts(
     """Leave to later transactions what a message claims, and with it what the message leads to itself.
 
     Args:
+        anonymous_id: what it claims.
         stored: the message as it is recorded, the person's.
         entered, left: the segments that the person entered and left by it.
     """
-    key = work.anonymous[message.anonymous_id or ""]
+    key = work.anonymous[anonymous_id]
     choosy = work.index.is_choosy
     work.changes.claimings[key] = Claiming(
         anonymous_key=key,

@@ -4,6 +4,7 @@ Modules, from below: `surveying` (what a batch mentions), `touching` (whom it to
 claim), `past` (what rules ask about the past), `recall` (the reads of one batch, in their order).
 """
 
+from whereupon.recalling.claiming import TooManyClaimedError
 from whereupon.recalling.recall import (
     CLAIM_PART,
     DUE_LIMIT,
@@ -18,6 +19,7 @@ __all__ = [
     "DUE_LIMIT",
     "CrowdedError",
     "Recall",
+    "TooManyClaimedError",
     "UnfinishedClaimsError",
     "apart",
     "erasing",

@@ -1,18 +1,33 @@
 """What a batch may claim: what waits, and what others claimed before that may be due to somebody else."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from whereupon.fold import Loaded
 from whereupon.identity import IdentityPolicy, claimant, claimed_by
-from whereupon.messages import Message, MessageType
+from whereupon.messages import Message
 from whereupon.ports import Session
 from whereupon.recalling.surveying import Survey
 from whereupon.recalling.touching import Touched
 from whereupon.state import Claim, StoredMessage
-from whereupon.times import LAST_INSTANT, earlier, later
+from whereupon.times import earlier, later
+
+_TOGETHER = 3
+"""How many parts' worth of messages the claims of one batch may bring in one transaction."""
+
+
+class TooManyClaimedError(Exception):
+    """A batch claims more than one transaction is to put to the rules.
+
+    Attributes:
+        place: up to which place it may be taken, at least one message.
+    """
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        super().__init__(place)
 
 
 @dataclass(slots=True)
@@ -37,7 +52,7 @@ class Claimable:
 
     Args:
         part: messages of one claim that are put to the rules in one transaction, where one message
-            claims more.
+            claims more; the claims of a batch may bring three times as many together.
     """
 
     def __init__(self, session: Session, policy: IdentityPolicy, part: int) -> None:
@@ -54,7 +69,14 @@ class Claimable:
         *,
         in_parts: bool,
     ) -> None:
-        """The messages that the batch may claim, and those claimed already that it asks about."""
+        """The messages that the batch may claim, and those claimed already that it asks about.
+
+        Args:
+            in_parts: what one transaction should not do may be left to others.
+
+        Raises:
+            TooManyClaimedError: it is to be taken in several transactions.
+        """
         claiming = {
             loaded.anonymous[anonymous_id]: anonymous_id
             for _, anonymous_id in survey.claims()
@@ -62,8 +84,7 @@ class Claimable:
         }
         if claiming and survey.oldest is not None:
             since = earlier(survey.oldest, self._policy.retention)
-            waiting = self._claimable(claiming.keys(), since, in_parts=in_parts)
-            loaded.in_parts = in_parts and len(waiting) > self._part
+            waiting = self._waiting(loaded, messages, claiming, since, in_parts=in_parts)
             for stored in waiting:
                 loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         contested = {
@@ -77,30 +98,51 @@ class Claimable:
             touched.late = self._policy.reach if sought.late else None
         self._load_sought(loaded, sought)
 
-    @staticmethod
-    def is_plain(loaded: Loaded, messages: Sequence[Message]) -> bool:
-        """Whether it is one message, which claims one anonymous id and nothing that others claimed before."""
-        message = messages[0]
-        if len(messages) > 1 or message.type is MessageType.ALIAS or message.user_id is None:
-            return False
-        runs = loaded.claims.get(loaded.anonymous.get(message.anonymous_id or "", 0), ())
-        known = loaded.users.get(message.user_id)
-        return all(run.person_key == known or run.until < message.timestamp for run in runs)
-
     def waiting(self, loaded: Loaded, key: int, after: tuple[datetime, int]) -> list[StoredMessage]:
         """The next that wait under an anonymous id, up to where its claims reach; one more than a part."""
         last = max(run.until for run in loaded.claims[key])
         until = later(last, self._policy.late_window)
         return self._session.waiting_messages(key, after, until, self._part + 1)
 
-    def _claimable(
-        self, keys: Collection[int], since: datetime, *, in_parts: bool
+    def _waiting(
+        self,
+        loaded: Loaded,
+        messages: Sequence[Message],
+        claiming: Mapping[int, str],
+        since: datetime,
+        *,
+        in_parts: bool,
     ) -> list[StoredMessage]:
-        """What waits from an instant on; where it may be claimed in parts, as many as show whether it is."""
-        if not in_parts:
-            return self._session.owned_messages(keys, since)
-        (key,) = keys
-        return self._session.waiting_messages(key, (since, 0), LAST_INSTANT, self._part + 1)
+        """What waits from an instant on; of one message's claim in parts, as many as show that it is."""
+        most = self._part * (1 if len(messages) == 1 else _TOGETHER)
+        limit = most + 1 if in_parts else None
+        waiting = self._session.owned_messages(claiming.keys(), since, limit)
+        if limit is None or len(waiting) < limit:
+            return waiting
+        counts = self._session.owned_counts(claiming.keys(), since)
+        if len(messages) > 1:
+            raise TooManyClaimedError(_place_within(messages, most, claiming, counts))
+        loaded.in_parts = self._claimed_in_parts(loaded, messages[0], counts)
+        if loaded.in_parts is not None:
+            return waiting
+        return self._session.owned_messages(claiming.keys(), since)
+
+    @staticmethod
+    def _claimed_in_parts(
+        loaded: Loaded, message: Message, counts: Mapping[int, int]
+    ) -> str | None:
+        """The one anonymous id of which a message claims anything, if nobody else claimed it before.
+
+        An alias may claim two, and what others claimed has to be asked for: that is done as a whole.
+        """
+        known = loaded.users.get(message.user_id or "")
+        named = {message.anonymous_id, message.target_id}
+        claimed = [name for name in named if counts.get(loaded.anonymous.get(name or "", 0))]
+        if len(claimed) != 1 or message.target_id in loaded.users:
+            return None
+        runs = loaded.claims.get(loaded.anonymous.get(claimed[0] or "", 0), ())
+        is_plain = all(r.person_key == known or r.until < message.timestamp for r in runs)
+        return claimed[0] if is_plain else None
 
     def _load_sought(self, loaded: Loaded, sought: _Sought) -> None:
         """What was claimed already, and by which claims."""
@@ -165,3 +207,21 @@ class Claimable:
             if owners:
                 sought.add(key, earlier(message.timestamp, self._policy.reach), owners)
                 sought.late = True
+
+
+def _place_within(
+    messages: Sequence[Message],
+    most: int,
+    claiming: Mapping[int, str],
+    counts: Mapping[int, int],
+) -> int:
+    """How many of the messages, at least one, come before their claims bring more than ``most``."""
+    left = {claiming[key]: count for key, count in counts.items()}
+    brought = 0
+    for place, message in enumerate(messages):
+        if message.user_id is not None:
+            brought += left.pop(message.anonymous_id or "", 0)
+            brought += left.pop(message.target_id or "", 0)
+        if brought > most:
+            return max(place, 1)
+    return len(messages)

@@ -77,17 +77,19 @@ class Recall:
 
         Args:
             now: when what the messages ask for is judged, if not as they arrive.
-            in_parts: a message that comes alone and claims many may leave them to later transactions.
+            in_parts: what many claimed messages lead to may be left to later transactions; so may messages
+                that come behind such a claim.
 
         Raises:
             UnfinishedClaimsError: so did one of somebody whom the batch touches.
+            TooManyClaimedError: the messages claim more than one transaction should.
             CrowdedError: so many entries are due that waking them comes first.
         """
         survey = Survey(messages, self._wordings.index)
         loaded, touched = self._held(survey, messages, until)
         if messages:
             loaded.known = self._session.known_messages(survey.message_ids)
-            may = in_parts and until is None and self._claimable.is_plain(loaded, messages)
+            may = in_parts and until is None
             self._claimable.load(loaded, touched, survey, messages, in_parts=may)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):

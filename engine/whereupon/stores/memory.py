@@ -193,11 +193,17 @@ class MemorySession:
         found = [claim for key in set(anonymous_keys) for claim in claims.get(key, {}).values()]
         return sorted(found, key=lambda claim: (claim.since, claim.anonymous_key))
 
-    def owned_messages(self, owners: Collection[int], since: datetime) -> list[StoredMessage]:
+    def owned_messages(
+        self, owners: Collection[int], since: datetime, limit: int | None = None
+    ) -> list[StoredMessage]:
         """Messages of these owners."""
-        moments = [m for owner in set(owners) for m in self._moments(owner, since)]
-        moments.sort()
-        return [self._shelves.messages[key] for _, key in moments]
+        every = (m for owner in set(owners) for m in self._moments(owner, since))
+        return [self._shelves.messages[key] for _, key in sorted(islice(every, limit))]
+
+    def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
+        """How many."""
+        counts = {owner: len(list(self._moments(owner, since))) for owner in set(owners)}
+        return {owner: count for owner, count in counts.items() if count}
 
     def waiting_messages(
         self, owner: int, after: tuple[datetime, int], until: datetime, limit: int

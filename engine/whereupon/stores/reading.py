@@ -114,12 +114,22 @@ class Reading:
         found = self._selects.claims.fetch(self._connection, keys=members)
         return list(map(rows.claim_from, found))
 
-    def owned_messages(self, owners: Collection[int], since: datetime) -> list[StoredMessage]:
+    def owned_messages(
+        self, owners: Collection[int], since: datetime, limit: int | None = None
+    ) -> list[StoredMessage]:
         """Messages of these owners."""
-        found = self._selects.owned_messages.fetch(
-            self._connection, keys=self._database.members(owners), since=as_micros(since)
-        )
-        return list(map(rows.message_from, found))
+        asked = {"keys": self._database.members(owners), "since": as_micros(since)}
+        if limit is None:
+            found = self._selects.owned_messages.fetch(self._connection, **asked)
+            return list(map(rows.message_from, found))
+        found = self._selects.some_owned_messages.fetch(self._connection, **asked, limit=limit)
+        return sorted(map(rows.message_from, found), key=lambda each: (each.timestamp, each.key))
+
+    def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
+        """How many."""
+        asked = {"keys": self._database.members(owners), "since": as_micros(since)}
+        found = self._selects.owned_counts.fetch(self._connection, **asked)
+        return {int(owner): int(count) for owner, count in found}
 
     def waiting_messages(
         self, owner: int, after: tuple[datetime, int], until: datetime, limit: int

@@ -170,6 +170,22 @@ class Selects:
         return self._compiled(clause.order_by(MESSAGE.c.timestamp, MESSAGE.c.key))
 
     @cached_property
+    def some_owned_messages(self) -> Statement:
+        """So many of them, whichever come first."""
+        wanted = self._database.among(MESSAGE.c.owner, "keys")
+        clause = _messages().where(wanted, MESSAGE.c.timestamp >= bindparam("since"))
+        return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def owned_counts(self) -> Statement:
+        """Owners among ``keys``, and how many messages from ``since`` on are theirs."""
+        wanted = self._database.among(MESSAGE.c.owner, "keys")
+        clause = select(MESSAGE.c.owner, func.count()).where(
+            wanted, MESSAGE.c.timestamp >= bindparam("since")
+        )
+        return self._compiled(clause.group_by(MESSAGE.c.owner))
+
+    @cached_property
     def waiting_messages(self) -> Statement:
         """Messages of ``owner`` behind ``timestamp`` and ``key`` and up to ``until``."""
         of = MESSAGE.c

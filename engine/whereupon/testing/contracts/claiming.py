@@ -38,6 +38,18 @@ class Claims:
             ]
         assert found == [2, 4, 9, 3, 1]
 
+    def test_messages_are_counted_by_their_owners(self, store: Store) -> None:
+        """From an instant on; or some of them are read, any so many."""
+        mine = [message(k, owner=ANON, at=after(k)) for k in range(1, 6)]
+        save(store, Changes(messages=[*mine, message(9, owner=BOB, at=after(3))]))
+        with store.session() as session:
+            assert session.owned_counts([ANON, BOB, ADA], after(2)) == {ANON: 4, BOB: 1}
+            assert session.owned_counts([], FIRST) == {}
+            some = session.owned_messages([ANON, BOB], after(2), 3)
+            assert len(some) == len({each.key for each in some}) == 3
+            assert some == sorted(some, key=lambda each: (each.timestamp, each.key))
+            assert session.owned_messages([ANON], after(2), 9) == mine[1:]
+
     def test_messages_are_found_by_their_keys(self, store: Store) -> None:
         """Whoever's they are."""
         save(store, Changes(messages=[message(1), message(2, owner=ANON), message(3)]))
