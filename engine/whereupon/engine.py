@@ -51,7 +51,7 @@ from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Store, Watch
 from whereupon.previewing import Preview, preview_identify
 from whereupon.requests import Requests
-from whereupon.rounds import take_step
+from whereupon.rounds import REQUESTS_TOGETHER, due_together, take_step
 from whereupon.rules import OnCall, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
 from whereupon.scrubbing import Scrubbing
@@ -324,26 +324,28 @@ class Engine(Calls):
         """
         while self._interrupted:  # what fails again is still due, a minute after it was begun
             yield from self.claims.carry_out([self._interrupted.pop()])
-        while (request := self._next_request(until, expiring=scheduled)) is not None:
-            due = [at for at in (request.due_at, request.expires_at) if at is not None]
-            moment = min([*due, until])
-            yield from self._wake_entries(moment, scheduled=scheduled)
-            now = max(moment, self.clock.now())
-            folded = self.claims.transact(partial(self._resume, seen=request, now=now))
-            yield folded
+        while due := self._due_requests(until, expiring=scheduled):
+            for moment, now, requests in due_together(due, until, self.clock.now()):
+                yield from self._wake_entries(moment, scheduled=scheduled)
+                yield self.claims.transact(partial(self._resume, seen=requests, now=now))
         yield from self._wake_entries(until, scheduled=scheduled)
 
-    def _resume(self, session: Session, *, seen: Request, now: datetime) -> Folded:
-        """Judge a request again that was due a moment ago; nothing where somebody else has done so since."""
+    def _resume(self, session: Session, *, seen: Sequence[Request], now: datetime) -> Folded:
+        """Judge requests again that were due a moment ago; not those that somebody else has judged since."""
         self.pipeline.prepare_erasing(session)
-        if session.ledger.request(seen.key) != seen:
-            return Folded()
-        return self.pipeline.resume(session, seen, now)
+        if len(seen) == 1:
+            there = [session.ledger.request(seen[0].key)]
+        else:
+            there = [*session.ledger.due_requests(now, REQUESTS_TOGETHER, expiring=now)]
+        known = {each.key: each for each in there if each is not None}
+        still = [each for each in seen if known.get(each.key) == each]
+        return self.pipeline.resume(session, still, now) if still else Folded()
 
-    def _next_request(self, until: datetime, *, expiring: bool) -> Request | None:
+    def _due_requests(self, until: datetime, *, expiring: bool) -> list[Request]:
         with self.store.session() as session:
-            due = session.ledger.due_requests(until, 1, expiring=until if expiring else None)
-        return due[0] if due else None
+            return session.ledger.due_requests(
+                until, REQUESTS_TOGETHER, expiring=until if expiring else None
+            )
 
     def _wake_entries(self, until: datetime, *, scheduled: bool) -> Iterator[Folded]:
         moment = self.clock.now()

@@ -239,12 +239,13 @@ class Pipeline:
         session.hold_runs()
         session.ledger.hold()
 
-    def resume(self, session: Session, request: Request, now: datetime) -> Folded:
-        """Judge a request that waits again, as things are now; one past its time is given up."""
+    def resume(self, session: Session, requests: Sequence[Request], now: datetime) -> Folded:
+        """Judge a request that waits again, as things are now; those past their time are given up together."""
+        request = requests[0]
         if request.message is None:
             return Folded()
         if request.expires_at is not None and request.expires_at <= now:
-            return self.give_up(session, request, now, outcome=RequestOutcome.EXPIRED)
+            return self.give_up(session, requests, now, outcome=RequestOutcome.EXPIRED)
         approvals = session.ledger.approvals(request.key)
         loaded = self._recall(session).for_batch([request.message], None, now)
         return self._fold(
@@ -257,19 +258,19 @@ class Pipeline:
     def give_up(
         self,
         session: Session,
-        request: Request,
+        requests: Sequence[Request],
         now: datetime,
         *,
         outcome: RequestOutcome,
         by: str | None = None,
     ) -> Folded:
-        """End a request that waits without carrying it out; ``by`` whom, where somebody decided it."""
-        asked = [request.message] if request.message is not None else []
-        loaded = self._recall(session).for_batch(asked, None, now)
+        """End requests that wait without carrying them out; ``by`` whom, where somebody decided it."""
+        asked = [request.message for request in requests if request.message is not None]
+        loaded = self._recall(session).for_ending(asked)
 
         def attempt() -> Folded:
             return give_up(
-                loaded, request, self.index, self.settings, outcome=outcome, now=now, by=by
+                loaded, requests, self.index, self.settings, outcome=outcome, now=now, by=by
             )
 
         return self._fold(session, loaded, 1, attempt)

@@ -141,7 +141,7 @@ class Requests:
         self._pipeline.write(session, Changes(approvals=[approval], records=[agreed]))
 
     def _resumed(self, session: Session, request: Request, now: datetime) -> Request:
-        return _told(self._pipeline.resume(session, request, now), request.key) or request
+        return _told(self._pipeline.resume(session, [request], now), request.key) or request
 
     def cancel(self, key: int, *, by: str, connection: object = None) -> Request:
         """Call a held request off, for good; its requester may, too. Raises as `approve` does."""
@@ -152,7 +152,7 @@ class Requests:
             if not _is_same(session, by, request.requester or request.person):
                 _check_allowed(by, self._stance(request), key)
             outcome = RequestOutcome.CANCELLED
-            done = self._pipeline.give_up(session, request, now, outcome=outcome, by=by)
+            done = self._pipeline.give_up(session, [request], now, outcome=outcome, by=by)
             return _told(done, key) or request
 
         return self._done(work, connection)

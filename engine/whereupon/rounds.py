@@ -4,14 +4,19 @@ Each is a transaction's worth. Where several processes do due work on one store,
 other is at.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from whereupon.broadcasting import schedule_broadcasts
 from whereupon.fold import Folded
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Session
-from whereupon.state import BroadcastRun
+from whereupon.state import BroadcastRun, Request
+
+REQUESTS_TOGETHER = 500
+"""Requests that are looked for at once; as many may expire in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +58,25 @@ def _next_run(session: Session, until: datetime, *, scheduled: bool) -> Broadcas
             if taken is not None:
                 return taken
     return None
+
+
+def due_together(
+    due: Sequence[Request], until: datetime, clock: datetime
+) -> Iterator[tuple[datetime, datetime, list[Request]]]:
+    """Due requests in the pieces in which they are judged again: each alone, but those that expire.
+
+    Yields:
+        When the first of a piece was due, as of when they are judged, and what they are.
+    """
+
+    def moment_of(request: Request) -> datetime:
+        return min([at for at in (request.due_at, request.expires_at) if at is not None] + [until])
+
+    def piece_of(request: Request) -> tuple[datetime, int]:
+        now = max(moment_of(request), clock)
+        is_over = request.expires_at is not None and request.expires_at <= now
+        return now, 0 if is_over else request.key
+
+    for (now, _), piece in groupby(due, piece_of):
+        requests = list(piece)
+        yield min(map(moment_of, requests)), now, requests

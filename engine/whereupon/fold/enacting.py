@@ -86,7 +86,7 @@ def plan_of(loaded: Loaded, request: Request, index: RuleIndex, settings: Settin
 
 def give_up(
     loaded: Loaded,
-    request: Request,
+    requests: Sequence[Request],
     index: RuleIndex,
     settings: Settings,
     *,
@@ -94,10 +94,11 @@ def give_up(
     now: datetime,
     by: str | None = None,
 ) -> Folded:
-    """End a request that waits without carrying it out: nobody decided it in time, or ``by`` did."""
+    """End requests that wait without carrying them out: nobody decided them in time, or ``by`` did."""
     work = Working(loaded, index, settings)
     reason = Refusal.EXPIRED if outcome is RequestOutcome.EXPIRED else None
-    end(work, request, outcome, reason, now, by=by)
+    for request in requests:
+        end(work, request, outcome, reason, now, by=by)
     return work.close()
 
 

@@ -106,6 +106,18 @@ class Recall:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
         self._held(Survey(messages, self._wordings.index), messages, until)
 
+    def for_ending(self, messages: Sequence[Message]) -> Loaded:
+        """What ending the requests of these messages asks: who is still there, and who is gone for good.
+
+        Nobody is held: whoever changes that holds the ledger, as the caller does.
+        """
+        survey, loaded = Survey(messages, self._wordings.index), Loaded(0, 0)
+        if messages:
+            known = self._session.identifiers(survey.user_ids(), ())
+            loaded.users = {each.value: each.key for each in known}
+            self._load_tombstones(loaded, survey)
+        return loaded
+
     def for_part(self, anonymous_key: int) -> tuple[Loaded, Part] | None:
         """The next part of a claim, held; None when nothing of it is left."""
         found = self._session.claimings((), [anonymous_key])

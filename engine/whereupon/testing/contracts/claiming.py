@@ -45,8 +45,9 @@ class Claims:
         with store.session() as session:
             assert session.owned_counts([ANON, BOB, ADA], after(2)) == {ANON: 4, BOB: 1}
             assert session.owned_counts([], FIRST) == {}
-            some = session.owned_messages([ANON, BOB], after(2), 3)
-            assert len(some) == len({each.key for each in some}) == 3
+            limit = 3
+            some = session.owned_messages([ANON, BOB], after(2), limit)
+            assert len(some) == len({each.key for each in some}) == limit
             assert some == sorted(some, key=lambda each: (each.timestamp, each.key))
             assert session.owned_messages([ANON], after(2), 9) == mine[1:]
 
