@@ -5,14 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, event
 from tests.scenarios.hosting import NOON, book, thanks
 
 from whereupon import Delivery, Engine
+from whereupon.fold.given import Loaded
+from whereupon.fold.people import forget
+from whereupon.fold.working import Working
+from whereupon.hosting import settings_for
+from whereupon.matching import RuleIndex
 from whereupon.replay import FrozenClock
 from whereupon.rules import Rulebook
+from whereupon.state import Claim, Identifier, IdKind, Person
+
+LONG_AGO = "2026-05-31T12:00:00Z"
 
 
 class Database:
@@ -71,3 +80,64 @@ def test_requests_that_expire_are_given_up_together(database: Database) -> None:
             assert [each.outcome for each in ran.requests] == ["expired"] * count
         assert len(handed) == 2
     assert asked[0] == asked[1]
+
+
+def test_deleting_somebody_asks_as_often_for_many_devices_as_for_few(database: Database) -> None:
+    """Two, or two hundred that nobody else has; all of them are gone, and silenced."""
+    with opened(database, FrozenClock(NOON)) as engine:
+        asked = []
+        for user_id, count in (("amy", 2), ("ada", 2), ("bob", 200)):
+            engine.ingest([_claim(user_id, f"{user_id}-{n}") for n in range(count)])
+            with database.counting() as statements:
+                engine.track("Delete Person", user_id=user_id)
+                asked.append(statements.total())
+            late = engine.track("purchase", anonymous_id=f"{user_id}-1", timestamp=LONG_AGO)
+            assert {each.reason for each in late.decisions} == {"deleted"}
+    assert asked[1] == asked[2]  # the first leaves tombstones, which the others look for
+
+
+class Touching(dict[int, tuple[Claim, ...]]):
+    """Claims that count how often they are looked through as a whole, or one by one."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.looks = 0
+
+    def items(self) -> Any:
+        """All of them."""
+        self.looks += len(self)
+        return super().items()
+
+    def get(self, key: int, otherwise: Any = None) -> Any:
+        """One of them."""
+        self.looks += 1
+        return super().get(key, otherwise)
+
+
+@pytest.mark.parametrize("count", [10, 100])
+def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
+    """Not, for each of them, at everything that all of them have."""
+    index = RuleIndex(book(thanks()))
+    settings = settings_for(book(thanks()))
+    loaded = Loaded(1_000, 1_000)
+    for n in range(count):
+        person, device = 10_000 + n, 20_000 + n
+        loaded.users[f"user-{n}"] = person
+        loaded.persons[person] = Person(person, f"user-{n}", NOON)
+        loaded.anonymous[f"anon-{n}"] = device
+        loaded.claims[device] = (Claim(device, person, NOON, NOON, f"m-{n}"),)
+    loaded.identifiers_of = [
+        *(Identifier(IdKind.USER, name, key) for name, key in loaded.users.items()),
+        *(Identifier(IdKind.ANONYMOUS, name, key) for name, key in loaded.anonymous.items()),
+    ]
+    work = Working(loaded, index, settings)
+    work.claims = looked_at = Touching(work.claims)
+    for each in list(work.persons.values()):
+        assert len(work.identifiers_of(each.key)) == 2
+        forget(work, each, NOON)
+    assert looked_at.looks == 2 * count
+    assert len(work.changes.forgotten) == 2 * count
+
+
+def _claim(user_id: str, anonymous_id: str) -> dict[str, object]:
+    return {"type": "identify", "userId": user_id, "anonymousId": anonymous_id}

@@ -41,6 +41,7 @@ def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
         return work.persons[key]
     person = Person(work.new_key(), user_id, seen_at)
     work.users[user_id] = person.key
+    work.belongings.users[person.key].add(user_id)
     work.persons[person.key] = person
     work.changes.identifiers.append(Identifier(IdKind.USER, user_id, person.key))
     work.changes.persons[person.key] = person
@@ -54,6 +55,7 @@ def anonymous_key_for(work: Working, anonymous_id: str) -> int:
     if key is None:
         key = work.new_key()
         work.anonymous[anonymous_id] = key
+        work.belongings.names[key] = anonymous_id
         work.changes.identifiers.append(Identifier(IdKind.ANONYMOUS, anonymous_id, key))
     return key
 
@@ -143,6 +145,8 @@ def _rewrite_claims(
     work: Working, key: int, before: tuple[Claim, ...], after: tuple[Claim, ...]
 ) -> None:
     work.claims[key] = after
+    for run in after:
+        work.belongings.devices[run.person_key].add(key)
     there = {run.since: run for run in before}
     for run in after:
         if there.pop(run.since, None) != run:
@@ -231,13 +235,14 @@ def merge(work: Working, message: Message, survivor: Person, loser: Person) -> P
 
 def _move(work: Working, loser: int, survivor: int, message: Message) -> None:
     """Hand over what this batch knows of the loser; what is stored is the store's to move."""
-    for user_id, key in work.users.items():
-        if key == loser:
-            work.users[user_id] = survivor
-    for key, runs in work.claims.items():
-        work.claims[key] = tuple(_as_if_by(run, loser, survivor) for run in runs)
-    for messages in work.anonymous_messages.values():
+    has = work.belongings
+    work.users |= dict.fromkeys(has.users.get(loser, ()), survivor)
+    for key in has.devices.get(loser, ()):
+        if runs := work.claims.get(key):
+            work.claims[key] = tuple(_as_if_by(run, loser, survivor) for run in runs)
+        messages = work.anonymous_messages.get(key, [])
         messages[:] = [_owned_by(stored, loser, survivor) for stored in messages]
+    has.move(loser, survivor)
     for owner, name in [place for place in work.history if place[0] == loser]:
         work.history[survivor, name] += work.history.pop((owner, name))
     for rule, owner in [place for place in work.past_entries if place[1] == loser]:
@@ -279,18 +284,17 @@ def forget(work: Working, person: Person, at: datetime) -> None:
     for entry in work.active.pop(key, {}).values():
         work.tell_end(end(entry, EntryEnd(EndReason.DELETED, at)))
     work.persons.pop(key, None)
-    work.users = {user_id: owner for user_id, owner in work.users.items() if owner != key}
-    for place in [place for place in work.history if place[0] == key]:
-        del work.history[place]
-    for past in [place for place in work.past_entries if place[1] == key]:
-        del work.past_entries[past]
+    for user_id in work.belongings.users.pop(key, ()):
+        work.users.pop(user_id, None)
     _forget_devices(work, key)
     work.forget(key)
 
 
 def _forget_devices(work: Working, key: int) -> None:
     """Take the person out of the claims; an anonymous id that nobody else claimed goes with them."""
-    for anonymous_key, runs in list(work.claims.items()):
+    has = work.belongings
+    for anonymous_key in has.devices.pop(key, ()):
+        runs = work.claims.get(anonymous_key, ())
         others = tuple(run for run in runs if run.person_key != key)
         if others == runs:
             continue
@@ -298,7 +302,5 @@ def _forget_devices(work: Working, key: int) -> None:
         messages = work.anonymous_messages[anonymous_key]
         messages[:] = [stored for stored in messages if others and stored.owner != key]
         if not others:
-            work.anonymous = {
-                n: owner for n, owner in work.anonymous.items() if owner != anonymous_key
-            }
+            work.anonymous.pop(has.names.pop(anonymous_key, ""), None)
             work.forget(anonymous_key)

@@ -40,6 +40,38 @@ class Past:
     body: Body
 
 
+class Belongings:
+    """Who has which ids, as far as it is known; kept beside what says whose an id is.
+
+    Attributes:
+        users: the user ids of persons, by their keys.
+        devices: the keys of anonymous ids that persons claim, or did before somebody else's claim.
+        names: the anonymous ids, by their keys.
+    """
+
+    __slots__ = ("devices", "names", "users")
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.users: dict[int, set[str]] = defaultdict(set)
+        self.devices: dict[int, set[int]] = defaultdict(set)
+        self.names: dict[int, str] = {key: name for name, key in loaded.anonymous.items()}
+        for user_id, key in loaded.users.items():
+            self.users[key].add(user_id)
+        for known in loaded.identifiers_of:
+            if known.kind is IdKind.USER:
+                self.users[known.key].add(known.value)
+            else:
+                self.names[known.key] = known.value
+        for anonymous_key, runs in loaded.claims.items():
+            for run in runs:
+                self.devices[run.person_key].add(anonymous_key)
+
+    def move(self, loser: int, survivor: int) -> None:
+        """Give what one person has to another."""
+        self.users[survivor] |= self.users.pop(loser, set())
+        self.devices[survivor] |= self.devices.pop(loser, set())
+
+
 class Working:
     """One batch's state. Lookups see what the batch itself has made.
 
@@ -81,7 +113,7 @@ class Working:
         self.spent = dict(loaded.standing.spent)
         self.breakers = dict(loaded.standing.breakers)
         self.silencing = loaded.has_tombstones
-        self._identifiers = list(loaded.identifiers_of)
+        self.belongings = Belongings(loaded)
         self.wordings = loaded.wordings
         self.given_up = loaded.given_up
         self.history: dict[tuple[int, str], list[Past]] = defaultdict(list)
@@ -163,18 +195,15 @@ class Working:
 
     def identifiers_of(self, key: int) -> list[Identifier]:
         """Every id that a person is known by: user ids, and anonymous ids that they claimed."""
-        anonymous_keys = {
-            anonymous_key
-            for anonymous_key, runs in self.claims.items()
-            if any(run.person_key == key for run in runs)
-        }
-        here = [Identifier(IdKind.USER, value, owner) for value, owner in self.users.items()]
-        here += [Identifier(IdKind.ANONYMOUS, value, k) for value, k in self.anonymous.items()]
-        return [
-            known
-            for known in {*self._identifiers, *here}
-            if known.key in ({key} if known.kind is IdKind.USER else anonymous_keys)
-        ]
+        has = self.belongings
+        known = [Identifier(IdKind.USER, value, key) for value in has.users.get(key, ())]
+        claimed = (
+            Identifier(IdKind.ANONYMOUS, has.names[anonymous_key], anonymous_key)
+            for anonymous_key in has.devices.get(key, ())
+            if anonymous_key in has.names
+            and any(run.person_key == key for run in self.claims.get(anonymous_key, ()))
+        )
+        return [*known, *claimed]
 
     def device(self, token: str) -> Device | None:
         """The device of that token, of those that the batch may delete."""

@@ -27,6 +27,8 @@ def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     """Write everything that a batch made."""
     for key in changes.forgotten:
         _forget(key, shelves, undo)
+    if changes.forgotten:
+        _forget_steps_to(set(changes.forgotten), shelves, undo)
     users = {value for kind, value in changes.buried if kind is IdKind.USER}
     _forget_asking(users, shelves, undo)
     for message_id in changes.erased_ids:
@@ -149,8 +151,9 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
     _forget_asking(user_ids, shelves, undo)
     rivals = _rivals(key, shelves)
     gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
-    _blank_entries(gone, rivals, shelves, undo)
-    _blank_runs(gone, shelves, undo)
+    if gone:
+        _blank_entries(gone, rivals, shelves, undo)
+        _blank_runs(gone, shelves, undo)
     shelves.drop_person(key, undo)
     for entries in list(shelves.entries_of.get(key, {}).values()):
         for entry_key in list(entries):
@@ -160,15 +163,15 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
     for token in list(shelves.devices_of.get(key, ())):
         shelves.drop_device(token, undo)
     undo.drop(shelves.relationships, key)
-    _forget_claimings(key, shelves, undo)
+
+
+def _forget_steps_to(keys: set[int], shelves: Shelves, undo: Undo) -> None:
+    """Drop the merges and unfinished claims of those who are forgotten."""
     for merge in list(shelves.merges.values()):
-        if key in (merge.survivor_key, merge.loser_key):
+        if not keys.isdisjoint((merge.survivor_key, merge.loser_key)):
             undo.drop(shelves.merges, merge.message_id)
-
-
-def _forget_claimings(key: int, shelves: Shelves, undo: Undo) -> None:
     for claiming in list(shelves.claimings.values()):
-        if claiming.person_key == key:
+        if not keys.isdisjoint((claiming.person_key, claiming.anonymous_key)):
             undo.drop(shelves.claimings, claiming.anonymous_key)
 
 

@@ -265,10 +265,11 @@ class Writes:
 
     @cached_property
     def buried(self) -> dict[IdKind, Statement]:
-        """What is set aside of an id that was erased."""
+        """What is set aside of ids among ``ids`` that were erased."""
         columns = {IdKind.USER: SET_ASIDE.c.user_id, IdKind.ANONYMOUS: SET_ASIDE.c.anonymous_id}
+        among = self._database.among
         return {
-            kind: self._compiled(delete(SET_ASIDE).where(column == bindparam("value")))
+            kind: self._compiled(delete(SET_ASIDE).where(among(column, "ids")))
             for kind, column in columns.items()
         }
 

@@ -173,8 +173,10 @@ class Writing:
         self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
         self._many(writes.report, map(rows.report_row, changes.reports))
         self._keep(changes.wordings)
-        for kind, value in changes.buried:
-            writes.buried[kind].write(self._connection, [(value,)])
+        for kind in IdKind:
+            if ids := [value for of, value in changes.buried if of is kind]:
+                members = self._database.members(ids)
+                writes.buried[kind].run(self._connection, ids=members)
         self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
         self._many(writes.taken_again, ((name,) for name in changes.taken_again))
 
