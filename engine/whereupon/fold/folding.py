@@ -1,6 +1,6 @@
 """The way of one message through the fold, and of one chunk of a broadcast's audience."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -223,7 +223,7 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
         return
     occurrence = occurrence_of(stored)
     if message.type is MessageType.IDENTIFY:
-        shift = _tell(work, person, occurrence.data, message.timestamp, shift)
+        shift = _tell(work, person, occurrence, shift)
     own = _putting(occurrence, person.key, message.received_at)
     if begun is not None:
         begin_in_parts(work, message, begun, stored, shift.entered, shift.left)
@@ -251,12 +251,12 @@ def _shifted(earlier: Shift, before: frozenset[str], after: frozenset[str]) -> S
 def _tell(
     work: Working,
     person: Person,
-    traits: Mapping[str, JsonValue],
-    said_at: datetime,
-    earlier: Shift = NO_SHIFT,
+    occurrence: Occurrence,
+    earlier: Shift,
 ) -> Shift:
     """Set attributes; returns the segments that the person enters and leaves by it."""
-    told = tell(work, person, traits, said_at)
+    said_at = occurrence.timestamp
+    told = tell(work, person, occurrence.data, said_at, occurrence.message_id)
     if told is person:
         return earlier
     before = _memberships(work, person, said_at)
@@ -300,7 +300,7 @@ def apply(
         shift = _happen(work, putting, person, shift)
     elif occurrence.type is MessageType.IDENTIFY:
         if putting.retroactive:  # else it was told before anything was claimed
-            shift = _tell(work, person, occurrence.data, occurrence.timestamp, shift)
+            shift = _tell(work, person, occurrence, shift)
         leave_by_change(work, occurrence, key, shift.left, putting.now)
     elif occurrence.type is MessageType.GROUP:
         _relate(work, occurrence, key)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.fold.capping import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
+from whereupon.fold.given import Warned
 from whereupon.fold.working import Working
 from whereupon.identity import claimant, with_claim
 from whereupon.messages import Message
@@ -61,20 +63,41 @@ def anonymous_key_for(work: Working, anonymous_id: str) -> int:
 
 
 def tell(
-    work: Working, person: Person, traits: Mapping[str, JsonValue], said_at: datetime
+    work: Working,
+    person: Person,
+    traits: Mapping[str, JsonValue],
+    said_at: datetime,
+    message_id: str,
 ) -> Person:
-    """Set attributes: of each, the newest word by its own time wins, whenever it arrives."""
+    """Set attributes: of each, the newest word by its own time wins, whenever it arrives.
+
+    Those that are too many, or too much (see `capping`), are not set, and a notice says so.
+    """
     stamp = as_micros(said_at)
     newer = {
         name: value for name, value in traits.items() if person.stamps.get(name, stamp) <= stamp
     }
-    if not newer:
+    taken = _within_bounds(work, person, newer, message_id)
+    if not taken:
         return person
     told = person._replace(
-        attributes={**person.attributes, **newer},
-        stamps={**person.stamps, **dict.fromkeys(newer, stamp)},
+        attributes={**person.attributes, **taken},
+        stamps={**person.stamps, **dict.fromkeys(taken, stamp)},
     )
     return _changed(work, told)
+
+
+def _within_bounds(
+    work: Working, person: Person, new: Mapping[str, JsonValue], message_id: str
+) -> Mapping[str, JsonValue]:
+    taken = admitted(person.attributes, new)
+    if refused := len(new) - len(taken):
+        text = (
+            f"{refused} of the attributes in {message_id} were not set: a person has at most "
+            f"{MOST_ATTRIBUTES}, with {MOST_CHARACTERS} characters in all"
+        )
+        work.out.told.append(Warned("attributes-full", message_id, text))
+    return taken
 
 
 def _changed(work: Working, person: Person) -> Person:
@@ -220,6 +243,7 @@ def merge(work: Working, message: Message, survivor: Person, loser: Person) -> P
         for name, value in loser.attributes.items()
         if survivor.attributes.get(name) in _EMPTY and value not in _EMPTY
     }
+    filled = {**_within_bounds(work, survivor, filled, message.message_id)}
     stamps = {name: stamp for name, stamp in loser.stamps.items() if name in filled}
     merged = survivor._replace(
         attributes={**survivor.attributes, **filled},

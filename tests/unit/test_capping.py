@@ -1,0 +1,99 @@
+"""What a person's attributes may come to: the message is taken, what is too much is not set."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.scenarios.hosting import NOON, book, thanks
+
+from whereupon import Engine
+from whereupon.fold import Warned
+from whereupon.fold.capping import (
+    ESSENTIAL,
+    MOST_ATTRIBUTES,
+    MOST_CHARACTERS,
+    admitted,
+)
+from whereupon.replay import FrozenClock
+from whereupon.state import Person
+
+FULL = {f"a-{number}": number for number in range(MOST_ATTRIBUTES)}
+
+
+def ada(engine: Engine) -> Person:
+    """Ada as she is stored."""
+    with engine.store.session() as session:
+        (known,) = session.identifiers(["ada"], [])
+        (person,) = session.persons([known.key])
+    return person
+
+
+def opened(**rule: object) -> Engine:
+    """An engine whose rule is this."""
+    return Engine.open("memory://", rules=book(thanks(**rule)), clock=FrozenClock(NOON))
+
+
+def fill(engine: Engine) -> None:
+    """As many attributes as may be, over several messages."""
+    names = list(FULL)
+    for first in range(0, len(names), 200):
+        engine.identify("ada", traits={name: FULL[name] for name in names[first : first + 200]})
+
+
+def test_attributes_beyond_the_cap_are_not_set_and_that_is_said() -> None:
+    """The message counts as taken; what is known may still change; consent is always heard."""
+    with opened() as engine:
+        fill(engine)
+        told = engine.identify(
+            "ada", traits={"one-more": 1, "a-1": "changed", "unsubscribed": True}
+        )
+        (notice,) = (each for each in told.warnings if isinstance(each, Warned))
+        assert (told.accepted, notice.code) == (1, "attributes-full")
+        assert notice.message.startswith("1 of the attributes")
+        found = ada(engine).attributes
+        assert len(found) == MOST_ATTRIBUTES + 1
+        assert (found["a-1"], found["unsubscribed"]) == ("changed", True)
+        assert "one-more" not in ada(engine).stamps
+
+
+def test_a_step_sets_no_more_than_a_message_does() -> None:
+    """What a rule says is an identify like any other."""
+    with opened(whereupon=[{"set": {"bought": True}}]) as engine:
+        fill(engine)
+        told = engine.track("purchase", user_id="ada")
+        assert [each.code for each in told.warnings] == ["attributes-full"]
+        assert "bought" not in ada(engine).attributes
+
+
+def test_text_has_an_end_as_well() -> None:
+    """Three attributes can hold as much as a thousand."""
+    with opened() as engine:
+        told = [
+            engine.identify("ada", traits={f"essay-{number}": "x" * 30_000}) for number in range(4)
+        ]
+        assert [each.code for each in told[-1].warnings] == ["attributes-full"]
+        assert len(ada(engine).attributes) == MOST_CHARACTERS // 30_000
+
+
+def test_a_merge_fills_up_to_the_cap() -> None:
+    """The survivor keeps what is theirs, and gets as much of the other's as there is room for."""
+    with opened() as engine:
+        fill(engine)
+        engine.identify("bob", traits={"plan": "pro", "email": "bob@example.com"})
+        told = engine.alias("ada", previous_id="bob")
+        assert [each.code for each in told.warnings] == ["attributes-full"]
+        found = ada(engine).attributes
+        assert ("plan" in found, found["email"]) == (False, "bob@example.com")
+
+
+values = st.one_of(st.text(max_size=9), st.integers(), st.lists(st.integers(), max_size=3))
+
+
+@given(st.dictionaries(st.text(max_size=3), values), st.dictionaries(st.text(max_size=3), values))
+def test_below_the_cap_everything_is_admitted(
+    there: dict[str, object], new: dict[str, object]
+) -> None:
+    """And asked again, the same."""
+    assert admitted(there, new) == new  # type: ignore[arg-type]
+    many = FULL | there
+    taken = admitted(many, new)  # type: ignore[arg-type]
+    assert {name for name in taken if name not in many} <= ESSENTIAL
+    assert all(name in taken for name in new if name in many)
