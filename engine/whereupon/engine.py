@@ -50,14 +50,16 @@ from whereupon.outbox import Outbox
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Store, Watch
 from whereupon.previewing import Preview, preview_identify
+from whereupon.pruning import Pruned, Pruning, kept_since
 from whereupon.requests import Requests
 from whereupon.rounds import REQUESTS_TOGETHER, due_together, take_step
-from whereupon.rules import OnCall, Rule, Rulebook
+from whereupon.rules import OnCall, Retention, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
 from whereupon.scrubbing import Scrubbing
 from whereupon.semantics import Action
 from whereupon.state import (
     BroadcastRun,
+    BygoneKind,
     Changes,
     Delivery,
     DeliveryState,
@@ -97,6 +99,7 @@ class Engine(Calls):
         retry: RetryPolicy | None = None,
         unknown_channels: UnknownChannels = "hold",
         poll: timedelta = POLL,
+        keep: Retention | None = None,
     ) -> None:
         self.store = store
         self.clock = clock or SystemClock()
@@ -118,6 +121,7 @@ class Engine(Calls):
         self.requests = Requests(store, self.pipeline, self.clock, self._waker.wake)
         self.audit = Audit(store, self.pipeline)
         self._scrubbing = Scrubbing(store)
+        self._pruning = Pruning(store, keep, lambda: self.pipeline.index, self.clock)
         now = self.clock.now()
         self.store.transact(lambda session: check_key(session, self.pipeline.settings))
         self.store.transact(lambda session: schedule_broadcasts(session, self.pipeline.index, now))
@@ -136,6 +140,7 @@ class Engine(Calls):
         patience: timedelta = timedelta(seconds=30),
         unknown_channels: UnknownChannels = "hold",
         poll: timedelta = POLL,
+        keep: Retention | None = None,
     ) -> Self:
         """Open an engine.
 
@@ -155,6 +160,8 @@ class Engine(Calls):
                 leaves them to a process that has it, ``console`` prints them and counts them as sent,
                 which is for development.
             poll: how often the background work looks for what is due without being told to.
+            keep: how long what is done with is kept; by default as long as the rules' settings say.
+                An engine that is opened without rules lets go of nothing by itself.
 
         Raises:
             RulesInvalidError: the folder has errors; all of them are in it.
@@ -170,6 +177,8 @@ class Engine(Calls):
             book, identity=identity, digest_key=digest_key, former_keys=former_keys
         )
         kept = open_store(store, patience=patience.total_seconds())
+        if keep is None and rules is not None:
+            keep = book.settings.keep
         return cls(
             kept,
             book,
@@ -178,6 +187,7 @@ class Engine(Calls):
             retry=retry,
             unknown_channels=unknown_channels,
             poll=poll,
+            keep=keep,
         )
 
     def __enter__(self) -> Self:
@@ -312,6 +322,8 @@ class Engine(Calls):
         )
         if not self._is_closing and self._scrubbing.is_due():
             self.scrub()
+        if not self._is_closing:
+            self._pruning.run_due()
         return ran
 
     def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[Folded]:
@@ -454,7 +466,11 @@ class Engine(Calls):
 
     def _next_due(self) -> datetime | None:
         with self.store.session() as session:
-            due = session.next_due(self._dispatcher.names), session.ledger.next_due()
+            due = (
+                session.next_due(self._dispatcher.names),
+                session.ledger.next_due(),
+                self._pruning.next_due(session),
+            )
         return min((at for at in due if at is not None), default=None)
 
     # --- channels -----------------------------------------------------------------------------
@@ -575,10 +591,28 @@ class Engine(Calls):
         """
         return self._scrubbing.scrub()
 
+    def prune(self, *, dry_run: bool = False) -> Pruned:
+        """Let go, now, of what is done with and older than it is to be kept; `run_due` does it by itself.
+
+        Args:
+            dry_run: only count it.
+        """
+        return self._pruning.prune(dry_run=dry_run)
+
+    def kept_since(self, kind: str) -> datetime | None:
+        """Before when some ``skips``, ``deliveries``, ``entries`` or ``set_aside`` are no longer kept.
+
+        None where all of them are.
+        """
+        with self.store.session() as session:
+            return kept_since(session, BygoneKind(kind))
+
     # --- questions ----------------------------------------------------------------------------
 
     def explain(self, person: str, rule: str, *, limit: int = 20) -> list[Explanation]:
         """Why somebody did, or did not, enter a rule: one explanation a message, newest first.
+
+        What is older than it is kept is not among them (`kept_since`).
 
         Args:
             person: one of their user ids.

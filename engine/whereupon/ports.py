@@ -15,6 +15,7 @@ from whereupon.conditions.screens import Screen
 from whereupon.ledger import Ledger
 from whereupon.state import (
     BroadcastRun,
+    Bygones,
     Changes,
     Claim,
     Claiming,
@@ -22,6 +23,7 @@ from whereupon.state import (
     DeliveryState,
     Entry,
     Identifier,
+    LetGo,
     Merge,
     PastEntry,
     PastEvent,
@@ -399,8 +401,18 @@ class Session(Protocol):
         """Messages that were set aside and are not recorded yet, newest first."""
         ...
 
-    def trim_skips(self, before: datetime) -> int:
-        """Drop the skips decided before this instant (their retention is their own); how many."""
+    def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
+        """Drop what is done with and old; what another writer holds stays for another time.
+
+        Args:
+            bygones: what.
+            after: the key behind which to look.
+            reach: among how many rows at most; the answer's cursor is where to go on.
+        """
+        ...
+
+    def count_bygones(self, bygones: Bygones) -> LetGo:
+        """How much `let_go` would drop in all."""
         ...
 
     def counts(self) -> Counts:

@@ -1,6 +1,6 @@
 """Any two stores agree: the same changes end in the same answers, whatever the changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -14,6 +14,8 @@ from whereupon.messages import Message, MessageType, Origin, Source
 from whereupon.ports import HistoryNeed, Session, Settlement, Store
 from whereupon.state import (
     BroadcastRun,
+    BygoneKind,
+    Bygones,
     Changes,
     Claim,
     Claiming,
@@ -314,6 +316,16 @@ def ordered_answers(session: Session) -> list[object]:
     ]
 
 
+def bygones(session: Session) -> Iterator[list[object]]:
+    """How much of everything is old, and what is let go of, in steps."""
+    for kind in BygoneKind:
+        for before in (NOON, LAST):
+            old = Bygones(kind, before, before, frozenset({"socks"}))
+            yield [session.count_bygones(old)]
+            yield [session.let_go(old, after, 3) for after in (0, 3, 20, 30)]
+            yield [session.count_bygones(old)]
+
+
 def unordered_answers(session: Session) -> list[object]:
     """Every other read, and what trimming leaves."""
     users = [f"user-{n}" for n in range(6)]
@@ -327,7 +339,7 @@ def unordered_answers(session: Session) -> list[object]:
         session.tombstones(DIGESTS),
         session.buried_with(DIGESTS[:1]),
         session.ledger.open_requests_of(users),
-        [session.trim_skips(NOON), session.trim_skips(LAST)],
+        *bygones(session),
         session.owned_messages([0], FIRST),
         session.messages(range(9, 40, 2)),
     ]

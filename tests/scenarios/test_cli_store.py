@@ -312,3 +312,28 @@ def test_only_what_is_dead_can_be_retried(store: str) -> None:
     ended = whereupon("retry", "0" * 32, "--store", store)
     assert (ended.status, ended.stdout) == (1, "")
     assert "no dead delivery has the key" in ended.stderr
+
+
+# --- prune --------------------------------------------------------------------------------------
+
+
+def test_pruning_says_what_goes_and_explain_that_it_is_gone(store: str) -> None:
+    """A dry run counts; the real one drops, and says so; running it again finds nothing."""
+    long_ago = datetime(2024, 3, 12, tzinfo=UTC)
+    with Engine.open(store, rules=ROOT / "rules", clock=FrozenClock(long_ago)) as engine:
+        engine.identify("ada", traits={"plan": "free"})
+        engine.track("purchase", user_id="ada", properties={"product": "hat", "price": 3})
+    would = whereupon("prune", "--store", store, "--dry-run", "--json").records
+    assert [(each["kind"], each["dry_run"], each["skips"]) for each in would] == [
+        ("pruned", True, 1)
+    ]
+    asked = ("explain", "ada", "sock-thanks", "--store", store)
+    assert "did not enter sock-thanks by purchase" in whereupon(*asked).stdout
+    pruned = whereupon("prune", "--store", store)
+    assert pruned.status == 0
+    assert "1 skips are gone." in pruned.stdout
+    told = whereupon(*asked).stdout
+    assert "no message of theirs named sock-thanks" in told
+    assert "Older than what is kept (keep: skips in the settings)" in told
+    again = whereupon("prune", "--store", store, "--json").records
+    assert [each["skips"] for each in again] == [0]

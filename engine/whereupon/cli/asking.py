@@ -1,8 +1,9 @@
 """``whereupon explain`` and ``deliveries``: questions to a store."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -16,15 +17,17 @@ from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
 from whereupon.loading import open_rules
 from whereupon.ports import Session, Store
+from whereupon.pruning import kept_since
 from whereupon.render.outbox import outbox_line
 from whereupon.render.records import JsonLines, explanation_object, outbox_object
 from whereupon.render.texts import clean
 from whereupon.replay import read_streams, replay, throwaway_store
 from whereupon.rulefiles.faults import nearest
 from whereupon.rules import Rulebook
-from whereupon.state import DeliveryState
+from whereupon.state import BygoneKind, DeliveryState
 from whereupon.stores import open_store
 from whereupon.streams import StreamReader
+from whereupon.times import format_instant
 
 _MOST_SEARCHED = 10_000
 _SQLITE_FILE = "sqlite:///"
@@ -63,7 +66,10 @@ def explain_command(
             explanations = explain_rule(session, person, rule, known, limit)
         except UnknownNameError:
             fail(nobody(session, person), FINDINGS)
+        since = {kind: kept_since(session, kind) for kind in (BygoneKind.SKIPS, BygoneKind.ENTRIES)}
     _show_explanations(explanations, person, rule, as_json=as_json)
+    if not as_json:
+        _show_what_is_gone(since)
 
 
 def rules_asked(folder: Path | None, store: str | None) -> Rulebook:
@@ -126,6 +132,19 @@ def _show_explanations(
         sys.stdout.write(f"{clean(explanation.sentence)}{changed}\n")
     if not explanations:
         sys.stdout.write(f"{clean(person)} is known, but no message of theirs named {rule}.\n")
+
+
+def _show_what_is_gone(since: Mapping[BygoneKind, datetime | None]) -> None:
+    """What nobody can tell any more, since it is older than it is kept."""
+    for kind, instant in since.items():
+        if instant is not None:
+            what = (
+                "why somebody did not enter" if kind is BygoneKind.SKIPS else "entries that ended"
+            )
+            sys.stdout.write(
+                f"Older than what is kept (keep: {kind} in the settings): "
+                f"{what} before {format_instant(instant)}.\n"
+            )
 
 
 # --- the outbox -------------------------------------------------------------------------------

@@ -85,6 +85,11 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
             _STORE,
             "Put dead deliveries back into the outbox, due now, under their old idempotency keys.",
         ),
+        "prune": Heading(
+            "keeping:prune_command",
+            _STORE,
+            "Let go of what is done with and older than the rules' settings have it kept",
+        ),
         "erase": Heading(
             "guarding:erase_command",
             _DELETIONS,

@@ -15,6 +15,14 @@ from whereupon.state.asking import (
     Request,
     RequestOutcome,
 )
+from whereupon.state.bygones import (
+    DONE,
+    BygoneKind,
+    Bygones,
+    LetGo,
+    has_ended,
+    keeps_out,
+)
 from whereupon.state.changes import Changes
 from whereupon.state.entries import (
     BroadcastRun,
@@ -48,6 +56,7 @@ from whereupon.state.people import (
 from whereupon.state.things import Device, Relationship, Report, Thing
 
 __all__ = [
+    "DONE",
     "NOTHING",
     "NO_STAMPS",
     "Approval",
@@ -56,6 +65,8 @@ __all__ = [
     "AuditRow",
     "Breaker",
     "BroadcastRun",
+    "BygoneKind",
+    "Bygones",
     "Changes",
     "Claim",
     "Claiming",
@@ -68,6 +79,7 @@ __all__ = [
     "EntryState",
     "IdKind",
     "Identifier",
+    "LetGo",
     "Merge",
     "Others",
     "PastEntry",
@@ -85,5 +97,7 @@ __all__ = [
     "StoredMessage",
     "Thing",
     "Tombstone",
+    "has_ended",
     "husk_of",
+    "keeps_out",
 ]

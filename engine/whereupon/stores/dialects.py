@@ -172,6 +172,10 @@ class Database(ABC):
         """That a column's value is one of the members bound as ``name``."""
 
     @abstractmethod
+    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
+        """The number that a text begins with."""
+
+    @abstractmethod
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """Members, as they are bound."""
 

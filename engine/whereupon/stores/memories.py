@@ -26,6 +26,9 @@ Numbers: TypeAlias = dict[Name, int]
 PREFIX = "process:"
 """How the names of such rows begin."""
 
+_LAPSE = 100 * 24 * 3600 * 1_000_000
+"""Microseconds after which the row of a process that learns nothing goes; one that lives learns anew."""
+
 _MOST = 50_000
 """Names that are remembered."""
 
@@ -112,16 +115,24 @@ class Recall:
     Args:
         read: how far the row ``process`` is.
         advance: put it up, and say how far it is then.
+        lapse: drop the rows of processes that are not further than ``before``.
         lent: the transaction is a host's. It may see an older state of the same store.
     """
 
     def __init__(
-        self, memory: Memory, *, read: Statement, advance: Statement, lent: bool = False
+        self,
+        memory: Memory,
+        *,
+        read: Statement,
+        advance: Statement,
+        lapse: Statement,
+        lent: bool = False,
     ) -> None:
         self._memory = memory
         self._lent = lent
         self._read = read
         self._advance = advance
+        self._lapse = lapse
         self._seen: int | None = None
         self.learned = Learned()
         self._known = memory.known
@@ -164,6 +175,8 @@ class Recall:
         if self.learned and self._seen is None:
             rows = self._advance.fetch(connection, process=self.known(connection).row)
             self._seen = int(rows[0][0])
+            if self._known.seen is None:  # once a process
+                self._lapse.run(connection, before=self._seen - _LAPSE)
 
     def share(self) -> None:
         """Let the process remember what was learned, now that it is committed."""

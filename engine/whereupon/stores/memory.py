@@ -30,6 +30,7 @@ from whereupon.ports import (
 )
 from whereupon.state import (
     BroadcastRun,
+    Bygones,
     Changes,
     Claim,
     Claiming,
@@ -39,6 +40,7 @@ from whereupon.state import (
     EntryState,
     Identifier,
     IdKind,
+    LetGo,
     Merge,
     PastEntry,
     PastEvent,
@@ -48,6 +50,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
+from whereupon.stores.memory_bygones import count, let_go
 from whereupon.stores.memory_ledger import MemoryLedger
 from whereupon.stores.memory_writing import write
 from whereupon.stores.patience import Patience, one_call
@@ -495,13 +498,13 @@ class MemorySession:
         by_id = sorted(left, key=lambda aside: aside.message_id)
         return sorted(by_id, key=lambda aside: aside.set_aside_at, reverse=True)[:limit]
 
-    def trim_skips(self, before: datetime) -> int:
-        """Drop old skips."""
-        skips = self._shelves.skips
-        old = [key for key, record in skips.items() if record.decided_at < before]
-        for key in old:
-            self._undo.drop(skips, key)
-        return len(old)
+    def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
+        """Drop what is done with and old."""
+        return let_go(bygones, self._shelves, self._undo, after, reach)
+
+    def count_bygones(self, bygones: Bygones) -> LetGo:
+        """How much that would be."""
+        return count(bygones, self._shelves)
 
     def counts(self) -> Counts:
         """How many of each."""

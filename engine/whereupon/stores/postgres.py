@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    cast,
     column,
     create_engine,
     func,
@@ -189,6 +190,10 @@ class Postgres(Database):
         if isinstance(column.type, Number):
             return column.bool_op("=")(func.any(bindparam(name, type_=_NUMBERS)))
         return column.bool_op("=")(func.any(bindparam(name, type_=_TEXTS)))
+
+    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
+        """By a pattern; null where there is none."""
+        return cast(func.substring(text, literal_column("'^[0-9]+'")), BigInteger)
 
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """An array."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
+    delete,
     exists,
     func,
     literal_column,
@@ -22,6 +23,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from whereupon.conditions.screens import Screen
 from whereupon.lazily import cached_property
 from whereupon.stores.dialects import Database, Statement
+from whereupon.stores.memories import PREFIX
 from whereupon.stores.tables import (
     ClaimingRow,
     ClaimRow,
@@ -104,6 +106,13 @@ class Selects:
     def process(self) -> Statement:
         """How far the row of a ``process`` is."""
         return self._compiled(select(META.c.value).where(META.c.name == bindparam("process")))
+
+    @cached_property
+    def lapsed(self) -> Statement:
+        """Drop the rows of processes that are not as far as ``before``."""
+        old = META.c.name.like(literal_column(f"'{PREFIX}%'")), META.c.value < bindparam("before")
+        names = select(META.c.name).where(*old).with_for_update(skip_locked=True)
+        return self._compiled(delete(META).where(META.c.name.in_(names)))
 
     @cached_property
     def state(self) -> Statement:

@@ -15,7 +15,7 @@ from whereupon.conditions.screens import Screen
 from whereupon.errors import StoreError
 from whereupon.forking import OfProcess, watch
 from whereupon.ports import DeadLetters, Session, Settlement, Stretch, Watch
-from whereupon.state import BroadcastRun, Changes, Delivery, DeliveryState, Entry
+from whereupon.state import BroadcastRun, Bygones, Changes, Delivery, DeliveryState, Entry, LetGo
 from whereupon.stores.addresses import database_of, engine_of, shown
 from whereupon.stores.beside import Beside
 from whereupon.stores.commits import GroupCommit
@@ -162,7 +162,13 @@ class SqlStore(OfProcess):
     def _on(self, connection: Connection, *, lent: bool = False) -> "SqlSession":
         database = self._database
         beside = Beside(self._beside) if lent and not database.one_writer else None
-        recall = Recall(self._memory, read=self._selects.process, advance=self._advance, lent=lent)
+        recall = Recall(
+            self._memory,
+            read=self._selects.process,
+            advance=self._advance,
+            lapse=self._selects.lapsed,
+            lent=lent,
+        )
         names = Names(
             recall,
             find=self._selects.name_id,
@@ -393,9 +399,13 @@ class SqlSession(Reading):
         except IntegrityError as error:
             raise LostRaceError(reason=f"somebody was first: {error.orig}") from error
 
-    def trim_skips(self, before: datetime) -> int:
-        """Drop old skips."""
-        return self._writing.trim_skips(as_micros(before))
+    def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
+        """Drop what is done with and old."""
+        return self._writing.bygone.let_go(bygones, after, reach)
+
+    def count_bygones(self, bygones: Bygones) -> LetGo:
+        """How much that would be."""
+        return self._writing.bygone.count(bygones)
 
     def number(self, names: Collection[Name]) -> Numbers:
         """Number names."""

@@ -11,9 +11,11 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
+    Integer,
     StaticPool,
     Table,
     bindparam,
+    cast,
     create_engine,
     event,
     func,
@@ -170,6 +172,10 @@ class Sqlite(Database):
         """Membership in a JSON array: one parameter, however many members."""
         listed = func.json_each(bindparam(name)).table_valued("value")
         return column.in_(select(listed.c.value))
+
+    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
+        """A cast takes no more than that."""
+        return cast(text, Integer)
 
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """A JSON array; SQLite would cut a text short at a NUL, so that is refused."""

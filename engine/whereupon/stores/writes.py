@@ -21,6 +21,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.lazily import cached_property
 from whereupon.state import IdKind
+from whereupon.stores.bygones import BygoneStatements
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (
     CLAIM,
@@ -88,6 +89,7 @@ class Writes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.bygones = BygoneStatements(database)
 
     def _compiled(self, clause: ClauseElement) -> Statement:
         return self._database.compile(clause)
@@ -322,13 +324,6 @@ class Writes:
     def wording(self) -> Statement:
         """A rule's source, unless it is there."""
         return self._compiled(self._database.upsert(WORDING, on=("digest",), change=()))
-
-    @cached_property
-    def trim_skips(self) -> Statement:
-        """Skips decided before ``before``; what somebody is adding to is not old."""
-        old = select(SKIPS.c.message_key).where(SKIPS.c.decided_at < bindparam("before"))
-        ordered = old.order_by(SKIPS.c.message_key).with_for_update(skip_locked=True)
-        return self._compiled(delete(SKIPS).where(SKIPS.c.message_key.in_(ordered)))
 
     @cached_property
     def merge(self) -> Statement:

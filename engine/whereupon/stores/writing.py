@@ -14,6 +14,7 @@ from whereupon.codec import object_text
 from whereupon.messages import erased_digest
 from whereupon.ports import NO_CHANNEL, Settlement
 from whereupon.state import Changes, Delivery, DeliveryState, IdKind, Merge
+from whereupon.stores.bygones import Bygone
 from whereupon.stores.dialects import Database, Parameters, Statement
 from whereupon.stores.holding import Holding
 from whereupon.stores.keys import take_keys
@@ -53,6 +54,7 @@ class Writing:
         self._writes = writes
         self._names = names
         self._traces = traces
+        self.bygone = Bygone(connection, database, writes.bygones)
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
@@ -253,10 +255,6 @@ class Writing:
         """Put a dead delivery back; whether it was one."""
         done = self._writes.revive.run(self._connection, new_due_at=due_at, revived=key)
         return done.rowcount == 1
-
-    def trim_skips(self, before: int) -> int:
-        """Drop old skips; how many."""
-        return self._writes.trim_skips.run(self._connection, before=before).rowcount
 
 
 def _changed_entries(

@@ -1,11 +1,14 @@
 """What was decided, and how much there is."""
 
-# ruff: noqa: S101, PLR2004 - tests assert and count, and a raising session is a block
+# ruff: noqa: S101 - tests assert and count, and a raising session is a block
 
 from whereupon.codec import encode
 from whereupon.ports import Counts, Store
 from whereupon.state import (
+    BygoneKind,
+    Bygones,
     Changes,
+    LetGo,
     Others,
     Skips,
     SkipVerdict,
@@ -106,8 +109,10 @@ class Deciding:
         met = [skips(1, at=after(-1)), skips(2), skips(3, at=after(-2))]
         save(store, Changes(messages=[message(k) for k in (1, 2, 3)], skips=met))
         with store.session() as session:
-            assert session.trim_skips(NOON) == 2
-            assert session.trim_skips(NOON) == 0
+            old = Bygones(BygoneKind.SKIPS, NOON, NOON)
+            assert session.count_bygones(old) == LetGo(2)
+            assert session.let_go(old, 0, 9) == LetGo(2)
+            assert session.let_go(old, 0, 9) == LetGo(0)
             assert [d.message_key for _, d in session.decided(ADA, "socks", 9)] == [2]
 
     def test_everything_is_counted(self, store: Store) -> None:

@@ -10,6 +10,8 @@ import pytest
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Store
 from whereupon.state import (
+    BygoneKind,
+    Bygones,
     Changes,
     Merge,
 )
@@ -51,7 +53,7 @@ class Sessions:
             session.flush(Changes(owners=[(12, BOB)], entries={10: entry(10)._replace(position=5)}))
             session.flush(Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
             session.flush(Changes(forgotten=[ADA]))
-            session.trim_skips(LAST)
+            session.let_go(Bygones(BygoneKind.SKIPS, LAST, LAST), 0, 9)
             raise error
         assert seen(store) == before
 

@@ -1,0 +1,54 @@
+"""``whereupon prune``: a store's upkeep."""
+
+import sys
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from whereupon.cli.asking import existing_store
+from whereupon.cli.ending import settles
+from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl
+from whereupon.loading import open_rules
+from whereupon.matching import RuleIndex
+from whereupon.pruning import Pruned, Pruning
+from whereupon.render.records import JsonLines
+from whereupon.scheduling import SystemClock
+
+_NAMED = {
+    "skips": "skips",
+    "deliveries": "deliveries",
+    "entries": "entries",
+    "set_aside": "messages that were set aside",
+}
+
+
+@settles
+def prune_command(
+    store: StoreUrl,
+    rules: RulesFolder = RULES,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let go of what is done with and older than the rules' settings have it kept (`keep`)."""
+    book = open_rules(rules)
+    index = RuleIndex(book)
+    with closing(existing_store(store)) as kept:
+        pruning = Pruning(kept, book.settings.keep, lambda: index, SystemClock())
+        pruned = pruning.prune(dry_run=dry_run)
+    if as_json:
+        record = {"kind": "pruned", "dry_run": dry_run, **pruned.gone, "emptied": pruned.emptied}
+        JsonLines(sys.stdout.buffer).write(record)
+        return
+    sys.stdout.writelines(f"{line}\n" for line in _lines(pruned, dry_run=dry_run))
+
+
+def _lines(pruned: Pruned, *, dry_run: bool) -> list[str]:
+    done, emptied = ("would go", "would stay") if dry_run else ("are gone", "stay")
+    counted = [f"{count:,} {_NAMED[kind]} {done}." for kind, count in pruned.gone.items()]
+    if pruned.emptied:
+        counted.append(
+            f"{pruned.emptied:,} entries {emptied} without what their messages said: they keep "
+            "their persons from being let in again."
+        )
+    return counted
