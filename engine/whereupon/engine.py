@@ -141,6 +141,8 @@ class Engine(Calls):
         unknown_channels: UnknownChannels = "hold",
         poll: timedelta = POLL,
         keep: Retention | None = None,
+        schema: str | None = None,
+        migrate: bool = True,
     ) -> Self:
         """Open an engine.
 
@@ -162,6 +164,10 @@ class Engine(Calls):
             poll: how often the background work looks for what is due without being told to.
             keep: how long what is done with is kept; by default as long as the rules' settings say.
                 An engine that is opened without rules lets go of nothing by itself.
+            schema: where our tables are in a database of PostgreSQL, several tenants each in one of
+                their own; by default where the ``search_path`` leads. ``?schema=`` in a URL comes first.
+            migrate: whether our tables are made, or brought up to date; if not, ``whereupon migrate``
+                does it beforehand, under a role that may.
 
         Raises:
             RulesInvalidError: the folder has errors; all of them are in it.
@@ -176,7 +182,7 @@ class Engine(Calls):
         settings = settings_for(
             book, identity=identity, digest_key=digest_key, former_keys=former_keys
         )
-        kept = open_store(store, patience=patience.total_seconds())
+        kept = open_store(store, patience=patience.total_seconds(), schema=schema, migrate=migrate)
         if keep is None and rules is not None:
             keep = book.settings.keep
         return cls(

@@ -9,7 +9,14 @@ from whereupon.stores.memory import MemoryStore
 __all__ = ["MemoryStore", "open_store"]
 
 
-def open_store(url_or_engine: object, *, patience: float | None = None, make: bool = True) -> Store:
+def open_store(
+    url_or_engine: object,
+    *,
+    patience: float | None = None,
+    make: bool = True,
+    migrate: bool = True,
+    schema: str | None = None,
+) -> Store:
     """The store at an SQLAlchemy URL or behind an SQLAlchemy engine; ``memory://`` keeps nothing.
 
     Args:
@@ -17,11 +24,13 @@ def open_store(url_or_engine: object, *, patience: float | None = None, make: bo
         patience: seconds that a call waits for others before it gives up, 30 by default;
             ``?patience=`` in a URL comes first.
         make: whether to make our tables where there are none.
+        migrate: whether to change the database at all: to make tables, or to bring them up to date.
+        schema: where they are, on PostgreSQL; ``?schema=`` in a URL comes first.
     """
     if url_or_engine == "memory://":
         return MemoryStore(patience=patience)
+    from whereupon.stores.dialects import PATIENCE  # noqa: PLC0415 - as below
     from whereupon.stores.sql import SqlStore  # noqa: PLC0415 - a third of a second that memory saves
 
-    if patience is None:
-        return SqlStore(url_or_engine, make=make)
-    return SqlStore(url_or_engine, patience=patience, make=make)
+    patience = PATIENCE if patience is None else patience
+    return SqlStore(url_or_engine, patience=patience, make=make, migrate=migrate, schema=schema)

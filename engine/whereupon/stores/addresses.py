@@ -26,13 +26,29 @@ def engine_of(url_or_engine: object, *, patience: float) -> tuple[Engine, float]
     try:
         url = make_url(url_or_engine)
         patience = _patience(url, patience)
-        return _open(url.difference_update_query(["patience"]), patience), patience
+        return _open(url.difference_update_query(["patience", "schema"]), patience), patience
     except (ArgumentError, ImportError) as error:  # not the URL itself: it may hold a password
         reason = f"that is not an SQLAlchemy URL such as {_BACKENDS}: {error}"
         raise StoreError(code="bad-url", reason=reason) from error
     except ValueError as error:  # nor what it says of the port: that may be a part of a password
         reason = f"the port is no number; write {_BACKENDS}, and a password's / : @ as %2F %3A %40"
         raise StoreError(code="bad-url", reason=reason) from error
+
+
+def schema_of(url_or_engine: object, otherwise: str | None) -> str | None:
+    """The schema that a URL may name itself; only databases that have some take one."""
+    if isinstance(url_or_engine, Engine):
+        backend, said = url_or_engine.dialect.name, None
+    else:
+        url = make_url(str(url_or_engine) if not isinstance(url_or_engine, URL) else url_or_engine)
+        backend, said = url.get_backend_name(), url.query.get("schema")
+    schema = otherwise if said is None else str(said)
+    if schema is not None and backend == "sqlite":
+        reason = "SQLite has no schemas: give each tenant a file of its own"
+        raise StoreError(code="no-schema", reason=reason)
+    if schema == "":
+        raise StoreError(code="bad-url", reason="schema= in a URL is a schema's name")
+    return schema
 
 
 def _patience(url: URL, otherwise: float) -> float:
@@ -63,7 +79,7 @@ def _open(url: URL, patience: float) -> Engine:
             raise _unknown(other)
 
 
-def database_of(engine: Engine, *, patience: float) -> Database:
+def database_of(engine: Engine, *, patience: float, schema: str | None = None) -> Database:
     """What is particular about an engine's database."""
     match engine.dialect.name:
         case "sqlite":
@@ -72,7 +88,7 @@ def database_of(engine: Engine, *, patience: float) -> Database:
             _check_driver(f"postgresql+{engine.dialect.driver}")
             with _extra():
                 from whereupon.stores.postgres import Postgres  # noqa: PLC0415 - an extra
-            return Postgres(patience=patience)
+            return Postgres(patience=patience, schema=schema)
         case other:
             raise _unknown(other)
 

@@ -141,6 +141,14 @@ class Database(ABC):
     def lock_schema(self, connection: Connection) -> None:
         """Let nobody else look at the tables' version until this transaction ends."""
 
+    def make_place(self, connection: Connection) -> None:
+        """Make where our tables are to be, where a database has such places."""
+        del connection
+
+    def note_place(self, connection: Connection) -> None:
+        """Take note of where they were found."""
+        del connection
+
     @abstractmethod
     def advance(self) -> Statement:
         """Put the row of a ``process`` up, to the present time at least; returns how far (`memories`)."""

@@ -49,6 +49,7 @@ from whereupon.stores.listening import NOTIFY, Listening
 from whereupon.stores.patience import Patience, busy
 from whereupon.stores.pictures import pictured
 from whereupon.stores.races import LostRaceError
+from whereupon.stores.schemas import Place
 from whereupon.stores.screens import PostgresScreening
 from whereupon.stores.tables import Kept, Number, Words
 
@@ -61,6 +62,7 @@ _CODES = {
     "25006": ("read-only", "the database may not be written: is this a standby?"),
     "25P01": ("no-transaction", "the connection that was lent has no transaction: begin one"),
     "25P02": ("no-transaction", "the transaction that was lent has failed: roll it back"),
+    "3F000": ("no-schema", "there is no schema for our tables that this role may use"),
     "42P01": ("no-tables", "our tables are not there any more: was the database replaced?"),
 }
 _LOCK_TIMEOUT = "55P03"  # lock_not_available
@@ -73,15 +75,17 @@ class Postgres(Database):
 
     Args:
         patience: seconds that a call waits for others.
+        schema: where our tables are; by default where the connection's own ``search_path`` finds them.
     """
 
     one_writer = False
     screening = PostgresScreening()
 
-    def __init__(self, *, patience: float = PATIENCE) -> None:
+    def __init__(self, *, patience: float = PATIENCE, schema: str | None = None) -> None:
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
         self._origin = token_hex(8)
         self._patience = patience
+        self._place = Place.of(schema)
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
@@ -92,11 +96,14 @@ class Postgres(Database):
             engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
             connection.begin(),
         ):
-            self.limit_waiting(connection, patience.left)
+            connection.exec_driver_sql(
+                _LIMIT + self._place.setting, (_milliseconds(patience.left),)
+            )
             yield connection
 
     def begin_anew(self) -> None:
-        """Nothing is kept here."""
+        """What a child says is not the parent's own, so that the parent listens to it."""
+        self._origin = token_hex(8)
 
     def limit_waiting(self, connection: Connection, seconds: float) -> None:
         """By the timeout of locks, which counts from the statement that meets one."""
@@ -113,9 +120,13 @@ class Postgres(Database):
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
-        """A savepoint in a host's transaction, whose settings are the host's again afterwards."""
+        """A savepoint in a host's transaction, whose settings are the host's again afterwards.
+
+        Raises:
+            StoreError: with the code ``other-schema``: the connection leads to other tables than ours.
+        """
         patience = Patience(self._patience)
-        with _told(), connection.begin_nested():
+        with _told(), connection.begin_nested(), self._place.within(connection):
             asked = "SELECT current_setting('lock_timeout')"
             before = connection.exec_driver_sql(asked).scalar_one()
             self.limit_waiting(connection, patience.left)
@@ -125,6 +136,14 @@ class Postgres(Database):
     def lock_schema(self, connection: Connection) -> None:
         """By an advisory lock that lasts as long as the transaction."""
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+
+    def make_place(self, connection: Connection) -> None:
+        """Make the schema, where one is named that is not there."""
+        self._place.make(connection)
+
+    def note_place(self, connection: Connection) -> None:
+        """Take note of the schema in which our tables were found."""
+        self._place.note(connection)
 
     def advance(self) -> Statement:
         """Microseconds, as they are counted everywhere."""
@@ -173,7 +192,9 @@ class Postgres(Database):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("SET lock_timeout = '1s'")
             for table in Kept.metadata.sorted_tables:
-                connection.exec_driver_sql(f"VACUUM (SKIP_LOCKED) {table.name}")
+                connection.exec_driver_sql(
+                    f"VACUUM (SKIP_LOCKED) {self._place.qualified(table.name)}"
+                )
             connection.exec_driver_sql("RESET lock_timeout")
         return True
 

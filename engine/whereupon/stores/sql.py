@@ -16,7 +16,7 @@ from whereupon.errors import StoreError
 from whereupon.forking import OfProcess, watch
 from whereupon.ports import DeadLetters, Session, Settlement, Stretch, Watch
 from whereupon.state import BroadcastRun, Bygones, Changes, Delivery, DeliveryState, Entry, LetGo
-from whereupon.stores.addresses import database_of, engine_of, shown
+from whereupon.stores.addresses import database_of, engine_of, schema_of, shown
 from whereupon.stores.beside import Beside
 from whereupon.stores.commits import GroupCommit
 from whereupon.stores.dialects import PATIENCE, Database
@@ -58,15 +58,24 @@ class SqlStore(OfProcess):
         patience: seconds that a call waits for others, with all its transactions and tries;
             ``?patience=`` in a URL comes first.
         make: whether to make the tables where there are none.
+        migrate: whether to change the database at all, to make tables or to bring them up to date.
+        schema: where the tables are, on PostgreSQL; ``?schema=`` in a URL comes first.
     """
 
     def __init__(
-        self, url_or_engine: object, *, patience: float = PATIENCE, make: bool = True
+        self,
+        url_or_engine: object,
+        *,
+        patience: float = PATIENCE,
+        make: bool = True,
+        migrate: bool = True,
+        schema: str | None = None,
     ) -> None:
         self._own = not isinstance(url_or_engine, Engine)
         self._engine, patience = engine_of(url_or_engine, patience=patience)
         self._patience = patience
-        self._database = database_of(self._engine, patience=patience)
+        schema = schema_of(url_or_engine, schema)
+        self._database = database_of(self._engine, patience=patience, schema=schema)
         self._selects = Selects(self._database)
         self._writes = Writes(self._database)
         self._traces = TraceStatements(self._database)
@@ -84,7 +93,7 @@ class SqlStore(OfProcess):
             else None
         )
         watch(self)
-        self._prepare(make=make)
+        self._prepare(make=make, migrate=migrate)
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator["SqlSession"]:
@@ -217,14 +226,14 @@ class SqlStore(OfProcess):
         if not isinstance(self._engine.pool, StaticPool):
             self._engine.dispose()
 
-    def _prepare(self, *, make: bool) -> None:
+    def _prepare(self, *, make: bool, migrate: bool) -> None:
         try:
             with (
                 self._undivided(),
                 self._turns.take(),
                 self._database.session(self._engine) as connection,
             ):
-                prepare(connection, self._database, make=make)
+                prepare(connection, self._database, make=make, migrate=migrate)
         except DBAPIError as error:
             self.close()
             reason = f"cannot open {shown(self._engine.url)}: {error.orig}"

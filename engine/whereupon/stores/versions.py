@@ -14,6 +14,7 @@ from whereupon.stores.dialects import Database
 from whereupon.stores.tables import VERSIONS, Kept, MetaRow, table_of
 
 _META = table_of(MetaRow)
+_COMMAND = "run `whereupon migrate --store URL` under a role that may change tables"
 _FIRST = "0001"
 """The tables as they were before there were migrations."""
 
@@ -24,33 +25,56 @@ def revisions() -> list[str]:
     return sorted(each.name[1:5] for each in found if each.name.startswith("r0"))
 
 
-def prepare(connection: Connection, database: Database, *, make: bool) -> None:
+def prepare(
+    connection: Connection, database: Database, *, make: bool, migrate: bool = True
+) -> None:
     """Make the tables where there are none, and bring older ones up to date.
+
+    Args:
+        make: whether to make them.
+        migrate: whether to change the database at all.
 
     Raises:
         StoreError: with the code ``newer-schema``, when a newer library has been here; ``no-store``,
-            when there are no tables and none are to be made.
+            when there are no tables and none are to be made; ``older-schema``, when older ones are not to
+            be changed.
     """
     known = revisions()
     database.lock_schema(connection)
-    found = _revision(connection)
+    found = revision_of(connection)
     if found is None:
-        if not make:
-            reason = "there are no tables of whereupon in that database"
+        if not (make and migrate):
+            hint = "" if migrate else f": {_COMMAND}"
+            reason = f"there are no tables of whereupon in that database{hint}"
             raise StoreError(code="no-store", reason=reason)
+        database.make_place(connection)
         _make(connection, database, known[-1])
-        return
+    else:
+        _bring_up_to_date(connection, found, known, migrate=migrate)
+    database.note_place(connection)
+
+
+def _bring_up_to_date(
+    connection: Connection, found: str, known: list[str], *, migrate: bool
+) -> None:
     if found not in known or _schema(connection) > int(known[-1]):
         reason = (
             f"the tables are newer ({found}, {_schema(connection)}) than this library, "
             f"which knows them up to {known[-1]}: upgrade it"
         )
         raise StoreError(code="newer-schema", reason=reason)
-    if found != known[-1]:
-        _migrate(connection, known[-1])
+    if found == known[-1]:
+        return
+    if not migrate:
+        reason = (
+            f"the tables are of version {found}, and this library needs {known[-1]}: {_COMMAND}"
+        )
+        raise StoreError(code="older-schema", reason=reason)
+    _migrate(connection, known[-1])
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """The version of the tables that there are; None where there are none."""
     tables = inspect(connection)
     if tables.has_table(VERSIONS.name):
         return str(connection.scalar(select(VERSIONS.c.version_num)))
