@@ -185,16 +185,20 @@ class Engine(Calls):
         kept = open_store(store, patience=patience.total_seconds(), schema=schema, migrate=migrate)
         if keep is None and rules is not None:
             keep = book.settings.keep
-        return cls(
-            kept,
-            book,
-            clock=clock,
-            settings=settings,
-            retry=retry,
-            unknown_channels=unknown_channels,
-            poll=poll,
-            keep=keep,
-        )
+        try:
+            return cls(
+                kept,
+                book,
+                clock=clock,
+                settings=settings,
+                retry=retry,
+                unknown_channels=unknown_channels,
+                poll=poll,
+                keep=keep,
+            )
+        except BaseException:
+            kept.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -40,10 +40,12 @@ class StoreError(WhereuponError):
 
     Attributes:
         code: where it is: ``bad-url``, ``unknown-database``, ``unknown-driver``, ``missing-extra``,
-            ``no-store``, ``newer-schema``; what passes, so that the same call may be made again:
-            ``busy`` (others write), ``conflict`` (somebody was first), ``unreachable``, ``full`` (no
-            room), ``read-only``; what needs somebody: ``damaged``, ``no-tables``; how it is used:
-            ``nested-session``, ``no-connection``, ``no-transaction``, ``bad-text``, ``forked``.
+            ``no-store``, ``newer-schema``, ``older-schema`` (and may not be migrated), ``no-schema``,
+            ``no-sql`` (a migration cannot be written down); what passes, so that the same call may be made
+            again: ``busy`` (others write), ``conflict`` (somebody was first), ``unreachable``, ``full`` (no
+            room), ``read-only``; what needs somebody: ``damaged``, ``no-tables``, ``no-grant``,
+            ``other-key``; how it is used: ``nested-session``, ``no-connection``, ``no-transaction``,
+            ``other-schema``, ``bad-text``, ``forked``, ``closed``.
         reason: one sentence; no password is in it.
     """
 

@@ -85,6 +85,11 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
             _STORE,
             "Put dead deliveries back into the outbox, due now, under their old idempotency keys.",
         ),
+        "migrate": Heading(
+            "keeping:migrate_command",
+            _STORE,
+            "Make a store's tables, or bring them up to date, under a role that may.",
+        ),
         "prune": Heading(
             "keeping:prune_command",
             _STORE,

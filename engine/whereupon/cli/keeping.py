@@ -1,4 +1,4 @@
-"""``whereupon prune``: a store's upkeep."""
+"""``whereupon prune`` and ``migrate``: a store's upkeep."""
 
 import sys
 from contextlib import closing
@@ -41,6 +41,28 @@ def prune_command(
         JsonLines(sys.stdout.buffer).write(record)
         return
     sys.stdout.writelines(f"{line}\n" for line in _lines(pruned, dry_run=dry_run))
+
+
+@settles
+def migrate_command(
+    store: StoreUrl,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Only print what would be run, for somebody else to run.")
+    ] = False,
+) -> None:
+    """Make a store's tables, or bring them up to date, under a role that may."""
+    from whereupon.stores.upkeep import migrate, sql_of_migrating  # noqa: PLC0415 - not for `prune`
+
+    if sql:
+        sys.stdout.write(sql_of_migrating(store))
+        return
+    done = migrate(store)
+    if done.before == done.after:
+        sys.stdout.write(f"The tables are of version {done.after} already.\n")
+    elif done.before is None:
+        sys.stdout.write(f"The tables are made, of version {done.after}.\n")
+    else:
+        sys.stdout.write(f"The tables are of version {done.after} now; they were {done.before}.\n")
 
 
 def _lines(pruned: Pruned, *, dry_run: bool) -> list[str]:

@@ -141,6 +141,20 @@ class Database(ABC):
     def lock_schema(self, connection: Connection) -> None:
         """Let nobody else look at the tables' version until this transaction ends."""
 
+    @property
+    def dialect(self) -> Dialect:
+        """What statements are compiled for."""
+        return self._dialect
+
+    def is_there(self) -> bool:
+        """Whether there is a database to look at; looking at it may make it."""
+        return True
+
+    def sql_of_place(self, *, make: bool) -> list[str]:
+        """What leads to where our tables are to be, or makes it first."""
+        del make
+        return []
+
     def make_place(self, connection: Connection) -> None:
         """Make where our tables are to be, where a database has such places."""
         del connection

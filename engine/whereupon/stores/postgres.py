@@ -44,6 +44,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
 from whereupon.stores.dialects import PATIENCE, Database, Parameters, Statement, grows
+from whereupon.stores.grants import NO_GRANT, no_grant
 from whereupon.stores.lending import Borrowed, Lender, no_transaction, unusable
 from whereupon.stores.listening import NOTIFY, Listening
 from whereupon.stores.patience import Patience, busy
@@ -136,6 +137,10 @@ class Postgres(Database):
     def lock_schema(self, connection: Connection) -> None:
         """By an advisory lock that lasts as long as the transaction."""
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+
+    def sql_of_place(self, *, make: bool) -> list[str]:
+        """Where a schema is named."""
+        return self._place.sql(make=make)
 
     def make_place(self, connection: Connection) -> None:
         """Make the schema, where one is named that is not there."""
@@ -370,6 +375,8 @@ def _typed(said: BaseException | None, *, unreachable: bool = False) -> StoreErr
         return LostRaceError(reason=f"somebody was first: {said}")
     if state == _LOCK_TIMEOUT:
         return busy()
+    if state == NO_GRANT:
+        return no_grant(said)
     if state in _CODES:
         code, reason = _CODES[state]
         return StoreError(code=code, reason=f"{reason} ({said})")

@@ -47,6 +47,11 @@ class Place(ABC):
     def within(self, connection: Connection) -> AbstractContextManager[None]:
         """A block in a host's transaction, whose statements find our tables."""
 
+    def sql(self, *, make: bool) -> list[str]:
+        """What leads there, in a script, or makes it first."""
+        del make
+        return []
+
     @abstractmethod
     def qualified(self, table: str) -> str:
         """A table's name, wherever a connection looks for tables."""
@@ -108,6 +113,11 @@ class Named(Place):
             raise _other((database, self._schema), (self._database, self._schema))
         yield
         connection.exec_driver_sql("SELECT set_config('search_path', %s, true)", (before,))
+
+    def sql(self, *, make: bool) -> list[str]:
+        """Until the transaction ends."""
+        made = [f"CREATE SCHEMA IF NOT EXISTS {self._quoted};"] if make else []
+        return [*made, f"SET LOCAL search_path TO {self._quoted};"]
 
     def qualified(self, table: str) -> str:
         """With its schema."""

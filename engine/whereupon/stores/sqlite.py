@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -96,6 +97,10 @@ class Sqlite(Database):
             while not _locks(connection, "BEGIN IMMEDIATE"):
                 if not patience.wait():
                     raise busy()
+
+    def is_there(self) -> bool:
+        """Whether the file is."""
+        return self._file is None or Path(self._file).exists()
 
     def begin_anew(self) -> None:
         """Let go of the parent's place in the queue."""

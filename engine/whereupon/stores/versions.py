@@ -7,7 +7,7 @@ other openers out.
 
 from importlib.resources import files
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, Insert, insert, inspect, select, update
 
 from whereupon.errors import StoreError
 from whereupon.stores.dialects import Database
@@ -87,11 +87,16 @@ def _schema(connection: Connection) -> int:
 
 def _make(connection: Connection, database: Database, newest: str) -> None:
     Kept.metadata.create_all(connection)
+    for row in first_rows(database, newest):
+        connection.execute(row)
+
+
+def first_rows(database: Database, newest: str) -> list[Insert]:
+    """What stands in new tables."""
     counter = "next_key" if database.one_writer else "erasures"
     numbers = {"schema": int(newest), counter: 1}
-    rows = [{"name": name, "value": value} for name, value in numbers.items()]
-    connection.execute(insert(_META), rows)
-    connection.execute(insert(VERSIONS), {"version_num": newest})
+    rows = [insert(_META).values(name=name, value=value) for name, value in numbers.items()]
+    return [*rows, insert(VERSIONS).values(version_num=newest)]
 
 
 def _migrate(connection: Connection, newest: str) -> None:

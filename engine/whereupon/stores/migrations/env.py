@@ -1,9 +1,15 @@
-"""How Alembic runs the migrations: in the transaction that the store has begun."""
+"""How Alembic runs the migrations: in the transaction that the store has begun, or as a text of SQL."""
 
 from alembic import context
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    version_table=context.config.attributes["version_table"],
-)
+given = context.config.attributes
+if context.is_offline_mode():
+    context.configure(
+        dialect_name=given["dialect"],
+        version_table=given["version_table"],
+        output_buffer=given["written"],
+        literal_binds=True,
+    )
+else:
+    context.configure(connection=given["connection"], version_table=given["version_table"])
 context.run_migrations()

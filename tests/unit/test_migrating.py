@@ -1,0 +1,210 @@
+"""Tables that somebody else makes or migrates: under another role, or from a script."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy.engine import make_url
+from tests.scenarios.commands import whereupon
+from tests.scenarios.hosting import book, purchase, thanks
+from tests.servers import Server
+from tests.unit.test_versions import SCHEMAS, connected, drift
+
+from whereupon import Engine
+from whereupon.errors import StoreError
+from whereupon.stores import open_store
+from whereupon.stores.migrations.running import config
+from whereupon.stores.versions import revisions
+
+NEWEST = revisions()[-1]
+RULES = book(thanks())
+_NUMBERS = count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any tables, once on each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/shop.db"
+        return
+    server: Server = request.getfixturevalue("server")
+    with server.empty() as url:
+        yield url
+
+
+@pytest.fixture
+def older(empty: str) -> str:
+    """The same with tables as they were some versions ago."""
+    run(empty, (SCHEMAS / f"version-1.{make_url(empty).get_backend_name()}.sql").read_text())
+    with connected(empty) as connection:
+        command.upgrade(config(connection), "0006")
+        connection.exec_driver_sql("UPDATE whereupon_meta SET value = 6 WHERE name = 'schema'")
+    return empty
+
+
+def run(url: str, script: str) -> None:
+    """Run a script of SQL, as ``psql -f`` or ``sqlite3 <`` does."""
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        assert address.database is not None
+        with closing(sqlite3.connect(address.database)) as connection:
+            connection.executescript(script)
+        return
+    query = address.query
+    with psycopg.connect(
+        host=str(query["host"]), user="postgres", dbname="postgres",
+        options=str(query.get("options", "")), autocommit=True,
+    ) as connection:  # fmt: skip
+        connection.execute(script.encode())
+
+
+def refused(url: str, **options: bool) -> StoreError:
+    """The error with which an engine does not open."""
+    with pytest.raises(StoreError) as caught:
+        Engine.open(url, rules=RULES, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_an_engine_that_may_not_migrate_says_who_does(older: str) -> None:
+    """And changes nothing; after ``whereupon migrate`` it opens."""
+    error = refused(older, migrate=False)
+    assert error.code == "older-schema"
+    assert "0006" in str(error)
+    assert "whereupon migrate --store URL" in str(error)
+    assert (
+        f"of version {NEWEST} now; they were 0006" in whereupon("migrate", "--store", older).stdout
+    )
+    Engine.open(older, rules=RULES, migrate=False).close()
+    assert f"of version {NEWEST} already" in whereupon("migrate", "--store", older).stdout
+
+
+def test_nor_does_it_make_tables(empty: str) -> None:
+    """Where there are none, they are made by the same command."""
+    error = refused(empty, migrate=False)
+    assert (error.code, "whereupon migrate" in str(error)) == ("no-store", True)
+    assert "are made" in whereupon("migrate", "--store", empty).stdout
+    Engine.open(empty, rules=RULES, migrate=False).close()
+
+
+def test_the_script_for_new_tables_makes_what_opening_makes(empty: str) -> None:
+    """It is printed and nothing is changed; run by somebody else, it is all that is needed."""
+    script = whereupon("migrate", "--sql", "--store", empty).stdout
+    assert refused(empty, migrate=False).code == "no-store"
+    run(empty, script)
+    with Engine.open(empty, rules=RULES, migrate=False) as engine:
+        assert engine.ingest([purchase(1)]).accepted == 1
+    assert drift(empty) == []
+    assert whereupon("migrate", "--sql", "--store", empty).stdout == ""
+
+
+def test_the_script_for_older_tables_brings_them_up_to_date(older: str) -> None:
+    """Or it is said that a step has to look at the database, and the command is to be run itself."""
+    printed = whereupon("migrate", "--sql", "--store", older)
+    if printed.status:
+        assert "no-sql" in printed.stderr
+        return
+    assert refused(older, migrate=False).code == "older-schema"
+    run(older, printed.stdout)
+    Engine.open(older, rules=RULES, migrate=False).close()
+    assert drift(older) == []
+
+
+def test_what_looks_at_the_database_is_not_written_down(server: Server) -> None:
+    """The first of all migrations on PostgreSQL asks where the counter of keys was."""
+    with server.empty() as url:
+        run(url, (SCHEMAS / "version-1.postgresql.sql").read_text())
+        printed = whereupon("migrate", "--sql", "--store", url)
+        assert (printed.status, "no-sql" in printed.stderr) == (2, True)
+        assert whereupon("migrate", "--store", url).status == 0
+
+
+def test_a_script_for_a_schema_leads_there(server: Server) -> None:
+    """It makes the schema, too."""
+    with server.empty() as url:
+        named = f"{url}&schema=tenant_of_a_script"
+        try:
+            run(url, whereupon("migrate", "--sql", "--store", named).stdout)
+            Engine.open(named, rules=RULES, migrate=False).close()
+        finally:
+            run(url, "DROP SCHEMA tenant_of_a_script CASCADE")
+
+
+# --- roles ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def role(url: str, *grants: str) -> Iterator[str]:
+    """The URL by which a role without further rights comes to a database's schema."""
+    name = f"shop_{next(_NUMBERS)}"
+    schema = str(make_url(url).query["options"]).removeprefix("-csearch_path=")
+    run(url, f"CREATE ROLE {name} LOGIN")
+    try:
+        for grant in grants:
+            run(url, f"GRANT {grant.format(schema=schema)} TO {name}")
+        yield make_url(url).set(username=name).render_as_string(hide_password=False)
+    finally:
+        run(url, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+USAGE = "USAGE ON SCHEMA {schema}"
+TABLES = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}"
+SEQUENCES = "USAGE ON ALL SEQUENCES IN SCHEMA {schema}"
+
+
+@pytest.mark.parametrize(
+    ("grants", "missing"),
+    [
+        ([], "SCHEMA"),
+        ([USAGE], "TABLE whereupon_"),
+        ([USAGE, "SELECT ON ALL TABLES IN SCHEMA {schema}"], "TABLE whereupon_"),
+        ([USAGE, TABLES], "USAGE ON SEQUENCE whereupon_"),
+    ],
+)
+def test_a_role_is_told_which_grant_it_lacks(
+    grants: list[str], missing: str, server: Server
+) -> None:
+    """Whether it is noticed when the engine opens, or at the first call."""
+    with server.empty() as url:
+        open_store(url).close()
+        with role(url, *grants) as as_role:
+            with pytest.raises(StoreError) as caught, Engine.open(as_role, rules=RULES) as engine:
+                engine.ingest([purchase(1)])
+            assert caught.value.code in {"no-grant", "no-schema"}
+            assert missing in str(caught.value).upper() or missing in str(caught.value)
+
+
+def test_a_role_that_may_make_no_tables_is_told_so(server: Server) -> None:
+    """And who can do it instead."""
+    with server.empty() as url, role(url, USAGE) as as_role:
+        error = refused(as_role)
+        assert (error.code, "CREATE ON SCHEMA" in str(error)) == ("no-grant", True)
+        assert "whereupon migrate" in str(error)
+
+
+def test_only_the_owner_migrates(server: Server) -> None:
+    """Another role that may do all else is told so."""
+    with server.empty() as url:
+        run(url, (SCHEMAS / "version-1.postgresql.sql").read_text())
+        with role(url, USAGE, TABLES) as as_role:
+            error = refused(as_role)
+    assert (error.code, "whereupon migrate" in str(error)) == ("no-grant", True)
+
+
+def test_a_role_without_rights_to_make_anything_can_do_all_the_work(server: Server) -> None:
+    """Rows and sequences are all that it needs."""
+    with server.empty() as url:
+        open_store(url).close()
+        with (
+            role(url, USAGE, TABLES, SEQUENCES) as as_role,
+            Engine.open(as_role, rules=RULES) as engine,
+        ):
+            engine.channel("push")(lambda _: None)
+            assert engine.ingest([purchase(1)]).accepted == 1
+            assert engine.run_due().dispatched.sent == 1
+            assert engine.prune().emptied == 0
+            assert engine.track("Delete Person", user_id="ada").requests[0].outcome == "ran"
