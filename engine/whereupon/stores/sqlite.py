@@ -71,7 +71,7 @@ class Sqlite(Database):
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin by locking, so that what is read stays true until the commit."""
-        with told(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with told(), _connected(engine) as connection:
             _overwrite_what_goes(connection)
             self._begin(connection)
             try:
@@ -154,7 +154,7 @@ class Sqlite(Database):
 
         Where a reader or a writer is in the way, SQLite does what it can, and says so.
         """
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with _connected(engine) as connection:
             before = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
             connection.exec_driver_sql("PRAGMA busy_timeout = 0")
             try:
@@ -246,16 +246,32 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     """
     lasting = url.query.get("synchronous") != "OFF"
     url = url.difference_update_query(["synchronous"])
-    arguments = {"timeout": min(patience, _ONE_WAIT)}
+    arguments: dict[str, object] = {"timeout": min(patience, _ONE_WAIT)}
+    make = partial(  # an error is logged; nobody's data is
+        create_engine, url, hide_parameters=True, isolation_level="AUTOCOMMIT"
+    )
     if url.database in {None, "", ":memory:"}:
         shared = {**arguments, "check_same_thread": False}
-        engine = create_engine(url, poolclass=StaticPool, connect_args=shared, hide_parameters=True)
-    else:  # an error is logged; nobody's data is
-        engine = create_engine(url, connect_args=arguments, hide_parameters=True)
+        engine = make(poolclass=StaticPool, connect_args=shared)
+    else:
+        engine = make(connect_args=arguments)
     event.listen(engine, "connect", partial(_prepare, patience=patience))
     if not lasting:
         event.listen(engine, "connect", _do_not_wait)
     return engine
+
+
+def _connected(engine: Engine) -> Connection:
+    """A connection that begins no transaction by itself before we do.
+
+    Python's driver does so only before a statement that changes something. To have SQLAlchemy turn that off for
+    a while would run a pragma when the connection is put back, by which SQLite forgets every statement that
+    it has prepared. A driver that keeps a transaction open at all times leaves no choice.
+    """
+    connection = engine.connect()
+    if getattr(connection.connection.driver_connection, "autocommit", None) is False:
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    return connection
 
 
 def _overwrite_what_goes(connection: Connection) -> None:
