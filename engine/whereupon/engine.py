@@ -89,7 +89,7 @@ class Engine(Calls):
         claims: carries out what large claims have begun; the engine's own calls do so by themselves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what `open` decides
         self,
         store: Store,
         rules: Rulebook,

@@ -117,7 +117,8 @@ def _live(engine: Engine) -> None:
     engine.identify(_mark("other"), traits={"mark": MARKER})
     engine.alias(user, previous_id=_mark("other"))
     engine.alias("ben", previous_id=user, source="client", message_id="held-merge")
-    report: JsonValue = {"deliveryId": "d", "metric": "opened"}
+    report: JsonValue = {"deliveryId": _mark("delivery"), "metric": _mark("metric")}
+    actor: JsonValue = {"actor": _mark("actor")}
     engine.ingest(
         [
             _wire(
@@ -126,7 +127,22 @@ def _live(engine: Engine) -> None:
                 userId=user,
                 messageId=_mark("r"),
                 properties=report,
-            )
+                context=actor,
+            ),
+            _wire(
+                "track",
+                event="Report Content Event",
+                userId=user,
+                messageId=_mark("c"),
+                properties={"deliveryId": _mark("content"), "actionType": _mark("action")},
+            ),
+            _wire(
+                "track",
+                event="Device Created or Updated",
+                userId="ben",
+                messageId="asked-by-another",
+                context={"actor": user, "device": {"token": "ben's", "type": "ios"}},
+            ),
         ]
     )
     engine.track("Delete Person", user_id=user, source="client", message_id=_mark("asked-before"))

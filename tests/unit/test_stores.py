@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -382,11 +381,11 @@ def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
     kept = memory.shelves
     assert kept.things == {("1", "acme"): acme}
     nameless = erased_name("m-7")
-    assert kept.reports == {nameless: replace(report, message_id=nameless, person=None)}
+    assert kept.reports == {nameless: report.without_person(nameless)}
     assert (kept.devices, kept.relationships.get(BOB)) == ({}, {})
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         tables = ("thing", "report", "device", "relationship")
         left = [connection.execute(f"SELECT * FROM whereupon_{t}").fetchall() for t in tables]  # noqa: S608 - our own names
     at = as_micros(NOON)
-    things, reports = [("1", "acme", '{"seats":3}', at)], [(nameless, "delivery", "i-1", "opened")]
+    things, reports = [("1", "acme", '{"seats":3}', at)], [(nameless, "delivery", "", "opened")]
     assert left == [things, [(*reports[0], None, at)], [], []]

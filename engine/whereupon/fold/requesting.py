@@ -315,9 +315,9 @@ def _is_of_nobody(work: Working, request: Request) -> bool:
 def nameless(request: Request) -> Request:
     """A request as it is kept when its person is erased: the message's id goes, too."""
     if request.person is None:
-        return replace(request, message=None)
+        return replace(request, message=None, requester=None)
     message_id = erased_name(request.message_id)
-    return replace(request, message_id=message_id, person=None, message=None)
+    return replace(request, message_id=message_id, person=None, message=None, requester=None)
 
 
 def record(work: Working, request: Request, kind: str, now: datetime, **facts: JsonValue) -> None:

@@ -53,10 +53,11 @@ from whereupon.state.people import (
     Tombstone,
     husk_of,
 )
-from whereupon.state.things import Device, Relationship, Report, Thing
+from whereupon.state.things import METRICS, Device, Relationship, Report, Thing
 
 __all__ = [
     "DONE",
+    "METRICS",
     "NOTHING",
     "NO_STAMPS",
     "Approval",

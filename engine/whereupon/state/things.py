@@ -1,7 +1,7 @@
 """What people have, belong to and report: devices, objects, relationships, metrics."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -37,6 +37,19 @@ class Relationship:
     object_id: str
 
 
+METRICS = (
+    "delivered",
+    "opened",
+    "clicked",
+    "converted",
+    "bounced",
+    "dropped",
+    "deferred",
+    "spammed",
+)
+"""The metrics that there are. Any other is a text of the sender's, which may say anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported."""
@@ -47,3 +60,8 @@ class Report:
     metric: str
     person: str | None
     timestamp: datetime
+
+    def without_person(self, message_id: str) -> "Report":
+        """What stays when the person is erased, under another id: that there was such a metric."""
+        metric = self.metric if self.metric in METRICS else ""
+        return replace(self, message_id=message_id, person=None, subject="", metric=metric)

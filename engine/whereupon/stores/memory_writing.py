@@ -182,20 +182,23 @@ def _forget_asking(user_ids: set[str], shelves: Shelves, undo: Undo) -> None:
         target = request.message.target_id if request.message else None
         if request.person in user_ids or target in user_ids:
             shelves.put_request(_nameless(request), undo)
+        elif request.requester in user_ids:
+            shelves.put_request(replace(request, requester=None), undo)
         if request.person in user_ids:
             shelves.drop_message(request.message_id, undo)
     for report in list(shelves.reports.values()):
         if report.person in user_ids:
             undo.drop(shelves.reports, report.message_id)
             new_id = erased_name(report.message_id)
-            undo.put(shelves.reports, new_id, replace(report, message_id=new_id, person=None))
+            undo.put(shelves.reports, new_id, report.without_person(new_id))
             shelves.drop_message(report.message_id, undo)
 
 
 def _nameless(request: Request) -> Request:
     if request.person is None:
-        return replace(request, message=None)
-    return replace(request, message_id=erased_name(request.message_id), person=None, message=None)
+        return replace(request, message=None, requester=None)
+    message_id = erased_name(request.message_id)
+    return replace(request, message_id=message_id, person=None, message=None, requester=None)
 
 
 def _forget_names(key: int, shelves: Shelves, undo: Undo) -> set[int]:

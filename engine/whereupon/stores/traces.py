@@ -26,6 +26,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.lazily import cached_property
 from whereupon.messages import erased_name
+from whereupon.state import METRICS
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.selects import (
     CLAIM,
@@ -71,9 +72,16 @@ class TraceStatements:
     @cached_property
     def nameless_request(self) -> Statement:
         """A request's new message id, then its key."""
-        gone = dict.fromkeys(("person", "anonymous_id", "target_id", "body"), null())
+        names = ("person", "anonymous_id", "target_id", "body", "requester")
+        gone = dict.fromkeys(names, null())
         clause = update(REQUEST).values(**gone, type=null(), message_id=bindparam("new_id"))
         return self._compiled(clause.where(REQUEST.c.key == bindparam("changed")))
+
+    @cached_property
+    def requester(self) -> Statement:
+        """Requests for others that somebody among ``ids`` asked for, without the name."""
+        asked = self._database.among(REQUEST.c.requester, "ids")
+        return self._compiled(update(REQUEST).values(requester=null()).where(asked))
 
     @cached_property
     def reports(self) -> Statement:
@@ -84,7 +92,13 @@ class TraceStatements:
     @cached_property
     def nameless_report(self) -> Statement:
         """A report's new message id, then its old one."""
-        clause = update(REPORT).values(person=null(), message_id=bindparam("new_id"))
+        known = REPORT.c.metric.in_([literal_column(f"'{metric}'") for metric in METRICS])
+        clause = update(REPORT).values(
+            person=null(),
+            subject=literal_column("''"),
+            metric=case((known, REPORT.c.metric), else_=literal_column("''")),
+            message_id=bindparam("new_id"),
+        )
         return self._compiled(clause.where(REPORT.c.message_id == bindparam("changed")))
 
     @cached_property
@@ -234,6 +248,7 @@ class Traces:
             self._to.nameless_request.run(self._connection, new_id=new_id, changed=key)
             if person is not None:
                 named.add(message_id)
+        self._to.requester.run(self._connection, ids=ids)
         for (message_id,) in self._to.reports.fetch(self._connection, ids=ids):
             new_id = erased_name(message_id)
             self._to.nameless_report.run(self._connection, new_id=new_id, changed=message_id)
