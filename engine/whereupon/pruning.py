@@ -91,8 +91,8 @@ class Pruning:
                 return
 
     def next_due(self, session: Session) -> datetime | None:
-        """When the next step is due; None where there is none."""
-        return None if self._keeps_all() else _due_at(session)
+        """When the next step is due, now at the earliest; None where there is none."""
+        return None if self._keeps_all() else max(_due_at(session), self._clock.now())
 
     def _keeps_all(self) -> bool:
         return not any(True for _ in self._times())
