@@ -5,7 +5,6 @@ missing value. Those on texts read texts, numbers and booleans, as they are writ
 object has no text here.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -16,14 +15,13 @@ from zoneinfo import ZoneInfo
 from whereupon.conditions.coercion import as_double, as_text
 from whereupon.conditions.condition import Evaluator, History, Performed
 from whereupon.conditions.meeting import Test, equal_to, meets, one_of, ordered
+from whereupon.conditions.patterns import searching
 from whereupon.conditions.reading import WITHIN
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.variables import follow
 from whereupon.times import ZERO, parse_duration, parse_local
 
 PERFORMED: Final = "@performed"
-LONGEST_SUBJECT: Final = 500
-"""``matches`` searches the first so many characters, which bounds what a pattern can cost."""
 
 
 def asking(performed: Performed) -> Evaluator:
@@ -87,8 +85,8 @@ def _ends_with(fixed: JsonValue) -> Test:
 
 
 def _matches(fixed: JsonValue) -> Test:
-    search = re.compile(as_text(fixed)).search
-    return lambda value: _has_text(value) and search(as_text(value)[:LONGEST_SUBJECT]) is not None
+    is_found = searching(as_text(fixed))
+    return lambda value: _has_text(value) and is_found(as_text(value))
 
 
 def _before(fixed: JsonValue) -> Test:
