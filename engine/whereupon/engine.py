@@ -30,7 +30,7 @@ from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
 from whereupon.handing import check_runs
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
-from whereupon.hosting import Metrics, Ran, UnderWay, check_key, settings_for
+from whereupon.hosting import Metrics, Ran, Status, UnderWay, check_key, settings_for
 from whereupon.identifying import Identity, identify_person
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import (
@@ -259,10 +259,12 @@ class Engine(Calls):
         Args:
             until: also wake the entries due by then (see `Pipeline.take`).
         """
+        now = self.clock.now()
         if connection is not None:  # the host may still roll it back; then nothing is to be found
             with self.store.session(connection) as session:
                 return self.claims.within(
-                    session, lambda session: self.pipeline.take(session, messages, until=until)
+                    session,
+                    lambda session: self.pipeline.take(session, messages, until=until, now=now),
                 )
         with one_call():
             whole = self._take(messages, until)
@@ -274,9 +276,11 @@ class Engine(Calls):
 
     def _take(self, messages: list[Message], until: datetime | None) -> Folded:
         """Take the first of the messages in one transaction, and carry out what they have begun."""
-        before: list[Folded] = []
+        before, now = list[Folded](), self.clock.now()
         folded = self.claims.transact(
-            lambda session: self.pipeline.take(session, messages, until=until, in_parts=True),
+            lambda session: self.pipeline.take(
+                session, messages, until=until, now=now, in_parts=True
+            ),
             before.append,
         )
         folded.told[:0] = [each for part in before for each in part.told]
@@ -317,9 +321,11 @@ class Engine(Calls):
     def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[Folded]:
         """Wake entries, broadcasts and requests due by ``until``, one transaction at a time.
 
-        Nothing is sent, and no handler of the host is called.
+        Nothing is sent, and no handler of the host is called. What was due before the clock's time is done
+        late, and a wait behind it counts from now; what is due only after it, is done as of then.
 
         Args:
+            until: an instant, which may lie ahead of the clock.
             scheduled: whether broadcasts whose time comes are among them, and requests that expire.
         """
         while self._interrupted:  # what fails again is still due, a minute after it was begun
@@ -354,6 +360,7 @@ class Engine(Calls):
                 take_step,
                 pipeline=self.pipeline,
                 until=until,
+                now=self.clock.now(),
                 scheduled_at=moment if scheduled else None,
             )
             before: list[Folded] = []
@@ -454,8 +461,17 @@ class Engine(Calls):
 
     def _next_due(self) -> datetime | None:
         with self.store.session() as session:
-            due = session.next_due(self._dispatcher.names), session.ledger.next_due()
+            due = (
+                session.next_due(self._dispatcher.names),
+                session.ledger.next_due(),
+                self.pipeline.next_duty(session),
+            )
         return min((at for at in due if at is not None), default=None)
+
+    def status(self) -> Status:
+        """What this engine leaves alone: of rules that it does not have, cannot read, or that are off."""
+        with self.store.session() as session:
+            return Status(tuple(self.pipeline.left_alone(session)))
 
     # --- channels -----------------------------------------------------------------------------
 
@@ -670,7 +686,7 @@ class Engine(Calls):
         message = message_of(aside)
 
         def work(session: Session) -> Folded:
-            folded = self.pipeline.take(session, [message])
+            folded = self.pipeline.take(session, [message], now=self.clock.now())
             if not folded.set_aside:
                 session.flush(Changes(taken_again=[aside.message_id]))
             return folded

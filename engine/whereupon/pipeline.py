@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import NamedTuple
 
 from whereupon.audit import seal
+from whereupon.duties import LeftAlone, Versions, due_versions, is_ours, left_alone, next_duty
 from whereupon.fold import (
     Folded,
     KeysExhausted,
@@ -63,6 +65,20 @@ _BEYOND = 2**62  # keys that no store hands out
 _LOG = logging.getLogger("whereupon.pipeline")
 
 
+class Waking(NamedTuple):
+    """What a batch wakes besides what its messages wake themselves.
+
+    Attributes:
+        until: what is due by then; None for nothing.
+        now: what the clock says; by None nothing is late.
+        versions: whose entries, where the batch has no messages.
+    """
+
+    until: datetime | None
+    now: datetime | None = None
+    versions: Versions = None
+
+
 class Pipeline:
     """A rulebook and settings, ready to take batches. Holds nothing of any person.
 
@@ -86,11 +102,15 @@ class Pipeline:
         messages: Sequence[Message],
         *,
         until: datetime | None = None,
+        now: datetime | None = None,
         in_parts: bool = False,
     ) -> Folded:
         """Take a batch of messages, in the order they arrived.
 
         Args:
+            session: where.
+            messages: the batch.
+            now: what the clock says: what was due before is done late, and as of now.
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
             in_parts: a claim of many messages may only be begun: then it is carried out by `carry_on`, and
@@ -108,17 +128,42 @@ class Pipeline:
         elif len(parts) > 1:  # all of them now, for later parts must not hold more
             self._recall(session).hold(messages, until)
         if len(parts) == 1:
-            return self._take_part(session, messages, until, in_parts=in_parts)
+            return self._take_part(session, messages, Waking(until, now), in_parts=in_parts)
         whole, begun = Folded(), 0
         for number, part in enumerate(parts, 1):
             by_then = until if until is None or number == len(parts) else part[-1].received_at
-            folded = self._take_part(session, part, by_then, in_parts=in_parts)
+            folded = self._take_part(session, part, Waking(by_then, now), in_parts=in_parts)
             whole.join(folded, begun=begun)
             begun += len(part) - folded.left
             if folded.left or folded.begun:
                 break
         whole.left = len(messages) - begun
         return whole
+
+    def wake(self, session: Session, until: datetime, *, now: datetime) -> Folded | None:
+        """Wake entries that are due by an instant and may be run here; None where there are none.
+
+        Args:
+            session: where.
+            until: at most `DUE_LIMIT` are woken.
+            now: see `take`.
+        """
+        versions = due_versions(session, self._wordings, until)
+        if versions is not None and not versions:
+            return None
+        return self._take_part(session, [], Waking(until, now, versions))
+
+    def is_ours(self, session: Session, run: BroadcastRun) -> bool:
+        """Whether a broadcast's run may be sent here (see `duties`)."""
+        return is_ours(session, self._wordings, run)
+
+    def next_duty(self, session: Session) -> datetime | None:
+        """When the next entry or broadcast is due that may be run here."""
+        return next_duty(session, self._wordings)
+
+    def left_alone(self, session: Session) -> list[LeftAlone]:
+        """All entries and broadcasts that may not be run here."""
+        return left_alone(session, self._wordings)
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
         """Messages that erase somebody, or may merge two, apart from the others.
@@ -137,26 +182,26 @@ class Pipeline:
         self,
         session: Session,
         messages: Sequence[Message],
-        until: datetime | None,
+        waking: "Waking",
         *,
         in_parts: bool = False,
     ) -> Folded:
         """Take a part; what the fold fails on is set aside, and the rest goes in without it."""
         try:
-            return self._take_sound(session, messages, until, set(), in_parts=in_parts)
+            return self._take_sound(session, messages, waking, set(), in_parts=in_parts)
         except TooManyClaimedError as found:
             first = messages[: found.place]
-            folded = self._take_part(session, first, until, in_parts=in_parts)
+            folded = self._take_part(session, first, waking, in_parts=in_parts)
             folded.left += len(messages) - found.place
             return folded
         except PoisonError as poison:
-            return self._take_around(session, messages, until, poison)
+            return self._take_around(session, messages, waking, poison)
 
     def _take_around(
         self,
         session: Session,
         messages: Sequence[Message],
-        until: datetime | None,
+        waking: "Waking",
         poison: PoisonError,
     ) -> Folded:
         """Fold up to what fails, leave that out, and go on behind it.
@@ -174,7 +219,9 @@ class Pipeline:
             elif found is not None and found.entry is not None:
                 given_up.add(found.entry)
                 _LOG.error("entry-failed entry=%d", found.entry)
-            by_then = messages[end].received_at if until and end < len(messages) else until
+            by_then = waking
+            if waking.until and end < len(messages):
+                by_then = waking._replace(until=messages[end].received_at)
             try:
                 parts.append(self._take_sound(session, messages[begun:end], by_then, given_up))
             except PoisonError as error:
@@ -193,18 +240,20 @@ class Pipeline:
         self,
         session: Session,
         messages: Sequence[Message],
-        until: datetime | None,
+        waking: "Waking",
         given_up: set[int],
         *,
         in_parts: bool = False,
     ) -> Folded:
-        loaded = self._recall(session).for_batch(messages, until, in_parts=in_parts)
+        until, now, versions = waking
+        recall = self._recall(session)
+        loaded = recall.for_batch(messages, until, versions=versions, in_parts=in_parts)
         loaded.given_up = given_up
         return self._fold(
             session,
             loaded,
             64 + 12 * len(messages) + 4 * (len(loaded.active) + loaded.claimable),
-            lambda: fold(loaded, messages, self.index, self.settings, until=until),
+            lambda: fold(loaded, messages, self.index, self.settings, until=until, now=now),
         )
 
     def carry_on(self, session: Session, anonymous_key: int) -> Folded | None:
@@ -301,15 +350,15 @@ class Pipeline:
         loaded.first_key, loaded.keys = _BEYOND, _BEYOND
         return loaded, fold(loaded, [message], self.index, self.settings)
 
-    def send(self, session: Session, run: BroadcastRun) -> Folded:
+    def send(self, session: Session, run: BroadcastRun, *, now: datetime | None = None) -> Folded:
         """Let the next chunk of a broadcast's audience in.
 
         Persons are gone through by key. So everybody is met who was known when the run began; who comes
         later may have a key that lies behind the cursor, where several processes hand out keys.
         """
-        rule = self._wordings.rule_of(session, run.rule, run.digest)
+        rule = self._wordings.rule_of(session, run.digest)
         if rule is None or not rule.active.allows(run.timestamp):
-            return self._send_to(session, run, rule, Stretch([], None))
+            return self._send_to(session, run, rule, Stretch([], None), now)
         stretch = session.take_audience(
             run.cursor or 0, AUDIENCE_CHUNK, screen_for(run, rule), AUDIENCE_REACH
         )
@@ -317,7 +366,7 @@ class Pipeline:
         left_out: list[Warned] = []
         while True:
             try:
-                folded = self._send_to(session, run, rule, stretch)
+                folded = self._send_to(session, run, rule, stretch, now)
             except PoisonError as poison:
                 person = next(each for each in stretch.persons if each.key == poison.person)
                 others = [each for each in stretch.persons if each is not person]
@@ -330,7 +379,12 @@ class Pipeline:
             return folded
 
     def _send_to(
-        self, session: Session, run: BroadcastRun, rule: Rule | None, stretch: Stretch
+        self,
+        session: Session,
+        run: BroadcastRun,
+        rule: Rule | None,
+        stretch: Stretch,
+        now: datetime | None,
     ) -> Folded:
         admitted: list[Person] = []
         loaded = Loaded(0, 0)
@@ -346,7 +400,14 @@ class Pipeline:
             loaded,
             64 + 8 * len(admitted),
             lambda: broadcast_chunk(
-                loaded, run, rule, admitted, self.index, self.settings, cursor=stretch.cursor
+                loaded,
+                run,
+                rule,
+                admitted,
+                self.index,
+                self.settings,
+                cursor=stretch.cursor,
+                now=now,
             ),
         )
 

@@ -30,6 +30,7 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    WaitingVersion,
 )
 
 T = TypeVar("T")
@@ -257,16 +258,38 @@ class Session(Protocol):
         """Entries of these persons that are still running."""
         ...
 
-    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
-        """Running entries due at ``until`` or before, by due time then key."""
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """The rule versions that have running entries, by digest."""
         ...
 
-    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
-        """The same, but only of persons whom no other writer holds; they are held from now on."""
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """How many running entries these rule versions have; those without are left out."""
+        ...
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Running entries due at ``until`` or before, by due time then key.
+
+        Args:
+            until: an instant.
+            limit: how many at most.
+            versions: the digests of the rule versions that are meant; None for all. What others have
+                due does not make the answer slower.
+        """
+        ...
+
+    def take_due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """The same, but only of persons whom no other writer holds; they are held from now on.
+
+        With ``versions`` a store may share the limit among them, and give fewer than are due.
+        """
         ...
 
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
-        """When the next running entry, broadcast run, unfinished claim or pending delivery is due.
+        """When the next unfinished claim or pending delivery is due.
 
         Args:
             channels: those whose deliveries count; None for all.

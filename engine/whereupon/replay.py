@@ -197,7 +197,8 @@ class Replay:
     def _pass_time(self, until: datetime) -> None:
         made_up_for = min(later(self._clock.now(), LONG_GAP), until)
         self._wake(made_up_for)
-        self._clock.move_to(until)
+        if made_up_for < until:
+            self._wake(until, scheduled=False)  # waits are over on time, however long the gap
         self._wake(until)
 
     def _wake(self, until: datetime, *, scheduled: bool = True) -> None:

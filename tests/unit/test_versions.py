@@ -106,7 +106,8 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
     with Engine.open(old, rules=RULES) as engine:
         expected = before | _standing_for_themselves(before)
         after = kept(old)
-        for wider in ("whereupon_request", "whereupon_entry", "whereupon_delivery"):
+        tables = ("whereupon_request", "whereupon_entry", "whereupon_delivery", "whereupon_run")
+        for wider in tables:
             earlier = expected.pop(wider)
             assert [row[: len(earlier[0])] for row in after.pop(wider)] == earlier
         assert after == {name: expected.get(name, []) for name in after}

@@ -245,7 +245,7 @@ def save(work: Working, entry: Entry) -> None:
     work.changes.entries[entry.key] = entry
     if entry.state is EntryState.ACTIVE:
         work.active[entry.person_key][entry.key] = entry
-        if entry.due_at is not None:
+        if entry.due_at is not None and work.may_run(entry):
             heappush(work.timers, (entry.due_at, entry.key, entry.person_key))
         return
     work.tell_end(entry)
@@ -271,8 +271,7 @@ def give_up(work: Working, entry: Entry) -> None:
 def run(work: Working, entry: Entry) -> None:
     """Do the steps of an entry until it waits or ends.
 
-    A step's own time is the moment it was due, so that a machine that wakes late gives the same
-    times as one that did not sleep.
+    Its due time is when its next step is done, from which a wait behind that step counts.
     """
     now = entry.due_at
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:

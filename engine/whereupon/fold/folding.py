@@ -54,7 +54,7 @@ from whereupon.state import (
     Tombstone,
 )
 from whereupon.steps import end
-from whereupon.times import format_instant
+from whereupon.times import FIRST_INSTANT, format_instant
 
 
 def fold(
@@ -64,10 +64,19 @@ def fold(
     settings: Settings,
     *,
     until: datetime | None = None,
+    now: datetime | None = None,
 ) -> Folded:
     """Fold a batch of messages, in the order they arrived, into what was loaded.
 
     Between two messages the waits run that were due by then; after the last, those due by ``until``.
+
+    Args:
+        loaded: what was read for them.
+        messages: the batch.
+        index: the rules.
+        settings: what the host decides.
+        until: as above; None to wake nothing behind the last message.
+        now: what the clock says. What was due before is late, and done now; by None nothing is late.
 
     Raises:
         PoisonError: it fails on one of the messages, or on an entry that is due.
@@ -78,7 +87,7 @@ def fold(
     try:
         for message in coming:
             if work.timers and work.timers[0][0] <= message.received_at:
-                _wake(work, message.received_at)
+                _wake(work, message.received_at, now)
             _take(work, message)
     except (KeysExhausted, PoisonError):
         raise
@@ -86,7 +95,7 @@ def fold(
         left = sum(1 for _ in coming)
         raise PoisonError(error, message=len(messages) - left - 1) from error
     if until is not None:
-        _wake(work, until)
+        _wake(work, until, now)
     return work.close()
 
 
@@ -95,7 +104,9 @@ def taker(work: Working) -> Callable[[Message], None]:
     return partial(_take, work)
 
 
-def _wake(work: Working, until: datetime) -> None:
+def _wake(work: Working, until: datetime, now: datetime | None) -> None:
+    """Wake what is due by an instant; what comes late is done as of that instant, or of now if that is before."""
+    at_the_soonest = FIRST_INSTANT if now is None else min(now, until)
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
         entry = work.active.get(work.survivor_of(person_key), {}).get(key)
@@ -105,11 +116,12 @@ def _wake(work: Working, until: datetime) -> None:
             give_up(work, entry)
             continue
         try:
-            leave = lapsed_by(work, entry, due_at)
+            done_at = max(due_at, at_the_soonest)
+            leave = lapsed_by(work, entry, done_at)
             if leave is not None:
-                save(work, end(entry, end_by(leave, due_at)))
+                save(work, end(entry, end_by(leave, done_at)))
             else:
-                run(work, entry)
+                run(work, entry._replace(due_at=done_at))
         except (KeysExhausted, PoisonError):
             raise
         except Exception as error:

@@ -82,7 +82,7 @@ class Working:
         ordinary: event names that were found to be neither semantic nor nearly so.
         take: the way of one message through the fold, for messages that steps send.
         words: by a roll's revision, what was said last of all its rules, and of what (see `skipping`).
-        timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
+        timers: running entries that may be run, by due time, as a heap; an entry that moved on may stand there twice.
     """
 
     def __init__(self, loaded: Loaded, index: RuleIndex, settings: Settings) -> None:
@@ -132,7 +132,7 @@ class Working:
         self.timers: list[tuple[datetime, int, int]] = [
             (entry.due_at, entry.key, entry.person_key)
             for entry in loaded.active
-            if entry.due_at is not None
+            if entry.due_at is not None and self.may_run(entry)
         ]
         heapify(self.timers)
         self.wordings_used: set[str] = set()
@@ -317,10 +317,16 @@ class Working:
         """The person's entries in this rule, this batch's included."""
         return self.past_entries.get((rule.id, person_key), ())
 
+    def may_run(self, entry: Entry) -> bool:
+        """Whether its steps may be run here: the rulebook has the rule, and has not switched it off.
+
+        What ends it ends it anywhere.
+        """
+        rule = self.index.by_id.get(entry.rule)
+        return rule is not None and rule.active.on and self.wording(entry) is not None
+
     def wording(self, entry: Entry) -> Rule | None:
-        """The rule as it was when the person entered; None when the rulebook has it no more."""
-        if entry.rule not in self.index.by_id:
-            return None
+        """The rule as it was when the person entered; None when that cannot be read."""
         return self.index.by_digest.get(entry.digest) or self.wordings.get(entry.digest)
 
 

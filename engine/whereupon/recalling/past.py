@@ -123,11 +123,11 @@ class Past:
         return [*touched.due, *(entry for entry in others if entry.key not in there)]
 
     def _may_speak(self, entry: Entry) -> bool:
-        rule = self._wordings.rule_of(self._session, entry.rule, entry.digest)
+        rule = self._wordings.rule_of(self._session, entry.digest)
         return rule is not None and rule.speaks
 
     def _plan_entry(self, loaded: Loaded, touched: Touched, entry: Entry) -> None:
-        rule = self._wordings.rule_of(self._session, entry.rule, entry.digest)
+        rule = self._wordings.rule_of(self._session, entry.digest)
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule

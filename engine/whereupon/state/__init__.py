@@ -29,6 +29,7 @@ from whereupon.state.entries import (
     SendKind,
     Skips,
     SkipVerdict,
+    WaitingVersion,
 )
 from whereupon.state.people import (
     NO_STAMPS,
@@ -85,5 +86,6 @@ __all__ = [
     "StoredMessage",
     "Thing",
     "Tombstone",
+    "WaitingVersion",
     "husk_of",
 ]

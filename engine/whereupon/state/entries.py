@@ -106,6 +106,19 @@ class Entry(NamedTuple):
         return Entry(*self[:9], slot, state, position, None, *self[13:17], ended)
 
 
+class WaitingVersion(NamedTuple):
+    """A rule version that people are inside of.
+
+    Attributes:
+        digest: the version's.
+        due_at: when the first of its running entries is due.
+    """
+
+    rule: str
+    digest: str
+    due_at: datetime
+
+
 class PastEntry(NamedTuple):
     """As much of an earlier entry as deciding about another needs."""
 
@@ -126,6 +139,7 @@ class BroadcastRun:
         cursor: the last person's key that was seen; None when the audience is done.
         facts: as of an `Entry`.
         admitted: how many persons have entered so far.
+        reason: why it did not go out, where it did not: `MISSED` or `OVERTAKEN`.
     """
 
     rule: str
@@ -138,6 +152,7 @@ class BroadcastRun:
     depth: int = 0
     message_key: int = 0
     admitted: int = 0
+    reason: str | None = None
 
 
 class SendKind(StrEnum):

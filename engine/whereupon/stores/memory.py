@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from heapq import nlargest
+from heapq import merge, nlargest
 from itertools import islice, takewhile
 from typing import TypeVar
 
@@ -47,6 +47,7 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    WaitingVersion,
 )
 from whereupon.stores.memory_ledger import MemoryLedger
 from whereupon.stores.memory_writing import write
@@ -275,21 +276,39 @@ class MemorySession:
         active = self._shelves.active_of
         return [entry for key in set(person_keys) for entry in active.get(key, {}).values()]
 
-    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
-        """Running entries that are due."""
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """Rule versions that have running entries."""
         shelves = self._shelves
-        return [shelves.entries[key] for key in _due(shelves.entry_queue, until, limit)]
+        queues = sorted((digest, queue) for digest, queue in shelves.entry_queues.items() if queue)
+        return [
+            WaitingVersion(shelves.entries[queue[0][1]].rule, digest, queue[0][0])
+            for digest, queue in queues
+        ]
 
-    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """How many running entries rule versions have."""
+        queues = self._shelves.entry_queues
+        return {digest: len(queues[digest]) for digest in set(digests) if queues.get(digest)}
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Running entries that are due."""
+        queues = self._shelves.entry_queues
+        wanted = queues.keys() if versions is None else queues.keys() & set(versions)
+        due = merge(*(_due(queues[digest], until, limit) for digest in wanted))
+        return [self._shelves.entries[key] for _, key in islice(due, limit)]
+
+    def take_due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
         """Those that are due: nobody else holds anybody."""
-        return self.due_entries(until, limit)
+        return self.due_entries(until, limit, versions)
 
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
         """When something is due next."""
         shelves = self._shelves
-        due = [moment for moment, _ in shelves.entry_queue[:1]]
-        due.extend(delivery.due_at for delivery in islice(self._waiting(channels), 1))
-        due.extend(run.due_at for run in shelves.open_runs.values())
+        due = [delivery.due_at for delivery in islice(self._waiting(channels), 1)]
         due.extend(claiming.due_at for claiming in shelves.claimings.values())
         return min(due, default=None)
 
@@ -522,10 +541,5 @@ def _is_active(entry: Entry) -> bool:
     return entry.state is EntryState.ACTIVE
 
 
-def _due(queue: list[Moment], until: datetime, limit: int) -> list[int]:
-    due = []
-    for moment, key in queue[:limit]:
-        if moment > until:
-            break
-        due.append(key)
-    return due
+def _due(queue: list[Moment], until: datetime, limit: int) -> list[Moment]:
+    return list(takewhile(lambda moment: moment[0] <= until, islice(queue, limit)))

@@ -28,6 +28,7 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    WaitingVersion,
 )
 from whereupon.stores.dialects import Database
 from whereupon.stores.memories import Recall
@@ -210,11 +211,29 @@ class Reading:
         found = self._selects.active_entries.fetch(self._connection, keys=members)
         return list(map(rows.entry_from, found))
 
-    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """Rule versions that have running entries."""
+        found = self._selects.waiting_versions.fetch(self._connection)
+        return [WaitingVersion(rule, digest, from_micros(due)) for rule, digest, due in found]
+
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """How many running entries rule versions have."""
+        members = self._database.members(digests)
+        found = self._selects.count_entries.fetch(self._connection, versions=members)
+        return {str(digest): int(count) for digest, count in found}
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
         """Running entries that are due."""
-        found = self._selects.due_entries.fetch(
-            self._connection, until=as_micros(until), limit=limit
-        )
+        asked: dict[str, object] = {"until": as_micros(until), "limit": limit}
+        if versions is None:
+            found = self._selects.due_entries.fetch(self._connection, **asked)
+        else:
+            members = self._database.members(versions)
+            found = self._selects.due_entries_of.fetch(
+                self._connection, **asked, share=limit, versions=members
+            )
         return list(map(rows.entry_from, found))
 
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:

@@ -362,12 +362,13 @@ def run_row(run: BroadcastRun) -> Parameters:
     timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
     facts = object_text(run.facts)
     head = (run.rule, run.occasion, run.digest, timestamp, due_at)
-    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted)
+    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted, run.reason)
 
 
 def run_from(row: Record) -> BroadcastRun:
     """A broadcast run."""
-    rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key, admitted = row
+    rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
+    depth, message_key, admitted, reason = rest
     return BroadcastRun(
         rule=rule,
         digest=digest,
@@ -379,6 +380,7 @@ def run_from(row: Record) -> BroadcastRun:
         depth=depth,
         message_key=message_key,
         admitted=admitted,
+        reason=reason,
     )
 
 

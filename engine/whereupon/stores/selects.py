@@ -265,8 +265,45 @@ class Selects:
         return self._compiled(clause.order_by(ENTRY.c.due_at, ENTRY.c.key).limit(_LIMIT))
 
     @cached_property
+    def due_entries_of(self) -> Statement:
+        """The same of the rule versions among ``versions``; of each the first ``share`` at most."""
+        one = ENTRY.alias("one")
+        share = bindparam("share", type_=Integer)
+        due = one.c.state == literal_column("'active'"), one.c.due_at <= bindparam("until")
+        first = select(one.c.key).where(*due).order_by(one.c.due_at, one.c.key).limit(share)
+        foremost = self._database.of_each("versions", one.c.digest, first)
+        clause = select(ENTRY).where(ENTRY.c.key.in_(foremost))
+        return self._compiled(clause.order_by(ENTRY.c.due_at, ENTRY.c.key).limit(_LIMIT))
+
+    @cached_property
+    def waiting_versions(self) -> Statement:
+        """Rule, digest and first due time of the versions that have running entries.
+
+        It goes from each digest to the next by the index, however many entries there are between.
+        """
+        entry = ENTRY.alias("entry")
+        active = entry.c.state == literal_column("'active'")
+        version = select(func.min(ENTRY.c.digest).label("digest")).where(_ACTIVE)
+        versions = version.cte("version", recursive=True)
+        behind = select(func.min(entry.c.digest)).where(active, entry.c.digest > versions.c.digest)
+        following = select(behind.scalar_subquery()).where(versions.c.digest.is_not(None))
+        every = versions.union_all(following)
+        of = ENTRY.c.digest == every.c.digest
+        rule = select(ENTRY.c.rule).where(_ACTIVE, of).limit(1)
+        due = select(func.min(ENTRY.c.due_at)).where(_ACTIVE, of)
+        clause = select(rule.scalar_subquery(), every.c.digest, due.scalar_subquery())
+        return self._compiled(clause.where(every.c.digest.is_not(None)).order_by(every.c.digest))
+
+    @cached_property
+    def count_entries(self) -> Statement:
+        """How many running entries the versions among ``versions`` have."""
+        wanted = self._database.among(ENTRY.c.digest, "versions")
+        counted = select(ENTRY.c.digest, func.count()).where(_ACTIVE, wanted)
+        return self._compiled(counted.group_by(ENTRY.c.digest))
+
+    @cached_property
     def next_due(self) -> Statement:
-        """The next due times of entries, deliveries, runs and claims: four rows."""
+        """The next due times of deliveries and claims: two rows."""
         return self._next_due(select(func.min(DELIVERY.c.due_at)).where(_PENDING))
 
     @cached_property
@@ -280,9 +317,7 @@ class Selects:
 
     def _next_due(self, delivery: Select[tuple[int]]) -> Statement:
         parts = (
-            select(func.min(ENTRY.c.due_at)).where(_ACTIVE),
             delivery,
-            select(func.min(RUN.c.due_at)).where(_OPEN),
             select(func.min(CLAIMING.c.due_at)),
         )
         return self._compiled(union_all(*parts))

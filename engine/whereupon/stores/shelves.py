@@ -49,7 +49,8 @@ class Shelves:
         named: the identifiers of each key.
         claimed: the claims of each person.
         entries_of: entries by person and rule.
-        entry_queue, delivery_queue: what is due, soonest first.
+        entry_queues: running entries by rule version (its digest), what is due soonest first.
+        delivery_queue: what is due, soonest first.
         held: keys of deliveries that are.
     """
 
@@ -67,7 +68,7 @@ class Shelves:
     entries: dict[int, Entry] = field(default_factory=dict)
     entries_of: dict[int, dict[str, dict[int, Entry]]] = field(default_factory=dict)
     active_of: dict[int, dict[int, Entry]] = field(default_factory=dict)
-    entry_queue: list[Moment] = field(default_factory=list)
+    entry_queues: dict[str, list[Moment]] = field(default_factory=dict)
     occasions: dict[tuple[str, int, str], int] = field(default_factory=dict)
     slots: dict[tuple[str, int, str], int] = field(default_factory=dict)
     deliveries: dict[int, Delivery] = field(default_factory=dict)
@@ -213,7 +214,8 @@ class Shelves:
         if entry.state is EntryState.ACTIVE:
             undo.put(self.active_of.setdefault(entry.person_key, {}), entry.key, entry)
             if entry.due_at is not None:
-                undo.insert(self.entry_queue, (entry.due_at, entry.key))
+                queue = self.entry_queues.setdefault(entry.digest, [])
+                undo.insert(queue, (entry.due_at, entry.key))
 
     def _unshelve_entry(self, key: int, undo: Undo) -> Entry | None:
         entry = undo.drop(self.entries, key)
@@ -223,7 +225,7 @@ class Shelves:
         if entry.state is EntryState.ACTIVE:
             undo.drop(self.active_of[entry.person_key], key)
             if entry.due_at is not None:
-                undo.remove(self.entry_queue, (entry.due_at, key))
+                undo.remove(self.entry_queues[entry.digest], (entry.due_at, key))
         return entry
 
     def add_delivery(self, delivery: Delivery, undo: Undo) -> None:
