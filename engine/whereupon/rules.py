@@ -20,6 +20,7 @@ from whereupon.templates import Content
 from whereupon.times import ZERO, format_duration
 
 DEFAULT_MAX_AGE = timedelta(hours=72)
+DEFAULT_LATE = timedelta(hours=24)
 
 
 class RuleKind(StrEnum):
@@ -62,10 +63,15 @@ class OnSegment:
 
 @dataclass(frozen=True, slots=True)
 class OnSchedule:
-    """A broadcast's times: a crontab expression of five fields, in a named timezone."""
+    """A broadcast's times: a crontab expression of five fields, in a named timezone.
+
+    Attributes:
+        late: how late a time that was missed may still be made up for.
+    """
 
     cron: str
     timezone: str = "UTC"
+    late: timedelta = DEFAULT_LATE
 
     @property
     def zone(self) -> tzinfo:

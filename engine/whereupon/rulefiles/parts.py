@@ -121,7 +121,7 @@ def read_trigger(
         case triggers.ScreenForm():
             return _on_message(MessageType.SCREEN, form.screen)
         case triggers.CronForm():
-            return rules.OnSchedule(form.cron, form.timezone)
+            return rules.OnSchedule(form.cron, form.timezone, form.late)
     return _on_segment(form, desk)
 
 

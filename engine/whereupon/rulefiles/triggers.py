@@ -17,6 +17,7 @@ from whereupon.rulefiles.fields import (
     WholeName,
 )
 from whereupon.rulefiles.steps import Form
+from whereupon.rules import DEFAULT_LATE
 
 
 class PageForm(Form):
@@ -52,6 +53,11 @@ class CronForm(Form):
     )
     timezone: Timezone = Field(
         default="UTC", description="Whose clock it is.", examples=["Europe/Paris"]
+    )
+    late: PositiveDuration = Field(
+        default=DEFAULT_LATE,
+        description="How late the newest of the times that a standstill has missed is made up for.",
+        examples=["6h"],
     )
 
 

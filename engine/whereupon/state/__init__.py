@@ -17,6 +17,8 @@ from whereupon.state.asking import (
 )
 from whereupon.state.changes import Changes
 from whereupon.state.entries import (
+    MISSED,
+    OVERTAKEN,
     BroadcastRun,
     Delivery,
     DeliveryState,
@@ -49,8 +51,10 @@ from whereupon.state.people import (
 from whereupon.state.things import Device, Relationship, Report, Thing
 
 __all__ = [
+    "MISSED",
     "NOTHING",
     "NO_STAMPS",
+    "OVERTAKEN",
     "Approval",
     "AuditHead",
     "AuditRecord",

@@ -130,6 +130,13 @@ class PastEntry(NamedTuple):
     occasion: str
 
 
+MISSED = "missed"
+"""Of a broadcast's run: its time passed, and it was too late to make up for it."""
+
+OVERTAKEN = "overtaken"
+"""Of a broadcast's run: its time passed, and a newer time that had passed as well ran instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class BroadcastRun:
     """One sending of a broadcast to its audience, in chunks that survive a restart.
