@@ -4,7 +4,7 @@
 
 Modules, from below: `occurrences` (a message as rules see it), `telling` and `given` (what goes in and comes
 out), `working` (the state of one batch while it is folded), `people` (identify, claim, merge, erase),
-`silencing` (who is under a tombstone), `skipping` (rules that a message does not open), `lapsing` (what ends
+`merging` (two become one), `silencing` (who is under a tombstone), `skipping` (rules that a message does not open), `lapsing` (what ends
 an entry though nothing is said), `entering` (decide, enter, run steps), `requesting` (the guards' verdicts, and
 requests that wait), `enacting` (what semantic events do), `choosing` (rules that take one of what a claim
 brings), `folding` (the way of one message), `claiming` (claims in parts), `sending` (broadcasts). The same input

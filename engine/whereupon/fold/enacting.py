@@ -12,7 +12,8 @@ from pydantic import JsonValue
 
 from whereupon.actions import Refusal
 from whereupon.fold.given import Folded, Loaded, Settings
-from whereupon.fold.people import forget, merge, person_for
+from whereupon.fold.merging import merge
+from whereupon.fold.people import forget, person_for
 from whereupon.fold.requesting import (
     ask,
     decide,

@@ -7,6 +7,7 @@ from datetime import datetime
 from heapq import heapify
 
 from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.decisions import settled
 from whereupon.fold.given import Ended, Folded, KeysExhausted, Loaded, Settings
 from whereupon.fold.occurrences import Occurrence
 from whereupon.fold.withdrawing import withdraw
@@ -121,7 +122,7 @@ class Working:
             self.history[event.owner, event.name].append(_past(event))
         self.past_entries: dict[tuple[str, int], list[PastEntry]] = defaultdict(list)
         for past in loaded.past_entries:
-            self.past_entries[past.rule, past.person_key].append(past)
+            self.past_entries[past.rule, past.person_key].append(settled(past))
         self._entries_before = loaded.active
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         for entry in loaded.active:
@@ -366,7 +367,7 @@ class HistoryUntil:
 def running(entry: Entry) -> PastEntry:
     """A running entry, as deciding about another sees it."""
     place = (entry.rule, entry.person_key, entry.timestamp)
-    return PastEntry(*place, entry.slot, active=True, occasion=entry.occasion)
+    return settled(PastEntry(*place, entry.slot, active=True, occasion=entry.occasion))
 
 
 def _past(event: PastEvent) -> Past:

@@ -219,7 +219,8 @@ class Holding:
             deliveries: those of others that will be blanked, by their keys.
         """
         losers = [merge.loser_key for merge in changes.merges]
-        leaving = self._database.members([*changes.forgotten, *losers])
+        ending = [merge.survivor_key for merge in changes.merges if changes.withdrawn]
+        leaving = self._database.members([*changes.forgotten, *losers, *ending])
         leaves, members = bool(changes.forgotten or losers), self._database.members
         if changes.forgotten or changes.tombstones:
             self.reach(Rank.ERASURES, again=True)

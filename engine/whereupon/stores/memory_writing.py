@@ -97,8 +97,17 @@ def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
             shelves.add_entry(entry, undo)
     for delivery in changes.deliveries:
         shelves.add_delivery(delivery, undo)
+    for name, reason in changes.withdrawn.items():
+        _withdraw(name, reason, shelves, undo)
     for run in changes.runs.values():
         shelves.advance_run(run, undo)
+
+
+def _withdraw(idempotency_key: str, reason: str, shelves: Shelves, undo: Undo) -> None:
+    delivery = shelves.deliveries.get(shelves.idempotency_keys.get(idempotency_key, 0))
+    if delivery is not None and delivery.state is DeliveryState.PENDING:
+        withheld = delivery._replace(state=DeliveryState.WITHHELD, reason=reason)
+        shelves.change_delivery(withheld, undo)
 
 
 def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:

@@ -6,6 +6,7 @@ listed here, table by table, so that a new table cannot be overlooked without be
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Table,
     Update,
     bindparam,
@@ -243,6 +244,16 @@ class Writes:
         clause = update(DELIVERY).values(due_at=bindparam("new_due_at"), **anew)
         is_dead = DELIVERY.c.state == literal_column("'dead'")
         return self._compiled(clause.where(DELIVERY.c.key == bindparam("revived"), is_dead))
+
+    @cached_property
+    def withdrawn(self) -> Statement:
+        """Why a delivery is not to be sent that is still pending: the reason, then its idempotency key."""
+        pending = DELIVERY.c.state == literal_column("'pending'")
+        clause = update(DELIVERY).where(
+            DELIVERY.c.idempotency_key == bindparam("withdrawn"), pending
+        )
+        withheld: ColumnElement[str] = literal_column("'withheld'")
+        return self._compiled(clause.values(reason=bindparam("why"), state=withheld))
 
     @cached_property
     def run(self) -> Statement:
