@@ -76,7 +76,10 @@ class Ledger(Protocol):
         ...
 
     def holdings(self, person_key: int) -> Holdings:
-        """How many rows of each table are a person's, and when they last did something."""
+        """How many rows of each table are a person's, and when they last did something themselves.
+
+        What a step says of them is theirs, but they did not do it.
+        """
         ...
 
     def devices(self, tokens: Collection[str]) -> list[Device]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from whereupon.audit import seal
@@ -173,9 +174,11 @@ class Pipeline:
         """
         if not taken_apart(messages, self.settings):
             return [messages]
+        kinds = [apart(message, self.settings) for message in messages]
+        alone = (place if kind else -1 for place, kind in enumerate(kinds))
         return [
-            list(part)
-            for _, part in groupby(messages, lambda message: apart(message, self.settings))
+            [message for message, _ in part]
+            for _, part in groupby(zip(messages, alone, strict=True), key=itemgetter(1))
         ]
 
     def _take_part(

@@ -46,6 +46,7 @@ from whereupon.matching import Roll, RuleIndex, Selected
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
+    Entry,
     IdKind,
     Person,
     Relationship,
@@ -68,7 +69,8 @@ def fold(
 ) -> Folded:
     """Fold a batch of messages, in the order they arrived, into what was loaded.
 
-    Between two messages the waits run that were due by then; after the last, those due by ``until``.
+    Before each message the waits run that were due by then, of those whom it concerns; with ``until``
+    everybody's, and after the last those that are due by that instant.
 
     Args:
         loaded: what was read for them.
@@ -87,7 +89,10 @@ def fold(
     try:
         for message in coming:
             if work.timers and work.timers[0][0] <= message.received_at:
-                _wake(work, message.received_at, now)
+                if until is None:
+                    _wake_first(work, message, now)
+                else:
+                    _wake(work, message.received_at, now)
             _take(work, message)
     except (KeysExhausted, PoisonError):
         raise
@@ -110,22 +115,60 @@ def _wake(work: Working, until: datetime, now: datetime | None) -> None:
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
         entry = work.active.get(work.survivor_of(person_key), {}).get(key)
-        if entry is None or entry.due_at != due_at:
-            continue
-        if key in work.given_up:
-            give_up(work, entry)
-            continue
-        try:
-            done_at = max(due_at, at_the_soonest)
-            leave = lapsed_by(work, entry, done_at)
-            if leave is not None:
-                save(work, end(entry, end_by(leave, done_at)))
-            else:
-                run(work, entry._replace(due_at=done_at))
-        except (KeysExhausted, PoisonError):
-            raise
-        except Exception as error:
-            raise PoisonError(error, entry=key) from error
+        if entry is not None and entry.due_at == due_at:
+            _wake_entry(work, entry, max(due_at, at_the_soonest))
+
+
+def _wake_first(work: Working, message: Message, now: datetime | None) -> None:
+    """Wake what is due, as a message arrives, of those whom it concerns.
+
+    Others are woken by what concerns them, or by due work: so it makes no difference with whose messages
+    this one shares a batch.
+    """
+    until = message.received_at
+    at_the_soonest = FIRST_INSTANT if now is None else min(now, until)
+    persons = _concerned(work, message)
+    while due := [
+        (entry.due_at, entry.key, entry)
+        for key in {work.survivor_of(key) for key in persons}
+        for entry in work.active.get(key, {}).values()
+        if entry.due_at is not None and entry.due_at <= until and work.may_run(entry)
+    ]:
+        due_at, _, entry = min(due, key=lambda each: each[:2])
+        _wake_entry(work, entry, max(due_at, at_the_soonest))
+
+
+def _concerned(work: Working, message: Message) -> set[int]:
+    """Those whom a message may change: whose it is, whom it names, and who share a device with them."""
+    named = (message.user_id, message.target_id)
+    persons = {work.users[name] for name in named if name is not None and name in work.users}
+    devices = {
+        work.anonymous.get(name) for name in (message.anonymous_id, message.target_id) if name
+    }
+    if message.type is MessageType.TRACK and message.name in work.settings.registry.erasing:
+        devices |= {
+            key
+            for key, runs in work.claims.items()
+            if any(run.person_key in persons for run in runs)
+        }
+    runs = [run for key in devices if key is not None for run in work.claims.get(key, ())]
+    return persons | {run.person_key for run in runs}
+
+
+def _wake_entry(work: Working, entry: Entry, at: datetime) -> None:
+    if entry.key in work.given_up:
+        give_up(work, entry)
+        return
+    try:
+        leave = lapsed_by(work, entry, at)
+        if leave is not None:
+            save(work, end(entry, end_by(leave, at)))
+        else:
+            run(work, entry._replace(due_at=at))
+    except (KeysExhausted, PoisonError):
+        raise
+    except Exception as error:
+        raise PoisonError(error, entry=entry.key) from error
 
 
 def _take(work: Working, message: Message) -> None:

@@ -194,7 +194,8 @@ class LedgerStatements:
             select(func.count()).select_from(column.table).where(column == person).scalar_subquery()
             for column in COUNTED.values()
         ]
-        latest = select(func.max(MESSAGE.c.timestamp)).where(MESSAGE.c.owner == person)
+        own = MESSAGE.c.depth == literal_column("0")
+        latest = select(func.max(MESSAGE.c.timestamp)).where(MESSAGE.c.owner == person, own)
         return self._compiled(select(*counts, latest.scalar_subquery()))
 
     @cached_property

@@ -146,7 +146,8 @@ class MemoryLedger:
             "relationships": len(shelves.relationships.get(person_key, ())),
             "persons": int(person_key in shelves.persons),
         }
-        return Holdings(counts, owned[-1][0] if owned else None)
+        own = (at for at, key in reversed(owned) if shelves.messages[key].message.depth == 0)
+        return Holdings(counts, next(own, None))
 
     def devices(self, tokens: Collection[str]) -> list[Device]:
         """Devices by token."""

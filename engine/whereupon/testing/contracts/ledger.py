@@ -27,6 +27,7 @@ from whereupon.testing.contracts.samples import (
     message,
     request,
     save,
+    saying,
 )
 
 
@@ -129,13 +130,15 @@ class Ledger:
             assert ledger.audit_head() == head
 
     def test_what_is_a_persons_is_counted(self, store: Store) -> None:
-        """Table by table, and when they last did something."""
+        """Table by table, and when they last did something; what a step says is not their doing."""
         save(store, all_of(ADA, start=10))
+        said = saying(message(40, at=after(90)), depth=1)
+        save(store, Changes(messages=[said, message(41, at=after(60))]))
         with store.session() as session:
             held, nobody = session.ledger.holdings(ADA), session.ledger.holdings(9_999)
         assert held.counts["persons"] == 1
         assert all(held.counts.values())
-        assert held.latest is not None
+        assert held.latest == after(60)
         assert (set(nobody.counts.values()), nobody.latest) == ({0}, None)
 
     def test_objects_and_ties_are_found_by_all_that_names_them(self, store: Store) -> None:
