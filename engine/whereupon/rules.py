@@ -62,6 +62,11 @@ class OnSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class OnKnown:
+    """Somebody becomes known: once for each person, by whichever message that is."""
+
+
+@dataclass(frozen=True, slots=True)
 class OnSchedule:
     """A broadcast's times: a crontab expression of five fields, in a named timezone.
 
@@ -84,7 +89,7 @@ class OnCall:
     """A broadcast that the host triggers (``when: api``)."""
 
 
-Trigger: TypeAlias = OnMessage | OnSegment | OnSchedule | OnCall
+Trigger: TypeAlias = OnMessage | OnSegment | OnKnown | OnSchedule | OnCall
 
 
 # --- reentry, retroactive, active, exit --------------------------------------------------------

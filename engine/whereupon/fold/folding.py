@@ -1,7 +1,7 @@
 """The way of one message through the fold, and of one chunk of a broadcast's audience."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from heapq import heappop
@@ -142,15 +142,10 @@ def _concerned(work: Working, message: Message) -> set[int]:
     """Those whom a message may change: whose it is, whom it names, and who share a device with them."""
     named = (message.user_id, message.target_id)
     persons = {work.users[name] for name in named if name is not None and name in work.users}
-    devices = {
-        work.anonymous.get(name) for name in (message.anonymous_id, message.target_id) if name
-    }
+    ids = (message.anonymous_id, message.target_id)
+    devices = {work.anonymous.get(name) for name in ids if name is not None}
     if message.type is MessageType.TRACK and message.name in work.settings.registry.erasing:
-        devices |= {
-            key
-            for key, runs in work.claims.items()
-            if any(run.person_key in persons for run in runs)
-        }
+        devices |= {key for person in persons for key in work.belongings.devices.get(person, ())}
     runs = [run for key in devices if key is not None for run in work.claims.get(key, ())]
     return persons | {run.person_key for run in runs}
 
@@ -264,14 +259,12 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     stored = work.record(message, person.key)
     shift = NO_SHIFT
     if fresh:
-        shift = Shift(entered=_memberships(work, person, message.timestamp))
-    handed: Sequence[Handed] = ()
-    if message.type is MessageType.ALIAS:
-        handed = _take_over(work, message, person)
-        if work.users.get(message.target_id or "", person.key) != person.key:
-            work.strip(stored)  # the two stay two, and this one's message names no other
-    elif message.anonymous_id is not None:
-        handed = claim(work, message, person.key, message.anonymous_id)
+        entered = _memberships(work, person, message.timestamp)
+        shift = Shift(entered=entered, known=bool(work.index.on_known))
+    others = len(work.moved)
+    handed = _made_theirs(work, message, person, stored)
+    if len(work.moved) > others:  # whoever it is was known already: this is but another id
+        shift = replace(shift, known=False)
     is_silent = work.index.meaning(message.type, message.name).is_silent
     begun = work.in_parts if work.in_parts in {message.anonymous_id, message.target_id} else None
     if is_silent and shift is NO_SHIFT and not handed and begun is None:
@@ -281,17 +274,36 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
         shift = _tell(work, person, occurrence, shift)
     own = _putting(occurrence, person.key, message.received_at)
     if begun is not None:
-        begin_in_parts(work, message, begun, stored, shift.entered, shift.left)
+        segments = shift.entered, shift.left
+        begin_in_parts(work, message, begun, stored, *segments, makes_known=shift.known)
     else:
         _apply_in_order(work, own, shift, handed)
 
 
+def _made_theirs(
+    work: Working, message: Message, person: Person, stored: StoredMessage
+) -> Sequence[Handed]:
+    """What a message claims for its person, and whom it merges into them."""
+    if message.type is not MessageType.ALIAS:
+        if message.anonymous_id is None:
+            return ()
+        return claim(work, message, person.key, message.anonymous_id)
+    handed = _take_over(work, message, person)
+    if work.users.get(message.target_id or "", person.key) != person.key:
+        work.strip(stored)  # the two stay two, and this one's message names no other
+    return handed
+
+
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The segments that a person entered and left by one message."""
+    """What one message did to a person: the segments entered and left, and whether it made them known.
+
+    The latter matters only where some rule asks for it.
+    """
 
     entered: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
+    known: bool = False
 
 
 NO_SHIFT = Shift()
@@ -300,7 +312,7 @@ NO_SHIFT = Shift()
 def _shifted(earlier: Shift, before: frozenset[str], after: frozenset[str]) -> Shift:
     if before == after:
         return earlier
-    return Shift(earlier.entered | (after - before), earlier.left | (before - after))
+    return Shift(earlier.entered | (after - before), earlier.left | (before - after), earlier.known)
 
 
 def _tell(
@@ -390,7 +402,7 @@ def _rules_for(work: Working, occurrence: Occurrence, shift: Shift, *, claimed: 
     if shift is NO_SHIFT:
         return rules
     changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]
-    return rules.and_besides(changed)
+    return rules.and_besides([*(work.index.on_known if shift.known else ()), *changed])
 
 
 _NO_RULES = Selected(Roll())

@@ -206,6 +206,8 @@ def begin_in_parts(
     stored: StoredMessage,
     entered: Collection[str],
     left: Collection[str],
+    *,
+    makes_known: bool = False,
 ) -> None:
     """Leave to later transactions what a message claims, and with it what the message leads to itself.
 
@@ -213,6 +215,7 @@ def begin_in_parts(
         anonymous_id: what it claims.
         stored: the message as it is recorded, the person's.
         entered, left: the segments that the person entered and left by it.
+        makes_known: whether it made the person known, and some rule asks for that.
     """
     key = work.anonymous[anonymous_id]
     choosy = work.index.is_choosy
@@ -226,6 +229,7 @@ def begin_in_parts(
         attributes=work.persons[stored.owner].attributes if choosy else NOTHING,
         entered=tuple(sorted(entered)),
         left=tuple(sorted(left)),
+        makes_known=makes_known,
     )
 
 

@@ -19,6 +19,7 @@ from whereupon.rules import (
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
+    OnKnown,
     OnSegment,
     Rule,
     Rulebook,
@@ -92,6 +93,9 @@ class RuleIndex:
         self._wordings = tuple(rule for rule in (*book.rules, *older) if _asks(rule))
         self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
+        self.on_known = tuple(
+            rule for rule in book.rules if any(isinstance(t, OnKnown) for t in rule.triggers)
+        )
         self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self.watched_segments = self._watched_segments()
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])

@@ -79,6 +79,7 @@ class Claiming(NamedTuple):
         attributes: the person's as they claimed, by which that is found out.
         is_put: whether the message that claims was put to the rules.
         entered, left: the segments that the person entered and left by it.
+        makes_known: whether the message made the person known.
     """
 
     anonymous_key: int
@@ -92,6 +93,7 @@ class Claiming(NamedTuple):
     is_put: bool = False
     entered: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    makes_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,7 @@ def claiming_row(claiming: Claiming) -> Parameters:
         "put": claiming.is_put,
         "entered": list(claiming.entered),
         "left": list(claiming.left),
+        "known": claiming.makes_known,
     }
     place = (claiming.anonymous_key, claiming.person_key, claiming.message_key)
     return (*place, as_micros(claiming.due_at), as_micros(happened), key, encode(noted).decode())
@@ -174,6 +175,7 @@ def claiming_from(row: Record) -> Claiming:
         is_put=noted["put"],
         entered=tuple(noted["entered"]),
         left=tuple(noted["left"]),
+        makes_known=noted.get("known", False),
     )
 
 
