@@ -1,6 +1,7 @@
 """When scheduled broadcasts are due: each has one run waiting as a row, the next after the last."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -30,9 +31,9 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
         return False
     planned = _planned(index, session.hold_runs(), now)  # others may have been at it, too
     session.flush(planned)
-    for run in planned.runs.values():
-        if run.reason is not None:
-            _LOG.warning("broadcast-missed run=%s reason=%s", run.occasion, run.reason)
+    missed = Counter(run.rule for run in planned.runs.values() if run.reason is not None)
+    for rule, times in missed.items():
+        _LOG.warning("broadcast-missed rule=%s times=%d", rule, times)
     return True
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.servers import Server
 from whereupon import Engine
 from whereupon.errors import StoreError
 from whereupon.messages import Source
+from whereupon.replay import FrozenClock
 from whereupon.stores import open_store
 from whereupon.stores.addresses import engine_of
 from whereupon.stores.migrations.running import config
@@ -25,6 +27,8 @@ from whereupon.stores.versions import revisions
 
 SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"
 NEWEST = revisions()[-1]
+THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+"""When the older databases were last used."""
 
 
 @contextmanager
@@ -103,7 +107,7 @@ def about_itself(url: str) -> tuple[list[str], list[str]]:
 def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
     """What was recorded, decided and due before is as it was, and goes on."""
     before = kept(old)
-    with Engine.open(old, rules=RULES) as engine:
+    with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
         expected = before | _standing_for_themselves(before)
         after = kept(old)
         tables = ("whereupon_request", "whereupon_entry", "whereupon_delivery", "whereupon_run")
