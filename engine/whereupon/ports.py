@@ -422,6 +422,14 @@ class Session(Protocol):
         """Deliveries in these states, newest first."""
         ...
 
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """What entries of a person's that these occasions opened sent, or were to send, oldest first."""
+        ...
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's runs, done or not, newest first by timestamp then occasion."""
+        ...
+
     def set_aside(self, limit: int) -> list[SetAside]:
         """Messages that were set aside and are not recorded yet, newest first."""
         ...

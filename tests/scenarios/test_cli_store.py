@@ -142,6 +142,8 @@ def test_explaining_a_stream_gives_a_sentence_a_message_newest_first() -> None:
     )
     assert "was too old to trigger" in sentences[-1]
     assert "retroactively" in sentences[0]
+    assert "; email “Your Tea Kettle is waiting” waits to be sent" in sentences[0]
+    assert "; the entry ended early, at 2026-03-13T18:00:00Z, by Order Completed" in sentences[1]
 
 
 def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
@@ -163,6 +165,10 @@ def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
         "retroactive",
         "reworded",
         "sentence",
+        "state",
+        "waits_until",
+        "ended",
+        "deliveries",
     ]
     limited = whereupon("explain", "mia", "abandoned-cart", "--store", store, "--limit", 1)
     assert len(limited.stdout.splitlines()) == 1

@@ -21,7 +21,7 @@ from whereupon.render.records import JsonLines, explanation_object, outbox_objec
 from whereupon.render.texts import clean
 from whereupon.replay import read_streams, replay, throwaway_store
 from whereupon.rulefiles.faults import nearest
-from whereupon.rules import Rulebook
+from whereupon.rules import Rule, Rulebook, RuleKind
 from whereupon.state import DeliveryState
 from whereupon.stores import open_store
 from whereupon.streams import StreamReader
@@ -52,7 +52,10 @@ def explain_command(
         int, typer.Option(min=1, max=LARGEST, help="How many messages, newest first.")
     ] = 20,
 ) -> None:
-    """Say why a person did, or did not, enter a rule: one sentence a message, newest first."""
+    """Say why a person did, or did not, enter a rule, and what came of it; the newest message first.
+
+    Of a broadcast it says whether they were in its audience, and why not.
+    """
     book = rules_asked(rules, store)
     known = book.rule(rule)
     if known is None and book.rules:
@@ -63,7 +66,7 @@ def explain_command(
             explanations = explain_rule(session, person, rule, known, limit)
         except UnknownNameError:
             fail(nobody(session, person), FINDINGS)
-    _show_explanations(explanations, person, rule, as_json=as_json)
+    _show_explanations(explanations, person, known or rule, as_json=as_json)
 
 
 def rules_asked(folder: Path | None, store: str | None) -> Rulebook:
@@ -114,7 +117,7 @@ def nobody(session: Session, person: str) -> str:
 
 
 def _show_explanations(
-    explanations: Sequence[Explanation], person: str, rule: str, *, as_json: bool
+    explanations: Sequence[Explanation], person: str, rule: Rule | str, *, as_json: bool
 ) -> None:
     if as_json:
         out = JsonLines(sys.stdout.buffer)
@@ -125,7 +128,10 @@ def _show_explanations(
         changed = " The rule has been changed since." if explanation.reworded else ""
         sys.stdout.write(f"{clean(explanation.sentence)}{changed}\n")
     if not explanations:
-        sys.stdout.write(f"{clean(person)} is known, but no message of theirs named {rule}.\n")
+        why, name = "no message of theirs named", rule if isinstance(rule, str) else rule.id
+        if isinstance(rule, Rule) and rule.kind is RuleKind.BROADCAST:
+            why = "nothing has set off"
+        sys.stdout.write(f"{clean(person)} is known, but {why} {clean(name)}.\n")
 
 
 # --- the outbox -------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from whereupon.fold.given import (
 )
 from whereupon.fold.occurrences import data_for, occurrence_of
 from whereupon.fold.requesting import object_key, recorded
-from whereupon.fold.sending import audience_of, broadcast_chunk, screen_for
+from whereupon.fold.sending import audience_of, broadcast_chunk, left_out_by, screen_for
 from whereupon.fold.telling import Decisions, Skipped
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "data_for",
     "fold",
     "give_up",
+    "left_out_by",
     "object_key",
     "occurrence_of",
     "plan_of",

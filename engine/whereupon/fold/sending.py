@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
+from whereupon.conditions import Failure
 from whereupon.conditions.screening import screen_of
 from whereupon.conditions.screens import Screen
 from whereupon.decisions import ENTERED, Reason, Verdict
@@ -48,6 +49,25 @@ def audience_of(
             if holds(data, HistoryUntil(work, person.key, until)):
                 admitted.append(person)
     return admitted
+
+
+def left_out_by(
+    loaded: Loaded,
+    run: BroadcastRun,
+    rule: Rule,
+    person: Person,
+    index: RuleIndex,
+    settings: Settings,
+) -> Failure | None:
+    """The part of the broadcast's `who` that leaves a person out; None where it admits them.
+
+    Args:
+        loaded: holds what the condition asks of their past.
+    """
+    work = Working(loaded, index, settings)
+    said = data_for(_occurrence_of(run, rule), {})
+    data: dict[str, JsonValue] = {**said, "person": person.attributes}  # type: ignore[dict-item]  # read only
+    return rule.who.failing(data, HistoryUntil(work, person.key, run.timestamp))
 
 
 def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values

@@ -1,13 +1,14 @@
 """Records as JSON Lines: the keys and their order are a contract (design §9)."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from whereupon.codec import encode
 from whereupon.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.fold import Ended, Told, Warned
-from whereupon.state import Delivery, DeliveryState, Request
+from whereupon.state import Delivery, DeliveryState, EntryEnd, Request
 from whereupon.streams import BadLine
 from whereupon.times import format_instant
 
@@ -169,7 +170,34 @@ def explanation_object(explanation: "Explanation") -> JsonObject:
         "retroactive": explanation.retroactive,
         "reworded": explanation.reworded,
         "sentence": explanation.sentence,
+        "state": explanation.state,
+        "waits_until": _instant(explanation.waits_until),
+        "ended": None if explanation.ended is None else end_object(explanation.ended),
+        "deliveries": [
+            {
+                "channel": delivery.channel,
+                "state": delivery.state,
+                "reason": delivery.reason,
+                "due_at": format_instant(delivery.due_at),
+                "idempotency_key": delivery.idempotency_key,
+            }
+            for delivery in explanation.deliveries
+        ],
     }
+
+
+def end_object(end: EntryEnd) -> JsonObject:
+    """How an entry ended: why, when, by what and by which message."""
+    return {
+        "reason": end.reason,
+        "at": format_instant(end.at),
+        "detail": end.detail,
+        "by": end.message_id,
+    }
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else format_instant(value)
 
 
 def identity_objects(identity: "Identity") -> Iterator[JsonObject]:

@@ -513,6 +513,17 @@ class MemorySession:
         found = [d for d in self._shelves.deliveries.values() if d.state in wanted]
         return nlargest(limit, found, key=lambda delivery: delivery.key)
 
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """A person's deliveries by occasion."""
+        wanted = set(occasions)
+        theirs = sorted(self._shelves.deliveries_of.get(person_key, {}).items())
+        return [delivery for _, delivery in theirs if delivery.message_id in wanted]
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's newest runs."""
+        runs = [run for (of, _), run in self._shelves.runs.items() if of == rule]
+        return nlargest(limit, runs, key=lambda run: (run.timestamp, run.occasion))
+
     def set_aside(self, limit: int) -> list[SetAside]:
         """The newest messages set aside."""
         asides, recorded = self._shelves.set_aside.values(), self._shelves.message_keys

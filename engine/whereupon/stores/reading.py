@@ -372,6 +372,19 @@ class Reading:
             for state, channel, count, oldest in self._selects.backlog.fetch(self._connection)
         ]
 
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """A person's deliveries by occasion."""
+        members = self._database.members(occasions)
+        found = self._selects.deliveries_of.fetch(
+            self._connection, person=person_key, occasions=members
+        )
+        return list(map(rows.delivery_from, found))
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's newest runs."""
+        found = self._selects.runs_of.fetch(self._connection, rule=rule, limit=limit)
+        return list(map(rows.run_from, found))
+
     def set_aside(self, limit: int) -> list[SetAside]:
         """The newest messages set aside."""
         found = self._selects.set_aside.fetch(self._connection, limit=limit)

@@ -494,6 +494,20 @@ class Selects:
         return self._compiled(clause.limit(_LIMIT))
 
     @cached_property
+    def deliveries_of(self) -> Statement:
+        """Deliveries of ``person`` that came of occasions among ``occasions``."""
+        met = self._database.among(DELIVERY.c.message_id, "occasions")
+        clause = select(DELIVERY).where(DELIVERY.c.person_key == bindparam("person"), met)
+        return self._compiled(clause.order_by(DELIVERY.c.key))
+
+    @cached_property
+    def runs_of(self) -> Statement:
+        """The newest runs of ``rule``."""
+        clause = select(RUN).where(RUN.c.rule == bindparam("rule"))
+        newest = clause.order_by(RUN.c.timestamp.desc(), RUN.c.occasion.desc())
+        return self._compiled(newest.limit(_LIMIT))
+
+    @cached_property
     def set_aside(self) -> Statement:
         """The newest messages set aside that have not been recorded since."""
         recorded = exists().where(MESSAGE.c.message_id == SET_ASIDE.c.message_id)

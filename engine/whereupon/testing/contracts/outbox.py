@@ -16,6 +16,7 @@ from whereupon.state import (
 )
 from whereupon.testing.contracts.samples import (
     ADA,
+    BOB,
     LAST,
     NOON,
     ODD,
@@ -43,6 +44,35 @@ class Outbox:
         save(store, Changes(deliveries=[odd]))
         with store.session() as session:
             assert session.deliveries([DeliveryState.WITHHELD], 5) == [odd]
+
+    def test_a_persons_deliveries_are_found_by_what_opened_their_entries(
+        self, store: Store
+    ) -> None:
+        """Whatever became of them, oldest first; nobody else's, and of no other occasion."""
+        made = [
+            delivery(key, owner=owner)._replace(message_id=occasion, state=state)
+            for key, owner, occasion, state in (
+                (4, ADA, "m-1", DeliveryState.SENT),
+                (3, ADA, "m-2", DeliveryState.WITHHELD),
+                (2, ADA, "m-3", DeliveryState.PENDING),
+                (1, BOB, "m-1", DeliveryState.DEAD),
+                (5, ADA, None, DeliveryState.SENT),
+            )
+        ]
+        save(store, Changes(deliveries=made))
+        with store.session() as session:
+            assert session.deliveries_of(ADA, {"m-1", "m-2"}) == [made[1], made[0]]
+            assert session.deliveries_of(BOB, ["m-1"]) == [made[3]]
+            assert session.deliveries_of(ADA, ["m-9"]) == []
+
+    def test_a_broadcasts_runs_are_found_newest_first(self, store: Store) -> None:
+        """Done or not, and no other's."""
+        runs = [run("b", cursor=None), run("a"), run("c", at=after(1))]
+        other = replace(run("d", at=after(2)), rule="else")
+        save(store, Changes(runs={(r.rule, r.occasion): r for r in (*runs, other)}))
+        with store.session() as session:
+            assert session.runs_of("news", 9) == [runs[2], runs[0], runs[1]]
+            assert session.runs_of("news", 1) == [runs[2]]
 
     def test_an_idempotency_key_is_used_once(self, store: Store) -> None:
         """A second delivery of the same key is a conflict."""
