@@ -36,12 +36,17 @@ class ClaimedMessage:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """An entry that would be opened, and then wait: its next step comes at ``due_at``."""
+    """An entry that would be opened, or was, and waits: its next step comes at ``due_at``.
+
+    Attributes:
+        then: what that step does, in words; empty where nobody knows.
+    """
 
     rule: str
     person: str
     message_id: str
     due_at: datetime
+    then: str = ""
 
 
 @dataclass(frozen=True, slots=True)

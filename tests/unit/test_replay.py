@@ -249,6 +249,11 @@ def test_a_stream_of_bad_lines_only_is_a_replay_too(tmp_path: Path) -> None:
         "entered": 0,
         "deliveries": 0,
         "requests": 0,
+        "exited": 0,
+        "withheld": 0,
+        "waiting": 0,
+        "most_per_person": 0,
+        "median_per_person": 0,
     }
 
 

@@ -8,7 +8,7 @@ to whom they did not go), `asking` (all that is to be said of one person and one
 from whereupon.explaining.asking import explain_rule
 from whereupon.explaining.clauses import describe, sentence_for, subject_of
 from whereupon.explaining.explanations import Explanation, explain, told_once
-from whereupon.explaining.outcomes import delivered, ended_by, headline_of, why_withheld
+from whereupon.explaining.outcomes import delivered, ended_by, headline_of, next_step, why_withheld
 
 __all__ = [
     "Explanation",
@@ -18,6 +18,7 @@ __all__ = [
     "explain",
     "explain_rule",
     "headline_of",
+    "next_step",
     "sentence_for",
     "subject_of",
     "told_once",

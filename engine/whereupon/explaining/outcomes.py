@@ -55,10 +55,11 @@ def _waits(entry: Entry, rule: Rule | None) -> str:
     waits = f"the entry waits until {format_instant(entry.due_at)}"
     if rule is None:
         return waits
-    return f"{waits}; then it {_next(rule.steps, entry.position)}"
+    return f"{waits}; then it {next_step(rule.steps, entry.position)}"
 
 
-def _next(steps: Sequence[Step], position: int) -> str:
+def next_step(steps: Sequence[Step], position: int) -> str:
+    """What an entry does next, as a verb and what it is done to."""
     if position >= len(steps):
         return "is over"
     match steps[position]:
