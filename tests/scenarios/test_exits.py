@@ -37,7 +37,7 @@ def test_an_entry_ends_when_its_condition_comes_true_by_time(
         made.track("visit" if at else "cart", "ada", at=at)
     assert sent(made) == titles
     (said,) = made.engine.explain("ada", "cart")
-    assert said.sentence.endswith("completed." if titles == ["30m", "1h"] else "exited.")
+    assert said.state == ("completed" if titles == ["30m", "1h"] else "exited")
 
 
 @pytest.mark.parametrize(
