@@ -143,7 +143,7 @@ def test_explaining_a_stream_gives_a_sentence_a_message_newest_first() -> None:
     assert "was too old to trigger" in sentences[-1]
     assert "retroactively" in sentences[0]
     assert "; email “Your Tea Kettle is waiting” waits to be sent" in sentences[0]
-    assert "; the entry ended early, at 2026-03-13T18:00:00Z, by Order Completed" in sentences[1]
+    assert "; the entry exited at 2026-03-13T18:00:00Z, by Order Completed" in sentences[1]
 
 
 def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:

@@ -203,7 +203,7 @@ def test_what_ended_an_entry_early_is_said(
     else:
         made.identify("ada", {"plan": "free"}, at=2, message_id="m-end")
     (told,) = made.engine.explain("ada", "thanks")
-    assert f"; the entry ended early, at 2026-03-01T12:02:00Z, {because}" in told.sentence
+    assert f"; the entry exited at 2026-03-01T12:02:00Z, {because}" in told.sentence
     assert told.ended is not None
     assert (told.ended.reason, told.ended.at, told.ended.message_id) == (reason, after(2), "m-end")
     assert (told.state, told.waits_until) == ("exited", None)

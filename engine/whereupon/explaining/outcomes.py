@@ -46,7 +46,7 @@ def _stands(entry: Entry, rule: Rule | None) -> str:
     at = format_instant(entry.ended.at)
     if entry.state is EntryState.COMPLETED:
         return f"the entry was completed at {at}"
-    return f"the entry ended early, at {at}, {ended_by(entry.ended)}"
+    return f"the entry {entry.state} at {at}, {ended_by(entry.ended)}"
 
 
 def _waits(entry: Entry, rule: Rule | None) -> str:
