@@ -693,7 +693,7 @@ class Engine(Calls):
         def work(session: Session) -> Folded:
             folded = self.pipeline.take(session, [message], now=self.clock.now())
             if not folded.set_aside:
-                session.flush(Changes(taken_again=[aside.message_id]))
+                session.flush(Changes(taken_again=[aside.ref]))
             return folded
 
         folded = self.claims.transact(work)

@@ -31,7 +31,7 @@ class Ledger(Protocol):
         """The request of that number."""
         ...
 
-    def request_by_message(self, message_id: str) -> Request | None:
+    def request_by_message(self, ref: str) -> Request | None:
         """The request that this message made, until its person is erased."""
         ...
 

@@ -30,7 +30,7 @@ from whereupon.fold import (
     screen_for,
 )
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message
+from whereupon.messages import Message, id_in_ref
 from whereupon.ports import Session, Stretch
 from whereupon.recalling import (
     CLAIM_PART,
@@ -376,7 +376,7 @@ class Pipeline:
                 stretch = stretch._replace(persons=others)
                 _LOG.error("person-left-out broadcast=%s person=%d", run.rule, person.key)
                 text = f"{person.user_id} was left out of {run.rule}: {poison.reason}"
-                left_out.append(Warned("person-left-out", run.occasion, text))
+                left_out.append(Warned("person-left-out", id_in_ref(run.occasion), text))
                 continue
             folded.told += left_out
             return folded

@@ -30,6 +30,7 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    Twin,
     WaitingVersion,
 )
 
@@ -170,8 +171,12 @@ class Session(Protocol):
         """
         ...
 
-    def known_messages(self, message_ids: Collection[str]) -> set[str]:
-        """Those of the ids that are recorded already, or were until they were erased."""
+    def known_messages(self, refs: Collection[str]) -> set[str]:
+        """Those of the messages (see `ref_of`) that are recorded already, or were until they were erased."""
+        ...
+
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages, to be compared with what comes again."""
         ...
 
     def identifiers(

@@ -11,7 +11,7 @@ from whereupon.decisions import Decision
 from whereupon.explaining import subject_of
 from whereupon.fold import Folded, Loaded, Warned
 from whereupon.ingesting import fresh_id, read_batch, refuse
-from whereupon.messages import Message, Origin, Source
+from whereupon.messages import Message, Origin, Source, id_in_ref
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Session
 from whereupon.state import Delivery, EntryState, StoredMessage
@@ -118,17 +118,20 @@ def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
     ]
     return Preview(
         message_id=message.message_id,
-        silenced=message.message_id in changes.erased_ids,
+        silenced=message.ref in changes.erased_ids,
         claimed=tuple(_claimed(loaded, folded)),
         decisions=tuple(each for each in told if isinstance(each, Decision)),
         deliveries=tuple(each for each in told if isinstance(each, Delivery)),
         waiting=tuple(
-            WaitingEntry(e.rule, _name(loaded, folded, e.person_key), e.occasion, e.due_at)
+            WaitingEntry(
+                e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion), e.due_at
+            )
             for e in opened
             if e.due_at is not None
         ),
         ended=tuple(
-            EndedEntry(e.rule, _name(loaded, folded, e.person_key), e.occasion) for e in ended
+            EndedEntry(e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion))
+            for e in ended
         ),
         broadcasts=tuple(run.rule for run in changes.runs.values()),
         warnings=tuple(each for each in told if isinstance(each, Warned)),

@@ -152,7 +152,7 @@ def _send(step: Send, entry: Entry, person: Person, now: datetime, zone: tzinfo)
         recipient=person.attributes,
         state=DeliveryState.PENDING if reason is None else DeliveryState.WITHHELD,
         reason=reason,
-        message_id=entry.occasion,
+        occasion=entry.occasion,
         kind=step.kind,
         topic=step.topic,
     )

@@ -18,7 +18,7 @@ from tests.servers import Server
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
-from whereupon.messages import MessageType
+from whereupon.messages import MessageType, Source
 from whereupon.pipeline import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.ports import Session, Store
 from whereupon.recalling import DUE_LIMIT
@@ -26,6 +26,7 @@ from whereupon.replay import FrozenClock
 from whereupon.rulefiles import parse_rule_file
 from whereupon.rules import Rule, Rulebook
 from whereupon.state import Changes, Entry, EntryState, Person
+from whereupon.wire import Arrival, parse_message
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 LATER: Final = START + timedelta(minutes=10)
@@ -69,14 +70,16 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def test_a_batch_twice_as_large_asks_no_more_often(database: Database) -> None:
     """Claims, entries and deliveries among it. A thousand messages are fifty whole visits."""
     statements = Statements(database)
-    stream = list(messages(FIRST + 3_000, people=100))
+    arrival = Arrival(LATER, Source.SERVER, lambda: "")
+    sent = messages(FIRST + 3_000, people=100)
+    stream = [parse_message(each, arrival) for each in sent]  # a sender's batch is smaller
     clock = FrozenClock(LATER)
     with Engine.open(database, rules=Rulebook(rules=tuple(read(rules()))), clock=clock) as engine:
-        engine.ingest(stream[:FIRST])
+        engine.take(stream[:FIRST])
         asked = []
         for first, last in ((FIRST, FIRST + 1_000), (FIRST + 1_000, FIRST + 3_000)):
             statements.asked.clear()
-            taken = engine.ingest(stream[first:last])
+            taken = engine.take(stream[first:last])
             assert taken.accepted == last - first
             assert any(decision.retroactive for decision in taken.decisions)
             assert any(decision.reason is None for decision in taken.decisions)

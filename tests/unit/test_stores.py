@@ -382,7 +382,7 @@ def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
     kept = memory.shelves
     assert kept.things == {("1", "acme"): acme}
     nameless = erased_name("m-7")
-    assert kept.reports == {nameless: replace(report, message_id=nameless, person=None)}
+    assert kept.reports == {nameless: replace(report, ref=nameless, person=None)}
     assert (kept.devices, kept.relationships.get(BOB)) == ({}, {})
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         tables = ("thing", "report", "device", "relationship")

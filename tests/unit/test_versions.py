@@ -17,7 +17,7 @@ from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.messages import Source
+from whereupon.messages import Source, erased_digest
 from whereupon.replay import FrozenClock
 from whereupon.stores import open_store
 from whereupon.stores.addresses import engine_of
@@ -108,7 +108,7 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
     """What was recorded, decided and due before is as it was, and goes on."""
     before = kept(old)
     with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
-        expected = before | _standing_for_themselves(before)
+        expected = before | _standing_for_themselves(before) | _erased_of_any(before)
         after = kept(old)
         tables = ("whereupon_request", "whereupon_entry", "whereupon_delivery", "whereupon_run")
         for wider in tables:
@@ -132,6 +132,14 @@ def _standing_for_themselves(
     return {name: [(digest, digest, *rest) for digest, *rest in before[name]]}
 
 
+def _erased_of_any(
+    before: dict[str, list[tuple[object, ...]]],
+) -> dict[str, list[tuple[object, ...]]]:
+    """What was erased when ids were unique among all senders."""
+    name = "whereupon_erased"
+    return {name: [(f"{digest}-of-any",) for (digest,) in before[name]]}
+
+
 @pytest.mark.parametrize(
     ("said", "source"),
     [
@@ -151,6 +159,23 @@ def test_an_older_entry_is_of_the_class_of_its_opening_message(
     with closing(open_store(old)) as store, store.session() as session:
         entries = {entry.key: entry for entry in session.active_entries([77])}
     assert (entries[79].source, entries[79].ended) == (source, None)
+
+
+def test_an_older_id_is_a_clients_where_a_client_sent_it(old: str) -> None:
+    """Ids were unique among all senders; of what is erased nobody knows any more whose it was."""
+    said = {"type": "track", "event": "purchase", "userId": "bob"}
+    with connected(old) as connection:
+        connection.execute(text("UPDATE whereupon_message SET source = 'client'"))
+        gone = text("INSERT INTO whereupon_erased VALUES (:digest)")
+        connection.execute(gone, {"digest": erased_digest("gone")})
+    with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
+        assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
+        for message_id, source, fresh in (
+            *(("m-4", "client", 0), ("m-4", "server", 1), ("m-4", "server", 0)),
+            *(("gone", "client", 0), ("gone", "server", 0)),
+        ):
+            told = engine.ingest([{**said, "messageId": message_id}], source=source)
+            assert told.accepted == fresh
 
 
 def test_an_upgraded_database_is_like_a_new_one(old: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from whereupon.deciding_again import DecidedAgain
 from whereupon.decisions import Outcome, Reason
 from whereupon.explaining.clauses import sentence_for, set_off_by, subject_of
 from whereupon.explaining.outcomes import outcome_of
+from whereupon.messages import id_in_ref
 from whereupon.rules import Rule, RuleKind
 from whereupon.state import (
     Delivery,
@@ -98,12 +99,12 @@ def _explain_entry(
     deliveries: Sequence[Delivery],
 ) -> Explanation:
     current, worded = again.current(entry.rule), again.as_worded(entry.rule, entry.digest)
-    subject = subject_of(message, entry.occasion)
+    subject = subject_of(message, id_in_ref(entry.occasion))
     made = _made_by(entry, deliveries)
     broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (worded, current))
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
     return Explanation(
-        message_id=entry.occasion,
+        message_id=id_in_ref(entry.occasion),
         subject=subject,
         timestamp=entry.timestamp,
         decided_at=entry.entered_at,
@@ -125,7 +126,7 @@ def _made_by(entry: Entry, deliveries: Sequence[Delivery]) -> list[Delivery]:
     """What an entry made; of two that one occasion opened for people who are one now, the other's count."""
     if entry.ended is not None and entry.ended.reason == EndReason.MERGED:
         return []
-    return [d for d in deliveries if (d.rule, d.message_id) == (entry.rule, entry.occasion)]
+    return [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
 
 
 def _entered(entry: Entry, subject: str) -> str:

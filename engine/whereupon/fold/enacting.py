@@ -210,12 +210,12 @@ def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
     for request in waiting.values():
         target = request.message.target_id if request.message else None
         named = request.person in user_ids or target in user_ids
-        if not named or request.message_id == message.message_id:
+        if not named or request.ref == message.ref:
             continue
         end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
         if request.person in user_ids:
             work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
-            work.drop_husk(request.message_id)
+            work.drop_husk(request.ref)
 
 
 def _unsuppress(work: Working, message: Message, _instant: datetime) -> None:
@@ -256,7 +256,7 @@ def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message,
         data = message.data
         work.changes.reports.append(
             Report(
-                message_id=message.message_id,
+                ref=message.ref,
                 kind=kind,
                 subject=id_in(data.get(subject)) or "",
                 metric=id_in(data.get(metric)) or "",

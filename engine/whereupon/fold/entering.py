@@ -24,7 +24,7 @@ from whereupon.fold.occurrences import Occurrence, Putting, data_for
 from whereupon.fold.skipping import Skipping, skip_roll
 from whereupon.fold.working import HistoryUntil, Working, running
 from whereupon.matching import Candidate, Selected
-from whereupon.messages import Message, MessageType, Origin, Source, written_body
+from whereupon.messages import Message, MessageType, Origin, Source, id_in_ref, written_body
 from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
 from whereupon.state import (
     BroadcastRun,
@@ -131,10 +131,10 @@ def _start(work: Working, putting: Putting, rule: Rule) -> None:
     """Ask for a broadcast's sending; its audience is gone through in chunks, later."""
     occurrence = putting.occurrence
     work.wordings_used.add(rule.digest)
-    work.changes.runs[rule.id, occurrence.message_id] = BroadcastRun(
+    work.changes.runs[rule.id, occurrence.ref] = BroadcastRun(
         rule=rule.id,
         digest=rule.digest,
-        occasion=occurrence.message_id,
+        occasion=occurrence.ref,
         timestamp=occurrence.timestamp,
         due_at=putting.now,
         cursor=0,
@@ -189,7 +189,7 @@ def let_in(
         digest=rule.digest,
         person_key=putting.person_key,
         entrant=putting.person_key,
-        occasion=occurrence.message_id,
+        occasion=occurrence.ref,
         timestamp=occurrence.timestamp,
         entered_at=putting.now,
         retroactive=putting.retroactive,
@@ -265,7 +265,7 @@ def give_up(work: Working, entry: Entry) -> None:
     at = entry.entered_at if entry.due_at is None else entry.due_at
     save(work, end(entry, EntryEnd(EndReason.FAILED, at)))
     text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
-    work.out.told.append(Warned("entry-failed", entry.occasion, text))
+    work.out.told.append(Warned("entry-failed", id_in_ref(entry.occasion), text))
 
 
 def run(work: Working, entry: Entry) -> None:
@@ -295,7 +295,9 @@ def run(work: Working, entry: Entry) -> None:
             case StepFailed(position, reason):
                 work.out.told.append(
                     Warned(
-                        "step-failed", entry.occasion, f"{entry.rule} step {position + 1}: {reason}"
+                        "step-failed",
+                        id_in_ref(entry.occasion),
+                        f"{entry.rule} step {position + 1}: {reason}",
                     )
                 )
             case None:

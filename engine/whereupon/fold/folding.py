@@ -53,6 +53,7 @@ from whereupon.state import (
     StoredMessage,
     Thing,
     Tombstone,
+    Twin,
 )
 from whereupon.steps import end
 from whereupon.times import FIRST_INSTANT, format_instant
@@ -167,10 +168,12 @@ def _wake_entry(work: Working, entry: Entry, at: datetime) -> None:
 
 
 def _take(work: Working, message: Message) -> None:
-    if message.message_id in work.seen:
+    ref = message.ref
+    if ref in work.seen:
         work.out.duplicates.append(message.message_id)
+        _compare(work, message, work.seen[ref])
         return
-    work.seen.add(message.message_id)
+    work.seen[ref] = message
     work.out.accepted += message.depth == 0
     if message.remarks:
         message = _remarked(work, message)
@@ -189,6 +192,27 @@ def _take(work: Working, message: Message) -> None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
+
+
+def _compare(work: Working, message: Message, twin: Twin | Message | None) -> None:
+    """Tell of a duplicate that says something else than what was recorded."""
+    if twin is None or message.depth:
+        return
+    differing = []
+    if twin.type is not message.type:
+        differing.append("type")
+    if twin.name != message.name:
+        differing.append("event" if message.type is MessageType.TRACK else "name")
+    if {twin.user_id, twin.anonymous_id} != {None} and (
+        (twin.user_id, twin.anonymous_id) != (message.user_id, message.anonymous_id)
+    ):
+        differing.append("person")
+    if differing:
+        text = (
+            f"a message of the same messageId was recorded before, with another {' and '.join(differing)};"
+            " this one changed nothing"
+        )
+        work.out.told.append(Warned("duplicate-differs", message.message_id, text))
 
 
 def _remarked(work: Working, message: Message) -> Message:
@@ -211,7 +235,7 @@ def _look_for_near_miss(work: Working, message: Message) -> None:
 
 def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     """Keep a message from everybody, but say so for each rule that names it, and of an alias."""
-    work.changes.erased_ids.append(message.message_id)
+    work.changes.erased_ids.append(message.ref)
     if message.type is MessageType.ALIAS:
         refuse_merge(work, message, stone)
     unkept = StoredMessage(work.new_key(), 0, message)

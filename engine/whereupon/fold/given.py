@@ -33,6 +33,7 @@ from whereupon.state import (
     SetAside,
     StoredMessage,
     Tombstone,
+    Twin,
 )
 
 
@@ -129,6 +130,7 @@ class Loaded:
     first_key: int
     keys: int
     known: set[str] = field(default_factory=set)
+    twins: dict[str, Twin] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
     anonymous: dict[str, int] = field(default_factory=dict)
     persons: dict[int, Person] = field(default_factory=dict)

@@ -47,7 +47,7 @@ def merge(work: Working, message: Message, survivor: Person, loser: Person) -> P
     changed(work, merged)
     _join_entries(work, loser, survivor, message)
     work.changes.merges.append(
-        Merge(survivor.key, loser.key, loser.user_id, message.message_id, message.received_at)
+        Merge(survivor.key, loser.key, loser.user_id, message.ref, message.received_at)
     )
     return merged
 

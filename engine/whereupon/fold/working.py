@@ -13,7 +13,7 @@ from whereupon.fold.occurrences import Occurrence
 from whereupon.fold.withdrawing import withdraw
 from whereupon.identity import claimed_by
 from whereupon.matching import RuleIndex
-from whereupon.messages import Body, Message, MessageType
+from whereupon.messages import Body, Message, MessageType, id_in_ref
 from whereupon.rules import NotWhileActive, Rule
 from whereupon.state import (
     Claim,
@@ -28,6 +28,7 @@ from whereupon.state import (
     Relationship,
     StoredMessage,
     Tombstone,
+    Twin,
     husk_of,
 )
 from whereupon.times import earlier
@@ -91,7 +92,9 @@ class Working:
         self.settings = settings
         self.out = Folded()
         self.changes = self.out.changes
-        self.seen = set(loaded.known)
+        self.seen: dict[str, Twin | Message | None] = {
+            ref: loaded.twins.get(ref) for ref in loaded.known
+        }
         self.users = dict(loaded.users)
         self.anonymous = dict(loaded.anonymous)
         self.persons = dict(loaded.persons)
@@ -159,7 +162,7 @@ class Working:
             return
         person = self.persons.get(entry.person_key)
         name = person.user_id if person is not None else ""
-        place = (entry.rule, name, entry.occasion, entry.entered_at)
+        place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at)
         self.out.told.append(Ended(*place, entry.state, entry.ended))
 
     # --- messages ---------------------------------------------------------------------------
@@ -222,11 +225,11 @@ class Working:
         """Whether there is that tie, of those that the batch may delete."""
         return self.changes.relationships.get(tie, tie in self.standing.ties)
 
-    def drop_husk(self, message_id: str) -> None:
+    def drop_husk(self, ref: str) -> None:
         """Keep but a digest of a message's id, as if its husk had been stored before it is erased."""
-        if any(stored.message_id == message_id for stored in self.changes.messages):
-            self._dropped.add(message_id)
-            self.changes.erased_ids.append(message_id)
+        if any(stored.ref == ref for stored in self.changes.messages):
+            self._dropped.add(ref)
+            self.changes.erased_ids.append(ref)
 
     def retell(self, messages: Iterable[StoredMessage]) -> None:
         """Take back what messages were skipped for that turn out to be somebody else's.
@@ -267,7 +270,7 @@ class Working:
         for loser in self.moved:
             changes.persons.pop(loser, None)
         if self._dropped:
-            kept = [m for m in changes.messages if m.message_id not in self._dropped]
+            kept = [m for m in changes.messages if m.ref not in self._dropped]
             changes.messages = kept
         if gone or self.moved:
             withdraw(changes, gone, self.moved)

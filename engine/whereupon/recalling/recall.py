@@ -94,7 +94,9 @@ class Recall:
         survey = Survey(messages, index)
         loaded, touched = self._held(survey, messages, until, versions=versions)
         if messages:
-            loaded.known = self._session.known_messages(survey.message_ids)
+            loaded.known = self._session.known_messages(survey.refs)
+            if loaded.known:
+                loaded.twins = self._session.twins(loaded.known)
             may = in_parts and until is None
             self._claimable.load(loaded, touched, survey, messages, in_parts=may)
             self._load_tombstones(loaded, survey)

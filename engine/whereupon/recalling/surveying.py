@@ -6,7 +6,7 @@ from datetime import datetime
 
 from whereupon.fold import Loaded, Settings
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message, MessageType
+from whereupon.messages import Message, MessageType, Source
 
 
 class Survey:
@@ -14,6 +14,7 @@ class Survey:
 
     Attributes:
         pairs: the user id and anonymous id of every message.
+        refs: what stands for every message (see `ref_of`).
         names: the type and name of every message.
         aliases: the user id and previous id of every alias.
         watching: the messages that may make rules ask about the past.
@@ -21,12 +22,15 @@ class Survey:
         oldest: when the first of them happened.
     """
 
-    __slots__ = ("aliases", "choosy", "message_ids", "names", "oldest", "pairs", "watching")
+    __slots__ = ("aliases", "choosy", "names", "oldest", "pairs", "refs", "watching")
 
     def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
         columns = list(zip(*messages, strict=True)) or [()] * 7
         ids, types, names, users, anonymous, _, timestamps = columns[:7]
-        self.message_ids: Sequence[str] = ids
+        sources = columns[9] if messages else ()
+        self.refs: Sequence[str] = ids
+        if Source.CLIENT in sources:
+            self.refs = [message.ref for message in messages]
         self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
         self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))
         self.oldest: datetime | None = min(timestamps, default=None)

@@ -46,6 +46,7 @@ from whereupon.state.people import (
     SetAside,
     StoredMessage,
     Tombstone,
+    Twin,
     husk_of,
 )
 from whereupon.state.things import Device, Relationship, Report, Thing
@@ -90,6 +91,7 @@ __all__ = [
     "StoredMessage",
     "Thing",
     "Tombstone",
+    "Twin",
     "WaitingVersion",
     "husk_of",
 ]

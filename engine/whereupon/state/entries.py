@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.messages import Source
+from whereupon.messages import Source, id_in_ref
 from whereupon.state.people import NOTHING
 
 
@@ -67,7 +67,7 @@ class Entry(NamedTuple):
     Attributes:
         entrant: the key of the person when they entered; `person_key` follows merges, this does not,
             so that the database's uniqueness needs no repair when two persons become one.
-        occasion: what opened it: a message id, or a scheduled broadcast's rule and time.
+        occasion: what opened it: a message (see `ref_of`), or a scheduled broadcast's rule and time.
         timestamp: when the opening message happened; windows of re-entry are measured on it.
         slot: the re-entry key; the database admits one entry per (rule, entrant, slot).
         position: the index of the next step.
@@ -142,7 +142,7 @@ class BroadcastRun:
     """One sending of a broadcast to its audience, in chunks that survive a restart.
 
     Attributes:
-        occasion: the triggering message's id, or the rule and the scheduled time; unique.
+        occasion: the triggering message (see `ref_of`), or the rule and the scheduled time; unique.
         cursor: the last person's key that was seen; None when the audience is done.
         facts: as of an `Entry`.
         admitted: how many persons have entered so far.
@@ -195,6 +195,7 @@ class Delivery(NamedTuple):
             were when the delivery was made, and a channel gets them as they are when it is called.
         reason: why it is held, withheld or dead, or what the last try said.
         topic: what it is about; the person may have opted out of it.
+        occasion: of its entry; None where that is erased.
     """
 
     key: int
@@ -209,9 +210,14 @@ class Delivery(NamedTuple):
     state: DeliveryState = DeliveryState.PENDING
     reason: str | None = None
     attempts: int = 0
-    message_id: str | None = None
+    occasion: str | None = None
     kind: SendKind = SendKind.MARKETING
     topic: str | None = None
+
+    @property
+    def message_id(self) -> str | None:
+        """Of the message that opened its entry, or the scheduled broadcast's rule and time."""
+        return None if self.occasion is None else id_in_ref(self.occasion)
 
     def with_key(self, key: int) -> "Delivery":
         """The delivery under a key of the store."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.messages import Message, MessageType
+from whereupon.messages import Message, MessageType, Source, id_in_ref, ref_of
 
 NOTHING: Mapping[str, JsonValue] = {}
 """The mapping that is empty; a `Mapping`, so that nobody writes to it."""
@@ -98,13 +98,18 @@ class Claiming(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Two persons became one, by which message."""
+    """Two persons became one, by which message (its `ref_of`)."""
 
     survivor_key: int
     loser_key: int
     loser: str
-    message_id: str
+    ref: str
     merged_at: datetime
+
+    @property
+    def message_id(self) -> str:
+        """As its sender wrote it."""
+        return id_in_ref(self.ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,11 @@ class StoredMessage(NamedTuple):
     def message_id(self) -> str:
         """Its message's."""
         return self.message.message_id
+
+    @property
+    def ref(self) -> str:
+        """Its message's."""
+        return self.message.ref
 
     @property
     def type(self) -> MessageType:
@@ -195,6 +205,19 @@ class PastEvent(NamedTuple):
     body: bytes
 
 
+class Twin(NamedTuple):
+    """What a recorded message was, to be compared with one that has the same id.
+
+    Attributes:
+        user_id: of one that asked for an action: whom it was about; None where that is erased.
+    """
+
+    type: MessageType
+    name: str
+    user_id: str | None
+    anonymous_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """A message on which the engine itself failed, kept whole until it is taken again.
@@ -213,3 +236,8 @@ class SetAside:
     body: bytes
     reason: str
     set_aside_at: datetime
+
+    @property
+    def ref(self) -> str:
+        """See `ref_of`."""
+        return ref_of(self.message_id, Source(self.source))

@@ -39,9 +39,13 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported."""
+    """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported.
 
-    message_id: str
+    Attributes:
+        ref: the message that reports it (see `ref_of`).
+    """
+
+    ref: str
     kind: str
     subject: str
     metric: str

@@ -16,7 +16,7 @@ from typing import TypeVar
 from whereupon.conditions.screens import Screen, lets_through
 from whereupon.errors import StoreError
 from whereupon.forking import OfProcess, watch
-from whereupon.messages import MessageType, erased_digest
+from whereupon.messages import MessageType, erased_digests
 from whereupon.ports import (
     NO_CHANNEL,
     Backlog,
@@ -47,6 +47,7 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    Twin,
     WaitingVersion,
 )
 from whereupon.stores.memory_ledger import MemoryLedger
@@ -138,13 +139,25 @@ class MemorySession:
         del persons, anonymous, unknown
         return False
 
-    def known_messages(self, message_ids: Collection[str]) -> set[str]:
+    def known_messages(self, refs: Collection[str]) -> set[str]:
         """Those that are recorded."""
         known = self._shelves.message_keys
-        found = {message_id for message_id in message_ids if message_id in known}
+        found = {ref for ref in refs if ref in known}
         if erased := self._shelves.erased:
-            found.update(m for m in message_ids if erased_digest(m) in erased)
+            found.update(r for r in refs if any(digest in erased for digest in erased_digests(r)))
         return found
+
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages."""
+        shelves = self._shelves
+        keys = {ref: shelves.message_keys[ref] for ref in refs if ref in shelves.message_keys}
+        found = {ref: shelves.messages[key] for ref, key in keys.items()}
+        husks = any(m.user_id is None and m.anonymous_id is None for m in found.values())
+        asked = {r.ref: r.person for r in shelves.requests.values()} if husks else {}
+        return {
+            ref: Twin(m.type, m.name, m.user_id or asked.get(ref), m.anonymous_id)
+            for ref, m in found.items()
+        }
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
@@ -489,7 +502,7 @@ class MemorySession:
         """Merges that these persons survived."""
         wanted = set(person_keys)
         found = [m for m in self._shelves.merges.values() if m.survivor_key in wanted]
-        return sorted(found, key=lambda merge: (merge.merged_at, merge.message_id))
+        return sorted(found, key=lambda merge: (merge.merged_at, merge.ref))
 
     def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
         """Messages that claims made a person's."""
@@ -517,7 +530,7 @@ class MemorySession:
         """A person's deliveries by occasion."""
         wanted = set(occasions)
         theirs = sorted(self._shelves.deliveries_of.get(person_key, {}).items())
-        return [delivery for _, delivery in theirs if delivery.message_id in wanted]
+        return [delivery for _, delivery in theirs if delivery.occasion in wanted]
 
     def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
         """A broadcast's newest runs."""
@@ -527,8 +540,8 @@ class MemorySession:
     def set_aside(self, limit: int) -> list[SetAside]:
         """The newest messages set aside."""
         asides, recorded = self._shelves.set_aside.values(), self._shelves.message_keys
-        left = [aside for aside in asides if aside.message_id not in recorded]
-        by_id = sorted(left, key=lambda aside: aside.message_id)
+        left = [aside for aside in asides if aside.ref not in recorded]
+        by_id = sorted(left, key=lambda aside: aside.ref)
         return sorted(by_id, key=lambda aside: aside.set_aside_at, reverse=True)[:limit]
 
     def trim_skips(self, before: datetime) -> int:

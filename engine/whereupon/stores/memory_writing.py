@@ -31,8 +31,8 @@ def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         _forget_steps_to(set(changes.forgotten), shelves, undo)
     users = {value for kind, value in changes.buried if kind is IdKind.USER}
     _forget_asking(users, shelves, undo)
-    for message_id in changes.erased_ids:
-        shelves.drop_message(message_id, undo)
+    for ref in changes.erased_ids:
+        shelves.drop_message(ref, undo)
     for merge in changes.merges:
         _merge(merge, shelves, undo)
     _write_messages(changes, shelves, undo)
@@ -136,7 +136,7 @@ def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         else:
             undo.put(shelves.tombstones, place, tombstone)
     for report in changes.reports:
-        undo.put(shelves.reports, report.message_id, report)
+        undo.put(shelves.reports, report.ref, report)
     for wording, source in changes.wordings.items():
         if wording not in shelves.wordings:
             undo.put(shelves.wordings, wording, source)
@@ -148,11 +148,11 @@ def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for aside in list(shelves.set_aside.values()) if buried else ():
         names = {(IdKind.USER, aside.user_id), (IdKind.ANONYMOUS, aside.anonymous_id)}
         if names & buried:
-            undo.drop(shelves.set_aside, aside.message_id)
+            undo.drop(shelves.set_aside, aside.ref)
     for aside in changes.set_aside:
-        undo.put(shelves.set_aside, aside.message_id, aside)
-    for message_id in changes.taken_again:
-        undo.drop(shelves.set_aside, message_id)
+        undo.put(shelves.set_aside, aside.ref, aside)
+    for ref in changes.taken_again:
+        undo.drop(shelves.set_aside, ref)
 
 
 def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
@@ -178,7 +178,7 @@ def _forget_steps_to(keys: set[int], shelves: Shelves, undo: Undo) -> None:
     """Drop the merges and unfinished claims of those who are forgotten."""
     for merge in list(shelves.merges.values()):
         if not keys.isdisjoint((merge.survivor_key, merge.loser_key)):
-            undo.drop(shelves.merges, merge.message_id)
+            undo.drop(shelves.merges, merge.ref)
     for claiming in list(shelves.claimings.values()):
         if not keys.isdisjoint((claiming.person_key, claiming.anonymous_key)):
             undo.drop(shelves.claimings, claiming.anonymous_key)
@@ -192,19 +192,19 @@ def _forget_asking(user_ids: set[str], shelves: Shelves, undo: Undo) -> None:
         if request.person in user_ids or target in user_ids:
             shelves.put_request(_nameless(request), undo)
         if request.person in user_ids:
-            shelves.drop_message(request.message_id, undo)
+            shelves.drop_message(request.ref, undo)
     for report in list(shelves.reports.values()):
         if report.person in user_ids:
-            undo.drop(shelves.reports, report.message_id)
-            new_id = erased_name(report.message_id)
-            undo.put(shelves.reports, new_id, replace(report, message_id=new_id, person=None))
-            shelves.drop_message(report.message_id, undo)
+            undo.drop(shelves.reports, report.ref)
+            new_ref = erased_name(report.ref)
+            undo.put(shelves.reports, new_ref, replace(report, ref=new_ref, person=None))
+            shelves.drop_message(report.ref, undo)
 
 
 def _nameless(request: Request) -> Request:
     if request.person is None:
         return replace(request, message=None)
-    return replace(request, message_id=erased_name(request.message_id), person=None, message=None)
+    return replace(request, message_id=erased_name(request.ref), person=None, message=None)
 
 
 def _forget_names(key: int, shelves: Shelves, undo: Undo) -> set[int]:
@@ -242,7 +242,7 @@ def _blank_entries(message_keys: set[int], persons: set[int], shelves: Shelves, 
             shelves.drop_entry(entry.key, undo)
             shelves.add_entry(entry._replace(occasion=erased_name(entry.occasion), facts={}), undo)
             for delivery in list(shelves.deliveries_of.get(person, {}).values()):
-                if (delivery.rule, delivery.message_id) == (entry.rule, entry.occasion):
+                if (delivery.rule, delivery.occasion) == (entry.rule, entry.occasion):
                     _blank_delivery(delivery, shelves, undo)
 
 
@@ -262,13 +262,13 @@ def _blank_run(run: BroadcastRun, shelves: Shelves, undo: Undo) -> None:
             shelves.drop_entry(entry.key, undo)
             shelves.add_entry(entry._replace(occasion=occasion, facts={}), undo)
     for delivery in list(shelves.deliveries.values()):
-        if delivery.rule == run.rule and delivery.message_id == run.occasion:
+        if delivery.rule == run.rule and delivery.occasion == run.occasion:
             _blank_delivery(delivery, shelves, undo)
 
 
 def _blank_delivery(delivery: Delivery, shelves: Shelves, undo: Undo) -> None:
     """Keep of a delivery that there was one; one that waits is sent no more."""
-    blank = delivery._replace(message_id=None, content={})
+    blank = delivery._replace(occasion=None, content={})
     if delivery.state in {DeliveryState.PENDING, DeliveryState.HELD}:
         blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
     shelves.change_delivery(blank, undo)
@@ -312,5 +312,5 @@ def _record_merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
     for earlier in list(shelves.merges.values()):
         if earlier.survivor_key == merge.loser_key:
             moved = replace(earlier, survivor_key=merge.survivor_key)
-            undo.put(shelves.merges, earlier.message_id, moved)
-    undo.put(shelves.merges, merge.message_id, merge)
+            undo.put(shelves.merges, earlier.ref, moved)
+    undo.put(shelves.merges, merge.ref, merge)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
-from whereupon.messages import MessageType, erased_digest
+from whereupon.messages import MessageType, erased_digests
 from whereupon.ports import Backlog, Counts, DeadLetters, HistoryNeed, Standing
 from whereupon.state import (
     BroadcastRun,
@@ -28,6 +28,7 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    Twin,
     WaitingVersion,
 )
 from whereupon.stores.dialects import Database
@@ -62,20 +63,25 @@ class Reading:
         self._names = names
         self._recall = recall
 
-    def known_messages(self, message_ids: Collection[str]) -> set[str]:
+    def known_messages(self, refs: Collection[str]) -> set[str]:
         """Those that are recorded."""
-        ids = self._database.members(message_ids)
+        ids = self._database.members(refs)
         found = self._selects.known_messages.fetch(self._connection, ids=ids)
         known = {str(row[0]) for row in found}
         state = self._selects.state.fetch(self._connection, process=self._recall.row)
         ((row, any_erased),) = state
         self._recall.check(row)
         if any_erased:
-            known |= self._erased(message_ids)
+            known |= self._erased(refs)
         return known
 
-    def _erased(self, message_ids: Collection[str]) -> set[str]:
-        by_digest = {erased_digest(message_id): message_id for message_id in message_ids}
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages."""
+        found = self._selects.twins.fetch(self._connection, ids=self._database.members(refs))
+        return {ref: Twin(MessageType(type_), *said) for ref, type_, *said in found}
+
+    def _erased(self, refs: Collection[str]) -> set[str]:
+        by_digest = {digest: ref for ref in refs for digest in erased_digests(ref)}
         digests = self._database.members(list(by_digest))
         found = self._selects.erased.fetch(self._connection, digests=digests)
         return {by_digest[digest] for (digest,) in found}

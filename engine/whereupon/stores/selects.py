@@ -113,6 +113,17 @@ class Selects:
         return self._compiled(select(row, erased))
 
     @cached_property
+    def twins(self) -> Statement:
+        """Of messages among ``ids``: the id, type, name, user id (of a husk: the request's), anonymous id."""
+        joined = MESSAGE.join(NAME, NAME.c.id == MESSAGE.c.name_id).outerjoin(
+            REQUEST, REQUEST.c.message_id == MESSAGE.c.message_id
+        )
+        whose = func.coalesce(MESSAGE.c.user_id, REQUEST.c.person)
+        of = MESSAGE.c.message_id, NAME.c.type, NAME.c.name, whose, MESSAGE.c.anonymous_id
+        wanted = self._database.among(MESSAGE.c.message_id, "ids")
+        return self._compiled(select(*of).select_from(joined).where(wanted))
+
+    @cached_property
     def erased(self) -> Statement:
         """Digests of erased messages among ``digests``."""
         wanted = self._database.among(ERASED.c.digest, "digests")

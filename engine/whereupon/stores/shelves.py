@@ -106,10 +106,10 @@ class Shelves:
 
     def add_message(self, message: StoredMessage, undo: Undo) -> None:
         """Record a message."""
-        if message.message_id in self.message_keys or message.key in self.messages:
+        if message.ref in self.message_keys or message.key in self.messages:
             raise _conflict(message.message_id, what="a message")
         undo.put(self.messages, message.key, message)
-        undo.put(self.message_keys, message.message_id, message.key)
+        undo.put(self.message_keys, message.ref, message.key)
         undo.insert(self.owned.setdefault(message.owner, []), (message.timestamp, message.key))
 
     def move_message(self, key: int, owner: int, undo: Undo) -> None:
@@ -129,8 +129,8 @@ class Shelves:
             message = undo.drop(self.messages, key)
             undo.drop(self.skips, key)
             if message is not None:
-                undo.drop(self.message_keys, message.message_id)
-                undo.put(self.erased, erased_digest(message.message_id), None)
+                undo.drop(self.message_keys, message.ref)
+                undo.put(self.erased, erased_digest(message.ref), None)
         return keys
 
     def add_identifier(self, identifier: Identifier, undo: Undo) -> None:
@@ -284,10 +284,10 @@ class Shelves:
         else:
             undo.drop(self.open_requests, request.key)
 
-    def drop_message(self, message_id: str, undo: Undo) -> None:
+    def drop_message(self, ref: str, undo: Undo) -> None:
         """Keep of a message only the digest of its id."""
-        undo.put(self.erased, erased_digest(message_id), None)
-        key = undo.drop(self.message_keys, message_id)
+        undo.put(self.erased, erased_digest(ref), None)
+        key = undo.drop(self.message_keys, ref)
         message = None if key is None else undo.drop(self.messages, key)
         if message is not None:
             undo.remove(self.owned[message.owner], (message.timestamp, message.key))

@@ -39,7 +39,7 @@ class Outbox:
             state=DeliveryState.WITHHELD,
             reason="unsubscribed",
             attempts=2,
-            message_id="m-1",
+            occasion="m-1",
         )
         save(store, Changes(deliveries=[odd]))
         with store.session() as session:
@@ -50,7 +50,7 @@ class Outbox:
     ) -> None:
         """Whatever became of them, oldest first; nobody else's, and of no other occasion."""
         made = [
-            delivery(key, owner=owner)._replace(message_id=occasion, state=state)
+            delivery(key, owner=owner)._replace(occasion=occasion, state=state)
             for key, owner, occasion, state in (
                 (4, ADA, "m-1", DeliveryState.SENT),
                 (3, ADA, "m-2", DeliveryState.WITHHELD),
