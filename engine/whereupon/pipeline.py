@@ -29,7 +29,9 @@ from whereupon.fold import (
     resume,
     screen_for,
 )
+from whereupon.loglines import in_log
 from whereupon.matching import RuleIndex
+from whereupon.mending import cut_reason
 from whereupon.messages import Message, id_in_ref
 from whereupon.ports import Session, Stretch
 from whereupon.recalling import (
@@ -236,7 +238,7 @@ class Pipeline:
         for part in others:
             whole.join(part)
         whole.set_aside = asides
-        whole.told += [Warned("poison", each.message_id, each.reason) for each in asides.values()]
+        whole.told += [Warned("poison", each.message_id, each.shown) for each in asides.values()]
         return whole
 
     def _take_sound(
@@ -374,8 +376,8 @@ class Pipeline:
                 person = next(each for each in stretch.persons if each.key == poison.person)
                 others = [each for each in stretch.persons if each is not person]
                 stretch = stretch._replace(persons=others)
-                _LOG.error("person-left-out broadcast=%s person=%d", run.rule, person.key)
-                text = f"{person.user_id} was left out of {run.rule}: {poison.reason}"
+                _LOG.error("person-left-out broadcast=%s person=%d", in_log(run.rule), person.key)
+                text = f"{person.user_id} was left out of {run.rule}: {cut_reason(poison.reason)}"
                 left_out.append(Warned("person-left-out", id_in_ref(run.occasion), text))
                 continue
             folded.told += left_out
@@ -446,7 +448,7 @@ class Pipeline:
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:
-    _LOG.error("message-set-aside message_id=%s", message.message_id)
+    _LOG.error("message-set-aside message_id=%s", in_log(message.message_id))
     return SetAside(
         message_id=message.message_id,
         user_id=message.user_id,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from whereupon.decisions import Decision
+from whereupon.errors import MessageRejectedError
 from whereupon.explaining import subject_of
 from whereupon.fold import Folded, Loaded, Warned
 from whereupon.ingesting import fresh_id, read_batch, refuse
@@ -92,7 +93,7 @@ def preview_identify(
         said: its fields, in wire form.
 
     Raises:
-        MessageRejectedError: it would not be accepted.
+        MessageRejectedError: it would not be accepted, or not as theirs.
     """
     reading = read_batch(
         [{**said, "type": "identify"}],
@@ -102,7 +103,11 @@ def preview_identify(
         new_id=fresh_id,
     )
     refuse(reading.rejected)
-    return preview(session, pipeline, reading.messages[0])
+    (message,) = reading.messages
+    if message.user_id is None and message.remarks:  # what would be taken is nobody's identify
+        code, reason = message.remarks[0]
+        raise MessageRejectedError(code=code, field="userId", reason=reason)
+    return preview(session, pipeline, message)
 
 
 def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:

@@ -19,7 +19,7 @@ import msgspec
 
 from whereupon.codec import decode
 from whereupon.errors import MessageRejectedError
-from whereupon.mending import Remark, quoted
+from whereupon.mending import MOST_QUOTED, Remark, quoted
 from whereupon.messages import NAMED, Message, MessageType, Origin, Source
 from whereupon.opening import NOWHERE, Envelope, Opened, is_empty_list, open_one
 from whereupon.times import parse_instant
@@ -45,7 +45,6 @@ Sound: TypeAlias = dict[object, str]
 _TYPES: dict[object, MessageType] = {type_.value: type_ for type_ in MessageType}
 _LONGEST_JUNK = max(map(len, JUNK_IDS))
 _MOST_SOUND = 10_000
-_MOST_QUOTED = 8
 
 
 @dataclass(slots=True)
@@ -331,7 +330,7 @@ def _read_time(
     instant = parse_instant(value)
     if instant is not None:
         return instant, None
-    shown = f" {quoted(value, _MOST_QUOTED)!r}" if isinstance(value, str) else ""
+    shown = f" {quoted(value, MOST_QUOTED)!r}" if isinstance(value, str) else ""
     reason = f"{field}{shown} is no time; send ISO 8601, or a Unix time"
     fault = _refusal(code="bad-timestamp", field=field, reason=reason)
     left_out.append(_left_out(fault))

@@ -35,6 +35,7 @@ from whereupon.fold.people import (
     begin_in_parts,
     claim,
     in_order,
+    look_alike,
     person_for,
     tell,
 )
@@ -43,6 +44,7 @@ from whereupon.fold.silencing import SUPPRESSED, lies_over, silenced
 from whereupon.fold.working import HistoryUntil, Working
 from whereupon.identity import claimant
 from whereupon.matching import Roll, RuleIndex, Selected
+from whereupon.mending import MOST_QUOTED, quoted
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
@@ -188,6 +190,7 @@ def _take(work: Working, message: Message) -> None:
             _silence(work, message, stone)
             return
         message = _without_the_gone(work, message)
+    _look_for_look_alikes(work, message)
     if message.user_id is None:
         _take_anonymous(work, message)
     else:
@@ -213,6 +216,23 @@ def _compare(work: Working, message: Message, twin: Twin | Message | None) -> No
             " this one changed nothing"
         )
         work.out.told.append(Warned("duplicate-differs", message.message_id, text))
+
+
+def _look_for_look_alikes(work: Working, message: Message) -> None:
+    if message.user_id is not None and message.user_id not in work.users:
+        _look_for_one(work, message, IdKind.USER, message.user_id)
+    if message.anonymous_id is not None and message.anonymous_id not in work.anonymous:
+        _look_for_one(work, message, IdKind.ANONYMOUS, message.anonymous_id)
+
+
+def _look_for_one(work: Working, message: Message, kind: IdKind, value: str) -> None:
+    """Tell once of two ids that people would take for one: when the second is first met beside the other."""
+    other = look_alike(work, kind, value)
+    if other is not None:
+        name = "userId" if kind is IdKind.USER else "anonymousId"
+        one, two = (repr(quoted(each, MOST_QUOTED)) for each in (other, value))
+        text = f"{name} {one} and {two} differ by case or Unicode form only, and are two"
+        work.out.alike.append(Warned("ids-alike", message.message_id, text))
 
 
 def _remarked(work: Working, message: Message) -> Message:

@@ -6,6 +6,7 @@ Every function here changes the `Working` state and the changes to write, and de
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from unicodedata import normalize
 
 from pydantic import JsonValue
 
@@ -45,6 +46,22 @@ def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
     work.changes.persons[person.key] = person
     work.out.new_persons += 1
     return person
+
+
+def look_alike(work: Working, kind: IdKind, value: str) -> str | None:
+    """An id of this batch, or known and named in it, that differs from a new one by its spelling only."""
+    known = work.users if kind is IdKind.USER else work.anonymous
+    spelt = work.spelt.get(kind)
+    if spelt is None:
+        spelt = work.spelt[kind] = {}
+        for each in known:
+            spelt.setdefault(_spelling(each), each)
+    other = spelt.setdefault(_spelling(value), value)
+    return None if other == value else other
+
+
+def _spelling(value: str) -> str:
+    return value.lower() if value.isascii() else normalize("NFKC", value).casefold()
 
 
 def anonymous_key_for(work: Working, anonymous_id: str) -> int:

@@ -82,6 +82,7 @@ class Working:
     Attributes:
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
         ordinary: event names that were found to be neither semantic nor nearly so.
+        spelt: by kind, ids by their spelling, once a new one is met (see `people.look_alike`).
         take: the way of one message through the fold, for messages that steps send.
         words: by a roll's revision, what was said last of all its rules, and of what (see `skipping`).
         timers: running entries that may be run, by due time, as a heap; an entry that moved on may stand there twice.
@@ -95,6 +96,7 @@ class Working:
         self.seen: dict[str, Twin | Message | None] = {
             ref: loaded.twins.get(ref) for ref in loaded.known
         }
+        self.spelt: dict[IdKind, dict[str, str]] = {}
         self.users = dict(loaded.users)
         self.anonymous = dict(loaded.anonymous)
         self.persons = dict(loaded.persons)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.mending import cut_reason
 from whereupon.messages import Message, MessageType, Source, id_in_ref, ref_of
 
 NOTHING: Mapping[str, JsonValue] = {}
@@ -241,3 +242,8 @@ class SetAside:
     def ref(self) -> str:
         """See `ref_of`."""
         return ref_of(self.message_id, Source(self.source))
+
+    @property
+    def shown(self) -> str:
+        """The reason, as it may be told: its text may quote anybody's data, so little of it."""
+        return cut_reason(self.reason)
