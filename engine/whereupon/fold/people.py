@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from whereupon.fold.capping import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.fold.given import Warned
 from whereupon.fold.working import Working
-from whereupon.identity import claimant, with_claim
+from whereupon.identity import changed_runs, claimant, with_claim
 from whereupon.messages import Message
 from whereupon.state import (
     NOTHING,
@@ -148,7 +148,7 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     points = _points(work, before, point, anonymous_id)
     after = with_claim(before, point, work.settings.identity, points)
     if after != before:
-        _rewrite_claims(work, key, before, after)
+        _rewrite_claims(work, key, before, after, message.timestamp)
     return () if work.in_parts == anonymous_id else hand_over(work, key)
 
 
@@ -180,13 +180,17 @@ def _points(
 
 
 def _rewrite_claims(
-    work: Working, key: int, before: tuple[Claim, ...], after: tuple[Claim, ...]
+    work: Working,
+    key: int,
+    before: tuple[Claim, ...],
+    after: tuple[Claim, ...],
+    instant: datetime,
 ) -> None:
     work.claims[key] = after
-    for run in after:
+    old, new = changed_runs(before, after, instant)
+    there = {run.since: run for run in old}
+    for run in new:
         work.belongings.devices[run.person_key].add(key)
-    there = {run.since: run for run in before}
-    for run in after:
         if there.pop(run.since, None) != run:
             work.changes.claims[key, run.since] = run
             work.changes.dropped_claims.discard((key, run.since))

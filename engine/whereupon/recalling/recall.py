@@ -6,6 +6,7 @@ from datetime import datetime
 
 from whereupon.duties import Versions, due_versions
 from whereupon.fold import Loaded, Part, Settings
+from whereupon.identity import affected
 from whereupon.messages import Message
 from whereupon.ports import Session
 from whereupon.recalling.claiming import Claimable
@@ -15,7 +16,7 @@ from whereupon.recalling.surveying import Survey, erases, erasing
 from whereupon.recalling.touching import Touched
 from whereupon.standing import asks_for_something, is_heard_of, standing_for
 from whereupon.state import Claim, Entry, IdKind
-from whereupon.times import LAST_INSTANT
+from whereupon.times import FIRST_INSTANT, LAST_INSTANT
 from whereupon.wordings import Wordings
 
 DUE_LIMIT = 1_000
@@ -171,7 +172,7 @@ class Recall:
             loaded, touched = Loaded(0, 0), Touched()
             if messages:
                 self._load_identifiers(loaded, touched, survey, messages)
-                self._load_claims(loaded, touched)
+                self._load_claims(loaded, touched, survey, messages)
             touched.person_keys.update(loaded.users.values())
             if until is not None:
                 due = self._due(messages, until, versions)
@@ -225,14 +226,21 @@ class Recall:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(self, loaded: Loaded, touched: Touched) -> None:
+    def _load_claims(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        """All claims, and those who make them: but for whom the batch cannot concern, by its times."""
         if not loaded.anonymous:
             return
         runs: dict[int, list[Claim]] = defaultdict(list)
         for claim in self._session.claims(loaded.anonymous.values()):
             runs[claim.anonymous_key].append(claim)
-            touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
+        since = FIRST_INSTANT if erasing(messages, self._settings) else survey.oldest
+        policy = self._settings.identity
+        for of_one in loaded.claims.values():
+            near = affected(of_one, since or FIRST_INSTANT, policy)
+            touched.person_keys.update(run.person_key for run in near)
 
     def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
         loaded.has_tombstones = self._session.has_tombstones()

@@ -1,7 +1,7 @@
 """What a batch mentions, and what sets its messages apart from one another."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from whereupon.fold import Loaded, Settings
@@ -60,15 +60,20 @@ class Survey:
 
 
 class Kinship:
-    """Whose the messages may be once the batch's own claims and aliases have been folded."""
+    """Whose the messages may be once the batch's own claims and aliases have been folded.
 
-    def __init__(self, loaded: Loaded, survey: Survey) -> None:
+    Args:
+        persons: the keys of those whom the batch may concern at all.
+    """
+
+    def __init__(self, loaded: Loaded, survey: Survey, persons: Collection[int]) -> None:
         self._users = loaded.users
         self._anonymous = loaded.anonymous
         self._together: dict[int | str, set[int | str]] = {}
         self._claimants: dict[int | str, set[int | str]] = defaultdict(set)
         for anonymous_key, runs in loaded.claims.items():
-            self._claimants[anonymous_key].update(run.person_key for run in runs)
+            claimants = {run.person_key for run in runs}
+            self._claimants[anonymous_key].update(claimants.intersection(persons))
         for user_id, anonymous_id in survey.claims():
             self._claim(anonymous_id, self._users.get(user_id, user_id))
         for user_id, previous_id in survey.aliases:
