@@ -105,7 +105,13 @@ class Engine(Calls):
         self._notices = Notices()
         policy, otherwise = retry or RetryPolicy(), _otherwise(unknown_channels)
         self._dispatcher = Dispatcher(
-            store, self._channels, otherwise, self.clock, policy, self._notices
+            store,
+            self._channels,
+            otherwise,
+            self.clock,
+            policy,
+            self._notices,
+            is_paused=self.pipeline.is_paused,
         )
         self._waker = Waker(self._run_and_look_ahead, self.clock, poll)
         self._watch: Watch | None = None

@@ -160,6 +160,11 @@ class Pipeline:
         """Whether a broadcast's run may be sent here (see `duties`)."""
         return is_ours(session, self._wordings, run)
 
+    def is_paused(self, rule_id: str) -> bool:
+        """Whether the rulebook has switched a rule off."""
+        rule = self.index.by_id.get(rule_id)
+        return rule is not None and not rule.active.on
+
     def next_duty(self, session: Session) -> datetime | None:
         """When the next entry or broadcast is due that may be run here."""
         return next_duty(session, self._wordings)

@@ -21,7 +21,7 @@ from whereupon.ports import Store
 from whereupon.recalling import DUE_LIMIT
 from whereupon.replay import FrozenClock
 from whereupon.rules import Rulebook
-from whereupon.state import Changes, Entry, EntryState
+from whereupon.state import Changes, Delivery, Entry, EntryState
 
 PUSH: File = {"send": "push", "title": "Still here?"}
 CART = campaign("cart", "added", exit="bought", whereupon=[{"wait": "1h"}, PUSH])
@@ -195,6 +195,24 @@ def test_what_ends_an_entry_ends_it_while_the_rule_is_switched_off(made: World) 
     made.reword(CART | {"active": False})
     made.track("bought", "ada", at=10)
     assert states(made) == [EntryState.EXITED]
+
+
+def test_what_was_made_already_goes_out_when_the_rule_is_on_again(home: Store) -> None:
+    """Nothing goes out meanwhile, and no attempt is used up."""
+    made = world(campaign("hi", "ping"), store=home)
+    made.track("ping", "ada")
+    sent: list[int] = []
+
+    def push(delivery: Delivery) -> None:
+        sent.append(delivery.attempts)
+
+    for on, minutes in ((False, 0), (False, 1), (False, 5), (True, 7)):
+        made.reword(campaign("hi", "ping", active=on))
+        made.engine.channel("push")(push)
+        made.clock.move_to(after(minutes))
+        assert not sent
+        made.engine.run_due()
+    assert sent == [0]
 
 
 def test_a_broadcast_that_is_switched_off_under_way_goes_on_when_it_is_on_again() -> None:
