@@ -85,6 +85,11 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
             _STORE,
             "Put dead deliveries back into the outbox, due now, under their old idempotency keys.",
         ),
+        "status": Heading(
+            "status:status_command",
+            _STORE,
+            "Say who is inside of rules that these rules leave alone: unknown, unreadable, or switched off.",
+        ),
         "erase": Heading(
             "guarding:erase_command",
             _DELETIONS,
