@@ -474,7 +474,7 @@ class Engine(Calls):
         with self.store.session() as session:
             due = (
                 session.next_due(self._dispatcher.names),
-                session.ledger.next_due(),
+                session.ledger.next_due(self._handlers.names),
                 self.pipeline.next_duty(session),
             )
         return min((at for at in due if at is not None), default=None)

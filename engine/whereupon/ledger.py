@@ -49,8 +49,12 @@ class Ledger(Protocol):
         """Held requests due at ``until`` or before, or expiring by then, soonest first."""
         ...
 
-    def next_due(self) -> datetime | None:
-        """When the next request is due, is to be handed over, or expires."""
+    def next_due(self, actions: Collection[str] | None = None) -> datetime | None:
+        """When the next request is due, is to be handed over, or expires.
+
+        Args:
+            actions: those of the host's that this process carries out; None for all.
+        """
         ...
 
     def lease_approved(

@@ -116,6 +116,7 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
             assert [row[: len(earlier[0])] for row in after.pop(wider)] == earlier
         assert after == {name: expected.get(name, []) for name in after}
         assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
+        assert {(each.kind, each.topic) for each in engine.deliveries()} == {("marketing", None)}
         assert engine.track("purchase", user_id="ada", message_id="m-3").duplicates == 1
         engine.identify("zoe", anonymous_id="anon-2")
     rows = kept(old)

@@ -34,7 +34,7 @@ class Changes:
             is theirs before anything is written.
         records: what happened that the audit log keeps; `audit` is them in the chain.
         before: entries that change, as they were; of those a store need write no more than what differs.
-        withdrawn: by idempotency key, why a delivery that is still pending is not to be sent any more.
+        withdrawn: by idempotency key, why a delivery that still waits, pending or held, is not to be sent any more.
         erased_ids: messages (see `ref_of`) of which nothing is kept but that they were seen.
         buried: identifiers of those who were erased, known or not; what was set aside of theirs goes,
             and no request and no report names them any more.

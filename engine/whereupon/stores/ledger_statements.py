@@ -135,6 +135,16 @@ class LedgerStatements:
         return self._compiled(clause)
 
     @cached_property
+    def next_due_of(self) -> Statement:
+        """The same where of approved requests only those for ``actions`` count."""
+        of = REQUEST.c
+        theirs = (of.outcome == literal_column("'held'")) | self._database.among(
+            of.action, "actions"
+        )
+        clause = select(func.min(of.due_at), func.min(of.expires_at)).where(_OPEN, theirs)
+        return self._compiled(clause)
+
+    @cached_property
     def due_approved(self) -> Statement:
         """Approved requests for the ``actions`` due by ``until`` that nobody else is taking."""
         approved = REQUEST.c.outcome == literal_column("'approved'")

@@ -85,9 +85,16 @@ class MemoryLedger:
         ]
         return [self._shelves.requests[key] for _, key in nsmallest(limit, due)]
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, actions: Collection[str] | None = None) -> datetime | None:
         """When the next is due."""
-        times = [at for r in self._open() for at in (r.due_at, r.expires_at) if at is not None]
+        theirs = [
+            request
+            for request in self._open()
+            if request.outcome is RequestOutcome.HELD
+            or actions is None
+            or request.action in actions
+        ]
+        times = [at for r in theirs for at in (r.due_at, r.expires_at) if at is not None]
         return min(times, default=None)
 
     def lease_approved(

@@ -105,7 +105,7 @@ def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 
 def _withdraw(idempotency_key: str, reason: str, shelves: Shelves, undo: Undo) -> None:
     delivery = shelves.deliveries.get(shelves.idempotency_keys.get(idempotency_key, 0))
-    if delivery is not None and delivery.state is DeliveryState.PENDING:
+    if delivery is not None and delivery.state in {DeliveryState.PENDING, DeliveryState.HELD}:
         withheld = delivery._replace(state=DeliveryState.WITHHELD, reason=reason)
         shelves.change_delivery(withheld, undo)
 

@@ -247,11 +247,9 @@ class Writes:
 
     @cached_property
     def withdrawn(self) -> Statement:
-        """Why a delivery is not to be sent that is still pending: the reason, then its idempotency key."""
-        pending = DELIVERY.c.state == literal_column("'pending'")
-        clause = update(DELIVERY).where(
-            DELIVERY.c.idempotency_key == bindparam("withdrawn"), pending
-        )
+        """Why a delivery is not to be sent that still waits: the reason, then its idempotency key."""
+        waits = DELIVERY.c.state.in_((literal_column("'pending'"), literal_column("'held'")))
+        clause = update(DELIVERY).where(DELIVERY.c.idempotency_key == bindparam("withdrawn"), waits)
         withheld: ColumnElement[str] = literal_column("'withheld'")
         return self._compiled(clause.values(reason=bindparam("why"), state=withheld))
 

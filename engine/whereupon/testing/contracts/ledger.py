@@ -60,6 +60,16 @@ class Ledger:
             assert due(after(5), 9, expiring=after(5)) == [cooling, waiting]
             assert due(after(5), 1, expiring=after(5)) == [cooling]
             assert session.ledger.next_due() == after(2)
+            assert session.ledger.next_due(["Close Account"]) == after(2)
+
+    def test_when_an_approved_request_is_due_is_told_by_action(self, store: Store) -> None:
+        """A process that cannot carry it out need not wake for it."""
+        approved = replace(request(1, outcome=RequestOutcome.APPROVED), due_at=after(2))
+        save(store, Changes(requests={1: approved}))
+        with store.session() as session:
+            asked: list[list[str] | None] = [None, [approved.action], ["another"], []]
+            due = [session.ledger.next_due(actions) for actions in asked]
+            assert due == [after(2), after(2), None, None]
 
     def test_an_approved_request_is_leased_to_one(self, store: Store) -> None:
         """Of the actions that are asked for; it is put off meanwhile."""

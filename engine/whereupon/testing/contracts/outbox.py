@@ -176,6 +176,17 @@ class Outbox:
             session.settle([Settlement(1, DeliveryState.SENT, 1, NOON, None)])
             assert session.deliveries([DeliveryState.SENT], 9)[0].key == 1
 
+    def test_what_waits_is_withdrawn_and_what_has_its_end_is_not(self, store: Store) -> None:
+        """Pending or held; never what was sent."""
+        states = [DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.SENT]
+        made = [delivery(key)._replace(state=state) for key, state in enumerate(states, 1)]
+        save(store, Changes(deliveries=made))
+        save(store, Changes(withdrawn=dict.fromkeys(("i-1", "i-2", "i-3", "i-4"), "merged")))
+        with store.session() as session:
+            withheld = session.deliveries([DeliveryState.WITHHELD], 9)
+            assert [(each.key, each.reason) for each in withheld] == [(2, "merged"), (1, "merged")]
+            assert [each.key for each in session.deliveries([DeliveryState.SENT], 9)] == [3]
+
     def test_a_delivery_is_looked_at_again_with_its_person(self, store: Store) -> None:
         """Its state and the end of its lease, and the person's attributes, all as they are now."""
         ada = Person(ADA, "ada", NOON, {"email": "ada@example.com"})
