@@ -396,7 +396,8 @@ class MemorySession:
         shelves = self._shelves
         taken = list(islice(self._due(until, channels), limit))
         waiting = DeliveryState.PENDING
-        for held in [shelves.deliveries[key] for key in shelves.held]:
+        held_ones = [shelves.deliveries[key] for key in shelves.held]
+        for held in sorted(held_ones, key=lambda each: (each.due_at, each.key)):
             if len(taken) < limit and (channels is None or held.channel in channels):
                 taken.append(held._replace(state=waiting, reason=None))
         for delivery in taken:

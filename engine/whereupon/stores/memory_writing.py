@@ -25,10 +25,8 @@ from whereupon.stores.undo import Undo
 
 def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     """Write everything that a batch made."""
-    for key in changes.forgotten:
-        _forget(key, shelves, undo)
     if changes.forgotten:
-        _forget_steps_to(set(changes.forgotten), shelves, undo)
+        _forget_all(set(changes.forgotten), shelves, undo)
     users = {value for kind, value in changes.buried if kind is IdKind.USER}
     _forget_asking(users, shelves, undo)
     for ref in changes.erased_ids:
@@ -155,14 +153,21 @@ def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         undo.drop(shelves.set_aside, ref)
 
 
-def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
-    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
-    _forget_asking(user_ids, shelves, undo)
-    rivals = _rivals(key, shelves)
-    gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
+def _forget_all(keys: set[int], shelves: Shelves, undo: Undo) -> None:
+    """Erase persons, and what their messages opened to others."""
+    rivals = {rival for key in keys for rival in _rivals(key, shelves)} - keys
+    gone = {message for key in sorted(keys) for message in _forget(key, shelves, undo)}
     if gone:
         _blank_entries(gone, rivals, shelves, undo)
         _blank_runs(gone, shelves, undo)
+    _forget_steps_to(keys, shelves, undo)
+
+
+def _forget(key: int, shelves: Shelves, undo: Undo) -> set[int]:
+    """Erase one person; returns the keys of the messages that go."""
+    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
+    _forget_asking(user_ids, shelves, undo)
+    gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
     shelves.drop_person(key, undo)
     for entries in list(shelves.entries_of.get(key, {}).values()):
         for entry_key in list(entries):
@@ -172,6 +177,7 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
     for token in list(shelves.devices_of.get(key, ())):
         shelves.drop_device(token, undo)
     undo.drop(shelves.relationships, key)
+    return gone
 
 
 def _forget_steps_to(keys: set[int], shelves: Shelves, undo: Undo) -> None:
