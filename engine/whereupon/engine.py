@@ -441,7 +441,7 @@ class Engine(Calls):
     def runs(self, broadcast: str, *, limit: int = 20) -> list[BroadcastRun]:
         """A broadcast's runs, newest first: to come, under way, done, or missed, and why (`reason`)."""
         with self.store.session() as session:
-            return session.runs(broadcast, limit)
+            return session.runs_of(broadcast, limit)
 
     def start(self) -> None:
         """Have due work done in the background, by one thread that wakes when the next is due.

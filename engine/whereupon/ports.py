@@ -340,10 +340,6 @@ class Session(Protocol):
         """Those of the digests under which a rule's source is kept; asked for every batch."""
         ...
 
-    def runs(self, rule: str, limit: int) -> list[BroadcastRun]:
-        """A broadcast's runs, done or not, newest first by their time, then by their occasion."""
-        ...
-
     def wording(self, digest: str) -> bytes | None:
         """The source of the rule of that digest, as it was first used."""
         ...

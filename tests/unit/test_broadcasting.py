@@ -380,6 +380,11 @@ def test_of_times_that_were_missed_only_the_newest_is_made_up_for(database: str)
             ("04T13:00", None, True),
             ("05T13:00", None, False),
         ]
+        told = engine.explain("ada", "news")
+        assert [each.reason for each in told] == ["pending", None, *["overtaken"] * 3]
+        assert told[-1].sentence.endswith(
+            "nobody was awake at its time, and a newer one went out instead."
+        )
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,8 @@ def test_who_is_inside_a_rule_that_is_switched_off_stands_still(made: World) -> 
     made.track("added", "ada")
     assert (made.deliveries(), states(made)) == ([], [EntryState.ACTIVE])
     assert made.outcomes[-1] == "inactive"
+    said = [each.sentence for each in made.engine.explain("ada", "cart")]
+    assert said[-1].endswith("sends push, and stands still while the rule is switched off.")
     made.reword(CART)
     made.run(3 * HOUR)
     assert (made.titles(), states(made)) == (["Still here?"], [EntryState.COMPLETED])

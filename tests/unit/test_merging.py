@@ -102,6 +102,7 @@ def test_what_the_ended_entry_has_not_sent_yet_is_withdrawn(home: Store) -> None
     made.alias("new", "old", at=HOUR)
     (withheld,) = made.engine.deliveries(DeliveryState.WITHHELD)
     assert (withheld.content["title"], withheld.reason) == ("2", "merged")
+    assert "one person with somebody" in made.engine.explain("new", "hi")[0].sentence
     (pending,) = made.engine.deliveries(DeliveryState.PENDING)
     assert pending.content["title"] == "1"
 

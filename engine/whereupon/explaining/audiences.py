@@ -14,7 +14,7 @@ from whereupon.fold import Loaded, Settings, left_out_by
 from whereupon.matching import RuleIndex
 from whereupon.ports import HistoryNeed, Session
 from whereupon.rules import Rule, Rulebook
-from whereupon.state import BroadcastRun, Person
+from whereupon.state import MISSED, OVERTAKEN, BroadcastRun, Person
 from whereupon.times import format_instant
 
 
@@ -55,6 +55,12 @@ def explain_runs(
         )
 
 
+_MISSED = {
+    MISSED: "nobody was awake at its time, and it was too late to make up for it",
+    OVERTAKEN: "nobody was awake at its time, and a newer one went out instead",
+}
+
+
 def _left_out(
     session: Session, run: BroadcastRun, rule: Rule | None, person: Person
 ) -> tuple[str, str]:
@@ -62,6 +68,8 @@ def _left_out(
     if run.cursor is not None and run.cursor < person.key:
         begun = "their turn has not come yet" if run.cursor else "it has not begun"
         return "pending", f"{begun}, and was due at {format_instant(run.due_at)}"
+    if run.reason is not None:
+        return run.reason, _MISSED[run.reason]
     if rule is None:
         return "not-meant", "the rule is no longer there"
     if not rule.active.allows(run.timestamp):

@@ -100,9 +100,13 @@ def _explain_entry(
 ) -> Explanation:
     current, worded = again.current(entry.rule), again.as_worded(entry.rule, entry.digest)
     subject = subject_of(message, id_in_ref(entry.occasion))
-    made = _made_by(entry, deliveries)
     broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (worded, current))
+    made = _made_by(entry, deliveries, broadcast=broadcast)
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
+    stands_still = (
+        entry.state is EntryState.ACTIVE and current is not None and not current.active.on
+    )
+    still = ", and stands still while the rule is switched off" if stands_still else ""
     return Explanation(
         message_id=id_in_ref(entry.occasion),
         subject=subject,
@@ -114,7 +118,7 @@ def _explain_entry(
         reason=None,
         retroactive=entry.retroactive,
         reworded=current is not None and current.digest != entry.digest,
-        sentence=f"{person} {began}; {outcome_of(entry, made, worded)}.",
+        sentence=f"{person} {began}; {outcome_of(entry, made, worded)}{still}.",
         state=entry.state,
         waits_until=entry.due_at if entry.state is EntryState.ACTIVE else None,
         ended=entry.ended,
@@ -122,9 +126,9 @@ def _explain_entry(
     )
 
 
-def _made_by(entry: Entry, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """What an entry made; of two that one occasion opened for people who are one now, the other's count."""
-    if entry.ended is not None and entry.ended.reason == EndReason.MERGED:
+def _made_by(entry: Entry, deliveries: Sequence[Delivery], *, broadcast: bool) -> list[Delivery]:
+    """What an entry made; of two in one broadcast for people who are one now, the other's count."""
+    if broadcast and entry.ended is not None and entry.ended.reason == EndReason.MERGED:
         return []
     return [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
 

@@ -93,7 +93,7 @@ def ended_by(end: EntryEnd) -> str:
 _ENDS: Mapping[str, str] = {
     EndReason.COMPLETED: "when its last step was done",
     EndReason.STEP: "by the rule's own exit step",
-    EndReason.MERGED: "since they became one person with somebody whose entry goes on",
+    EndReason.MERGED: "since they became one person with somebody whose entry kept them out",
     EndReason.DELETED: "since the person was deleted",
     EndReason.RULE_GONE: "since the rule was no longer there",
     EndReason.FAILED: "since one of its steps failed",

@@ -365,12 +365,6 @@ class MemorySession:
         """Those that are kept."""
         return self._shelves.wordings.keys() & set(digests)
 
-    def runs(self, rule: str, limit: int) -> list[BroadcastRun]:
-        """A broadcast's runs."""
-        theirs = [run for run in self._shelves.runs.values() if run.rule == rule]
-        theirs.sort(key=lambda run: run.occasion)
-        return sorted(theirs, key=lambda run: run.timestamp, reverse=True)[:limit]
-
     def wording(self, digest: str) -> bytes | None:
         """The source of a rule."""
         known = self._shelves.wordings.get(digest)

@@ -291,11 +291,6 @@ class Reading:
             kept |= self._recall.learned.wordings & asked
         return kept
 
-    def runs(self, rule: str, limit: int) -> list[BroadcastRun]:
-        """A broadcast's runs."""
-        found = self._selects.runs.fetch(self._connection, rule=rule, limit=limit)
-        return list(map(rows.run_from, found))
-
     def wording(self, digest: str) -> bytes | None:
         """The source of a rule."""
         found = self._selects.wording.fetch(self._connection, digest=digest)

@@ -369,12 +369,6 @@ class Selects:
         return self._compiled(select(RUN.c.depth).where(*named))
 
     @cached_property
-    def runs(self) -> Statement:
-        """The newest runs of ``rule``."""
-        theirs = select(RUN).where(RUN.c.rule == bindparam("rule"))
-        return self._compiled(theirs.order_by(RUN.c.timestamp.desc(), RUN.c.occasion).limit(_LIMIT))
-
-    @cached_property
     def any_tombstone(self) -> Statement:
         """One tombstone, by its presence."""
         return self._compiled(select(TOMBSTONE.c.reason).limit(1))
