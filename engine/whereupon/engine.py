@@ -228,7 +228,8 @@ class Engine(Calls):
 
         Args:
             batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
-                Segment spec counts as its items. One alone need not be put into a list.
+                Segment spec counts as its items. One alone, or one text, need not be put into a list.
+                At most 2,500 messages and 500 KB of them.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
