@@ -11,12 +11,14 @@ from functools import lru_cache
 from typing import Final
 
 LONGEST_PATTERN: Final = 1_000
-LARGEST_PROGRAM: Final = 1_500
+LARGEST_PROGRAM: Final = 10_000
 """How many instructions a pattern may be compiled to."""
 LONGEST_SUBJECT: Final = 32 * 1024
-"""So many bytes of a text are searched: more than a message can hold."""
-_MEMORY: Final = 1024 * 1024
-"""What the compiled pattern, and what a search remembers, may take each."""
+"""So many bytes of a text are searched, as many as a message can hold; with large patterns fewer."""
+MOST_STEPS: Final = 50_000_000
+"""A search takes so many steps at most: an instruction for each byte."""
+_MEMORY: Final = 256 * 1024
+"""What the compiled pattern, and what a search remembers, may take together."""
 
 _WAYS_OUT: Final = (
     (
@@ -54,18 +56,19 @@ def pattern_fault(pattern: str) -> str | None:
 
 def searching(pattern: str) -> Callable[[str], bool]:
     """What says whether a pattern, in which there is no fault, is found in a text."""
-    search = _compiled(pattern)[1]
+    _, search, size = _compiled(pattern)
+    longest = min(LONGEST_SUBJECT, MOST_STEPS // max(size, 1))
 
     def is_found(text: str) -> bool:
-        subject = text[:LONGEST_SUBJECT].encode("utf-8", "surrogatepass")[:LONGEST_SUBJECT]
+        subject = text[:longest].encode("utf-8", "surrogatepass")[:longest]
         return search(subject) is not None
 
     return is_found
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> tuple[str | None, Callable[[bytes], object]]:
-    """What is wrong with a pattern, and how it is searched for: nothing finds what is wrong."""
+def _compiled(pattern: str) -> tuple[str | None, Callable[[bytes], object], int]:
+    """What is wrong with a pattern, or how it is searched for, and its size in instructions."""
     import re2  # noqa: PLC0415 - few rules have patterns
 
     options = re2.Options()
@@ -73,10 +76,10 @@ def _compiled(pattern: str) -> tuple[str | None, Callable[[bytes], object]]:
     try:
         compiled = re2.compile(pattern.encode("utf-8", "surrogatepass"), options)
     except re2.error as error:
-        return _told(error), _nothing
+        return _told(error), _nothing, 0
     if compiled.programsize > LARGEST_PROGRAM:
-        return _TOO_LARGE, _nothing
-    return None, compiled.search
+        return _TOO_LARGE, _nothing, 0
+    return None, compiled.search, compiled.programsize
 
 
 _COUNTS: Final = "counts, also those within each other, go up to 1000"

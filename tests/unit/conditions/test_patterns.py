@@ -9,6 +9,7 @@ from whereupon.conditions import JsonValue
 from whereupon.conditions.patterns import (
     LARGEST_PROGRAM,
     LONGEST_SUBJECT,
+    MOST_STEPS,
     pattern_fault,
     searching,
 )
@@ -46,7 +47,7 @@ def test_whatever_is_regular_is_accepted(pattern: str) -> None:
         ("(a{1000}){1000}", "counts, also those within each other, go up to 1000"),
         ("a{1001}", "go up to 1000"),
         ("a{99999999999}", "go up to 1000"),
-        ("(?:a?){900}(?:b?){900}", "it is too large when its counts are written out"),
+        ("(?:\\pL?){20}", "it is too large when its counts are written out"),
         ("(?i)(\\pL+\\s?){200}!", "it is too large"),
         ("(", "missing )"),
         ("[a", "missing ]"),
@@ -83,4 +84,13 @@ def test_what_once_took_seconds_takes_as_many_steps_as_the_text_has_characters()
     assert not holds({"total": {"matches": money}}, {"total": "1" * 30_000})
     assert holds({"total": {"matches": money}}, {"total": "1" * 30_000 + " EUR"})
     assert not holds({"it": {"matches": "(x+x+)+y"}}, {"it": "x" * 30_000})
-    assert LARGEST_PROGRAM * LONGEST_SUBJECT < 50_000_000
+
+
+def test_of_a_large_pattern_less_of_a_text_is_searched() -> None:
+    """The size of the pattern times that of the text is bounded."""
+    large = "(?:a?){900}(?:b?){900}x$"
+    assert pattern_fault(large) is None
+    assert searching(large)("y" * 9_000 + "x")
+    assert not searching(large)("y" * 30_000 + "x")
+    assert MOST_STEPS // LARGEST_PROGRAM >= 5_000
+    assert holds({"name": {"matches": r"^\pL+ \pL+$"}}, {"name": "Zoë Ångström"})
