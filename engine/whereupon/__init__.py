@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from whereupon.collector import bulk
     from whereupon.decisions import Decision, Reason
-    from whereupon.delivery import RetryLater, RetryPolicy
+    from whereupon.delivery import GiveUp, RetryLater, RetryPolicy
     from whereupon.engine import Engine
     from whereupon.errors import (
         Diagnostic,
@@ -33,6 +33,7 @@ __all__ = [
     "Delivery",
     "Diagnostic",
     "Engine",
+    "GiveUp",
     "IdentityPolicy",
     "Ingested",
     "MessageRejectedError",
@@ -52,6 +53,7 @@ _HOMES = {
     "Delivery": "state",
     "Diagnostic": "errors",
     "Engine": "engine",
+    "GiveUp": "delivery",
     "IdentityPolicy": "identity",
     "Ingested": "ingesting",
     "MessageRejectedError": "errors",

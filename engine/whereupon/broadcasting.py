@@ -1,26 +1,39 @@
 """When scheduled broadcasts are due: each has one run waiting as a row, the next after the last."""
 
+import logging
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from whereupon.matching import RuleIndex
 from whereupon.ports import Session
 from whereupon.rules import OnSchedule, Rule
-from whereupon.scheduling import next_occurrence
-from whereupon.state import BroadcastRun, Changes
+from whereupon.scheduling import latest_occurrence, next_occurrence
+from whereupon.state import MISSED, OVERTAKEN, BroadcastRun, Changes
 from whereupon.times import format_instant
+
+MOST_NOTED = 100
+"""Times that one standstill has missed, each of which is kept with its reason; the rest is not."""
+
+_LOG = logging.getLogger("whereupon.broadcasting")
 
 
 def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bool:
     """See to it that every scheduled broadcast has its next time as a row; whether one had not.
 
-    A time that passed while nobody was awake stays due and runs once, late; further times that
-    passed meanwhile are not made up for. What has not begun follows the rule as it is worded now: its
-    time and its text, or no time at all where the rule has no schedule any more.
+    Of times that passed while nobody was awake the newest runs, late, unless it is later than the rule
+    allows; the others are kept with the reason why they did not. What has not begun follows the rule as
+    it is worded now: its time and its text, or no time at all where the rule has no schedule any more.
     """
     if not index.book.rules or not _planned(index, session.waiting_runs(), now).runs:
         return False
-    session.flush(_planned(index, session.hold_runs(), now))  # others may have been at it, too
+    planned = _planned(index, session.hold_runs(), now)  # others may have been at it, too
+    session.flush(planned)
+    missed = Counter(run.rule for run in planned.runs.values() if run.reason is not None)
+    for rule, times in missed.items():
+        _LOG.warning("broadcast-missed rule=%s times=%d", rule, times)
     return True
 
 
@@ -30,13 +43,15 @@ def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Chang
     changes = Changes()
     for rule in index.book.rules:
         when, run = _schedule(rule), waiting.get(rule.id)
-        if run is not None and (run.cursor != 0 or run.digest == rule.digest):
+        if run is not None and run.cursor != 0:
+            continue
+        made = [] if when is None else list(_made(rule, when, run, now))
+        if run in made:
             continue
         if run is not None:
             changes.runs[run.rule, run.occasion] = replace(run, cursor=None)
-        made = _made(rule, when, run, now) if when is not None else None
-        if made is not None:
-            changes.runs[made.rule, made.occasion] = made
+        changes.runs |= {(each.rule, each.occasion): each for each in made}
+        if any(each.cursor is not None for each in made):
             changes.wordings[rule.digest] = (rule.id, index.wording_of(rule))
     return changes
 
@@ -52,12 +67,45 @@ def _schedule(rule: Rule) -> OnSchedule | None:
 
 def _made(
     rule: Rule, when: OnSchedule, run: BroadcastRun | None, now: datetime
-) -> BroadcastRun | None:
-    """The rule's next run; where one is due already under an older wording, that one, reworded."""
+) -> Iterator[BroadcastRun]:
+    """The rule's next run, behind those that did not go out.
+
+    Where one is due already, that is the newest whose time has passed, as the rule is worded now.
+
+    Args:
+        rule: the rule.
+        when: its schedule.
+        run: what waits, under whatever wording.
+        now: an instant.
+    """
+    if run is not None and run.due_at > now and run.digest == rule.digest:
+        yield run
+        return
+    newest = None
     if run is not None and run.due_at <= now:
-        return replace(run, digest=rule.digest)
+        newest = latest_occurrence(when.cron, when.timezone, run.due_at, now) or run.due_at
+        makes_up = now - newest <= when.late
+        why = OVERTAKEN if makes_up else MISSED
+        for missed in islice(_times(when, run.due_at), MOST_NOTED):
+            if missed >= newest:
+                break
+            yield replace(_run_at(rule, missed), cursor=None, reason=why)
+        late = _run_at(rule, newest)
+        if makes_up:
+            yield run if late == run else late
+            return
+        yield replace(late, cursor=None, reason=MISSED)
     due_at = next_occurrence(when.cron, when.timezone, now)
-    return None if due_at is None else _run_at(rule, due_at)
+    if due_at is not None:
+        yield _run_at(rule, due_at)
+
+
+def _times(when: OnSchedule, since: datetime) -> Iterator[datetime]:
+    """The times of a schedule, from one of them on."""
+    time: datetime | None = since
+    while time is not None:
+        yield time
+        time = next_occurrence(when.cron, when.timezone, time)
 
 
 def _run_at(rule: Rule, due_at: datetime) -> BroadcastRun:

@@ -45,7 +45,7 @@ class DecidedAgain:
                 continue
             if others.reason is not None:
                 yield rule_id, found[1], others.reason, None, {}
-            elif (rule := self._as_worded(rule_id, found[1])) is not None:
+            elif (rule := self.as_worded(rule_id, found[1])) is not None:
                 yield _verdict(rule, others, message)
 
     def _roll(self, others: Others) -> Mapping[str, tuple[int, str, str]]:
@@ -54,7 +54,8 @@ class DecidedAgain:
             self._rolls[revision] = read_roll(self._wording(revision))
         return self._rolls[revision]
 
-    def _as_worded(self, rule_id: str, digest: str) -> Rule | None:
+    def as_worded(self, rule_id: str, digest: str) -> Rule | None:
+        """A rule as that digest words it; None where that is not kept."""
         current = self.current(rule_id)
         if current is not None and current.digest == digest:
             return current

@@ -5,6 +5,7 @@ rule is open to this message at all (active, retroactive, age), the person (`who
 Pure: everything it looks at is in the `Case`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import NamedTuple, assert_never
 
 from pydantic import JsonValue
 
-from whereupon.codec import encode_canonically
+from whereupon.codec import JsonError, decode, encode_canonically
 from whereupon.conditions import Condition, Failure, History
 from whereupon.conditions.paths import path_of
 from whereupon.messages import MessageType, Source
@@ -29,6 +30,7 @@ from whereupon.rules import (
 )
 from whereupon.state import NOTHING, PastEntry
 from whereupon.times import as_micros, duration_micros
+from whereupon.wire import digits_of
 
 
 class Outcome(StrEnum):
@@ -200,11 +202,66 @@ def _reenter_by_key(path: Sequence[str], case: Case, past: Sequence[PastEntry]) 
     value: JsonValue = case.data
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
-    if value is None:
+    slot = _slot_of(value)
+    if slot is None:
         return Verdict(
-            Reason.KEY_MISSING, Failure(f"{path_of(path)} is given", {path_of(path): None})
+            Reason.KEY_MISSING, Failure(f"{path_of(path)} is given", {path_of(path): value})
         )
-    slot = f"key:{encode_canonically(value).decode()}"
     if any(entry.slot == slot for entry in past):
         return Verdict(Reason.REENTRY)
     return Verdict(slot=slot)
+
+
+def would_refuse(rule: Rule, earlier: PastEntry, later: PastEntry) -> bool:
+    """Whether the rule would have kept somebody out by the later entry, had the earlier been theirs."""
+    reentry = rule.reentry
+    match reentry:
+        case EveryTime():
+            return False
+        case Once():
+            return True
+        case OncePer(period):
+            return abs(earlier.timestamp - later.timestamp) < period
+        case OncePerKey():
+            return later.slot is not None and earlier.slot == later.slot
+        case NotWhileActive():
+            return earlier.active
+        case _:
+            assert_never(reentry)
+
+
+# --- keys -------------------------------------------------------------------------------------------
+
+_KEY = "key:"
+
+
+def _slot_of(value: JsonValue) -> str | None:
+    """The slot of a key: keys compare as ids do, as trimmed text; None where it is no key.
+
+    A number is its digits (1001.0 is 1001), a truth its word, an object or list its own JSON.
+    """
+    match value:
+        case bool():
+            value = "true" if value else "false"
+        case str():
+            value = value.strip()
+        case int() | float():
+            value = digits_of(value)
+        case _:
+            pass
+    return f"{_KEY}{encode_canonically(value).decode()}" if value else None
+
+
+def settled(past: PastEntry) -> PastEntry:
+    """An entry whose key, if it has one, is written as keys are now; numbers once had slots of their own."""
+    slot = past.slot
+    if slot is None or not slot.startswith(_KEY) or _IS_SETTLED(slot):
+        return past
+    try:
+        return past._replace(slot=_slot_of(decode(slot[len(_KEY) :])) or slot)
+    except JsonError:
+        return past
+
+
+_IS_SETTLED = re.compile(r'key:"[^\s\\].*[^\s\\]"|key:"[^\s\\]"', re.DOTALL).fullmatch
+"""Of a slot that holds a text without space around it; escapes are looked at closer."""

@@ -10,7 +10,7 @@ import logging
 import sys
 from _thread import LockType
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -57,6 +57,10 @@ class GiveUp(WhereuponError):  # noqa: N818 - what a channel says, no fault
 
     def __init__(self, reason: str = "given up") -> None:
         super().__init__(reason)
+
+
+PAUSE = timedelta(minutes=1)
+"""After so long it is looked again whether a rule that is switched off is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,8 @@ class Dispatcher:
     Args:
         otherwise: takes the deliveries of every name that is not registered; with None they are held
             until some process has their channel.
+        is_paused: whether a rule is switched off: what it has made already is not handed over until it
+            is on again.
     """
 
     def __init__(
@@ -155,7 +161,10 @@ class Dispatcher:
         clock: Clock,
         policy: RetryPolicy | None = None,
         notices: Notices | None = None,
+        *,
+        is_paused: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        self._is_paused = is_paused
         self._store = store
         self._channels = channels
         self._otherwise = otherwise
@@ -233,7 +242,8 @@ class Dispatcher:
             hanging: channels that hang in this round, and are not called again in it; adds to them.
         """
         deadline = later(self._clock.now(), self._policy.lease / 2)
-        desk = _Desk(self._store, self._clock, self._policy, self._notices, counts, leased_until)
+        told = self._notices, counts
+        desk = _Desk(self._store, self._clock, self._policy, *told, leased_until, self._is_paused)
         hanging |= self._hands.hand_over(
             leased,
             self._channel,
@@ -258,6 +268,7 @@ class _Desk:
     notices: Notices
     counts: Counter[DeliveryState]
     leased_until: datetime
+    is_paused: Callable[[str], bool]
     lock: LockType = field(default_factory=Lock)
 
     def turn(self, returned: Handed | None, following: Delivery | None) -> Delivery | None:
@@ -280,6 +291,11 @@ class _Desk:
         session.settle(ends)
         standing = None if following is None else session.standing(following.key)
         if following is None or standing is None or not self._is_ours(standing):
+            return None, None
+        if self.is_paused(following.rule):
+            until = later(self.clock.now(), PAUSE)
+            state, tried = DeliveryState.PENDING, following.attempts
+            session.settle([Settlement(following.key, state, tried, until, following.reason)])
             return None, None
         kind, topic = following.kind, following.topic
         reason = reason_to_withhold(standing.attributes, kind, topic)

@@ -30,7 +30,7 @@ from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
 from whereupon.handing import check_runs
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
-from whereupon.hosting import Metrics, Ran, UnderWay, check_key, settings_for
+from whereupon.hosting import Metrics, Ran, Status, UnderWay, check_key, settings_for
 from whereupon.identifying import Identity, identify_person
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import (
@@ -108,7 +108,13 @@ class Engine(Calls):
         self._notices = Notices()
         policy, otherwise = retry or RetryPolicy(), _otherwise(unknown_channels)
         self._dispatcher = Dispatcher(
-            store, self._channels, otherwise, self.clock, policy, self._notices
+            store,
+            self._channels,
+            otherwise,
+            self.clock,
+            policy,
+            self._notices,
+            is_paused=self.pipeline.is_paused,
         )
         self._waker = Waker(self._run_and_look_ahead, self.clock, poll)
         self._watch: Watch | None = None
@@ -242,7 +248,8 @@ class Engine(Calls):
 
         Args:
             batch: dicts, or JSON texts as bytes, which are kept as they came; a ``batch`` body of the
-                Segment spec counts as its items. One alone need not be put into a list.
+                Segment spec counts as its items. One alone, or one text, need not be put into a list.
+                At most 2,500 messages and 500 KB of them.
             source: the class of sender, ``server`` or ``client``.
             connection: the host's own, whose transaction is used: an SQLAlchemy ``Connection``, or one
                 of the driver (`sqlite3`, `psycopg`), such as Django's ``connection.connection``.
@@ -279,10 +286,12 @@ class Engine(Calls):
         Args:
             until: also wake the entries due by then (see `Pipeline.take`).
         """
+        now = self.clock.now()
         if connection is not None:  # the host may still roll it back; then nothing is to be found
             with self.store.session(connection) as session:
                 return self.claims.within(
-                    session, lambda session: self.pipeline.take(session, messages, until=until)
+                    session,
+                    lambda session: self.pipeline.take(session, messages, until=until, now=now),
                 )
         with one_call():
             whole = self._take(messages, until)
@@ -294,9 +303,11 @@ class Engine(Calls):
 
     def _take(self, messages: list[Message], until: datetime | None) -> Folded:
         """Take the first of the messages in one transaction, and carry out what they have begun."""
-        before: list[Folded] = []
+        before, now = list[Folded](), self.clock.now()
         folded = self.claims.transact(
-            lambda session: self.pipeline.take(session, messages, until=until, in_parts=True),
+            lambda session: self.pipeline.take(
+                session, messages, until=until, now=now, in_parts=True
+            ),
             before.append,
         )
         folded.told[:0] = [each for part in before for each in part.told]
@@ -339,9 +350,11 @@ class Engine(Calls):
     def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[Folded]:
         """Wake entries, broadcasts and requests due by ``until``, one transaction at a time.
 
-        Nothing is sent, and no handler of the host is called.
+        Nothing is sent, and no handler of the host is called. What was due before the clock's time is done
+        late, and a wait behind it counts from now; what is due only after it, is done as of then.
 
         Args:
+            until: an instant, which may lie ahead of the clock.
             scheduled: whether broadcasts whose time comes are among them, and requests that expire.
         """
         while self._interrupted:  # what fails again is still due, a minute after it was begun
@@ -376,6 +389,7 @@ class Engine(Calls):
                 take_step,
                 pipeline=self.pipeline,
                 until=until,
+                now=self.clock.now(),
                 scheduled_at=moment if scheduled else None,
             )
             before: list[Folded] = []
@@ -447,6 +461,11 @@ class Engine(Calls):
             kind="broadcast for `api`", name=name, known=tuple(rule.id for rule in known)
         )
 
+    def runs(self, broadcast: str, *, limit: int = 20) -> list[BroadcastRun]:
+        """A broadcast's runs, newest first: to come, under way, done, or missed, and why (`reason`)."""
+        with self.store.session() as session:
+            return session.runs_of(broadcast, limit)
+
     def start(self) -> None:
         """Have due work done in the background, by one thread that wakes when the next is due.
 
@@ -478,10 +497,16 @@ class Engine(Calls):
         with self.store.session() as session:
             due = (
                 session.next_due(self._dispatcher.names),
-                session.ledger.next_due(),
+                session.ledger.next_due(self._handlers.names),
+                self.pipeline.next_duty(session),
                 self._pruning.next_due(session),
             )
         return min((at for at in due if at is not None), default=None)
+
+    def status(self) -> Status:
+        """What this engine leaves alone: of rules that it does not have, cannot read, or that are off."""
+        with self.store.session() as session:
+            return Status(tuple(self.pipeline.left_alone(session)))
 
     # --- channels -----------------------------------------------------------------------------
 
@@ -714,9 +739,9 @@ class Engine(Calls):
         message = message_of(aside)
 
         def work(session: Session) -> Folded:
-            folded = self.pipeline.take(session, [message])
+            folded = self.pipeline.take(session, [message], now=self.clock.now())
             if not folded.set_aside:
-                session.flush(Changes(taken_again=[aside.message_id]))
+                session.flush(Changes(taken_again=[aside.ref]))
             return folded
 
         folded = self.claims.transact(work)

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from whereupon.forking import OfProcess, watch
+from whereupon.loglines import in_log
 from whereupon.ports import Channel
 from whereupon.state import Delivery
 
@@ -159,7 +160,9 @@ class Hands(OfProcess):
         lines, not_tried = [], list[Delivery]()
         for name, theirs in _by_channel(deliveries).items():
             if name in closed or self._hanging[name] >= MOST_HANGING:
-                _LOG.warning("channel-closed channel=%s hanging=%d", name, self._hanging[name])
+                _LOG.warning(
+                    "channel-closed channel=%s hanging=%d", in_log(name), self._hanging[name]
+                )
                 not_tried.extend(theirs)
             else:
                 lines.append(_Line(name, channel_of(name), theirs))
@@ -248,7 +251,9 @@ class Hands(OfProcess):
         for line in hung:
             delivery, others = line.at_hand, line.left
             assert delivery is not None  # noqa: S101 - it hangs in a call
-            _LOG.error("channel-hangs channel=%s key=%s", line.name, delivery.idempotency_key)
+            _LOG.error(
+                "channel-hangs channel=%s key=%s", in_log(line.name), delivery.idempotency_key
+            )
             reason = f"the channel did not come back in {self._limit:g} s"
             line.left = []
             desk.settle([Handed(delivery, ChannelTimeoutError(reason)), *_not_tried(others)])

@@ -114,6 +114,11 @@ class Handlers:
         self._under_way: set[_Done] = set()
         self._changed = Condition()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The actions that this process carries out."""
+        return tuple(self._registered)
+
     def stop(self) -> None:
         """Begin no more calls."""
         self._is_stopped = True

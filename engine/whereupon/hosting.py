@@ -10,6 +10,7 @@ from typing import TypedDict
 from whereupon.actions import stance_on
 from whereupon.decisions import Decision
 from whereupon.delivery import Dispatched
+from whereupon.duties import LeftAlone
 from whereupon.errors import StoreError
 from whereupon.fold import Settings
 from whereupon.forking import OfProcess, watch
@@ -93,6 +94,17 @@ class UnderWay(OfProcess):
     def after_fork_in_child(self) -> None:
         """They are the parent's."""
         self._changed, self._count = Condition(), 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How things stand, as far as one engine goes.
+
+    Attributes:
+        left_alone: entries and broadcasts that this engine does not touch, by rule, and why.
+    """
+
+    left_alone: tuple[LeftAlone, ...] = ()
 
 
 def settings_for(

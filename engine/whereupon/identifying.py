@@ -14,7 +14,7 @@ from whereupon.explaining import Explanation, explain, subject_of, told_once
 from whereupon.identity import IdentityPolicy
 from whereupon.ports import Session
 from whereupon.rules import Rulebook
-from whereupon.state import Claim, Entry, IdKind, Skips, StoredMessage
+from whereupon.state import Claim, Delivery, Entry, IdKind, Skips, StoredMessage
 from whereupon.times import later
 
 
@@ -131,21 +131,28 @@ def _brought(
     for verdict in session.decided_on(key, [message.key for message in messages]):
         led_to[verdict.message_key].append(verdict)
     again = DecidedAgain(session.wording, book.rule)
+    entries = (each for of_one in led_to.values() for each in of_one if isinstance(each, Entry))
+    occasions = {entry.occasion for entry in entries}
+    sent = session.deliveries_of(key, occasions) if occasions else []
     brought: dict[str, list[BroughtMessage]] = defaultdict(list)
     for message in messages:
-        decisions = tuple(told_once(_explained(led_to[message.key], message, person, again)))
+        decisions = tuple(told_once(_explained(led_to[message.key], message, person, again, sent)))
         said = (message.message_id, subject_of(message), message.timestamp)
         brought[message.anonymous_id or ""].append(BroughtMessage(*said, decisions))
     return brought
 
 
 def _explained(
-    verdicts: Sequence[Entry | Skips], message: StoredMessage, person: str, again: DecidedAgain
+    verdicts: Sequence[Entry | Skips],
+    message: StoredMessage,
+    person: str,
+    again: DecidedAgain,
+    sent: Sequence[Delivery],
 ) -> Iterator[Explanation]:
     for verdict in verdicts:
         rules = (verdict.rule,) if isinstance(verdict, Entry) else again.rules_of(verdict)
         for rule_id in rules:
-            yield from explain(verdict, message, person, rule_id, again)
+            yield from explain(verdict, message, person, rule_id, again, sent)
 
 
 def _claims(

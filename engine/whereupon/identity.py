@@ -9,12 +9,14 @@ Consecutive claims by one person are kept as one *run* (`Claim`): a logged-in br
 every message, and a row for each would say nothing more.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from whereupon.messages import MessageType
 from whereupon.state import Claim, StoredMessage
+from whereupon.times import earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,29 @@ def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -
     Args:
         runs: every run of one anonymous id, by `since`.
     """
-    for run in runs:
-        if instant - run.until <= policy.late_window:
-            return run if run.since - instant <= policy.retention else None
-    return None
+    place = bisect_left(runs, earlier(instant, policy.late_window), key=_until)
+    if place == len(runs):
+        return None
+    run = runs[place]
+    return run if run.since - instant <= policy.retention else None
+
+
+def affected(runs: Sequence[Claim], since: datetime, policy: IdentityPolicy) -> Sequence[Claim]:
+    """The runs that messages from an instant on may belong to, or change: others' are what they are.
+
+    Args:
+        runs: every run of one anonymous id, by `since`.
+    """
+    return runs[max(bisect_left(runs, earlier(since, policy.late_window), key=_until) - 1, 0) :]
+
+
+def changed_runs(
+    before: Sequence[Claim], after: Sequence[Claim], instant: datetime
+) -> tuple[Sequence[Claim], Sequence[Claim]]:
+    """Of the runs before and after one claim, those near its instant: the others are the same."""
+    first = max(bisect_left(before, instant, key=_until) - 1, 0)
+    last = max(len(before) - bisect_right(before, instant, key=_since) - 1, 0)
+    return before[first : len(before) - last], after[first : len(after) - last]
 
 
 def with_claim(
@@ -67,6 +88,17 @@ def with_claim(
             neighbours among them.
     """
     moment = claim.since
+    first = max(bisect_left(runs, moment, key=_until) - 1, 0)
+    last = min(bisect_right(runs, moment, key=_since) + 1, len(runs))
+    near = _with_claim_near(runs[first:last], claim, policy, points)
+    return (*runs[:first], *near, *runs[last:])
+
+
+def _with_claim_near(
+    runs: Sequence[Claim], claim: Claim, policy: IdentityPolicy, points: Sequence[Claim]
+) -> tuple[Claim, ...]:
+    """The same, of the run that the claim falls into and its neighbours: no others change by it."""
+    moment = claim.since
     before = [run for run in runs if run.until < moment]
     after = [run for run in runs if run.since > moment]
     around = next((run for run in runs if run.since <= moment <= run.until), None)
@@ -85,6 +117,14 @@ def with_claim(
         first = min(tail)
         after.insert(0, around._replace(since=first, message_id=ids[first] or around.message_id))
     return _joined(before, claim, after, policy)
+
+
+def _since(run: Claim) -> datetime:
+    return run.since
+
+
+def _until(run: Claim) -> datetime:
+    return run.until
 
 
 def _opened_by(run: Claim, claim: Claim) -> Claim:

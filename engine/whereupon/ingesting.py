@@ -87,7 +87,7 @@ def answer(folded: Folded, reading: Reading) -> Ingested:
         rejected=rejected,
         decisions=folded.decisions,
         requests=[each for each in told if isinstance(each, Request)],
-        warnings=[each for each in told if isinstance(each, Warned)],
+        warnings=[*(each for each in told if isinstance(each, Warned)), *folded.alike],
     )
 
 
@@ -97,7 +97,7 @@ def _poisonous(folded: Folded, reading: Reading) -> Iterable[Rejected]:
     count = len(reading.messages) + len(refused)
     places = [place for place in range(count) if place not in refused]
     for place, aside in folded.set_aside.items():
-        reason = f"the engine failed on it, and has set it aside: {aside.reason}"
+        reason = f"the engine failed on it, and has set it aside: {aside.shown}"
         yield Rejected(places[place], POISON, reason)
 
 

@@ -31,7 +31,7 @@ class Ledger(Protocol):
         """The request of that number."""
         ...
 
-    def request_by_message(self, message_id: str) -> Request | None:
+    def request_by_message(self, ref: str) -> Request | None:
         """The request that this message made, until its person is erased."""
         ...
 
@@ -49,8 +49,12 @@ class Ledger(Protocol):
         """Held requests due at ``until`` or before, or expiring by then, soonest first."""
         ...
 
-    def next_due(self) -> datetime | None:
-        """When the next request is due, is to be handed over, or expires."""
+    def next_due(self, actions: Collection[str] | None = None) -> datetime | None:
+        """When the next request is due, is to be handed over, or expires.
+
+        Args:
+            actions: those of the host's that this process carries out; None for all.
+        """
         ...
 
     def lease_approved(
@@ -76,7 +80,10 @@ class Ledger(Protocol):
         ...
 
     def holdings(self, person_key: int) -> Holdings:
-        """How many rows of each table are a person's, and when they last did something."""
+        """How many rows of each table are a person's, and when they last did something themselves.
+
+        What a step says of them is theirs, but they did not do it.
+        """
         ...
 
     def devices(self, tokens: Collection[str]) -> list[Device]:

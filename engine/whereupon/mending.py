@@ -20,6 +20,9 @@ MAX_NESTING = 200
 """Objects and lists within one another: as many as can be read, and written again, anywhere."""
 
 _TOO_LARGE = 10**MOST_DIGITS
+MOST_QUOTED = 8
+"""Characters of a value that a sentence may quote."""
+
 _MOST_PATHS = 5
 _LONGEST_KEY = 40
 _MOST_KEYS = 8
@@ -170,9 +173,18 @@ class _Mender:
             return self._text(key, path)
         try:
             (name,) = _object(decode(encode({key: None})))
-        except JsonError as error:
-            raise UnwritableError(path=written_path(path), kind=type(key).__name__) from error
+        except JsonError:
+            return self._odd_key(key, path)
         return name
+
+    def _odd_key(self, key: object, path: Path) -> str:
+        try:
+            instead = nearer(key)
+            if isinstance(instead, str | int | float):
+                return self._key(instead, path)
+        except Exception:  # noqa: BLE001, S110 - the host's own code may fail at anything
+            pass
+        raise UnwritableError(path=written_path(path), kind=type(key).__name__)
 
     def _text(self, text: str, path: Path) -> str:
         if text.isascii() or is_whole(text):
@@ -225,6 +237,12 @@ def quoted(text: str, most: int) -> str:
     """The beginning of what was sent, safe to write: at most so many characters, all of them visible."""
     visible = "".join(sign if sign.isprintable() else "�" for sign in text[:most])
     return f"{visible}…" if len(text) > most else visible
+
+
+def cut_reason(reason: str) -> str:
+    """What was raised, by its type and the beginning of its text, which may quote what was sent."""
+    kind, _, text = reason.partition(": ")
+    return f"{kind}: {quoted(text, MOST_QUOTED)}"
 
 
 def enumerated(paths: Iterable[str]) -> str:

@@ -95,14 +95,37 @@ class Body:
         return value if isinstance(value, dict) else {}
 
 
-def erased_digest(message_id: str) -> str:
-    """32 hexadecimal digits: what stays known of an erased message's id, so that it never comes again."""
-    return blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+_OF_CLIENT = "\x1f"
+"""What marks a client's message: ids are trimmed, so no sender's own can end with it."""
 
 
-def erased_name(message_id: str) -> str:
+def ref_of(message_id: str, source: Source) -> str:
+    """What stands for a message wherever there must be one: its id, unique within its class of sender.
+
+    Whoever may write as a client, which is anybody, could otherwise be first with the id of what a
+    server is going to say, which would then pass for a duplicate.
+    """
+    return f"{message_id}{_OF_CLIENT}" if source is Source.CLIENT else message_id
+
+
+def id_in_ref(ref: str) -> str:
+    """The message id, as its sender wrote it."""
+    return ref.removesuffix(_OF_CLIENT)
+
+
+def erased_digest(ref: str) -> str:
+    """32 hexadecimal digits: what stays known of an erased message, so that it never comes again."""
+    return blake2b(ref.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def erased_digests(ref: str) -> tuple[str, str]:
+    """That, and what was kept before the tables' version 0010, when ids were unique among all."""
+    return erased_digest(ref), f"{erased_digest(id_in_ref(ref))}-of-any"
+
+
+def erased_name(ref: str) -> str:
     """What a record that stays is called, once the message that made it is erased."""
-    return f"erased-{erased_digest(message_id)}"
+    return f"erased-{erased_digest(ref)}"
 
 
 def written_body(type_: MessageType, data: Mapping[str, JsonValue]) -> bytes:
@@ -142,6 +165,11 @@ class Message(NamedTuple):
     body: bytes
     depth: int = 0
     remarks: tuple[Remark, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        """See `ref_of`."""
+        return ref_of(self.message_id, self.source)
 
     def read(self) -> Body:
         """What it says, to be looked into."""

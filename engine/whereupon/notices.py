@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from whereupon.errors import UnknownNameError
 from whereupon.forking import ProcessLock
+from whereupon.loglines import in_log
 from whereupon.state import Delivery, Request
 
 _LOG = logging.getLogger("whereupon.delivery")
@@ -106,13 +107,13 @@ class Notices:
         for channel in sorted(new):
             _LOG.warning(
                 "delivery-held reason=no-channel channel=%s deliveries=%d",
-                channel,
+                in_log(channel),
                 held[channel],
                 extra={"event": "delivery-held", "channel": channel, "reason": "no-channel"},
             )
 
     def _log(self, event: Event, keys: Mapping[str, object]) -> None:
-        said = " ".join(f"{name}={value}" for name, value in keys.items())
+        said = " ".join(f"{name}={in_log(value)}" for name, value in keys.items())
         _LOG.log(_LEVELS[event], "%s %s", event, said, extra={"event": str(event), **keys})
 
     def _tell(self, event: Event, name: str, what: Delivery | Request) -> None:

@@ -8,8 +8,11 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
 
 from whereupon.audit import seal
+from whereupon.duties import LeftAlone, Versions, due_versions, is_ours, left_alone, next_duty
 from whereupon.fold import (
     Folded,
     KeysExhausted,
@@ -26,8 +29,10 @@ from whereupon.fold import (
     resume,
     screen_for,
 )
+from whereupon.loglines import in_log
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message
+from whereupon.mending import cut_reason
+from whereupon.messages import Message, id_in_ref
 from whereupon.ports import Session, Stretch
 from whereupon.recalling import (
     CLAIM_PART,
@@ -63,6 +68,20 @@ _BEYOND = 2**62  # keys that no store hands out
 _LOG = logging.getLogger("whereupon.pipeline")
 
 
+class Waking(NamedTuple):
+    """What a batch wakes besides what its messages wake themselves.
+
+    Attributes:
+        until: what is due by then; None for nothing.
+        now: what the clock says; by None nothing is late.
+        versions: whose entries, where the batch has no messages.
+    """
+
+    until: datetime | None
+    now: datetime | None = None
+    versions: Versions = None
+
+
 class Pipeline:
     """A rulebook and settings, ready to take batches. Holds nothing of any person.
 
@@ -86,11 +105,15 @@ class Pipeline:
         messages: Sequence[Message],
         *,
         until: datetime | None = None,
+        now: datetime | None = None,
         in_parts: bool = False,
     ) -> Folded:
         """Take a batch of messages, in the order they arrived.
 
         Args:
+            session: where.
+            messages: the batch.
+            now: what the clock says: what was due before is done late, and as of now.
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
             in_parts: a claim of many messages may only be begun: then it is carried out by `carry_on`, and
@@ -108,17 +131,47 @@ class Pipeline:
         elif len(parts) > 1:  # all of them now, for later parts must not hold more
             self._recall(session).hold(messages, until)
         if len(parts) == 1:
-            return self._take_part(session, messages, until, in_parts=in_parts)
+            return self._take_part(session, messages, Waking(until, now), in_parts=in_parts)
         whole, begun = Folded(), 0
         for number, part in enumerate(parts, 1):
             by_then = until if until is None or number == len(parts) else part[-1].received_at
-            folded = self._take_part(session, part, by_then, in_parts=in_parts)
+            folded = self._take_part(session, part, Waking(by_then, now), in_parts=in_parts)
             whole.join(folded, begun=begun)
             begun += len(part) - folded.left
             if folded.left or folded.begun:
                 break
         whole.left = len(messages) - begun
         return whole
+
+    def wake(self, session: Session, until: datetime, *, now: datetime) -> Folded | None:
+        """Wake entries that are due by an instant and may be run here; None where there are none.
+
+        Args:
+            session: where.
+            until: at most `DUE_LIMIT` are woken.
+            now: see `take`.
+        """
+        versions = due_versions(session, self._wordings, until)
+        if versions is not None and not versions:
+            return None
+        return self._take_part(session, [], Waking(until, now, versions))
+
+    def is_ours(self, session: Session, run: BroadcastRun) -> bool:
+        """Whether a broadcast's run may be sent here (see `duties`)."""
+        return is_ours(session, self._wordings, run)
+
+    def is_paused(self, rule_id: str) -> bool:
+        """Whether the rulebook has switched a rule off."""
+        rule = self.index.by_id.get(rule_id)
+        return rule is not None and not rule.active.on
+
+    def next_duty(self, session: Session) -> datetime | None:
+        """When the next entry or broadcast is due that may be run here."""
+        return next_duty(session, self._wordings)
+
+    def left_alone(self, session: Session) -> list[LeftAlone]:
+        """All entries and broadcasts that may not be run here."""
+        return left_alone(session, self._wordings)
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
         """Messages that erase somebody, or may merge two, apart from the others.
@@ -128,35 +181,37 @@ class Pipeline:
         """
         if not taken_apart(messages, self.settings):
             return [messages]
+        kinds = [apart(message, self.settings) for message in messages]
+        alone = (place if kind else -1 for place, kind in enumerate(kinds))
         return [
-            list(part)
-            for _, part in groupby(messages, lambda message: apart(message, self.settings))
+            [message for message, _ in part]
+            for _, part in groupby(zip(messages, alone, strict=True), key=itemgetter(1))
         ]
 
     def _take_part(
         self,
         session: Session,
         messages: Sequence[Message],
-        until: datetime | None,
+        waking: "Waking",
         *,
         in_parts: bool = False,
     ) -> Folded:
         """Take a part; what the fold fails on is set aside, and the rest goes in without it."""
         try:
-            return self._take_sound(session, messages, until, set(), in_parts=in_parts)
+            return self._take_sound(session, messages, waking, set(), in_parts=in_parts)
         except TooManyClaimedError as found:
             first = messages[: found.place]
-            folded = self._take_part(session, first, until, in_parts=in_parts)
+            folded = self._take_part(session, first, waking, in_parts=in_parts)
             folded.left += len(messages) - found.place
             return folded
         except PoisonError as poison:
-            return self._take_around(session, messages, until, poison)
+            return self._take_around(session, messages, waking, poison)
 
     def _take_around(
         self,
         session: Session,
         messages: Sequence[Message],
-        until: datetime | None,
+        waking: "Waking",
         poison: PoisonError,
     ) -> Folded:
         """Fold up to what fails, leave that out, and go on behind it.
@@ -174,7 +229,9 @@ class Pipeline:
             elif found is not None and found.entry is not None:
                 given_up.add(found.entry)
                 _LOG.error("entry-failed entry=%d", found.entry)
-            by_then = messages[end].received_at if until and end < len(messages) else until
+            by_then = waking
+            if waking.until and end < len(messages):
+                by_then = waking._replace(until=messages[end].received_at)
             try:
                 parts.append(self._take_sound(session, messages[begun:end], by_then, given_up))
             except PoisonError as error:
@@ -186,25 +243,27 @@ class Pipeline:
         for part in others:
             whole.join(part)
         whole.set_aside = asides
-        whole.told += [Warned("poison", each.message_id, each.reason) for each in asides.values()]
+        whole.told += [Warned("poison", each.message_id, each.shown) for each in asides.values()]
         return whole
 
     def _take_sound(
         self,
         session: Session,
         messages: Sequence[Message],
-        until: datetime | None,
+        waking: "Waking",
         given_up: set[int],
         *,
         in_parts: bool = False,
     ) -> Folded:
-        loaded = self._recall(session).for_batch(messages, until, in_parts=in_parts)
+        until, now, versions = waking
+        recall = self._recall(session)
+        loaded = recall.for_batch(messages, until, versions=versions, in_parts=in_parts)
         loaded.given_up = given_up
         return self._fold(
             session,
             loaded,
             64 + 12 * len(messages) + 4 * (len(loaded.active) + loaded.claimable),
-            lambda: fold(loaded, messages, self.index, self.settings, until=until),
+            lambda: fold(loaded, messages, self.index, self.settings, until=until, now=now),
         )
 
     def carry_on(self, session: Session, anonymous_key: int) -> Folded | None:
@@ -301,15 +360,15 @@ class Pipeline:
         loaded.first_key, loaded.keys = _BEYOND, _BEYOND
         return loaded, fold(loaded, [message], self.index, self.settings)
 
-    def send(self, session: Session, run: BroadcastRun) -> Folded:
+    def send(self, session: Session, run: BroadcastRun, *, now: datetime | None = None) -> Folded:
         """Let the next chunk of a broadcast's audience in.
 
         Persons are gone through by key. So everybody is met who was known when the run began; who comes
         later may have a key that lies behind the cursor, where several processes hand out keys.
         """
-        rule = self._wordings.rule_of(session, run.rule, run.digest)
+        rule = self._wordings.rule_of(session, run.digest)
         if rule is None or not rule.active.allows(run.timestamp):
-            return self._send_to(session, run, rule, Stretch([], None))
+            return self._send_to(session, run, rule, Stretch([], None), now)
         stretch = session.take_audience(
             run.cursor or 0, AUDIENCE_CHUNK, screen_for(run, rule), AUDIENCE_REACH
         )
@@ -317,20 +376,25 @@ class Pipeline:
         left_out: list[Warned] = []
         while True:
             try:
-                folded = self._send_to(session, run, rule, stretch)
+                folded = self._send_to(session, run, rule, stretch, now)
             except PoisonError as poison:
                 person = next(each for each in stretch.persons if each.key == poison.person)
                 others = [each for each in stretch.persons if each is not person]
                 stretch = stretch._replace(persons=others)
-                _LOG.error("person-left-out broadcast=%s person=%d", run.rule, person.key)
-                text = f"{person.user_id} was left out of {run.rule}: {poison.reason}"
-                left_out.append(Warned("person-left-out", run.occasion, text))
+                _LOG.error("person-left-out broadcast=%s person=%d", in_log(run.rule), person.key)
+                text = f"{person.user_id} was left out of {run.rule}: {cut_reason(poison.reason)}"
+                left_out.append(Warned("person-left-out", id_in_ref(run.occasion), text))
                 continue
             folded.told += left_out
             return folded
 
     def _send_to(
-        self, session: Session, run: BroadcastRun, rule: Rule | None, stretch: Stretch
+        self,
+        session: Session,
+        run: BroadcastRun,
+        rule: Rule | None,
+        stretch: Stretch,
+        now: datetime | None,
     ) -> Folded:
         admitted: list[Person] = []
         loaded = Loaded(0, 0)
@@ -346,7 +410,14 @@ class Pipeline:
             loaded,
             64 + 8 * len(admitted),
             lambda: broadcast_chunk(
-                loaded, run, rule, admitted, self.index, self.settings, cursor=stretch.cursor
+                loaded,
+                run,
+                rule,
+                admitted,
+                self.index,
+                self.settings,
+                cursor=stretch.cursor,
+                now=now,
             ),
         )
 
@@ -382,7 +453,7 @@ class Pipeline:
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:
-    _LOG.error("message-set-aside message_id=%s", message.message_id)
+    _LOG.error("message-set-aside message_id=%s", in_log(message.message_id))
     return SetAside(
         message_id=message.message_id,
         user_id=message.user_id,

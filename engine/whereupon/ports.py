@@ -32,6 +32,8 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    Twin,
+    WaitingVersion,
 )
 
 T = TypeVar("T")
@@ -171,8 +173,12 @@ class Session(Protocol):
         """
         ...
 
-    def known_messages(self, message_ids: Collection[str]) -> set[str]:
-        """Those of the ids that are recorded already, or were until they were erased."""
+    def known_messages(self, refs: Collection[str]) -> set[str]:
+        """Those of the messages (see `ref_of`) that are recorded already, or were until they were erased."""
+        ...
+
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages, to be compared with what comes again."""
         ...
 
     def identifiers(
@@ -259,16 +265,38 @@ class Session(Protocol):
         """Entries of these persons that are still running."""
         ...
 
-    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
-        """Running entries due at ``until`` or before, by due time then key."""
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """The rule versions that have running entries, by digest."""
         ...
 
-    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
-        """The same, but only of persons whom no other writer holds; they are held from now on."""
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """How many running entries these rule versions have; those without are left out."""
+        ...
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Running entries due at ``until`` or before, by due time then key.
+
+        Args:
+            until: an instant.
+            limit: how many at most.
+            versions: the digests of the rule versions that are meant; None for all. What others have
+                due does not make the answer slower.
+        """
+        ...
+
+    def take_due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """The same, but only of persons whom no other writer holds; they are held from now on.
+
+        With ``versions`` a store may share the limit among them, and give fewer than are due.
+        """
         ...
 
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
-        """When the next running entry, broadcast run, unfinished claim or pending delivery is due.
+        """When the next unfinished claim or pending delivery is due.
 
         Args:
             channels: those whose deliveries count; None for all.
@@ -395,6 +423,14 @@ class Session(Protocol):
 
     def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
         """Deliveries in these states, newest first."""
+        ...
+
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """What entries of a person's that these occasions opened sent, or were to send, oldest first."""
+        ...
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's runs, done or not, newest first by timestamp then occasion."""
         ...
 
     def set_aside(self, limit: int) -> list[SetAside]:

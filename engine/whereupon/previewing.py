@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from whereupon.decisions import Decision
+from whereupon.errors import MessageRejectedError
 from whereupon.explaining import subject_of
 from whereupon.fold import Folded, Loaded, Warned
 from whereupon.ingesting import fresh_id, read_batch, refuse
-from whereupon.messages import Message, Origin, Source
+from whereupon.messages import Message, Origin, Source, id_in_ref
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Session
 from whereupon.state import Delivery, EntryState, StoredMessage
@@ -36,12 +37,17 @@ class ClaimedMessage:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """An entry that would be opened, and then wait: its next step comes at ``due_at``."""
+    """An entry that would be opened, or was, and waits: its next step comes at ``due_at``.
+
+    Attributes:
+        then: what that step does, in words; empty where nobody knows.
+    """
 
     rule: str
     person: str
     message_id: str
     due_at: datetime
+    then: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def preview_identify(
         said: its fields, in wire form.
 
     Raises:
-        MessageRejectedError: it would not be accepted.
+        MessageRejectedError: it would not be accepted, or not as theirs.
     """
     reading = read_batch(
         [{**said, "type": "identify"}],
@@ -97,7 +103,11 @@ def preview_identify(
         new_id=fresh_id,
     )
     refuse(reading.rejected)
-    return preview(session, pipeline, reading.messages[0])
+    (message,) = reading.messages
+    if message.user_id is None and message.remarks:  # what would be taken is nobody's identify
+        code, reason = message.remarks[0]
+        raise MessageRejectedError(code=code, field="userId", reason=reason)
+    return preview(session, pipeline, message)
 
 
 def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
@@ -113,17 +123,20 @@ def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
     ]
     return Preview(
         message_id=message.message_id,
-        silenced=message.message_id in changes.erased_ids,
+        silenced=message.ref in changes.erased_ids,
         claimed=tuple(_claimed(loaded, folded)),
         decisions=tuple(each for each in told if isinstance(each, Decision)),
         deliveries=tuple(each for each in told if isinstance(each, Delivery)),
         waiting=tuple(
-            WaitingEntry(e.rule, _name(loaded, folded, e.person_key), e.occasion, e.due_at)
+            WaitingEntry(
+                e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion), e.due_at
+            )
             for e in opened
             if e.due_at is not None
         ),
         ended=tuple(
-            EndedEntry(e.rule, _name(loaded, folded, e.person_key), e.occasion) for e in ended
+            EndedEntry(e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion))
+            for e in ended
         ),
         broadcasts=tuple(run.rule for run in changes.runs.values()),
         warnings=tuple(each for each in told if isinstance(each, Warned)),

@@ -4,9 +4,10 @@ Nothing leaves the process and no handler of the host is called: deliveries stay
 throwaway store. Actions act on that store, so that what follows is faithful.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -15,12 +16,14 @@ from typing import TypeAlias
 
 from whereupon.decisions import Decision, Outcome
 from whereupon.engine import Engine
-from whereupon.fold import Folded, Told
+from whereupon.explaining import next_step
+from whereupon.fold import Ended, Folded, Told
 from whereupon.matching import RuleIndex
 from whereupon.messages import NAMED, Message, MessageType
+from whereupon.previewing import WaitingEntry
 from whereupon.recalling import CrowdedError
 from whereupon.rules import TrackEvent
-from whereupon.state import Delivery, DeliveryState, Request
+from whereupon.state import Delivery, DeliveryState, Entry, Request
 from whereupon.streams import BadLine, StreamReader
 from whereupon.times import EPOCH, LAST_INSTANT, later
 
@@ -30,7 +33,7 @@ BATCH = 5_000
 LONG_GAP = timedelta(days=366)
 """Scheduled broadcasts are made up for in a gap between messages up to this long, then once."""
 
-Record: TypeAlias = Told | BadLine
+Record: TypeAlias = Told | BadLine | WaitingEntry
 """What a replay tells, in order."""
 
 
@@ -51,7 +54,14 @@ class FrozenClock:
 
 @dataclass(slots=True)
 class Summary:
-    """How many of each a replay saw and made; ``persons`` are those known at its end."""
+    """How many of each a replay saw and made; ``persons`` are those known at its end.
+
+    Attributes:
+        exited: entries that ended early, whatever ended them.
+        withheld: deliveries that were held back, and do not count as deliveries.
+        waiting: entries that still waited at the end.
+        received: how many deliveries each person got, by their first user id then.
+    """
 
     messages: int = 0
     accepted: int = 0
@@ -62,6 +72,10 @@ class Summary:
     entered: int = 0
     deliveries: int = 0
     requests: int = 0
+    exited: int = 0
+    withheld: int = 0
+    waiting: int = 0
+    received: Counter[str] = field(default_factory=Counter)
 
     def count_messages(self, folded: Folded) -> None:
         """Count what became of a batch's messages; one that the engine failed on is not accepted."""
@@ -78,16 +92,30 @@ class Summary:
             case Decision():
                 self.decisions += 1
                 self.entered += record.outcome is Outcome.ENTERED
-            case Delivery():
-                self.deliveries += record.state is DeliveryState.PENDING
+            case Delivery(state=DeliveryState.WITHHELD):
+                self.withheld += 1
+            case Delivery(state=DeliveryState.PENDING):
+                self.deliveries += 1
+                self.received[record.person] += 1
             case Request():
                 self.requests += 1
+            case Ended():
+                self.exited += 1
+            case WaitingEntry():
+                self.waiting += 1
             case _:
                 pass
 
     def as_dict(self) -> dict[str, int]:
-        """The counts by name, in the order of the contract."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """The counts by name, in the order of the contract; the most and the median of one person last."""
+        counts = {each.name: getattr(self, each.name) for each in fields(self)}
+        del counts["received"]
+        each = sorted(self.received.values()) or [0]
+        return {
+            **counts,
+            "most_per_person": each[-1],
+            "median_per_person": each[(len(each) - 1) // 2],
+        }
 
 
 class Replay:
@@ -172,8 +200,20 @@ class Replay:
             self._wake(self._clock.now())
             self._wake(LAST_INSTANT, scheduled=False)
         with self._engine.store.session() as session:
-            self.summary.persons = session.counts().persons
+            counts = session.counts()
+            waiting = session.due_entries(LAST_INSTANT, counts.entries or 1)
+            known = session.persons({entry.person_key for entry in waiting}) if waiting else []
+        self.summary.persons = counts.persons
+        names = {person.key: person.user_id for person in known}
+        for entry in waiting:
+            self._told(self._as_waiting(entry, names.get(entry.person_key, "")))
         return self.summary
+
+    def _as_waiting(self, entry: Entry, person: str) -> WaitingEntry:
+        rule = self._engine.pipeline.index.by_digest.get(entry.digest)
+        then = next_step(rule.steps, entry.position) if rule is not None else ""
+        due_at = entry.entered_at if entry.due_at is None else entry.due_at
+        return WaitingEntry(entry.rule, person, entry.occasion, due_at, then)
 
     def _take_batch(self) -> None:
         batch, self._batch = self._batch, []
@@ -197,7 +237,8 @@ class Replay:
     def _pass_time(self, until: datetime) -> None:
         made_up_for = min(later(self._clock.now(), LONG_GAP), until)
         self._wake(made_up_for)
-        self._clock.move_to(until)
+        if made_up_for < until:
+            self._wake(until, scheduled=False)  # waits are over on time, however long the gap
         self._wake(until)
 
     def _wake(self, until: datetime, *, scheduled: bool = True) -> None:

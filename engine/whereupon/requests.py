@@ -203,7 +203,7 @@ class Requests:
         message = parse_message(wire, arrival)
 
         def work(session: Session) -> Request:
-            told = self._pipeline.take(session, [message]).told
+            told = self._pipeline.take(session, [message], now=now).told
             made = [each for each in told if isinstance(each, Request)]
             asked = next(each for each in made if each.message_id == message.message_id)
             if dry_run:

@@ -28,12 +28,20 @@ class Step:
 
 
 def take_step(
-    session: Session, pipeline: Pipeline, *, until: datetime, scheduled_at: datetime | None
+    session: Session,
+    pipeline: Pipeline,
+    *,
+    until: datetime,
+    now: datetime,
+    scheduled_at: datetime | None,
 ) -> Step | None:
-    """Do the next due thing; None when there is none, or others are at all there is.
+    """Do the next due thing; None when there is none, or it is others' to do, or they are at it.
 
     Args:
+        session: where.
+        pipeline: what does it.
         until: what is due by then.
+        now: what the clock says; what was due before is done late, and as of now.
         scheduled_at: the time for which broadcasts are scheduled; None to leave scheduled ones alone.
     """
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
@@ -42,18 +50,18 @@ def take_step(
         part = pipeline.carry_on(session, claiming.anonymous_key)
         if part is not None:
             return Step(part)
-    run = _next_run(session, until, scheduled=scheduled_at is not None)
-    limit = run.due_at if run is not None else until
-    if session.due_entries(limit, 1):
-        woken = pipeline.take(session, [], until=limit)
-        if woken.changes.entries:  # else others are at them
-            return Step(woken)
-    return None if run is None else Step(pipeline.send(session, run), run.due_at)
+    run = _next_run(session, pipeline, until, scheduled=scheduled_at is not None)
+    woken = pipeline.wake(session, until if run is None else run.due_at, now=now)
+    if woken is not None and woken.changes.entries:  # else others are at them
+        return Step(woken)
+    return None if run is None else Step(pipeline.send(session, run, now=now), run.due_at)
 
 
-def _next_run(session: Session, until: datetime, *, scheduled: bool) -> BroadcastRun | None:
+def _next_run(
+    session: Session, pipeline: Pipeline, until: datetime, *, scheduled: bool
+) -> BroadcastRun | None:
     for run in session.due_runs(until):
-        if scheduled or run.message_key:
+        if (scheduled or run.message_key) and pipeline.is_ours(session, run):
             taken = session.take_run(run)
             if taken is not None:
                 return taken

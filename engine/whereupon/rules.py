@@ -20,6 +20,7 @@ from whereupon.templates import Content
 from whereupon.times import ZERO, format_duration
 
 DEFAULT_MAX_AGE = timedelta(hours=72)
+DEFAULT_LATE = timedelta(hours=24)
 
 
 class RuleKind(StrEnum):
@@ -61,11 +62,21 @@ class OnSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class OnKnown:
+    """Somebody becomes known: once for each person, by whichever message that is."""
+
+
+@dataclass(frozen=True, slots=True)
 class OnSchedule:
-    """A broadcast's times: a crontab expression of five fields, in a named timezone."""
+    """A broadcast's times: a crontab expression of five fields, in a named timezone.
+
+    Attributes:
+        late: how late a time that was missed may still be made up for.
+    """
 
     cron: str
     timezone: str = "UTC"
+    late: timedelta = DEFAULT_LATE
 
     @property
     def zone(self) -> tzinfo:
@@ -78,7 +89,7 @@ class OnCall:
     """A broadcast that the host triggers (``when: api``)."""
 
 
-Trigger: TypeAlias = OnMessage | OnSegment | OnSchedule | OnCall
+Trigger: TypeAlias = OnMessage | OnSegment | OnKnown | OnSchedule | OnCall
 
 
 # --- reentry, retroactive, active, exit --------------------------------------------------------

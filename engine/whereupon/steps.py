@@ -106,14 +106,28 @@ _STATES: Mapping[str, EntryState] = {
 }
 
 
+def keys_behind(entry: Entry, name: str) -> list[str]:
+    """The idempotency keys of the steps that an entry has behind it.
+
+    Args:
+        entry: also one whose person was merged.
+        name: the first user id of whose it is, or was before a merge.
+    """
+    entrant = str(read_object(entry.facts).get(ENTRANT, name))
+    return [_key_of(entry, entrant, position) for position in range(entry.position)]
+
+
 def _key(entry: Entry, facts: _Facts, person: Person) -> str:
     """The idempotency key of the entry's next step: 32 hexadecimal digits of a hash.
 
     It depends on the rule, what opened the entry, who entered and the step alone, so that every try,
     every machine and every store gives the same, before and after a merge.
     """
-    entrant = str(facts.get(ENTRANT, person.user_id))
-    parts = (entry.rule, entry.occasion, entrant, str(entry.position))
+    return _key_of(entry, str(facts.get(ENTRANT, person.user_id)), entry.position)
+
+
+def _key_of(entry: Entry, entrant: str, position: int) -> str:
+    parts = (entry.rule, entry.occasion, entrant, str(position))
     return blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
@@ -138,7 +152,7 @@ def _send(step: Send, entry: Entry, person: Person, now: datetime, zone: tzinfo)
         recipient=person.attributes,
         state=DeliveryState.PENDING if reason is None else DeliveryState.WITHHELD,
         reason=reason,
-        message_id=entry.occasion,
+        occasion=entry.occasion,
         kind=step.kind,
         topic=step.topic,
     )

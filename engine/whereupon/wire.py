@@ -19,7 +19,7 @@ import msgspec
 
 from whereupon.codec import decode
 from whereupon.errors import MessageRejectedError
-from whereupon.mending import Remark, quoted
+from whereupon.mending import MOST_QUOTED, Remark, quoted
 from whereupon.messages import NAMED, Message, MessageType, Origin, Source
 from whereupon.opening import NOWHERE, Envelope, Opened, is_empty_list, open_one
 from whereupon.times import parse_instant
@@ -45,7 +45,6 @@ Sound: TypeAlias = dict[object, str]
 _TYPES: dict[object, MessageType] = {type_.value: type_ for type_ in MessageType}
 _LONGEST_JUNK = max(map(len, JUNK_IDS))
 _MOST_SOUND = 10_000
-_MOST_QUOTED = 8
 
 
 @dataclass(slots=True)
@@ -297,22 +296,36 @@ def _timestamps(
     (sent - original) if all three are known, else the original, else the arrival; it is never after the
     arrival. What a collector before us received counts as received.
     """
-    said, fault = _read_time(envelope.timestamp, "timestamp", left_out)
-    original, other = _read_time(envelope.original_timestamp, "originalTimestamp", left_out)
-    if (fault or other) is not None and said is None and original is None:
-        raise fault or other  # type: ignore[misc]  # one of them is one
-    sent_at, _ = _read_time(envelope.sent_at, "sentAt", left_out)
-    arrived, _ = _read_time(envelope.received_at, "receivedAt", left_out)
-    received_at: datetime = arrival.received_at
-    if arrival.by_message:
-        if not arrival.all_at_once:
-            received_at = max(arrived or said or original or received_at, received_at)
-    else:
-        arrived = min(arrived or received_at, received_at)
+    said = original = sent_at = arrived = None
+    faults: list[MessageRejectedError] = []
+    if envelope.timestamp is not None:
+        said = _read_time(envelope.timestamp, "timestamp", faults)
+    if envelope.original_timestamp is not None:
+        original = _read_time(envelope.original_timestamp, "originalTimestamp", faults)
+    if faults and said is None and original is None:
+        raise faults[0]
+    if envelope.sent_at is not None:
+        sent_at = _read_time(envelope.sent_at, "sentAt", faults)
+    if envelope.received_at is not None:
+        arrived = _read_time(envelope.received_at, "receivedAt", faults)
+    left_out += [_left_out(fault) for fault in faults]
+    received_at, arrived = _arrived(arrival, arrived, said or original)
     timestamp = said or original or received_at
     if said is None and original is not None and sent_at is not None and arrived is not None:
         timestamp = _corrected(arrived, sent_at - original) or timestamp
     return original or said, min(timestamp, received_at), received_at
+
+
+def _arrived(
+    arrival: Arrival, said: datetime | None, happened: datetime | None
+) -> tuple[datetime, datetime | None]:
+    """When a message arrived here, and when it did wherever that is known to correct its clock."""
+    received_at = arrival.received_at
+    if not arrival.by_message:
+        return received_at, min(said or received_at, received_at)
+    if arrival.all_at_once:
+        return received_at, said
+    return max(said or happened or received_at, received_at), said
 
 
 def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
@@ -322,17 +335,11 @@ def _corrected(received_at: datetime, since: timedelta) -> datetime | None:
         return None
 
 
-def _read_time(
-    value: object, field: str, left_out: list[Remark]
-) -> tuple[datetime | None, MessageRejectedError | None]:
-    """A time; one that is none is left out, and is the fault of a message that says no other."""
-    if value is None or value == "":
-        return None, None
+def _read_time(value: object, field: str, faults: list[MessageRejectedError]) -> datetime | None:
+    """A time; one that is none is the fault of a message that says no other."""
     instant = parse_instant(value)
-    if instant is not None:
-        return instant, None
-    shown = f" {quoted(value, _MOST_QUOTED)!r}" if isinstance(value, str) else ""
-    reason = f"{field}{shown} is no time; send ISO 8601, or a Unix time"
-    fault = _refusal(code="bad-timestamp", field=field, reason=reason)
-    left_out.append(_left_out(fault))
-    return None, fault
+    if instant is None and value != "":
+        shown = f" {quoted(value, MOST_QUOTED)!r}" if isinstance(value, str) else ""
+        reason = f"{field}{shown} is no time; send ISO 8601, or a Unix time"
+        faults.append(_refusal(code="bad-timestamp", field=field, reason=reason))
+    return instant

@@ -30,7 +30,7 @@ from whereupon.wire import Arrival, parse_message
 
 MILLIONS = int(os.environ.get("WHEREUPON_MILLIONS", "1"))
 START = datetime(2026, 3, 1, tzinfo=UTC)
-ROUND, BATCH, PEOPLE = 100_000, 1_000, 200_000
+ROUND, BATCH, PEOPLE = 90_000, 900, 200_000
 """Messages of a round and of a batch; people there are, whatever the number of messages."""
 
 Work = Callable[[], None]

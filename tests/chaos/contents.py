@@ -15,6 +15,7 @@ from sqlalchemy import inspect, text
 
 from whereupon.codec import decode
 from whereupon.stores.addresses import engine_of
+from whereupon.stores.memories import PREFIX
 
 Contents = dict[str, list[str]]
 Rows = dict[str, list[dict[str, Any]]]
@@ -35,8 +36,12 @@ _UNLIKE: Mapping[str, frozenset[str]] = {
 _KEYS = frozenset({"owner", "entrant", "key"})
 
 
+def _is_of_a_process(name: str) -> bool:
+    return name == "next_key" or name.startswith(PREFIX)
+
+
 def contents_of(url: str) -> Contents:
-    """Every row of every table of ours, as text, but for the counter of keys."""
+    """Every row of every table of ours, as text, but for what belongs to processes: keys, and their marks."""
     rows = _read(url)
     names, messages = _names(rows), {row["key"]: row["message_id"] for row in rows["message"]}
     kinds = {row["id"]: f"{row['type']} {row['name']}" for row in rows["name"]}
@@ -52,7 +57,7 @@ def contents_of(url: str) -> Contents:
             return _said(str(value))
         return bytes(value) if isinstance(value, memoryview) else value
 
-    rows["meta"] = [row for row in rows["meta"] if row["name"] != "next_key"]
+    rows["meta"] = [row for row in rows["meta"] if not _is_of_a_process(str(row["name"]))]
     return {
         table: sorted(
             repr({c: shown(c, v) for c, v in row.items() if c not in _UNLIKE.get(table, ())})

@@ -90,11 +90,11 @@ def messages(draw: st.DrawFn, key: int) -> StoredMessage:
 @st.composite
 def entries(draw: st.DrawFn, key: int) -> Entry:
     """An entry that nobody made before."""
-    person = draw(persons)
+    person, rule = draw(persons), draw(rules)
     return Entry(
         key=key,
-        rule=draw(rules),
-        digest="d1",
+        rule=rule,
+        digest=f"d-{rule}",  # which is one rule's alone
         person_key=person,
         entrant=person,
         occasion=f"m-{key}",
@@ -296,6 +296,9 @@ def ordered_answers(session: Session) -> list[object]:
         session.due_claimings(NOON, 2),
         session.history(needs),
         session.due_entries(NOON, 5),
+        session.due_entries(NOON, 5, [f"d-{rule}" for rule in RULES[:2]]),
+        session.waiting_versions(),
+        sorted(session.count_entries([f"d-{rule}" for rule in RULES]).items()),
         session.next_due(),
         session.due_runs(NOON),
         session.waiting_runs(),

@@ -289,11 +289,16 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
             for d in shelves.deliveries.values()
         ),
         "skips": texts(
-            (ids.get(s.message_key, s.message_key), s.decided_at, s.retroactive, s.verdicts)
+            (
+                ids.get(s.message_key, s.message_key),
+                s.decided_at,
+                s.retroactive,
+                s.verdicts,
+                s.others,
+            )
             for s in shelves.skips.values()
         ),
-        # a plan counts what is stored: waits that come due with the request may be done or not
-        "requests": texts(replace(r, key=0, plan=None) for r in shelves.requests.values()),
+        "requests": texts(replace(r, key=0) for r in shelves.requests.values()),
         "devices": texts(
             (d.token, named(d.person_key), d.platform, d.updated_at)
             for d in shelves.devices.values()

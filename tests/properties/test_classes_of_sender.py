@@ -1,5 +1,6 @@
 """What a browser says reaches no broadcast, whatever steps of rules lead from it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
@@ -156,13 +157,31 @@ def test_a_claimed_message_keeps_the_class_of_who_sent_it() -> None:
     }
 
 
-def test_what_a_broadcast_says_is_the_servers() -> None:
+def test_a_merge_makes_nobodys_entry_a_servers(home: Store) -> None:
+    """Not even of a server's asking: the entry goes on for the survivor as it was opened."""
+    made = World(LAUNDRY, home)
+    for user in ("ada", "eve"):
+        made.identify(user, at=0)
+    made.track("Clicked", "eve", source="client", at=1)
+    made.alias("ada", "eve", at=2)
+    made.run(3 * HOUR)
+    assert [d.reason for d in made.decided if d.rule == "everybody"] == [Reason.SOURCE]
+    assert started(made) == []
+
+
+@pytest.mark.parametrize(
+    "when", ["api", "Published", {"cron": "0 13 * * *", "timezone": "UTC"}], ids=str
+)
+def test_what_a_broadcast_says_is_the_servers(when: JsonValue) -> None:
     """A broadcast is started by a server only: by its event, a call or a schedule."""
     made = world(
-        broadcast("first", "api", whereupon=[{"wait": "1h"}, {"track": "Shouted"}]),
+        broadcast("first", when, whereupon=[{"wait": "1h"}, {"track": "Shouted"}]),
         broadcast("second", "Shouted", who={"first_name": "Ada"}),
     )
-    made.identify("ada", {"first_name": "Ada"})
-    made.engine.trigger("first", key="june")
-    made.run(2 * HOUR)
-    assert [delivery.rule for delivery in made.deliveries()] == ["second"]
+    made.identify("ada", {"first_name": "Ada"}, at=0)
+    if when == "api":
+        made.engine.trigger("first", key="june")
+    if when == "Published":
+        made.track("Published", anonymous="office", at=0)
+    made.run(3 * HOUR)
+    assert {delivery.rule for delivery in made.deliveries()} == {"second"}

@@ -107,8 +107,9 @@ def test_texts_compare_as_in_python(value: str, options: list[str]) -> None:
         ({"contains": options[0]}, options[0] in value),
     ]
     for expected, holds in stated:
-        condition, _ = parse_condition({"it": expected}, root="properties")
-        assert condition.holds({"properties": properties}, NO_HISTORY) is holds
+        condition, problems = parse_condition({"it": expected}, root="properties")
+        if not problems:  # a text that looks like a path or a template is refused
+            assert condition.holds({"properties": properties}, NO_HISTORY) is holds
 
 
 @given(value=scalars, option=scalars.filter(lambda option: option is not None and is_json(option)))

@@ -50,7 +50,11 @@ cuts = st.sets(st.integers(0, 12), max_size=5)
 @settings(max_examples=100)
 @given(histories, cuts)
 def test_any_split_into_batches_gives_the_same(happened: list[Happening], places: set[int]) -> None:
-    """One batch, one message at a time, or anything between: the same decisions, the same store."""
+    """One batch, one message at a time, or anything between: the same decisions, the same store.
+
+    Whatever waits, is tracked by steps, is claimed and is deleted on the way. That the stores on databases
+    end as this one does, for any split, is shown below.
+    """
     messages = messages_of(happened)
     singly = outcome_of(fold_in_parts(messages, range(len(messages))))
     within = {place for place in places if place < len(messages)}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.worlds import NOON, File, World, guard, message, world
 
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.messages import MessageType, Origin, Source, erased_name
+from whereupon.messages import MessageType, Origin, Source, erased_name, ref_of
 from whereupon.state import IdKind, Person, Request, RequestOutcome
 
 HISTORIES = int(os.environ.get("WHEREUPON_HISTORIES", "150"))
@@ -86,6 +86,11 @@ STEPS = st.builds(
     number=st.integers(0, 5),
     delay=SPAN,
 )
+
+
+def _erased(name: str, asked: Request) -> str:
+    """What a request by a message is called, once its person is erased."""
+    return erased_name(ref_of(name, asked.source))
 
 
 @dataclass
@@ -256,11 +261,11 @@ class Oracle:
 
     def _said(self, asked: Request) -> str | None:
         """Whom a request that ran at once was about: what is kept of it names nobody."""
-        found = (step.user for name, step in self.sent if erased_name(name) == asked.message_id)
+        found = (step.user for name, step in self.sent if _erased(name, asked) == asked.message_id)
         return next(found, None)
 
     def _message_of(self, asked: Request) -> str:
-        names = (name for name, _ in self.sent if asked.message_id in {name, erased_name(name)})
+        names = (name for name, _ in self.sent if asked.message_id in {name, _erased(name, asked)})
         return next(names)
 
     def check_traces(self) -> None:

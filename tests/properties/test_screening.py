@@ -1,7 +1,7 @@
 """A broadcast's audience is the same, whether the store looks for it first or Python alone does."""
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, product
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -163,9 +163,12 @@ CONDITIONS: st.SearchStrategy[JsonValue] = st.recursive(
 )
 
 
-def condition_of(raw: object) -> Condition:
-    """The condition, as a rule's `who`."""
-    return parse_condition(raw, root="person", history_allowed=True)[0]  # type: ignore[arg-type]
+ZONES = ("UTC", "Pacific/Kiritimati", "Etc/GMT+12")
+
+
+def condition_of(raw: object, zone: str = "UTC") -> Condition:
+    """The condition, as the `who` of a rule whose dates are on that clock."""
+    return parse_condition(raw, root="person", history_allowed=True, zone=zone)[0]  # type: ignore[arg-type]
 
 
 def holds(condition: Condition, attributes: Mapping[str, JsonValue]) -> bool:
@@ -203,12 +206,12 @@ def every_test() -> Iterator[Mapping[str, object]]:
     yield from ({"logic": it}, {"logic": {"!!": [{"var": "person.a.b"}]}}, {"a.-1": 20})
 
 
-@given(raw=CONDITIONS, attributes=ATTRIBUTES)
+@given(raw=CONDITIONS, zone=st.sampled_from(ZONES), attributes=ATTRIBUTES)
 def test_a_screen_lets_everybody_through_whom_its_condition_admits(
-    raw: JsonValue, attributes: dict[str, JsonValue]
+    raw: JsonValue, zone: str, attributes: dict[str, JsonValue]
 ) -> None:
-    """Whatever the condition, and whatever the attributes."""
-    condition = condition_of(raw)
+    """Whatever the condition, its clock, and whatever the attributes."""
+    condition = condition_of(raw, zone)
     if holds(condition, attributes):
         assert lets_through(screen_of(condition, KNOWN), attributes)
 
@@ -246,8 +249,10 @@ def test_every_test_is_as_strict_in_every_store_as_in_python(opener: Opener) -> 
             session.flush(Changes(persons={person.key: person for person in made}))
         with store.session() as session:
             everybody = session.persons_after(0, len(made))
-            for raw in chain(every_test(), opposites):
-                condition = condition_of(raw)
+            for raw, zone in product(chain(every_test(), opposites), ZONES):
+                if zone != "UTC" and not ("before" in str(raw) or "after" in str(raw)):
+                    continue
+                condition = condition_of(raw, zone)
                 found, _ = session.take_audience(0, 999, screen_of(condition, KNOWN), 999)
                 admitted = [p.key for p in everybody if holds(condition, p.attributes)]
                 assert {*admitted} <= {person.key for person in found}, raw

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from pydantic import JsonValue
 from tests.scenarios.commands import (
     ROOT,
     STREAMS,
@@ -52,6 +53,11 @@ KEYS = {
         "entered",
         "deliveries",
         "requests",
+        "exited",
+        "withheld",
+        "waiting",
+        "most_per_person",
+        "median_per_person",
     ],
 }
 SHOPPING = STREAMS / "anonymous-shopping.jsonl"
@@ -78,6 +84,9 @@ def test_the_summary_comes_last_and_counts_what_was_printed() -> None:
         ("delivery", "deliveries"),
         ("request", "requests"),
         ("rejected", "rejected"),
+        ("ended", "exited"),
+        ("withheld", "withheld"),
+        ("waiting", "waiting"),
     ]:
         assert summary[name] == len(replayed.of_kind(kind))
     entered = [each for each in replayed.of_kind("decision") if each["outcome"] == "entered"]
@@ -152,6 +161,160 @@ def test_time_goes_on_only_until_told(tmp_path: Path, until: str) -> None:
     cut = whereupon("replay", stream, "--json", "--until", until)
     assert "sock-thanks" not in {each["rule"] for each in cut.of_kind("delivery")}
     assert "entered" in {each["outcome"] for each in cut.of_kind("decision")}
+
+
+LEAVING = """\
+campaign: cart
+description: Somebody put something into their cart.
+when: added
+reentry: every_time
+exit: [ordered, {plan: pro}]
+whereupon:
+  - send: push
+    title: "{{ properties.name }}"
+  - wait: 1d
+  - send: email
+    subject: Still there
+"""
+
+
+@pytest.fixture
+def leaving(tmp_path: Path) -> tuple[Path, Path]:
+    """A rules folder, and a stream in which entries end, wait and have their mail held back."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "cart.yaml").write_text(LEAVING)
+    (rules / "else.yaml").write_text(LEAVING.replace("cart", "else").replace("added", "ordered"))
+
+    def track(event: str, user: str, at: str, **properties: str) -> dict[str, JsonValue]:
+        return {**purchase(user, f"2026-03-02T{at}:00Z", **properties), "event": event}
+
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        identify("cy", "2026-03-02T08:00:00Z", unsubscribed=True),
+        track("added", "ada", "09:00", name="socks"),
+        track("added", "ben", "09:01", name="shoes"),
+        track("added", "cy", "09:02", name="hat"),
+        track("added", "ada", "09:03"),
+        track("ordered", "ada", "10:00", name="it"),
+        identify("ben", "2026-03-02T11:00:00Z", plan="pro"),
+    )
+    return rules, stream
+
+
+def test_who_leaves_early_is_told_by_what_and_who_still_waits_until_when(
+    leaving: tuple[Path, Path],
+) -> None:
+    """In the timeline, where it happens; at the end, who waits; and each rule's counts."""
+    rules, stream = leaving
+    told = whereupon("replay", stream, "--rules", rules, "--until", "+1h").stdout
+    assert "10:00  ada  ordered\n         ← leaves cart by ordered\n" in told
+    assert (
+        "11:00  ben  what is known of them changes\n         ← leaves cart since plan is pro"
+        in told
+    )
+    assert "✗ push to cy held back: they are unsubscribed (cart)" in told
+    assert "✗ push to ada held back: its text could not be made: " in told
+    assert "Still waiting  2 entries\n2026-03-03T09:02:00Z  cy   cart sends email\n" in told
+    assert re.search(r"entries\s+5\s+3 left early, 2 still wait", told)
+    assert re.search(r"per person\s+1\s+is the median of 2 people; the most: ada 2, ben 1", told)
+    heading = (
+        r"rule\s+entered\s+retroactively\s+exited\s+deliveries\s+held back\s+waiting\s+skipped"
+    )
+    assert re.search(heading, told)
+    assert re.search(r"cart\s+4\s+0\s+3\s+2\s+2\s+1\s+0", told)
+    assert re.search(r"else\s+1\s+0\s+0\s+1\s+0\s+1\s+0", told)
+
+
+def test_what_ends_and_what_waits_are_records_of_their_own(leaving: tuple[Path, Path]) -> None:
+    """An entry that entered has ended early, waits, or was completed."""
+    rules, stream = leaving
+    replayed = whereupon("replay", stream, "--rules", rules, "--until", "+1h", "--json")
+    ended = [(each["person"], each["reason"], each["detail"]) for each in replayed.of_kind("ended")]
+    assert ended == [("ada", "event", "ordered")] * 2 + [("ben", "condition", "plan is pro")]
+    assert [list(each) for each in replayed.of_kind("waiting")] == [
+        ["kind", "rule", "person", "message_id", "due_at"]
+    ] * 2
+    summary = replayed.records[-1]
+    counts = [summary[name] for name in ("entered", "exited", "withheld", "waiting")]
+    assert counts == [5, 3, 2, 2]
+    assert (summary["most_per_person"], summary["median_per_person"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "rules_told", "people_told"),
+    [
+        (["--rule", "cart"], {"cart"}, {"ada", "ben", "cy"}),
+        (["--rule", "cart", "--rule", "else"], {"cart", "else"}, {"ada", "ben", "cy"}),
+        (["--person", "ada"], {"cart", "else"}, {"ada"}),
+        (["--person", "ben", "--person", "cy"], {"cart"}, {"ben", "cy"}),
+        (["--rule", "else", "--person", "ada"], {"else"}, {"ada"}),
+    ],
+)
+def test_a_replay_tells_of_the_rules_and_people_that_are_asked_for(
+    leaving: tuple[Path, Path],
+    options: list[str],
+    rules_told: set[str],
+    people_told: set[str],
+) -> None:
+    """All rules run all the same; the counts are of what is told, and say so."""
+    rules, stream = leaving
+    replayed = whereupon("replay", stream, "--rules", rules, "--until", "+1h", "--json", *options)
+    *records, summary = replayed.records
+    assert {each["rule"] for each in records if "rule" in each} == rules_told
+    assert {each["person"] for each in records if "person" in each} == people_told
+    assert summary["messages"] == 7
+    assert summary["decisions"] == len(replayed.of_kind("decision"))
+    assert summary["deliveries"] == len(replayed.of_kind("delivery"))
+    assert summary["of"] == {
+        "rules": sorted(rules_told if "--rule" in options else ()),
+        "people": sorted(people_told if "--person" in options else ()),
+    }
+    shown = whereupon("replay", stream, "--rules", rules, "--until", "+1h", *options).stdout
+    assert re.search(r"Summary (of|for) ", shown)
+    assert ("leaves cart by ordered" in shown) is ({"cart", "ada"} <= rules_told | people_told)
+
+
+def test_a_rule_or_a_person_that_is_not_there_is_said_to_be(leaving: tuple[Path, Path]) -> None:
+    """A slip is no empty answer."""
+    rules, stream = leaving
+    wrong = whereupon("replay", stream, "--rules", rules, "--rule", "carts")
+    assert (wrong.status, "did you mean 'cart'?" in wrong.stderr) == (2, True)
+    nobody = whereupon("replay", stream, "--rules", rules, "--person", "adaa", "--json")
+    assert nobody.stderr == "nothing here is about 'adaa'; did you mean 'ada'?\n"
+
+
+def test_a_large_audience_that_leaves_at_once_is_told_in_short(tmp_path: Path) -> None:
+    """How many of a broadcast leave, in one line."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "news.yaml").write_text(
+        "broadcast: news\ndescription: News.\nwhen: news published\nexit: {plan: free}\n"
+        "whereupon:\n  - send: email\n    subject: News\n"
+    )
+    stream = write_stream(
+        tmp_path / "s.jsonl",
+        *(
+            identify(f"p{n}", "2026-03-02T09:00:00Z", plan="free" if n % 3 else "pro")
+            for n in range(12)
+        ),
+        purchase("editor", "2026-03-02T10:00:00Z") | {"event": "news published"},
+    )
+    told = whereupon("replay", stream, "--rules", rules).stdout
+    assert told.count("10:00  broadcast news") == 1
+    assert "← 8 of them leave early" in told
+
+
+def test_a_deletion_of_nobody_is_no_plain_success(tmp_path: Path) -> None:
+    """A slip in an id is said, with the id that was meant."""
+    gone = purchase("Ada@Example.com", "2026-03-02T10:00:00Z") | {"event": "Delete Person"}
+    stream = write_stream(
+        tmp_path / "s.jsonl", identify("ada@example.com", "2026-03-02T09:00:00Z"), gone
+    )
+    told = whereupon("replay", stream).stdout
+    assert "· ran Delete Person of Ada@Example.com, and found nothing: nobody is known by" in told
+    assert "'ada@example.com' is" in told
+    assert "✓ ran" not in told
 
 
 def test_a_client_stream_has_its_deletion_held() -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 from tests.scenarios.commands import ROOT, STREAMS, identify, purchase, whereupon, write_stream
 from tests.servers import Server
 
@@ -142,6 +143,8 @@ def test_explaining_a_stream_gives_a_sentence_a_message_newest_first() -> None:
     )
     assert "was too old to trigger" in sentences[-1]
     assert "retroactively" in sentences[0]
+    assert "; email “Your Tea Kettle is waiting” waits to be sent" in sentences[0]
+    assert "; the entry exited at 2026-03-13T18:00:00Z, by Order Completed" in sentences[1]
 
 
 def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
@@ -163,6 +166,10 @@ def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
         "retroactive",
         "reworded",
         "sentence",
+        "state",
+        "waits_until",
+        "ended",
+        "deliveries",
     ]
     limited = whereupon("explain", "mia", "abandoned-cart", "--store", store, "--limit", 1)
     assert len(limited.stdout.splitlines()) == 1
@@ -312,6 +319,34 @@ def test_only_what_is_dead_can_be_retried(store: str) -> None:
     ended = whereupon("retry", "0" * 32, "--store", store)
     assert (ended.status, ended.stdout) == (1, "")
     assert "no dead delivery has the key" in ended.stderr
+
+
+def test_who_stands_still_is_told(store: str, tmp_path: Path) -> None:
+    """By rule, and why, in view of the rules that are given; without any, every rule is unknown."""
+    entered = datetime.now(UTC) - timedelta(hours=1)  # noqa: TID251 - an import arrives now
+    stream = write_stream(tmp_path / "s.jsonl", _added_to_cart("ada", format_instant(entered)))
+    whereupon("import", stream, "--store", store)
+    here = whereupon("status", "--store", store)
+    assert (here.status, here.stdout) == (0, "Nothing is left alone.\n")
+    (tmp_path / "none").mkdir()
+    none = ("status", "--store", store, "--rules", tmp_path / "none")
+    told = {each["rule"]: each for each in whereupon(*none, "--json").records}
+    assert told["abandoned-cart"]["kind"] == "left-alone"
+    assert (told["abandoned-cart"]["why"], told["abandoned-cart"]["entries"]) == ("unknown-rule", 1)
+    said = whereupon(*none).stdout
+    assert "abandoned-cart  1 inside, due " in said
+    assert "there is no such rule here" in said
+
+
+def _added_to_cart(user: str, timestamp: str) -> dict[str, JsonValue]:
+    return {
+        "type": "track",
+        "event": "Product Added",
+        "userId": user,
+        "messageId": "added",
+        "timestamp": timestamp,
+        "properties": {"product_id": "1", "name": "Socks", "price": 30},
+    }
 
 
 # --- prune --------------------------------------------------------------------------------------

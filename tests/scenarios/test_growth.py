@@ -16,10 +16,15 @@ from whereupon.fold.given import Loaded
 from whereupon.fold.people import forget
 from whereupon.fold.working import Working
 from whereupon.hosting import settings_for
+from whereupon.ingesting import fresh_id, read_batch
 from whereupon.matching import RuleIndex
+from whereupon.messages import Origin, Source
+from whereupon.ports import Store
+from whereupon.recalling import Recall
 from whereupon.replay import FrozenClock
 from whereupon.rules import Rulebook
 from whereupon.state import Claim, Identifier, IdKind, Person
+from whereupon.wordings import Wordings
 
 LONG_AGO = "2026-05-31T12:00:00Z"
 
@@ -141,3 +146,32 @@ def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
 
 def _claim(user_id: str, anonymous_id: str) -> dict[str, object]:
     return {"type": "identify", "userId": user_id, "anonymousId": anonymous_id}
+
+
+def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_before(
+    home: Store,
+) -> None:
+    """Neither a login there nor what happens there reads the people of other days."""
+    index, settings = RuleIndex(book(thanks())), settings_for(book(thanks()))
+    clock = FrozenClock(NOON)
+    with Engine(home, book(thanks()), clock=clock, settings=settings) as engine:
+        for day in range(40):
+            clock.move_to(NOON + timedelta(days=day))
+            engine.identify(f"user-{day}", anonymous_id="kiosk")
+        clock.move_to(NOON + timedelta(days=40))
+        for said in (_claim("user-99", "kiosk"), _purchase("kiosk"), _claim("user-3", "kiosk")):
+            (message,) = read_batch(
+                [said],
+                received_at=clock.now(),
+                source=Source.SERVER,
+                origin=Origin.LIVE,
+                new_id=fresh_id,
+            ).messages
+            with home.session() as session:
+                loaded = Recall(session, settings, Wordings(index)).for_batch([message], None)
+            assert len(loaded.claims) == 1
+            assert len(loaded.persons) <= 2
+
+
+def _purchase(anonymous_id: str) -> dict[str, object]:
+    return {"type": "track", "event": "purchase", "anonymousId": anonymous_id}

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from _thread import interrupt_main
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from tests.scenarios.hosting import NOON, ROOT, book, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
 from whereupon.delivery import Dispatched
+from whereupon.handlers import Order
 from whereupon.replay import FrozenClock
 from whereupon.state import DeliveryState
 
@@ -268,3 +270,50 @@ def test_closing_does_not_wait_for_ever(place: str) -> None:
     assert called.wait(_PATIENCE)
     engine.close(timeout=0)
     go_on.set()
+
+
+def test_an_interruption_from_the_keyboard_leaves_the_backlog_to_others(place: str) -> None:
+    """The call under way comes to its end; what waits behind it is put back."""
+    clock, go_on, taken = FrozenClock(NOON), Event(), list[str]()
+    with Engine.open(place, rules=RULES, clock=clock) as engine:
+
+        def push(delivery: Delivery) -> None:
+            taken.append(delivery.person)
+            interrupt_main()
+            go_on.wait(_PATIENCE)
+
+        engine.channel("push")(push)
+        engine.ingest([purchase(number, f"p-{number}") for number in range(9)])
+        with pytest.raises(KeyboardInterrupt):
+            engine.run_due()
+        waiting = engine.deliveries(DeliveryState.PENDING)
+        assert {each.due_at for each in waiting if each.person != "p-0"} == {NOON}
+        go_on.set()
+        engine.channel("push")(lambda delivery: taken.append(delivery.person))
+        engine.run_due()
+    assert sorted(taken) == [f"p-{number}" for number in range(9)]
+
+
+def test_closing_lets_an_action_under_way_end_and_begins_no_other(place: str) -> None:
+    """The host's own actions are left as channels are."""
+    called, go_on, taken = Event(), Event(), list[str | None]()
+    engine = Engine.open(place)
+
+    def close(order: Order) -> None:
+        taken.append(order.person)
+        called.set()
+        go_on.wait(_PATIENCE)
+
+    engine.action("Close Account", destructive=False)(close)
+    for name in ("ada", "bob", "cyd"):
+        engine.track("Close Account", user_id=name)
+    engine.start()
+    assert called.wait(_PATIENCE)
+    closing = Thread(target=engine.close)
+    closing.start()
+    while not engine._is_closing:  # noqa: SLF001 - else the next may begin
+        pass
+    go_on.set()
+    closing.join(_PATIENCE)
+    assert not closing.is_alive()
+    assert taken == ["ada"]

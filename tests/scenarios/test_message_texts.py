@@ -32,6 +32,16 @@ whereupon:
   - send: push
     title: "{{ now | date: '%A %H:%M' }}"
 """
+STARS = """
+campaign: stars
+description: Thank for a review.
+when: Reviewed
+reentry: every_time
+whereupon:
+  - {send: push, title: "{% for i in (1..properties.stars) reversed %}*{% endfor %}"}
+  - {send: push, title: "{{ (1..properties.stars) | join: ',' }}"}
+  - {send: push, title: done}
+"""
 STREAM = "".join(
     '{{"type": "identify", "userId": "{0}", "messageId": "{0}", "timestamp": "2026-03-05T10:00:00Z", '
     '"traits": {{"renews_at": "{1}", "seen": "2026-03-06T08:30:00"}}}}\n'.format(*each)
@@ -75,3 +85,19 @@ def test_a_schedules_timezone_is_that_of_its_dates(tmp_path: Path) -> None:
         ("first", {"title": "Friday 15:00"}),
         ("offset", {"title": "Friday 15:00"}),
     ]
+
+
+def test_a_message_that_would_take_too_much_is_withheld_and_the_next_is_sent(
+    tmp_path: Path,
+) -> None:
+    """A small event that asks for gigabytes stops nobody, nor the entry that it opened."""
+    (tmp_path / "stars.yaml").write_text(STARS)
+    with Engine.open("memory://", rules=tmp_path) as engine:
+        for stars in (10**8, 3):
+            engine.track("Reviewed", user_id="ada", properties={"stars": stars})
+        told = [(each.state, each.reason, each.content) for each in engine.deliveries()]
+    withheld = [each for each in told if each[0] == "withheld"]
+    assert len(withheld) == 2
+    assert all(str(reason).startswith("template: line 1: this") for _, reason, _ in withheld)
+    sent = sorted(str(content["title"]) for state, _, content in told if state != "withheld")
+    assert sent == ["***", "1,2,3", "done", "done"]

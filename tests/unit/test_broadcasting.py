@@ -7,6 +7,7 @@ import pytest
 from tests.scenarios.hosting import NOON, book, news
 
 from whereupon import Engine, UnknownNameError
+from whereupon.broadcasting import MOST_NOTED
 from whereupon.decisions import Decision, Outcome, Reason
 from whereupon.pipeline import AUDIENCE_CHUNK
 from whereupon.replay import FrozenClock
@@ -31,9 +32,9 @@ def _sent(engine: Engine, limit: int = 10_000) -> list[tuple[str, datetime]]:
 
 
 def _wake(engine: Engine, clock: FrozenClock, until: datetime) -> list[Decision]:
-    """Time passes, and the engine does what is due; nothing is handed to a channel."""
-    clock.move_to(until)
+    """Time passes, and the engine does what is due when it is; nothing is handed to a channel."""
     told = [each for folded in engine.wake(until) for each in folded.records()]
+    clock.move_to(until)
     return [each for each in told if isinstance(each, Decision)]
 
 
@@ -95,7 +96,7 @@ def test_a_restart_neither_forgets_nor_repeats_a_scheduled_broadcast(tmp_path: P
         clock.move_to(NOON + timedelta(hours=hours))
         with Engine.open(url, rules=rules, clock=clock) as engine:
             _wake(engine, clock, clock.now())
-            assert _sent(engine) == [("ada", NOON + timedelta(hours=1))]
+            assert _sent(engine) == [("ada", NOON + timedelta(hours=2))]
 
 
 def _triggered() -> Rulebook:
@@ -346,3 +347,82 @@ def test_somebody_merged_between_two_chunks_is_sent_one_copy(survivor: int) -> N
     list(chunks)
     people = {person for person, _ in _sent(engine)}
     assert len(_sent(engine)) == len(people) == AUDIENCE_CHUNK
+
+
+# --- missed -----------------------------------------------------------------------------------------
+
+
+def _down(place: str, said: dict[str, object], *, until: str) -> tuple[Engine, FrozenClock]:
+    """An engine that comes back; nobody was awake from noon on the first of June."""
+    clock = FrozenClock(NOON)
+    with Engine.open(place, rules=book(said), clock=clock) as engine:
+        _people(engine, "ada")
+    clock.move_to(_at(until))
+    return Engine.open(place, rules=book(said), clock=clock), clock
+
+
+def _told(engine: Engine) -> list[tuple[str, str | None, bool]]:
+    """Time, reason, and whether it is done, of every run, oldest first."""
+    runs = reversed(engine.runs("news", limit=10_000))
+    return [(f"{run.timestamp:%dT%H:%M}", run.reason, run.cursor is None) for run in runs]
+
+
+def test_of_times_that_were_missed_only_the_newest_is_made_up_for(database: str) -> None:
+    """The others are kept, with the reason why they did not go out."""
+    engine, clock = _down(database, news(when={"cron": "0 13 * * *"}), until="2026-06-04T15:00:00Z")
+    with engine:
+        _wake(engine, clock, clock.now())
+        assert _sent(engine) == [("ada", _at("2026-06-04T15:00:00Z"))]
+        assert _told(engine) == [
+            ("01T13:00", "overtaken", True),
+            ("02T13:00", "overtaken", True),
+            ("03T13:00", "overtaken", True),
+            ("04T13:00", None, True),
+            ("05T13:00", None, False),
+        ]
+        told = engine.explain("ada", "news")
+        assert [each.reason for each in told] == ["pending", None, *["overtaken"] * 3]
+        assert told[-1].sentence.endswith(
+            "nobody was awake at its time, and a newer one went out instead."
+        )
+
+
+@pytest.mark.parametrize(
+    ("late", "sent"), [({}, 1), ({"late": "2h"}, 1), ({"late": "119m"}, 0), ({"late": "1s"}, 0)]
+)
+def test_what_was_missed_is_made_up_for_only_within_the_limit(
+    database: str, late: dict[str, object], sent: int
+) -> None:
+    """A day, unless the rule says otherwise; the limit itself is within it."""
+    said = news(when={"cron": "0 13 * * *", **late})
+    engine, clock = _down(database, said, until="2026-06-02T15:00:00Z")
+    with engine:
+        _wake(engine, clock, clock.now())
+        assert len(_sent(engine)) == sent
+        why = "overtaken" if sent else "missed"
+        assert _told(engine)[:2] == [
+            ("01T13:00", why, True),
+            ("02T13:00", None if sent else "missed", True),
+        ]
+        assert _told(engine)[-1] == ("03T13:00", None, False)
+
+
+def test_a_weekly_broadcast_is_not_made_up_for_days_later(database: str) -> None:
+    """A day is the most, where the rule does not say; the next one goes out on time."""
+    said = news(when={"cron": "0 13 * * MON"})
+    engine, clock = _down(database, said, until="2026-06-04T12:00:00Z")
+    with engine:
+        _wake(engine, clock, clock.now())
+        assert _sent(engine) == []
+        assert _told(engine) == [("01T13:00", "missed", True), ("08T13:00", None, False)]
+
+
+def test_of_a_long_standstill_so_many_times_are_kept() -> None:
+    """A minute's broadcast that nobody sent for a month is no million rows."""
+    clock = FrozenClock(NOON)
+    engine = Engine.open("memory://", rules=book(news(when={"cron": "* * * * *"})), clock=clock)
+    clock.move_to(NOON + timedelta(days=30, seconds=30))
+    engine.run_due()
+    told = _told(engine)
+    assert len(told) == MOST_NOTED + 2
+    assert told[-2:] == [("01T12:00", None, True), ("01T12:01", None, False)]

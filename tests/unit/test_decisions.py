@@ -151,15 +151,15 @@ def test_once_per_counts_in_both_directions(minutes: list[float], outcomes: list
     [
         ((1, 1), ["entered", "reentry"]),
         ((1, 2, 1), ["entered", "entered", "reentry"]),
-        ((1, "1"), ["entered", "entered"]),
+        ((1, "1"), ["entered", "reentry"]),
         (({"a": 1, "b": 2}, {"b": 2, "a": 1}), ["entered", "reentry"]),
         ((None, None), ["key-missing", "key-missing"]),
-        (("", ""), ["entered", "reentry"]),
+        (("", " "), ["key-missing", "key-missing"]),
         ((False, 0), ["entered", "entered"]),
     ],
 )
 def test_once_per_key_is_one_entry_a_value(keys: list[JsonValue], outcomes: list[str]) -> None:
-    """The same value once, of whatever kind; a message without it does not enter."""
+    """The same value once, as a number or as text; a message without it does not enter."""
     made = world(campaign("thanks", "purchase", reentry={"once_per_key": "properties.order.id"}))
     for key in keys:
         made.track("purchase", "ada", {"order": {"id": key}})

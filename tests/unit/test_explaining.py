@@ -2,11 +2,15 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import HOUR, World, broadcast, campaign, segment, world
+from tests.unit.worlds import HOUR, World, after, book_of, broadcast, campaign, segment, world
 
 from whereupon.decisions import Reason
+from whereupon.delivery import RetryLater, RetryPolicy
+from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
 from whereupon.explaining import describe, sentence_for
+from whereupon.ports import Store
+from whereupon.state import Delivery, DeliveryState
 
 
 def sentences(made: World, person: str = "ada", rule: str = "thanks") -> list[str]:
@@ -29,7 +33,10 @@ def test_an_explanation_is_one_sentence_a_message_newest_first() -> None:
             "ada did not enter thanks by purchase of 2026-03-01T12:02:00Z: the rule asks that "
             "price is greater than 20, but price was missing."
         ),
-        "ada entered thanks by purchase of 2026-03-01T12:01:00Z; the entry is active.",
+        (
+            "ada entered thanks by purchase of 2026-03-01T12:01:00Z; the entry waits until "
+            "2026-03-01T13:01:00Z; then it is over."
+        ),
         (
             "ada did not enter thanks by purchase of 2026-03-01T12:00:00Z: the rule asks that "
             "price is greater than 20, but price was 5."
@@ -118,14 +125,225 @@ def test_a_reworded_rule_is_said_to_be() -> None:
     assert len(sentences(made)) == 2
 
 
-def test_a_scheduled_broadcast_is_explained_by_its_time() -> None:
-    """There is no message to name."""
-    made = world(broadcast("news", "api"))
+# --- what came of an entry --------------------------------------------------------------------------
+
+WAIT: JsonValue = {"wait": "1h"}
+SEND: JsonValue = {"send": "push", "title": "Hello"}
+
+
+def test_what_was_sent_is_said(home: Store) -> None:
+    """What waits to be sent, what was sent, what failed and what was given up, each with its time."""
+    made = World([campaign("thanks", "purchase")], home)
+    policy = RetryPolicy(tries=2)
+    engine = Engine(home, book_of(*made.files), clock=made.clock, retry=policy)
+    made.track("purchase", "ada", at=0)
+    began = "ada entered thanks by purchase of 2026-03-01T12:00:00Z; push “Hello” "
+    over = "; the entry was completed at 2026-03-01T12:00:00Z."
+    assert sentences(made) == [f"{began}waits to be sent, due at 2026-03-01T12:00:00Z{over}"]
+
+    @engine.channel("push")
+    def push(_: Delivery) -> None:
+        raise RetryLater(after=60, reason="busy")
+
+    engine.run_due()
+    (said,) = sentences(made)
+    assert said.startswith(
+        f"{began}failed one try, and is tried again at 2026-03-01T12:01:00Z: busy"
+    )
+    made.clock.move_to(after(1))
+    engine.run_due()
+    (said,) = sentences(made)
+    assert said.startswith(f"{began}was given up at 2026-03-01T12:01:00Z, after 2 tries: busy;")
+    made.track("purchase", "ben", at=2)
+    engine.channel("push")(lambda _: None)
+    engine.run_due()
+    (told,) = made.engine.explain("ben", "thanks")
+    assert "push “Hello” was sent at 2026-03-01T12:02:00Z; the entry was completed" in told.sentence
+    assert [(d.channel, d.state) for d in told.deliveries] == [("push", DeliveryState.SENT)]
+
+
+@pytest.mark.parametrize(
+    ("traits", "step", "why"),
+    [
+        ({"unsubscribed": True}, SEND, "they are unsubscribed"),
+        ({}, {"send": "push", "title": "{{ person.name }}"}, "its text could not be made: "),
+    ],
+)
+def test_what_was_held_back_is_said_and_why(traits: JsonValue, step: JsonValue, why: str) -> None:
+    """The entry was completed all the same, and nothing was sent."""
+    made = world(campaign("thanks", "purchase", whereupon=[step]))
+    made.identify("ada", traits)
+    made.track("purchase", "ada", at=0)
+    (told,) = made.engine.explain("ada", "thanks")
+    assert f"; push was held back at 2026-03-01T12:00:00Z, since {why}" in told.sentence
+    assert told.sentence.endswith("completed at 2026-03-01T12:00:00Z, and nothing was sent.")
+    assert [d.state for d in told.deliveries] == [DeliveryState.WITHHELD]
+
+
+@pytest.mark.parametrize(
+    ("leave", "reason", "because"),
+    [
+        ("refunded", "event", "by refunded"),
+        ({"plan": "free"}, "condition", "since plan is free"),
+        ({"leaves": "pros"}, "segment", "since they left the segment pros"),
+        ({"not": {"segment": "pros"}}, "condition", "since this does not hold: the person is in"),
+    ],
+)
+def test_what_ended_an_entry_early_is_said(
+    home: Store, leave: JsonValue, reason: str, because: str
+) -> None:
+    """By what, when, and by which message; also what the values say."""
+    rules = [segment("pros", plan="pro"), campaign("thanks", "purchase", exit=leave)]
+    rules[1]["whereupon"] = [WAIT, SEND]
+    made = World(rules, home)
+    made.identify("ada", {"plan": "pro"}, at=0)
+    made.track("purchase", "ada", at=1)
+    if reason == "event":
+        made.track("refunded", "ada", at=2, message_id="m-end")
+    else:
+        made.identify("ada", {"plan": "free"}, at=2, message_id="m-end")
+    (told,) = made.engine.explain("ada", "thanks")
+    assert f"; the entry exited at 2026-03-01T12:02:00Z, {because}" in told.sentence
+    assert told.ended is not None
+    assert (told.ended.reason, told.ended.at, told.ended.message_id) == (reason, after(2), "m-end")
+    assert (told.state, told.waits_until) == ("exited", None)
+
+
+def test_an_exit_that_time_brings_and_one_that_was_there_before_are_said() -> None:
+    """No message ended the entry; and a step of its own may."""
+    often: JsonValue = {"performed": {"event": "purchase", "within": "30m", "never": True}}
+    made = world(
+        campaign("quiet", "purchase", exit=often, whereupon=[WAIT, SEND]),
+        campaign("over", "purchase", exit={"plan": "pro"}, whereupon=[WAIT, SEND]),
+        campaign("short", "purchase", whereupon=[SEND, "exit", SEND]),
+    )
+    made.identify("ada", {"plan": "pro"}, at=0)
+    made.track("purchase", "ada", at=1)
+    made.run(2 * HOUR)
+    ends = {rule: made.engine.explain("ada", rule)[0].ended for rule in ("quiet", "over", "short")}
+    assert [(e.reason, e.at, e.message_id) for e in ends.values() if e] == [
+        ("condition", after(1 + HOUR), None),
+        ("condition", after(1), None),
+        ("step", after(1), None),
+    ]
+    assert "by the rule's own exit step" in sentences(made, rule="short")[0]
+    assert "push “Hello” waits to be sent" in sentences(made, rule="short")[0]
+
+
+@pytest.mark.parametrize(
+    ("steps", "then"),
+    [
+        ([WAIT, SEND], "sends push"),
+        ([WAIT, {"track": "Thanked"}], "tracks Thanked"),
+        ([WAIT, {"set": {"a": 1, "b": 2}}], "sets a, b"),
+        ([WAIT, {"wait": "2d"}], "waits 2d more"),
+        ([WAIT, "exit"], "ends by its exit step"),
+    ],
+)
+def test_what_an_entry_waits_for_is_said(steps: JsonValue, then: str) -> None:
+    """Until when, and what it does then; by the rule as it was when they entered."""
+    made = world(campaign("thanks", "purchase", whereupon=steps))
+    made.track("purchase", "ada", at=0)
+    until = f"; the entry waits until 2026-03-01T13:00:00Z; then it {then}."
+    assert sentences(made)[0].endswith(until)
+    assert made.engine.explain("ada", "thanks")[0].waits_until == after(HOUR)
+    made.reword(campaign("thanks", "purchase", whereupon=[SEND]))
+    assert sentences(made)[0].endswith(until)
+
+
+def test_of_two_entries_that_a_merge_makes_one_the_other_is_said_to_go_on(home: Store) -> None:
+    """And what that sent is not said twice."""
+    made = World([broadcast("news", "api", whereupon=[WAIT, SEND])], home)
     made.identify("ada")
-    made.engine.trigger("news", key="today")
+    made.identify("ben")
+    made.engine.trigger("news", key="june")
     made.run(1)
+    made.alias("ada", "ben", at=2, message_id="m-alias")
+    made.run(2 * HOUR)
+    told = made.engine.explain("ada", "news")
+    ends = {each.ended.reason: each for each in told if each.ended is not None}
+    assert set(ends) == {"completed", "merged"}
+    assert "since they became one person with somebody" in ends["merged"].sentence
+    assert [len(each.deliveries) for each in ends.values()].count(1) == 1
+    assert ends["merged"].deliveries == ()
+
+
+# --- broadcasts -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("when", "how", "at"),
+    [
+        ("api", "called up as today", "12:00"),
+        ("Shouted", "set off by Shouted", "12:00"),
+        ({"cron": "0 13 * * *", "timezone": "UTC"}, "by its schedule", "13:00"),
+    ],
+)
+def test_a_broadcast_is_explained_by_what_set_it_off(
+    home: Store, when: JsonValue, how: str, at: str
+) -> None:
+    """A call, a message or a schedule; whoever was in the audience sees what they were sent."""
+    made = World([broadcast("news", when)], home)
+    made.identify("ada", at=0)
+    if when == "api":
+        made.engine.trigger("news", key="today")
+    made.track("Shouted", "ben", at=0)
+    made.run(HOUR)
+    said = next(each for each in made.engine.explain("ada", "news") if each.reason is None)
+    instant = f"2026-03-01T{at}:00Z"
+    assert said.sentence == (
+        f"ada was in the audience of news of {instant}, {how}; push “Hello” waits to be sent, "
+        f"due at {instant}; the entry was completed at {instant}."
+    )
+
+
+def test_why_a_broadcast_did_not_go_to_somebody_is_said(home: Store) -> None:
+    """They are not meant, as they are now; they came later; it was not active; or it is still to come."""
+    made = World([broadcast("news", "api", who={"plan": "pro"})], home)
+    made.identify("ada", {"plan": "free"}, at=0)
+    made.identify("ben", {"plan": "pro"}, at=0)
+    made.engine.trigger("news", key="june")
+    not_yet = made.engine.explain("ben", "news")[0]
+    assert (not_yet.reason, "it has not begun" in not_yet.sentence) == ("pending", True)
+    made.run(1)
+    made.identify("cy", {"plan": "pro"}, at=5)
+    (ada,), (cy,) = made.engine.explain("ada", "news"), made.engine.explain("cy", "news")
+    assert (ada.reason, ada.sentence) == (
+        "who",
+        (
+            "ada was not in the audience of news of 2026-03-01T12:00:00Z, called up as june: "
+            'the rule asks that plan is pro, but plan was "free" (as they are now).'
+        ),
+    )
+    assert (cy.reason, cy.sentence.partition(": ")[2]) == (
+        "unknown-then",
+        "they have been known since 2026-03-01T12:05:00Z only.",
+    )
+    made.identify("ada", {"plan": "pro"}, at=6)
+    assert made.engine.explain("ada", "news")[0].reason == "not-meant"
+    assert made.engine.explain("ben", "news")[0].outcome == "entered"
+
+
+def test_who_of_a_broadcast_may_ask_of_the_past() -> None:
+    """As it was when the broadcast went out."""
+    who: JsonValue = {"performed": {"event": "purchase", "at_least": 1}}
+    made = world(broadcast("news", "api", who=who))
+    made.identify("ada", at=0)
+    made.engine.trigger("news", key="june")
+    made.run(1)
+    made.track("purchase", "ada", at=2)
+    assert "but purchase counted 0 times (as they are now)" in sentences(made, rule="news")[0]
+
+
+def test_whoever_could_not_set_a_broadcast_off_sees_why() -> None:
+    """It is no entry that was refused."""
+    made = world(broadcast("news", "Shouted", where={"loud": True}))
+    made.track("Shouted", "ada", {"loud": False}, at=0)
     assert sentences(made, rule="news") == [
-        "ada entered news by news:today of 2026-03-01T12:00:00Z; the entry is completed."
+        (
+            "ada did not set off news by Shouted of 2026-03-01T12:00:00Z: "
+            "the rule asks that loud is true, but loud was false."
+        )
     ]
 
 

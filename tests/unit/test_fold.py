@@ -362,7 +362,7 @@ def test_bad_messages_are_reported_and_the_rest_goes_in() -> None:
     assert told.accepted == 2
     assert [(r.index, r.code, r.field) for r in told.rejected] == [
         (1, "unknown-type", "type"),
-        (3, "not-json", "message"),
+        (3, "not-json", "a"),
         (4, "not-an-object", "message"),
     ]
 

@@ -1,13 +1,21 @@
 """Whose an anonymous message is, against the plain set of claims."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.worlds import message
 
-from whereupon.identity import IdentityPolicy, claimant, claimed_by, with_claim
+from whereupon.identity import (
+    IdentityPolicy,
+    affected,
+    changed_runs,
+    claimant,
+    claimed_by,
+    with_claim,
+)
 from whereupon.messages import Message, MessageType
 from whereupon.state import Claim, StoredMessage
 
@@ -166,3 +174,27 @@ def stored(said: Message) -> StoredMessage:
 def test_both_ids_in_one_message_are_a_claim(said: Message, claims: tuple[str, ...]) -> None:
     """Any message with both, and an alias from an anonymous id."""
     assert claimed_by(stored(said)) == claims
+
+
+moments = st.integers(0, 60).map(lambda days: NOON + timedelta(days=days))
+points = st.lists(st.tuples(moments, st.integers(1, 3)), max_size=12)
+
+
+@given(points=points, moment=moments, person=st.integers(1, 3), asked=moments)
+def test_only_the_runs_near_a_claim_change_and_only_those_behind_an_instant_are_affected(
+    points: list[tuple[datetime, int]], moment: datetime, person: int, asked: datetime
+) -> None:
+    """So that of thousands of claims of one device but a few are looked at."""
+    policy, runs = IdentityPolicy(), tuple[Claim, ...]()
+    for number, (at, by) in enumerate(points):
+        runs = with_claim(runs, Claim(1, by, at, at, f"m-{number:02}"), policy)
+    after = with_claim(runs, Claim(1, person, moment, moment, "m-99"), policy)
+    old, new = changed_runs(runs, after, moment)
+    assert {*runs} - {*old} == {*after} - {*new}
+    assert len(old) <= 3
+    assert list(after) == sorted(after, key=lambda run: run.since)
+    assert all(one.until < two.since for one, two in pairwise(after))
+    covering = claimant(runs, asked, policy)
+    assert covering is None or covering in affected(runs, asked, policy)
+    plain = next((r for r in runs if asked - r.until <= policy.late_window), None)
+    assert covering == (plain if plain and plain.since - asked <= policy.retention else None)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from whereupon.scheduling import next_occurrence
+from whereupon.scheduling import latest_occurrence, next_occurrence
 from whereupon.times import FIRST_INSTANT, LAST_INSTANT
 
 
@@ -118,3 +118,23 @@ def test_what_is_no_schedule_raises_and_says_what_to_write(cron: str, timezone: 
     """A bad expression or timezone is a ValueError with an example."""
     with pytest.raises(ValueError, match=r"write|day of the week|backwards"):
         next_occurrence(cron, timezone, _at("2026-01-01T00:00:00+00:00"))
+
+
+@pytest.mark.parametrize(
+    ("cron", "after", "until", "found"),
+    [
+        ("0 8 * * *", "2026-04-01T07:00:00Z", "2026-04-06T12:00:00Z", "2026-04-06T08:00:00Z"),
+        ("0 8 * * *", "2026-04-01T08:00:00Z", "2026-04-02T07:59:59Z", None),
+        ("0 8 * * *", "2026-04-01T08:00:00Z", "2026-04-02T08:00:00Z", "2026-04-02T08:00:00Z"),
+        ("* * * * *", "2025-01-01T00:00:30Z", "2026-04-01T08:00:30Z", "2026-04-01T08:00:00Z"),
+        ("0 0 29 2 *", "2019-01-01T00:00:00Z", "2026-04-01T00:00:00Z", "2024-02-29T00:00:00Z"),
+        ("* 9 * * *", "2026-04-01T00:00:00Z", "2026-04-03T08:00:00Z", "2026-04-02T09:59:00Z"),
+    ],
+)
+def test_the_latest_time_is_the_newest_that_has_passed(
+    cron: str, after: str, until: str, found: str | None
+) -> None:
+    """Found by halving, however many there were."""
+    span = (datetime.fromisoformat(after), datetime.fromisoformat(until))
+    expected = None if found is None else datetime.fromisoformat(found)
+    assert latest_occurrence(cron, "UTC", *span) == expected

@@ -399,12 +399,16 @@ def test_who_is_inside_an_old_wording_does_not_enter_the_new_one_twice() -> None
     assert made.outcomes == ["entered", "reentry"]
 
 
-def test_a_removed_rule_stops() -> None:
-    """Nobody is sent anything by a rule that is no more."""
+def test_a_removed_rule_stands_still() -> None:
+    """Nobody is sent anything by a rule that is no more; should it come back, they go on."""
     made = inside()
+    files = made.files
     made.reword(campaign("other", "purchase"))
     made.run(HOUR)
-    assert (made.deliveries(), states(made)) == ([], [EntryState.EXITED])
+    assert (made.deliveries(), states(made)) == ([], [EntryState.ACTIVE])
+    made.reword(*files)
+    made.run(HOUR)
+    assert states(made) == [EntryState.COMPLETED]
 
 
 def test_a_reworded_broadcast_is_finished_as_it_began() -> None:

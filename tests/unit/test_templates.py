@@ -17,7 +17,7 @@ from whereupon.times import format_local
 
 DATA: dict[str, JsonValue] = {
     "event": "purchase",
-    "properties": {"price": 23.45, "gift": True, "n": 7, "when": "2026-01-02T03:04:05Z"},
+    "properties": {"price": 23.45, "gift": True, "n": 7, "none": 0, "when": "2026-01-02T03:04:05Z"},
     "person": {"first_name": None, "tags": ["a", "b"], "home": {"city": "Oslo"}},
     "timestamp": "2026-03-01T10:00:00Z",
 }
@@ -118,6 +118,17 @@ def test_without_any_time_in_the_data_now_is_missing() -> None:
         ("{% if a %}{% echo a | size: 1 %}{% endif %}", "'size' takes no argument"),
         ("{% for x in a %}{{ x | round: 1, 2 }}{% endfor %}", "takes 0 to 1 argument"),
         ("{% if (1..5) contains 3 %}{% endif %}", "a range is not searched"),
+        ("{{ a | divided_by: 0 }}", "line 1: divided_by: can't divide by 0"),
+        ("{{ now | date: '%d', timezone: 'Atlantis' }}", "date: there is no timezone Atlantis"),
+        ("{{ now | date: '%999d' }}", "date: a form has at most 200 characters, and no widths"),
+        ("{{ a | slice: 'x' }}", "slice: slice expected an integer start"),
+        ("{{ a | concat: 'x' }}", "concat: this can only fail, with what is written here"),
+        ("{{ a | truncate: 'x' }}", "truncate: truncate expected an integer"),
+        ("x" * 200_001, "a template has at most 200,000 characters"),
+        ("{{ a }}" * 5_001, "a template has at most 5,000 tags and variables"),
+        ("{{ a }}\n{{ b {{ c", "line 2: this is never closed"),
+        ("{{" * 4_000, "line 1: this is never closed"),
+        (r"{{ properties.utm\.source }}", r"is written in brackets: properties\[\"utm.source\"\]"),
     ],
 )
 def test_a_bad_template_is_refused_with_its_line(source: str, reason: str) -> None:
@@ -134,7 +145,7 @@ def test_a_bad_template_is_refused_with_its_line(source: str, reason: str) -> No
             "{% assign s = 'x' %}{% for i in (1..40) %}{% assign s = s | append: s %}{% endfor %}",
             "this makes a value of more than 500,000 characters",
         ),
-        ("{{ 7 | divided_by: 0 }}", "divide by 0"),
+        ("{{ 7 | divided_by: properties.none }}", "divide by 0"),
         ("{{ 'soon' | date: '%Y' }}", "soon is no date"),
         ("{{ person.tags[9] }}", "an item of a list in person has no value"),
         ("{% break %}", "unexpected"),
@@ -152,8 +163,9 @@ def test_a_filter_that_is_called_as_it_may_be_is_taken() -> None:
         "{{ 'a,b' | replace: 'a' }}{{ 'x' | replace: 'x', 'y' }}{{ false | default: 1, allow_false: true }}"
         "{{ 1.234 | round }}{{ 1.234 | round: 1 }}"
         "{{ '2026-03-01T23:30:00Z' | date: '%d %H', timezone: 'Europe/Paris' }}"
+        "{{ person.tags | where: 'k', 1 | size }}{{ person.tags | join: 1 }}"
     )
-    assert parse_template(source).render(DATA) == ",byfalse11.202 00"
+    assert parse_template(source).render(DATA) == ",byfalse11.202 000a1b"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Instants and durations: every form that is sent, and what is refused."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -15,10 +16,12 @@ from whereupon.times import (
     earlier,
     format_duration,
     format_instant,
+    format_local,
     from_micros,
     later,
     parse_duration,
     parse_instant,
+    parse_local,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -131,3 +134,30 @@ def test_the_calendar_ends_where_it_ends() -> None:
     assert later(LAST_INSTANT, timedelta(days=1)) == LAST_INSTANT
     assert earlier(FIRST_INSTANT, timedelta(days=1)) == FIRST_INSTANT
     assert later(NOON, timedelta(days=1)) - NOON == timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("2026-03-06", "2026-03-06T00:00:00+11:00"),
+        ("2026-03-06 09:30", "2026-03-06T09:30:00+11:00"),
+        ("2026-3-6 9:30", "2026-03-06T09:30:00+11:00"),
+        ("20260306", "2026-03-06T00:00:00+11:00"),
+        ("2026-03-06T09:30:00Z", "2026-03-06T20:30:00+11:00"),
+        ("2026-03-06T09:30:00-05:00", "2026-03-07T01:30:00+11:00"),
+        ("Fri, 06 Mar 2026 09:30:00 GMT", "2026-03-06T20:30:00+11:00"),
+        (1772789400, "2026-03-06T20:30:00+11:00"),
+        ("1772789400", "2026-03-06T20:30:00+11:00"),
+        ("2026-07-06", "2026-07-06T00:00:00+10:00"),
+    ],
+)
+def test_a_date_without_an_offset_is_on_the_clock_that_is_asked_for(
+    value: str | int, written: str
+) -> None:
+    """What says its offset, and a Unix time, is an instant wherever one is."""
+    sydney = ZoneInfo("Australia/Sydney")
+    instant = parse_local(value, sydney)
+    assert instant is not None
+    assert format_local(instant, sydney) == written
+    assert parse_local(value, UTC) == parse_instant(value)
+    assert parse_local("soon", sydney) is None

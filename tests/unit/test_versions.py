@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.messages import Source
+from whereupon.messages import Source, erased_digest
+from whereupon.replay import FrozenClock
 from whereupon.stores import open_store
 from whereupon.stores.addresses import engine_of
 from whereupon.stores.migrations.running import config
@@ -25,6 +27,8 @@ from whereupon.stores.versions import revisions
 
 SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"
 NEWEST = revisions()[-1]
+THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+"""When the older databases were last used."""
 
 
 @contextmanager
@@ -103,14 +107,16 @@ def about_itself(url: str) -> tuple[list[str], list[str]]:
 def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
     """What was recorded, decided and due before is as it was, and goes on."""
     before = kept(old)
-    with Engine.open(old, rules=RULES) as engine:
-        expected = before | _standing_for_themselves(before)
+    with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
+        expected = before | _standing_for_themselves(before) | _erased_of_any(before)
         after = kept(old)
-        for wider in ("whereupon_request", "whereupon_entry", "whereupon_delivery"):
+        tables = ("whereupon_request", "whereupon_entry", "whereupon_delivery", "whereupon_run")
+        for wider in tables:
             earlier = expected.pop(wider)
             assert [row[: len(earlier[0])] for row in after.pop(wider)] == earlier
         assert after == {name: expected.get(name, []) for name in after}
         assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
+        assert {(each.kind, each.topic) for each in engine.deliveries()} == {("marketing", None)}
         assert engine.track("purchase", user_id="ada", message_id="m-3").duplicates == 1
         engine.identify("zoe", anonymous_id="anon-2")
     rows = kept(old)
@@ -125,6 +131,14 @@ def _standing_for_themselves(
     """The tombstones of version 1, which did not know with whom they were laid."""
     name = "whereupon_tombstone"
     return {name: [(digest, digest, *rest) for digest, *rest in before[name]]}
+
+
+def _erased_of_any(
+    before: dict[str, list[tuple[object, ...]]],
+) -> dict[str, list[tuple[object, ...]]]:
+    """What was erased when ids were unique among all senders."""
+    name = "whereupon_erased"
+    return {name: [(f"{digest}-of-any",) for (digest,) in before[name]]}
 
 
 @pytest.mark.parametrize(
@@ -146,6 +160,23 @@ def test_an_older_entry_is_of_the_class_of_its_opening_message(
     with closing(open_store(old)) as store, store.session() as session:
         entries = {entry.key: entry for entry in session.active_entries([77])}
     assert (entries[79].source, entries[79].ended) == (source, None)
+
+
+def test_an_older_id_is_a_clients_where_a_client_sent_it(old: str) -> None:
+    """Ids were unique among all senders; of what is erased nobody knows any more whose it was."""
+    said = {"type": "track", "event": "purchase", "userId": "bob"}
+    with connected(old) as connection:
+        connection.execute(text("UPDATE whereupon_message SET source = 'client'"))
+        gone = text("INSERT INTO whereupon_erased VALUES (:digest)")
+        connection.execute(gone, {"digest": erased_digest("gone")})
+    with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
+        assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
+        for message_id, source, fresh in (
+            *(("m-4", "client", 0), ("m-4", "server", 1), ("m-4", "server", 0)),
+            *(("gone", "client", 0), ("gone", "server", 0)),
+        ):
+            told = engine.ingest([{**said, "messageId": message_id}], source=source)
+            assert told.accepted == fresh
 
 
 def test_an_upgraded_database_is_like_a_new_one(old: str, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_no_thread_loses_what_another_has_read() -> None:
         def read(rules: list[Rule]) -> None:
             with store.session() as session:
                 for rule in rules:
-                    wordings.rule_of(session, rule.id, rule.digest)
+                    wordings.rule_of(session, rule.digest)
 
         threads = [Thread(target=read, args=(older[start::8],)) for start in range(8)]
         for thread in threads:

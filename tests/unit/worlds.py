@@ -162,10 +162,10 @@ class World:
         return self.send("group", user, {"groupId": group, "traits": traits}, said)
 
     def run(self, until: float) -> None:
-        """Let time pass, and do what comes due; deliveries stay in the outbox."""
-        self.clock.move_to(after(until))
-        for folded in self.engine.wake(self.clock.now()):
+        """Let time pass, and do what comes due when it does; deliveries stay in the outbox."""
+        for folded in self.engine.wake(after(until)):
             self.decided += folded.decisions
+        self.clock.move_to(after(until))
 
     # --- what became of it --------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from whereupon.render.records import JsonLines, explanation_object, outbox_objec
 from whereupon.render.texts import clean
 from whereupon.replay import read_streams, replay, throwaway_store
 from whereupon.rulefiles.faults import nearest
-from whereupon.rules import Rulebook
+from whereupon.rules import Rule, Rulebook, RuleKind
 from whereupon.state import BygoneKind, DeliveryState
 from whereupon.stores import open_store
 from whereupon.streams import StreamReader
@@ -55,7 +55,10 @@ def explain_command(
         int, typer.Option(min=1, max=LARGEST, help="How many messages, newest first.")
     ] = 20,
 ) -> None:
-    """Say why a person did, or did not, enter a rule: one sentence a message, newest first."""
+    """Say why a person did, or did not, enter a rule, and what came of it; the newest message first.
+
+    Of a broadcast it says whether they were in its audience, and why not.
+    """
     book = rules_asked(rules, store)
     known = book.rule(rule)
     if known is None and book.rules:
@@ -67,7 +70,7 @@ def explain_command(
         except UnknownNameError:
             fail(nobody(session, person), FINDINGS)
         since = {kind: kept_since(session, kind) for kind in (BygoneKind.SKIPS, BygoneKind.ENTRIES)}
-    _show_explanations(explanations, person, rule, as_json=as_json)
+    _show_explanations(explanations, person, known or rule, as_json=as_json)
     if not as_json:
         _show_what_is_gone(since)
 
@@ -120,7 +123,7 @@ def nobody(session: Session, person: str) -> str:
 
 
 def _show_explanations(
-    explanations: Sequence[Explanation], person: str, rule: str, *, as_json: bool
+    explanations: Sequence[Explanation], person: str, rule: Rule | str, *, as_json: bool
 ) -> None:
     if as_json:
         out = JsonLines(sys.stdout.buffer)
@@ -131,7 +134,10 @@ def _show_explanations(
         changed = " The rule has been changed since." if explanation.reworded else ""
         sys.stdout.write(f"{clean(explanation.sentence)}{changed}\n")
     if not explanations:
-        sys.stdout.write(f"{clean(person)} is known, but no message of theirs named {rule}.\n")
+        why, name = "no message of theirs named", rule if isinstance(rule, str) else rule.id
+        if isinstance(rule, Rule) and rule.kind is RuleKind.BROADCAST:
+            why = "nothing has set off"
+        sys.stdout.write(f"{clean(person)} is known, but {why} {clean(name)}.\n")
 
 
 def _show_what_is_gone(since: Mapping[BygoneKind, datetime | None]) -> None:

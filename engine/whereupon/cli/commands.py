@@ -95,6 +95,11 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
             _STORE,
             "Let go of what is done with and older than the rules' settings have it kept",
         ),
+        "status": Heading(
+            "status:status_command",
+            _STORE,
+            "Say who is inside of rules that these rules leave alone: unknown, unreadable, or switched off.",
+        ),
         "erase": Heading(
             "guarding:erase_command",
             _DELETIONS,

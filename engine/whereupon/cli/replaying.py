@@ -1,14 +1,15 @@
 """``whereupon replay``: what these rules would have made of these messages."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from whereupon.cli.ending import settles
+from whereupon.cli.ending import fail, settles
 from whereupon.cli.options import (
     RULES,
     AsJson,
@@ -28,6 +29,8 @@ from whereupon.messages import Source
 from whereupon.render.choices import Skipping
 from whereupon.render.report import View
 from whereupon.replay import read_streams, replay, throwaway_store
+from whereupon.rulefiles.faults import nearest
+from whereupon.rules import Rulebook
 from whereupon.streams import StreamReader
 from whereupon.times import parse_duration, parse_instant
 
@@ -66,6 +69,19 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
             "Nothing is sent either way.",
         ),
     ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE", help="Tell of this rule only; give it again for more. All of them run."
+        ),
+    ] = None,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PERSON",
+            help="Tell of this person only, by their first user id; give it again for more.",
+        ),
+    ] = None,
 ) -> None:
     """Show what the rules would have made of streams of messages: who, what, when, and why not.
 
@@ -79,7 +95,13 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
         f"Replay of {', '.join(path.name for path in paths)} against {len(book.rules)} rules of "
         f"{rules}. Nothing is sent. Times are UTC."
     )
-    view = View(skips, quiet, several=len(paths) > 1)
+    view = View(
+        skips,
+        quiet,
+        several=len(paths) > 1,
+        rules=_known(rule or (), book, rules),
+        people=frozenset(person or ()),
+    )
     output = output_on(book, as_json=as_json, heading=heading, view=view)
     alone = not sys.stdout.isatty() or quiet
     with progress_over(paths, alone=alone) as progress, _store(store) as url:
@@ -92,6 +114,15 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
                 until=until_when,
             )
     output.summarize(summary.as_dict())
+
+
+def _known(names: Iterable[str], book: Rulebook, folder: Path) -> frozenset[str]:
+    """The rules of these ids, all of which there must be."""
+    for name in names:
+        if book.rule(name) is None:
+            hint = nearest(name, [each.id for each in book.rules])
+            fail(f"there is no rule called {name!r} in {folder}{hint}")
+    return frozenset(names)
 
 
 @contextmanager

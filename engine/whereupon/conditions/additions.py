@@ -5,7 +5,6 @@ missing value. Those on texts read texts, numbers and booleans, as they are writ
 object has no text here.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -14,36 +13,36 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from whereupon.conditions.coercion import as_double, as_text
-from whereupon.conditions.condition import Evaluator, History, Performed
+from whereupon.conditions.condition import Performed
 from whereupon.conditions.meeting import Test, equal_to, meets, one_of, ordered
+from whereupon.conditions.patterns import searching
 from whereupon.conditions.reading import WITHIN
+from whereupon.conditions.scope import Closure, Scope
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.variables import follow
 from whereupon.times import ZERO, parse_duration, parse_local
 
 PERFORMED: Final = "@performed"
-LONGEST_SUBJECT: Final = 500
-"""``matches`` searches the first so many characters, which bounds what a pattern can cost."""
 
 
-def asking(performed: Performed) -> Evaluator:
+def asking(performed: Performed) -> Closure:
     """``@performed``: whether the history has as many as are asked for."""
 
-    def test(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
-        return performed.allows(history.count(performed))
+    def test(data: JsonValue, scope: Scope) -> JsonValue:  # noqa: ARG001 - a Closure
+        return performed.allows(scope.history.count(performed))
 
     return test
 
 
-def addition(name: str, read: Evaluator, fixed: JsonValue) -> Evaluator:
+def addition(name: str, read: Closure, fixed: JsonValue) -> Closure:
     """The closure of ``{name: [variable, fixed]}``."""
     if name == WITHIN:
         duration, zone = _on_clock(fixed)
         return _within(read, parse_duration(as_text(duration)) or ZERO, zone)
     holds = ADDITIONS[name](fixed)
 
-    def test(data: JsonValue, history: History) -> JsonValue:
-        value = read(data, history)
+    def test(data: JsonValue, scope: Scope) -> JsonValue:
+        value = read(data, scope)
         return value is not None and holds(value)
 
     return test
@@ -87,8 +86,8 @@ def _ends_with(fixed: JsonValue) -> Test:
 
 
 def _matches(fixed: JsonValue) -> Test:
-    search = re.compile(as_text(fixed)).search
-    return lambda value: _has_text(value) and search(as_text(value)[:LONGEST_SUBJECT]) is not None
+    is_found = searching(as_text(fixed))
+    return lambda value: _has_text(value) and is_found(as_text(value))
 
 
 def _before(fixed: JsonValue) -> Test:
@@ -111,11 +110,11 @@ def _after(fixed: JsonValue) -> Test:
     return holds
 
 
-def _within(read: Evaluator, distance: timedelta, zone: tzinfo) -> Evaluator:
+def _within(read: Closure, distance: timedelta, zone: tzinfo) -> Closure:
     """At most that far from the message's timestamp, before it or after it."""
 
-    def test(data: JsonValue, history: History) -> JsonValue:
-        instant = instant_of(read(data, history), zone)
+    def test(data: JsonValue, scope: Scope) -> JsonValue:
+        instant = instant_of(read(data, scope), zone)
         timestamp = instant_of(follow(data, ("timestamp",), None))
         if instant is None or timestamp is None:
             return False

@@ -5,29 +5,32 @@ while it runs. An operator is found in one of the tables: `control`, `standard`,
 """
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import whereupon.conditions.additions as additions
 import whereupon.conditions.shortcuts as shortcuts
 from whereupon.conditions.coercion import is_plain
-from whereupon.conditions.condition import Evaluator, History, Performed
+from whereupon.conditions.condition import Evaluator, Performed
 from whereupon.conditions.control import CONTROL, constant
 from whereupon.conditions.operators import STANDARD
+from whereupon.conditions.scope import Closure, Scope, scoped
 from whereupon.conditions.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two
 from whereupon.conditions.tree import OBJECT, Call, Node, object_of, parse_tree, registry_of
 from whereupon.conditions.values import UNDEFINED, JsonValue
 from whereupon.conditions.variables import look_up, missing, missing_some
 
 _REGISTRY: Final = registry_of((*STANDARD, *additions.NAMES))
+_Values = TypeVar("_Values", tuple[JsonValue, JsonValue], tuple[JsonValue, ...], list[JsonValue])
 _LACKING: Final = constant(UNDEFINED)
 
 
 def evaluator_of(logic: JsonValue, *, questions: Mapping[str, Performed]) -> Evaluator:
-    """The closure of logic whose operators are standard or our own."""
-    return compile_tree(parse_tree(logic, registry=_REGISTRY), questions=questions)
+    """The evaluator of logic whose operators are standard or our own; raises `SpentError` for too much."""
+    tree = parse_tree(logic, registry=_REGISTRY)
+    return scoped(compile_tree(tree, questions=questions))
 
 
-def compile_tree(node: Node, *, questions: Mapping[str, Performed]) -> Evaluator:
+def compile_tree(node: Node, *, questions: Mapping[str, Performed]) -> Closure:
     """The closure of a tree. ``questions`` are what ``@performed`` asks, by the question's JSON."""
     if isinstance(node, list):
         return _listed([compile_tree(item, questions=questions) for item in node])
@@ -44,7 +47,7 @@ def compile_tree(node: Node, *, questions: Mapping[str, Performed]) -> Evaluator
     return _general(node.operator, operands)
 
 
-def _quick(call: Call) -> Evaluator | None:
+def _quick(call: Call) -> Closure | None:
     """A closure that has its operands built in, where they are plain enough."""
     own_path = _fixed_path(call)
     if own_path is not None:
@@ -64,7 +67,7 @@ def _quick(call: Call) -> Evaluator | None:
     return _beside(second.operator, required, right, required=True)
 
 
-def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Evaluator | None:
+def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Closure | None:
     """A closure for a variable beside a fixed value; nothing holds for null where it is required."""
     read = shortcuts.reader(path)
     if isinstance(fixed, str | int | float) and is_plain(fixed):
@@ -99,7 +102,7 @@ def _question(call: Call) -> str:
     return str(quoted.operands[0]) if isinstance(quoted, Call) else ""
 
 
-def _general(name: str, operands: list[Evaluator]) -> Evaluator:
+def _general(name: str, operands: list[Closure]) -> Closure:
     if name in CONTROL:
         return CONTROL[name](operands)
     first, second, third, *_ = (*operands, _LACKING, _LACKING, _LACKING)
@@ -114,48 +117,59 @@ def _general(name: str, operands: list[Evaluator]) -> Evaluator:
     return _reading(name, operands)
 
 
-def _one(apply: One, first: Evaluator) -> Evaluator:
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        return apply(first(data, history))
+def _one(apply: One, first: Closure) -> Closure:
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        scope.spend(1)
+        return apply(first(data, scope))
 
     return evaluate
 
 
-def _two(apply: Two, first: Evaluator, second: Evaluator) -> Evaluator:
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        return apply(first(data, history), second(data, history))
+def _two(apply: Two, first: Closure, second: Closure) -> Closure:
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        return apply(*_weighed((first(data, scope), second(data, scope)), scope))
 
     return evaluate
 
 
-def _three(apply: Three, first: Evaluator, second: Evaluator, third: Evaluator) -> Evaluator:
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        return apply(first(data, history), second(data, history), third(data, history))
+def _three(apply: Three, first: Closure, second: Closure, third: Closure) -> Closure:
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        values = (first(data, scope), second(data, scope), third(data, scope))
+        return apply(*_weighed(values, scope))
 
     return evaluate
 
 
-def _many(apply: Many, operands: list[Evaluator]) -> Evaluator:
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        return apply([operand(data, history) for operand in operands])
+def _many(apply: Many, operands: list[Closure]) -> Closure:
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        return apply(_weighed([operand(data, scope) for operand in operands], scope))
 
     return evaluate
 
 
-def _listed(items: list[Evaluator]) -> Evaluator:
+def _weighed(values: _Values, scope: Scope) -> _Values:
+    """The operands, counted before anything is made of them."""
+    scope.spend(1 + len(values))
+    for value in values:
+        scope.weigh(value)
+    return values
+
+
+def _listed(items: list[Closure]) -> Closure:
     """A list in a rule is made anew each time, so that it is equal to no other, as in JavaScript."""
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        return [item(data, history) for item in items]
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        scope.spend(len(items))
+        return [item(data, scope) for item in items]
 
     return evaluate
 
 
-def _reading(name: str, operands: list[Evaluator]) -> Evaluator:
+def _reading(name: str, operands: list[Closure]) -> Closure:
     """``var``, ``missing`` and ``missing_some``, which look at the data itself."""
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        values = [operand(data, history) for operand in operands]
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        values = _weighed([operand(data, scope) for operand in operands], scope)
         if name == "missing":
             return list(missing(data, values))
         first, second, *_ = (*values, UNDEFINED, UNDEFINED)

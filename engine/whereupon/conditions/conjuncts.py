@@ -21,6 +21,7 @@ from whereupon.conditions.control import as_test
 from whereupon.conditions.generating import generated
 from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import operands_of, variables_of
+from whereupon.conditions.scope import bounded
 from whereupon.conditions.spelling import is_brief
 from whereupon.conditions.values import JsonValue
 
@@ -100,7 +101,7 @@ class _Test:
 
     def _compiled(self) -> Evaluator:
         evaluate = _evaluator(_by_text(self._performed), self._logic)
-        return evaluate if _is_true_or_false(self._logic) else as_test(evaluate)
+        return bounded(evaluate if _is_true_or_false(self._logic) else as_test(evaluate))
 
 
 def _by_text(questions: Iterable[Performed]) -> dict[str, Performed]:

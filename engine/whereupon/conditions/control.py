@@ -9,15 +9,16 @@ from typing import Final, TypeAlias
 
 from whereupon.conditions.coercion import is_truthy
 from whereupon.conditions.condition import Evaluator, History
+from whereupon.conditions.scope import Closure, Scope
 from whereupon.conditions.values import UNDEFINED, JsonValue
 
-Builder: TypeAlias = Callable[[list[Evaluator]], Evaluator]
+Builder: TypeAlias = Callable[[list[Closure]], Closure]
 
 
-def constant(value: JsonValue) -> Evaluator:
+def constant(value: JsonValue) -> Closure:
     """A closure that gives this value."""
 
-    def give(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+    def give(data: JsonValue, scope: Scope) -> JsonValue:  # noqa: ARG001 - a Closure
         return value
 
     return give
@@ -32,27 +33,27 @@ def as_test(evaluate: Evaluator) -> Evaluator:
     return test
 
 
-def _choice(operands: list[Evaluator]) -> Evaluator:
+def _choice(operands: list[Closure]) -> Closure:
     """``if``: pairs of a condition and a value, then a value for else; without one, null."""
     pairs = tuple(zip(operands[0::2], operands[1::2], strict=False))
     otherwise = operands[-1] if len(operands) % 2 else constant(None)
 
-    def choose(data: JsonValue, history: History) -> JsonValue:
+    def choose(data: JsonValue, scope: Scope) -> JsonValue:
         for condition, value in pairs:
-            if is_truthy(condition(data, history)):
-                return value(data, history)
-        return otherwise(data, history)
+            if is_truthy(condition(data, scope)):
+                return value(data, scope)
+        return otherwise(data, scope)
 
     return choose
 
 
-def _conjunction(operands: list[Evaluator]) -> Evaluator:
+def _conjunction(operands: list[Closure]) -> Closure:
     """``and``: the first value that is false, else the last; of nothing, undefined."""
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
         value = UNDEFINED
         for operand in operands:
-            value = operand(data, history)
+            value = operand(data, scope)
             if value is not True and not is_truthy(value):
                 return value
         return value
@@ -60,13 +61,13 @@ def _conjunction(operands: list[Evaluator]) -> Evaluator:
     return evaluate
 
 
-def _disjunction(operands: list[Evaluator]) -> Evaluator:
+def _disjunction(operands: list[Closure]) -> Closure:
     """``or``: the first value that is true, else the last; of nothing, undefined."""
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
         value = UNDEFINED
         for operand in operands:
-            value = operand(data, history)
+            value = operand(data, scope)
             if value is True or is_truthy(value):
                 return value
         return value
@@ -74,77 +75,79 @@ def _disjunction(operands: list[Evaluator]) -> Evaluator:
     return evaluate
 
 
-def _mapped(operands: list[Evaluator]) -> Evaluator:
+def _mapped(operands: list[Closure]) -> Closure:
     source, each = _loop(operands)
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        items = source(data, history)
-        return [each(item, history) for item in items] if isinstance(items, list) else []
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return [each(item, scope) for item in items]
 
     return evaluate
 
 
-def _filtered(operands: list[Evaluator]) -> Evaluator:
+def _filtered(operands: list[Closure]) -> Closure:
     source, each = _loop(operands)
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        items = source(data, history)
-        if not isinstance(items, list):
-            return []
-        return [item for item in items if is_truthy(each(item, history))]
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return [item for item in items if is_truthy(each(item, scope))]
 
     return evaluate
 
 
-def _reduced(operands: list[Evaluator]) -> Evaluator:
+def _reduced(operands: list[Closure]) -> Closure:
     source, each = _loop(operands)
     initial = operands[2] if len(operands) > 2 else constant(None)  # noqa: PLR2004 - the third
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        items = source(data, history)
-        result = initial(data, history)
-        for item in items if isinstance(items, list) else ():
-            result = each({"current": item, "accumulator": result}, history)
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        result = initial(data, scope)
+        for item in items:
+            result = each({"current": item, "accumulator": result}, scope)
         return result
 
     return evaluate
 
 
-def _all(operands: list[Evaluator]) -> Evaluator:
+def _all(operands: list[Closure]) -> Closure:
     """``all``: of no items, false, unlike Python's."""
     source, each = _loop(operands)
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        items = source(data, history)
-        if not isinstance(items, list) or not items:
-            return False
-        return all(is_truthy(each(item, history)) for item in items)
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return bool(items) and all(is_truthy(each(item, scope)) for item in items)
 
     return evaluate
 
 
-def _some(operands: list[Evaluator]) -> Evaluator:
+def _some(operands: list[Closure]) -> Closure:
     source, each = _loop(operands)
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        items = source(data, history)
-        if not isinstance(items, list):
-            return False
-        return any(is_truthy(each(item, history)) for item in items)
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return any(is_truthy(each(item, scope)) for item in items)
 
     return evaluate
 
 
-def _none(operands: list[Evaluator]) -> Evaluator:
+def _none(operands: list[Closure]) -> Closure:
     some = _some(operands)
 
-    def evaluate(data: JsonValue, history: History) -> JsonValue:
-        return not some(data, history)
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        return not some(data, scope)
 
     return evaluate
 
 
-def _loop(operands: list[Evaluator]) -> tuple[Evaluator, Evaluator]:
+def _items(value: JsonValue, scope: Scope) -> list[JsonValue]:
+    """What a loop goes through: nothing, where the value is no list."""
+    if not isinstance(value, list):
+        return []
+    scope.spend(len(value))
+    return value
+
+
+def _loop(operands: list[Closure]) -> tuple[Closure, Closure]:
     source, each, *_ = (*operands, constant(UNDEFINED), constant(UNDEFINED))
     return source, each
 

@@ -22,6 +22,7 @@ from whereupon.conditions.meeting import number_in, reads_as_number, truth_in
 from whereupon.conditions.operators import is_call
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.reading import fixed_path, operands_of
+from whereupon.conditions.scope import SpentError
 from whereupon.conditions.standard import THREE, TWO
 from whereupon.conditions.values import UNDEFINED, JsonValue
 from whereupon.conditions.variables import follow
@@ -33,7 +34,7 @@ DEEPEST: Final = 12
 _SHAPES: Final = 2_048
 _BUILTINS: Final = {
     each.__name__: each
-    for each in (type, bool, int, float, str, AttributeError, LookupError, TypeError)
+    for each in (type, bool, int, float, str, AttributeError, LookupError, TypeError, SpentError)
 }
 
 _ORDER: Final[Mapping[str, str]] = MappingProxyType({">": ">", ">=": ">=", "<": "<", "<=": "<="})
@@ -108,6 +109,8 @@ class _Writer:
             f"{body}"
             "  except (AttributeError, LookupError, TypeError):\n"
             f"   return {self._general}(data, history)\n"
+            "  except SpentError:\n"
+            "   return False\n"
             " return holds\n"
         )
         return _shape(source)(*self._cells)

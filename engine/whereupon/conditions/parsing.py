@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from whereupon.conditions.assembling import assembled
 from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
+from whereupon.conditions.scope import bounded
 from whereupon.conditions.setting import UTC, Known, Setting
 from whereupon.conditions.short_form import read_condition
 from whereupon.conditions.spelling import spelling_problems, too_large
@@ -63,7 +64,9 @@ def parse_condition(
 
 
 def parse_logic(logic: JsonValue) -> Callable[[JsonValue], JsonValue]:
-    """Compile standard JSONLogic to a function of its data; what is undefined comes out as null.
+    """Compile standard JSONLogic to a function of its data.
+
+    What is undefined comes out as null, and so does what would take too much work (see `scope`).
 
     Raises:
         LogicInvalidError: the logic has an unknown operator, or is too deep or too large.
@@ -74,7 +77,7 @@ def parse_logic(logic: JsonValue) -> Callable[[JsonValue], JsonValue]:
     problems = (oversize,) if oversize else tuple(spelling_problems(logic, ()))
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise LogicInvalidError(problems=problems)
-    evaluate = evaluator_of(logic, questions={})
+    evaluate = bounded(evaluator_of(logic, questions={}))
 
     def apply(data: JsonValue) -> JsonValue:
         return without_undefined(evaluate(data, NO_HISTORY))

@@ -11,15 +11,23 @@ from typing import Final
 
 _PIECE: Final = re.compile(r"([^.\\]*)(\\*)(\.?)")
 _BEFORE_DOT: Final = re.compile(r"(\\*)\.")
+_KNOWN: Final = 200
+"""The parts of longer paths, which data may have made, are not kept."""
 _AT_END: Final = re.compile(r"\\+\Z")
 
 
 def parts_of(path: str) -> tuple[str, ...]:
     """The names that a path is made of, outermost first."""
-    return _parts_of(path) if "\\" in path else tuple(path.split("."))
+    if "\\" not in path:
+        return tuple(path.split("."))
+    return _known_parts(path) if len(path) <= _KNOWN else _parts_of(path)
 
 
 @lru_cache(maxsize=1024)
+def _known_parts(path: str) -> tuple[str, ...]:
+    return _parts_of(path)
+
+
 def _parts_of(path: str) -> tuple[str, ...]:
     parts = [""]
     for text, backslashes, dot in _PIECE.findall(path):

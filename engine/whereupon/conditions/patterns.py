@@ -1,69 +1,101 @@
-"""Which regular expressions ``matches`` takes: those that cannot keep a search busy for ever.
+r"""The regular expressions of ``matches``: RE2's, which reads a text once, whatever the pattern.
 
-Refused are a repetition of something that can itself match in several ways, such as ``(a+)+``,
-which takes time exponential in the text; many repetitions in a row, which take a high power of it;
-and very long patterns. What remains searches the bounded text that it is given quickly enough.
+It has neither look-arounds nor references back, which nobody can search for in bounded time. What a search
+costs is the size of the text times that of the compiled pattern; both are bounded. ``\d``, ``\w``, ``\s``
+and ``\b`` are of ASCII; ``\pL`` is any letter.
 """
 
 import re
-from itertools import pairwise
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
-LONGEST_PATTERN: Final = 250
-MOST_REPETITIONS: Final = 8
-MOST_REPEATED_DOTS: Final = 2
-_PIECE = re.compile(
-    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[:=!<P#i]*|[()|*+?]|\{\d*,?\d*\}|.", re.DOTALL
+LONGEST_PATTERN: Final = 1_000
+LARGEST_PROGRAM: Final = 10_000
+"""How many instructions a pattern may be compiled to."""
+LONGEST_SUBJECT: Final = 32 * 1024
+"""So many bytes of a text are searched, as many as a message can hold; with large patterns fewer."""
+MOST_STEPS: Final = 50_000_000
+"""A search takes so many steps at most: an instruction for each byte."""
+_MEMORY: Final = 256 * 1024
+"""What the compiled pattern, and what a search remembers, may take together."""
+
+_WAYS_OUT: Final = (
+    (
+        re.compile(r"\(\?<?[=!]"),
+        "it looks ahead or behind; say it with two conditions, one of them below not",
+    ),
+    (
+        re.compile(r"\\[1-9]|\(\?P=|\\k"),
+        "it refers back to what a group found; write out what may stand there",
+    ),
+    (re.compile(r"\\Z"), r"the end of the text is written \z or $"),
+    (
+        re.compile(r"(?:[*+?]|\{[0-9,]+\})\+|\(\?>"),
+        "it holds on to what it found; take that + or ?> out: no search is slow here",
+    ),
+    (re.compile(r"\(\?\("), "it asks what a group found; write the cases with |"),
+    (re.compile(r"\\[uU]"), r"a character by its number is written \x{20ac}"),
+    (re.compile(r"\(\?[a-z]*[aLux]"), "it may have no flags but i, m, s and U, as in (?i)"),
+    (re.compile(r"\(\?#"), "it may have no comments"),
 )
+"""What RE2 does not have, and what to write instead."""
 
 
 def pattern_fault(pattern: str) -> str | None:
     """What is wrong with a pattern, as a clause; None when it may be used."""
     if len(pattern) > LONGEST_PATTERN:
         return f"it is longer than {LONGEST_PATTERN} characters"
+    if _FAR_TOO_OFTEN.search(pattern):
+        return _COUNTS
+    fault = _compiled(pattern)[0]
+    if fault is None:
+        return None
+    return next((told for found, told in _WAYS_OUT if found.search(pattern)), fault)
+
+
+def searching(pattern: str) -> Callable[[str], bool]:
+    """What says whether a pattern, in which there is no fault, is found in a text."""
+    _, search, size = _compiled(pattern)
+    longest = min(LONGEST_SUBJECT, MOST_STEPS // max(size, 1))
+
+    def is_found(text: str) -> bool:
+        subject = text[:longest].encode("utf-8", "surrogatepass")[:longest]
+        return search(subject) is not None
+
+    return is_found
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> tuple[str | None, Callable[[bytes], object], int]:
+    """What is wrong with a pattern, or how it is searched for, and its size in instructions."""
+    import re2  # noqa: PLC0415 - few rules have patterns
+
+    options = re2.Options()
+    options.max_mem, options.log_errors, options.never_capture = _MEMORY, False, True
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        return str(error)
-    pieces = _PIECE.findall(pattern)
-    if _repeats_a_choice(pieces):
-        return "it repeats a group that itself repeats or chooses, which can take for ever"
-    if _repeats_too_often(pieces):
-        return "it has too many repetitions that can share the same text, which can take for ever"
+        compiled = re2.compile(pattern.encode("utf-8", "surrogatepass"), options)
+    except re2.error as error:
+        return _told(error), _nothing, 0
+    if compiled.programsize > LARGEST_PROGRAM:
+        return _TOO_LARGE, _nothing, 0
+    return None, compiled.search, compiled.programsize
+
+
+_COUNTS: Final = "counts, also those within each other, go up to 1000"
+_FAR_TOO_OFTEN: Final = re.compile(r"\{[0-9,]*[0-9]{5}[0-9,]*\}")
+"""A count that RE2 takes for text, since it is no number to it."""
+_TOO_LARGE: Final = "it is too large when its counts are written out; make them smaller"
+
+
+def _told(error: Exception) -> str:
+    """What RE2 says of a pattern, and where it has a limit what that is."""
+    raw = error.args[0] if error.args else ""
+    said = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    if "repetition size" in said:
+        return f"{said}; {_COUNTS}"
+    return _TOO_LARGE if "too large" in said else said
+
+
+def _nothing(_: bytes) -> object:
     return None
-
-
-def _is_repetition(piece: str) -> bool:
-    return piece[0] in "*+" or (piece[0] == "{" and len(piece) > 1)
-
-
-def _repeats_a_choice(pieces: list[str]) -> bool:
-    """Whether a group with a repetition or a choice in it is repeated."""
-    open_groups = [False]
-    closed = False
-    for piece in pieces:
-        repeats = _is_repetition(piece)
-        if repeats and closed:
-            return True
-        closed = piece == ")" and open_groups[-1]
-        if piece[0] == "(":
-            open_groups.append(False)
-        elif piece == ")" and len(open_groups) > 1:
-            inner = open_groups.pop()
-            open_groups[-1] = open_groups[-1] or inner
-        elif repeats or piece in {"?", "|"}:
-            open_groups[-1] = True
-    return False
-
-
-def _repeats_too_often(pieces: list[str]) -> bool:
-    """Whether the same piece is repeated twice in a row, or too much is repeated at all."""
-    repeated = [
-        (place, pieces[place - 1])
-        for place in range(1, len(pieces))
-        if _is_repetition(pieces[place])
-    ]
-    pairs = pairwise(repeated)
-    in_a_row = any(two - one == len("a*") and a == b for (one, a), (two, b) in pairs)
-    dots = sum(piece == "." for _, piece in repeated)
-    return in_a_row or dots > MOST_REPEATED_DOTS or len(repeated) > MOST_REPETITIONS

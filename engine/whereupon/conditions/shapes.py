@@ -56,7 +56,7 @@ OPERATORS: Final = MappingProxyType[str, tuple[str, JsonValue]](
         "contains": ("The text has this part, or the list this item.", _ONE),
         "starts_with": ("The text starts so.", _TEXT),
         "ends_with": ("The text ends so.", _TEXT),
-        "matches": ("This regular expression is found in the text.", {"type": "string", "minLength": 1, "not": _FILLED_IN}),
+        "matches": ("This regular expression (RE2's: no look-arounds, no references back) is found in the text.", {"type": "string", "minLength": 1, "not": _FILLED_IN}),
         "exists": ("It is there, and not null.", {"type": "boolean"}),
         "before": ("It is a time before this.", _INSTANT),
         "after": ("It is a time after this.", _INSTANT),

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import whereupon.conditions.comparing as comparing
-from whereupon.conditions.condition import Evaluator, History
 from whereupon.conditions.paths import parts_of
+from whereupon.conditions.scope import Closure, Scope
 from whereupon.conditions.values import UNDEFINED, JsonValue
 from whereupon.conditions.variables import follow
 
@@ -19,18 +19,18 @@ _Quick: TypeAlias = Callable[[float, float], bool]
 _General: TypeAlias = Callable[[JsonValue, JsonValue], bool]
 
 
-def reader(path: str) -> Evaluator:
+def reader(path: str) -> Closure:
     """``var`` at a fixed path: the first two objects directly, anything else by the general rule."""
     parts = parts_of(path)
     if len(parts) != 2:  # noqa: PLR2004 - the paths of the short form
 
-        def read(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+        def read(data: JsonValue, scope: Scope) -> JsonValue:  # noqa: ARG001 - a Closure
             return follow(data, parts, None)
 
         return read
     root, name = parts
 
-    def read_directly(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+    def read_directly(data: JsonValue, scope: Scope) -> JsonValue:  # noqa: ARG001 - a Closure
         if type(data) is dict:
             inner = data.get(root)
             if type(inner) is dict:
@@ -42,7 +42,7 @@ def reader(path: str) -> Evaluator:
 
 def shortcut(
     operator: str, path: str, operand: str | float, *, required: bool = False
-) -> Evaluator | None:
+) -> Closure | None:
     """The closure for ``{operator: [{"var": path}, operand]}``, where there is one.
 
     Where the variable is ``required``, null satisfies nothing: this is then the closure for that
@@ -64,18 +64,18 @@ def shortcut(
     return None if pair is None else _beside_number(root, name, operand, pair, required=required)
 
 
-def presence(read: Evaluator, *, wanted: bool) -> Evaluator:
+def presence(read: Closure, *, wanted: bool) -> Closure:
     """``{"!=": [variable, null]}``, and the opposite."""
 
-    def test(data: JsonValue, history: History) -> JsonValue:
-        value = read(data, history)
+    def test(data: JsonValue, scope: Scope) -> JsonValue:
+        value = read(data, scope)
         return (value is not None and value is not UNDEFINED) is wanted
 
     return test
 
 
-def _beside_text(root: str, name: str, operand: str, *, wanted: bool, required: bool) -> Evaluator:
-    def test(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+def _beside_text(root: str, name: str, operand: str, *, wanted: bool, required: bool) -> Closure:
+    def test(data: JsonValue, scope: Scope) -> JsonValue:
         if type(data) is dict and type(inner := data.get(root)) is dict:
             value = inner.get(name)
         else:
@@ -84,6 +84,7 @@ def _beside_text(root: str, name: str, operand: str, *, wanted: bool, required: 
             return (value == operand) is wanted
         if required and (value is None or value is UNDEFINED):
             return False
+        scope.weigh(value)
         return comparing.loosely_equal(value, operand) is wanted
 
     return test
@@ -91,10 +92,10 @@ def _beside_text(root: str, name: str, operand: str, *, wanted: bool, required: 
 
 def _beside_number(
     root: str, name: str, operand: float, pair: tuple[_Quick, _General], *, required: bool
-) -> Evaluator:
+) -> Closure:
     quick, general = pair
 
-    def test(data: JsonValue, history: History) -> JsonValue:  # noqa: ARG001 - an Evaluator
+    def test(data: JsonValue, scope: Scope) -> JsonValue:
         if type(data) is dict and type(inner := data.get(root)) is dict:
             value = inner.get(name)
         else:
@@ -103,6 +104,7 @@ def _beside_number(
             return quick(value, operand)
         if required and (value is None or value is UNDEFINED):
             return False
+        scope.weigh(value)
         return general(value, operand)
 
     return test

@@ -4,7 +4,7 @@
 
 Modules, from below: `occurrences` (a message as rules see it), `telling` and `given` (what goes in and comes
 out), `working` (the state of one batch while it is folded), `people` (identify, claim, merge, erase),
-`silencing` (who is under a tombstone), `skipping` (rules that a message does not open), `lapsing` (what ends
+`merging` (two become one), `silencing` (who is under a tombstone), `skipping` (rules that a message does not open), `lapsing` (what ends
 an entry though nothing is said), `entering` (decide, enter, run steps), `requesting` (the guards' verdicts, and
 requests that wait), `enacting` (what semantic events do), `choosing` (rules that take one of what a claim
 brings), `folding` (the way of one message), `claiming` (claims in parts), `sending` (broadcasts). The same input
@@ -30,7 +30,7 @@ from whereupon.fold.given import (
 )
 from whereupon.fold.occurrences import data_for, occurrence_of
 from whereupon.fold.requesting import object_key, recorded
-from whereupon.fold.sending import audience_of, broadcast_chunk, screen_for
+from whereupon.fold.sending import audience_of, broadcast_chunk, left_out_by, screen_for
 from whereupon.fold.telling import Decisions, Skipped
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "data_for",
     "fold",
     "give_up",
+    "left_out_by",
     "object_key",
     "occurrence_of",
     "plan_of",

@@ -99,7 +99,7 @@ def _taking_one(
 
 
 def _brought_with(work: Working, stored: StoredMessage, run: Claim) -> set[str]:
-    """The ids of the messages that the same claim brought as this one."""
+    """The messages (see `ref_of`) that the same claim brought as this one."""
     points = work.points_of(run.anonymous_key, stored.anonymous_id or "")
     moments = sorted(
         point.since
@@ -114,7 +114,7 @@ def _brought_with(work: Working, stored: StoredMessage, run: Claim) -> set[str]:
 
     moment = claimed_at(stored.timestamp)
     return {
-        other.message_id
+        other.ref
         for other in work.anonymous_messages[run.anonymous_key]
         if claimed_at(other.timestamp) == moment
         and claimant(runs, other.timestamp, policy) == run  # another run may be the same person's

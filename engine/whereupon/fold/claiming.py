@@ -98,7 +98,8 @@ def _put_own(work: Working, part: Part) -> None:
     claiming, own = part.claiming, part.own
     now = own.message.received_at
     putting = Putting(occurrence_of(own), own.owner, now, claimable_at=now, retroactive=False)
-    shift = Shift(frozenset(claiming.entered), frozenset(claiming.left))
+    segments = frozenset(claiming.entered), frozenset(claiming.left)
+    shift = Shift(*segments, claiming.makes_known)
     _apply(work, putting, (), shift)
 
 

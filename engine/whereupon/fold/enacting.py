@@ -11,8 +11,11 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.actions import Refusal
+from whereupon.fold.entering import put_to_rules
 from whereupon.fold.given import Folded, Loaded, Settings
-from whereupon.fold.people import forget, merge, person_for
+from whereupon.fold.merging import merge
+from whereupon.fold.occurrences import Putting, occurrence_of
+from whereupon.fold.people import forget, person_for
 from whereupon.fold.requesting import (
     ask,
     decide,
@@ -26,7 +29,7 @@ from whereupon.fold.requesting import (
 )
 from whereupon.fold.silencing import DELETED, SUPPRESSED, bury, unbury
 from whereupon.fold.working import Working
-from whereupon.matching import RuleIndex
+from whereupon.matching import Roll, RuleIndex, Selected
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Aftermath
 from whereupon.semantics import Action, ActionName, id_in
@@ -40,6 +43,7 @@ from whereupon.state import (
     Report,
     Request,
     RequestOutcome,
+    StoredMessage,
     Tombstone,
 )
 
@@ -47,10 +51,27 @@ from whereupon.state import (
 def enact(work: Working, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
     request = ask(work, message, action)
+    key = 0
     if work.changes.requests[request.key].message_id == message.message_id:
-        work.record_husk(message)  # else not even its id is kept, but a hash of it
+        key = work.record_husk(message)  # else not even its id is kept, but a hash of it
     if request.outcome is RequestOutcome.RAN and not action.handled:
+        others = len(work.changes.identifiers)
         _EFFECTS[action.name](work, message, message.timestamp)
+        if work.index.on_known and len(work.changes.identifiers) > others:
+            _put_to_known(work, message, key)
+
+
+def _put_to_known(work: Working, message: Message, key: int) -> None:
+    """Put a message that made its person known to the rules that ask for that, and to no other.
+
+    Why they skip it is told, but not kept: of the message itself nothing is.
+    """
+    person_key = work.users[message.user_id or ""]
+    occurrence = occurrence_of(StoredMessage(key, person_key, message))
+    now, skips = message.received_at, len(work.changes.skips)
+    putting = Putting(occurrence, person_key, now, claimable_at=now, retroactive=False)
+    put_to_rules(work, putting, Selected(Roll()).and_besides(work.index.on_known))
+    del work.changes.skips[skips:]
 
 
 def resume(
@@ -189,12 +210,12 @@ def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
     for request in waiting.values():
         target = request.message.target_id if request.message else None
         named = request.person in user_ids or target in user_ids
-        if not named or request.message_id == message.message_id:
+        if not named or request.ref == message.ref:
             continue
         end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
         if request.person in user_ids:
             work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
-            work.drop_husk(request.message_id)
+            work.drop_husk(request.ref)
 
 
 def _unsuppress(work: Working, message: Message, _instant: datetime) -> None:
@@ -235,7 +256,7 @@ def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message,
         data = message.data
         work.changes.reports.append(
             Report(
-                message_id=message.message_id,
+                ref=message.ref,
                 kind=kind,
                 subject=id_in(data.get(subject)) or "",
                 metric=id_in(data.get(metric)) or "",

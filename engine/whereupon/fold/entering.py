@@ -24,7 +24,7 @@ from whereupon.fold.occurrences import Occurrence, Putting, data_for
 from whereupon.fold.skipping import Skipping, skip_roll
 from whereupon.fold.working import HistoryUntil, Working, running
 from whereupon.matching import Candidate, Selected
-from whereupon.messages import Message, MessageType, Origin, Source, written_body
+from whereupon.messages import Message, MessageType, Origin, Source, id_in_ref, written_body
 from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
 from whereupon.state import (
     BroadcastRun,
@@ -131,10 +131,10 @@ def _start(work: Working, putting: Putting, rule: Rule) -> None:
     """Ask for a broadcast's sending; its audience is gone through in chunks, later."""
     occurrence = putting.occurrence
     work.wordings_used.add(rule.digest)
-    work.changes.runs[rule.id, occurrence.message_id] = BroadcastRun(
+    work.changes.runs[rule.id, occurrence.ref] = BroadcastRun(
         rule=rule.id,
         digest=rule.digest,
-        occasion=occurrence.message_id,
+        occasion=occurrence.ref,
         timestamp=occurrence.timestamp,
         due_at=putting.now,
         cursor=0,
@@ -189,7 +189,7 @@ def let_in(
         digest=rule.digest,
         person_key=putting.person_key,
         entrant=putting.person_key,
-        occasion=occurrence.message_id,
+        occasion=occurrence.ref,
         timestamp=occurrence.timestamp,
         entered_at=putting.now,
         retroactive=putting.retroactive,
@@ -245,7 +245,7 @@ def save(work: Working, entry: Entry) -> None:
     work.changes.entries[entry.key] = entry
     if entry.state is EntryState.ACTIVE:
         work.active[entry.person_key][entry.key] = entry
-        if entry.due_at is not None:
+        if entry.due_at is not None and work.may_run(entry):
             heappush(work.timers, (entry.due_at, entry.key, entry.person_key))
         return
     work.tell_end(entry)
@@ -265,14 +265,13 @@ def give_up(work: Working, entry: Entry) -> None:
     at = entry.entered_at if entry.due_at is None else entry.due_at
     save(work, end(entry, EntryEnd(EndReason.FAILED, at)))
     text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
-    work.out.told.append(Warned("entry-failed", entry.occasion, text))
+    work.out.told.append(Warned("entry-failed", id_in_ref(entry.occasion), text))
 
 
 def run(work: Working, entry: Entry) -> None:
     """Do the steps of an entry until it waits or ends.
 
-    A step's own time is the moment it was due, so that a machine that wakes late gives the same
-    times as one that did not sleep.
+    Its due time is when its next step is done, from which a wait behind that step counts.
     """
     now = entry.due_at
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
@@ -296,7 +295,9 @@ def run(work: Working, entry: Entry) -> None:
             case StepFailed(position, reason):
                 work.out.told.append(
                     Warned(
-                        "step-failed", entry.occasion, f"{entry.rule} step {position + 1}: {reason}"
+                        "step-failed",
+                        id_in_ref(entry.occasion),
+                        f"{entry.rule} step {position + 1}: {reason}",
                     )
                 )
             case None:

@@ -1,7 +1,7 @@
 """The way of one message through the fold, and of one chunk of a broadcast's audience."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from heapq import heappop
@@ -35,6 +35,7 @@ from whereupon.fold.people import (
     begin_in_parts,
     claim,
     in_order,
+    look_alike,
     person_for,
     tell,
 )
@@ -43,18 +44,21 @@ from whereupon.fold.silencing import SUPPRESSED, lies_over, silenced
 from whereupon.fold.working import HistoryUntil, Working
 from whereupon.identity import claimant
 from whereupon.matching import Roll, RuleIndex, Selected
+from whereupon.mending import MOST_QUOTED, quoted
 from whereupon.messages import Message, MessageType
 from whereupon.rules import Change, OnSegment, Rule
 from whereupon.state import (
+    Entry,
     IdKind,
     Person,
     Relationship,
     StoredMessage,
     Thing,
     Tombstone,
+    Twin,
 )
 from whereupon.steps import end
-from whereupon.times import format_instant
+from whereupon.times import FIRST_INSTANT, format_instant
 
 
 def fold(
@@ -64,10 +68,20 @@ def fold(
     settings: Settings,
     *,
     until: datetime | None = None,
+    now: datetime | None = None,
 ) -> Folded:
     """Fold a batch of messages, in the order they arrived, into what was loaded.
 
-    Between two messages the waits run that were due by then; after the last, those due by ``until``.
+    Before each message the waits run that were due by then, of those whom it concerns; with ``until``
+    everybody's, and after the last those that are due by that instant.
+
+    Args:
+        loaded: what was read for them.
+        messages: the batch.
+        index: the rules.
+        settings: what the host decides.
+        until: as above; None to wake nothing behind the last message.
+        now: what the clock says. What was due before is late, and done now; by None nothing is late.
 
     Raises:
         PoisonError: it fails on one of the messages, or on an entry that is due.
@@ -78,7 +92,10 @@ def fold(
     try:
         for message in coming:
             if work.timers and work.timers[0][0] <= message.received_at:
-                _wake(work, message.received_at)
+                if until is None:
+                    _wake_first(work, message, now)
+                else:
+                    _wake(work, message.received_at, now)
             _take(work, message)
     except (KeysExhausted, PoisonError):
         raise
@@ -86,7 +103,7 @@ def fold(
         left = sum(1 for _ in coming)
         raise PoisonError(error, message=len(messages) - left - 1) from error
     if until is not None:
-        _wake(work, until)
+        _wake(work, until, now)
     return work.close()
 
 
@@ -95,32 +112,70 @@ def taker(work: Working) -> Callable[[Message], None]:
     return partial(_take, work)
 
 
-def _wake(work: Working, until: datetime) -> None:
+def _wake(work: Working, until: datetime, now: datetime | None) -> None:
+    """Wake what is due by an instant; what comes late is done as of that instant, or of now if that is before."""
+    at_the_soonest = FIRST_INSTANT if now is None else min(now, until)
     while work.timers and work.timers[0][0] <= until:
         due_at, key, person_key = heappop(work.timers)
         entry = work.active.get(work.survivor_of(person_key), {}).get(key)
-        if entry is None or entry.due_at != due_at:
-            continue
-        if key in work.given_up:
-            give_up(work, entry)
-            continue
-        try:
-            leave = lapsed_by(work, entry, due_at)
-            if leave is not None:
-                save(work, end(entry, end_by(leave, due_at)))
-            else:
-                run(work, entry)
-        except (KeysExhausted, PoisonError):
-            raise
-        except Exception as error:
-            raise PoisonError(error, entry=key) from error
+        if entry is not None and entry.due_at == due_at:
+            _wake_entry(work, entry, max(due_at, at_the_soonest))
+
+
+def _wake_first(work: Working, message: Message, now: datetime | None) -> None:
+    """Wake what is due, as a message arrives, of those whom it concerns.
+
+    Others are woken by what concerns them, or by due work: so it makes no difference with whose messages
+    this one shares a batch.
+    """
+    until = message.received_at
+    at_the_soonest = FIRST_INSTANT if now is None else min(now, until)
+    persons = _concerned(work, message)
+    while due := [
+        (entry.due_at, entry.key, entry)
+        for key in {work.survivor_of(key) for key in persons}
+        for entry in work.active.get(key, {}).values()
+        if entry.due_at is not None and entry.due_at <= until and work.may_run(entry)
+    ]:
+        due_at, _, entry = min(due, key=lambda each: each[:2])
+        _wake_entry(work, entry, max(due_at, at_the_soonest))
+
+
+def _concerned(work: Working, message: Message) -> set[int]:
+    """Those whom a message may change: whose it is, whom it names, and who share a device with them."""
+    named = (message.user_id, message.target_id)
+    persons = {work.users[name] for name in named if name is not None and name in work.users}
+    ids = (message.anonymous_id, message.target_id)
+    devices = {work.anonymous.get(name) for name in ids if name is not None}
+    if message.type is MessageType.TRACK and message.name in work.settings.registry.erasing:
+        devices |= {key for person in persons for key in work.belongings.devices.get(person, ())}
+    runs = [run for key in devices if key is not None for run in work.claims.get(key, ())]
+    return persons | {run.person_key for run in runs}
+
+
+def _wake_entry(work: Working, entry: Entry, at: datetime) -> None:
+    if entry.key in work.given_up:
+        give_up(work, entry)
+        return
+    try:
+        leave = lapsed_by(work, entry, at)
+        if leave is not None:
+            save(work, end(entry, end_by(leave, at)))
+        else:
+            run(work, entry._replace(due_at=at))
+    except (KeysExhausted, PoisonError):
+        raise
+    except Exception as error:
+        raise PoisonError(error, entry=entry.key) from error
 
 
 def _take(work: Working, message: Message) -> None:
-    if message.message_id in work.seen:
+    ref = message.ref
+    if ref in work.seen:
         work.out.duplicates.append(message.message_id)
+        _compare(work, message, work.seen[ref])
         return
-    work.seen.add(message.message_id)
+    work.seen[ref] = message
     work.out.accepted += message.depth == 0
     if message.remarks:
         message = _remarked(work, message)
@@ -135,10 +190,49 @@ def _take(work: Working, message: Message) -> None:
             _silence(work, message, stone)
             return
         message = _without_the_gone(work, message)
+    _look_for_look_alikes(work, message)
     if message.user_id is None:
         _take_anonymous(work, message)
     else:
         _take_known(work, message, message.user_id)
+
+
+def _compare(work: Working, message: Message, twin: Twin | Message | None) -> None:
+    """Tell of a duplicate that says something else than what was recorded."""
+    if twin is None or message.depth:
+        return
+    differing = []
+    if twin.type is not message.type:
+        differing.append("type")
+    if twin.name != message.name:
+        differing.append("event" if message.type is MessageType.TRACK else "name")
+    if {twin.user_id, twin.anonymous_id} != {None} and (
+        (twin.user_id, twin.anonymous_id) != (message.user_id, message.anonymous_id)
+    ):
+        differing.append("person")
+    if differing:
+        text = (
+            f"a message of the same messageId was recorded before, with another {' and '.join(differing)};"
+            " this one changed nothing"
+        )
+        work.out.told.append(Warned("duplicate-differs", message.message_id, text))
+
+
+def _look_for_look_alikes(work: Working, message: Message) -> None:
+    if message.user_id is not None and message.user_id not in work.users:
+        _look_for_one(work, message, IdKind.USER, message.user_id)
+    if message.anonymous_id is not None and message.anonymous_id not in work.anonymous:
+        _look_for_one(work, message, IdKind.ANONYMOUS, message.anonymous_id)
+
+
+def _look_for_one(work: Working, message: Message, kind: IdKind, value: str) -> None:
+    """Tell once of two ids that people would take for one: when the second is first met beside the other."""
+    other = look_alike(work, kind, value)
+    if other is not None:
+        name = "userId" if kind is IdKind.USER else "anonymousId"
+        one, two = (repr(quoted(each, MOST_QUOTED)) for each in (other, value))
+        text = f"{name} {one} and {two} differ by case or Unicode form only, and are two"
+        work.out.alike.append(Warned("ids-alike", message.message_id, text))
 
 
 def _remarked(work: Working, message: Message) -> Message:
@@ -161,7 +255,7 @@ def _look_for_near_miss(work: Working, message: Message) -> None:
 
 def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     """Keep a message from everybody, but say so for each rule that names it, and of an alias."""
-    work.changes.erased_ids.append(message.message_id)
+    work.changes.erased_ids.append(message.ref)
     if message.type is MessageType.ALIAS:
         refuse_merge(work, message, stone)
     unkept = StoredMessage(work.new_key(), 0, message)
@@ -209,14 +303,12 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
     stored = work.record(message, person.key)
     shift = NO_SHIFT
     if fresh:
-        shift = Shift(entered=_memberships(work, person, message.timestamp))
-    handed: Sequence[Handed] = ()
-    if message.type is MessageType.ALIAS:
-        handed = _take_over(work, message, person)
-        if work.users.get(message.target_id or "", person.key) != person.key:
-            work.strip(stored)  # the two stay two, and this one's message names no other
-    elif message.anonymous_id is not None:
-        handed = claim(work, message, person.key, message.anonymous_id)
+        entered = _memberships(work, person, message.timestamp)
+        shift = Shift(entered=entered, known=bool(work.index.on_known))
+    others = len(work.moved)
+    handed = _made_theirs(work, message, person, stored)
+    if len(work.moved) > others:  # whoever it is was known already: this is but another id
+        shift = replace(shift, known=False)
     is_silent = work.index.meaning(message.type, message.name).is_silent
     begun = work.in_parts if work.in_parts in {message.anonymous_id, message.target_id} else None
     if is_silent and shift is NO_SHIFT and not handed and begun is None:
@@ -226,17 +318,36 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
         shift = _tell(work, person, occurrence, shift)
     own = _putting(occurrence, person.key, message.received_at)
     if begun is not None:
-        begin_in_parts(work, message, begun, stored, shift.entered, shift.left)
+        segments = shift.entered, shift.left
+        begin_in_parts(work, message, begun, stored, *segments, makes_known=shift.known)
     else:
         _apply_in_order(work, own, shift, handed)
 
 
+def _made_theirs(
+    work: Working, message: Message, person: Person, stored: StoredMessage
+) -> Sequence[Handed]:
+    """What a message claims for its person, and whom it merges into them."""
+    if message.type is not MessageType.ALIAS:
+        if message.anonymous_id is None:
+            return ()
+        return claim(work, message, person.key, message.anonymous_id)
+    handed = _take_over(work, message, person)
+    if work.users.get(message.target_id or "", person.key) != person.key:
+        work.strip(stored)  # the two stay two, and this one's message names no other
+    return handed
+
+
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """The segments that a person entered and left by one message."""
+    """What one message did to a person: the segments entered and left, and whether it made them known.
+
+    The latter matters only where some rule asks for it.
+    """
 
     entered: frozenset[str] = frozenset()
     left: frozenset[str] = frozenset()
+    known: bool = False
 
 
 NO_SHIFT = Shift()
@@ -245,7 +356,7 @@ NO_SHIFT = Shift()
 def _shifted(earlier: Shift, before: frozenset[str], after: frozenset[str]) -> Shift:
     if before == after:
         return earlier
-    return Shift(earlier.entered | (after - before), earlier.left | (before - after))
+    return Shift(earlier.entered | (after - before), earlier.left | (before - after), earlier.known)
 
 
 def _tell(
@@ -335,7 +446,7 @@ def _rules_for(work: Working, occurrence: Occurrence, shift: Shift, *, claimed: 
     if shift is NO_SHIFT:
         return rules
     changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]
-    return rules.and_besides(changed)
+    return rules.and_besides([*(work.index.on_known if shift.known else ()), *changed])
 
 
 _NO_RULES = Selected(Roll())

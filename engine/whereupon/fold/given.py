@@ -33,6 +33,7 @@ from whereupon.state import (
     SetAside,
     StoredMessage,
     Tombstone,
+    Twin,
 )
 
 
@@ -129,6 +130,7 @@ class Loaded:
     first_key: int
     keys: int
     known: set[str] = field(default_factory=set)
+    twins: dict[str, Twin] = field(default_factory=dict)
     users: dict[str, int] = field(default_factory=dict)
     anonymous: dict[str, int] = field(default_factory=dict)
     persons: dict[int, Person] = field(default_factory=dict)
@@ -207,6 +209,8 @@ class Folded:
         duplicates: the ids of messages that were recorded already.
         set_aside: by their places in the batch, messages on which the fold itself failed.
         left: how many messages, at the batch's end, were left to another transaction.
+        alike: of ids that differ by their spelling only; apart, since which of them are seen together
+            depends on what the batch names.
     """
 
     changes: Changes = field(default_factory=Changes)
@@ -217,6 +221,7 @@ class Folded:
     new_persons: int = 0
     set_aside: dict[int, SetAside] = field(default_factory=dict)
     left: int = 0
+    alike: list[Warned] = field(default_factory=list)
 
     def join(self, part: "Folded", *, begun: int = 0) -> None:
         """Add what the next part of the same batch made; its changes are written already.
@@ -227,6 +232,7 @@ class Folded:
         """
         self.set_aside |= {begun + place: aside for place, aside in part.set_aside.items()}
         self.told += part.told
+        self.alike += part.alike
         self.accepted += part.accepted
         self.duplicates += part.duplicates
         self.new_persons += part.new_persons
@@ -263,7 +269,7 @@ class PoisonError(Exception):
         entry: the key of the entry that could not be woken.
         claimed: the key of the message that a claim brought, in parts.
         person: the key of the person of a broadcast's audience.
-        reason: what was raised, by its type and text.
+        reason: what was raised, by its type and text, which may quote anything (see `cut_reason`).
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions.values import ROOTS
 from whereupon.decisions import Reason
-from whereupon.messages import Body, MessageType, Source
+from whereupon.messages import Body, MessageType, Source, ref_of
 from whereupon.state import StoredMessage
 from whereupon.times import format_local
 
@@ -29,6 +29,11 @@ class Occurrence(NamedTuple):
     source: Source
     depth: int = 0
     zone: tzinfo = UTC
+
+    @property
+    def ref(self) -> str:
+        """See `ref_of`."""
+        return ref_of(self.message_id, self.source)
 
     @property
     def data(self) -> Mapping[str, JsonValue]:

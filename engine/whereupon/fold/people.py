@@ -6,13 +6,14 @@ Every function here changes the `Working` state and the changes to write, and de
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from unicodedata import normalize
 
 from pydantic import JsonValue
 
 from whereupon.fold.capping import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.fold.given import Warned
 from whereupon.fold.working import Working
-from whereupon.identity import claimant, with_claim
+from whereupon.identity import changed_runs, claimant, with_claim
 from whereupon.messages import Message
 from whereupon.state import (
     NOTHING,
@@ -22,18 +23,14 @@ from whereupon.state import (
     EntryEnd,
     Identifier,
     IdKind,
-    Merge,
     Person,
     StoredMessage,
 )
-from whereupon.steps import ENTRANT, end
+from whereupon.steps import end
 from whereupon.times import as_micros, earlier, later
 
 CARRIED_ON_AFTER = timedelta(minutes=1)
 """How long a claim in parts is left to those who began it."""
-
-_EMPTY: tuple[JsonValue, ...] = (None, "")
-"""What an attribute may hold that a merge fills."""
 
 
 def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
@@ -49,6 +46,22 @@ def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
     work.changes.persons[person.key] = person
     work.out.new_persons += 1
     return person
+
+
+def look_alike(work: Working, kind: IdKind, value: str) -> str | None:
+    """An id of this batch, or known and named in it, that differs from a new one by its spelling only."""
+    known = work.users if kind is IdKind.USER else work.anonymous
+    spelt = work.spelt.get(kind)
+    if spelt is None:
+        spelt = work.spelt[kind] = {}
+        for each in known:
+            spelt.setdefault(_spelling(each), each)
+    other = spelt.setdefault(_spelling(value), value)
+    return None if other == value else other
+
+
+def _spelling(value: str) -> str:
+    return value.lower() if value.isascii() else normalize("NFKC", value).casefold()
 
 
 def anonymous_key_for(work: Working, anonymous_id: str) -> int:
@@ -77,19 +90,20 @@ def tell(
     newer = {
         name: value for name, value in traits.items() if person.stamps.get(name, stamp) <= stamp
     }
-    taken = _within_bounds(work, person, newer, message_id)
+    taken = within_bounds(work, person, newer, message_id)
     if not taken:
         return person
     told = person._replace(
         attributes={**person.attributes, **taken},
         stamps={**person.stamps, **dict.fromkeys(taken, stamp)},
     )
-    return _changed(work, told)
+    return changed(work, told)
 
 
-def _within_bounds(
+def within_bounds(
     work: Working, person: Person, new: Mapping[str, JsonValue], message_id: str
 ) -> Mapping[str, JsonValue]:
+    """As many of new attributes as a person may have beside the others; says where that is not all."""
     taken = admitted(person.attributes, new)
     if refused := len(new) - len(taken):
         text = (
@@ -100,7 +114,8 @@ def _within_bounds(
     return taken
 
 
-def _changed(work: Working, person: Person) -> Person:
+def changed(work: Working, person: Person) -> Person:
+    """Know a person as they are now."""
     work.persons[person.key] = person
     work.changes.persons[person.key] = person
     return person
@@ -133,7 +148,7 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     points = _points(work, before, point, anonymous_id)
     after = with_claim(before, point, work.settings.identity, points)
     if after != before:
-        _rewrite_claims(work, key, before, after)
+        _rewrite_claims(work, key, before, after, message.timestamp)
     return () if work.in_parts == anonymous_id else hand_over(work, key)
 
 
@@ -165,13 +180,17 @@ def _points(
 
 
 def _rewrite_claims(
-    work: Working, key: int, before: tuple[Claim, ...], after: tuple[Claim, ...]
+    work: Working,
+    key: int,
+    before: tuple[Claim, ...],
+    after: tuple[Claim, ...],
+    instant: datetime,
 ) -> None:
     work.claims[key] = after
-    for run in after:
+    old, new = changed_runs(before, after, instant)
+    there = {run.since: run for run in old}
+    for run in new:
         work.belongings.devices[run.person_key].add(key)
-    there = {run.since: run for run in before}
-    for run in after:
         if there.pop(run.since, None) != run:
             work.changes.claims[key, run.since] = run
             work.changes.dropped_claims.discard((key, run.since))
@@ -208,6 +227,8 @@ def begin_in_parts(
     stored: StoredMessage,
     entered: Collection[str],
     left: Collection[str],
+    *,
+    makes_known: bool = False,
 ) -> None:
     """Leave to later transactions what a message claims, and with it what the message leads to itself.
 
@@ -215,6 +236,7 @@ def begin_in_parts(
         anonymous_id: what it claims.
         stored: the message as it is recorded, the person's.
         entered, left: the segments that the person entered and left by it.
+        makes_known: whether it made the person known, and some rule asks for that.
     """
     key = work.anonymous[anonymous_id]
     choosy = work.index.is_choosy
@@ -228,78 +250,13 @@ def begin_in_parts(
         attributes=work.persons[stored.owner].attributes if choosy else NOTHING,
         entered=tuple(sorted(entered)),
         left=tuple(sorted(left)),
+        makes_known=makes_known,
     )
 
 
 def in_order(handed: Sequence[Handed]) -> list[Handed]:
     """Messages that claims bring, in the order they happened; at one instant, as they arrived."""
     return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
-
-
-def merge(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
-    """Make two persons one: the survivor's attributes win, empty ones are filled, the rest moves."""
-    filled = {
-        name: value
-        for name, value in loser.attributes.items()
-        if survivor.attributes.get(name) in _EMPTY and value not in _EMPTY
-    }
-    filled = {**_within_bounds(work, survivor, filled, message.message_id)}
-    stamps = {name: stamp for name, stamp in loser.stamps.items() if name in filled}
-    merged = survivor._replace(
-        attributes={**survivor.attributes, **filled},
-        stamps={**survivor.stamps, **stamps},
-        created_at=min(survivor.created_at, loser.created_at),
-    )
-    _move(work, loser.key, survivor.key, message)
-    work.changes.merges.append(
-        Merge(survivor.key, loser.key, loser.user_id, message.message_id, message.received_at)
-    )
-    return _changed(work, merged)
-
-
-def _move(work: Working, loser: int, survivor: int, message: Message) -> None:
-    """Hand over what this batch knows of the loser; what is stored is the store's to move."""
-    has = work.belongings
-    work.users |= dict.fromkeys(has.users.get(loser, ()), survivor)
-    for key in has.devices.get(loser, ()):
-        if runs := work.claims.get(key):
-            work.claims[key] = tuple(_as_if_by(run, loser, survivor) for run in runs)
-        messages = work.anonymous_messages.get(key, [])
-        messages[:] = [_owned_by(stored, loser, survivor) for stored in messages]
-    has.move(loser, survivor)
-    for owner, name in [place for place in work.history if place[0] == loser]:
-        work.history[survivor, name] += work.history.pop((owner, name))
-    for rule, owner in [place for place in work.past_entries if place[1] == loser]:
-        past_entries = [
-            past._replace(person_key=survivor) for past in work.past_entries.pop((rule, owner))
-        ]
-        work.past_entries[rule, survivor] += past_entries
-    _move_entries(work, work.persons.pop(loser), survivor, message)
-    work.moved[loser] = survivor
-
-
-def _move_entries(work: Working, loser: Person, survivor: int, message: Message) -> None:
-    """Running entries go on for the survivor; of two in one sending of a broadcast, one goes on."""
-    theirs = work.active[survivor]
-    there = {(entry.rule, entry.occasion) for entry in theirs.values()}
-    for entry in work.active.pop(loser.key, {}).values():
-        facts = {ENTRANT: loser.user_id, **entry.facts}
-        moved = entry._replace(person_key=survivor, facts=facts)
-        if (entry.rule, entry.occasion) in there:
-            ended = EntryEnd(EndReason.MERGED, message.received_at, message_id=message.message_id)
-            moved = end(moved, ended)
-            work.tell_end(moved)
-        else:
-            theirs[entry.key] = moved
-        work.changes.entries[entry.key] = moved
-
-
-def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
-    return run._replace(person_key=survivor) if run.person_key == loser else run
-
-
-def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage:
-    return stored._replace(owner=survivor) if stored.owner == loser else stored
 
 
 def forget(work: Working, person: Person, at: datetime) -> None:

@@ -298,7 +298,7 @@ def keep(work: Working, request: Request) -> None:
     """Tell of a request, and keep it; once it has ended, it names nobody who is gone."""
     work.out.told.append(request)
     if _is_of_nobody(work, request):
-        work.changes.erased_ids.append(request.message_id)
+        work.changes.erased_ids.append(request.ref)
         request = nameless(request)
     work.changes.requests[request.key] = request
 
@@ -316,7 +316,7 @@ def nameless(request: Request) -> Request:
     """A request as it is kept when its person is erased: the message's id goes, too."""
     if request.person is None:
         return replace(request, message=None, requester=None)
-    message_id = erased_name(request.message_id)
+    message_id = erased_name(request.ref)
     return replace(request, message_id=message_id, person=None, message=None, requester=None)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
+from whereupon.conditions import Failure
 from whereupon.conditions.screening import screen_of
 from whereupon.conditions.screens import Screen
 from whereupon.decisions import ENTERED, Reason, Verdict
@@ -50,7 +51,26 @@ def audience_of(
     return admitted
 
 
-def broadcast_chunk(
+def left_out_by(
+    loaded: Loaded,
+    run: BroadcastRun,
+    rule: Rule,
+    person: Person,
+    index: RuleIndex,
+    settings: Settings,
+) -> Failure | None:
+    """The part of the broadcast's `who` that leaves a person out; None where it admits them.
+
+    Args:
+        loaded: holds what the condition asks of their past.
+    """
+    work = Working(loaded, index, settings)
+    said = data_for(_occurrence_of(run, rule), {})
+    data: dict[str, JsonValue] = {**said, "person": person.attributes}  # type: ignore[dict-item]  # read only
+    return rule.who.failing(data, HistoryUntil(work, person.key, run.timestamp))
+
+
+def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
     loaded: Loaded,
     run: BroadcastRun,
     rule: Rule | None,
@@ -59,6 +79,7 @@ def broadcast_chunk(
     settings: Settings,
     *,
     cursor: int | None,
+    now: datetime | None = None,
 ) -> Folded:
     """Let persons of the audience in, and move the run's cursor.
 
@@ -66,23 +87,24 @@ def broadcast_chunk(
         loaded: holds what their entries may lead to.
         rule: None where the rulebook has it no more: then nobody is let in, and the run ends.
         cursor: the last person that was looked at; None when nobody comes after.
+        now: what the clock says; what is sent late is sent as of now.
     """
     work = Working(loaded, index, settings)
     work.take = taker(work)
-    occurrence = _occurrence_of(run, rule)
+    occurrence, at = _occurrence_of(run, rule), max(run.due_at, now or run.due_at)
     done = replace(run, cursor=cursor, admitted=run.admitted + len(admitted))
     if rule is None:
         done = replace(run, cursor=None)
     elif not rule.active.allows(run.timestamp):
-        report(work, _putting(occurrence, 0, run), rule, Verdict(Reason.INACTIVE))
+        report(work, _putting(occurrence, 0, at), rule, Verdict(Reason.INACTIVE))
         done = replace(run, cursor=None)
     else:
         facts = facts_of(occurrence)
         with _in_turn(admitted) as each:
             for person in each:
-                let_in(work, _putting(occurrence, person.key, run), rule, ENTERED, facts=facts)
+                let_in(work, _putting(occurrence, person.key, at), rule, ENTERED, facts=facts)
         if cursor is None and not done.admitted:
-            report(work, _putting(occurrence, 0, run), rule, Verdict(Reason.WHO))
+            report(work, _putting(occurrence, 0, at), rule, Verdict(Reason.WHO))
     work.changes.runs[run.rule, run.occasion] = done
     return work.close()
 
@@ -105,8 +127,8 @@ def _in_turn(persons: Sequence[Person]) -> Iterator[Iterator[Person]]:
         raise PoisonError(error, person=at_hand[0].key if at_hand else None) from error
 
 
-def _putting(occurrence: Occurrence, person_key: int, run: BroadcastRun) -> Putting:
-    return Putting(occurrence, person_key, run.due_at, run.due_at, retroactive=False)
+def _putting(occurrence: Occurrence, person_key: int, at: datetime) -> Putting:
+    return Putting(occurrence, person_key, at, at, retroactive=False)
 
 
 def _occurrence_of(run: BroadcastRun, rule: Rule | None) -> Occurrence:

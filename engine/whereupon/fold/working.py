@@ -7,12 +7,13 @@ from datetime import datetime
 from heapq import heapify
 
 from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.decisions import settled
 from whereupon.fold.given import Ended, Folded, KeysExhausted, Loaded, Settings
 from whereupon.fold.occurrences import Occurrence
 from whereupon.fold.withdrawing import withdraw
 from whereupon.identity import claimed_by
 from whereupon.matching import RuleIndex
-from whereupon.messages import Body, Message, MessageType
+from whereupon.messages import Body, Message, MessageType, id_in_ref
 from whereupon.rules import NotWhileActive, Rule
 from whereupon.state import (
     Claim,
@@ -27,6 +28,7 @@ from whereupon.state import (
     Relationship,
     StoredMessage,
     Tombstone,
+    Twin,
     husk_of,
 )
 from whereupon.times import earlier
@@ -80,9 +82,10 @@ class Working:
     Attributes:
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
         ordinary: event names that were found to be neither semantic nor nearly so.
+        spelt: by kind, ids by their spelling, once a new one is met (see `people.look_alike`).
         take: the way of one message through the fold, for messages that steps send.
         words: by a roll's revision, what was said last of all its rules, and of what (see `skipping`).
-        timers: running entries by due time, as a heap; an entry that moved on may stand there twice.
+        timers: running entries that may be run, by due time, as a heap; an entry that moved on may stand there twice.
     """
 
     def __init__(self, loaded: Loaded, index: RuleIndex, settings: Settings) -> None:
@@ -90,7 +93,10 @@ class Working:
         self.settings = settings
         self.out = Folded()
         self.changes = self.out.changes
-        self.seen = set(loaded.known)
+        self.seen: dict[str, Twin | Message | None] = {
+            ref: loaded.twins.get(ref) for ref in loaded.known
+        }
+        self.spelt: dict[IdKind, dict[str, str]] = {}
         self.users = dict(loaded.users)
         self.anonymous = dict(loaded.anonymous)
         self.persons = dict(loaded.persons)
@@ -121,7 +127,7 @@ class Working:
             self.history[event.owner, event.name].append(_past(event))
         self.past_entries: dict[tuple[str, int], list[PastEntry]] = defaultdict(list)
         for past in loaded.past_entries:
-            self.past_entries[past.rule, past.person_key].append(past)
+            self.past_entries[past.rule, past.person_key].append(settled(past))
         self._entries_before = loaded.active
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         for entry in loaded.active:
@@ -132,7 +138,7 @@ class Working:
         self.timers: list[tuple[datetime, int, int]] = [
             (entry.due_at, entry.key, entry.person_key)
             for entry in loaded.active
-            if entry.due_at is not None
+            if entry.due_at is not None and self.may_run(entry)
         ]
         heapify(self.timers)
         self.wordings_used: set[str] = set()
@@ -158,7 +164,7 @@ class Working:
             return
         person = self.persons.get(entry.person_key)
         name = person.user_id if person is not None else ""
-        place = (entry.rule, name, entry.occasion, entry.entered_at)
+        place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at)
         self.out.told.append(Ended(*place, entry.state, entry.ended))
 
     # --- messages ---------------------------------------------------------------------------
@@ -221,11 +227,11 @@ class Working:
         """Whether there is that tie, of those that the batch may delete."""
         return self.changes.relationships.get(tie, tie in self.standing.ties)
 
-    def drop_husk(self, message_id: str) -> None:
+    def drop_husk(self, ref: str) -> None:
         """Keep but a digest of a message's id, as if its husk had been stored before it is erased."""
-        if any(stored.message_id == message_id for stored in self.changes.messages):
-            self._dropped.add(message_id)
-            self.changes.erased_ids.append(message_id)
+        if any(stored.ref == ref for stored in self.changes.messages):
+            self._dropped.add(ref)
+            self.changes.erased_ids.append(ref)
 
     def retell(self, messages: Iterable[StoredMessage]) -> None:
         """Take back what messages were skipped for that turn out to be somebody else's.
@@ -266,7 +272,7 @@ class Working:
         for loser in self.moved:
             changes.persons.pop(loser, None)
         if self._dropped:
-            kept = [m for m in changes.messages if m.message_id not in self._dropped]
+            kept = [m for m in changes.messages if m.ref not in self._dropped]
             changes.messages = kept
         if gone or self.moved:
             withdraw(changes, gone, self.moved)
@@ -317,10 +323,16 @@ class Working:
         """The person's entries in this rule, this batch's included."""
         return self.past_entries.get((rule.id, person_key), ())
 
+    def may_run(self, entry: Entry) -> bool:
+        """Whether its steps may be run here: the rulebook has the rule, and has not switched it off.
+
+        What ends it ends it anywhere.
+        """
+        rule = self.index.by_id.get(entry.rule)
+        return rule is not None and rule.active.on and self.wording(entry) is not None
+
     def wording(self, entry: Entry) -> Rule | None:
-        """The rule as it was when the person entered; None when the rulebook has it no more."""
-        if entry.rule not in self.index.by_id:
-            return None
+        """The rule as it was when the person entered; None when that cannot be read."""
         return self.index.by_digest.get(entry.digest) or self.wordings.get(entry.digest)
 
 
@@ -360,7 +372,7 @@ class HistoryUntil:
 def running(entry: Entry) -> PastEntry:
     """A running entry, as deciding about another sees it."""
     place = (entry.rule, entry.person_key, entry.timestamp)
-    return PastEntry(*place, entry.slot, active=True, occasion=entry.occasion)
+    return settled(PastEntry(*place, entry.slot, active=True, occasion=entry.occasion))
 
 
 def _past(event: PastEvent) -> Past:

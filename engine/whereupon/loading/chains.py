@@ -12,6 +12,7 @@ from whereupon.conditions import Performed
 from whereupon.errors import Problem, Severity
 from whereupon.messages import MessageType
 from whereupon.rules import (
+    OnKnown,
     OnMessage,
     OnSegment,
     Rule,
@@ -33,7 +34,9 @@ class Chains:
 
     def problems(self, rule: Rule) -> Iterator[Problem]:
         """A warning at each step of a rule that leads to a broadcast, if a client can open its entries."""
-        if not any(isinstance(trigger, OnMessage | OnSegment) for trigger in rule.triggers):
+        if not any(
+            isinstance(trigger, OnMessage | OnSegment | OnKnown) for trigger in rule.triggers
+        ):
             return
         if rule.kind is RuleKind.BROADCAST:  # a client cannot start it in the first place
             return

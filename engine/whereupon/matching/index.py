@@ -19,6 +19,7 @@ from whereupon.rules import (
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
+    OnKnown,
     OnSegment,
     Rule,
     Rulebook,
@@ -81,16 +82,20 @@ class RuleIndex:
         *,
         enrolment: Enrolment | None = None,
         older: tuple[Rule, ...] = (),
+        segments: Mapping[str, Segment] | None = None,
     ) -> None:
         self.book = book
         self._older = older
         self.by_id = {rule.id: rule for rule in book.rules}
         self.by_digest = {rule.digest: rule for rule in book.rules}
-        self.segments = dict(book.segments)
+        self.segments = {**(segments or {}), **book.segments}
         self._enrolment = Enrolment.of(book.rules) if enrolment is None else enrolment
         self._wordings = tuple(rule for rule in (*book.rules, *older) if _asks(rule))
         self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
+        self.on_known = tuple(
+            rule for rule in book.rules if any(isinstance(t, OnKnown) for t in rule.triggers)
+        )
         self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self.watched_segments = self._watched_segments()
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
@@ -122,14 +127,23 @@ class RuleIndex:
 
     def _changed(self, rules: tuple[Rule, ...], old: Rule | None, new: Rule | None) -> "RuleIndex":
         book = replace(self.book, rules=rules)
-        return RuleIndex(book, enrolment=self._enrolment.changed(old, new), older=self._older)
+        enrolment = self._enrolment.changed(old, new)
+        return RuleIndex(book, enrolment=enrolment, older=self._older, segments=self.segments)
 
-    def with_version(self, version: Rule) -> "RuleIndex":
-        """An index that also looks out for what an older version of a rule asks about.
+    def with_version(
+        self, version: Rule, segments: Mapping[str, Segment] | None = None
+    ) -> "RuleIndex":
+        """An index that also looks out for what another version of a rule asks about.
 
         People still follow that version. The rulebook, and what is arranged by name, are shared.
+
+        Args:
+            version: it may be one of a rule that the rulebook does not have.
+            segments: those that it leaves, as they were; the rulebook's own count where it has them.
         """
-        return RuleIndex(self.book, enrolment=self._enrolment, older=(*self._older, version))
+        known = {**(segments or {}), **self.segments}
+        older = (*self._older, version)
+        return RuleIndex(self.book, enrolment=self._enrolment, older=older, segments=known)
 
     def _watched_segments(self) -> tuple[Segment, ...]:
         names = {name for rule in self.on_segment for name in _segments_of(rule)} | {
@@ -165,7 +179,8 @@ class RuleIndex:
         return {**kept, roll.revision: ("", roll.wording)}
 
     def _segments_text(self) -> str:
-        return object_text({segment.id: segment.source for segment in self.segments.values()})
+        segments = self.book.segments.values()
+        return object_text({segment.id: segment.source for segment in segments})
 
     def meaning(self, type_: MessageType, name: str) -> Meaning:
         """What such a message means; found out once a name."""

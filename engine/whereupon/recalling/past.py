@@ -64,7 +64,7 @@ class Past:
             moments.append(survey.oldest)
         touched.oldest = min(moments, default=until)
         if survey.aliases:
-            touched.kin = Kinship(loaded, survey).families()
+            touched.kin = Kinship(loaded, survey, touched.person_keys).families()
         if survey.watching or waiting:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
@@ -73,7 +73,7 @@ class Past:
 
     def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
-        kinship = Kinship(loaded, survey)
+        kinship = Kinship(loaded, survey, touched.person_keys)
         meaning = self._wordings.index.meaning
         first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
         for message in survey.watching:
@@ -123,11 +123,11 @@ class Past:
         return [*touched.due, *(entry for entry in others if entry.key not in there)]
 
     def _may_speak(self, entry: Entry) -> bool:
-        rule = self._wordings.rule_of(self._session, entry.rule, entry.digest)
+        rule = self._wordings.rule_of(self._session, entry.digest)
         return rule is not None and rule.speaks
 
     def _plan_entry(self, loaded: Loaded, touched: Touched, entry: Entry) -> None:
-        rule = self._wordings.rule_of(self._session, entry.rule, entry.digest)
+        rule = self._wordings.rule_of(self._session, entry.digest)
         if rule is None:
             return
         loaded.wordings[entry.digest] = rule

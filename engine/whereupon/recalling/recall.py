@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from whereupon.duties import Versions, due_versions
 from whereupon.fold import Loaded, Part, Settings
+from whereupon.identity import affected
 from whereupon.messages import Message
 from whereupon.ports import Session
 from whereupon.recalling.claiming import Claimable
@@ -14,7 +16,7 @@ from whereupon.recalling.surveying import Survey, erases, erasing
 from whereupon.recalling.touching import Touched
 from whereupon.standing import asks_for_something, is_heard_of, standing_for
 from whereupon.state import Claim, Entry, IdKind
-from whereupon.times import LAST_INSTANT
+from whereupon.times import FIRST_INSTANT, LAST_INSTANT
 from whereupon.wordings import Wordings
 
 DUE_LIMIT = 1_000
@@ -71,12 +73,16 @@ class Recall:
         until: datetime | None,
         now: datetime | None = None,
         *,
+        versions: Versions = None,
         in_parts: bool = False,
     ) -> Loaded:
         """All that folding the messages, and waking what is due by ``until``, may ask for.
 
         Args:
+            messages: the batch.
+            until: None to wake nothing but what the messages themselves wake.
             now: when what the messages ask for is judged, if not as they arrive.
+            versions: whose entries are woken, where there are no messages; else that is found out.
             in_parts: what many claimed messages lead to may be left to later transactions; so may messages
                 that come behind such a claim.
 
@@ -85,10 +91,13 @@ class Recall:
             TooManyClaimedError: the messages claim more than one transaction should.
             CrowdedError: so many entries are due that waking them comes first.
         """
-        survey = Survey(messages, self._wordings.index)
-        loaded, touched = self._held(survey, messages, until)
+        index = self._wordings.index
+        survey = Survey(messages, index)
+        loaded, touched = self._held(survey, messages, until, versions=versions)
         if messages:
-            loaded.known = self._session.known_messages(survey.message_ids)
+            loaded.known = self._session.known_messages(survey.refs)
+            if loaded.known:
+                loaded.twins = self._session.twins(loaded.known)
             may = in_parts and until is None
             self._claimable.load(loaded, touched, survey, messages, in_parts=may)
             self._load_tombstones(loaded, survey)
@@ -100,6 +109,10 @@ class Recall:
                 loaded.standing.near = near_ids(self._session, asking, loaded.users)
         self.past.plan(loaded, touched, survey, until)
         self.past.load(loaded, touched)
+        if (
+            messages and self._wordings.index is not index
+        ):  # it asks more since it has read a version
+            return self.for_batch(messages, until, now, in_parts=in_parts)
         return loaded
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
@@ -151,6 +164,7 @@ class Recall:
         messages: Sequence[Message],
         until: datetime | None,
         *,
+        versions: Versions = None,
         carrying_on: bool = False,
     ) -> tuple[Loaded, Touched]:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
@@ -158,10 +172,10 @@ class Recall:
             loaded, touched = Loaded(0, 0), Touched()
             if messages:
                 self._load_identifiers(loaded, touched, survey, messages)
-                self._load_claims(loaded, touched)
+                self._load_claims(loaded, touched, survey, messages)
             touched.person_keys.update(loaded.users.values())
             if until is not None:
-                due = self._due(messages, until)
+                due = self._due(messages, until, versions)
                 touched.person_keys.update(entry.person_key for entry in due)
                 touched.due = None if messages else due
             keys = touched.person_keys, loaded.anonymous.values()
@@ -185,11 +199,12 @@ class Recall:
             digests and self._session.has_tombstones() and self._session.tombstones(digests)
         )
 
-    def _due(self, messages: Sequence[Message], until: datetime) -> list[Entry]:
+    def _due(self, messages: Sequence[Message], until: datetime, versions: Versions) -> list[Entry]:
         """What is due; where nothing else is to do, only what others are not at already."""
         if not messages:
-            return self._session.take_due_entries(until, DUE_LIMIT)
-        due = self._session.due_entries(until, DUE_LIMIT)
+            return self._session.take_due_entries(until, DUE_LIMIT, versions)
+        ours = due_versions(self._session, self._wordings, until)
+        due = self._session.due_entries(until, DUE_LIMIT, ours) if ours != [] else []
         if len(due) == DUE_LIMIT:
             raise CrowdedError
         return due
@@ -211,14 +226,21 @@ class Recall:
                 if known.kind is IdKind.ANONYMOUS:
                     loaded.anonymous[known.value] = known.key
 
-    def _load_claims(self, loaded: Loaded, touched: Touched) -> None:
+    def _load_claims(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        """All claims, and those who make them: but for whom the batch cannot concern, by its times."""
         if not loaded.anonymous:
             return
         runs: dict[int, list[Claim]] = defaultdict(list)
         for claim in self._session.claims(loaded.anonymous.values()):
             runs[claim.anonymous_key].append(claim)
-            touched.person_keys.add(claim.person_key)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
+        since = FIRST_INSTANT if erasing(messages, self._settings) else survey.oldest
+        policy = self._settings.identity
+        for of_one in loaded.claims.values():
+            near = affected(of_one, since or FIRST_INSTANT, policy)
+            touched.person_keys.update(run.person_key for run in near)
 
     def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
         loaded.has_tombstones = self._session.has_tombstones()

@@ -1,12 +1,12 @@
 """What a batch mentions, and what sets its messages apart from one another."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from whereupon.fold import Loaded, Settings
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message, MessageType
+from whereupon.messages import Message, MessageType, Source
 
 
 class Survey:
@@ -14,6 +14,7 @@ class Survey:
 
     Attributes:
         pairs: the user id and anonymous id of every message.
+        refs: what stands for every message (see `ref_of`).
         names: the type and name of every message.
         aliases: the user id and previous id of every alias.
         watching: the messages that may make rules ask about the past.
@@ -21,12 +22,15 @@ class Survey:
         oldest: when the first of them happened.
     """
 
-    __slots__ = ("aliases", "choosy", "message_ids", "names", "oldest", "pairs", "watching")
+    __slots__ = ("aliases", "choosy", "names", "oldest", "pairs", "refs", "watching")
 
     def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
         columns = list(zip(*messages, strict=True)) or [()] * 7
         ids, types, names, users, anonymous, _, timestamps = columns[:7]
-        self.message_ids: Sequence[str] = ids
+        sources = columns[9] if messages else ()
+        self.refs: Sequence[str] = ids
+        if Source.CLIENT in sources:
+            self.refs = [message.ref for message in messages]
         self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
         self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))
         self.oldest: datetime | None = min(timestamps, default=None)
@@ -56,15 +60,20 @@ class Survey:
 
 
 class Kinship:
-    """Whose the messages may be once the batch's own claims and aliases have been folded."""
+    """Whose the messages may be once the batch's own claims and aliases have been folded.
 
-    def __init__(self, loaded: Loaded, survey: Survey) -> None:
+    Args:
+        persons: the keys of those whom the batch may concern at all.
+    """
+
+    def __init__(self, loaded: Loaded, survey: Survey, persons: Collection[int]) -> None:
         self._users = loaded.users
         self._anonymous = loaded.anonymous
         self._together: dict[int | str, set[int | str]] = {}
         self._claimants: dict[int | str, set[int | str]] = defaultdict(set)
         for anonymous_key, runs in loaded.claims.items():
-            self._claimants[anonymous_key].update(run.person_key for run in runs)
+            claimants = {run.person_key for run in runs}
+            self._claimants[anonymous_key].update(claimants.intersection(persons))
         for user_id, anonymous_id in survey.claims():
             self._claim(anonymous_id, self._users.get(user_id, user_id))
         for user_id, previous_id in survey.aliases:

@@ -62,6 +62,7 @@ class Sending(Moment):
     admitted: int = 0
     samples: list[Phrase] = field(default_factory=list)
     deliveries: int = 0
+    exits: int = 0
 
     def admit(self, decision: Decision) -> None:
         """One more of the audience."""
@@ -89,4 +90,6 @@ class Sending(Moment):
             lines.insert(0, Phrase("✓", Text(f"goes to {audience}"), "green"))
         if (more := self.deliveries - len(self.samples)) > 0:
             lines.append(Phrase("→", Text(f"and {more:,} more like it"), "cyan"))
+        if self.exits:
+            lines.append(Phrase("←", Text(f"{self.exits:,} of them leave early"), "magenta"))
         return lines

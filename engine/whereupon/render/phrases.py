@@ -7,8 +7,8 @@ from rich.text import Text
 
 from whereupon.actions import Absence, Refusal
 from whereupon.decisions import Decision, Reason
-from whereupon.explaining import describe, why_withheld
-from whereupon.fold import Warned
+from whereupon.explaining import describe, ended_by, why_withheld
+from whereupon.fold import Ended, Warned
 from whereupon.messages import MessageType
 from whereupon.render.texts import clean, headline, in_words, named
 from whereupon.rules import Rule, RuleKind
@@ -117,6 +117,12 @@ def _withheld(delivery: Delivery) -> Phrase:
     who = f" to {named(delivery.person)} held back: {clean(why_withheld(delivery))}"
     text = Text.assemble((clean(delivery.channel), "bold yellow"), who)
     return Phrase("✗", text.append(f" ({delivery.rule})", "dim"), "yellow")
+
+
+def left(ended: Ended) -> Phrase:
+    """An entry ends early, and by what."""
+    text = Text.assemble("leaves ", (ended.rule, "bold magenta"), f" {clean(ended_by(ended.end))}")
+    return Phrase("←", text, "magenta")
 
 
 def requested(request: Request) -> Phrase:

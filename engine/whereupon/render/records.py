@@ -1,13 +1,15 @@
 """Records as JSON Lines: the keys and their order are a contract (design §9)."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from whereupon.codec import encode
 from whereupon.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.fold import Ended, Told, Warned
-from whereupon.state import Delivery, DeliveryState, Request
+from whereupon.previewing import WaitingEntry
+from whereupon.state import Delivery, DeliveryState, EntryEnd, Request
 from whereupon.streams import BadLine
 from whereupon.times import format_instant
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:  # what only some commands show, and bring along
     from whereupon.previewing import Preview
     from whereupon.testing.reports import RuleTestResult, Uncovered
 
-Record: TypeAlias = Told | BadLine
+Record: TypeAlias = Told | BadLine | WaitingEntry
 """What a replay or an import tells, in order."""
 
 JsonObject: TypeAlias = dict[str, object]
@@ -28,10 +30,14 @@ class JsonLines:
 
     Args:
         several: whether more than one stream is read, so that a rejected line must name its own.
+        shown: what the last line says besides the counts.
     """
 
-    def __init__(self, out: BinaryIO, *, several: bool = False) -> None:
+    def __init__(
+        self, out: BinaryIO, *, several: bool = False, shown: Mapping[str, object] | None = None
+    ) -> None:
         self._out = out
+        self._shown = shown or {}
         self._several = several
         self._at_once = out.isatty()
 
@@ -41,7 +47,7 @@ class JsonLines:
 
     def summarize(self, counts: Mapping[str, int]) -> None:
         """Write the last line."""
-        self.write({"kind": "summary", **counts})
+        self.write({"kind": "summary", **counts, **self._shown})
 
     def write(self, value: Mapping[str, object]) -> None:
         """Write any object as one line."""
@@ -61,6 +67,8 @@ class JsonLines:
                 return warning_object(record)
             case Ended():
                 return ended_object(record)
+            case WaitingEntry():
+                return waiting_object(record)
             case BadLine():
                 rejected = rejected_object(record)
                 return {**rejected, "stream": record.stream} if self._several else rejected
@@ -135,6 +143,17 @@ def ended_object(ended: Ended) -> JsonObject:
     }
 
 
+def waiting_object(waiting: WaitingEntry) -> JsonObject:
+    """An entry that waits, and until when."""
+    return {
+        "kind": "waiting",
+        "rule": waiting.rule,
+        "person": waiting.person,
+        "message_id": waiting.message_id,
+        "due_at": format_instant(waiting.due_at),
+    }
+
+
 def rejected_object(line: BadLine) -> JsonObject:
     """A line of a stream that is no message."""
     return {"kind": "rejected", "line": line.line, "code": line.code, "message": line.message}
@@ -169,7 +188,34 @@ def explanation_object(explanation: "Explanation") -> JsonObject:
         "retroactive": explanation.retroactive,
         "reworded": explanation.reworded,
         "sentence": explanation.sentence,
+        "state": explanation.state,
+        "waits_until": _instant(explanation.waits_until),
+        "ended": None if explanation.ended is None else end_object(explanation.ended),
+        "deliveries": [
+            {
+                "channel": delivery.channel,
+                "state": delivery.state,
+                "reason": delivery.reason,
+                "due_at": format_instant(delivery.due_at),
+                "idempotency_key": delivery.idempotency_key,
+            }
+            for delivery in explanation.deliveries
+        ],
     }
+
+
+def end_object(end: EntryEnd) -> JsonObject:
+    """How an entry ended: why, when, by what and by which message."""
+    return {
+        "reason": end.reason,
+        "at": format_instant(end.at),
+        "detail": end.detail,
+        "by": end.message_id,
+    }
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else format_instant(value)
 
 
 def identity_objects(identity: "Identity") -> Iterator[JsonObject]:
@@ -227,10 +273,7 @@ def preview_objects(preview: "Preview") -> Iterator[JsonObject]:
         }
     yield from map(decision_object, preview.decisions)
     yield from map(delivery_object, preview.deliveries)
-    for entry in preview.waiting:
-        due_at = format_instant(entry.due_at)
-        where = {"rule": entry.rule, "person": entry.person, "message_id": entry.message_id}
-        yield {"kind": "waiting", **where, "due_at": due_at}
+    yield from map(waiting_object, preview.waiting)
     for ended in preview.ended:
         where = {"rule": ended.rule, "person": ended.person, "message_id": ended.message_id}
         yield {"kind": "ended", **where}

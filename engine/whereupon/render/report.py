@@ -10,6 +10,7 @@ from whereupon.render.choices import Skipping
 from whereupon.render.lines import Lines, console_on
 from whereupon.render.records import Record
 from whereupon.render.tally import Tally
+from whereupon.render.texts import listed
 from whereupon.render.timeline import Timeline
 from whereupon.rules import Rulebook
 
@@ -22,11 +23,19 @@ class View:
         skipping: how much of who did not enter.
         quiet: leave the timeline out.
         several: there is more than one stream, so a rejected line must name its own.
+        rules, people: what is told of, by rule id and user id; empty for everything.
     """
 
     skipping: Skipping = Skipping.BRIEF
     quiet: bool = False
     several: bool = False
+    rules: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something is not told of."""
+        return bool(self.rules or self.people)
 
 
 class Report:
@@ -44,7 +53,9 @@ class Report:
         rules = {rule.id: rule for rule in book.rules}
         lines = Lines(self._console)
         self._timeline = None if view.quiet else Timeline(lines, rules, skipping=view.skipping)
-        self._tally = Tally(sorted(rules), several=view.several)
+        shown = sorted(view.rules or rules)
+        self._tally = Tally(() if view.people else shown, several=view.several)
+        self._of = _of(view)
         self._heading = "" if view.quiet else heading
 
     def tell(self, record: Record) -> None:
@@ -60,10 +71,18 @@ class Report:
         if self._timeline is not None:
             self._timeline.close()
         self._tally.show_rejected(self._console)
-        self._tally.show(self._console, counts)
+        self._tally.show_waiting(self._console)
+        self._tally.show(self._console, counts, self._of)
 
     def _head(self) -> None:
         """Print the heading once it is certain that there is something to read."""
         heading, self._heading = self._heading, ""
         if heading:
             self._console.print(Text(heading), style="dim")
+
+
+def _of(view: View) -> str:
+    """What a summary is of, where it is not of everything."""
+    parts = [f" of {listed(sorted(view.rules))}"] if view.rules else []
+    parts += [f" for {listed(sorted(view.people))}"] if view.people else []
+    return "".join(parts) + (" (messages and people are all there were)" if parts else "")

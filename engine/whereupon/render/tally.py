@@ -11,14 +11,27 @@ from rich.table import Table
 from rich.text import Text
 
 from whereupon.decisions import Decision, Outcome
-from whereupon.fold import Warned
+from whereupon.fold import Ended, Warned
+from whereupon.previewing import WaitingEntry
 from whereupon.render.lines import show
 from whereupon.render.records import Record
-from whereupon.render.texts import clean, counted
+from whereupon.render.texts import clean, counted, named
 from whereupon.state import Delivery, DeliveryState, Request
 from whereupon.streams import BadLine
+from whereupon.times import format_instant
 
 _SHOWN_LINES = 20
+_SHOWN_RECEIVERS = 3
+_COLUMNS = (
+    "rule",
+    "entered",
+    "retroactively",
+    "exited",
+    "deliveries",
+    "held back",
+    "waiting",
+    "skipped",
+)
 
 
 @dataclass(slots=True)
@@ -27,6 +40,8 @@ class _OfRule:
     retroactive: int = 0
     delivered: int = 0
     withheld: int = 0
+    exited: int = 0
+    waiting: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
 
     def decide(self, decision: Decision) -> None:
@@ -58,6 +73,8 @@ class Tally:
         self._lines: list[BadLine] = []
         self._rejected: Counter[str] = Counter()
         self._warnings = 0
+        self._received: Counter[str] = Counter()
+        self._waiting: list[WaitingEntry] = []
 
     def tell(self, record: Record) -> None:
         """Count one record."""
@@ -65,15 +82,32 @@ class Tally:
             case Decision():
                 self._of(record.rule).decide(record)
             case Delivery():
-                self._of(record.rule).deliver(record)
+                self._deliver(record)
+            case Ended():
+                self._of(record.rule).exited += 1
+            case WaitingEntry():
+                self._wait(record)
             case Request():
                 self._requests[record.action, record.outcome, record.reason or ""] += 1
             case Warned():
                 self._warnings += 1
             case BadLine():
-                self._rejected[record.code] += 1
-                if len(self._lines) < _SHOWN_LINES:
-                    self._lines.append(record)
+                self._reject(record)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._of(delivery.rule).deliver(delivery)
+        if delivery.state is not DeliveryState.WITHHELD:
+            self._received[delivery.person] += 1
+
+    def _wait(self, waiting: WaitingEntry) -> None:
+        self._of(waiting.rule).waiting += 1
+        if len(self._waiting) < _SHOWN_LINES:
+            self._waiting.append(waiting)
+
+    def _reject(self, line: BadLine) -> None:
+        self._rejected[line.code] += 1
+        if len(self._lines) < _SHOWN_LINES:
+            self._lines.append(line)
 
     def _of(self, rule: str) -> _OfRule:
         return self._rules.setdefault(rule, _OfRule())
@@ -96,9 +130,30 @@ class Tally:
             more = f"and {total - len(self._lines):,} more (--json tells each); in all: {rest}"
             show(console, Padding(Text(more), (0, 0, 0, 2)))
 
-    def show(self, console: Console, counts: Mapping[str, int]) -> None:
-        """The counts, and what each rule made of the messages that named it."""
-        console.print(Text("\nSummary", "bold underline"))
+    def show_waiting(self, console: Console) -> None:
+        """Who waits at the end, until when, and for what; the first twenty of them."""
+        if not self._waiting:
+            return
+        total = sum(rule.waiting for rule in self._rules.values())
+        heading = Text.assemble("\n", ("Still waiting", "bold underline"))
+        console.print(heading.append(f"  {counted(total, 'entry', 'entries')}"))
+        table = _grid(("left", ""), ("left", "bold"), ("left", ""))
+        for each in self._waiting:
+            then = f" {each.then}" if each.then else ""
+            until = Text(f"{each.rule}{then}")
+            table.add_row(Text(format_instant(each.due_at)), Text(named(each.person)), until)
+        show(console, table)
+        if total > len(self._waiting):
+            more = f"and {total - len(self._waiting):,} more (--json tells each)"
+            show(console, Padding(Text(more), (0, 0, 0, 2)))
+
+    def show(self, console: Console, counts: Mapping[str, int], of: str = "") -> None:
+        """The counts, and what each rule made of the messages that named it.
+
+        Args:
+            of: what they are of, where that is not everything.
+        """
+        console.print(Text.assemble("\n", ("Summary", "bold underline"), of))
         table = _grid(("right", ""), ("right", "bold"), ("left", "dim"))
         for name, number, remark in self._rows(counts):
             table.add_row(Text(name), Text(number), Text(remark))
@@ -127,7 +182,14 @@ class Tally:
                 (counts["entered"], entered), (counts["decisions"] - counts["entered"], "did not")
             ),
         )
+        exited = sum(rule.exited for rule in rules)
+        waiting = sum(rule.waiting for rule in rules)
+        if exited or waiting:
+            gone = _remarks((exited, "left early"), (waiting, "still wait"))
+            yield "entries", f"{counts['entered']:,}", gone
         yield "deliveries", f"{counts['deliveries']:,}", _remarks((withheld, "more held back"))
+        if self._received:
+            yield "per person", *self._per_person()
         asked = (
             f"{action} {outcome}{f' ({reason})' if reason else ''} {count:,}"
             for (action, outcome, reason), count in sorted(self._requests.items())
@@ -136,28 +198,60 @@ class Tally:
         if self._warnings:
             yield "warnings", f"{self._warnings:,}", "marked ! above"
 
+    def _per_person(self) -> tuple[str, str]:
+        """How many deliveries the median person got of those who got any, and who got the most."""
+        each = sorted(self._received.values())
+        top = self._received.most_common(_SHOWN_RECEIVERS)
+        most = ", ".join(f"{named(person)} {count:,}" for person, count in top)
+        people = counted(len(each), "person", "people")
+        return f"{each[(len(each) - 1) // 2]:,}", f"is the median of {people}; the most: {most}"
+
+    def _show_skipped(self, console: Console) -> None:
+        """Why each rule skipped messages, and how many."""
+        skipping = {name: rule.skipped for name, rule in self._rules.items() if rule.skipped}
+        if not skipping:
+            return
+        console.print(Text("\nSkipped, and why", "bold"))
+        table = _grid(("left", ""), ("left", "dim"))
+        for name in sorted(skipping):
+            why = ", ".join(f"{reason} {n:,}" for reason, n in skipping[name].most_common())
+            table.add_row(Text(name), Text(why))
+        show(console, table)
+
     def _show_rules(self, console: Console) -> None:
         if self._rules:
-            table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-            for title in ("rule", "entered", "retroactively", "deliveries", "skipped", "why"):
-                is_text = title in ("rule", "why")
-                table.add_column(title, justify="left" if is_text else "right")
+            table = Table(
+                box=SIMPLE_HEAD,
+                pad_edge=False,
+                show_edge=False,
+                header_style="bold",
+                padding=(0, 0, 0, 1),
+            )
+            for title in _COLUMNS:
+                table.add_column(title, justify="left" if title == "rule" else "right")
             for name in sorted(self._rules):
                 table.add_row(*_cells(name, self._rules[name]))
             console.print()
             show(console, table)
+            self._show_skipped(console)
         if silent := [name for name in self._silent if name not in self._rules]:
             text = f"No message named {counted(len(silent), 'rule')}: {', '.join(silent)}."
             show(console, Text(f"\n{text}", "dim"))
 
 
 def _cells(name: str, rule: _OfRule) -> Sequence[Text]:
-    numbers = (rule.entered, rule.retroactive, rule.delivered, rule.skipped.total())
-    why = ", ".join(f"{reason} {count:,}" for reason, count in rule.skipped.most_common())
+    numbers = (
+        rule.entered,
+        rule.retroactive,
+        rule.exited,
+        rule.delivered,
+        rule.withheld,
+        rule.waiting,
+        rule.skipped.total(),
+    )
     return (
         Text(name, "bold" if rule.entered else ""),
         *(Text(f"{number:,}", "" if number else "dim") for number in numbers),
-        Text(why, "dim"),
     )
 
 

@@ -6,11 +6,12 @@ from unicodedata import category
 
 from pydantic import JsonValue
 
+from whereupon.explaining import headline_of
+
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _LONGEST_NAME = 48
-_HEADLINES = ("title", "subject", "name", "text", "body", "message")
 
 
 def clean(text: str) -> str:
@@ -67,12 +68,8 @@ def listed(names: Iterable[str], more: int = 0) -> str:
 
 
 def headline(content: Mapping[str, JsonValue]) -> str:
-    """What a delivery says first: its title or subject, else the first text in it."""
-    for name in (*_HEADLINES, *content):
-        value = content.get(name)
-        if isinstance(value, str) and value.strip():
-            return clean(value)
-    return ""
+    """What a delivery says first, harmless."""
+    return clean(headline_of(content))
 
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

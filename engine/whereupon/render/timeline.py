@@ -10,7 +10,8 @@ from rich.text import Text
 
 import whereupon.render.phrases as phrases
 from whereupon.decisions import Decision, Outcome
-from whereupon.fold import Warned
+from whereupon.fold import Ended, Warned
+from whereupon.previewing import WaitingEntry
 from whereupon.render.choices import Skipping
 from whereupon.render.lines import Lines
 from whereupon.render.moments import Key, Moment, Sending
@@ -18,7 +19,7 @@ from whereupon.render.records import Record
 from whereupon.render.skips import Skips
 from whereupon.render.texts import clean, in_words
 from whereupon.rules import Rule, RuleKind, Wait
-from whereupon.state import Delivery, Request
+from whereupon.state import Delivery, EndReason, Request
 from whereupon.streams import BadLine
 
 
@@ -54,9 +55,11 @@ class Timeline:
                 key = ("message", record.message_id, record.person)
                 moment = self._at(key, record.decided_at, title)
                 moment.add(phrases.requested(record), message_id=record.message_id)
+            case Ended():
+                self._end(record)
             case Warned():
                 self._warn(record)
-            case BadLine():
+            case BadLine() | WaitingEntry():  # told when all is over
                 pass
 
     def close(self) -> None:
@@ -108,6 +111,26 @@ class Timeline:
             moment.deliver(delivery)
         else:
             moment.add(phrases.delivered(delivery), message_id=delivery.message_id or "")
+
+    def _end(self, ended: Ended) -> None:
+        """What somebody does may end entries before anything is decided on it, or amid that."""
+        moment = self._moment
+        if isinstance(moment, Sending) and moment.rule == ended.rule:
+            moment.exits += 1
+            return
+        if moment is None or (moment.at, moment.key[-1]) != (ended.end.at, ended.person):
+            by = ended.end.message_id
+            key: Key = ("message", by, ended.person) if by else ("end", ended.end.at, ended.person)
+            moment = self._at(key, ended.end.at, self._ending(ended))
+        moment.add(phrases.left(ended), message_id=ended.message_id)
+
+    def _ending(self, ended: Ended) -> Text:
+        if ended.end.reason == EndReason.EVENT and ended.end.message_id:
+            return phrases.deed(ended.person, clean(ended.end.detail or ""))
+        if ended.end.message_id:
+            return phrases.deed(ended.person, "what is known of them changes")
+        waited = in_words(ended.end.at - ended.entered_at)
+        return phrases.deed(ended.person, f"{waited} after entering {ended.rule}")
 
     def _waited(self, delivery: Delivery) -> Text:
         since = self._entered_at.get((delivery.rule, delivery.message_id))

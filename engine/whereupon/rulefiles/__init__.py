@@ -10,6 +10,7 @@ from whereupon.rulefiles.reading import (
     parse_rule_file,
     read_rule_file,
     rule_from_source,
+    segment_from_source,
 )
 from whereupon.rulefiles.schema import json_schema
 from whereupon.rulefiles.sharing import Shared
@@ -23,4 +24,5 @@ __all__ = [
     "parse_rule_file",
     "read_rule_file",
     "rule_from_source",
+    "segment_from_source",
 ]

@@ -73,7 +73,13 @@ class CampaignForm(_RuleForm):
     campaign: Id = Field(description="The id: the file's stem.", examples=["sock-thanks"])
     when: CampaignWhen = Field(
         description="What triggers it.",
-        examples=["purchase", ["purchase", "Order *"], {"page": "Pricing"}, {"enters": "pro"}],
+        examples=[
+            "purchase",
+            ["purchase", "Order *"],
+            {"page": "Pricing"},
+            {"enters": "pro"},
+            {"known": "person"},
+        ],
     )
     reentry: ReentryForm = Field(
         description="Whether, and when, the same person may enter again.",

@@ -107,7 +107,7 @@ class Desk:
 
 
 def read_trigger(
-    form: triggers.BroadcastWhen, desk: Desk, *, kind: rules.RuleKind
+    form: triggers.CampaignWhen | triggers.BroadcastWhen, desk: Desk, *, kind: rules.RuleKind
 ) -> rules.Trigger:
     """What `when:` says; ``api`` is an event's name in a campaign, the host's call in a broadcast."""
     if form == "api" and kind is rules.RuleKind.BROADCAST:
@@ -120,8 +120,10 @@ def read_trigger(
             return _on_message(MessageType.PAGE, form.page)
         case triggers.ScreenForm():
             return _on_message(MessageType.SCREEN, form.screen)
+        case triggers.KnownForm():
+            return rules.OnKnown()
         case triggers.CronForm():
-            return rules.OnSchedule(form.cron, form.timezone)
+            return rules.OnSchedule(form.cron, form.timezone, form.late)
     return _on_segment(form, desk)
 
 

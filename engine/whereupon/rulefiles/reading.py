@@ -116,6 +116,18 @@ def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, Jso
     raise ValueError(message)
 
 
+def segment_from_source(name: str, segments: Mapping[str, JsonValue]) -> Segment:
+    """Read a segment again, from the raw conditions of all; raises ValueError where it is none."""
+    said: dict[str, JsonValue] = {"segment": name, "description": "", "who": segments.get(name)}
+    file, problems = parse_rule_file(said, stem=name, segments=segments)
+    if isinstance(file, Segment):
+        return file
+    message = (
+        f"the stored segment {name!r} cannot be read: {'; '.join(p.message for p in problems)}"
+    )
+    raise ValueError(message)
+
+
 def _kindless(data: Mapping[str, JsonValue]) -> Problem:
     kinds = tuple(forms.FILE_FORMS)
     near = next(((key, hint) for key in data if (hint := nearest(key, kinds))), None)

@@ -17,6 +17,7 @@ from whereupon.rulefiles.fields import (
     WholeName,
 )
 from whereupon.rulefiles.steps import Form
+from whereupon.rules import DEFAULT_LATE
 
 
 class PageForm(Form):
@@ -43,6 +44,14 @@ class LeavesForm(Form):
     leaves: Name = Field(description="The segment's id.", examples=["pro-users"])
 
 
+class KnownForm(Form):
+    """Somebody becomes known."""
+
+    known: Literal["person"] = Field(
+        description="Once for each person, at the first message that makes them known."
+    )
+
+
 class CronForm(Form):
     """A broadcast's times."""
 
@@ -52,6 +61,11 @@ class CronForm(Form):
     )
     timezone: Timezone = Field(
         default="UTC", description="Whose clock it is.", examples=["Europe/Paris"]
+    )
+    late: PositiveDuration = Field(
+        default=DEFAULT_LATE,
+        description="How late the newest of the times that a standstill has missed is made up for.",
+        examples=["6h"],
     )
 
 
@@ -95,6 +109,7 @@ MAPPING_FORMS: dict[str, type[Form]] = {
     "screen": ScreenForm,
     "enters": EntersForm,
     "leaves": LeavesForm,
+    "known": KnownForm,
     "cron": CronForm,
     "exit_event": ExitEventForm,
     "once_per": OncePerForm,
@@ -117,7 +132,7 @@ def _when_tag(raw: object) -> str | None:
 
 
 def _campaign_when_tag(raw: object) -> str | None:
-    tag = _when_tag(raw)
+    tag = _when_tag(raw) or _first_key(raw, "known")
     return None if tag == "<cron>" else tag
 
 
@@ -163,13 +178,13 @@ _Named: TypeAlias = (
     | Annotated[LeavesForm, Tag("<leaves>")]
 )
 CampaignWhen: TypeAlias = Annotated[
-    _Named,
+    _Named | Annotated[KnownForm, Tag("<known>")],
     Discriminator(
         _campaign_when_tag,
         custom_error_type="unknown-trigger",
         custom_error_message=(
             "`when` is an event's name, a list of names, {page: NAME}, {screen: NAME}, "
-            "{enters: SEGMENT} or {leaves: SEGMENT}; {cron: …} is for broadcasts"
+            "{enters: SEGMENT}, {leaves: SEGMENT} or {known: person}; {cron: …} is for broadcasts"
         ),
     ),
 ]
@@ -180,7 +195,8 @@ BroadcastWhen: TypeAlias = Annotated[
         custom_error_type="unknown-trigger",
         custom_error_message=(
             "`when` is api, {cron: …, timezone: …}, an event's name, a list of names, "
-            "{page: NAME}, {screen: NAME}, {enters: SEGMENT} or {leaves: SEGMENT}"
+            "{page: NAME}, {screen: NAME}, {enters: SEGMENT} or {leaves: SEGMENT}; {known: person} "
+            "is for campaigns"
         ),
     ),
 ]

@@ -82,6 +82,28 @@ def _month(name: str) -> int | None:
     return _MONTHS.index(name) + 1 if name in _MONTHS else None
 
 
+def latest_occurrence(
+    cron: str, timezone: str, after: datetime, until: datetime
+) -> datetime | None:
+    """The last time after ``after`` and up to ``until``; None where there is none.
+
+    It halves what it looks at, so that a year of minutes costs no more than some dozen questions.
+    """
+    found = next_occurrence(cron, timezone, after)
+    if found is None or found > until:
+        return None
+    while True:
+        following = next_occurrence(cron, timezone, found)
+        if following is None or following > until:
+            return found
+        middle = following + (until - following) / 2
+        ahead = next_occurrence(cron, timezone, middle)
+        if ahead is not None and ahead <= until:
+            found = ahead
+        else:
+            found, until = following, middle
+
+
 def _next(trigger: "CronTrigger", after: datetime) -> datetime | None:
     found: datetime | None = trigger.get_next_fire_time(None, after + _MICROSECOND)
     return found

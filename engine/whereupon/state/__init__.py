@@ -25,6 +25,8 @@ from whereupon.state.bygones import (
 )
 from whereupon.state.changes import Changes
 from whereupon.state.entries import (
+    MISSED,
+    OVERTAKEN,
     BroadcastRun,
     Delivery,
     DeliveryState,
@@ -37,6 +39,7 @@ from whereupon.state.entries import (
     SendKind,
     Skips,
     SkipVerdict,
+    WaitingVersion,
 )
 from whereupon.state.people import (
     NO_STAMPS,
@@ -51,6 +54,7 @@ from whereupon.state.people import (
     SetAside,
     StoredMessage,
     Tombstone,
+    Twin,
     husk_of,
 )
 from whereupon.state.things import METRICS, Device, Relationship, Report, Thing
@@ -58,8 +62,10 @@ from whereupon.state.things import METRICS, Device, Relationship, Report, Thing
 __all__ = [
     "DONE",
     "METRICS",
+    "MISSED",
     "NOTHING",
     "NO_STAMPS",
+    "OVERTAKEN",
     "Approval",
     "AuditHead",
     "AuditRecord",
@@ -98,6 +104,8 @@ __all__ = [
     "StoredMessage",
     "Thing",
     "Tombstone",
+    "Twin",
+    "WaitingVersion",
     "has_ended",
     "husk_of",
     "keeps_out",

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from whereupon.messages import Message, Source
+from whereupon.messages import Message, Source, ref_of
 
 
 class RequestOutcome(StrEnum):
@@ -91,6 +91,11 @@ class Request:
     plan: Plan | None = None
     message: Message | None = None
     attempts: int = 0
+
+    @property
+    def ref(self) -> str:
+        """See `ref_of`."""
+        return ref_of(self.message_id, self.source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,11 @@ class Changes:
             is theirs before anything is written.
         records: what happened that the audit log keeps; `audit` is them in the chain.
         before: entries that change, as they were; of those a store need write no more than what differs.
-        erased_ids: ids of messages of which nothing is kept but that they were seen.
+        withdrawn: by idempotency key, why a delivery that still waits, pending or held, is not to be sent any more.
+        erased_ids: messages (see `ref_of`) of which nothing is kept but that they were seen.
         buried: identifiers of those who were erased, known or not; what was set aside of theirs goes,
             and no request and no report names them any more.
-        taken_again: ids of messages that are no longer set aside.
+        taken_again: messages (see `ref_of`) that are no longer set aside.
     """
 
     messages: list[StoredMessage] = field(default_factory=list)
@@ -55,6 +56,7 @@ class Changes:
     new_entries: set[int] = field(default_factory=set)
     before: dict[int, Entry] = field(default_factory=dict)
     deliveries: list[Delivery] = field(default_factory=list)
+    withdrawn: dict[str, str] = field(default_factory=dict)
     requests: dict[int, Request] = field(default_factory=dict)
     approvals: list[Approval] = field(default_factory=list)
     breakers: dict[str, Breaker] = field(default_factory=dict)

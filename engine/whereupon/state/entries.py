@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.messages import Source
+from whereupon.messages import Source, id_in_ref
 from whereupon.state.people import NOTHING
 
 
@@ -67,7 +67,7 @@ class Entry(NamedTuple):
     Attributes:
         entrant: the key of the person when they entered; `person_key` follows merges, this does not,
             so that the database's uniqueness needs no repair when two persons become one.
-        occasion: what opened it: a message id, or a scheduled broadcast's rule and time.
+        occasion: what opened it: a message (see `ref_of`), or a scheduled broadcast's rule and time.
         timestamp: when the opening message happened; windows of re-entry are measured on it.
         slot: the re-entry key; the database admits one entry per (rule, entrant, slot).
         position: the index of the next step.
@@ -106,6 +106,19 @@ class Entry(NamedTuple):
         return Entry(*self[:9], slot, state, position, None, *self[13:17], ended)
 
 
+class WaitingVersion(NamedTuple):
+    """A rule version that people are inside of.
+
+    Attributes:
+        digest: the version's.
+        due_at: when the first of its running entries is due.
+    """
+
+    rule: str
+    digest: str
+    due_at: datetime
+
+
 class PastEntry(NamedTuple):
     """As much of an earlier entry as deciding about another needs."""
 
@@ -117,15 +130,23 @@ class PastEntry(NamedTuple):
     occasion: str
 
 
+MISSED = "missed"
+"""Of a broadcast's run: its time passed, and it was too late to make up for it."""
+
+OVERTAKEN = "overtaken"
+"""Of a broadcast's run: its time passed, and a newer time that had passed as well ran instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class BroadcastRun:
     """One sending of a broadcast to its audience, in chunks that survive a restart.
 
     Attributes:
-        occasion: the triggering message's id, or the rule and the scheduled time; unique.
+        occasion: the triggering message (see `ref_of`), or the rule and the scheduled time; unique.
         cursor: the last person's key that was seen; None when the audience is done.
         facts: as of an `Entry`.
         admitted: how many persons have entered so far.
+        reason: why it did not go out, where it did not: `MISSED` or `OVERTAKEN`.
     """
 
     rule: str
@@ -138,6 +159,7 @@ class BroadcastRun:
     depth: int = 0
     message_key: int = 0
     admitted: int = 0
+    reason: str | None = None
 
 
 class SendKind(StrEnum):
@@ -173,6 +195,7 @@ class Delivery(NamedTuple):
             were when the delivery was made, and a channel gets them as they are when it is called.
         reason: why it is held, withheld or dead, or what the last try said.
         topic: what it is about; the person may have opted out of it.
+        occasion: of its entry; None where that is erased.
     """
 
     key: int
@@ -187,9 +210,14 @@ class Delivery(NamedTuple):
     state: DeliveryState = DeliveryState.PENDING
     reason: str | None = None
     attempts: int = 0
-    message_id: str | None = None
+    occasion: str | None = None
     kind: SendKind = SendKind.MARKETING
     topic: str | None = None
+
+    @property
+    def message_id(self) -> str | None:
+        """Of the message that opened its entry, or the scheduled broadcast's rule and time."""
+        return None if self.occasion is None else id_in_ref(self.occasion)
 
     def with_key(self, key: int) -> "Delivery":
         """The delivery under a key of the store."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.messages import Message, MessageType
+from whereupon.mending import cut_reason
+from whereupon.messages import Message, MessageType, Source, id_in_ref, ref_of
 
 NOTHING: Mapping[str, JsonValue] = {}
 """The mapping that is empty; a `Mapping`, so that nobody writes to it."""
@@ -79,6 +80,7 @@ class Claiming(NamedTuple):
         attributes: the person's as they claimed, by which that is found out.
         is_put: whether the message that claims was put to the rules.
         entered, left: the segments that the person entered and left by it.
+        makes_known: whether the message made the person known.
     """
 
     anonymous_key: int
@@ -92,17 +94,23 @@ class Claiming(NamedTuple):
     is_put: bool = False
     entered: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    makes_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Two persons became one, by which message."""
+    """Two persons became one, by which message (its `ref_of`)."""
 
     survivor_key: int
     loser_key: int
     loser: str
-    message_id: str
+    ref: str
     merged_at: datetime
+
+    @property
+    def message_id(self) -> str:
+        """As its sender wrote it."""
+        return id_in_ref(self.ref)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,11 @@ class StoredMessage(NamedTuple):
     def message_id(self) -> str:
         """Its message's."""
         return self.message.message_id
+
+    @property
+    def ref(self) -> str:
+        """Its message's."""
+        return self.message.ref
 
     @property
     def type(self) -> MessageType:
@@ -193,6 +206,19 @@ class PastEvent(NamedTuple):
     body: bytes
 
 
+class Twin(NamedTuple):
+    """What a recorded message was, to be compared with one that has the same id.
+
+    Attributes:
+        user_id: of one that asked for an action: whom it was about; None where that is erased.
+    """
+
+    type: MessageType
+    name: str
+    user_id: str | None
+    anonymous_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """A message on which the engine itself failed, kept whole until it is taken again.
@@ -211,3 +237,13 @@ class SetAside:
     body: bytes
     reason: str
     set_aside_at: datetime
+
+    @property
+    def ref(self) -> str:
+        """See `ref_of`."""
+        return ref_of(self.message_id, Source(self.source))
+
+    @property
+    def shown(self) -> str:
+        """The reason, as it may be told: its text may quote anybody's data, so little of it."""
+        return cut_reason(self.reason)

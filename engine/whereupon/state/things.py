@@ -52,16 +52,20 @@ METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported."""
+    """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported.
 
-    message_id: str
+    Attributes:
+        ref: the message that reports it (see `ref_of`).
+    """
+
+    ref: str
     kind: str
     subject: str
     metric: str
     person: str | None
     timestamp: datetime
 
-    def without_person(self, message_id: str) -> "Report":
-        """What stays when the person is erased, under another id: that there was such a metric."""
+    def without_person(self, ref: str) -> "Report":
+        """What stays when the person is erased, under another reference: that there was such a metric."""
         metric = self.metric if self.metric in METRICS else ""
-        return replace(self, message_id=message_id, person=None, subject="", metric=metric)
+        return replace(self, ref=ref, person=None, subject="", metric=metric)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     FromClause,
+    Select,
     Table,
     bindparam,
     literal_column,
@@ -200,6 +201,16 @@ class Database(ABC):
     @abstractmethod
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """Members, as they are bound."""
+
+    @abstractmethod
+    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
+        """What a limited question finds for each of the members bound as ``name``, together.
+
+        Args:
+            name: of texts.
+            column: what equals the member, in the question.
+            asked: the question.
+        """
 
     @abstractmethod
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:

@@ -165,11 +165,24 @@ class Holding:
         """Take note of persons whom a statement of this transaction held while it read them."""
         self._persons.update(persons)
 
-    def due_entries(self, until: int, limit: int) -> list[Entry]:
-        """Entries that are due, of persons whom nobody holds; this transaction does from now on."""
+    def due_entries(
+        self, until: int, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Entries that are due, of persons whom nobody holds; this transaction does from now on.
+
+        Args:
+            until: an instant.
+            limit: how many at most.
+            versions: the digests of the rule versions that are meant, which share the limit; None for all.
+        """
         self.reach(Rank.PERSONS)
         due: dict[str, object] = {"until": until, "limit": limit}
-        while found := self._locks.due_entries.fetch(self._connection, **due):
+        statement = self._locks.due_entries
+        if versions is not None:
+            statement = self._locks.due_entries_of
+            due["versions"] = self._database.members(versions)
+            due["share"] = max(1, limit // max(1, len(versions)))
+        while found := statement.fetch(self._connection, **due):
             keys = [key for key, _ in found]
             self.note(person_key for _, person_key in found)
             members = self._database.members(keys)
@@ -206,7 +219,8 @@ class Holding:
             deliveries: those of others that will be blanked, by their keys.
         """
         losers = [merge.loser_key for merge in changes.merges]
-        leaving = self._database.members([*changes.forgotten, *losers])
+        ending = [merge.survivor_key for merge in changes.merges if changes.withdrawn]
+        leaving = self._database.members([*changes.forgotten, *losers, *ending])
         leaves, members = bool(changes.forgotten or losers), self._database.members
         if changes.forgotten or changes.tombstones:
             self.reach(Rank.ERASURES, again=True)

@@ -53,9 +53,9 @@ class SqlLedger:
         found = self._statements.request.fetch(self._connection, key=key)
         return rows.request_from(found[0]) if found else None
 
-    def request_by_message(self, message_id: str) -> Request | None:
+    def request_by_message(self, ref: str) -> Request | None:
         """A request by message."""
-        found = self._statements.request_by_message.fetch(self._connection, message_id=message_id)
+        found = self._statements.request_by_message.fetch(self._connection, message_id=ref)
         return rows.request_from(found[0]) if found else None
 
     def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
@@ -82,10 +82,14 @@ class SqlLedger:
         )
         return list(map(rows.request_from, found))
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, actions: Collection[str] | None = None) -> datetime | None:
         """When the next is due."""
-        ((due_at, expires_at),) = self._statements.next_due.fetch(self._connection)
-        known = [from_micros(at) for at in (due_at, expires_at) if at is not None]
+        if actions is None:
+            found = self._statements.next_due.fetch(self._connection)
+        else:
+            members = self._database.members(actions)
+            found = self._statements.next_due_of.fetch(self._connection, actions=members)
+        known = [from_micros(at) for row in found for at in row if at is not None]
         return min(known, default=None)
 
     def lease_approved(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from whereupon.codec import Unread, decode, encode
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages import Message, MessageType, Origin, Source, id_in_ref
 from whereupon.state import (
     Approval,
     AuditHead,
@@ -25,7 +25,7 @@ def request_row(request: Request) -> Parameters:
     plan, asked = request.plan, request.message
     return (
         request.key,
-        request.message_id,
+        request.ref,
         request.action,
         request.event,
         request.person,
@@ -57,7 +57,7 @@ def request_from(row: Record) -> Request:
         plan = Plan(row[15], cast("Mapping[str, int]", decode(row[16])))
     return Request(
         key=row[0],
-        message_id=row[1],
+        message_id=id_in_ref(row[1]),
         action=row[2],
         event=row[3],
         person=row[4],
@@ -81,7 +81,7 @@ def _asked(row: Record) -> Message:
     """What a waiting request asks for, as the message said it."""
     type_ = MessageType(row[18])
     return Message(
-        message_id=row[1],
+        message_id=id_in_ref(row[1]),
         type=type_,
         name=row[3] if type_ is MessageType.TRACK else "",
         user_id=row[4],

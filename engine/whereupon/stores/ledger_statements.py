@@ -135,6 +135,16 @@ class LedgerStatements:
         return self._compiled(clause)
 
     @cached_property
+    def next_due_of(self) -> Statement:
+        """The same where of approved requests only those for ``actions`` count."""
+        of = REQUEST.c
+        theirs = (of.outcome == literal_column("'held'")) | self._database.among(
+            of.action, "actions"
+        )
+        clause = select(func.min(of.due_at), func.min(of.expires_at)).where(_OPEN, theirs)
+        return self._compiled(clause)
+
+    @cached_property
     def due_approved(self) -> Statement:
         """Approved requests for the ``actions`` due by ``until`` that nobody else is taking."""
         approved = REQUEST.c.outcome == literal_column("'approved'")
@@ -194,7 +204,8 @@ class LedgerStatements:
             select(func.count()).select_from(column.table).where(column == person).scalar_subquery()
             for column in COUNTED.values()
         ]
-        latest = select(func.max(MESSAGE.c.timestamp)).where(MESSAGE.c.owner == person)
+        own = MESSAGE.c.depth == literal_column("0")
+        latest = select(func.max(MESSAGE.c.timestamp)).where(MESSAGE.c.owner == person, own)
         return self._compiled(select(*counts, latest.scalar_subquery()))
 
     @cached_property

@@ -64,6 +64,19 @@ class Locks:
         return self._compiled(ordered.with_for_update(of=PERSON, skip_locked=True))
 
     @cached_property
+    def due_entries_of(self) -> Statement:
+        """The same of the rule versions among ``versions``: of each the first ``share`` at most."""
+        joined = ENTRY.join(PERSON, PERSON.c.key == ENTRY.c.person_key)
+        names = ENTRY.c.key.label("entry"), PERSON.c.key.label("person"), ENTRY.c.due_at
+        due = select(*names).select_from(joined).where(*_DUE)
+        share = bindparam("share", type_=Integer)
+        first = due.order_by(ENTRY.c.due_at, ENTRY.c.key).limit(share)
+        held = first.with_for_update(of=PERSON, skip_locked=True)
+        found = self._database.of_each("versions", ENTRY.c.digest, held).subquery("found")
+        ordered = select(found.c.entry, found.c.person).order_by(found.c.due_at, found.c.entry)
+        return self._compiled(ordered.limit(_LIMIT))
+
+    @cached_property
     def still_due(self) -> Statement:
         """Entries among ``keys`` that are due by ``until`` now."""
         clause = select(ENTRY).where(self._database.among(ENTRY.c.key, "keys"), *_DUE)

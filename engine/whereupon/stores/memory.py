@@ -9,14 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from heapq import nlargest
+from heapq import merge, nlargest
 from itertools import islice, takewhile
 from typing import TypeVar
 
 from whereupon.conditions.screens import Screen, lets_through
 from whereupon.errors import StoreError
 from whereupon.forking import OfProcess, watch
-from whereupon.messages import MessageType, erased_digest
+from whereupon.messages import MessageType, erased_digests
 from whereupon.ports import (
     NO_CHANNEL,
     Backlog,
@@ -49,6 +49,8 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    Twin,
+    WaitingVersion,
 )
 from whereupon.stores.memory_bygones import count, let_go
 from whereupon.stores.memory_ledger import MemoryLedger
@@ -140,13 +142,25 @@ class MemorySession:
         del persons, anonymous, unknown
         return False
 
-    def known_messages(self, message_ids: Collection[str]) -> set[str]:
+    def known_messages(self, refs: Collection[str]) -> set[str]:
         """Those that are recorded."""
         known = self._shelves.message_keys
-        found = {message_id for message_id in message_ids if message_id in known}
+        found = {ref for ref in refs if ref in known}
         if erased := self._shelves.erased:
-            found.update(m for m in message_ids if erased_digest(m) in erased)
+            found.update(r for r in refs if any(digest in erased for digest in erased_digests(r)))
         return found
+
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages."""
+        shelves = self._shelves
+        keys = {ref: shelves.message_keys[ref] for ref in refs if ref in shelves.message_keys}
+        found = {ref: shelves.messages[key] for ref, key in keys.items()}
+        husks = any(m.user_id is None and m.anonymous_id is None for m in found.values())
+        asked = {r.ref: r.person for r in shelves.requests.values()} if husks else {}
+        return {
+            ref: Twin(m.type, m.name, m.user_id or asked.get(ref), m.anonymous_id)
+            for ref, m in found.items()
+        }
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
@@ -278,21 +292,39 @@ class MemorySession:
         active = self._shelves.active_of
         return [entry for key in set(person_keys) for entry in active.get(key, {}).values()]
 
-    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
-        """Running entries that are due."""
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """Rule versions that have running entries."""
         shelves = self._shelves
-        return [shelves.entries[key] for key in _due(shelves.entry_queue, until, limit)]
+        queues = sorted((digest, queue) for digest, queue in shelves.entry_queues.items() if queue)
+        return [
+            WaitingVersion(shelves.entries[queue[0][1]].rule, digest, queue[0][0])
+            for digest, queue in queues
+        ]
 
-    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """How many running entries rule versions have."""
+        queues = self._shelves.entry_queues
+        return {digest: len(queues[digest]) for digest in set(digests) if queues.get(digest)}
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Running entries that are due."""
+        queues = self._shelves.entry_queues
+        wanted = queues.keys() if versions is None else queues.keys() & set(versions)
+        due = merge(*(_due(queues[digest], until, limit) for digest in wanted))
+        return [self._shelves.entries[key] for _, key in islice(due, limit)]
+
+    def take_due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
         """Those that are due: nobody else holds anybody."""
-        return self.due_entries(until, limit)
+        return self.due_entries(until, limit, versions)
 
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
         """When something is due next."""
         shelves = self._shelves
-        due = [moment for moment, _ in shelves.entry_queue[:1]]
-        due.extend(delivery.due_at for delivery in islice(self._waiting(channels), 1))
-        due.extend(run.due_at for run in shelves.open_runs.values())
+        due = [delivery.due_at for delivery in islice(self._waiting(channels), 1)]
         due.extend(claiming.due_at for claiming in shelves.claimings.values())
         return min(due, default=None)
 
@@ -361,7 +393,8 @@ class MemorySession:
         shelves = self._shelves
         taken = list(islice(self._due(until, channels), limit))
         waiting = DeliveryState.PENDING
-        for held in [shelves.deliveries[key] for key in shelves.held]:
+        held_ones = [shelves.deliveries[key] for key in shelves.held]
+        for held in sorted(held_ones, key=lambda each: (each.due_at, each.key)):
             if len(taken) < limit and (channels is None or held.channel in channels):
                 taken.append(held._replace(state=waiting, reason=None))
         for delivery in taken:
@@ -467,7 +500,7 @@ class MemorySession:
         """Merges that these persons survived."""
         wanted = set(person_keys)
         found = [m for m in self._shelves.merges.values() if m.survivor_key in wanted]
-        return sorted(found, key=lambda merge: (merge.merged_at, merge.message_id))
+        return sorted(found, key=lambda merge: (merge.merged_at, merge.ref))
 
     def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
         """Messages that claims made a person's."""
@@ -491,11 +524,22 @@ class MemorySession:
         found = [d for d in self._shelves.deliveries.values() if d.state in wanted]
         return nlargest(limit, found, key=lambda delivery: delivery.key)
 
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """A person's deliveries by occasion."""
+        wanted = set(occasions)
+        theirs = sorted(self._shelves.deliveries_of.get(person_key, {}).items())
+        return [delivery for _, delivery in theirs if delivery.occasion in wanted]
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's newest runs."""
+        runs = [run for (of, _), run in self._shelves.runs.items() if of == rule]
+        return nlargest(limit, runs, key=lambda run: (run.timestamp, run.occasion))
+
     def set_aside(self, limit: int) -> list[SetAside]:
         """The newest messages set aside."""
         asides, recorded = self._shelves.set_aside.values(), self._shelves.message_keys
-        left = [aside for aside in asides if aside.message_id not in recorded]
-        by_id = sorted(left, key=lambda aside: aside.message_id)
+        left = [aside for aside in asides if aside.ref not in recorded]
+        by_id = sorted(left, key=lambda aside: aside.ref)
         return sorted(by_id, key=lambda aside: aside.set_aside_at, reverse=True)[:limit]
 
     def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
@@ -525,10 +569,5 @@ def _is_active(entry: Entry) -> bool:
     return entry.state is EntryState.ACTIVE
 
 
-def _due(queue: list[Moment], until: datetime, limit: int) -> list[int]:
-    due = []
-    for moment, key in queue[:limit]:
-        if moment > until:
-            break
-        due.append(key)
-    return due
+def _due(queue: list[Moment], until: datetime, limit: int) -> list[Moment]:
+    return list(takewhile(lambda moment: moment[0] <= until, islice(queue, limit)))

@@ -46,9 +46,9 @@ class MemoryLedger:
         """A request by number."""
         return self._shelves.requests.get(key)
 
-    def request_by_message(self, message_id: str) -> Request | None:
+    def request_by_message(self, ref: str) -> Request | None:
         """A request by message."""
-        found = (r for r in self._shelves.requests.values() if r.message_id == message_id)
+        found = (r for r in self._shelves.requests.values() if r.ref == ref)
         return next(found, None)
 
     def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
@@ -85,9 +85,16 @@ class MemoryLedger:
         ]
         return [self._shelves.requests[key] for _, key in nsmallest(limit, due)]
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, actions: Collection[str] | None = None) -> datetime | None:
         """When the next is due."""
-        times = [at for r in self._open() for at in (r.due_at, r.expires_at) if at is not None]
+        theirs = [
+            request
+            for request in self._open()
+            if request.outcome is RequestOutcome.HELD
+            or actions is None
+            or request.action in actions
+        ]
+        times = [at for r in theirs for at in (r.due_at, r.expires_at) if at is not None]
         return min(times, default=None)
 
     def lease_approved(
@@ -146,7 +153,8 @@ class MemoryLedger:
             "relationships": len(shelves.relationships.get(person_key, ())),
             "persons": int(person_key in shelves.persons),
         }
-        return Holdings(counts, owned[-1][0] if owned else None)
+        own = (at for at, key in reversed(owned) if shelves.messages[key].message.depth == 0)
+        return Holdings(counts, next(own, None))
 
     def devices(self, tokens: Collection[str]) -> list[Device]:
         """Devices by token."""

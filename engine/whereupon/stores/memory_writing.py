@@ -25,14 +25,12 @@ from whereupon.stores.undo import Undo
 
 def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     """Write everything that a batch made."""
-    for key in changes.forgotten:
-        _forget(key, shelves, undo)
     if changes.forgotten:
-        _forget_steps_to(set(changes.forgotten), shelves, undo)
+        _forget_all(set(changes.forgotten), shelves, undo)
     users = {value for kind, value in changes.buried if kind is IdKind.USER}
     _forget_asking(users, shelves, undo)
-    for message_id in changes.erased_ids:
-        shelves.drop_message(message_id, undo)
+    for ref in changes.erased_ids:
+        shelves.drop_message(ref, undo)
     for merge in changes.merges:
         _merge(merge, shelves, undo)
     _write_messages(changes, shelves, undo)
@@ -97,8 +95,17 @@ def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
             shelves.add_entry(entry, undo)
     for delivery in changes.deliveries:
         shelves.add_delivery(delivery, undo)
+    for name, reason in changes.withdrawn.items():
+        _withdraw(name, reason, shelves, undo)
     for run in changes.runs.values():
         shelves.advance_run(run, undo)
+
+
+def _withdraw(idempotency_key: str, reason: str, shelves: Shelves, undo: Undo) -> None:
+    delivery = shelves.deliveries.get(shelves.idempotency_keys.get(idempotency_key, 0))
+    if delivery is not None and delivery.state in {DeliveryState.PENDING, DeliveryState.HELD}:
+        withheld = delivery._replace(state=DeliveryState.WITHHELD, reason=reason)
+        shelves.change_delivery(withheld, undo)
 
 
 def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
@@ -127,7 +134,7 @@ def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         else:
             undo.put(shelves.tombstones, place, tombstone)
     for report in changes.reports:
-        undo.put(shelves.reports, report.message_id, report)
+        undo.put(shelves.reports, report.ref, report)
     for wording, source in changes.wordings.items():
         if wording not in shelves.wordings:
             undo.put(shelves.wordings, wording, source)
@@ -139,21 +146,28 @@ def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     for aside in list(shelves.set_aside.values()) if buried else ():
         names = {(IdKind.USER, aside.user_id), (IdKind.ANONYMOUS, aside.anonymous_id)}
         if names & buried:
-            undo.drop(shelves.set_aside, aside.message_id)
+            undo.drop(shelves.set_aside, aside.ref)
     for aside in changes.set_aside:
-        undo.put(shelves.set_aside, aside.message_id, aside)
-    for message_id in changes.taken_again:
-        undo.drop(shelves.set_aside, message_id)
+        undo.put(shelves.set_aside, aside.ref, aside)
+    for ref in changes.taken_again:
+        undo.drop(shelves.set_aside, ref)
 
 
-def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
-    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
-    _forget_asking(user_ids, shelves, undo)
-    rivals = _rivals(key, shelves)
-    gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
+def _forget_all(keys: set[int], shelves: Shelves, undo: Undo) -> None:
+    """Erase persons, and what their messages opened to others."""
+    rivals = {rival for key in keys for rival in _rivals(key, shelves)} - keys
+    gone = {message for key in sorted(keys) for message in _forget(key, shelves, undo)}
     if gone:
         _blank_entries(gone, rivals, shelves, undo)
         _blank_runs(gone, shelves, undo)
+    _forget_steps_to(keys, shelves, undo)
+
+
+def _forget(key: int, shelves: Shelves, undo: Undo) -> set[int]:
+    """Erase one person; returns the keys of the messages that go."""
+    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
+    _forget_asking(user_ids, shelves, undo)
+    gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
     shelves.drop_person(key, undo)
     for entries in list(shelves.entries_of.get(key, {}).values()):
         for entry_key in list(entries):
@@ -163,13 +177,14 @@ def _forget(key: int, shelves: Shelves, undo: Undo) -> None:
     for token in list(shelves.devices_of.get(key, ())):
         shelves.drop_device(token, undo)
     undo.drop(shelves.relationships, key)
+    return gone
 
 
 def _forget_steps_to(keys: set[int], shelves: Shelves, undo: Undo) -> None:
     """Drop the merges and unfinished claims of those who are forgotten."""
     for merge in list(shelves.merges.values()):
         if not keys.isdisjoint((merge.survivor_key, merge.loser_key)):
-            undo.drop(shelves.merges, merge.message_id)
+            undo.drop(shelves.merges, merge.ref)
     for claiming in list(shelves.claimings.values()):
         if not keys.isdisjoint((claiming.person_key, claiming.anonymous_key)):
             undo.drop(shelves.claimings, claiming.anonymous_key)
@@ -185,19 +200,19 @@ def _forget_asking(user_ids: set[str], shelves: Shelves, undo: Undo) -> None:
         elif request.requester in user_ids:
             shelves.put_request(replace(request, requester=None), undo)
         if request.person in user_ids:
-            shelves.drop_message(request.message_id, undo)
+            shelves.drop_message(request.ref, undo)
     for report in list(shelves.reports.values()):
         if report.person in user_ids:
-            undo.drop(shelves.reports, report.message_id)
-            new_id = erased_name(report.message_id)
-            undo.put(shelves.reports, new_id, report.without_person(new_id))
-            shelves.drop_message(report.message_id, undo)
+            undo.drop(shelves.reports, report.ref)
+            new_ref = erased_name(report.ref)
+            undo.put(shelves.reports, new_ref, report.without_person(new_ref))
+            shelves.drop_message(report.ref, undo)
 
 
 def _nameless(request: Request) -> Request:
     if request.person is None:
         return replace(request, message=None, requester=None)
-    message_id = erased_name(request.message_id)
+    message_id = erased_name(request.ref)
     return replace(request, message_id=message_id, person=None, message=None, requester=None)
 
 
@@ -236,7 +251,7 @@ def _blank_entries(message_keys: set[int], persons: set[int], shelves: Shelves, 
             shelves.drop_entry(entry.key, undo)
             shelves.add_entry(entry._replace(occasion=erased_name(entry.occasion), facts={}), undo)
             for delivery in list(shelves.deliveries_of.get(person, {}).values()):
-                if (delivery.rule, delivery.message_id) == (entry.rule, entry.occasion):
+                if (delivery.rule, delivery.occasion) == (entry.rule, entry.occasion):
                     _blank_delivery(delivery, shelves, undo)
 
 
@@ -256,13 +271,13 @@ def _blank_run(run: BroadcastRun, shelves: Shelves, undo: Undo) -> None:
             shelves.drop_entry(entry.key, undo)
             shelves.add_entry(entry._replace(occasion=occasion, facts={}), undo)
     for delivery in list(shelves.deliveries.values()):
-        if delivery.rule == run.rule and delivery.message_id == run.occasion:
+        if delivery.rule == run.rule and delivery.occasion == run.occasion:
             _blank_delivery(delivery, shelves, undo)
 
 
 def _blank_delivery(delivery: Delivery, shelves: Shelves, undo: Undo) -> None:
     """Keep of a delivery that there was one; one that waits is sent no more."""
-    blank = delivery._replace(message_id=None, content={})
+    blank = delivery._replace(occasion=None, content={})
     if delivery.state in {DeliveryState.PENDING, DeliveryState.HELD}:
         blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
     shelves.change_delivery(blank, undo)
@@ -306,5 +321,5 @@ def _record_merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
     for earlier in list(shelves.merges.values()):
         if earlier.survivor_key == merge.loser_key:
             moved = replace(earlier, survivor_key=merge.survivor_key)
-            undo.put(shelves.merges, earlier.message_id, moved)
-    undo.put(shelves.merges, merge.message_id, merge)
+            undo.put(shelves.merges, earlier.ref, moved)
+    undo.put(shelves.merges, merge.ref, merge)

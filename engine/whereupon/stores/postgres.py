@@ -24,6 +24,7 @@ from sqlalchemy import (
     Engine,
     FromClause,
     Insert,
+    Select,
     Table,
     Text,
     bindparam,
@@ -32,7 +33,9 @@ from sqlalchemy import (
     create_engine,
     func,
     literal_column,
+    select,
     text,
+    true,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -224,6 +227,14 @@ class Postgres(Database):
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """An array."""
         return list(values)
+
+    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
+        """By a lateral join."""
+        texts = func.unnest(bindparam(name, type_=_TEXTS)).table_valued("value")
+        given = texts.render_derived(name="member")
+        member = cast(given.c.value, Words())
+        found = asked.where(column == member).correlate(given).lateral("of_one")
+        return select(*found.c).select_from(given.join(found, true()))
 
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """An array of arrays."""

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
-from whereupon.messages import MessageType, erased_digest
+from whereupon.messages import MessageType, erased_digests
 from whereupon.ports import Backlog, Counts, DeadLetters, HistoryNeed, Standing
 from whereupon.state import (
     BroadcastRun,
@@ -28,6 +28,8 @@ from whereupon.state import (
     Skips,
     StoredMessage,
     Tombstone,
+    Twin,
+    WaitingVersion,
 )
 from whereupon.stores.dialects import Database
 from whereupon.stores.memories import Recall
@@ -61,20 +63,25 @@ class Reading:
         self._names = names
         self._recall = recall
 
-    def known_messages(self, message_ids: Collection[str]) -> set[str]:
+    def known_messages(self, refs: Collection[str]) -> set[str]:
         """Those that are recorded."""
-        ids = self._database.members(message_ids)
+        ids = self._database.members(refs)
         found = self._selects.known_messages.fetch(self._connection, ids=ids)
         known = {str(row[0]) for row in found}
         state = self._selects.state.fetch(self._connection, process=self._recall.row)
         ((row, any_erased),) = state
         self._recall.check(row)
         if any_erased:
-            known |= self._erased(message_ids)
+            known |= self._erased(refs)
         return known
 
-    def _erased(self, message_ids: Collection[str]) -> set[str]:
-        by_digest = {erased_digest(message_id): message_id for message_id in message_ids}
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages."""
+        found = self._selects.twins.fetch(self._connection, ids=self._database.members(refs))
+        return {ref: Twin(MessageType(type_), *said) for ref, type_, *said in found}
+
+    def _erased(self, refs: Collection[str]) -> set[str]:
+        by_digest = {digest: ref for ref in refs for digest in erased_digests(ref)}
         digests = self._database.members(list(by_digest))
         found = self._selects.erased.fetch(self._connection, digests=digests)
         return {by_digest[digest] for (digest,) in found}
@@ -210,11 +217,29 @@ class Reading:
         found = self._selects.active_entries.fetch(self._connection, keys=members)
         return list(map(rows.entry_from, found))
 
-    def due_entries(self, until: datetime, limit: int) -> list[Entry]:
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """Rule versions that have running entries."""
+        found = self._selects.waiting_versions.fetch(self._connection)
+        return [WaitingVersion(rule, digest, from_micros(due)) for rule, digest, due in found]
+
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """How many running entries rule versions have."""
+        members = self._database.members(digests)
+        found = self._selects.count_entries.fetch(self._connection, versions=members)
+        return {str(digest): int(count) for digest, count in found}
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
         """Running entries that are due."""
-        found = self._selects.due_entries.fetch(
-            self._connection, until=as_micros(until), limit=limit
-        )
+        asked: dict[str, object] = {"until": as_micros(until), "limit": limit}
+        if versions is None:
+            found = self._selects.due_entries.fetch(self._connection, **asked)
+        else:
+            members = self._database.members(versions)
+            found = self._selects.due_entries_of.fetch(
+                self._connection, **asked, share=limit, versions=members
+            )
         return list(map(rows.entry_from, found))
 
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
@@ -347,6 +372,19 @@ class Reading:
             Backlog(DeliveryState(state), channel, count, from_micros(oldest))
             for state, channel, count, oldest in self._selects.backlog.fetch(self._connection)
         ]
+
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """A person's deliveries by occasion."""
+        members = self._database.members(occasions)
+        found = self._selects.deliveries_of.fetch(
+            self._connection, person=person_key, occasions=members
+        )
+        return list(map(rows.delivery_from, found))
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's newest runs."""
+        found = self._selects.runs_of.fetch(self._connection, rule=rule, limit=limit)
+        return list(map(rows.run_from, found))
 
     def set_aside(self, limit: int) -> list[SetAside]:
         """The newest messages set aside."""

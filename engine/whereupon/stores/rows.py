@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from pydantic import JsonValue
 
 from whereupon.codec import Unread, decode, encode, object_text
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages import Message, MessageType, Origin, Source, id_in_ref, ref_of
 from whereupon.ports import Standing
 from whereupon.state import (
     BroadcastRun,
@@ -68,7 +68,7 @@ def message_rows(
     timestamps, arrivals, originals = times
     columns = (
         keys,
-        ids,
+        [ref_of(*said) for said in zip(ids, sources, strict=True)],
         [numbers[name] for name in zip(types, names, strict=True)],
         owners,
         users,
@@ -90,7 +90,7 @@ def message_from(row: Record) -> StoredMessage:
     original, source, depth, body, type_, name = rest
     happened = from_micros(timestamp)
     message = Message(
-        message_id,
+        id_in_ref(message_id),
         _TYPES[type_],
         name,
         user_id,
@@ -153,6 +153,7 @@ def claiming_row(claiming: Claiming) -> Parameters:
         "put": claiming.is_put,
         "entered": list(claiming.entered),
         "left": list(claiming.left),
+        "known": claiming.makes_known,
     }
     place = (claiming.anonymous_key, claiming.person_key, claiming.message_key)
     return (*place, as_micros(claiming.due_at), as_micros(happened), key, encode(noted).decode())
@@ -174,6 +175,7 @@ def claiming_from(row: Record) -> Claiming:
         is_put=noted["put"],
         entered=tuple(noted["entered"]),
         left=tuple(noted["left"]),
+        makes_known=noted.get("known", False),
     )
 
 
@@ -262,7 +264,7 @@ def delivery_row(delivery: Delivery) -> Parameters:
         str(delivery.state),
         delivery.reason,
         delivery.attempts,
-        delivery.message_id,
+        delivery.occasion,
         None if delivery.kind is SendKind.MARKETING else str(delivery.kind),
         delivery.topic,
     )
@@ -283,7 +285,7 @@ def delivery_from(row: Record) -> Delivery:
         state=DeliveryState(row[9]),
         reason=row[10],
         attempts=row[11],
-        message_id=row[12],
+        occasion=row[12],
         kind=SendKind.MARKETING if row[13] is None else SendKind(row[13]),
         topic=row[14],
     )
@@ -336,7 +338,7 @@ def _others(*parts: Any) -> Others:
 def set_aside_row(aside: SetAside) -> Parameters:
     """The row of a message set aside."""
     return (
-        aside.message_id,
+        aside.ref,
         aside.user_id,
         aside.anonymous_id,
         as_micros(aside.received_at),
@@ -353,7 +355,7 @@ def set_aside_from(row: Record) -> SetAside:
     message_id, user_id, anonymous_id, received, source, origin, body, reason, at = row
     said = (source, origin, bytes(body), reason)
     return SetAside(
-        message_id, user_id, anonymous_id, from_micros(received), *said, from_micros(at)
+        id_in_ref(message_id), user_id, anonymous_id, from_micros(received), *said, from_micros(at)
     )
 
 
@@ -362,12 +364,13 @@ def run_row(run: BroadcastRun) -> Parameters:
     timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
     facts = object_text(run.facts)
     head = (run.rule, run.occasion, run.digest, timestamp, due_at)
-    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted)
+    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted, run.reason)
 
 
 def run_from(row: Record) -> BroadcastRun:
     """A broadcast run."""
-    rule, occasion, digest, timestamp, due_at, cursor, facts, depth, message_key, admitted = row
+    rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
+    depth, message_key, admitted, reason = rest
     return BroadcastRun(
         rule=rule,
         digest=digest,
@@ -379,6 +382,7 @@ def run_from(row: Record) -> BroadcastRun:
         depth=depth,
         message_key=message_key,
         admitted=admitted,
+        reason=reason,
     )
 
 
@@ -413,20 +417,20 @@ def relationship_row(tie: Relationship) -> Parameters:
 
 def report_row(report: Report) -> Parameters:
     """A report's row."""
-    head = (report.message_id, report.kind, report.subject, report.metric)
+    head = (report.ref, report.kind, report.subject, report.metric)
     return (*head, report.person, as_micros(report.timestamp))
 
 
 def merge_row(merge: Merge) -> Parameters:
     """A merge's row."""
     keys = (merge.survivor_key, merge.loser_key)
-    return (merge.message_id, *keys, merge.loser, as_micros(merge.merged_at))
+    return (merge.ref, *keys, merge.loser, as_micros(merge.merged_at))
 
 
 def merge_from(row: Record) -> Merge:
     """A merge."""
-    message_id, survivor, loser_key, loser, merged_at = row
-    return Merge(survivor, loser_key, loser, message_id, from_micros(merged_at))
+    ref, survivor, loser_key, loser, merged_at = row
+    return Merge(survivor, loser_key, loser, ref, from_micros(merged_at))
 
 
 def instant_or_none(micros: int | None) -> datetime | None:

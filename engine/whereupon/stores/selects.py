@@ -122,6 +122,17 @@ class Selects:
         return self._compiled(select(row, erased))
 
     @cached_property
+    def twins(self) -> Statement:
+        """Of messages among ``ids``: the id, type, name, user id (of a husk: the request's), anonymous id."""
+        joined = MESSAGE.join(NAME, NAME.c.id == MESSAGE.c.name_id).outerjoin(
+            REQUEST, REQUEST.c.message_id == MESSAGE.c.message_id
+        )
+        whose = func.coalesce(MESSAGE.c.user_id, REQUEST.c.person)
+        of = MESSAGE.c.message_id, NAME.c.type, NAME.c.name, whose, MESSAGE.c.anonymous_id
+        wanted = self._database.among(MESSAGE.c.message_id, "ids")
+        return self._compiled(select(*of).select_from(joined).where(wanted))
+
+    @cached_property
     def erased(self) -> Statement:
         """Digests of erased messages among ``digests``."""
         wanted = self._database.among(ERASED.c.digest, "digests")
@@ -274,8 +285,45 @@ class Selects:
         return self._compiled(clause.order_by(ENTRY.c.due_at, ENTRY.c.key).limit(_LIMIT))
 
     @cached_property
+    def due_entries_of(self) -> Statement:
+        """The same of the rule versions among ``versions``; of each the first ``share`` at most."""
+        one = ENTRY.alias("one")
+        share = bindparam("share", type_=Integer)
+        due = one.c.state == literal_column("'active'"), one.c.due_at <= bindparam("until")
+        first = select(one.c.key).where(*due).order_by(one.c.due_at, one.c.key).limit(share)
+        foremost = self._database.of_each("versions", one.c.digest, first)
+        clause = select(ENTRY).where(ENTRY.c.key.in_(foremost))
+        return self._compiled(clause.order_by(ENTRY.c.due_at, ENTRY.c.key).limit(_LIMIT))
+
+    @cached_property
+    def waiting_versions(self) -> Statement:
+        """Rule, digest and first due time of the versions that have running entries.
+
+        It goes from each digest to the next by the index, however many entries there are between.
+        """
+        entry = ENTRY.alias("entry")
+        active = entry.c.state == literal_column("'active'")
+        version = select(func.min(ENTRY.c.digest).label("digest")).where(_ACTIVE)
+        versions = version.cte("version", recursive=True)
+        behind = select(func.min(entry.c.digest)).where(active, entry.c.digest > versions.c.digest)
+        following = select(behind.scalar_subquery()).where(versions.c.digest.is_not(None))
+        every = versions.union_all(following)
+        of = ENTRY.c.digest == every.c.digest
+        rule = select(ENTRY.c.rule).where(_ACTIVE, of).limit(1)
+        due = select(func.min(ENTRY.c.due_at)).where(_ACTIVE, of)
+        clause = select(rule.scalar_subquery(), every.c.digest, due.scalar_subquery())
+        return self._compiled(clause.where(every.c.digest.is_not(None)).order_by(every.c.digest))
+
+    @cached_property
+    def count_entries(self) -> Statement:
+        """How many running entries the versions among ``versions`` have."""
+        wanted = self._database.among(ENTRY.c.digest, "versions")
+        counted = select(ENTRY.c.digest, func.count()).where(_ACTIVE, wanted)
+        return self._compiled(counted.group_by(ENTRY.c.digest))
+
+    @cached_property
     def next_due(self) -> Statement:
-        """The next due times of entries, deliveries, runs and claims: four rows."""
+        """The next due times of deliveries and claims: two rows."""
         return self._next_due(select(func.min(DELIVERY.c.due_at)).where(_PENDING))
 
     @cached_property
@@ -289,9 +337,7 @@ class Selects:
 
     def _next_due(self, delivery: Select[tuple[int]]) -> Statement:
         parts = (
-            select(func.min(ENTRY.c.due_at)).where(_ACTIVE),
             delivery,
-            select(func.min(RUN.c.due_at)).where(_OPEN),
             select(func.min(CLAIMING.c.due_at)),
         )
         return self._compiled(union_all(*parts))
@@ -460,6 +506,20 @@ class Selects:
         wanted = self._database.among(DELIVERY.c.state, "states")
         clause = select(DELIVERY).where(wanted).order_by(DELIVERY.c.key.desc())
         return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def deliveries_of(self) -> Statement:
+        """Deliveries of ``person`` that came of occasions among ``occasions``."""
+        met = self._database.among(DELIVERY.c.message_id, "occasions")
+        clause = select(DELIVERY).where(DELIVERY.c.person_key == bindparam("person"), met)
+        return self._compiled(clause.order_by(DELIVERY.c.key))
+
+    @cached_property
+    def runs_of(self) -> Statement:
+        """The newest runs of ``rule``."""
+        clause = select(RUN).where(RUN.c.rule == bindparam("rule"))
+        newest = clause.order_by(RUN.c.timestamp.desc(), RUN.c.occasion.desc())
+        return self._compiled(newest.limit(_LIMIT))
 
     @cached_property
     def set_aside(self) -> Statement:

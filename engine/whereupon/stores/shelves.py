@@ -49,7 +49,8 @@ class Shelves:
         named: the identifiers of each key.
         claimed: the claims of each person.
         entries_of: entries by person and rule.
-        entry_queue, delivery_queue: what is due, soonest first.
+        entry_queues: running entries by rule version (its digest), what is due soonest first.
+        delivery_queue: what is due, soonest first.
         held: keys of deliveries that are.
     """
 
@@ -67,7 +68,7 @@ class Shelves:
     entries: dict[int, Entry] = field(default_factory=dict)
     entries_of: dict[int, dict[str, dict[int, Entry]]] = field(default_factory=dict)
     active_of: dict[int, dict[int, Entry]] = field(default_factory=dict)
-    entry_queue: list[Moment] = field(default_factory=list)
+    entry_queues: dict[str, list[Moment]] = field(default_factory=dict)
     occasions: dict[tuple[str, int, str], int] = field(default_factory=dict)
     slots: dict[tuple[str, int, str], int] = field(default_factory=dict)
     deliveries: dict[int, Delivery] = field(default_factory=dict)
@@ -105,10 +106,10 @@ class Shelves:
 
     def add_message(self, message: StoredMessage, undo: Undo) -> None:
         """Record a message."""
-        if message.message_id in self.message_keys or message.key in self.messages:
+        if message.ref in self.message_keys or message.key in self.messages:
             raise _conflict(message.message_id, what="a message")
         undo.put(self.messages, message.key, message)
-        undo.put(self.message_keys, message.message_id, message.key)
+        undo.put(self.message_keys, message.ref, message.key)
         undo.insert(self.owned.setdefault(message.owner, []), (message.timestamp, message.key))
 
     def move_message(self, key: int, owner: int, undo: Undo) -> None:
@@ -128,8 +129,8 @@ class Shelves:
             message = undo.drop(self.messages, key)
             undo.drop(self.skips, key)
             if message is not None:
-                undo.drop(self.message_keys, message.message_id)
-                undo.put(self.erased, erased_digest(message.message_id), None)
+                undo.drop(self.message_keys, message.ref)
+                undo.put(self.erased, erased_digest(message.ref), None)
         return keys
 
     def add_identifier(self, identifier: Identifier, undo: Undo) -> None:
@@ -213,7 +214,8 @@ class Shelves:
         if entry.state is EntryState.ACTIVE:
             undo.put(self.active_of.setdefault(entry.person_key, {}), entry.key, entry)
             if entry.due_at is not None:
-                undo.insert(self.entry_queue, (entry.due_at, entry.key))
+                queue = self.entry_queues.setdefault(entry.digest, [])
+                undo.insert(queue, (entry.due_at, entry.key))
 
     def _unshelve_entry(self, key: int, undo: Undo) -> Entry | None:
         entry = undo.drop(self.entries, key)
@@ -223,7 +225,7 @@ class Shelves:
         if entry.state is EntryState.ACTIVE:
             undo.drop(self.active_of[entry.person_key], key)
             if entry.due_at is not None:
-                undo.remove(self.entry_queue, (entry.due_at, key))
+                undo.remove(self.entry_queues[entry.digest], (entry.due_at, key))
         return entry
 
     def add_delivery(self, delivery: Delivery, undo: Undo) -> None:
@@ -282,10 +284,10 @@ class Shelves:
         else:
             undo.drop(self.open_requests, request.key)
 
-    def drop_message(self, message_id: str, undo: Undo) -> None:
+    def drop_message(self, ref: str, undo: Undo) -> None:
         """Keep of a message only the digest of its id."""
-        undo.put(self.erased, erased_digest(message_id), None)
-        key = undo.drop(self.message_keys, message_id)
+        undo.put(self.erased, erased_digest(ref), None)
+        key = undo.drop(self.message_keys, ref)
         message = None if key is None else undo.drop(self.messages, key)
         if message is not None:
             undo.remove(self.owned[message.owner], (message.timestamp, message.key))

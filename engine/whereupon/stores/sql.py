@@ -336,11 +336,13 @@ class SqlSession(Reading):
             self._holding.note(person.key for person in persons)
         return Stretch(persons, persons[-1].key if len(persons) == limit else end)
 
-    def take_due_entries(self, until: datetime, limit: int) -> list[Entry]:
+    def take_due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
         """Entries that are due, of persons whom nobody else holds."""
         if self._holding is None:
-            return self.due_entries(until, limit)
-        return self._holding.due_entries(as_micros(until), limit)
+            return self.due_entries(until, limit, versions)
+        return self._holding.due_entries(as_micros(until), limit, versions)
 
     def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
         """A run for this transaction to send."""

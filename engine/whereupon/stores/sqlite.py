@@ -13,6 +13,7 @@ from sqlalchemy import (
     Engine,
     FromClause,
     Integer,
+    Select,
     StaticPool,
     Table,
     bindparam,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
@@ -189,6 +191,15 @@ class Sqlite(Database):
             reason = "an id holds the character NUL, which a database cannot look up"
             raise StoreError(code="bad-text", reason=reason)
         return text
+
+    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
+        """By a question that names its member; SQLite has no LATERAL, but IN may."""
+        member = func.json_each(bindparam(name)).table_valued("value").alias("member")
+        (wanted,) = asked.selected_columns
+        table = column.table.alias("each")
+        found = asked.where(column == member.c.value).correlate(member)
+        joined = select(table.c[wanted.key]).select_from(member.join(table, true()))
+        return joined.where(table.c[wanted.key].in_(found))
 
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """A JSON array of arrays."""

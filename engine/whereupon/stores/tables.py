@@ -201,6 +201,13 @@ class EntryRow(Kept, table=True):
             postgresql_where=_ACTIVE,
         ),
         Index("whereupon_entry_due", "due_at", sqlite_where=_ACTIVE, postgresql_where=_ACTIVE),
+        Index(
+            "whereupon_entry_version",
+            "digest",
+            "due_at",
+            sqlite_where=_ACTIVE,
+            postgresql_where=_ACTIVE,
+        ),
     )
 
     key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
@@ -283,6 +290,7 @@ class RunRow(Kept, table=True):
     depth: int
     message_key: int = Field(sa_type=Number)
     admitted: int
+    reason: str | None = Field(sa_type=Words)
 
 
 class RequestRow(Kept, table=True):

@@ -6,6 +6,7 @@ listed here, table by table, so that a new table cannot be overlooked without be
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Table,
     Update,
     bindparam,
@@ -245,6 +246,14 @@ class Writes:
         clause = update(DELIVERY).values(due_at=bindparam("new_due_at"), **anew)
         is_dead = DELIVERY.c.state == literal_column("'dead'")
         return self._compiled(clause.where(DELIVERY.c.key == bindparam("revived"), is_dead))
+
+    @cached_property
+    def withdrawn(self) -> Statement:
+        """Why a delivery is not to be sent that still waits: the reason, then its idempotency key."""
+        waits = DELIVERY.c.state.in_((literal_column("'pending'"), literal_column("'held'")))
+        clause = update(DELIVERY).where(DELIVERY.c.idempotency_key == bindparam("withdrawn"), waits)
+        withheld: ColumnElement[str] = literal_column("'withheld'")
+        return self._compiled(clause.values(reason=bindparam("why"), state=withheld))
 
     @cached_property
     def run(self) -> Statement:

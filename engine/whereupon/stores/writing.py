@@ -154,6 +154,8 @@ class Writing:
         self._many(writes.entry, others, _LAST)
         self._many(writes.new_entry, added)
         self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
+        withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
+        self._many(writes.withdrawn, withdrawn, _LAST)
         self._many(writes.run, map(rows.run_row, changes.runs.values()), _FIRST_TWO)
 
     def _objects(self, changes: Changes) -> None:

@@ -139,6 +139,8 @@ _OF_LISTS: Final = (
     *("compact", "concat", "find", "find_index", "first", "has", "join", "last", "map", "reject"),
     *("reverse", "size", "sort", "sort_natural", "sum", "uniq", "where"),
 )
+AMPLIFYING: Final = frozenset(("join", "replace", "times"))
+"""Those whose result may be many times as large as what they are given (see `room_for`)."""
 NAMES: Final = frozenset((*_OF_NUMBERS, *_OF_TEXTS, *_OF_LISTS, "default"))
 """The filters that there are."""
 
@@ -147,21 +149,19 @@ def cost_of(name: str, left: object, sizes: int) -> int:
     """The work of a filter; of values of these sizes together, a few times as much for most."""
     if name == "uniq" and isinstance(left, list | tuple):
         return len(left) * sizes  # each is compared with all before it
-    return 20 * sizes if name.startswith("sort") else 4 * sizes
+    return 20 * sizes if name in {"sort", "sort_natural"} else 4 * sizes
 
 
 def room_for(
     name: str, left: object, args: Sequence[object], sizes: int, *, is_markup: bool
 ) -> int:
-    """How large a filter's result may be, where that is not a few times what it is given."""
+    """How large the result of an `AMPLIFYING` filter may be."""
     if name == "replace" and args:
         return _replaced(left, args, is_markup=is_markup)
     if name == "join" and isinstance(left, list | tuple | range):
         separator = len(str(args[0])) if args else 1
         return sizes + separator * _flat_length(left)
-    if name == "times":
-        return sizes
-    return 0
+    return sizes
 
 
 def _flat_length(items: Sequence[object]) -> int:

@@ -9,10 +9,9 @@ from liquid import RenderContext
 from liquid.exceptions import LiquidError
 from pydantic import JsonValue
 
-from whereupon.templates.expressions import filters_of, searched_ranges_of
+from whereupon.templates.checking import faults_of, line_at, source_fault
 from whereupon.templates.faults import TemplateError
 from whereupon.templates.filling import Piece
-from whereupon.templates.filters import call_fault
 from whereupon.templates.metering import Meter
 from whereupon.templates.needs import needed_below, plain_path
 from whereupon.templates.plain import plain_pieces
@@ -23,16 +22,13 @@ _DAY = len("2026-01-31")
 
 def check(source: str) -> None:
     """Compile a template; raises `TemplateError` saying on which line it is wrong."""
+    fault = source_fault(source)
+    if fault is not None:
+        raise TemplateError(reason=fault)
     with _errors_told():
         template = compiled(source)
-    for call in filters_of(template):
-        fault = call_fault(call, template.env.filters)
-        if fault is not None:
-            raise TemplateError(reason=f"line {_line(source, call.token.start_index)}: {fault}")
-    for searched in searched_ranges_of(template):
-        place = _line(source, searched.token.start_index)
-        reason = f"line {place}: a range is not searched; compare with its ends: x >= 1 and x <= 5"
-        raise TemplateError(reason=reason)
+    for fault in faults_of(source, template):
+        raise TemplateError(reason=fault)
 
 
 def pieces_of(source: str) -> tuple[Piece, ...] | None:
@@ -129,11 +125,9 @@ def _as_told(error: Exception) -> TemplateError:
 
 def _reason(error: LiquidError) -> str:
     message = str(error.args[0]) if error.args else type(error).__name__
+    if "unexpected '\\\\'" in message:
+        message += '; a name that has a dot is written in brackets: properties["utm.source"]'
     token = error.token
     if token is None or token.start_index < 0:
         return message
-    return f"line {_line(token.source, token.start_index)}: {message}"
-
-
-def _line(source: str, place: int) -> int:
-    return source.count("\n", 0, place) + 1
+    return f"line {line_at(token.source, token.start_index)}: {message}"

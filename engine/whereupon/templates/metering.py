@@ -17,6 +17,9 @@ STEP: Final = 150
 """What a tag, or a value that is written, costs by itself."""
 
 
+_SMALL: Final = frozenset((float, bool, type(None)))
+
+
 class SpentError(LiquidError):
     """The rendering would use more than it may."""
 
@@ -54,8 +57,21 @@ class Meter:
 
     def measure(self, value: object) -> int:
         """The size of a value, which is counted as work too; refuses what is too large."""
-        size = self.bound(size_of(value))
-        self.spend(size if isinstance(value, str) else self.item_work * size)
+        kind = type(value)
+        if kind is str:
+            size = work = len(value)  # type: ignore[arg-type]  # a text
+        elif kind in _SMALL:
+            size = work = ITEM
+        elif kind is int:
+            size = work = ITEM + value.bit_length() // 3  # type: ignore[attr-defined]  # a number
+        else:
+            size = size_of(value)
+            work = size if isinstance(value, str) else self.item_work * size
+        if size > LARGEST:
+            self.bound(size)
+        self.work += work
+        if self.work > MOST_WORK:
+            self.spend(0)
         return size
 
     def bound(self, size: int) -> int:

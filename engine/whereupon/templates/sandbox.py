@@ -12,7 +12,7 @@ from liquid.utils import ReadOnlyChainMap
 
 from whereupon.codec import encode
 from whereupon.templates.expressions import nodes_of, width_of
-from whereupon.templates.filters import NAMES, OWN, cost_of, room_for
+from whereupon.templates.filters import AMPLIFYING, NAMES, OWN, cost_of, room_for
 from whereupon.templates.metering import ITEM, LARGEST, STEP, Meter
 
 
@@ -108,15 +108,16 @@ class Context(RenderContext):
             return apply
 
         def checked(left: object, *args: object, **kwargs: object) -> object:
-            values = (left, *args, *kwargs.values())
-            missing = next((value for value in values if isinstance(value, Missing)), None)
-            if missing is not None:
-                return missing
-            sizes = sum(map(self.meter.measure, values))
-            self.meter.spend(STEP + cost_of(name, left, sizes))
-            self.meter.bound(room_for(name, left, args, sizes, is_markup=self.autoescape))
+            meter, sizes = self.meter, 0
+            for value in (left, *args, *kwargs.values()):
+                if isinstance(value, Missing):
+                    return value
+                sizes += meter.measure(value)
+            meter.spend(STEP + cost_of(name, left, sizes))
+            if name in AMPLIFYING:
+                meter.bound(room_for(name, left, args, sizes, is_markup=self.autoescape))
             result = apply(left, *args, **kwargs)
-            self.meter.measure(result)
+            meter.measure(result)
             return Missing(f"what `{name}` gives", token=token) if result is None else result
 
         return checked

@@ -17,6 +17,7 @@ from whereupon.state import (
     EntryEnd,
     EntryState,
     PastEntry,
+    WaitingVersion,
 )
 from whereupon.testing.contracts.samples import (
     ADA,
@@ -145,19 +146,51 @@ class Entries:
             assert session.take_due_entries(after(2), 1) == waiting[:1]
             assert not session.hold([ADA], [])
 
-    def test_the_next_due_time_is_the_soonest_of_all(self, store: Store) -> None:
-        """Entries, deliveries and broadcast runs count; what has ended does not."""
+    def test_of_some_versions_only_theirs_are_due(self, store: Store) -> None:
+        """However much others have due before; the order and the limit are as of all."""
+        due = {1: ("a", 1), 2: ("b", 2), 3: ("c", 3), 4: ("b", 4), 5: ("c", 60), 6: ("a", 5)}
+        waiting = {
+            key: entry(key)._replace(digest=digest, due_at=after(seconds))
+            for key, (digest, seconds) in due.items()
+        }
+        save(store, Changes(persons={ADA: person()}))
+        save_entries(store, *waiting.values())
+        with store.session() as session:
+            asked = session.due_entries(after(30), 10, ["c", "b", "none"])
+            assert asked == [waiting[2], waiting[3], waiting[4]]
+            assert session.due_entries(after(30), 2, ["c", "b"]) == [waiting[2], waiting[3]]
+            assert session.due_entries(after(30), 9, []) == []
+            assert session.take_due_entries(after(30), 9, ["b", "c"]) == asked
+            assert session.take_due_entries(after(30), 9, []) == []
+            assert len(session.take_due_entries(after(30), 1, ["b", "c"])) == 1
+
+    def test_versions_with_running_entries_are_told_by_their_first_due_time(
+        self, store: Store
+    ) -> None:
+        """Not those whose entries have all ended."""
+        with store.session() as session:
+            assert session.waiting_versions() == []
+        ended = entry(4)._replace(digest="d0", state=EntryState.COMPLETED, due_at=None)
+        soon = entry(2)._replace(digest="d2", rule="shoes", due_at=after(5))
+        late = entry(3)._replace(digest="d2", rule="shoes", due_at=LAST)
+        save_entries(store, entry(1), soon, late, ended)
+        with store.session() as session:
+            assert session.waiting_versions() == [
+                WaitingVersion("socks", "d1", after(60)),
+                WaitingVersion("shoes", "d2", after(5)),
+            ]
+            assert session.count_entries(["d0", "d1", "d2", "d3"]) == {"d1": 1, "d2": 2}
+            assert session.count_entries([]) == {}
+
+    def test_the_next_due_time_is_the_soonest_delivery(self, store: Store) -> None:
+        """What has been sent does not count, nor do entries and runs, which not everybody may run."""
         with store.session() as session:
             assert session.next_due() is None
-        ended = entry(1)._replace(state=EntryState.EXITED, due_at=None)
         sent = delivery(1)._replace(state=DeliveryState.SENT)
-        save_entries(store, ended, entry(2))
-        save(store, Changes(deliveries=[sent], runs={("news", "a"): run("a", cursor=None)}))
+        save_entries(store, entry(2))
+        save(store, Changes(deliveries=[sent], runs={("news", "a"): run("a")}))
         with store.session() as session:
-            assert session.next_due() == after(60)
+            assert session.next_due() is None
         save(store, Changes(deliveries=[delivery(2, due_at=after(50))]))
         with store.session() as session:
             assert session.next_due() == after(50)
-        save(store, Changes(runs={("news", "b"): run("b", at=after(40))}))
-        with store.session() as session:
-            assert session.next_due() == after(40)

@@ -27,6 +27,7 @@ from whereupon.testing.contracts.samples import (
     message,
     request,
     save,
+    saying,
 )
 
 
@@ -44,7 +45,7 @@ class Ledger:
             assert ledger.requests(tuple(RequestOutcome), 9)[-1] == ran
             assert ledger.requests([RequestOutcome.RAN], 9) == [ran]
             assert (ledger.request(2), ledger.request(9)) == (request(2), None)
-            assert ledger.request_by_message("r-3") == request(3)
+            assert ledger.request_by_message(request(3).ref) == request(3)
 
     def test_requests_are_found_when_they_are_due(self, store: Store) -> None:
         """By their own time, or by their expiry where that is asked for; only those that are held."""
@@ -59,6 +60,16 @@ class Ledger:
             assert due(after(5), 9, expiring=after(5)) == [cooling, waiting]
             assert due(after(5), 1, expiring=after(5)) == [cooling]
             assert session.ledger.next_due() == after(2)
+            assert session.ledger.next_due(["Close Account"]) == after(2)
+
+    def test_when_an_approved_request_is_due_is_told_by_action(self, store: Store) -> None:
+        """A process that cannot carry it out need not wake for it."""
+        approved = replace(request(1, outcome=RequestOutcome.APPROVED), due_at=after(2))
+        save(store, Changes(requests={1: approved}))
+        with store.session() as session:
+            asked: list[list[str] | None] = [None, [approved.action], ["another"], []]
+            due = [session.ledger.next_due(actions) for actions in asked]
+            assert due == [after(2), after(2), None, None]
 
     def test_an_approved_request_is_leased_to_one(self, store: Store) -> None:
         """Of the actions that are asked for; it is put off meanwhile."""
@@ -129,13 +140,15 @@ class Ledger:
             assert ledger.audit_head() == head
 
     def test_what_is_a_persons_is_counted(self, store: Store) -> None:
-        """Table by table, and when they last did something."""
+        """Table by table, and when they last did something; what a step says is not their doing."""
         save(store, all_of(ADA, start=10))
+        said = saying(message(40, at=after(90)), depth=1)
+        save(store, Changes(messages=[said, message(41, at=after(60))]))
         with store.session() as session:
             held, nobody = session.ledger.holdings(ADA), session.ledger.holdings(9_999)
         assert held.counts["persons"] == 1
         assert all(held.counts.values())
-        assert held.latest is not None
+        assert held.latest == after(60)
         assert (set(nobody.counts.values()), nobody.latest) == ({0}, None)
 
     def test_objects_and_ties_are_found_by_all_that_names_them(self, store: Store) -> None:

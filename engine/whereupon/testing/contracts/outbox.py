@@ -16,6 +16,7 @@ from whereupon.state import (
 )
 from whereupon.testing.contracts.samples import (
     ADA,
+    BOB,
     LAST,
     NOON,
     ODD,
@@ -38,11 +39,40 @@ class Outbox:
             state=DeliveryState.WITHHELD,
             reason="unsubscribed",
             attempts=2,
-            message_id="m-1",
+            occasion="m-1",
         )
         save(store, Changes(deliveries=[odd]))
         with store.session() as session:
             assert session.deliveries([DeliveryState.WITHHELD], 5) == [odd]
+
+    def test_a_persons_deliveries_are_found_by_what_opened_their_entries(
+        self, store: Store
+    ) -> None:
+        """Whatever became of them, oldest first; nobody else's, and of no other occasion."""
+        made = [
+            delivery(key, owner=owner)._replace(occasion=occasion, state=state)
+            for key, owner, occasion, state in (
+                (4, ADA, "m-1", DeliveryState.SENT),
+                (3, ADA, "m-2", DeliveryState.WITHHELD),
+                (2, ADA, "m-3", DeliveryState.PENDING),
+                (1, BOB, "m-1", DeliveryState.DEAD),
+                (5, ADA, None, DeliveryState.SENT),
+            )
+        ]
+        save(store, Changes(deliveries=made))
+        with store.session() as session:
+            assert session.deliveries_of(ADA, {"m-1", "m-2"}) == [made[1], made[0]]
+            assert session.deliveries_of(BOB, ["m-1"]) == [made[3]]
+            assert session.deliveries_of(ADA, ["m-9"]) == []
+
+    def test_a_broadcasts_runs_are_found_newest_first(self, store: Store) -> None:
+        """Done or not, and no other's."""
+        runs = [run("b", cursor=None), run("a"), run("c", at=after(1))]
+        other = replace(run("d", at=after(2)), rule="else")
+        save(store, Changes(runs={(r.rule, r.occasion): r for r in (*runs, other)}))
+        with store.session() as session:
+            assert session.runs_of("news", 9) == [runs[2], runs[0], runs[1]]
+            assert session.runs_of("news", 1) == [runs[2]]
 
     def test_an_idempotency_key_is_used_once(self, store: Store) -> None:
         """A second delivery of the same key is a conflict."""
@@ -145,6 +175,17 @@ class Outbox:
             assert session.deliveries([DeliveryState.HELD], 9) == []
             session.settle([Settlement(1, DeliveryState.SENT, 1, NOON, None)])
             assert session.deliveries([DeliveryState.SENT], 9)[0].key == 1
+
+    def test_what_waits_is_withdrawn_and_what_has_its_end_is_not(self, store: Store) -> None:
+        """Pending or held; never what was sent."""
+        states = [DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.SENT]
+        made = [delivery(key)._replace(state=state) for key, state in enumerate(states, 1)]
+        save(store, Changes(deliveries=made))
+        save(store, Changes(withdrawn=dict.fromkeys(("i-1", "i-2", "i-3", "i-4"), "merged")))
+        with store.session() as session:
+            withheld = session.deliveries([DeliveryState.WITHHELD], 9)
+            assert [(each.key, each.reason) for each in withheld] == [(2, "merged"), (1, "merged")]
+            assert [each.key for each in session.deliveries([DeliveryState.SENT], 9)] == [3]
 
     def test_a_delivery_is_looked_at_again_with_its_person(self, store: Store) -> None:
         """Its state and the end of its lease, and the person's attributes, all as they are now."""

@@ -10,6 +10,7 @@ from whereupon.ports import HistoryNeed, Store
 from whereupon.state import (
     Changes,
     PastEvent,
+    Twin,
 )
 from whereupon.testing.contracts.samples import (
     ADA,
@@ -21,6 +22,7 @@ from whereupon.testing.contracts.samples import (
     after,
     message,
     person,
+    request,
     save,
     saying,
 )
@@ -53,6 +55,19 @@ class Recording:
         with store.session() as session:
             assert session.known_messages(["m-1", "m-2"]) == {"m-1"}
             assert session.known_messages([]) == set()
+
+    def test_what_is_recorded_can_be_compared_with_what_comes_again(self, store: Store) -> None:
+        """By type, name and ids; of a husk the person is whom its request names."""
+        mine = saying(message(1), source=Source.CLIENT)
+        husk = saying(message(2, owner=0), message_id="r-3", source=Source.CLIENT, user_id=None)
+        save(store, Changes(messages=[message(3), mine, husk], requests={3: request(3)}))
+        with store.session() as session:
+            twins = session.twins([mine.ref, husk.ref, "m-3", "m-1", "m-9"])
+        assert twins == {
+            mine.ref: Twin(MessageType.TRACK, "buy", mine.user_id, mine.anonymous_id),
+            husk.ref: Twin(MessageType.TRACK, "buy", "ada", husk.anonymous_id),
+            "m-3": Twin(MessageType.TRACK, "buy", mine.user_id, mine.anonymous_id),
+        }
 
     def test_a_message_id_is_recorded_once(self, store: Store) -> None:
         """A second message of the same id is a conflict, and takes its whole batch with it."""

@@ -194,6 +194,7 @@ def seen(store: Store) -> list[object]:
             session.owned_messages(keys, FIRST),
             session.active_entries(keys),
             session.due_entries(LAST, 99),
+            session.waiting_versions(),
             session.deliveries(list(DeliveryState), 99),
             [session.decided(key, "socks", 99) for key in keys],
             [session.counts(), session.next_due()],

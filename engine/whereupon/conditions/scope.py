@@ -1,0 +1,70 @@
+"""What is at hand while logic is evaluated: the person's history, and how much work is left.
+
+Work is counted, never timed: one for each operator and item, and one for every `LETTERS` characters and
+every part of a list that is read or made. So no logic and no data keep a machine busy, or fill its memory,
+and every machine gives the same answer. Logic that would take more has no value, and does not hold.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from whereupon.conditions.condition import Evaluator, History
+from whereupon.conditions.values import JsonValue
+
+MOST_WORK: Final = 200_000
+LETTERS: Final = 16
+
+
+class SpentError(Exception):
+    """The evaluation would take more work than it may."""
+
+
+class Scope:
+    """One evaluation."""
+
+    __slots__ = ("_left", "history")
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._left = MOST_WORK
+
+    def spend(self, work: int) -> None:
+        """Count work that is about to be done."""
+        self._left -= work
+        if self._left < 0:
+            raise SpentError
+
+    def weigh(self, value: JsonValue) -> None:
+        """Count a value that is about to be read as a whole, however deep."""
+        if type(value) is str:
+            self.spend(len(value) // LETTERS)
+        elif type(value) is list:
+            waiting: list[JsonValue] = [value]
+            while waiting:
+                item = waiting.pop()
+                if isinstance(item, list):
+                    self.spend(len(item))
+                    waiting.extend(item)
+                elif isinstance(item, str):
+                    self.spend(len(item) // LETTERS)
+
+
+Closure: TypeAlias = Callable[[JsonValue, Scope], JsonValue]
+"""Compiled logic within an evaluation."""
+
+
+def scoped(evaluate: Closure) -> Evaluator:
+    """The evaluator that a closure is: each call has a scope of its own, and raises where that is spent."""
+    return lambda data, history: evaluate(data, Scope(history))
+
+
+def bounded(evaluate: Evaluator) -> Evaluator:
+    """The same evaluator, but what takes too much has no value."""
+
+    def within_bounds(data: JsonValue, history: History) -> JsonValue:
+        try:
+            return evaluate(data, history)
+        except SpentError:
+            return None
+
+    return within_bounds
