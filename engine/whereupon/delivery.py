@@ -27,8 +27,8 @@ from whereupon.handing import (
     Hands,
     NotRunError,
 )
-from whereupon.notices import Event, Notices
-from whereupon.ports import Channel, Clock, Session, Settlement, Standing, Store
+from whereupon.monitoring import Event, Monitor
+from whereupon.ports import Channel, Clock, LeasedNow, Session, Settlement, Store
 from whereupon.state import Delivery, DeliveryState
 from whereupon.times import ZERO, later
 
@@ -160,7 +160,7 @@ class Dispatcher:
         otherwise: Channel | None,
         clock: Clock,
         policy: RetryPolicy | None = None,
-        notices: Notices | None = None,
+        monitor: Monitor | None = None,
         *,
         is_paused: Callable[[str], bool] = lambda _: False,
     ) -> None:
@@ -170,7 +170,7 @@ class Dispatcher:
         self._otherwise = otherwise
         self._clock = clock
         self._policy = policy or RetryPolicy()
-        self._notices = notices or Notices()
+        self._monitor = monitor or Monitor()
         self._hands = Hands(self._policy.timeout.total_seconds())
         self._is_stopped = False
 
@@ -188,7 +188,7 @@ class Dispatcher:
             leased, held = self._store.transact(
                 partial(self._lease, leased_until=leased_until, limit=limit)
             )
-            self._notices.warn_of_strange(held)
+            self._monitor.warn_of_held(held)
             if leased:
                 self._hand_over(leased, leased_until, hanging, counts)
             elif not held:
@@ -242,12 +242,14 @@ class Dispatcher:
             hanging: channels that hang in this round, and are not called again in it; adds to them.
         """
         deadline = later(self._clock.now(), self._policy.lease / 2)
-        told = self._notices, counts
-        desk = _Desk(self._store, self._clock, self._policy, *told, leased_until, self._is_paused)
+        told = self._monitor, counts
+        settler = _Settler(
+            self._store, self._clock, self._policy, *told, leased_until, self._is_paused
+        )
         hanging |= self._hands.hand_over(
             leased,
             self._channel,
-            desk,
+            settler,
             lambda: self._clock.now() < deadline,
             closed=frozenset(hanging),
         )
@@ -259,38 +261,42 @@ class Dispatcher:
 
 
 @dataclass(slots=True)
-class _Desk:
-    """Writes down what becomes of what was leased together; see `handing.Desk`."""
+class _Settler:
+    """Writes down what becomes of what was leased together; see `handing.Settler`."""
 
     store: Store
     clock: Clock
     policy: RetryPolicy
-    notices: Notices
+    monitor: Monitor
     counts: Counter[DeliveryState]
     leased_until: datetime
     is_paused: Callable[[str], bool]
     lock: LockType = field(default_factory=Lock)
 
-    def turn(self, returned: Handed | None, following: Delivery | None) -> Delivery | None:
+    def settle_and_prepare(
+        self, returned: Handed | None, following: Delivery | None
+    ) -> Delivery | None:
         """Settle one delivery, and look at the next, in one transaction."""
         ends = [] if returned is None else [self._settlement(returned)]
-        ready, refused = self.store.transact(partial(self._turn, ends=ends, following=following))
+        ready, refused = self.store.transact(
+            partial(self._settle_and_prepare, ends=ends, following=following)
+        )
         if returned is not None:
             self._tell(returned, ends[0])
         if following is not None and refused is not None:
             self._count(refused.state)
-            self.notices.tell_of_delivery(
+            self.monitor.tell_of_delivery(
                 Event.WITHHELD, _settled(following, refused), reason=refused.reason or ""
             )
         return ready
 
-    def _turn(
+    def _settle_and_prepare(
         self, session: Session, *, ends: list[Settlement], following: Delivery | None
     ) -> tuple[Delivery | None, Settlement | None]:
         """The next delivery as it is to be handed over, or why it is withheld; neither where it is gone."""
         session.settle(ends)
-        standing = None if following is None else session.standing(following.key)
-        if following is None or standing is None or not self._is_ours(standing):
+        leased_now = None if following is None else session.leased_now(following.key)
+        if following is None or leased_now is None or not self._is_ours(leased_now):
             return None, None
         if self.is_paused(following.rule):
             until = later(self.clock.now(), PAUSE)
@@ -298,18 +304,18 @@ class _Desk:
             session.settle([Settlement(following.key, state, tried, until, following.reason)])
             return None, None
         kind, topic = following.kind, following.topic
-        reason = reason_to_withhold(standing.attributes, kind, topic)
+        reason = reason_to_withhold(leased_now.attributes, kind, topic)
         if reason is not None:
             state, now = DeliveryState.WITHHELD, self.clock.now()
             refused = Settlement(following.key, state, following.attempts, now, reason)
             session.settle([refused])
             return None, refused
-        person, recipient = standing.user_id or following.person, standing.attributes or {}
+        person, recipient = leased_now.user_id or following.person, leased_now.attributes or {}
         return following._replace(person=person, recipient=recipient), None
 
-    def _is_ours(self, standing: Standing) -> bool:
+    def _is_ours(self, leased_now: LeasedNow) -> bool:
         """Whether it still waits for this hand-over, and was not taken by others when that took long."""
-        return standing.state is DeliveryState.PENDING and standing.due_at == self.leased_until
+        return leased_now.state is DeliveryState.PENDING and leased_now.due_at == self.leased_until
 
     def settle(self, ends: Sequence[Handed]) -> None:
         """Settle several at once."""
@@ -348,11 +354,11 @@ class _Desk:
             return
         after = _settled(handed.delivery, settlement)
         if error is None:
-            self.notices.tell_of_delivery(Event.SENT, after)
+            self.monitor.tell_of_delivery(Event.SENT, after)
             return
-        self.notices.tell_of_delivery(Event.FAILED, after, error=type(error).__name__)
+        self.monitor.tell_of_delivery(Event.FAILED, after, error=type(error).__name__)
         if settlement.state is DeliveryState.DEAD:
-            self.notices.tell_of_delivery(Event.DEAD, after, error=type(error).__name__)
+            self.monitor.tell_of_delivery(Event.DEAD, after, error=type(error).__name__)
 
     def _count(self, state: DeliveryState) -> None:
         with self.lock:

@@ -44,7 +44,7 @@ from whereupon.ingesting import (
 )
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, Origin, Source
-from whereupon.notices import Hook, Notices
+from whereupon.monitoring import Hook, Monitor
 from whereupon.opening import as_text
 from whereupon.outbox import Outbox
 from whereupon.pipeline import Pipeline
@@ -105,7 +105,7 @@ class Engine(Calls):
         self.clock = clock or SystemClock()
         self.pipeline = Pipeline(RuleIndex(rules), settings or settings_for(rules))
         self._channels: dict[str, Channel] = {}
-        self._notices = Notices()
+        self._monitor = Monitor()
         policy, otherwise = retry or RetryPolicy(), _otherwise(unknown_channels)
         self._dispatcher = Dispatcher(
             store,
@@ -113,7 +113,7 @@ class Engine(Calls):
             otherwise,
             self.clock,
             policy,
-            self._notices,
+            self._monitor,
             is_paused=self.pipeline.is_paused,
         )
         self._waker = Waker(self._run_and_look_ahead, self.clock, poll)
@@ -121,7 +121,7 @@ class Engine(Calls):
         self._is_closing = False
         self._rounds = UnderWay()
         self._outbox = Outbox(store, self.clock, self._waker.wake)
-        self._handlers = Handlers(store, self.pipeline, self.clock, policy, self._notices)
+        self._handlers = Handlers(store, self.pipeline, self.clock, policy, self._monitor)
         self.claims = Claims(store, self.pipeline)
         self._interrupted: set[int] = set()
         self.requests = Requests(store, self.pipeline, self.clock, self._waker.wake)
@@ -263,7 +263,7 @@ class Engine(Calls):
         )
         folded = self.take(reading.messages, connection=connection)
         answered = answer(folded, reading)
-        self._notices.count_messages(
+        self._monitor.count_messages(
             accepted=answered.accepted,
             duplicates=answered.duplicates,
             rejected=len(answered.rejected),
@@ -543,11 +543,11 @@ class Engine(Calls):
             UnknownNameError: there is no such event.
         """
         check_runs(hook)
-        self._notices.on(event, hook)
+        self._monitor.on(event, hook)
 
     def metrics(self) -> Metrics:
         """What came in and went out of this process so far, and what waits in the store."""
-        return Metrics(self._notices.messages, self._notices.counts, self._outbox.backlog())
+        return Metrics(self._monitor.messages, self._monitor.counts, self._outbox.backlog())
 
     # --- actions ------------------------------------------------------------------------------
 

@@ -58,10 +58,12 @@ class Handed(NamedTuple):
     error: BaseException | None
 
 
-class Desk(Protocol):
+class Settler(Protocol):
     """Writes down what becomes of deliveries; any thread may ask it to."""
 
-    def turn(self, returned: Handed | None, following: Delivery | None) -> Delivery | None:
+    def settle_and_prepare(
+        self, returned: Handed | None, following: Delivery | None
+    ) -> Delivery | None:
         """Settle the call that has returned, and look once more at the delivery that is next.
 
         Both in one transaction, so that a call costs one.
@@ -111,7 +113,7 @@ class _Round:
         is_over: nothing more is to be begun.
     """
 
-    desk: Desk
+    settler: Settler
     in_time: Callable[[], bool]
     lines: list[_Line]
     ended: "SimpleQueue[_Report]"
@@ -144,7 +146,7 @@ class Hands(OfProcess):
         self,
         deliveries: Sequence[Delivery],
         channel_of: Callable[[str], Channel],
-        desk: Desk,
+        settler: Settler,
         in_time: Callable[[], bool],
         closed: Collection[str] = (),
     ) -> set[str]:
@@ -166,9 +168,9 @@ class Hands(OfProcess):
                 not_tried.extend(theirs)
             else:
                 lines.append(_Line(name, channel_of(name), theirs))
-        with self._under_way(_Round(desk, in_time, lines, SimpleQueue())) as round_:
+        with self._under_way(_Round(settler, in_time, lines, SimpleQueue())) as round_:
             if not_tried:
-                desk.settle(_not_tried(not_tried))
+                settler.settle(_not_tried(not_tried))
             for line in lines:
                 self._begin(line, round_)
             return self._wait(round_)
@@ -219,7 +221,7 @@ class Hands(OfProcess):
             for line in round_.lines:
                 line.left = []
         if left:
-            round_.desk.put_back(left)
+            round_.settler.put_back(left)
 
     def _wait(self, round_: _Round) -> set[str]:
         """Wait until every line has ended, or hangs; the channels that do."""
@@ -229,7 +231,7 @@ class Hands(OfProcess):
             try:
                 line, error = round_.ended.get(timeout=self._until_one_may_hang(lines))
             except Empty:
-                for hung in self._left_behind(lines, round_.desk):
+                for hung in self._left_behind(lines, round_.settler):
                     lines.remove(hung)
                     hanging.add(hung.name)
                 continue
@@ -246,7 +248,7 @@ class Hands(OfProcess):
             began = [line.began for line in lines if line.at_hand is not None]
         return max(0.0, min(began, default=now) + self._limit - now)
 
-    def _left_behind(self, lines: Collection[_Line], desk: Desk) -> list[_Line]:
+    def _left_behind(self, lines: Collection[_Line], settler: Settler) -> list[_Line]:
         hung = [line for line in lines if self._is_hung(line)]
         for line in hung:
             delivery, others = line.at_hand, line.left
@@ -256,7 +258,7 @@ class Hands(OfProcess):
             )
             reason = f"the channel did not come back in {self._limit:g} s"
             line.left = []
-            desk.settle([Handed(delivery, ChannelTimeoutError(reason)), *_not_tried(others)])
+            settler.settle([Handed(delivery, ChannelTimeoutError(reason)), *_not_tried(others)])
         return hung
 
     def _is_hung(self, line: _Line) -> bool:
@@ -292,7 +294,7 @@ class Hands(OfProcess):
         """Hand over what is left; False where the line was left behind over a call."""
         tried, returned = False, None
         while (following := self._next(line, round_, tried=tried)) is not None or returned:
-            ready = round_.desk.turn(returned, following)
+            ready = round_.settler.settle_and_prepare(returned, following)
             returned = None
             if ready is not None:
                 tried, returned = True, self._called(line, ready)

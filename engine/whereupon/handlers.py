@@ -24,7 +24,7 @@ from whereupon.errors import RequestError
 from whereupon.fold import recorded
 from whereupon.handing import error_of
 from whereupon.messages import Message
-from whereupon.notices import Event, Notices
+from whereupon.monitoring import Event, Monitor
 from whereupon.pipeline import Pipeline
 from whereupon.ports import Clock, Session, Store
 from whereupon.semantics import Action
@@ -102,13 +102,13 @@ class Handlers:
         pipeline: Pipeline,
         clock: Clock,
         policy: RetryPolicy,
-        notices: Notices,
+        monitor: Monitor,
     ) -> None:
         self._store = store
         self._pipeline = pipeline
         self._clock = clock
         self._policy = policy
-        self._notices = notices
+        self._monitor = monitor
         self._registered: dict[str, Registration] = {}
         self._is_stopped = False
         self._under_way: set[_Done] = set()
@@ -207,12 +207,12 @@ class Handlers:
     def _tell(self, settled: Request, failure: BaseException | None) -> None:
         key = idempotency_key(settled)
         if failure is None:
-            self._notices.tell_of_action(Event.ACTION_RAN, settled, key)
+            self._monitor.tell_of_action(Event.ACTION_RAN, settled, key)
             return
         error = type(failure).__name__
-        self._notices.tell_of_action(Event.ACTION_FAILED, settled, key, error=error)
+        self._monitor.tell_of_action(Event.ACTION_FAILED, settled, key, error=error)
         if settled.outcome is RequestOutcome.FAILED:
-            self._notices.tell_of_action(Event.ACTION_DEAD, settled, key, error=error)
+            self._monitor.tell_of_action(Event.ACTION_DEAD, settled, key, error=error)
 
     def _succeeded(self, request: Request, attempts: int, now: datetime) -> Request:
         if not request.outcome.is_open:  # it was erased or cancelled while it was under way

@@ -79,7 +79,7 @@ NO_CHANNEL = "no-channel"
 """Why a delivery is held: no process that looked had its channel."""
 
 
-class Standing(NamedTuple):
+class LeasedNow(NamedTuple):
     """A leased delivery as it is now, and its person.
 
     Attributes:
@@ -369,7 +369,7 @@ class Session(Protocol):
         """Hold pending deliveries due by ``until`` of other channels than these; how many of each."""
         ...
 
-    def standing(self, key: int) -> Standing | None:
+    def leased_now(self, key: int) -> LeasedNow | None:
         """A leased delivery and its person as they are now; None where it is there no more."""
         ...
 

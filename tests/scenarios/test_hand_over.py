@@ -89,6 +89,8 @@ def test_who_opts_out_of_a_topic_while_a_mail_waits_is_not_sent_what_is_about_it
     shop.outage(lambda e: e.identify("ada", traits={"topics": {"news": False}}))
     assert {delivery.channel for delivery in shop.taken} == {"push", "sms"}
     assert shop.withheld() == {"email": "topic"}
+    (explained,) = shop.engine.explain("ada", "thanks")
+    assert "since they have opted out of the topic news" in explained.sentence
 
 
 def test_a_channel_gets_the_address_as_it_is_when_it_is_called(shop: _Shop) -> None:

@@ -23,9 +23,9 @@ from whereupon.ports import (
     Counts,
     DeadLetters,
     HistoryNeed,
+    LeasedNow,
     Session,
     Settlement,
-    Standing,
     Stretch,
 )
 from whereupon.state import (
@@ -406,20 +406,20 @@ class MemorySession:
     ) -> dict[str, int]:
         """Hold deliveries of other channels."""
         due = self._due(until, None)
-        strange = list(islice((d for d in due if d.channel not in channels), limit))
-        for delivery in strange:
+        foreign = list(islice((d for d in due if d.channel not in channels), limit))
+        for delivery in foreign:
             held = delivery._replace(state=DeliveryState.HELD, reason=NO_CHANNEL)
             self._shelves.change_delivery(held, self._undo)
-        return Counter(delivery.channel for delivery in strange)
+        return Counter(delivery.channel for delivery in foreign)
 
-    def standing(self, key: int) -> Standing | None:
+    def leased_now(self, key: int) -> LeasedNow | None:
         """A leased delivery and its person."""
         delivery = self._shelves.deliveries.get(key)
         if delivery is None:
             return None
         person = self._shelves.persons.get(delivery.person_key)
         who = (person.user_id, person.attributes) if person else (None, None)
-        return Standing(delivery.state, delivery.due_at, *who)
+        return LeasedNow(delivery.state, delivery.due_at, *who)
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""

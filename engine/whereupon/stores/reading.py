@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 import whereupon.stores.rows as rows
 from whereupon.messages import MessageType, erased_digests
-from whereupon.ports import Backlog, Counts, DeadLetters, HistoryNeed, Standing
+from whereupon.ports import Backlog, Counts, DeadLetters, HistoryNeed, LeasedNow
 from whereupon.state import (
     BroadcastRun,
     Claim,
@@ -356,10 +356,10 @@ class Reading:
         found = self._selects.deliveries.fetch(self._connection, states=members, limit=limit)
         return list(map(rows.delivery_from, found))
 
-    def standing(self, key: int) -> Standing | None:
+    def leased_now(self, key: int) -> LeasedNow | None:
         """A leased delivery and its person."""
-        found = self._selects.standing.fetch(self._connection, key=key)
-        return rows.standing_from(found[0]) if found else None
+        found = self._selects.leased_now.fetch(self._connection, key=key)
+        return rows.leased_now_from(found[0]) if found else None
 
     def dead(self, which: DeadLetters) -> int:
         """How many dead deliveries are meant."""

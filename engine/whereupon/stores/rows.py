@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from whereupon.codec import Unread, decode, encode, object_text
 from whereupon.messages import Message, MessageType, Origin, Source, id_in_ref, ref_of
-from whereupon.ports import Standing
+from whereupon.ports import LeasedNow
 from whereupon.state import (
     BroadcastRun,
     Claim,
@@ -291,11 +291,11 @@ def delivery_from(row: Record) -> Delivery:
     )
 
 
-def standing_from(row: Record) -> Standing:
+def leased_now_from(row: Record) -> LeasedNow:
     """A leased delivery and its person, as they are now."""
     state, due_at, user_id, attributes = row
     said = None if attributes is None else _mapping(attributes)
-    return Standing(DeliveryState(state), from_micros(due_at), user_id, said)
+    return LeasedNow(DeliveryState(state), from_micros(due_at), user_id, said)
 
 
 def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:

@@ -415,7 +415,7 @@ class Selects:
         return self._taken(select(DELIVERY).where(_HELD, self._by_channels))
 
     @cached_property
-    def strange_deliveries(self) -> Statement:
+    def foreign_deliveries(self) -> Statement:
         """The keys and channels of pending deliveries due by ``until`` for others than ``channels``."""
         others = select(DELIVERY.c.key, DELIVERY.c.channel)
         return self._taken(others.where(_PENDING, _DUE, ~self._by_channels))
@@ -425,7 +425,7 @@ class Selects:
         return self._compiled(ordered.with_for_update(skip_locked=True))
 
     @cached_property
-    def standing(self) -> Statement:
+    def leased_now(self) -> Statement:
         """What a delivery of ``key`` is now, and its person."""
         joined = DELIVERY.outerjoin(PERSON, PERSON.c.key == DELIVERY.c.person_key)
         said = (DELIVERY.c.state, DELIVERY.c.due_at, PERSON.c.user_id, PERSON.c.attributes)

@@ -380,7 +380,7 @@ class SqlSession(Reading):
         """Hold deliveries of other channels."""
         members = self._database.members(channels)
         asked = {"until": as_micros(until), "channels": members, "limit": limit}
-        found = self._selects.strange_deliveries.fetch(self._connection, **asked)
+        found = self._selects.foreign_deliveries.fetch(self._connection, **asked)
         self._writing.hold(key for key, _ in found)
         return Counter(str(channel) for _, channel in found)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from whereupon.errors import StoreError
-from whereupon.ports import NO_CHANNEL, Backlog, DeadLetters, Settlement, Standing, Store
+from whereupon.ports import NO_CHANNEL, Backlog, DeadLetters, LeasedNow, Settlement, Store
 from whereupon.state import (
     Changes,
     DeliveryState,
@@ -194,9 +194,9 @@ class Outbox:
         with store.session() as session:
             session.lease_deliveries(NOON, after(60), 9)
             pending = DeliveryState.PENDING
-            assert session.standing(1) == Standing(pending, after(60), "ada", ada.attributes)
-            assert session.standing(2) == Standing(pending, after(60), None, None)
-            assert session.standing(3) is None
+            assert session.leased_now(1) == LeasedNow(pending, after(60), "ada", ada.attributes)
+            assert session.leased_now(2) == LeasedNow(pending, after(60), None, None)
+            assert session.leased_now(3) is None
 
     def test_dead_deliveries_are_counted_and_revived_by_what_they_are(self, store: Store) -> None:
         """By channel, rule and the time of their death; in steps."""

@@ -44,7 +44,7 @@ Hook: TypeAlias = Callable[[Any], object]
 """Gets the `Delivery`, or the `Request` of an action, as it is afterwards."""
 
 
-class Notices:
+class Monitor:
     """Who is told what, and how often it happened in this process."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Notices:
         self._lock = ProcessLock()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._messages: Counter[str] = Counter()
-        self._strange: set[str] = set()
+        self._warned_of: set[str] = set()
 
     def on(self, event: str, hook: Hook) -> None:
         """Have a function called at every event of that name.
@@ -99,11 +99,11 @@ class Notices:
         self._log(event, {**keys, "key": key, **facts})
         self._tell(event, request.action, request)
 
-    def warn_of_strange(self, held: Mapping[str, int]) -> None:
+    def warn_of_held(self, held: Mapping[str, int]) -> None:
         """Warn, once a channel, that deliveries wait for it and nobody here has it."""
         with self._lock:
-            new = held.keys() - self._strange
-            self._strange |= new
+            new = held.keys() - self._warned_of
+            self._warned_of |= new
         for channel in sorted(new):
             _LOG.warning(
                 "delivery-held reason=no-channel channel=%s deliveries=%d",
