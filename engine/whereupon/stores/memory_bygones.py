@@ -82,5 +82,6 @@ def _says_something(entry: Entry) -> bool:
 
 
 def _old_asides(bygones: Bygones, shelves: Shelves) -> list[str]:
-    old = [each for each in shelves.set_aside.values() if each.set_aside_at < bygones.before]
-    return [each.message_id for each in sorted(old, key=lambda e: (e.set_aside_at, e.message_id))]
+    kept = shelves.set_aside.items()
+    old = [(each.set_aside_at, name) for name, each in kept if each.set_aside_at < bygones.before]
+    return [name for _, name in sorted(old)]
