@@ -27,11 +27,14 @@ from whereupon.state.entries import (
     EntryEnd,
     EntryState,
     Others,
+    PastEntries,
     PastEntry,
     SendKind,
     Skips,
     SkipVerdict,
     WaitingVersion,
+    has_slot,
+    is_any_active,
 )
 from whereupon.state.people import (
     NO_STAMPS,
@@ -76,6 +79,7 @@ __all__ = [
     "Identifier",
     "Merge",
     "Others",
+    "PastEntries",
     "PastEntry",
     "PastEvent",
     "Person",
@@ -93,5 +97,7 @@ __all__ = [
     "Tombstone",
     "Twin",
     "WaitingVersion",
+    "has_slot",
     "husk_of",
+    "is_any_active",
 ]
