@@ -28,7 +28,7 @@ from whereupon.rules import (
     RuleKind,
     Take,
 )
-from whereupon.state import NOTHING, PastEntry
+from whereupon.state import NOTHING, PastEntry, has_slot, is_any_active
 from whereupon.times import as_micros, duration_micros
 from whereupon.wire import digits_of
 
@@ -191,7 +191,7 @@ def _reenter(rule: Rule, case: Case, past: Sequence[PastEntry]) -> Verdict:
         case OncePerKey(path):
             return _reenter_by_key(path, case, past)
         case NotWhileActive():
-            if any(entry.active for entry in past):
+            if is_any_active(past):
                 return Verdict(Reason.REENTRY)
             return Verdict(slot="active")
         case _:
@@ -207,7 +207,7 @@ def _reenter_by_key(path: Sequence[str], case: Case, past: Sequence[PastEntry]) 
         return Verdict(
             Reason.KEY_MISSING, Failure(f"{path_of(path)} is given", {path_of(path): value})
         )
-    if any(entry.slot == slot for entry in past):
+    if has_slot(past, slot):
         return Verdict(Reason.REENTRY)
     return Verdict(slot=slot)
 

@@ -36,6 +36,8 @@ NOWHERE = msgspec.Raw()
 """What stands for a field that is not there."""
 
 _MARK = b"\xef\xbb\xbf"
+_MOST_LENT = 8 * MAX_BATCH_BYTES
+"""Of what a batch body says for its messages, which each of them repeats."""
 _MOST_BATCHES = 3
 """Batch bodies within one another, each of which is to be read anew."""
 _MOST_LARGER = 5
@@ -74,11 +76,16 @@ class Envelope(msgspec.Struct, rename="camel", gc=False):
 
 
 class Opened(NamedTuple):
-    """One message: its text, the fields of it, and what was mended."""
+    """One message: its text, the fields of it, and what was mended.
+
+    Attributes:
+        lent: how much of the text its batch says for it.
+    """
 
     envelope: Envelope
     text: bytes
     remarks: tuple[Remark, ...] = ()
+    lent: int = 0
 
 
 Item: TypeAlias = Opened | MessageRejectedError
@@ -97,10 +104,12 @@ def open_all(batch: Iterable[object]) -> Iterator[Item]:
     if isinstance(batch, str):
         batch = batch.encode("utf-8", "surrogatepass")
     alone = isinstance(batch, dict | bytes | bytearray | memoryview)
-    size = 0
+    size = lent = 0
     for count, item in enumerate(_items([batch] if alone else batch)):
-        size += len(item.text) if isinstance(item, Opened) else 0
-        if count >= MAX_BATCH_MESSAGES or size > MAX_BATCH_BYTES:
+        if isinstance(item, Opened):
+            size += len(item.text) - item.lent
+            lent += item.lent
+        if count >= MAX_BATCH_MESSAGES or size > MAX_BATCH_BYTES or lent > _MOST_LENT:
             yield _batch_too_large()
             return
         yield item
@@ -242,7 +251,7 @@ def _may_overflow(text: bytes) -> bool:
     flat = text.translate(_FLAT, b"+")
     place = flat.find(b"0e000")
     while place >= 0:
-        before = flat[:place].rstrip(b"0.-")
+        before = flat[max(0, place - _LOOK_BACK) : place].rstrip(b"0.-")
         if before[-1:] in _BEFORE_NUMBERS:
             return True
         place = flat.find(b"0e000", place + 1)
@@ -251,6 +260,8 @@ def _may_overflow(text: bytes) -> bool:
 
 _FLAT = bytes.maketrans(b"123456789E", b"000000000e")
 _LONG_NUMBER = b"0" * 309
+_LOOK_BACK = 64
+"""Bytes before an exponent in which a number begins, or else is looked at slowly."""
 _BEFORE_NUMBERS = (b":", b",", b"[", b" ", b"\n", b"\r", b"\t", b"")
 
 # A string, which may be cut off, or a sign; no way of matching it can be tried twice.
@@ -390,7 +401,7 @@ def _lend(opened: Opened, lent: _Lent) -> Opened:
         return opened
     if lent.fault is not None:
         raise lent.fault
-    envelope, text, remarks = opened
+    envelope, text, remarks, _ = opened
     own = own_object(envelope.context)
     if lent.context is not None and own is not None:
         context = {**lent.context, **own}
@@ -403,7 +414,8 @@ def _lend(opened: Opened, lent: _Lent) -> Opened:
         envelope.sent_at = hints["sentAt"] = lent.sent_at
     if lent.received_at is not None and envelope.received_at is None:
         envelope.received_at = hints["receivedAt"] = lent.received_at
-    return Opened(envelope, _with_hints(text, hints), remarks)
+    whole = _with_hints(text, hints)
+    return Opened(envelope, whole, remarks, max(0, len(whole) - len(opened.text)))
 
 
 def _with_hints(text: bytes, hints: Object) -> bytes:

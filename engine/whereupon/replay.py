@@ -19,7 +19,7 @@ from whereupon.engine import Engine
 from whereupon.explaining import next_step
 from whereupon.fold import Ended, Folded, Told
 from whereupon.matching import RuleIndex
-from whereupon.messages import NAMED, Message, MessageType
+from whereupon.messages import NAMED, Message, MessageType, id_in_ref
 from whereupon.previewing import WaitingEntry
 from whereupon.recalling import CrowdedError
 from whereupon.rules import TrackEvent
@@ -213,7 +213,7 @@ class Replay:
         rule = self._engine.pipeline.index.by_digest.get(entry.digest)
         then = next_step(rule.steps, entry.position) if rule is not None else ""
         due_at = entry.entered_at if entry.due_at is None else entry.due_at
-        return WaitingEntry(entry.rule, person, entry.occasion, due_at, then)
+        return WaitingEntry(entry.rule, person, id_in_ref(entry.occasion), due_at, then)
 
     def _take_batch(self) -> None:
         batch, self._batch = self._batch, []

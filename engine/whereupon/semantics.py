@@ -61,7 +61,7 @@ def id_in(value: object) -> str | None:
     As with the ids of a message itself, it is a text or a number, and no database can look up a NUL.
     """
     if isinstance(value, str):
-        return value if value.strip() and "\0" not in value else None
+        return (value.strip() or None) if "\0" not in value else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return digits_of(value)

@@ -79,7 +79,7 @@ def parse_message(raw: object, arrival: Arrival) -> Message:
 
 def message_in(opened: Opened, arrival: Arrival) -> Message:
     """The message that was opened; raises `MessageRejectedError`."""
-    envelope, text, remarks = opened
+    envelope, text, remarks, _ = opened
     said = envelope.type
     type_ = _TYPES.get(said) if said.__class__ is str else None
     if type_ is None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, event
 from tests.scenarios.hosting import NOON, book, thanks
 
@@ -23,7 +25,16 @@ from whereupon.ports import Store
 from whereupon.recalling import Recall
 from whereupon.replay import FrozenClock
 from whereupon.rules import Rulebook
-from whereupon.state import Claim, Identifier, IdKind, Person
+from whereupon.state import (
+    Claim,
+    Identifier,
+    IdKind,
+    PastEntries,
+    PastEntry,
+    Person,
+    has_slot,
+    is_any_active,
+)
 from whereupon.wordings import Wordings
 
 LONG_AGO = "2026-05-31T12:00:00Z"
@@ -175,3 +186,66 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
 
 def _purchase(anonymous_id: str) -> dict[str, object]:
     return {"type": "track", "event": "purchase", "anonymousId": anonymous_id}
+
+
+class Slotted(PastEntry):
+    """An entry that counts how often its slot is asked for."""
+
+    looks = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        """What is asked for."""
+        if name == "slot":
+            Slotted.looks += 1
+        return super().__getattribute__(name)
+
+
+def test_a_key_is_looked_for_without_looking_through_all_that_came_before() -> None:
+    """Nor is an entry that ends: a thousand orders of one person are a thousand steps."""
+    past, count = PastEntries(), 1_000
+    for number in range(count):
+        slot = f"key:{number}"
+        assert not has_slot(past, slot)
+        assert not is_any_active(past)
+        entry = Slotted("thanks", 1, NOON, slot, active=True, occasion=f"m-{number}")
+        past.append(entry)
+        assert has_slot(past, slot)
+        assert is_any_active(past)
+        past.end(f"m-{number}", slot)
+    assert Slotted.looks <= 5 * count
+    assert [each.active for each in past] == [False] * count
+
+
+entries = st.builds(
+    PastEntry,
+    rule=st.just("thanks"),
+    person_key=st.just(1),
+    timestamp=st.just(NOON),
+    slot=st.none() | st.sampled_from("abc"),
+    active=st.booleans(),
+    occasion=st.sampled_from("xyz"),
+)
+ends = st.tuples(st.sampled_from("xyz"), st.none() | st.sampled_from("abc"))
+
+
+@given(st.lists(entries | ends, max_size=12))
+def test_entries_that_are_found_by_slot_are_those_of_a_plain_list(
+    done: list[PastEntry | tuple[str, str | None]],
+) -> None:
+    """Whatever begins and ends, in whatever order."""
+    past, plain = PastEntries(), list[PastEntry]()
+    for each in done:
+        if isinstance(each, PastEntry):
+            past.append(each)
+            plain.append(each)
+            continue
+        past.end(*each)
+        plain = [
+            one._replace(active=False, slot=each[1])
+            if one.occasion == each[0] and one.active
+            else one
+            for one in plain
+        ]
+    assert list(past) == plain
+    assert is_any_active(past) == is_any_active(plain)
+    assert [has_slot(past, slot) for slot in "abc"] == [has_slot(plain, slot) for slot in "abc"]

@@ -421,6 +421,35 @@ def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: st
             assert len(session.claimed_messages(ada.key, 99)) == 12
 
 
+# --- what is too old ----------------------------------------------------------------------------------
+
+
+def test_of_a_claim_only_what_is_young_enough_for_some_rule_is_evaluated(place: str) -> None:
+    """The rest becomes the person's, and its skips are told, and explained, for their own reasons."""
+    looked_at: list[object] = []
+
+    def look(data: Data, _history: object) -> bool:
+        properties = data["properties"]
+        assert isinstance(properties, dict)
+        looked_at.append(properties.get("number"))
+        return properties.get("number") != 1
+
+    first, *_ = book(thanks()).rules
+    rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
+    with _opened(place, rules) as engine:
+        engine.ingest(
+            [
+                {**_anonymous(number), "timestamp": f"2026-05-{20 + number}T12:00:00Z"}
+                for number in range(12)
+            ]
+        )
+        told = engine.identify("ada", anonymous_id="anon-1")
+        assert set(looked_at) == {9, 10, 11}  # three days
+        reasons = [each.reason for each in told.decisions]
+        assert reasons == ["too-old", "where", *["too-old"] * 7, None, None, None]
+        assert len(engine.explain("ada", "thanks", limit=99)) == 12
+
+
 # --- work, counted ----------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import HOUR, World, after, book_of, broadcast, campaign, segment, world
+from tests.unit.worlds import DAY, HOUR, World, after, book_of, broadcast, campaign, segment, world
 
 from whereupon.decisions import Reason
 from whereupon.delivery import RetryLater, RetryPolicy
@@ -268,6 +268,32 @@ def test_of_two_entries_that_a_merge_makes_one_the_other_is_said_to_go_on(home: 
     assert ends["merged"].deliveries == ()
 
 
+def test_of_two_that_merged_each_entry_says_what_it_sent_itself(home: Store) -> None:
+    """Also what was taken back: the other's goes on."""
+    made = World([campaign("once", "purchase", reentry="once", whereupon=[SEND, WAIT, SEND])], home)
+    made.track("purchase", "ada", at=0)
+    made.track("purchase", "ben", at=1)
+    made.alias("ada", "ben", at=2)
+    made.run(2 * HOUR)
+    later, earlier = made.engine.explain("ben", "once")
+    assert [d.state for d in later.deliveries] == [DeliveryState.WITHHELD]
+    assert "push “Hello” was held back" in later.sentence
+    assert "since they became one person with somebody whose entry kept them out" in later.sentence
+    assert [d.state for d in earlier.deliveries] == [DeliveryState.PENDING] * 2
+    assert made.engine.explain("ada", "once")[0].deliveries == later.deliveries
+
+
+def test_an_entry_stands_still_while_its_rule_is_switched_off(home: Store) -> None:
+    """It says so, and goes on afterwards."""
+    rule = campaign("thanks", "purchase", whereupon=[WAIT, SEND])
+    made = World([rule], home)
+    made.track("purchase", "ada", at=0)
+    made.reword({**rule, "active": False})
+    made.run(2 * HOUR)
+    (said,) = sentences(made)
+    assert said.endswith(", and stands still while the rule is switched off.")
+
+
 # --- broadcasts -------------------------------------------------------------------------------------
 
 
@@ -322,6 +348,18 @@ def test_why_a_broadcast_did_not_go_to_somebody_is_said(home: Store) -> None:
     made.identify("ada", {"plan": "pro"}, at=6)
     assert made.engine.explain("ada", "news")[0].reason == "not-meant"
     assert made.engine.explain("ben", "news")[0].outcome == "entered"
+
+
+def test_a_time_that_was_missed_is_said_to_be() -> None:
+    """With what was made up for, if anything was."""
+    news = broadcast("news", {"cron": "0 13 * * *", "timezone": "UTC"})
+    made = world(news)
+    made.identify("ada", at=0)
+    made.clock.move_to(after(3 * DAY))
+    made.reword(news)  # it is opened anew, after a standstill
+    said = {each.timestamp: each for each in made.engine.explain("ada", "news")}
+    assert said[after(HOUR)].reason == "overtaken"
+    assert "a newer one went out instead" in said[after(HOUR)].sentence
 
 
 def test_who_of_a_broadcast_may_ask_of_the_past() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.worlds import campaign, world
 
 from whereupon.rulefiles.reserved import ACTION_EVENTS
-from whereupon.semantics import BUILT_IN, Action, ActionName, Registry
+from whereupon.semantics import BUILT_IN, Action, ActionName, Registry, id_in
 
 NAMES = {
     "Delete Person": ActionName.DELETE_PERSON,
@@ -104,3 +104,12 @@ def test_an_action_that_there_is_not_is_a_key_error() -> None:
     """A name that nobody registered is nobody's."""
     with pytest.raises(KeyError):
         Registry().named("Close Account")
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [(" acme\n", "acme"), ("acme", "acme"), (7.0, "7"), (" ", None), ("a\0", None), (True, None)],
+)
+def test_an_id_within_a_message_is_read_as_its_own_ids_are(said: object, read: str | None) -> None:
+    """A text without the space around it, or a number: an object is found by what a group call said."""
+    assert id_in(said) == read

@@ -314,6 +314,21 @@ def test_a_batch_has_a_size_in_every_form() -> None:
     assert told(some).rejected == []
 
 
+def test_a_batch_repeats_what_it_lends_only_so_often() -> None:
+    """A context that would make of 250 KB eighty times as much is not repeated to the end."""
+    items = [purchase(messageId=str(n)) for n in range(2_000)]
+    given = told({"batch": items, "context": {"a": "x" * 30_000}})
+    assert (given.accepted, given.rejected[0].code) == (136, "batch-too-large")
+    assert told({"batch": items, "context": {"a": "x" * 1_000}}).accepted == 2_000
+
+
+def test_a_text_full_of_exponents_is_read_in_time_that_grows_with_it() -> None:
+    """Each may be a number beyond the doubles, and is looked at for itself."""
+    text = b'{"type":"track","event":"e","userId":"ada","properties":{"a":"%b"}}'
+    given = told(text % (b"x1e123" * 80_000))
+    assert [each.code for each in given.rejected] == ["message-too-large"]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

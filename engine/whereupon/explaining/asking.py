@@ -34,7 +34,10 @@ def explain_rule(
     decided = session.decided(key, rule_id, limit)
     occasions = {verdict.occasion for _, verdict in decided if isinstance(verdict, Entry)}
     sent = session.deliveries_of(key, occasions) if occasions else []
-    said = (explain(verdict, each, person, rule_id, again, sent) for each, verdict in decided)
+    first = known[0].user_id
+    said = (
+        explain(verdict, each, person, rule_id, again, sent, first) for each, verdict in decided
+    )
     told = told_once(chain.from_iterable(said))
     runs = list(explain_runs(session, person, known[0], rule_id, again, limit))
     if not runs:

@@ -20,6 +20,7 @@ from whereupon.state import (
     SkipVerdict,
     StoredMessage,
 )
+from whereupon.steps import keys_behind
 from whereupon.times import format_instant
 
 
@@ -77,14 +78,17 @@ def explain(
     rule_id: str,
     again: DecidedAgain,
     deliveries: Sequence[Delivery] = (),
+    user_id: str = "",
 ) -> Iterator[Explanation]:
     """Why somebody did, or did not, enter a rule by one message; nothing where that is not said.
 
     Args:
+        person: what they are called in the sentence.
         deliveries: those of the person, among which the entry's are looked for.
+        user_id: the person's first, where they are called otherwise.
     """
     if isinstance(verdict, Entry):
-        yield _explain_entry(verdict, message, person, again, deliveries)
+        yield _explain_entry(verdict, message, person, again, deliveries, user_id or person)
     elif message is not None:
         rule = again.current(rule_id)
         for said in again.verdicts(verdict, message, rule_id):
@@ -97,11 +101,12 @@ def _explain_entry(
     person: str,
     again: DecidedAgain,
     deliveries: Sequence[Delivery],
+    user_id: str,
 ) -> Explanation:
     current, worded = again.current(entry.rule), again.as_worded(entry.rule, entry.digest)
     subject = subject_of(message, id_in_ref(entry.occasion))
     broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (worded, current))
-    made = _made_by(entry, deliveries, broadcast=broadcast)
+    made = _made_by(entry, deliveries, user_id)
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
     stands_still = (
         entry.state is EntryState.ACTIVE and current is not None and not current.active.on
@@ -126,11 +131,13 @@ def _explain_entry(
     )
 
 
-def _made_by(entry: Entry, deliveries: Sequence[Delivery], *, broadcast: bool) -> list[Delivery]:
-    """What an entry made; of two in one broadcast for people who are one now, the other's count."""
-    if broadcast and entry.ended is not None and entry.ended.reason == EndReason.MERGED:
-        return []
-    return [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
+def _made_by(entry: Entry, deliveries: Sequence[Delivery], user_id: str) -> list[Delivery]:
+    """What an entry made; one occasion may have opened another for somebody who is the same person now."""
+    found = [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
+    keys = set(keys_behind(entry, user_id))
+    own = [d for d in found if d.idempotency_key in keys]
+    is_other = entry.ended is not None and entry.ended.reason == EndReason.MERGED
+    return own if own or is_other else found
 
 
 def _entered(entry: Entry, subject: str) -> str:

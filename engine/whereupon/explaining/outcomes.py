@@ -128,23 +128,21 @@ def _times(count: int) -> str:
 
 def why_withheld(delivery: Delivery) -> str:
     """Why a delivery was not handed to its channel, as a clause."""
-    match delivery.reason:
-        case consent.UNSUBSCRIBED:
-            return "they are unsubscribed"
-        case consent.TOPIC:
-            return f"they have opted out of the topic {delivery.topic}"
-        case consent.ERASED:
-            return "the person was erased"
-        case "no-channel":
-            return "no process has a channel of that name"
-        case "cap":
-            return "they had been sent as much as the cap allows"
-        case None:
-            return "nobody said why"
-        case reason if reason.startswith(TEMPLATE):
-            return f"its text could not be made: {reason.removeprefix(TEMPLATE)}"
-        case reason:
-            return reason
+    reason = delivery.reason or "nobody said why"
+    if reason == consent.TOPIC:
+        return f"they have opted out of the topic {delivery.topic}"
+    if reason.startswith(TEMPLATE):
+        return f"its text could not be made: {reason.removeprefix(TEMPLATE)}"
+    return _WITHHELD.get(reason, reason)
+
+
+_WITHHELD: Mapping[str, str] = {
+    consent.UNSUBSCRIBED: "they are unsubscribed",
+    consent.ERASED: "the person was erased",
+    EndReason.MERGED: "they became one person with somebody whose entry kept them out",
+    "no-channel": "no process has a channel of that name",
+    "cap": "they had been sent as much as the cap allows",
+}
 
 
 def headline_of(content: Mapping[str, JsonValue]) -> str:

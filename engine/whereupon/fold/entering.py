@@ -63,7 +63,8 @@ def put_to_rules(
 ) -> None:
     """Decide the message for each of the rules; let the person in, or note why not.
 
-    Those that it cannot satisfy are not looked at one by one (see `skipping`).
+    Those that it cannot satisfy are not looked at one by one (see `skipping`): of a message that is
+    too old for every rule, as most of a large claim are, none is.
 
     Args:
         left_out: ids of rules that take another of the messages that a claim brings.
@@ -71,7 +72,8 @@ def put_to_rules(
     reason = Reason.LOOP if putting.occurrence.depth > MAX_DEPTH else None
     reason = putting.reason or reason
     case = case_for(work, putting, rules.roots)
-    found = () if reason is not None else rules.candidates(case.data)
+    is_past = putting.claimable_at - putting.occurrence.timestamp > rules.roll.longest_age
+    found = () if reason is not None or is_past else rules.candidates(case.data)
     if found or left_out or rules.besides:
         _decide_each(work, putting, rules, left_out, case, found, reason)
     else:
@@ -252,12 +254,7 @@ def save(work: Working, entry: Entry) -> None:
     work.active.get(entry.person_key, {}).pop(entry.key, None)
     place = (entry.rule, entry.person_key)
     if earlier_ones := work.past_entries.get(place):
-        work.past_entries[place] = [
-            past._replace(active=False, slot=entry.slot)
-            if past.occasion == entry.occasion and past.active
-            else past
-            for past in earlier_ones
-        ]
+        earlier_ones.end(entry.occasion, entry.slot)
 
 
 def give_up(work: Working, entry: Entry) -> None:

@@ -177,10 +177,9 @@ def _is_refused(work: Working, later: _Inside, kept: list[_Inside]) -> bool:
 def _move_entries(work: Working, loser: Person, survivor: int) -> dict[int, Entry]:
     """Make the loser's entries the survivor's; those that are running."""
     for rule, owner in [place for place in work.past_entries if place[1] == loser.key]:
-        past_entries = [
-            past._replace(person_key=survivor) for past in work.past_entries.pop((rule, owner))
-        ]
-        work.past_entries[rule, survivor] += past_entries
+        theirs = work.past_entries.pop((rule, owner))
+        for past in theirs:
+            work.past_entries[rule, survivor].append(past._replace(person_key=survivor))
     moved = {}
     for entry in work.active.pop(loser.key, {}).values():
         facts = {ENTRANT: loser.user_id, **entry.facts}

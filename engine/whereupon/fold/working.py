@@ -23,6 +23,7 @@ from whereupon.state import (
     Identifier,
     IdKind,
     Others,
+    PastEntries,
     PastEntry,
     PastEvent,
     Relationship,
@@ -125,7 +126,7 @@ class Working:
         self.history: dict[tuple[int, str], list[Past]] = defaultdict(list)
         for event in loaded.history:
             self.history[event.owner, event.name].append(_past(event))
-        self.past_entries: dict[tuple[str, int], list[PastEntry]] = defaultdict(list)
+        self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(settled(past))
         self._entries_before = loaded.active

@@ -6,6 +6,7 @@ revision names its content, so that one stored word can stand for all rules that
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from datetime import timedelta
 from hashlib import blake2b
 from itertools import accumulate, chain
 from typing import overload
@@ -71,6 +72,11 @@ class Roll(Sequence[Rule]):
     def attributes(self) -> frozenset[str]:
         """The person's attributes that decide whether a rule is a candidate."""
         return frozenset(chain.from_iterable(map(attributes_of, self._rules)))
+
+    @cached_property
+    def longest_age(self) -> timedelta:
+        """How old a message may be for any of its rules; none is opened by an older one."""
+        return max((rule.max_age for rule in self._rules), default=timedelta())
 
     @cached_property
     def roots(self) -> frozenset[str]:

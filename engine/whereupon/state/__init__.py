@@ -35,11 +35,14 @@ from whereupon.state.entries import (
     EntryEnd,
     EntryState,
     Others,
+    PastEntries,
     PastEntry,
     SendKind,
     Skips,
     SkipVerdict,
     WaitingVersion,
+    has_slot,
+    is_any_active,
 )
 from whereupon.state.people import (
     NO_STAMPS,
@@ -89,6 +92,7 @@ __all__ = [
     "LetGo",
     "Merge",
     "Others",
+    "PastEntries",
     "PastEntry",
     "PastEvent",
     "Person",
@@ -107,6 +111,8 @@ __all__ = [
     "Twin",
     "WaitingVersion",
     "has_ended",
+    "has_slot",
     "husk_of",
+    "is_any_active",
     "keeps_out",
 ]

