@@ -82,6 +82,12 @@ def _field(name: str, expected: JsonValue, path: Path, setting: Setting) -> list
             f'for what is elsewhere write logic: {{"==": [{{"var": "{name[:60]}"}}, …]}}'
         )
         setting.warn(path, "other-root", text)
+    elif setting.root == "person" and name == "user_id":
+        text = (
+            "this asks for an attribute that is called user_id, which is what some message says; "
+            "it is not whom the engine knows: that no condition sees"
+        )
+        setting.warn(path, "attribute-not-id", text)
     fault = template_in_name(name)
     if fault is not None:
         setting.report(path, *fault)

@@ -217,3 +217,14 @@ def test_all_problems_are_found_at_once() -> None:
         (("logic", "and", 0, "eq"), "unknown-operator"),
         (("logic", "and", 1, "<"), "null-comparison-trap"),
     ]
+
+
+def test_an_attribute_that_is_called_user_id_is_not_whom_the_engine_knows() -> None:
+    """Any message may say such a trait, so that nobody is chosen, or protected, by it unwarned."""
+    (found,) = problems_of({"user_id": "ada"}, root="person")
+    assert (found.path, found.code, found.severity) == (
+        ("user_id",),
+        "attribute-not-id",
+        Severity.WARNING,
+    )
+    assert problems_of({"user_id": "ada"}) == ()
