@@ -62,7 +62,7 @@ class Audit:
     def rows(self, after: int = 0) -> Iterator[AuditRow]:
         """Every row behind a sequence number, in order."""
         while True:
-            with self._store.session() as session:
+            with self._store.reading() as session:
                 page = session.ledger.audit(after, _PAGE)
             if not page:
                 return
@@ -71,12 +71,12 @@ class Audit:
 
     def head(self) -> AuditHead | None:
         """Where the log ends now: keep it elsewhere, to find out later whether rows were removed."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return session.ledger.audit_head()
 
     def rows_of(self, request: int) -> tuple[AuditRow, ...]:
         """The rows about one request, in order; none where it harms nobody."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return tuple(session.ledger.audit_of(request))
 
     def receipt(self, request: int) -> Receipt:
@@ -110,6 +110,6 @@ class Audit:
         """
         settings = self._pipeline.settings
         keys = (settings.digest_key, *settings.former_keys)
-        with self._store.session() as session:  # one view of it, though it grows
+        with self._store.reading() as session:  # one view of it, though it grows
             rows = session.ledger.audit(0, 1_000_000_000)
             return list(verify(rows, session.ledger.audit_head(), keys, kept=kept))

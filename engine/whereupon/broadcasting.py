@@ -27,7 +27,7 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
     allows; the others are kept with the reason why they did not. What has not begun follows the rule as
     it is worded now: its time and its text, or no time at all where the rule has no schedule any more.
     """
-    if not index.book.rules or not _planned(index, session.waiting_runs(), now).runs:
+    if is_all_scheduled(session, index, now):
         return False
     planned = _planned(index, session.hold_runs(), now)  # others may have been at it, too
     session.flush(planned)
@@ -35,6 +35,11 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
     for rule, times in missed.items():
         _LOG.warning("broadcast-missed rule=%s times=%d", rule, times)
     return True
+
+
+def is_all_scheduled(session: Session, index: RuleIndex, now: datetime) -> bool:
+    """Whether `schedule_broadcasts` has nothing to do."""
+    return not index.book.rules or not _planned(index, session.waiting_runs(), now).runs
 
 
 def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Changes:

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from whereupon.actions import stance_on
 from whereupon.auditing import Audit
-from whereupon.broadcasting import schedule_broadcasts
+from whereupon.broadcasting import is_all_scheduled, schedule_broadcasts
 from whereupon.calls import Calls
 from whereupon.claims import Claims
 from whereupon.codec import decode
@@ -30,7 +30,7 @@ from whereupon.explaining import Explanation, explain_rule
 from whereupon.fold import Decisions, Folded, Settings
 from whereupon.handing import check_runs
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
-from whereupon.hosting import Metrics, Ran, Status, UnderWay, check_key, settings_for
+from whereupon.hosting import Metrics, Ran, Status, UnderWay, check_key, is_known_key, settings_for
 from whereupon.identifying import Identity, identify_person
 from whereupon.identity import IdentityPolicy
 from whereupon.ingesting import (
@@ -66,7 +66,7 @@ from whereupon.state import (
     Request,
     SetAside,
 )
-from whereupon.stores import open_store
+from whereupon.stores import closed, open_store
 from whereupon.stores.patience import one_call
 from whereupon.times import format_instant
 
@@ -118,7 +118,7 @@ class Engine(Calls):
         )
         self._waker = Waker(self._run_and_look_ahead, self.clock, poll)
         self._watch: Watch | None = None
-        self._is_closing = False
+        self._is_closing = self._is_closed = False
         self._rounds = UnderWay()
         self._outbox = Outbox(store, self.clock, self._waker.wake)
         self._handlers = Handlers(store, self.pipeline, self.clock, policy, self._monitor)
@@ -129,8 +129,16 @@ class Engine(Calls):
         self._scrubbing = Scrubbing(store)
         self._pruning = Pruning(store, keep, lambda: self.pipeline.index, self.clock)
         now = self.clock.now()
-        self.store.transact(lambda session: check_key(session, self.pipeline.settings))
-        self.store.transact(lambda session: schedule_broadcasts(session, self.pipeline.index, now))
+        settings = self.pipeline.settings
+        with self.store.reading() as session:  # mostly there is nothing to write, nor to wait for
+            is_known = is_known_key(session, settings)
+            is_scheduled = is_all_scheduled(session, self.pipeline.index, now)
+        if not is_known:
+            self.store.transact(lambda session: check_key(session, settings))
+        if not is_scheduled:
+            self.store.transact(
+                lambda session: schedule_broadcasts(session, self.pipeline.index, now)
+            )
 
     @classmethod
     def open(  # noqa: PLR0913 - one for each thing that a host may decide
@@ -217,6 +225,10 @@ class Engine(Calls):
     ) -> None:
         self.close()
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise closed()
+
     def close(self, *, timeout: float = 30) -> None:
         """Stop the background work, if it was started, and let go of the store.
 
@@ -237,6 +249,7 @@ class Engine(Calls):
             _LOG.warning("close-timeout", extra={"event": "close-timeout"})
         self._waker.stop()
         self._rounds.wait(max(_GRACE, end - monotonic()))
+        self._is_closed = True
         self.store.close()
 
     # --- messages in --------------------------------------------------------------------------
@@ -325,6 +338,7 @@ class Engine(Calls):
 
     def run_due(self) -> Ran:
         """Do what is due now: waits that are over, broadcasts, requests, deliveries."""
+        self._check_open()
         with self._rounds:
             return self._run_due()
 
@@ -377,7 +391,7 @@ class Engine(Calls):
         return self.pipeline.resume(session, still, now) if still else Folded()
 
     def _due_requests(self, until: datetime, *, expiring: bool) -> list[Request]:
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return session.ledger.due_requests(
                 until, REQUESTS_TOGETHER, expiring=until if expiring else None
             )
@@ -463,7 +477,7 @@ class Engine(Calls):
 
     def runs(self, broadcast: str, *, limit: int = 20) -> list[BroadcastRun]:
         """A broadcast's runs, newest first: to come, under way, done, or missed, and why (`reason`)."""
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return session.runs_of(broadcast, limit)
 
     def start(self) -> None:
@@ -471,6 +485,7 @@ class Engine(Calls):
 
         Another looks whether other processes have made something due (see `Store.watch`).
         """
+        self._check_open()
         self._waker.start()
         if self._watch is None or not self._watch.is_alive:
             self._watch = self.store.watch(self._look_ahead)
@@ -481,6 +496,7 @@ class Engine(Calls):
         For a host that has just committed a transaction that it lent; what the engine commits itself
         is seen without.
         """
+        self._check_open()
         self._waker.wake()
 
     def _run_and_look_ahead(self) -> datetime | None:
@@ -494,7 +510,7 @@ class Engine(Calls):
             self._waker.wake_by(due)
 
     def _next_due(self) -> datetime | None:
-        with self.store.session() as session:
+        with self.store.reading() as session:
             due = (
                 session.next_due(self._dispatcher.names),
                 session.ledger.next_due(self._handlers.names),
@@ -505,7 +521,7 @@ class Engine(Calls):
 
     def status(self) -> Status:
         """What this engine leaves alone: of rules that it does not have, cannot read, or that are off."""
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return Status(tuple(self.pipeline.left_alone(session)))
 
     # --- channels -----------------------------------------------------------------------------
@@ -521,6 +537,7 @@ class Engine(Calls):
         Raises:
             TypeError: it is no plain function: a call of an ``async`` one does nothing by itself.
         """
+        self._check_open()
 
         def register(function: Channel) -> Channel:
             check_runs(function)
@@ -579,6 +596,7 @@ class Engine(Calls):
             ValueError: the name is taken.
             TypeError: it is no plain function, as with `channel`.
         """
+        self._check_open()
 
         def register(function: Handler) -> Handler:
             for called in (function, undo or function):
@@ -639,7 +657,7 @@ class Engine(Calls):
 
         None where all of them are.
         """
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return kept_since(session, BygoneKind(kind))
 
     # --- questions ----------------------------------------------------------------------------
@@ -656,7 +674,7 @@ class Engine(Calls):
             UnknownNameError: nobody is known by that id.
         """
         current = self.pipeline.index.by_id.get(rule)
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return explain_rule(session, person, rule, current, limit)
 
     def identity(self, person: str, *, limit: int = 1_000) -> Identity:
@@ -670,7 +688,7 @@ class Engine(Calls):
             UnknownNameError: nobody is known by that id.
         """
         index, policy = self.pipeline.index, self.pipeline.settings.identity
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return identify_person(session, person, index.book, policy, limit)
 
     def preview_identify(
@@ -727,7 +745,7 @@ class Engine(Calls):
 
     def set_aside(self, limit: int = 100) -> list[SetAside]:
         """Messages on which the engine itself failed (rejected as ``poison``), newest first."""
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return session.set_aside(limit)
 
     def take_again(self, aside: SetAside) -> Ingested:

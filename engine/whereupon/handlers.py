@@ -250,7 +250,7 @@ class Handlers:
         Raises:
             RequestError: it did not run here, or cannot be taken back (``no-undo``).
         """
-        with self._store.session() as session:
+        with self._store.reading() as session:
             request = session.ledger.request(key)
         registration = self._registered.get(request.action) if request else None
         undo = registration.undo if registration else None

@@ -130,6 +130,11 @@ def settings_for(
 _CHECK = "digest_check"
 
 
+def is_known_key(session: Session, settings: Settings) -> bool:
+    """Whether the store remembers the key as its own, so that there is nothing to check."""
+    return session.ledger.mark(_CHECK) == _checked(settings.digest_key)
+
+
 def check_key(session: Session, settings: Settings) -> None:
     """Refuse a key under which nothing in the store was hashed: the deleted would come back unknown.
 

@@ -27,12 +27,12 @@ class Outbox:
 
     def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
         """Deliveries in these states (all by default), newest first."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return session.deliveries(states or tuple(DeliveryState), limit)
 
     def backlog(self) -> list[Backlog]:
         """How many deliveries are pending, held and dead, by channel, and since when."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return session.backlog()
 
     def retry(self, delivery: Delivery, *, connection: object = None) -> None:
@@ -56,7 +56,7 @@ class Outbox:
     ) -> int:
         """How many deliveries are dead, of a channel, of a rule, for no longer than `since`."""
         which = self._which(channel, rule, since)
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return session.dead(which)
 
     def retry_all(
@@ -68,7 +68,7 @@ class Outbox:
     ) -> int:
         """Put all of these back, due now, in steps that others come between; how many."""
         now, which = self._clock.now(), self._which(channel, rule, since)
-        with self._store.session() as session:
+        with self._store.reading() as session:
             left = session.dead(which)
         total = 0
         while left > 0:  # those that die again meanwhile are for another time

@@ -482,6 +482,10 @@ class Store(Protocol):
         """
         ...
 
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction in which nothing is written; where a store can, it waits for no writer."""
+        ...
+
     def watch(self, changed: Callable[[], object]) -> Watch | None:
         """Call a function, soon, whenever another process may have made something due.
 
@@ -513,5 +517,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections; every later call raises a `StoreError` with the code ``closed``."""
         ...

@@ -71,8 +71,8 @@ class Pruning:
         total = NOTHING_PRUNED
         for bygones in self._all(self._clock.now()):
             if dry_run:
-                found = self._store.transact(partial(_count, bygones=bygones))
-                total = _added(total, bygones.kind, found)
+                with self._store.reading() as session:
+                    total = _added(total, bygones.kind, session.count_bygones(bygones))
                 continue
             cursor: int | None = 0
             while cursor is not None:
@@ -86,6 +86,9 @@ class Pruning:
         """Take the next steps of a pass, if one is due."""
         if self._keeps_all():
             return
+        with self._store.reading() as session:
+            if _due_at(session) > self._clock.now():
+                return
         for _ in range(MOST_STEPS):
             if self._store.transact(self._step, alone=True) is None:
                 return
@@ -148,10 +151,6 @@ def _let_go(session: Session, *, bygones: Bygones, after: int) -> LetGo:
         name, before = _gone(bygones.kind), as_micros(bygones.before)
         session.ledger.set_mark(name, max(before, session.ledger.mark(name) or before))
     return found
-
-
-def _count(session: Session, *, bygones: Bygones) -> LetGo:
-    return session.count_bygones(bygones)
 
 
 def _due_at(session: Session) -> datetime:

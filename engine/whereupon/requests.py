@@ -66,17 +66,17 @@ class Requests:
 
     def list(self, *outcomes: RequestOutcome, limit: int = 100) -> RequestList:
         """Requests with these outcomes (all by default), newest first."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return session.ledger.requests(outcomes or tuple(RequestOutcome), limit)
 
     def show(self, key: int) -> Request:
         """One request, by its number; raises `UnknownNameError`."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return _found(session, key)
 
     def approvals(self, key: int) -> tuple[Approval, ...]:
         """Who agreed to a request, oldest first; those of a plan that has changed count no more."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return tuple(session.ledger.approvals(_found(session, key).key))
 
     # --- deciding ---------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Requests:
 
     def breakers(self) -> tuple[Breaker, ...]:
         """Every breaker that was ever opened, and whether it is open now."""
-        with self._store.session() as session:
+        with self._store.reading() as session:
             return tuple(session.ledger.breakers())
 
     def close(self, guard: str, *, by: str, connection: object = None) -> int:

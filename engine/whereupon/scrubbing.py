@@ -32,6 +32,6 @@ class Scrubbing:
         return True
 
     def _marks(self) -> tuple[int, int]:
-        with self._store.session() as session:
+        with self._store.reading() as session:
             ledger = session.ledger
             return ledger.mark(UNSCRUBBED) or 0, ledger.mark(_SCRUBBED) or 0

@@ -66,6 +66,10 @@ class _Once:
         """A session of the store's."""
         return self._store.session(connection)
 
+    def reading(self) -> AbstractContextManager[Session]:
+        """Likewise."""
+        return self._store.reading()
+
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work, unless it is a part."""
         if alone and self.is_gone:

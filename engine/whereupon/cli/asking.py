@@ -64,7 +64,7 @@ def explain_command(
     if known is None and book.rules:
         hint = nearest(rule, [each.id for each in book.rules])
         fail(f"there is no rule called {rule!r} in {rules or RULES}{hint}")
-    with store_asked(store, streams or [], book) as asked, asked.session() as session:
+    with store_asked(store, streams or [], book) as asked, asked.reading() as session:
         try:
             explanations = explain_rule(session, person, rule, known, limit)
         except UnknownNameError:
@@ -167,7 +167,7 @@ def deliveries_command(
     limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="How many, newest first.")] = 100,
 ) -> None:
     """List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead)."""
-    with closing(existing_store(store)) as kept, kept.session() as session:
+    with closing(existing_store(store)) as kept, kept.reading() as session:
         deliveries = session.deliveries(state or tuple(DeliveryState), limit)
     if as_json:
         out = JsonLines(sys.stdout.buffer)

@@ -66,7 +66,7 @@ def identity_command(
 ) -> None:
     """Say who somebody is: their ids, who claimed which device by which message, what it brought."""
     book = rules_asked(rules, store)
-    with store_asked(store, streams or [], book) as asked, asked.session() as session:
+    with store_asked(store, streams or [], book) as asked, asked.reading() as session:
         try:
             identity = identify_person(session, person, book, IdentityPolicy(), limit)
         except UnknownNameError:

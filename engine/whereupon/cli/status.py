@@ -27,7 +27,7 @@ def status_command(store: StoreUrl, rules: RulesIfAny = None, as_json: AsJson = 
     They stand still until an engine comes that has the rule, and has not switched it off.
     """
     wordings = Wordings(RuleIndex(rules_asked(rules, store)))
-    with closing(existing_store(store)) as kept, kept.session() as session:
+    with closing(existing_store(store)) as kept, kept.reading() as session:
         left = left_alone(session, wordings)
     if as_json:
         out = JsonLines(sys.stdout.buffer)

@@ -49,8 +49,8 @@ class Settings:
     identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     registry: Registry = field(default_factory=Registry)
     stances: Mapping[str, Stance] = field(default_factory=dict)
-    digest_key: bytes = b""
-    former_keys: tuple[bytes, ...] = ()
+    digest_key: bytes = field(default=b"", repr=False)
+    former_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
     def stance_on(self, action: str) -> Stance:
         """What the guard files say of an action, or else the product's own word."""

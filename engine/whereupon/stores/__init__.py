@@ -5,8 +5,9 @@ sqlalchemy and sqlmodel are known in this package only.
 
 from whereupon.ports import Store
 from whereupon.stores.memory import MemoryStore
+from whereupon.stores.turns import closed
 
-__all__ = ["MemoryStore", "open_store"]
+__all__ = ["MemoryStore", "closed", "open_store"]
 
 
 def open_store(

@@ -122,6 +122,13 @@ class Database(ABC):
     def begin_anew(self) -> None:
         """In a child after a fork: let go of what is the parent's."""
 
+    def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
+        """A connection in a transaction that only reads and waits for no writer.
+
+        None where readers and writers take turns.
+        """
+        return self.session(engine)
+
     @property
     @abstractmethod
     def driver(self) -> type:

@@ -7,7 +7,7 @@ outlives the process.
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from heapq import merge, nlargest
 from itertools import islice, takewhile
@@ -58,7 +58,7 @@ from whereupon.stores.memory_writing import write
 from whereupon.stores.patience import Patience, one_call
 from whereupon.stores.shelves import Shelves
 from whereupon.stores.skipped import Wanted
-from whereupon.stores.turns import OneByOne
+from whereupon.stores.turns import OneByOne, closed
 from whereupon.stores.undo import Moment, Undo
 
 T = TypeVar("T")
@@ -75,12 +75,15 @@ class MemoryStore(OfProcess):
         self.shelves = Shelves()
         self._turns = OneByOne()
         self._patience = patience
+        self._is_closed = False
         self._undo: Undo | None = None
         watch(self)
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator["MemorySession"]:
         """A transaction; a host's connection is refused, for there is nothing to connect to."""
+        if self._is_closed:
+            raise closed()
         if connection is not None:
             reason = "the in-memory store has no database to share: leave out connection="
             raise StoreError(code="no-connection", reason=reason)
@@ -94,6 +97,10 @@ class MemoryStore(OfProcess):
                 raise
             finally:
                 self._undo = None
+
+    def reading(self) -> AbstractContextManager["MemorySession"]:
+        """A transaction like any other."""
+        return self.session()
 
     def after_fork_in_child(self) -> None:
         """Go on with the copy, without what a thread that is not there was writing."""
@@ -117,7 +124,8 @@ class MemoryStore(OfProcess):
             return work(session)
 
     def close(self) -> None:
-        """Nothing to let go of: what is kept stays until the store itself goes."""
+        """Refuse what follows; what is kept stays until the store itself goes."""
+        self._is_closed = True
 
 
 class MemorySession:

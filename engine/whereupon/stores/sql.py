@@ -34,8 +34,8 @@ from whereupon.stores.races import LostRaceError, retrying
 from whereupon.stores.reading import Reading, meant
 from whereupon.stores.selects import Selects
 from whereupon.stores.traces import Traces, TraceStatements
-from whereupon.stores.turns import OneByOne, SideBySide, Turns
-from whereupon.stores.versions import prepare
+from whereupon.stores.turns import OneByOne, SideBySide, Turns, closed
+from whereupon.stores.versions import is_current, prepare
 from whereupon.stores.writes import Writes
 from whereupon.stores.writing import Writing
 from whereupon.times import as_micros
@@ -87,6 +87,7 @@ class SqlStore(OfProcess):
         self._turns: Turns = OneByOne() if self._database.one_writer else SideBySide()
         self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
         self._lender = self._database.lender()
+        self._is_closed = False
         self._forks = (
             QuietForks(min(patience, _FORK_PATIENCE), self._let_go)
             if self._database.one_writer
@@ -98,6 +99,7 @@ class SqlStore(OfProcess):
     @contextmanager
     def session(self, connection: object = None) -> Iterator["SqlSession"]:
         """A transaction: one of its own, or the host's, which the host ends."""
+        self._check_open()
         with self._undivided():
             if connection is None:
                 patience = Patience(self._patience)
@@ -112,6 +114,24 @@ class SqlStore(OfProcess):
                     yield session
             else:
                 raise _no_connection(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator["SqlSession"]:
+        """A transaction that only reads; what it learns is its own."""
+        self._check_open()
+        self._turns.refuse_nesting()
+        with self._undivided():
+            connected = self._database.reading(self._engine)
+            if connected is not None:
+                with connected as connection:
+                    yield self._on(connection)
+                return
+        with self.session() as session:
+            yield session
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise closed()
 
     def _undivided(self) -> AbstractContextManager[None]:
         """A block amid which this process does not fork, where that matters."""
@@ -131,6 +151,7 @@ class SqlStore(OfProcess):
 
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
         """Do work: with one writer at a time, in groups; with many, until no race is lost."""
+        self._check_open()
         with one_call():
             patience = Patience(self._patience)
             if self._database.one_writer:
@@ -198,6 +219,7 @@ class SqlStore(OfProcess):
 
     def scrub(self) -> bool:
         """Take what was erased out of the pages and logs that a database keeps beside its rows."""
+        self._check_open()
         with self._undivided(), self._turns.take():
             return self._database.scrub(self._engine)
 
@@ -207,6 +229,7 @@ class SqlStore(OfProcess):
 
     def close(self) -> None:
         """Close the connections of the store's own engine; a host's stays open."""
+        self._is_closed = True
         if self._own:
             self._engine.dispose()
 
@@ -226,8 +249,20 @@ class SqlStore(OfProcess):
         if not isinstance(self._engine.pool, StaticPool):
             self._engine.dispose()
 
+    def _is_current(self) -> bool:
+        """Whether there is nothing to prepare, as a reader sees it that no writer keeps waiting."""
+        if not self._database.one_writer or not self._database.is_there():
+            return False  # elsewhere readers wait for nobody in any case
+        connected = self._database.reading(self._engine)
+        if connected is None:
+            return False
+        with self._undivided(), connected as connection:
+            return is_current(connection)
+
     def _prepare(self, *, make: bool, migrate: bool) -> None:
         try:
+            if self._is_current():
+                return
             with (
                 self._undivided(),
                 self._turns.take(),

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,7 @@ class Sqlite(Database):
         self._gate = Gate(file)
         self._file = None if file == ":memory:" or (file or "").startswith("file:") else file
         self._patience = patience
+        self._has_log: bool | None = None
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
@@ -83,6 +84,28 @@ class Sqlite(Database):
                 if not connection.invalidated:  # an interruption has closed it, which undoes all
                     connection.connection.rollback()  # no error where SQLite has done so already
                 raise
+
+    def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
+        """Beside whoever writes, where there is a write-ahead log: as things were at the last commit."""
+        if self._file is None or isinstance(engine.pool, StaticPool):
+            return None
+        if self._has_log is None:
+            with told(), _connected(engine) as connection:
+                mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+            self._has_log = str(mode) == "wal"
+        return self._reading(engine) if self._has_log else None
+
+    @contextmanager
+    def _reading(self, engine: Engine) -> Iterator[Connection]:
+        with told(), _connected(engine) as connection:
+            try:
+                while not check_file(connection, self._file):
+                    pass
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+            finally:
+                if not connection.invalidated:
+                    connection.connection.rollback()
 
     def _begin(self, connection: Connection) -> None:
         self._lock(connection)
@@ -258,14 +281,11 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     lasting = url.query.get("synchronous") != "OFF"
     url = url.difference_update_query(["synchronous"])
     arguments: dict[str, object] = {"timeout": min(patience, _ONE_WAIT)}
-    make = partial(  # an error is logged; nobody's data is
-        create_engine, url, hide_parameters=True, isolation_level="AUTOCOMMIT"
-    )
     if url.database in {None, "", ":memory:"}:
         shared = {**arguments, "check_same_thread": False}
-        engine = make(poolclass=StaticPool, connect_args=shared)
-    else:
-        engine = make(connect_args=arguments)
+        engine = create_engine(url, poolclass=StaticPool, connect_args=shared, hide_parameters=True)
+    else:  # an error is logged; nobody's data is
+        engine = create_engine(url, connect_args=arguments, hide_parameters=True)
     event.listen(engine, "connect", partial(_prepare, patience=patience))
     if not lasting:
         event.listen(engine, "connect", _do_not_wait)

@@ -138,3 +138,9 @@ class SideBySide(Turns):
             yield
         finally:
             self._mine.taken = False
+
+
+def closed() -> StoreError:
+    """The error of a call to a store that was closed."""
+    reason = "the engine was closed: open another one"
+    return StoreError(code="closed", reason=reason)

@@ -73,6 +73,12 @@ def _bring_up_to_date(
     _migrate(connection, known[-1])
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether the tables are there, and of this library's version."""
+    newest = revisions()[-1]
+    return revision_of(connection) == newest and _schema(connection) == int(newest)
+
+
 def revision_of(connection: Connection) -> str | None:
     """The version of the tables that there are; None where there are none."""
     tables = inspect(connection)
