@@ -324,13 +324,15 @@ class _Settler:
         for end, settlement in zip(ends, settlements, strict=True):
             self._tell(end, settlement)
 
-    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+    def put_back(self, deliveries: Sequence[Delivery]) -> bool:
         """Let go of deliveries; where the store cannot, their lease runs out."""
         ends = [Settlement(d.key, d.state, d.attempts, d.due_at, d.reason) for d in deliveries]
         try:
             self.store.transact(lambda session: session.settle(ends))
         except StoreError as error:
             _LOG.warning("put-back-failed code=%s deliveries=%d", error.code, len(ends))
+            return False
+        return True
 
     def _settlement(self, handed: Handed) -> Settlement:
         delivery, error = handed
