@@ -142,6 +142,15 @@ class Dispatched:
     dead: int = 0
     withheld: int = 0
 
+    def __add__(self, other: "Dispatched") -> "Dispatched":
+        """How two rounds went together."""
+        return Dispatched(
+            self.sent + other.sent,
+            self.retried + other.retried,
+            self.dead + other.dead,
+            self.withheld + other.withheld,
+        )
+
 
 class Dispatcher:
     """Hands due deliveries to the registered channels. Thread-safe; many may share a store.
