@@ -142,6 +142,15 @@ class Dispatched:
     dead: int = 0
     withheld: int = 0
 
+    def __add__(self, other: "Dispatched") -> "Dispatched":
+        """How two rounds went together."""
+        return Dispatched(
+            self.sent + other.sent,
+            self.retried + other.retried,
+            self.dead + other.dead,
+            self.withheld + other.withheld,
+        )
+
 
 class Dispatcher:
     """Hands due deliveries to the registered channels. Thread-safe; many may share a store.
@@ -324,13 +333,15 @@ class _Settler:
         for end, settlement in zip(ends, settlements, strict=True):
             self._tell(end, settlement)
 
-    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+    def put_back(self, deliveries: Sequence[Delivery]) -> bool:
         """Let go of deliveries; where the store cannot, their lease runs out."""
         ends = [Settlement(d.key, d.state, d.attempts, d.due_at, d.reason) for d in deliveries]
         try:
             self.store.transact(lambda session: session.settle(ends))
         except StoreError as error:
             _LOG.warning("put-back-failed code=%s deliveries=%d", error.code, len(ends))
+            return False
+        return True
 
     def _settlement(self, handed: Handed) -> Settlement:
         delivery, error = handed

@@ -24,10 +24,10 @@ from whereupon.broadcasting import is_all_scheduled, schedule_broadcasts
 from whereupon.calls import Calls
 from whereupon.claims import Claims
 from whereupon.codec import decode
-from whereupon.delivery import Dispatcher, RetryPolicy, console_channel
+from whereupon.delivery import Dispatched, Dispatcher, RetryPolicy, console_channel
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.explaining import Explanation, explain_rule
-from whereupon.fold import Decisions, Folded, Settings
+from whereupon.fold import Decisions, Folded, Settings, Skipped, Told
 from whereupon.handing import check_runs
 from whereupon.handlers import Handler, Handlers, Registration, fault_finder
 from whereupon.hosting import Metrics, Ran, Status, UnderWay, check_key, is_known_key, settings_for
@@ -52,7 +52,7 @@ from whereupon.ports import Channel, Clock, Session, Store, Watch
 from whereupon.previewing import Preview, preview_identify
 from whereupon.pruning import Pruned, Pruning, kept_since
 from whereupon.requests import Requests
-from whereupon.rounds import REQUESTS_TOGETHER, due_together, take_step
+from whereupon.rounds import REQUESTS_TOGETHER, STEPS_TOGETHER, due_together, take_step
 from whereupon.rules import OnCall, Retention, Rule, Rulebook
 from whereupon.scheduling import SystemClock, Waker
 from whereupon.scrubbing import Scrubbing
@@ -343,16 +343,16 @@ class Engine(Calls):
             return self._run_due()
 
     def _run_due(self) -> Ran:
-        told = [
-            each
-            for folded in takewhile(lambda _: not self._is_closing, self.wake(self.clock.now()))
-            for each in folded.told
-            if not isinstance(each, Delivery)  # they may be many, and wait in the outbox
-        ]
+        told, dispatched = list[Told | Skipped](), Dispatched()
+        steps = takewhile(lambda _: not self._is_closing, self.wake(self.clock.now()))
+        for number, folded in enumerate(steps, 1):  # deliveries may be many, and wait in the outbox
+            told += (each for each in folded.told if not isinstance(each, Delivery))
+            if number % STEPS_TOGETHER == 0:  # what is to be sent does not wait for all else
+                dispatched += self._dispatcher.dispatch_due()
         requests = [each for each in told if isinstance(each, Request)]
         ran = Ran(
             Decisions(told),
-            self._dispatcher.dispatch_due(),
+            dispatched + self._dispatcher.dispatch_due(),
             [*requests, *self._handlers.run_due()],
         )
         if not self._is_closing and self._scrubbing.is_due():

@@ -78,8 +78,12 @@ class Settler(Protocol):
         """Settle calls that did not return, and deliveries that were not tried."""
         ...
 
-    def put_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Let go of deliveries whose turn did not come, as if nobody had taken them."""
+    def put_back(self, deliveries: Sequence[Delivery]) -> bool:
+        """Let go of deliveries whose turn did not come, as if nobody had taken them.
+
+        Returns:
+            Whether the store could do that now.
+        """
         ...
 
 
@@ -220,8 +224,8 @@ class Hands(OfProcess):
             left = [delivery for line in round_.lines for delivery in line.left]
             for line in round_.lines:
                 line.left = []
-        if left:
-            round_.settler.put_back(left)
+        if left and not round_.settler.put_back(left):
+            round_.lines[0].left = left  # for whoever ends the round, if they come later
 
     def _wait(self, round_: _Round) -> set[str]:
         """Wait until every line has ended, or hangs; the channels that do."""

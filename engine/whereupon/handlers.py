@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from queue import Empty, SimpleQueue
-from threading import Condition, Thread
+from threading import Condition, Thread, get_ident
 from typing import TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -111,7 +111,7 @@ class Handlers:
         self._monitor = monitor
         self._registered: dict[str, Registration] = {}
         self._is_stopped = False
-        self._under_way: set[_Done] = set()
+        self._under_way: dict[_Done, int] = {}
         self._changed = Condition()
 
     @property
@@ -130,11 +130,16 @@ class Handlers:
             Whether there were none.
         """
         with self._changed:
-            if self._changed.wait_for(lambda: not self._under_way, max(0.0, seconds)):
+            if self._changed.wait_for(lambda: not self._elsewhere(), max(0.0, seconds)):
                 return True
-            for done in self._under_way:
+            for done in self._elsewhere():
                 done.put(_LeftError())
         return False
+
+    def _elsewhere(self) -> "list[_Done]":
+        """The calls that other threads wait for: a signal's handler may interrupt one that does."""
+        own = get_ident()
+        return [done for done, waits in self._under_way.items() if waits != own]
 
     def register(self, registration: Registration) -> None:
         """Have orders for an action handed to this function."""
@@ -179,12 +184,12 @@ class Handlers:
     def _waiting(self) -> "Iterator[_Done]":
         done: _Done = SimpleQueue()
         with self._changed:
-            self._under_way.add(done)
+            self._under_way[done] = get_ident()
         try:
             yield done
         finally:
             with self._changed:
-                self._under_way.discard(done)
+                del self._under_way[done]
                 self._changed.notify_all()
 
     def _settle(self, request: Request, failure: BaseException | None) -> Request:

@@ -1,10 +1,11 @@
 """What the host decides when it opens an engine, and says with a message; and what a round tells it."""
 
 import hmac
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Condition
+from threading import Condition, get_ident
 from typing import TypedDict
 
 from whereupon.actions import stance_on
@@ -70,30 +71,38 @@ class Metrics:
 
 
 class UnderWay(OfProcess):
-    """Counts how many threads are within a block, so that another can wait for them."""
+    """Knows which threads are within a block, so that another can wait for them."""
 
     def __init__(self) -> None:
         self._changed = Condition()
-        self._count = 0
+        self._within: Counter[int] = Counter()
         watch(self)
 
     def __enter__(self) -> None:
         with self._changed:
-            self._count += 1
+            self._within[get_ident()] += 1
 
     def __exit__(self, *_: object) -> None:
         with self._changed:
-            self._count -= 1
+            self._within[get_ident()] -= 1
+            self._within += Counter()  # without those that have left
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until there is none; whether that is so."""
+        """Wait until no other thread is within; whether that is so.
+
+        A handler of a signal may interrupt the very thread that is.
+        """
+        own = get_ident()
         with self._changed:
-            return self._changed.wait_for(lambda: not self._count, max(0.0, seconds))
+            return self._changed.wait_for(
+                lambda: not self._within.keys() - {own}, max(0.0, seconds)
+            )
 
     def after_fork_in_child(self) -> None:
         """They are the parent's."""
-        self._changed, self._count = Condition(), 0
+        self._changed = Condition()
+        self._within.clear()
 
 
 @dataclass(frozen=True, slots=True)

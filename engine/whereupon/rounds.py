@@ -15,6 +15,8 @@ from whereupon.pipeline import Pipeline
 from whereupon.ports import Session
 from whereupon.state import BroadcastRun, Request
 
+STEPS_TOGETHER = 100
+"""Steps of a round of due work, before what is to be sent by now goes out."""
 REQUESTS_TOGETHER = 500
 """Requests that are looked for at once; as many may expire in one transaction."""
 

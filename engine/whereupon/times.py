@@ -38,7 +38,7 @@ _CLOCK = (
     r"(?::(?P<second>\d{1,2})(?:[.,](?P<fraction>\d{1,9}))?)?"
 )
 _ZONE = (
-    r"(?:Z|UTC|GMT)?(?:(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?)?"
+    r"(?:Z|UTC?|GMT|(?P<zone>[ECMP][SD]T))?(?:(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?)?"
     r"(?:\s*(?:UTC|GMT|\([^)]*\)))?"
 )
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]{{0,6}}"
@@ -178,9 +178,16 @@ def _instant_from_odd_text(text: str) -> datetime | None:
     try:
         instant = datetime(*day, hour, minute, second, tzinfo=UTC)
         fraction = timedelta(microseconds=int(f"{part['fraction']:0<6.6}"))
-        return instant + fraction - _offset(part["sign"], part["hours"], part["minutes"])
+        offset = _offset(part["sign"], part["hours"], part["minutes"])
+        return instant + fraction - offset - _american(part["zone"].upper())
     except (OverflowError, ValueError):
         return None
+
+
+def _american(zone: str) -> timedelta:
+    """What RFC 2822 says of the zones that it names: EST to PDT."""
+    hours = "ECMP".index(zone[0]) + 5 - (zone[1] == "D") if zone else 0
+    return timedelta(hours=-hours)
 
 
 def _offset(sign: str, hours: str, minutes: str) -> timedelta:

@@ -3,7 +3,7 @@
 The campaigns and messages are the model's; here they become rule files and lines of a stream.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -146,7 +146,15 @@ def _said(message_id: str, each: Happening, now: int) -> Said:
     }.get(each.kind, ("track", each.kind))
     previous = {"alias": each.other, "alias-device": DEVICES[each.number % 2]}.get(each.kind)
     plan: Plain = ["pro", "free", None, ""][each.number - 1]
-    data = {"plan": plan, f"trait-{each.number}": each.number} if type_ == "identify" else {}
+    data: dict[str, Plain] = {}
+    if type_ == "identify":
+        word: Plain = [True, None, False, ""][each.number - 1]
+        address: dict[str, str | int] = {
+            f"line-{each.number}": each.number,
+            "place": user or "nowhere",
+        }
+        data = {"plan": plan, f"trait-{each.number}": each.number}
+        data |= {"unsubscribed": word, "address": address}
     if type_ == "track":
         data = {"price": each.number}
     original = now + (each.skew - each.delay) * MINUTE
@@ -170,7 +178,10 @@ def wire_of(said: Said) -> dict[str, JsonValue]:
         "messageId": said.id,
         "userId": said.user,
         "anonymousId": said.device,
-        "properties" if named else "traits": dict(said.data),
+        "properties" if named else "traits": {
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name, value in said.data.items()
+        },
         "timestamp": _instant(said.original),
         "sentAt": None if said.sent is None else _instant(said.sent),
         "receivedAt": _instant(said.arrives),

@@ -15,7 +15,7 @@ RETENTION = 30 * DAY
 LATE_WINDOW = 5 * MINUTE
 STALE_AFTER = 3 * DAY
 
-Plain: TypeAlias = str | int | None
+Plain: TypeAlias = str | int | Mapping[str, str | int] | None
 Name: TypeAlias = tuple[Literal["user", "device"], str]
 
 
@@ -83,6 +83,11 @@ class Recorded:
     at: int
     place: int
     owner: Somebody | None = None
+
+
+def _is_newer_word(name: str, at: int, than: int) -> bool:
+    """Whether somebody's later word on what may be sent to them was spoken then."""
+    return name == "unsubscribed" and at > than
 
 
 class Handed(NamedTuple):
@@ -264,8 +269,11 @@ class Model:
         self.people.remove(loser)
         survivor.ids |= loser.ids
         for name, (value, at) in loser.traits.items():
-            if survivor.traits.get(name, (None, 0))[0] in (None, "") and value not in (None, ""):
+            mine, my_at = survivor.traits.get(name, (None, 0))
+            if value not in (None, "") and (mine in (None, "") or _is_newer_word(name, at, my_at)):
                 survivor.traits[name] = (value, at)
+            elif isinstance(mine, dict) and isinstance(value, dict):
+                survivor.traits[name] = ({**value, **mine}, my_at)
         for record in self.records:
             if record.owner is loser:
                 record.owner = survivor

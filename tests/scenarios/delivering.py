@@ -3,9 +3,11 @@
     python -m tests.scenarios.delivering make sqlite:///shop.db 100
     python -m tests.scenarios.delivering send sqlite:///shop.db log 71
     python -m tests.scenarios.delivering serve sqlite:///shop.db log
+    python -m tests.scenarios.delivering loop sqlite:///shop.db log
 
 The scenarios start it, stop it and kill it. `send` dies amid the call of that number, as by a
-`kill -9`; `serve` hands over in the background until a SIGTERM comes, as a host would.
+`kill -9`; `serve` hands over in the background until a SIGTERM comes, `loop` in the foreground,
+as hosts would.
 """
 
 import os
@@ -62,11 +64,34 @@ def serve(database: str, log: str) -> None:
         Event().wait(60)
 
 
+def loop(database: str, log: str) -> None:
+    """Hand over in the foreground, until the handler of a SIGTERM closes the engine amid that."""
+    with (
+        Path(log).open("ab", buffering=0) as written,
+        Engine.open(database, rules=RULES) as engine,
+    ):
+
+        def stop(*_: object) -> None:
+            engine.close()
+            sys.exit(0)
+
+        @engine.channel("push")
+        def push(delivery: Delivery) -> None:
+            written.write(f"{delivery.person}\n".encode())
+            print("called", flush=True)  # noqa: T201 - to the scenario
+            Event().wait(1)
+
+        signal.signal(signal.SIGTERM, stop)
+        engine.run_due()
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["make", *given]:
             make(*given)
         case ["send", *given]:
             send(*given)
+        case ["loop", *given]:
+            loop(*given)
         case [_, *given]:
             serve(*given)

@@ -38,6 +38,18 @@ def decide(store: str, *arguments: object) -> Finished:
     return whereupon("requests", verb, number_of(store), "--store", store, *rest)
 
 
+def test_an_id_that_nobody_has_is_said_to_be_one_with_those_near_it(store: str) -> None:
+    """A slip in a deletion that the law asks for must not pass for the deletion."""
+    tried = whereupon("erase", "Ada", "--dry-run", "--by", "omar", "--store", store)
+    done = whereupon("erase", "Ada", "--yes", "--by", "omar", "--store", store)
+    for told in (tried, done):
+        assert "ran  Delete Person of Ada" in told.stdout
+        assert "and found nothing: nobody is known by that id" in told.stdout
+        assert told.stderr == "whereupon: nobody is known as 'Ada' here; near it: ada\n"
+    meant = whereupon("erase", "ada", "--yes", "--by", "omar", "--store", store)
+    assert (meant.stderr, "found nothing" in meant.stdout) == ("", False)
+
+
 def test_what_waits_is_listed_shown_and_approved(store: str) -> None:
     """Who may is checked; the plan is shown before and after."""
     listed = whereupon("requests", "list", "--store", store)

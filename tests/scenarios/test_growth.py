@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, event
 from tests.scenarios.hosting import NOON, book, thanks
 
+import whereupon.engine as engine_module
 from whereupon import Delivery, Engine
 from whereupon.fold.given import Loaded
 from whereupon.fold.people import forget
@@ -32,11 +33,19 @@ from whereupon.state import (
     PastEntries,
     PastEntry,
     Person,
+    RequestOutcome,
     has_slot,
     is_any_active,
 )
 from whereupon.wordings import Wordings
 
+RULE = """campaign: thanks
+description: Thank for a purchase.
+when: purchase
+reentry: every_time
+whereupon:
+  - {send: push, title: Thanks}
+"""
 LONG_AGO = "2026-05-31T12:00:00Z"
 
 
@@ -71,12 +80,12 @@ def opened(database: Database, clock: FrozenClock, rules: Rulebook | None = None
     return Engine.open(database.engine, rules=rules or book(thanks()), clock=clock)
 
 
-def ask_for_deletions(engine: Engine, first: int, count: int) -> None:
-    """As many requests that are held, for a client asks."""
+def ask_for_deletions(engine: Engine, first: int, count: int, *, source: str = "client") -> None:
+    """As many requests; those of a client's are held."""
     numbers = range(first, first + count)
     engine.ingest(
         [{"type": "track", "event": "Delete Person", "userId": f"user-{n}"} for n in numbers],
-        source="client",
+        source=source,
     )
 
 
@@ -249,3 +258,34 @@ def test_entries_that_are_found_by_slot_are_those_of_a_plain_list(
     assert list(past) == plain
     assert is_any_active(past) == is_any_active(plain)
     assert [has_slot(past, slot) for slot in "abc"] == [has_slot(plain, slot) for slot in "abc"]
+
+
+GUARD = """guard: deletions
+description: Whoever asks has an hour to think again.
+actions: [Delete Person]
+cool_off: 1h
+"""
+
+
+def test_deliveries_do_not_wait_for_all_requests_that_are_due(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of many whose time has come a few are judged, what is to be sent goes out, then the others."""
+    monkeypatch.setattr(engine_module, "STEPS_TOGETHER", 3)
+    (tmp_path / "guards").mkdir()
+    (tmp_path / "guards" / "deletions.yaml").write_text(GUARD)
+    (tmp_path / "thanks.yaml").write_text(RULE)
+    clock, seen = FrozenClock(NOON), list[int]()
+    with Engine.open("memory://", rules=tmp_path, clock=clock) as engine:
+
+        @engine.channel("push")
+        def push(_delivery: Delivery) -> None:
+            seen.append(len(engine.requests.list(RequestOutcome.RAN, limit=99)))
+
+        ask_for_deletions(engine, 0, 10, source="server")
+        clock.move_to(NOON + timedelta(hours=1))
+        engine.track("purchase", user_id="ada")
+        ran = engine.run_due()
+    assert [each.outcome for each in ran.requests] == ["ran"] * 10
+    assert (len(seen), ran.dispatched.sent) == (1, 1)
+    assert 0 < seen[0] < 10

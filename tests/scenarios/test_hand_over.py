@@ -2,16 +2,16 @@
 
 import signal
 import sys
-from _thread import interrupt_main
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from signal import pthread_kill
 from subprocess import PIPE, Popen, run
-from threading import Event, Thread
+from threading import Event, Thread, main_thread
 
 import pytest
-from tests.scenarios.delivering import RULES
+from tests.scenarios.delivering import RULES, make
 from tests.scenarios.hosting import NOON, ROOT, book, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
@@ -196,7 +196,7 @@ def test_a_kill_amid_a_hundred_calls_repeats_only_the_one_that_was_under_way(
 ) -> None:
     """Seventy that came back are not sent again."""
     log = tmp_path / "log"
-    run(_process("make", database, "100"), cwd=ROOT, check=True)
+    make(database, "100")
     killed = run(_process("send", database, str(log), "71"), cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
     clock = FrozenClock(NOON + timedelta(days=3650))  # the lease is over
@@ -212,13 +212,14 @@ def _append(log: Path, line: str) -> None:
         written.write(f"{line}\n")
 
 
+@pytest.mark.parametrize("how", ["serve", "loop"])
 def test_a_process_that_is_told_to_end_leaves_its_backlog_to_others(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, how: str
 ) -> None:
     """The call under way comes to its end; the rest is due for anybody, at once."""
     log = tmp_path / "log"
-    run(_process("make", database, "50"), cwd=ROOT, check=True)
-    with Popen(_process("serve", database, str(log)), stdout=PIPE, text=True, cwd=ROOT) as process:
+    make(database, "50")
+    with Popen(_process(how, database, str(log)), stdout=PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "called\n"
         process.send_signal(signal.SIGTERM)
@@ -281,7 +282,7 @@ def test_an_interruption_from_the_keyboard_leaves_the_backlog_to_others(place: s
 
         def push(delivery: Delivery) -> None:
             taken.append(delivery.person)
-            interrupt_main()
+            pthread_kill(main_thread().ident or 0, signal.SIGINT)
             go_on.wait(_PATIENCE)
 
         engine.channel("push")(push)

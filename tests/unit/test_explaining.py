@@ -180,6 +180,21 @@ def test_what_was_held_back_is_said_and_why(traits: JsonValue, step: JsonValue, 
     assert [d.state for d in told.deliveries] == [DeliveryState.WITHHELD]
 
 
+def test_what_was_held_back_only_when_its_turn_came_is_said_likewise(home: Store) -> None:
+    """Consent is asked again right before a mail is handed over."""
+    made = World([campaign("thanks", "purchase")], home)
+    made.engine.channel("push")(lambda _: None)
+    made.track("purchase", "ada", at=0)
+    made.identify("ada", {"unsubscribed": True}, at=1)
+    made.engine.run_due()
+    (said,) = sentences(made)
+    assert (
+        "push was held back at 2026-03-01T12:01:00Z, since they are unsubscribed;"
+        in said.replace("push “Hello”", "push")
+    )
+    assert said.endswith("completed at 2026-03-01T12:00:00Z, and nothing was sent.")
+
+
 @pytest.mark.parametrize(
     ("leave", "reason", "because"),
     [

@@ -66,6 +66,22 @@ def test_every_form_of_time_in_circulation_is_read(sent: object, instant: dateti
 @pytest.mark.parametrize(
     "sent",
     [
+        *("2024-3-12 9:05:00", "2024-03-12 09:05:00 UTC", "2024/03/12 9:05", "2024-3-12T9:5Z"),
+        *("2024-03-12 10:05:00 +0100", "2024-03-12 09:05:00 +0000 UTC", " 2024-03-12t09:05:00z\n"),
+        *("Tue, 12 Mar 2024 09:05:00 GMT", "12 Mar 2024 05:05 EDT", "12 Mar 2024 10:05 +01:00"),
+        "Tue Mar 12 2024 10:05:00 GMT+0100 (Central European Standard Time)",
+        *(1710234300, 1710234300000, 1710234300000000, 1710234300000000000),
+        *("1710234300", "1710234300.0", "1710234300000", "1710234300000000000"),
+    ],
+)
+def test_times_are_read_as_clients_write_them(sent: object) -> None:
+    """With one digit for a month or an hour, as mail and JavaScript write them, and of any precision."""
+    assert parse_instant(sent) == datetime(2024, 3, 12, 9, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
         *("", " ", "yesterday", "2026-13-01", "2026-03-01T25:00:00Z", "nan", "inf", "1e400"),
         *(True, False, None, [], {}, 10**400, 1e300, float("nan"), float("inf"), "2024", "1e10"),
         *("0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00", "9" * 400),

@@ -395,6 +395,21 @@ def test_an_id_of_a_known_person_is_told_of_beside_theirs() -> None:
         assert engine.identity("ADA").user_ids == ("ADA",)
 
 
+@pytest.mark.parametrize(
+    ("known", "fresh"),
+    [("ada", "Ada"), ("Ada", "ada"), ("ADA@X.EXAMPLE", "ada@x.example"), ("zo\u00e9", "zoe\u0301")],
+)
+def test_an_id_of_the_next_call_is_told_of_beside_the_one_that_is_there(
+    place: str, known: str, fresh: str
+) -> None:
+    """Calls of one message each never name both; a lookup that they make anyway finds the other."""
+    with Engine.open(place) as engine:
+        engine.identify(known)
+        given = [engine.identify(fresh), engine.identify(fresh), engine.identify(known)]
+        assert engine.identity(fresh).user_ids == (fresh,)
+    assert [[each.code for each in one.warnings] for one in given] == [["ids-alike"], [], []]
+
+
 # --- log lines ----------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from whereupon.cli.asking import existing_store
+from whereupon.actions import Absence
+from whereupon.cli.asking import existing_store, nobody
 from whereupon.cli.ending import FINDINGS, fail, say, settles
 from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl
 from whereupon.engine import Engine
@@ -227,6 +228,9 @@ def erase_command(
             _tell(request, as_json=as_json, tried=True)
         else:
             _finish(engine, request, as_json=as_json)
+        if request.detail == Absence.PERSON:
+            with engine.store.session() as session:
+                say(f"whereupon: {nobody(session, person)}")
     if request.outcome is RequestOutcome.REFUSED:
         raise typer.Exit(FINDINGS)
 

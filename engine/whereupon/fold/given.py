@@ -117,6 +117,7 @@ class Loaded:
 
     Attributes:
         first_key, keys: the first of the keys reserved for this batch, and how many there are.
+        alike: known user ids that those of a small batch are like, but for their spelling.
         anonymous_messages: by anonymous key, where the batch may claim: the messages that wait; and,
             where a claim comes out of order or a message late, those that were claimed already.
         in_parts: the anonymous id of which more wait than one batch is to put to the rules: its claim is
@@ -131,6 +132,7 @@ class Loaded:
     keys: int
     known: set[str] = field(default_factory=set)
     twins: dict[str, Twin] = field(default_factory=dict)
+    alike: list[str] = field(default_factory=list)
     users: dict[str, int] = field(default_factory=dict)
     anonymous: dict[str, int] = field(default_factory=dict)
     persons: dict[int, Person] = field(default_factory=dict)

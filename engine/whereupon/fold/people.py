@@ -50,7 +50,7 @@ def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
 
 def look_alike(work: Working, kind: IdKind, value: str) -> str | None:
     """An id of this batch, or known and named in it, that differs from a new one by its spelling only."""
-    known = work.users if kind is IdKind.USER else work.anonymous
+    known = [*work.alike, *work.users] if kind is IdKind.USER else work.anonymous
     spelt = work.spelt.get(kind)
     if spelt is None:
         spelt = work.spelt[kind] = {}

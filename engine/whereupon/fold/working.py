@@ -97,6 +97,7 @@ class Working:
         self.seen: dict[str, Twin | Message | None] = {
             ref: loaded.twins.get(ref) for ref in loaded.known
         }
+        self.alike = loaded.alike
         self.spelt: dict[IdKind, dict[str, str]] = {}
         self.users = dict(loaded.users)
         self.anonymous = dict(loaded.anonymous)

@@ -212,11 +212,15 @@ class Recall:
     def _load_identifiers(
         self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
     ) -> None:
-        for known in self._session.identifiers(survey.user_ids(), survey.anonymous_ids()):
-            if known.kind is IdKind.USER:
+        users = survey.user_ids()
+        asked = users | survey.other_spellings()
+        for known in self._session.identifiers(asked, survey.anonymous_ids()):
+            if known.kind is IdKind.ANONYMOUS:
+                loaded.anonymous[known.value] = known.key
+            elif known.value in users:
                 loaded.users[known.value] = known.key
             else:
-                loaded.anonymous[known.value] = known.key
+                loaded.alike.append(known.value)
         if erasing(messages, self._settings):
             named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
             touched.erased_unknown = named - loaded.users.keys()

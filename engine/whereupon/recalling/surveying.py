@@ -1,12 +1,22 @@
 """What a batch mentions, and what sets its messages apart from one another."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
+from unicodedata import normalize
 
 from whereupon.fold import Loaded, Settings
 from whereupon.matching import RuleIndex
 from whereupon.messages import Message, MessageType, Source
+
+_FEW = 20
+"""Messages of a batch whose user ids are also looked up as they may be spelt otherwise."""
+
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    *(str.lower, str.upper, str.capitalize),
+    *(partial(normalize, form) for form in ("NFC", "NFD", "NFKC")),
+)
 
 
 class Survey:
@@ -47,6 +57,13 @@ class Survey:
         """Every user id, and every previous id, which may be one."""
         ids = {user_id for user_id, _ in self.pairs if user_id is not None}
         return ids | {previous for _, previous in self.aliases}
+
+    def other_spellings(self) -> set[str]:
+        """How else the user ids of a small batch may be spelt, as its sender's next call may do."""
+        users = {user_id for user_id, _ in self.pairs if user_id is not None}
+        if len(self.refs) > _FEW:
+            return set()
+        return {spelt for user in users for spell in _SPELLINGS if (spelt := spell(user)) != user}
 
     def anonymous_ids(self) -> set[str]:
         """Every anonymous id, and every previous id, which may be one."""

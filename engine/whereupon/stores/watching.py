@@ -74,7 +74,8 @@ class FileWatching(Watching):
     """
 
     def __init__(self, path: str, changed: Callable[[], object]) -> None:
-        self._files = (path, f"{path}-wal")
+        whole = os.path.abspath(path)  # noqa: PTH100 - as SQLite takes it, wherever the host goes
+        self._files = (whole, f"{whole}-wal")
         super().__init__(changed)
 
     def _watch(self) -> None:
