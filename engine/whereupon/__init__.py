@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     )
     from whereupon.identity import IdentityPolicy
     from whereupon.ingesting import Ingested
+    from whereupon.pruning import Pruned
+    from whereupon.rules import Retention
     from whereupon.state import Delivery, Request
 
 __all__ = [
@@ -37,8 +39,10 @@ __all__ = [
     "IdentityPolicy",
     "Ingested",
     "MessageRejectedError",
+    "Pruned",
     "Reason",
     "Request",
+    "Retention",
     "RetryLater",
     "RetryPolicy",
     "RulesInvalidError",
@@ -57,8 +61,10 @@ _HOMES = {
     "IdentityPolicy": "identity",
     "Ingested": "ingesting",
     "MessageRejectedError": "errors",
+    "Pruned": "pruning",
     "Reason": "decisions",
     "Request": "state",
+    "Retention": "rules",
     "RetryLater": "delivery",
     "RetryPolicy": "delivery",
     "RulesInvalidError": "errors",

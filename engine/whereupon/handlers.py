@@ -22,6 +22,7 @@ from whereupon.codec import encode_canonically
 from whereupon.delivery import RetryPolicy
 from whereupon.errors import RequestError
 from whereupon.fold import recorded
+from whereupon.forking import OfProcess, watch
 from whereupon.handing import error_of
 from whereupon.messages import Message
 from whereupon.monitoring import Event, Monitor
@@ -93,7 +94,7 @@ class _LeftError(Exception):
     """A call was left to itself; nobody writes down how it ends."""
 
 
-class Handlers:
+class Handlers(OfProcess):
     """The registered handlers, and the round that calls them."""
 
     def __init__(
@@ -112,6 +113,12 @@ class Handlers:
         self._registered: dict[str, Registration] = {}
         self._is_stopped = False
         self._under_way: dict[_Done, int] = {}
+        self._changed = Condition()
+        watch(self)
+
+    def after_fork_in_child(self) -> None:
+        """The calls that are under way are the parent's."""
+        self._under_way = {}
         self._changed = Condition()
 
     @property
