@@ -30,7 +30,7 @@ from whereupon.replay import FrozenClock
 
 COUNT = int(os.environ.get("WHEREUPON_CLAIMED", "10000"))
 ROUNDS = int(os.environ.get("WHEREUPON_ROUNDS", "5"))
-BATCH = 1_000
+BATCH = 900
 OTHERS = 100
 """Messages of others while claims go on."""
 CLAIMS = 20

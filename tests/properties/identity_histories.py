@@ -182,7 +182,7 @@ def wire_of(said: Said) -> dict[str, JsonValue]:
             name: dict(value) if isinstance(value, Mapping) else value
             for name, value in said.data.items()
         },
-        "timestamp": _instant(said.original),
+        "timestamp" if said.sent is None else "originalTimestamp": _instant(said.original),
         "sentAt": None if said.sent is None else _instant(said.sent),
         "receivedAt": _instant(said.arrives),
     }

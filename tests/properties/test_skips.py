@@ -99,7 +99,11 @@ def test_an_explanation_says_what_was_decided(
     for file in files:
         name = str(next(iter(file.values())))
         told = [d for d in made.decided if d.rule == name and d.outcome is Outcome.SKIPPED]
-        said = [e for e in made.engine.explain("ada", name) if e.outcome is Outcome.SKIPPED]
+        said = [
+            each
+            for each in made.engine.explain("ada", name)
+            if each.outcome is Outcome.SKIPPED and "in the audience" not in each.sentence
+        ]  # who was in a run's audience is no decision on a message
         theirs = made.owners()
         expected = sorted(
             (d.message_id, str(d.reason), because(d, made))

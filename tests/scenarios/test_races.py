@@ -289,6 +289,24 @@ def test_patience_has_an_end(shop: Shop) -> None:
     assert caught.value.code == "busy"
 
 
+def test_patience_has_an_end_in_a_hosts_transaction_too(shop: Shop, database: Database) -> None:
+    """Which goes on afterwards, its own settings as they were."""
+    shop.engine.identify("ada")
+    shop.engine.track("purchase", user_id="ada", connection=shop.host)
+    with (
+        Engine.open(f"{shop.url}&patience=0.05", rules=RULES) as impatient,
+        database.connect() as other,
+    ):
+        before = other.scalar(text("SHOW lock_timeout"))
+        with pytest.raises(StoreError) as caught:
+            impatient.track("purchase", user_id="ada", connection=other)
+        assert caught.value.code == "busy"
+        impatient.track("purchase", user_id="bob", connection=other)
+        assert other.scalar(text("SHOW lock_timeout")) == before
+        other.commit()
+    assert {"bob"} in shop.people()
+
+
 def test_a_host_that_loses_is_told_and_may_go_on(shop: Shop, database: Database) -> None:
     """Its transaction cannot be begun again by us; what it wrote itself is as it was."""
     shop.host.execute(text("CREATE TABLE orders (id INTEGER)"))

@@ -129,6 +129,20 @@ def test_it_is_settled_where_nobody_has_the_rule(home: Store) -> None:
     assert told(made) == [("first", "active", None), ("second", "exited", "merged")]
 
 
+def test_a_merge_that_somebody_agrees_to_later_is_settled_then(home: Store) -> None:
+    """Also by a script without rules: the version that they follow is read from the store."""
+    made = world(campaign("hi", "ping", reentry="once", whereupon=LATER), store=home)
+    made.track("ping", "new", at=0, message_id="first")
+    made.track("ping", "old", at=30, message_id="second")
+    made.alias("new", "old", at=HOUR, source="client")
+    assert told(made) == [("first", "active", None)]
+    made.reword()
+    (request,) = made.engine.requests()
+    made.engine.requests.approve(request.key, by="lena")
+    made.run(2 * HOUR)
+    assert told(made) == [("first", "active", None), ("second", "exited", "merged")]
+
+
 # --- what is known ----------------------------------------------------------------------------------
 
 

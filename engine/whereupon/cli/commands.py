@@ -63,7 +63,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "explain": Heading(
             "asking:explain_command",
             _STORE,
-            "Say why a person did, or did not, enter a rule: one sentence a message, newest first.",
+            "Say why a person did, or did not, enter a rule, and what came of it; the newest message first.",
         ),
         "identity": Heading(
             "identifying:identity_command",

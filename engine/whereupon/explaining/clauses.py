@@ -93,7 +93,7 @@ _CLAUSES = {
     Reason.INACTIVE: "the rule was not active then",
     Reason.SUPPRESSED: "the person is suppressed",
     Reason.DELETED: "it happened before the person was deleted",
-    Reason.SOURCE: "a broadcast is triggered by a server only, and a client sent it",
+    Reason.SOURCE: "a broadcast is triggered by a server only, and a client sent it, or what led to it",
     Reason.LOOP: "too many steps had led to one another",
     Reason.CLAIMED_BEFORE: "somebody else's claim had put it to the rules already",
 }
