@@ -211,9 +211,6 @@ def begin(made: World, message: Message, *, carried_on: int) -> None:
         carried_on: how many parts of it they do.
     """
     engine = made.engine
-    clock = engine.clock
-    assert isinstance(clock, FrozenClock)
-    clock.move_to(message.received_at)
     told: list[Folded] = []
     folded = engine.claims.transact(
         lambda session: engine.pipeline.take(session, [message], in_parts=True), told.append
@@ -235,9 +232,9 @@ def take_in_parts(
         tell(list(folded.decisions))
     clock = engine.clock
     assert isinstance(clock, FrozenClock)
-    clock.move_to(after(END))
     for folded in engine.wake(after(END)):
         tell(list(folded.decisions))
+    clock.move_to(after(END))
 
 
 def outcome_of(made: World) -> Outcome:

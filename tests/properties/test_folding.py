@@ -17,6 +17,7 @@ from tests.properties.histories import (
     EVERYTHING,
     LASTING,
     ORDINARY,
+    RULES,
     Happening,
     begin,
     fold_in_parts,
@@ -63,6 +64,34 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
         for name, content in singly.contents.items():
             assert together.contents[name] == content, name
         assert together.decisions == singly.decisions
+
+
+@settings(max_examples=60)
+@given(histories)
+def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Happening]) -> None:
+    """What is due of a person's is done before what concerns them: by somebody who is awake, or by itself.
+
+    So nothing, no deletion either, depends on it; but a request counts what is stored when it is judged.
+    """
+    messages = messages_of(happened)
+    slept = fold_in_parts(messages, range(len(messages)))
+    made = World(list(RULES))
+    for message in messages:
+        for folded in made.engine.wake(message.received_at):
+            made.decided += folded.decisions
+        made.decided += made.engine.take([message]).decisions
+    take_in_parts(made.engine, [], [], made.decided.extend)
+    asleep, awake = outcome_of(slept), outcome_of(made)
+    assert _judged(slept) == _judged(made)
+    for name in asleep.contents.keys() - {"requests"}:
+        assert awake.contents[name] == asleep.contents[name], name
+    assert awake.decisions == asleep.decisions
+
+
+def _judged(made: World) -> list[tuple[str, str, str | None]]:
+    """What became of every request, in order."""
+    asked = made.memory.shelves.requests.values()
+    return [(request.message_id, request.outcome, request.reason) for request in asked]
 
 
 @settings(max_examples=150)
