@@ -22,7 +22,8 @@ Rows = dict[str, list[dict[str, Any]]]
 
 _OURS = "whereupon_"
 _UNLIKE: Mapping[str, frozenset[str]] = {
-    "entry": frozenset({"key"}),
+    # A step is done when somebody is there to do it, and the next wait counts from then.
+    "entry": frozenset({"key", "due_at", "ended_at"}),
     "message": frozenset({"key"}),
     "request": frozenset({"key"}),
     "person": frozenset({"key"}),

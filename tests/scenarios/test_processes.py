@@ -44,13 +44,16 @@ def _sent(database: str, stream: Path) -> list[str]:
 
 
 def _outcome(database: str) -> Outcome:
-    """What the store says in the end, in words that do not depend on its keys."""
+    """What the store says in the end, in words that do not depend on its keys.
+
+    When a step was done is left out: it is when somebody was there to do it.
+    """
     tables = tables_in(database)
     people = {row[0]: row[1] for row in tables["whereupon_person"]}
     said: list[list[tuple[object, ...]]] = [
         [(row[1], people.get(row[3])) for row in tables["whereupon_message"]],
-        [(row[1], people[row[3]], row[5], *row[6:13]) for row in tables["whereupon_entry"]],
-        [(row[1], row[4], row[6], row[7], row[9]) for row in tables["whereupon_delivery"]],
+        [(row[1], people[row[3]], row[5], *row[6:12]) for row in tables["whereupon_entry"]],
+        [(row[1], row[4], row[7], row[9]) for row in tables["whereupon_delivery"]],
         [(row[1], row[3]) for row in tables["whereupon_person"]],
     ]
     return tuple(sorted(rows, key=repr) for rows in said)

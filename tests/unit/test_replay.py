@@ -23,6 +23,7 @@ from whereupon.replay import (
     throwaway_store,
 )
 from whereupon.rules import Rulebook
+from whereupon.stores import MemoryStore
 from whereupon.streams import BadLine, StreamReader
 from whereupon.times import format_instant
 
@@ -266,7 +267,9 @@ def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixtur
     """Deliveries stay in the outbox of the throwaway store."""
     told = _Told(_stream(tmp_path, _track("purchase", "01T12:00")), book(thanks()))
     assert told.summary.deliveries == 1
-    assert [each.attempts for each in told.engines[0].deliveries()] == [0]
+    store = told.engines[0].store
+    assert isinstance(store, MemoryStore)
+    assert [each.attempts for each in store.shelves.deliveries.values()] == [0]
     assert capsys.readouterr().out == ""
 
 

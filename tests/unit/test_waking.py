@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from whereupon.scheduling import SystemClock, Waker
 
@@ -104,6 +104,16 @@ def test_the_poll_comes_although_nothing_is_known_to_be_due() -> None:
     rounds = _Rounds()
     with _started(rounds, timedelta(milliseconds=50)):
         assert rounds.reach(4)
+
+
+def test_what_was_due_long_ago_is_done_now_in_one_round() -> None:
+    """An entry that waited for years is no backlog of polls."""
+    rounds = _Rounds()
+    with _started(rounds) as waker:
+        assert rounds.reach(1)
+        waker.wake_by(datetime(1970, 1, 1, tzinfo=UTC))
+        assert rounds.reach(2)
+    assert rounds.count == 2
 
 
 def test_a_round_that_fails_does_not_end_the_waking() -> None:

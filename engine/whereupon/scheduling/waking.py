@@ -115,8 +115,12 @@ class Waker(OfProcess):
                 self._plan(self._scheduler, instant)
 
     def _plan(self, scheduler: "BackgroundScheduler", instant: datetime) -> None:
+        """Run next at an instant, or now where that has passed.
+
+        From an instant long ago the scheduler would list every run that was missed since.
+        """
         self._planned = instant
-        scheduler.modify_job(_JOB, next_run_time=instant)
+        scheduler.modify_job(_JOB, next_run_time=max(instant, SystemClock().now()))
 
     def _run(self) -> None:
         with self._lock:
