@@ -51,7 +51,8 @@ class Statements:
         event.listen(database, "before_cursor_execute", self._count)
 
     def _count(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
-        self.asked[statement] += 1
+        if "lock_timeout" not in statement:  # how often that is lowered is a matter of time
+            self.asked[statement] += 1
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
