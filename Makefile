@@ -53,9 +53,10 @@ JOBS ?= 2
 test: $(VENV)/stamp-test
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal
 
-# A verdict in a minute: all but what is slow, and what needs a server of PostgreSQL.
+# A verdict in a minute: units and contracts, but for what is slow or needs a server of PostgreSQL.
 quick: $(VENV)/stamp-test
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --maxfail=10 -m 'not slow and not postgres'
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=worksteal --maxfail=10 -m 'not slow and not postgres' \
+		tests/core tests/unit tests/contracts
 
 check: test lint
 

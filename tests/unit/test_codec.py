@@ -24,6 +24,7 @@ values: st.SearchStrategy[JsonValue] = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(values)
 def test_a_value_comes_back_as_it_was(value: JsonValue) -> None:
     """Whole numbers of any size keep every digit."""
@@ -92,6 +93,7 @@ def test_the_hosts_values_become_text_beside_huge_numbers() -> None:
     }
 
 
+@pytest.mark.slow
 @given(st.dictionaries(texts, values))
 def test_equal_objects_are_written_alike(value: dict[str, JsonValue]) -> None:
     """The order of keys means nothing in the canonical form."""

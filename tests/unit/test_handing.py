@@ -77,6 +77,7 @@ def test_a_delivery_whose_channel_hangs_is_tried_again_under_its_key(
     assert _pushes(engine) == [(DeliveryState.SENT, 2, None)]
 
 
+@pytest.mark.slow
 def test_a_channel_that_hangs_for_ever_ends_in_a_dead_letter(clock: FrozenClock) -> None:
     """It is no reason to try for ever; a human may have it tried again."""
     hanging = _Hanging(1_000)

@@ -65,6 +65,7 @@ def test_rules_bring_only_what_they_say(tmp_path: Path) -> None:
     assert _imported_by(code) & _HEAVY == {"pydantic", "yaml"}
 
 
+@pytest.mark.slow
 def test_opening_a_database_brings_no_migrations_and_no_other_database(tmp_path: Path) -> None:
     """Neither the first time, when the tables are made, nor when they are there."""
     code = f"from whereupon import Engine; Engine.open('sqlite:///{tmp_path}/shop.db').close()"

@@ -78,6 +78,7 @@ def writing(path: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hosted", [False, True])
 def test_on_sqlite_questions_wait_for_no_writer(tmp_path: Path, hosted: bool) -> None:
     """They tell of what was committed last, and so does an engine that opens meanwhile."""

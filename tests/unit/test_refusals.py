@@ -78,6 +78,7 @@ def test_a_batch_that_found_no_room_goes_in_when_there_is_some(disk: _SmallDisk)
     assert _counts(engine) == ((taken + 1) * 10,) * 3
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_deliveries_for_later(disk: _SmallDisk) -> None:
     """They wait in the outbox; what was handed over and could not be settled goes out again."""
     engine = Engine.open(disk.database, rules=_RULES)
@@ -168,6 +169,7 @@ def frail() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [Server.stop, Server.crash])
 def test_a_server_that_is_away_is_an_error_and_the_next_call_works_when_it_is_back(
     how: Callable[[Server], None], frail: Server
@@ -184,6 +186,7 @@ def test_a_server_that_is_away_is_an_error_and_the_next_call_works_when_it_is_ba
         assert _counts(engine) == (2, 2, 2)
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_away_in_the_middle_of_a_transaction_keeps_nothing_of_it(
     frail: Server,
 ) -> None:

@@ -125,6 +125,7 @@ def _busy_day() -> Iterator[Mapping[str, object]]:
         yield _track(event, at, number=number, user=f"user-{number * 7 % 11}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 7, 100])
 @pytest.mark.parametrize("store", ["memory://", "sqlite://"])
 def test_what_is_told_does_not_depend_on_the_size_of_the_batches(
@@ -273,6 +274,7 @@ def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [[], [_track("seen", "01T15:00")]], ids=["end", "middle"])
 def test_many_waits_that_end_at_once_all_end(
     ending: list[dict[str, object]], tmp_path: Path
