@@ -6,7 +6,7 @@ opened stays for the others who were in its audience, without what that message 
 entry that one opened for somebody else, whose claim had come in before the person's own.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import (
     BindParameter,
@@ -28,6 +28,7 @@ from whereupon.lazily import cached_property
 from whereupon.messages import erased_name
 from whereupon.state import METRICS
 from whereupon.stores.dialects import Database, Statement
+from whereupon.stores.rows import Record
 from whereupon.stores.selects import (
     CLAIM,
     DELIVERY,
@@ -117,21 +118,26 @@ class TraceStatements:
         return self._compiled(clause.where(owned))
 
     @cached_property
-    def others_entries(self) -> Statement:
-        """Entries of others that a message of ``keys`` opened: key, person, rule and occasion.
-
-        They had claimed the same anonymous id.
-        """
+    def rivals(self) -> Statement:
+        """Others who had claimed an anonymous id that persons among ``keys`` claimed, too."""
         among, rival = self._database.among, CLAIM.alias("rival")
         shared = select(CLAIM.c.anonymous_key).where(among(CLAIM.c.person_key, "keys"))
-        others = select(rival.c.person_key).where(
-            rival.c.anonymous_key.in_(shared), ~among(rival.c.person_key, "keys")
-        )
-        owned = select(MESSAGE.c.key).where(among(MESSAGE.c.owner, "keys"))
-        of = ENTRY.c
+        clause = select(rival.c.person_key).distinct()
+        others = ~among(rival.c.person_key, "keys")
+        return self._compiled(clause.where(rival.c.anonymous_key.in_(shared), others))
+
+    @cached_property
+    def others_entries(self) -> Statement:
+        """Entries of ``rivals`` that a message of ``keys`` opened: key, person, rule and occasion.
+
+        The owner is looked up for each of their entries: as a join, a database without statistics
+        may go through all messages of the ``keys`` for each.
+        """
+        among, of = self._database.among, ENTRY.c
+        message = select(MESSAGE.c.owner).where(MESSAGE.c.key == of.message_key)
+        opened = among(message.scalar_subquery(), "keys")
         clause = select(of.key, of.person_key, of.rule, of.occasion)
-        opened = of.person_key.in_(others), of.message_key.in_(owned)
-        return self._compiled(clause.where(*opened))
+        return self._compiled(clause.where(among(of.person_key, "rivals"), opened))
 
     @cached_property
     def blank_entry(self) -> Statement:
@@ -209,7 +215,7 @@ class Traces:
     def sent_to_others(self, keys: object) -> list[int]:
         """The keys of others' deliveries that `remove` will blank."""
         found: list[int] = []
-        for _, person, rule, occasion in self._to.others_entries.fetch(self._connection, keys=keys):
+        for _, person, rule, occasion in self._others_entries(keys):
             sent = {"person": person, "rule": rule, "occasion": occasion}
             found += (key for (key,) in self._to.sent_to.fetch(self._connection, **sent))
         for rule, occasion, _ in self._to.runs.fetch(self._connection, keys=keys):
@@ -232,9 +238,15 @@ class Traces:
                 statement.run(self._connection, rule=rule, occasion=occasion, new_occasion=new)
         return named
 
+    def _others_entries(self, keys: object) -> Sequence[Record]:
+        rivals = [person for (person,) in self._to.rivals.fetch(self._connection, keys=keys)]
+        if not rivals:
+            return ()
+        among = {"rivals": self._database.members(rivals), "keys": keys}
+        return self._to.others_entries.fetch(self._connection, **among)
+
     def _blank_entries(self, keys: object) -> None:
-        found = self._to.others_entries.fetch(self._connection, keys=keys)
-        for key, person, rule, occasion in found:
+        for key, person, rule, occasion in self._others_entries(keys):
             new = erased_name(occasion)
             self._to.blank_entry.run(self._connection, new_occasion=new, changed=key)
             sent = {"person": person, "rule": rule, "occasion": occasion}
