@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, assert_never, cast
 
 from pydantic import JsonValue
 
@@ -28,7 +28,7 @@ from whereupon.rules import (
     RuleKind,
     Take,
 )
-from whereupon.state import NOTHING, PastEntry, has_slot, is_any_active
+from whereupon.state import KEY, NOTHING, PastEntry, has_slot, is_any_active
 from whereupon.times import as_micros, duration_micros
 from whereupon.wire import digits_of
 
@@ -199,9 +199,7 @@ def _reenter(rule: Rule, case: Case, past: Sequence[PastEntry]) -> Verdict:
 
 
 def _reenter_by_key(path: Sequence[str], case: Case, past: Sequence[PastEntry]) -> Verdict:
-    value: JsonValue = case.data
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
+    value = _value_at(path, case.data)
     slot = _slot_of(value)
     if slot is None:
         return Verdict(
@@ -232,7 +230,17 @@ def would_refuse(rule: Rule, earlier: PastEntry, later: PastEntry) -> bool:
 
 # --- keys -------------------------------------------------------------------------------------------
 
-_KEY = "key:"
+
+def slot_asked(path: Sequence[str], data: Mapping[str, object]) -> str | None:
+    """The slot of the key at a path; None where none is given."""
+    return _slot_of(_value_at(path, data))
+
+
+def _value_at(path: Sequence[str], data: Mapping[str, object]) -> JsonValue:
+    value: object = data
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return cast("JsonValue", value)
 
 
 def _slot_of(value: JsonValue) -> str | None:
@@ -249,19 +257,19 @@ def _slot_of(value: JsonValue) -> str | None:
             value = digits_of(value)
         case _:
             pass
-    return f"{_KEY}{encode_canonically(value).decode()}" if value else None
+    return f"{KEY}{encode_canonically(value).decode()}" if value else None
 
 
 def settled(past: PastEntry) -> PastEntry:
     """An entry whose key, if it has one, is written as keys are now; numbers once had slots of their own."""
     slot = past.slot
-    if slot is None or not slot.startswith(_KEY) or _IS_SETTLED(slot):
+    if slot is None or not slot.startswith(KEY) or _IS_SETTLED(slot):
         return past
     try:
-        return past._replace(slot=_slot_of(decode(slot[len(_KEY) :])) or slot)
+        return past._replace(slot=_slot_of(decode(slot[len(KEY) :])) or slot)
     except JsonError:
         return past
 
 
-_IS_SETTLED = re.compile(r'key:"[^\s\\].*[^\s\\]"|key:"[^\s\\]"', re.DOTALL).fullmatch
+_IS_SETTLED = re.compile(r'key:"[^\s\\]([^\\]*[^\s\\])?"').fullmatch
 """Of a slot that holds a text without space around it; escapes are looked at closer."""

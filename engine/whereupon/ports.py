@@ -23,6 +23,7 @@ from whereupon.state import (
     DeliveryState,
     Entry,
     Identifier,
+    KeysAsked,
     LetGo,
     Merge,
     PastEntry,
@@ -256,9 +257,20 @@ class Session(Protocol):
         ...
 
     def past_entries(
-        self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
+        self,
+        rules: Collection[str],
+        person_keys: Collection[int],
+        since: datetime | None = None,
+        asked: KeysAsked | None = None,
     ) -> list[PastEntry]:
-        """Entries, running or ended, of these persons in these rules, by messages from ``since`` on."""
+        """Entries, running or ended, of these persons in these rules, by messages from ``since`` on.
+
+        Args:
+            rules: their ids.
+            person_keys: whose.
+            since: None for all.
+            asked: what it says does not matter is left out (see `KeysAsked.concerns`).
+        """
         ...
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 from sqlalchemy import create_engine, event
 from tests.scenarios.hosting import NOON, book, thanks
 
 import whereupon.engine as engine_module
 from whereupon import Delivery, Engine
+from whereupon.codec import encode_canonically
+from whereupon.decisions import settled, slot_asked
 from whereupon.fold.given import Loaded
 from whereupon.fold.people import forget
 from whereupon.fold.working import Working
@@ -28,9 +31,11 @@ from whereupon.recalling import Recall
 from whereupon.replay import FrozenClock
 from whereupon.rules import Rulebook
 from whereupon.state import (
+    LOOSE_EDGES,
     Claim,
     Identifier,
     IdKind,
+    KeysAsked,
     PastEntries,
     PastEntry,
     Person,
@@ -236,6 +241,96 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
 
 def _purchase(anonymous_id: str) -> dict[str, object]:
     return {"type": "track", "event": "purchase", "anonymousId": anonymous_id}
+
+
+def _loaded(rules: Rulebook, home: Store, *said: dict[str, object]) -> Loaded:
+    """What a batch reads."""
+    messages = read_batch(
+        said,
+        received_at=NOON,
+        source=Source.SERVER,
+        origin=Origin.LIVE,
+        new_id=fresh_id,
+    ).messages
+    with home.session() as session:
+        wordings = Wordings(RuleIndex(rules))
+        return Recall(session, settings_for(rules), wordings).for_batch(messages, None)
+
+
+def _order(order: object, **ids: object) -> dict[str, object]:
+    return {"type": "track", "event": "purchase", "properties": {"order": order}, **ids}
+
+
+ORDERS: dict[str, object] = {"reentry": {"once_per_key": "properties.order"}}
+
+
+def test_of_a_thousand_orders_only_those_that_are_named_are_read(home: Store) -> None:
+    """By whichever spelling, and by what a claim brings, too; none where no key is given."""
+    rules = book(thanks(**ORDERS))
+    with Engine(home, rules, clock=FrozenClock(NOON), settings=settings_for(rules)) as engine:
+        engine.ingest([_order(n, userId="ada") for n in range(1_000)])
+        engine.ingest([_order(n, anonymousId="phone") for n in (7, 8, 2_000)])
+        for said, slots in (
+            ([_order(5, userId="ada"), _order(" 6 ", userId="ada")], {'key:"5"', 'key:"6"'}),
+            ([_order(9_999, userId="ada")], set()),
+            ([_order(None, userId="ada")], set()),
+            ([_claim("ada", "phone")], {'key:"7"', 'key:"8"'}),
+        ):
+            loaded = _loaded(rules, home, *said)
+            assert {past.slot for past in loaded.past_entries} == slots
+        folded = engine.ingest([_order(5.0, userId="ada"), _claim("ada", "phone")])
+        outcomes = [each.outcome for each in folded.decisions]
+    assert sorted(outcomes) == ["entered", "skipped", "skipped", "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "others", "said"),
+    [
+        ({}, [], {"type": "alias", "userId": "ada", "previousId": "bob"}),
+        (
+            {"retroactive": {"within": "7d", "take": "first"}},
+            [],
+            _order(1, userId="ada"),
+        ),
+        (
+            {},
+            [thanks(campaign="again", when="refund", whereupon=[{"track": "purchase"}])],
+            {"type": "track", "event": "refund", "userId": "ada"},
+        ),
+    ],
+)
+def test_where_keys_may_come_from_elsewhere_all_entries_are_read(
+    home: Store,
+    changes: dict[str, object],
+    others: list[dict[str, object]],
+    said: dict[str, object],
+) -> None:
+    """From whom somebody becomes one with, another rule's step; or by more than a key."""
+    rules = book(thanks(**{**ORDERS, "whereupon": [{"wait": "1d"}], **changes}), *others)
+    with Engine(home, rules, clock=FrozenClock(NOON), settings=settings_for(rules)) as engine:
+        engine.identify("ada")
+        engine.identify("bob")
+        engine.ingest([_order(n, userId="ada") for n in range(3)])
+        loaded = _loaded(rules, home, said)
+        assert len(loaded.past_entries) == 3
+
+
+texts = st.text(st.sampled_from('a1 "\\\n\xa0\u2003é\x1c\x7f'), max_size=4)
+
+
+@given(st.one_of(texts, st.integers(), st.floats(allow_nan=False), st.booleans(), st.lists(texts)))
+def test_however_a_key_was_written_once_the_entry_that_holds_it_is_found(key: JsonValue) -> None:
+    """With its space, as a number, as a truth."""
+    once = PastEntry("hi", 1, NOON, f"key:{encode_canonically(key).decode()}", True, "m-1")
+    now = slot_asked(["key"], {"key": key})
+    assert now is None or KeysAsked(["hi"], [now]).concerns("hi", once.slot)
+    assert now is None or settled(once).slot == now
+
+
+def test_all_space_that_a_key_is_trimmed_of_is_looked_out_for() -> None:
+    """But for what JSON writes as an escape."""
+    spaces = {chr(code) for code in range(0x110000) if chr(code).isspace()}
+    assert {space for space in spaces if space >= " "} <= set(LOOSE_EDGES)
 
 
 class Slotted(PastEntry):

@@ -280,7 +280,7 @@ def test_a_blank_key_is_no_key(home: Store, blank: JsonValue) -> None:
     assert made.outcomes == ["key-missing", "key-missing"]
 
 
-@pytest.mark.parametrize("stored", ["1001", "1001.0", '"1001"', '" 1001"'])
+@pytest.mark.parametrize("stored", ["1001", "1001.0", '"1001"', '" 1001"', '"1001\\n"'])
 def test_a_key_that_was_kept_as_a_number_still_keeps_out(home: Store, stored: str) -> None:
     """Slots that were written before keys compared as ids do are read as what they say."""
     made = world(KEYED, store=home)

@@ -206,7 +206,7 @@ class RuleIndex:
             choosy=tuple(rule for rule in roll if rule.retroactive.takes_one),
             is_silent=type_ in NAMED and not roll and not heard,
             watch=watch,
-            lookback=Lookback.of(reachable),
+            lookback=Lookback.of(reachable, {rule.id for rule in roll} - self._said_by(reachable)),
         )
 
     def naming(self, type_: MessageType, name: str) -> Roll:
@@ -225,7 +225,8 @@ class RuleIndex:
         if found is None:
             rules = [rule, *(led for led in self._led_to_by(rule) if led.id != rule.id)]
             current = (self.by_id.get(each.id) for each in rules)  # that is what will be decided
-            lookback = Lookback.of(each for each in current if each is not None)
+            named = {rule.id} - self._said_by(rules)
+            lookback = Lookback.of((each for each in current if each is not None), named)
             found = self._led_cache[rule.digest] = Leading(self.watch_of(rules), lookback)
         return found
 
@@ -236,6 +237,14 @@ class RuleIndex:
         if any(isinstance(step, SetAttributes) for step in rule.steps):
             said.append((MessageType.IDENTIFY, ""))
         return self.reachable(said)
+
+    def _said_by(self, rules: Iterable[Rule]) -> set[str]:
+        """The ids of the rules that are named by what steps of these say."""
+        steps = [step for rule in rules for step in rule.steps]
+        said = {(MessageType.TRACK, step.event) for step in steps if isinstance(step, TrackEvent)}
+        if any(isinstance(step, SetAttributes) for step in steps):
+            said.add((MessageType.IDENTIFY, ""))
+        return {rule.id for name in said for rule in self.naming(*name)}
 
     def watch_of(self, rules: Sequence[Rule]) -> Watch:
         """The past events that these rules ask about together."""

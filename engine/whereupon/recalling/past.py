@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from whereupon.decisions import slot_asked
 from whereupon.fold import Loaded
 from whereupon.matching import Lookback
-from whereupon.messages import MessageType
+from whereupon.messages import Message, MessageType
 from whereupon.ports import HistoryNeed, Session
 from whereupon.recalling.surveying import Kinship, Survey
 from whereupon.recalling.touching import Touched
 from whereupon.rules import Rule
-from whereupon.state import BroadcastRun, Entry, Person
+from whereupon.state import BroadcastRun, Entry, KeysAsked, Person
 from whereupon.times import earlier
 from whereupon.wordings import Wordings
 
@@ -55,7 +56,12 @@ class Past:
         return loaded
 
     def plan(
-        self, loaded: Loaded, touched: Touched, survey: Survey, until: datetime | None
+        self,
+        loaded: Loaded,
+        touched: Touched,
+        survey: Survey,
+        messages: Sequence[Message],
+        until: datetime | None,
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
         waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
@@ -70,6 +76,24 @@ class Past:
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
         for name in names:
             touched.look_back(self._wordings.index.meaning(*name).lookback)
+        if not survey.aliases:  # those who become one ask for each other's keys
+            touched.slots = self._slots([*messages, *(stored.message for stored in waiting)])
+
+    def _slots(self, messages: Sequence[Message]) -> set[str] | None:
+        """The slots of the keys that messages ask for; None where one of them cannot be read."""
+        meaning, slots = self._wordings.index.meaning, set[str]()
+        for message in messages:
+            paths = set(meaning(message.type, message.name).lookback.keys.values())
+            if not paths:
+                continue
+            try:
+                body = message.read()
+                data = {"properties": body.data, "context": body.context}
+                asked = {slot_asked(path, data) for path in paths}
+            except Exception:  # noqa: BLE001 - the fold meets it too, and says in which message
+                return None
+            slots.update(slot for slot in asked if slot is not None)
+        return slots
 
     def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
@@ -146,12 +170,17 @@ class Past:
     def _load_past_entries(self, loaded: Loaded, touched: Touched) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
         ever = [rule for rule, span in touched.spans.items() if span is None]
+        asked: KeysAsked | None = None
+        if touched.slots is not None and (keyed := touched.keyed - touched.unkeyed):
+            asked = KeysAsked(keyed, touched.slots)
+            ever = ever if touched.slots else [rule for rule in ever if rule not in keyed]
         lately = {rule: span for rule, span in touched.spans.items() if span is not None}
         if touched.late is not None:
             for rule in touched.choosy.difference(ever):
                 lately[rule] = max(touched.late, lately.get(rule, touched.late))
         if ever:
-            loaded.past_entries += self._session.past_entries(ever, touched.person_keys)
+            found = self._session.past_entries(ever, touched.person_keys, asked=asked)
+            loaded.past_entries += found
         if lately and touched.oldest is not None:
             since = earlier(touched.oldest, max(lately.values()))
             loaded.past_entries += self._session.past_entries(lately, touched.person_keys, since)

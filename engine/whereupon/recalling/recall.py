@@ -107,7 +107,7 @@ class Recall:
                 )
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
                 loaded.standing.near = near_ids(self._session, asking, loaded.users)
-        self.past.plan(loaded, touched, survey, until)
+        self.past.plan(loaded, touched, survey, messages, until)
         self.past.load(loaded, touched)
         if (
             messages and self._wordings.index is not index
@@ -144,7 +144,7 @@ class Recall:
             return None
         waiting = self._claimable.waiting(loaded, anonymous_key, held[0].after)
         loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_part]}
-        self.past.plan(loaded, touched, survey, None)
+        self.past.plan(loaded, touched, survey, [own.message], None)
         self.past.load(loaded, touched)
         return loaded, Part(held[0], own, is_last=len(waiting) <= self._claim_part)
 

@@ -20,6 +20,8 @@ class Touched:
         late: where messages come after their claim: how far back it may have let somebody in.
         spans: by rule, how far back earlier entries have a say (None: for ever).
         choosy: see `Lookback.choosy`.
+        keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
+        slots: those of the keys that messages ask for; None where it is not known.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
         kin: who may become one person in the batch, by each of them.
     """
@@ -30,6 +32,9 @@ class Touched:
     erased_unknown: set[str] = field(default_factory=set)
     spans: dict[str, timedelta | None] = field(default_factory=dict)
     choosy: set[str] = field(default_factory=set)
+    keyed: set[str] = field(default_factory=set)
+    unkeyed: set[str] = field(default_factory=set)
+    slots: set[str] | None = None
     oldest: datetime | None = None
     late: timedelta | None = None
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
@@ -39,6 +44,8 @@ class Touched:
         """Note which earlier entries have a say; of one rule it is always the same."""
         self.spans.update(lookback.spans)
         self.choosy.update(lookback.choosy)
+        self.keyed.update(lookback.keys)
+        self.unkeyed.update(lookback.spans.keys() - lookback.keys.keys())
 
     def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
         """Note what somebody's past is asked about, as seen from a moment."""

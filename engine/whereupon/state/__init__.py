@@ -25,6 +25,8 @@ from whereupon.state.bygones import (
 )
 from whereupon.state.changes import Changes
 from whereupon.state.entries import (
+    KEY,
+    LOOSE_EDGES,
     MISSED,
     OVERTAKEN,
     BroadcastRun,
@@ -34,6 +36,7 @@ from whereupon.state.entries import (
     Entry,
     EntryEnd,
     EntryState,
+    KeysAsked,
     Others,
     PastEntries,
     PastEntry,
@@ -64,6 +67,8 @@ from whereupon.state.things import METRICS, Device, Relationship, Report, Thing
 
 __all__ = [
     "DONE",
+    "KEY",
+    "LOOSE_EDGES",
     "METRICS",
     "MISSED",
     "NOTHING",
@@ -89,6 +94,7 @@ __all__ = [
     "EntryState",
     "IdKind",
     "Identifier",
+    "KeysAsked",
     "LetGo",
     "Merge",
     "Others",

@@ -200,6 +200,36 @@ def is_any_active(past: Sequence[PastEntry]) -> bool:
     return past.is_any_active if isinstance(past, PastEntries) else any(e.active for e in past)
 
 
+KEY = "key:"
+"""How the slot of a key begins; its JSON follows."""
+
+LOOSE_EDGES = " \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What keys are trimmed of, but for what JSON writes as an escape."""
+
+
+class KeysAsked(NamedTuple):
+    """Of some rules only those earlier entries matter whose keys are asked for.
+
+    Attributes:
+        rules: the ids of the rules.
+        slots: of the keys, as they are written now.
+    """
+
+    rules: Collection[str]
+    slots: Collection[str]
+
+    def concerns(self, rule: str, slot: str | None) -> bool:
+        """Whether an entry matters; one whose slot was perhaps written otherwise once always does."""
+        if rule not in self.rules or slot in self.slots:
+            return True
+        if slot is None or not slot.startswith(KEY):
+            return False
+        is_text = slot[len(KEY) : len(KEY) + 1] == '"'
+        edges = slot[len(KEY) + 1 : len(KEY) + 2], slot[-2:-1]
+        is_loose = "\\" in slot or any(edge in LOOSE_EDGES for edge in edges)
+        return is_loose or not is_text
+
+
 @dataclass(frozen=True, slots=True)
 class BroadcastRun:
     """One sending of a broadcast to its audience, in chunks that survive a restart.

@@ -40,6 +40,7 @@ from whereupon.state import (
     EntryState,
     Identifier,
     IdKind,
+    KeysAsked,
     LetGo,
     Merge,
     PastEntry,
@@ -278,7 +279,11 @@ class MemorySession:
         return moments if since is None else moments[bisect_left(moments, (since, 0)) :]
 
     def past_entries(
-        self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
+        self,
+        rules: Collection[str],
+        person_keys: Collection[int],
+        since: datetime | None = None,
+        asked: KeysAsked | None = None,
     ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
         wanted = frozenset(rules)
@@ -292,7 +297,8 @@ class MemorySession:
         return [
             PastEntry(e.rule, e.person_key, e.timestamp, e.slot, _is_active(e), e.occasion)
             for e in found
-            if since is None or e.timestamp >= since
+            if (since is None or e.timestamp >= since)
+            and (asked is None or asked.concerns(e.rule, e.slot))
         ]
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:

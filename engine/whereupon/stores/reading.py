@@ -11,6 +11,7 @@ import whereupon.stores.rows as rows
 from whereupon.messages import MessageType, erased_digests
 from whereupon.ports import Backlog, Counts, DeadLetters, HistoryNeed, LeasedNow
 from whereupon.state import (
+    LOOSE_EDGES,
     BroadcastRun,
     Claim,
     Claiming,
@@ -20,6 +21,7 @@ from whereupon.state import (
     EntryState,
     Identifier,
     IdKind,
+    KeysAsked,
     Merge,
     PastEntry,
     PastEvent,
@@ -187,28 +189,37 @@ class Reading:
         return [PastEvent(owner, said[n], from_micros(at), body) for owner, n, at, body in found]
 
     def past_entries(
-        self, rules: Collection[str], person_keys: Collection[int], since: datetime | None = None
+        self,
+        rules: Collection[str],
+        person_keys: Collection[int],
+        since: datetime | None = None,
+        asked: KeysAsked | None = None,
     ) -> list[PastEntry]:
         """Entries of these persons in these rules."""
         active = EntryState.ACTIVE.value
         return [
             PastEntry(rule, person_key, from_micros(timestamp), slot, state == active, occasion)
             for rule, person_key, timestamp, slot, state, occasion in self._past_entries(
-                rules, self._database.members(person_keys), since
+                rules, self._database.members(person_keys), since, asked
             )
         ]
 
     def _past_entries(
-        self, rules: Collection[str], keys: object, since: datetime | None
+        self, rules: Collection[str], keys: object, since: datetime | None, asked: KeysAsked | None
     ) -> Iterable[rows.Record]:
         """A few rules are looked up one by one for each person; many are picked out of what there is."""
         micros = _BEFORE_TIME if since is None else as_micros(since)
+        values: dict[str, object] = {"keys": keys, "since": micros}
+        if asked is not None:
+            members = self._database.members
+            values |= {"keyed": members(asked.rules), "slots": members(asked.slots)}
+            values["edges"] = members(LOOSE_EDGES)
         if len(rules) <= _FEW_RULES:
-            names = self._database.members(rules)
-            asked = self._selects.past_entries
-            return asked.fetch(self._connection, rules=names, keys=keys, since=micros)
+            few = self._selects.past_entries if asked is None else self._selects.past_entries_asked
+            return few.fetch(self._connection, rules=self._database.members(rules), **values)
         wanted = frozenset(rules)
-        found = self._selects.entries_since.fetch(self._connection, keys=keys, since=micros)
+        all_ = self._selects.entries_since if asked is None else self._selects.entries_since_asked
+        found = all_.fetch(self._connection, **values)
         return (entry for entry in found if entry[0] in wanted)
 
     def active_entries(self, person_keys: Collection[int]) -> list[Entry]:

@@ -10,11 +10,13 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    and_,
     bindparam,
     delete,
     exists,
     func,
     literal_column,
+    or_,
     select,
     union_all,
 )
@@ -22,6 +24,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.conditions.screens import Screen
 from whereupon.lazily import cached_property
+from whereupon.state import KEY
 from whereupon.stores.dialects import Database, Statement
 from whereupon.stores.memories import PREFIX
 from whereupon.stores.tables import (
@@ -42,6 +45,7 @@ from whereupon.stores.tables import (
     SkipsRow,
     TombstoneRow,
     WordingRow,
+    Words,
     table_of,
 )
 
@@ -258,19 +262,47 @@ class Selects:
     @cached_property
     def past_entries(self) -> Statement:
         """Entries of the persons among ``keys`` in the rules among ``rules`` from ``since`` on."""
-        among = self._database.among
-        of = ENTRY.c
-        clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state, of.occasion)
-        wanted = among(of.person_key, "keys"), among(of.rule, "rules")
-        return self._compiled(clause.where(*wanted, of.timestamp >= bindparam("since")))
+        return self._compiled(self._past_entries(self._database.among(ENTRY.c.rule, "rules")))
+
+    @cached_property
+    def past_entries_asked(self) -> Statement:
+        """The same without those that do not matter (see `KeysAsked.concerns`)."""
+        wanted = self._database.among(ENTRY.c.rule, "rules"), self._concerned()
+        return self._compiled(self._past_entries(*wanted))
 
     @cached_property
     def entries_since(self) -> Statement:
         """Entries of the persons among ``keys`` in any rule, otherwise as `past_entries`."""
+        return self._compiled(self._past_entries())
+
+    @cached_property
+    def entries_since_asked(self) -> Statement:
+        """The same without those that do not matter."""
+        return self._compiled(self._past_entries(self._concerned()))
+
+    def _past_entries(self, *wanted: ColumnElement[bool]) -> Select[Any]:
         of = ENTRY.c
         clause = select(of.rule, of.person_key, of.timestamp, of.slot, of.state, of.occasion)
-        wanted = self._database.among(of.person_key, "keys")
-        return self._compiled(clause.where(wanted, of.timestamp >= bindparam("since")))
+        theirs = self._database.among(of.person_key, "keys")
+        return clause.where(theirs, *wanted, of.timestamp >= bindparam("since"))
+
+    def _concerned(self) -> ColumnElement[bool]:
+        """See `KeysAsked.concerns`: rules among ``keyed``, ``slots``, and ``edges`` of loose texts."""
+        among, slot = self._database.among, ENTRY.c.slot
+        start = len(KEY) + 1
+
+        def part(first: ColumnElement[int] | int, length: int) -> ColumnElement[str]:
+            return func.substr(slot, first, length, type_=Words)
+
+        is_key = part(1, len(KEY)) == literal_column(f"'{KEY}'")
+        is_loose = or_(
+            part(start, 1) != literal_column("'\"'"),
+            func.replace(slot, "\\", "", type_=Words) != slot,
+            among(part(start + 1, 1), "edges"),
+            among(part(func.length(slot) - 1, 1), "edges"),
+        )
+        unkeyed = ~among(ENTRY.c.rule, "keyed")
+        return or_(unkeyed, among(slot, "slots"), and_(is_key, is_loose))
 
     @cached_property
     def active_entries(self) -> Statement:

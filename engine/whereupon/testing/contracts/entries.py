@@ -16,6 +16,7 @@ from whereupon.state import (
     Entry,
     EntryEnd,
     EntryState,
+    KeysAsked,
     PastEntry,
     WaitingVersion,
 )
@@ -127,6 +128,21 @@ class Entries:
         expected = {("a", True): None, (None, False): None}
         assert {(past.slot, past.active): None for past in found} == expected
         assert all(p == PastEntry("socks", ADA, NOON, p.slot, p.active, p.occasion) for p in found)
+
+    def test_of_rules_that_ask_for_keys_the_other_entries_are_left_out(self, store: Store) -> None:
+        """But for those whose slots may have been written otherwise once: numbers, or with space around."""
+        texts = ("a", "b", "\u00a0b", "b ", "b\\n", '\\"')
+        slots = [*(f'key:"{text}"' for text in texts), "key:1", "key:true", "once", None]
+        save_entries(store, *(entry(k, slot=slot) for k, slot in enumerate(slots, 1)))
+        save_entries(store, entry(20, rule="x", slot="y"), entry(21, owner=BOB, slot='key:"a"'))
+        asked = KeysAsked(["socks", "shoes"], ['key:"a"', 'key:"zz"'])
+        left = {'key:"a"', *slots[2:8]}
+        for more in ((), map(str, range(99))):
+            with store.session() as session:
+                found = session.past_entries(["socks", "x", *more], [ADA], asked=asked)
+                later = session.past_entries(["socks", *more], [ADA], LAST, asked)
+            assert {past.slot for past in found} == {*left, "y"}
+            assert later == []
 
     def test_due_entries_come_by_due_time_then_key(self, store: Store) -> None:
         """Those due at the instant itself belong to it; no more than asked for."""
