@@ -190,13 +190,22 @@ class Shelves:
         self._shelve_entry(entry, undo)
 
     def change_entry(self, entry: Entry, undo: Undo) -> None:
-        """Keep an entry's new state; nothing happens when it is gone."""
+        """Keep of an entry what may change; nothing happens when it is gone."""
         old = self._unshelve_entry(entry.key, undo)
         if old is None:
             return
         if old.slot is not None and old.slot != entry.slot:
             undo.drop(self.slots, (old.rule, old.entrant, old.slot))
-        self._shelve_entry(entry, undo)
+        changed = old._replace(
+            person_key=entry.person_key,
+            slot=entry.slot,
+            state=entry.state,
+            position=entry.position,
+            due_at=entry.due_at,
+            facts=entry.facts,
+            ended=entry.ended,
+        )
+        self._shelve_entry(changed, undo)
 
     def drop_entry(self, key: int, undo: Undo) -> None:
         """Forget an entry."""
