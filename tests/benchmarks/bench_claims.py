@@ -1,7 +1,7 @@
 """Claims of many messages on each database, timed by pytest-benchmark; run by `tests.benchmarks.claims`.
 
 ``WHEREUPON_CLAIMED`` says how many messages an anonymous id has. A round is one identify that claims them
-all; the reference takes as many messages of somebody known, in batches of 1,000. Rules and messages are those
+all; the reference takes as many messages of somebody known, in batches of 900. Rules and messages are those
 of `workload`. What others wait is what one message of another person takes, in another thread, while a claim
 goes on. What stops everybody now and then, claim or not, is kept out of that: SQLite's log is emptied before
 each claim, and the cycle collector kept calm.

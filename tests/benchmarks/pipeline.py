@@ -27,10 +27,10 @@ class _Figure(NamedTuple):
 
 
 FIGURES = (
-    _Figure("SQLite, batches of 1,000", "test_sqlite[1000]", "test_sqlite_reference[1000]", 0.5, "messages alone"),
+    _Figure("SQLite, batches of 900", "test_sqlite[900]", "test_sqlite_reference[900]", 0.5, "messages alone"),
     _Figure("SQLite, batches of 100", "test_sqlite[100]", "test_sqlite_reference[100]", 1 / 3, "messages alone"),
-    _Figure("PostgreSQL, batches of 1,000", "test_postgres", "test_postgres_reference", 0.5, "messages alone"),
-    _Figure("in memory", "test_memory", "test_sqlite[1000]", 2, "ours on SQLite"),
+    _Figure("PostgreSQL, batches of 900", "test_postgres", "test_postgres_reference", 0.5, "messages alone"),
+    _Figure("in memory", "test_memory", "test_sqlite[900]", 2, "ours on SQLite"),
 )  # fmt: skip
 
 
