@@ -24,8 +24,11 @@ ROOT = Path(__file__).parents[2]
 MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 BASELINE = Path(__file__).with_name("surviving.txt")
 
-CORE = ("actions", "audit", "decisions", "fold", "identity", "steps", "times")
-"""Modules and packages of the core that are changed."""
+CORE = (
+    *("audit", "decisions", "identity", "steps", "times"),
+    *("fold.capping", "fold.choosing", "fold.lapsing", "fold.silencing"),
+)
+"""Modules of the core that are changed where none are named; a package may be named, too."""
 
 TESTS = ("tests/core", "tests/unit")
 """The tests that have to notice."""
@@ -85,7 +88,8 @@ def _lay_out(home: Path, modules: Sequence[str]) -> None:
     for name in _COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, home / name)
-    files = [f"src/whereupon/{name}{end}" for name in modules for end in (".py", "/*.py")]
+    places = [f"src/whereupon/{name.replace('.', '/')}" for name in modules]
+    files = [f"{place}{end}" for place in places for end in (".py", "/*.py")]
     settings = _SETTINGS.format(files=files, copied=["src", *_COPIED], tests=list(TESTS))
     with (home / "pyproject.toml").open("a") as file:
         file.write(settings)

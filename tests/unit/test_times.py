@@ -11,6 +11,7 @@ from whereupon.times import (
     EPOCH,
     FIRST_INSTANT,
     LAST_INSTANT,
+    all_as_micros,
     as_micros,
     duration_micros,
     earlier,
@@ -61,6 +62,24 @@ durations = st.integers(0, 10**8).map(lambda seconds: timedelta(seconds=seconds)
 def test_every_form_of_time_in_circulation_is_read(sent: object, instant: datetime) -> None:
     """ISO 8601 of any precision, with an offset or in UTC; Unix seconds and milliseconds."""
     assert parse_instant(sent) == instant
+
+
+@pytest.mark.parametrize(
+    ("sent", "instant"),
+    [
+        ("Sun, 1 Mar 2026 06:30:05 -0530", NOON + timedelta(seconds=5)),
+        ("Sun, 1 Mar 2026 17:45:05 +0545", NOON + timedelta(seconds=5)),
+        ("Sun, 1 Mar 2026 07:00:05 EST", NOON + timedelta(seconds=5)),
+        ("Sun, 1 Mar 2026 05:00:05 PDT", NOON + timedelta(seconds=5)),
+        ("2026-3-1 6:30:05.25 -05:30", NOON + timedelta(seconds=5.25)),
+        ("2026-3-1T14:30:05.25+0230", NOON + timedelta(seconds=5.25)),
+        ("2026-03-01 12:00:05.5 UTC", NOON + timedelta(seconds=5.5)),
+    ],
+)
+def test_offsets_seconds_and_fractions_of_odd_forms_count(sent: str, instant: datetime) -> None:
+    """West is behind UTC, east before it, by halves and quarters of hours, too."""
+    assert parse_instant(sent) == instant
+    assert all_as_micros([instant]) == [round(instant.timestamp() * 1_000_000)]
 
 
 @pytest.mark.parametrize(
