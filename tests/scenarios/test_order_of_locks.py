@@ -177,3 +177,17 @@ def _deadlocks(database: Database) -> int:
     asked = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     with database.connect() as connection:
         return int(connection.execute(text(asked)).scalar_one())
+
+
+def test_ids_are_written_before_names(database: Database) -> None:
+    """Whoever occupies an id may come to a new name next; the other way round would be a circle."""
+    written: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if found := re.match(r"INSERT INTO whereupon_(identifier|name)\b", statement):
+            written.append(found[1])
+
+    with Engine.open(database, rules=RULES) as engine:
+        event.listen(database, "before_cursor_execute", note)
+        engine.ingest([{"type": "track", "event": "never seen", "userId": "nobody yet"}])
+    assert written == ["identifier", "name"]

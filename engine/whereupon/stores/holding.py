@@ -9,7 +9,8 @@ changes, in one statement. So none waits for another in a circle:
    about, before it reads what it decides about;
 6. the count of erasures, 7. deliveries, 8. devices, 9. objects, 10. tombstones: rows that changes share
    with other persons' changes, before anything is written;
-11. what is written: table by table as `Writing` goes through them, each in the order of its unique key.
+11. what is written: table by table as `Writing` goes through them, each in the order of its unique key;
+    identifiers before the names of messages, since 5 is of identifiers, too.
 
 Whoever has to step back in this order (a batch in several parts, which writes more than once; somebody
 who turns out to be merged with somebody else) does not wait any more from there on: where others are in the

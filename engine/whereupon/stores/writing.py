@@ -75,8 +75,8 @@ class Writing:
         self._erase(changes, theirs)
         for merge in changes.merges:
             self._merge(merge)
+        self._persons(changes)  # before names: whoever occupies an id may go on to a new name
         self._messages(changes)
-        self._persons(changes)
         self._entries(changes)
         self._objects(changes)
         self._records(changes)
