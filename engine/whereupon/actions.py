@@ -1,4 +1,4 @@
-"""The guards before a semantic event's action (design §8), all in one function.
+"""The guards before a semantic event's action, all in one function.
 
 Pure: what is asked, what the guard files say, and what is known of the asking go in; a verdict comes
 out. The same function judges a request when it comes in and every time that it is looked at again,

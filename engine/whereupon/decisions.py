@@ -1,7 +1,7 @@
 """Deciding one rule for one person and one message: entered, or skipped with a reason.
 
-The order is that of design §6 and of the hosted products: the trigger and its `where`, whether the
-rule is open to this message at all (active, retroactive, age), the person (`who`), then re-entry.
+The order is that of the hosted products: the trigger and its `where`, whether the rule is open to
+this message at all (active, retroactive, age), the person (`who`), then re-entry.
 Pure: everything it looks at is in the `Case`.
 """
 

@@ -1,4 +1,4 @@
-"""Whose an anonymous message is: arithmetic on the claims of one anonymous id (design §4).
+"""Whose an anonymous message is: arithmetic on the claims of one anonymous id.
 
 A claim is a moment at which a message carried both a user id and the anonymous id. A message that
 happened at t belongs to the first claim from t minus the late window on, unless that claim came more

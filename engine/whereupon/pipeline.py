@@ -1,4 +1,4 @@
-"""Load, fold, flush: the one way of a batch, whoever sends it (design §2).
+"""Load, fold, flush: the one way of a batch, whoever sends it.
 
 A batch costs a fixed number of rounds with the store, however many messages it has. Everything
 happens in the session that the caller opened; nothing is dispatched here.

@@ -359,7 +359,7 @@ DEFAULT_EXPIRY = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard file: for which actions, what must hold before they run (design §8).
+    """A guard file: for which actions, what must hold before they run.
 
     Attributes:
         sources: what each class of sender (`Source` value) may ask, as far as the file says it.

@@ -1,4 +1,4 @@
-"""Semantic events: the names that ask for an action, and names that nearly do (design §8).
+"""Semantic events: the names that ask for an action, and names that nearly do.
 
 Names are matched exactly, case and spelling. Integrations send both the spelling of the client
 documentation and that of the API schema, so both are listed. A near miss is an ordinary event; it is

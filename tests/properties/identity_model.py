@@ -1,4 +1,4 @@
-"""Identity by the book (design §4, and of §5 what its rules ask): plain lists, quadratic loops.
+"""Identity by the book, and what rules ask of it: plain lists, quadratic loops.
 
 A second account of whose every message is and of what it leads to. It knows nothing of the engine,
 and is meant to be read: where the order of arrival matters, it says so.
@@ -130,7 +130,7 @@ class Grave(NamedTuple):
 
 
 def happened(said: Said) -> int:
-    """The sender's clock corrected by ours, and never in the future (design §3)."""
+    """The sender's clock corrected by ours, and never in the future."""
     at = said.original if said.sent is None else said.arrives - (said.sent - said.original)
     return min(at, said.arrives)
 

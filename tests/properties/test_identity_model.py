@@ -1,4 +1,4 @@
-"""The engine against the model of design §4: same claims, same entries, same reasons.
+"""The engine against the model of identity: same claims, same entries, same reasons.
 
 A long run: python -m pytest tests/properties/test_identity_model.py --hypothesis-profile=deep
 """

@@ -1,4 +1,4 @@
-"""Whatever the order of arrival, the same people end up with the same messages (design §4)."""
+"""Whatever the order of arrival, the same people end up with the same messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +28,8 @@ Line: TypeAlias = dict[str, object]
 _STREAMS = sorted(STREAMS.glob("*.jsonl"))
 
 # A delete erases what arrived before it and silences, of what arrives after it, only what happened
-# before it. So how much is left of the deleted person depends on the order, as it should (design
-# §8), and nothing of hers or of the device that only she claimed is compared.
+# before it. So how much is left of the deleted person depends on the order, as it
+# should, and nothing of hers or of the device that only she claimed is compared.
 _DELETED = {"source-story": {"lin", "anon-lin-tablet"}}
 
 # An alias merges those who are known when it arrives, and a suppression silences what arrives after

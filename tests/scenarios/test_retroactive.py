@@ -166,7 +166,7 @@ def test_within_is_measured_from_the_claim(home: Store, at: float, outcome: str)
 def test_the_age_of_a_late_message_is_measured_to_its_arrival(
     home: Store, policy: File, arrives: float, outcome: str
 ) -> None:
-    """`max_age` and `within` ask when the message and the claim both had arrived (design §4)."""
+    """`max_age` and `within` ask when the message and the claim both had arrived."""
     made = shop(home, **policy)
     claimed(made, 0)
     bought(made, 0, arrives=arrives)

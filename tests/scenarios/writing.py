@@ -67,7 +67,7 @@ def _device(number: int) -> Wire:
 def write(engine: Engine, number: int) -> None:
     """Send everything in batches, in the writer's own order, with due work between them.
 
-    Only an alias comes after its people are known: before, it would be a claim (design §4).
+    Only an alias comes after its people are known: before, it would be a claim.
     """
     chance = Random(number)  # noqa: S311
     early: list[Wire] = []

@@ -1,4 +1,4 @@
-"""Identity and attributes through the engine: design §4, rule by rule, on a real store."""
+"""Identity and attributes through the engine, rule by rule, on a real store."""
 
 import gc
 

@@ -34,7 +34,7 @@ def claim(person: int, at: float, message_id: str | None = None) -> Claim:
 
 
 def oracle(claims: list[tuple[float, int]], at: float) -> int | None:
-    """The rule of design §4: the first claim that reaches the instant, unless it came too late."""
+    """The rule of claims: the first claim that reaches the instant, unless it came too late."""
     for moment, person in sorted(claims):
         if at <= moment + 3:
             return person if at >= moment - 10 else None

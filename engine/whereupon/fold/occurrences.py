@@ -85,7 +85,7 @@ def data_for(
     attributes: Mapping[str, JsonValue],
     roots: Container[str] = ROOTS,
 ) -> dict[str, JsonValue]:
-    """What conditions see of a message and a person (design §5); read only.
+    """What conditions see of a message and a person; read only.
 
     Args:
         roots: what they look at; the time and the context are left out where nobody does.

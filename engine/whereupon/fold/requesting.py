@@ -212,7 +212,7 @@ _NOTHING: Mapping[str, str] = {
 
 
 def object_key(properties: object, object_id: object) -> tuple[str, str]:
-    """An object's type and id, as text; type 1 where none is given (design §8)."""
+    """An object's type and id, as text; type 1 where none is given."""
     said = properties if isinstance(properties, Mapping) else {}
     type_id = next((said[name] for name in _TYPE_IDS if said.get(name) is not None), None)
     return (id_in(type_id) or "1", id_in(object_id) or "")

@@ -1,4 +1,4 @@
-"""Tombstones while a batch is folded: laid, lifted, and what they keep from everybody (design §8)."""
+"""Tombstones while a batch is folded: laid, lifted, and what they keep from everybody."""
 
 from collections.abc import Iterable
 from dataclasses import replace

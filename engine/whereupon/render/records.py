@@ -1,4 +1,4 @@
-"""Records as JSON Lines: the keys and their order are a contract (design §9)."""
+"""Records as JSON Lines: the keys and their order are a contract with programs."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime

@@ -355,7 +355,7 @@ class Others(NamedTuple):
 
 
 class Skips(NamedTuple):
-    """The skips that one message met, in one record (design §6: many, so compact).
+    """The skips that one message met, in one record, since skips are many.
 
     Attributes:
         verdicts: one a rule, of those that were decided singly.

@@ -1,4 +1,4 @@
-"""The mix of rules and messages that matching is measured with (design: field notes, §7).
+"""The mix of rules and messages that matching is measured with.
 
 Four conjuncts a rule over twelve attributes of the message: a text that is equal, one of several, a
 lower bound, and one of the rest. Rules and messages have fifty names by Zipf's law, so that a few
