@@ -1,0 +1,261 @@
+"""Every page is executed: its Python runs and prints what it says, its commands answer as shown.
+
+Pages are the Markdown files that people read: README.md, and those in engine/ and .github/. A block is
+
+- ``python``: run on its own, in an empty folder with the rules beside it; what it prints is the next
+  block, if that names no language;
+- ``console``: commands behind ``$``, run where the project lies; a line of dots stands for lines left out;
+- ``console NAME``: commands that are followed in order, page by page, on a store of that name (`STORES`);
+- with ``file=PATH`` behind its language: that file, whole.
+
+Links lead to something, and names of modules are names of modules.
+"""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from whereupon.engine import Engine
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "engine"
+PAGES = sorted({ROOT / "README.md", *SOURCE.rglob("*.md"), *(ROOT / ".github").rglob("*.md")})
+ELISION = "…"
+POSTGRES = "postgresql://shop@localhost/shop"
+_BLOCK = re.compile(r"^```(\w*)(.*?)\n(.*?)^```$", re.M | re.S)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CODE = re.compile(r"`([^`\n]+)`")
+_MODULE = re.compile(r"whereupon(\.[a-z_]\w*)+")
+_FILE = re.compile(r"[\w.-]+(/[\w.*-]+)*(/|\.\w+)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it stands, its language, what is behind that, its text, and the output."""
+
+    page: Path
+    line: int
+    language: str
+    note: str
+    text: str
+    output: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def _blocks_of(page: Path) -> list[Block]:
+    text = page.read_text()
+    found = list(_BLOCK.finditer(text))
+    behind = [(m[1], m[3]) for m in found[1:]] + [("end", "")]
+    return [
+        Block(
+            page,
+            text.count("\n", 0, match.start()) + 1,
+            match[1],
+            match[2].strip(),
+            match[3],
+            output if language == "" else "",
+        )
+        for match, (language, output) in zip(found, behind, strict=True)
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in _blocks_of(page)]
+PYTHON = [block for block in BLOCKS if block.language == "python"]
+CONSOLE = [block for block in BLOCKS if block.language == "console"]
+FILES = [block for block in BLOCKS if block.note.startswith("file=")]
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_prints_what_the_page_says(
+    block: Block,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Each example runs on its own. Where it names a PostgreSQL server, that is the tests' own."""
+    code = block.text
+    if POSTGRES in code:
+        code = code.replace(POSTGRES, request.getfixturevalue("postgres"))
+    (tmp_path / "rules").symlink_to(ROOT / "rules", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    names = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, str(block), "exec"), names)  # noqa: S102 - our own pages
+    for line in block.output.splitlines():
+        assert line in printed.getvalue().splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [b for b in CONSOLE if not b.note], ids=str)
+def test_commands_answer_as_the_page_shows(block: Block) -> None:
+    """Line for line; a line of dots stands for lines left out."""
+    for command, expected in _steps_of(block):
+        shown = _without_seconds(_run(command)).splitlines()
+        for line in _without_seconds(expected).splitlines():
+            if line != ELISION:
+                assert line in shown, command
+
+
+def _shop(folder: Path) -> None:
+    """Make a shop's store in which somebody was asked to be deleted from a browser."""
+    url = f"sqlite:///{folder}/shop.db"
+    with Engine.open(url, rules=ROOT / "rules", digest_key=b"secret") as engine:
+        engine.identify("ada", anonymous_id="anon-1", traits={"first_name": "Ada"})
+        engine.track("purchase", user_id="ada", properties={"price": 5})
+        engine.identify("lin")
+        engine.identify("boss", traits={"staff": True})
+        engine.track("Delete Person", user_id="ada", source="client")
+
+
+STORES: Mapping[str, Callable[[Path], None]] = {"night": _shop}
+"""What `console NAME` begins with, as ``shop.db`` beside the rules, under the digest key ``secret``."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [*blocks]
+        for _, blocks in groupby(
+            sorted((b for b in CONSOLE if b.note), key=lambda b: (b.page, b.note, b.line)),
+            key=lambda b: (b.page, b.note),
+        )
+    ],
+    ids=lambda blocks: f"{blocks[0]} {blocks[0].note}",
+)
+def test_whoever_follows_a_page_command_for_command_sees_what_it_shows(
+    blocks: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a store of its own: the same answers, but for numbers, times and hashes."""
+    monkeypatch.setenv("WHEREUPON_DIGEST_KEY", "secret")
+    (tmp_path / "rules").symlink_to(ROOT / "rules", target_is_directory=True)
+    STORES[blocks[0].note](tmp_path)
+    numbers: dict[str, str] = {}
+    for command, expected in (step for block in blocks for step in _steps_of(block)):
+        said = re.sub(r"\b\d{3,}\b", lambda m: numbers.get(m[0], m[0]), command)
+        shown = _run(said, tmp_path)
+        numbers.update(zip(_numbers_in(expected), _numbers_in(shown), strict=False))
+        assert _anonymous(shown) == _anonymous(expected), command
+
+
+@pytest.mark.parametrize("block", FILES, ids=str)
+def test_files_that_a_page_shows_are_the_files(block: Block) -> None:
+    """What is shown as a file is that file, whole."""
+    assert (ROOT / block.note.removeprefix("file=")).read_text() == block.text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_something(page: Path) -> None:
+    """Links within the project name a file, and a heading of it."""
+    for target in _LINK.findall(_prose_of(page)):
+        if target.startswith(("http:", "https:", "mailto:")):
+            continue
+        name, _, heading = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        if heading:
+            assert heading in _headings_of(file), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
+    """A path is one of the project's or of the package's; a capital word stands for a name to choose.
+
+    So a page about the code cannot outlive the code.
+    """
+    for named in _CODE.findall(_prose_of(page)):
+        if _MODULE.fullmatch(named):
+            assert _is_module(named), named
+        elif page.name in _ABOUT_THE_CODE and _FILE.fullmatch(named):
+            places = (ROOT, SOURCE / "whereupon", page.parent)
+            pattern = re.sub(r"\b[A-Z][A-Z_]+\b", "*", named.rstrip("/"))
+            assert any(any(place.glob(pattern)) for place in places), named
+
+
+_ABOUT_THE_CODE = {"ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} | {
+    page.name for page in PAGES if page.parent.name == "decisions"
+}
+
+
+def test_the_first_example_is_short() -> None:
+    """At most twelve lines: somebody who has never seen it reads it at a glance."""
+    first = next(block for block in PYTHON if block.page.name == "README.md")
+    assert len([line for line in first.text.splitlines() if line.strip()]) <= 12
+
+
+# --- reading pages -------------------------------------------------------------------------------
+
+
+def _prose_of(page: Path) -> str:
+    return _BLOCK.sub("", page.read_text())
+
+
+def _headings_of(page: Path) -> set[str]:
+    """The anchors that Markdown readers give to headings."""
+    titles = re.findall(r"^#+ (.*)$", _prose_of(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _is_module(name: str) -> bool:
+    """Whether it is a module, or a name that stands in one."""
+    path = SOURCE / name.replace(".", "/")
+    if path.is_dir() or path.with_suffix(".py").exists():
+        return True
+    module, _, attribute = name.rpartition(".")
+    parent = SOURCE / module.replace(".", "/")
+    file = parent / "__init__.py" if parent.is_dir() else parent.with_suffix(".py")
+    return file.exists() and re.search(rf"\b{attribute}\b", file.read_text()) is not None
+
+
+def _steps_of(block: Block) -> list[tuple[str, str]]:
+    """Each command with what it answers."""
+    steps = ("\n" + block.text).split("\n$ ")[1:]
+    return [(step.partition("\n")[0], step.partition("\n")[2]) for step in steps]
+
+
+# --- running what they say ------------------------------------------------------------------------
+
+
+def _numbers_in(text: str) -> list[str]:
+    """The requests' numbers at the beginning of lines."""
+    return re.findall(r"^\d+(?=  \w+  )", text, re.M)
+
+
+def _anonymous(text: str) -> list[str]:
+    """Lines without the numbers, times and hashes that are others each time."""
+    bare = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
+    bare = re.sub(r"\b[0-9a-f]{12,64}\b", "HASH", bare)
+    bare = re.sub(r"^\d+(?=  \w+  )|(?<=request )\d+", "N", bare, flags=re.M)
+    return bare.rstrip().splitlines()
+
+
+def _without_seconds(text: str) -> str:
+    return re.sub(r"in \d+\.\d s", "in a moment", text)
+
+
+def _run(command: str, folder: Path = ROOT) -> str:
+    arguments = command.split()
+    assert arguments[0] == "whereupon"
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return done.stdout + done.stderr
