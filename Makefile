@@ -14,7 +14,7 @@ help:
 	@echo "make bench  measure, against named references: one table (BENCH=pipeline for one part of it;"
 	@echo "            make bench-peers installs the other libraries, whose figures are then in it)"
 	@echo "make mutants  change the core in one place at a time: which changes does no test notice?"
-	@echo "            (CORE='identity audit' for a part of it)"
+	@echo "            (CORE='identity.algebra guards.audit_chain' for a part of it)"
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 	@echo "make storm  everybody at the same people at once, on PostgreSQL, for SECONDS=60: no deadlock, no call too late"
 

@@ -14,7 +14,7 @@ from tests.servers import Server, started
 from tests.stores import KINDS, Opener, in_memory, on_postgres, on_sqlite
 
 from whereupon.ports import Store
-from whereupon.stores import open_store
+from whereupon.storage import open_store
 
 # However busy the machine is: no example has to be quick, and none has to be made quickly.
 settings.register_profile(

@@ -18,8 +18,8 @@ import psycopg
 from psutil import NoSuchProcess, wait_procs
 from sqlalchemy.engine import URL
 
-from whereupon.stores import open_store
-from whereupon.stores.tables import KEYS, VERSIONS, Kept, MetaRow
+from whereupon.storage import open_store
+from whereupon.storage.sql.tables import KEYS, VERSIONS, Kept, MetaRow
 
 with warnings.catch_warnings():  # about a runtime folder that this machine may not have
     warnings.simplefilter("ignore")

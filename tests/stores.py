@@ -9,8 +9,8 @@ from sqlalchemy import Engine, StaticPool, create_engine, delete, inspect, table
 from tests.servers import Server
 
 from whereupon.ports import Store
-from whereupon.stores import open_store
-from whereupon.stores.addresses import engine_of
+from whereupon.storage import open_store
+from whereupon.storage.sql.addresses import engine_of
 
 KINDS = ("memory", "sqlite", "postgres")
 

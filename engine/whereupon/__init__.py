@@ -12,9 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from whereupon.collector import bulk
-    from whereupon.decisions import Decision, Reason
-    from whereupon.delivery import GiveUp, RetryLater, RetryPolicy
+    from whereupon.decide.decisions import Decision, Reason
+    from whereupon.delivery.dispatcher import GiveUp, RetryLater, RetryPolicy
     from whereupon.engine import Engine
     from whereupon.errors import (
         Diagnostic,
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
         UnknownNameError,
         WhereuponError,
     )
-    from whereupon.identity import IdentityPolicy
-    from whereupon.ingesting import Ingested
-    from whereupon.pruning import Pruned
-    from whereupon.rules import Retention
-    from whereupon.state import Delivery, Request
+    from whereupon.identity.algebra import IdentityPolicy
+    from whereupon.operations.pruning import Pruned
+    from whereupon.pipeline.ingesting import Ingested
+    from whereupon.records import Delivery, Request
+    from whereupon.rules.model import Retention
+    from whereupon.runtime.gc_pause import bulk
 
 __all__ = [
     "Decision",
@@ -53,25 +53,25 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Decision": "decisions",
-    "Delivery": "state",
+    "Decision": "decide.decisions",
+    "Delivery": "records",
     "Diagnostic": "errors",
     "Engine": "engine",
-    "GiveUp": "delivery",
-    "IdentityPolicy": "identity",
-    "Ingested": "ingesting",
+    "GiveUp": "delivery.dispatcher",
+    "IdentityPolicy": "identity.algebra",
+    "Ingested": "pipeline.ingesting",
     "MessageRejectedError": "errors",
-    "Pruned": "pruning",
-    "Reason": "decisions",
-    "Request": "state",
-    "Retention": "rules",
-    "RetryLater": "delivery",
-    "RetryPolicy": "delivery",
+    "Pruned": "operations.pruning",
+    "Reason": "decide.decisions",
+    "Request": "records",
+    "Retention": "rules.model",
+    "RetryLater": "delivery.dispatcher",
+    "RetryPolicy": "delivery.dispatcher",
     "RulesInvalidError": "errors",
     "StoreError": "errors",
     "UnknownNameError": "errors",
     "WhereuponError": "errors",
-    "bulk": "collector",
+    "bulk": "runtime.gc_pause",
 }
 
 

@@ -18,22 +18,43 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel
 
-from whereupon.actions import stance_on
-from whereupon.auditing import Audit
-from whereupon.broadcasting import is_all_scheduled, schedule_broadcasts
-from whereupon.calls import Calls
-from whereupon.claims import Claims
-from whereupon.codec import decode
-from whereupon.delivery import Dispatched, Dispatcher, RetryPolicy, console_channel
+from whereupon.api.config import (
+    Metrics,
+    Ran,
+    Status,
+    UnderWay,
+    check_key,
+    is_known_key,
+    settings_for,
+)
+from whereupon.api.segment_api import Calls
+from whereupon.decide import Decisions, Folded, Settings, Skipped, Told
+from whereupon.delivery.action_calls import Handler, Handlers, Registration, fault_finder
+from whereupon.delivery.channel_calls import check_runs
+from whereupon.delivery.dispatcher import Dispatched, Dispatcher, RetryPolicy, console_channel
+from whereupon.delivery.monitoring import Hook, Monitor
 from whereupon.errors import StoreError, UnknownNameError
-from whereupon.explaining import Explanation, explain_rule
-from whereupon.fold import Decisions, Folded, Settings, Skipped, Told
-from whereupon.handing import check_runs
-from whereupon.handlers import Handler, Handlers, Registration, fault_finder
-from whereupon.hosting import Metrics, Ran, Status, UnderWay, check_key, is_known_key, settings_for
-from whereupon.identifying import Identity, identify_person
-from whereupon.identity import IdentityPolicy
-from whereupon.ingesting import (
+from whereupon.guards.actions import stance_on
+from whereupon.identity.algebra import IdentityPolicy
+from whereupon.insight import Explanation, explain_rule
+from whereupon.insight.identifying import Identity, identify_person
+from whereupon.insight.previewing import Preview, preview_identify
+from whereupon.matching import RuleIndex
+from whereupon.messages.codec import decode
+from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.opening import as_text
+from whereupon.messages.semantic_events import Action
+from whereupon.messages.times import format_instant
+from whereupon.operations.audit_log import Audit
+from whereupon.operations.outbox import Outbox
+from whereupon.operations.pruning import Pruned, Pruning, kept_since
+from whereupon.operations.requests import Requests
+from whereupon.operations.scrubbing import Scrubbing
+from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.broadcasts import is_all_scheduled, schedule_broadcasts
+from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.due_work import REQUESTS_TOGETHER, STEPS_TOGETHER, due_together, take_step
+from whereupon.pipeline.ingesting import (
     Ingested,
     Reading,
     answer,
@@ -42,22 +63,8 @@ from whereupon.ingesting import (
     message_of,
     read_batch,
 )
-from whereupon.matching import RuleIndex
-from whereupon.messages import Message, Origin, Source
-from whereupon.monitoring import Hook, Monitor
-from whereupon.opening import as_text
-from whereupon.outbox import Outbox
-from whereupon.pipeline import Pipeline
 from whereupon.ports import Channel, Clock, Session, Store, Watch
-from whereupon.previewing import Preview, preview_identify
-from whereupon.pruning import Pruned, Pruning, kept_since
-from whereupon.requests import Requests
-from whereupon.rounds import REQUESTS_TOGETHER, STEPS_TOGETHER, due_together, take_step
-from whereupon.rules import OnCall, Retention, Rule, Rulebook
-from whereupon.scheduling import SystemClock, Waker
-from whereupon.scrubbing import Scrubbing
-from whereupon.semantics import Action
-from whereupon.state import (
+from whereupon.records import (
     BroadcastRun,
     BygoneKind,
     Changes,
@@ -66,9 +73,10 @@ from whereupon.state import (
     Request,
     SetAside,
 )
-from whereupon.stores import closed, open_store
-from whereupon.stores.patience import one_call
-from whereupon.times import format_instant
+from whereupon.rules.model import OnCall, Retention, Rule, Rulebook
+from whereupon.scheduling import SystemClock, Waker
+from whereupon.storage import closed, open_store
+from whereupon.storage.patience import one_call
 
 POLL = timedelta(seconds=30)
 _GRACE = 5.0
@@ -190,7 +198,7 @@ class Engine(Calls):
         """
         book = rules if isinstance(rules, Rulebook) else Rulebook()
         if rules is not None and not isinstance(rules, Rulebook):
-            from whereupon.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
+            from whereupon.rules.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
 
             book = open_rules(Path(rules))
         settings = settings_for(

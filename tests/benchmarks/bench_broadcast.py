@@ -30,14 +30,14 @@ from tests.scenarios.hosting import book, news
 from tests.servers import Server
 
 from whereupon.conditions.screens import EVERYBODY, Screen
+from whereupon.decide import Loaded, Settings, audience_of, screen_for
 from whereupon.engine import Engine
-from whereupon.fold import Loaded, Settings, audience_of, screen_for
 from whereupon.matching import RuleIndex
-from whereupon.pipeline import AUDIENCE_CHUNK, AUDIENCE_REACH
+from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.ports import Store
-from whereupon.replay import FrozenClock
-from whereupon.state import BroadcastRun
-from whereupon.stores import open_store
+from whereupon.records import BroadcastRun
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import open_store
 
 COUNT = int(os.environ.get("WHEREUPON_PERSONS", "20000"))
 ROUNDS = 10

@@ -24,9 +24,9 @@ from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.workload import PACE, messages
 from tests.servers import Server
 
-from whereupon.collector import bulk
 from whereupon.engine import Engine
-from whereupon.replay import FrozenClock
+from whereupon.replay.replaying import FrozenClock
+from whereupon.runtime.gc_pause import bulk
 
 COUNT = int(os.environ.get("WHEREUPON_CLAIMED", "10000"))
 ROUNDS = int(os.environ.get("WHEREUPON_ROUNDS", "5"))

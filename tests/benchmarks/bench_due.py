@@ -25,10 +25,10 @@ from tests.benchmarks.waiting import PACE, put_into_postgres, put_into_sqlite, r
 from tests.servers import Server
 
 from whereupon.engine import Engine
-from whereupon.recalling import DUE_LIMIT
-from whereupon.replay import FrozenClock
-from whereupon.stores import open_store
-from whereupon.times import as_micros
+from whereupon.messages.times import as_micros
+from whereupon.pipeline.load import DUE_LIMIT
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import open_store
 
 COUNT = int(os.environ.get("WHEREUPON_ENTRIES", "44000"))
 ROUNDS = 20

@@ -18,15 +18,15 @@ from tests.benchmarks.bench_pipeline import book, places
 from tests.benchmarks.timing import peak_kilobytes, rounds_of
 from tests.benchmarks.workload import PACE, messages
 
-from whereupon.codec import decode
 from whereupon.engine import Engine
-from whereupon.messages import Source
-from whereupon.replay import FrozenClock
-from whereupon.state import StoredMessage
-from whereupon.stores import open_store
-from whereupon.stores.rows import message_rows
-from whereupon.stores.sqlite import PRAGMAS
-from whereupon.wire import Arrival, parse_message
+from whereupon.messages.codec import decode
+from whereupon.messages.model import Source
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.records import StoredMessage
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import open_store
+from whereupon.storage.sql.rows import message_rows
+from whereupon.storage.sql.sqlite import PRAGMAS
 
 MILLIONS = int(os.environ.get("WHEREUPON_MILLIONS", "1"))
 START = datetime(2026, 3, 1, tzinfo=UTC)

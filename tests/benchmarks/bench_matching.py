@@ -13,8 +13,8 @@ from tests.benchmarks.peers.rule_mix import Mix
 
 from whereupon.conditions import NO_HISTORY, Data, parse_condition
 from whereupon.matching import RuleIndex
-from whereupon.messages import MessageType
-from whereupon.rules import OnMessage, Rule, Rulebook, RuleKind
+from whereupon.messages.model import MessageType
+from whereupon.rules.model import OnMessage, Rule, Rulebook, RuleKind
 
 COUNT = int(os.environ.get("WHEREUPON_RULES", "1000"))
 MESSAGES = 200

@@ -21,13 +21,13 @@ from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.workload import PACE, messages, rules
 from tests.servers import Server
 
-from whereupon.codec import decode
 from whereupon.engine import Engine
-from whereupon.replay import FrozenClock
-from whereupon.rulefiles import parse_rule_file
-from whereupon.rules import Rule, Rulebook
-from whereupon.stores import open_store
-from whereupon.stores.sqlite import PRAGMAS
+from whereupon.messages.codec import decode
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rule, Rulebook
+from whereupon.rules.reader import parse_rule_file
+from whereupon.storage import open_store
+from whereupon.storage.sql.sqlite import PRAGMAS
 
 COUNT = int(os.environ.get("WHEREUPON_MESSAGES", "20000"))
 ROUNDS = int(os.environ.get("WHEREUPON_ROUNDS", "5"))

@@ -19,14 +19,14 @@ from sqlalchemy import insert
 from sqlalchemy.engine import make_url
 from tests.benchmarks.timing import rounds_of
 
-from whereupon.collector import bulk
 from whereupon.engine import Engine
-from whereupon.messages import Message
-from whereupon.replay import BATCH, FrozenClock, Replay, read_streams
-from whereupon.stores import open_store
-from whereupon.stores.sqlite import PRAGMAS, open_engine
-from whereupon.stores.tables import Kept
-from whereupon.streams import StreamReader
+from whereupon.messages.model import Message
+from whereupon.messages.streams import StreamReader
+from whereupon.replay.replaying import BATCH, FrozenClock, Replay, read_streams
+from whereupon.runtime.gc_pause import bulk
+from whereupon.storage import open_store
+from whereupon.storage.sql.sqlite import PRAGMAS, open_engine
+from whereupon.storage.sql.tables import Kept
 
 COUNT = int(os.environ.get("WHEREUPON_MESSAGES", "100000"))
 _THERE = ("whereupon_meta", "whereupon_version")  # their rows are there from the start

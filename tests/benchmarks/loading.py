@@ -24,9 +24,9 @@ from tests.benchmarks.peers.rule_mix import Mix
 from tests.benchmarks.table import Row, at_most, exit_status, show
 
 from whereupon.matching import RuleIndex
-from whereupon.messages import MessageType
-from whereupon.rulefiles import Shared, parse_rule_file
-from whereupon.rules import Rule, Rulebook
+from whereupon.messages.model import MessageType
+from whereupon.rules.model import Rule, Rulebook
+from whereupon.rules.reader import Shared, parse_rule_file
 
 RULES, ROUNDS = 100_000, 3
 SECONDS_BAR, MEGABYTES_BAR, CHANGE_BAR = 10.0, 300.0, 0.05

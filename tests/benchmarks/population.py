@@ -13,8 +13,8 @@ import orjson
 import psycopg
 from sqlalchemy.engine import make_url
 
-from whereupon.stores import open_store
-from whereupon.stores.sqlite import PRAGMAS
+from whereupon.storage import open_store
+from whereupon.storage.sql.sqlite import PRAGMAS
 
 COHORTS = 100
 FIRST_KEY = 1_000

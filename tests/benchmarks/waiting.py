@@ -23,8 +23,8 @@ from tests.benchmarks.population import (
 )
 from tests.scenarios.hosting import book, thanks
 
-from whereupon.rules import Rule, Rulebook
-from whereupon.times import as_micros
+from whereupon.messages.times import as_micros
+from whereupon.rules.model import Rule, Rulebook
 
 PACE = timedelta(milliseconds=1)
 EACH = 4

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import inspect, text
 
-from whereupon.codec import decode
-from whereupon.stores.addresses import engine_of
-from whereupon.stores.memories import PREFIX
+from whereupon.messages.codec import decode
+from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.memories import PREFIX
 
 Contents = dict[str, list[str]]
 Rows = dict[str, list[dict[str, Any]]]

@@ -23,8 +23,8 @@ from tests.chaos.processes import Answer, Order, Worker
 from tests.chaos.script import LEASE, ROUND, START, Round, rounds
 from tests.servers import Server
 
-from whereupon.stores import open_store
-from whereupon.times import format_instant
+from whereupon.messages.times import format_instant
+from whereupon.storage import open_store
 
 _MOST_STEPS = 50  # of dispatching in one round, a second each
 _THE_END = timedelta(days=2)

@@ -20,9 +20,6 @@ from threading import Lock
 from tests.chaos.worker import work
 from tests.scenarios.hosting import ROOT
 
-import whereupon.stores.postgres
-import whereupon.stores.sql  # noqa: F401 - imported here, so that no worker has to
-
 
 @dataclass(slots=True)
 class Hatched:

@@ -14,8 +14,8 @@ from random import Random
 from pydantic import JsonValue
 from tests.scenarios.hosting import book, news, thanks
 
-from whereupon.delivery import RetryPolicy
-from whereupon.times import format_instant
+from whereupon.delivery.dispatcher import RetryPolicy
+from whereupon.messages.times import format_instant
 
 Wire = dict[str, JsonValue]
 

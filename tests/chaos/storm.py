@@ -29,7 +29,7 @@ from tests.servers import Server, started
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.stores.addresses import engine_of
+from whereupon.storage.sql.addresses import engine_of
 
 PEOPLE, DEVICES = 6, 6
 PATIENCE = 30.0

@@ -20,10 +20,10 @@ from sqlalchemy import event
 from tests.chaos.script import POLICY, RULES
 
 from whereupon import Delivery, Engine, RetryLater, StoreError
-from whereupon.codec import encode
-from whereupon.replay import FrozenClock
-from whereupon.state import DeliveryState
-from whereupon.times import parse_instant
+from whereupon.messages.codec import encode
+from whereupon.messages.times import parse_instant
+from whereupon.records import DeliveryState
+from whereupon.replay.replaying import FrozenClock
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "COPY")
 

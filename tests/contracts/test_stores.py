@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from whereupon.ports import Store
-from whereupon.stores import open_store
+from whereupon.storage import open_store
 from whereupon.testing.contracts import StoreContract
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.servers import Server
 
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages.model import Message, MessageType, Origin, Source
 from whereupon.ports import HistoryNeed, Session, Settlement, Store
-from whereupon.state import (
+from whereupon.records import (
     BroadcastRun,
     BygoneKind,
     Bygones,
@@ -36,7 +36,7 @@ from whereupon.state import (
     StoredMessage,
     Tombstone,
 )
-from whereupon.stores import open_store
+from whereupon.storage import open_store
 from whereupon.testing.contracts.samples import FIRST, LAST, NOON, ODD
 
 PERSONS = [1, 2, 3]

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pydantic import JsonValue
 from tests.unit.worlds import File, book_of
 
-from whereupon.codec import encode
-from whereupon.decisions import Decision
-from whereupon.fold import Folded, Loaded, Settings, fold
+from whereupon.decide import Folded, Loaded, Settings, fold
+from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleIndex
-from whereupon.messages import Message, MessageType, Origin, Source
-from whereupon.state import Tombstone
+from whereupon.messages.codec import encode
+from whereupon.messages.model import Message, MessageType, Origin, Source
+from whereupon.records import Tombstone
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

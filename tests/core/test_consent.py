@@ -3,8 +3,8 @@
 import pytest
 from pydantic import JsonValue
 
-from whereupon.consent import reason_to_withhold
-from whereupon.state import SendKind
+from whereupon.decide.consent import reason_to_withhold
+from whereupon.records import SendKind
 
 MARKETING = SendKind.MARKETING
 

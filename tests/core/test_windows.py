@@ -8,9 +8,9 @@ from tests.core.batches import DAY, MINUTE, NOON, TICK, folded, message, verdict
 from tests.unit.worlds import File, campaign
 
 from whereupon.conditions import NO_HISTORY, Condition, parse_condition
-from whereupon.fold import Settings
-from whereupon.identity import IdentityPolicy, claimant
-from whereupon.state import Claim, EntryState, IdKind, Tombstone
+from whereupon.decide import Settings
+from whereupon.identity.algebra import IdentityPolicy, claimant
+from whereupon.records import Claim, EntryState, IdKind, Tombstone
 
 NOTHING = timedelta()
 HOUR = 60 * MINUTE

@@ -25,8 +25,15 @@ MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 BASELINE = Path(__file__).with_name("surviving.txt")
 
 CORE = (
-    *("audit", "decisions", "identity", "steps", "times"),
-    *("fold.capping", "fold.choosing", "fold.lapsing", "fold.silencing"),
+    *("messages.times", "identity.algebra", "guards.audit_chain"),
+    *(
+        "decide.capping",
+        "decide.choosing",
+        "decide.decisions",
+        "decide.lapsing",
+        "decide.silencing",
+    ),
+    "decide.steps",
 )
 """Modules of the core that are changed where none are named; a package may be named, too."""
 
@@ -101,7 +108,7 @@ def _output_of(home: Path, *arguments: str) -> str:
 
 
 def _place_of(name: str) -> str:
-    """``whereupon.fold.people.x_claim__mutmut_3`` is in ``fold.people.claim``."""
+    """``whereupon.decide.people.x_claim__mutmut_3`` is in ``decide.people.claim``."""
     module, _, function = name.removeprefix("whereupon.").rpartition(".")
     function = re.sub(r"__mutmut_\d+$", "", function).removeprefix("x").lstrip("_ǁ")
     return f"{module}.{function.replace('ǁ', '.')}"

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.unit.worlds import HOUR, File, World, after, book_of, campaign, decided, message, segment
 
-from whereupon.decisions import Decision
+from whereupon.decide import Folded
+from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
-from whereupon.fold import Folded
-from whereupon.messages import Message, MessageType, Source
-from whereupon.recalling import CLAIM_PART
-from whereupon.replay import FrozenClock
-from whereupon.state import IdKind
-from whereupon.stores import MemoryStore
+from whereupon.messages.model import Message, MessageType, Source
+from whereupon.pipeline.load import CLAIM_PART
+from whereupon.records import IdKind
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import MemoryStore
 
 PEOPLE = ["ada", "ben", "cy"]
 DEVICES = ["anon-1", "anon-2"]

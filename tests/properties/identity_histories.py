@@ -12,10 +12,10 @@ from pydantic import JsonValue
 from tests.properties.identity_model import DAY, MINUTE, Campaign, Plain, Said, happened
 from tests.unit.worlds import NOON, File, book_of, campaign
 
-from whereupon.codec import encode
-from whereupon.messages import Message, Source
-from whereupon.times import as_micros, format_instant
-from whereupon.wire import Arrival, parse_message
+from whereupon.messages.codec import encode
+from whereupon.messages.model import Message, Source
+from whereupon.messages.times import as_micros, format_instant
+from whereupon.messages.wire import Arrival, parse_message
 
 PEOPLE = ["ada", "ben", "cy"]
 DEVICES = ["anon-1", "anon-2"]

@@ -8,10 +8,10 @@ from tests.properties.profiles import examples
 from tests.stores import Opener
 from tests.unit.worlds import DAY, HOUR, File, World, broadcast, campaign, segment, world
 
-from whereupon.decisions import Reason
-from whereupon.messages import Source
+from whereupon.decide.decisions import Reason
+from whereupon.messages.model import Source
 from whereupon.ports import Store
-from whereupon.rules import RuleKind
+from whereupon.rules.model import RuleKind
 
 EVENTS = ["e0", "e1", "e2"]
 ATTRIBUTES = ["a0", "a1"]

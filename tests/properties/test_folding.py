@@ -29,14 +29,14 @@ from tests.properties.histories import (
 from tests.servers import Server
 from tests.unit.worlds import NOON, World, decided
 
-from whereupon.decisions import Decision
+from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
-from whereupon.recalling import CLAIM_PART
-from whereupon.replay import FrozenClock
-from whereupon.state import Changes
-from whereupon.stores import MemoryStore, open_store
-from whereupon.stores.addresses import engine_of
-from whereupon.stores.rows import skips_from
+from whereupon.pipeline.load import CLAIM_PART
+from whereupon.records import Changes
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import MemoryStore, open_store
+from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.rows import skips_from
 
 histories = st.lists(happenings(EVERYTHING), min_size=1, max_size=14)
 lasting = st.lists(happenings(LASTING), min_size=1, max_size=14)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whereupon.codec import decode
 from whereupon.errors import MessageRejectedError
-from whereupon.loading import load_rules
-from whereupon.messages import Message, Source
-from whereupon.rules import Guard
-from whereupon.wire import Arrival, parse_message
+from whereupon.messages.codec import decode
+from whereupon.messages.model import Message, Source
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.rules.loading import load_rules
+from whereupon.rules.model import Guard
 
 FOUND = Path(__file__).parents[2] / "fixtures" / "fuzz"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.unit.worlds import NOON, File, World, guard, message, world
 
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.messages import MessageType, Origin, Source, erased_name, ref_of
-from whereupon.state import IdKind, Person, Request, RequestOutcome
+from whereupon.messages.model import MessageType, Origin, Source, erased_name, ref_of
+from whereupon.records import IdKind, Person, Request, RequestOutcome
 
 HISTORIES = int(os.environ.get("WHEREUPON_HISTORIES", "150"))
 PEOPLE = ["person-ada", "person-ben", "person-cy"]

@@ -29,14 +29,14 @@ from tests.properties.profiles import examples
 from tests.stores import Opener
 from tests.unit.worlds import NOON
 
-from whereupon.decisions import Decision
+from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
+from whereupon.messages.times import FIRST_INSTANT, as_micros
+from whereupon.pipeline.load import CLAIM_PART
 from whereupon.ports import Session, Store
-from whereupon.recalling import CLAIM_PART
-from whereupon.replay import FrozenClock
-from whereupon.state import Entry, IdKind
-from whereupon.stores import open_store
-from whereupon.times import FIRST_INSTANT, as_micros
+from whereupon.records import Entry, IdKind
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import open_store
 
 histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(said_of)
 claiming = st.lists(anything(CLAIMING), min_size=1, max_size=12).map(said_of)

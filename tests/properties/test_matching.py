@@ -11,7 +11,7 @@ from tests.unit.worlds import book_of, campaign
 from whereupon.conditions import Data, JsonValue, Performed, parse_condition
 from whereupon.matching import Roll
 from whereupon.matching.criteria import criteria_of
-from whereupon.rules import Rule
+from whereupon.rules.model import Rule
 
 (USUAL,) = book_of(campaign("usual", "purchase")).rules
 

@@ -9,11 +9,11 @@ from tests.properties.test_conditions import FIXED, HOSTILE, SHORT_FORMS
 from tests.properties.test_matching import CLOSE, LIKELY, NEAR
 from tests.stores import Opener
 
-from whereupon.codec import JsonError, decode, encode
 from whereupon.conditions import NO_HISTORY, Condition, JsonValue, parse_condition
 from whereupon.conditions.screening import screen_of
 from whereupon.conditions.screens import lets_through
-from whereupon.state import Changes, Person
+from whereupon.messages.codec import JsonError, decode, encode
+from whereupon.records import Changes, Person
 from whereupon.testing.contracts.samples import NOON
 
 KNOWN: dict[str, JsonValue] = {

@@ -8,10 +8,10 @@ from tests.properties.test_conditions import HOSTILE, SHORT_FORMS
 from tests.properties.test_matching import CLOSE, LIKELY, PERFORMED
 from tests.unit.worlds import World, broadcast, campaign, world
 
-from whereupon.codec import decode, encode
-from whereupon.decisions import Decision, Outcome
-from whereupon.explaining import describe
+from whereupon.decide.decisions import Decision, Outcome
+from whereupon.insight import describe
 from whereupon.matching.pages import FEW
+from whereupon.messages.codec import decode, encode
 
 File = dict[str, JsonValue]
 SAID: st.SearchStrategy[JsonValue] = st.dictionaries(

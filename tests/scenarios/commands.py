@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from typer.testing import CliRunner
 
 from whereupon.cli import app
-from whereupon.codec import decode, encode
+from whereupon.messages.codec import decode, encode
 
 ROOT = Path(__file__).parents[2]
 STREAMS = Path("fixtures/streams")

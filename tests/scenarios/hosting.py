@@ -10,11 +10,11 @@ from typing import TypeAlias
 from sqlalchemy import inspect, text
 
 from whereupon import Engine
-from whereupon.codec import encode
-from whereupon.rulefiles import parse_rule_file
-from whereupon.rules import Rule, Rulebook
-from whereupon.stores.addresses import engine_of
-from whereupon.stores.memory import MemoryStore
+from whereupon.messages.codec import encode
+from whereupon.rules.model import Rule, Rulebook
+from whereupon.rules.reader import parse_rule_file
+from whereupon.storage.memory.store import MemoryStore
+from whereupon.storage.sql.addresses import engine_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "rules"

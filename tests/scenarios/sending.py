@@ -12,9 +12,9 @@ from pathlib import Path
 from tests.scenarios.hosting import book, thanks
 
 from whereupon import Engine
-from whereupon.codec import decode
-from whereupon.replay import FrozenClock
-from whereupon.times import parse_instant
+from whereupon.messages.codec import decode
+from whereupon.messages.times import parse_instant
+from whereupon.replay.replaying import FrozenClock
 
 _BATCH = 7
 _RULES = book(

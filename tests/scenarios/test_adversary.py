@@ -13,10 +13,10 @@ from tests.unit.worlds import DAY, HOUR, World, after, guard, message, world
 
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, WhereuponError
-from whereupon.loading import load_rules
-from whereupon.messages import MessageType
-from whereupon.replay import FrozenClock
-from whereupon.state import RequestOutcome
+from whereupon.messages.model import MessageType
+from whereupon.records import RequestOutcome
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.loading import load_rules
 
 DEVICE: JsonValue = {"device": {"token": "t-ada", "type": "ios"}}
 

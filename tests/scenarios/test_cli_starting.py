@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from tests.scenarios.commands import STREAMS, whereupon
 
-from whereupon.codec import decode
-from whereupon.loading import load_document
+from whereupon.messages.codec import decode
+from whereupon.rules.loading import load_document
 
 SHOPPING = STREAMS / "anonymous-shopping.jsonl"
 

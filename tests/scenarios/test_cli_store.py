@@ -14,9 +14,9 @@ from tests.scenarios.commands import ROOT, STREAMS, identify, purchase, whereupo
 from tests.servers import Server
 
 from whereupon import Engine, RetryPolicy
-from whereupon.replay import BATCH, FrozenClock
-from whereupon.state import Delivery, DeliveryState
-from whereupon.times import format_instant
+from whereupon.messages.times import format_instant
+from whereupon.records import Delivery, DeliveryState
+from whereupon.replay.replaying import BATCH, FrozenClock
 
 SHOPPING = STREAMS / "anonymous-shopping.jsonl"
 STORY = STREAMS / "source-story.jsonl"

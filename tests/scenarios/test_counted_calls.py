@@ -13,10 +13,10 @@ from sqlalchemy.pool import Pool
 from tests.scenarios.hosting import book, purchase, thanks
 
 from whereupon import Engine
-from whereupon.codec import encode
-from whereupon.ingesting import read_batch
-from whereupon.messages import Origin, Source
-from whereupon.times import FIRST_INSTANT
+from whereupon.messages.codec import encode
+from whereupon.messages.model import Origin, Source
+from whereupon.messages.times import FIRST_INSTANT
+from whereupon.pipeline.ingesting import read_batch
 
 
 @contextmanager

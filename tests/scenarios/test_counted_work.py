@@ -18,15 +18,15 @@ from tests.servers import Server
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
-from whereupon.messages import MessageType, Source
-from whereupon.pipeline import AUDIENCE_CHUNK, AUDIENCE_REACH
+from whereupon.messages.model import MessageType, Source
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
+from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.ports import Session, Store
-from whereupon.recalling import DUE_LIMIT
-from whereupon.replay import FrozenClock
-from whereupon.rulefiles import parse_rule_file
-from whereupon.rules import Rule, Rulebook
-from whereupon.state import Changes, Entry, EntryState, Person
-from whereupon.wire import Arrival, parse_message
+from whereupon.records import Changes, Entry, EntryState, Person
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rule, Rulebook
+from whereupon.rules.reader import parse_rule_file
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 LATER: Final = START + timedelta(minutes=10)

@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 from tests.unit.worlds import World, after, campaign, message, world
 
-from whereupon.messages import MessageType
+from whereupon.messages.model import MessageType
 from whereupon.ports import Store
-from whereupon.state import IdKind
+from whereupon.records import IdKind
 
 TRACKING = campaign("thanks", "purchase", whereupon=[{"wait": "1m"}, {"track": "thanked"}])
 

@@ -11,10 +11,10 @@ from sqlalchemy import create_engine, text
 from tests.unit.worlds import book_of, broadcast, campaign, guard
 
 from whereupon.engine import Engine
-from whereupon.replay import FrozenClock
-from whereupon.state import DeliveryState
-from whereupon.stores.addresses import engine_of
-from whereupon.stores.tables import Kept as Tables
+from whereupon.records import DeliveryState
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.tables import Kept as Tables
 
 MARKER = "zx81marker"
 """In every text of the person's; nothing of ours or the database's looks like it."""

@@ -17,20 +17,19 @@ from tests.scenarios.hosting import NOON, book, thanks
 
 import whereupon.engine as engine_module
 from whereupon import Delivery, Engine
-from whereupon.codec import encode_canonically
-from whereupon.decisions import settled, slot_asked
-from whereupon.fold.given import Loaded
-from whereupon.fold.people import forget
-from whereupon.fold.working import Working
-from whereupon.hosting import settings_for
-from whereupon.ingesting import fresh_id, read_batch
+from whereupon.api.config import settings_for
+from whereupon.decide.decisions import settled, slot_asked
+from whereupon.decide.given import Loaded
+from whereupon.decide.people import forget
+from whereupon.decide.working import Working
 from whereupon.matching import RuleIndex
-from whereupon.messages import Origin, Source
+from whereupon.messages.codec import encode_canonically
+from whereupon.messages.model import Origin, Source
+from whereupon.pipeline.ingesting import fresh_id, read_batch
+from whereupon.pipeline.load import Recall
+from whereupon.pipeline.rule_versions import Wordings
 from whereupon.ports import Store
-from whereupon.recalling import Recall
-from whereupon.replay import FrozenClock
-from whereupon.rules import Rulebook
-from whereupon.state import (
+from whereupon.records import (
     LOOSE_EDGES,
     Claim,
     Identifier,
@@ -43,7 +42,8 @@ from whereupon.state import (
     has_slot,
     is_any_active,
 )
-from whereupon.wordings import Wordings
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rulebook
 
 RULE = """campaign: thanks
 description: Thank for a purchase.

@@ -15,10 +15,10 @@ from tests.scenarios.delivering import RULES, make
 from tests.scenarios.hosting import NOON, ROOT, book, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
-from whereupon.delivery import Dispatched
-from whereupon.handlers import Order
-from whereupon.replay import FrozenClock
-from whereupon.state import DeliveryState
+from whereupon.delivery.action_calls import Order
+from whereupon.delivery.dispatcher import Dispatched
+from whereupon.records import DeliveryState
+from whereupon.replay.replaying import FrozenClock
 
 _PATIENCE = 60.0  # seconds; only a failing test ever waits so long
 _HOUR = timedelta(hours=1)

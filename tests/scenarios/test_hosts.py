@@ -16,7 +16,7 @@ from tests.scenarios.hosting import ROOT
 from tests.servers import Server
 
 from whereupon import Engine
-from whereupon.state import DeliveryState
+from whereupon.records import DeliveryState
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 
@@ -95,7 +95,7 @@ from django.test import Client
 django.setup()
 from fixtures.examples.django_shop.campaigns import whereupon
 from fixtures.examples.django_shop.models import Order
-from whereupon.state import DeliveryState
+from whereupon.records import DeliveryState
 with connection.schema_editor() as editor:
     editor.create_model(Order)
 engine, client = whereupon(), Client()

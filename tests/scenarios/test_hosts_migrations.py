@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, inspect
 
 from whereupon.contrib.alembic import include_name, include_object
-from whereupon.stores import open_store
+from whereupon.storage import open_store
 
 ENV = """
 from alembic import context

@@ -10,12 +10,12 @@ from tests.scenarios.hosting import ROOT, in_threads
 from tests.scenarios.judging import DUE, RULES
 from tests.unit.worlds import World, campaign, guard
 
-from whereupon.audit import facts_in
 from whereupon.errors import RequestError
+from whereupon.guards.audit_chain import facts_in
 from whereupon.ports import Store
-from whereupon.replay import FrozenClock
-from whereupon.state import RequestOutcome
-from whereupon.stores import open_store
+from whereupon.records import RequestOutcome
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import open_store
 
 PEOPLE = [f"person-{number}" for number in range(12)]
 

@@ -17,12 +17,12 @@ from tests.scenarios.hosting import (
 )
 
 from whereupon import Engine
-from whereupon.codec import JsonError, decode
-from whereupon.loading import open_rules
+from whereupon.messages.codec import JsonError, decode
+from whereupon.messages.streams import StreamReader
 from whereupon.ports import Store
-from whereupon.replay import FrozenClock, Summary, replay
-from whereupon.stores import MemoryStore, open_store
-from whereupon.streams import StreamReader
+from whereupon.replay.replaying import FrozenClock, Summary, replay
+from whereupon.rules.loading import open_rules
+from whereupon.storage import MemoryStore, open_store
 
 Line: TypeAlias = dict[str, object]
 _STREAMS = sorted(STREAMS.glob("*.jsonl"))

@@ -13,9 +13,9 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 from tests.servers import Server
 
 from whereupon import Engine
-from whereupon.replay import FrozenClock
-from whereupon.stores.addresses import engine_of
-from whereupon.stores.holding import Rank
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.holding import Rank
 
 RULES = book(
     thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}]),

@@ -15,9 +15,9 @@ from tests.scenarios.hosting import NOON, ROOT, tables_in, written
 from tests.scenarios.spreading import RULES
 
 from whereupon import Engine
-from whereupon.pipeline import AUDIENCE_CHUNK
-from whereupon.replay import FrozenClock
-from whereupon.state import Changes, Identifier, IdKind, Person
+from whereupon.pipeline.batches import AUDIENCE_CHUNK
+from whereupon.records import Changes, Identifier, IdKind, Person
+from whereupon.replay.replaying import FrozenClock
 
 Outcome: TypeAlias = tuple[list[tuple[object, ...]], ...]
 

@@ -13,10 +13,10 @@ from tests.servers import Server
 
 from whereupon import Delivery, Engine, Ingested
 from whereupon.errors import StoreError
-from whereupon.pipeline import AUDIENCE_CHUNK
-from whereupon.replay import FrozenClock
-from whereupon.stores.addresses import engine_of
-from whereupon.times import later
+from whereupon.messages.times import later
+from whereupon.pipeline.batches import AUDIENCE_CHUNK
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage.sql.addresses import engine_of
 
 RULES = book(
     thanks(campaign="later", whereupon=[{"wait": "1m"}, {"send": "push", "title": "Later"}]),

@@ -15,8 +15,8 @@ from tests.scenarios.delivering import RULES
 from tests.scenarios.hosting import ROOT, book, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryPolicy
-from whereupon.state import DeliveryState
-from whereupon.stores import open_store
+from whereupon.records import DeliveryState
+from whereupon.storage import open_store
 
 _PATIENCE = 60.0  # seconds; only a failing test ever waits so long
 _POLL = timedelta(hours=1)

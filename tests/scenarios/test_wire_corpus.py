@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from whereupon import Engine
+from whereupon.decide import Warned
 from whereupon.errors import MessageRejectedError
-from whereupon.fold import Warned
-from whereupon.ingesting import Ingested
-from whereupon.messages import Message, Source
-from whereupon.opening import Opened, open_all
-from whereupon.replay import FrozenClock, Record, replay
-from whereupon.streams import BadLine, StreamReader
-from whereupon.wire import Arrival, message_in, parse_message
+from whereupon.messages.model import Message, Source
+from whereupon.messages.opening import Opened, open_all
+from whereupon.messages.streams import BadLine, StreamReader
+from whereupon.messages.wire import Arrival, message_in, parse_message
+from whereupon.pipeline.ingesting import Ingested
+from whereupon.replay.replaying import FrozenClock, Record, replay
 
 CORPUS = Path(__file__).parents[2] / "fixtures" / "wire"
 NOW = datetime(2026, 11, 30, tzinfo=UTC)

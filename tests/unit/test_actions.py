@@ -10,7 +10,9 @@ import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, NOON, World, after, campaign, guard, message, world
 
-from whereupon.actions import (
+from whereupon.decide import Settings
+from whereupon.engine import Engine
+from whereupon.guards.actions import (
     DEFAULT_STANCE,
     Refusal,
     Seen,
@@ -19,14 +21,12 @@ from whereupon.actions import (
     judge,
     stance_on,
 )
-from whereupon.engine import Engine
-from whereupon.fold import Settings
-from whereupon.identity import IdentityPolicy
-from whereupon.messages import MessageType, Origin, Source
+from whereupon.identity.algebra import IdentityPolicy
+from whereupon.messages.model import MessageType, Origin, Source
+from whereupon.messages.semantic_events import ActionName, Registry
 from whereupon.ports import Store
-from whereupon.rules import Consent, Guard
-from whereupon.semantics import ActionName, Registry
-from whereupon.state import DeliveryState, RequestOutcome
+from whereupon.records import DeliveryState, RequestOutcome
+from whereupon.rules.model import Consent, Guard
 
 DEVICE: JsonValue = {"device": {"token": "t-1", "type": "ios"}}
 DELETE = Registry().named(ActionName.DELETE_PERSON)

@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from tests.unit.worlds import NOON, guard, world
 
-from whereupon.audit import GENESIS, facts_in, head_of, seal, verify
+from whereupon.decide import Settings
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
-from whereupon.fold import Settings
-from whereupon.replay import FrozenClock
-from whereupon.rules import Rulebook
-from whereupon.state import AuditHead, AuditRecord, AuditRow
-from whereupon.stores import open_store
+from whereupon.guards.audit_chain import GENESIS, facts_in, head_of, seal, verify
+from whereupon.records import AuditHead, AuditRecord, AuditRow
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rulebook
+from whereupon.storage import open_store
 
 KEY = b"secret"
 

@@ -7,12 +7,12 @@ import pytest
 from tests.scenarios.hosting import NOON, book, news
 
 from whereupon import Engine, UnknownNameError
-from whereupon.broadcasting import MOST_NOTED
-from whereupon.decisions import Decision, Outcome, Reason
-from whereupon.pipeline import AUDIENCE_CHUNK
-from whereupon.replay import FrozenClock
-from whereupon.rules import Rulebook
-from whereupon.state import DeliveryState
+from whereupon.decide.decisions import Decision, Outcome, Reason
+from whereupon.pipeline.batches import AUDIENCE_CHUNK
+from whereupon.pipeline.broadcasts import MOST_NOTED
+from whereupon.records import DeliveryState
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rulebook
 
 _NINE_IN_PARIS = {"cron": "0 9 * * *", "timezone": "Europe/Paris"}
 

@@ -5,15 +5,10 @@ from hypothesis import strategies as st
 from tests.scenarios.hosting import NOON, book, thanks
 
 from whereupon import Engine
-from whereupon.fold import Warned
-from whereupon.fold.capping import (
-    ESSENTIAL,
-    MOST_ATTRIBUTES,
-    MOST_CHARACTERS,
-    admitted,
-)
-from whereupon.replay import FrozenClock
-from whereupon.state import Person
+from whereupon.decide import Warned
+from whereupon.decide.capping import ESSENTIAL, MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
+from whereupon.records import Person
+from whereupon.replay.replaying import FrozenClock
 
 FULL = {f"a-{number}": number for number in range(MOST_ATTRIBUTES)}
 

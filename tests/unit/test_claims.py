@@ -16,14 +16,14 @@ from tests.scenarios.hosting import NOON, book, in_threads, news, purchase, than
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
+from whereupon.decide import Warned
 from whereupon.errors import StoreError
-from whereupon.fold import Warned
 from whereupon.ports import Session, Store
-from whereupon.replay import FrozenClock
-from whereupon.rules import Rulebook
-from whereupon.stores.memory import MemoryStore
-from whereupon.stores.sql import SqlStore
-from whereupon.stores.turns import OneByOne
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rulebook
+from whereupon.storage.memory.store import MemoryStore
+from whereupon.storage.sql.store import SqlStore
+from whereupon.storage.turns import OneByOne
 
 T = TypeVar("T")
 PART = 5

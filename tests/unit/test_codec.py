@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon.codec import JsonError, decode, encode, encode_canonically
+from whereupon.messages.codec import JsonError, decode, encode, encode_canonically
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 values: st.SearchStrategy[JsonValue] = st.recursive(

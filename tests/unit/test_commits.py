@@ -12,12 +12,13 @@ from sqlalchemy import Connection, create_engine, event
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session
-from whereupon.state import Changes
-from whereupon.stores import commits, open_store
-from whereupon.stores.commits import GroupCommit
-from whereupon.stores.patience import Patience, busy
-from whereupon.stores.sql import SqlStore
-from whereupon.stores.turns import OneByOne, Turns
+from whereupon.records import Changes
+from whereupon.storage import open_store
+from whereupon.storage.patience import Patience, busy
+from whereupon.storage.sql import commits
+from whereupon.storage.sql.commits import GroupCommit
+from whereupon.storage.sql.store import SqlStore
+from whereupon.storage.turns import OneByOne, Turns
 from whereupon.testing.contracts.samples import message
 
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import JsonValue
 
 from whereupon import Engine
-from whereupon.ingesting import Ingested
-from whereupon.state import RequestOutcome
+from whereupon.pipeline.ingesting import Ingested
+from whereupon.records import RequestOutcome
 
 RULE = """
 campaign: thanks

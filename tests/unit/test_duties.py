@@ -16,12 +16,12 @@ from tests.unit.worlds import (
 )
 
 from whereupon import Engine
-from whereupon.duties import LeftAlone, Why
+from whereupon.pipeline.duties import LeftAlone, Why
+from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.ports import Store
-from whereupon.recalling import DUE_LIMIT
-from whereupon.replay import FrozenClock
-from whereupon.rules import Rulebook
-from whereupon.state import Changes, Delivery, Entry, EntryState
+from whereupon.records import Changes, Delivery, Entry, EntryState
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rulebook
 
 PUSH: File = {"send": "push", "title": "Still here?"}
 CART = campaign("cart", "added", exit="bought", whereupon=[{"wait": "1h"}, PUSH])

@@ -37,12 +37,12 @@ from whereupon import (
     UnknownNameError,
     bulk,
 )
-from whereupon.codec import encode
-from whereupon.decisions import Outcome
-from whereupon.opening import MAX_BATCH_MESSAGES
-from whereupon.replay import FrozenClock
-from whereupon.state import DeliveryState
-from whereupon.stores.addresses import engine_of
+from whereupon.decide.decisions import Outcome
+from whereupon.messages.codec import encode
+from whereupon.messages.opening import MAX_BATCH_MESSAGES
+from whereupon.records import DeliveryState
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage.sql.addresses import engine_of
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 

@@ -4,13 +4,13 @@ import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, after, book_of, broadcast, campaign, segment, world
 
-from whereupon.decisions import Reason
-from whereupon.delivery import RetryLater, RetryPolicy
+from whereupon.decide.decisions import Reason
+from whereupon.delivery.dispatcher import RetryLater, RetryPolicy
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
-from whereupon.explaining import describe, sentence_for
+from whereupon.insight import describe, sentence_for
 from whereupon.ports import Store
-from whereupon.state import Delivery, DeliveryState
+from whereupon.records import Delivery, DeliveryState
 
 
 def sentences(made: World, person: str = "ada", rule: str = "thanks") -> list[str]:

@@ -8,12 +8,12 @@ import pytest
 from pydantic import BaseModel, JsonValue
 from tests.unit.worlds import NOON, World, campaign, guard, world
 
-from whereupon.audit import facts_in
-from whereupon.delivery import RetryLater, RetryPolicy
+from whereupon.delivery.action_calls import Order
+from whereupon.delivery.dispatcher import RetryLater, RetryPolicy
 from whereupon.engine import Engine
 from whereupon.errors import RequestError
-from whereupon.handlers import Order
-from whereupon.state import RequestOutcome
+from whereupon.guards.audit_chain import facts_in
+from whereupon.records import RequestOutcome
 
 
 class Closing(BaseModel):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.worlds import message
 
-from whereupon.identity import (
+from whereupon.identity.algebra import (
     IdentityPolicy,
     affected,
     changed_runs,
@@ -16,8 +16,8 @@ from whereupon.identity import (
     claimed_by,
     with_claim,
 )
-from whereupon.messages import Message, MessageType
-from whereupon.state import Claim, StoredMessage
+from whereupon.messages.model import Message, MessageType
+from whereupon.records import Claim, StoredMessage
 
 POLICY = IdentityPolicy(retention=timedelta(minutes=10), late_window=timedelta(minutes=3))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,9 +4,9 @@ import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, World, broadcast, campaign, message, segment, world
 
-from whereupon.messages import MessageType
+from whereupon.messages.model import MessageType
 from whereupon.ports import Store
-from whereupon.rulefiles import parse_rule_file
+from whereupon.rules.reader import parse_rule_file
 
 WELCOME = campaign(
     "welcome",

@@ -9,9 +9,9 @@ from pydantic import JsonValue
 from tests.properties.profiles import examples
 
 from whereupon.errors import Severity
-from whereupon.loading import Plan
-from whereupon.loading.planned import held_to_plan
-from whereupon.rules import EventPlan
+from whereupon.rules.loading import Plan
+from whereupon.rules.loading.planned import held_to_plan
+from whereupon.rules.model import EventPlan
 from whereupon.testing.planned import names_in_tests
 from whereupon.testing.ruletests import run_rule_tests
 

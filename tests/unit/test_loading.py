@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, RulesInvalidError, Severity
-from whereupon.loading import load_document, load_rules, open_rules
-from whereupon.loading.jsontext import read_json
-from whereupon.loading.positions import UnreadableTextError
-from whereupon.loading.yamltext import read_yaml
+from whereupon.rules.loading import load_document, load_rules, open_rules
+from whereupon.rules.loading.jsontext import read_json
+from whereupon.rules.loading.positions import UnreadableTextError
+from whereupon.rules.loading.yamltext import read_yaml
 from whereupon.testing.testfiles import find_test_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-files"

@@ -21,8 +21,8 @@ from whereupon.conditions import (
 )
 from whereupon.matching import Roll, RuleIndex
 from whereupon.matching.pages import FEW
-from whereupon.messages import MessageType
-from whereupon.rules import OnMessage, Rule
+from whereupon.messages.model import MessageType
+from whereupon.rules.model import OnMessage, Rule
 
 TRACK, PAGE, IDENTIFY = MessageType.TRACK, MessageType.PAGE, MessageType.IDENTIFY
 names = st.text("ab", max_size=3)

@@ -5,7 +5,7 @@ from pydantic import JsonValue
 from tests.unit.worlds import HOUR, File, World, campaign, world
 
 from whereupon.ports import Store
-from whereupon.state import Changes, DeliveryState, Entry
+from whereupon.records import Changes, DeliveryState, Entry
 
 LATER: list[JsonValue] = [{"wait": "4h"}, {"send": "push", "title": "{{ properties.n }}"}]
 

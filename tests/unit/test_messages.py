@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.worlds import message
 
-from whereupon.messages import MessageType, Origin, Source
+from whereupon.messages.model import MessageType, Origin, Source
 
 
 def test_a_message_is_frozen() -> None:

@@ -17,9 +17,9 @@ from tests.unit.test_versions import SCHEMAS, connected, drift
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.stores import open_store
-from whereupon.stores.migrations.running import config
-from whereupon.stores.versions import revisions
+from whereupon.storage import open_store
+from whereupon.storage.sql.migrations.running import config
+from whereupon.storage.sql.versions import revisions
 
 NEWEST = revisions()[-1]
 RULES = book(thanks())

@@ -8,8 +8,8 @@ import pytest
 from tests.scenarios.hosting import book, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryPolicy, UnknownNameError
-from whereupon.delivery import Dispatched
-from whereupon.state import DeliveryState, Request
+from whereupon.delivery.dispatcher import Dispatched
+from whereupon.records import DeliveryState, Request
 
 _SECRET = "ada@example.com"  # noqa: S105 - an address
 _RULES = book(thanks(whereupon=[{"send": "push", "title": "For {{ person.email }}"}]))

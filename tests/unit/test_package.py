@@ -50,7 +50,11 @@ def test_an_engine_is_imported_without_what_it_may_never_use() -> None:
     """Neither the reading of rule files, nor templates, databases, a scheduler or a command line."""
     imported = _imported_by("from whereupon import Engine")
     assert imported & _HEAVY == {"pydantic"}  # the types of what hosts hand in
-    assert not imported & {"whereupon.rulefiles", "whereupon.loading", "whereupon.stores.sql"}
+    assert not imported & {
+        "whereupon.rules.reader",
+        "whereupon.rules.loading",
+        "whereupon.storage.sql",
+    }
 
 
 def test_rules_bring_only_what_they_say(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
-from whereupon.decisions import Outcome
-from whereupon.fold import Warned
-from whereupon.importing import import_messages
-from whereupon.messages import Source
-from whereupon.replay import FrozenClock, Record, Replay, Summary
-from whereupon.rules import Rulebook
-from whereupon.state import DeliveryState
-from whereupon.wire import Arrival, parse_message
+from whereupon.decide import Warned
+from whereupon.decide.decisions import Outcome
+from whereupon.messages.model import Source
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.records import DeliveryState
+from whereupon.replay.importing import import_messages
+from whereupon.replay.replaying import FrozenClock, Record, Replay, Summary
+from whereupon.rules.model import Rulebook
 
 _WAITING = [{"wait": "1h"}, {"track": "waited"}, {"send": "push", "title": "Thanks"}]
 

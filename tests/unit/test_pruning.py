@@ -9,11 +9,11 @@ import pytest
 from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine
-from whereupon.delivery import RetryPolicy
-from whereupon.pruning import MOST_STEPS, REACH
-from whereupon.replay import FrozenClock
-from whereupon.rules import FolderSettings, Retention, Rulebook
-from whereupon.state import BygoneKind, Changes, DeliveryState, Skips
+from whereupon.delivery.dispatcher import RetryPolicy
+from whereupon.operations.pruning import MOST_STEPS, REACH
+from whereupon.records import BygoneKind, Changes, DeliveryState, Skips
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import FolderSettings, Retention, Rulebook
 from whereupon.testing.contracts.samples import aside
 
 DAY = timedelta(days=1)

@@ -14,9 +14,9 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.replay import FrozenClock
-from whereupon.rules import Rulebook
-from whereupon.state import DeliveryState, Request
+from whereupon.records import DeliveryState, Request
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import Rulebook
 
 RULES = book(thanks(), news())
 

@@ -12,8 +12,8 @@ from tests.scenarios.hosting import book, purchase, thanks
 from tests.servers import Server, mortal
 
 from whereupon import Engine, StoreError
-from whereupon.state import Changes
-from whereupon.stores.addresses import engine_of
+from whereupon.records import Changes
+from whereupon.storage.sql.addresses import engine_of
 
 _RULES = book(thanks(whereupon=[{"send": "push", "title": "Thanks " * 100}]))
 

@@ -11,9 +11,11 @@ from fixtures.golden import RULES, STREAMS
 from tests.scenarios.hosting import NOON, book, news, thanks, written
 
 from whereupon import Delivery, Engine
-from whereupon.decisions import Decision, Outcome
-from whereupon.messages import Message
-from whereupon.replay import (
+from whereupon.decide.decisions import Decision, Outcome
+from whereupon.messages.model import Message
+from whereupon.messages.streams import BadLine, StreamReader
+from whereupon.messages.times import format_instant
+from whereupon.replay.replaying import (
     LONG_GAP,
     FrozenClock,
     Record,
@@ -22,10 +24,8 @@ from whereupon.replay import (
     replay,
     throwaway_store,
 )
-from whereupon.rules import Rulebook
-from whereupon.stores import MemoryStore
-from whereupon.streams import BadLine, StreamReader
-from whereupon.times import format_instant
+from whereupon.rules.model import Rulebook
+from whereupon.storage import MemoryStore
 
 
 class _Told:

@@ -8,7 +8,7 @@ from tests.unit.worlds import DAY, HOUR, World, guard, world
 
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.ports import Store
-from whereupon.state import Request, RequestOutcome
+from whereupon.records import Request, RequestOutcome
 
 TWO: JsonValue = {"needed": 2, "by": ["lena", "omar", "yuki"]}
 

@@ -6,9 +6,9 @@ import pytest
 from tests.scenarios.hosting import NOON, book, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy
-from whereupon.delivery import Dispatched, GiveUp
-from whereupon.replay import FrozenClock
-from whereupon.state import DeliveryState, RequestOutcome
+from whereupon.delivery.dispatcher import Dispatched, GiveUp
+from whereupon.records import DeliveryState, RequestOutcome
+from whereupon.replay.replaying import FrozenClock
 
 _KEY = "8000" + "0" * 28
 _TICK = timedelta(microseconds=1)

@@ -7,9 +7,9 @@ import pytest
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session
-from whereupon.stores import open_store
-from whereupon.stores.patience import Patience, busy
-from whereupon.stores.races import LostRaceError, retrying
+from whereupon.storage import open_store
+from whereupon.storage.patience import Patience, busy
+from whereupon.storage.sql.races import LostRaceError, retrying
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from whereupon.conditions.expectations import EXPECTATIONS
 from whereupon.conditions.shapes import OPERATORS
 from whereupon.errors import Severity
-from whereupon.loading import load_document
-from whereupon.rulefiles import json_schema, parse_rule_file
+from whereupon.rules.loading import load_document
+from whereupon.rules.reader import json_schema, parse_rule_file
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon import rules
-from whereupon.actions import stance_on
-from whereupon.messages import MessageType
-from whereupon.rulefiles import Shared, json_schema, parse_rule_file, rule_from_source
-from whereupon.rulefiles.steps import SendForm
-from whereupon.rulefiles.words import SPELLINGS
+from whereupon.guards.actions import stance_on
+from whereupon.messages.model import MessageType
+from whereupon.rules import model as rules
+from whereupon.rules.reader import Shared, json_schema, parse_rule_file, rule_from_source
+from whereupon.rules.reader.steps import SendForm
+from whereupon.rules.reader.words import SPELLINGS
 from whereupon.templates import Content, Template
 
 CAMPAIGN: dict[str, JsonValue] = {

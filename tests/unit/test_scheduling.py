@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
 from whereupon.scheduling import latest_occurrence, next_occurrence
-from whereupon.times import FIRST_INSTANT, LAST_INSTANT
 
 
 def _at(text: str) -> datetime:

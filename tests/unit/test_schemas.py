@@ -14,7 +14,7 @@ from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.stores import open_store
+from whereupon.storage import open_store
 
 RULES = book(thanks())
 TENANTS = ("tenant_a", 'Tenant "B" 100%')

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.worlds import campaign, world
 
-from whereupon.rulefiles.reserved import ACTION_EVENTS
-from whereupon.semantics import BUILT_IN, Action, ActionName, Registry, id_in
+from whereupon.messages.semantic_events import BUILT_IN, Action, ActionName, Registry, id_in
+from whereupon.rules.reader.reserved import ACTION_EVENTS
 
 NAMES = {
     "Delete Person": ActionName.DELETE_PERSON,

@@ -4,9 +4,9 @@ import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, after, broadcast, campaign, segment, world
 
-from whereupon.replay import FrozenClock
-from whereupon.state import DeliveryState, EntryState
-from whereupon.stores import open_store
+from whereupon.records import DeliveryState, EntryState
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import open_store
 
 PUSH: JsonValue = {"send": "push", "title": "Hi"}
 WAIT: JsonValue = {"wait": "10m"}

@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from whereupon.errors import StoreError
-from whereupon.messages import erased_name
+from whereupon.messages.model import erased_name
+from whereupon.messages.times import as_micros
 from whereupon.ports import Settlement, Store
-from whereupon.state import Changes, DeliveryState, Device, Merge, Relationship, Report, Thing
-from whereupon.stores import MemoryStore, open_store
-from whereupon.stores.gates import Gate
-from whereupon.stores.patience import Patience
-from whereupon.stores.sql import SqlStore
+from whereupon.records import Changes, DeliveryState, Device, Merge, Relationship, Report, Thing
+from whereupon.storage import MemoryStore, open_store
+from whereupon.storage.patience import Patience
+from whereupon.storage.sql.gates import Gate
+from whereupon.storage.sql.store import SqlStore
 from whereupon.testing.contracts.samples import (
     ADA,
     BOB,
@@ -29,7 +30,6 @@ from whereupon.testing.contracts.samples import (
     save,
     saying,
 )
-from whereupon.times import as_micros
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_without_its_driver_postgres_says_what_to_install() -> None:
     asked = """
 import sys
 sys.modules["psycopg"] = None
-from whereupon.stores import open_store
+from whereupon.storage import open_store
 try:
     open_store("postgresql://shop@127.0.0.1/shop")
 except Exception as error:

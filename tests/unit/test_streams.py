@@ -11,9 +11,9 @@ import pytest
 from tests.scenarios.hosting import NOON, written
 
 from whereupon.errors import StreamError
-from whereupon.messages import Message, Origin, Source
-from whereupon.streams import MAX_LINE_BYTES, BadLine, StreamReader
-from whereupon.times import EPOCH
+from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.streams import MAX_LINE_BYTES, BadLine, StreamReader
+from whereupon.messages.times import EPOCH
 
 
 def _line(number: int = 1, **more: object) -> dict[str, object]:

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from whereupon.messages.times import format_local
 from whereupon.templates import Content, Template, TemplateError, parse_template, render_content
 from whereupon.templates.filling import fill
 from whereupon.templates.plain import plain_pieces
 from whereupon.templates.sandbox import Object, compiled
-from whereupon.times import format_local
 
 DATA: dict[str, JsonValue] = {
     "event": "purchase",

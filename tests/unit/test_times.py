@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whereupon.times import (
+from whereupon.messages.times import (
     EPOCH,
     FIRST_INSTANT,
     LAST_INSTANT,

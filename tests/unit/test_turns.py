@@ -4,8 +4,8 @@ from threading import Thread
 from time import monotonic
 
 from whereupon.errors import StoreError
-from whereupon.stores.patience import Patience, one_call
-from whereupon.stores.turns import OneByOne
+from whereupon.storage.patience import Patience, one_call
+from whereupon.storage.turns import OneByOne
 
 
 def _await_waiting(turns: OneByOne, count: int) -> None:

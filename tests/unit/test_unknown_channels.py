@@ -6,9 +6,9 @@ import pytest
 from tests.scenarios.hosting import NOON, book, purchase, thanks
 
 from whereupon import Delivery, Engine
-from whereupon.delivery import Dispatched
-from whereupon.replay import FrozenClock
-from whereupon.state import DeliveryState
+from whereupon.delivery.dispatcher import Dispatched
+from whereupon.records import DeliveryState
+from whereupon.replay.replaying import FrozenClock
 
 _BOTH = book(thanks(whereupon=[{"send": "push", "title": "Hi"}, {"send": "pigeon", "body": "Hi"}]))
 

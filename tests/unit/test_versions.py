@@ -17,13 +17,13 @@ from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.messages import Source, erased_digest
-from whereupon.replay import FrozenClock
-from whereupon.stores import open_store
-from whereupon.stores.addresses import engine_of
-from whereupon.stores.migrations.running import config
-from whereupon.stores.tables import VERSIONS, Kept
-from whereupon.stores.versions import revisions
+from whereupon.messages.model import Source, erased_digest
+from whereupon.replay.replaying import FrozenClock
+from whereupon.storage import open_store
+from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.migrations.running import config
+from whereupon.storage.sql.tables import VERSIONS, Kept
+from whereupon.storage.sql.versions import revisions
 
 SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"
 NEWEST = revisions()[-1]

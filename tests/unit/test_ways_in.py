@@ -22,15 +22,15 @@ from tests.scenarios.hosting import book, thanks
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data, History
+from whereupon.decide import Warned
 from whereupon.errors import MessageRejectedError
-from whereupon.fold import Warned
-from whereupon.ingesting import Ingested
-from whereupon.loglines import in_log
-from whereupon.messages import MessageType
-from whereupon.opening import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
-from whereupon.replay import FrozenClock, Record, replay
-from whereupon.rules import Rulebook
-from whereupon.streams import BadLine, StreamReader
+from whereupon.messages.model import MessageType
+from whereupon.messages.opening import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
+from whereupon.messages.streams import BadLine, StreamReader
+from whereupon.pipeline.ingesting import Ingested
+from whereupon.replay.replaying import FrozenClock, Record, replay
+from whereupon.rules.model import Rulebook
+from whereupon.runtime.log_lines import in_log
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

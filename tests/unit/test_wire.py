@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon.codec import decode, encode
 from whereupon.errors import MessageRejectedError
-from whereupon.mending import MAX_NESTING
-from whereupon.messages import Body, Message, MessageType, Origin, Source, written_body
-from whereupon.opening import MAX_MESSAGE_BYTES, Item, Opened, open_all
-from whereupon.wire import JUNK_IDS, Arrival, message_in, parse_message
+from whereupon.messages.codec import decode, encode
+from whereupon.messages.mending import MAX_NESTING
+from whereupon.messages.model import Body, Message, MessageType, Origin, Source, written_body
+from whereupon.messages.opening import MAX_MESSAGE_BYTES, Item, Opened, open_all
+from whereupon.messages.wire import JUNK_IDS, Arrival, message_in, parse_message
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.worlds import book_of, campaign
 
 from whereupon.matching import RuleIndex
-from whereupon.rules import Rule, Rulebook
-from whereupon.state import Changes
-from whereupon.stores import open_store
-from whereupon.wordings import Wordings
+from whereupon.pipeline.rule_versions import Wordings
+from whereupon.records import Changes
+from whereupon.rules.model import Rule, Rulebook
+from whereupon.storage import open_store
 
 
 def leaving_by(event: str) -> Rule:

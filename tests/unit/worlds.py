@@ -7,17 +7,17 @@ from typing import TypedDict, Unpack
 
 from pydantic import JsonValue
 
-from whereupon.codec import encode
-from whereupon.decisions import Decision
+from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
-from whereupon.ingesting import Ingested
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages.codec import encode
+from whereupon.messages.model import Message, MessageType, Origin, Source
+from whereupon.pipeline.ingesting import Ingested
 from whereupon.ports import Store
-from whereupon.replay import FrozenClock
-from whereupon.rulefiles import parse_rule_file
-from whereupon.rules import EventPlan, Guard, Rule, Rulebook, Segment
-from whereupon.state import Delivery, Device, Entry, Person, StoredMessage
-from whereupon.stores import MemoryStore, open_store
+from whereupon.records import Delivery, Device, Entry, Person, StoredMessage
+from whereupon.replay.replaying import FrozenClock
+from whereupon.rules.model import EventPlan, Guard, Rule, Rulebook, Segment
+from whereupon.rules.reader import parse_rule_file
+from whereupon.storage import MemoryStore, open_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = 60

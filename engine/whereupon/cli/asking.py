@@ -14,20 +14,20 @@ from whereupon.cli.ending import FINDINGS, fail, settles
 from whereupon.cli.options import LARGEST, RULES, AsJson, RulesIfAny, StoreUrl, paths_of, readable
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
-from whereupon.explaining import Explanation, explain_rule
-from whereupon.loading import open_rules
+from whereupon.insight import Explanation, explain_rule
+from whereupon.messages.streams import StreamReader
+from whereupon.messages.times import format_instant
+from whereupon.operations.pruning import kept_since
 from whereupon.ports import Session, Store
-from whereupon.pruning import kept_since
+from whereupon.records import BygoneKind, DeliveryState
 from whereupon.render.outbox import outbox_line
 from whereupon.render.records import JsonLines, explanation_object, outbox_object
 from whereupon.render.texts import clean
-from whereupon.replay import read_streams, replay, throwaway_store
-from whereupon.rulefiles.faults import nearest
-from whereupon.rules import Rule, Rulebook, RuleKind
-from whereupon.state import BygoneKind, DeliveryState
-from whereupon.stores import open_store
-from whereupon.streams import StreamReader
-from whereupon.times import format_instant
+from whereupon.replay.replaying import read_streams, replay, throwaway_store
+from whereupon.rules.loading import open_rules
+from whereupon.rules.model import Rule, Rulebook, RuleKind
+from whereupon.rules.reader.faults import nearest
+from whereupon.storage import open_store
 
 _MOST_SEARCHED = 10_000
 _SQLITE_FILE = "sqlite:///"

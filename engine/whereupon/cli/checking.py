@@ -11,7 +11,7 @@ from whereupon.cli.options import RULES, AsJson, RulesArgument
 from whereupon.errors import Diagnostic, Severity
 from whereupon.render.records import JsonLines, diagnostic_object
 from whereupon.render.texts import clean, counted
-from whereupon.rulefiles import json_schema
+from whereupon.rules.reader import json_schema
 
 
 @settles

@@ -13,14 +13,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from whereupon.actions import Absence
+from whereupon.api.config import settings_for
 from whereupon.cli.asking import existing_store, nobody
 from whereupon.cli.ending import FINDINGS, fail, say, settles
 from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.hosting import settings_for
-from whereupon.loading import open_rules
+from whereupon.guards.actions import Absence
+from whereupon.records import Request, RequestOutcome
 from whereupon.render.ledger import (
     approval_line,
     audit_line,
@@ -34,7 +34,7 @@ from whereupon.render.ledger import (
     request_record,
 )
 from whereupon.render.records import JsonLines
-from whereupon.state import Request, RequestOutcome
+from whereupon.rules.loading import open_rules
 
 KEY = "WHEREUPON_DIGEST_KEY"
 """The variable that holds the key of hashes; former ones follow it, with commas between."""

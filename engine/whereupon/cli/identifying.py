@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from whereupon.api.config import settings_for
 from whereupon.cli.asking import existing_store, nobody, rules_asked, store_asked
 from whereupon.cli.ending import FINDINGS, fail, settles
 from whereupon.cli.options import (
@@ -18,17 +19,15 @@ from whereupon.cli.options import (
     StoreUrl,
     readable,
 )
-from whereupon.codec import JsonError, decode
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
-from whereupon.hosting import settings_for
-from whereupon.identifying import identify_person
-from whereupon.identity import IdentityPolicy
-from whereupon.ingesting import Ingested
-from whereupon.loading import open_rules
+from whereupon.identity.algebra import IdentityPolicy
+from whereupon.insight.identifying import identify_person
+from whereupon.insight.previewing import Preview, preview_identify
 from whereupon.matching import RuleIndex
-from whereupon.pipeline import Pipeline
-from whereupon.previewing import Preview, preview_identify
+from whereupon.messages.codec import JsonError, decode
+from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.ingesting import Ingested
 from whereupon.render.identity import decided, identity_lines, preview_lines
 from whereupon.render.records import (
     JsonLines,
@@ -38,7 +37,8 @@ from whereupon.render.records import (
     warning_object,
 )
 from whereupon.render.texts import clean
-from whereupon.rules import Rulebook
+from whereupon.rules.loading import open_rules
+from whereupon.rules.model import Rulebook
 from whereupon.scheduling import SystemClock
 
 

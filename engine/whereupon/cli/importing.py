@@ -17,15 +17,15 @@ from whereupon.cli.options import (
 )
 from whereupon.cli.output import output_on
 from whereupon.cli.progress import progress_over
-from whereupon.collector import bulk
 from whereupon.engine import Engine
 from whereupon.errors import WhereuponError
-from whereupon.importing import import_messages
-from whereupon.loading import open_rules
-from whereupon.messages import Origin, Source
+from whereupon.messages.model import Origin, Source
+from whereupon.messages.streams import StreamReader
 from whereupon.render.report import View
-from whereupon.replay import Record, Summary, read_streams
-from whereupon.streams import StreamReader
+from whereupon.replay.importing import import_messages
+from whereupon.replay.replaying import Record, Summary, read_streams
+from whereupon.rules.loading import open_rules
+from whereupon.runtime.gc_pause import bulk
 
 
 @settles

@@ -9,10 +9,10 @@ import typer
 from whereupon.cli.asking import existing_store
 from whereupon.cli.ending import settles
 from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl
-from whereupon.loading import open_rules
 from whereupon.matching import RuleIndex
-from whereupon.pruning import Pruned, Pruning
+from whereupon.operations.pruning import Pruned, Pruning
 from whereupon.render.records import JsonLines
+from whereupon.rules.loading import open_rules
 from whereupon.scheduling import SystemClock
 
 _NAMED = {
@@ -51,7 +51,7 @@ def migrate_command(
     ] = False,
 ) -> None:
     """Make a store's tables, or bring them up to date, under a role that may."""
-    from whereupon.stores.upkeep import migrate, sql_of_migrating  # noqa: PLC0415 - not for `prune`
+    from whereupon.storage.upkeep import migrate, sql_of_migrating  # noqa: PLC0415 - not for `prune`
 
     if sql:
         sys.stdout.write(sql_of_migrating(store))

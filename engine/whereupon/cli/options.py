@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from whereupon.messages import Source
+from whereupon.messages.model import Source
 from whereupon.render.choices import Skipping
 
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from whereupon.cli.ending import say
-from whereupon.fold import Warned
+from whereupon.decide import Warned
+from whereupon.messages.streams import BadLine
+from whereupon.records import Delivery, Request
 from whereupon.render.records import JsonLines, Record
 from whereupon.render.report import Report, View
-from whereupon.replay import Summary
-from whereupon.rulefiles.faults import nearest
-from whereupon.rules import Rulebook
-from whereupon.state import Delivery, Request
-from whereupon.streams import BadLine
+from whereupon.replay.replaying import Summary
+from whereupon.rules.model import Rulebook
+from whereupon.rules.reader.faults import nearest
 
 
 class Output(Protocol):

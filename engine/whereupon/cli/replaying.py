@@ -22,17 +22,17 @@ from whereupon.cli.options import (
 )
 from whereupon.cli.output import output_on
 from whereupon.cli.progress import progress_over
-from whereupon.collector import bulk
 from whereupon.engine import Engine
-from whereupon.loading import open_rules
-from whereupon.messages import Source
+from whereupon.messages.model import Source
+from whereupon.messages.streams import StreamReader
+from whereupon.messages.times import parse_duration, parse_instant
 from whereupon.render.choices import Skipping
 from whereupon.render.report import View
-from whereupon.replay import read_streams, replay, throwaway_store
-from whereupon.rulefiles.faults import nearest
-from whereupon.rules import Rulebook
-from whereupon.streams import StreamReader
-from whereupon.times import parse_duration, parse_instant
+from whereupon.replay.replaying import read_streams, replay, throwaway_store
+from whereupon.rules.loading import open_rules
+from whereupon.rules.model import Rulebook
+from whereupon.rules.reader.faults import nearest
+from whereupon.runtime.gc_pause import bulk
 
 
 def as_until(text: str) -> datetime | timedelta:

@@ -10,13 +10,13 @@ import typer
 from whereupon.cli.asking import existing_store
 from whereupon.cli.ending import FINDINGS, fail, settles
 from whereupon.cli.options import StoreUrl
-from whereupon.outbox import Outbox
+from whereupon.messages.times import format_duration, parse_duration
+from whereupon.operations.outbox import Outbox
 from whereupon.ports import Session, Store
+from whereupon.records import Delivery, DeliveryState
 from whereupon.render.outbox import outbox_line
 from whereupon.render.texts import counted
 from whereupon.scheduling import SystemClock
-from whereupon.state import Delivery, DeliveryState
-from whereupon.times import format_duration, parse_duration
 
 
 def _duration(text: str) -> timedelta:

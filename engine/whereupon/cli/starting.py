@@ -11,7 +11,7 @@ import typer
 
 from whereupon.cli.ending import fail, settles
 from whereupon.cli.options import RULES
-from whereupon.rulefiles import json_schema
+from whereupon.rules.reader import json_schema
 
 _STARTER = "starter"
 _SCHEMA = ".schema.json"

@@ -6,12 +6,12 @@ from contextlib import closing
 from whereupon.cli.asking import existing_store, rules_asked
 from whereupon.cli.ending import settles
 from whereupon.cli.options import AsJson, RulesIfAny, StoreUrl
-from whereupon.duties import LeftAlone, Why, left_alone
 from whereupon.matching import RuleIndex
+from whereupon.messages.times import format_instant
+from whereupon.pipeline.duties import LeftAlone, Why, left_alone
+from whereupon.pipeline.rule_versions import Wordings
 from whereupon.render.records import JsonLines
 from whereupon.render.texts import clean
-from whereupon.times import format_instant
-from whereupon.wordings import Wordings
 
 _WHY = {
     Why.UNKNOWN_RULE: "there is no such rule here",

@@ -20,7 +20,7 @@ from whereupon.conditions.reading import WITHIN
 from whereupon.conditions.scope import Closure, Scope
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.variables import follow
-from whereupon.times import ZERO, parse_duration, parse_local
+from whereupon.messages.times import ZERO, parse_duration, parse_local
 
 PERFORMED: Final = "@performed"
 

@@ -8,7 +8,7 @@ import whereupon.conditions.checks as checks
 from whereupon.conditions.condition import Condition, Performed
 from whereupon.conditions.spelling import Path, did_you_mean
 from whereupon.conditions.values import JsonValue
-from whereupon.times import format_duration, parse_duration
+from whereupon.messages.times import format_duration, parse_duration
 
 Report: TypeAlias = Callable[[Path, str, str], None]
 """Takes note of a problem: its path, code and message."""

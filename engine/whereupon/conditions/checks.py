@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from whereupon.conditions.patterns import pattern_fault
 from whereupon.conditions.values import JsonValue
-from whereupon.times import parse_duration, parse_instant
+from whereupon.messages.times import parse_duration, parse_instant
 
 Fault: TypeAlias = tuple[str, str]
 """A code and a sentence."""

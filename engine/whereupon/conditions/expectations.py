@@ -15,7 +15,7 @@ from whereupon.conditions.reading import WITHIN
 from whereupon.conditions.setting import UTC
 from whereupon.conditions.values import JsonValue
 from whereupon.conditions.wording import value_words
-from whereupon.times import format_local, parse_local
+from whereupon.messages.times import format_local, parse_local
 
 Variable: TypeAlias = JsonValue
 """The logic ``{"var": PATH}``."""

@@ -35,7 +35,7 @@ from whereupon.conditions.screens import (
 from whereupon.conditions.standard import THREE, TWO
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
 from whereupon.conditions.variables import follow
-from whereupon.times import earlier, format_instant, later
+from whereupon.messages.times import earlier, format_instant, later
 
 LARGEST: Final = 100
 """A screen of more values than this is not worth a store's while: it lets everybody through."""

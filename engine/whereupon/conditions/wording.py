@@ -10,7 +10,7 @@ from whereupon.conditions.condition import Performed
 from whereupon.conditions.operators import is_call
 from whereupon.conditions.reading import fixed_path, operands_of
 from whereupon.conditions.values import JsonValue
-from whereupon.times import format_duration
+from whereupon.messages.times import format_duration
 
 _INFIX: Final[Mapping[str, str]] = MappingProxyType(
     {

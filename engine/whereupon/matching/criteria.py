@@ -13,7 +13,7 @@ from itertools import chain, takewhile
 from whereupon.conditions import NO_HISTORY, Condition, Conjunct, Data
 from whereupon.conditions.comparisons import Comparison
 from whereupon.conditions.paths import parts_of
-from whereupon.rules import Rule, RuleKind
+from whereupon.rules.model import Rule, RuleKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from whereupon.matching.rolls import Roll
-from whereupon.messages import MessageType
-from whereupon.rules import OnMessage, Rule
+from whereupon.messages.model import MessageType
+from whereupon.rules.model import OnMessage, Rule
 
 Name: TypeAlias = tuple[MessageType, str]
 Named: TypeAlias = Mapping[Name, Mapping[str, Rule]]

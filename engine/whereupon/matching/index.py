@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NamedTuple, TypeAlias
 
-from whereupon.codec import object_text
 from whereupon.conditions import Condition
 from whereupon.matching.enrolment import Enrolment, Name
 from whereupon.matching.lookback import Lookback
 from whereupon.matching.rolls import Roll, Selected
-from whereupon.messages import NAMED, MessageType
-from whereupon.rules import (
+from whereupon.messages.codec import object_text
+from whereupon.messages.model import NAMED, MessageType
+from whereupon.messages.times import ZERO
+from whereupon.rules.model import (
     ExitOnCondition,
     ExitOnEvent,
     ExitOnLeaving,
@@ -28,7 +29,6 @@ from whereupon.rules import (
     SetAttributes,
     TrackEvent,
 )
-from whereupon.times import ZERO
 
 Watch: TypeAlias = Mapping[str, timedelta | None]
 """Past events that are asked about: by name, how far back (None: all)."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from whereupon.rules import Once, OncePer, OncePerKey, OnKnown, OnSegment, Rule
+from whereupon.rules.model import Once, OncePer, OncePerKey, OnKnown, OnSegment, Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from whereupon.conditions import Data, JsonValue
 from whereupon.conditions.comparisons import Comparison, Family, Manner
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.variables import follow
-from whereupon.lazily import cached_property
 from whereupon.matching.criteria import admits, criteria_of
 from whereupon.matching.tables import (
     Kind,
@@ -27,7 +26,8 @@ from whereupon.matching.tables import (
     bits_of,
     view_of,
 )
-from whereupon.rules import Rule, RuleKind
+from whereupon.rules.model import Rule, RuleKind
+from whereupon.runtime.lazily import cached_property
 
 PAGE: Final = 2_048
 """Rules of one page."""

@@ -11,13 +11,13 @@ from hashlib import blake2b
 from itertools import accumulate, chain
 from typing import overload
 
-from whereupon.codec import decode, encode
 from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
-from whereupon.lazily import cached_property
 from whereupon.matching.criteria import attributes_of
 from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, Page
-from whereupon.rules import OncePerKey, Rule, RuleKind
+from whereupon.messages.codec import decode, encode
+from whereupon.rules.model import OncePerKey, Rule, RuleKind
+from whereupon.runtime.lazily import cached_property
 
 
 class Roll(Sequence[Rule]):

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from whereupon.decisions import Decision
-from whereupon.explaining import describe
-from whereupon.identifying import ClaimedId, ClaimRun, Identity
-from whereupon.previewing import ClaimedMessage, Preview
+from whereupon.decide.decisions import Decision
+from whereupon.insight import describe
+from whereupon.insight.identifying import ClaimedId, ClaimRun, Identity
+from whereupon.insight.previewing import ClaimedMessage, Preview
+from whereupon.messages.times import format_instant
+from whereupon.records import Delivery, DeliveryState
 from whereupon.render.phrases import subject
 from whereupon.render.texts import clean, counted, headline, named
-from whereupon.rules import Rulebook
-from whereupon.state import Delivery, DeliveryState
-from whereupon.times import format_instant
+from whereupon.rules.model import Rulebook
 
 
 def identity_lines(identity: Identity) -> Iterator[str]:

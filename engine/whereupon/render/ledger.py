@@ -3,20 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from whereupon.audit import Flaw, facts_in
-from whereupon.auditing import Receipt
+from whereupon.guards.audit_chain import Flaw, facts_in
+from whereupon.messages.times import format_instant
+from whereupon.operations.audit_log import Receipt
+from whereupon.records import Approval, AuditHead, AuditRow, Breaker, Request, RequestOutcome
 from whereupon.render.phrases import absent, holding
 from whereupon.render.records import JsonObject, request_object
 from whereupon.render.texts import clean, named
-from whereupon.state import (
-    Approval,
-    AuditHead,
-    AuditRow,
-    Breaker,
-    Request,
-    RequestOutcome,
-)
-from whereupon.times import format_instant
 
 _SHORT = 12
 _TOLD = ("action", "guard", "outcome", "reason", "limit", "actor", "requester", "error")

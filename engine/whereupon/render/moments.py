@@ -6,10 +6,10 @@ from typing import TypeAlias
 
 from rich.text import Text
 
-from whereupon.decisions import Decision
+from whereupon.decide.decisions import Decision
+from whereupon.records import Delivery
 from whereupon.render.phrases import Phrase, delivered
 from whereupon.render.texts import listed
-from whereupon.state import Delivery
 
 _SHOWN_PEOPLE = 8
 _SHOWN_DELIVERIES = 3

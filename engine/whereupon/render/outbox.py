@@ -1,8 +1,8 @@
 """A delivery of the outbox as one line for people."""
 
+from whereupon.messages.times import format_instant
+from whereupon.records import Delivery
 from whereupon.render.texts import clean, headline, named
-from whereupon.state import Delivery
-from whereupon.times import format_instant
 
 
 def outbox_line(delivery: Delivery) -> str:

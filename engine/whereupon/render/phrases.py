@@ -5,14 +5,14 @@ from datetime import timedelta
 
 from rich.text import Text
 
-from whereupon.actions import Absence, Refusal
-from whereupon.decisions import Decision, Reason
-from whereupon.explaining import describe, ended_by, why_withheld
-from whereupon.fold import Ended, Warned
-from whereupon.messages import MessageType
+from whereupon.decide import Ended, Warned
+from whereupon.decide.decisions import Decision, Reason
+from whereupon.guards.actions import Absence, Refusal
+from whereupon.insight import describe, ended_by, why_withheld
+from whereupon.messages.model import MessageType
+from whereupon.records import Delivery, DeliveryState, Request, RequestOutcome
 from whereupon.render.texts import clean, headline, in_words, named
-from whereupon.rules import Rule, RuleKind
-from whereupon.state import Delivery, DeliveryState, Request, RequestOutcome
+from whereupon.rules.model import Rule, RuleKind
 
 NOBODY = "somebody anonymous"
 _NOTEWORTHY = timedelta(seconds=1)

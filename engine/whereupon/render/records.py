@@ -4,19 +4,19 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from whereupon.codec import encode
-from whereupon.decisions import Decision
+from whereupon.decide import Ended, Told, Warned
+from whereupon.decide.decisions import Decision
 from whereupon.errors import Diagnostic
-from whereupon.fold import Ended, Told, Warned
-from whereupon.previewing import WaitingEntry
-from whereupon.state import Delivery, DeliveryState, EntryEnd, Request
-from whereupon.streams import BadLine
-from whereupon.times import format_instant
+from whereupon.insight.previewing import WaitingEntry
+from whereupon.messages.codec import encode
+from whereupon.messages.streams import BadLine
+from whereupon.messages.times import format_instant
+from whereupon.records import Delivery, DeliveryState, EntryEnd, Request
 
 if TYPE_CHECKING:  # what only some commands show, and bring along
-    from whereupon.explaining import Explanation
-    from whereupon.identifying import ClaimRun, Identity
-    from whereupon.previewing import Preview
+    from whereupon.insight import Explanation
+    from whereupon.insight.identifying import ClaimRun, Identity
+    from whereupon.insight.previewing import Preview
     from whereupon.testing.reports import RuleTestResult, Uncovered
 
 Record: TypeAlias = Told | BadLine | WaitingEntry

@@ -12,7 +12,7 @@ from whereupon.render.records import Record
 from whereupon.render.tally import Tally
 from whereupon.render.texts import listed
 from whereupon.render.timeline import Timeline
-from whereupon.rules import Rulebook
+from whereupon.rules.model import Rulebook
 
 
 @dataclass(frozen=True, slots=True)

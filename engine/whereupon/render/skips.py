@@ -9,9 +9,9 @@ from typing import TypeAlias
 from rich.text import Text
 
 import whereupon.render.phrases as phrases
-from whereupon.decisions import Decision
+from whereupon.decide.decisions import Decision
 from whereupon.render.lines import Lines
-from whereupon.rules import Rule
+from whereupon.rules.model import Rule
 
 _TOLD_A_DAY = 8
 

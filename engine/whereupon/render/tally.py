@@ -10,15 +10,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from whereupon.decisions import Decision, Outcome
-from whereupon.fold import Ended, Warned
-from whereupon.previewing import WaitingEntry
+from whereupon.decide import Ended, Warned
+from whereupon.decide.decisions import Decision, Outcome
+from whereupon.insight.previewing import WaitingEntry
+from whereupon.messages.streams import BadLine
+from whereupon.messages.times import format_instant
+from whereupon.records import Delivery, DeliveryState, Request
 from whereupon.render.lines import show
 from whereupon.render.records import Record
 from whereupon.render.texts import clean, counted, named
-from whereupon.state import Delivery, DeliveryState, Request
-from whereupon.streams import BadLine
-from whereupon.times import format_instant
 
 _SHOWN_LINES = 20
 _SHOWN_RECEIVERS = 3

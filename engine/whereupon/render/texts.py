@@ -6,7 +6,7 @@ from unicodedata import category
 
 from pydantic import JsonValue
 
-from whereupon.explaining import headline_of
+from whereupon.insight import headline_of
 
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})

@@ -9,18 +9,18 @@ from datetime import datetime
 from rich.text import Text
 
 import whereupon.render.phrases as phrases
-from whereupon.decisions import Decision, Outcome
-from whereupon.fold import Ended, Warned
-from whereupon.previewing import WaitingEntry
+from whereupon.decide import Ended, Warned
+from whereupon.decide.decisions import Decision, Outcome
+from whereupon.insight.previewing import WaitingEntry
+from whereupon.messages.streams import BadLine
+from whereupon.records import Delivery, EndReason, Request
 from whereupon.render.choices import Skipping
 from whereupon.render.lines import Lines
 from whereupon.render.moments import Key, Moment, Sending
 from whereupon.render.records import Record
 from whereupon.render.skips import Skips
 from whereupon.render.texts import clean, in_words
-from whereupon.rules import Rule, RuleKind, Wait
-from whereupon.state import Delivery, EndReason, Request
-from whereupon.streams import BadLine
+from whereupon.rules.model import Rule, RuleKind, Wait
 
 
 class Timeline:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from whereupon.times import FIRST_INSTANT, ZERO
+from whereupon.messages.times import FIRST_INSTANT, ZERO
 
 if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from whereupon.forking import OfProcess, watch
 from whereupon.ports import Clock
+from whereupon.runtime.forking import OfProcess, watch
 
 if TYPE_CHECKING:
     from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]

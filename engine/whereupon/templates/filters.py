@@ -19,8 +19,8 @@ from liquid.builtin.expressions import Filter, KeywordArgument
 from liquid.exceptions import LiquidError
 from liquid.filter import liquid_filter, string_filter, with_context, with_environment
 
+from whereupon.messages.times import parse_local
 from whereupon.templates.metering import LARGEST
-from whereupon.times import parse_local
 
 LONGEST_FORM: Final = 200
 """A form of a date has at most so many characters."""

@@ -10,7 +10,7 @@ from liquid.exceptions import UndefinedError
 from liquid.output import LimitedStringIO
 from liquid.utils import ReadOnlyChainMap
 
-from whereupon.codec import encode
+from whereupon.messages.codec import encode
 from whereupon.templates.expressions import nodes_of, width_of
 from whereupon.templates.filters import AMPLIFYING, NAMES, OWN, cost_of, room_for
 from whereupon.templates.metering import ITEM, LARGEST, STEP, Meter

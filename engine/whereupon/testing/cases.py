@@ -8,9 +8,9 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Severity
-from whereupon.loading import Positions
-from whereupon.messages import Source
-from whereupon.times import format_duration
+from whereupon.messages.model import Source
+from whereupon.messages.times import format_duration
+from whereupon.rules.loading import Positions
 
 
 class Kind(StrEnum):

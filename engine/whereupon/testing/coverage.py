@@ -11,7 +11,7 @@ from typing import Literal
 from whereupon.conditions import ALWAYS, Condition, Conjunct, History
 from whereupon.conditions.condition import Evaluator, in_turn
 from whereupon.conditions.values import JsonValue
-from whereupon.rules import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
+from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 from whereupon.testing.reports import ENTERING, Uncovered
 
 _BOTH: tuple[tuple[bool, Literal["true", "false"]], ...] = ((True, "true"), (False, "false"))

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from whereupon.codec import encode
-from whereupon.rulefiles.faults import nearest
+from whereupon.messages.codec import encode
+from whereupon.rules.reader.faults import nearest
 from whereupon.testing.cases import Doing, Kind
 
 _NOUNS = {

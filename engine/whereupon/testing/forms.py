@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
-from whereupon.decisions import Reason
-from whereupon.rulefiles.fields import MaybeInstant, Name, fault, shown
-from whereupon.rulefiles.steps import Form
-from whereupon.times import parse_duration
+from whereupon.decide.decisions import Reason
+from whereupon.messages.times import parse_duration
+from whereupon.rules.reader.fields import MaybeInstant, Name, fault, shown
+from whereupon.rules.reader.steps import Form
 
 
 def _signed(value: object, sign: str) -> timedelta | None:

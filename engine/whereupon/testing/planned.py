@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from whereupon.errors import Problem, Severity
-from whereupon.loading.plan import Path, Plan
-from whereupon.loading.planned import names_of_attributes, names_of_properties
+from whereupon.rules.loading.plan import Path, Plan
+from whereupon.rules.loading.planned import names_of_attributes, names_of_properties
 
 
 def names_in_tests(data: JsonValue, plan: Plan) -> Iterator[Problem]:

@@ -7,9 +7,9 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from whereupon.errors import Problem
-from whereupon.rulefiles.faults import nearest
-from whereupon.rulefiles.fields import shown
-from whereupon.rulefiles.steps import Form
+from whereupon.rules.reader.faults import nearest
+from whereupon.rules.reader.fields import shown
+from whereupon.rules.reader.steps import Form
 
 Path: TypeAlias = tuple[str | int, ...]
 AnyForm = TypeVar("AnyForm", bound=Form)

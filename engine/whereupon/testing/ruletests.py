@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
-from whereupon.decisions import Decision, Outcome
+from whereupon.decide.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.errors import (
     MessageRejectedError,
@@ -16,12 +16,14 @@ from whereupon.errors import (
     Severity,
     UnknownNameError,
 )
-from whereupon.loading import read_folder
-from whereupon.messages import Message
-from whereupon.replay import FrozenClock, Record, Replay
-from whereupon.rulefiles.faults import nearest
-from whereupon.rules import Guard, Rule, Rulebook
-from whereupon.state import Request, RequestOutcome
+from whereupon.messages.model import Message
+from whereupon.messages.times import earlier, format_instant, later
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.records import Request, RequestOutcome
+from whereupon.replay.replaying import FrozenClock, Record, Replay
+from whereupon.rules.loading import read_folder
+from whereupon.rules.model import Guard, Rule, Rulebook
+from whereupon.rules.reader.faults import nearest
 from whereupon.testing.cases import (
     Call,
     Deed,
@@ -37,8 +39,6 @@ from whereupon.testing.expectations import compare
 from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Uncovered
 from whereupon.testing.testfiles import find_test_files, read_test_file
 from whereupon.testing.witness import happenings
-from whereupon.times import earlier, format_instant, later
-from whereupon.wire import Arrival, parse_message
 
 Subject: TypeAlias = Rule | Guard
 

@@ -9,9 +9,10 @@ from pydantic import JsonValue
 
 import whereupon.testing.forms as forms
 from whereupon.errors import Diagnostic, Location, Problem
-from whereupon.loading import Plan, Positions, has_plain_name, load_document
-from whereupon.messages import Source
-from whereupon.rulefiles.steps import Form
+from whereupon.messages.model import Source
+from whereupon.messages.times import ZERO
+from whereupon.rules.loading import Plan, Positions, has_plain_name, load_document
+from whereupon.rules.reader.steps import Form
 from whereupon.testing.cases import (
     Call,
     Deed,
@@ -25,7 +26,6 @@ from whereupon.testing.cases import (
 )
 from whereupon.testing.planned import names_in_tests
 from whereupon.testing.problems import form_for, validated
-from whereupon.times import ZERO
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 """When a test starts that does not say: a Monday."""

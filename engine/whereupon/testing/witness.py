@@ -5,11 +5,11 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from whereupon.decisions import Decision, Outcome
-from whereupon.explaining import describe
-from whereupon.replay import Record
-from whereupon.rules import Guard, Rule
-from whereupon.state import Delivery, DeliveryState, Request
+from whereupon.decide.decisions import Decision, Outcome
+from whereupon.insight import describe
+from whereupon.records import Delivery, DeliveryState, Request
+from whereupon.replay.replaying import Record
+from whereupon.rules.model import Guard, Rule
 from whereupon.testing.cases import Doing, Kind, offset
 
 

@@ -3,7 +3,7 @@
 # ruff: noqa: S101 - tests assert
 
 from whereupon.ports import Store
-from whereupon.state import Changes, Claim, Claiming
+from whereupon.records import Changes, Claim, Claiming
 from whereupon.testing.contracts.samples import (
     ADA,
     ANON,

@@ -2,17 +2,10 @@
 
 # ruff: noqa: S101 - tests assert and count, and a raising session is a block
 
-from whereupon.codec import encode
+from whereupon.messages.codec import encode
+from whereupon.messages.times import as_micros
 from whereupon.ports import Counts, Store
-from whereupon.state import (
-    BygoneKind,
-    Bygones,
-    Changes,
-    LetGo,
-    Others,
-    Skips,
-    SkipVerdict,
-)
+from whereupon.records import BygoneKind, Bygones, Changes, LetGo, Others, Skips, SkipVerdict
 from whereupon.testing.contracts.samples import (
     ADA,
     BOB,
@@ -27,7 +20,6 @@ from whereupon.testing.contracts.samples import (
     save_entries,
     skips,
 )
-from whereupon.times import as_micros
 
 
 class Deciding:

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from whereupon.errors import StoreError
-from whereupon.messages import Source
+from whereupon.messages.model import Source
 from whereupon.ports import Store
-from whereupon.state import (
+from whereupon.records import (
     Changes,
     DeliveryState,
     EndReason,

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from whereupon.messages import Source, erased_name
+from whereupon.messages.model import Source, erased_name
 from whereupon.ports import Counts, Store
-from whereupon.state import (
+from whereupon.records import (
     Changes,
     Claim,
     DeliveryState,

@@ -4,10 +4,10 @@
 
 from dataclasses import replace
 
-from whereupon.audit import seal
-from whereupon.messages import Source
+from whereupon.guards.audit_chain import seal
+from whereupon.messages.model import Source
 from whereupon.ports import Store
-from whereupon.state import (
+from whereupon.records import (
     Approval,
     AuditRecord,
     Breaker,

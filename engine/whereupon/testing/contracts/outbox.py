@@ -8,12 +8,7 @@ import pytest
 
 from whereupon.errors import StoreError
 from whereupon.ports import NO_CHANNEL, Backlog, DeadLetters, LeasedNow, Settlement, Store
-from whereupon.state import (
-    Changes,
-    DeliveryState,
-    Person,
-    Tombstone,
-)
+from whereupon.records import Changes, DeliveryState, Person, Tombstone
 from whereupon.testing.contracts.samples import (
     ADA,
     BOB,

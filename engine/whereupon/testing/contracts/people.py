@@ -7,16 +7,7 @@ import pytest
 from whereupon.conditions.screens import EVERYBODY, NOBODY, How, Screen, Texts, Values
 from whereupon.errors import StoreError
 from whereupon.ports import Store
-from whereupon.state import (
-    Changes,
-    Claim,
-    Identifier,
-    IdKind,
-    Merge,
-    Person,
-    Skips,
-    Tombstone,
-)
+from whereupon.records import Changes, Claim, Identifier, IdKind, Merge, Person, Skips, Tombstone
 from whereupon.testing.contracts.samples import (
     ADA,
     ANON,

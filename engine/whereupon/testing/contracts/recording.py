@@ -5,13 +5,9 @@
 import pytest
 
 from whereupon.errors import StoreError
-from whereupon.messages import MessageType, Source
+from whereupon.messages.model import MessageType, Source
 from whereupon.ports import HistoryNeed, Store
-from whereupon.state import (
-    Changes,
-    PastEvent,
-    Twin,
-)
+from whereupon.records import Changes, PastEvent, Twin
 from whereupon.testing.contracts.samples import (
     ADA,
     ANON,

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from whereupon.messages import Message, MessageType, Origin, Source
+from whereupon.messages.model import Message, MessageType, Origin, Source
 from whereupon.ports import Store
-from whereupon.state import (
+from whereupon.records import (
     BroadcastRun,
     Changes,
     Claim,

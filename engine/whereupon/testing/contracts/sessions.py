@@ -9,12 +9,7 @@ import pytest
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Store
-from whereupon.state import (
-    BygoneKind,
-    Bygones,
-    Changes,
-    Merge,
-)
+from whereupon.records import BygoneKind, Bygones, Changes, Merge
 from whereupon.testing.contracts.samples import (
     ADA,
     BOB,

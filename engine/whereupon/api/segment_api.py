@@ -1,0 +1,116 @@
+"""The six calls of the Segment spec, as an application makes them: each becomes one wire-form message."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Unpack
+
+from whereupon.api.config import Options
+from whereupon.messages.model import Source
+from whereupon.pipeline.ingesting import Ingested, refuse
+
+_ALSO = tuple(Options.__annotations__)
+_KNOWN = frozenset(_ALSO)
+
+
+class Calls(ABC):
+    """The calls of whoever can ingest a batch.
+
+    Every one raises `MessageRejectedError` where the message cannot be accepted.
+    """
+
+    @abstractmethod
+    def ingest(
+        self, batch: Iterable[object], *, source: str = Source.SERVER, connection: object = None
+    ) -> Ingested:
+        """Take a batch of wire-form messages."""
+
+    def track(
+        self,
+        event: str,
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Record that somebody did something (Segment spec, Track).
+
+        Raises:
+            MessageRejectedError: the message cannot be accepted; so for every call of one message.
+            TypeError: there is no such argument; likewise.
+        """
+        body = {"type": "track", "event": event, "properties": properties}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def page(
+        self,
+        name: str = "",
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Record that somebody saw a page (Segment spec, Page)."""
+        body = {"type": "page", "name": name, "properties": properties}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def screen(
+        self,
+        name: str = "",
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        properties: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Record that somebody saw an app's screen (Segment spec, Screen)."""
+        body = {"type": "screen", "name": name, "properties": properties}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def identify(
+        self,
+        user_id: str | None = None,
+        *,
+        anonymous_id: str | None = None,
+        traits: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Say who somebody is (Segment spec, Identify); with an anonymous id it is a claim."""
+        body = {"type": "identify", "traits": traits}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def group(
+        self,
+        group_id: str,
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        traits: Mapping[str, object] | None = None,
+        **options: Unpack[Options],
+    ) -> Ingested:
+        """Relate somebody to an object, and describe it (Segment spec, Group)."""
+        body = {"type": "group", "groupId": group_id, "traits": traits}
+        return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
+
+    def alias(self, user_id: str, *, previous_id: str, **options: Unpack[Options]) -> Ingested:
+        """Merge the person of ``previous_id`` into that of ``user_id`` (Segment spec, Alias)."""
+        return self._send({"type": "alias", "userId": user_id, "previousId": previous_id}, options)
+
+    def _send(self, body: Mapping[str, object], options: Options) -> Ingested:
+        if unknown := options.keys() - _KNOWN:  # a slip in `source` or `connection` must not pass
+            message = f"there is no argument {min(unknown)!r}; there are also: {', '.join(_ALSO)}"
+            raise TypeError(message)
+        wire = {
+            **body,
+            "messageId": options.get("message_id"),
+            "timestamp": options.get("timestamp"),
+            "context": options.get("context"),
+        }
+        ingested = self.ingest(
+            [wire],
+            source=options.get("source", Source.SERVER),
+            connection=options.get("connection"),
+        )
+        refuse(ingested.rejected)
+        return ingested

@@ -1,0 +1,61 @@
+"""The fold: state and messages in, changes and decisions out; no I/O, no clock, no randomness.
+
+    fold(loaded, messages, index, settings) -> Folded
+
+Modules, from below: `occurrences` (a message as rules see it), `telling` and `given` (what goes in and comes
+out), `working` (the state of one batch while it is folded), `people` (identify, claim, merge, erase),
+`merging` (two become one), `silencing` (who is under a tombstone), `skipping` (rules that a message does not open), `lapsing` (what ends
+an entry though nothing is said), `entering` (decide, enter, run steps), `requesting` (the guards' verdicts, and
+requests that wait), `enacting` (what semantic events do), `choosing` (rules that take one of what a claim
+brings), `folding` (the way of one message), `claiming` (claims in parts), `sending` (broadcasts). The same input
+gives the same output on every machine; the caller loads everything that it may need and writes everything
+that it made.
+"""
+
+from whereupon.decide.claiming import carry_on
+from whereupon.decide.enacting import give_up, plan_of, resume
+from whereupon.decide.folding import fold
+from whereupon.decide.given import (
+    Ended,
+    Folded,
+    KeysExhausted,
+    Loaded,
+    Part,
+    PoisonError,
+    Settings,
+    Standing,
+    Told,
+    Warned,
+)
+from whereupon.decide.occurrences import data_for, occurrence_of
+from whereupon.decide.requesting import object_key, recorded
+from whereupon.decide.sending import audience_of, broadcast_chunk, left_out_by, screen_for
+from whereupon.decide.telling import Decisions, Skipped
+
+__all__ = [
+    "Decisions",
+    "Ended",
+    "Folded",
+    "KeysExhausted",
+    "Loaded",
+    "Part",
+    "PoisonError",
+    "Settings",
+    "Skipped",
+    "Standing",
+    "Told",
+    "Warned",
+    "audience_of",
+    "broadcast_chunk",
+    "carry_on",
+    "data_for",
+    "fold",
+    "give_up",
+    "left_out_by",
+    "object_key",
+    "occurrence_of",
+    "plan_of",
+    "recorded",
+    "resume",
+    "screen_for",
+]

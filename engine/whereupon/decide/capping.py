@@ -1,0 +1,63 @@
+"""How many attributes a person may have, and how much they may hold.
+
+A person is read and written as a whole with each of their messages, so what a sender can pile up on one has
+an end. What is there may change; what would be too much is not set, whoever says it.
+"""
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from whereupon.messages.codec import encode
+
+MOST_ATTRIBUTES = 1_000
+"""Attributes of one person."""
+MOST_CHARACTERS = 100_000
+"""Characters that they hold together, names included; what is no text counts as its JSON."""
+ESSENTIAL = frozenset(
+    {
+        "cio_subscription_preferences",
+        "email",
+        "locale",
+        "phone",
+        "timezone",
+        "topics",
+        "unsubscribed",
+    }
+)
+"""Attributes that are always set: whether and where somebody may be written to."""
+
+_PLAIN = 8
+"""What a number, true, false and null count as."""
+
+
+def admitted(
+    there: Mapping[str, JsonValue], new: Mapping[str, JsonValue]
+) -> Mapping[str, JsonValue]:
+    """Those of new attributes, in their order, that a person who has others already may have as well."""
+    if len(there) + len(new) <= MOST_ATTRIBUTES and _size({**there, **new}) <= MOST_CHARACTERS:
+        return new
+    count, size = len(there), _size(there)
+    taken: dict[str, JsonValue] = {}
+    for name, value in new.items():
+        is_new = name not in there
+        before = 0 if is_new else _size({name: there[name]})
+        after = size - before + _size({name: value})
+        has_room = after <= max(MOST_CHARACTERS, size) and (not is_new or count < MOST_ATTRIBUTES)
+        if has_room or name in ESSENTIAL:
+            taken[name] = value
+            count, size = count + is_new, after
+    return taken
+
+
+def _size(attributes: Mapping[str, JsonValue]) -> int:
+    size = 0
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, dict | list):
+            size += len(encode(value))
+        else:
+            size += _PLAIN
+        size += len(name)
+    return size

@@ -1,0 +1,281 @@
+"""Semantic events: the guards' verdict, and what each action does to the engine's own data.
+
+A semantic message is consumed: only its id is remembered, no rule sees it, and no claim ever brings
+it up again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from whereupon.decide.entering import put_to_rules
+from whereupon.decide.given import Folded, Loaded, Settings
+from whereupon.decide.merging import merge
+from whereupon.decide.occurrences import Putting, occurrence_of
+from whereupon.decide.people import forget, person_for
+from whereupon.decide.requesting import (
+    ask,
+    decide,
+    device_of,
+    keep,
+    nameless,
+    object_key,
+    planned,
+    record,
+    token_in,
+)
+from whereupon.decide.silencing import DELETED, SUPPRESSED, bury, unbury
+from whereupon.decide.working import Working
+from whereupon.guards.actions import Refusal
+from whereupon.matching import Roll, RuleIndex, Selected
+from whereupon.messages.model import Message, MessageType
+from whereupon.messages.semantic_events import Action, ActionName, id_in
+from whereupon.records import (
+    Approval,
+    Device,
+    IdKind,
+    Person,
+    Plan,
+    Relationship,
+    Report,
+    Request,
+    RequestOutcome,
+    StoredMessage,
+    Tombstone,
+)
+from whereupon.rules.model import Aftermath
+
+
+def enact(work: Working, message: Message, action: Action) -> None:
+    """Judge a semantic message, carry it out if every guard agrees, and record the request."""
+    request = ask(work, message, action)
+    key = 0
+    if work.changes.requests[request.key].message_id == message.message_id:
+        key = work.record_husk(message)  # else not even its id is kept, but a hash of it
+    if request.outcome is RequestOutcome.RAN and not action.handled:
+        others = len(work.changes.identifiers)
+        _EFFECTS[action.name](work, message, message.timestamp)
+        if work.index.on_known and len(work.changes.identifiers) > others:
+            _put_to_known(work, message, key)
+
+
+def _put_to_known(work: Working, message: Message, key: int) -> None:
+    """Put a message that made its person known to the rules that ask for that, and to no other.
+
+    Why they skip it is told, but not kept: of the message itself nothing is.
+    """
+    person_key = work.users[message.user_id or ""]
+    occurrence = occurrence_of(StoredMessage(key, person_key, message))
+    now, skips = message.received_at, len(work.changes.skips)
+    putting = Putting(occurrence, person_key, now, claimable_at=now, retroactive=False)
+    put_to_rules(work, putting, Selected(Roll()).and_besides(work.index.on_known))
+    del work.changes.skips[skips:]
+
+
+def resume(
+    loaded: Loaded,
+    request: Request,
+    approvals: Sequence[Approval],
+    index: RuleIndex,
+    settings: Settings,
+    *,
+    now: datetime,
+) -> Folded:
+    """Judge a held request again, and carry it out if every guard agrees now.
+
+    Args:
+        loaded: what its message touches.
+        approvals: all that were given to it, whatever they were for.
+    """
+    work = Working(loaded, index, settings)
+    decided = decide(work, request, approvals, now)
+    message = request.message
+    if decided.outcome is RequestOutcome.RAN and message is not None:
+        if message.type is MessageType.ALIAS:
+            _merge_again(work, message)
+        else:
+            _EFFECTS[request.action](work, message, now)  # of the host's none is ever `ran` here
+    return work.close()
+
+
+def plan_of(loaded: Loaded, request: Request, index: RuleIndex, settings: Settings) -> Plan | None:
+    """What a waiting request would take away now; None when it has ended."""
+    return planned(Working(loaded, index, settings), request)
+
+
+def give_up(
+    loaded: Loaded,
+    requests: Sequence[Request],
+    index: RuleIndex,
+    settings: Settings,
+    *,
+    outcome: RequestOutcome,
+    now: datetime,
+    by: str | None = None,
+) -> Folded:
+    """End requests that wait without carrying them out: nobody decided them in time, or ``by`` did."""
+    work = Working(loaded, index, settings)
+    reason = Refusal.EXPIRED if outcome is RequestOutcome.EXPIRED else None
+    for request in requests:
+        end(work, request, outcome, reason, now, by=by)
+    return work.close()
+
+
+def end(
+    work: Working,
+    request: Request,
+    outcome: RequestOutcome,
+    reason: str | None,
+    now: datetime,
+    *,
+    by: str | None = None,
+) -> None:
+    """End a request that waits, without carrying it out."""
+    ended = replace(
+        request,
+        outcome=outcome,
+        reason=reason,
+        detail=None,
+        decided_at=now,
+        due_at=None,
+        expires_at=None,
+        message=None,
+    )
+    facts: dict[str, JsonValue] = {} if by is None else {"actor": by}
+    record(work, ended, outcome.value, now, **facts)
+    keep(work, ended)
+
+
+def merge_people(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
+    """The action behind ``alias`` between two known persons; guarded like any other."""
+    action = work.settings.registry.named(ActionName.MERGE_PEOPLE)
+    if ask(work, message, action).outcome is not RequestOutcome.RAN:
+        return survivor
+    return merge(work, message, survivor, loser)
+
+
+def _merge_again(work: Working, message: Message) -> None:
+    survivor = work.users.get(message.user_id or "")
+    loser = work.users.get(message.target_id or "")
+    if survivor is not None and loser is not None and survivor != loser:
+        merge(work, message, work.persons[survivor], work.persons[loser])
+
+
+def refuse_merge(work: Working, message: Message, stone: Tombstone) -> None:
+    """Record what became of an alias from an id that a tombstone silences: nobody is merged by it.
+
+    Where the tombstone is the speaker's own, nothing is kept: it would name who is gone.
+    """
+    if stone.digest in work.settings.digests(IdKind.USER, message.target_id or ""):
+        ask(work, message, work.settings.registry.named(ActionName.MERGE_PEOPLE))
+
+
+# --- effects ----------------------------------------------------------------------------------------
+
+
+def _delete(work: Working, message: Message, instant: datetime) -> None:
+    stance = work.settings.stances.get(ActionName.DELETE_PERSON)
+    ignoring = stance is not None and stance.tombstone is Aftermath.IGNORE
+    _erase(work, message, instant, None if ignoring else instant, DELETED)
+
+
+def _suppress(work: Working, message: Message, instant: datetime) -> None:
+    _erase(work, message, instant, None, SUPPRESSED)
+
+
+def _erase(
+    work: Working, message: Message, instant: datetime, until: datetime | None, reason: str
+) -> None:
+    """Forget the person, and bury every identifier they were known by; unknown ones count too."""
+    user_id = message.user_id or ""
+    named = {(IdKind.USER, user_id)}
+    key = work.users.get(user_id)
+    if key is not None:
+        named |= {(known.kind, known.value) for known in work.identifiers_of(key)}
+        held = work.standing.holdings.get(key)
+        if until is not None and held is not None and held.latest is not None:
+            until = max(until, held.latest)  # all of that is erased, so none of it may come again
+        forget(work, work.persons[key], max(instant, message.received_at))
+    users = {value for kind, value in named if kind is IdKind.USER}
+    _drop_requests(work, users, message)
+    bury(work, sorted(named), of=user_id, until=until, reason=reason)
+
+
+def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
+    """What else was asked for the person, and waits, is for nobody now."""
+    waiting = {request.key: request for request in work.standing.open_requests}
+    waiting |= {key: r for key, r in work.changes.requests.items() if r.outcome.is_open}
+    for request in waiting.values():
+        target = request.message.target_id if request.message else None
+        named = request.person in user_ids or target in user_ids
+        if not named or request.ref == message.ref:
+            continue
+        end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
+        if request.person in user_ids:
+            work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
+            work.drop_husk(request.ref)
+
+
+def _unsuppress(work: Working, message: Message, _instant: datetime) -> None:
+    unbury(work, message)
+
+
+def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:
+    device = device_of(message)
+    person = person_for(work, message.user_id or "", message.timestamp)
+    token = token_in(device) or ""  # the guards have seen that there is one
+    platform = device.get("type")
+    work.changes.devices[token] = Device(
+        token=token,
+        person_key=person.key,
+        platform=str(platform) if platform is not None else None,
+        attributes=message.data,
+        updated_at=message.timestamp,
+    )
+
+
+def _delete_device(work: Working, message: Message, _instant: datetime) -> None:
+    work.changes.devices[token_in(device_of(message)) or ""] = None
+
+
+def _delete_object(work: Working, message: Message, _instant: datetime) -> None:
+    work.changes.things[object_key(message.data, message.data["objectId"])] = None
+
+
+def _delete_relationship(work: Working, message: Message, _instant: datetime) -> None:
+    key = work.users.get(message.user_id or "")
+    if key is not None:
+        tie = Relationship(key, *object_key(message.data, message.data["objectId"]))
+        work.changes.relationships[tie] = False
+
+
+def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message, datetime], None]:
+    def note(work: Working, message: Message, _instant: datetime) -> None:
+        data = message.data
+        work.changes.reports.append(
+            Report(
+                ref=message.ref,
+                kind=kind,
+                subject=id_in(data.get(subject)) or "",
+                metric=id_in(data.get(metric)) or "",
+                person=message.user_id,
+                timestamp=message.timestamp,
+            )
+        )
+
+    return note
+
+
+_EFFECTS: dict[str, Callable[[Working, Message, datetime], None]] = {
+    ActionName.DELETE_PERSON: _delete,
+    ActionName.SUPPRESS_PERSON: _suppress,
+    ActionName.UNSUPPRESS_PERSON: _unsuppress,
+    ActionName.UPSERT_DEVICE: _upsert_device,
+    ActionName.DELETE_DEVICE: _delete_device,
+    ActionName.DELETE_OBJECT: _delete_object,
+    ActionName.DELETE_RELATIONSHIP: _delete_relationship,
+    ActionName.REPORT_DELIVERY: _report("delivery", "deliveryId", "metric"),
+    ActionName.REPORT_CONTENT: _report("content", "deliveryId", "actionType"),
+}

@@ -1,0 +1,189 @@
+"""Two persons become one while a batch is folded: what is known of them, what is theirs, who is inside what."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from whereupon.decide.decisions import would_refuse
+from whereupon.decide.entering import save
+from whereupon.decide.people import changed, within_bounds
+from whereupon.decide.steps import ENTRANT, end, keys_behind
+from whereupon.decide.working import Working, running
+from whereupon.messages.model import Message
+from whereupon.records import (
+    Claim,
+    EndReason,
+    Entry,
+    EntryEnd,
+    Merge,
+    PastEntry,
+    Person,
+    StoredMessage,
+)
+
+CONSENT = frozenset({"unsubscribed", "topics", "cio_subscription_preferences"})
+"""Attributes by which a person says what may be sent: of two, the newer word wins."""
+
+_EMPTY: tuple[JsonValue, ...] = (None, "")
+"""What an attribute may hold that a merge fills: no word."""
+
+
+def merge(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
+    """Make two persons one: the survivor's attributes win, empty ones are filled, the rest moves."""
+    attributes, stamps = _attributes(survivor, loser)
+    known = survivor.attributes
+    new = {name: value for name, value in attributes.items() if known.get(name, ...) is not value}
+    taken = within_bounds(work, survivor, new, message.message_id)
+    merged = survivor._replace(
+        attributes={**known, **taken},
+        stamps={
+            **survivor.stamps,
+            **{name: at for name, at in stamps.items() if name in taken or name not in new},
+        },
+        created_at=min(survivor.created_at, loser.created_at),
+    )
+    _move(work, loser.key, survivor.key)
+    changed(work, merged)
+    _join_entries(work, loser, survivor, message)
+    work.changes.merges.append(
+        Merge(survivor.key, loser.key, loser.user_id, message.ref, message.received_at)
+    )
+    return merged
+
+
+# --- what is known ----------------------------------------------------------------------------------
+
+
+def _attributes(
+    survivor: Person, loser: Person
+) -> tuple[Mapping[str, JsonValue], Mapping[str, int]]:
+    """What the one person is known by, and when that was said."""
+    attributes, stamps = dict(survivor.attributes), dict(survivor.stamps)
+    for name, value in loser.attributes.items():
+        known, said_at = attributes.get(name), loser.stamps.get(name)
+        if value in _EMPTY:
+            continue
+        is_newer = name in CONSENT and (said_at or 0) > stamps.get(name, 0)
+        attributes[name] = _filled(value, known) if is_newer else _filled(known, value)
+        if said_at is not None and (is_newer or known in _EMPTY):
+            stamps[name] = said_at
+    return attributes, stamps
+
+
+def _filled(winner: JsonValue, other: JsonValue) -> JsonValue:
+    """A value, with what only the other has: what is empty, and of objects every member that is."""
+    if winner in _EMPTY:
+        return winner if other is None else other
+    if not isinstance(winner, dict) or not isinstance(other, dict):
+        return winner
+    names = dict.fromkeys((*winner, *other))
+    return {name: _filled(winner.get(name), other.get(name)) for name in names}
+
+
+# --- what is theirs ---------------------------------------------------------------------------------
+
+
+def _move(work: Working, loser: int, survivor: int) -> None:
+    """Hand over what this batch knows of the loser; what is stored is the store's to move."""
+    has = work.belongings
+    work.users |= dict.fromkeys(has.users.get(loser, ()), survivor)
+    for key in has.devices.get(loser, ()):
+        if runs := work.claims.get(key):
+            work.claims[key] = tuple(_as_if_by(run, loser, survivor) for run in runs)
+        messages = work.anonymous_messages.get(key, [])
+        messages[:] = [_owned_by(stored, loser, survivor) for stored in messages]
+    has.move(loser, survivor)
+    for owner, name in [place for place in work.history if place[0] == loser]:
+        work.history[survivor, name] += work.history.pop((owner, name))
+    work.persons.pop(loser)
+    work.moved[loser] = survivor
+
+
+def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
+    return run._replace(person_key=survivor) if run.person_key == loser else run
+
+
+def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage:
+    return stored._replace(owner=survivor) if stored.owner == loser else stored
+
+
+# --- who is inside what -----------------------------------------------------------------------------
+
+
+class _Inside(NamedTuple):
+    """An entry of one of the two, as the other's may refuse it.
+
+    Attributes:
+        entry: None where it has ended.
+    """
+
+    of: int
+    past: PastEntry
+    entry: Entry | None
+
+
+def _join_entries(work: Working, loser: Person, survivor: Person, message: Message) -> None:
+    """Running entries go on for the survivor, but those that the other's would have kept out, had they been one."""
+    both = _by_rule(work, loser.key, survivor.key)
+    moved = _move_entries(work, loser, survivor.key)
+    ended = EntryEnd(EndReason.MERGED, message.received_at, message_id=message.message_id)
+    for inside in both.values():
+        kept: list[_Inside] = []
+        for each in sorted(inside, key=lambda one: _order(one, survivor.key)):
+            if each.entry is not None and _is_refused(work, each, kept):
+                entry = moved.get(each.entry.key, each.entry)
+                name = loser.user_id if each.of == loser.key else survivor.user_id
+                for key in keys_behind(entry, name):
+                    work.changes.withdrawn[key] = EndReason.MERGED
+                save(work, end(entry, ended))
+            else:
+                kept.append(each)
+
+
+def _order(one: _Inside, survivor: int) -> tuple[object, ...]:
+    """By when they were opened; at one instant the survivor's comes first."""
+    return one.past.timestamp, one.of != survivor, one.past.occasion
+
+
+def _by_rule(work: Working, *persons: int) -> dict[str, list[_Inside]]:
+    """What the two have been inside of, by rule; of rules in which one of them is now."""
+    active = {key: list(work.active.get(key, {}).values()) for key in persons}
+    rules = {entry.rule for entries in active.values() for entry in entries}
+    return {
+        rule: [each for key in persons for each in _inside(work, rule, key, active[key])]
+        for rule in rules
+    }
+
+
+def _inside(work: Working, rule: str, person: int, active: list[Entry]) -> Iterator[_Inside]:
+    now = [entry for entry in active if entry.rule == rule]
+    occasions = {entry.occasion for entry in now}
+    for entry in now:
+        yield _Inside(person, running(entry), entry)
+    for past in work.past_entries.get((rule, person), ()):
+        if past.occasion not in occasions:
+            yield _Inside(person, past, None)
+
+
+def _is_refused(work: Working, later: _Inside, kept: list[_Inside]) -> bool:
+    others = [each.past for each in kept if each.of != later.of]
+    if any(past.occasion == later.past.occasion for past in others):
+        return True  # two in one sending of a broadcast
+    rule = None if later.entry is None else work.wording(later.entry)
+    return rule is not None and any(would_refuse(rule, past, later.past) for past in others)
+
+
+def _move_entries(work: Working, loser: Person, survivor: int) -> dict[int, Entry]:
+    """Make the loser's entries the survivor's; those that are running."""
+    for rule, owner in [place for place in work.past_entries if place[1] == loser.key]:
+        theirs = work.past_entries.pop((rule, owner))
+        for past in theirs:
+            work.past_entries[rule, survivor].append(past._replace(person_key=survivor))
+    moved = {}
+    for entry in work.active.pop(loser.key, {}).values():
+        facts = {ENTRANT: loser.user_id, **entry.facts}
+        moved[entry.key] = entry._replace(person_key=survivor, facts=facts)
+        work.active[survivor][entry.key] = moved[entry.key]
+        work.changes.entries[entry.key] = moved[entry.key]
+    return moved

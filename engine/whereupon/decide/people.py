@@ -1,0 +1,287 @@
+"""Persons and their identifiers while a batch is folded: known, claimed, merged, erased.
+
+Every function here changes the `Working` state and the changes to write, and decides nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from unicodedata import normalize
+
+from pydantic import JsonValue
+
+from whereupon.decide.capping import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
+from whereupon.decide.given import Warned
+from whereupon.decide.steps import end
+from whereupon.decide.working import Working
+from whereupon.identity.algebra import changed_runs, claimant, with_claim
+from whereupon.messages.model import Message
+from whereupon.messages.times import as_micros, earlier, later
+from whereupon.records import (
+    NOTHING,
+    Claim,
+    Claiming,
+    EndReason,
+    EntryEnd,
+    Identifier,
+    IdKind,
+    Person,
+    StoredMessage,
+)
+
+CARRIED_ON_AFTER = timedelta(minutes=1)
+"""How long a claim in parts is left to those who began it."""
+
+
+def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
+    """The person of that user id, who exists from now on."""
+    key = work.users.get(user_id)
+    if key is not None:
+        return work.persons[key]
+    person = Person(work.new_key(), user_id, seen_at)
+    work.users[user_id] = person.key
+    work.belongings.users[person.key].add(user_id)
+    work.persons[person.key] = person
+    work.changes.identifiers.append(Identifier(IdKind.USER, user_id, person.key))
+    work.changes.persons[person.key] = person
+    work.out.new_persons += 1
+    return person
+
+
+def look_alike(work: Working, kind: IdKind, value: str) -> str | None:
+    """An id of this batch, or known and named in it, that differs from a new one by its spelling only."""
+    known = [*work.alike, *work.users] if kind is IdKind.USER else work.anonymous
+    spelt = work.spelt.get(kind)
+    if spelt is None:
+        spelt = work.spelt[kind] = {}
+        for each in known:
+            spelt.setdefault(_spelling(each), each)
+    other = spelt.setdefault(_spelling(value), value)
+    return None if other == value else other
+
+
+def _spelling(value: str) -> str:
+    return value.lower() if value.isascii() else normalize("NFKC", value).casefold()
+
+
+def anonymous_key_for(work: Working, anonymous_id: str) -> int:
+    """The key under which the messages of that anonymous id wait."""
+    key = work.anonymous.get(anonymous_id)
+    if key is None:
+        key = work.new_key()
+        work.anonymous[anonymous_id] = key
+        work.belongings.names[key] = anonymous_id
+        work.changes.identifiers.append(Identifier(IdKind.ANONYMOUS, anonymous_id, key))
+    return key
+
+
+def tell(
+    work: Working,
+    person: Person,
+    traits: Mapping[str, JsonValue],
+    said_at: datetime,
+    message_id: str,
+) -> Person:
+    """Set attributes: of each, the newest word by its own time wins, whenever it arrives.
+
+    Those that are too many, or too much (see `capping`), are not set, and a notice says so.
+    """
+    stamp = as_micros(said_at)
+    newer = {
+        name: value for name, value in traits.items() if person.stamps.get(name, stamp) <= stamp
+    }
+    taken = within_bounds(work, person, newer, message_id)
+    if not taken:
+        return person
+    told = person._replace(
+        attributes={**person.attributes, **taken},
+        stamps={**person.stamps, **dict.fromkeys(taken, stamp)},
+    )
+    return changed(work, told)
+
+
+def within_bounds(
+    work: Working, person: Person, new: Mapping[str, JsonValue], message_id: str
+) -> Mapping[str, JsonValue]:
+    """As many of new attributes as a person may have beside the others; says where that is not all."""
+    taken = admitted(person.attributes, new)
+    if refused := len(new) - len(taken):
+        text = (
+            f"{refused} of the attributes in {message_id} were not set: a person has at most "
+            f"{MOST_ATTRIBUTES}, with {MOST_CHARACTERS} characters in all"
+        )
+        work.out.told.append(Warned("attributes-full", message_id, text))
+    return taken
+
+
+def changed(work: Working, person: Person) -> Person:
+    """Know a person as they are now."""
+    work.persons[person.key] = person
+    work.changes.persons[person.key] = person
+    return person
+
+
+class Handed(NamedTuple):
+    """A message that a claim makes somebody's.
+
+    Attributes:
+        stored: the message, owned by its new person.
+        again: another person's later claim had it before, so it may have triggered already.
+    """
+
+    stored: StoredMessage
+    again: bool
+
+
+def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -> Sequence[Handed]:
+    """Let a person take over an anonymous id at the time of a message that carries both ids.
+
+    Returns:
+        The messages that become the person's by it, in the order they happened; none yet where they are
+        to be handed over in parts.
+    """
+    key = anonymous_key_for(work, anonymous_id)
+    before = work.claims.get(key, ())
+    if before and key not in work.waiting and _goes_on(work, before, message, person_key):
+        return ()
+    point = Claim(key, person_key, message.timestamp, message.timestamp, message.message_id)
+    points = _points(work, before, point, anonymous_id)
+    after = with_claim(before, point, work.settings.identity, points)
+    if after != before:
+        _rewrite_claims(work, key, before, after, message.timestamp)
+    return () if work.in_parts == anonymous_id else hand_over(work, key)
+
+
+def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
+    """Whether the message only prolongs the latest run, as a logged-in browser's do; if so, it is done."""
+    last, moment = runs[-1], message.timestamp
+    if last.person_key != person_key or moment < last.since:
+        return False
+    if moment == last.since and message.message_id < last.message_id:
+        return False  # then it is this message that opened the run
+    if moment > last.until:
+        policy = work.settings.identity
+        if moment - last.until > policy.retention:
+            return False
+        run = Claim(last.anonymous_key, person_key, last.since, moment, last.message_id)
+        work.claims[last.anonymous_key] = (*runs[:-1], run)
+        work.changes.claims[last.anonymous_key, last.since] = run
+    return True
+
+
+def _points(
+    work: Working, runs: tuple[Claim, ...], claim: Claim, anonymous_id: str
+) -> Sequence[Claim]:
+    """The single claims inside the run, if any, that somebody else's claim falls into."""
+    around = next((run for run in runs if run.since <= claim.since <= run.until), None)
+    if around is None or around.person_key == claim.person_key:
+        return ()
+    return work.points_of(claim.anonymous_key, anonymous_id)
+
+
+def _rewrite_claims(
+    work: Working,
+    key: int,
+    before: tuple[Claim, ...],
+    after: tuple[Claim, ...],
+    instant: datetime,
+) -> None:
+    work.claims[key] = after
+    old, new = changed_runs(before, after, instant)
+    there = {run.since: run for run in old}
+    for run in new:
+        work.belongings.devices[run.person_key].add(key)
+        if there.pop(run.since, None) != run:
+            work.changes.claims[key, run.since] = run
+            work.changes.dropped_claims.discard((key, run.since))
+    for since in there:
+        work.changes.claims.pop((key, since), None)
+        work.changes.dropped_claims.add((key, since))
+
+
+def hand_over(work: Working, key: int) -> list[Handed]:
+    """Give the messages of an anonymous id that are loaded to whom its claims say."""
+    runs = work.claims.get(key, ())
+    handed: list[Handed] = []
+    messages = work.anonymous_messages.get(key, [])
+    for place, stored in enumerate(messages):
+        run = claimant(runs, stored.timestamp, work.settings.identity)
+        if run is None or run.person_key == stored.owner:
+            continue
+        owned = stored._replace(owner=run.person_key)
+        work.give(stored, run.person_key)
+        work.unremember(stored)
+        messages[place] = owned
+        handed.append(Handed(owned, again=stored.owner != key))
+    if all(stored.owner != key for stored in messages):
+        work.waiting.discard(key)
+    if again := [each.stored for each in handed if each.again]:
+        work.retell(again)
+    return in_order(handed)
+
+
+def begin_in_parts(
+    work: Working,
+    message: Message,
+    anonymous_id: str,
+    stored: StoredMessage,
+    entered: Collection[str],
+    left: Collection[str],
+    *,
+    makes_known: bool = False,
+) -> None:
+    """Leave to later transactions what a message claims, and with it what the message leads to itself.
+
+    Args:
+        anonymous_id: what it claims.
+        stored: the message as it is recorded, the person's.
+        entered, left: the segments that the person entered and left by it.
+        makes_known: whether it made the person known, and some rule asks for that.
+    """
+    key = work.anonymous[anonymous_id]
+    choosy = work.index.is_choosy
+    work.changes.claimings[key] = Claiming(
+        anonymous_key=key,
+        person_key=stored.owner,
+        message_key=stored.key,
+        due_at=later(message.received_at, CARRIED_ON_AFTER),
+        after=(earlier(message.timestamp, work.settings.identity.retention), 0),
+        is_chosen=not choosy,
+        attributes=work.persons[stored.owner].attributes if choosy else NOTHING,
+        entered=tuple(sorted(entered)),
+        left=tuple(sorted(left)),
+        makes_known=makes_known,
+    )
+
+
+def in_order(handed: Sequence[Handed]) -> list[Handed]:
+    """Messages that claims bring, in the order they happened; at one instant, as they arrived."""
+    return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
+
+
+def forget(work: Working, person: Person, at: datetime) -> None:
+    """Erase a person: what is stored at the flush, what this batch made right here."""
+    key = person.key
+    for entry in work.active.pop(key, {}).values():
+        work.tell_end(end(entry, EntryEnd(EndReason.DELETED, at)))
+    work.persons.pop(key, None)
+    for user_id in work.belongings.users.pop(key, ()):
+        work.users.pop(user_id, None)
+    _forget_devices(work, key)
+    work.forget(key)
+
+
+def _forget_devices(work: Working, key: int) -> None:
+    """Take the person out of the claims; an anonymous id that nobody else claimed goes with them."""
+    has = work.belongings
+    for anonymous_key in has.devices.pop(key, ()):
+        runs = work.claims.get(anonymous_key, ())
+        others = tuple(run for run in runs if run.person_key != key)
+        if others == runs:
+            continue
+        work.claims[anonymous_key] = others
+        messages = work.anonymous_messages[anonymous_key]
+        messages[:] = [stored for stored in messages if others and stored.owner != key]
+        if not others:
+            work.anonymous.pop(has.names.pop(anonymous_key, ""), None)
+            work.forget(anonymous_key)

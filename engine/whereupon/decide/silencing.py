@@ -1,0 +1,99 @@
+"""Tombstones while a batch is folded: laid, lifted, and what they keep from everybody."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from whereupon.decide.working import Working
+from whereupon.messages.model import Message, MessageType
+from whereupon.messages.times import LAST_INSTANT
+from whereupon.records import IdKind, Tombstone
+
+DELETED = "deleted"
+SUPPRESSED = "suppressed"
+
+
+def bury(
+    work: Working,
+    identifiers: Iterable[tuple[IdKind, str]],
+    *,
+    of: str,
+    until: datetime | None,
+    reason: str,
+) -> None:
+    """Silence identifiers: up to an instant, or for good; never less than they are already.
+
+    Args:
+        of: the user id whose deletion or suppression it is.
+    """
+    laid_by = work.settings.digest(IdKind.USER, of)
+    for kind, value in identifiers:
+        work.changes.buried.append((kind, value))
+        digest = work.settings.digest(kind, value)
+        there = work.tombstones[digest].get(laid_by)
+        if there is None or (there.until and (until is None or until > there.until)):
+            _lay(work, Tombstone(digest, laid_by, until, reason))
+
+
+def unbury(work: Working, message: Message) -> None:
+    """Let what was silenced for good with a user id be heard again, from the message's time on.
+
+    So is an anonymous id that the message names itself. Nothing comes back, and what happened before,
+    however late it arrives, stays unheard.
+    """
+    for stone in suppressions(work, message):
+        _lay(work, replace(stone, until=message.timestamp))
+
+
+def suppressions(work: Working, message: Message) -> list[Tombstone]:
+    """What `unbury` lifts."""
+    digests = work.settings.digests
+    own = digests(IdKind.USER, message.user_id or "")
+    together = {of for digest in own for of in work.tombstones.get(digest, {})}
+    named = digests(IdKind.ANONYMOUS, message.anonymous_id or "")
+    return [
+        stone
+        for stones in work.tombstones.values()
+        for stone in stones.values()
+        if stone.until is None and (stone.of in together or stone.digest in named)
+    ]
+
+
+def _lay(work: Working, stone: Tombstone) -> None:
+    work.tombstones[stone.digest][stone.of] = stone
+    work.changes.tombstones[stone.digest, stone.of] = stone
+    work.silencing = True
+
+
+def silenced(work: Working, message: Message) -> Tombstone | None:
+    """The tombstone that keeps this message from anybody, if there is one.
+
+    A message with a user id is that person's: the anonymous id beside it may be a shared device's. An
+    alias speaks of two people: of neither where one is silenced, or it would bring them back.
+    """
+    if not work.silencing:
+        return None
+    if message.user_id is None:
+        return lies_over(work, (IdKind.ANONYMOUS, message.anonymous_id), message.timestamp)
+    stone = lies_over(work, (IdKind.USER, message.user_id), message.timestamp)
+    if stone is None and message.type is MessageType.ALIAS:
+        stone = lies_over(work, (IdKind.USER, message.target_id), message.timestamp)
+    return stone
+
+
+def lies_over(
+    work: Working, identifier: tuple[IdKind, str | None], instant: datetime
+) -> Tombstone | None:
+    """The tombstone of an id that reaches the instant: of several, the one that reaches furthest."""
+    kind, value = identifier
+    reaching = [
+        stone
+        for digest in work.settings.digests(kind, value or "")
+        for stone in work.tombstones.get(digest, {}).values()
+        if stone.until is None or instant <= stone.until
+    ]
+    return max(reaching, key=_reach, default=None)
+
+
+def _reach(stone: Tombstone) -> tuple[bool, datetime, str]:
+    return stone.until is None, stone.until or LAST_INSTANT, stone.reason

@@ -1,0 +1,128 @@
+"""Telling what becomes of deliveries and of the host's actions: the log, the host's hooks, counters.
+
+A log record has machine keys (``event``, ``rule``, ``channel``, ``attempt``, ``key``) and neither content
+nor address. A hook that fails is logged, and harms nothing.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from whereupon.errors import UnknownNameError
+from whereupon.records import Delivery, Request
+from whereupon.runtime.forking import ProcessLock
+from whereupon.runtime.log_lines import in_log
+
+_LOG = logging.getLogger("whereupon.delivery")
+
+
+class Event(StrEnum):
+    """What a hook may be told of."""
+
+    SENT = "delivery-sent"
+    FAILED = "delivery-failed"
+    DEAD = "delivery-dead"
+    WITHHELD = "delivery-withheld"
+    ACTION_RAN = "action-ran"
+    ACTION_FAILED = "action-failed"
+    ACTION_DEAD = "action-dead"
+
+
+_LEVELS: Mapping[Event, int] = {
+    Event.SENT: logging.DEBUG,
+    Event.ACTION_RAN: logging.DEBUG,
+    Event.WITHHELD: logging.INFO,
+    Event.FAILED: logging.WARNING,
+    Event.ACTION_FAILED: logging.WARNING,
+    Event.DEAD: logging.ERROR,
+    Event.ACTION_DEAD: logging.ERROR,
+}
+
+Hook: TypeAlias = Callable[[Any], object]
+"""Gets the `Delivery`, or the `Request` of an action, as it is afterwards."""
+
+
+class Monitor:
+    """Who is told what, and how often it happened in this process."""
+
+    def __init__(self) -> None:
+        self._hooks: dict[Event, list[Hook]] = {event: [] for event in Event}
+        self._lock = ProcessLock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._messages: Counter[str] = Counter()
+        self._warned_of: set[str] = set()
+
+    def on(self, event: str, hook: Hook) -> None:
+        """Have a function called at every event of that name.
+
+        Raises:
+            UnknownNameError: there is no such event.
+        """
+        known = tuple(Event)
+        if event not in known:
+            raise UnknownNameError(kind="event", name=event, known=known)
+        self._hooks[Event(event)].append(hook)
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How often each event happened, by its name and the channel's, or the action's."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
+    def messages(self) -> dict[str, int]:
+        """How many messages came in, by outcome."""
+        with self._lock:
+            return dict(self._messages)
+
+    def count_messages(self, **outcomes: int) -> None:
+        """Count messages that came in."""
+        with self._lock:
+            self._messages.update(outcomes)
+
+    def tell_of_delivery(self, event: Event, delivery: Delivery, **facts: str) -> None:
+        """Tell what became of a delivery, which is as it is afterwards."""
+        keys: dict[str, object] = {
+            "rule": delivery.rule,
+            "channel": delivery.channel,
+            "attempt": delivery.attempts,
+            "key": delivery.idempotency_key,
+        }
+        self._log(event, {**keys, **facts})
+        self._tell(event, delivery.channel, delivery)
+
+    def tell_of_action(self, event: Event, request: Request, key: str, **facts: str) -> None:
+        """Tell what became of an order of the host's own."""
+        keys: dict[str, object] = {"action": request.action, "attempt": request.attempts}
+        self._log(event, {**keys, "key": key, **facts})
+        self._tell(event, request.action, request)
+
+    def warn_of_held(self, held: Mapping[str, int]) -> None:
+        """Warn, once a channel, that deliveries wait for it and nobody here has it."""
+        with self._lock:
+            new = held.keys() - self._warned_of
+            self._warned_of |= new
+        for channel in sorted(new):
+            _LOG.warning(
+                "delivery-held reason=no-channel channel=%s deliveries=%d",
+                in_log(channel),
+                held[channel],
+                extra={"event": "delivery-held", "channel": channel, "reason": "no-channel"},
+            )
+
+    def _log(self, event: Event, keys: Mapping[str, object]) -> None:
+        said = " ".join(f"{name}={in_log(value)}" for name, value in keys.items())
+        _LOG.log(_LEVELS[event], "%s %s", event, said, extra={"event": str(event), **keys})
+
+    def _tell(self, event: Event, name: str, what: Delivery | Request) -> None:
+        with self._lock:
+            self._counts[str(event), name] += 1
+        for hook in self._hooks[event]:
+            try:
+                hook(what)
+            except BaseException as error:
+                _LOG.exception("hook-failed", extra={"event": "hook-failed", "of": str(event)})
+                if isinstance(error, KeyboardInterrupt):
+                    raise

@@ -1,0 +1,7 @@
+"""Identity: which person an anonymous message belongs to, as an algebra over claims.
+
+The package computes; it loads nothing and writes nothing. `decide` applies its answers,
+`insight` shows them.
+
+For others: `algebra` (IdentityPolicy, claimant, runs of claims).
+"""

@@ -1,0 +1,163 @@
+"""Whose an anonymous message is: arithmetic on the claims of one anonymous id.
+
+A claim is a moment at which a message carried both a user id and the anonymous id. A message that
+happened at t belongs to the first claim from t minus the late window on, unless that claim came more
+than the retention later. So the claimant follows from the set of claims alone, whatever the order in
+which messages and claims arrive; of two claims at one instant, the smaller message id counts.
+
+Consecutive claims by one person are kept as one *run* (`Claim`): a logged-in browser claims with
+every message, and a row for each would say nothing more.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from whereupon.messages.model import MessageType
+from whereupon.messages.times import earlier
+from whereupon.records import Claim, StoredMessage
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPolicy:
+    """How long anonymous messages wait, and how far after a claim they are still the claimant's."""
+
+    retention: timedelta = timedelta(days=30)
+    late_window: timedelta = timedelta(minutes=5)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far apart two messages that one claim brings may have happened."""
+        return self.retention + self.late_window
+
+
+def claimed_by(message: StoredMessage) -> tuple[str, ...]:
+    """The anonymous ids that a message claims: its own, and an alias's previous id."""
+    if message.user_id is None:
+        return ()
+    aliased = message.target_id if message.type is MessageType.ALIAS else None
+    return tuple(name for name in (message.anonymous_id, aliased) if name is not None)
+
+
+def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -> Claim | None:
+    """The run that covers ``instant``; None while it has to wait (or is older than the retention).
+
+    Args:
+        runs: every run of one anonymous id, by `since`.
+    """
+    place = bisect_left(runs, earlier(instant, policy.late_window), key=_until)
+    if place == len(runs):
+        return None
+    run = runs[place]
+    return run if run.since - instant <= policy.retention else None
+
+
+def affected(runs: Sequence[Claim], since: datetime, policy: IdentityPolicy) -> Sequence[Claim]:
+    """The runs that messages from an instant on may belong to, or change: others' are what they are.
+
+    Args:
+        runs: every run of one anonymous id, by `since`.
+    """
+    return runs[max(bisect_left(runs, earlier(since, policy.late_window), key=_until) - 1, 0) :]
+
+
+def changed_runs(
+    before: Sequence[Claim], after: Sequence[Claim], instant: datetime
+) -> tuple[Sequence[Claim], Sequence[Claim]]:
+    """Of the runs before and after one claim, those near its instant: the others are the same."""
+    first = max(bisect_left(before, instant, key=_until) - 1, 0)
+    last = max(len(before) - bisect_right(before, instant, key=_since) - 1, 0)
+    return before[first : len(before) - last], after[first : len(after) - last]
+
+
+def with_claim(
+    runs: Sequence[Claim],
+    claim: Claim,
+    policy: IdentityPolicy,
+    points: Sequence[Claim] = (),
+) -> tuple[Claim, ...]:
+    """The runs after one more claim (a run of one moment), which may have come out of order.
+
+    Of two people in one microsecond the smaller message id has it, whoever was the first to arrive.
+
+    Args:
+        runs: every run of the anonymous id, by `since`; the result is too.
+        points: where known, the single claims inside the run that ``claim`` falls into, with an empty
+            message id where that is not known. A claim by somebody else splits that run between its
+            neighbours among them.
+    """
+    moment = claim.since
+    first = max(bisect_left(runs, moment, key=_until) - 1, 0)
+    last = min(bisect_right(runs, moment, key=_since) + 1, len(runs))
+    near = _with_claim_near(runs[first:last], claim, policy, points)
+    return (*runs[:first], *near, *runs[last:])
+
+
+def _with_claim_near(
+    runs: Sequence[Claim], claim: Claim, policy: IdentityPolicy, points: Sequence[Claim]
+) -> tuple[Claim, ...]:
+    """The same, of the run that the claim falls into and its neighbours: no others change by it."""
+    moment = claim.since
+    before = [run for run in runs if run.until < moment]
+    after = [run for run in runs if run.since > moment]
+    around = next((run for run in runs if run.since <= moment <= run.until), None)
+    if around is None:
+        return _joined(before, claim, after, policy)
+    if around.person_key == claim.person_key:
+        return (*before, _opened_by(around, claim), *after)
+    ids = _ids_of(around, points)
+    if ids.get(moment, claim.message_id) < claim.message_id:
+        return tuple(runs)
+    head = [at for at in ids if at < moment]
+    tail = [at for at in ids if at > moment]
+    if head:
+        before.append(around._replace(until=max(head)))
+    if tail:
+        first = min(tail)
+        after.insert(0, around._replace(since=first, message_id=ids[first] or around.message_id))
+    return _joined(before, claim, after, policy)
+
+
+def _since(run: Claim) -> datetime:
+    return run.since
+
+
+def _until(run: Claim) -> datetime:
+    return run.until
+
+
+def _opened_by(run: Claim, claim: Claim) -> Claim:
+    """The run with one more claim by its own person; of two at its start, the smaller id opened it."""
+    if claim.since == run.since and claim.message_id < run.message_id:
+        return run._replace(message_id=claim.message_id)
+    return run
+
+
+def _ids_of(run: Claim, points: Sequence[Claim]) -> dict[datetime, str]:
+    """The single claims of a run: when, and by which message (of several, the smallest id)."""
+    ids = {run.since: run.message_id}
+    for point in points:
+        if point.person_key == run.person_key and run.since <= point.since <= run.until:
+            known = ids.get(point.since) or point.message_id
+            ids[point.since] = min(known, point.message_id or known)
+    ids.setdefault(run.until, "")
+    return ids
+
+
+def _joined(
+    before: list[Claim], claim: Claim, after: list[Claim], policy: IdentityPolicy
+) -> tuple[Claim, ...]:
+    merged = claim
+    if before and _continues(before[-1], merged, policy):
+        last = before.pop()
+        merged = last._replace(until=merged.until)
+    if after and _continues(merged, after[0], policy):
+        merged = merged._replace(until=after.pop(0).until)
+    return (*before, merged, *after)
+
+
+def _continues(earlier: Claim, later: Claim, policy: IdentityPolicy) -> bool:
+    """Whether no instant between the two would belong to anybody but this person."""
+    near = later.since - earlier.until <= policy.reach
+    return near and earlier.person_key == later.person_key

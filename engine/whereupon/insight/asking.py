@@ -1,0 +1,45 @@
+"""All that is to be said of one person and one rule."""
+
+from itertools import chain
+
+from whereupon.errors import UnknownNameError
+from whereupon.insight.audiences import explain_runs
+from whereupon.insight.deciding_again import DecidedAgain
+from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.ports import Session
+from whereupon.records import Entry
+from whereupon.rules.model import Rule
+
+
+def explain_rule(
+    session: Session, person: str, rule_id: str, rule: Rule | None, limit: int
+) -> list[Explanation]:
+    """Why somebody did, or did not, enter a rule, and what came of it: one a message, newest first.
+
+    Of a broadcast it is also one for each of its runs.
+
+    Args:
+        person: one of their user ids.
+        rule: as the rulebook words it now, if it still has it.
+
+    Raises:
+        UnknownNameError: nobody is known by that id.
+    """
+    identifiers = session.identifiers([person], [])
+    known = session.persons([identifiers[0].key]) if identifiers else []
+    if not known:
+        raise UnknownNameError(kind="person", name=person)
+    key = known[0].key
+    again = DecidedAgain(session.wording, {rule_id: rule}.get)
+    decided = session.decided(key, rule_id, limit)
+    occasions = {verdict.occasion for _, verdict in decided if isinstance(verdict, Entry)}
+    sent = session.deliveries_of(key, occasions) if occasions else []
+    first = known[0].user_id
+    said = (
+        explain(verdict, each, person, rule_id, again, sent, first) for each, verdict in decided
+    )
+    told = told_once(chain.from_iterable(said))
+    runs = list(explain_runs(session, person, known[0], rule_id, again, limit))
+    if not runs:
+        return told
+    return sorted([*told, *runs], key=lambda each: each.timestamp, reverse=True)[:limit]

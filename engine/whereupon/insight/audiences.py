@@ -1,0 +1,92 @@
+"""Why a broadcast did not go to somebody.
+
+Of whom it leaves out nothing is recorded, for they may be a million: it is asked again of them as they are
+now, and the sentence says so.
+"""
+
+from collections.abc import Iterator
+
+from whereupon.decide import Loaded, Settings, left_out_by
+from whereupon.decide.decisions import Outcome, Reason
+from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
+from whereupon.insight.deciding_again import DecidedAgain
+from whereupon.insight.explanations import Explanation
+from whereupon.matching import RuleIndex
+from whereupon.messages.times import format_instant
+from whereupon.ports import HistoryNeed, Session
+from whereupon.records import MISSED, OVERTAKEN, BroadcastRun, Person
+from whereupon.rules.model import Rule, Rulebook
+
+
+def explain_runs(
+    session: Session, name: str, person: Person, rule_id: str, again: DecidedAgain, limit: int
+) -> Iterator[Explanation]:
+    """The runs of a broadcast that did not go to somebody, or have not yet, newest first.
+
+    Args:
+        name: the user id by which the person is asked about.
+    """
+    runs = session.runs_of(rule_id, limit)
+    entered = session.past_entries([rule_id], [person.key]) if runs else []
+    went = {past.occasion for past in entered}
+    opening = [run.message_key for run in runs if run.message_key]
+    messages = {message.key: message for message in session.messages(opening)} if opening else {}
+    for run in runs:
+        if run.occasion in went:
+            continue
+        rule = again.as_worded(rule_id, run.digest)
+        current = again.current(rule_id)
+        message = messages.get(run.message_key)
+        how = set_off_by(rule_id, run.occasion, message)
+        reason, because = _left_out(session, run, rule, person)
+        when = format_instant(run.timestamp)
+        yield Explanation(
+            message_id=run.occasion,
+            subject=subject_of(message, run.occasion),
+            timestamp=run.timestamp,
+            decided_at=run.due_at,
+            rule=rule_id,
+            person=name,
+            outcome=Outcome.SKIPPED,
+            reason=reason,
+            retroactive=False,
+            reworded=current is not None and current.digest != run.digest,
+            sentence=f"{name} was not in the audience of {rule_id} of {when}, {how}: {because}.",
+        )
+
+
+_MISSED = {
+    MISSED: "nobody was awake at its time, and it was too late to make up for it",
+    OVERTAKEN: "nobody was awake at its time, and a newer one went out instead",
+}
+
+
+def _left_out(
+    session: Session, run: BroadcastRun, rule: Rule | None, person: Person
+) -> tuple[str, str]:
+    """Why a run did not go to somebody: a word, and a clause."""
+    if run.cursor is not None and run.cursor < person.key:
+        begun = "their turn has not come yet" if run.cursor else "it has not begun"
+        return "pending", f"{begun}, and was due at {format_instant(run.due_at)}"
+    if run.reason is not None:
+        return run.reason, _MISSED[run.reason]
+    if rule is None:
+        return "not-meant", "the rule is no longer there"
+    if not rule.active.allows(run.timestamp):
+        return Reason.INACTIVE, sentence_for(Reason.INACTIVE, None, {}, rule)
+    if person.created_at > run.due_at:
+        since = format_instant(person.created_at)
+        return "unknown-then", f"they have been known since {since} only"
+    names = frozenset(performed.event for performed in rule.who.performed)
+    past = session.history([HistoryNeed(person.key, names, None)]) if names else []
+    loaded = Loaded(0, 0, history=past)
+    index = RuleIndex(Rulebook((rule,)))
+    failure = left_out_by(loaded, run, rule, person, index, Settings())
+    if failure is not None:
+        said = sentence_for(Reason.WHO, failure.text, failure.values, rule)
+        return Reason.WHO, f"{said} (as they are now)"
+    return "not-meant", (
+        "`who` would have them now, but had not when it was sent"
+        if run.admitted
+        else "it was sent to nobody"
+    )

@@ -1,0 +1,116 @@
+"""Why a rule skipped a message, as clauses that a marketer understands."""
+
+import re
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from whereupon.conditions.paths import path_of
+from whereupon.decide.decisions import Decision, Reason
+from whereupon.messages.codec import encode
+from whereupon.messages.times import format_duration
+from whereupon.records import StoredMessage
+from whereupon.rules.model import EveryTime, NotWhileActive, Once, OncePer, OncePerKey, Rule
+
+
+def describe(decision: Decision, rule: Rule | None) -> str:
+    """A fresh decision's reason as words; empty when the person entered."""
+    if decision.reason is None:
+        return ""
+    return sentence_for(decision.reason, decision.condition, decision.values, rule)
+
+
+def sentence_for(
+    reason: Reason, condition: str | None, values: Mapping[str, JsonValue], rule: Rule | None
+) -> str:
+    """A skip's reason as a clause, without a full stop."""
+    match reason:
+        case Reason.WHERE | Reason.WHO | Reason.KEY_MISSING:
+            return _failing(condition or "its condition holds", values)
+        case Reason.REENTRY:
+            return _reentry(rule)
+        case Reason.TOO_OLD:
+            return f"it was too old to trigger (limit {_limit(rule)})"
+        case _:
+            return _CLAUSES[reason]
+
+
+def _limit(rule: Rule | None) -> str:
+    if rule is None:
+        return "max_age"
+    limit, within = format_duration(rule.max_age), rule.retroactive.within
+    return limit if within is None else f"{limit}, or {format_duration(within)} before a claim"
+
+
+def _failing(condition: str, values: Mapping[str, JsonValue]) -> str:
+    seen = ", ".join(_seen(name, value) for name, value in values.items())
+    return f"the rule asks that {as_clause(condition)}" + (f", but {seen}" if seen else "")
+
+
+def as_clause(condition: str) -> str:
+    """A condition's words behind *that*: with a subject where they have none."""
+    told = _ABOUT_THE_PERSON.sub("the person ", condition)
+    return f"this does not hold: {told[5:-1]}" if _NEGATED.fullmatch(told) else told
+
+
+_ABOUT_THE_PERSON = re.compile(
+    r"(?:^|(?<=\()|(?<= or )|(?<= and ))(?=has (?:never )?performed |is in segment )"
+)
+_NEGATED = re.compile(r"not \([^()]*\)")
+
+
+def _seen(name: str, value: JsonValue) -> str:
+    event = name.removeprefix(_COUNTED)
+    if event != name:
+        return f"{event} counted {'once' if value == 1 else f'{_shown(value)} times'}"
+    return f"{name.split('.', 1)[-1]} was {_shown(value)}"
+
+
+_COUNTED = "performed "
+
+
+def _shown(value: JsonValue) -> str:
+    return "missing" if value is None else encode(value).decode()
+
+
+def _reentry(rule: Rule | None) -> str:
+    match rule.reentry if rule else None:
+        case Once():
+            return "they had entered before, and the rule lets each person in once"
+        case OncePer(period):
+            return f"they had an entry less than {format_duration(period)} away"
+        case OncePerKey(path):
+            return f"they had entered before with the same {path_of(path)}"
+        case NotWhileActive():
+            return "their earlier entry was still running"
+        case EveryTime() | None:
+            return "they had entered before"
+
+
+_CLAUSES = {
+    Reason.RETROACTIVE_OFF: "it was anonymous, and the rule does not look back",
+    Reason.RETROACTIVE_TAKE: "the rule takes only one of the messages that a claim brings",
+    Reason.INACTIVE: "the rule was not active then",
+    Reason.SUPPRESSED: "the person is suppressed",
+    Reason.DELETED: "it happened before the person was deleted",
+    Reason.SOURCE: "a broadcast is triggered by a server only, and a client sent it, or what led to it",
+    Reason.LOOP: "too many steps had led to one another",
+    Reason.CLAIMED_BEFORE: "somebody else's claim had put it to the rules already",
+}
+
+
+def subject_of(message: StoredMessage | None, occasion: str = "") -> str:
+    """What a message is called: its name, or its type; the occasion where there is no message."""
+    if message is None:
+        return occasion
+    return message.name or message.type
+
+
+def set_off_by(rule_id: str, occasion: str, message: StoredMessage | None) -> str:
+    """What set a broadcast off: its schedule, a call, or a message, as a clause."""
+    if message is not None:
+        return f"set off by {subject_of(message)}"
+    kind, key = occasion.removeprefix(rule_id)[:1], occasion.removeprefix(rule_id)[1:]
+    if occasion.startswith(rule_id) and kind == "@":
+        return "by its schedule"
+    return f"called up as {key}" if kind == ":" else f"set off by {occasion}"

@@ -1,0 +1,78 @@
+"""Deciding again what was stored as one word for many rules (see `Others`), for those asked about."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from whereupon.conditions import NO_HISTORY
+from whereupon.decide import data_for, occurrence_of
+from whereupon.decide.decisions import Case, decide_unmatched
+from whereupon.matching import read_roll
+from whereupon.messages.times import from_micros
+from whereupon.pipeline.rule_versions import read_wording
+from whereupon.records import Others, Skips, SkipVerdict, StoredMessage
+from whereupon.rules.model import Rule
+
+
+class DecidedAgain:
+    """Rules, decided again as they were worded when messages were put to them.
+
+    Args:
+        wording: what the store keeps under a digest; everything is read once.
+        current: a rule as the rulebook words it now, by its id, if it still has it.
+    """
+
+    def __init__(
+        self, wording: Callable[[str], bytes | None], current: Callable[[str], Rule | None]
+    ) -> None:
+        self.current = current
+        self._wording = wording
+        self._rolls: dict[str, Mapping[str, tuple[int, str, str]]] = {}
+        self._worded: dict[str, Rule | None] = {}
+
+    def rules_of(self, skips: Skips) -> Collection[str]:
+        """The ids of the rules that the record says something of."""
+        named = dict.fromkeys(verdict[0] for verdict in skips.verdicts)
+        for others in skips.others:
+            roll = self._roll(others).items()
+            named |= dict.fromkeys(i for i, (place, _, kind) in roll if others.covers(place, kind))
+        return named
+
+    def verdicts(self, skips: Skips, message: StoredMessage, rule_id: str) -> Iterator[SkipVerdict]:
+        """What the record says of a rule."""
+        yield from (verdict for verdict in skips.verdicts if verdict[0] == rule_id)
+        for others in skips.others:
+            found = self._roll(others).get(rule_id)
+            if found is None or not others.covers(found[0], found[2]):
+                continue
+            if others.reason is not None:
+                yield rule_id, found[1], others.reason, None, {}
+            elif (rule := self.as_worded(rule_id, found[1])) is not None:
+                yield _verdict(rule, others, message)
+
+    def _roll(self, others: Others) -> Mapping[str, tuple[int, str, str]]:
+        revision = others.revision
+        if revision not in self._rolls:
+            self._rolls[revision] = read_roll(self._wording(revision))
+        return self._rolls[revision]
+
+    def as_worded(self, rule_id: str, digest: str) -> Rule | None:
+        """A rule as that digest words it; None where that is not kept."""
+        current = self.current(rule_id)
+        if current is not None and current.digest == digest:
+            return current
+        if digest not in self._worded:
+            self._worded[digest] = read_wording(self._wording(digest))
+        return self._worded[digest]
+
+
+def _verdict(rule: Rule, others: Others, message: StoredMessage) -> SkipVerdict:
+    case = Case(
+        message_id=message.message_id,
+        timestamp=message.timestamp,
+        data=data_for(occurrence_of(message), others.person),
+        history=NO_HISTORY,
+        claimable_at=from_micros(others.decided_at),
+        retroactive=others.retroactive,
+    )
+    verdict = decide_unmatched(rule, case, message.message.source)
+    text, values = (verdict.failure.text, verdict.failure.values) if verdict.failure else (None, {})
+    return rule.id, rule.digest, str(verdict.reason), text, values

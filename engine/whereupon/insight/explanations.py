@@ -1,0 +1,177 @@
+"""One decision about one message, and what came of it: the values, and the whole in one sentence."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from whereupon.decide.decisions import Outcome, Reason
+from whereupon.decide.steps import keys_behind
+from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
+from whereupon.insight.deciding_again import DecidedAgain
+from whereupon.insight.outcomes import outcome_of
+from whereupon.messages.model import id_in_ref
+from whereupon.messages.times import format_instant
+from whereupon.records import (
+    Delivery,
+    EndReason,
+    Entry,
+    EntryEnd,
+    EntryState,
+    Skips,
+    SkipVerdict,
+    StoredMessage,
+)
+from whereupon.rules.model import Rule, RuleKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One decision about one message, explained; of a broadcast, one of its runs.
+
+    Attributes:
+        subject: what was decided on: the message's name or type; for a scheduled broadcast its time.
+        reason: why they did not enter: a `Reason`; of a broadcast's run also ``pending`` (their turn has
+            not come), ``unknown-then`` (they were not known yet), ``not-meant`` (nobody can tell now).
+        reworded: the rule has changed since.
+        sentence: the whole in one sentence.
+        state: of the entry, where they entered.
+        waits_until: when the next step of an entry that is running is due.
+        ended: how an entry ended; None while it runs.
+        deliveries: what the entry sent, is to send, or held back, in that order.
+    """
+
+    message_id: str
+    subject: str
+    timestamp: datetime
+    decided_at: datetime
+    rule: str
+    person: str
+    outcome: Outcome
+    reason: str | None
+    retroactive: bool
+    reworded: bool
+    sentence: str
+    state: EntryState | None = None
+    waits_until: datetime | None = None
+    ended: EntryEnd | None = None
+    deliveries: tuple[Delivery, ...] = ()
+
+
+def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
+    """A person's explanations, of each message and rule one.
+
+    A message that let them in may have become somebody else's by a claim, and theirs again by another.
+    """
+    said = list(explanations)
+    entered = {(each.rule, each.message_id) for each in said if each.outcome is Outcome.ENTERED}
+    return [
+        each
+        for each in said
+        if each.reason != Reason.CLAIMED_BEFORE or (each.rule, each.message_id) not in entered
+    ]
+
+
+def explain(
+    verdict: Entry | Skips,
+    message: StoredMessage | None,
+    person: str,
+    rule_id: str,
+    again: DecidedAgain,
+    deliveries: Sequence[Delivery] = (),
+    user_id: str = "",
+) -> Iterator[Explanation]:
+    """Why somebody did, or did not, enter a rule by one message; nothing where that is not said.
+
+    Args:
+        person: what they are called in the sentence.
+        deliveries: those of the person, among which the entry's are looked for.
+        user_id: the person's first, where they are called otherwise.
+    """
+    if isinstance(verdict, Entry):
+        yield _explain_entry(verdict, message, person, again, deliveries, user_id or person)
+    elif message is not None:
+        rule = again.current(rule_id)
+        for said in again.verdicts(verdict, message, rule_id):
+            yield _explain_skip(verdict, said, message, person, rule)
+
+
+def _explain_entry(
+    entry: Entry,
+    message: StoredMessage | None,
+    person: str,
+    again: DecidedAgain,
+    deliveries: Sequence[Delivery],
+    user_id: str,
+) -> Explanation:
+    current, worded = again.current(entry.rule), again.as_worded(entry.rule, entry.digest)
+    subject = subject_of(message, id_in_ref(entry.occasion))
+    broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (worded, current))
+    made = _made_by(entry, deliveries, user_id)
+    began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
+    stands_still = (
+        entry.state is EntryState.ACTIVE and current is not None and not current.active.on
+    )
+    still = ", and stands still while the rule is switched off" if stands_still else ""
+    return Explanation(
+        message_id=id_in_ref(entry.occasion),
+        subject=subject,
+        timestamp=entry.timestamp,
+        decided_at=entry.entered_at,
+        rule=entry.rule,
+        person=person,
+        outcome=Outcome.ENTERED,
+        reason=None,
+        retroactive=entry.retroactive,
+        reworded=current is not None and current.digest != entry.digest,
+        sentence=f"{person} {began}; {outcome_of(entry, made, worded)}{still}.",
+        state=entry.state,
+        waits_until=entry.due_at if entry.state is EntryState.ACTIVE else None,
+        ended=entry.ended,
+        deliveries=tuple(made),
+    )
+
+
+def _made_by(entry: Entry, deliveries: Sequence[Delivery], user_id: str) -> list[Delivery]:
+    """What an entry made; one occasion may have opened another for somebody who is the same person now."""
+    found = [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
+    keys = set(keys_behind(entry, user_id))
+    own = [d for d in found if d.idempotency_key in keys]
+    is_other = entry.ended is not None and entry.ended.reason == EndReason.MERGED
+    return own if own or is_other else found
+
+
+def _entered(entry: Entry, subject: str) -> str:
+    how = (
+        ", retroactively: it was anonymous until they were identified" if entry.retroactive else ""
+    )
+    return f"entered {entry.rule} by {subject} of {format_instant(entry.timestamp)}{how}"
+
+
+def _sent_to(entry: Entry, message: StoredMessage | None) -> str:
+    how = set_off_by(entry.rule, entry.occasion, message)
+    return f"was in the audience of {entry.rule} of {format_instant(entry.timestamp)}, {how}"
+
+
+def _explain_skip(
+    skips: Skips, said: SkipVerdict, message: StoredMessage, person: str, rule: Rule | None
+) -> Explanation:
+    rule_id, digest, reason, condition, values = said
+    subject = subject_of(message)
+    because = sentence_for(Reason(reason), condition, values, rule)
+    happened = format_instant(message.timestamp)
+    did_not = "did not enter"
+    if rule is not None and rule.kind is RuleKind.BROADCAST:
+        did_not = "did not set off"
+    return Explanation(
+        message_id=message.message_id,
+        subject=subject,
+        timestamp=message.timestamp,
+        decided_at=skips.decided_at,
+        rule=rule_id,
+        person=person,
+        outcome=Outcome.SKIPPED,
+        reason=reason,
+        retroactive=skips.retroactive,
+        reworded=rule is not None and rule.digest != digest,
+        sentence=f"{person} {did_not} {rule_id} by {subject} of {happened}: {because}.",
+    )

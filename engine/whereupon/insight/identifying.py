@@ -1,0 +1,180 @@
+"""Who somebody is, and how it came to be known: ids, claims, merges, and what each claim brought.
+
+Of other people on the same device nothing is said but the user id, and from when on they had it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from whereupon.errors import UnknownNameError
+from whereupon.identity.algebra import IdentityPolicy
+from whereupon.insight import Explanation, explain, subject_of, told_once
+from whereupon.insight.deciding_again import DecidedAgain
+from whereupon.messages.times import later
+from whereupon.ports import Session
+from whereupon.records import Claim, Delivery, Entry, IdKind, Skips, StoredMessage
+from whereupon.rules.model import Rulebook
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtMessage:
+    """An anonymous message that a claim made somebody's, and what it led to.
+
+    Attributes:
+        subject: its name, or its type where it has none.
+        decisions: one a rule that it was put to: entered, or not and why.
+    """
+
+    message_id: str
+    subject: str
+    timestamp: datetime
+    decisions: tuple[Explanation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRun:
+    """One person's claims of an anonymous id, with nobody else's between.
+
+    Attributes:
+        person: the first user id of the claimant.
+        since, until: when the first and the last message with both ids happened.
+        message_id: the message that opened the run.
+        brought: what it brought, newest first; empty where the claimant is somebody else.
+    """
+
+    person: str
+    since: datetime
+    until: datetime
+    message_id: str
+    brought: tuple[BroughtMessage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedId:
+    """An anonymous id that the person has claimed, and everybody's claims of it, oldest first."""
+
+    anonymous_id: str
+    claims: tuple[ClaimRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedPerson:
+    """Somebody who became this person: their first user id, by which message, and when it arrived."""
+
+    person: str
+    message_id: str
+    merged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a person is.
+
+    Attributes:
+        person: the first user id.
+        user_ids: every user id, the first one first.
+        merges: who was merged into them, oldest first.
+    """
+
+    person: str
+    user_ids: tuple[str, ...]
+    anonymous_ids: tuple[ClaimedId, ...]
+    merges: tuple[MergedPerson, ...]
+
+
+def identify_person(
+    session: Session, person: str, book: Rulebook, policy: IdentityPolicy, limit: int
+) -> Identity:
+    """Who somebody is, and how that came to be known.
+
+    Args:
+        person: one of their user ids.
+        book: the rules, for what the decisions say.
+        limit: how many of the claimed messages, newest first.
+
+    Raises:
+        UnknownNameError: nobody is known by that id.
+    """
+    known = session.identifiers([person], [])
+    found = session.persons([known[0].key]) if known else []
+    if not found:
+        raise UnknownNameError(kind="person", name=person)
+    key, first = found[0].key, found[0].user_id
+    ids = session.identifiers_of([key])
+    others = sorted(i.value for i in ids if i.kind is IdKind.USER and i.value != first)
+    devices = {i.key: i.value for i in ids if i.kind is IdKind.ANONYMOUS}
+    runs = session.claims(devices)
+    names = {each.key: each.user_id for each in session.persons({run.person_key for run in runs})}
+    brought = _brought(session, key, first, book, limit)
+    return Identity(
+        person=first,
+        user_ids=(first, *others),
+        anonymous_ids=tuple(
+            ClaimedId(name, tuple(_claims(runs, device, key, names, brought[name], policy)))
+            for device, name in sorted(devices.items(), key=lambda pair: pair[1])
+        ),
+        merges=tuple(
+            MergedPerson(merge.loser, merge.message_id, merge.merged_at)
+            for merge in session.merges([key])
+        ),
+    )
+
+
+def _brought(
+    session: Session, key: int, person: str, book: Rulebook, limit: int
+) -> dict[str, list[BroughtMessage]]:
+    """What was claimed, by anonymous id, newest first."""
+    messages = session.claimed_messages(key, limit)
+    led_to: dict[int, list[Entry | Skips]] = defaultdict(list)
+    for verdict in session.decided_on(key, [message.key for message in messages]):
+        led_to[verdict.message_key].append(verdict)
+    again = DecidedAgain(session.wording, book.rule)
+    entries = (each for of_one in led_to.values() for each in of_one if isinstance(each, Entry))
+    occasions = {entry.occasion for entry in entries}
+    sent = session.deliveries_of(key, occasions) if occasions else []
+    brought: dict[str, list[BroughtMessage]] = defaultdict(list)
+    for message in messages:
+        decisions = tuple(told_once(_explained(led_to[message.key], message, person, again, sent)))
+        said = (message.message_id, subject_of(message), message.timestamp)
+        brought[message.anonymous_id or ""].append(BroughtMessage(*said, decisions))
+    return brought
+
+
+def _explained(
+    verdicts: Sequence[Entry | Skips],
+    message: StoredMessage,
+    person: str,
+    again: DecidedAgain,
+    sent: Sequence[Delivery],
+) -> Iterator[Explanation]:
+    for verdict in verdicts:
+        rules = (verdict.rule,) if isinstance(verdict, Entry) else again.rules_of(verdict)
+        for rule_id in rules:
+            yield from explain(verdict, message, person, rule_id, again, sent)
+
+
+def _claims(
+    runs: Sequence[Claim],
+    device: int,
+    person_key: int,
+    names: Mapping[int, str],
+    brought: Sequence[BroughtMessage],
+    policy: IdentityPolicy,
+) -> Iterator[ClaimRun]:
+    here = [run for run in runs if run.anonymous_key == device]
+    mine = [run for run in here if run.person_key == person_key]
+    for run in here:
+        messages = tuple(each for each in brought if _claimed_in(mine, each, policy) == run)
+        said = (names[run.person_key], run.since, run.until, run.message_id)
+        yield ClaimRun(*said, messages)
+
+
+def _claimed_in(
+    mine: Sequence[Claim], message: BroughtMessage, policy: IdentityPolicy
+) -> Claim | None:
+    """The first of a person's runs that reaches a message that is theirs."""
+    return next(
+        (run for run in mine if message.timestamp <= later(run.until, policy.late_window)), None
+    )

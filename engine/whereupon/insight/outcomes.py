@@ -1,0 +1,147 @@
+"""What became of an entry: what it sent or held back, what it waits for, how it ended. Clauses of a sentence."""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from pydantic import JsonValue
+
+import whereupon.decide.consent as consent
+from whereupon.insight.clauses import as_clause
+from whereupon.messages.times import format_duration, format_instant
+from whereupon.records import Delivery, DeliveryState, EndReason, Entry, EntryEnd, EntryState
+from whereupon.rules.model import Leave, Rule, Send, SetAttributes, Step, TrackEvent, Wait
+
+TEMPLATE = "template: "
+"""How the reason of a delivery begins whose text could not be made."""
+
+_HEADLINES = ("title", "subject", "name", "text", "body", "message")
+
+
+def outcome_of(entry: Entry, deliveries: Sequence[Delivery], rule: Rule | None) -> str:
+    """What came of an entry, behind the clause that says how it began.
+
+    Args:
+        deliveries: those that it made.
+        rule: as the entry follows it; None where nobody knows any more.
+    """
+    parts = [*map(delivered, deliveries), _stands(entry, rule)]
+    nothing = deliveries and all(each.state is DeliveryState.WITHHELD for each in deliveries)
+    if nothing and entry.state is EntryState.COMPLETED:
+        parts[-1] += ", and nothing was sent"
+    return "; ".join(parts)
+
+
+def _stands(entry: Entry, rule: Rule | None) -> str:
+    if entry.state is EntryState.ACTIVE:
+        return _waits(entry, rule)
+    if entry.ended is None:  # of before version 0007 of the tables
+        return f"the entry is {entry.state}"
+    at = format_instant(entry.ended.at)
+    if entry.state is EntryState.COMPLETED:
+        return f"the entry was completed at {at}"
+    return f"the entry {entry.state} at {at}, {ended_by(entry.ended)}"
+
+
+def _waits(entry: Entry, rule: Rule | None) -> str:
+    if entry.due_at is None:
+        return f"the entry is {entry.state}"
+    waits = f"the entry waits until {format_instant(entry.due_at)}"
+    if rule is None:
+        return waits
+    return f"{waits}; then it {next_step(rule.steps, entry.position)}"
+
+
+def next_step(steps: Sequence[Step], position: int) -> str:
+    """What an entry does next, as a verb and what it is done to."""
+    if position >= len(steps):
+        return "is over"
+    match steps[position]:
+        case Send(channel):
+            return f"sends {channel}"
+        case TrackEvent(event):
+            return f"tracks {event}"
+        case SetAttributes(attributes):
+            return f"sets {', '.join(attributes)}"
+        case Wait(duration):
+            return f"waits {format_duration(duration)} more"
+        case Leave():
+            return "ends by its exit step"
+        case _:
+            return "goes on"
+
+
+def ended_by(end: EntryEnd) -> str:
+    """What ended an entry early, as a clause."""
+    match end.reason:
+        case EndReason.EVENT:
+            return f"by {end.detail}"
+        case EndReason.CONDITION:
+            return f"since {as_clause(end.detail or '')}"
+        case EndReason.SEGMENT:
+            return f"since they left the segment {end.detail}"
+        case _:
+            return _ENDS.get(end.reason, f"for the reason {end.reason}")
+
+
+_ENDS: Mapping[str, str] = {
+    EndReason.COMPLETED: "when its last step was done",
+    EndReason.STEP: "by the rule's own exit step",
+    EndReason.MERGED: "since they became one person with somebody whose entry kept them out",
+    EndReason.DELETED: "since the person was deleted",
+    EndReason.RULE_GONE: "since the rule was no longer there",
+    EndReason.FAILED: "since one of its steps failed",
+}
+
+
+def delivered(delivery: Delivery) -> str:
+    """What became of one delivery."""
+    said = headline_of(delivery.content)
+    what = f"{delivery.channel} “{said}”" if said else delivery.channel
+    at, tries = format_instant(delivery.due_at), delivery.attempts
+    match delivery.state:
+        case DeliveryState.SENT:
+            return f"{what} was sent at {at}"
+        case DeliveryState.DEAD:
+            return f"{what} was given up at {at}, after {_times(tries)}: {delivery.reason}"
+        case DeliveryState.WITHHELD:
+            return f"{what} was held back at {at}, since {why_withheld(delivery)}"
+        case DeliveryState.HELD:
+            return f"{what} is held, since {why_withheld(delivery)}"
+        case DeliveryState.PENDING if tries:
+            return f"{what} failed {_times(tries)}, and is tried again at {at}: {delivery.reason}"
+        case DeliveryState.PENDING:
+            return f"{what} waits to be sent, due at {at}"
+        case _:
+            assert_never(delivery.state)
+
+
+def _times(count: int) -> str:
+    return "one try" if count == 1 else f"{count} tries"
+
+
+def why_withheld(delivery: Delivery) -> str:
+    """Why a delivery was not handed to its channel, as a clause."""
+    reason = delivery.reason or "nobody said why"
+    if reason == consent.TOPIC:
+        return f"they have opted out of the topic {delivery.topic}"
+    if reason.startswith(TEMPLATE):
+        return f"its text could not be made: {reason.removeprefix(TEMPLATE)}"
+    return _WITHHELD.get(reason, reason)
+
+
+_WITHHELD: Mapping[str, str] = {
+    consent.UNSUBSCRIBED: "they are unsubscribed",
+    consent.ERASED: "the person was erased",
+    EndReason.MERGED: "they became one person with somebody whose entry kept them out",
+    "no-channel": "no process has a channel of that name",
+    "cap": "they had been sent as much as the cap allows",
+}
+
+
+def headline_of(content: Mapping[str, JsonValue]) -> str:
+    """What a delivery says first: its title or subject, else the first text in it."""
+    for name in (*_HEADLINES, *content):
+        value = content.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+    return ""

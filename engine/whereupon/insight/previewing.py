@@ -1,0 +1,174 @@
+"""What an identify would claim, and what that would trigger; nothing is written, nothing is sent.
+
+It is the real load and the real fold, on what the store holds now. No key of the store is used up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from whereupon.decide import Folded, Loaded, Warned
+from whereupon.decide.decisions import Decision
+from whereupon.errors import MessageRejectedError
+from whereupon.insight import subject_of
+from whereupon.messages.model import Message, Origin, Source, id_in_ref
+from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.ingesting import fresh_id, read_batch, refuse
+from whereupon.ports import Session
+from whereupon.records import Delivery, EntryState, StoredMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMessage:
+    """A message that would become the person's.
+
+    Attributes:
+        subject: its name, or its type where it has none.
+        before: whose it is until now: the first user id of somebody who claimed later; None while it
+            waits.
+    """
+
+    message_id: str
+    subject: str
+    timestamp: datetime
+    anonymous_id: str
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEntry:
+    """An entry that would be opened, or was, and waits: its next step comes at ``due_at``.
+
+    Attributes:
+        then: what that step does, in words; empty where nobody knows.
+    """
+
+    rule: str
+    person: str
+    message_id: str
+    due_at: datetime
+    then: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedEntry:
+    """A running entry that would end: its person leaves by it."""
+
+    rule: str
+    person: str
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a message would do, were it taken now.
+
+    Attributes:
+        silenced: a tombstone keeps it from anybody: the person is suppressed, or it happened before
+            they were deleted.
+        claimed: in the order they happened.
+        deliveries: what would be due at once.
+        waiting: entries that would be opened and wait.
+        ended: entries, running now, that would end.
+        broadcasts: those that a campaign's step would start.
+    """
+
+    message_id: str
+    silenced: bool
+    claimed: tuple[ClaimedMessage, ...]
+    decisions: tuple[Decision, ...]
+    deliveries: tuple[Delivery, ...]
+    waiting: tuple[WaitingEntry, ...]
+    ended: tuple[EndedEntry, ...]
+    broadcasts: tuple[str, ...]
+    warnings: tuple[Warned, ...]
+
+
+def preview_identify(
+    session: Session, pipeline: Pipeline, said: Mapping[str, object], now: datetime
+) -> Preview:
+    """What an identify would do, were it taken now.
+
+    Args:
+        said: its fields, in wire form.
+
+    Raises:
+        MessageRejectedError: it would not be accepted, or not as theirs.
+    """
+    reading = read_batch(
+        [{**said, "type": "identify"}],
+        received_at=now,
+        source=Source.SERVER,
+        origin=Origin.LIVE,
+        new_id=fresh_id,
+    )
+    refuse(reading.rejected)
+    (message,) = reading.messages
+    if message.user_id is None and message.remarks:  # what would be taken is nobody's identify
+        code, reason = message.remarks[0]
+        raise MessageRejectedError(code=code, field="userId", reason=reason)
+    return preview(session, pipeline, message)
+
+
+def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
+    """What a message that erases nobody would do, were it taken now."""
+    loaded, folded = pipeline.preview(session, message)
+    told, changes = list(folded.records()), folded.changes
+    running = [e for e in changes.entries.values() if e.state is EntryState.ACTIVE]
+    opened = [e for e in running if e.key in changes.new_entries]
+    ended = [
+        e
+        for key, e in changes.entries.items()
+        if e.state is EntryState.EXITED and key not in changes.new_entries
+    ]
+    return Preview(
+        message_id=message.message_id,
+        silenced=message.ref in changes.erased_ids,
+        claimed=tuple(_claimed(loaded, folded)),
+        decisions=tuple(each for each in told if isinstance(each, Decision)),
+        deliveries=tuple(each for each in told if isinstance(each, Delivery)),
+        waiting=tuple(
+            WaitingEntry(
+                e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion), e.due_at
+            )
+            for e in opened
+            if e.due_at is not None
+        ),
+        ended=tuple(
+            EndedEntry(e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion))
+            for e in ended
+        ),
+        broadcasts=tuple(run.rule for run in changes.runs.values()),
+        warnings=tuple(each for each in told if isinstance(each, Warned)),
+    )
+
+
+def _claimed(loaded: Loaded, folded: Folded) -> list[ClaimedMessage]:
+    given = {key for key, _ in folded.changes.owners}
+    taken = [
+        stored
+        for messages in loaded.anonymous_messages.values()
+        for stored in messages
+        if stored.key in given
+    ]
+    return [_as_claimed(loaded, stored) for stored in sorted(taken, key=_when)]
+
+
+def _when(stored: StoredMessage) -> tuple[datetime, int]:
+    return stored.timestamp, stored.key
+
+
+def _as_claimed(loaded: Loaded, stored: StoredMessage) -> ClaimedMessage:
+    before = loaded.persons.get(stored.owner)
+    return ClaimedMessage(
+        stored.message_id,
+        subject_of(stored),
+        stored.timestamp,
+        stored.anonymous_id or "",
+        before.user_id if before else None,
+    )
+
+
+def _name(loaded: Loaded, folded: Folded, person_key: int) -> str:
+    person = folded.changes.persons.get(person_key) or loaded.persons[person_key]
+    return person.user_id

@@ -1,0 +1,213 @@
+"""Semantic events: the names that ask for an action, and names that nearly do.
+
+Names are matched exactly, case and spelling. Integrations send both the spelling of the client
+documentation and that of the API schema, so both are listed. A near miss is an ordinary event; it is
+only reported.
+"""
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import lru_cache
+
+from pydantic import JsonValue
+
+from whereupon.messages.wire import digits_of
+
+
+class ActionName(StrEnum):
+    """The built-in actions."""
+
+    DELETE_PERSON = "Delete Person"
+    SUPPRESS_PERSON = "Suppress Person"
+    UNSUPPRESS_PERSON = "Unsuppress Person"
+    UPSERT_DEVICE = "Create or Update Device"
+    DELETE_DEVICE = "Delete Device"
+    DELETE_OBJECT = "Delete Object"
+    DELETE_RELATIONSHIP = "Delete Relationship"
+    REPORT_DELIVERY = "Report Delivery Event"
+    REPORT_CONTENT = "Report Content Event"
+    MERGE_PEOPLE = "Merge People"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of the registry.
+
+    Attributes:
+        events: the semantic event names, exactly; none for what another call asks for (alias).
+        needs_user: the message itself must carry the user id that it acts on.
+        needs: what must be there, as paths below the message: ``properties.objectId``.
+        destructive: whether something is lost, so that every guard has a say.
+        fault_in: what is wrong with a message's properties, in words that quote none of them; empty
+            when nothing is.
+        handled: whether the host carries it out, by a function of its own.
+    """
+
+    name: str
+    events: tuple[str, ...]
+    needs_user: bool = True
+    needs: tuple[tuple[str, ...], ...] = ()
+    destructive: bool = True
+    fault_in: Callable[[Mapping[str, JsonValue]], str] | None = None
+    handled: bool = False
+
+
+def id_in(value: object) -> str | None:
+    """An id that a message's properties or context hold, as text; None where that is none.
+
+    As with the ids of a message itself, it is a text or a number, and no database can look up a NUL.
+    """
+    if isinstance(value, str):
+        return (value.strip() or None) if "\0" not in value else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return digits_of(value)
+
+
+_TOKEN = ("context", "device", "token")
+_OBJECT = ("properties", "objectId")
+
+DELIVERY_METRICS = frozenset(
+    {"delivered", "opened", "clicked", "converted", "bounced", "dropped", "deferred", "spammed"}
+)
+
+
+def _metric_fault(properties: Mapping[str, JsonValue]) -> str:
+    metric = properties.get("metric")
+    if metric is None or metric == "" or (isinstance(metric, str) and metric in DELIVERY_METRICS):
+        return ""
+    return f"properties.metric is one of {', '.join(sorted(DELIVERY_METRICS))}"
+
+
+def _object_type_fault(properties: Mapping[str, JsonValue]) -> str:
+    kind = properties.get("objectTypeId")
+    if kind is None or id_in(kind) is not None:
+        return ""
+    return "properties.objectTypeId is a text or a number"
+
+
+BUILT_IN = (
+    Action(ActionName.DELETE_PERSON, ("Delete Person", "User Deleted")),
+    Action(ActionName.SUPPRESS_PERSON, ("Suppress Person", "User Suppressed")),
+    Action(ActionName.UNSUPPRESS_PERSON, ("Unsuppress Person", "User Unsuppressed")),
+    Action(
+        ActionName.UPSERT_DEVICE,
+        ("Device Created or Updated",),
+        needs=(_TOKEN,),
+        destructive=False,
+    ),
+    Action(ActionName.DELETE_DEVICE, ("Delete Device", "Device Deleted"), needs=(_TOKEN,)),
+    Action(
+        ActionName.DELETE_OBJECT,
+        ("Delete Object", "Object Deleted"),
+        needs_user=False,
+        needs=(_OBJECT,),
+        fault_in=_object_type_fault,
+    ),
+    Action(
+        ActionName.DELETE_RELATIONSHIP,
+        ("Delete Relationship", "Relationship Deleted"),
+        needs=(_OBJECT,),
+        fault_in=_object_type_fault,
+    ),
+    Action(
+        ActionName.REPORT_DELIVERY,
+        ("Report Delivery Event",),
+        needs_user=False,
+        needs=(("properties", "deliveryId"), ("properties", "metric")),
+        destructive=False,
+        fault_in=_metric_fault,
+    ),
+    Action(
+        ActionName.REPORT_CONTENT,
+        ("Report Content Event",),
+        needs_user=False,
+        needs=(("properties", "actionType"),),
+        destructive=False,
+    ),
+    Action(ActionName.MERGE_PEOPLE, ()),
+)
+
+ERASING = frozenset({ActionName.DELETE_PERSON, ActionName.SUPPRESS_PERSON})
+"""The actions that leave nothing of a person."""
+
+LIFTING = ActionName.UNSUPPRESS_PERSON
+"""The action that lifts tombstones; they do not silence it, nor those that lay them."""
+
+
+class Registry:
+    """Which event name asks for which action. A value: adding gives another registry."""
+
+    __slots__ = (
+        "_by_event",
+        "_by_name",
+        "_folded",
+        "actions",
+        "erasing",
+        "guarded",
+        "lifting",
+        "near_miss",
+    )
+
+    def __init__(self, actions: tuple[Action, ...] = BUILT_IN) -> None:
+        self.actions = actions
+        self._by_event = {event: action for action in actions for event in action.events}
+        self.erasing = frozenset(
+            event for event, action in self._by_event.items() if action.name in ERASING
+        )
+        self._by_name = {action.name: action for action in actions}
+        self.guarded = frozenset(
+            event for event, action in self._by_event.items() if action.destructive
+        )
+        self.lifting = frozenset(
+            event for event, action in self._by_event.items() if action.name == LIFTING
+        )
+        self._folded = {folded(event): event for event in self._by_event}
+        self.near_miss = lru_cache(maxsize=4096)(self._near_miss)  # names repeat
+
+    def action_for(self, event: str) -> Action | None:
+        """The action that this event name asks for, exactly."""
+        return self._by_event.get(event)
+
+    def named(self, name: str) -> Action:
+        """The action of that name; raises KeyError."""
+        return self._by_name[name]
+
+    def asked_for(self, name: str, event: str) -> Action:
+        """The action of that name; one of the host's that is not registered here is known by its name."""
+        known = self._by_name.get(name)
+        if known is not None:
+            return known
+        return Action(name, (event,), needs_user=False, handled=True)
+
+    def with_action(self, action: Action) -> "Registry":
+        """A registry with one more; raises ValueError when its name or an event's is taken."""
+        taken = {name for each in self.actions for name in (each.name, *each.events)}
+        for name in (action.name, *action.events):
+            if name in taken:
+                message = f"there is an action {name!r} already"
+                raise ValueError(message)
+        return Registry((*self.actions, action))
+
+    def _near_miss(self, event: str) -> str | None:
+        """The semantic name that an ordinary event's name nearly is, if any."""
+        if event in self._by_event:
+            return None
+        flat = folded(event)
+        if exact := self._folded.get(flat):
+            return exact
+        close = get_close_matches(flat, self._folded, n=1, cutoff=0.9)
+        return self._folded[close[0]] if close else None
+
+
+# Letters of other alphabets that look like Latin ones and that compatibility folding leaves alone.
+_LOOK_ALIKES = str.maketrans("аеорсухіјѕԁɡνтпԛѡ", "aeopcyxijsdgvtnqw")
+
+
+def folded(name: str) -> str:
+    """Case, spaces, punctuation, accents and look-alike letters aside."""
+    flat = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
+    return "".join(letter for letter in flat if letter.isalnum())

@@ -1,0 +1,132 @@
+"""Streams: files of messages, one JSON value a line (JSON Lines), read in constant memory.
+
+A line is a message in wire form, or a ``batch`` body of several. ``receivedAt`` says when it arrived;
+by default that is its own time, but never before the line above. A line that is no message is
+reported with its number, and the rest is read.
+"""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from os import fsencode
+from pathlib import Path
+from typing import BinaryIO
+
+from whereupon.errors import MessageRejectedError, StreamError
+from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.opening import MAX_TEXT_BYTES, open_all
+from whereupon.messages.times import EPOCH
+from whereupon.messages.wire import Arrival, message_in
+
+MAX_LINE_BYTES = MAX_TEXT_BYTES
+"""A batch at its limit, and what its wrapping and spaces may add."""
+
+_BLANK = (b"", b"\xef\xbb\xbf")
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line, or an item of a batch on it, that is no message; ``line`` counts from 1."""
+
+    stream: str
+    line: int
+    code: str
+    message: str
+
+
+class StreamReader:
+    """Reads streams one after another, as one sequence of arrivals.
+
+    Args:
+        source: the class of sender of every line.
+        arrived_at: the arrival of everything, whatever the lines say (an import); None to go by the
+            lines (a replay).
+        progress: called with the number of bytes of every line, for those who wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source = Source.SERVER,
+        origin: Origin = Origin.LIVE,
+        arrived_at: datetime | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self._progress = progress
+        self._place = (b"", 0, 0)
+        self._arrival = Arrival(
+            arrived_at or EPOCH,
+            source,
+            self._derived_id,
+            origin,
+            by_message=True,
+            all_at_once=arrived_at is not None,
+        )
+
+    def read(self, path: Path) -> Iterator[Message | BadLine]:
+        """The messages of one file (``.gz`` is unpacked); raises `StreamError` if it cannot be read."""
+        name = fsencode(path.name).decode("utf-8", "replace")  # it is told, also as JSON
+        try:
+            with _open(path) as file:
+                for number, (line, size) in enumerate(_lines(file), start=1):
+                    if self._progress is not None:
+                        self._progress(size)
+                    if size > MAX_LINE_BYTES:
+                        yield _too_large(name, number, size)
+                        continue
+                    yield from self._messages(name, number, line.strip())
+        except (OSError, EOFError, zlib.error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StreamError(path=str(path), reason=reason) from error
+
+    def _messages(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
+        """The message that a line is, or those of the batch that it is; a line of spaces is nothing."""
+        if line in _BLANK:
+            return
+        for place, item in enumerate(open_all(line)):
+            self._place = (line, number, place)
+            try:
+                if isinstance(item, MessageRejectedError):
+                    raise item
+                yield self._arrived(message_in(item, self._arrival))
+            except MessageRejectedError as error:
+                yield BadLine(stream, number, error.code, error.reason)
+
+    def _arrived(self, message: Message) -> Message:
+        self._arrival.received_at = message.received_at
+        return message
+
+    def _derived_id(self) -> str:
+        """The id of a message that carries none.
+
+        It is of its line's content and place, so that reading the same stream again gives the same.
+        """
+        line, number, place = self._place
+        key = f"{number}:{place}".encode()
+        return f"line-{blake2b(line, key=key, digest_size=12).hexdigest()}"
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # a BinaryIO in all but name
+    return path.open("rb")
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Each line and its size; of one that is too large, only the end, so that memory stays small."""
+    last, size = b"", 0
+    while piece := file.readline(MAX_LINE_BYTES + 1):
+        last, size = piece, size + len(piece)
+        if piece.endswith(b"\n"):
+            yield piece, size
+            size = 0
+    if size:
+        yield last, size
+
+
+def _too_large(stream: str, number: int, size: int) -> BadLine:
+    reason = f"the line has {size} bytes; {MAX_LINE_BYTES} are allowed"
+    return BadLine(stream, number, "message-too-large", reason)

@@ -1,0 +1,115 @@
+"""The audit log as people ask about it: rows, receipts, verification, export."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from whereupon.errors import UnknownNameError
+from whereupon.guards.audit_chain import Flaw, facts_in, verify
+from whereupon.pipeline.batches import Pipeline
+from whereupon.ports import Store
+from whereupon.records import AuditHead, AuditRow
+
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof of what was done about one request: what can be handed to whoever asked for it.
+
+    Attributes:
+        person: keyed hash of the user id; the host can compute it again from the id and its key.
+        counts: how many rows of each table went.
+        sequence, hash: where the log proves it.
+    """
+
+    request: int
+    action: str
+    outcome: str
+    asked_at: str
+    done_at: str
+    person: str | None
+    counts: Mapping[str, JsonValue]
+    agreed: tuple[str, ...]
+    sequence: int
+    hash: str
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        gone = ", ".join(f"{count} {name}" for name, count in self.counts.items()) or "nothing"
+        lines = [
+            f"Receipt for request {self.request}: {self.action}",
+            f"Asked for at {self.asked_at}, {self.outcome} at {self.done_at}.",
+            f"Erased: {gone}." if self.outcome == "ran" else "Nothing was erased.",
+        ]
+        if self.agreed:
+            lines.append(f"Agreed to by {', '.join(self.agreed)}.")
+        if self.person is not None:
+            lines.append(f"The person's mark (a keyed hash of the user id): {self.person}")
+        lines.append(f"Row {self.sequence} of the audit log: {self.hash}")
+        return "\n".join(lines)
+
+
+class Audit:
+    """An append-only log of every request, verdict, approval, cancellation and execution."""
+
+    def __init__(self, store: Store, pipeline: Pipeline) -> None:
+        self._store = store
+        self._pipeline = pipeline
+
+    def rows(self, after: int = 0) -> Iterator[AuditRow]:
+        """Every row behind a sequence number, in order."""
+        while True:
+            with self._store.reading() as session:
+                page = session.ledger.audit(after, _PAGE)
+            if not page:
+                return
+            yield from page
+            after = page[-1].sequence
+
+    def head(self) -> AuditHead | None:
+        """Where the log ends now: keep it elsewhere, to find out later whether rows were removed."""
+        with self._store.reading() as session:
+            return session.ledger.audit_head()
+
+    def rows_of(self, request: int) -> tuple[AuditRow, ...]:
+        """The rows about one request, in order; none where it harms nobody."""
+        with self._store.reading() as session:
+            return tuple(session.ledger.audit_of(request))
+
+    def receipt(self, request: int) -> Receipt:
+        """The receipt of one request as it stands; raises `UnknownNameError`."""
+        rows = self.rows_of(request)
+        if not rows:
+            raise UnknownNameError(kind="audited request", name=str(request))
+        facts = [facts_in(row) for row in rows]
+        last = facts[-1]
+        person = next((str(each["person"]) for each in facts if "person" in each), None)
+        counts = last.get("counts")
+        agreed = [str(each.get("actor")) for each in facts if each.get("kind") == "agreed"]
+        return Receipt(
+            request=request,
+            action=str(last.get("action")),
+            outcome=str(last.get("outcome")),
+            asked_at=str(facts[0].get("at")),
+            done_at=str(last.get("at")),
+            person=person,
+            counts=counts if isinstance(counts, dict) else {},
+            agreed=tuple(agreed),
+            sequence=rows[-1].sequence,
+            hash=rows[-1].hash,
+        )
+
+    def verify(self, *, kept: tuple[int, str] | None = None) -> list[Flaw]:
+        """Every place where the log is not as it was written; see `whereupon.guards.audit_chain` for what is found.
+
+        Args:
+            kept: a head that was kept elsewhere: its sequence number and hash.
+        """
+        settings = self._pipeline.settings
+        keys = (settings.digest_key, *settings.former_keys)
+        with self._store.reading() as session:  # one view of it, though it grows
+            rows = session.ledger.audit(0, 1_000_000_000)
+            return list(verify(rows, session.ledger.audit_head(), keys, kept=kept))

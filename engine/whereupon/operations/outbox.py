@@ -1,0 +1,90 @@
+"""The outbox for the people who run it: what is in it, how much waits, and having what died sent again."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from whereupon.errors import UnknownNameError
+from whereupon.messages.times import earlier
+from whereupon.ports import Backlog, Clock, DeadLetters, Session, Store
+from whereupon.records import Delivery, DeliveryState
+
+_STEP = 1_000
+"""Deliveries that are revived in one transaction."""
+
+
+class Outbox:
+    """Deliveries of one store.
+
+    Args:
+        wake: called when something has become due.
+    """
+
+    def __init__(self, store: Store, clock: Clock, wake: Callable[[], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._wake = wake
+
+    def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
+        """Deliveries in these states (all by default), newest first."""
+        with self._store.reading() as session:
+            return session.deliveries(states or tuple(DeliveryState), limit)
+
+    def backlog(self) -> list[Backlog]:
+        """How many deliveries are pending, held and dead, by channel, and since when."""
+        with self._store.reading() as session:
+            return session.backlog()
+
+    def retry(self, delivery: Delivery, *, connection: object = None) -> None:
+        """Put a dead delivery back, due now; see `Engine.retry`."""
+        now = self._clock.now()
+        if connection is None:
+            revived = self._store.transact(lambda session: session.revive(delivery.key, now))
+            self._wake()
+        else:
+            with self._store.session(connection) as session:
+                revived = session.revive(delivery.key, now)
+        if not revived:
+            raise UnknownNameError(kind="dead delivery", name=delivery.idempotency_key)
+
+    def dead(
+        self,
+        *,
+        channel: str | None = None,
+        rule: str | None = None,
+        since: timedelta | None = None,
+    ) -> int:
+        """How many deliveries are dead, of a channel, of a rule, for no longer than `since`."""
+        which = self._which(channel, rule, since)
+        with self._store.reading() as session:
+            return session.dead(which)
+
+    def retry_all(
+        self,
+        *,
+        channel: str | None = None,
+        rule: str | None = None,
+        since: timedelta | None = None,
+    ) -> int:
+        """Put all of these back, due now, in steps that others come between; how many."""
+        now, which = self._clock.now(), self._which(channel, rule, since)
+        with self._store.reading() as session:
+            left = session.dead(which)
+        total = 0
+        while left > 0:  # those that die again meanwhile are for another time
+            most = min(left, _STEP)
+            step = self._store.transact(partial(_revive, which=which, now=now, most=most))
+            total += step
+            left = left - step if step else 0
+        if total:
+            self._wake()
+        return total
+
+    def _which(self, channel: str | None, rule: str | None, since: timedelta | None) -> DeadLetters:
+        return DeadLetters(
+            channel, rule, None if since is None else earlier(self._clock.now(), since)
+        )
+
+
+def _revive(session: Session, *, which: DeadLetters, now: datetime, most: int) -> int:
+    return session.revive_some(which, now, most)

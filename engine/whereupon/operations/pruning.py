@@ -1,0 +1,171 @@
+"""Pruning: what is done with is let go of when it is older than the settings have it kept.
+
+It goes in steps of bounded size, each a transaction, by key through each table in turn; a pass through all
+of them is due work, now and then. Where several processes do due work each step is somebody's, and the marks
+in the store say where the next begins; a step that two do at once drops nothing twice.
+
+Messages, people, requests and the audit log stay. Of an entry that keeps its person from being let in again
+only what its message said goes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+
+from whereupon.matching import RuleIndex
+from whereupon.messages.times import FIRST_INSTANT, as_micros, from_micros
+from whereupon.ports import Clock, Session, Store
+from whereupon.records import BygoneKind, Bygones, LetGo
+from whereupon.rules.model import EveryTime, NotWhileActive, Retention
+
+REACH = 1_000
+"""Rows that one transaction looks at."""
+
+MOST_STEPS = 20
+"""Transactions in one round of due work: what else is due comes between."""
+
+_PASSES = 20
+"""Passes through all tables within the shortest time that something is kept, but one a day is enough."""
+_SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=1)
+_AT, _KIND, _CURSOR = "prune_at", "prune_kind", "prune_cursor"
+_KINDS = tuple(BygoneKind)
+_LEAST_UNASKED = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was let go of.
+
+    Attributes:
+        gone: rows by what they are: ``skips``, ``deliveries``, ``entries``, ``set_aside``.
+        emptied: entries that stay, without what their messages said, for they keep their persons out.
+    """
+
+    gone: Mapping[str, int]
+    emptied: int = 0
+
+
+NOTHING_PRUNED = Pruned(MappingProxyType(dict.fromkeys(_KINDS, 0)))
+
+
+class Pruning:
+    """Lets go of what is older than it is to be kept.
+
+    Args:
+        keep: how long; None where nothing is let go of.
+        index: the rules as they are, which say whom an entry keeps out.
+    """
+
+    def __init__(
+        self, store: Store, keep: Retention | None, index: Callable[[], RuleIndex], clock: Clock
+    ) -> None:
+        self._store = store
+        self._keep = keep
+        self._index = index
+        self._clock = clock
+
+    def prune(self, *, dry_run: bool = False) -> Pruned:
+        """Let go of all of it now, in as many transactions as it takes."""
+        total = NOTHING_PRUNED
+        for bygones in self._all(self._clock.now()):
+            if dry_run:
+                with self._store.reading() as session:
+                    total = _added(total, bygones.kind, session.count_bygones(bygones))
+                continue
+            cursor: int | None = 0
+            while cursor is not None:
+                step = partial(_let_go, bygones=bygones, after=cursor)
+                found = self._store.transact(step, alone=True)
+                total = _added(total, bygones.kind, found)
+                cursor = found.cursor
+        return total
+
+    def run_due(self) -> None:
+        """Take the next steps of a pass, if one is due."""
+        if self._keeps_all():
+            return
+        with self._store.reading() as session:
+            if _due_at(session) > self._clock.now():
+                return
+        for _ in range(MOST_STEPS):
+            if self._store.transact(self._step, alone=True) is None:
+                return
+
+    def next_due(self, session: Session) -> datetime | None:
+        """When the next step is due, now at the earliest; None where there is none."""
+        return None if self._keeps_all() else max(_due_at(session), self._clock.now())
+
+    def _keeps_all(self) -> bool:
+        return not any(True for _ in self._times())
+
+    def _times(self) -> Iterator[tuple[BygoneKind, timedelta]]:
+        for each in fields(Retention) if self._keep is not None else ():
+            time = getattr(self._keep, each.name)
+            if time is not None:
+                yield BygoneKind(each.name), time
+
+    def _all(self, now: datetime) -> Iterator[Bygones]:
+        times = dict(self._times())
+        return (self._bygones(kind, times[kind], now) for kind in _KINDS if kind in times)
+
+    def _bygones(self, kind: BygoneKind, time: timedelta, now: datetime) -> Bygones:
+        before = _earlier(now, time)
+        if kind is not BygoneKind.ENTRIES:
+            return Bygones(kind, before, before)
+        rules = self._index().book.rules
+        unasked = max([_LEAST_UNASKED, time, *(rule.max_age for rule in rules)])
+        lasting = {r.id for r in rules if not isinstance(r.reentry, EveryTime | NotWhileActive)}
+        return Bygones(kind, before, _earlier(now, unasked), frozenset(lasting))
+
+    def _step(self, session: Session) -> LetGo | None:
+        """One step, from where the last ended; None when no pass is due."""
+        now = self._clock.now()
+        if _due_at(session) > now:
+            return None
+        ledger = session.ledger
+        number, after = ledger.mark(_KIND) or 0, ledger.mark(_CURSOR) or 0
+        kinds = dict(self._times())
+        kind = _KINDS[number % len(_KINDS)]
+        found = LetGo(0)
+        if kind in kinds:
+            found = _let_go(session, bygones=self._bygones(kind, kinds[kind], now), after=after)
+        if found.cursor is None and number + 1 >= len(_KINDS):
+            pause = min(max(min(kinds.values()) / _PASSES, _SHORTEST), _LONGEST)
+            ledger.set_mark(_AT, as_micros(now + pause))
+        ledger.set_mark(_CURSOR, found.cursor or 0)
+        ledger.set_mark(_KIND, number if found.cursor is not None else (number + 1) % len(_KINDS))
+        return found
+
+
+def kept_since(session: Session, kind: BygoneKind) -> datetime | None:
+    """Before when something of that kind has been let go of; None where all is there."""
+    found = session.ledger.mark(_gone(kind))
+    return None if found is None else from_micros(found)
+
+
+def _let_go(session: Session, *, bygones: Bygones, after: int) -> LetGo:
+    found = session.let_go(bygones, after, REACH)
+    if found.gone:
+        name, before = _gone(bygones.kind), as_micros(bygones.before)
+        session.ledger.set_mark(name, max(before, session.ledger.mark(name) or before))
+    return found
+
+
+def _due_at(session: Session) -> datetime:
+    at = session.ledger.mark(_AT)
+    return FIRST_INSTANT if at is None else from_micros(at)
+
+
+def _gone(kind: BygoneKind) -> str:
+    return f"gone_{kind.value}"
+
+
+def _earlier(now: datetime, time: timedelta) -> datetime:
+    return max(now - time, FIRST_INSTANT) if now - FIRST_INSTANT > time else FIRST_INSTANT
+
+
+def _added(total: Pruned, kind: BygoneKind, found: LetGo) -> Pruned:
+    gone = {**total.gone, kind: total.gone[kind] + found.gone}
+    return replace(total, gone=MappingProxyType(gone), emptied=total.emptied + found.emptied)

@@ -1,0 +1,332 @@
+"""Requests for destructive actions, as people deal with them: look, approve, cancel, erase.
+
+Whoever decides something must be named; who may is what the guard files say, and the requester never
+approves. That the name is theirs is for the host to vouch for.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeAlias, TypeVar
+from unicodedata import normalize
+
+from whereupon.decide import Folded, recorded
+from whereupon.errors import RequestError, UnknownNameError
+from whereupon.guards.actions import Refusal, Stance
+from whereupon.messages.model import Source
+from whereupon.messages.semantic_events import ActionName, folded
+from whereupon.messages.wire import Arrival, parse_message
+from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.claim_runner import Claims
+from whereupon.ports import Clock, Session, Store
+from whereupon.records import (
+    Approval,
+    AuditRecord,
+    Breaker,
+    Changes,
+    IdKind,
+    Request,
+    RequestOutcome,
+)
+
+T = TypeVar("T")
+RequestList: TypeAlias = list[Request]
+
+_ALL = 1_000_000_000
+_BY_A_BREAKER = frozenset({Refusal.BREAKER, Refusal.LIMIT})
+
+
+class _DryRunError(Exception):
+    """Raised to take a transaction back, with what it would have led to."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        super().__init__()
+
+
+class Requests:
+    """What semantic events asked for, and what people decide about it.
+
+    Calling it gives the newest, as `list` does.
+    """
+
+    def __init__(
+        self, store: Store, pipeline: Pipeline, clock: Clock, wake: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._claims = Claims(store, pipeline)
+        self._clock = clock
+        self._wake = wake
+
+    def __call__(self, limit: int = 100) -> RequestList:
+        """What was asked for, and what became of it, newest first."""
+        return self.list(limit=limit)
+
+    def list(self, *outcomes: RequestOutcome, limit: int = 100) -> RequestList:
+        """Requests with these outcomes (all by default), newest first."""
+        with self._store.reading() as session:
+            return session.ledger.requests(outcomes or tuple(RequestOutcome), limit)
+
+    def show(self, key: int) -> Request:
+        """One request, by its number; raises `UnknownNameError`."""
+        with self._store.reading() as session:
+            return _found(session, key)
+
+    def approvals(self, key: int) -> tuple[Approval, ...]:
+        """Who agreed to a request, oldest first; those of a plan that has changed count no more."""
+        with self._store.reading() as session:
+            return tuple(session.ledger.approvals(_found(session, key).key))
+
+    # --- deciding ---------------------------------------------------------------------------------
+
+    def approve(
+        self, key: int, *, by: str, plan: str | None = None, connection: object = None
+    ) -> Request:
+        """Agree to a held request; it runs as soon as every guard agrees.
+
+        Args:
+            by: who agrees.
+            plan: the digest of the plan that they saw; by default the one that is kept.
+            connection: the host's own, whose transaction is used; so for every call that writes.
+
+        Raises:
+            UnknownNameError: there is no such request.
+            RequestError: it is not held (``not-held``), they may not (``not-allowed``), they asked for
+                it themselves (``own-request``), they agreed before (``approved-already``), or what
+                would go has changed since (``plan-changed``: it now shows what would).
+        """
+        now = self._clock.now()
+
+        def work(session: Session) -> Request | None:
+            """The request as it is then; None where its plan is another than the one agreed to."""
+            request = _held(session, key)
+            self._check_approver(session, request, by)
+            current = self._pipeline.plan(session, request)
+            digest = current.digest if current else ""
+            if request.plan is None or request.plan.digest != digest:
+                self._resumed(session, request, now)  # which shows the plan as it is now
+                return None
+            if plan is not None and plan != digest:
+                return None
+            self._agree(session, request, Approval(key, folded(by), digest, now), by)
+            return self._resumed(session, request, now)
+
+        told = self._done(work, connection)
+        if told is None:
+            reason = f"what request {key} would take away has changed: look at it again"
+            raise RequestError(code=Refusal.PLAN_CHANGED, key=key, reason=reason)
+        return told
+
+    def _done(self, work: Callable[[Session], T], connection: object) -> T:
+        """Do work alone with the ledger: in a transaction of the store's own, or in the host's."""
+
+        def alone(session: Session) -> T:
+            self._pipeline.prepare_erasing(session)
+            return work(session)
+
+        if connection is None:
+            return self._claims.transact(alone)
+        with self._store.session(connection) as session:
+            return self._claims.within(session, alone)
+
+    def _agree(self, session: Session, request: Request, approval: Approval, by: str) -> None:
+        given = session.ledger.approvals(request.key)
+        names = _names_of(session, by)
+        if any(each.actor in names and each.plan == approval.plan for each in given):
+            reason = f"{by} has agreed to request {request.key} already"
+            raise RequestError(code="approved-already", key=request.key, reason=reason)
+        agreed = self._record(request, "agreed", approval.approved_at, by)
+        self._pipeline.write(session, Changes(approvals=[approval], records=[agreed]))
+
+    def _resumed(self, session: Session, request: Request, now: datetime) -> Request:
+        return _told(self._pipeline.resume(session, [request], now), request.key) or request
+
+    def cancel(self, key: int, *, by: str, connection: object = None) -> Request:
+        """Call a held request off, for good; its requester may, too. Raises as `approve` does."""
+        now = self._clock.now()
+
+        def work(session: Session) -> Request:
+            request = _held(session, key)
+            if not _is_same(session, by, request.requester or request.person):
+                _check_allowed(by, self._stance(request), key)
+            outcome = RequestOutcome.CANCELLED
+            done = self._pipeline.give_up(session, [request], now, outcome=outcome, by=by)
+            return _told(done, key) or request
+
+        return self._done(work, connection)
+
+    def retry(self, key: int, *, by: str, connection: object = None) -> Request:
+        """Have the host's handler called again for a request that failed. Raises as `approve` does."""
+        now = self._clock.now()
+
+        def work(session: Session) -> Request:
+            request = _found(session, key)
+            _check_allowed(by, self._stance(request), key)
+            if request.outcome is not RequestOutcome.FAILED or request.message is None:
+                reason = f"request {key} is {request.outcome}; only one that failed is tried again"
+                raise RequestError(code="not-failed", key=key, reason=reason)
+            again = replace(
+                request, outcome=RequestOutcome.APPROVED, reason=None, due_at=now, attempts=0
+            )
+            changes = Changes(requests={key: again})
+            changes.records.append(self._record(again, "retried", now, by))
+            self._pipeline.write(session, changes)
+            return again
+
+        again = self._done(work, connection)
+        self._wake()
+        return again
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def erase(
+        self, person: str, *, by: str, dry_run: bool = False, connection: object = None
+    ) -> Request:
+        """Ask for a person to be deleted, as ``Delete Person`` from a server does: every guard has a say.
+
+        Args:
+            person: one of their user ids.
+            by: who asks; they cannot approve it.
+            dry_run: write nothing, and answer what the guards would say and what would go.
+        """
+        _check_named(by, 0)
+        now = self._clock.now()
+        wire = {
+            "type": "track",
+            "event": str(ActionName.DELETE_PERSON),
+            "userId": person,
+            "context": {"actor": by},
+        }
+        arrival = Arrival(now, Source.SERVER, lambda: secrets.token_hex(12))
+        message = parse_message(wire, arrival)
+
+        def work(session: Session) -> Request:
+            told = self._pipeline.take(session, [message], now=now).told
+            made = [each for each in told if isinstance(each, Request)]
+            asked = next(each for each in made if each.message_id == message.message_id)
+            if dry_run:
+                raise _DryRunError(asked)
+            return asked
+
+        try:
+            asked = self._done(work, connection)
+        except _DryRunError as tried:
+            return tried.request
+        self._wake()
+        return asked
+
+    # --- breakers ---------------------------------------------------------------------------------
+
+    def breakers(self) -> tuple[Breaker, ...]:
+        """Every breaker that was ever opened, and whether it is open now."""
+        with self._store.reading() as session:
+            return tuple(session.ledger.breakers())
+
+    def close(self, guard: str, *, by: str, connection: object = None) -> int:
+        """Close a guard file's breaker: what it held is judged again, and the count begins anew.
+
+        Returns:
+            How many requests it held.
+
+        Raises:
+            UnknownNameError: that breaker is not open.
+            RequestError: they may not (``not-allowed``).
+        """
+        now = self._clock.now()
+
+        def work(session: Session) -> int:
+            breakers = {b.guard: b for b in session.ledger.breakers() if b.is_open}
+            if guard not in breakers:
+                raise UnknownNameError(kind="open breaker", name=guard, known=tuple(breakers))
+            self._check_closer(guard, by)
+            closed = replace(breakers[guard], closed_at=now, closed_by=by)
+            facts = {"kind": "breaker-closed", "guard": guard, "actor": by}
+            changes = Changes(breakers={guard: closed}, records=[AuditRecord(now, 0, dict(facts))])
+            for request in session.ledger.requests([RequestOutcome.HELD], _ALL):
+                if request.reason in _BY_A_BREAKER and guard in self._stance(request).guards:
+                    changes.requests[request.key] = replace(request, due_at=now)
+            self._pipeline.write(session, changes)
+            return len(changes.requests)
+
+        held = self._done(work, connection)
+        self._wake()
+        return held
+
+    # --- who may ----------------------------------------------------------------------------------
+
+    def check_decider(self, key: int, *, by: str) -> None:
+        """Raise as `approve` does, where somebody may decide nothing about a request."""
+        _check_allowed(by, self._stance(self.show(key)), key)
+
+    def _stance(self, request: Request) -> Stance:
+        return self._pipeline.settings.stance_on(request.action)
+
+    def _check_approver(self, session: Session, request: Request, by: str) -> None:
+        _check_allowed(by, self._stance(request), request.key)
+        for asker in (request.requester, request.person):
+            if _is_same(session, by, asker):
+                reason = f"{by} asked for request {request.key}: somebody else must agree to it"
+                raise RequestError(code="own-request", key=request.key, reason=reason)
+
+    def _check_closer(self, guard: str, by: str) -> None:
+        for stance in self._pipeline.settings.stances.values():
+            if guard in stance.guards:
+                _check_allowed(by, stance, 0)
+                return
+        _check_named(by, 0)
+
+    def _record(self, request: Request, kind: str, now: datetime, by: str) -> AuditRecord:
+        return recorded(request, self._pipeline.settings, kind, now, actor=by)
+
+
+def _found(session: Session, key: int) -> Request:
+    request = session.ledger.request(key)
+    if request is None:
+        raise UnknownNameError(kind="request", name=str(key))
+    return request
+
+
+def _held(session: Session, key: int) -> Request:
+    request = _found(session, key)
+    if request.outcome is not RequestOutcome.HELD:
+        reason = f"request {key} is {request.outcome}: only one that is held can be decided"
+        raise RequestError(code="not-held", key=key, reason=reason)
+    return request
+
+
+def _told(done: Folded, key: int) -> Request | None:
+    about = [told for told in done.told if isinstance(told, Request) and told.key == key]
+    return about[-1] if about else None
+
+
+def _check_named(by: str, key: int) -> None:
+    if not folded(by):
+        raise RequestError(code="no-actor", key=key, reason="say who decides this, by name")
+
+
+def _check_allowed(by: str, stance: Stance, key: int) -> None:
+    _check_named(by, key)
+    allowed = stance.approvals.by
+    if allowed is not None and _plain(by) not in map(_plain, allowed):
+        reason = f"{by} may not: the guard file names {', '.join(allowed) or 'nobody'}"
+        raise RequestError(code="not-allowed", key=key, reason=reason)
+
+
+def _is_same(session: Session, by: str, other: str | None) -> bool:
+    """Whether two names are one person's: look-alikes are, and the user ids of somebody who is known."""
+    if other is None:
+        return False
+    return not _names_of(session, by).isdisjoint(_names_of(session, other))
+
+
+def _names_of(session: Session, name: str) -> set[str]:
+    """A name and, where it is a user id, every other of that person, case and look-alikes aside."""
+    known = session.identifiers({name, name.strip()}, [])
+    theirs = session.identifiers_of({each.key for each in known}) if known else []
+    return {folded(name)} | {folded(i.value) for i in theirs if i.kind is IdKind.USER}
+
+
+def _plain(name: str) -> str:
+    return normalize("NFKC", name).strip().casefold()

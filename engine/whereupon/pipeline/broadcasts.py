@@ -1,0 +1,125 @@
+"""When scheduled broadcasts are due: each has one run waiting as a row, the next after the last."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+
+from whereupon.matching import RuleIndex
+from whereupon.messages.times import format_instant
+from whereupon.ports import Session
+from whereupon.records import MISSED, OVERTAKEN, BroadcastRun, Changes
+from whereupon.rules.model import OnSchedule, Rule
+from whereupon.scheduling import latest_occurrence, next_occurrence
+
+MOST_NOTED = 100
+"""Times that one standstill has missed, each of which is kept with its reason; the rest is not."""
+
+_LOG = logging.getLogger("whereupon.broadcasting")
+
+
+def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bool:
+    """See to it that every scheduled broadcast has its next time as a row; whether one had not.
+
+    Of times that passed while nobody was awake the newest runs, late, unless it is later than the rule
+    allows; the others are kept with the reason why they did not. What has not begun follows the rule as
+    it is worded now: its time and its text, or no time at all where the rule has no schedule any more.
+    """
+    if is_all_scheduled(session, index, now):
+        return False
+    planned = _planned(index, session.hold_runs(), now)  # others may have been at it, too
+    session.flush(planned)
+    missed = Counter(run.rule for run in planned.runs.values() if run.reason is not None)
+    for rule, times in missed.items():
+        _LOG.warning("broadcast-missed rule=%s times=%d", rule, times)
+    return True
+
+
+def is_all_scheduled(session: Session, index: RuleIndex, now: datetime) -> bool:
+    """Whether `schedule_broadcasts` has nothing to do."""
+    return not index.book.rules or not _planned(index, session.waiting_runs(), now).runs
+
+
+def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Changes:
+    """What is to change, seen the runs that wait."""
+    waiting = {run.rule: run for run in runs if _is_scheduled(run)}
+    changes = Changes()
+    for rule in index.book.rules:
+        when, run = _schedule(rule), waiting.get(rule.id)
+        if run is not None and run.cursor != 0:
+            continue
+        made = [] if when is None else list(_made(rule, when, run, now))
+        if run in made:
+            continue
+        if run is not None:
+            changes.runs[run.rule, run.occasion] = replace(run, cursor=None)
+        changes.runs |= {(each.rule, each.occasion): each for each in made}
+        if any(each.cursor is not None for each in made):
+            changes.wordings[rule.digest] = (rule.id, index.wording_of(rule))
+    return changes
+
+
+def _is_scheduled(run: BroadcastRun) -> bool:
+    """Whether a time opened it, not a message or a call (see `_run_at`)."""
+    return run.message_key == 0 and run.occasion.startswith(f"{run.rule}@")
+
+
+def _schedule(rule: Rule) -> OnSchedule | None:
+    return next((each for each in rule.triggers if isinstance(each, OnSchedule)), None)
+
+
+def _made(
+    rule: Rule, when: OnSchedule, run: BroadcastRun | None, now: datetime
+) -> Iterator[BroadcastRun]:
+    """The rule's next run, behind those that did not go out.
+
+    Where one is due already, that is the newest whose time has passed, as the rule is worded now.
+
+    Args:
+        rule: the rule.
+        when: its schedule.
+        run: what waits, under whatever wording.
+        now: an instant.
+    """
+    if run is not None and run.due_at > now and run.digest == rule.digest:
+        yield run
+        return
+    newest = None
+    if run is not None and run.due_at <= now:
+        newest = latest_occurrence(when.cron, when.timezone, run.due_at, now) or run.due_at
+        makes_up = now - newest <= when.late
+        why = OVERTAKEN if makes_up else MISSED
+        for missed in islice(_times(when, run.due_at), MOST_NOTED):
+            if missed >= newest:
+                break
+            yield replace(_run_at(rule, missed), cursor=None, reason=why)
+        late = _run_at(rule, newest)
+        if makes_up:
+            yield run if late == run else late
+            return
+        yield replace(late, cursor=None, reason=MISSED)
+    due_at = next_occurrence(when.cron, when.timezone, now)
+    if due_at is not None:
+        yield _run_at(rule, due_at)
+
+
+def _times(when: OnSchedule, since: datetime) -> Iterator[datetime]:
+    """The times of a schedule, from one of them on."""
+    time: datetime | None = since
+    while time is not None:
+        yield time
+        time = next_occurrence(when.cron, when.timezone, time)
+
+
+def _run_at(rule: Rule, due_at: datetime) -> BroadcastRun:
+    return BroadcastRun(
+        rule=rule.id,
+        digest=rule.digest,
+        occasion=f"{rule.id}@{format_instant(due_at)}",
+        timestamp=due_at,
+        due_at=due_at,
+        cursor=0,
+        facts={"timestamp": format_instant(due_at), "properties": {}, "context": {}},
+    )

@@ -1,0 +1,74 @@
+"""Claims of many messages, carried out in parts: each a transaction, so that nobody waits for the whole.
+
+The message that claims is recorded first, and the claim with it; then its parts follow, by whoever
+began it. Whoever comes to somebody whose claim is not carried out yet does that first. Should all be gone,
+it is due work a minute later. So what comes of it is what one transaction would have made of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from whereupon.decide import Folded
+from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.load import UnfinishedClaimsError
+from whereupon.ports import Session, Store
+from whereupon.storage.patience import one_call
+
+T = TypeVar("T")
+
+
+class Claims:
+    """Does work on a store, and carries out first the claims that come before it."""
+
+    def __init__(self, store: Store, pipeline: Pipeline) -> None:
+        self._store = store
+        self._pipeline = pipeline
+
+    def transact(
+        self, work: Callable[[Session], T], tell: Callable[[Folded], object] | None = None
+    ) -> T:
+        """Do work in a transaction of the store's own (see `Store.transact`).
+
+        Args:
+            work: what to do.
+            tell: takes what was made of claims that came before it.
+        """
+        with one_call():
+            while True:
+                try:
+                    return self._store.transact(work)
+                except UnfinishedClaimsError as found:
+                    for part in self.carry_out(found.keys):
+                        if tell is not None:
+                            tell(part)
+
+    def carry_out(self, anonymous_keys: Iterable[int]) -> Iterator[Folded]:
+        """Carry claims out to their ends, a transaction a part."""
+        for key in anonymous_keys:
+            left = True
+            while left:
+                go_on = partial(self._pipeline.carry_on, anonymous_key=key)
+                part = self._store.transact(go_on, alone=True)
+                if part is None:
+                    break
+                left = bool(part.begun)
+                yield part
+
+    def within(
+        self,
+        session: Session,
+        work: Callable[[Session], T],
+        tell: Callable[[Folded], object] | None = None,
+    ) -> T:
+        """Do work in a transaction that somebody else ends, with all that comes before it."""
+        while True:
+            try:
+                return work(session)
+            except UnfinishedClaimsError as found:
+                for key in found.keys:
+                    while (part := self._pipeline.carry_on(session, key)) is not None:
+                        if tell is not None:
+                            tell(part)
+                        if not part.begun:
+                            break

@@ -1,0 +1,92 @@
+"""One step of due work: the next waits that are over, the next chunk of a broadcast, or of a claim.
+
+Each is a transaction's worth. Where several processes do due work on one store, each takes what no
+other is at.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from whereupon.decide import Folded
+from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.broadcasts import schedule_broadcasts
+from whereupon.ports import Session
+from whereupon.records import BroadcastRun, Request
+
+STEPS_TOGETHER = 100
+"""Steps of a round of due work, before what is to be sent by now goes out."""
+REQUESTS_TOGETHER = 500
+"""Requests that are looked for at once; as many may expire in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step did, and up to when broadcasts have been sent, if it sent one."""
+
+    folded: Folded
+    sent_at: datetime | None = None
+
+
+def take_step(
+    session: Session,
+    pipeline: Pipeline,
+    *,
+    until: datetime,
+    now: datetime,
+    scheduled_at: datetime | None,
+) -> Step | None:
+    """Do the next due thing; None when there is none, or it is others' to do, or they are at it.
+
+    Args:
+        session: where.
+        pipeline: what does it.
+        until: what is due by then.
+        now: what the clock says; what was due before is done late, and as of now.
+        scheduled_at: the time for which broadcasts are scheduled; None to leave scheduled ones alone.
+    """
+    if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
+        return Step(Folded())  # a step of its own, since runs are held before anything else is
+    for claiming in session.due_claimings(until, 1):
+        part = pipeline.carry_on(session, claiming.anonymous_key)
+        if part is not None:
+            return Step(part)
+    run = _next_run(session, pipeline, until, scheduled=scheduled_at is not None)
+    woken = pipeline.wake(session, until if run is None else run.due_at, now=now)
+    if woken is not None and woken.changes.entries:  # else others are at them
+        return Step(woken)
+    return None if run is None else Step(pipeline.send(session, run, now=now), run.due_at)
+
+
+def _next_run(
+    session: Session, pipeline: Pipeline, until: datetime, *, scheduled: bool
+) -> BroadcastRun | None:
+    for run in session.due_runs(until):
+        if (scheduled or run.message_key) and pipeline.is_ours(session, run):
+            taken = session.take_run(run)
+            if taken is not None:
+                return taken
+    return None
+
+
+def due_together(
+    due: Sequence[Request], until: datetime, clock: datetime
+) -> Iterator[tuple[datetime, datetime, list[Request]]]:
+    """Due requests in the pieces in which they are judged again: each alone, but those that expire.
+
+    Yields:
+        When the first of a piece was due, as of when they are judged, and what they are.
+    """
+
+    def moment_of(request: Request) -> datetime:
+        return min([at for at in (request.due_at, request.expires_at) if at is not None] + [until])
+
+    def piece_of(request: Request) -> tuple[datetime, int]:
+        now = max(moment_of(request), clock)
+        is_over = request.expires_at is not None and request.expires_at <= now
+        return now, 0 if is_over else request.key
+
+    for (now, _), piece in groupby(due, piece_of):
+        requests = list(piece)
+        yield min(map(moment_of, requests)), now, requests

@@ -1,0 +1,119 @@
+"""Which due work an engine may do, and what it leaves alone.
+
+It does that of rules which its rulebook has and has not switched off, in versions that it can read. The rest
+is as due as it was, for engines that know better: an older process in a rolling deploy, or a script without
+rules, ends nobody's journey and sends no broadcast away.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from whereupon.pipeline.rule_versions import Wordings
+from whereupon.ports import Session
+from whereupon.records import BroadcastRun
+
+Versions: TypeAlias = Collection[str] | None
+"""The digests of the rule versions whose due entries are run; None where that is every one's."""
+
+
+class Why(StrEnum):
+    """Why due work is left alone. For ever."""
+
+    UNKNOWN_RULE = "unknown-rule"
+    UNREADABLE = "unreadable"
+    PAUSED = "paused"
+
+
+class LeftAlone(NamedTuple):
+    """Due work of one rule that this engine leaves to others, or until the rule is switched on again.
+
+    Attributes:
+        entries: how many people are inside.
+        runs: how many of its broadcasts have not ended.
+        due_at: since when, or from when on, something of it is due.
+    """
+
+    rule: str
+    why: Why
+    entries: int
+    runs: int
+    due_at: datetime
+
+
+def due_versions(session: Session, wordings: Wordings, until: datetime) -> Versions:
+    """The rule versions whose entries this engine may run, of those with any due by an instant."""
+    due = [each for each in session.waiting_versions() if each.due_at <= until]
+    ours = [v.digest for v in due if _why_entry(session, wordings, v.rule, v.digest) is None]
+    return None if due and len(ours) == len(due) else ours
+
+
+def is_ours(session: Session, wordings: Wordings, run: BroadcastRun) -> bool:
+    """Whether this engine may go on with a broadcast's run."""
+    return _why_run(session, wordings, run) is None
+
+
+def next_duty(session: Session, wordings: Wordings) -> datetime | None:
+    """When the next entry or broadcast is due that this engine may run."""
+    entries = (
+        version.due_at
+        for version in session.waiting_versions()
+        if _why_entry(session, wordings, version.rule, version.digest) is None
+    )
+    runs = (run.due_at for run in session.waiting_runs() if is_ours(session, wordings, run))
+    return min((*entries, *runs), default=None)
+
+
+def left_alone(session: Session, wordings: Wordings) -> list[LeftAlone]:
+    """All that this engine leaves alone, due or not yet, by rule."""
+    found = [
+        (version, why)
+        for version in session.waiting_versions()
+        if (why := _why_entry(session, wordings, version.rule, version.digest)) is not None
+    ]
+    counts = session.count_entries([version.digest for version, _ in found])
+    left = [
+        LeftAlone(version.rule, why, counts.get(version.digest, 0), 0, version.due_at)
+        for version, why in found
+    ]
+    left += [
+        LeftAlone(run.rule, why, 0, 1, run.due_at)
+        for run in session.waiting_runs()
+        if (why := _why_run(session, wordings, run)) is not None
+    ]
+    return _together(left)
+
+
+def _together(left: Iterable[LeftAlone]) -> list[LeftAlone]:
+    found: dict[tuple[str, Why], LeftAlone] = {}
+    for each in left:
+        known = found.get((each.rule, each.why))
+        if known is not None:
+            each = LeftAlone(  # noqa: PLW2901 - the sum of both
+                each.rule,
+                each.why,
+                known.entries + each.entries,
+                known.runs + each.runs,
+                min(known.due_at, each.due_at),
+            )
+        found[each.rule, each.why] = each
+    return sorted(found.values())
+
+
+def _why_entry(session: Session, wordings: Wordings, rule_id: str, digest: str) -> Why | None:
+    current = wordings.index.by_id.get(rule_id)
+    if current is None:
+        return Why.UNKNOWN_RULE
+    if not current.active.on:
+        return Why.PAUSED
+    return None if wordings.rule_of(session, digest) is not None else Why.UNREADABLE
+
+
+def _why_run(session: Session, wordings: Wordings, run: BroadcastRun) -> Why | None:
+    """As of an entry. What a rule that is switched off has only planned comes to nothing by itself."""
+    why = _why_entry(session, wordings, run.rule, run.digest)
+    current = wordings.index.by_id.get(run.rule)
+    if why is Why.PAUSED and current is not None and run.digest == current.digest:
+        return why if run.cursor else None
+    return why

@@ -1,0 +1,129 @@
+"""From what a sender hands over to messages and rejections, and what to answer."""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from whereupon.decide import Folded, Warned
+from whereupon.decide.decisions import Decision
+from whereupon.errors import MessageRejectedError
+from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.opening import open_all
+from whereupon.messages.wire import Arrival, message_in, parse_message
+from whereupon.records import Request, SetAside
+
+POISON = "poison"
+"""The code of a message that is in order, but on which the engine itself fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message that was not accepted: its place in the batch (from 0), a stable code, a sentence."""
+
+    index: int
+    code: str
+    message: str
+    field: str = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of a batch.
+
+    Attributes:
+        accepted: how many messages were new, and are recorded now.
+        duplicates: how many had been recorded before, by their message id.
+        rejected: those that cannot be accepted; the rest went in.
+        decisions, requests, warnings: what the accepted ones led to at once; a decision for each
+            message and each rule that names it, made when it is looked at where that costs anything.
+    """
+
+    accepted: int
+    duplicates: int
+    rejected: list[Rejected] = field(default_factory=list)
+    decisions: Sequence[Decision] = ()
+    requests: list[Request] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reading:
+    """A batch, read: the messages that can be accepted, and those that cannot."""
+
+    messages: list[Message] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+def read_batch(
+    batch: Iterable[object],
+    *,
+    received_at: datetime,
+    source: Source,
+    origin: Origin,
+    new_id: Callable[[], str],
+) -> Reading:
+    """Read the host's wire-form messages, as values or as their JSON text (see `open_all`)."""
+    reading = Reading()
+    arrival = Arrival(received_at, source, new_id, origin)
+    for index, item in enumerate(open_all(batch)):
+        try:
+            if isinstance(item, MessageRejectedError):
+                raise item
+            reading.messages.append(message_in(item, arrival))
+        except MessageRejectedError as error:
+            reading.rejected.append(Rejected(index, error.code, error.reason, error.field))
+    return reading
+
+
+def answer(folded: Folded, reading: Reading) -> Ingested:
+    """What to tell the sender."""
+    told, rejected = folded.told, reading.rejected
+    if folded.set_aside:
+        rejected = sorted([*rejected, *_poisonous(folded, reading)], key=lambda each: each.index)
+    return Ingested(
+        accepted=folded.accepted,
+        duplicates=len(folded.duplicates),
+        rejected=rejected,
+        decisions=folded.decisions,
+        requests=[each for each in told if isinstance(each, Request)],
+        warnings=[*(each for each in told if isinstance(each, Warned)), *folded.alike],
+    )
+
+
+def _poisonous(folded: Folded, reading: Reading) -> Iterable[Rejected]:
+    """The messages on which the engine failed, by their places in the sender's batch."""
+    refused = {each.index for each in reading.rejected}
+    count = len(reading.messages) + len(refused)
+    places = [place for place in range(count) if place not in refused]
+    for place, aside in folded.set_aside.items():
+        reason = f"the engine failed on it, and has set it aside: {aside.shown}"
+        yield Rejected(places[place], POISON, reason)
+
+
+def message_of(aside: SetAside) -> Message:
+    """The message that was set aside, read again."""
+    source, origin = Source(aside.source), Origin(aside.origin)
+    arrival = Arrival(aside.received_at, source, lambda: aside.message_id, origin)
+    return parse_message(aside.body, arrival)._replace(message_id=aside.message_id)
+
+
+def refuse(rejected: Sequence[Rejected]) -> None:
+    """Raise what is wrong with the only message there was, if anything is."""
+    if rejected:
+        fault = rejected[0]
+        raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
+
+
+def fresh_id() -> str:
+    """An id for a message that came without one."""
+    return secrets.token_hex(12)
+
+
+def as_source(source: str) -> Source:
+    """The class of sender of that name; raises ValueError naming those there are."""
+    try:
+        return Source(source)
+    except ValueError:
+        message = f"there is no source {source!r}; there are: {', '.join(Source)}"
+        raise ValueError(message) from None

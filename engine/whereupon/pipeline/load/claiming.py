@@ -1,0 +1,227 @@
+"""What a batch may claim: what waits, and what others claimed before that may be due to somebody else."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from whereupon.decide import Loaded
+from whereupon.identity.algebra import IdentityPolicy, claimant, claimed_by
+from whereupon.messages.model import Message
+from whereupon.messages.times import earlier, later
+from whereupon.pipeline.load.surveying import Survey
+from whereupon.pipeline.load.touching import Touched
+from whereupon.ports import Session
+from whereupon.records import Claim, StoredMessage
+
+_TOGETHER = 3
+"""How many parts' worth of messages the claims of one batch may bring in one transaction."""
+
+
+class TooManyClaimedError(Exception):
+    """A batch claims more than one transaction is to put to the rules.
+
+    Attributes:
+        place: up to which place it may be taken, at least one message.
+    """
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        super().__init__(place)
+
+
+@dataclass(slots=True)
+class _Sought:
+    """Messages that were claimed already: of which anonymous key, from when on, by whom.
+
+    Attributes:
+        late: whether anonymous messages are why.
+    """
+
+    places: dict[int, tuple[datetime, set[int]]] = field(default_factory=dict)
+    late: bool = False
+
+    def add(self, key: int, since: datetime, owners: set[int]) -> None:
+        """Look for these too."""
+        earliest, known = self.places.get(key, (since, set()))
+        self.places[key] = min(earliest, since), known | owners
+
+
+class Claimable:
+    """Reads what anonymous ids have to give.
+
+    Args:
+        part: messages of one claim that are put to the rules in one transaction, where one message
+            claims more; the claims of a batch may bring three times as many together.
+    """
+
+    def __init__(self, session: Session, policy: IdentityPolicy, part: int) -> None:
+        self._session = session
+        self._policy = policy
+        self._part = part
+
+    def load(
+        self,
+        loaded: Loaded,
+        touched: Touched,
+        survey: Survey,
+        messages: Sequence[Message],
+        *,
+        in_parts: bool,
+    ) -> None:
+        """The messages that the batch may claim, and those claimed already that it asks about.
+
+        Args:
+            in_parts: what one transaction should not do may be left to others.
+
+        Raises:
+            TooManyClaimedError: it is to be taken in several transactions.
+        """
+        claiming = {
+            loaded.anonymous[anonymous_id]: anonymous_id
+            for _, anonymous_id in survey.claims()
+            if anonymous_id in loaded.anonymous
+        }
+        if claiming and survey.oldest is not None:
+            since = earlier(survey.oldest, self._policy.retention)
+            waiting = self._waiting(loaded, messages, claiming, since, in_parts=in_parts)
+            for stored in waiting:
+                loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
+        contested = {
+            anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
+        }
+        sought = _Sought()
+        if contested:
+            self._seek_out_of_order(sought, loaded, contested, messages)
+        if loaded.claims and survey.choosy:
+            self._seek_brought_before(sought, loaded, survey)
+            touched.late = self._policy.reach if sought.late else None
+        self._load_sought(loaded, sought)
+
+    def waiting(self, loaded: Loaded, key: int, after: tuple[datetime, int]) -> list[StoredMessage]:
+        """The next that wait under an anonymous id, up to where its claims reach; one more than a part."""
+        last = max(run.until for run in loaded.claims[key])
+        until = later(last, self._policy.late_window)
+        return self._session.waiting_messages(key, after, until, self._part + 1)
+
+    def _waiting(
+        self,
+        loaded: Loaded,
+        messages: Sequence[Message],
+        claiming: Mapping[int, str],
+        since: datetime,
+        *,
+        in_parts: bool,
+    ) -> list[StoredMessage]:
+        """What waits from an instant on; of one message's claim in parts, as many as show that it is."""
+        most = self._part * (1 if len(messages) == 1 else _TOGETHER)
+        limit = most + 1 if in_parts else None
+        waiting = self._session.owned_messages(claiming.keys(), since, limit)
+        if limit is None or len(waiting) < limit:
+            return waiting
+        counts = self._session.owned_counts(claiming.keys(), since)
+        if len(messages) > 1:
+            raise TooManyClaimedError(_place_within(messages, most, claiming, counts))
+        loaded.in_parts = self._claimed_in_parts(loaded, messages[0], counts)
+        if loaded.in_parts is not None:
+            return waiting
+        return self._session.owned_messages(claiming.keys(), since)
+
+    @staticmethod
+    def _claimed_in_parts(
+        loaded: Loaded, message: Message, counts: Mapping[int, int]
+    ) -> str | None:
+        """The one anonymous id of which a message claims anything, if nobody else claimed it before.
+
+        An alias may claim two, and what others claimed has to be asked for: that is done as a whole.
+        """
+        known = loaded.users.get(message.user_id or "")
+        named = {message.anonymous_id, message.target_id}
+        claimed = [name for name in named if counts.get(loaded.anonymous.get(name or "", 0))]
+        if len(claimed) != 1 or message.target_id in loaded.users:
+            return None
+        runs = loaded.claims.get(loaded.anonymous.get(claimed[0] or "", 0), ())
+        is_plain = all(r.person_key == known or r.until < message.timestamp for r in runs)
+        return claimed[0] if is_plain else None
+
+    def _load_sought(self, loaded: Loaded, sought: _Sought) -> None:
+        """What was claimed already, and by which claims."""
+        for key, (since, owners) in sought.places.items():
+            for stored in self._session.owned_messages(owners, since):
+                if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
+                    loaded.anonymous_messages.setdefault(key, []).append(stored)
+                elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
+                    at, by = stored.timestamp, stored.message_id
+                    loaded.points.setdefault(key, []).append(Claim(key, stored.owner, at, at, by))
+
+    def _seek_out_of_order(
+        self,
+        sought: _Sought,
+        loaded: Loaded,
+        contested: Mapping[str, int],
+        messages: Sequence[Message],
+    ) -> None:
+        """What claims by others took already that one of these, being earlier, may be due.
+
+        Args:
+            contested: keys by anonymous id, of those that were claimed before and are claimed now.
+        """
+        claims = [
+            (contested[anonymous_id], message)
+            for message in messages
+            if message.user_id is not None
+            for anonymous_id in (message.anonymous_id, message.target_id)
+            if anonymous_id is not None and anonymous_id in contested
+        ]
+        for key, message in claims:
+            claimant = loaded.users.get(message.user_id or "")
+            later = [
+                run
+                for run in loaded.claims[key]
+                if run.person_key != claimant and run.until >= message.timestamp
+            ]
+            if later:
+                reach = earlier(message.timestamp, self._policy.retention)
+                since = min(reach, *(run.since for run in later))
+                sought.add(key, since, {run.person_key for run in later})
+
+    def _seek_brought_before(self, sought: _Sought, loaded: Loaded, survey: Survey) -> None:
+        """What a claim brought before a late message, for rules that take only one of it.
+
+        Claims that come in the same batch may yet change whose it is.
+        """
+        coming: dict[int, set[int]] = defaultdict(set)
+        for user_id, anonymous_id in survey.claims():
+            key, person = loaded.anonymous.get(anonymous_id), loaded.users.get(user_id)
+            if key is not None and person is not None:
+                coming[key].add(person)
+        for message in survey.choosy:
+            if message.user_id is not None:
+                continue
+            key = loaded.anonymous.get(message.anonymous_id or "", 0)
+            runs = loaded.claims.get(key, ())
+            run = claimant(runs, message.timestamp, self._policy)
+            owners = set() if run is None else {run.person_key}
+            if runs and key in coming:
+                owners |= coming[key] | {run.person_key for run in runs}
+            if owners:
+                sought.add(key, earlier(message.timestamp, self._policy.reach), owners)
+                sought.late = True
+
+
+def _place_within(
+    messages: Sequence[Message],
+    most: int,
+    claiming: Mapping[int, str],
+    counts: Mapping[int, int],
+) -> int:
+    """How many of the messages, at least one, come before their claims bring more than ``most``."""
+    left = {claiming[key]: count for key, count in counts.items()}
+    brought = 0
+    for place, message in enumerate(messages):
+        if message.user_id is not None:
+            brought += left.pop(message.anonymous_id or "", 0)
+            brought += left.pop(message.target_id or "", 0)
+        if brought > most:
+            return max(place, 1)
+    return len(messages)

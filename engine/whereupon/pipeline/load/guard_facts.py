@@ -1,0 +1,140 @@
+"""What a batch that asks for something destructive is judged by, read from the store.
+
+Ordinary batches never come here. What does is alone with the store's ledger until its transaction
+ends, so that two requests cannot both be the last one that a limit allows.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from whereupon.decide import Loaded, Settings, Standing, object_key
+from whereupon.guards.actions import Stance
+from whereupon.messages.model import Message, MessageType
+from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in
+from whereupon.messages.times import earlier
+from whereupon.ports import Ledger
+from whereupon.records import Breaker, IdKind, Relationship
+from whereupon.rules.model import Limit, Scope
+
+Names = Collection[tuple[MessageType, str]]
+
+
+def asks_for_something(names: Names, settings: Settings) -> bool:
+    """Whether any of these names asks for something destructive."""
+    guarded = settings.registry.guarded
+    return any(name in guarded for type_, name in names if type_ is MessageType.TRACK)
+
+
+def is_heard_of(names: Names, settings: Settings) -> bool:
+    """Whether the audit log hears of what any of these names asks for."""
+    asked = (settings.registry.action_for(name) for t, name in names if t is MessageType.TRACK)
+    return any(action.destructive or action.handled for action in asked if action is not None)
+
+
+def standing_for(
+    ledger: Ledger,
+    settings: Settings,
+    loaded: Loaded,
+    messages: Sequence[Message],
+    now: datetime | None,
+) -> Standing:
+    """What the guards of everything destructive among the messages may look at."""
+    asked = [(action, m) for m in messages if (action := _asked_for(m, settings, loaded))]
+    standing = Standing()
+    if not asked:
+        return standing
+    ledger.hold()
+    stances = [settings.stance_on(action.name) for action, _ in asked]
+    if any(stance.guards for stance in stances):
+        standing.breakers = {breaker.guard: breaker for breaker in ledger.breakers()}
+    _count(standing, ledger, stances, [message for _, message in asked], now)
+    _load_holdings(standing, ledger, loaded, asked)
+    tokens = {
+        token
+        for action, message in asked
+        if action.name == ActionName.DELETE_DEVICE
+        and isinstance(device := message.context.get("device"), dict)
+        and (token := id_in(device.get("token"))) is not None
+    }
+    standing.devices = {device.token: device for device in ledger.devices(tokens)} if tokens else {}
+    _load_objects(standing, ledger, loaded, asked)
+    return standing
+
+
+def _load_objects(
+    standing: Standing, ledger: Ledger, loaded: Loaded, asked: Sequence[tuple[Action, Message]]
+) -> None:
+    """Which of the objects and ties that are to be deleted there are."""
+    places, ties = set[tuple[str, str]](), set[Relationship]()
+    for action, message in asked:
+        if action.name not in {ActionName.DELETE_OBJECT, ActionName.DELETE_RELATIONSHIP}:
+            continue
+        place = object_key(message.data, message.data.get("objectId"))
+        key = loaded.users.get(message.user_id or "")
+        if action.name == ActionName.DELETE_OBJECT:
+            places.add(place)
+        elif key is not None:
+            ties.add(Relationship(key, *place))
+    standing.things = ledger.things(places) if places else set()
+    standing.ties = ledger.ties(ties) if ties else set()
+
+
+def _asked_for(message: Message, settings: Settings, loaded: Loaded) -> Action | None:
+    registry = settings.registry
+    if message.type is MessageType.ALIAS:
+        known = message.target_id in loaded.users
+        return registry.named(ActionName.MERGE_PEOPLE) if known else None
+    if message.type is not MessageType.TRACK or message.name not in registry.guarded:
+        return None
+    return registry.action_for(message.name)
+
+
+def _count(
+    standing: Standing,
+    ledger: Ledger,
+    stances: Sequence[Stance],
+    messages: Sequence[Message],
+    now: datetime | None,
+) -> None:
+    """How many ran in the window of each limit that is looked at."""
+    limits = dict.fromkeys(limit for stance in stances for limit in stance.limits)
+    moment = now or min(message.received_at for message in messages)
+    if any(limit.share is not None for limit in limits):
+        standing.people = ledger.people()
+    for limit in limits:
+        since = _since(limit, moment, standing.breakers.get(limit.guard))
+        sources: set[str] = {m.source for m in messages} if limit.scope is Scope.SOURCE else {""}
+        for source in sources:
+            standing.spent[limit, source] = ledger.ran_since(limit.actions, source, since)
+
+
+def _since(limit: Limit, now: datetime, breaker: Breaker | None) -> datetime:
+    """Where a limit's window begins: what ran before its breaker was closed counts no more."""
+    since = earlier(now, limit.per)
+    if breaker is None or breaker.closed_at is None:
+        return since
+    return max(since, earlier(breaker.closed_at, timedelta(microseconds=1)))
+
+
+def _load_holdings(
+    standing: Standing,
+    ledger: Ledger,
+    loaded: Loaded,
+    asked: Sequence[tuple[Action, Message]],
+) -> None:
+    """What there is of whom the batch may erase or merge, and what else was asked for them."""
+    erased: set[str] = set()
+    for action, message in asked:
+        if action.name in ERASING and message.user_id is not None:
+            erased.add(message.user_id)
+            _hold(standing, ledger, loaded.users.get(message.user_id))
+        elif action.name == ActionName.MERGE_PEOPLE:
+            _hold(standing, ledger, loaded.users.get(message.target_id or ""))
+    if erased:
+        erased |= {i.value for i in loaded.identifiers_of if i.kind is IdKind.USER}
+        standing.open_requests = ledger.open_requests_of(erased)
+
+
+def _hold(standing: Standing, ledger: Ledger, key: int | None) -> None:
+    if key is not None and key not in standing.holdings:
+        standing.holdings[key] = ledger.holdings(key)

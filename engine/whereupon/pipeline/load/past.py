@@ -1,0 +1,191 @@
+"""What rules ask about the past of those whom a batch touches: entries, earlier ones, events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from whereupon.decide import Loaded
+from whereupon.decide.decisions import slot_asked
+from whereupon.matching import Lookback
+from whereupon.messages.model import Message, MessageType
+from whereupon.messages.times import earlier
+from whereupon.pipeline.load.surveying import Kinship, Survey
+from whereupon.pipeline.load.touching import Touched
+from whereupon.pipeline.rule_versions import Wordings
+from whereupon.ports import HistoryNeed, Session
+from whereupon.records import BroadcastRun, Entry, KeysAsked, Person
+from whereupon.rules.model import Rule
+
+
+class Past:
+    """Reads the past, as far as the rules that may be reached ask about it."""
+
+    def __init__(self, session: Session, wordings: Wordings) -> None:
+        self._session = session
+        self._wordings = wordings
+
+    def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+        """What a broadcast's `who` may ask of these persons."""
+        loaded = Loaded(0, 0)
+        loaded.persons = {person.key: person for person in persons}
+        touched = Touched()
+        watch = self._wordings.index.watch_of([rule]) if rule.who.performed else {}
+        for key in loaded.persons if watch else ():
+            touched.ask(key, watch, moment)
+        self._load_history(loaded, touched)
+        return loaded
+
+    def without_entrants(self, persons: Sequence[Person], run: BroadcastRun) -> list[Person]:
+        """The persons without those who entered this run already: as one who was merged into them."""
+        keys = {person.key for person in persons}
+        past = self._session.past_entries([run.rule], keys, run.timestamp)
+        there = {entry.person_key for entry in past if entry.occasion == run.occasion}
+        return [person for person in persons if person.key not in there]
+
+    def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+        """What may be asked when these persons enter a broadcast, and what its steps lead to."""
+        loaded = Loaded(0, 0)
+        loaded.persons = {person.key: person for person in persons}
+        loaded.wordings[rule.digest] = rule
+        touched = Touched(set(loaded.persons), oldest=moment)
+        leading = self._wordings.index.led_to_by(rule)
+        touched.look_back(leading.lookback)
+        touched.look_back(Lookback.of([rule]))  # as it was worded when it was sent
+        for key in loaded.persons:
+            touched.ask(key, leading.watch, moment)
+        self.load(loaded, touched)
+        return loaded
+
+    def plan(
+        self,
+        loaded: Loaded,
+        touched: Touched,
+        survey: Survey,
+        messages: Sequence[Message],
+        until: datetime | None,
+    ) -> None:
+        """Which rules the batch may lead to, and what they ask of whose past."""
+        waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
+        moments = [stored.timestamp for stored in waiting]
+        if survey.oldest is not None:
+            moments.append(survey.oldest)
+        touched.oldest = min(moments, default=until)
+        if survey.aliases:
+            touched.kin = Kinship(loaded, survey, touched.person_keys).families()
+        if survey.watching or waiting:
+            self._ask_of_the_past(loaded, touched, survey)
+        names = survey.names | {(stored.type, stored.name) for stored in waiting}
+        for name in names:
+            touched.look_back(self._wordings.index.meaning(*name).lookback)
+        if not survey.aliases:  # those who become one ask for each other's keys
+            touched.slots = self._slots([*messages, *(stored.message for stored in waiting)])
+
+    def _slots(self, messages: Sequence[Message]) -> set[str] | None:
+        """The slots of the keys that messages ask for; None where one of them cannot be read."""
+        meaning, slots = self._wordings.index.meaning, set[str]()
+        for message in messages:
+            paths = set(meaning(message.type, message.name).lookback.keys.values())
+            if not paths:
+                continue
+            try:
+                body = message.read()
+                data = {"properties": body.data, "context": body.context}
+                asked = {slot_asked(path, data) for path in paths}
+            except Exception:  # noqa: BLE001 - the fold meets it too, and says in which message
+                return None
+            slots.update(slot for slot in asked if slot is not None)
+        return slots
+
+    def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
+        """Each question is asked of an owner once, as seen from the first message that leads to it."""
+        kinship = Kinship(loaded, survey, touched.person_keys)
+        meaning = self._wordings.index.meaning
+        first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
+        for message in survey.watching:
+            place = (message.user_id, message.anonymous_id, message.type, message.name)
+            first[place] = min(message.timestamp, first.get(place, message.timestamp))
+        for (user_id, anonymous_id, type_, name), moment in first.items():
+            for owner in kinship.owners(user_id, anonymous_id):
+                touched.ask(owner, meaning(type_, name).watch, moment)
+        for key, waiting in loaded.anonymous_messages.items():
+            claimants = kinship.claimants(key)
+            since: dict[tuple[MessageType, str], datetime] = {}
+            for stored in waiting if claimants else ():
+                named = (stored.message.type, stored.message.name)
+                moment = stored.message.timestamp
+                since[named] = min(moment, since.get(named, moment))
+            for named, moment in since.items():
+                for owner in claimants:
+                    touched.ask(owner, meaning(*named).watch, moment)
+
+    def load(self, loaded: Loaded, touched: Touched) -> None:
+        """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
+        keys = touched.person_keys
+        if not keys:
+            return
+        if not loaded.persons:
+            loaded.persons = {person.key: person for person in self._session.persons(keys)}
+        loaded.active = self._running(touched)
+        for entry in loaded.active:
+            self._plan_entry(loaded, touched, entry)
+        due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
+        if touched.oldest is not None:
+            touched.oldest = min([touched.oldest, *due])
+        loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
+        self._load_past_entries(loaded, touched)
+        self._load_history(loaded, touched)
+
+    def _running(self, touched: Touched) -> list[Entry]:
+        """The entries that may be woken, or end; an entry that only sends has to do with no other."""
+        if touched.due is None:
+            return self._session.active_entries(touched.person_keys)
+        there = {entry.key for entry in touched.due}
+        wordings = {entry.digest: entry for entry in touched.due}
+        speak = {digest for digest, entry in wordings.items() if self._may_speak(entry)}
+        speaking = {entry.person_key for entry in touched.due if entry.digest in speak}
+        touched.quiet = touched.person_keys - speaking
+        others = self._session.active_entries(speaking) if speaking else []
+        return [*touched.due, *(entry for entry in others if entry.key not in there)]
+
+    def _may_speak(self, entry: Entry) -> bool:
+        rule = self._wordings.rule_of(self._session, entry.digest)
+        return rule is not None and rule.speaks
+
+    def _plan_entry(self, loaded: Loaded, touched: Touched, entry: Entry) -> None:
+        rule = self._wordings.rule_of(self._session, entry.digest)
+        if rule is None:
+            return
+        loaded.wordings[entry.digest] = rule
+        kin = touched.kin.get(entry.person_key, (entry.person_key,))
+        if rule.exits and entry.due_at is not None:
+            for one in kin:
+                touched.ask(one, self._wordings.index.lapse_watch(rule), entry.timestamp)
+        if entry.person_key in touched.quiet:
+            return
+        leading = self._wordings.index.led_to_by(rule)
+        touched.look_back(leading.lookback)
+        if leading.watch and entry.due_at is not None:
+            for one in kin:
+                touched.ask(one, leading.watch, entry.timestamp)
+
+    def _load_past_entries(self, loaded: Loaded, touched: Touched) -> None:
+        """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
+        ever = [rule for rule, span in touched.spans.items() if span is None]
+        asked: KeysAsked | None = None
+        if touched.slots is not None and (keyed := touched.keyed - touched.unkeyed):
+            asked = KeysAsked(keyed, touched.slots)
+            ever = ever if touched.slots else [rule for rule in ever if rule not in keyed]
+        lately = {rule: span for rule, span in touched.spans.items() if span is not None}
+        if touched.late is not None:
+            for rule in touched.choosy.difference(ever):
+                lately[rule] = max(touched.late, lately.get(rule, touched.late))
+        if ever:
+            found = self._session.past_entries(ever, touched.person_keys, asked=asked)
+            loaded.past_entries += found
+        if lately and touched.oldest is not None:
+            since = earlier(touched.oldest, max(lately.values()))
+            loaded.past_entries += self._session.past_entries(lately, touched.person_keys, since)
+
+    def _load_history(self, loaded: Loaded, touched: Touched) -> None:
+        needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
+        if needs:
+            loaded.history = self._session.history(needs)

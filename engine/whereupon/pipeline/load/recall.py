@@ -1,0 +1,263 @@
+"""The reads of one batch, in their order."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from whereupon.decide import Loaded, Part, Settings
+from whereupon.identity.algebra import affected
+from whereupon.messages.model import Message
+from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
+from whereupon.pipeline.duties import Versions, due_versions
+from whereupon.pipeline.load.claiming import Claimable
+from whereupon.pipeline.load.guard_facts import asks_for_something, is_heard_of, standing_for
+from whereupon.pipeline.load.nearby import near_ids
+from whereupon.pipeline.load.past import Past
+from whereupon.pipeline.load.surveying import Survey, erases, erasing
+from whereupon.pipeline.load.touching import Touched
+from whereupon.pipeline.rule_versions import Wordings
+from whereupon.ports import Session
+from whereupon.records import Claim, Entry, IdKind
+
+DUE_LIMIT = 1_000
+"""Waiting entries woken in one transaction."""
+
+CLAIM_PART = 300
+"""Messages of one claim put to the rules in one transaction, where one message claims more."""
+
+
+class UnfinishedClaimsError(Exception):
+    """Claims that are not carried out yet come before what is asked.
+
+    Attributes:
+        keys: their anonymous keys.
+    """
+
+    def __init__(self, keys: Sequence[int]) -> None:
+        self.keys = keys
+        super().__init__(*keys)
+
+
+class CrowdedError(Exception):
+    """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
+
+
+class Recall:
+    """Reads for one batch, in its transaction.
+
+    Attributes:
+        past: the reads that ask about the past alone.
+
+    Args:
+        claim_part: see `CLAIM_PART`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        settings: Settings,
+        wordings: Wordings,
+        *,
+        claim_part: int = CLAIM_PART,
+    ) -> None:
+        self.past = Past(session, wordings)
+        self._session = session
+        self._wordings = wordings
+        self._settings = settings
+        self._claim_part = claim_part
+        self._claimable = Claimable(session, settings.identity, claim_part)
+
+    def for_batch(
+        self,
+        messages: Sequence[Message],
+        until: datetime | None,
+        now: datetime | None = None,
+        *,
+        versions: Versions = None,
+        in_parts: bool = False,
+    ) -> Loaded:
+        """All that folding the messages, and waking what is due by ``until``, may ask for.
+
+        Args:
+            messages: the batch.
+            until: None to wake nothing but what the messages themselves wake.
+            now: when what the messages ask for is judged, if not as they arrive.
+            versions: whose entries are woken, where there are no messages; else that is found out.
+            in_parts: what many claimed messages lead to may be left to later transactions; so may messages
+                that come behind such a claim.
+
+        Raises:
+            UnfinishedClaimsError: so did one of somebody whom the batch touches.
+            TooManyClaimedError: the messages claim more than one transaction should.
+            CrowdedError: so many entries are due that waking them comes first.
+        """
+        index = self._wordings.index
+        survey = Survey(messages, index)
+        loaded, touched = self._held(survey, messages, until, versions=versions)
+        if messages:
+            loaded.known = self._session.known_messages(survey.refs)
+            if loaded.known:
+                loaded.twins = self._session.twins(loaded.known)
+            may = in_parts and until is None
+            self._claimable.load(loaded, touched, survey, messages, in_parts=may)
+            self._load_tombstones(loaded, survey)
+            if survey.aliases or asks_for_something(survey.names, self._settings):
+                loaded.standing = standing_for(
+                    self._session.ledger, self._settings, loaded, messages, now
+                )
+                asking = [m for m in messages if m.name in self._settings.registry.guarded]
+                loaded.standing.near = near_ids(self._session, asking, loaded.users)
+        self.past.plan(loaded, touched, survey, messages, until)
+        self.past.load(loaded, touched)
+        if (
+            messages and self._wordings.index is not index
+        ):  # it asks more since it has read a version
+            return self.for_batch(messages, until, now, in_parts=in_parts)
+        return loaded
+
+    def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
+        """Hold whom the messages touch, for a batch that is then taken in parts."""
+        self._held(Survey(messages, self._wordings.index), messages, until)
+
+    def for_ending(self, messages: Sequence[Message]) -> Loaded:
+        """What ending the requests of these messages asks: who is still there, and who is gone for good.
+
+        Nobody is held: whoever changes that holds the ledger, as the caller does.
+        """
+        survey, loaded = Survey(messages, self._wordings.index), Loaded(0, 0)
+        if messages:
+            known = self._session.identifiers(survey.user_ids(), ())
+            loaded.users = {each.value: each.key for each in known}
+            self._load_tombstones(loaded, survey)
+        return loaded
+
+    def for_part(self, anonymous_key: int) -> tuple[Loaded, Part] | None:
+        """The next part of a claim, held; None when nothing of it is left."""
+        found = self._session.claimings((), [anonymous_key])
+        if not found:
+            return None
+        (own,) = self._session.messages([found[0].message_key])
+        survey = Survey([own.message], self._wordings.index)
+        loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
+        held = self._session.claimings((), [anonymous_key])
+        if not held:  # somebody else was at it until now
+            return None
+        waiting = self._claimable.waiting(loaded, anonymous_key, held[0].after)
+        loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_part]}
+        self.past.plan(loaded, touched, survey, [own.message], None)
+        self.past.load(loaded, touched)
+        return loaded, Part(held[0], own, is_last=len(waiting) <= self._claim_part)
+
+    def gate(self, person_keys: Collection[int], anonymous_keys: Collection[int] = ()) -> None:
+        """Raise where claims by these, or of these, are to be carried out first."""
+        if unfinished := self._session.claimings(person_keys, anonymous_keys):
+            raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
+
+    def gate_all(self) -> None:
+        """Raise where anybody's claim is to be carried out first."""
+        if unfinished := self._session.due_claimings(LAST_INSTANT, 1):
+            raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
+
+    def _held(
+        self,
+        survey: Survey,
+        messages: Sequence[Message],
+        until: datetime | None,
+        *,
+        versions: Versions = None,
+        carrying_on: bool = False,
+    ) -> tuple[Loaded, Touched]:
+        """Whom the batch touches, read until it is held, so that others can change it no more."""
+        while True:
+            loaded, touched = Loaded(0, 0), Touched()
+            if messages:
+                self._load_identifiers(loaded, touched, survey, messages)
+                self._load_claims(loaded, touched, survey, messages)
+            touched.person_keys.update(loaded.users.values())
+            if until is not None:
+                due = self._due(messages, until, versions)
+                touched.person_keys.update(entry.person_key for entry in due)
+                touched.due = None if messages else due
+            keys = touched.person_keys, loaded.anonymous.values()
+            if self._is_heard_of(loaded, survey):
+                self._session.ledger.hold()  # which comes before anybody
+            if not self._session.hold(*keys, touched.erased_unknown):
+                break
+        if not carrying_on:
+            self.gate(*keys)
+        return loaded, touched
+
+    def _is_heard_of(self, loaded: Loaded, survey: Survey) -> bool:
+        """Whether the audit log hears of anything that the batch asks for, merges included."""
+        if is_heard_of(survey.names, self._settings):
+            return True
+        previous = [previous_id for _, previous_id in survey.aliases]
+        if not loaded.users.keys().isdisjoint(previous):
+            return True
+        digests = {d for name in previous for d in self._settings.digests(IdKind.USER, name)}
+        return bool(
+            digests and self._session.has_tombstones() and self._session.tombstones(digests)
+        )
+
+    def _due(self, messages: Sequence[Message], until: datetime, versions: Versions) -> list[Entry]:
+        """What is due; where nothing else is to do, only what others are not at already."""
+        if not messages:
+            return self._session.take_due_entries(until, DUE_LIMIT, versions)
+        ours = due_versions(self._session, self._wordings, until)
+        due = self._session.due_entries(until, DUE_LIMIT, ours) if ours != [] else []
+        if len(due) == DUE_LIMIT:
+            raise CrowdedError
+        return due
+
+    def _load_identifiers(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        users = survey.user_ids()
+        asked = users | survey.other_spellings()
+        for known in self._session.identifiers(asked, survey.anonymous_ids()):
+            if known.kind is IdKind.ANONYMOUS:
+                loaded.anonymous[known.value] = known.key
+            elif known.value in users:
+                loaded.users[known.value] = known.key
+            else:
+                loaded.alike.append(known.value)
+        if erasing(messages, self._settings):
+            named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
+            touched.erased_unknown = named - loaded.users.keys()
+            persons = set(loaded.users.values())  # of all: who is merged here may be erased next
+            loaded.identifiers_of = self._session.identifiers_of(persons)
+            for known in loaded.identifiers_of:
+                if known.kind is IdKind.ANONYMOUS:
+                    loaded.anonymous[known.value] = known.key
+
+    def _load_claims(
+        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+    ) -> None:
+        """All claims, and those who make them: but for whom the batch cannot concern, by its times."""
+        if not loaded.anonymous:
+            return
+        runs: dict[int, list[Claim]] = defaultdict(list)
+        for claim in self._session.claims(loaded.anonymous.values()):
+            runs[claim.anonymous_key].append(claim)
+        loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
+        since = FIRST_INSTANT if erasing(messages, self._settings) else survey.oldest
+        policy = self._settings.identity
+        for of_one in loaded.claims.values():
+            near = affected(of_one, since or FIRST_INSTANT, policy)
+            touched.person_keys.update(run.person_key for run in near)
+
+    def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
+        loaded.has_tombstones = self._session.has_tombstones()
+        if not loaded.has_tombstones:
+            return
+        digests_of = self._settings.digests
+        named = [(IdKind.USER, user_id) for user_id in survey.user_ids()]
+        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in survey.anonymous_ids()]
+        named += [(known.kind, known.value) for known in loaded.identifiers_of]
+        named += [(IdKind.USER, previous_id) for _, previous_id in survey.aliases]
+        digests = {digest for kind, value in named for digest in digests_of(kind, value)}
+        loaded.tombstones = self._session.tombstones(digests)
+        if not self._settings.registry.lifting.isdisjoint(name for _, name in survey.names):
+            users = survey.user_ids()
+            own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
+            loaded.tombstones += self._session.buried_with(own)

@@ -1,0 +1,55 @@
+"""Whom a batch touches, and what is asked about their past."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from whereupon.matching import Lookback, Watch
+from whereupon.messages.times import earlier
+from whereupon.records import Entry
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a batch touches, found out while it is loaded.
+
+    Attributes:
+        due: the entries to wake, where that is all there is to do.
+        quiet: those whose entries only send as they are woken: nothing is decided about them.
+        erased_unknown: user ids that are to be erased, though nobody has them yet.
+        late: where messages come after their claim: how far back it may have let somebody in.
+        spans: by rule, how far back earlier entries have a say (None: for ever).
+        choosy: see `Lookback.choosy`.
+        keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
+        slots: those of the keys that messages ask for; None where it is not known.
+        needs: by owner and event name, from when on the past is asked about (None: all of it).
+        kin: who may become one person in the batch, by each of them.
+    """
+
+    person_keys: set[int] = field(default_factory=set)
+    due: list[Entry] | None = None
+    quiet: set[int] = field(default_factory=set)
+    erased_unknown: set[str] = field(default_factory=set)
+    spans: dict[str, timedelta | None] = field(default_factory=dict)
+    choosy: set[str] = field(default_factory=set)
+    keyed: set[str] = field(default_factory=set)
+    unkeyed: set[str] = field(default_factory=set)
+    slots: set[str] | None = None
+    oldest: datetime | None = None
+    late: timedelta | None = None
+    needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
+    kin: Mapping[int, set[int]] = field(default_factory=dict)
+
+    def look_back(self, lookback: Lookback) -> None:
+        """Note which earlier entries have a say; of one rule it is always the same."""
+        self.spans.update(lookback.spans)
+        self.choosy.update(lookback.choosy)
+        self.keyed.update(lookback.keys)
+        self.unkeyed.update(lookback.spans.keys() - lookback.keys.keys())
+
+    def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
+        """Note what somebody's past is asked about, as seen from a moment."""
+        for name, span in watch.items():
+            since = None if span is None else earlier(moment, span)
+            known = self.needs.get((owner, name), since)
+            self.needs[owner, name] = None if since is None or known is None else min(since, known)

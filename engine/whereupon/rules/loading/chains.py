@@ -1,0 +1,102 @@
+"""Chains of rules by which what one person's message says would reach everybody.
+
+A browser's event may open an entry of a campaign, whose `track` step may be what triggers a broadcast, with
+words of the event in it. The engine lets no client's message start a broadcast, however many steps are
+between; so the broadcast never starts that way, which is a surprise that lint tells of.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from whereupon.conditions import Performed
+from whereupon.errors import Problem, Severity
+from whereupon.messages.model import MessageType
+from whereupon.rules.model import (
+    OnKnown,
+    OnMessage,
+    OnSegment,
+    Rule,
+    RuleKind,
+    Segment,
+    SetAttributes,
+    Step,
+    TrackEvent,
+    Trigger,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The rules of a folder, and which of them a step of another one triggers."""
+
+    rules: Sequence[Rule]
+    segments: Mapping[str, Segment]
+
+    def problems(self, rule: Rule) -> Iterator[Problem]:
+        """A warning at each step of a rule that leads to a broadcast, if a client can open its entries."""
+        if not any(
+            isinstance(trigger, OnMessage | OnSegment | OnKnown) for trigger in rule.triggers
+        ):
+            return
+        if rule.kind is RuleKind.BROADCAST:  # a client cannot start it in the first place
+            return
+        for place, step in enumerate(rule.steps):
+            if isinstance(step, TrackEvent | SetAttributes):
+                way = self._to_a_broadcast(step)
+                if way is not None:
+                    key = "track" if isinstance(step, TrackEvent) else "set"
+                    yield Problem(
+                        ("whereupon", place, key),
+                        "leads-to-broadcast",
+                        _told(way),
+                        Severity.WARNING,
+                    )
+
+    def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
+        """The shortest way from a step to a broadcast, by the rules that are on it."""
+        ways = [[rule] for rule in self._triggered_by(step)]
+        seen = {way[0].id for way in ways}
+        while ways:
+            way = ways.pop(0)
+            if way[-1].kind is RuleKind.BROADCAST:
+                return way
+            for each in way[-1].steps:
+                for rule in self._triggered_by(each):
+                    if rule.id not in seen:
+                        seen.add(rule.id)
+                        ways.append([*way, rule])
+        return None
+
+    def _triggered_by(self, step: Step) -> Iterator[Rule]:
+        for rule in self.rules:
+            if any(self._triggers(step, trigger) for trigger in rule.triggers):
+                yield rule
+
+    def _triggers(self, step: Step, trigger: Trigger) -> bool:
+        match step, trigger:
+            case TrackEvent(event), OnMessage():
+                return trigger.names_message(MessageType.TRACK, event)
+            case TrackEvent(event), OnSegment(segment):
+                return any(ask.event == event for ask in self._performed(segment))
+            case SetAttributes(attributes), OnSegment(segment):
+                read = self._read(segment)
+                return any(f"person.{name}" in read for name in attributes)
+            case _:
+                return False
+
+    def _performed(self, segment: str) -> Iterator[Performed]:
+        if segment in self.segments:
+            yield from self.segments[segment].who.performed
+
+    def _read(self, segment: str) -> frozenset[str]:
+        return self.segments[segment].who.variables if segment in self.segments else frozenset()
+
+
+def _told(way: Sequence[Rule]) -> str:
+    *between, last = way
+    through = f" through {', '.join(rule.id for rule in between)}" if between else ""
+    return (
+        f"this leads{through} to the broadcast {last.id}, which goes to many, and which nothing that a "
+        "browser sends may start: it starts only where a server's message opened the entry; let the "
+        f"host call it up (when: api), or make {last.id} a campaign"
+    )

@@ -1,0 +1,287 @@
+"""A rules folder as a rulebook: every file below it, and every finding at once."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from whereupon.errors import Diagnostic, Location, Problem, RulesInvalidError, Severity
+from whereupon.messages.codec import object_text, read_object
+from whereupon.messages.times import EPOCH
+from whereupon.rules.loading.chains import Chains
+from whereupon.rules.loading.documents import finding, load_document, may_have_key
+from whereupon.rules.loading.lint import lint
+from whereupon.rules.loading.plan import Plan
+from whereupon.rules.loading.planned import held_to_plan
+from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
+from whereupon.rules.reader import RuleFile, Shared, lint_guard, read_rule_file
+from whereupon.scheduling import missing_day, next_occurrence
+
+_SUFFIXES = frozenset({".yaml", ".json"})
+_MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
+"""What is meant by a suffix that is no rule file's, in small letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a rules folder says, and what is wrong with it.
+
+    Attributes:
+        book: what its files say; those with errors are left out.
+        diagnostics: warnings too, in the order of files and lines.
+        plan: the tracking plan to which the names in its files are held.
+    """
+
+    book: Rulebook
+    diagnostics: tuple[Diagnostic, ...]
+    plan: Plan = field(default_factory=Plan)
+
+
+def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
+    """Read every rule file below a folder: see `read_folder`."""
+    found = read_folder(folder)
+    return found.book, found.diagnostics
+
+
+def read_folder(folder: Path) -> Folder:
+    """Read every rule file below a folder; files with errors are left out of the book.
+
+    Test files (``*.test.yaml``), hidden files and other kinds of file are passed over.
+    Nothing is raised.
+    """
+    if not folder.is_dir():
+        message = "there is no such folder; give the one that holds the rule files"
+        return Folder(Rulebook(), (finding(folder, code="no-folder", message=message),))
+    paths, found = _rule_paths(folder)
+    segments, shared = _raw_segments(paths), Shared()
+    files = [_File.from_path(path, segments, shared) for path in paths]
+    diagnostics = [*found, *_duplicates(files)]
+    values = [value for file in files if (value := file.meant) is not None]
+    plan = _plan(files)
+    known = {value.id: value for value in values if isinstance(value, Segment)}
+    chains = Chains([value for value in values if isinstance(value, Rule)], known)
+    for file in files:
+        diagnostics += file.findings
+        diagnostics += file.located(_lint(file.meant, known, chains))
+        diagnostics += file.held_to(plan)
+    refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
+    book = _book([file.value for file in files if file.value and file.name not in refused])
+    return Folder(book, tuple(sorted(set(diagnostics), key=_order)), plan)
+
+
+def _plan(files: Sequence["_File"]) -> Plan:
+    """What the files describe; of one with an error no more than that it is there."""
+    events = [value for file in files if isinstance(value := file.value, EventPlan)]
+    broken = [value for file in files if isinstance(value := file.rest, EventPlan)]
+    settings = [value for file in files if isinstance(value := file.value, FolderSettings)]
+    known = [*events, *(replace(value, properties={}) for value in broken)]
+    return Plan.of(known, settings[0] if settings else FolderSettings())
+
+
+def _lint(
+    value: RuleFile | None, known: Mapping[str, Segment], chains: Chains
+) -> Iterable[Problem]:
+    match value:
+        case Rule():
+            return (*lint(value, known), *chains.problems(value))
+        case Guard():
+            return lint_guard(value)
+        case _:
+            return ()
+
+
+def open_rules(folder: Path) -> Rulebook:
+    """Read a rules folder; raises `RulesInvalidError` with every diagnostic when one is an error."""
+    book, diagnostics = load_rules(folder)
+    if any(d.severity is Severity.ERROR for d in diagnostics):
+        raise RulesInvalidError(diagnostics=diagnostics)
+    return book
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file, what it says, and what is wrong with it.
+
+    Of many files their text, and the places in it, would be most of the memory: they are let go of, and
+    read again where there is more to find fault with.
+    """
+
+    path: Path
+    value: RuleFile | None
+    findings: tuple[Diagnostic, ...]
+    rest: RuleFile | None = None
+    faulty: tuple[tuple[str | int, ...], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.path.as_posix()
+
+    @property
+    def meant(self) -> RuleFile | None:
+        """What it says, or what can be made of it where it has an error."""
+        return self.value or self.rest
+
+    @classmethod
+    def from_path(cls, path: Path, segments: Mapping[str, JsonValue], shared: Shared) -> "_File":
+        data, positions, faults = load_document(path)
+        if () not in positions.values:
+            return cls(path, None, faults)
+        reading = read_rule_file(data, stem=path.stem, segments=segments, shared=shared)
+        problems = (*reading.problems, *_cron_problems(data))
+        is_broken = any(fault.severity is Severity.ERROR for fault in faults)
+        is_good = not is_broken and not any(p.code == "bad-cron" for p in problems)
+        located = (positions.locate(problem, path.as_posix()) for problem in problems)
+        value = reading.file if is_good else None
+        rest = reading.rest if value is None else None
+        faulty = tuple(p.path for p in reading.problems if p.severity is Severity.ERROR and p.path)
+        return cls(path, value, (*faults, *located), rest, faulty)
+
+    def located(self, problems: Iterable[Problem]) -> Iterator[Diagnostic]:
+        """The problems with their places, but for those of a part in which there is an error already."""
+        problems = tuple(each for each in problems if not self._is_at_fault(each.path))
+        if problems:
+            _, positions, _ = load_document(self.path)
+            yield from (positions.locate(problem, self.name) for problem in problems)
+
+    def held_to(self, plan: Plan) -> Iterator[Diagnostic]:
+        """What is wrong with the names in it, in view of the plan."""
+        value = self.meant
+        if value is None or isinstance(value, EventPlan | FolderSettings):
+            return
+        if plan.is_empty and isinstance(value, Rule) and '"logic"' not in object_text(value.source):
+            return
+        yield from self.located(held_to_plan(self._data(value), plan))
+
+    def _is_at_fault(self, path: tuple[str | int, ...]) -> bool:
+        """Whether there is an error in that part of the file, or in what it is a part of."""
+        return path != () and any(path[: len(part)] == part[: len(path)] for part in self.faulty)
+
+    def _data(self, value: RuleFile) -> JsonValue:
+        """What is written, as far as that is not kept."""
+        match value:
+            case Rule():
+                return dict(read_object(value.source))
+            case Segment():
+                return {"who": value.source}
+            case _:
+                return load_document(self.path)[0]
+
+
+def _cron_problems(data: JsonValue) -> Iterator[Problem]:
+    when = data.get("when") if isinstance(data, dict) and "broadcast" in data else None
+    if not isinstance(when, dict) or not isinstance(cron := when.get("cron"), str):
+        return
+    try:
+        occurrence = next_occurrence(cron, "UTC", EPOCH)
+    except ValueError as error:
+        yield Problem(("when", "cron"), "bad-cron", str(error))
+        return
+    if occurrence is None:
+        yield Problem(("when", "cron"), "bad-cron", f"{cron!r} names a day that never comes")
+    elif (day := missing_day(cron)) is not None:
+        message = (
+            f"some months have no day {day}: it does not run in them; write last for the last day "
+            "of every month"
+        )
+        yield Problem(("when", "cron"), "short-month", message, Severity.WARNING)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
+    """The rule files below a folder, sorted, and what is wrong with the files as such."""
+    home = folder.resolve()
+    paths: list[Path] = []
+    found: list[Diagnostic] = []
+    for path in sorted(_visible_files(folder, found)):
+        if path.suffix.lower() in _MISSPELT and not has_plain_name(path, folder):
+            shown = "".join(char if char.isprintable() else "�" for char in path.as_posix())
+            message = "this name holds a control character, or is no UTF-8; rename it"
+            found.append(finding(Path(shown), code="file-name", message=message))
+        elif not _leads_inside(path, home):
+            message = "this link leads out of the rules folder; put the file itself here"
+            found.append(finding(path, code="link-outside", message=message))
+        elif path.suffix not in _SUFFIXES and path.suffix.lower() in _MISSPELT:
+            message = f"rename this to {path.stem}{_MISSPELT[path.suffix.lower()]}"
+            found.append(finding(path, code="extension", message=message))
+        elif path.is_symlink() and not path.exists():
+            message = "this link leads nowhere; put the file itself here, or take the link out"
+            found.append(finding(path, code="unreadable", message=message))
+        elif path.is_file() and path.suffix in _SUFFIXES and not path.stem.endswith(".test"):
+            paths.append(path)
+    return paths, found
+
+
+def has_plain_name(path: Path, folder: Path) -> bool:
+    """Whether the name of a file below the folder can be told in one line of text."""
+    return str(path).removeprefix(str(folder)).isprintable()
+
+
+def _leads_inside(path: Path, home: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):  # a link to itself: which of the two depends on the Python
+        return False
+
+
+def _visible_files(folder: Path, found: list[Diagnostic]) -> Iterator[Path]:
+    """Every file, and every link to a folder, which is not followed."""
+
+    def unreadable(error: OSError) -> None:
+        message = f"this folder cannot be read: {error.strerror}"
+        found.append(finding(Path(error.filename), code="unreadable", message=message))
+
+    for root, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        yield from (Path(root, name) for name in (*files, *links) if not name.startswith("."))
+
+
+def _raw_segments(paths: Sequence[Path]) -> dict[str, JsonValue]:
+    """The raw condition of every segment, for the rules that refer to them."""
+    segments: dict[str, JsonValue] = {}
+    for path in paths:
+        if may_have_key(path, "segment"):
+            data, _, _ = load_document(path)
+            if isinstance(data, dict) and isinstance(name := data.get("segment"), str):
+                segments.setdefault(name, data.get("who"))
+    return segments
+
+
+# --- the book -------------------------------------------------------------------------------------
+
+
+def _duplicates(files: Sequence[_File]) -> Iterator[Diagnostic]:
+    """An id, or an event's name, that an earlier file of the same kind has taken."""
+    first: dict[tuple[type[RuleFile], str], str] = {}
+    for file in files:
+        value = file.value
+        if value is None:
+            continue
+        name = value.name if isinstance(value, EventPlan) else value.id
+        taken_by = first.setdefault((type(value), name), file.name)
+        if taken_by != file.name:
+            what = "name" if isinstance(value, EventPlan) else "id"
+            message = f"{name} is already in {taken_by}; give one of them another {what}"
+            if isinstance(value, FolderSettings):
+                message = f"a folder has one settings file, and {taken_by} is one; join the two"
+            yield from file.located([Problem((), "duplicate-id", message)])
+
+
+def _book(files: Sequence[RuleFile]) -> Rulebook:
+    return Rulebook(
+        rules=tuple(file for file in files if isinstance(file, Rule)),
+        segments={file.id: file for file in files if isinstance(file, Segment)},
+        guards=tuple(file for file in files if isinstance(file, Guard)),
+        events=tuple(file for file in files if isinstance(file, EventPlan)),
+        settings=next(
+            (file for file in files if isinstance(file, FolderSettings)), FolderSettings()
+        ),
+    )
+
+
+def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
+    return (diagnostic.location, diagnostic.code, diagnostic.message)

@@ -1,0 +1,227 @@
+"""What is legal in a rule and yet likely a mistake: one function for each kind of warning."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from whereupon.conditions import Condition
+from whereupon.conditions.clocks import turns_by_time
+from whereupon.conditions.guarantees import guaranteed_by
+from whereupon.conditions.paths import parts_of, path_of
+from whereupon.errors import Problem, Severity
+from whereupon.messages.codec import Unread
+from whereupon.messages.model import MessageType
+from whereupon.rules.loading.planned import templates_in
+from whereupon.rules.model import (
+    Change,
+    OncePerKey,
+    OnMessage,
+    OnSegment,
+    Rule,
+    RuleKind,
+    Segment,
+    TrackEvent,
+)
+from whereupon.rules.reader.faults import nearest
+from whereupon.templates import VARIABLE_ROOTS
+
+Segments: TypeAlias = Mapping[str, Segment]
+Path: TypeAlias = tuple[str | int, ...]
+Names: TypeAlias = tuple[str, ...]
+
+_SIZES = ("size", "first", "last")
+"""What Liquid makes of a list or a text that is there."""
+
+
+def lint(rule: Rule, segments: Segments) -> tuple[Problem, ...]:
+    """Every warning about a rule.
+
+    Args:
+        rule: it.
+        segments: all there are, by id.
+    """
+    if isinstance(rule.source, Unread):  # else what is read of it would stay with the rule
+        rule = replace(rule, source=rule.source.copy())
+    return tuple(problem for check in _CHECKS for problem in check(rule, segments))
+
+
+def _warning(path: Path, code: str, message: str) -> Problem:
+    return Problem(path, code, message, Severity.WARNING)
+
+
+def _undescribed(rule: Rule, _: Segments) -> Iterator[Problem]:
+    misspelt = any(nearest(key, ["description"]) for key in rule.source if key != "description")
+    if rule.kind is RuleKind.CAMPAIGN and not rule.description.strip() and not misspelt:
+        message = "say in one sentence what this campaign is for: add description:"
+        yield _warning((), "no-description", message)
+
+
+def _every_event(rule: Rule, _: Segments) -> Iterator[Problem]:
+    for trigger in rule.triggers:
+        if isinstance(trigger, OnMessage) and "" in trigger.prefixes:
+            message = "* is every message there is; name the events, or their common beginning"
+            yield _warning(("when",), "every-event", message)
+
+
+def _own_trigger(rule: Rule, _: Segments) -> Iterator[Problem]:
+    for i, step in enumerate(rule.steps):
+        if isinstance(step, TrackEvent) and _is_triggered_by(rule, step.event):
+            message = f"this sends {step.event}, which triggers this rule again"
+            yield _warning(("whereupon", i, "track"), "triggers-itself", message)
+
+
+def _is_triggered_by(rule: Rule, event: str) -> bool:
+    return any(
+        isinstance(trigger, OnMessage) and trigger.names_message(MessageType.TRACK, event)
+        for trigger in rule.triggers
+    )
+
+
+_NOT_EXITS = {
+    "enters": "to end when a segment is entered, write segment: NAME",
+    "page": "a page ends no entry; a track event does, or a condition, or leaves: SEGMENT",
+    "screen": "a screen ends no entry; a track event does, or a condition, or leaves: SEGMENT",
+}
+
+
+def _triggers_as_exits(rule: Rule, _: Segments) -> Iterator[Problem]:
+    raw = rule.source.get("exit")
+    several = isinstance(raw, list)
+    for i, leave in enumerate(raw if isinstance(raw, list) else [raw]):
+        for key in leave if isinstance(leave, dict) else ():
+            if key in _NOT_EXITS:
+                path: Path = ("exit", i, key) if several else ("exit", key)
+                message = f"this asks for an attribute called {key}; {_NOT_EXITS[key]}"
+                yield _warning(path, "trigger-as-exit", message)
+
+
+def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Problem]:
+    """Where people would come in by time alone: only messages are looked at (but see `fold.lapsing`)."""
+    for trigger in rule.triggers:
+        if isinstance(trigger, OnSegment) and trigger.segment in segments:
+            change = trigger.change
+            condition = segments[trigger.segment].who
+            if turns_by_time(condition.logic, to=change is Change.ENTERS):
+                message = (
+                    f"no message tells that time has passed: whoever {change} {trigger.segment} by it "
+                    "triggers nothing; a broadcast by cron finds them"
+                )
+                yield _warning(("when", change.value), "time-alone", message)
+
+
+# --- templates ------------------------------------------------------------------------------------
+
+
+def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Problem]:
+    given = _given(rule, segments)
+    for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
+        for name in dict.fromkeys(map(_behind_size, template.undefended())):
+            if name[0] in ("properties", "person", "context") and not _is_there(name, given):
+                message = f"where {path_of(name)} is missing nothing is sent; add | default: '…'"
+                yield _warning(path, "no-default", message)
+
+
+def _behind_size(variable: Path) -> Names:
+    """The value that must be there: of a list's size, the list."""
+    name = tuple(map(str, variable))
+    while len(name) > 2 and name[-1] in _SIZES:  # noqa: PLR2004 - a root and a name
+        name = name[:-1]
+    return name
+
+
+def _is_there(name: Names, given: set[Names]) -> bool:
+    return name == ("person", "user_id") or any(known[: len(name)] == name for known in given)
+
+
+def _given(rule: Rule, segments: Segments) -> set[Names]:
+    """The values that must be there for the rule to be entered at all, by its conditions.
+
+    Of what is written a plain key counts, too: the rule may have an error, and no conditions then.
+    """
+    conditions = [rule.where, rule.who, *_segments_entered(rule, segments)]
+    given = set(map(parts_of, chain.from_iterable(map(guaranteed_by, conditions))))
+    for root, key in (("properties", "where"), ("person", "who")):
+        written = rule.source.get(key)
+        for name, asked in written.items() if isinstance(written, Mapping) else ():
+            if asked != {"exists": False}:
+                given.add((root, *parts_of(name)))
+    return given | ({rule.reentry.path} if isinstance(rule.reentry, OncePerKey) else set())
+
+
+def _segments_entered(rule: Rule, segments: Segments) -> Iterator[Condition]:
+    """What holds of a person who comes in by entering a segment."""
+    triggers = [each for each in rule.triggers if isinstance(each, OnSegment)]
+    if len(rule.triggers) == 1 and triggers and triggers[0].change is Change.ENTERS:
+        entered = segments.get(triggers[0].segment)
+        if entered is not None:
+            yield entered.who
+
+
+_BARE_PATH = re.compile(r"\s*(?:properties|person|context)(?:\.\w+)+\s*")
+
+
+def _paths_as_texts(rule: Rule, _: Segments) -> Iterator[Problem]:
+    """A path without braces is a text, and is sent as one."""
+    for path, text in _texts(rule.source.get("whereupon"), ("whereupon",)):
+        if _BARE_PATH.fullmatch(text):
+            message = (
+                f"this is the text itself; for what stands there write {{{{ {text.strip()} }}}}"
+            )
+            yield _warning(path, "path-as-text", message)
+
+
+def _texts(raw: JsonValue, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(raw, str):
+        yield path, raw
+    inner = (
+        raw.items() if isinstance(raw, dict) else enumerate(raw if isinstance(raw, list) else ())
+    )
+    for key, value in inner:
+        yield from _texts(value, (*path, key))
+
+
+_HABITS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("customer", "user", "contact", "profile", "subscriber", "recipient"), "person"
+    ),
+    **dict.fromkeys(("traits", "attributes", "custom_attribute", "custom_attributes"), "person"),
+    **dict.fromkeys(("trigger", "event_properties", "message", "data"), "properties"),
+}
+"""What templates of other tools begin with, and what it is here."""
+
+
+def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Problem]:
+    for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
+        for variable in template.variables():
+            root, *rest = map(str, variable)
+            if root == "event" and rest and rest[0] not in _SIZES:
+                message = f"event is the event's name, and has no {rest[0]}; write {_said(rest, 'properties')}"
+                yield Problem(path, "unknown-variable", message)
+            elif root in _HABITS and rest:
+                message = f"there is no {root} here; write {_said(rest, _HABITS[root])}"
+                yield Problem(path, "unknown-variable", message)
+            elif root not in VARIABLE_ROOTS:
+                hint = nearest(root, VARIABLE_ROOTS) or f"; there are {', '.join(VARIABLE_ROOTS)}"
+                yield _warning(path, "unknown-variable", f"there is no {root}{hint}")
+
+
+def _said(rest: Sequence[str], root: str) -> str:
+    """The variable by our root; a person's id has a name of its own here."""
+    names = ["user_id"] if root == "person" and rest[0] == "id" else rest
+    return path_of([root, *names])
+
+
+_CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Problem]]] = (
+    _undescribed,
+    _every_event,
+    _own_trigger,
+    _triggers_as_exits,
+    _bare_variables,
+    _unknown_variables,
+    _paths_as_texts,
+    _unnoticed_time,
+)

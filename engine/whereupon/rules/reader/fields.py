@@ -1,0 +1,251 @@
+"""The kinds of single values that rule files hold, each with its check and its JSON Schema.
+
+A check that fails raises a pydantic error whose type is our stable code, and whose text says what
+to write instead.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Annotated, Final, LiteralString
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from whereupon.conditions.paths import parts_of
+from whereupon.messages.times import ZERO, parse_duration, parse_instant, parse_long_duration
+from whereupon.rules.reader.reserved import ACTION_EVENTS, action_of
+
+SCHEMA_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+"""What properties and attributes may be, as JSON Schema names it."""
+
+TYPE_WORDS: Final[Mapping[str, JsonValue]] = MappingProxyType(
+    {
+        "text": {"type": "string"},
+        "string": {"type": "string"},
+        "number": {"type": "number"},
+        "integer": {"type": "integer"},
+        "boolean": {"type": "boolean"},
+        "date": {"type": "string", "format": "date"},
+        "datetime": {"type": "string", "format": "date-time"},
+        "list": {"type": "array"},
+        "array": {"type": "array"},
+        "object": {"type": "object"},
+        "any": {},
+    }
+)
+"""The words for the types of attributes, and the JSON Schema that each stands for."""
+
+_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DURATION_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "pattern": r"^(\d{1,9}[smhd])+$",
+    "examples": ["90s", "15m", "2h", "7d", "2h10m"],
+}
+_POSITIVE_SCHEMA = {**_DURATION_SCHEMA, "pattern": r"^(?=.*[1-9])(\d{1,9}[smhd])+$"}
+_KEEPING_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "pattern": r"^((?=.*[1-9])(\d{1,9}[smhdwy])+|forever)$",
+    "examples": ["30d", "2w", "1y", "forever"],
+}
+_INSTANT_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d{2}-\d{2}",
+    "examples": ["2026-01-31", "2026-01-31T09:00:00+01:00"],
+}
+_SEMANTIC: JsonValue = [name for names in ACTION_EVENTS.values() for name in names]
+
+
+def shown(value: object) -> str:
+    """A value as an error message names it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {value[:60]!r}"
+        case Mapping():
+            return "a mapping"
+        case _:
+            return "a list"
+
+
+def fault(*, code: LiteralString, text: LiteralString, **facts: str) -> PydanticCustomError:
+    """A pydantic error whose type is our code; ``{fact}`` in the text stands for that fact."""
+    return PydanticCustomError(code, text, facts)
+
+
+def _duration(value: object) -> timedelta:
+    duration = parse_duration(value) if isinstance(value, str) else None
+    if duration is None:
+        raise fault(
+            code="bad-duration",
+            text="a duration is a whole number and a unit, such as 90s, 15m, 2h or 7d; this is {found}",
+            found=shown(value),
+        )
+    return duration
+
+
+def _positive(duration: timedelta) -> timedelta:
+    if duration <= ZERO:
+        raise fault(code="bad-duration", text="this duration must be longer than nothing")
+    return duration
+
+
+def _keeping_time(value: object) -> timedelta | None:
+    if value == "forever":
+        return None
+    duration = parse_long_duration(value) if isinstance(value, str) else None
+    if duration is None or duration <= ZERO:
+        raise fault(
+            code="bad-duration",
+            text="this is how long it is kept, such as 30d, 2w or 1y, or forever; this is {found}",
+            found=shown(value),
+        )
+    return duration
+
+
+def _instant(value: object) -> datetime:
+    dated = isinstance(value, str) and _DATE.match(value) is not None
+    instant = parse_instant(value) if dated else None
+    if instant is None:
+        raise fault(
+            code="bad-instant",
+            text="a time is ISO 8601, such as 2026-01-31 or 2026-01-31T09:00:00+01:00; this is {found}",
+            found=shown(value),
+        )
+    return instant
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise fault(
+            code="bad-timezone",
+            text="there is no timezone {name}; write one such as Europe/Paris or UTC",
+            name=repr(name[:60]),
+        ) from None
+    return name
+
+
+def _kebab(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise fault(
+            code="bad-id",
+            text="an id is lower-case letters and digits, with hyphens between, such as sock-thanks",
+        )
+    return text
+
+
+def _not_semantic(name: str) -> str:
+    action = action_of(name)
+    if action is not None:
+        raise fault(
+            code="semantic-event",
+            text="{name} asks for the action {action} and is consumed by it: no rule ever sees it",
+            name=repr(name),
+            action=action,
+        )
+    return name
+
+
+def _star_at_end(name: str) -> str:
+    if "*" in name[:-1]:
+        raise fault(
+            code="unknown-trigger",
+            text="a * may only stand at the end of a name, such as 'Product *'",
+        )
+    return name
+
+
+def _starless(name: str) -> str:
+    if name.endswith("*"):
+        raise fault(code="wrong-value", text="a * is not read here; write the event's whole name")
+    return name
+
+
+def there(value: object) -> object:
+    """Refuse a key with nothing after it, which YAML reads as null."""
+    if value is None:
+        raise fault(code="wrong-type", text="nothing is written here: give it a value")
+    return value
+
+
+def _message_path(path: str) -> str:
+    root, *rest = parts_of(path)
+    if root not in ("properties", "context") or not rest or "" in rest:
+        raise fault(
+            code="bad-reentry",
+            text="a key is a path into the message, such as properties.order_id; this is {found}",
+            found=shown(path),
+        )
+    return path
+
+
+Id = Annotated[
+    str, AfterValidator(_kebab), Field(json_schema_extra={"pattern": f"^{_ID.pattern}$"})
+]
+Name = Annotated[str, Field(min_length=1)]
+EventName = Annotated[
+    Name,
+    AfterValidator(_not_semantic),
+    Field(json_schema_extra={"not": {"enum": _SEMANTIC}}),
+]
+WholeName = Annotated[
+    EventName, AfterValidator(_starless), Field(json_schema_extra={"pattern": r"[^*]$"})
+]
+NamePattern = Annotated[
+    EventName, AfterValidator(_star_at_end), Field(json_schema_extra={"pattern": r"^[^*]*\*?$"})
+]
+Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive), WithJsonSchema(_POSITIVE_SCHEMA)]
+MaybeDuration = Annotated[
+    timedelta | None, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)
+]
+MaybeInstant = Annotated[
+    datetime | None, BeforeValidator(_instant), WithJsonSchema(_INSTANT_SCHEMA)
+]
+MaybeName = Annotated[Name | None, BeforeValidator(there)]
+Timezone = Annotated[Name, AfterValidator(_timezone)]
+MessagePath = Annotated[
+    Name,
+    AfterValidator(_message_path),
+    Field(json_schema_extra={"pattern": r"^(properties|context)(\.[^.]+)+$"}),
+]
+ValueSchema = Annotated[
+    dict[str, JsonValue],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "type": {
+                    "description": "The type, or a list of types.",
+                    "anyOf": [
+                        {"enum": [*SCHEMA_TYPES, None]},
+                        {"type": "array", "items": {"enum": [*SCHEMA_TYPES, None]}},
+                    ],
+                }
+            },
+        }
+    ),
+]
+"""The JSON Schema of one value."""
+KeepingTime = Annotated[
+    timedelta | None, BeforeValidator(_keeping_time), WithJsonSchema(_KEEPING_SCHEMA)
+]
+"""How long something is kept; None for ever."""
+RawCondition = Annotated[
+    JsonValue, BeforeValidator(there), WithJsonSchema({"x-ref": "#/$defs/Condition"})
+]
+"""A condition over the person as it is written; `conditions` reads it."""
+MessageCondition = Annotated[
+    JsonValue, BeforeValidator(there), WithJsonSchema({"x-ref": "#/$defs/MessageCondition"})
+]
+"""A condition over the message."""

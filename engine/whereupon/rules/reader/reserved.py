@@ -1,0 +1,25 @@
+"""Names that rule files may not use freely: semantic events, and keys kept for later versions."""
+
+from collections.abc import Mapping
+
+from whereupon.messages.semantic_events import BUILT_IN
+
+ACTION_EVENTS: Mapping[str, tuple[str, ...]] = {
+    str(action.name): action.events for action in BUILT_IN
+}
+"""Each built-in action, and the event names that ask for it."""
+
+NOT_YET_RULE_KEYS = frozenset({"goal", "quiet_hours", "cap", "holdout"})
+NOT_YET_SETTINGS = frozenset({"timezone", "locale", "quiet_hours", "cap"})
+NOT_YET_STEPS = frozenset({"webhook", "run", "wait_for", "branch", "split"})
+
+RECIPIENT_KEYS = frozenset({"to", "cc", "bcc", "recipient", "recipients"})
+"""A delivery goes to the person; no rule says otherwise."""
+
+SENDER_KEYS = frozenset({"from", "sender", "reply_to"})
+"""A sender is written out; event data never chooses it."""
+
+
+def action_of(event: str) -> str | None:
+    """The action that a semantic event's name asks for; None for an ordinary event."""
+    return next((action for action, names in ACTION_EVENTS.items() if event in names), None)

@@ -1,0 +1,85 @@
+"""The words of the rule grammar that stand in a step by mistake, and where each belongs.
+
+Beside `send` every key is content, so a word of the grammar there would be sent as content in
+silence, and what it asks for would not be done. One table says what to tell; a word that becomes a
+key of a step is taken out of it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from whereupon.errors import Problem
+from whereupon.rules.reader.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
+
+_RULE = "it belongs to the rule: put it beside when:"
+_STEP = "it is a step of its own: put it after a new -"
+_CONDITION = "it is a condition: put it into who: or where: of the rule, beside when:"
+_WAIT = "to send later, put a step of its own before this one: - wait: 2h"
+_PARTS = "it is a part of a wait_for, a branch or a split"
+_SETTINGS = "it belongs to the trigger, or to the rule: put it there, beside when:"
+
+STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
+    {
+        # keys of a step that are to come
+        **dict.fromkeys(("if", "languages", "name"), None),
+        **dict.fromkeys(("html_file", "text_file", "body_file", "subject_file"), None),
+        # keys of a step, otherwise spelt
+        "kind": "write kind, in small letters",
+        "topic": "write topic, in small letters",
+        # keys of a rule
+        **dict.fromkeys(("campaign", "broadcast", "guard"), _RULE),
+        **dict.fromkeys(("when", "where", "who", "reentry", "max_age", "retroactive"), _RULE),
+        **dict.fromkeys(("active", "goal", "quiet_hours", "cap", "holdout", "stay"), _RULE),
+        **dict.fromkeys(("grace", "priority", "rate", "late", "whereupon"), _RULE),
+        **dict.fromkeys(("once_per", "once_per_key"), "it belongs into reentry: of the rule"),
+        # steps
+        **dict.fromkeys(("exit", "wait", "set", "track", "send"), _STEP),
+        **dict.fromkeys(sorted(NOT_YET_STEPS), _STEP),
+        # conditions, and what people write for them
+        **dict.fromkeys(("unless", "only_if", "skip_if", "condition", "conditions"), _CONDITION),
+        **dict.fromkeys(("filter", "filters", "audience", "segment", "segments"), _CONDITION),
+        **dict.fromkeys(("performed", "logic", "all", "any", "not"), _CONDITION),
+        # times, and what people write for them
+        **dict.fromkeys(("delay", "after", "before", "send_at", "at", "until", "schedule"), _WAIT),
+        **dict.fromkeys(("within", "every", "for", "up_to"), _WAIT),
+        **dict.fromkeys(("cron", "timezone", "on"), _SETTINGS),
+        # parts of other steps
+        **dict.fromkeys(("then", "else", "arms", "share", "again", "same", "since"), _PARTS),
+        "on_failure": "it is for a webhook step",
+    }
+)
+"""Each word, and where it belongs; None for a key of the step that this version does not run."""
+
+
+def _spellings(word: str) -> set[str]:
+    first, *rest = word.split("_")
+    camel = first + "".join(part.capitalize() for part in rest)
+    return {word, word.replace("_", "-"), camel, word.upper(), word.capitalize()}
+
+
+SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {spelling: word for word in STEP_WORDS for spelling in sorted(_spellings(word))}
+)
+"""Every way in which a word is written, and the word."""
+
+
+def misplaced(path: tuple[str | int, ...], step: str) -> Problem | None:
+    """What to write instead of the word of the grammar that stands at the path in a step.
+
+    None where the key is no word of the grammar.
+    """
+    key = str(path[-1])
+    word = SPELLINGS.get(key)
+    if word is None:
+        return None
+    place = STEP_WORDS[word]
+    if place is None:
+        message = f"this version does not run {key} of a {step} step yet; take it out"
+        if word == "if":
+            message += ", and put the condition into who: of the rule, beside when:"
+        return Problem(path, "not-yet", message)
+    message = f"{key} does nothing here: {place}"
+    if word in NOT_YET_RULE_KEYS or word in NOT_YET_STEPS:
+        message += "; this version does not run it yet"
+    return Problem(path, "misplaced-key", message)

@@ -1,0 +1,68 @@
+"""A place in the queue, for processes that write one database file in turn.
+
+SQLite has no queue: whoever asks at the right moment gets the lock, so a busy process can keep a patient
+one out for ever. Whoever waits for the lock therefore holds a gate (a lock on a file beside the
+database); a process that has just written finds it closed, and comes after the one that waits.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from whereupon.storage.patience import Patience, busy
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class Gate:
+    """The gate of one database file; of a database without a file, and on Windows, it stands open."""
+
+    def __init__(self, database: str | None) -> None:
+        is_file = database and database != ":memory:" and not database.startswith("file:")
+        self._path = f"{database}-turn" if is_file and sys.platform != "win32" else None
+        self._held: set[int] = set()
+
+    @contextmanager
+    def closed_behind(self, patience: Patience) -> Iterator[None]:
+        """Wait until nobody else is within, and keep it closed for the block."""
+        descriptor = self._open()
+        try:
+            while not _locks(descriptor):
+                if not patience.wait():
+                    raise busy()
+            yield
+        finally:
+            if descriptor is not None:
+                self._held.discard(descriptor)
+                os.close(descriptor)
+
+    def begin_anew(self) -> None:
+        """In a child after a fork: let go of what came along, or the gate would stay closed with it."""
+        while self._held:
+            os.close(self._held.pop())
+
+    def _open(self) -> int | None:
+        """A descriptor of its own for each time, so that neither threads nor forks share a lock."""
+        if self._path is None:
+            return None
+        with suppress(
+            OSError
+        ):  # where no file can be, there is no queue, and the lock alone decides
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._held.add(descriptor)
+            return descriptor
+        return None
+
+
+def _locks(descriptor: int | None) -> bool:
+    if descriptor is None or sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without such locks
+        return True
+    return True

@@ -1,0 +1,273 @@
+"""What a transaction holds against other writers, where a database lets many in at once.
+
+All transactions take their locks in one order, that of `Rank`; locks of one rank by a key that never
+changes, in one statement. So none waits for another in a circle:
+
+1. broadcast runs, by those who add scheduled ones and those who erase people;
+2. the ledger (the head of the audit log), by whoever asks for something that is judged and recorded;
+3. persons, 4. anonymous ids, 5. user ids that nobody has and that are to be erased: whom a batch is
+   about, before it reads what it decides about;
+6. the count of erasures, 7. deliveries, 8. devices, 9. objects, 10. tombstones: rows that changes share
+   with other persons' changes, before anything is written;
+11. what is written: table by table as `Writing` goes through them, each in the order of its unique key;
+    identifiers before the names of messages, since 5 is of identifiers, too.
+
+Whoever has to step back in this order (a batch in several parts, which writes more than once; somebody
+who turns out to be merged with somebody else) does not wait any more from there on: where others are in the
+way, the transaction is begun again. What skips rows that others hold (due work, leases) waits for nobody.
+"""
+
+from collections.abc import Collection, Iterable
+from enum import IntEnum
+
+from sqlalchemy import Connection
+
+import whereupon.storage.sql.rows as rows
+from whereupon.records import BroadcastRun, Changes, Entry
+from whereupon.storage.patience import Patience
+from whereupon.storage.sql.dialects import Database, Rows, Statement
+from whereupon.storage.sql.locks import Locks
+from whereupon.storage.sql.pictures import pictured
+from whereupon.storage.sql.races import LostRaceError
+
+_LOCK = "SELECT pg_advisory_xact_lock(%s)"
+_RUNS_LOCK = 0x77686573
+"""The advisory lock of those who add broadcast runs without a message's id to keep them apart."""
+_LEDGER_LOCK = 0x77686574
+"""That of those who write the audit log's first rows."""
+_IN_A_HURRY = 0.001
+"""Seconds that whoever steps back in the order waits: as good as none."""
+_WAITED = 0.05
+"""The share of its patience after which a transaction is told anew how much is left."""
+
+
+class Rank(IntEnum):
+    """What is locked, in the order in which it is."""
+
+    RUNS = 1
+    LEDGER = 2
+    PERSONS = 3
+    ANONYMOUS = 4
+    UNKNOWN = 5
+    ERASURES = 6
+    DELIVERIES = 7
+    DEVICES = 8
+    THINGS = 9
+    TOMBSTONES = 10
+    WRITING = 11
+
+
+class Holding:
+    """One transaction's locks.
+
+    Args:
+        patience: the call's.
+        lent: the transaction is a host's. It may hold anything already and cannot be begun again, so
+            locks are taken as they come; should two hosts wait for each other, the database ends one.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        locks: Locks,
+        patience: Patience,
+        *,
+        lent: bool,
+    ) -> None:
+        self._connection = connection
+        self._database = database
+        self._locks = locks
+        self._patience = patience
+        self._told = patience.left
+        self._lent = lent
+        self._reached: Rank | None = None
+        self._persons: set[int] = set()
+        self._anonymous: set[int] = set()
+        self._unknown: set[str] = set()
+        self._has_ledger = False
+        self._runs: set[tuple[str, str]] | None = None
+        self._hurries = False
+        self._erasures: int | None = None
+
+    # --- the order ------------------------------------------------------------------------------
+
+    def reach(self, rank: Rank, *, again: bool = False) -> None:
+        """Be about to lock what is of a rank.
+
+        Args:
+            again: or what is of the same rank, in a second statement.
+        """
+        before, self._reached = self._reached, max(rank, self._reached or rank)
+        is_back = before is not None and (rank < before or (rank == before and again))
+        if is_back and not self._lent and not self._hurries:
+            self._hurries = True
+            self._database.limit_waiting(self._connection, _IN_A_HURRY)
+        self.keep_patience()
+
+    def keep_patience(self) -> None:
+        """Tell the database what is left of the patience, where much of it was waited away."""
+        left = self._patience.left
+        if not self._hurries and left < self._told * (1 - _WAITED):
+            self._told = left
+            self._database.limit_waiting(self._connection, left)
+
+    def _lock(self, rank: Rank, statement: Statement, **values: object) -> Rows:
+        self.reach(rank, again=True)
+        return statement.fetch(self._connection, **values)
+
+    # --- whom a batch is about ------------------------------------------------------------------
+
+    def ledger(self) -> None:
+        """Keep others out of the ledger."""
+        if self._has_ledger:
+            return
+        if not self._lock(Rank.LEDGER, self._locks.ledger):  # before its first row there is no head
+            self._connection.exec_driver_sql(_LOCK, (_LEDGER_LOCK,))
+            self._locks.ledger.run(self._connection)
+        self._has_ledger = True
+
+    def hold(
+        self, persons: Collection[int], anonymous: Collection[int], unknown: Collection[str]
+    ) -> bool:
+        """Hold these; whether any was not held before, so that what was read of them may be old."""
+        if self._erasures is None:
+            self._erasures = self._count_erasures()
+        new_persons = set(persons) - self._persons
+        new_anonymous = set(anonymous) - self._anonymous
+        new_unknown = set(unknown) - self._unknown
+        if not new_persons and not new_anonymous and not new_unknown:
+            return False
+        members = self._database.members
+        if new_persons:
+            self._lock(Rank.PERSONS, self._locks.persons, keys=members(new_persons))
+        if new_anonymous:
+            self._lock(Rank.ANONYMOUS, self._locks.anonymous, keys=members(new_anonymous))
+        if new_unknown:
+            self._occupy(new_unknown)
+        self._persons |= new_persons
+        self._anonymous |= new_anonymous
+        return True
+
+    def _occupy(self, user_ids: set[str]) -> None:
+        """Let nobody else make a person of an id that nobody has, until this transaction ends.
+
+        Whoever tries meets a row that is gone when he has waited for it, and finds an erasure counted.
+        """
+        self.reach(Rank.UNKNOWN, again=True)
+        for user_id in sorted(user_ids):
+            took = self._locks.occupy.run(self._connection, value=user_id, kind="user", key=0)
+            if not took.rowcount:
+                raise LostRaceError(reason="somebody new came meanwhile")
+            self._locks.vacate.run(self._connection, value=user_id)
+        self._unknown |= user_ids
+
+    def note(self, persons: Iterable[int]) -> None:
+        """Take note of persons whom a statement of this transaction held while it read them."""
+        self._persons.update(persons)
+
+    def due_entries(
+        self, until: int, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Entries that are due, of persons whom nobody holds; this transaction does from now on.
+
+        Args:
+            until: an instant.
+            limit: how many at most.
+            versions: the digests of the rule versions that are meant, which share the limit; None for all.
+        """
+        self.reach(Rank.PERSONS)
+        due: dict[str, object] = {"until": until, "limit": limit}
+        statement = self._locks.due_entries
+        if versions is not None:
+            statement = self._locks.due_entries_of
+            due["versions"] = self._database.members(versions)
+            due["share"] = max(1, limit // max(1, len(versions)))
+        while found := statement.fetch(self._connection, **due):
+            keys = [key for key, _ in found]
+            self.note(person_key for _, person_key in found)
+            members = self._database.members(keys)
+            still = self._locks.still_due.fetch(self._connection, keys=members, until=until)
+            if still:  # else somebody was at them until a moment ago, and there may be others
+                return list(map(rows.entry_from, still))
+        return []
+
+    def run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """The run as it is now, for this transaction to send; None when others do, or have done."""
+        named = {"rule": run.rule, "occasion": run.occasion}
+        found = self._locks.run.fetch(self._connection, **named)
+        return rows.run_from(found[0]) if found else None
+
+    def runs(self) -> list[BroadcastRun]:
+        """Every unfinished run, once nobody else sends or adds one."""
+        self.reach(Rank.RUNS)
+        self._connection.exec_driver_sql(_LOCK, (_RUNS_LOCK,))
+        found = list(map(rows.run_from, self._locks.runs.fetch(self._connection)))
+        self._runs = {(run.rule, run.occasion) for run in found}
+        return sorted(found, key=lambda run: (run.due_at, run.rule, run.occasion))
+
+    def check_runs(self, runs: Collection[tuple[str, str]]) -> None:
+        """Begin again where broadcasts that are to be changed were begun after `runs` was asked."""
+        if not self._lent and self._runs is not None and not self._runs.issuperset(runs):
+            raise LostRaceError(reason="a broadcast was begun meanwhile")
+
+    # --- what changes share -----------------------------------------------------------------------
+
+    def before_writing(self, changes: Changes, deliveries: Collection[int] = ()) -> None:
+        """Hold the rows that changes share with other persons' changes, before anything is written.
+
+        Args:
+            deliveries: those of others that will be blanked, by their keys.
+        """
+        losers = [merge.loser_key for merge in changes.merges]
+        ending = [merge.survivor_key for merge in changes.merges if changes.withdrawn]
+        leaving = self._database.members([*changes.forgotten, *losers, *ending])
+        leaves, members = bool(changes.forgotten or losers), self._database.members
+        if changes.forgotten or changes.tombstones:
+            self.reach(Rank.ERASURES, again=True)
+            self._count_own_erasure()
+        if leaves:
+            found = self._locks.deliveries_of.fetch(self._connection, keys=leaving)
+            self.deliveries([*deliveries, *(key for (key,) in found)])
+        if leaves or changes.devices:
+            tokens = self._texts(changes.devices)
+            self._lock(Rank.DEVICES, self._locks.devices, keys=leaving, tokens=tokens)
+        if changes.things:
+            ids = self._texts({object_id for _, object_id in changes.things})
+            self._lock(Rank.THINGS, self._locks.things, ids=ids)
+        if changes.tombstones:
+            digests = members({digest.hex() for digest, _ in changes.tombstones})
+            self._lock(Rank.TOMBSTONES, self._locks.tombstones, digests=digests)
+        self.reach(Rank.WRITING, again=True)
+
+    def deliveries(self, keys: Collection[int]) -> None:
+        """Hold deliveries, by their keys."""
+        if keys:
+            members = self._database.members(keys)
+            self._lock(Rank.DELIVERIES, self._locks.deliveries, keys=members)
+
+    def _texts(self, texts: Collection[str]) -> object:
+        return self._database.members([str(pictured(text)) for text in texts])
+
+    def after_writing(self, changes: Changes) -> None:
+        """What this transaction made is its own; and nobody whom it found new may have been erased.
+
+        Else an id that was unknown when the batch was loaded would come back from the dead.
+        """
+        made = {known.key for known in changes.identifiers}
+        self._persons |= made | changes.persons.keys()
+        self._anonymous |= made
+        if self._runs is not None:
+            self._runs.update(changes.runs)
+        if made and self._erasures not in {None, self._count_erasures()}:
+            raise LostRaceError(reason="somebody was erased meanwhile")
+
+    def _count_own_erasure(self) -> None:
+        self._locks.erase.run(self._connection)
+        now = self._count_erasures()
+        if self._erasures is not None and now != self._erasures + 1:
+            raise LostRaceError(reason="somebody was erased meanwhile")
+        self._erasures = now
+
+    def _count_erasures(self) -> int:
+        return int(self._locks.erasures.fetch(self._connection)[0][0])

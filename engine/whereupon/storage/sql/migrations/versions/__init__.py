@@ -1,0 +1,1 @@
+"""One file a migration; see `whereupon.storage.sql.migrations`."""

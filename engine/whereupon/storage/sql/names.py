@@ -1,0 +1,63 @@
+"""Names of messages as small numbers."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection
+
+from whereupon.storage.sql.beside import Beside
+from whereupon.storage.sql.dialects import Statement
+from whereupon.storage.sql.memories import Name, Numbers, Recall
+
+
+class Names:
+    """One session's view of the numbers.
+
+    Args:
+        recall: what the process remembers.
+
+    Attributes:
+        beside: numbers new names, for a session in a host's transaction.
+    """
+
+    def __init__(
+        self,
+        recall: Recall,
+        *,
+        find: Statement,
+        add: Statement,
+        beside: Beside | None = None,
+    ) -> None:
+        self._recall = recall
+        self._find = find
+        self._add = add
+        self.beside = beside
+
+    def find(self, connection: Connection, names: Collection[Name]) -> Numbers:
+        """The numbers of those that have one."""
+        found = {}
+        for name in names:
+            number = self._recall.number(connection, name) or self._ask(connection, name)
+            if number is not None:
+                found[name] = number
+        return found
+
+    def number(self, connection: Connection, names: Collection[Name]) -> Numbers:
+        """The numbers of all; new names get new ones."""
+        found = self.find(connection, names)
+        new = sorted(name for name in names if name not in found)
+        if not new:
+            return found
+        if self.beside is None:
+            self._add.write(connection, [*new])
+            return self.find(connection, names)
+        numbers = self.beside.number(new)
+        self._recall.learned.names |= numbers
+        return found | numbers
+
+    def _ask(self, connection: Connection, name: Name) -> int | None:
+        rows = self._find.fetch(connection, type=name[0], name=name[1])
+        if not rows:
+            return None
+        number = int(rows[0][0])
+        self._recall.learned.names[name] = number
+        return number

@@ -1,0 +1,408 @@
+"""PostgreSQL: any number of writers, which lock what they decide about and write in one order.
+
+Needs psycopg 3 (``pip install 'whereupon[postgres]'``). Transactions of ours are READ COMMITTED: each
+statement sees what others have committed, so what was locked is read again, and is then the last word.
+
+No text of PostgreSQL holds the character NUL. Messages keep it in their properties, and JSON elsewhere keeps
+it escaped; ids with a NUL are refused before they get here; in what is left (tokens, ids of
+objects, errors of channels) it is kept as ␀, U+2400.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from secrets import token_hex
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Insert,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    create_engine,
+    func,
+    literal_column,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.sql.elements import ClauseElement
+
+from whereupon.errors import StoreError
+from whereupon.ports import Watch
+from whereupon.storage.patience import Patience, busy
+from whereupon.storage.sql.dialects import PATIENCE, Database, Parameters, Statement, grows
+from whereupon.storage.sql.grants import NO_GRANT, no_grant
+from whereupon.storage.sql.lending import Borrowed, Lender, no_transaction, unusable
+from whereupon.storage.sql.listening import NOTIFY, Listening
+from whereupon.storage.sql.pictures import pictured
+from whereupon.storage.sql.races import LostRaceError
+from whereupon.storage.sql.schemas import Place
+from whereupon.storage.sql.screens import PostgresScreening
+from whereupon.storage.sql.tables import Kept, Number, Words
+
+DRIVER = "postgresql+psycopg"
+_SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
+_LOST = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected
+_AWAY = {"57P01", "57P02", "57P03"}  # the server is shut down, has crashed, or is starting
+_CODES = {
+    "53100": ("full", "there is no room left for the database: make room"),
+    "25006": ("read-only", "the database may not be written: is this a standby?"),
+    "25P01": ("no-transaction", "the connection that was lent has no transaction: begin one"),
+    "25P02": ("no-transaction", "the transaction that was lent has failed: roll it back"),
+    "3F000": ("no-schema", "there is no schema for our tables that this role may use"),
+    "42P01": ("no-tables", "our tables are not there any more: was the database replaced?"),
+}
+_LOCK_TIMEOUT = "55P03"  # lock_not_available
+_LIMIT = "SELECT set_config('lock_timeout', %s, true)"
+_NUMBERS, _TEXTS = postgresql.ARRAY(BigInteger()), postgresql.ARRAY(Text())
+
+
+class Postgres(Database):
+    """The statements and transactions of PostgreSQL.
+
+    Args:
+        patience: seconds that a call waits for others.
+        schema: where our tables are; by default where the connection's own ``search_path`` finds them.
+    """
+
+    one_writer = False
+    screening = PostgresScreening()
+
+    def __init__(self, *, patience: float = PATIENCE, schema: str | None = None) -> None:
+        super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
+        self._origin = token_hex(8)
+        self._patience = patience
+        self._place = Place.of(schema)
+
+    @contextmanager
+    def session(self, engine: Engine) -> Iterator[Connection]:
+        """Begin; what others hold is waited for no longer than patience allows."""
+        patience = Patience(self._patience)
+        with (
+            _told(),
+            engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
+            connection.begin(),
+        ):
+            connection.exec_driver_sql(
+                _LIMIT + self._place.setting, (_milliseconds(patience.left),)
+            )
+            yield connection
+
+    def begin_anew(self) -> None:
+        """What a child says is not the parent's own, so that the parent listens to it."""
+        self._origin = token_hex(8)
+
+    def limit_waiting(self, connection: Connection, seconds: float) -> None:
+        """By the timeout of locks, which counts from the statement that meets one."""
+        connection.exec_driver_sql(_LIMIT, (_milliseconds(seconds),))
+
+    @property
+    def driver(self) -> type[psycopg.Connection[Any]]:
+        """Those of psycopg 3."""
+        return psycopg.Connection
+
+    def lender(self) -> Lender:
+        """A transaction begins with the first statement, unless the host turned that off."""
+        return Lender(f"{DRIVER}://", _borrow, use_native_hstore=False)
+
+    @contextmanager
+    def lent(self, connection: Connection) -> Iterator[None]:
+        """A savepoint in a host's transaction, whose settings are the host's again afterwards.
+
+        Raises:
+            StoreError: with the code ``other-schema``: the connection leads to other tables than ours.
+        """
+        patience = Patience(self._patience)
+        with _told(), connection.begin_nested(), self._place.within(connection):
+            asked = "SELECT current_setting('lock_timeout')"
+            before = connection.exec_driver_sql(asked).scalar_one()
+            self.limit_waiting(connection, patience.left)
+            yield
+            connection.exec_driver_sql(_LIMIT, (before,))
+
+    def lock_schema(self, connection: Connection) -> None:
+        """By an advisory lock that lasts as long as the transaction."""
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+
+    def sql_of_place(self, *, make: bool) -> list[str]:
+        """Where a schema is named."""
+        return self._place.sql(make=make)
+
+    def make_place(self, connection: Connection) -> None:
+        """Make the schema, where one is named that is not there."""
+        self._place.make(connection)
+
+    def note_place(self, connection: Connection) -> None:
+        """Take note of the schema in which our tables were found."""
+        self._place.note(connection)
+
+    def advance(self) -> Statement:
+        """Microseconds, as they are counted everywhere."""
+        now = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+        return Statement(
+            f"INSERT INTO whereupon_meta (name, value) VALUES (%s, {now}) ON CONFLICT (name) "  # noqa: S608 - our own words
+            "DO UPDATE SET value = greatest(whereupon_meta.value + 1, excluded.value) "
+            "RETURNING value",
+            ("process",),
+            {},
+        )
+
+    def counter(self, connection: Connection, count: int) -> int | None:
+        """None: a sequence."""
+        del connection, count
+        return None
+
+    def _statement(
+        self, clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]
+    ) -> Statement:
+        if isinstance(clause, Insert) and clause._post_values_clause is None:  # noqa: SLF001
+            return CopiedStatement(clause.table, sql, names, fixed)
+        return PostgresStatement(sql, names, fixed)
+
+    def change(
+        self, table: Table, names: Sequence[str], *, only: tuple[str, str] | None = None
+    ) -> Statement:
+        """One statement for all rows, where there are several: each for itself is a round of its own."""
+        one = super().change(table, names, only=only)
+        given = [*names, "key"]
+        arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[name])})" for name in given)
+        changed = ", ".join(f"{name} = given.{name}" for name in names)
+        kept = "" if only is None else f" AND {table}.{only[0]} = '{only[1]}'"
+        many = (
+            f"UPDATE {table} SET {changed} FROM unnest({arrays}) AS given ({', '.join(given)}) "  # noqa: S608 - our own names
+            f"WHERE {table}.key = given.key{kept}"
+        )
+        return ChangingStatement(one, many)
+
+    def scrub(self, engine: Engine) -> bool:
+        """Let the server take dead rows out of the tables' pages; readers and writers go on.
+
+        Rows that an older transaction may still see stay. The write-ahead log, and the bytes of free
+        space until something is written there, are the server's own (see the README).
+        """
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("SET lock_timeout = '1s'")
+            for table in Kept.metadata.sorted_tables:
+                connection.exec_driver_sql(
+                    f"VACUUM (SKIP_LOCKED) {self._place.qualified(table.name)}"
+                )
+            connection.exec_driver_sql("RESET lock_timeout")
+        return True
+
+    def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
+        """By listening."""
+        return Listening(engine, self._origin, changed)
+
+    def announce(self, connection: Connection, *, lent: bool) -> None:
+        """By a notice that the commit sends; to this process, too, where a host commits."""
+        connection.exec_driver_sql(NOTIFY, ("" if lent else self._origin,))
+
+    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Membership in an array: one parameter, however many members."""
+        if isinstance(column.type, Number):
+            return column.bool_op("=")(func.any(bindparam(name, type_=_NUMBERS)))
+        return column.bool_op("=")(func.any(bindparam(name, type_=_TEXTS)))
+
+    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
+        """By a pattern; null where there is none."""
+        return cast(func.substring(text, literal_column("'^[0-9]+'")), BigInteger)
+
+    def members(self, values: Collection[int] | Collection[str]) -> object:
+        """An array."""
+        return list(values)
+
+    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
+        """By a lateral join."""
+        texts = func.unnest(bindparam(name, type_=_TEXTS)).table_valued("value")
+        given = texts.render_derived(name="member")
+        member = cast(given.c.value, Words())
+        found = asked.where(column == member).correlate(given).lateral("of_one")
+        return select(*found.c).select_from(given.join(found, true()))
+
+    def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
+        """An array of arrays."""
+        return [list(row) for row in numbers]
+
+    def needs(self) -> FromClause:
+        """Rows of an array of arrays."""
+        rows = text(
+            "SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since, given.rows[i][3] AS name_id "
+            "FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, "
+            "generate_subscripts(given.rows, 1) AS i"
+        )
+        names = ("owner", "since", "name_id")
+        return rows.columns(*[column(name, BigInteger) for name in names]).subquery("need")
+
+    def upsert(
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
+    ) -> ClauseElement:
+        """PostgreSQL's own upsert."""
+        insert = postgresql.insert(table)
+        if not change:
+            return insert.on_conflict_do_nothing(index_elements=list(on))
+        changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
+        for name in append:
+            changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
+        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
+        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
+
+
+class PostgresStatement(Statement):
+    """A statement that one row needs no pipeline for, and that keeps a NUL as its picture."""
+
+    __slots__ = ()
+
+    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Run it for each row."""
+        kept = [tuple(map(pictured, row)) for row in rows]
+        if len(kept) == 1:
+            connection.exec_driver_sql(self.sql, kept[0])
+        else:
+            super().write(connection, kept)
+
+
+class CopiedStatement(PostgresStatement):
+    """An insert without a conflict clause, which is a COPY when there are several rows.
+
+    That is three times as fast as executemany for many rows; and where somebody was first with one of
+    them, the driver has no pipeline to complain about.
+    """
+
+    __slots__ = ("_copy",)
+
+    def __init__(
+        self, table: FromClause, sql: str, names: Sequence[str], fixed: Mapping[str, object]
+    ) -> None:
+        super().__init__(sql, names, fixed)
+        self._copy = f"COPY {table} ({', '.join(names)}) FROM STDIN"
+
+    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Copy them; one alone, or none, is not worth it."""
+        if not rows[1:]:
+            super().write(connection, rows)
+            return
+        driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+        with driver.cursor() as cursor, cursor.copy(self._copy.encode()) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+class ChangingStatement(PostgresStatement):
+    """An update by key that takes the rows of a batch as arrays, a column each."""
+
+    __slots__ = ("_many",)
+
+    def __init__(self, one: Statement, many: str) -> None:
+        super().__init__(one.sql, (), {})
+        self._many = many
+
+    def write(self, connection: Connection, rows: list[Parameters]) -> None:
+        """Change them all; of one that is named twice, the later word counts."""
+        last = {row[-1]: row for row in rows}
+        if len(last) <= 1:
+            super().write(connection, [*last.values()])
+            return
+        named = zip(*last.values(), strict=True)
+        columns = tuple([pictured(value) for value in each] for each in named)
+        connection.exec_driver_sql(self._many, columns)
+
+
+def _milliseconds(seconds: float) -> str:
+    """As a timeout of the server's, for which none at all would be for ever."""
+    return f"{max(1, int(seconds * 1000))}ms"
+
+
+def _array_of(column: ColumnElement[Any]) -> str:
+    """An array of what the column holds; text comes without the column's order of sorting."""
+    kind = Text() if isinstance(column.type, Words) else column.type
+    return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
+
+
+def _borrow(driver: psycopg.Connection[Any]) -> Borrowed:
+    if driver.closed:
+        raise unusable(why="it is closed")
+    status = driver.info.transaction_status
+    if status is TransactionStatus.INERROR:
+        code, reason = _CODES["25P02"]
+        raise StoreError(code=code, reason=reason)
+    if driver.autocommit and status is TransactionStatus.IDLE:
+        raise no_transaction()
+    return Borrowed(driver, partial(driver.cursor, row_factory=tuple_row))
+
+
+def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
+    """An engine of the store's own; a connection that the server has dropped is replaced unseen."""
+    return create_engine(url, pool_pre_ping=True, pool_timeout=patience)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the database says, as errors of ours where the caller can do something about it."""
+    try:
+        yield
+    except NoConnectionError as error:
+        reason = "every connection of the engine's pool is in use"
+        raise StoreError(code="busy", reason=reason) from error
+    except DBAPIError as error:
+        typed = _typed(error.orig, unreachable=error.connection_invalidated)
+        if typed is None:
+            raise
+        raise typed from error
+    except psycopg.Error as error:  # from a COPY, which SQLAlchemy knows nothing of
+        typed = _typed(error)
+        if typed is None:
+            raise
+        raise typed from error
+    except UnicodeEncodeError as error:
+        raise _bad_text() from error
+
+
+def _typed(said: BaseException | None, *, unreachable: bool = False) -> StoreError | None:
+    state = getattr(said, "sqlstate", None)
+    if state in _LOST:
+        return LostRaceError(reason=f"somebody was first: {said}")
+    if state == _LOCK_TIMEOUT:
+        return busy()
+    if state == NO_GRANT:
+        return no_grant(said)
+    if state in _CODES:
+        code, reason = _CODES[state]
+        return StoreError(code=code, reason=f"{reason} ({said})")
+    if (
+        unreachable
+        or state in _AWAY
+        or (isinstance(said, psycopg.OperationalError) and state is None)
+    ):
+        return StoreError(code="unreachable", reason=f"the database cannot be reached: {said}")
+    if isinstance(said, psycopg.DataError) and "NUL" in str(said):
+        return _bad_text()
+    return None
+
+
+def _bad_text() -> StoreError:
+    """The error about text that no column of PostgreSQL can hold."""
+    reason = "a text holds the character NUL or half a character, which the database cannot keep"
+    return StoreError(code="bad-text", reason=reason)

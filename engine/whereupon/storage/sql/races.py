@@ -1,0 +1,49 @@
+"""Transactions that met another writer, and are done again from their start.
+
+A batch is pure: loading and folding it again, from what the winner left, is all that it takes.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+from whereupon.errors import StoreError
+from whereupon.ports import Session
+from whereupon.storage.patience import Patience
+
+T = TypeVar("T")
+
+
+class LostRaceError(StoreError):
+    """Another writer was first. Nothing is written; the same work can be done again."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(code="conflict", reason=reason)
+
+
+def retrying(
+    begin: Callable[[], AbstractContextManager[Session]],
+    work: Callable[[Session], T],
+    patience: Patience,
+) -> T:
+    """Do work in a transaction of its own, again and again while others are in the way.
+
+    Raises:
+        StoreError: with the code ``busy``, when patience has ended.
+    """
+    while True:
+        try:
+            with begin() as session:
+                return work(session)
+        except StoreError as error:
+            if not isinstance(error, LostRaceError) and error.code != "busy":
+                raise
+            if not patience.wait():
+                raise _late(error) from error
+
+
+def _late(last: StoreError) -> StoreError:
+    if last.code == "busy":
+        return last
+    reason = f"lost one race after another against other writers; the last: {last.reason}"
+    return StoreError(code="busy", reason=reason)

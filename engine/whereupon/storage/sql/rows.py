@@ -1,0 +1,447 @@
+"""Rows and values: how what the engine remembers becomes what a table holds, and back.
+
+Each pair of functions follows the order of the table's columns. Text of JSON is written by `codec`,
+so that numbers come back as they were said.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias, cast
+
+from pydantic import JsonValue
+
+from whereupon.messages.codec import Unread, decode, encode, object_text
+from whereupon.messages.model import Message, MessageType, Origin, Source, id_in_ref, ref_of
+from whereupon.messages.times import all_as_micros, as_micros, from_micros
+from whereupon.ports import LeasedNow
+from whereupon.records import (
+    BroadcastRun,
+    Claim,
+    Claiming,
+    Delivery,
+    DeliveryState,
+    Device,
+    Entry,
+    EntryEnd,
+    EntryState,
+    Identifier,
+    IdKind,
+    Merge,
+    Others,
+    Person,
+    Relationship,
+    Report,
+    SendKind,
+    SetAside,
+    Skips,
+    SkipVerdict,
+    StoredMessage,
+    Thing,
+    Tombstone,
+)
+from whereupon.storage.sql.dialects import Parameters
+
+_TYPES = {member.value: member for member in MessageType}
+_SOURCES = {member.value: member for member in Source}
+_ID_KINDS = {member.value: member for member in IdKind}
+_ENTRY_STATES = {member.value: member for member in EntryState}
+_SOURCE_TEXTS = {member: member.value for member in Source}
+_VERDICT = 5
+"""The length of a `SkipVerdict`."""
+
+Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
+
+
+def message_rows(
+    messages: Sequence[StoredMessage], numbers: Mapping[tuple[str, str], int]
+) -> list[Parameters]:
+    """The rows of messages, column by column, for they are many.
+
+    Args:
+        messages: at least one.
+        numbers: of every type and name among them.
+    """
+    keys, owners, said = zip(*messages, strict=True)
+    ids, types, names, users, anonymous, targets, *times, sources, _, bodies, depths, _ = zip(
+        *said, strict=True
+    )
+    timestamps, arrivals, originals = times
+    columns = (
+        keys,
+        [ref_of(*said) for said in zip(ids, sources, strict=True)],
+        [numbers[name] for name in zip(types, names, strict=True)],
+        owners,
+        users,
+        anonymous,
+        targets,
+        all_as_micros(timestamps),
+        all_as_micros(arrivals),
+        [None if instant is None else as_micros(instant) for instant in originals],
+        [_SOURCE_TEXTS[source] for source in sources],
+        depths,
+        bodies,
+    )
+    return list(zip(*columns, strict=True))
+
+
+def message_from(row: Record) -> StoredMessage:
+    """A message, from its row and, behind it, its name's type and name."""
+    key, message_id, _, owner, user_id, anonymous_id, target_id, timestamp, received_at, *rest = row
+    original, source, depth, body, type_, name = rest
+    happened = from_micros(timestamp)
+    message = Message(
+        id_in_ref(message_id),
+        _TYPES[type_],
+        name,
+        user_id,
+        anonymous_id,
+        target_id,
+        happened,
+        happened if received_at == timestamp else from_micros(received_at),
+        happened if original == timestamp else instant_or_none(original),
+        _SOURCES[source],
+        Origin.LIVE,
+        body,
+        depth,
+    )
+    return StoredMessage(key, owner, message)
+
+
+def person_row(person: Person) -> Parameters:
+    """A person's row."""
+    return (
+        person.key,
+        person.user_id,
+        as_micros(person.created_at),
+        object_text(person.attributes),
+        object_text(person.stamps),
+    )
+
+
+def person_from(row: Record) -> Person:
+    """A person."""
+    key, user_id, created_at, attributes, stamps = row
+    said = cast("Mapping[str, int]", Unread(stamps))
+    return Person(key, user_id, from_micros(created_at), _mapping(attributes), said)
+
+
+def identifier_from(row: Record) -> Identifier:
+    """An identifier."""
+    value, kind, key = row
+    return Identifier(_ID_KINDS[kind], value, key)
+
+
+def claim_row(claim: Claim) -> Parameters:
+    """A claim's row."""
+    since, until = as_micros(claim.since), as_micros(claim.until)
+    return (claim.anonymous_key, since, claim.person_key, until, claim.message_id)
+
+
+def claim_from(row: Record) -> Claim:
+    """A claim."""
+    anonymous_key, since, person_key, until, message_id = row
+    return Claim(anonymous_key, person_key, from_micros(since), from_micros(until), message_id)
+
+
+def claiming_row(claiming: Claiming) -> Parameters:
+    """The row of a claim that is being carried out."""
+    happened, key = claiming.after
+    noted = {
+        "chosen": claiming.is_chosen,
+        "taken": dict(claiming.taken),
+        "attributes": dict(claiming.attributes),
+        "put": claiming.is_put,
+        "entered": list(claiming.entered),
+        "left": list(claiming.left),
+        "known": claiming.makes_known,
+    }
+    place = (claiming.anonymous_key, claiming.person_key, claiming.message_key)
+    return (*place, as_micros(claiming.due_at), as_micros(happened), key, encode(noted).decode())
+
+
+def claiming_from(row: Record) -> Claiming:
+    """A claim that is being carried out."""
+    anonymous_key, person_key, message_key, due_at, happened, key, text = row
+    noted = cast("dict[str, Any]", decode(text))
+    return Claiming(
+        anonymous_key,
+        person_key,
+        message_key,
+        from_micros(due_at),
+        (from_micros(happened), key),
+        is_chosen=noted["chosen"],
+        taken=noted["taken"],
+        attributes=noted["attributes"],
+        is_put=noted["put"],
+        entered=tuple(noted["entered"]),
+        left=tuple(noted["left"]),
+        makes_known=noted.get("known", False),
+    )
+
+
+def entry_row(entry: Entry) -> Parameters:
+    """An entry's row."""
+    return (
+        entry.key,
+        entry.rule,
+        entry.digest,
+        entry.person_key,
+        entry.entrant,
+        entry.occasion,
+        as_micros(entry.timestamp),
+        as_micros(entry.entered_at),
+        int(entry.retroactive),
+        entry.slot,
+        str(entry.state),
+        entry.position,
+        micros_or_none(entry.due_at),
+        object_text(entry.facts),
+        entry.depth,
+        entry.message_key,
+        _SOURCE_TEXTS[entry.source],
+        *end_columns(entry),
+    )
+
+
+def end_columns(entry: Entry) -> tuple[int | None, str | None, str | None, str | None]:
+    """How an entry ended: when, why, by what in words, by which message; nothing while it runs."""
+    if entry.ended is None:
+        return _RUNS_ON
+    reason, at, detail, message_id = entry.ended
+    return as_micros(at), str(reason), detail, message_id
+
+
+_RUNS_ON = (None, None, None, None)
+
+
+def entry_from(row: Record) -> Entry:
+    """An entry."""
+    key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
+    retroactive, slot, state, position, due_at, facts, depth, message_key, source, *ended = rest
+    happened = from_micros(timestamp)
+    return Entry(
+        key,
+        rule,
+        digest,
+        person_key,
+        entrant,
+        occasion,
+        happened,
+        happened if entered_at == timestamp else from_micros(entered_at),
+        bool(retroactive),
+        slot,
+        _ENTRY_STATES[state],
+        position,
+        instant_or_none(due_at),
+        Unread(facts),
+        depth,
+        message_key,
+        _SOURCES.get(source, Source.CLIENT),
+        _end_from(*ended),
+    )
+
+
+def _end_from(
+    at: int | None, reason: str | None, detail: str | None, message_id: str | None
+) -> EntryEnd | None:
+    if at is None or reason is None:
+        return None
+    return EntryEnd(reason, from_micros(at), detail, message_id)
+
+
+def delivery_row(delivery: Delivery) -> Parameters:
+    """A delivery's row."""
+    return (
+        delivery.key,
+        delivery.idempotency_key,
+        delivery.rule,
+        delivery.person_key,
+        delivery.person,
+        delivery.channel,
+        as_micros(delivery.due_at),
+        object_text(delivery.content),
+        object_text(delivery.recipient),
+        str(delivery.state),
+        delivery.reason,
+        delivery.attempts,
+        delivery.occasion,
+        None if delivery.kind is SendKind.MARKETING else str(delivery.kind),
+        delivery.topic,
+    )
+
+
+def delivery_from(row: Record) -> Delivery:
+    """A delivery."""
+    return Delivery(
+        key=row[0],
+        idempotency_key=row[1],
+        rule=row[2],
+        person_key=row[3],
+        person=row[4],
+        channel=row[5],
+        due_at=from_micros(row[6]),
+        content=_mapping(row[7]),
+        recipient=_mapping(row[8]),
+        state=DeliveryState(row[9]),
+        reason=row[10],
+        attempts=row[11],
+        occasion=row[12],
+        kind=SendKind.MARKETING if row[13] is None else SendKind(row[13]),
+        topic=row[14],
+    )
+
+
+def leased_now_from(row: Record) -> LeasedNow:
+    """A leased delivery and its person, as they are now."""
+    state, due_at, user_id, attributes = row
+    said = None if attributes is None else _mapping(attributes)
+    return LeasedNow(DeliveryState(state), from_micros(due_at), user_id, said)
+
+
+def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
+    """The rows of messages' skips: what each says of rules, without the outer brackets.
+
+    Messages that came together often share what is said of others, which is then written once.
+    """
+    written: dict[int, tuple[Sequence[Others], str]] = {}
+    for each in skips:
+        said = None if each.verdicts else written.get(id(each.others))
+        if said is None:
+            text = encode([*each.verdicts, *map(tuple, each.others)]).decode()[1:-1]
+            said = each.others, text
+            if not each.verdicts:
+                written[id(each.others)] = said
+        yield each.message_key, as_micros(each.decided_at), int(each.retroactive), said[1]
+
+
+def skips_from(row: Record, *, person_key: int) -> Skips:
+    """A message's skips."""
+    message_key, decided_at, retroactive, written = row
+    parts = cast("list[list[Any]]", decode(f"[{written}]"))
+    verdicts = tuple(_verdict(*part) for part in parts if len(part) == _VERDICT)
+    others = tuple(_others(*part) for part in parts if len(part) != _VERDICT)
+    instant = from_micros(decided_at)
+    return Skips(message_key, person_key, instant, bool(retroactive), verdicts, others)
+
+
+def _verdict(
+    rule: str, digest: str, reason: str, text: str | None, values: Mapping[str, JsonValue]
+) -> SkipVerdict:
+    return rule, digest, reason, text, values
+
+
+def _others(*parts: Any) -> Others:
+    others = Others(*parts)
+    return others._replace(decided=tuple(others.decided))
+
+
+def set_aside_row(aside: SetAside) -> Parameters:
+    """The row of a message set aside."""
+    return (
+        aside.ref,
+        aside.user_id,
+        aside.anonymous_id,
+        as_micros(aside.received_at),
+        aside.source,
+        aside.origin,
+        aside.body,
+        aside.reason,
+        as_micros(aside.set_aside_at),
+    )
+
+
+def set_aside_from(row: Record) -> SetAside:
+    """A message set aside, from its row."""
+    message_id, user_id, anonymous_id, received, source, origin, body, reason, at = row
+    said = (source, origin, bytes(body), reason)
+    return SetAside(
+        id_in_ref(message_id), user_id, anonymous_id, from_micros(received), *said, from_micros(at)
+    )
+
+
+def run_row(run: BroadcastRun) -> Parameters:
+    """A broadcast run's row."""
+    timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
+    facts = object_text(run.facts)
+    head = (run.rule, run.occasion, run.digest, timestamp, due_at)
+    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted, run.reason)
+
+
+def run_from(row: Record) -> BroadcastRun:
+    """A broadcast run."""
+    rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
+    depth, message_key, admitted, reason = rest
+    return BroadcastRun(
+        rule=rule,
+        digest=digest,
+        occasion=occasion,
+        timestamp=from_micros(timestamp),
+        due_at=from_micros(due_at),
+        cursor=cursor,
+        facts=_mapping(facts),
+        depth=depth,
+        message_key=message_key,
+        admitted=admitted,
+        reason=reason,
+    )
+
+
+def device_row(device: Device) -> Parameters:
+    """A device's row."""
+    attributes, updated_at = object_text(device.attributes), as_micros(device.updated_at)
+    return (device.token, device.person_key, device.platform, attributes, updated_at)
+
+
+def thing_row(thing: Thing) -> Parameters:
+    """An object's row."""
+    attributes, updated_at = object_text(thing.attributes), as_micros(thing.updated_at)
+    return (thing.type_id, thing.object_id, attributes, updated_at)
+
+
+def tombstone_row(tombstone: Tombstone) -> Parameters:
+    """A tombstone's row."""
+    until = micros_or_none(tombstone.until)
+    return (tombstone.digest.hex(), tombstone.of.hex(), until, tombstone.reason)
+
+
+def tombstone_from(row: Record) -> Tombstone:
+    """A tombstone."""
+    digest, of, until, reason = row
+    return Tombstone(bytes.fromhex(digest), bytes.fromhex(of), instant_or_none(until), reason)
+
+
+def relationship_row(tie: Relationship) -> Parameters:
+    """A tie's row."""
+    return (tie.person_key, tie.type_id, tie.object_id)
+
+
+def report_row(report: Report) -> Parameters:
+    """A report's row."""
+    head = (report.ref, report.kind, report.subject, report.metric)
+    return (*head, report.person, as_micros(report.timestamp))
+
+
+def merge_row(merge: Merge) -> Parameters:
+    """A merge's row."""
+    keys = (merge.survivor_key, merge.loser_key)
+    return (merge.ref, *keys, merge.loser, as_micros(merge.merged_at))
+
+
+def merge_from(row: Record) -> Merge:
+    """A merge."""
+    ref, survivor, loser_key, loser, merged_at = row
+    return Merge(survivor, loser_key, loser, ref, from_micros(merged_at))
+
+
+def instant_or_none(micros: int | None) -> datetime | None:
+    """An instant, where there is one."""
+    return None if micros is None else from_micros(micros)
+
+
+def micros_or_none(instant: datetime | None) -> int | None:
+    """Microseconds, where there is an instant."""
+    return None if instant is None else as_micros(instant)
+
+
+def _mapping(text: str) -> Mapping[str, JsonValue]:
+    return cast("Mapping[str, JsonValue]", decode(text))

@@ -1,0 +1,358 @@
+"""SQLite: one writer at a time, write-ahead log, and a commit that is on the disk when it returns."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Integer,
+    Select,
+    StaticPool,
+    Table,
+    bindparam,
+    cast,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.sql.elements import ClauseElement
+
+from whereupon.errors import StoreError
+from whereupon.messages.codec import encode
+from whereupon.ports import Watch
+from whereupon.storage.patience import Patience, busy
+from whereupon.storage.sql.dialects import PATIENCE, Database, Statement, grows
+from whereupon.storage.sql.gates import Gate
+from whereupon.storage.sql.lending import Borrowed, Lender, no_transaction, unusable
+from whereupon.storage.sql.refusals import check_file, told
+from whereupon.storage.sql.screens import SqliteScreening
+from whereupon.storage.sql.watching import FileWatching
+
+_OVERWRITES = "whereupon_overwrites"
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 10000",
+    "PRAGMA secure_delete = ON",
+)
+_ONE_WAIT = 0.1
+"""Seconds that SQLite itself waits for a lock, before it is asked again for as long as patience lasts."""
+_TAKE_THE_LOCK = "UPDATE whereupon_meta SET value = value WHERE name = 'schema'"
+
+
+class Sqlite(Database):
+    """The statements and transactions of SQLite.
+
+    Args:
+        file: the path of the database; None where it is in memory.
+        patience: seconds that a transaction waits for its turn.
+    """
+
+    one_writer = True
+    screening = SqliteScreening()
+
+    def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
+        super().__init__(sqlite.dialect())
+        self._gate = Gate(file)
+        self._file = None if file == ":memory:" or (file or "").startswith("file:") else file
+        self._patience = patience
+        self._has_log: bool | None = None
+
+    @contextmanager
+    def session(self, engine: Engine) -> Iterator[Connection]:
+        """Begin by locking, so that what is read stays true until the commit."""
+        with told(), _connected(engine) as connection:
+            _overwrite_what_goes(connection)
+            self._begin(connection)
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                if not connection.invalidated:  # an interruption has closed it, which undoes all
+                    connection.connection.rollback()  # no error where SQLite has done so already
+                raise
+
+    def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
+        """Beside whoever writes, where there is a write-ahead log: as things were at the last commit."""
+        if self._file is None or isinstance(engine.pool, StaticPool):
+            return None
+        if self._has_log is None:
+            with told(), _connected(engine) as connection:
+                mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+            self._has_log = str(mode) == "wal"
+        return self._reading(engine) if self._has_log else None
+
+    @contextmanager
+    def _reading(self, engine: Engine) -> Iterator[Connection]:
+        with told(), _connected(engine) as connection:
+            try:
+                while not check_file(connection, self._file):
+                    pass
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+            finally:
+                if not connection.invalidated:
+                    connection.connection.rollback()
+
+    def _begin(self, connection: Connection) -> None:
+        self._lock(connection)
+        try:
+            while not check_file(connection, self._file):
+                self._lock(connection)
+        except StoreError:
+            connection.connection.rollback()
+            raise
+
+    def _lock(self, connection: Connection) -> None:
+        patience = Patience(self._patience)
+        with self._gate.closed_behind(patience):
+            while not _locks(connection, "BEGIN IMMEDIATE"):
+                if not patience.wait():
+                    raise busy()
+
+    def is_there(self) -> bool:
+        """Whether the file is."""
+        return self._file is None or Path(self._file).exists()
+
+    def begin_anew(self) -> None:
+        """Let go of the parent's place in the queue."""
+        self._gate.begin_anew()
+
+    @property
+    def driver(self) -> type[sqlite3.Connection]:
+        """Those of the standard library."""
+        return sqlite3.Connection
+
+    def lender(self) -> Lender:
+        """A transaction begins with the first write, unless the host turned that off."""
+        return Lender("sqlite://", _borrow)
+
+    @contextmanager
+    def lent(self, connection: Connection) -> Iterator[None]:
+        """Take the write lock first, for a host's transaction may not have begun to write."""
+        _overwrite_what_goes(connection)
+        with told():
+            if not _locks(connection, _TAKE_THE_LOCK):
+                raise busy()
+            if not _in_transaction(connection):  # and that was committed by itself
+                raise no_transaction()
+            with connection.begin_nested():
+                yield
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Nothing to do: a transaction of ours has the whole database."""
+
+    def advance(self) -> Statement:
+        """Microseconds, as they are counted everywhere."""
+        now = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+        return Statement(
+            f"INSERT INTO whereupon_meta (name, value) VALUES (?, {now}) "  # noqa: S608 - our own words
+            "ON CONFLICT (name) DO UPDATE SET value = max(value + 1, excluded.value) "
+            "RETURNING value",
+            ("process",),
+            {},
+        )
+
+    def counter(self, connection: Connection, count: int) -> int | None:
+        """Put the counter up, and say where it was."""
+        moved = (
+            "UPDATE whereupon_meta SET value = value + ? WHERE name = 'next_key' RETURNING value"
+        )
+        after = int(connection.exec_driver_sql(moved, (count,)).scalar_one())
+        return after - count
+
+    def scrub(self, engine: Engine) -> bool:
+        """Empty the write-ahead log: until then it holds pages as they were before the deletion.
+
+        Where a reader or a writer is in the way, SQLite does what it can, and says so.
+        """
+        with _connected(engine) as connection:
+            before = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+            connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+            try:
+                checkpoint = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                blocked = checkpoint.one()[0]
+            except OperationalError as error:
+                if "locked" not in str(error.orig):
+                    raise
+                blocked = 1
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {before}")
+        return not blocked
+
+    def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
+        """By looking at the file; one in memory has no other process."""
+        del engine
+        return None if self._file is None else FileWatching(self._file, changed)
+
+    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Membership in a JSON array: one parameter, however many members."""
+        listed = func.json_each(bindparam(name)).table_valued("value")
+        return column.in_(select(listed.c.value))
+
+    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
+        """A cast takes no more than that."""
+        return cast(text, Integer)
+
+    def members(self, values: Collection[int] | Collection[str]) -> object:
+        """A JSON array; SQLite would cut a text short at a NUL, so that is refused."""
+        text = encode(list(values)).decode()
+        if "\\u0000" in text:
+            reason = "an id holds the character NUL, which a database cannot look up"
+            raise StoreError(code="bad-text", reason=reason)
+        return text
+
+    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
+        """By a question that names its member; SQLite has no LATERAL, but IN may."""
+        member = func.json_each(bindparam(name)).table_valued("value").alias("member")
+        (wanted,) = asked.selected_columns
+        table = column.table.alias("each")
+        found = asked.where(column == member.c.value).correlate(member)
+        joined = select(table.c[wanted.key]).select_from(member.join(table, true()))
+        return joined.where(table.c[wanted.key].in_(found))
+
+    def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
+        """A JSON array of arrays."""
+        return encode(list(numbers)).decode()
+
+    def needs(self) -> FromClause:
+        """Rows of a JSON array of arrays."""
+        listed = func.json_each(bindparam("needs")).table_valued("value")
+        parts = [func.json_extract(listed.c.value, literal_column(f"'$[{n}]'")) for n in range(3)]
+        names = ("owner", "since", "name_id")
+        labelled = [part.label(name) for part, name in zip(parts, names, strict=True)]
+        return select(*labelled).subquery("need")
+
+    def upsert(
+        self,
+        table: Table,
+        *,
+        on: Sequence[str],
+        change: Sequence[str],
+        append: Sequence[str] = (),
+        forward: str | None = None,
+    ) -> ClauseElement:
+        """SQLite's own upsert, which is PostgreSQL's."""
+        insert = sqlite.insert(table)
+        if not change:
+            return insert.on_conflict_do_nothing(index_elements=list(on))
+        changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
+        for name in append:
+            changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
+        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
+        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
+
+
+def _borrow(driver: sqlite3.Connection) -> Borrowed:
+    try:
+        driver.cursor().close()
+    except sqlite3.ProgrammingError as error:
+        raise unusable(why=error) from error
+    if driver.isolation_level is None and not driver.in_transaction:
+        raise no_transaction()
+
+    def cursor() -> sqlite3.Cursor:
+        made = driver.cursor()
+        made.row_factory = None
+        return made
+
+    return Borrowed(driver, cursor)
+
+
+def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
+    """An engine of the store's own; in memory, all threads share the one connection.
+
+    With ``?synchronous=OFF`` in the URL a commit is not on the disk when it returns: for stores that
+    are thrown away.
+    """
+    lasting = url.query.get("synchronous") != "OFF"
+    url = url.difference_update_query(["synchronous"])
+    arguments: dict[str, object] = {"timeout": min(patience, _ONE_WAIT)}
+    if url.database in {None, "", ":memory:"}:
+        shared = {**arguments, "check_same_thread": False}
+        engine = create_engine(url, poolclass=StaticPool, connect_args=shared, hide_parameters=True)
+    else:  # an error is logged; nobody's data is
+        engine = create_engine(url, connect_args=arguments, hide_parameters=True)
+    event.listen(engine, "connect", partial(_prepare, patience=patience))
+    if not lasting:
+        event.listen(engine, "connect", _do_not_wait)
+    return engine
+
+
+def _connected(engine: Engine) -> Connection:
+    """A connection that begins no transaction by itself before we do.
+
+    Python's driver does so only before a statement that changes something. To have SQLAlchemy turn that off for
+    a while would run a pragma when the connection is put back, by which SQLite forgets every statement that
+    it has prepared. A driver that keeps a transaction open at all times leaves no choice.
+    """
+    connection = engine.connect()
+    if getattr(connection.connection.driver_connection, "autocommit", None) is False:
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    return connection
+
+
+def _overwrite_what_goes(connection: Connection) -> None:
+    """Freed bytes become zeros, also on a host's connections: once each."""
+    if _OVERWRITES not in connection.info:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        connection.info[_OVERWRITES] = True
+
+
+def _do_not_wait(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+def _prepare(connection: sqlite3.Connection, _record: object, *, patience: float) -> None:
+    left = Patience(patience)
+    try:
+        for pragma in PRAGMAS:
+            while not _sets(connection, pragma):
+                if not left.wait():
+                    connection.close()
+                    raise busy()
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(code="unreachable", reason=f"cannot open the database: {error}") from error
+
+
+def _sets(connection: sqlite3.Connection, pragma: str) -> bool:
+    """Whether it could be done now; SQLite does not wait for the log while others make it."""
+    try:
+        connection.execute(pragma)
+    except sqlite3.OperationalError as error:
+        if not _is_locked(error):
+            raise
+        return False
+    return True
+
+
+def _locks(connection: Connection, how: str) -> bool:
+    try:
+        connection.exec_driver_sql(how)
+    except OperationalError as error:
+        if not _is_locked(error.orig):
+            raise
+        return False
+    return True
+
+
+def _in_transaction(connection: Connection) -> bool:
+    return bool(getattr(connection.connection.driver_connection, "in_transaction", False))
+
+
+def _is_locked(error: BaseException | None) -> bool:
+    return "locked" in str(error)

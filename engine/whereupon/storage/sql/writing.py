@@ -1,0 +1,281 @@
+"""Writing a batch's changes into a database, in the port's order: erase, merge, then the rest.
+
+Every table is written once a batch, all rows in one call of the driver.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection
+
+import whereupon.storage.sql.rows as rows
+from whereupon.messages.codec import object_text
+from whereupon.messages.model import erased_digest
+from whereupon.messages.times import as_micros
+from whereupon.ports import NO_CHANNEL, Settlement
+from whereupon.records import Changes, Delivery, DeliveryState, IdKind, Merge
+from whereupon.storage.sql.bygones import Bygone
+from whereupon.storage.sql.dialects import Database, Parameters, Statement
+from whereupon.storage.sql.holding import Holding
+from whereupon.storage.sql.keys import take_keys
+from whereupon.storage.sql.memories import Name, Recall
+from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.traces import Traces
+from whereupon.storage.sql.writes import Writes
+
+_Order: TypeAlias = Callable[[Parameters], Any]
+_FIRST, _SECOND, _LAST = itemgetter(0), itemgetter(1), itemgetter(-1)
+_FIRST_TWO, _FIRST_THREE = itemgetter(0, 1), itemgetter(0, 1, 2)
+
+
+class Writing:
+    """One session's writes.
+
+    Args:
+        holding: where there are other writers: what this session holds. Rows are then written in the
+            order of their table's unique key.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        writes: Writes,
+        names: Names,
+        traces: Traces,
+        recall: Recall,
+        holding: Holding | None = None,
+    ) -> None:
+        self.recall = recall
+        self._holding = holding
+        self._connection = connection
+        self._database = database
+        self._writes = writes
+        self._names = names
+        self._traces = traces
+        self.bygone = Bygone(connection, database, writes.bygones)
+
+    def allocate(self, count: int) -> int:
+        """Reserve keys; returns the first."""
+        first = self._database.counter(self._connection, count)
+        if first is not None:
+            return first
+        return take_keys(self._connection, self.recall, count, self._names.beside)
+
+    def write(self, changes: Changes) -> None:
+        """Write everything that a batch made."""
+        theirs = self._theirs(changes.forgotten) if changes.forgotten else None
+        if self._holding is not None:
+            blanked: Collection[int] = ()
+            if theirs is not None:
+                self._holding.check_runs(self._traces.open_runs(theirs))
+                blanked = self._traces.sent_to_others(theirs)
+            self._holding.before_writing(changes, blanked)
+        self._erase(changes, theirs)
+        for merge in changes.merges:
+            self._merge(merge)
+        self._persons(changes)  # before names: whoever occupies an id may go on to a new name
+        self._messages(changes)
+        self._entries(changes)
+        self._objects(changes)
+        self._records(changes)
+        if self._holding is not None:
+            self._holding.after_writing(changes)
+
+    def _many(
+        self, statement: Statement, rows: Iterable[Parameters], order: _Order | None = _FIRST
+    ) -> None:
+        if self._holding is None:
+            statement.write(self._connection, list(rows))
+            return
+        self._holding.keep_patience()
+        written = list(rows) if order is None else sorted(rows, key=order)
+        statement.write(self._connection, written)
+
+    def _messages(self, changes: Changes) -> None:
+        if changes.messages:
+            names: set[Name] = {
+                (stored.message.type, stored.message.name) for stored in changes.messages
+            }
+            numbers = self._names.number(self._connection, names)
+            made = rows.message_rows(changes.messages, numbers)
+            self._many(self._writes.message, made, _SECOND)
+        if changes.owners:
+            self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
+        if changes.retold:
+            self._retell(changes.retold)
+        if changes.skips:
+            self._skips(changes)
+
+    def _retell(self, retold: Mapping[int, Collection[str]]) -> None:
+        members = self._database.members(list(retold))
+        found = self._writes.earlier_skips.fetch(self._connection, keys=members)
+        earlier = [rows.skips_from(row, person_key=0) for row in found]
+        self._many(self._writes.dropped_skips, ((skips.message_key,) for skips in earlier))
+        left = (skips.of_nobody(retold[skips.message_key]) for skips in earlier)
+        self._many(self._writes.new_skips, rows.skips_rows(s for s in left if s is not None))
+
+    def _skips(self, changes: Changes) -> None:
+        """The first of a message, which may be new or may have met none yet, are simply inserted."""
+        new = {skips.message_key for skips in changes.skips}
+        old = new - {stored.key for stored in changes.messages}
+        if old:
+            members = self._database.members(old)
+            new -= {key for (key,) in self._writes.skipped.fetch(self._connection, keys=members)}
+        first, later = list[Parameters](), list[Parameters]()
+        for row in rows.skips_rows(changes.skips):
+            if row[0] in new:
+                new.discard(row[0])
+                first.append(row)
+            else:
+                later.append(row)
+        self._many(self._writes.new_skips, first)
+        self._many(self._writes.skips, later)
+
+    def _persons(self, changes: Changes) -> None:
+        writes = self._writes
+        identifiers = ((i.value, i.kind.value, i.key) for i in changes.identifiers)
+        dropped = ((key, as_micros(since)) for key, since in changes.dropped_claims)
+        self._many(writes.identifier, identifiers, _FIRST_TWO)
+        self._many(writes.person, map(rows.person_row, changes.persons.values()))
+        self._many(writes.dropped_claim, dropped, _FIRST_TWO)
+        self._many(writes.claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
+        begun = changes.claimings.items()
+        self._many(writes.claiming, (rows.claiming_row(each) for _, each in begun if each))
+        self._many(writes.carried_out, ((key,) for key, each in begun if each is None))
+
+    def _entries(self, changes: Changes) -> None:
+        writes, new = self._writes, changes.new_entries
+        added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
+        stepped, freed, others = _changed_entries(changes)
+        self._many(writes.stepped_entry, stepped, _LAST)
+        self._many(writes.freed_entry, freed, _LAST)  # before others, who may want the slot
+        self._many(writes.entry, others, _LAST)
+        self._many(writes.new_entry, added)
+        self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
+        withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
+        self._many(writes.withdrawn, withdrawn, _LAST)
+        self._many(writes.run, map(rows.run_row, changes.runs.values()), _FIRST_TWO)
+
+    def _objects(self, changes: Changes) -> None:
+        writes = self._writes
+        devices, things, ties = changes.devices, changes.things, changes.relationships
+        self._many(writes.dropped_device, ((token,) for token, d in devices.items() if d is None))
+        self._many(writes.device, (rows.device_row(d) for d in devices.values() if d))
+        self._many(writes.dropped_thing, (n for n, t in things.items() if t is None), _FIRST_TWO)
+        self._many(writes.thing, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO)
+        gone = (rows.relationship_row(tie) for tie, holds in ties.items() if not holds)
+        held = (rows.relationship_row(tie) for tie, holds in ties.items() if holds)
+        self._many(writes.dropped_relationship, gone, _FIRST_THREE)
+        self._many(writes.relationship, held, _FIRST_THREE)
+
+    def _records(self, changes: Changes) -> None:
+        writes, tombstones = self._writes, changes.tombstones
+        lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
+        self._many(writes.dropped_tombstone, lifted)
+        self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
+        self._many(writes.report, map(rows.report_row, changes.reports))
+        self._keep(changes.wordings)
+        for kind in IdKind:
+            if ids := [value for of, value in changes.buried if of is kind]:
+                members = self._database.members(ids)
+                writes.buried[kind].run(self._connection, ids=members)
+        self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
+        self._many(writes.taken_again, ((name,) for name in changes.taken_again))
+
+    def _keep(self, wordings: Mapping[str, tuple[str, bytes]]) -> None:
+        if wordings and self._names.beside is not None:
+            self._names.beside.keep(wordings)
+        else:
+            rows = ((digest, rule, text) for digest, (rule, text) in wordings.items())
+            self._many(self._writes.wording, rows)
+        self.recall.learned.wordings |= wordings.keys()
+
+    def _theirs(self, persons: list[int]) -> object:
+        """The owners that go with these persons, as they are bound."""
+        keys = self._database.members(persons)
+        anonymous = self._writes.only_theirs.fetch(self._connection, keys=keys)
+        return self._database.members([*persons, *(key for (key,) in anonymous)])
+
+    def _erase(self, changes: Changes, theirs: object) -> None:
+        """Erase who is forgotten, and what leads to them and to other ids that are buried.
+
+        Of every message that goes, the digest of its id stays.
+        """
+        named, owned = set(changes.erased_ids), set[str]()
+        if theirs is not None:
+            ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
+            owned = {message_id for (message_id,) in ids}
+            named |= self._traces.remove(theirs)
+        if changes.buried:
+            users = [value for kind, value in changes.buried if kind is IdKind.USER]
+            named |= self._traces.remove_names(users)
+        self._many(self._writes.erased, ((erased_digest(name),) for name in owned | named))
+        if theirs is not None:
+            for statement in self._writes.erasures:
+                statement.run(self._connection, keys=theirs)
+        self._traces.drop_husks(named)
+
+    def _merge(self, merge: Merge) -> None:
+        for statement in self._writes.moves:
+            statement.run(self._connection, survivor=merge.survivor_key, loser=merge.loser_key)
+        self._writes.merge.write(self._connection, [rows.merge_row(merge)])
+
+    def lease(self, deliveries: list[Delivery], leased_until: int) -> None:
+        """Put deliveries off."""
+        self._many(self._writes.lease, ((leased_until, d.key) for d in deliveries), _LAST)
+
+    def take_held(self, deliveries: list[Delivery], leased_until: int) -> None:
+        """Put deliveries off that were held."""
+        state = DeliveryState.PENDING.value
+        self._many(
+            self._writes.take_held, ((leased_until, state, None, d.key) for d in deliveries), _LAST
+        )
+
+    def hold(self, keys: Iterable[int]) -> None:
+        """Hold deliveries for whom nobody here has the channel."""
+        state = DeliveryState.HELD.value
+        self._many(self._writes.hold, ((state, NO_CHANNEL, key) for key in keys), _LAST)
+
+    def revive_some(self, keys: Iterable[int], due_at: int) -> None:
+        """Put dead deliveries back."""
+        state = DeliveryState.PENDING.value
+        self._many(self._writes.revive_some, ((due_at, state, None, 0, key) for key in keys), _LAST)
+
+    def settle(self, settlements: Iterable[Settlement]) -> None:
+        """Write down the end of tries."""
+        ends = [
+            (as_micros(end.due_at), end.state.value, end.reason, end.attempts, end.key)
+            for end in settlements
+        ]
+        if self._holding is not None and len(ends) > 1:  # one statement changes them as it likes
+            self._holding.deliveries([key for *_, key in ends])
+        self._many(self._writes.settle, ends, _LAST)
+
+    def revive(self, key: int, due_at: int) -> bool:
+        """Put a dead delivery back; whether it was one."""
+        done = self._writes.revive.run(self._connection, new_due_at=due_at, revived=key)
+        return done.rowcount == 1
+
+
+def _changed_entries(
+    changes: Changes,
+) -> tuple[list[Parameters], list[Parameters], list[Parameters]]:
+    """Entries that change: those of which a step changed what it can, those that freed a slot, others."""
+    stepped, freed, others = list[Parameters](), list[Parameters](), list[Parameters]()
+    new, before = changes.new_entries, changes.before
+    for key, entry in changes.entries.items():
+        if key in new:
+            continue
+        was = before.get(key)
+        due_at, end = rows.micros_or_none(entry.due_at), rows.end_columns(entry)
+        place = (str(entry.state), entry.position, due_at)
+        if was is None or was.facts is not entry.facts or was.person_key != entry.person_key:
+            facts = object_text(entry.facts)
+            others.append((entry.person_key, entry.slot, *place, facts, *end, key))
+        elif was.slot != entry.slot:
+            freed.append((entry.slot, *place, *end, key))
+        else:
+            stepped.append((*place, *end, key))
+    return stepped, freed, others

@@ -1,0 +1,146 @@
+"""Letting the threads of one process write one after the other, and saying so when one never could."""
+
+from _thread import LockType
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock, get_ident, local
+
+from whereupon.errors import StoreError
+from whereupon.storage.patience import Patience, busy
+
+
+class Turns(ABC):
+    """Refuses, instead of hanging, what asks for a turn within its own."""
+
+    @contextmanager
+    def take(self, patience: Patience | None = None) -> Iterator[None]:
+        """Wait for the turn, if need be, and keep it for the block.
+
+        Raises:
+            StoreError: with the code ``busy``, when patience has ended before the turn came.
+        """
+        self.refuse_nesting()
+        with self._turn(patience):
+            yield
+
+    def refuse_nesting(self) -> None:
+        """Raise where this thread has its turn already."""
+        if self._is_mine():
+            reason = "this thread has a session open already: use that one, or close it first"
+            raise StoreError(code="nested-session", reason=reason)
+
+    @abstractmethod
+    def begin_anew(self) -> None:
+        """In a child after a fork: forget the turns of threads that are not there."""
+
+    @abstractmethod
+    def _is_mine(self) -> bool: ...
+
+    @abstractmethod
+    @contextmanager
+    def _turn(self, patience: Patience | None) -> Iterator[None]: ...
+
+
+class OneByOne(Turns):
+    """One thread at a time, in the order in which they asked.
+
+    A lock by itself would go to whoever asks at the right moment: to one who has just had it, and has
+    more to do, before all who wait.
+    """
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._taken = False
+        self._waiting: deque[LockType] = deque()
+        self._holder: int | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether some thread has its turn."""
+        return self._taken
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for their turn."""
+        return len(self._waiting)
+
+    def begin_anew(self) -> None:
+        """Only the thread that forked is there."""
+        self._guard = Lock()
+        self._taken = self._is_mine()
+        self._waiting.clear()
+
+    def _is_mine(self) -> bool:
+        return self._holder == get_ident()
+
+    @contextmanager
+    def _turn(self, patience: Patience | None) -> Iterator[None]:
+        self._wait(patience)
+        self._holder = get_ident()
+        try:
+            yield
+        finally:
+            self._holder = None
+            self._pass_on()
+
+    def _wait(self, patience: Patience | None) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            mine = Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        try:  # until it is passed on to here
+            came = mine.acquire(timeout=-1 if patience is None else max(patience.left, 0))
+        except BaseException:  # such as an interruption from the keyboard
+            if not self._leaves(mine):
+                self._pass_on()
+            raise
+        if not came and self._leaves(mine):
+            raise busy()
+
+    def _leaves(self, mine: LockType) -> bool:
+        """Give up a place in the queue; not where the turn has come meanwhile."""
+        with self._guard:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return True
+        return False
+
+    def _pass_on(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
+
+
+class SideBySide(Turns):
+    """All threads at once, each in one turn of its own at a time."""
+
+    def __init__(self) -> None:
+        self._mine = local()
+
+    def begin_anew(self) -> None:
+        """Nothing to forget: a turn is its thread's own."""
+
+    def _is_mine(self) -> bool:
+        return bool(getattr(self._mine, "taken", False))
+
+    @contextmanager
+    def _turn(self, patience: Patience | None) -> Iterator[None]:
+        del patience  # nobody waits here
+        self._mine.taken = True
+        try:
+            yield
+        finally:
+            self._mine.taken = False
+
+
+def closed() -> StoreError:
+    """The error of a call to a store that was closed."""
+    reason = "the engine was closed: open another one"
+    return StoreError(code="closed", reason=reason)
