@@ -59,7 +59,11 @@ Objects = dict[str, JsonValue]
 class FileForm(Form):
     """The file as a whole."""
 
-    tests: list[JsonValue] = Field(min_length=1)
+    tests: list[JsonValue] = Field(
+        min_length=1,
+        description="The tests of the rule or guard whose name the file has.",
+        examples=[[{"name": "nothing happens", "given": [], "expect": []}]],
+    )
 
 
 class TestForm(Form):
@@ -67,124 +71,226 @@ class TestForm(Form):
 
     __test__ = False  # no test of pytest's
 
-    name: Name
-    start: MaybeInstant = None
-    until: Offset = None
-    given: list[JsonValue]
-    expect: list[JsonValue]
+    name: Name = Field(
+        description="What holds, in a few words.", examples=["cheap socks are left alone"]
+    )
+    start: MaybeInstant = Field(
+        default=None,
+        description="When the test starts; Monday 5 January 2026, 09:00 UTC by default.",
+        examples=["2026-03-01T09:00:00Z"],
+    )
+    until: Offset = Field(
+        default=None,
+        description="When the test ends; without it everything that is due is done.",
+        examples=["+1d"],
+    )
+    given: list[JsonValue] = Field(
+        description="What happens: messages that arrive, and what people decide, in their order.",
+        examples=[[{"track": "purchase", "user": "ada"}]],
+    )
+    expect: list[JsonValue] = Field(
+        description="What the rule makes of it: every entry and delivery; [] for silence.",
+        examples=[[{"entered": "ada"}, {"delivery": "push", "to": "ada"}]],
+    )
 
 
 class GivenForm(Form):
     """What every message may say: when it arrives, when it happened, who sends it."""
 
-    at: Offset = None
-    happened: Backdating = None
-    id: Name | None = None
-    source: Literal["server", "client"] = "server"
-    context: Objects = Field(default_factory=dict)
+    at: Offset = Field(
+        default=None,
+        description="When it arrives, from the test's start; without it with the item above.",
+        examples=["+10m"],
+    )
+    happened: Backdating = Field(
+        default=None,
+        description="How long before its arrival it happened; without it at its arrival.",
+        examples=["-5m"],
+    )
+    id: Name | None = Field(
+        default=None,
+        description="Its message id; a message with the same id is a repetition.",
+        examples=["m-1"],
+    )
+    source: Literal["server", "client"] = Field(
+        default="server",
+        description="Who sends it: a server, or a client (a browser or an app).",
+        examples=["client"],
+    )
+    context: Objects = Field(
+        default_factory=dict,
+        description="What the sender says of the surroundings.",
+        examples=[{"ip": "192.0.2.1"}],
+    )
 
 
 class _BySomebody(GivenForm):
-    user: str | None = None
-    anonymous: str | None = None
+    user: str | None = Field(
+        default=None, description="The user id of the person.", examples=["ada"]
+    )
+    anonymous: str | None = Field(
+        default=None,
+        description="The anonymous id, of a visitor or a device.",
+        examples=["anon-1"],
+    )
 
 
 class TrackForm(_BySomebody):
     """Somebody did something."""
 
-    track: str
-    properties: Objects = Field(default_factory=dict)
+    track: str = Field(description="The event's name.", examples=["purchase"])
+    properties: Objects = Field(
+        default_factory=dict,
+        description="The event's properties.",
+        examples=[{"product": "socks", "price": 23.45}],
+    )
 
 
 class PageForm(_BySomebody):
     """Somebody saw a page."""
 
-    page: str
-    properties: Objects = Field(default_factory=dict)
+    page: str = Field(description="The page's name.", examples=["Pricing"])
+    properties: Objects = Field(
+        default_factory=dict, description="The page's properties.", examples=[{"path": "/pricing"}]
+    )
 
 
 class ScreenForm(_BySomebody):
     """Somebody saw an app's screen."""
 
-    screen: str
-    properties: Objects = Field(default_factory=dict)
+    screen: str = Field(description="The screen's name.", examples=["Cart"])
+    properties: Objects = Field(
+        default_factory=dict, description="The screen's properties.", examples=[{"items": 2}]
+    )
 
 
 class GroupForm(_BySomebody):
     """Somebody belongs to an object."""
 
-    group: str
-    traits: Objects = Field(default_factory=dict)
+    group: str = Field(description="The object's id.", examples=["acme"])
+    traits: Objects = Field(
+        default_factory=dict, description="The object's attributes.", examples=[{"seats": 20}]
+    )
 
 
 class IdentifyForm(GivenForm):
     """Who somebody is; null where only an anonymous id is known."""
 
-    identify: str | None
-    anonymous: str | None = None
-    traits: Objects = Field(default_factory=dict)
+    identify: str | None = Field(
+        description="The user id; null where only an anonymous id is known.", examples=["ada"]
+    )
+    anonymous: str | None = Field(
+        default=None,
+        description="The anonymous id under which the person was seen until now.",
+        examples=["anon-1"],
+    )
+    traits: Objects = Field(
+        default_factory=dict,
+        description="The person's attributes.",
+        examples=[{"plan": "pro", "first_name": "Ada"}],
+    )
 
 
 class AliasForm(GivenForm):
     """Two ids are one person's."""
 
-    alias: str
-    previous: str
+    alias: str = Field(description="The user id that stays.", examples=["ada"])
+    previous: str = Field(
+        description="The user id, or the anonymous id, that becomes the same person's.",
+        examples=["ada-old"],
+    )
 
 
 class InterventionForm(Form):
     """Somebody decides something between the messages."""
 
-    at: Offset = None
-    by: Name
-    refused: Name | None = None
+    at: Offset = Field(
+        default=None,
+        description="When it is decided, from the test's start; without it with the item above.",
+        examples=["+1h"],
+    )
+    by: Name = Field(description="The name of the one who decides.", examples=["lena"])
+    refused: Name | None = Field(
+        default=None,
+        description="The code with which the decision is expected to be refused.",
+        examples=["own-request"],
+    )
 
 
 class _OfSomebody(InterventionForm):
-    person: Name | None = None
+    person: Name | None = Field(
+        default=None,
+        description="Whom the request is about; without it the newest request is meant.",
+        examples=["ada"],
+    )
 
 
 class ApproveForm(_OfSomebody):
     """Somebody agrees to the newest request for an action that is held."""
 
-    approve: Name
+    approve: Name = Field(
+        description="The action that was asked for, and is agreed to.", examples=["Delete Person"]
+    )
 
 
 class CancelForm(_OfSomebody):
     """Somebody calls it off."""
 
-    cancel: Name
+    cancel: Name = Field(
+        description="The action that was asked for, and is called off.", examples=["Delete Person"]
+    )
 
 
 class CloseForm(InterventionForm):
     """Somebody closes the breaker of a guard file."""
 
-    close: Name
+    close: Name = Field(
+        description="The guard file whose breaker is closed.", examples=["deletions"]
+    )
 
 
 class CallForm(Form):
     """The host calls up a broadcast whose `when` is api."""
 
-    at: Offset = None
-    trigger: Name
-    key: Name | None = None
-    properties: Objects = Field(default_factory=dict)
+    at: Offset = Field(
+        default=None,
+        description="When it is called, from the test's start; without it with the item above.",
+        examples=["+1h"],
+    )
+    trigger: Name = Field(description="The broadcast's id.", examples=["monday-news"])
+    key: Name | None = Field(
+        default=None,
+        description="What names this run: the same key a second time sends nothing.",
+        examples=["june"],
+    )
+    properties: Objects = Field(
+        default_factory=dict,
+        description="What the host says to it, for conditions and templates.",
+        examples=[{"issue": 6}],
+    )
 
 
 class EnteredForm(Form):
     """Somebody enters the rule."""
 
-    entered: Name
-    retroactive: bool | None = None
-    at: Offset = None
+    entered: Name = Field(description="The user id of who enters the rule.", examples=["ada"])
+    retroactive: bool | None = Field(
+        default=None,
+        description="Whether the person did it before they were known.",
+        examples=[True],
+    )
+    at: Offset = Field(default=None, description="When, from the test's start.", examples=["+10m"])
 
 
 class SkippedForm(Form):
     """Somebody (null: nobody known) does not enter."""
 
-    skipped: Name | None
-    reason: SkipReason
-    at: Offset = None
+    skipped: Name | None = Field(
+        description="The user id of who does not enter; null where nobody is known.",
+        examples=["ada"],
+    )
+    reason: SkipReason = Field(description="Why not, by the reason's word.", examples=["who"])
+    at: Offset = Field(default=None, description="When, from the test's start.", examples=["+10m"])
 
 
 class DeliveryForm(Form):
@@ -193,28 +299,44 @@ class DeliveryForm(Form):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
-    delivery: Name
-    to: Name
-    at: Offset = None
+    delivery: Name = Field(description="The channel.", examples=["push"])
+    to: Name = Field(description="The user id of the person who gets it.", examples=["ada"])
+    at: Offset = Field(
+        default=None, description="When it is due, from the test's start.", examples=["+2h10m"]
+    )
 
 
 class WithheldForm(Form):
     """A delivery is withheld."""
 
-    withheld: Name
-    to: Name
-    reason: Name | None = None
-    at: Offset = None
+    withheld: Name = Field(description="The channel.", examples=["push"])
+    to: Name = Field(
+        description="The user id of the person who would have got it.", examples=["ada"]
+    )
+    reason: Name | None = Field(
+        default=None, description="Why it is held back.", examples=["unsubscribed"]
+    )
+    at: Offset = Field(
+        default=None, description="When it was due, from the test's start.", examples=["+2h"]
+    )
 
 
 class RequestForm(Form):
     """An action is asked for."""
 
-    request: Name
-    person: Name | None = None
-    outcome: Literal["ran", "held", "refused", "approved", "cancelled", "expired"]
-    reason: Name | None = None
-    at: Offset = None
+    request: Name = Field(description="The action that is asked for.", examples=["Delete Person"])
+    person: Name | None = Field(
+        default=None, description="The user id of the person it is about.", examples=["ada"]
+    )
+    outcome: Literal["ran", "held", "refused", "approved", "cancelled", "expired"] = Field(
+        description="What becomes of the request.", examples=["held"]
+    )
+    reason: Name | None = Field(
+        default=None, description="Why it did not run, by the reason's word.", examples=["source"]
+    )
+    at: Offset = Field(
+        default=None, description="When it was decided, from the test's start.", examples=["+1h"]
+    )
 
 
 INTERVENTIONS: dict[str, type[InterventionForm]] = {

@@ -32,37 +32,55 @@ _NO_MESSAGE: JsonValue = {
 
 class _Described(Form):
     description: str = Field(
-        default="", description="One sentence.", examples=["Thank people who buy socks."]
+        default="",
+        description="What the file is for, in one sentence.",
+        examples=["Thank people who buy socks."],
     )
 
 
 class _RuleForm(_Described):
     where: MessageCondition = Field(
         default=None,
-        description="A condition over the message's properties.",
+        description="A condition over the message's properties: other messages let nobody in.",
         examples=[{"product": "socks", "price": {"gt": 20}}],
     )
     who: RawCondition = Field(
         default=None,
-        description="A condition over the person's attributes.",
+        description=(
+            "Asked at entry only: a condition over the person and what they did before. "
+            "In a broadcast it is the audience."
+        ),
         examples=[{"plan": ["pro", "team"]}],
     )
     max_age: MaybeDuration = Field(
-        default=None, description="How old a message may be and still trigger; 72h by default."
+        default=None,
+        description="How old a message may be and still let a person in; 72h by default.",
+        examples=["24h"],
     )
     active: ActiveChoice = Field(
         default=True,
-        description="Whether the rule lets people in, or from when until when.",
-        examples=[True, {"from": "2026-01-31", "until": "2026-03-01"}],
+        description=(
+            "Whether the rule runs, or from when until when it lets people in. "
+            "While it is false nobody enters, and those who are inside stand still."
+        ),
+        examples=[False, {"from": "2026-01-31", "until": "2026-03-01"}],
     )
     exit: Annotated[ExitForm | None, BeforeValidator(there)] = Field(
         default=None,
-        description="An event, a segment left or a condition that ends the entry, at once where it holds; a list: any.",
-        examples=["order cancelled", {"leaves": "pro-users"}],
+        description=(
+            "What ends an entry before its last step: an event, a segment that the person leaves, or "
+            "a condition over the person; of a list, any of them."
+        ),
+        examples=[
+            "order cancelled",
+            {"leaves": "pro-users"},
+            {"plan": "free"},
+            ["order cancelled", {"plan": "free"}],
+        ],
     )
     whereupon: list[StepForm] = Field(
         min_length=1,
-        description="What happens, step after step.",
+        description="The steps, done one after another for each person who enters.",
         examples=[[{"wait": "2h"}, {"send": "push", "title": "Thanks!"}]],
     )
 
@@ -70,9 +88,11 @@ class _RuleForm(_Described):
 class CampaignForm(_RuleForm):
     """A campaign: one person does something, and steps follow for that person."""
 
-    campaign: Id = Field(description="The id: the file's stem.", examples=["sock-thanks"])
+    campaign: Id = Field(
+        description="The id, which is the file's name without its ending.", examples=["sock-thanks"]
+    )
     when: CampaignWhen = Field(
-        description="What triggers it.",
+        description="What lets a person in: an event, a page, a screen, a segment, or being known.",
         examples=[
             "purchase",
             ["purchase", "Order *"],
@@ -83,12 +103,18 @@ class CampaignForm(_RuleForm):
     )
     reentry: ReentryForm = Field(
         description="Whether, and when, the same person may enter again.",
-        examples=["once", "every_time", {"once_per": "7d"}, {"once_per_key": "properties.id"}],
+        examples=[
+            "once",
+            "every_time",
+            "not_while_active",
+            {"once_per": "7d"},
+            {"once_per_key": "properties.order_id"},
+        ],
     )
     retroactive: RetroactiveChoice = Field(
         default=True,
-        description="What claimed messages (done before signing up) trigger.",
-        examples=[True, False, {"take": "last", "within": "24h"}],
+        description="Whether what a person did before they were known lets them in.",
+        examples=[False, {"take": "last", "within": "24h"}],
     )
 
 
@@ -99,26 +125,34 @@ class BroadcastForm(_RuleForm):
         json_schema_extra={"not": {"required": ["where"], "properties": {"when": _NO_MESSAGE}}}
     )
 
-    broadcast: Id = Field(description="The id: the file's stem.", examples=["monday-news"])
+    broadcast: Id = Field(
+        description="The id, which is the file's name without its ending.", examples=["monday-news"]
+    )
     when: BroadcastWhen = Field(
-        description="What triggers it.",
-        examples=["api", {"cron": "0 9 * * MON", "timezone": "Europe/Paris"}],
+        description="What sends it: a schedule, the host's call, or something that happens.",
+        examples=["api", {"cron": "0 9 * * MON", "timezone": "Europe/Paris"}, "Sale Started"],
     )
 
 
 class SegmentForm(_Described):
     """A segment: a named condition over the person."""
 
-    segment: Id = Field(description="The id: the file's stem.", examples=["pro-users"])
+    segment: Id = Field(
+        description="The id, which is the file's name without its ending.", examples=["pro-users"]
+    )
     who: RawCondition = Field(
-        description="A condition over the person's attributes.", examples=[{"plan": "pro"}]
+        description="Who is in it: a condition over the person and what they did.",
+        examples=[{"plan": "pro"}],
     )
 
 
 class EventForm(_Described):
     """An event: a part of the tracking plan."""
 
-    event: Id = Field(description="The id: the file's stem.", examples=["product-added"])
+    event: Id = Field(
+        description="The id, which is the file's name without its ending.",
+        examples=["product-added"],
+    )
     name: MaybeName = Field(
         default=None,
         description="The event's name as it is sent; the id by default.",
@@ -126,7 +160,7 @@ class EventForm(_Described):
     )
     properties: dict[str, ValueSchema] = Field(
         default_factory=dict,
-        description="Its properties, each a JSON Schema.",
+        description="The properties that it has, each with its JSON Schema.",
         examples=[{"price": {"type": "number"}}],
     )
 

@@ -68,12 +68,13 @@ class ApprovalsForm(Form):
         default=1,
         ge=0,
         le=9,
-        description="How many must agree; with 0, one to what a source is held for.",
+        description="How many people must agree; with 0 only what sources holds needs one.",
+        examples=[2],
     )
     by: Annotated[Annotated[list[Name], Field(min_length=1)] | None, BeforeValidator(there)] = (
         Field(
             default=None,
-            description="Who may; anybody but the requester where nobody is named.",
+            description="Who may agree; without it anybody but the one who asked.",
             examples=[["lena", "omar"]],
         )
     )
@@ -102,48 +103,61 @@ class GuardForm(Form):
     """A guard: what must hold before an action on a person runs."""
 
     description: str = Field(
-        default="", description="One sentence.", examples=["Who may have a person deleted."]
+        default="",
+        description="What the file is for, in one sentence.",
+        examples=["Who may have a person deleted."],
     )
-    guard: Id = Field(description="The id: the file's stem.", examples=["deletions"])
+    guard: Id = Field(
+        description="The id, which is the file's name without its ending.", examples=["deletions"]
+    )
     actions: list[Name] = Field(
-        min_length=1, description="The actions that it guards.", examples=[["Delete Person"]]
+        min_length=1,
+        description="The actions that it guards, by their names.",
+        examples=[["Delete Person"]],
     )
-    enabled: bool = Field(default=True, description="Whether these actions run here at all.")
+    enabled: bool = Field(
+        default=True, description="Whether these actions run here at all.", examples=[False]
+    )
     sources: dict[Literal["server", "client"], Literal["run", "hold", "refuse"]] = Field(
         default_factory=dict,
-        description="What each class of sender may ask; a server run, a client hold by default, "
-        "but for Delete Device: a client may delete a device of the sender's own.",
+        description="What becomes of a request by who sends it: run, hold (until a person agrees) or "
+        "refuse. A server's runs and a client's is held by default; a client may delete the "
+        "person's own device.",
         examples=[{"server": "run", "client": "refuse"}],
     )
     stale_after: MaybeDuration = Field(
-        default=None, description="How old a request may be; 72h by default.", examples=["72h"]
+        default=None,
+        description="How old a request may be when it arrives; 72h by default.",
+        examples=["72h"],
     )
     protect: Annotated[JsonValue, BeforeValidator(there), WithJsonSchema(_PROTECT)] = Field(
         default=None,
-        description="Nobody is touched of whom this condition holds; of a list, any of them.",
+        description="A condition over the person, or a list of them: nothing is done to people who meet one.",
         examples=[{"staff": True}, [{"staff": True}, {"legal_hold": True}]],
     )
     limits: list[LimitText] = Field(
         default_factory=list,
-        description="How many may run in a time; past it the breaker opens, and the rest is held.",
+        description="How many may run in a time; past that the breaker opens, and all others are held.",
         examples=[["50 per 1h", "1% per 1d", "20 per 1h by source"]],
     )
     approvals: Annotated[ApprovalsChoice | None, BeforeValidator(there)] = Field(
         default=None,
-        description="How many must agree, and who may; the requester never.",
+        description="How many people must agree, and who may; the one who asked never may.",
         examples=[1, {"needed": 2, "by": ["lena", "omar", "yuki"]}],
     )
     cool_off: MaybeDuration = Field(
         default=None,
-        description="How long a request waits, and can be cancelled; not at all by default.",
+        description="How long a request waits before it runs, so that it can be cancelled; 0s by default.",
         examples=["7d"],
     )
     expires_after: MaybeDuration = Field(
         default=None,
-        description="How long a held request waits for people; 30d by default.",
+        description="How long a held request waits for people to agree; 30d by default.",
         examples=["30d"],
     )
     tombstone: Literal["late", "ignore"] = Field(
         default="late",
-        description="What a deletion silences: what happened before it (late), or all (ignore).",
+        description="Which later messages of a deleted person are ignored: those of what happened "
+        "before the deletion (late), or all (ignore).",
+        examples=["ignore"],
     )

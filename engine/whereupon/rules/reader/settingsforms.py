@@ -19,11 +19,19 @@ from whereupon.rules.reader.steps import Form
 class KeepForm(Form):
     """How long what is done with is kept."""
 
-    skips: KeepingTime = Field(default=None, description="Decisions that let nobody in; 30d.")
-    deliveries: KeepingTime = Field(default=None, description="Deliveries that are over; 90d.")
-    entries: KeepingTime = Field(default=None, description="Entries that have ended; 1y.")
+    skips: KeepingTime = Field(
+        default=None, description="Decisions that let nobody in; 30d by default.", examples=["30d"]
+    )
+    deliveries: KeepingTime = Field(
+        default=None, description="Deliveries that are over; 90d by default.", examples=["2w"]
+    )
+    entries: KeepingTime = Field(
+        default=None, description="Entries that have ended; 1y by default.", examples=["forever"]
+    )
     set_aside: KeepingTime = Field(
-        default=None, description="Messages that could not be worked on; 90d."
+        default=None,
+        description="Messages on which the engine failed; 90d by default.",
+        examples=["90d"],
     )
 
 
@@ -57,22 +65,29 @@ AttributeType = Annotated[
 class SettingsForm(Form):
     """What holds for all files of the folder; at most one such file."""
 
-    settings: Literal["settings"] = Field(description="The file's stem: settings.")
-    description: str = Field(default="", description="One sentence.")
+    settings: Literal["settings"] = Field(
+        description="Always settings: the file is settings.yaml.", examples=["settings"]
+    )
+    description: str = Field(
+        default="",
+        description="What the file is for, in one sentence.",
+        examples=["What holds for every rule of the shop."],
+    )
     channels: Annotated[
         Annotated[list[Name], Field(min_length=1)] | None, BeforeValidator(there)
     ] = Field(
         default=None,
-        description="The names of all channels: any other in a rule or a test is an error.",
+        description="The names of all channels; any other in a rule or a test is an error.",
         examples=[["email", "push", "sms"]],
     )
     attributes: Annotated[dict[Name, AttributeType] | None, BeforeValidator(there)] = Field(
         default=None,
-        description="The tracking plan of persons: each attribute, and its type or JSON Schema.",
+        description="The attributes that people have, each with its type or its JSON Schema; any other "
+        "in a rule or a test is an error.",
         examples=[{"first_name": "text", "plan": {"enum": ["free", "pro", "team"]}}],
     )
     keep: Annotated[KeepForm | None, BeforeValidator(there)] = Field(
         default=None,
-        description="How long what is done with is kept; what is older goes.",
+        description="How long the store keeps what is over; what is older is deleted.",
         examples=[{"skips": "30d", "deliveries": "90d", "entries": "1y", "set_aside": "90d"}],
     )

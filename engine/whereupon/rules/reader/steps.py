@@ -18,7 +18,9 @@ class Form(BaseModel):
 class WaitForm(Form):
     """Let time pass."""
 
-    wait: PositiveDuration = Field(description="How long to wait, such as 2h.", examples=["2h"])
+    wait: PositiveDuration = Field(
+        description="How long the entry waits, from when the step before was done.", examples=["2h"]
+    )
 
 
 class SetForm(Form):
@@ -34,7 +36,10 @@ class SetForm(Form):
 class TrackForm(Form):
     """Send a track message of the person's."""
 
-    track: EventName = Field(description="The event's name.", examples=["Thanked"])
+    track: EventName = Field(
+        description="The name of an event that the person is then on record with, as if they had done it.",
+        examples=["Thanked"],
+    )
     properties: dict[str, JsonValue] = Field(
         default_factory=dict,
         description="The event's properties; texts are Liquid templates.",
@@ -61,20 +66,20 @@ class SendForm(Form):
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
     send: Name = Field(
-        description="The channel, as the host registered it.",
+        description="The name of the channel, such as email or push.",
         examples=["push", "email", "sms", "webhook"],
     )
     kind: KindName = Field(
         default="marketing",
         description=(
-            "Why it is sent. transactional and internal go to people who have unsubscribed, too, "
-            "and ask no topic; marketing is the default."
+            "Why it is sent: marketing (the default), transactional or internal. The last two go to "
+            "people who have unsubscribed, too."
         ),
         examples=["transactional"],
     )
     topic: MaybeName = Field(
         default=None,
-        description="What it is about; people who have opted out of that topic do not get it.",
+        description="What it is about: people who have opted out of that topic do not get it.",
         examples=["product-news"],
     )
 

@@ -23,32 +23,43 @@ from whereupon.rules.reader.steps import Form
 class PageForm(Form):
     """A page message by name."""
 
-    page: NamePattern = Field(description="The page's name; a trailing * for a prefix.")
+    page: NamePattern = Field(
+        description="The page's name, or the beginning of names with a * behind it.",
+        examples=["Pricing"],
+    )
 
 
 class ScreenForm(Form):
     """A screen message by name."""
 
-    screen: NamePattern = Field(description="The screen's name; a trailing * for a prefix.")
+    screen: NamePattern = Field(
+        description="The screen's name, or the beginning of names with a * behind it.",
+        examples=["Cart*"],
+    )
 
 
 class EntersForm(Form):
     """A person enters a segment."""
 
-    enters: Name = Field(description="The segment's id.", examples=["pro-users"])
+    enters: Name = Field(
+        description="The id of a segment that the person comes into.", examples=["pro-users"]
+    )
 
 
 class LeavesForm(Form):
     """A person leaves a segment."""
 
-    leaves: Name = Field(description="The segment's id.", examples=["pro-users"])
+    leaves: Name = Field(
+        description="The id of a segment that the person goes out of.", examples=["pro-users"]
+    )
 
 
 class KnownForm(Form):
     """Somebody becomes known."""
 
     known: Literal["person"] = Field(
-        description="Once for each person, at the first message that makes them known."
+        description="Once for each person, at the first message that makes them known.",
+        examples=["person"],
     )
 
 
@@ -56,15 +67,17 @@ class CronForm(Form):
     """A broadcast's times."""
 
     cron: Name = Field(
-        description="Minute, hour, day of the month, month, day of the week.",
+        description="The times: minute, hour, day of the month, month, day of the week.",
         examples=["0 9 * * MON"],
     )
     timezone: Timezone = Field(
-        default="UTC", description="Whose clock it is.", examples=["Europe/Paris"]
+        default="UTC",
+        description="The timezone on whose clock the times are.",
+        examples=["Europe/Paris"],
     )
     late: PositiveDuration = Field(
         default=DEFAULT_LATE,
-        description="How late the newest of the times that a standstill has missed is made up for.",
+        description="How late a missed time may still go out after a standstill; the newest alone does.",
         examples=["6h"],
     )
 
@@ -72,36 +85,60 @@ class CronForm(Form):
 class ExitEventForm(Form):
     """The person does something that ends the entry."""
 
-    event: WholeName = Field(description="The event's name.")
-    where: MessageCondition = Field(default=None, description="A condition over its properties.")
+    event: WholeName = Field(description="The event's name.", examples=["refund"])
+    where: MessageCondition = Field(
+        default=None,
+        description="A condition over the event's properties.",
+        examples=[{"price": {"gt": 0}}],
+    )
 
 
 class OncePerForm(Form):
     """No two entries closer than this."""
 
-    once_per: PositiveDuration = Field(description="The least time between two entries.")
+    once_per: PositiveDuration = Field(
+        description="The least time between two entries of one person.", examples=["7d"]
+    )
 
 
 class OncePerKeyForm(Form):
     """One entry per value of a property."""
 
     once_per_key: MessagePath = Field(
-        description="A path into the message.", examples=["properties.order_id"]
+        description="The path of a value in the message: one entry for each person and value.",
+        examples=["properties.order_id"],
     )
 
 
 class RetroactiveForm(Form):
     """Which of the messages that were claimed trigger."""
 
-    take: Literal["all", "first", "last"] = Field(default="all", description="Which of several.")
-    within: MaybeDuration = Field(default=None, description="No older than this at the claim.")
+    take: Literal["all", "first", "last"] = Field(
+        default="all",
+        description="Which of several messages count that come to the person at once.",
+        examples=["first"],
+    )
+    within: MaybeDuration = Field(
+        default=None,
+        description="How old a message may be when the person becomes known; max_age holds, too.",
+        examples=["24h"],
+    )
 
 
 class ActiveForm(Form):
     """From when, and until when, the rule lets people in."""
 
-    since: MaybeInstant = Field(default=None, alias="from", description="The first instant.")
-    until: MaybeInstant = Field(default=None, description="The first instant that is too late.")
+    since: MaybeInstant = Field(
+        default=None,
+        alias="from",
+        description="From when on the rule lets people in.",
+        examples=["2026-01-31"],
+    )
+    until: MaybeInstant = Field(
+        default=None,
+        description="From when on it lets nobody in any more; those who are inside go on.",
+        examples=["2026-03-01T09:00:00+01:00"],
+    )
 
 
 MAPPING_FORMS: dict[str, type[Form]] = {
