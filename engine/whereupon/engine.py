@@ -28,7 +28,7 @@ from whereupon.api.config import (
     settings_for,
 )
 from whereupon.api.segment_api import Calls
-from whereupon.decide import Decisions, Folded, Settings, Skipped, Told
+from whereupon.decide import BatchResult, Decisions, Settings, Skipped, Told
 from whereupon.delivery.action_calls import Handler, Handlers, Registration, fault_finder
 from whereupon.delivery.channel_calls import check_runs
 from whereupon.delivery.dispatcher import Dispatched, Dispatcher, RetryPolicy, console_channel
@@ -297,7 +297,7 @@ class Engine(Calls):
         *,
         until: datetime | None = None,
         connection: object = None,
-    ) -> Folded:
+    ) -> BatchResult:
         """Take a batch of messages as values, in the order they arrived, in one transaction.
 
         A message that claims many is recorded at once, and what it claims is put to the rules in further
@@ -322,9 +322,9 @@ class Engine(Calls):
         self._waker.wake()
         return whole
 
-    def _take(self, messages: list[Message], until: datetime | None) -> Folded:
+    def _take(self, messages: list[Message], until: datetime | None) -> BatchResult:
         """Take the first of the messages in one transaction, and carry out what they have begun."""
-        before, now = list[Folded](), self.clock.now()
+        before, now = list[BatchResult](), self.clock.now()
         folded = self.claims.transact(
             lambda session: self.pipeline.take(
                 session, messages, until=until, now=now, in_parts=True
@@ -369,7 +369,7 @@ class Engine(Calls):
             self._pruning.run_due()
         return ran
 
-    def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[Folded]:
+    def wake(self, until: datetime, *, scheduled: bool = True) -> Iterator[BatchResult]:
         """Wake entries, broadcasts and requests due by ``until``, one transaction at a time.
 
         Nothing is sent, and no handler of the host is called. What was due before the clock's time is done
@@ -387,7 +387,7 @@ class Engine(Calls):
                 yield self.claims.transact(partial(self._resume, seen=requests, now=now))
         yield from self._wake_entries(until, scheduled=scheduled)
 
-    def _resume(self, session: Session, *, seen: Sequence[Request], now: datetime) -> Folded:
+    def _resume(self, session: Session, *, seen: Sequence[Request], now: datetime) -> BatchResult:
         """Judge requests again that were due a moment ago; not those that somebody else has judged since."""
         self.pipeline.prepare_erasing(session)
         if len(seen) == 1:
@@ -396,7 +396,7 @@ class Engine(Calls):
             there = [*session.ledger.due_requests(now, REQUESTS_TOGETHER, expiring=now)]
         known = {each.key: each for each in there if each is not None}
         still = [each for each in seen if known.get(each.key) == each]
-        return self.pipeline.resume(session, still, now) if still else Folded()
+        return self.pipeline.resume(session, still, now) if still else BatchResult()
 
     def _due_requests(self, until: datetime, *, expiring: bool) -> list[Request]:
         with self.store.reading() as session:
@@ -404,7 +404,7 @@ class Engine(Calls):
                 until, REQUESTS_TOGETHER, expiring=until if expiring else None
             )
 
-    def _wake_entries(self, until: datetime, *, scheduled: bool) -> Iterator[Folded]:
+    def _wake_entries(self, until: datetime, *, scheduled: bool) -> Iterator[BatchResult]:
         moment = self.clock.now()
         while True:
             take = partial(
@@ -414,7 +414,7 @@ class Engine(Calls):
                 now=self.clock.now(),
                 scheduled_at=moment if scheduled else None,
             )
-            before: list[Folded] = []
+            before: list[BatchResult] = []
             step = self.claims.transact(take, before.append)
             yield from before
             if step is None:
@@ -764,7 +764,7 @@ class Engine(Calls):
         """
         message = message_of(aside)
 
-        def work(session: Session) -> Folded:
+        def work(session: Session) -> BatchResult:
             folded = self.pipeline.take(session, [message], now=self.clock.now())
             if not folded.set_aside:
                 session.flush(Changes(taken_again=[aside.ref]))

@@ -30,7 +30,7 @@ from tests.scenarios.hosting import book, news
 from tests.servers import Server
 
 from whereupon.conditions.screens import EVERYBODY, Screen
-from whereupon.decide import Loaded, Settings, audience_of, screen_for
+from whereupon.decide import Settings, Snapshot, audience_of, screen_for
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
 from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
@@ -148,7 +148,7 @@ def select(benchmark: BenchmarkFixture, store: Store, screen: Screen) -> None:
                 persons, cursor = session.take_audience(
                     cursor, AUDIENCE_CHUNK, screen, AUDIENCE_REACH
                 )
-            loaded = Loaded(0, 0, persons={person.key: person for person in persons})
+            loaded = Snapshot(0, 0, persons={person.key: person for person in persons})
             found += len(audience_of(loaded, RUN, rule, persons, index, settings))
         assert 0.8 < found * COHORTS / COUNT < 1.2
 

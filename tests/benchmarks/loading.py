@@ -26,7 +26,7 @@ from tests.benchmarks.table import Row, at_most, exit_status, show
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import Rule, Rulebook
-from whereupon.rules.reader import Shared, parse_rule_file
+from whereupon.rules.reader import InternPool, parse_rule_file
 
 RULES, ROUNDS = 100_000, 3
 SECONDS_BAR, MEGABYTES_BAR, CHANGE_BAR = 10.0, 300.0, 0.05
@@ -47,7 +47,7 @@ class Figures:
 
 def measured(count: int) -> Figures:
     """Load so many rules in this process."""
-    parsed(next(Mix().rules(1)), Shared())  # what the first one imports does not count
+    parsed(next(Mix().rules(1)), InternPool())  # what the first one imports does not count
     before = _resident()
     rules, read = _read(count)
     begun = process_time()
@@ -61,7 +61,7 @@ def measured(count: int) -> Figures:
 
 def _read(count: int) -> tuple[list[Rule], float]:
     """The rules, from plain data that is let go of, and the seconds that reading it took."""
-    rules, shared, seconds = list[Rule](), Shared(), 0.0
+    rules, shared, seconds = list[Rule](), InternPool(), 0.0
     sources = Mix().rules(count)
     while several := list(islice(sources, _AT_ONCE)):
         begun = process_time()
@@ -70,7 +70,7 @@ def _read(count: int) -> tuple[list[Rule], float]:
     return rules, seconds
 
 
-def parsed(source: dict[str, Any], shared: Shared) -> Rule:
+def parsed(source: dict[str, Any], shared: InternPool) -> Rule:
     """One rule."""
     rule, problems = parse_rule_file(source, stem=source["campaign"], segments={}, shared=shared)
     assert isinstance(rule, Rule), problems

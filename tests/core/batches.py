@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import JsonValue
 from tests.unit.worlds import File, book_of
 
-from whereupon.decide import Folded, Loaded, Settings, fold
+from whereupon.decide import BatchResult, Settings, Snapshot, fold
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode
@@ -51,13 +51,13 @@ def message(
 
 def folded(
     files: list[File], *messages: Message, tombstones: list[Tombstone] | None = None
-) -> Folded:
+) -> BatchResult:
     """What the core makes of the messages, in this order, where nothing was recorded before."""
-    loaded = Loaded(1, 1_000, tombstones=tombstones or [])
+    loaded = Snapshot(1, 1_000, tombstones=tombstones or [])
     return fold(loaded, messages, RuleIndex(book_of(*files)), Settings())
 
 
-def verdicts(result: Folded) -> dict[str, str]:
+def verdicts(result: BatchResult) -> dict[str, str]:
     """What became of each message that a rule names: ``entered``, or why not."""
     decisions: list[Decision] = list(result.decisions)
     return {each.message_id: each.reason or str(each.outcome) for each in decisions}

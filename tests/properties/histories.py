@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.unit.worlds import HOUR, File, World, after, book_of, campaign, decided, message, segment
 
-from whereupon.decide import Folded
+from whereupon.decide import BatchResult
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.messages.model import Message, MessageType, Source
@@ -211,7 +211,7 @@ def begin(made: World, message: Message, *, carried_on: int) -> None:
         carried_on: how many parts of it they do.
     """
     engine = made.engine
-    told: list[Folded] = []
+    told: list[BatchResult] = []
     folded = engine.claims.transact(
         lambda session: engine.pipeline.take(session, [message], in_parts=True), told.append
     )

@@ -9,7 +9,7 @@ from tests.properties.test_conditions import HOSTILE, RAW, SHORT_FORMS
 from tests.unit.worlds import book_of, campaign
 
 from whereupon.conditions import Data, JsonValue, Performed, parse_condition
-from whereupon.matching import Roll
+from whereupon.matching import RuleList
 from whereupon.matching.criteria import criteria_of
 from whereupon.rules.model import Rule
 
@@ -115,7 +115,7 @@ def test_the_index_and_the_plain_loop_agree(
 ) -> None:
     """Nobody is left out, what is certain holds, and what is left out fails without the history."""
     history = Always(times)
-    roll = Roll.of(rules, page=page, few=few)
+    roll = RuleList.of(rules, page=page, few=few)
     candidates = list(roll.candidates(data))
     found = [each.rule for each in candidates]
     assert [each.place for each in candidates] == sorted({each.place for each in candidates})
@@ -137,7 +137,7 @@ def test_a_changed_roll_is_as_if_made_anew(
     rules: list[Rule], data: dict[str, JsonValue], draw: st.DataObject
 ) -> None:
     """A rule changed, added or taken away: the others stay in their places."""
-    roll = Roll.of(rules, page=3, few=2)
+    roll = RuleList.of(rules, page=3, few=2)
     kept = list(rules)
     if rules:
         gone = draw.draw(st.sampled_from(rules))
@@ -148,8 +148,8 @@ def test_a_changed_roll_is_as_if_made_anew(
     roll = roll.with_rule(changed)
     kept = [changed if rule.id == changed.id else rule for rule in kept]
     assert list(roll) == kept
-    assert roll.revision == Roll.of(kept).revision
-    found, anew = roll.candidates(data), Roll.of(kept).candidates(data)
+    assert roll.revision == RuleList.of(kept).revision
+    found, anew = roll.candidates(data), RuleList.of(kept).candidates(data)
     history = Always(1)
     assert entering([c.rule for c in found], data, history) == entering(
         [c.rule for c in anew], data, history

@@ -19,14 +19,14 @@ import whereupon.engine as engine_module
 from whereupon import Delivery, Engine
 from whereupon.api.config import settings_for
 from whereupon.decide.decisions import settled, slot_asked
-from whereupon.decide.given import Loaded
+from whereupon.decide.given import Snapshot
 from whereupon.decide.people import forget
-from whereupon.decide.working import Working
+from whereupon.decide.working import BatchState
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Origin, Source
 from whereupon.pipeline.ingesting import fresh_id, read_batch
-from whereupon.pipeline.load import Recall
+from whereupon.pipeline.load import BatchLoader
 from whereupon.pipeline.rule_versions import Wordings
 from whereupon.ports import Store
 from whereupon.records import (
@@ -190,7 +190,7 @@ def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
     """Not, for each of them, at everything that all of them have."""
     index = RuleIndex(book(thanks()))
     settings = settings_for(book(thanks()))
-    loaded = Loaded(1_000, 1_000)
+    loaded = Snapshot(1_000, 1_000)
     for n in range(count):
         person, device = 10_000 + n, 20_000 + n
         loaded.users[f"user-{n}"] = person
@@ -201,7 +201,7 @@ def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
         *(Identifier(IdKind.USER, name, key) for name, key in loaded.users.items()),
         *(Identifier(IdKind.ANONYMOUS, name, key) for name, key in loaded.anonymous.items()),
     ]
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     work.claims = looked_at = Touching(work.claims)
     for each in list(work.persons.values()):
         assert len(work.identifiers_of(each.key)) == 2
@@ -234,7 +234,7 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
                 new_id=fresh_id,
             ).messages
             with home.session() as session:
-                loaded = Recall(session, settings, Wordings(index)).for_batch([message], None)
+                loaded = BatchLoader(session, settings, Wordings(index)).for_batch([message], None)
             assert len(loaded.claims) == 1
             assert len(loaded.persons) <= 2
 
@@ -243,7 +243,7 @@ def _purchase(anonymous_id: str) -> dict[str, object]:
     return {"type": "track", "event": "purchase", "anonymousId": anonymous_id}
 
 
-def _loaded(rules: Rulebook, home: Store, *said: dict[str, object]) -> Loaded:
+def _loaded(rules: Rulebook, home: Store, *said: dict[str, object]) -> Snapshot:
     """What a batch reads."""
     messages = read_batch(
         said,
@@ -254,7 +254,7 @@ def _loaded(rules: Rulebook, home: Store, *said: dict[str, object]) -> Loaded:
     ).messages
     with home.session() as session:
         wordings = Wordings(RuleIndex(rules))
-        return Recall(session, settings_for(rules), wordings).for_batch(messages, None)
+        return BatchLoader(session, settings_for(rules), wordings).for_batch(messages, None)
 
 
 def _order(order: object, **ids: object) -> dict[str, object]:

@@ -15,7 +15,7 @@ from tests.scenarios.delivering import RULES, make
 from tests.scenarios.hosting import NOON, ROOT, book, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
-from whereupon.delivery.action_calls import Order
+from whereupon.delivery.action_calls import ActionCall
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
 from whereupon.replay.replaying import FrozenClock
@@ -302,7 +302,7 @@ def test_closing_lets_an_action_under_way_end_and_begins_no_other(place: str) ->
     called, go_on, taken = Event(), Event(), list[str | None]()
     engine = Engine.open(place)
 
-    def close(order: Order) -> None:
+    def close(order: ActionCall) -> None:
         taken.append(order.person)
         called.set()
         go_on.wait(_PATIENCE)

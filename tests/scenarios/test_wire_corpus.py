@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from whereupon import Engine
-from whereupon.decide import Warned
+from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.model import Message, Source
 from whereupon.messages.opening import Opened, open_all
@@ -137,7 +137,7 @@ def as_stream(texts: list[str], folder: Path) -> Answer:
         records.append,
     )
     rejected = [(0, each.code) for each in records if isinstance(each, BadLine)]
-    notices = [(each.code, each.message) for each in records if isinstance(each, Warned)]
+    notices = [(each.code, each.message) for each in records if isinstance(each, Notice)]
     told = _without_look_alikes(notices)
     return Answer(summary.accepted, summary.duplicates, rejected, told)
 

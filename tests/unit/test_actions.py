@@ -14,9 +14,9 @@ from whereupon.decide import Settings
 from whereupon.engine import Engine
 from whereupon.guards.actions import (
     DEFAULT_STANCE,
+    GuardFacts,
+    Policy,
     Refusal,
-    Seen,
-    Stance,
     default_stance,
     judge,
     stance_on,
@@ -47,8 +47,8 @@ def shop() -> World:
 
 def test_the_guards_object_in_their_order() -> None:
     """Properties, identity, source, liveness and so on: the first that objects decides."""
-    refuse = Stance({Source.SERVER: Consent.REFUSE})
-    seen = Seen(asked_at=NOON, now=NOON)
+    refuse = Policy({Source.SERVER: Consent.REFUSE})
+    seen = GuardFacts(asked_at=NOON, now=NOON)
     bad = message("m", name="Delete Device", anonymous="anon-1", origin=Origin.IMPORT)
     assert judge(bad, DELETE_DEVICE, replace(refuse, enabled=False), seen).reason == "disabled"
     assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.INVALID
@@ -192,7 +192,7 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
             ("c", {Source.CLIENT: Consent.HOLD, Source.SERVER: Consent.RUN}, 90),
         ),
     )
-    assert stance == Stance(
+    assert stance == Policy(
         {Source.SERVER: Consent.HOLD, Source.CLIENT: Consent.REFUSE},
         timedelta(hours=24),
         guards=("a", "b", "c"),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.scenarios.hosting import NOON, book, thanks
 
 from whereupon import Engine
-from whereupon.decide import Warned
+from whereupon.decide import Notice
 from whereupon.decide.capping import ESSENTIAL, MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.records import Person
 from whereupon.replay.replaying import FrozenClock
@@ -40,7 +40,7 @@ def test_attributes_beyond_the_cap_are_not_set_and_that_is_said() -> None:
         told = engine.identify(
             "ada", traits={"one-more": 1, "a-1": "changed", "unsubscribed": True}
         )
-        (notice,) = (each for each in told.warnings if isinstance(each, Warned))
+        (notice,) = (each for each in told.warnings if isinstance(each, Notice))
         assert (told.accepted, notice.code) == (1, "attributes-full")
         assert notice.message.startswith("1 of the attributes")
         found = ada(engine).attributes

@@ -16,7 +16,7 @@ from tests.scenarios.hosting import NOON, book, in_threads, news, purchase, than
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
-from whereupon.decide import Warned
+from whereupon.decide import Notice
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Store
 from whereupon.replay.replaying import FrozenClock
@@ -413,7 +413,7 @@ def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: st
     with _opened(place, rules) as engine:
         _record(engine, 12)
         told = engine.identify("ada", anonymous_id="anon-1")
-        warned = [each for each in told.warnings if isinstance(each, Warned)]
+        warned = [each for each in told.warnings if isinstance(each, Notice)]
         assert [(each.code, each.message_id) for each in warned] == [
             ("claimed-failed", "purchase-7"),
             ("claimed-failed", "purchase-8"),

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, JsonValue
 from tests.unit.worlds import NOON, World, campaign, guard, world
 
-from whereupon.delivery.action_calls import Order
+from whereupon.delivery.action_calls import ActionCall
 from whereupon.delivery.dispatcher import RetryLater, RetryPolicy
 from whereupon.engine import Engine
 from whereupon.errors import RequestError
@@ -27,10 +27,10 @@ class Bank:
     """A handler that notes its orders, and fails as often as it is told to."""
 
     def __init__(self, *failures: Exception) -> None:
-        self.orders: list[Order] = []
+        self.orders: list[ActionCall] = []
         self.failures = list(failures)
 
-    def __call__(self, order: Order) -> None:
+    def __call__(self, order: ActionCall) -> None:
         """Carry the order out, or fail."""
         self.orders.append(order)
         if self.failures:
@@ -178,7 +178,7 @@ def test_an_order_is_kept_from_others_for_as_long_as_its_handler_may_take(
     made, orders = world(), list[int]()
     other = Engine(made.home, made.engine.pipeline.index.book, clock=made.clock)
 
-    def take_long(order: Order) -> None:
+    def take_long(order: ActionCall) -> None:
         orders.append(order.attempt)
         if len(orders) == 1:
             made.clock.move_to(NOON + timedelta(minutes=1 + after))

@@ -19,7 +19,7 @@ from whereupon.conditions import (
     JsonValue,
     parse_condition,
 )
-from whereupon.matching import Roll, RuleIndex
+from whereupon.matching import RuleIndex, RuleList
 from whereupon.matching.pages import FEW
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import OnMessage, Rule
@@ -117,7 +117,7 @@ def counting(rule: Rule, asked: list[str]) -> Rule:
     return replace(rule, where=noted(rule.where), who=noted(rule.who))
 
 
-def shop(count: int, asked: list[str]) -> Roll:
+def shop(count: int, asked: list[str]) -> RuleList:
     """Campaigns of one name, each for its own product, bound and plan."""
     rules = book_of(
         *(
@@ -130,7 +130,7 @@ def shop(count: int, asked: list[str]) -> Roll:
             for n in range(count)
         )
     ).rules
-    return Roll.of(counting(rule, asked) for rule in rules)
+    return RuleList.of(counting(rule, asked) for rule in rules)
 
 
 def purchase(product: JsonValue, price: JsonValue, plan: JsonValue = "pro") -> Data:
@@ -224,7 +224,7 @@ def test_every_expectation_finds_what_it_holds_for(page: int) -> None:
     raw: list[JsonValue] = [*({"a": each} for each in expectations()), *raw_logic()]
     conditions = [parse_condition(each, root="properties")[0] for each in raw]
     rules = [replace(usual, id=f"r-{n}", where=each) for n, each in enumerate(conditions)]
-    roll = Roll.of(rules, page=page, few=0)
+    roll = RuleList.of(rules, page=page, few=0)
     for value in (*POOL, *HOSTILE):
         data: Data = {"properties": {"a": value}, "person": {}}
         found = [each.rule.id for each in roll.candidates(data)]

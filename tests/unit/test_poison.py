@@ -9,7 +9,7 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
-from whereupon.decide import Warned
+from whereupon.decide import Notice
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.model import Source
 from whereupon.messages.wire import Arrival, parse_message
@@ -99,7 +99,7 @@ def test_a_summary_counts_what_was_set_aside_as_rejected(place: str, way: str) -
         1,
         1,
     )
-    assert [each.message_id for each in told if isinstance(each, Warned)] == ["purchase-13"]
+    assert [each.message_id for each in told if isinstance(each, Notice)] == ["purchase-13"]
 
 
 def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str) -> None:
@@ -159,7 +159,7 @@ def test_an_entry_that_fails_when_it_is_woken_ends_and_the_others_go_on(place: s
         engine.identify("bob", traits={"number": 13})
         engine.clock.move_to(NOON + timedelta(hours=2))  # type: ignore[attr-defined]
         told = [each for folded in engine.wake(engine.clock.now()) for each in folded.told]
-        assert [each.code for each in told if isinstance(each, Warned)] == ["entry-failed"]
+        assert [each.code for each in told if isinstance(each, Notice)] == ["entry-failed"]
         pending = engine.deliveries(DeliveryState.PENDING)
         assert {each.person for each in pending if each.rule == "slow"} == {"ada"}
         assert list(engine.wake(engine.clock.now())) == []
@@ -172,7 +172,7 @@ def test_a_person_on_whom_a_broadcast_fails_is_left_out_and_the_others_get_it(pl
             engine.identify(name, traits={"number": number})
         engine.trigger("news")
         told = [each for folded in engine.wake(engine.clock.now()) for each in folded.told]
-        assert [each.code for each in told if isinstance(each, Warned)] == ["person-left-out"]
+        assert [each.code for each in told if isinstance(each, Notice)] == ["person-left-out"]
         assert {each.person for each in engine.deliveries()} == {"ada", "cy"}
 
 

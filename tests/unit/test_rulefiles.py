@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from whereupon.guards.actions import stance_on
 from whereupon.messages.model import MessageType
 from whereupon.rules import model as rules
-from whereupon.rules.reader import Shared, json_schema, parse_rule_file, rule_from_source
+from whereupon.rules.reader import InternPool, json_schema, parse_rule_file, rule_from_source
 from whereupon.rules.reader.steps import SendForm
 from whereupon.rules.reader.words import SPELLINGS
 from whereupon.templates import Content, Template
@@ -252,14 +252,14 @@ _files = st.fixed_dictionaries(
 @given(files=st.lists(_files, max_size=6))
 def test_files_that_share_what_they_say_are_read_as_if_alone(files: list[JsonValue]) -> None:
     """The same rules, with the same problems, each of them told for each file."""
-    shared = Shared()
+    shared = InternPool()
     together = [parse_rule_file(f, stem="x", segments=SEGMENTS, shared=shared) for f in files]
     assert together == [parse_rule_file(file, stem="x", segments=SEGMENTS) for file in files]
 
 
 def test_what_rules_say_alike_is_kept_once() -> None:
     """Of a rule like others, nothing is new but itself, its id, its digest and its text."""
-    shared = Shared()
+    shared = InternPool()
     where = {"product": ["socks", "shoes"], "price": {"gt": 20}}
     send = {"send": "push", "title": "Thanks!"}
     said = {**CAMPAIGN, "where": where, "who": {"plan": "pro"}, "whereupon": [send]}

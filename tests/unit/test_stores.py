@@ -15,7 +15,15 @@ from whereupon.errors import StoreError
 from whereupon.messages.model import erased_name
 from whereupon.messages.times import as_micros
 from whereupon.ports import Settlement, Store
-from whereupon.records import Changes, DeliveryState, Device, Merge, Relationship, Report, Thing
+from whereupon.records import (
+    Changes,
+    DeliveryState,
+    Device,
+    Merge,
+    ObjectRecord,
+    Relationship,
+    Report,
+)
 from whereupon.storage import MemoryStore, open_store
 from whereupon.storage.patience import Patience
 from whereupon.storage.sql.gates import Gate
@@ -364,7 +372,7 @@ def test_sqlite_moves_what_no_read_shows(tmp_path: Path) -> None:
 
 def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
     """Objects come and go; a report stays when its person is erased, without the name."""
-    acme, gone = Thing("1", "acme", {"seats": 3}, NOON), Thing("1", "gone", {}, NOON)
+    acme, gone = ObjectRecord("1", "acme", {"seats": 3}, NOON), ObjectRecord("1", "gone", {}, NOON)
     report = Report("m-7", "delivery", "i-1", "opened", "ada", NOON)
     tie = Relationship(BOB, "1", "acme")
     device = Device("t-9", BOB, None, {}, NOON)

@@ -22,7 +22,7 @@ from tests.scenarios.hosting import book, thanks
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data, History
-from whereupon.decide import Warned
+from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.model import MessageType
 from whereupon.messages.opening import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
@@ -227,7 +227,7 @@ def by_stream(text: bytes, path: Path) -> tuple[object, ...]:
         records.append,
     )
     rejected = [(each.code, each.message) for each in records if isinstance(each, BadLine)]
-    notices = [(each.code, each.message) for each in records if isinstance(each, Warned)]
+    notices = [(each.code, each.message) for each in records if isinstance(each, Notice)]
     return summary.accepted, summary.duplicates, rejected, notices
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from whereupon.cli.ending import say
-from whereupon.decide import Warned
+from whereupon.decide import Notice
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, Request
 from whereupon.render.records import JsonLines, Record
@@ -69,12 +69,12 @@ class Selection:
 
     def _is_meant(self, record: Record) -> bool:
         rules, people = self._view.rules, self._view.people
-        if not isinstance(record, Warned | BadLine) and record.person is not None:
+        if not isinstance(record, Notice | BadLine) and record.person is not None:
             self._people.add(record.person)
         match record:
             case BadLine():
                 return False
-            case Warned():
+            case Notice():
                 return record.message_id in self._messages
             case Request():
                 meant = not rules and record.person in people

@@ -16,16 +16,16 @@ from whereupon.decide.claiming import carry_on
 from whereupon.decide.enacting import give_up, plan_of, resume
 from whereupon.decide.folding import fold
 from whereupon.decide.given import (
+    BatchResult,
     Ended,
-    Folded,
+    GuardSnapshot,
     KeysExhausted,
-    Loaded,
+    Notice,
     Part,
     PoisonError,
     Settings,
-    Standing,
+    Snapshot,
     Told,
-    Warned,
 )
 from whereupon.decide.occurrences import data_for, occurrence_of
 from whereupon.decide.requesting import object_key, recorded
@@ -33,18 +33,18 @@ from whereupon.decide.sending import audience_of, broadcast_chunk, left_out_by, 
 from whereupon.decide.telling import Decisions, Skipped
 
 __all__ = [
+    "BatchResult",
     "Decisions",
     "Ended",
-    "Folded",
+    "GuardSnapshot",
     "KeysExhausted",
-    "Loaded",
+    "Notice",
     "Part",
     "PoisonError",
     "Settings",
     "Skipped",
-    "Standing",
+    "Snapshot",
     "Told",
-    "Warned",
     "audience_of",
     "broadcast_chunk",
     "carry_on",

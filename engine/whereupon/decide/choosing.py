@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from whereupon.decide.decisions import takes_part
 from whereupon.decide.entering import case_for
-from whereupon.decide.occurrences import Putting
-from whereupon.decide.working import Working
+from whereupon.decide.occurrences import Evaluation
+from whereupon.decide.working import BatchState
 from whereupon.identity.algebra import claimant
 from whereupon.messages.times import earlier
 from whereupon.records import Claim, StoredMessage
@@ -19,7 +19,7 @@ LeftOut: TypeAlias = Mapping[int, Collection[str]]
 """By message key, the ids of the rules that leave it out."""
 
 
-def choose(work: Working, puttings: Sequence[Putting]) -> LeftOut:
+def choose(work: BatchState, puttings: Sequence[Evaluation]) -> LeftOut:
     """Of the messages that a claim brings, in the order they happened, what each rule leaves out."""
     open_to = opened_by(work, puttings)
     taken: dict[str, int] = {}
@@ -28,8 +28,8 @@ def choose(work: Working, puttings: Sequence[Putting]) -> LeftOut:
 
 
 def opened_by(
-    work: Working,
-    puttings: Sequence[Putting],
+    work: BatchState,
+    puttings: Sequence[Evaluation],
     attributes: Mapping[str, JsonValue] | None = None,
 ) -> list[tuple[Rule, int]]:
     """The rules that take one of a claim's messages, each with the key of one that it is open to.
@@ -64,7 +64,7 @@ def left_out(taken: Mapping[str, int], open_to: Iterable[tuple[Rule, int]]) -> L
 
 
 def choose_late(
-    work: Working, putting: Putting, stored: StoredMessage, run: Claim
+    work: BatchState, putting: Evaluation, stored: StoredMessage, run: Claim
 ) -> Collection[str]:
     """The rules that leave out a message that arrives when its claim has let the person in already.
 
@@ -83,7 +83,7 @@ def choose_late(
 
 
 def _taking_one(
-    work: Working, putting: Putting, attributes: Mapping[str, JsonValue] | None = None
+    work: BatchState, putting: Evaluation, attributes: Mapping[str, JsonValue] | None = None
 ) -> list[Rule]:
     """The rules that take one of a claim's messages, and are open to this one."""
     occurrence = putting.occurrence
@@ -98,7 +98,7 @@ def _taking_one(
     return [rule for rule in choosy if takes_part(rule, case)]
 
 
-def _brought_with(work: Working, stored: StoredMessage, run: Claim) -> set[str]:
+def _brought_with(work: BatchState, stored: StoredMessage, run: Claim) -> set[str]:
     """The messages (see `ref_of`) that the same claim brought as this one."""
     points = work.points_of(run.anonymous_key, stored.anonymous_id or "")
     moments = sorted(

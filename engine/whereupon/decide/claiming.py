@@ -11,30 +11,30 @@ from datetime import datetime
 from whereupon.decide.choosing import LeftOut, left_out, opened_by, take
 from whereupon.decide.folding import NO_SHIFT, Shift, apply, putting_of, taker
 from whereupon.decide.given import (
-    Folded,
+    BatchResult,
     KeysExhausted,
-    Loaded,
+    Notice,
     Part,
     PoisonError,
     Settings,
-    Warned,
+    Snapshot,
 )
-from whereupon.decide.occurrences import Putting, occurrence_of
+from whereupon.decide.occurrences import Evaluation, occurrence_of
 from whereupon.decide.people import Handed, hand_over
-from whereupon.decide.working import Working
+from whereupon.decide.working import BatchState
 from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import earlier
 from whereupon.records import Claiming, StoredMessage
 
 
-def carry_on(loaded: Loaded, part: Part, index: RuleIndex, settings: Settings) -> Folded:
+def carry_on(loaded: Snapshot, part: Part, index: RuleIndex, settings: Settings) -> BatchResult:
     """Put the next part of what a claim brings to the rules.
 
     Raises:
         PoisonError: it fails on one of the messages.
     """
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     work.take = taker(work)
     if part.claiming.is_chosen:
         _put(work, part)
@@ -43,7 +43,7 @@ def carry_on(loaded: Loaded, part: Part, index: RuleIndex, settings: Settings) -
     return work.close()
 
 
-def _choose(work: Working, part: Part) -> None:
+def _choose(work: BatchState, part: Part) -> None:
     """Look for the messages that rules take which take but one; then begin again, and put them all."""
     claiming, here = part.claiming, _waiting(work, part)
     runs = work.claims.get(claiming.anonymous_key, ())
@@ -63,7 +63,7 @@ def _choose(work: Working, part: Part) -> None:
     work.changes.claimings[claiming.anonymous_key] = claiming
 
 
-def _put(work: Working, part: Part) -> None:
+def _put(work: BatchState, part: Part) -> None:
     claiming, own = part.claiming, part.own
     here = _waiting(work, part)
     if not claiming.is_put:
@@ -82,7 +82,7 @@ def _put(work: Working, part: Part) -> None:
     work.changes.claimings[claiming.anonymous_key] = behind
 
 
-def _left_out(work: Working, claiming: Claiming, puttings: Sequence[Putting]) -> LeftOut:
+def _left_out(work: BatchState, claiming: Claiming, puttings: Sequence[Evaluation]) -> LeftOut:
     """What rules leave out of this part; of what was not chosen, for a rule is new, the first is taken."""
     if not work.index.is_choosy:
         return {}
@@ -93,22 +93,24 @@ def _left_out(work: Working, claiming: Claiming, puttings: Sequence[Putting]) ->
     return left_out(taken, open_to)
 
 
-def _put_own(work: Working, part: Part) -> None:
+def _put_own(work: BatchState, part: Part) -> None:
     """Put the message that claims to the rules, in its turn."""
     claiming, own = part.claiming, part.own
     now = own.message.received_at
-    putting = Putting(occurrence_of(own), own.owner, now, claimable_at=now, retroactive=False)
+    putting = Evaluation(occurrence_of(own), own.owner, now, claimable_at=now, retroactive=False)
     segments = frozenset(claiming.entered), frozenset(claiming.left)
     shift = Shift(*segments, claiming.makes_known)
     _apply(work, putting, (), shift)
 
 
-def _apply(work: Working, putting: Putting, out: Collection[str], shift: Shift = NO_SHIFT) -> None:
+def _apply(
+    work: BatchState, putting: Evaluation, out: Collection[str], shift: Shift = NO_SHIFT
+) -> None:
     """Let a message take effect, unless the fold has failed on it before."""
     occurrence = putting.occurrence
     if occurrence.key in work.given_up:
         text = f"{occurrence.message_id} was claimed, and put to no rule: the engine fails on it"
-        work.out.told.append(Warned("claimed-failed", occurrence.message_id, text))
+        work.out.told.append(Notice("claimed-failed", occurrence.message_id, text))
         return
     try:
         apply(work, putting, out, shift)
@@ -118,7 +120,7 @@ def _apply(work: Working, putting: Putting, out: Collection[str], shift: Shift =
         raise PoisonError(error, claimed=occurrence.key) from error
 
 
-def _waiting(work: Working, part: Part) -> Sequence[StoredMessage]:
+def _waiting(work: BatchState, part: Part) -> Sequence[StoredMessage]:
     return list(work.anonymous_messages.get(part.claiming.anonymous_key, ()))
 
 
@@ -126,7 +128,7 @@ def _last(here: Sequence[StoredMessage]) -> tuple[datetime, int]:
     return here[-1].timestamp, here[-1].key
 
 
-def _puttings(work: Working, part: Part, handed: Sequence[Handed]) -> list[Putting]:
+def _puttings(work: BatchState, part: Part, handed: Sequence[Handed]) -> list[Evaluation]:
     now, meaning = part.own.message.received_at, work.index.meaning
     return [
         putting_of(each, now)

@@ -11,9 +11,9 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.decide.entering import put_to_rules
-from whereupon.decide.given import Folded, Loaded, Settings
+from whereupon.decide.given import BatchResult, Settings, Snapshot
 from whereupon.decide.merging import merge
-from whereupon.decide.occurrences import Putting, occurrence_of
+from whereupon.decide.occurrences import Evaluation, occurrence_of
 from whereupon.decide.people import forget, person_for
 from whereupon.decide.requesting import (
     ask,
@@ -27,9 +27,9 @@ from whereupon.decide.requesting import (
     token_in,
 )
 from whereupon.decide.silencing import DELETED, SUPPRESSED, bury, unbury
-from whereupon.decide.working import Working
+from whereupon.decide.working import BatchState
 from whereupon.guards.actions import Refusal
-from whereupon.matching import Roll, RuleIndex, Selected
+from whereupon.matching import RuleIndex, RuleList, Selected
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.semantic_events import Action, ActionName, id_in
 from whereupon.records import (
@@ -48,7 +48,7 @@ from whereupon.records import (
 from whereupon.rules.model import Aftermath
 
 
-def enact(work: Working, message: Message, action: Action) -> None:
+def enact(work: BatchState, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
     request = ask(work, message, action)
     key = 0
@@ -61,7 +61,7 @@ def enact(work: Working, message: Message, action: Action) -> None:
             _put_to_known(work, message, key)
 
 
-def _put_to_known(work: Working, message: Message, key: int) -> None:
+def _put_to_known(work: BatchState, message: Message, key: int) -> None:
     """Put a message that made its person known to the rules that ask for that, and to no other.
 
     Why they skip it is told, but not kept: of the message itself nothing is.
@@ -69,27 +69,27 @@ def _put_to_known(work: Working, message: Message, key: int) -> None:
     person_key = work.users[message.user_id or ""]
     occurrence = occurrence_of(StoredMessage(key, person_key, message))
     now, skips = message.received_at, len(work.changes.skips)
-    putting = Putting(occurrence, person_key, now, claimable_at=now, retroactive=False)
-    put_to_rules(work, putting, Selected(Roll()).and_besides(work.index.on_known))
+    putting = Evaluation(occurrence, person_key, now, claimable_at=now, retroactive=False)
+    put_to_rules(work, putting, Selected(RuleList()).and_besides(work.index.on_known))
     del work.changes.skips[skips:]
 
 
 def resume(
-    loaded: Loaded,
+    loaded: Snapshot,
     request: Request,
     approvals: Sequence[Approval],
     index: RuleIndex,
     settings: Settings,
     *,
     now: datetime,
-) -> Folded:
+) -> BatchResult:
     """Judge a held request again, and carry it out if every guard agrees now.
 
     Args:
         loaded: what its message touches.
         approvals: all that were given to it, whatever they were for.
     """
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     decided = decide(work, request, approvals, now)
     message = request.message
     if decided.outcome is RequestOutcome.RAN and message is not None:
@@ -100,13 +100,15 @@ def resume(
     return work.close()
 
 
-def plan_of(loaded: Loaded, request: Request, index: RuleIndex, settings: Settings) -> Plan | None:
+def plan_of(
+    loaded: Snapshot, request: Request, index: RuleIndex, settings: Settings
+) -> Plan | None:
     """What a waiting request would take away now; None when it has ended."""
-    return planned(Working(loaded, index, settings), request)
+    return planned(BatchState(loaded, index, settings), request)
 
 
 def give_up(
-    loaded: Loaded,
+    loaded: Snapshot,
     requests: Sequence[Request],
     index: RuleIndex,
     settings: Settings,
@@ -114,9 +116,9 @@ def give_up(
     outcome: RequestOutcome,
     now: datetime,
     by: str | None = None,
-) -> Folded:
+) -> BatchResult:
     """End requests that wait without carrying them out: nobody decided them in time, or ``by`` did."""
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     reason = Refusal.EXPIRED if outcome is RequestOutcome.EXPIRED else None
     for request in requests:
         end(work, request, outcome, reason, now, by=by)
@@ -124,7 +126,7 @@ def give_up(
 
 
 def end(
-    work: Working,
+    work: BatchState,
     request: Request,
     outcome: RequestOutcome,
     reason: str | None,
@@ -148,7 +150,7 @@ def end(
     keep(work, ended)
 
 
-def merge_people(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
+def merge_people(work: BatchState, message: Message, survivor: Person, loser: Person) -> Person:
     """The action behind ``alias`` between two known persons; guarded like any other."""
     action = work.settings.registry.named(ActionName.MERGE_PEOPLE)
     if ask(work, message, action).outcome is not RequestOutcome.RAN:
@@ -156,14 +158,14 @@ def merge_people(work: Working, message: Message, survivor: Person, loser: Perso
     return merge(work, message, survivor, loser)
 
 
-def _merge_again(work: Working, message: Message) -> None:
+def _merge_again(work: BatchState, message: Message) -> None:
     survivor = work.users.get(message.user_id or "")
     loser = work.users.get(message.target_id or "")
     if survivor is not None and loser is not None and survivor != loser:
         merge(work, message, work.persons[survivor], work.persons[loser])
 
 
-def refuse_merge(work: Working, message: Message, stone: Tombstone) -> None:
+def refuse_merge(work: BatchState, message: Message, stone: Tombstone) -> None:
     """Record what became of an alias from an id that a tombstone silences: nobody is merged by it.
 
     Where the tombstone is the speaker's own, nothing is kept: it would name who is gone.
@@ -175,18 +177,18 @@ def refuse_merge(work: Working, message: Message, stone: Tombstone) -> None:
 # --- effects ----------------------------------------------------------------------------------------
 
 
-def _delete(work: Working, message: Message, instant: datetime) -> None:
+def _delete(work: BatchState, message: Message, instant: datetime) -> None:
     stance = work.settings.stances.get(ActionName.DELETE_PERSON)
     ignoring = stance is not None and stance.tombstone is Aftermath.IGNORE
     _erase(work, message, instant, None if ignoring else instant, DELETED)
 
 
-def _suppress(work: Working, message: Message, instant: datetime) -> None:
+def _suppress(work: BatchState, message: Message, instant: datetime) -> None:
     _erase(work, message, instant, None, SUPPRESSED)
 
 
 def _erase(
-    work: Working, message: Message, instant: datetime, until: datetime | None, reason: str
+    work: BatchState, message: Message, instant: datetime, until: datetime | None, reason: str
 ) -> None:
     """Forget the person, and bury every identifier they were known by; unknown ones count too."""
     user_id = message.user_id or ""
@@ -203,7 +205,7 @@ def _erase(
     bury(work, sorted(named), of=user_id, until=until, reason=reason)
 
 
-def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
+def _drop_requests(work: BatchState, user_ids: set[str], message: Message) -> None:
     """What else was asked for the person, and waits, is for nobody now."""
     waiting = {request.key: request for request in work.standing.open_requests}
     waiting |= {key: r for key, r in work.changes.requests.items() if r.outcome.is_open}
@@ -218,11 +220,11 @@ def _drop_requests(work: Working, user_ids: set[str], message: Message) -> None:
             work.drop_husk(request.ref)
 
 
-def _unsuppress(work: Working, message: Message, _instant: datetime) -> None:
+def _unsuppress(work: BatchState, message: Message, _instant: datetime) -> None:
     unbury(work, message)
 
 
-def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:
+def _upsert_device(work: BatchState, message: Message, _instant: datetime) -> None:
     device = device_of(message)
     person = person_for(work, message.user_id or "", message.timestamp)
     token = token_in(device) or ""  # the guards have seen that there is one
@@ -236,23 +238,25 @@ def _upsert_device(work: Working, message: Message, _instant: datetime) -> None:
     )
 
 
-def _delete_device(work: Working, message: Message, _instant: datetime) -> None:
+def _delete_device(work: BatchState, message: Message, _instant: datetime) -> None:
     work.changes.devices[token_in(device_of(message)) or ""] = None
 
 
-def _delete_object(work: Working, message: Message, _instant: datetime) -> None:
+def _delete_object(work: BatchState, message: Message, _instant: datetime) -> None:
     work.changes.things[object_key(message.data, message.data["objectId"])] = None
 
 
-def _delete_relationship(work: Working, message: Message, _instant: datetime) -> None:
+def _delete_relationship(work: BatchState, message: Message, _instant: datetime) -> None:
     key = work.users.get(message.user_id or "")
     if key is not None:
         tie = Relationship(key, *object_key(message.data, message.data["objectId"]))
         work.changes.relationships[tie] = False
 
 
-def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message, datetime], None]:
-    def note(work: Working, message: Message, _instant: datetime) -> None:
+def _report(
+    kind: str, subject: str, metric: str
+) -> Callable[[BatchState, Message, datetime], None]:
+    def note(work: BatchState, message: Message, _instant: datetime) -> None:
         data = message.data
         work.changes.reports.append(
             Report(
@@ -268,7 +272,7 @@ def _report(kind: str, subject: str, metric: str) -> Callable[[Working, Message,
     return note
 
 
-_EFFECTS: dict[str, Callable[[Working, Message, datetime], None]] = {
+_EFFECTS: dict[str, Callable[[BatchState, Message, datetime], None]] = {
     ActionName.DELETE_PERSON: _delete,
     ActionName.SUPPRESS_PERSON: _suppress,
     ActionName.UNSUPPRESS_PERSON: _unsuppress,

@@ -18,12 +18,12 @@ from whereupon.decide.decisions import (
     decide,
     decide_opening,
 )
-from whereupon.decide.given import Warned
+from whereupon.decide.given import Notice
 from whereupon.decide.lapsing import end_by, over_by
-from whereupon.decide.occurrences import Occurrence, Putting, data_for
+from whereupon.decide.occurrences import Evaluation, RuleInput, data_for
 from whereupon.decide.skipping import Skipping, skip_roll
 from whereupon.decide.steps import Said, StepFailed, advance, end
-from whereupon.decide.working import HistoryUntil, Working, running
+from whereupon.decide.working import BatchState, HistoryUntil, running
 from whereupon.matching import Candidate, Selected
 from whereupon.messages.model import Message, MessageType, Origin, Source, id_in_ref, written_body
 from whereupon.records import BroadcastRun, Delivery, EndReason, Entry, EntryEnd, EntryState, Person
@@ -33,7 +33,7 @@ MAX_DEPTH = 8
 """How many `track` or `set` steps may lead to one another; what comes after is skipped as a loop."""
 
 
-def case_for(work: Working, putting: Putting, roots: Container[str] = ROOTS) -> Case:
+def case_for(work: BatchState, putting: Evaluation, roots: Container[str] = ROOTS) -> Case:
     """What deciding looks at, of the state as it is now; ``roots`` as for `data_for`."""
     occurrence = putting.occurrence
     person = work.persons.get(putting.person_key)
@@ -48,8 +48,8 @@ def case_for(work: Working, putting: Putting, roots: Container[str] = ROOTS) -> 
 
 
 def put_to_rules(
-    work: Working,
-    putting: Putting,
+    work: BatchState,
+    putting: Evaluation,
     rules: Selected,
     left_out: Collection[str] = (),
 ) -> None:
@@ -73,8 +73,8 @@ def put_to_rules(
 
 
 def _decide_each(
-    work: Working,
-    putting: Putting,
+    work: BatchState,
+    putting: Evaluation,
     rules: Selected,
     left_out: Collection[str],
     case: Case,
@@ -99,7 +99,7 @@ def _decide_each(
     skipping.close()
 
 
-def _verdict(work: Working, putting: Putting, candidate: Candidate, case: Case) -> Verdict:
+def _verdict(work: BatchState, putting: Evaluation, candidate: Candidate, case: Case) -> Verdict:
     rule, certain = candidate.rule, candidate.is_certain
     if rule.kind is RuleKind.CAMPAIGN:
         past = work.entries_in(rule, putting.person_key)
@@ -110,7 +110,7 @@ def _verdict(work: Working, putting: Putting, candidate: Candidate, case: Case) 
 
 
 def _carry_out(
-    work: Working, putting: Putting, rule: Rule, verdict: Verdict, skipping: Skipping
+    work: BatchState, putting: Evaluation, rule: Rule, verdict: Verdict, skipping: Skipping
 ) -> None:
     if verdict.reason is not None:
         report(work, putting, rule, verdict)
@@ -121,7 +121,7 @@ def _carry_out(
         let_in(work, putting, rule, verdict)
 
 
-def _start(work: Working, putting: Putting, rule: Rule) -> None:
+def _start(work: BatchState, putting: Evaluation, rule: Rule) -> None:
     """Ask for a broadcast's sending; its audience is gone through in chunks, later."""
     occurrence = putting.occurrence
     work.wordings_used.add(rule.digest)
@@ -138,7 +138,7 @@ def _start(work: Working, putting: Putting, rule: Rule) -> None:
     )
 
 
-def report(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> None:
+def report(work: BatchState, putting: Evaluation, rule: Rule, verdict: Verdict) -> None:
     """Tell the caller of a decision."""
     occurrence, failure = putting.occurrence, verdict.failure
     person = work.persons.get(putting.person_key)
@@ -163,8 +163,8 @@ def report(work: Working, putting: Putting, rule: Rule, verdict: Verdict) -> Non
 
 
 def let_in(
-    work: Working,
-    putting: Putting,
+    work: BatchState,
+    putting: Evaluation,
     rule: Rule,
     verdict: Verdict,
     *,
@@ -199,14 +199,14 @@ def let_in(
     _begin(work, entry, rule)
 
 
-def facts_of(occurrence: Occurrence) -> dict[str, JsonValue]:
+def facts_of(occurrence: RuleInput) -> dict[str, JsonValue]:
     """What the templates of an entry see of what opened it; read only."""
     facts = data_for(occurrence, {})
     del facts["person"]
     return facts
 
 
-def _begin(work: Working, entry: Entry, rule: Rule) -> None:
+def _begin(work: BatchState, entry: Entry, rule: Rule) -> None:
     work.changes.new_entries.add(entry.key)
     work.wordings_used.add(rule.digest)
     if rule.kind is RuleKind.CAMPAIGN:  # nobody asks how often a broadcast was sent
@@ -218,7 +218,7 @@ def _begin(work: Working, entry: Entry, rule: Rule) -> None:
         run(work, entry)
 
 
-def _left_already(work: Working, entry: Entry, rule: Rule) -> Exit | None:
+def _left_already(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
     """The event that ends the entry, where it came in before the message that opens it."""
     for leave in rule.exits:
         if isinstance(leave, ExitOnEvent):
@@ -234,7 +234,7 @@ def _meant(where: Condition, event: str, properties: Mapping[str, JsonValue]) ->
     return where.holds({"event": event, "properties": dict(properties)}, NO_HISTORY)
 
 
-def save(work: Working, entry: Entry) -> None:
+def save(work: BatchState, entry: Entry) -> None:
     """Remember an entry's new state."""
     work.changes.entries[entry.key] = entry
     if entry.state is EntryState.ACTIVE:
@@ -249,15 +249,15 @@ def save(work: Working, entry: Entry) -> None:
         earlier_ones.end(entry.occasion, entry.slot)
 
 
-def give_up(work: Working, entry: Entry) -> None:
+def give_up(work: BatchState, entry: Entry) -> None:
     """End an entry on which the fold fails, and say so."""
     at = entry.entered_at if entry.due_at is None else entry.due_at
     save(work, end(entry, EntryEnd(EndReason.FAILED, at)))
     text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
-    work.out.told.append(Warned("entry-failed", id_in_ref(entry.occasion), text))
+    work.out.told.append(Notice("entry-failed", id_in_ref(entry.occasion), text))
 
 
-def run(work: Working, entry: Entry) -> None:
+def run(work: BatchState, entry: Entry) -> None:
     """Do the steps of an entry until it waits or ends.
 
     Its due time is when its next step is done, from which a wait behind that step counts.
@@ -283,7 +283,7 @@ def run(work: Working, entry: Entry) -> None:
                 behind = still
             case StepFailed(position, reason):
                 work.out.told.append(
-                    Warned(
+                    Notice(
                         "step-failed",
                         id_in_ref(entry.occasion),
                         f"{entry.rule} step {position + 1}: {reason}",
@@ -317,7 +317,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
 # --- leaving --------------------------------------------------------------------------------
 
 
-def leave_by_event(work: Working, occurrence: Occurrence, person_key: int, now: datetime) -> None:
+def leave_by_event(work: BatchState, occurrence: RuleInput, person_key: int, now: datetime) -> None:
     """End the entries that this message ends: those opened by an earlier one."""
     if occurrence.name not in work.index.exit_names:
         return
@@ -336,7 +336,7 @@ def leave_by_event(work: Working, occurrence: Occurrence, person_key: int, now: 
 
 
 def leave_by_change(
-    work: Working, occurrence: Occurrence, person_key: int, left: Iterable[str], now: datetime
+    work: BatchState, occurrence: RuleInput, person_key: int, left: Iterable[str], now: datetime
 ) -> None:
     """End the entries that the person's new state ends: a segment left, a condition come true.
 

@@ -19,9 +19,16 @@ from whereupon.decide.entering import (
     run,
     save,
 )
-from whereupon.decide.given import Folded, KeysExhausted, Loaded, PoisonError, Settings, Warned
+from whereupon.decide.given import (
+    BatchResult,
+    KeysExhausted,
+    Notice,
+    PoisonError,
+    Settings,
+    Snapshot,
+)
 from whereupon.decide.lapsing import end_by, lapsed_by
-from whereupon.decide.occurrences import Occurrence, Putting, occurrence_of
+from whereupon.decide.occurrences import Evaluation, RuleInput, occurrence_of
 from whereupon.decide.people import (
     Handed,
     anonymous_key_for,
@@ -35,19 +42,19 @@ from whereupon.decide.people import (
 from whereupon.decide.requesting import object_key
 from whereupon.decide.silencing import SUPPRESSED, lies_over, silenced
 from whereupon.decide.steps import end
-from whereupon.decide.working import HistoryUntil, Working
+from whereupon.decide.working import BatchState, HistoryUntil
 from whereupon.identity.algebra import claimant
-from whereupon.matching import Roll, RuleIndex, Selected
+from whereupon.matching import RuleIndex, RuleList, Selected
 from whereupon.messages.mending import MOST_QUOTED, quoted
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import FIRST_INSTANT, format_instant
 from whereupon.records import (
     Entry,
     IdKind,
+    ObjectRecord,
     Person,
     Relationship,
     StoredMessage,
-    Thing,
     Tombstone,
     Twin,
 )
@@ -55,14 +62,14 @@ from whereupon.rules.model import Change, OnSegment, Rule
 
 
 def fold(
-    loaded: Loaded,
+    loaded: Snapshot,
     messages: Sequence[Message],
     index: RuleIndex,
     settings: Settings,
     *,
     until: datetime | None = None,
     now: datetime | None = None,
-) -> Folded:
+) -> BatchResult:
     """Fold a batch of messages, in the order they arrived, into what was loaded.
 
     Before each message the waits run that were due by then, of those whom it concerns; with ``until``
@@ -79,7 +86,7 @@ def fold(
     Raises:
         PoisonError: it fails on one of the messages, or on an entry that is due.
     """
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     work.take = taker(work)
     coming = iter(messages)
     try:
@@ -100,12 +107,12 @@ def fold(
     return work.close()
 
 
-def taker(work: Working) -> Callable[[Message], None]:
+def taker(work: BatchState) -> Callable[[Message], None]:
     """The way of one message, for messages that steps send."""
     return partial(_take, work)
 
 
-def _wake(work: Working, until: datetime, now: datetime | None) -> None:
+def _wake(work: BatchState, until: datetime, now: datetime | None) -> None:
     """Wake what is due by an instant; what comes late is done as of that instant, or of now if that is before."""
     at_the_soonest = FIRST_INSTANT if now is None else min(now, until)
     while work.timers and work.timers[0][0] <= until:
@@ -115,7 +122,7 @@ def _wake(work: Working, until: datetime, now: datetime | None) -> None:
             _wake_entry(work, entry, max(due_at, at_the_soonest))
 
 
-def _wake_first(work: Working, message: Message, now: datetime | None) -> None:
+def _wake_first(work: BatchState, message: Message, now: datetime | None) -> None:
     """Wake what is due, as a message arrives, of those whom it concerns.
 
     Others are woken by what concerns them, or by due work: so it makes no difference with whose messages
@@ -134,7 +141,7 @@ def _wake_first(work: Working, message: Message, now: datetime | None) -> None:
         _wake_entry(work, entry, max(due_at, at_the_soonest))
 
 
-def _concerned(work: Working, message: Message) -> set[int]:
+def _concerned(work: BatchState, message: Message) -> set[int]:
     """Those whom a message may change: whose it is, whom it names, and who share a device with them."""
     named = (message.user_id, message.target_id)
     persons = {work.users[name] for name in named if name is not None and name in work.users}
@@ -146,7 +153,7 @@ def _concerned(work: Working, message: Message) -> set[int]:
     return persons | {run.person_key for run in runs}
 
 
-def _wake_entry(work: Working, entry: Entry, at: datetime) -> None:
+def _wake_entry(work: BatchState, entry: Entry, at: datetime) -> None:
     if entry.key in work.given_up:
         give_up(work, entry)
         return
@@ -162,7 +169,7 @@ def _wake_entry(work: Working, entry: Entry, at: datetime) -> None:
         raise PoisonError(error, entry=entry.key) from error
 
 
-def _take(work: Working, message: Message) -> None:
+def _take(work: BatchState, message: Message) -> None:
     ref = message.ref
     if ref in work.seen:
         work.out.duplicates.append(message.message_id)
@@ -190,7 +197,7 @@ def _take(work: Working, message: Message) -> None:
         _take_known(work, message, message.user_id)
 
 
-def _compare(work: Working, message: Message, twin: Twin | Message | None) -> None:
+def _compare(work: BatchState, message: Message, twin: Twin | Message | None) -> None:
     """Tell of a duplicate that says something else than what was recorded."""
     if twin is None or message.depth:
         return
@@ -208,34 +215,34 @@ def _compare(work: Working, message: Message, twin: Twin | Message | None) -> No
             f"a message of the same messageId was recorded before, with another {' and '.join(differing)};"
             " this one changed nothing"
         )
-        work.out.told.append(Warned("duplicate-differs", message.message_id, text))
+        work.out.told.append(Notice("duplicate-differs", message.message_id, text))
 
 
-def _look_for_look_alikes(work: Working, message: Message) -> None:
+def _look_for_look_alikes(work: BatchState, message: Message) -> None:
     if message.user_id is not None and message.user_id not in work.users:
         _look_for_one(work, message, IdKind.USER, message.user_id)
     if message.anonymous_id is not None and message.anonymous_id not in work.anonymous:
         _look_for_one(work, message, IdKind.ANONYMOUS, message.anonymous_id)
 
 
-def _look_for_one(work: Working, message: Message, kind: IdKind, value: str) -> None:
+def _look_for_one(work: BatchState, message: Message, kind: IdKind, value: str) -> None:
     """Tell once of two ids that people would take for one: when the second is first met beside the other."""
     other = look_alike(work, kind, value)
     if other is not None:
         name = "userId" if kind is IdKind.USER else "anonymousId"
         one, two = (repr(quoted(each, MOST_QUOTED)) for each in (other, value))
         text = f"{name} {one} and {two} differ by case or Unicode form only, and are two"
-        work.out.alike.append(Warned("ids-alike", message.message_id, text))
+        work.out.alike.append(Notice("ids-alike", message.message_id, text))
 
 
-def _remarked(work: Working, message: Message) -> Message:
+def _remarked(work: BatchState, message: Message) -> Message:
     """The message as it is kept, when what was mended in it has been told."""
     for code, text in message.remarks:
-        work.out.told.append(Warned(code, message.message_id, text))
+        work.out.told.append(Notice(code, message.message_id, text))
     return message._replace(remarks=())
 
 
-def _look_for_near_miss(work: Working, message: Message) -> None:
+def _look_for_near_miss(work: BatchState, message: Message) -> None:
     near = work.settings.registry.near_miss(message.name)
     if near is None:
         work.ordinary.add(message.name)
@@ -243,10 +250,10 @@ def _look_for_near_miss(work: Working, message: Message) -> None:
         text = (
             f"{message.name!r} is an ordinary event and ran nothing; the action's name is {near!r}"
         )
-        work.out.told.append(Warned("near-miss", message.message_id, text))
+        work.out.told.append(Notice("near-miss", message.message_id, text))
 
 
-def _silence(work: Working, message: Message, stone: Tombstone) -> None:
+def _silence(work: BatchState, message: Message, stone: Tombstone) -> None:
     """Keep a message from everybody, but say so for each rule that names it, and of an alias."""
     work.changes.erased_ids.append(message.ref)
     if message.type is MessageType.ALIAS:
@@ -260,7 +267,7 @@ def _silence(work: Working, message: Message, stone: Tombstone) -> None:
     del work.changes.skips[skips:]  # told, but not kept: it would be kept of somebody who is gone
 
 
-def _without_the_gone(work: Working, message: Message) -> Message:
+def _without_the_gone(work: BatchState, message: Message) -> Message:
     """An alias without its previous id, where that was a device of somebody's who is gone."""
     previous = message.target_id
     if message.type is not MessageType.ALIAS or previous is None or previous in work.users:
@@ -270,7 +277,7 @@ def _without_the_gone(work: Working, message: Message) -> Message:
     return message
 
 
-def _take_anonymous(work: Working, message: Message) -> None:
+def _take_anonymous(work: BatchState, message: Message) -> None:
     key = anonymous_key_for(work, message.anonymous_id or "")
     runs = work.claims.get(key)
     run = claimant(runs, message.timestamp, work.settings.identity) if runs else None
@@ -290,7 +297,7 @@ def _take_anonymous(work: Working, message: Message) -> None:
         apply(work, putting, choose_late(work, putting, stored, run))
 
 
-def _take_known(work: Working, message: Message, user_id: str) -> None:
+def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     fresh = user_id not in work.users
     person = person_for(work, user_id, message.timestamp)
     stored = work.record(message, person.key)
@@ -318,7 +325,7 @@ def _take_known(work: Working, message: Message, user_id: str) -> None:
 
 
 def _made_theirs(
-    work: Working, message: Message, person: Person, stored: StoredMessage
+    work: BatchState, message: Message, person: Person, stored: StoredMessage
 ) -> Sequence[Handed]:
     """What a message claims for its person, and whom it merges into them."""
     if message.type is not MessageType.ALIAS:
@@ -353,9 +360,9 @@ def _shifted(earlier: Shift, before: frozenset[str], after: frozenset[str]) -> S
 
 
 def _tell(
-    work: Working,
+    work: BatchState,
     person: Person,
-    occurrence: Occurrence,
+    occurrence: RuleInput,
     earlier: Shift,
 ) -> Shift:
     """Set attributes; returns the segments that the person enters and leaves by it."""
@@ -367,7 +374,9 @@ def _tell(
     return _shifted(earlier, before, _memberships(work, told, said_at))
 
 
-def _apply_in_order(work: Working, own: Putting, shift: Shift, handed: Sequence[Handed]) -> None:
+def _apply_in_order(
+    work: BatchState, own: Evaluation, shift: Shift, handed: Sequence[Handed]
+) -> None:
     """Apply a message and what it claims in the order they happened."""
     if not handed:
         apply(work, own, (), shift)
@@ -390,8 +399,8 @@ def _apply_in_order(work: Working, own: Putting, shift: Shift, handed: Sequence[
 
 
 def apply(
-    work: Working,
-    putting: Putting,
+    work: BatchState,
+    putting: Evaluation,
     left_out: Collection[str],
     shift: Shift = NO_SHIFT,
 ) -> None:
@@ -413,7 +422,7 @@ def apply(
         put_to_rules(work, putting, rules, left_out)
 
 
-def _happen(work: Working, putting: Putting, person: Person, shift: Shift) -> Shift:
+def _happen(work: BatchState, putting: Evaluation, person: Person, shift: Shift) -> Shift:
     """Add an event to the person's past, and end what it ends."""
     occurrence = putting.occurrence
     leave_by_event(work, occurrence, person.key, putting.now)
@@ -429,7 +438,7 @@ def _happen(work: Working, putting: Putting, person: Person, shift: Shift) -> Sh
     return shift
 
 
-def _rules_for(work: Working, occurrence: Occurrence, shift: Shift, *, claimed: bool) -> Selected:
+def _rules_for(work: BatchState, occurrence: RuleInput, shift: Shift, *, claimed: bool) -> Selected:
     rules = _NO_RULES
     if occurrence.type is not None and occurrence.name:
         meaning = work.index.meaning(occurrence.type, occurrence.name)
@@ -442,7 +451,7 @@ def _rules_for(work: Working, occurrence: Occurrence, shift: Shift, *, claimed: 
     return rules.and_besides([*(work.index.on_known if shift.known else ()), *changed])
 
 
-_NO_RULES = Selected(Roll())
+_NO_RULES = Selected(RuleList())
 
 
 def _is_by_change(rule: Rule, entered: frozenset[str], left: frozenset[str]) -> bool:
@@ -453,7 +462,7 @@ def _is_by_change(rule: Rule, entered: frozenset[str], left: frozenset[str]) -> 
     )
 
 
-def _memberships(work: Working, person: Person, instant: datetime) -> frozenset[str]:
+def _memberships(work: BatchState, person: Person, instant: datetime) -> frozenset[str]:
     """The segments, of those that some rule watches, that the person is in."""
     watched = work.index.watched_segments
     if not watched:
@@ -466,14 +475,14 @@ def _memberships(work: Working, person: Person, instant: datetime) -> frozenset[
     return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
 
 
-def _relate(work: Working, occurrence: Occurrence, person_key: int) -> None:
+def _relate(work: BatchState, occurrence: RuleInput, person_key: int) -> None:
     """A group call: the object's traits, and the person's tie to it (Segment spec, Group)."""
     place = object_key(occurrence.data, occurrence.target_id)
-    work.changes.things[place] = Thing(*place, occurrence.data, occurrence.timestamp)
+    work.changes.things[place] = ObjectRecord(*place, occurrence.data, occurrence.timestamp)
     work.changes.relationships[Relationship(person_key, *place)] = True
 
 
-def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Handed]:
+def _take_over(work: BatchState, message: Message, survivor: Person) -> Sequence[Handed]:
     """An alias: merge with a known person, or claim an anonymous id; claim the one beside it, too.
 
     An id that nobody has seen yet counts as an anonymous one. To count it as a user id as well would
@@ -491,12 +500,12 @@ def _take_over(work: Working, message: Message, survivor: Person) -> Sequence[Ha
 
 
 def _putting(
-    occurrence: Occurrence, person_key: int, now: datetime, *, claimed: bool = False
-) -> Putting:
-    return Putting(occurrence, person_key, now, claimable_at=now, retroactive=claimed)
+    occurrence: RuleInput, person_key: int, now: datetime, *, claimed: bool = False
+) -> Evaluation:
+    return Evaluation(occurrence, person_key, now, claimable_at=now, retroactive=claimed)
 
 
-def putting_of(handed: Handed, now: datetime) -> Putting:
+def putting_of(handed: Handed, now: datetime) -> Evaluation:
     """A message that a claim brings, to be put to the rules."""
     putting = _putting(occurrence_of(handed.stored), handed.stored.owner, now, claimed=True)
     return putting._replace(reason=Reason.CLAIMED_BEFORE) if handed.again else putting

@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 from whereupon.decide.decisions import Decision
 from whereupon.decide.telling import Decisions, Skipped
-from whereupon.guards.actions import Stance, default_stance
+from whereupon.guards.actions import Policy, default_stance
 from whereupon.identity.algebra import IdentityPolicy
-from whereupon.matching import Roll
+from whereupon.matching import RuleList
 from whereupon.messages.semantic_events import Registry
 from whereupon.records import (
     Breaker,
@@ -23,11 +23,11 @@ from whereupon.records import (
     Entry,
     EntryEnd,
     EntryState,
-    Holdings,
     Identifier,
     PastEntry,
     PastEvent,
     Person,
+    PersonFootprint,
     Relationship,
     Request,
     SetAside,
@@ -49,11 +49,11 @@ class Settings:
 
     identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     registry: Registry = field(default_factory=Registry)
-    stances: Mapping[str, Stance] = field(default_factory=dict)
+    stances: Mapping[str, Policy] = field(default_factory=dict)
     digest_key: bytes = field(default=b"", repr=False)
     former_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
-    def stance_on(self, action: str) -> Stance:
+    def stance_on(self, action: str) -> Policy:
         """What the guard files say of an action, or else the product's own word."""
         return self.stances.get(action) or default_stance(action)
 
@@ -81,7 +81,7 @@ def _old(key: bytes, kind: str, value: str) -> bytes:
 
 
 @dataclass(slots=True)
-class Standing:
+class GuardSnapshot:
     """What is loaded where a batch asks for something destructive; empty for every other batch.
 
     Attributes:
@@ -96,7 +96,7 @@ class Standing:
     breakers: dict[str, Breaker] = field(default_factory=dict)
     spent: dict[tuple[Limit, str], int] = field(default_factory=dict)
     people: int = 0
-    holdings: dict[int, Holdings] = field(default_factory=dict)
+    holdings: dict[int, PersonFootprint] = field(default_factory=dict)
     open_requests: list[Request] = field(default_factory=list)
     devices: dict[str, Device] = field(default_factory=dict)
     things: set[tuple[str, str]] = field(default_factory=set)
@@ -105,7 +105,7 @@ class Standing:
 
 
 @dataclass(slots=True)
-class Loaded:
+class Snapshot:
     """What was read from the store for one batch. The fold reads it and leaves it as it is.
 
     Attributes:
@@ -139,7 +139,7 @@ class Loaded:
     active: list[Entry] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
-    standing: Standing = field(default_factory=Standing)
+    standing: GuardSnapshot = field(default_factory=GuardSnapshot)
     wordings: dict[str, Rule] = field(default_factory=dict)
     given_up: set[int] = field(default_factory=set)
 
@@ -164,7 +164,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class Notice:
     """Something worth a human's look that changed nothing, such as a near miss of a name."""
 
     code: str
@@ -189,12 +189,12 @@ class Ended:
     end: EntryEnd
 
 
-Told: TypeAlias = Decision | Delivery | Request | Warned | Ended
+Told: TypeAlias = Decision | Delivery | Request | Notice | Ended
 """What the fold tells its caller."""
 
 
 @dataclass(slots=True)
-class Folded:
+class BatchResult:
     """What one batch made: the changes to write, and what to tell the caller.
 
     Attributes:
@@ -210,15 +210,15 @@ class Folded:
 
     changes: Changes = field(default_factory=Changes)
     told: list[Told | Skipped] = field(default_factory=list)
-    rolls: dict[str, Roll] = field(default_factory=dict)
+    rolls: dict[str, RuleList] = field(default_factory=dict)
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
     set_aside: dict[int, SetAside] = field(default_factory=dict)
     left: int = 0
-    alike: list[Warned] = field(default_factory=list)
+    alike: list[Notice] = field(default_factory=list)
 
-    def join(self, part: "Folded", *, begun: int = 0) -> None:
+    def join(self, part: "BatchResult", *, begun: int = 0) -> None:
         """Add what the next part of the same batch made; its changes are written already.
 
         Args:

@@ -13,13 +13,13 @@ from pydantic import JsonValue
 from whereupon.conditions import Condition
 from whereupon.conditions.paths import parts_of, root_of
 from whereupon.conditions.values import OF_THE_PERSON
-from whereupon.decide.working import HistoryUntil, Working
+from whereupon.decide.working import BatchState, HistoryUntil
 from whereupon.messages.times import format_local, from_micros
 from whereupon.records import EndReason, Entry, EntryEnd, Person
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 
 
-def lapsed_by(work: Working, entry: Entry, instant: datetime) -> Exit | None:
+def lapsed_by(work: BatchState, entry: Entry, instant: datetime) -> Exit | None:
     """What ends the entry at an instant, which is none at which anything was said; None as it goes on."""
     rule, person = work.wording(entry), work.persons.get(entry.person_key)
     if rule is None or person is None:
@@ -27,7 +27,7 @@ def lapsed_by(work: Working, entry: Entry, instant: datetime) -> Exit | None:
     return _first(leave for leave in rule.exits if _ends(work, rule, leave, entry, person, instant))
 
 
-def over_by(work: Working, entry: Entry, rule: Rule) -> Exit | None:
+def over_by(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
     """The condition that ends the entry as it begins, by what is known of the person; None as it goes on."""
     person = work.persons.get(entry.person_key)
     if person is None:
@@ -63,7 +63,7 @@ def end_by(leave: Exit, at: datetime, message_id: str | None = None) -> EntryEnd
 
 
 def _ends(
-    work: Working, rule: Rule, leave: Exit, entry: Entry, person: Person, instant: datetime
+    work: BatchState, rule: Rule, leave: Exit, entry: Entry, person: Person, instant: datetime
 ) -> bool:
     match leave:
         case ExitOnCondition(condition):
@@ -82,7 +82,7 @@ def _asks_of_the_person(condition: Condition) -> bool:
 
 
 def _is_left(
-    work: Working, who: Condition, entry: Entry, person: Person, instant: datetime
+    work: BatchState, who: Condition, entry: Entry, person: Person, instant: datetime
 ) -> bool:
     """Whether they were in, by what is known of them now, and are no more."""
     return not _holds(work, who, person, instant) and any(
@@ -91,7 +91,7 @@ def _is_left(
 
 
 def _moments(
-    work: Working, who: Condition, entry: Entry, person: Person, instant: datetime
+    work: BatchState, who: Condition, entry: Entry, person: Person, instant: datetime
 ) -> Iterator[datetime]:
     """When they may have been in since they entered, the attributes asked about being what they are now."""
     asked = {parts_of(path)[1] for path in who.variables if path.startswith("person.")}
@@ -105,7 +105,7 @@ def _moments(
 
 
 def _holds(
-    work: Working, condition: Condition, person: Person, instant: datetime, zone: tzinfo = UTC
+    work: BatchState, condition: Condition, person: Person, instant: datetime, zone: tzinfo = UTC
 ) -> bool:
     data: dict[str, JsonValue] = {
         "person": person.attributes,  # type: ignore[dict-item]  # read only

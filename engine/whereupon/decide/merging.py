@@ -9,7 +9,7 @@ from whereupon.decide.decisions import would_refuse
 from whereupon.decide.entering import save
 from whereupon.decide.people import changed, within_bounds
 from whereupon.decide.steps import ENTRANT, end, keys_behind
-from whereupon.decide.working import Working, running
+from whereupon.decide.working import BatchState, running
 from whereupon.messages.model import Message
 from whereupon.records import (
     Claim,
@@ -29,7 +29,7 @@ _EMPTY: tuple[JsonValue, ...] = (None, "")
 """What an attribute may hold that a merge fills: no word."""
 
 
-def merge(work: Working, message: Message, survivor: Person, loser: Person) -> Person:
+def merge(work: BatchState, message: Message, survivor: Person, loser: Person) -> Person:
     """Make two persons one: the survivor's attributes win, empty ones are filled, the rest moves."""
     attributes, stamps = _attributes(survivor, loser)
     known = survivor.attributes
@@ -84,7 +84,7 @@ def _filled(winner: JsonValue, other: JsonValue) -> JsonValue:
 # --- what is theirs ---------------------------------------------------------------------------------
 
 
-def _move(work: Working, loser: int, survivor: int) -> None:
+def _move(work: BatchState, loser: int, survivor: int) -> None:
     """Hand over what this batch knows of the loser; what is stored is the store's to move."""
     has = work.belongings
     work.users |= dict.fromkeys(has.users.get(loser, ()), survivor)
@@ -123,7 +123,7 @@ class _Inside(NamedTuple):
     entry: Entry | None
 
 
-def _join_entries(work: Working, loser: Person, survivor: Person, message: Message) -> None:
+def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Message) -> None:
     """Running entries go on for the survivor, but those that the other's would have kept out, had they been one."""
     both = _by_rule(work, loser.key, survivor.key)
     moved = _move_entries(work, loser, survivor.key)
@@ -146,7 +146,7 @@ def _order(one: _Inside, survivor: int) -> tuple[object, ...]:
     return one.past.timestamp, one.of != survivor, one.past.occasion
 
 
-def _by_rule(work: Working, *persons: int) -> dict[str, list[_Inside]]:
+def _by_rule(work: BatchState, *persons: int) -> dict[str, list[_Inside]]:
     """What the two have been inside of, by rule; of rules in which one of them is now."""
     active = {key: list(work.active.get(key, {}).values()) for key in persons}
     rules = {entry.rule for entries in active.values() for entry in entries}
@@ -156,7 +156,7 @@ def _by_rule(work: Working, *persons: int) -> dict[str, list[_Inside]]:
     }
 
 
-def _inside(work: Working, rule: str, person: int, active: list[Entry]) -> Iterator[_Inside]:
+def _inside(work: BatchState, rule: str, person: int, active: list[Entry]) -> Iterator[_Inside]:
     now = [entry for entry in active if entry.rule == rule]
     occasions = {entry.occasion for entry in now}
     for entry in now:
@@ -166,7 +166,7 @@ def _inside(work: Working, rule: str, person: int, active: list[Entry]) -> Itera
             yield _Inside(person, past, None)
 
 
-def _is_refused(work: Working, later: _Inside, kept: list[_Inside]) -> bool:
+def _is_refused(work: BatchState, later: _Inside, kept: list[_Inside]) -> bool:
     others = [each.past for each in kept if each.of != later.of]
     if any(past.occasion == later.past.occasion for past in others):
         return True  # two in one sending of a broadcast
@@ -174,7 +174,7 @@ def _is_refused(work: Working, later: _Inside, kept: list[_Inside]) -> bool:
     return rule is not None and any(would_refuse(rule, past, later.past) for past in others)
 
 
-def _move_entries(work: Working, loser: Person, survivor: int) -> dict[int, Entry]:
+def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, Entry]:
     """Make the loser's entries the survivor's; those that are running."""
     for rule, owner in [place for place in work.past_entries if place[1] == loser.key]:
         theirs = work.past_entries.pop((rule, owner))

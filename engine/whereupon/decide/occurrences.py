@@ -13,7 +13,7 @@ from whereupon.messages.times import format_local
 from whereupon.records import StoredMessage
 
 
-class Occurrence(NamedTuple):
+class RuleInput(NamedTuple):
     """A recorded message as the rules see it, whether it has just come in or waited for its claim.
 
     A scheduled broadcast's time is one too, without a type, in the schedule's timezone.
@@ -46,10 +46,10 @@ class Occurrence(NamedTuple):
         return self.body.context
 
 
-def occurrence_of(stored: StoredMessage) -> Occurrence:
+def occurrence_of(stored: StoredMessage) -> RuleInput:
     """A recorded message, to be put to the rules."""
     message = stored.message
-    return Occurrence(
+    return RuleInput(
         stored.key,
         message.message_id,
         message.type,
@@ -62,7 +62,7 @@ def occurrence_of(stored: StoredMessage) -> Occurrence:
     )
 
 
-class Putting(NamedTuple):
+class Evaluation(NamedTuple):
     """One message put to the rules for one person.
 
     Attributes:
@@ -72,7 +72,7 @@ class Putting(NamedTuple):
         reason: where everything is skipped whatever the rules say: why.
     """
 
-    occurrence: Occurrence
+    occurrence: RuleInput
     person_key: int
     now: datetime
     claimable_at: datetime
@@ -81,7 +81,7 @@ class Putting(NamedTuple):
 
 
 def data_for(
-    occurrence: Occurrence,
+    occurrence: RuleInput,
     attributes: Mapping[str, JsonValue],
     roots: Container[str] = ROOTS,
 ) -> dict[str, JsonValue]:

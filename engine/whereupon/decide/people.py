@@ -1,6 +1,6 @@
 """Persons and their identifiers while a batch is folded: known, claimed, merged, erased.
 
-Every function here changes the `Working` state and the changes to write, and decides nothing.
+Every function here changes the `BatchState` state and the changes to write, and decides nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,9 +11,9 @@ from unicodedata import normalize
 from pydantic import JsonValue
 
 from whereupon.decide.capping import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
-from whereupon.decide.given import Warned
+from whereupon.decide.given import Notice
 from whereupon.decide.steps import end
-from whereupon.decide.working import Working
+from whereupon.decide.working import BatchState
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
 from whereupon.messages.model import Message
 from whereupon.messages.times import as_micros, earlier, later
@@ -33,7 +33,7 @@ CARRIED_ON_AFTER = timedelta(minutes=1)
 """How long a claim in parts is left to those who began it."""
 
 
-def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
+def person_for(work: BatchState, user_id: str, seen_at: datetime) -> Person:
     """The person of that user id, who exists from now on."""
     key = work.users.get(user_id)
     if key is not None:
@@ -48,7 +48,7 @@ def person_for(work: Working, user_id: str, seen_at: datetime) -> Person:
     return person
 
 
-def look_alike(work: Working, kind: IdKind, value: str) -> str | None:
+def look_alike(work: BatchState, kind: IdKind, value: str) -> str | None:
     """An id of this batch, or known and named in it, that differs from a new one by its spelling only."""
     known = [*work.alike, *work.users] if kind is IdKind.USER else work.anonymous
     spelt = work.spelt.get(kind)
@@ -64,7 +64,7 @@ def _spelling(value: str) -> str:
     return value.lower() if value.isascii() else normalize("NFKC", value).casefold()
 
 
-def anonymous_key_for(work: Working, anonymous_id: str) -> int:
+def anonymous_key_for(work: BatchState, anonymous_id: str) -> int:
     """The key under which the messages of that anonymous id wait."""
     key = work.anonymous.get(anonymous_id)
     if key is None:
@@ -76,7 +76,7 @@ def anonymous_key_for(work: Working, anonymous_id: str) -> int:
 
 
 def tell(
-    work: Working,
+    work: BatchState,
     person: Person,
     traits: Mapping[str, JsonValue],
     said_at: datetime,
@@ -101,7 +101,7 @@ def tell(
 
 
 def within_bounds(
-    work: Working, person: Person, new: Mapping[str, JsonValue], message_id: str
+    work: BatchState, person: Person, new: Mapping[str, JsonValue], message_id: str
 ) -> Mapping[str, JsonValue]:
     """As many of new attributes as a person may have beside the others; says where that is not all."""
     taken = admitted(person.attributes, new)
@@ -110,11 +110,11 @@ def within_bounds(
             f"{refused} of the attributes in {message_id} were not set: a person has at most "
             f"{MOST_ATTRIBUTES}, with {MOST_CHARACTERS} characters in all"
         )
-        work.out.told.append(Warned("attributes-full", message_id, text))
+        work.out.told.append(Notice("attributes-full", message_id, text))
     return taken
 
 
-def changed(work: Working, person: Person) -> Person:
+def changed(work: BatchState, person: Person) -> Person:
     """Know a person as they are now."""
     work.persons[person.key] = person
     work.changes.persons[person.key] = person
@@ -133,7 +133,9 @@ class Handed(NamedTuple):
     again: bool
 
 
-def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -> Sequence[Handed]:
+def claim(
+    work: BatchState, message: Message, person_key: int, anonymous_id: str
+) -> Sequence[Handed]:
     """Let a person take over an anonymous id at the time of a message that carries both ids.
 
     Returns:
@@ -152,7 +154,7 @@ def claim(work: Working, message: Message, person_key: int, anonymous_id: str) -
     return () if work.in_parts == anonymous_id else hand_over(work, key)
 
 
-def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
+def _goes_on(work: BatchState, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
     """Whether the message only prolongs the latest run, as a logged-in browser's do; if so, it is done."""
     last, moment = runs[-1], message.timestamp
     if last.person_key != person_key or moment < last.since:
@@ -170,7 +172,7 @@ def _goes_on(work: Working, runs: tuple[Claim, ...], message: Message, person_ke
 
 
 def _points(
-    work: Working, runs: tuple[Claim, ...], claim: Claim, anonymous_id: str
+    work: BatchState, runs: tuple[Claim, ...], claim: Claim, anonymous_id: str
 ) -> Sequence[Claim]:
     """The single claims inside the run, if any, that somebody else's claim falls into."""
     around = next((run for run in runs if run.since <= claim.since <= run.until), None)
@@ -180,7 +182,7 @@ def _points(
 
 
 def _rewrite_claims(
-    work: Working,
+    work: BatchState,
     key: int,
     before: tuple[Claim, ...],
     after: tuple[Claim, ...],
@@ -199,7 +201,7 @@ def _rewrite_claims(
         work.changes.dropped_claims.add((key, since))
 
 
-def hand_over(work: Working, key: int) -> list[Handed]:
+def hand_over(work: BatchState, key: int) -> list[Handed]:
     """Give the messages of an anonymous id that are loaded to whom its claims say."""
     runs = work.claims.get(key, ())
     handed: list[Handed] = []
@@ -221,7 +223,7 @@ def hand_over(work: Working, key: int) -> list[Handed]:
 
 
 def begin_in_parts(
-    work: Working,
+    work: BatchState,
     message: Message,
     anonymous_id: str,
     stored: StoredMessage,
@@ -259,7 +261,7 @@ def in_order(handed: Sequence[Handed]) -> list[Handed]:
     return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
 
 
-def forget(work: Working, person: Person, at: datetime) -> None:
+def forget(work: BatchState, person: Person, at: datetime) -> None:
     """Erase a person: what is stored at the flush, what this batch made right here."""
     key = person.key
     for entry in work.active.pop(key, {}).values():
@@ -271,7 +273,7 @@ def forget(work: Working, person: Person, at: datetime) -> None:
     work.forget(key)
 
 
-def _forget_devices(work: Working, key: int) -> None:
+def _forget_devices(work: BatchState, key: int) -> None:
     """Take the person out of the claims; an anonymous id that nobody else claimed goes with them."""
     has = work.belongings
     for anonymous_key in has.devices.pop(key, ()):

@@ -16,10 +16,10 @@ from hashlib import sha256
 
 from pydantic import JsonValue
 
-from whereupon.decide.given import Settings, Warned
+from whereupon.decide.given import Notice, Settings
 from whereupon.decide.silencing import lies_over, silenced, suppressions
-from whereupon.decide.working import Working
-from whereupon.guards.actions import Absence, Refusal, Seen, Stance, Verdict, judge
+from whereupon.decide.working import BatchState
+from whereupon.guards.actions import Absence, GuardFacts, Policy, Refusal, Verdict, judge
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Message, MessageType, Source, erased_name
 from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in
@@ -41,7 +41,7 @@ ACTOR = "actor"
 """Where a server's message says on whose behalf it asks: ``context.actor``."""
 
 
-def ask(work: Working, message: Message, action: Action) -> Request:
+def ask(work: BatchState, message: Message, action: Action) -> Request:
     """Judge a message that asks for an action, and record the request."""
     request = Request(
         message_id=message.message_id,
@@ -62,7 +62,7 @@ def ask(work: Working, message: Message, action: Action) -> Request:
 
 
 def decide(
-    work: Working, request: Request, approvals: Sequence[Approval], now: datetime
+    work: BatchState, request: Request, approvals: Sequence[Approval], now: datetime
 ) -> Request:
     """Judge a request as things are now, and record what becomes of it."""
     action = work.settings.registry.asked_for(request.action, request.event)
@@ -89,7 +89,7 @@ def _as_judged(
     request: Request,
     verdict: Verdict,
     action: Action,
-    stance: Stance,
+    stance: Policy,
     plan: Plan | None,
     now: datetime,
 ) -> Request:
@@ -113,19 +113,19 @@ def _as_judged(
 
 
 def _seen(
-    work: Working,
+    work: BatchState,
     request: Request,
     message: Message,
-    stance: Stance,
+    stance: Policy,
     approvals: Sequence[Approval],
     plan: Plan | None,
     now: datetime,
-) -> Seen:
+) -> GuardFacts:
     stone = silenced(work, message)
     key = _about(work, message)
     person = work.persons.get(key) if key is not None else None
     digest = plan.digest if plan else ""
-    return Seen(
+    return GuardFacts(
         asked_at=request.asked_at or now,
         now=now,
         is_open=request.outcome.is_open,
@@ -148,13 +148,13 @@ def _seen(
     )
 
 
-def _about(work: Working, message: Message) -> int | None:
+def _about(work: BatchState, message: Message) -> int | None:
     """The key of the person whom a request would take away: of a merge, the one who is merged."""
     is_merge = message.type is MessageType.ALIAS
     return work.users.get((message.target_id if is_merge else message.user_id) or "")
 
 
-def _is_theirs(work: Working, message: Message) -> bool:
+def _is_theirs(work: BatchState, message: Message) -> bool:
     """Whether a device that is to be deleted is the named person's; one that nobody has is."""
     action = work.settings.registry.action_for(message.name)
     if action is None or action.name != ActionName.DELETE_DEVICE:
@@ -163,13 +163,13 @@ def _is_theirs(work: Working, message: Message) -> bool:
     return device is None or device.person_key == work.users.get(message.user_id or "")
 
 
-def _device(work: Working, message: Message) -> Device | None:
+def _device(work: BatchState, message: Message) -> Device | None:
     """The device that a message would have deleted, whosever it is."""
     token = token_in(device_of(message))
     return work.device(token) if token is not None else None
 
 
-def _missing(work: Working, action: str, message: Message) -> Absence | None:
+def _missing(work: BatchState, action: str, message: Message) -> Absence | None:
     """What the message is about and is not there, if anything."""
     key = work.users.get(message.user_id or "")
     match action:
@@ -191,7 +191,7 @@ def _missing(work: Working, action: str, message: Message) -> Absence | None:
             return None
 
 
-def _note_missing(work: Working, request: Request, absence: str) -> None:
+def _note_missing(work: BatchState, request: Request, absence: str) -> None:
     """Say that a request ran, or waits, though there is nothing that it could take away."""
     text = _NOTHING.get(absence)
     if text is None:
@@ -199,7 +199,7 @@ def _note_missing(work: Working, request: Request, absence: str) -> None:
     near = work.standing.near.get(request.person or "")
     if near is not None and absence == Absence.PERSON:
         text += f"; {near!r} is known, and differs by case or white space only"
-    work.out.told.append(Warned(absence, request.message_id, text))
+    work.out.told.append(Notice(absence, request.message_id, text))
 
 
 _NOTHING: Mapping[str, str] = {
@@ -232,7 +232,7 @@ def token_in(device: Mapping[str, JsonValue]) -> str | None:
     return id_in(device.get("token"))
 
 
-def _is_overtaken(work: Working, request: Request, message: Message, key: int | None) -> bool:
+def _is_overtaken(work: BatchState, request: Request, message: Message, key: int | None) -> bool:
     """Whether the person did something after what would erase them, more than clocks differ by."""
     latest = work.standing.holdings[key].latest if key in work.standing.holdings else None
     if latest is None or request.action not in ERASING:
@@ -243,7 +243,7 @@ def _is_overtaken(work: Working, request: Request, message: Message, key: int | 
 # --- plan -------------------------------------------------------------------------------------------
 
 
-def plan_for(work: Working, action: Action, message: Message) -> Plan:
+def plan_for(work: BatchState, action: Action, message: Message) -> Plan:
     """What the request would take away, as it is in the store now."""
     key = _about(work, message)
     takes = action.name in ERASING or action.name == ActionName.MERGE_PEOPLE
@@ -258,7 +258,7 @@ def plan_for(work: Working, action: Action, message: Message) -> Plan:
 # --- blast radius -----------------------------------------------------------------------------------
 
 
-def planned(work: Working, request: Request) -> Plan | None:
+def planned(work: BatchState, request: Request) -> Plan | None:
     """What a waiting request would take away now."""
     if request.message is None:
         return None
@@ -270,14 +270,14 @@ def _spender(scope: Scope, source: Source) -> str:
     return source if scope is Scope.SOURCE else ""
 
 
-def _spend(work: Working, action: Action, source: Source) -> None:
+def _spend(work: BatchState, action: Action, source: Source) -> None:
     """Count one that runs against every limit about it that this batch looks at."""
     for limit, spender in work.spent:
         if action.name in limit.actions and spender in {"", source}:
             work.spent[limit, spender] += 1
 
 
-def _open_breaker(work: Working, verdict: Verdict, now: datetime) -> None:
+def _open_breaker(work: BatchState, verdict: Verdict, now: datetime) -> None:
     limit = verdict.passed
     if limit is None:
         return
@@ -294,7 +294,7 @@ def _open_breaker(work: Working, verdict: Verdict, now: datetime) -> None:
 # --- records ----------------------------------------------------------------------------------------
 
 
-def keep(work: Working, request: Request) -> None:
+def keep(work: BatchState, request: Request) -> None:
     """Tell of a request, and keep it; once it has ended, it names nobody who is gone."""
     work.out.told.append(request)
     if _is_of_nobody(work, request):
@@ -303,7 +303,7 @@ def keep(work: Working, request: Request) -> None:
     work.changes.requests[request.key] = request
 
 
-def _is_of_nobody(work: Working, request: Request) -> bool:
+def _is_of_nobody(work: BatchState, request: Request) -> bool:
     if request.outcome.is_open or request.person is None:
         return False
     if request.action in ERASING and request.outcome is RequestOutcome.RAN:
@@ -320,7 +320,9 @@ def nameless(request: Request) -> Request:
     return replace(request, message_id=message_id, person=None, message=None, requester=None)
 
 
-def record(work: Working, request: Request, kind: str, now: datetime, **facts: JsonValue) -> None:
+def record(
+    work: BatchState, request: Request, kind: str, now: datetime, **facts: JsonValue
+) -> None:
     """Put what happened to a request among what the audit log gets."""
     if is_audited(request, work.settings):
         work.changes.records.append(recorded(request, work.settings, kind, now, **facts))

@@ -13,9 +13,9 @@ from whereupon.conditions.screens import Screen
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.entering import facts_of, let_in, report
 from whereupon.decide.folding import taker
-from whereupon.decide.given import Folded, KeysExhausted, Loaded, PoisonError, Settings
-from whereupon.decide.occurrences import Occurrence, Putting, data_for
-from whereupon.decide.working import HistoryUntil, Working
+from whereupon.decide.given import BatchResult, KeysExhausted, PoisonError, Settings, Snapshot
+from whereupon.decide.occurrences import Evaluation, RuleInput, data_for
+from whereupon.decide.working import BatchState, HistoryUntil
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Body, MessageType, Source
 from whereupon.records import BroadcastRun, Person
@@ -28,7 +28,7 @@ def screen_for(run: BroadcastRun, rule: Rule) -> Screen:
 
 
 def audience_of(
-    loaded: Loaded,
+    loaded: Snapshot,
     run: BroadcastRun,
     rule: Rule,
     persons: Sequence[Person],
@@ -40,7 +40,7 @@ def audience_of(
     Args:
         loaded: holds the persons, and what the condition asks of their past.
     """
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     said, holds, until = data_for(_occurrence_of(run, rule), {}), rule.who.holds, run.timestamp
     admitted = []
     with _in_turn(persons) as each:
@@ -52,7 +52,7 @@ def audience_of(
 
 
 def left_out_by(
-    loaded: Loaded,
+    loaded: Snapshot,
     run: BroadcastRun,
     rule: Rule,
     person: Person,
@@ -64,14 +64,14 @@ def left_out_by(
     Args:
         loaded: holds what the condition asks of their past.
     """
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     said = data_for(_occurrence_of(run, rule), {})
     data: dict[str, JsonValue] = {**said, "person": person.attributes}  # type: ignore[dict-item]  # read only
     return rule.who.failing(data, HistoryUntil(work, person.key, run.timestamp))
 
 
 def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
-    loaded: Loaded,
+    loaded: Snapshot,
     run: BroadcastRun,
     rule: Rule | None,
     admitted: Sequence[Person],
@@ -80,7 +80,7 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
     *,
     cursor: int | None,
     now: datetime | None = None,
-) -> Folded:
+) -> BatchResult:
     """Let persons of the audience in, and move the run's cursor.
 
     Args:
@@ -89,7 +89,7 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
         cursor: the last person that was looked at; None when nobody comes after.
         now: what the clock says; what is sent late is sent as of now.
     """
-    work = Working(loaded, index, settings)
+    work = BatchState(loaded, index, settings)
     work.take = taker(work)
     occurrence, at = _occurrence_of(run, rule), max(run.due_at, now or run.due_at)
     done = replace(run, cursor=cursor, admitted=run.admitted + len(admitted))
@@ -127,15 +127,15 @@ def _in_turn(persons: Sequence[Person]) -> Iterator[Iterator[Person]]:
         raise PoisonError(error, person=at_hand[0].key if at_hand else None) from error
 
 
-def _putting(occurrence: Occurrence, person_key: int, at: datetime) -> Putting:
-    return Putting(occurrence, person_key, at, at, retroactive=False)
+def _putting(occurrence: RuleInput, person_key: int, at: datetime) -> Evaluation:
+    return Evaluation(occurrence, person_key, at, at, retroactive=False)
 
 
-def _occurrence_of(run: BroadcastRun, rule: Rule | None) -> Occurrence:
+def _occurrence_of(run: BroadcastRun, rule: Rule | None) -> RuleInput:
     facts = run.facts
     type_ = facts.get("type")
     data, context = facts.get("properties"), facts.get("context")
-    return Occurrence(
+    return RuleInput(
         key=run.message_key,
         message_id=run.occasion,
         type=MessageType(str(type_)) if type_ else None,

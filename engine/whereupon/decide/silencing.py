@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from whereupon.decide.working import Working
+from whereupon.decide.working import BatchState
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import LAST_INSTANT
 from whereupon.records import IdKind, Tombstone
@@ -14,7 +14,7 @@ SUPPRESSED = "suppressed"
 
 
 def bury(
-    work: Working,
+    work: BatchState,
     identifiers: Iterable[tuple[IdKind, str]],
     *,
     of: str,
@@ -35,7 +35,7 @@ def bury(
             _lay(work, Tombstone(digest, laid_by, until, reason))
 
 
-def unbury(work: Working, message: Message) -> None:
+def unbury(work: BatchState, message: Message) -> None:
     """Let what was silenced for good with a user id be heard again, from the message's time on.
 
     So is an anonymous id that the message names itself. Nothing comes back, and what happened before,
@@ -45,7 +45,7 @@ def unbury(work: Working, message: Message) -> None:
         _lay(work, replace(stone, until=message.timestamp))
 
 
-def suppressions(work: Working, message: Message) -> list[Tombstone]:
+def suppressions(work: BatchState, message: Message) -> list[Tombstone]:
     """What `unbury` lifts."""
     digests = work.settings.digests
     own = digests(IdKind.USER, message.user_id or "")
@@ -59,13 +59,13 @@ def suppressions(work: Working, message: Message) -> list[Tombstone]:
     ]
 
 
-def _lay(work: Working, stone: Tombstone) -> None:
+def _lay(work: BatchState, stone: Tombstone) -> None:
     work.tombstones[stone.digest][stone.of] = stone
     work.changes.tombstones[stone.digest, stone.of] = stone
     work.silencing = True
 
 
-def silenced(work: Working, message: Message) -> Tombstone | None:
+def silenced(work: BatchState, message: Message) -> Tombstone | None:
     """The tombstone that keeps this message from anybody, if there is one.
 
     A message with a user id is that person's: the anonymous id beside it may be a shared device's. An
@@ -82,7 +82,7 @@ def silenced(work: Working, message: Message) -> Tombstone | None:
 
 
 def lies_over(
-    work: Working, identifier: tuple[IdKind, str | None], instant: datetime
+    work: BatchState, identifier: tuple[IdKind, str | None], instant: datetime
 ) -> Tombstone | None:
     """The tombstone of an id that reaches the instant: of several, the one that reaches furthest."""
     kind, value = identifier

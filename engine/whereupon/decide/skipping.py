@@ -1,7 +1,7 @@
 """What a message's skips cost: one word for all rules that it cannot satisfy, one each for the rest.
 
 The rules of a roll that are no candidates (see `Roll.candidates`) are not looked at. They are told
-as a `Skipped`, which becomes decisions when somebody reads it, and stored as `Others`: the roll's
+as a `Skipped`, which becomes decisions when somebody reads it, and stored as `SkipSummary`: the roll's
 revision, the places that are meant, and the person's attributes that had a say. `explaining` decides
 them again from the stored message and the kept wordings, to the same reason, condition and values:
 everything that such a decision looks at is stored.
@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from whereupon.decide.decisions import Case, Reason, Verdict
-from whereupon.decide.occurrences import Putting
+from whereupon.decide.occurrences import Evaluation
 from whereupon.decide.telling import Skipped
-from whereupon.decide.working import Working
+from whereupon.decide.working import BatchState
 from whereupon.matching import Candidate, Selected
 from whereupon.messages.times import as_micros
-from whereupon.records import Others, Skips, SkipVerdict
+from whereupon.records import Skips, SkipSummary, SkipVerdict
 from whereupon.rules.model import Rule
 
 
 def skip_roll(
-    work: Working, putting: Putting, rules: Selected, case: Case, reason: Reason | None
+    work: BatchState, putting: Evaluation, rules: Selected, case: Case, reason: Reason | None
 ) -> None:
     """Skip every rule of the roll, as most messages do: for one reason, or each for its own."""
     span = (0, len(rules.roll))
@@ -33,8 +33,8 @@ def skip_roll(
 
 
 def _all_others(
-    work: Working, putting: Putting, rules: Selected, case: Case, reason: Reason | None
-) -> tuple[Others, ...]:
+    work: BatchState, putting: Evaluation, rules: Selected, case: Case, reason: Reason | None
+) -> tuple[SkipSummary, ...]:
     """The word for all of a roll. Where the person has no say, messages that come together share it."""
     roll, span = rules.roll, (0, len(rules.roll))
     if roll.attributes:
@@ -56,7 +56,7 @@ class Skipping:
     """
 
     def __init__(
-        self, work: Working, putting: Putting, rules: Selected, forced: Iterable[str] = ()
+        self, work: BatchState, putting: Evaluation, rules: Selected, forced: Iterable[str] = ()
     ) -> None:
         self._work = work
         self._putting = putting
@@ -67,7 +67,7 @@ class Skipping:
         self._since = self._next = 0
         self._decided: list[int] = []
         self._verdicts: list[SkipVerdict] = []
-        self._others: list[Others] = []
+        self._others: list[SkipSummary] = []
 
     def look(self, case: Case, found: Sequence[Candidate] | None = None) -> None:
         """Look for rules to decide, behind the last one: at first, and when the person has changed.
@@ -136,7 +136,11 @@ class Skipping:
 
 
 def _tell(
-    work: Working, putting: Putting, rules: Selected, span: tuple[int, int], reason: Reason | None
+    work: BatchState,
+    putting: Evaluation,
+    rules: Selected,
+    span: tuple[int, int],
+    reason: Reason | None,
 ) -> None:
     """Tell of rules of the roll that are skipped, from one place up to another."""
     person = work.persons.get(putting.person_key)
@@ -144,18 +148,18 @@ def _tell(
 
 
 def _others(
-    work: Working,
-    putting: Putting,
+    work: BatchState,
+    putting: Evaluation,
     rules: Selected,
     case: Case,
     span: tuple[int, int],
     decided: tuple[int, ...],
     reason: Reason | None,
-) -> Others:
+) -> SkipSummary:
     """The word that is stored for those rules, but for the decided ones among them."""
     roll, kind = rules.roll, rules.kind
     work.out.rolls[roll.revision] = roll
-    return Others(
+    return SkipSummary(
         roll.revision,
         None if kind is None else kind.value,
         *span,
@@ -174,10 +178,10 @@ def _attributes(case: Case, names: frozenset[str]) -> dict[str, JsonValue]:
 
 
 def _record(
-    work: Working,
-    putting: Putting,
+    work: BatchState,
+    putting: Evaluation,
     verdicts: tuple[SkipVerdict, ...],
-    others: tuple[Others, ...],
+    others: tuple[SkipSummary, ...],
 ) -> None:
     key = putting.occurrence.key
     work.changes.skips.append(

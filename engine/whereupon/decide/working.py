@@ -8,8 +8,8 @@ from heapq import heapify
 
 from whereupon.conditions import NO_HISTORY, Performed
 from whereupon.decide.decisions import settled
-from whereupon.decide.given import Ended, Folded, KeysExhausted, Loaded, Settings
-from whereupon.decide.occurrences import Occurrence
+from whereupon.decide.given import BatchResult, Ended, KeysExhausted, Settings, Snapshot
+from whereupon.decide.occurrences import RuleInput
 from whereupon.decide.withdrawing import withdraw
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
@@ -22,11 +22,11 @@ from whereupon.records import (
     EntryState,
     Identifier,
     IdKind,
-    Others,
     PastEntries,
     PastEntry,
     PastEvent,
     Relationship,
+    SkipSummary,
     StoredMessage,
     Tombstone,
     Twin,
@@ -54,7 +54,7 @@ class Belongings:
 
     __slots__ = ("devices", "names", "users")
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Snapshot) -> None:
         self.users: dict[int, set[str]] = defaultdict(set)
         self.devices: dict[int, set[int]] = defaultdict(set)
         self.names: dict[int, str] = {key: name for name, key in loaded.anonymous.items()}
@@ -75,7 +75,7 @@ class Belongings:
         self.devices[survivor] |= self.devices.pop(loser, set())
 
 
-class Working:
+class BatchState:
     """One batch's state. Lookups see what the batch itself has made.
 
     Not thread-safe, and used once.
@@ -89,10 +89,10 @@ class Working:
         timers: running entries that may be run, by due time, as a heap; an entry that moved on may stand there twice.
     """
 
-    def __init__(self, loaded: Loaded, index: RuleIndex, settings: Settings) -> None:
+    def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
         self.index = index
         self.settings = settings
-        self.out = Folded()
+        self.out = BatchResult()
         self.changes = self.out.changes
         self.seen: dict[str, Twin | Message | None] = {
             ref: loaded.twins.get(ref) for ref in loaded.known
@@ -146,7 +146,7 @@ class Working:
         self.wordings_used: set[str] = set()
         self.take: Callable[[Message], None] = _nobody_takes
         self.ordinary: set[str] = set()
-        self.words: dict[str, tuple[object, tuple[Others, ...]]] = {}
+        self.words: dict[str, tuple[object, tuple[SkipSummary, ...]]] = {}
         self.moved: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}
@@ -261,7 +261,7 @@ class Working:
         self._forgotten.add(key)
         self.changes.forgotten.append(key)
 
-    def close(self) -> Folded:
+    def close(self) -> BatchResult:
         """The outcome, without what was made of those erased, and in the names of the merged."""
         self.take = _nobody_takes  # else the batch holds on to itself, until the collector comes
         gone, changes = self._forgotten, self.changes
@@ -278,13 +278,16 @@ class Working:
             changes.messages = kept
         if gone or self.moved:
             withdraw(changes, gone, self.moved)
-        out, self.out = self.out, Folded()  # what is told holds on to this, for the past it knows
+        out, self.out = (
+            self.out,
+            BatchResult(),
+        )  # what is told holds on to this, for the past it knows
         self.changes = self.out.changes
         return out
 
     # --- history ------------------------------------------------------------------------------
 
-    def remember(self, owner: int, occurrence: Occurrence) -> None:
+    def remember(self, owner: int, occurrence: RuleInput) -> None:
         """Add to the history that `performed` conditions count, if any rule asks for the name."""
         if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
             self.history[owner, occurrence.name].append(Past(occurrence.timestamp, occurrence.body))
@@ -347,7 +350,7 @@ class HistoryUntil:
 
     __slots__ = ("_owner", "_until", "_working")
 
-    def __init__(self, working: Working, owner: int, until: datetime) -> None:
+    def __init__(self, working: BatchState, owner: int, until: datetime) -> None:
         self._working = working
         self._owner = owner
         self._until = until

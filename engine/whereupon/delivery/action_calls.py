@@ -37,7 +37,7 @@ _GRACE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ActionCall:
     """What a handler is asked to do.
 
     Attributes:
@@ -55,7 +55,7 @@ class Order:
     attempt: int
 
 
-Handler: TypeAlias = Callable[[Order], object]
+Handler: TypeAlias = Callable[[ActionCall], object]
 """Carries an order out; raising means try again, `RetryLater` says when."""
 
 
@@ -306,7 +306,7 @@ def idempotency_key(request: Request) -> str:
 
 
 def _carry_out(
-    handler: Handler, make: Callable[[], Order], done: "SimpleQueue[BaseException | None]"
+    handler: Handler, make: Callable[[], ActionCall], done: "SimpleQueue[BaseException | None]"
 ) -> None:
     """Call a handler with its order; an order that cannot be made any more has failed like any other.
 
@@ -315,11 +315,11 @@ def _carry_out(
     done.put(error_of(lambda _: handler(make()), None))
 
 
-def _order(request: Request, message: Message, registration: Registration) -> Order:
+def _order(request: Request, message: Message, registration: Registration) -> ActionCall:
     properties: BaseModel | Mapping[str, JsonValue] = message.data
     if registration.model is not None:
         properties = registration.model.model_validate(dict(message.data))
-    return Order(
+    return ActionCall(
         action=request.action,
         person=request.person,
         properties=properties,

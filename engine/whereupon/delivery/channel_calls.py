@@ -124,7 +124,7 @@ class _Round:
     is_over: bool = False
 
 
-class Hands(OfProcess):
+class ChannelCaller(OfProcess):
     """Hands deliveries to channels. Any number of threads may do so.
 
     Args:

@@ -19,10 +19,10 @@ from typing import TextIO
 
 from whereupon.decide.consent import reason_to_withhold
 from whereupon.delivery.channel_calls import (
+    ChannelCaller,
     ChannelHangsError,
     ChannelTimeoutError,
     Handed,
-    Hands,
     NotRunError,
 )
 from whereupon.delivery.monitoring import Event, Monitor
@@ -180,7 +180,7 @@ class Dispatcher:
         self._clock = clock
         self._policy = policy or RetryPolicy()
         self._monitor = monitor or Monitor()
-        self._hands = Hands(self._policy.timeout.total_seconds())
+        self._hands = ChannelCaller(self._policy.timeout.total_seconds())
         self._is_stopped = False
 
     @property

@@ -63,7 +63,7 @@ class Absence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stance:
+class Policy:
     """What the guard files say of one action; the defaults are the product's."""
 
     sources: Mapping[str, Consent]
@@ -83,19 +83,19 @@ class Stance:
         return max(self.approvals.needed, int(held))
 
 
-DEFAULT_STANCE = Stance({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.HOLD})
+DEFAULT_STANCE = Policy({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.HOLD})
 
-OWN_DEVICE_STANCE = Stance({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.RUN})
-"""A device is taken from its owner alone (`Seen.is_theirs`), and every logout on a phone asks for it."""
+OWN_DEVICE_STANCE = Policy({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.RUN})
+"""A device is taken from its owner alone (`GuardFacts.is_theirs`), and every logout on a phone asks for it."""
 
 
-def default_stance(action: str) -> Stance:
+def default_stance(action: str) -> Policy:
     """What holds of an action of which no guard file speaks."""
     return OWN_DEVICE_STANCE if action == ActionName.DELETE_DEVICE else DEFAULT_STANCE
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class GuardFacts:
     """What is known of a request and its surroundings at the moment of judging.
 
     Attributes:
@@ -148,14 +148,14 @@ class Verdict:
 AGREED = Verdict(RequestOutcome.RAN)
 
 
-def judge(message: Message, action: Action, stance: Stance, seen: Seen) -> Verdict:
+def judge(message: Message, action: Action, stance: Policy, seen: GuardFacts) -> Verdict:
     """The first objection of a guard; without any, the request runs, though it may find nothing."""
     agreed = replace(AGREED, detail=seen.missing) if seen.missing else AGREED
     return next(_objections(message, action, stance, seen), agreed)
 
 
 def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other, to be read in one go
-    message: Message, action: Action, stance: Stance, seen: Seen
+    message: Message, action: Action, stance: Policy, seen: GuardFacts
 ) -> Iterator[Verdict]:
     """Every guard's objection.
 
@@ -216,7 +216,7 @@ def _held(reason: str, detail: str | None = None) -> Verdict:
     return Verdict(RequestOutcome.HELD, reason, detail)
 
 
-def _why_approval(message: Message, stance: Stance, seen: Seen) -> Refusal:
+def _why_approval(message: Message, stance: Policy, seen: GuardFacts) -> Refusal:
     """What makes somebody's agreement needed, in a word."""
     if seen.plan_changed:
         return Refusal.PLAN_CHANGED
@@ -226,7 +226,7 @@ def _why_approval(message: Message, stance: Stance, seen: Seen) -> Refusal:
     return Refusal.SOURCE if held and stance.approvals.needed <= 1 else Refusal.APPROVAL
 
 
-def _protecting(stance: Stance, seen: Seen) -> str:
+def _protecting(stance: Policy, seen: GuardFacts) -> str:
     """The first `protect` condition that holds of the person, in words; empty when none does."""
     if seen.person is None:
         return ""
@@ -261,7 +261,7 @@ def _fault(message: Message, action: Action) -> str:
 # --- what the guard files say ---------------------------------------------------------------------
 
 
-def stance_on(action: str, guards: Iterable[Guard]) -> Stance:
+def stance_on(action: str, guards: Iterable[Guard]) -> Policy:
     """What the guard files together say of an action: of several, the strictest word counts."""
     about = [guard for guard in guards if action in guard.actions]
     usual = default_stance(action)
@@ -271,7 +271,7 @@ def stance_on(action: str, guards: Iterable[Guard]) -> Stance:
     for source in Source:
         said = (guard.sources.get(source, usual.sources[source]) for guard in about)
         sources[source] = max(said, key=list(Consent).index)
-    return Stance(
+    return Policy(
         sources,
         stale_after=min(guard.stale_after for guard in about),
         enabled=all(guard.enabled for guard in about),

@@ -6,7 +6,7 @@ now, and the sentence says so.
 
 from collections.abc import Iterator
 
-from whereupon.decide import Loaded, Settings, left_out_by
+from whereupon.decide import Settings, Snapshot, left_out_by
 from whereupon.decide.decisions import Outcome, Reason
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
 from whereupon.insight.deciding_again import DecidedAgain
@@ -79,7 +79,7 @@ def _left_out(
         return "unknown-then", f"they have been known since {since} only"
     names = frozenset(performed.event for performed in rule.who.performed)
     past = session.history([HistoryNeed(person.key, names, None)]) if names else []
-    loaded = Loaded(0, 0, history=past)
+    loaded = Snapshot(0, 0, history=past)
     index = RuleIndex(Rulebook((rule,)))
     failure = left_out_by(loaded, run, rule, person, index, Settings())
     if failure is not None:

@@ -1,4 +1,4 @@
-"""Deciding again what was stored as one word for many rules (see `Others`), for those asked about."""
+"""Deciding again what was stored as one word for many rules (see `SkipSummary`), for those asked about."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -8,7 +8,7 @@ from whereupon.decide.decisions import Case, decide_unmatched
 from whereupon.matching import read_roll
 from whereupon.messages.times import from_micros
 from whereupon.pipeline.rule_versions import read_wording
-from whereupon.records import Others, Skips, SkipVerdict, StoredMessage
+from whereupon.records import Skips, SkipSummary, SkipVerdict, StoredMessage
 from whereupon.rules.model import Rule
 
 
@@ -48,7 +48,7 @@ class DecidedAgain:
             elif (rule := self.as_worded(rule_id, found[1])) is not None:
                 yield _verdict(rule, others, message)
 
-    def _roll(self, others: Others) -> Mapping[str, tuple[int, str, str]]:
+    def _roll(self, others: SkipSummary) -> Mapping[str, tuple[int, str, str]]:
         revision = others.revision
         if revision not in self._rolls:
             self._rolls[revision] = read_roll(self._wording(revision))
@@ -64,7 +64,7 @@ class DecidedAgain:
         return self._worded[digest]
 
 
-def _verdict(rule: Rule, others: Others, message: StoredMessage) -> SkipVerdict:
+def _verdict(rule: Rule, others: SkipSummary, message: StoredMessage) -> SkipVerdict:
     case = Case(
         message_id=message.message_id,
         timestamp=message.timestamp,

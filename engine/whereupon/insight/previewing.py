@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from whereupon.decide import Folded, Loaded, Warned
+from whereupon.decide import BatchResult, Notice, Snapshot
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.insight import subject_of
@@ -81,7 +81,7 @@ class Preview:
     waiting: tuple[WaitingEntry, ...]
     ended: tuple[EndedEntry, ...]
     broadcasts: tuple[str, ...]
-    warnings: tuple[Warned, ...]
+    warnings: tuple[Notice, ...]
 
 
 def preview_identify(
@@ -139,11 +139,11 @@ def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
             for e in ended
         ),
         broadcasts=tuple(run.rule for run in changes.runs.values()),
-        warnings=tuple(each for each in told if isinstance(each, Warned)),
+        warnings=tuple(each for each in told if isinstance(each, Notice)),
     )
 
 
-def _claimed(loaded: Loaded, folded: Folded) -> list[ClaimedMessage]:
+def _claimed(loaded: Snapshot, folded: BatchResult) -> list[ClaimedMessage]:
     given = {key for key, _ in folded.changes.owners}
     taken = [
         stored
@@ -158,7 +158,7 @@ def _when(stored: StoredMessage) -> tuple[datetime, int]:
     return stored.timestamp, stored.key
 
 
-def _as_claimed(loaded: Loaded, stored: StoredMessage) -> ClaimedMessage:
+def _as_claimed(loaded: Snapshot, stored: StoredMessage) -> ClaimedMessage:
     before = loaded.persons.get(stored.owner)
     return ClaimedMessage(
         stored.message_id,
@@ -169,6 +169,6 @@ def _as_claimed(loaded: Loaded, stored: StoredMessage) -> ClaimedMessage:
     )
 
 
-def _name(loaded: Loaded, folded: Folded, person_key: int) -> str:
+def _name(loaded: Snapshot, folded: BatchResult, person_key: int) -> str:
     person = folded.changes.persons.get(person_key) or loaded.persons[person_key]
     return person.user_id

@@ -6,18 +6,18 @@ they ask of earlier entries), `index` (a whole rulebook). The cost of a message 
 many of its own, with those that it does not match.
 """
 
-from whereupon.matching.index import Meaning, RuleIndex, Watch
+from whereupon.matching.index import HistoryWindow, RuleIndex, TriggerMatch
 from whereupon.matching.lookback import Lookback
 from whereupon.matching.pages import Candidate
-from whereupon.matching.rolls import Roll, Selected, read_roll
+from whereupon.matching.rolls import RuleList, Selected, read_roll
 
 __all__ = [
     "Candidate",
+    "HistoryWindow",
     "Lookback",
-    "Meaning",
-    "Roll",
     "RuleIndex",
+    "RuleList",
     "Selected",
-    "Watch",
+    "TriggerMatch",
     "read_roll",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from whereupon.matching.rolls import Roll
+from whereupon.matching.rolls import RuleList
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import OnMessage, Rule
 
@@ -18,7 +18,7 @@ _Key: TypeAlias = tuple[MessageType, str | None, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
+class TriggerIndex:
     """The rules of a rulebook by what names them. Rolls are made when a name is first seen.
 
     Attributes:
@@ -28,15 +28,15 @@ class Enrolment:
     exact: Named
     prefixed: Named
     places: Mapping[str, int]
-    _rolls: dict[_Key, Roll] = field(default_factory=dict, compare=False)
+    _rolls: dict[_Key, RuleList] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def of(cls, rules: Sequence[Rule]) -> "Enrolment":
+    def of(cls, rules: Sequence[Rule]) -> "TriggerIndex":
         """The enrolment of these rules, in their order."""
         places = {rule.id: place for place, rule in enumerate(rules)}
         return cls(_by(_names, rules), _by(_prefixes, rules), places)
 
-    def roll_of(self, type_: MessageType, name: str) -> Roll:
+    def roll_of(self, type_: MessageType, name: str) -> RuleList:
         """The rules whose `when` names such a message; those that have the name itself stand first.
 
         Names that the same prefixes mean, and nothing else, share a roll.
@@ -51,10 +51,10 @@ class Enrolment:
             found = {rule.id: rule for p in meant for rule in self.prefixed[type_, p].values()}
             ordered = sorted(found.values(), key=lambda rule: self.places[rule.id])
             rules = [*exact.values(), *(rule for rule in ordered if rule.id not in exact)]
-            roll = self._rolls[key] = Roll.of(rules)
+            roll = self._rolls[key] = RuleList.of(rules)
         return roll
 
-    def changed(self, old: Rule | None, new: Rule | None) -> "Enrolment":
+    def changed(self, old: Rule | None, new: Rule | None) -> "TriggerIndex":
         """One rule in the place of another of its id, behind all others, or gone.
 
         Rolls that neither wording is on are shared, and of the others all pages but the rule's own.
@@ -64,7 +64,7 @@ class Enrolment:
             places.setdefault(new.id, 1 + max(places.values(), default=0))
         rolls = {key: _changed_roll(key, roll, old, new) for key, roll in self._rolls.items()}
         exact = _changed(self.exact, _names, old, new)
-        return Enrolment(exact, _changed(self.prefixed, _prefixes, old, new), places, rolls)
+        return TriggerIndex(exact, _changed(self.prefixed, _prefixes, old, new), places, rolls)
 
 
 def _names(rule: Rule) -> list[Name]:
@@ -102,7 +102,7 @@ def _changed(
     return changed
 
 
-def _changed_roll(key: _Key, roll: Roll, old: Rule | None, new: Rule | None) -> Roll:
+def _changed_roll(key: _Key, roll: RuleList, old: Rule | None, new: Rule | None) -> RuleList:
     if new is not None and _is_meant(key, new):
         return roll.with_rule(new)
     return roll.without(old.id) if old is not None and _is_meant(key, old) else roll

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import NamedTuple, TypeAlias
 
 from whereupon.conditions import Condition
-from whereupon.matching.enrolment import Enrolment, Name
+from whereupon.matching.enrolment import Name, TriggerIndex
 from whereupon.matching.lookback import Lookback
-from whereupon.matching.rolls import Roll, Selected
+from whereupon.matching.rolls import RuleList, Selected
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import NAMED, MessageType
 from whereupon.messages.times import ZERO
@@ -30,14 +30,14 @@ from whereupon.rules.model import (
     TrackEvent,
 )
 
-Watch: TypeAlias = Mapping[str, timedelta | None]
+HistoryWindow: TypeAlias = Mapping[str, timedelta | None]
 """Past events that are asked about: by name, how far back (None: all)."""
 
 _CACHED_NAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class TriggerMatch:
     """What messages of one type and name mean to a rulebook.
 
     Attributes:
@@ -54,11 +54,11 @@ class Meaning:
     broadcasts: Selected
     choosy: tuple[Rule, ...]
     is_silent: bool
-    watch: Watch
+    watch: HistoryWindow
     lookback: Lookback
 
 
-class Leading(NamedTuple):
+class Reachable(NamedTuple):
     """What may come of a rule: itself and the rules that its steps may lead to, together.
 
     Attributes:
@@ -66,7 +66,7 @@ class Leading(NamedTuple):
         lookback: the earlier entries that have a say, for the rules as the rulebook words them.
     """
 
-    watch: Watch
+    watch: HistoryWindow
     lookback: Lookback
 
 
@@ -80,7 +80,7 @@ class RuleIndex:
         self,
         book: Rulebook,
         *,
-        enrolment: Enrolment | None = None,
+        enrolment: TriggerIndex | None = None,
         older: tuple[Rule, ...] = (),
         segments: Mapping[str, Segment] | None = None,
     ) -> None:
@@ -89,7 +89,7 @@ class RuleIndex:
         self.by_id = {rule.id: rule for rule in book.rules}
         self.by_digest = {rule.digest: rule for rule in book.rules}
         self.segments = {**(segments or {}), **book.segments}
-        self._enrolment = Enrolment.of(book.rules) if enrolment is None else enrolment
+        self._enrolment = TriggerIndex.of(book.rules) if enrolment is None else enrolment
         self._wordings = tuple(rule for rule in (*book.rules, *older) if _asks(rule))
         self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
@@ -106,14 +106,16 @@ class RuleIndex:
             if isinstance(leave, ExitOnEvent)
         )
         self.counted_names = self._counted_names()
-        self._led_cache: dict[str, Leading] = {}
-        self._naming: dict[MessageType, dict[str, Roll]] = {type_: {} for type_ in MessageType}
-        self._meanings: dict[MessageType, dict[str, Meaning]] = {type_: {} for type_ in MessageType}
+        self._led_cache: dict[str, Reachable] = {}
+        self._naming: dict[MessageType, dict[str, RuleList]] = {type_: {} for type_ in MessageType}
+        self._meanings: dict[MessageType, dict[str, TriggerMatch]] = {
+            type_: {} for type_ in MessageType
+        }
 
     def with_rule(self, rule: Rule) -> "RuleIndex":
         """An index with the rule in the place of the one of its id, or behind all others.
 
-        What is arranged by name is shared, but for the rule's own part (see `Enrolment.changed`).
+        What is arranged by name is shared, but for the rule's own part (see `TriggerIndex.changed`).
         """
         old = self.by_id.get(rule.id)
         kept = self.book.rules
@@ -154,11 +156,11 @@ class RuleIndex:
         }
         return tuple(self.segments[name] for name in sorted(names) if name in self.segments)
 
-    def _watch(self, rule: Rule) -> Watch:
+    def _watch(self, rule: Rule) -> HistoryWindow:
         exits = {leave.event: ZERO for leave in rule.exits if isinstance(leave, ExitOnEvent)}
         return _merged([_watch_of([rule.who, *_exit_conditions(rule)]), exits])
 
-    def lapse_watch(self, rule: Rule) -> Watch:
+    def lapse_watch(self, rule: Rule) -> HistoryWindow:
         """The past events that may end an entry of the rule when nothing is said."""
         left = [leave.segment for leave in rule.exits if isinstance(leave, ExitOnLeaving)]
         whos = [self.segments[name].who for name in left if name in self.segments]
@@ -172,7 +174,7 @@ class RuleIndex:
         """The rule's wording for keeping: its source, and the segments that it may refer to."""
         return _wording(rule, self._segments_text())
 
-    def wordings_of(self, roll: Roll) -> dict[str, tuple[str, bytes]]:
+    def wordings_of(self, roll: RuleList) -> dict[str, tuple[str, bytes]]:
         """A roll for keeping, by its revision, and the wordings of all its rules, by their digests."""
         segments = self._segments_text()
         kept = {rule.digest: (rule.id, _wording(rule, segments)) for rule in roll}
@@ -182,7 +184,7 @@ class RuleIndex:
         segments = self.book.segments.values()
         return object_text({segment.id: segment.source for segment in segments})
 
-    def meaning(self, type_: MessageType, name: str) -> Meaning:
+    def meaning(self, type_: MessageType, name: str) -> TriggerMatch:
         """What such a message means; found out once a name."""
         known = self._meanings[type_]
         meaning = known.get(name)
@@ -192,14 +194,14 @@ class RuleIndex:
                 known[name] = meaning
         return meaning
 
-    def _find_meaning(self, type_: MessageType, name: str) -> Meaning:
+    def _find_meaning(self, type_: MessageType, name: str) -> TriggerMatch:
         roll = self.naming(type_, name)
         heard = name in self.counted_names or name in self.exit_names
         reachable = self.reachable([(type_, name)])
         watch = self.watch_of(reachable)
         if self._moves(type_, name):
             watch = _merged([watch, self.segment_watch])
-        return Meaning(
+        return TriggerMatch(
             Selected(roll),
             Selected(roll, kind=RuleKind.CAMPAIGN),
             Selected(roll, kind=RuleKind.BROADCAST),
@@ -209,7 +211,7 @@ class RuleIndex:
             lookback=Lookback.of(reachable, {rule.id for rule in roll} - self._said_by(reachable)),
         )
 
-    def naming(self, type_: MessageType, name: str) -> Roll:
+    def naming(self, type_: MessageType, name: str) -> RuleList:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
         known = self._naming[type_]
         roll = known.get(name)
@@ -219,7 +221,7 @@ class RuleIndex:
                 known[name] = roll
         return roll
 
-    def led_to_by(self, rule: Rule) -> Leading:
+    def led_to_by(self, rule: Rule) -> Reachable:
         """What may come of a rule, in any wording."""
         found = self._led_cache.get(rule.digest)
         if found is None:
@@ -227,7 +229,7 @@ class RuleIndex:
             current = (self.by_id.get(each.id) for each in rules)  # that is what will be decided
             named = {rule.id} - self._said_by(rules)
             lookback = Lookback.of((each for each in current if each is not None), named)
-            found = self._led_cache[rule.digest] = Leading(self.watch_of(rules), lookback)
+            found = self._led_cache[rule.digest] = Reachable(self.watch_of(rules), lookback)
         return found
 
     def _led_to_by(self, rule: Rule) -> list[Rule]:
@@ -246,7 +248,7 @@ class RuleIndex:
             said.add((MessageType.IDENTIFY, ""))
         return {rule.id for name in said for rule in self.naming(*name)}
 
-    def watch_of(self, rules: Sequence[Rule]) -> Watch:
+    def watch_of(self, rules: Sequence[Rule]) -> HistoryWindow:
         """The past events that these rules ask about together."""
         watches = [self._watch(rule) for rule in rules]
         if any(self._changes_segments(rule) for rule in rules):
@@ -304,12 +306,12 @@ def _exit_conditions(rule: Rule) -> list[Condition]:
     return [leave.condition for leave in rule.exits if isinstance(leave, ExitOnCondition)]
 
 
-def _watch_of(conditions: Iterable[Condition]) -> Watch:
+def _watch_of(conditions: Iterable[Condition]) -> HistoryWindow:
     asked = [performed for condition in conditions for performed in condition.performed]
     return _merged([{performed.event: performed.within} for performed in asked])
 
 
-def _merged(watches: Iterable[Watch]) -> Watch:
+def _merged(watches: Iterable[HistoryWindow]) -> HistoryWindow:
     """What several ask about, each name as far back as any of them does."""
     merged: dict[str, timedelta | None] = {}
     for watch in watches:

@@ -91,7 +91,7 @@ class _Column(NamedTuple):
     is_where: bool
 
 
-class Page:
+class RuleBlock:
     """Some of the rules of a name, in their order. Its tables are made when it is first asked."""
 
     def __init__(self, rules: Sequence[Rule], *, few: int = FEW) -> None:

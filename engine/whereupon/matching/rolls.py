@@ -14,22 +14,22 @@ from typing import overload
 from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
 from whereupon.matching.criteria import attributes_of
-from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, Page
+from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, RuleBlock
 from whereupon.messages.codec import decode, encode
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazily import cached_property
 
 
-class Roll(Sequence[Rule]):
+class RuleList(Sequence[Rule]):
     """Rules, in the order in which they are decided."""
 
-    def __init__(self, pages: Iterable[Page] = ()) -> None:
+    def __init__(self, pages: Iterable[RuleBlock] = ()) -> None:
         self._pages = tuple(pages)
         self._rules = tuple(chain.from_iterable(page.rules for page in self._pages))
         self._firsts = [0, *accumulate(map(len, self._pages))]
 
     @classmethod
-    def of(cls, rules: Iterable[Rule], *, page: int = PAGE, few: int = FEW) -> "Roll":
+    def of(cls, rules: Iterable[Rule], *, page: int = PAGE, few: int = FEW) -> "RuleList":
         """The roll of these rules.
 
         Args:
@@ -38,7 +38,7 @@ class Roll(Sequence[Rule]):
         """
         every = tuple(rules)
         firsts = range(0, len(every), page)
-        return cls(Page(every[first : first + page], few=few) for first in firsts)
+        return cls(RuleBlock(every[first : first + page], few=few) for first in firsts)
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -105,17 +105,17 @@ class Roll(Sequence[Rule]):
                 found += page.candidates(looked, kind, first)
         return [each for each in found if each.place >= since] if since else found
 
-    def with_rule(self, rule: Rule) -> "Roll":
+    def with_rule(self, rule: Rule) -> "RuleList":
         """This roll with the rule in the place of the one of its id, or behind all others."""
         for place, page in enumerate(self._pages):
             if any(each.id == rule.id for each in page.rules):
                 changed = [rule if each.id == rule.id else each for each in page.rules]
                 return self._with_page(place, changed)
         if not self._pages or len(self._pages[-1]) >= PAGE:
-            return Roll((*self._pages, Page([rule])))
+            return RuleList((*self._pages, RuleBlock([rule])))
         return self._with_page(len(self._pages) - 1, [*self._pages[-1].rules, rule])
 
-    def without(self, rule_id: str) -> "Roll":
+    def without(self, rule_id: str) -> "RuleList":
         """This roll without the rule of that id."""
         for place, page in enumerate(self._pages):
             kept = [rule for rule in page.rules if rule.id != rule_id]
@@ -123,10 +123,10 @@ class Roll(Sequence[Rule]):
                 return self._with_page(place, kept)
         return self
 
-    def _with_page(self, place: int, rules: Sequence[Rule]) -> "Roll":
+    def _with_page(self, place: int, rules: Sequence[Rule]) -> "RuleList":
         few = self._pages[place].few
-        page = [Page(rules, few=few)] if rules else []
-        return Roll((*self._pages[:place], *page, *self._pages[place + 1 :]))
+        page = [RuleBlock(rules, few=few)] if rules else []
+        return RuleList((*self._pages[:place], *page, *self._pages[place + 1 :]))
 
 
 class Selected(Sequence[Rule]):
@@ -135,12 +135,12 @@ class Selected(Sequence[Rule]):
     Attributes:
         kind: campaigns or broadcasts only; None for both.
         besides: rules that a change of segments names, decided behind the others.
-        roots: see `Roll.roots`.
+        roots: see `RuleList.roots`.
     """
 
     __slots__ = ("_before", "besides", "kind", "roll", "roots")
 
-    def __init__(self, roll: Roll, *, kind: RuleKind | None = None) -> None:
+    def __init__(self, roll: RuleList, *, kind: RuleKind | None = None) -> None:
         self.roll = roll
         self.kind = None if all(rule.kind is kind for rule in roll) else kind
         self.besides: Sequence[Rule] = ()
@@ -149,7 +149,7 @@ class Selected(Sequence[Rule]):
         self._before = list(accumulate(of_kind, initial=0))
 
     def candidates(self, data: Data, *, since: int = 0) -> list[Candidate]:
-        """Those of the roll that have to be decided (see `Roll.candidates`)."""
+        """Those of the roll that have to be decided (see `RuleList.candidates`)."""
         return self.roll.candidates(data, kind=self.kind, since=since)
 
     def between(self, since: int, until: int) -> Sequence[Rule]:
@@ -192,14 +192,14 @@ class Selected(Sequence[Rule]):
 
 
 def roots_of(rules: Iterable[Rule]) -> frozenset[str]:
-    """See `Roll.roots`."""
+    """See `RuleList.roots`."""
     paths = (path for rule in rules for path in (*rule.where.variables, *rule.who.variables))
     keys = (rule.reentry.path for rule in rules if isinstance(rule.reentry, OncePerKey))
     return frozenset([*(root_of(path) for path in paths), *(key[0] for key in keys)])
 
 
 def read_roll(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:
-    """Of a roll as it was kept (see `Roll.wording`), by rule: its place, digest and kind."""
+    """Of a roll as it was kept (see `RuleList.wording`), by rule: its place, digest and kind."""
     wording = decode(kept) if kept else None
     listed = wording.get("roll") if isinstance(wording, dict) else None
     rules = listed if isinstance(listed, list) else []

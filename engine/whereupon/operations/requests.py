@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 from unicodedata import normalize
 
-from whereupon.decide import Folded, recorded
+from whereupon.decide import BatchResult, recorded
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.guards.actions import Refusal, Stance
+from whereupon.guards.actions import Policy, Refusal
 from whereupon.messages.model import Source
 from whereupon.messages.semantic_events import ActionName, folded
 from whereupon.messages.wire import Arrival, parse_message
@@ -260,7 +260,7 @@ class Requests:
         """Raise as `approve` does, where somebody may decide nothing about a request."""
         _check_allowed(by, self._stance(self.show(key)), key)
 
-    def _stance(self, request: Request) -> Stance:
+    def _stance(self, request: Request) -> Policy:
         return self._pipeline.settings.stance_on(request.action)
 
     def _check_approver(self, session: Session, request: Request, by: str) -> None:
@@ -296,7 +296,7 @@ def _held(session: Session, key: int) -> Request:
     return request
 
 
-def _told(done: Folded, key: int) -> Request | None:
+def _told(done: BatchResult, key: int) -> Request | None:
     about = [told for told in done.told if isinstance(told, Request) and told.key == key]
     return about[-1] if about else None
 
@@ -306,7 +306,7 @@ def _check_named(by: str, key: int) -> None:
         raise RequestError(code="no-actor", key=key, reason="say who decides this, by name")
 
 
-def _check_allowed(by: str, stance: Stance, key: int) -> None:
+def _check_allowed(by: str, stance: Policy, key: int) -> None:
     _check_named(by, key)
     allowed = stance.approvals.by
     if allowed is not None and _plain(by) not in map(_plain, allowed):

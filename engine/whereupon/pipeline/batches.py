@@ -12,12 +12,12 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from whereupon.decide import (
-    Folded,
+    BatchResult,
     KeysExhausted,
-    Loaded,
+    Notice,
     PoisonError,
     Settings,
-    Warned,
+    Snapshot,
     audience_of,
     broadcast_chunk,
     carry_on,
@@ -41,7 +41,7 @@ from whereupon.pipeline.duties import (
 )
 from whereupon.pipeline.load import (
     CLAIM_PART,
-    Recall,
+    BatchLoader,
     TooManyClaimedError,
     apart,
     erasing,
@@ -106,7 +106,7 @@ class Pipeline:
         until: datetime | None = None,
         now: datetime | None = None,
         in_parts: bool = False,
-    ) -> Folded:
+    ) -> BatchResult:
         """Take a batch of messages, in the order they arrived.
 
         Args:
@@ -116,12 +116,12 @@ class Pipeline:
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
             in_parts: a claim of many messages may only be begun: then it is carried out by `carry_on`, and
-                the caller sees to it (see `Folded.begun`). What comes behind it, or would make the claims of
-                one transaction too many, is left for the caller to take afterwards (see `Folded.left`).
+                the caller sees to it (see `BatchResult.begun`). What comes behind it, or would make the claims of
+                one transaction too many, is left for the caller to take afterwards (see `BatchResult.left`).
 
         Raises:
             UnfinishedClaimsError: some are to be carried out first.
-            CrowdedError: see `Recall.for_batch`; only with both messages and ``until``.
+            CrowdedError: see `BatchLoader.for_batch`; only with both messages and ``until``.
         """
         parts = self._parts(messages)
         if erasing(messages, self.settings):
@@ -131,7 +131,7 @@ class Pipeline:
             self._recall(session).hold(messages, until)
         if len(parts) == 1:
             return self._take_part(session, messages, Waking(until, now), in_parts=in_parts)
-        whole, begun = Folded(), 0
+        whole, begun = BatchResult(), 0
         for number, part in enumerate(parts, 1):
             by_then = until if until is None or number == len(parts) else part[-1].received_at
             folded = self._take_part(session, part, Waking(by_then, now), in_parts=in_parts)
@@ -142,7 +142,7 @@ class Pipeline:
         whole.left = len(messages) - begun
         return whole
 
-    def wake(self, session: Session, until: datetime, *, now: datetime) -> Folded | None:
+    def wake(self, session: Session, until: datetime, *, now: datetime) -> BatchResult | None:
         """Wake entries that are due by an instant and may be run here; None where there are none.
 
         Args:
@@ -194,7 +194,7 @@ class Pipeline:
         waking: "Waking",
         *,
         in_parts: bool = False,
-    ) -> Folded:
+    ) -> BatchResult:
         """Take a part; what the fold fails on is set aside, and the rest goes in without it."""
         try:
             return self._take_sound(session, messages, waking, set(), in_parts=in_parts)
@@ -212,13 +212,13 @@ class Pipeline:
         messages: Sequence[Message],
         waking: "Waking",
         poison: PoisonError,
-    ) -> Folded:
+    ) -> BatchResult:
         """Fold up to what fails, leave that out, and go on behind it.
 
         The fold changes nothing by itself and fails at the same place each time, so that what stands
         before it is sound.
         """
-        parts, asides, given_up = list[Folded](), dict[int, SetAside](), set[int]()
+        parts, asides, given_up = list[BatchResult](), dict[int, SetAside](), set[int]()
         begun, end = 0, len(messages)
         found: PoisonError | None = poison
         while begun <= end:
@@ -242,7 +242,7 @@ class Pipeline:
         for part in others:
             whole.join(part)
         whole.set_aside = asides
-        whole.told += [Warned("poison", each.message_id, each.shown) for each in asides.values()]
+        whole.told += [Notice("poison", each.message_id, each.shown) for each in asides.values()]
         return whole
 
     def _take_sound(
@@ -253,7 +253,7 @@ class Pipeline:
         given_up: set[int],
         *,
         in_parts: bool = False,
-    ) -> Folded:
+    ) -> BatchResult:
         until, now, versions = waking
         recall = self._recall(session)
         loaded = recall.for_batch(messages, until, versions=versions, in_parts=in_parts)
@@ -265,7 +265,7 @@ class Pipeline:
             lambda: fold(loaded, messages, self.index, self.settings, until=until, now=now),
         )
 
-    def carry_on(self, session: Session, anonymous_key: int) -> Folded | None:
+    def carry_on(self, session: Session, anonymous_key: int) -> BatchResult | None:
         """Put the next part of what was claimed of an anonymous id to the rules; None when nothing is left.
 
         What the fold fails on is the claimant's all the same, and is put to no rule.
@@ -297,11 +297,11 @@ class Pipeline:
         session.hold_runs()
         session.ledger.hold()
 
-    def resume(self, session: Session, requests: Sequence[Request], now: datetime) -> Folded:
+    def resume(self, session: Session, requests: Sequence[Request], now: datetime) -> BatchResult:
         """Judge a request that waits again, as things are now; those past their time are given up together."""
         request = requests[0]
         if request.message is None:
-            return Folded()
+            return BatchResult()
         if request.expires_at is not None and request.expires_at <= now:
             return self.give_up(session, requests, now, outcome=RequestOutcome.EXPIRED)
         approvals = session.ledger.approvals(request.key)
@@ -321,12 +321,12 @@ class Pipeline:
         *,
         outcome: RequestOutcome,
         by: str | None = None,
-    ) -> Folded:
+    ) -> BatchResult:
         """End requests that wait without carrying them out; ``by`` whom, where somebody decided it."""
         asked = [request.message for request in requests if request.message is not None]
         loaded = self._recall(session).for_ending(asked)
 
-        def attempt() -> Folded:
+        def attempt() -> BatchResult:
             return give_up(
                 loaded, requests, self.index, self.settings, outcome=outcome, now=now, by=by
             )
@@ -350,7 +350,7 @@ class Pipeline:
         if changes.forgotten and changes.audit_head is not None:
             session.ledger.set_mark(UNSCRUBBED, changes.audit_head.sequence)
 
-    def preview(self, session: Session, message: Message) -> tuple[Loaded, Folded]:
+    def preview(self, session: Session, message: Message) -> tuple[Snapshot, BatchResult]:
         """Load and fold one message that erases nobody, and leave it at that: nothing is written.
 
         No keys are reserved either: what it would make gets some that no store hands out.
@@ -359,7 +359,9 @@ class Pipeline:
         loaded.first_key, loaded.keys = _BEYOND, _BEYOND
         return loaded, fold(loaded, [message], self.index, self.settings)
 
-    def send(self, session: Session, run: BroadcastRun, *, now: datetime | None = None) -> Folded:
+    def send(
+        self, session: Session, run: BroadcastRun, *, now: datetime | None = None
+    ) -> BatchResult:
         """Let the next chunk of a broadcast's audience in.
 
         Persons are gone through by key. So everybody is met who was known when the run began; who comes
@@ -372,7 +374,7 @@ class Pipeline:
             run.cursor or 0, AUDIENCE_CHUNK, screen_for(run, rule), AUDIENCE_REACH
         )
         self._recall(session).gate_all()  # or the screen may have missed somebody
-        left_out: list[Warned] = []
+        left_out: list[Notice] = []
         while True:
             try:
                 folded = self._send_to(session, run, rule, stretch, now)
@@ -382,7 +384,7 @@ class Pipeline:
                 stretch = stretch._replace(persons=others)
                 _LOG.error("person-left-out broadcast=%s person=%d", in_log(run.rule), person.key)
                 text = f"{person.user_id} was left out of {run.rule}: {cut_reason(poison.reason)}"
-                left_out.append(Warned("person-left-out", id_in_ref(run.occasion), text))
+                left_out.append(Notice("person-left-out", id_in_ref(run.occasion), text))
                 continue
             folded.told += left_out
             return folded
@@ -394,9 +396,9 @@ class Pipeline:
         rule: Rule | None,
         stretch: Stretch,
         now: datetime | None,
-    ) -> Folded:
+    ) -> BatchResult:
         admitted: list[Person] = []
-        loaded = Loaded(0, 0)
+        loaded = Snapshot(0, 0)
         if rule is not None and stretch.persons:
             past = self._recall(session).past
             known = past.for_audience(stretch.persons, rule, run.timestamp)
@@ -421,8 +423,8 @@ class Pipeline:
         )
 
     def _fold(
-        self, session: Session, loaded: Loaded, keys: int, attempt: Callable[[], Folded]
-    ) -> Folded:
+        self, session: Session, loaded: Snapshot, keys: int, attempt: Callable[[], BatchResult]
+    ) -> BatchResult:
         while True:
             loaded.first_key, loaded.keys = session.allocate(keys), keys
             try:
@@ -436,7 +438,7 @@ class Pipeline:
         self.write(session, folded.changes)
         return folded
 
-    def _leave_out_what_is_kept(self, session: Session, folded: Folded) -> None:
+    def _leave_out_what_is_kept(self, session: Session, folded: BatchResult) -> None:
         """Write wordings once; those of a roll stand beside its revision."""
         wordings = folded.changes.wordings
         kept = session.kept_wordings(wordings.keys() | folded.rolls.keys())
@@ -446,9 +448,9 @@ class Pipeline:
         for digest in wordings.keys() & kept:
             del wordings[digest]
 
-    def _recall(self, session: Session) -> Recall:
+    def _recall(self, session: Session) -> BatchLoader:
         part = self.claim_part
-        return Recall(session, self.settings, self._wordings, claim_part=part)
+        return BatchLoader(session, self.settings, self._wordings, claim_part=part)
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:

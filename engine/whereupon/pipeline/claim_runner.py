@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from whereupon.decide import Folded
+from whereupon.decide import BatchResult
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.load import UnfinishedClaimsError
 from whereupon.ports import Session, Store
@@ -26,7 +26,7 @@ class Claims:
         self._pipeline = pipeline
 
     def transact(
-        self, work: Callable[[Session], T], tell: Callable[[Folded], object] | None = None
+        self, work: Callable[[Session], T], tell: Callable[[BatchResult], object] | None = None
     ) -> T:
         """Do work in a transaction of the store's own (see `Store.transact`).
 
@@ -43,7 +43,7 @@ class Claims:
                         if tell is not None:
                             tell(part)
 
-    def carry_out(self, anonymous_keys: Iterable[int]) -> Iterator[Folded]:
+    def carry_out(self, anonymous_keys: Iterable[int]) -> Iterator[BatchResult]:
         """Carry claims out to their ends, a transaction a part."""
         for key in anonymous_keys:
             left = True
@@ -59,7 +59,7 @@ class Claims:
         self,
         session: Session,
         work: Callable[[Session], T],
-        tell: Callable[[Folded], object] | None = None,
+        tell: Callable[[BatchResult], object] | None = None,
     ) -> T:
         """Do work in a transaction that somebody else ends, with all that comes before it."""
         while True:

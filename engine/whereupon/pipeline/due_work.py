@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from whereupon.decide import Folded
+from whereupon.decide import BatchResult
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import schedule_broadcasts
 from whereupon.ports import Session
@@ -25,7 +25,7 @@ REQUESTS_TOGETHER = 500
 class Step:
     """What a step did, and up to when broadcasts have been sent, if it sent one."""
 
-    folded: Folded
+    folded: BatchResult
     sent_at: datetime | None = None
 
 
@@ -47,7 +47,7 @@ def take_step(
         scheduled_at: the time for which broadcasts are scheduled; None to leave scheduled ones alone.
     """
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
-        return Step(Folded())  # a step of its own, since runs are held before anything else is
+        return Step(BatchResult())  # a step of its own, since runs are held before anything else is
     for claiming in session.due_claimings(until, 1):
         part = pipeline.carry_on(session, claiming.anonymous_key)
         if part is not None:

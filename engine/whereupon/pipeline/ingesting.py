@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from whereupon.decide import Folded, Warned
+from whereupon.decide import BatchResult, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.model import Message, Origin, Source
@@ -44,7 +44,7 @@ class Ingested:
     rejected: list[Rejected] = field(default_factory=list)
     decisions: Sequence[Decision] = ()
     requests: list[Request] = field(default_factory=list)
-    warnings: list[Warned] = field(default_factory=list)
+    warnings: list[Notice] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ def read_batch(
     return reading
 
 
-def answer(folded: Folded, reading: Reading) -> Ingested:
+def answer(folded: BatchResult, reading: Reading) -> Ingested:
     """What to tell the sender."""
     told, rejected = folded.told, reading.rejected
     if folded.set_aside:
@@ -87,11 +87,11 @@ def answer(folded: Folded, reading: Reading) -> Ingested:
         rejected=rejected,
         decisions=folded.decisions,
         requests=[each for each in told if isinstance(each, Request)],
-        warnings=[*(each for each in told if isinstance(each, Warned)), *folded.alike],
+        warnings=[*(each for each in told if isinstance(each, Notice)), *folded.alike],
     )
 
 
-def _poisonous(folded: Folded, reading: Reading) -> Iterable[Rejected]:
+def _poisonous(folded: BatchResult, reading: Reading) -> Iterable[Rejected]:
     """The messages on which the engine failed, by their places in the sender's batch."""
     refused = {each.index for each in reading.rejected}
     count = len(reading.messages) + len(refused)

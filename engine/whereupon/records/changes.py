@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from whereupon.records.entries import BroadcastRun, Delivery, Entry, Skips
-from whereupon.records.objects import Device, Relationship, Report, Thing
+from whereupon.records.objects import Device, ObjectRecord, Relationship, Report
 from whereupon.records.people import (
     Claim,
     Claiming,
@@ -65,7 +65,7 @@ class Changes:
     audit_head: AuditHead | None = None
     erased_ids: list[str] = field(default_factory=list)
     devices: dict[str, Device | None] = field(default_factory=dict)
-    things: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
+    things: dict[tuple[str, str], ObjectRecord | None] = field(default_factory=dict)
     relationships: dict[Relationship, bool] = field(default_factory=dict)
     tombstones: dict[tuple[bytes, bytes], Tombstone | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)

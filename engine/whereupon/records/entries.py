@@ -321,7 +321,7 @@ SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue
 """One rule's no: rule, digest, reason, failing condition, values seen."""
 
 
-class Others(NamedTuple):
+class SkipSummary(NamedTuple):
     """One word for all rules of a roll that a message did not open, and that were not decided singly.
 
     Why each did not is found out again when somebody asks, from the stored message, the wording of
@@ -367,7 +367,7 @@ class Skips(NamedTuple):
     decided_at: datetime
     retroactive: bool
     verdicts: tuple[SkipVerdict, ...] = ()
-    others: tuple[Others, ...] = ()
+    others: tuple[SkipSummary, ...] = ()
 
     def of_nobody(self, rules: Collection[str]) -> "Skips | None":
         """What of it was said when nobody was known yet; None if that is nothing.

@@ -19,7 +19,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class ObjectRecord:
     """An object that people relate to (a company, a course): a ``group`` call's target."""
 
     type_id: str

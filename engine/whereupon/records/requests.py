@@ -158,7 +158,7 @@ class AuditHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class PersonFootprint:
     """What a store holds of a person: rows by table, and when they last did something."""
 
     counts: Mapping[str, int] = field(default_factory=dict)

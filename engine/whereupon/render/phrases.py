@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from rich.text import Text
 
-from whereupon.decide import Ended, Warned
+from whereupon.decide import Ended, Notice
 from whereupon.decide.decisions import Decision, Reason
 from whereupon.guards.actions import Absence, Refusal
 from whereupon.insight import describe, ended_by, why_withheld
@@ -196,6 +196,6 @@ _REFUSALS: dict[str, str] = {
 }
 
 
-def warned(warning: Warned) -> Phrase:
+def warned(warning: Notice) -> Phrase:
     """Something worth a look that changed nothing."""
     return Phrase("!", Text(clean(warning.message)), "yellow")

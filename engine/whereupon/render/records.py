@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from whereupon.decide import Ended, Told, Warned
+from whereupon.decide import Ended, Notice, Told
 from whereupon.decide.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.insight.previewing import WaitingEntry
@@ -63,7 +63,7 @@ class JsonLines:
                 return delivery_object(record)
             case Request():
                 return request_object(record)
-            case Warned():
+            case Notice():
                 return warning_object(record)
             case Ended():
                 return ended_object(record)
@@ -118,7 +118,7 @@ def request_object(request: Request) -> JsonObject:
     }
 
 
-def warning_object(warned: Warned) -> JsonObject:
+def warning_object(warned: Notice) -> JsonObject:
     """Something worth a look that changed nothing."""
     return {
         "kind": "warning",

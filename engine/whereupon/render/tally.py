@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from whereupon.decide import Ended, Warned
+from whereupon.decide import Ended, Notice
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight.previewing import WaitingEntry
 from whereupon.messages.streams import BadLine
@@ -89,7 +89,7 @@ class Tally:
                 self._wait(record)
             case Request():
                 self._requests[record.action, record.outcome, record.reason or ""] += 1
-            case Warned():
+            case Notice():
                 self._warnings += 1
             case BadLine():
                 self._reject(record)

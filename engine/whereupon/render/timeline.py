@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 import whereupon.render.phrases as phrases
-from whereupon.decide import Ended, Warned
+from whereupon.decide import Ended, Notice
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight.previewing import WaitingEntry
 from whereupon.messages.streams import BadLine
@@ -57,7 +57,7 @@ class Timeline:
                 moment.add(phrases.requested(record), message_id=record.message_id)
             case Ended():
                 self._end(record)
-            case Warned():
+            case Notice():
                 self._warn(record)
             case BadLine() | WaitingEntry():  # told when all is over
                 pass
@@ -139,7 +139,7 @@ class Timeline:
         waited = in_words(delivery.due_at - since)
         return phrases.deed(delivery.person, f"{waited} after entering {delivery.rule}")
 
-    def _warn(self, warning: Warned) -> None:
+    def _warn(self, warning: Notice) -> None:
         moment = self._moment
         if moment is None or warning.message_id not in moment.messages:
             moment = self._at(("warning",), None, Text("worth a look", "yellow"))

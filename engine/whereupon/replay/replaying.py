@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
-from whereupon.decide import Ended, Folded, Told
+from whereupon.decide import BatchResult, Ended, Told
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.insight import next_step
@@ -77,7 +77,7 @@ class Summary:
     waiting: int = 0
     received: Counter[str] = field(default_factory=Counter)
 
-    def count_messages(self, folded: Folded) -> None:
+    def count_messages(self, folded: BatchResult) -> None:
         """Count what became of a batch's messages; one that the engine failed on is not accepted."""
         self.accepted += folded.accepted
         self.duplicates += len(folded.duplicates)
@@ -224,7 +224,7 @@ class Replay:
             self._report(folded)
             batch = batch[taken:]
 
-    def _take_part(self, batch: list[Message]) -> tuple[int, Folded]:
+    def _take_part(self, batch: list[Message]) -> tuple[int, BatchResult]:
         """Take as much of the batch as goes with everything that comes due meanwhile."""
         part = batch
         while True:
@@ -254,7 +254,7 @@ class Replay:
         due = [run.due_at for run in waiting[:1]] + ([] if request is None else [request])
         self._next_run = min(due, default=None)
 
-    def _report(self, folded: Folded) -> None:
+    def _report(self, folded: BatchResult) -> None:
         self.summary.count_messages(folded)
         for told in folded.records():
             self._told(told)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from whereupon.matching import read_roll
-from whereupon.records import Others, Skips
+from whereupon.records import Skips, SkipSummary
 
 
 class Wanted:
@@ -24,7 +24,7 @@ class Wanted:
             return True
         return any(map(self._is_meant, skips.others))
 
-    def _is_meant(self, others: Others) -> bool:
+    def _is_meant(self, others: SkipSummary) -> bool:
         revision = others.revision
         if revision not in self._places:
             found = read_roll(self._wording(revision)).get(self._rule)

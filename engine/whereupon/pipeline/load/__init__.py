@@ -8,8 +8,8 @@ from whereupon.pipeline.load.claiming import TooManyClaimedError
 from whereupon.pipeline.load.recall import (
     CLAIM_PART,
     DUE_LIMIT,
+    BatchLoader,
     CrowdedError,
-    Recall,
     UnfinishedClaimsError,
 )
 from whereupon.pipeline.load.surveying import apart, erasing, taken_apart
@@ -17,8 +17,8 @@ from whereupon.pipeline.load.surveying import apart, erasing, taken_apart
 __all__ = [
     "CLAIM_PART",
     "DUE_LIMIT",
+    "BatchLoader",
     "CrowdedError",
-    "Recall",
     "TooManyClaimedError",
     "UnfinishedClaimsError",
     "apart",

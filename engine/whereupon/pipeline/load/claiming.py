@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from whereupon.decide import Loaded
+from whereupon.decide import Snapshot
 from whereupon.identity.algebra import IdentityPolicy, claimant, claimed_by
 from whereupon.messages.model import Message
 from whereupon.messages.times import earlier, later
-from whereupon.pipeline.load.surveying import Survey
-from whereupon.pipeline.load.touching import Touched
+from whereupon.pipeline.load.surveying import BatchKeys
+from whereupon.pipeline.load.touching import LoadPlan
 from whereupon.ports import Session
 from whereupon.records import Claim, StoredMessage
 
@@ -62,9 +62,9 @@ class Claimable:
 
     def load(
         self,
-        loaded: Loaded,
-        touched: Touched,
-        survey: Survey,
+        loaded: Snapshot,
+        touched: LoadPlan,
+        survey: BatchKeys,
         messages: Sequence[Message],
         *,
         in_parts: bool,
@@ -98,7 +98,9 @@ class Claimable:
             touched.late = self._policy.reach if sought.late else None
         self._load_sought(loaded, sought)
 
-    def waiting(self, loaded: Loaded, key: int, after: tuple[datetime, int]) -> list[StoredMessage]:
+    def waiting(
+        self, loaded: Snapshot, key: int, after: tuple[datetime, int]
+    ) -> list[StoredMessage]:
         """The next that wait under an anonymous id, up to where its claims reach; one more than a part."""
         last = max(run.until for run in loaded.claims[key])
         until = later(last, self._policy.late_window)
@@ -106,7 +108,7 @@ class Claimable:
 
     def _waiting(
         self,
-        loaded: Loaded,
+        loaded: Snapshot,
         messages: Sequence[Message],
         claiming: Mapping[int, str],
         since: datetime,
@@ -129,7 +131,7 @@ class Claimable:
 
     @staticmethod
     def _claimed_in_parts(
-        loaded: Loaded, message: Message, counts: Mapping[int, int]
+        loaded: Snapshot, message: Message, counts: Mapping[int, int]
     ) -> str | None:
         """The one anonymous id of which a message claims anything, if nobody else claimed it before.
 
@@ -144,7 +146,7 @@ class Claimable:
         is_plain = all(r.person_key == known or r.until < message.timestamp for r in runs)
         return claimed[0] if is_plain else None
 
-    def _load_sought(self, loaded: Loaded, sought: _Sought) -> None:
+    def _load_sought(self, loaded: Snapshot, sought: _Sought) -> None:
         """What was claimed already, and by which claims."""
         for key, (since, owners) in sought.places.items():
             for stored in self._session.owned_messages(owners, since):
@@ -157,7 +159,7 @@ class Claimable:
     def _seek_out_of_order(
         self,
         sought: _Sought,
-        loaded: Loaded,
+        loaded: Snapshot,
         contested: Mapping[str, int],
         messages: Sequence[Message],
     ) -> None:
@@ -185,7 +187,7 @@ class Claimable:
                 since = min(reach, *(run.since for run in later))
                 sought.add(key, since, {run.person_key for run in later})
 
-    def _seek_brought_before(self, sought: _Sought, loaded: Loaded, survey: Survey) -> None:
+    def _seek_brought_before(self, sought: _Sought, loaded: Snapshot, survey: BatchKeys) -> None:
         """What a claim brought before a late message, for rules that take only one of it.
 
         Claims that come in the same batch may yet change whose it is.

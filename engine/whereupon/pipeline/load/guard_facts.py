@@ -7,8 +7,8 @@ ends, so that two requests cannot both be the last one that a limit allows.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from whereupon.decide import Loaded, Settings, Standing, object_key
-from whereupon.guards.actions import Stance
+from whereupon.decide import GuardSnapshot, Settings, Snapshot, object_key
+from whereupon.guards.actions import Policy
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in
 from whereupon.messages.times import earlier
@@ -34,13 +34,13 @@ def is_heard_of(names: Names, settings: Settings) -> bool:
 def standing_for(
     ledger: Ledger,
     settings: Settings,
-    loaded: Loaded,
+    loaded: Snapshot,
     messages: Sequence[Message],
     now: datetime | None,
-) -> Standing:
+) -> GuardSnapshot:
     """What the guards of everything destructive among the messages may look at."""
     asked = [(action, m) for m in messages if (action := _asked_for(m, settings, loaded))]
-    standing = Standing()
+    standing = GuardSnapshot()
     if not asked:
         return standing
     ledger.hold()
@@ -62,7 +62,10 @@ def standing_for(
 
 
 def _load_objects(
-    standing: Standing, ledger: Ledger, loaded: Loaded, asked: Sequence[tuple[Action, Message]]
+    standing: GuardSnapshot,
+    ledger: Ledger,
+    loaded: Snapshot,
+    asked: Sequence[tuple[Action, Message]],
 ) -> None:
     """Which of the objects and ties that are to be deleted there are."""
     places, ties = set[tuple[str, str]](), set[Relationship]()
@@ -79,7 +82,7 @@ def _load_objects(
     standing.ties = ledger.ties(ties) if ties else set()
 
 
-def _asked_for(message: Message, settings: Settings, loaded: Loaded) -> Action | None:
+def _asked_for(message: Message, settings: Settings, loaded: Snapshot) -> Action | None:
     registry = settings.registry
     if message.type is MessageType.ALIAS:
         known = message.target_id in loaded.users
@@ -90,9 +93,9 @@ def _asked_for(message: Message, settings: Settings, loaded: Loaded) -> Action |
 
 
 def _count(
-    standing: Standing,
+    standing: GuardSnapshot,
     ledger: Ledger,
-    stances: Sequence[Stance],
+    stances: Sequence[Policy],
     messages: Sequence[Message],
     now: datetime | None,
 ) -> None:
@@ -117,9 +120,9 @@ def _since(limit: Limit, now: datetime, breaker: Breaker | None) -> datetime:
 
 
 def _load_holdings(
-    standing: Standing,
+    standing: GuardSnapshot,
     ledger: Ledger,
-    loaded: Loaded,
+    loaded: Snapshot,
     asked: Sequence[tuple[Action, Message]],
 ) -> None:
     """What there is of whom the batch may erase or merge, and what else was asked for them."""
@@ -135,6 +138,6 @@ def _load_holdings(
         standing.open_requests = ledger.open_requests_of(erased)
 
 
-def _hold(standing: Standing, ledger: Ledger, key: int | None) -> None:
+def _hold(standing: GuardSnapshot, ledger: Ledger, key: int | None) -> None:
     if key is not None and key not in standing.holdings:
         standing.holdings[key] = ledger.holdings(key)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from whereupon.decide import Loaded
+from whereupon.decide import Snapshot
 from whereupon.decide.decisions import slot_asked
 from whereupon.matching import Lookback
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import earlier
-from whereupon.pipeline.load.surveying import Kinship, Survey
-from whereupon.pipeline.load.touching import Touched
+from whereupon.pipeline.load.surveying import BatchKeys, MergeCandidates
+from whereupon.pipeline.load.touching import LoadPlan
 from whereupon.pipeline.rule_versions import Wordings
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import BroadcastRun, Entry, KeysAsked, Person
@@ -23,11 +23,11 @@ class Past:
         self._session = session
         self._wordings = wordings
 
-    def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+    def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Snapshot:
         """What a broadcast's `who` may ask of these persons."""
-        loaded = Loaded(0, 0)
+        loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
-        touched = Touched()
+        touched = LoadPlan()
         watch = self._wordings.index.watch_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
             touched.ask(key, watch, moment)
@@ -41,12 +41,12 @@ class Past:
         there = {entry.person_key for entry in past if entry.occasion == run.occasion}
         return [person for person in persons if person.key not in there]
 
-    def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Loaded:
+    def for_entering(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Snapshot:
         """What may be asked when these persons enter a broadcast, and what its steps lead to."""
-        loaded = Loaded(0, 0)
+        loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
         loaded.wordings[rule.digest] = rule
-        touched = Touched(set(loaded.persons), oldest=moment)
+        touched = LoadPlan(set(loaded.persons), oldest=moment)
         leading = self._wordings.index.led_to_by(rule)
         touched.look_back(leading.lookback)
         touched.look_back(Lookback.of([rule]))  # as it was worded when it was sent
@@ -57,9 +57,9 @@ class Past:
 
     def plan(
         self,
-        loaded: Loaded,
-        touched: Touched,
-        survey: Survey,
+        loaded: Snapshot,
+        touched: LoadPlan,
+        survey: BatchKeys,
         messages: Sequence[Message],
         until: datetime | None,
     ) -> None:
@@ -70,7 +70,7 @@ class Past:
             moments.append(survey.oldest)
         touched.oldest = min(moments, default=until)
         if survey.aliases:
-            touched.kin = Kinship(loaded, survey, touched.person_keys).families()
+            touched.kin = MergeCandidates(loaded, survey, touched.person_keys).families()
         if survey.watching or waiting:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
@@ -95,9 +95,9 @@ class Past:
             slots.update(slot for slot in asked if slot is not None)
         return slots
 
-    def _ask_of_the_past(self, loaded: Loaded, touched: Touched, survey: Survey) -> None:
+    def _ask_of_the_past(self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
-        kinship = Kinship(loaded, survey, touched.person_keys)
+        kinship = MergeCandidates(loaded, survey, touched.person_keys)
         meaning = self._wordings.index.meaning
         first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
         for message in survey.watching:
@@ -117,7 +117,7 @@ class Past:
                 for owner in claimants:
                     touched.ask(owner, meaning(*named).watch, moment)
 
-    def load(self, loaded: Loaded, touched: Touched) -> None:
+    def load(self, loaded: Snapshot, touched: LoadPlan) -> None:
         """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
         keys = touched.person_keys
         if not keys:
@@ -134,7 +134,7 @@ class Past:
         self._load_past_entries(loaded, touched)
         self._load_history(loaded, touched)
 
-    def _running(self, touched: Touched) -> list[Entry]:
+    def _running(self, touched: LoadPlan) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other."""
         if touched.due is None:
             return self._session.active_entries(touched.person_keys)
@@ -150,7 +150,7 @@ class Past:
         rule = self._wordings.rule_of(self._session, entry.digest)
         return rule is not None and rule.speaks
 
-    def _plan_entry(self, loaded: Loaded, touched: Touched, entry: Entry) -> None:
+    def _plan_entry(self, loaded: Snapshot, touched: LoadPlan, entry: Entry) -> None:
         rule = self._wordings.rule_of(self._session, entry.digest)
         if rule is None:
             return
@@ -167,7 +167,7 @@ class Past:
             for one in kin:
                 touched.ask(one, leading.watch, entry.timestamp)
 
-    def _load_past_entries(self, loaded: Loaded, touched: Touched) -> None:
+    def _load_past_entries(self, loaded: Snapshot, touched: LoadPlan) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
         ever = [rule for rule, span in touched.spans.items() if span is None]
         asked: KeysAsked | None = None
@@ -185,7 +185,7 @@ class Past:
             since = earlier(touched.oldest, max(lately.values()))
             loaded.past_entries += self._session.past_entries(lately, touched.person_keys, since)
 
-    def _load_history(self, loaded: Loaded, touched: Touched) -> None:
+    def _load_history(self, loaded: Snapshot, touched: LoadPlan) -> None:
         needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
         if needs:
             loaded.history = self._session.history(needs)

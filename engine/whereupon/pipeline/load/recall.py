@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from whereupon.decide import Loaded, Part, Settings
+from whereupon.decide import Part, Settings, Snapshot
 from whereupon.identity.algebra import affected
 from whereupon.messages.model import Message
 from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
@@ -13,8 +13,8 @@ from whereupon.pipeline.load.claiming import Claimable
 from whereupon.pipeline.load.guard_facts import asks_for_something, is_heard_of, standing_for
 from whereupon.pipeline.load.nearby import near_ids
 from whereupon.pipeline.load.past import Past
-from whereupon.pipeline.load.surveying import Survey, erases, erasing
-from whereupon.pipeline.load.touching import Touched
+from whereupon.pipeline.load.surveying import BatchKeys, erases, erasing
+from whereupon.pipeline.load.touching import LoadPlan
 from whereupon.pipeline.rule_versions import Wordings
 from whereupon.ports import Session
 from whereupon.records import Claim, Entry, IdKind
@@ -42,7 +42,7 @@ class CrowdedError(Exception):
     """More entries come due among the messages than one batch wakes: wake some, or take fewer."""
 
 
-class Recall:
+class BatchLoader:
     """Reads for one batch, in its transaction.
 
     Attributes:
@@ -75,7 +75,7 @@ class Recall:
         *,
         versions: Versions = None,
         in_parts: bool = False,
-    ) -> Loaded:
+    ) -> Snapshot:
         """All that folding the messages, and waking what is due by ``until``, may ask for.
 
         Args:
@@ -92,7 +92,7 @@ class Recall:
             CrowdedError: so many entries are due that waking them comes first.
         """
         index = self._wordings.index
-        survey = Survey(messages, index)
+        survey = BatchKeys(messages, index)
         loaded, touched = self._held(survey, messages, until, versions=versions)
         if messages:
             loaded.known = self._session.known_messages(survey.refs)
@@ -117,27 +117,27 @@ class Recall:
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
-        self._held(Survey(messages, self._wordings.index), messages, until)
+        self._held(BatchKeys(messages, self._wordings.index), messages, until)
 
-    def for_ending(self, messages: Sequence[Message]) -> Loaded:
+    def for_ending(self, messages: Sequence[Message]) -> Snapshot:
         """What ending the requests of these messages asks: who is still there, and who is gone for good.
 
         Nobody is held: whoever changes that holds the ledger, as the caller does.
         """
-        survey, loaded = Survey(messages, self._wordings.index), Loaded(0, 0)
+        survey, loaded = BatchKeys(messages, self._wordings.index), Snapshot(0, 0)
         if messages:
             known = self._session.identifiers(survey.user_ids(), ())
             loaded.users = {each.value: each.key for each in known}
             self._load_tombstones(loaded, survey)
         return loaded
 
-    def for_part(self, anonymous_key: int) -> tuple[Loaded, Part] | None:
+    def for_part(self, anonymous_key: int) -> tuple[Snapshot, Part] | None:
         """The next part of a claim, held; None when nothing of it is left."""
         found = self._session.claimings((), [anonymous_key])
         if not found:
             return None
         (own,) = self._session.messages([found[0].message_key])
-        survey = Survey([own.message], self._wordings.index)
+        survey = BatchKeys([own.message], self._wordings.index)
         loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
         held = self._session.claimings((), [anonymous_key])
         if not held:  # somebody else was at it until now
@@ -160,16 +160,16 @@ class Recall:
 
     def _held(
         self,
-        survey: Survey,
+        survey: BatchKeys,
         messages: Sequence[Message],
         until: datetime | None,
         *,
         versions: Versions = None,
         carrying_on: bool = False,
-    ) -> tuple[Loaded, Touched]:
+    ) -> tuple[Snapshot, LoadPlan]:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
         while True:
-            loaded, touched = Loaded(0, 0), Touched()
+            loaded, touched = Snapshot(0, 0), LoadPlan()
             if messages:
                 self._load_identifiers(loaded, touched, survey, messages)
                 self._load_claims(loaded, touched, survey, messages)
@@ -187,7 +187,7 @@ class Recall:
             self.gate(*keys)
         return loaded, touched
 
-    def _is_heard_of(self, loaded: Loaded, survey: Survey) -> bool:
+    def _is_heard_of(self, loaded: Snapshot, survey: BatchKeys) -> bool:
         """Whether the audit log hears of anything that the batch asks for, merges included."""
         if is_heard_of(survey.names, self._settings):
             return True
@@ -210,7 +210,7 @@ class Recall:
         return due
 
     def _load_identifiers(
-        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+        self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys, messages: Sequence[Message]
     ) -> None:
         users = survey.user_ids()
         asked = users | survey.other_spellings()
@@ -231,7 +231,7 @@ class Recall:
                     loaded.anonymous[known.value] = known.key
 
     def _load_claims(
-        self, loaded: Loaded, touched: Touched, survey: Survey, messages: Sequence[Message]
+        self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys, messages: Sequence[Message]
     ) -> None:
         """All claims, and those who make them: but for whom the batch cannot concern, by its times."""
         if not loaded.anonymous:
@@ -246,7 +246,7 @@ class Recall:
             near = affected(of_one, since or FIRST_INSTANT, policy)
             touched.person_keys.update(run.person_key for run in near)
 
-    def _load_tombstones(self, loaded: Loaded, survey: Survey) -> None:
+    def _load_tombstones(self, loaded: Snapshot, survey: BatchKeys) -> None:
         loaded.has_tombstones = self._session.has_tombstones()
         if not loaded.has_tombstones:
             return

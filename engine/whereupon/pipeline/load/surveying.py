@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from unicodedata import normalize
 
-from whereupon.decide import Loaded, Settings
+from whereupon.decide import Settings, Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, Source
 
@@ -19,7 +19,7 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
 )
 
 
-class Survey:
+class BatchKeys:
     """What a batch mentions.
 
     Attributes:
@@ -76,14 +76,14 @@ class Survey:
         return both | self.aliases
 
 
-class Kinship:
+class MergeCandidates:
     """Whose the messages may be once the batch's own claims and aliases have been folded.
 
     Args:
         persons: the keys of those whom the batch may concern at all.
     """
 
-    def __init__(self, loaded: Loaded, survey: Survey, persons: Collection[int]) -> None:
+    def __init__(self, loaded: Snapshot, survey: BatchKeys, persons: Collection[int]) -> None:
         self._users = loaded.users
         self._anonymous = loaded.anonymous
         self._together: dict[int | str, set[int | str]] = {}

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from whereupon.matching import Lookback, Watch
+from whereupon.matching import HistoryWindow, Lookback
 from whereupon.messages.times import earlier
 from whereupon.records import Entry
 
 
 @dataclass(slots=True)
-class Touched:
+class LoadPlan:
     """What a batch touches, found out while it is loaded.
 
     Attributes:
@@ -47,7 +47,7 @@ class Touched:
         self.keyed.update(lookback.keys)
         self.unkeyed.update(lookback.spans.keys() - lookback.keys.keys())
 
-    def ask(self, owner: int, watch: Watch, moment: datetime) -> None:
+    def ask(self, owner: int, watch: HistoryWindow, moment: datetime) -> None:
         """Note what somebody's past is asked about, as seen from a moment."""
         for name, span in watch.items():
             since = None if span is None else earlier(moment, span)

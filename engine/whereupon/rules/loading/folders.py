@@ -16,7 +16,7 @@ from whereupon.rules.loading.lint import lint
 from whereupon.rules.loading.plan import Plan
 from whereupon.rules.loading.planned import held_to_plan
 from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
-from whereupon.rules.reader import RuleFile, Shared, lint_guard, read_rule_file
+from whereupon.rules.reader import InternPool, RuleFile, lint_guard, read_rule_file
 from whereupon.scheduling import missing_day, next_occurrence
 
 _SUFFIXES = frozenset({".yaml", ".json"})
@@ -55,7 +55,7 @@ def read_folder(folder: Path) -> Folder:
         message = "there is no such folder; give the one that holds the rule files"
         return Folder(Rulebook(), (finding(folder, code="no-folder", message=message),))
     paths, found = _rule_paths(folder)
-    segments, shared = _raw_segments(paths), Shared()
+    segments, shared = _raw_segments(paths), InternPool()
     files = [_File.from_path(path, segments, shared) for path in paths]
     diagnostics = [*found, *_duplicates(files)]
     values = [value for file in files if (value := file.meant) is not None]
@@ -124,7 +124,9 @@ class _File:
         return self.value or self.rest
 
     @classmethod
-    def from_path(cls, path: Path, segments: Mapping[str, JsonValue], shared: Shared) -> "_File":
+    def from_path(
+        cls, path: Path, segments: Mapping[str, JsonValue], shared: InternPool
+    ) -> "_File":
         data, positions, faults = load_document(path)
         if () not in positions.values:
             return cls(path, None, faults)

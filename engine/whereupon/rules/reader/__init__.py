@@ -13,12 +13,12 @@ from whereupon.rules.reader.reading import (
     segment_from_source,
 )
 from whereupon.rules.reader.schema import json_schema
-from whereupon.rules.reader.sharing import Shared
+from whereupon.rules.reader.sharing import InternPool
 
 __all__ = [
+    "InternPool",
     "Reading",
     "RuleFile",
-    "Shared",
     "json_schema",
     "lint_guard",
     "parse_rule_file",

@@ -23,11 +23,11 @@ from whereupon.rules.model import (
 )
 from whereupon.rules.reader.faults import nearest
 from whereupon.rules.reader.guardforms import GuardForm, limit_parts
-from whereupon.rules.reader.parts import Desk
+from whereupon.rules.reader.parts import RuleReader
 from whereupon.rules.reader.reserved import ACTION_EVENTS, action_of
 
 
-def read_guard(form: GuardForm, desk: Desk) -> Guard:
+def read_guard(form: GuardForm, desk: RuleReader) -> Guard:
     """What a guard file says."""
     for i, action in enumerate(form.actions):
         if action not in ACTION_EVENTS and (hint := _action_hint(action)):
@@ -59,7 +59,7 @@ def _action_hint(action: str) -> str:
     return f"; did you mean {meant!r}?" if meant else nearest(action, ACTION_EVENTS)
 
 
-def _protected(raw: JsonValue, desk: Desk) -> Iterator[Condition]:
+def _protected(raw: JsonValue, desk: RuleReader) -> Iterator[Condition]:
     if raw is None:
         return
     listed = raw if isinstance(raw, list) else [raw]
@@ -98,7 +98,7 @@ def _limits(form: GuardForm, actions: tuple[str, ...]) -> Iterator[Limit]:
             yield Limit(form.guard, actions, per, most, share, scope)
 
 
-def _approvals(form: GuardForm, desk: Desk) -> Approvals:
+def _approvals(form: GuardForm, desk: RuleReader) -> Approvals:
     said = form.approvals
     if said is None:
         return NO_APPROVALS

@@ -1,6 +1,6 @@
 """From what one key of a rule file says to the value of it: triggers, steps, exits and the rest.
 
-A `Desk` reads; it keeps the problems that the conditions and templates have, and goes on.
+A `RuleReader` reads; it keeps the problems that the conditions and templates have, and goes on.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from whereupon.messages.model import MessageType
 from whereupon.records import SendKind
 from whereupon.rules.reader.faults import Path, nearest
 from whereupon.rules.reader.reserved import RECIPIENT_KEYS, SENDER_KEYS
-from whereupon.rules.reader.sharing import Shared
+from whereupon.rules.reader.sharing import InternPool
 from whereupon.rules.reader.words import misplaced
 from whereupon.templates import (
     Content,
@@ -34,11 +34,11 @@ from whereupon.templates import (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RuleReader:
     """Where the parts of one file are read, and their problems collected."""
 
     segments: Mapping[str, JsonValue]
-    shared: Shared
+    shared: InternPool
     problems: list[Problem] = field(default_factory=list)
     zone: str = "UTC"
 
@@ -107,7 +107,7 @@ class Desk:
 
 
 def read_trigger(
-    form: triggers.CampaignWhen | triggers.BroadcastWhen, desk: Desk, *, kind: rules.RuleKind
+    form: triggers.CampaignWhen | triggers.BroadcastWhen, desk: RuleReader, *, kind: rules.RuleKind
 ) -> rules.Trigger:
     """What `when:` says; ``api`` is an event's name in a campaign, the host's call in a broadcast."""
     if form == "api" and kind is rules.RuleKind.BROADCAST:
@@ -127,7 +127,9 @@ def read_trigger(
     return _on_segment(form, desk)
 
 
-def _on_segment(form: triggers.EntersForm | triggers.LeavesForm, desk: Desk) -> rules.OnSegment:
+def _on_segment(
+    form: triggers.EntersForm | triggers.LeavesForm, desk: RuleReader
+) -> rules.OnSegment:
     if isinstance(form, triggers.EntersForm):
         return rules.OnSegment(desk.segment(form.enters, ("when", "enters")), rules.Change.ENTERS)
     return rules.OnSegment(desk.segment(form.leaves, ("when", "leaves")), rules.Change.LEAVES)
@@ -141,14 +143,14 @@ def _on_message(type_: MessageType, *names: str) -> rules.OnMessage:
     )
 
 
-def read_exits(form: triggers.ExitForm | None, desk: Desk) -> tuple[rules.Exit, ...]:
+def read_exits(form: triggers.ExitForm | None, desk: RuleReader) -> tuple[rules.Exit, ...]:
     """What ends the entry: any of these."""
     if isinstance(form, list):
         return tuple(_exit(one, desk, ("exit", i)) for i, one in enumerate(form))
     return () if form is None else (_exit(form, desk, ("exit",)),)
 
 
-def _exit(form: triggers.OneExit, desk: Desk, path: Path) -> rules.Exit:
+def _exit(form: triggers.OneExit, desk: RuleReader, path: Path) -> rules.Exit:
     if isinstance(form, str):
         return rules.ExitOnEvent(form)
     if isinstance(form, triggers.ExitEventForm):
@@ -186,7 +188,7 @@ def read_retroactive(form: triggers.RetroactiveChoice) -> rules.Retroactive:
     return rules.Retroactive(rules.Take(form.take), form.within)
 
 
-def read_active(form: triggers.ActiveChoice, desk: Desk) -> rules.Active:
+def read_active(form: triggers.ActiveChoice, desk: RuleReader) -> rules.Active:
     """When the rule lets people in; its end must be later than its start."""
     if isinstance(form, bool):
         return rules.Active(on=form)
@@ -200,7 +202,7 @@ def read_active(form: triggers.ActiveChoice, desk: Desk) -> rules.Active:
 
 
 def read_steps(
-    forms: list[steps.StepForm], desk: Desk, *, raw: JsonValue
+    forms: list[steps.StepForm], desk: RuleReader, *, raw: JsonValue
 ) -> tuple[rules.Step, ...]:
     """The steps in their order; ``raw`` is what was written."""
     written = repr(raw)
@@ -213,7 +215,7 @@ def read_steps(
     return known
 
 
-def _step(form: steps.StepForm, desk: Desk, path: Path) -> rules.Step:
+def _step(form: steps.StepForm, desk: RuleReader, path: Path) -> rules.Step:
     match form:
         case steps.WaitForm():
             return rules.Wait(form.wait)
@@ -230,7 +232,7 @@ def _step(form: steps.StepForm, desk: Desk, path: Path) -> rules.Step:
             assert_never(form)
 
 
-def _send(form: steps.SendForm, desk: Desk, path: Path) -> rules.Send:
+def _send(form: steps.SendForm, desk: RuleReader, path: Path) -> rules.Send:
     raw = form.__pydantic_extra__
     for key, value in raw.items():
         if key in RECIPIENT_KEYS:

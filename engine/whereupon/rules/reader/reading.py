@@ -27,7 +27,7 @@ from whereupon.rules.reader.faults import nearest, place_of, problem_from
 from whereupon.rules.reader.guardforms import GuardForm
 from whereupon.rules.reader.guards import read_guard
 from whereupon.rules.reader.parts import (
-    Desk,
+    RuleReader,
     read_active,
     read_exits,
     read_reentry,
@@ -38,7 +38,7 @@ from whereupon.rules.reader.parts import (
 from whereupon.rules.reader.salvage import without_faults
 from whereupon.rules.reader.settings import read_settings
 from whereupon.rules.reader.settingsforms import SettingsForm
-from whereupon.rules.reader.sharing import Shared
+from whereupon.rules.reader.sharing import InternPool
 from whereupon.rules.reader.valuetypes import type_problems
 
 _WITHOUT_MESSAGE: Mapping[type, str] = {
@@ -68,7 +68,7 @@ def parse_rule_file(
     *,
     stem: str,
     segments: Mapping[str, JsonValue],
-    shared: Shared | None = None,
+    shared: InternPool | None = None,
 ) -> tuple[RuleFile | None, tuple[Problem, ...]]:
     """What one file's content says, unless a problem is an error; and all problems: see `read_rule_file`."""
     reading = read_rule_file(data, stem=stem, segments=segments, shared=shared)
@@ -80,7 +80,7 @@ def read_rule_file(
     *,
     stem: str,
     segments: Mapping[str, JsonValue],
-    shared: Shared | None = None,
+    shared: InternPool | None = None,
 ) -> Reading:
     """Read one file's content.
 
@@ -98,7 +98,7 @@ def read_rule_file(
     if kind is None:
         return Reading(None, None, (_kindless(data),))
     form, problems = _validated(data, kind)
-    desk = Desk(segments, Shared() if shared is None else shared, problems)
+    desk = RuleReader(segments, InternPool() if shared is None else shared, problems)
     file = None if form is None else _read(form, data, desk)
     desk.problems.extend(_id_problems(data.get(kind), kind=kind, stem=stem))
     is_broken = any(p.severity is Severity.ERROR for p in desk.problems)
@@ -167,7 +167,7 @@ def _id_problems(raw: JsonValue, *, kind: str, stem: str) -> tuple[Problem, ...]
 # --- the kinds ------------------------------------------------------------------------------------
 
 
-def _read(form: forms.FileForm, data: Mapping[str, JsonValue], desk: Desk) -> RuleFile:
+def _read(form: forms.FileForm, data: Mapping[str, JsonValue], desk: RuleReader) -> RuleFile:
     match form:
         case forms.CampaignForm():
             return _campaign(form, data, desk)
@@ -183,7 +183,7 @@ def _read(form: forms.FileForm, data: Mapping[str, JsonValue], desk: Desk) -> Ru
             return read_settings(form, desk)
 
 
-def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
+def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], desk: RuleReader) -> Rule:
     return Rule(
         id=form.campaign,
         kind=RuleKind.CAMPAIGN,
@@ -211,7 +211,7 @@ def _kept(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     return unread if unread.copy() == data else data
 
 
-def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: Desk) -> Rule:
+def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: RuleReader) -> Rule:
     trigger = read_trigger(form.when, desk, kind=RuleKind.BROADCAST)
     if isinstance(trigger, OnSchedule):
         desk = replace(desk, zone=trigger.timezone)  # its problems are the same list
@@ -236,12 +236,12 @@ def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: D
     )
 
 
-def _segment(form: forms.SegmentForm, desk: Desk) -> Segment:
+def _segment(form: forms.SegmentForm, desk: RuleReader) -> Segment:
     who = desk.condition(form.who, ("who",), root="person")
     return Segment(form.segment, form.description, who, source=form.who)
 
 
-def _event(form: forms.EventForm, desk: Desk) -> EventPlan:
+def _event(form: forms.EventForm, desk: RuleReader) -> EventPlan:
     for name, schema in form.properties.items():
         desk.problems.extend(type_problems(schema, ("properties", name)))
     name = form.event if form.name is None else form.name

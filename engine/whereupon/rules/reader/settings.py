@@ -4,12 +4,12 @@ from pydantic import JsonValue
 
 from whereupon.rules.model import FolderSettings, Retention
 from whereupon.rules.reader.fields import TYPE_WORDS
-from whereupon.rules.reader.parts import Desk
+from whereupon.rules.reader.parts import RuleReader
 from whereupon.rules.reader.settingsforms import SettingsForm
 from whereupon.rules.reader.valuetypes import type_problems
 
 
-def read_settings(form: SettingsForm, desk: Desk) -> FolderSettings:
+def read_settings(form: SettingsForm, desk: RuleReader) -> FolderSettings:
     """What a settings file says; defaults for what it does not say."""
     return FolderSettings(
         description=form.description,
@@ -19,7 +19,7 @@ def read_settings(form: SettingsForm, desk: Desk) -> FolderSettings:
     )
 
 
-def _attributes(form: SettingsForm, desk: Desk) -> dict[str, JsonValue] | None:
+def _attributes(form: SettingsForm, desk: RuleReader) -> dict[str, JsonValue] | None:
     if form.attributes is None:
         return None
     schemas: dict[str, JsonValue] = {}

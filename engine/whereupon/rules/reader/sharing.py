@@ -11,7 +11,7 @@ _Value = TypeVar("_Value", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class InternPool:
     """What the files that were read before say. One for a folder, let go of when that is loaded.
 
     Attributes:

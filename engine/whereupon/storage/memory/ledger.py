@@ -13,7 +13,7 @@ from whereupon.records import (
     Breaker,
     Changes,
     Device,
-    Holdings,
+    PersonFootprint,
     Relationship,
     Request,
     RequestOutcome,
@@ -139,7 +139,7 @@ class MemoryLedger:
         found = [a for a in self._shelves.approvals.values() if a.request == request]
         return sorted(found, key=lambda approval: (approval.approved_at, approval.actor))
 
-    def holdings(self, person_key: int) -> Holdings:
+    def holdings(self, person_key: int) -> PersonFootprint:
         """How much is a person's."""
         shelves = self._shelves
         owned = shelves.owned.get(person_key, [])
@@ -154,7 +154,7 @@ class MemoryLedger:
             "persons": int(person_key in shelves.persons),
         }
         own = (at for at, key in reversed(owned) if shelves.messages[key].message.depth == 0)
-        return Holdings(counts, next(own, None))
+        return PersonFootprint(counts, next(own, None))
 
     def devices(self, tokens: Collection[str]) -> list[Device]:
         """Devices by token."""

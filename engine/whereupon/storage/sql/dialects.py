@@ -26,7 +26,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.ports import Watch
-from whereupon.storage.sql.lending import Lender
+from whereupon.storage.sql.lending import HostConnection
 from whereupon.storage.sql.screens import Screening
 
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
@@ -135,7 +135,7 @@ class Database(ABC):
         """The driver's own connections, which a host may lend as well."""
 
     @abstractmethod
-    def lender(self) -> Lender:
+    def lender(self) -> HostConnection:
         """Puts SQLAlchemy over them."""
 
     @abstractmethod

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from whereupon.errors import StoreError
 
 
-class Borrowed:
+class GuardedConnection:
     """A driver's connection that cannot be committed, rolled back, closed or set up anew.
 
     Args:
@@ -41,7 +41,7 @@ class Borrowed:
     add_notice_handler = create_function
 
 
-class Lender:
+class HostConnection:
     """Puts SQLAlchemy over connections that are lent.
 
     Args:
@@ -50,7 +50,9 @@ class Lender:
         options: for `create_engine`.
     """
 
-    def __init__(self, url: str, borrow: Callable[[Any], Borrowed], **options: object) -> None:
+    def __init__(
+        self, url: str, borrow: Callable[[Any], GuardedConnection], **options: object
+    ) -> None:
         self._borrow = borrow
         self._lent = local()
         self._engine: Engine = create_engine(

@@ -49,7 +49,12 @@ from whereupon.ports import Watch
 from whereupon.storage.patience import Patience, busy
 from whereupon.storage.sql.dialects import PATIENCE, Database, Parameters, Statement, grows
 from whereupon.storage.sql.grants import NO_GRANT, no_grant
-from whereupon.storage.sql.lending import Borrowed, Lender, no_transaction, unusable
+from whereupon.storage.sql.lending import (
+    GuardedConnection,
+    HostConnection,
+    no_transaction,
+    unusable,
+)
 from whereupon.storage.sql.listening import NOTIFY, Listening
 from whereupon.storage.sql.pictures import pictured
 from whereupon.storage.sql.races import LostRaceError
@@ -118,9 +123,9 @@ class Postgres(Database):
         """Those of psycopg 3."""
         return psycopg.Connection
 
-    def lender(self) -> Lender:
+    def lender(self) -> HostConnection:
         """A transaction begins with the first statement, unless the host turned that off."""
-        return Lender(f"{DRIVER}://", _borrow, use_native_hstore=False)
+        return HostConnection(f"{DRIVER}://", _borrow, use_native_hstore=False)
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
@@ -341,7 +346,7 @@ def _array_of(column: ColumnElement[Any]) -> str:
     return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
 
 
-def _borrow(driver: psycopg.Connection[Any]) -> Borrowed:
+def _borrow(driver: psycopg.Connection[Any]) -> GuardedConnection:
     if driver.closed:
         raise unusable(why="it is closed")
     status = driver.info.transaction_status
@@ -350,7 +355,7 @@ def _borrow(driver: psycopg.Connection[Any]) -> Borrowed:
         raise StoreError(code=code, reason=reason)
     if driver.autocommit and status is TransactionStatus.IDLE:
         raise no_transaction()
-    return Borrowed(driver, partial(driver.cursor, row_factory=tuple_row))
+    return GuardedConnection(driver, partial(driver.cursor, row_factory=tuple_row))
 
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:

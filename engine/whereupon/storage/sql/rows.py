@@ -27,16 +27,16 @@ from whereupon.records import (
     Identifier,
     IdKind,
     Merge,
-    Others,
+    ObjectRecord,
     Person,
     Relationship,
     Report,
     SendKind,
     SetAside,
     Skips,
+    SkipSummary,
     SkipVerdict,
     StoredMessage,
-    Thing,
     Tombstone,
 )
 from whereupon.storage.sql.dialects import Parameters
@@ -303,7 +303,7 @@ def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
 
     Messages that came together often share what is said of others, which is then written once.
     """
-    written: dict[int, tuple[Sequence[Others], str]] = {}
+    written: dict[int, tuple[Sequence[SkipSummary], str]] = {}
     for each in skips:
         said = None if each.verdicts else written.get(id(each.others))
         if said is None:
@@ -330,8 +330,8 @@ def _verdict(
     return rule, digest, reason, text, values
 
 
-def _others(*parts: Any) -> Others:
-    others = Others(*parts)
+def _others(*parts: Any) -> SkipSummary:
+    others = SkipSummary(*parts)
     return others._replace(decided=tuple(others.decided))
 
 
@@ -392,7 +392,7 @@ def device_row(device: Device) -> Parameters:
     return (device.token, device.person_key, device.platform, attributes, updated_at)
 
 
-def thing_row(thing: Thing) -> Parameters:
+def thing_row(thing: ObjectRecord) -> Parameters:
     """An object's row."""
     attributes, updated_at = object_text(thing.attributes), as_micros(thing.updated_at)
     return (thing.type_id, thing.object_id, attributes, updated_at)

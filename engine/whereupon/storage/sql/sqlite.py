@@ -36,7 +36,12 @@ from whereupon.ports import Watch
 from whereupon.storage.patience import Patience, busy
 from whereupon.storage.sql.dialects import PATIENCE, Database, Statement, grows
 from whereupon.storage.sql.gates import Gate
-from whereupon.storage.sql.lending import Borrowed, Lender, no_transaction, unusable
+from whereupon.storage.sql.lending import (
+    GuardedConnection,
+    HostConnection,
+    no_transaction,
+    unusable,
+)
 from whereupon.storage.sql.refusals import check_file, told
 from whereupon.storage.sql.screens import SqliteScreening
 from whereupon.storage.sql.watching import FileWatching
@@ -136,9 +141,9 @@ class Sqlite(Database):
         """Those of the standard library."""
         return sqlite3.Connection
 
-    def lender(self) -> Lender:
+    def lender(self) -> HostConnection:
         """A transaction begins with the first write, unless the host turned that off."""
-        return Lender("sqlite://", _borrow)
+        return HostConnection("sqlite://", _borrow)
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
@@ -256,7 +261,7 @@ class Sqlite(Database):
         return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
 
 
-def _borrow(driver: sqlite3.Connection) -> Borrowed:
+def _borrow(driver: sqlite3.Connection) -> GuardedConnection:
     try:
         driver.cursor().close()
     except sqlite3.ProgrammingError as error:
@@ -269,7 +274,7 @@ def _borrow(driver: sqlite3.Connection) -> Borrowed:
         made.row_factory = None
         return made
 
-    return Borrowed(driver, cursor)
+    return GuardedConnection(driver, cursor)
 
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:

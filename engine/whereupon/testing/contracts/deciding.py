@@ -5,7 +5,7 @@
 from whereupon.messages.codec import encode
 from whereupon.messages.times import as_micros
 from whereupon.ports import Counts, Store
-from whereupon.records import BygoneKind, Bygones, Changes, LetGo, Others, Skips, SkipVerdict
+from whereupon.records import BygoneKind, Bygones, Changes, LetGo, Skips, SkipSummary, SkipVerdict
 from whereupon.testing.contracts.samples import (
     ADA,
     BOB,
@@ -56,7 +56,7 @@ class Deciding:
     def test_one_word_for_many_rules_is_found_for_each(self, store: Store) -> None:
         """By what is kept of their roll: its rules and kinds; not for those that were decided singly."""
         roll = encode({"roll": [["a", "d1", "campaign"], ["b", "d2", "campaign"]]})
-        others = Others("r1", None, 0, 2, (1,), as_micros(NOON), False, None, dict(ODD))
+        others = SkipSummary("r1", None, 0, 2, (1,), as_micros(NOON), False, None, dict(ODD))
         met = Skips(1, ADA, NOON, False, (("c", "d3", "who", None, {}),), (others,))
         save(store, Changes(messages=[message(1)], skips=[met], wordings={"r1": ("", roll)}))
         save(store, Changes(skips=[met._replace(verdicts=())]))
@@ -70,8 +70,8 @@ class Deciding:
         """What was said of nobody stays, and what the batch says itself; of another message, everything."""
         named = {"sale": "broadcast", "socks": "campaign", "shoes": "campaign"}
         roll = encode({"roll": [[rule, "d1", kind] for rule, kind in named.items()]})
-        of_nobody = Others("r1", "broadcast", 0, 3, (), as_micros(NOON), False, None, {})
-        of_ada = Others("r1", "campaign", 0, 2, (), as_micros(NOON), True, None, dict(ODD))
+        of_nobody = SkipSummary("r1", "broadcast", 0, 3, (), as_micros(NOON), False, None, {})
+        of_ada = SkipSummary("r1", "campaign", 0, 2, (), as_micros(NOON), True, None, dict(ODD))
         was: tuple[SkipVerdict, ...] = (
             ("news", "d2", "inactive", None, {}),
             ("shoes", "d1", "who", None, ODD),

@@ -12,10 +12,10 @@ from whereupon.records import (
     AuditRecord,
     Breaker,
     Changes,
+    ObjectRecord,
     Plan,
     Relationship,
     RequestOutcome,
-    Thing,
 )
 from whereupon.testing.contracts.samples import (
     ADA,
@@ -154,7 +154,7 @@ class Ledger:
     def test_objects_and_ties_are_found_by_all_that_names_them(self, store: Store) -> None:
         """Not by a part of it: another type's object, or another person's tie, is another."""
         tie = Relationship(ADA, "1", "acme")
-        things = {(t, i): Thing(t, i, {}, NOON) for t, i in (("1", "acme"), ("2", "math"))}
+        things = {(t, i): ObjectRecord(t, i, {}, NOON) for t, i in (("1", "acme"), ("2", "math"))}
         save(store, Changes(things=dict(things), relationships={tie: True}))
         with store.session() as session:
             ledger = session.ledger
