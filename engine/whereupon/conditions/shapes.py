@@ -39,28 +39,39 @@ _INSTANT: Final[JsonValue] = {
     "not": _FILLED_IN,
     "examples": ["2026-01-31"],
 }
+_REGEX: Final[JsonValue] = {"type": "string", "minLength": 1, "not": _FILLED_IN}
 _MEETING: Final = (
     "A number is met by texts that read as it, too; true and false by their words, in any case."
 )
 
+
+def _with(shape: JsonValue, example: JsonValue) -> JsonValue:
+    return {**_as_mapping(shape), "examples": [example]}
+
+
+def _as_mapping(shape: JsonValue) -> dict[str, JsonValue]:
+    assert isinstance(shape, dict)  # noqa: S101 - every shape here is a mapping
+    return shape
+
+
 OPERATORS: Final = MappingProxyType[str, tuple[str, JsonValue]](
     {
-        "eq": (f"It is this. {_MEETING}", _ONE),
-        "ne": (f"It is there, and is not this. {_MEETING}", _ONE),
-        "gt": ("It is a number, or a text that reads as one, and greater.", _BOUND),
-        "gte": ("It is a number, or a text that reads as one, and at least this.", _BOUND),
-        "lt": ("It is a number, or a text that reads as one, and less.", _BOUND),
-        "lte": ("It is a number, or a text that reads as one, and at most this.", _BOUND),
-        "in": (f"It is one of these. {_MEETING}", _SEVERAL),
-        "not_in": (f"It is there, and is none of these. {_MEETING}", _SEVERAL),
-        "contains": ("The text has this part, or the list this item.", _ONE),
-        "starts_with": ("The text starts so.", _TEXT),
-        "ends_with": ("The text ends so.", _TEXT),
-        "matches": ("This regular expression (RE2's: no look-arounds, no references back) is found in the text.", {"type": "string", "minLength": 1, "not": _FILLED_IN}),
-        "exists": ("It is there, and not null.", {"type": "boolean"}),
+        "eq": (f"It is this. {_MEETING}", _with(_ONE, "socks")),
+        "ne": (f"It is there, and is not this. {_MEETING}", _with(_ONE, "socks")),
+        "gt": ("It is a number, or a text that reads as one, and greater than this.", _with(_BOUND, 20)),
+        "gte": ("It is a number, or a text that reads as one, and at least this.", _with(_BOUND, 20)),
+        "lt": ("It is a number, or a text that reads as one, and less than this.", _with(_BOUND, 20)),
+        "lte": ("It is a number, or a text that reads as one, and at most this.", _with(_BOUND, 20)),
+        "in": (f"It is one of these. {_MEETING}", _with(_SEVERAL, ["socks", "shoes"])),
+        "not_in": (f"It is there, and is none of these. {_MEETING}", _with(_SEVERAL, ["socks", "shoes"])),
+        "contains": ("It is a text with this part, or a list with this item.", _with(_ONE, "wool")),
+        "starts_with": ("It is a text that starts with this.", _with(_TEXT, "wool")),
+        "ends_with": ("It is a text that ends with this.", _with(_TEXT, "socks")),
+        "matches": ("It is a text in which this regular expression is found (RE2's: no look-arounds, no references back).", _with(_REGEX, "^(wool|silk) ")),
+        "exists": ("It is there, and not null; with false it is missing, or null.", _with({"type": "boolean"}, True)),
         "before": ("It is a time before this.", _INSTANT),
         "after": ("It is a time after this.", _INSTANT),
-        "within": ("It is a time no further than this from the message's.", _DURATION),
+        "within": ("It is a time no further than this from the message's own, before or after it.", _DURATION),
     }
 )  # fmt: skip
 """Each operator of the short form: what it says, and the shape of what it is given."""
@@ -72,11 +83,13 @@ def condition_shapes() -> dict[str, JsonValue]:
         "Condition": _mapping(
             _CONDITION,
             segment={
-                "description": "The person is in this segment; of a list, in each.",
+                "description": "The person is in this segment; of a list, in each of them.",
+                "examples": ["pro-users"],
                 "anyOf": [{"type": "string"}, _listed({"type": "string"})],
             },
             performed={
-                "description": "How often the person did it.",
+                "description": "How often the person did something: at least once, if no count is given.",
+                "examples": [{"event": "purchase", "at_least": 3, "within": "30d"}],
                 "$ref": "#/$defs/Performed",
             },
         ),
@@ -108,11 +121,24 @@ def _mapping(itself: JsonValue, **further: JsonValue) -> JsonValue:
         "examples": [{"product": "socks", "price": {"gt": 20}}],
         "minProperties": 1,
         "properties": {
-            "all": {"description": "Every one of these holds.", **several},
-            "any": {"description": "At least one of these holds.", **several},
-            "not": {"description": "This does not hold.", **_as_mapping(itself)},
+            "all": {
+                "description": "Every one of these conditions holds.",
+                "examples": [[{"plan": "pro"}, {"vip": True}]],
+                **several,
+            },
+            "any": {
+                "description": "At least one of these conditions holds.",
+                "examples": [[{"plan": "pro"}, {"vip": True}]],
+                **several,
+            },
+            "not": {
+                "description": "This condition does not hold.",
+                "examples": [{"plan": "free"}],
+                **_as_mapping(itself),
+            },
             "logic": {
-                "description": "Standard JSONLogic.",
+                "description": "Standard JSONLogic: it compares two values, and computes.",
+                "examples": [{">": [{"var": "properties.price"}, {"var": "person.budget"}]}],
                 "type": "object",
                 "minProperties": 1,
                 "maxProperties": 1,
@@ -131,16 +157,29 @@ def _performed() -> JsonValue:
         "type": "object",
         "description": "How often the person did something: at least once where no count is given.",
         "properties": {
-            "event": {"description": "The event's name.", "type": "string", "minLength": 1},
+            "event": {
+                "description": "The event's name.",
+                "examples": ["purchase"],
+                "type": "string",
+                "minLength": 1,
+            },
             "where": {
-                "description": "A condition over its properties.",
+                "description": "A condition over the event's properties: only such events count.",
+                "examples": [{"price": {"gte": 10}}],
                 "anyOf": [_ON_MESSAGE, {"type": "null"}],
             },
-            "at_least": {"description": "So often, or more.", **count},
-            "at_most": {"description": "So often, or less.", **count},
-            "exactly": {"description": "Just so often.", **count},
-            "never": {"description": "Not once.", "const": True},
-            "within": {"description": "How far back it counts.", **_as_mapping(_DURATION)},
+            "at_least": {"description": "So many times, or more.", "examples": [3], **count},
+            "at_most": {"description": "So many times, or less.", "examples": [2], **count},
+            "exactly": {
+                "description": "So many times, no more and no less.",
+                "examples": [1],
+                **count,
+            },
+            "never": {"description": "Not once.", "examples": [True], "const": True},
+            "within": {
+                "description": "How far back from the message's time it counts.",
+                **_as_mapping(_DURATION),
+            },
         },
         "required": ["event"],
         "additionalProperties": False,
@@ -180,8 +219,3 @@ def _logic_paths() -> JsonValue:
 
 def _listed(item: JsonValue) -> dict[str, JsonValue]:
     return {"type": "array", "items": item, "minItems": 1}
-
-
-def _as_mapping(shape: JsonValue) -> dict[str, JsonValue]:
-    assert isinstance(shape, dict)  # noqa: S101 - every shape above is a mapping
-    return shape
