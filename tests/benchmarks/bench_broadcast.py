@@ -2,7 +2,7 @@
 
 ``WHEREUPON_PERSONS`` says how many persons there are. The broadcast goes to all of them, in ten rounds; the
 reference inserts the rows that it made, entries and deliveries, a thousand of each in a transaction, by
-executemany into the same tables with the same indexes. Selecting finds one in a hundred: by a screen, and
+executemany into the same tables with the same indexes. Selecting finds one in a hundred: by a prefilter, and
 by reading everybody.
 """
 
@@ -29,8 +29,8 @@ from tests.benchmarks.timing import peak_kilobytes, rounds_of
 from tests.scenarios.hosting import book, news
 from tests.servers import Server
 
-from whereupon.conditions.screens import EVERYBODY, Screen
-from whereupon.decide import Settings, Snapshot, audience_of, screen_for
+from whereupon.conditions.prefilter import EVERYBODY, Prefilter
+from whereupon.decide import Settings, Snapshot, audience_of, prefilter_for
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
 from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
@@ -135,8 +135,8 @@ def insert(
     rounds_of(benchmark, prepare, count=COUNT // ROUNDS, rounds=ROUNDS, warmup=0)
 
 
-def select(benchmark: BenchmarkFixture, store: Store, screen: Screen) -> None:
-    """Find the audience: whoever comes through the screen is asked in Python."""
+def select(benchmark: BenchmarkFixture, store: Store, prefilter: Prefilter) -> None:
+    """Find the audience: the condition is evaluated for each person who passes the prefilter."""
     (rule,) = SOME.rules
     index, settings = RuleIndex(SOME), Settings()
 
@@ -146,7 +146,7 @@ def select(benchmark: BenchmarkFixture, store: Store, screen: Screen) -> None:
         while cursor is not None:
             with store.session() as session:
                 persons, cursor = session.take_audience(
-                    cursor, AUDIENCE_CHUNK, screen, AUDIENCE_REACH
+                    cursor, AUDIENCE_CHUNK, prefilter, AUDIENCE_REACH
                 )
             loaded = Snapshot(0, 0, persons={person.key: person for person in persons})
             found += len(audience_of(loaded, RUN, rule, persons, index, settings))
@@ -181,11 +181,11 @@ def test_sqlite_reference(benchmark: BenchmarkFixture, places: Places, folder: P
         insert(benchmark, rows, transact)
 
 
-@pytest.mark.parametrize("way", ["screen", "everybody"])
+@pytest.mark.parametrize("way", ["prefilter", "everybody"])
 def test_sqlite_selects(benchmark: BenchmarkFixture, places: Places, way: str) -> None:
     """The audience on SQLite."""
     with closing(open_store(places.sqlite(COUNT))) as store:
-        select(benchmark, store, _screen(way))
+        select(benchmark, store, _prefilter(way))
 
 
 def test_postgres(benchmark: BenchmarkFixture, populated: str) -> None:
@@ -213,15 +213,15 @@ def test_postgres_reference(benchmark: BenchmarkFixture, populated: str, server:
         insert(benchmark, rows, transact)
 
 
-@pytest.mark.parametrize("way", ["screen", "everybody"])
+@pytest.mark.parametrize("way", ["prefilter", "everybody"])
 def test_postgres_selects(benchmark: BenchmarkFixture, populated: str, way: str) -> None:
     """The audience on PostgreSQL."""
     with closing(open_store(populated)) as store:
-        select(benchmark, store, _screen(way))
+        select(benchmark, store, _prefilter(way))
 
 
-def _screen(way: str) -> Screen:
-    return screen_for(RUN, SOME.rules[0]) if way == "screen" else EVERYBODY
+def _prefilter(way: str) -> Prefilter:
+    return prefilter_for(RUN, SOME.rules[0]) if way == "prefilter" else EVERYBODY
 
 
 def _inserted(table: str, place: str, columns: int) -> str:

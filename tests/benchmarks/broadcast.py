@@ -35,7 +35,9 @@ def rows(persons: int = 200_000) -> list[Row]:
             )
         )
     for name, database in DATABASES.items():
-        ours, everybody = (times[f"test_{name}_selects[{way}]"] for way in ("screen", "everybody"))
+        ours, everybody = (
+            times[f"test_{name}_selects[{way}]"] for way in ("prefilter", "everybody")
+        )
         figure = f"selecting 1 % of {persons:,}, {database}"
         found.append(
             rate_row(figure, ours, "all read and asked", everybody, SELECTION_BAR, REPRODUCE)

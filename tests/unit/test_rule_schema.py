@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
 from whereupon.conditions.expectations import EXPECTATIONS
-from whereupon.conditions.shapes import OPERATORS
+from whereupon.conditions.schema import OPERATORS
 from whereupon.errors import Severity
 from whereupon.rules.loading import load_document
 from whereupon.rules.reader import json_schema, parse_rule_file

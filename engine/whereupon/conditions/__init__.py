@@ -14,9 +14,9 @@ from whereupon.conditions.condition import (
     History,
     Performed,
 )
-from whereupon.conditions.parsing import LogicInvalidError, parse_condition, parse_logic
-from whereupon.conditions.setting import Known
-from whereupon.conditions.shapes import condition_shapes
+from whereupon.conditions.context import Known
+from whereupon.conditions.parser import LogicInvalidError, parse_condition, parse_logic
+from whereupon.conditions.schema import condition_shapes
 from whereupon.conditions.values import Data, JsonValue
 
 __all__ = [

@@ -12,14 +12,14 @@ from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from whereupon.conditions.coercion import as_double, as_text
 from whereupon.conditions.condition import Performed
-from whereupon.conditions.meeting import Test, equal_to, meets, one_of, ordered
+from whereupon.conditions.jsonlogic.coercion import as_double, as_text
+from whereupon.conditions.jsonlogic.expressions import WITHIN
+from whereupon.conditions.paths import follow
 from whereupon.conditions.patterns import searching
-from whereupon.conditions.reading import WITHIN
+from whereupon.conditions.scalars import Test, equal_to, meets, one_of, ordered
 from whereupon.conditions.scope import Closure, Scope
 from whereupon.conditions.values import JsonValue
-from whereupon.conditions.variables import follow
 from whereupon.messages.times import ZERO, parse_duration, parse_local
 
 PERFORMED: Final = "@performed"

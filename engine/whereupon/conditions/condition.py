@@ -11,10 +11,9 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from whereupon.conditions.comparisons import Comparison
-from whereupon.conditions.paths import parts_of
+from whereupon.conditions.paths import follow, parts_of
+from whereupon.conditions.predicate import Comparison
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
-from whereupon.conditions.variables import follow
 
 
 class History(Protocol):

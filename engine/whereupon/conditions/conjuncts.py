@@ -7,23 +7,27 @@ from itertools import chain
 from typing import Final
 
 import whereupon.conditions.additions as additions
-from whereupon.conditions.asking import question
-from whereupon.conditions.comparisons import comparison_of
+from whereupon.conditions.codegen import generated
 from whereupon.conditions.condition import (
+    ALWAYS,
+    Condition,
     Conjunct,
     Evaluator,
     History,
     Holds,
     Performed,
+    conjunction,
     in_turn,
 )
+from whereupon.conditions.context import Setting
 from whereupon.conditions.control import as_test
-from whereupon.conditions.generating import generated
-from whereupon.conditions.operators import is_call
-from whereupon.conditions.reading import operands_of, variables_of
+from whereupon.conditions.jsonlogic.expressions import is_call, operands_of, variables_of
+from whereupon.conditions.performed import question
+from whereupon.conditions.predicate import comparison_of
 from whereupon.conditions.scope import bounded
-from whereupon.conditions.spelling import is_brief
+from whereupon.conditions.validation import Path, is_brief, too_large
 from whereupon.conditions.values import JsonValue
+from whereupon.errors import Severity
 
 _TRUE_OR_FALSE: Final = frozenset(
     ("==", "===", "!=", "!==", ">", ">=", "<", "<=", "!", "!!", "in", "all", "some", "none")
@@ -109,7 +113,7 @@ def _by_text(questions: Iterable[Performed]) -> dict[str, Performed]:
 
 
 def _evaluator(questions: Mapping[str, Performed], logic: JsonValue) -> Evaluator:
-    from whereupon.conditions.compiling import evaluator_of  # noqa: PLC0415 - few conditions need it
+    from whereupon.conditions.compiler import evaluator_of  # noqa: PLC0415 - few conditions need it
 
     return evaluator_of(logic, questions=questions)
 
@@ -122,3 +126,20 @@ def _is_true_or_false(logic: JsonValue) -> bool:
     if name in {"and", "or"}:
         return bool(operands) and all(map(_is_true_or_false, operands))
     return name in _TRUE_OR_FALSE
+
+
+_FEW: Final = 100
+"""So many conjuncts whose logic is brief are not too large together."""
+
+
+def assembled(conjuncts: Sequence[Conjunct], path: Path, setting: Setting) -> Condition:
+    """The condition of these conjuncts; `ALWAYS` if the setting knows of an error."""
+    if not conjuncts:
+        return ALWAYS
+    if len(conjuncts) > _FEW or not all(conjunct.is_brief for conjunct in conjuncts):
+        oversize = too_large(conjunction(conjuncts), path)
+        if oversize is not None:
+            setting.problems.append(oversize)
+    if any(problem.severity is Severity.ERROR for problem in setting.problems):
+        return ALWAYS
+    return Condition(tuple(conjuncts), questions_of(conjuncts), compiled)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from whereupon.conditions.coercion import is_truthy
 from whereupon.conditions.condition import Evaluator, History
+from whereupon.conditions.jsonlogic.coercion import is_truthy
 from whereupon.conditions.scope import Closure, Scope
 from whereupon.conditions.values import UNDEFINED, JsonValue
 

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import whereupon.conditions.checks as checks
 from whereupon.conditions.checks import Fault
-from whereupon.conditions.reading import WITHIN
-from whereupon.conditions.setting import UTC
+from whereupon.conditions.context import UTC
+from whereupon.conditions.jsonlogic.expressions import WITHIN
+from whereupon.conditions.sentence import value_words
 from whereupon.conditions.values import JsonValue
-from whereupon.conditions.wording import value_words
 from whereupon.messages.times import format_local, parse_local
 
 Variable: TypeAlias = JsonValue

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from whereupon.conditions.meeting import reads_as_number
-from whereupon.conditions.operators import is_call
+from whereupon.conditions.jsonlogic.expressions import LOOPS, fixed_path, is_call, operands_of
 from whereupon.conditions.paths import parts_of
-from whereupon.conditions.reading import LOOPS, fixed_path, operands_of
+from whereupon.conditions.scalars import reads_as_number
 from whereupon.conditions.values import JsonValue
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -202,7 +201,7 @@ def type_mismatches(
 def _mismatches(
     logic: JsonValue, path: Path, schema: dict[str, JsonValue]
 ) -> Iterator[tuple[Path, str]]:
-    from whereupon.conditions.tree import type_fault  # noqa: PLC0415 - most rules have no logic
+    from whereupon.conditions.jsonlogic.tree import type_fault  # noqa: PLC0415 - most rules have no logic
 
     if isinstance(logic, list):
         for place, item in enumerate(logic):

@@ -2,12 +2,20 @@ r"""Paths: ``address.city`` is the key ``city`` within ``address``.
 
 A dot that belongs to a name is written with a backslash before it: ``utm\.source``. Backslashes before a
 dot are written twice where they are meant themselves; anywhere else a backslash stands for itself.
+
+``var``, ``missing`` and ``missing_some`` follow a path through data as JavaScript does: each part is a
+key of an object, or a position or ``length`` of a list or a text. What every JavaScript object inherits
+(``constructor`` and the like) is not data, and is missing here.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
+
+from whereupon.conditions.jsonlogic.coercion import as_number, as_text, is_at_most
+from whereupon.conditions.jsonlogic.functions import unit_at, unit_length
+from whereupon.conditions.values import UNDEFINED, JsonValue
 
 _PIECE: Final = re.compile(r"([^.\\]*)(\\*)(\.?)")
 _BEFORE_DOT: Final = re.compile(r"(\\*)\.")
@@ -53,3 +61,73 @@ def path_of(parts: Iterable[str]) -> str:
 def written(name: str) -> str:
     """A name as it is written at the end of a path."""
     return _BEFORE_DOT.sub(r"\1\1\\.", name)
+
+
+_POSITION = re.compile(r"0|[1-9][0-9]{0,9}")
+
+
+def look_up(data: JsonValue, path: JsonValue, default: JsonValue) -> JsonValue:
+    """``var``: the value at a path; the whole data for no path; else the default, or null."""
+    if path is None or path is UNDEFINED or path == "":
+        return data
+    return follow(data, parts_of(as_text(path)), None if default is UNDEFINED else default)
+
+
+def follow(data: JsonValue, parts: tuple[str, ...], default: JsonValue) -> JsonValue:
+    """The value at the end of these parts; a null before the end is a missing value."""
+    value = data
+    for part in parts:
+        # The exact type first: asking whether a dict is a Mapping costs more than looking it up.
+        value = value.get(part, UNDEFINED) if type(value) is dict else _member(value, part)
+        if value is UNDEFINED:
+            return default
+    return value
+
+
+def missing(data: JsonValue, keys: list[JsonValue]) -> list[JsonValue]:
+    """``missing``: those of the keys whose value is null or ``""``.
+
+    The first operand, where it is a list, is the keys. The reference runs a key that is an object as
+    logic, even one that came in with the data; here it is a path like any other.
+    """
+    if keys and isinstance(keys[0], list):
+        keys = keys[0]
+    return [key for key in keys if _is_blank(_value_at_key(data, key))]
+
+
+def missing_some(data: JsonValue, need: JsonValue, options: JsonValue) -> JsonValue:
+    """``missing_some``: nothing where at least ``need`` of the options are there, else those missing.
+
+    Null where the reference throws: for options without a length to ask for.
+    """
+    if options is None or options is UNDEFINED:
+        return None
+    absent = missing(data, options if isinstance(options, list) else [options])
+    count = as_number(_member(options, "length"))
+    return [] if is_at_most(need, count - len(absent)) else list(absent)
+
+
+def _value_at_key(data: JsonValue, key: JsonValue) -> JsonValue:
+    if not isinstance(key, list):
+        return look_up(data, key, UNDEFINED)
+    path, default, *_ = (*key, UNDEFINED, UNDEFINED)
+    return look_up(data, path, default)
+
+
+def _is_blank(value: JsonValue) -> bool:
+    return value is None or value == ""
+
+
+def _member(value: JsonValue, part: str) -> JsonValue:
+    """JavaScript's ``value[part]``, where only data is looked at."""
+    if isinstance(value, Mapping):
+        return value.get(part, UNDEFINED)
+    if not isinstance(value, list | str):
+        return UNDEFINED
+    if part == "length":
+        return len(value) if isinstance(value, list) else unit_length(value)
+    if not _POSITION.fullmatch(part):
+        return UNDEFINED
+    if isinstance(value, str):
+        return unit_at(value, int(part)) or UNDEFINED
+    return value[int(part)] if int(part) < len(value) else UNDEFINED

@@ -6,8 +6,8 @@ from typing import Final, TypeAlias
 
 from whereupon.conditions.condition import Conjunct, conjunction
 from whereupon.conditions.conjuncts import combined
-from whereupon.conditions.setting import Setting
-from whereupon.conditions.spelling import Path, too_large
+from whereupon.conditions.context import Setting
+from whereupon.conditions.validation import Path, too_large
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Problem, Severity
 

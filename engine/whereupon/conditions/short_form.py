@@ -1,4 +1,4 @@
-"""The short form of conditions: a mapping from dotted paths to what is expected there.
+"""The short form of conditions, and ``logic:`` in it: a mapping from dotted paths to what is expected there.
 
 Every key is one conjunct, or several, and all of them must hold. ``all``, ``any``, ``not``,
 ``logic``, ``segment`` and ``performed`` are keys of their own. A missing value satisfies no comparison, so
@@ -9,19 +9,25 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import whereupon.conditions.asking as asking
 from whereupon.conditions.additions import PERFORMED
-from whereupon.conditions.assembling import assembled
 from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunction
-from whereupon.conditions.conjuncts import combined, conjunct_of
+from whereupon.conditions.conjuncts import assembled, combined, conjunct_of
+from whereupon.conditions.context import Setting
 from whereupon.conditions.expectations import EXPECTATIONS, dated
-from whereupon.conditions.placeholders import placeholder_fault, template_in_name
-from whereupon.conditions.raw_logic import logic_conjuncts
+from whereupon.conditions.jsonlogic.expressions import is_call, operands_of, variables_of
+from whereupon.conditions.paths import root_of
+from whereupon.conditions.performed import question, read_performed
 from whereupon.conditions.segments import segment_conjuncts
-from whereupon.conditions.setting import Setting
-from whereupon.conditions.spelling import Path, did_you_mean
-from whereupon.conditions.values import JsonValue
-from whereupon.conditions.wording import all_words, any_words, performed_words
+from whereupon.conditions.sentence import all_words, any_words, logic_words, performed_words
+from whereupon.conditions.validation import (
+    Path,
+    did_you_mean,
+    literal_problems,
+    placeholder_fault,
+    spelling_problems,
+    template_in_name,
+)
+from whereupon.conditions.values import ROOTS, JsonValue
 
 _SYMBOLS: Final = MappingProxyType(
     {"=": "eq", "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
@@ -189,7 +195,7 @@ def _performed(raw: JsonValue, path: Path, setting: Setting) -> list[Conjunct]:
             else assembled(read_condition(where, place, inner), place, inner)
         )
 
-    ask = asking.read_performed(raw, path, report=setting.report, parse_where=parse_where)
+    ask = read_performed(raw, path, report=setting.report, parse_where=parse_where)
     if ask is None:
         return []
     if ask.event.endswith("*"):
@@ -197,10 +203,35 @@ def _performed(raw: JsonValue, path: Path, setting: Setting) -> list[Conjunct]:
             f"a * is not read here: this counts what is called {ask.event!r}; write one whole name"
         )
         setting.warn((*path, "event"), "wrong-value", text)
-    return [conjunct_of({PERFORMED: [asking.question(ask)]}, performed_words(ask), (ask,))]
+    return [conjunct_of({PERFORMED: [question(ask)]}, performed_words(ask), (ask,))]
 
 
 _REFERRING: Final = MappingProxyType[str, Callable[[JsonValue, Path, Setting], list[Conjunct]]](
     {"all": _all, "any": _any, "not": _not, "segment": _segment, "performed": _performed}
 )
 """The keys whose meaning may depend on what else there is: segments, or where a condition stands."""
+
+
+_NO_CALL: Final = 'logic takes JSONLogic; write one operator and its operands: {">": [a, b]}'
+
+
+def logic_conjuncts(raw: JsonValue, path: Path, setting: Setting) -> list[Conjunct]:
+    """The conjuncts of raw logic: one for each operand of an ``and`` at its top."""
+    if raw == {}:
+        setting.report(path, "empty-condition", "logic is empty; write {OPERATOR: [OPERANDS]}")
+        return []
+    if not isinstance(raw, dict) or not is_call(raw):
+        setting.report(path, "wrong-type", _NO_CALL)
+        return []
+    setting.problems.extend(spelling_problems(raw, path))
+    setting.problems.extend(literal_problems(raw, path))
+    for name in dict.fromkeys(variables_of(raw)):
+        if root_of(name) not in ROOTS:
+            text = f"logic sees {', '.join(ROOTS)}, and so no {name}; write {setting.root}.{name}"
+            setting.warn(path, "unknown-root", text)
+    return [conjunct_of(logic, logic_words(logic)) for logic in _operands_of_and(raw)]
+
+
+def _operands_of_and(logic: dict[str, JsonValue]) -> list[JsonValue]:
+    name, operands = operands_of(logic)
+    return operands if name == "and" and operands else [logic]

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-import whereupon.conditions.comparing as comparing
-from whereupon.conditions.paths import parts_of
+import whereupon.conditions.jsonlogic.coercion as coercion
+from whereupon.conditions.paths import follow, parts_of
 from whereupon.conditions.scope import Closure, Scope
 from whereupon.conditions.values import UNDEFINED, JsonValue
-from whereupon.conditions.variables import follow
 
 _Quick: TypeAlias = Callable[[float, float], bool]
 _General: TypeAlias = Callable[[JsonValue, JsonValue], bool]
@@ -85,7 +84,7 @@ def _beside_text(root: str, name: str, operand: str, *, wanted: bool, required: 
         if required and (value is None or value is UNDEFINED):
             return False
         scope.weigh(value)
-        return comparing.loosely_equal(value, operand) is wanted
+        return coercion.loosely_equal(value, operand) is wanted
 
     return test
 
@@ -111,25 +110,25 @@ def _beside_number(
 
 
 def _unequal(left: JsonValue, right: JsonValue) -> bool:
-    return not comparing.loosely_equal(left, right)
+    return not coercion.loosely_equal(left, right)
 
 
 def _greater(left: JsonValue, right: JsonValue) -> bool:
-    return comparing.is_less(right, left)
+    return coercion.is_less(right, left)
 
 
 def _at_least(left: JsonValue, right: JsonValue) -> bool:
-    return comparing.is_at_most(right, left)
+    return coercion.is_at_most(right, left)
 
 
 _EQUALITY: Final[Mapping[str, bool]] = MappingProxyType({"==": True, "!=": False})
 _COMPARISONS: Final[Mapping[str, tuple[_Quick, _General]]] = MappingProxyType(
     {
-        "==": (operators.eq, comparing.loosely_equal),
+        "==": (operators.eq, coercion.loosely_equal),
         "!=": (operators.ne, _unequal),
         ">": (operators.gt, _greater),
         ">=": (operators.ge, _at_least),
-        "<": (operators.lt, comparing.is_less),
-        "<=": (operators.le, comparing.is_at_most),
+        "<": (operators.lt, coercion.is_less),
+        "<=": (operators.le, coercion.is_at_most),
     }
 )

@@ -29,7 +29,7 @@ from whereupon.decide.given import (
 )
 from whereupon.decide.occurrences import data_for, occurrence_of
 from whereupon.decide.requesting import object_key, recorded
-from whereupon.decide.sending import audience_of, broadcast_chunk, left_out_by, screen_for
+from whereupon.decide.sending import audience_of, broadcast_chunk, left_out_by, prefilter_for
 from whereupon.decide.telling import Decisions, Skipped
 
 __all__ = [
@@ -55,7 +55,7 @@ __all__ = [
     "object_key",
     "occurrence_of",
     "plan_of",
+    "prefilter_for",
     "recorded",
     "resume",
-    "screen_for",
 ]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from whereupon.conditions import Failure
-from whereupon.conditions.screening import screen_of
-from whereupon.conditions.screens import Screen
+from whereupon.conditions.prefilter import Prefilter
+from whereupon.conditions.pushdown import prefilter_of
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
 from whereupon.decide.entering import facts_of, let_in, report
 from whereupon.decide.folding import taker
@@ -22,9 +22,9 @@ from whereupon.records import BroadcastRun, Person
 from whereupon.rules.model import Rule
 
 
-def screen_for(run: BroadcastRun, rule: Rule) -> Screen:
+def prefilter_for(run: BroadcastRun, rule: Rule) -> Prefilter:
     """What a store can tell by itself of those whom the broadcast's `who` admits."""
-    return screen_of(rule.who, data_for(_occurrence_of(run, rule), {}))
+    return prefilter_of(rule.who, data_for(_occurrence_of(run, rule), {}))
 
 
 def audience_of(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import chain, takewhile
 
 from whereupon.conditions import NO_HISTORY, Condition, Conjunct, Data
-from whereupon.conditions.comparisons import Comparison
 from whereupon.conditions.paths import parts_of
+from whereupon.conditions.predicate import Comparison
 from whereupon.rules.model import Rule, RuleKind
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
-from whereupon.conditions.comparisons import Comparison, Family, Manner
-from whereupon.conditions.paths import parts_of
-from whereupon.conditions.variables import follow
+from whereupon.conditions.paths import follow, parts_of
+from whereupon.conditions.predicate import Comparison, Family, Manner
 from whereupon.matching.criteria import admits, criteria_of
 from whereupon.matching.tables import (
     Kind,

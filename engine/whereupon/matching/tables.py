@@ -19,9 +19,9 @@ from operator import xor
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from whereupon.conditions import JsonValue
-from whereupon.conditions.coercion import as_double, as_number
-from whereupon.conditions.comparisons import Comparison, Manner
-from whereupon.conditions.meeting import number_in, truth_in
+from whereupon.conditions.jsonlogic.coercion import as_double, as_number
+from whereupon.conditions.predicate import Comparison, Manner
+from whereupon.conditions.scalars import number_in, truth_in
 from whereupon.conditions.values import UNDEFINED
 
 MOST_CELLS: Final = 64

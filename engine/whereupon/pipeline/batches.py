@@ -24,8 +24,8 @@ from whereupon.decide import (
     fold,
     give_up,
     plan_of,
+    prefilter_for,
     resume,
-    screen_for,
 )
 from whereupon.guards.audit_chain import seal
 from whereupon.matching import RuleIndex
@@ -371,9 +371,9 @@ class Pipeline:
         if rule is None or not rule.active.allows(run.timestamp):
             return self._send_to(session, run, rule, Stretch([], None), now)
         stretch = session.take_audience(
-            run.cursor or 0, AUDIENCE_CHUNK, screen_for(run, rule), AUDIENCE_REACH
+            run.cursor or 0, AUDIENCE_CHUNK, prefilter_for(run, rule), AUDIENCE_REACH
         )
-        self._recall(session).gate_all()  # or the screen may have missed somebody
+        self._recall(session).gate_all()  # or the prefilter may have missed a person
         left_out: list[Notice] = []
         while True:
             try:

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
-from whereupon.conditions.screens import Screen
+from whereupon.conditions.prefilter import Prefilter
 from whereupon.ports.ledger import Ledger
 from whereupon.records import (
     BroadcastRun,
@@ -105,7 +105,7 @@ class DeadLetters(NamedTuple):
 
 
 class Backlog(NamedTuple):
-    """How many deliveries are in a state that is not their end, or dead, by channel.
+    """TextTest many deliveries are in a state that is not their end, or dead, by channel.
 
     Attributes:
         oldest: when the first of them was due, or died.
@@ -119,7 +119,7 @@ class Backlog(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of each the store holds, for summaries and tests."""
+    """TextTest many of each the store holds, for summaries and tests."""
 
     messages: int
     persons: int
@@ -200,15 +200,15 @@ class Session(Protocol):
         """The next persons by key."""
         ...
 
-    def take_audience(self, after: int, limit: int, screen: Screen, reach: int) -> Stretch:
-        """Of the ``reach`` persons who come next by key, the first who come through a screen.
+    def take_audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
+        """Of the ``reach`` persons who come next by key, the first who pass a prefilter.
 
         They are as they are now, and held from now on.
 
         Args:
             after: the key behind which to begin.
             limit: how many at most.
-            screen: whom it lets through is among them; others may be, where a store is not sure.
+            prefilter: every person who passes it is among them; others may be, if a store is not sure.
         """
         ...
 
@@ -229,7 +229,7 @@ class Session(Protocol):
         ...
 
     def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
-        """How many messages, from ``since`` on, each of these keys owns that owns any."""
+        """TextTest many messages, from ``since`` on, each of these keys owns that owns any."""
         ...
 
     def waiting_messages(
@@ -282,7 +282,7 @@ class Session(Protocol):
         ...
 
     def count_entries(self, digests: Collection[str]) -> dict[str, int]:
-        """How many running entries these rule versions have; those without are left out."""
+        """TextTest many running entries these rule versions have; those without are left out."""
         ...
 
     def due_entries(
@@ -394,7 +394,7 @@ class Session(Protocol):
         ...
 
     def dead(self, which: DeadLetters) -> int:
-        """How many dead deliveries are meant."""
+        """TextTest many dead deliveries are meant."""
         ...
 
     def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
@@ -402,7 +402,7 @@ class Session(Protocol):
         ...
 
     def backlog(self) -> list[Backlog]:
-        """How many deliveries are pending, held and dead, by channel."""
+        """TextTest many deliveries are pending, held and dead, by channel."""
         ...
 
     def flush(self, changes: Changes) -> None:
@@ -460,11 +460,11 @@ class Session(Protocol):
         ...
 
     def count_bygones(self, bygones: Bygones) -> LetGo:
-        """How much `let_go` would drop in all."""
+        """TextTest much `let_go` would drop in all."""
         ...
 
     def counts(self) -> Counts:
-        """How many of each there are."""
+        """TextTest many of each there are."""
         ...
 
 

@@ -7,8 +7,8 @@ import pytest
 from tests.unit.conditions.messages import message, where
 
 from whereupon.conditions import NO_HISTORY, Condition, Conjunct, JsonValue
+from whereupon.conditions.codegen import MOST_CELLS
 from whereupon.conditions.condition import Holds
-from whereupon.conditions.generating import MOST_CELLS
 
 
 def code_of(condition: Condition) -> object:

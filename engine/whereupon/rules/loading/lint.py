@@ -9,8 +9,7 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from whereupon.conditions import Condition
-from whereupon.conditions.clocks import turns_by_time
-from whereupon.conditions.guarantees import guaranteed_by
+from whereupon.conditions.analysis import guaranteed_by, turns_by_time
 from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Problem, Severity
 from whereupon.messages.codec import Unread

@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.conditions.meeting import reads_as_number, truth_in
 from whereupon.conditions.mentions import (
     EventMention,
     Root,
@@ -18,6 +17,7 @@ from whereupon.conditions.mentions import (
     type_mismatches,
 )
 from whereupon.conditions.paths import parts_of
+from whereupon.conditions.scalars import reads_as_number, truth_in
 from whereupon.errors import Problem, Severity
 from whereupon.rules.loading.plan import Path, Plan, schema_at, unknown_part
 from whereupon.rules.reader.faults import nearest

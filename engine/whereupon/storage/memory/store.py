@@ -13,7 +13,7 @@ from heapq import merge, nlargest
 from itertools import islice, takewhile
 from typing import TypeVar
 
-from whereupon.conditions.screens import Screen, lets_through
+from whereupon.conditions.prefilter import Prefilter, passes
 from whereupon.errors import StoreError
 from whereupon.messages.model import MessageType, erased_digests
 from whereupon.ports import (
@@ -200,13 +200,13 @@ class MemorySession:
         start = bisect_right(keys, key)
         return [self._shelves.persons[key] for key in keys[start : start + limit]]
 
-    def take_audience(self, after: int, limit: int, screen: Screen, reach: int) -> Stretch:
-        """Persons who come through a screen, of the next so many."""
+    def take_audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
+        """Persons who pass a prefilter, of the next so many."""
         known, keys = self._shelves.persons, self._shelves.person_keys
         start = bisect_right(keys, after)
         found: list[Person] = []
         for key in keys[start : start + reach]:
-            if lets_through(screen, known[key].attributes):
+            if passes(prefilter, known[key].attributes):
                 found.append(known[key])
                 if len(found) == limit:
                     return Stretch(found, key)
@@ -227,7 +227,7 @@ class MemorySession:
         return [self._shelves.messages[key] for _, key in sorted(islice(every, limit))]
 
     def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
-        """How many."""
+        """TextTest many."""
         counts = {owner: len(list(self._moments(owner, since))) for owner in set(owners)}
         return {owner: count for owner, count in counts.items() if count}
 
@@ -316,7 +316,7 @@ class MemorySession:
         ]
 
     def count_entries(self, digests: Collection[str]) -> dict[str, int]:
-        """How many running entries rule versions have."""
+        """TextTest many running entries rule versions have."""
         queues = self._shelves.entry_queues
         return {digest: len(queues[digest]) for digest in set(digests) if queues.get(digest)}
 
@@ -470,7 +470,7 @@ class MemorySession:
                 yield delivery
 
     def dead(self, which: DeadLetters) -> int:
-        """How many dead deliveries are meant."""
+        """TextTest many dead deliveries are meant."""
         return sum(1 for _ in self._dead(which))
 
     def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
@@ -479,7 +479,7 @@ class MemorySession:
         return sum(self.revive(delivery.key, due_at) for delivery in found)
 
     def backlog(self) -> list[Backlog]:
-        """How many deliveries are not at their end."""
+        """TextTest many deliveries are not at their end."""
         due: dict[tuple[DeliveryState, str], list[datetime]] = defaultdict(list)
         for delivery in self._shelves.deliveries.values():
             if delivery.state not in {DeliveryState.SENT, DeliveryState.WITHHELD}:
@@ -561,11 +561,11 @@ class MemorySession:
         return let_go(bygones, self._shelves, self._undo, after, reach)
 
     def count_bygones(self, bygones: Bygones) -> LetGo:
-        """How much that would be."""
+        """TextTest much that would be."""
         return count(bygones, self._shelves)
 
     def counts(self) -> Counts:
-        """How many of each."""
+        """TextTest many of each."""
         shelves = self._shelves
         return Counts(
             messages=len(shelves.messages),

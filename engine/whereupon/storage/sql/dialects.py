@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.ports import Watch
 from whereupon.storage.sql.lending import HostConnection
-from whereupon.storage.sql.screens import Screening
+from whereupon.storage.sql.prefilter import PrefilterClauses
 
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
 Parameters: TypeAlias = tuple[object, ...]
@@ -69,11 +69,11 @@ class Database(ABC):
     Attributes:
         one_writer: whether the database lets in one writing transaction at a time. Where it does not,
             sessions lock what they decide about, and write in one order.
-        screening: how it says that somebody comes through a screen.
+        prefilters: how it writes a prefilter as a condition of a statement.
     """
 
     one_writer: ClassVar[bool]
-    screening: ClassVar[Screening]
+    prefilters: ClassVar[PrefilterClauses]
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect

@@ -57,9 +57,9 @@ from whereupon.storage.sql.lending import (
 )
 from whereupon.storage.sql.listening import NOTIFY, Listening
 from whereupon.storage.sql.pictures import pictured
+from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
 from whereupon.storage.sql.races import LostRaceError
 from whereupon.storage.sql.schemas import Place
-from whereupon.storage.sql.screens import PostgresScreening
 from whereupon.storage.sql.tables import Kept, Number, Words
 
 DRIVER = "postgresql+psycopg"
@@ -88,7 +88,7 @@ class Postgres(Database):
     """
 
     one_writer = False
-    screening = PostgresScreening()
+    prefilters = PostgresPrefilterClauses()
 
     def __init__(self, *, patience: float = PATIENCE, schema: str | None = None) -> None:
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import ClauseElement
 
-from whereupon.conditions.screens import Screen
+from whereupon.conditions.prefilter import Prefilter
 from whereupon.records import KEY
 from whereupon.runtime.lazily import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
@@ -80,7 +80,7 @@ _MEANT: tuple[ColumnElement[bool], ...] = (
     (bindparam("any_rule", type_=Integer) == 1) | (DELIVERY.c.rule == bindparam("rule")),
 )
 _SCREENS = 16
-"""Statements for screens that are kept, those of broadcasts that are being sent."""
+"""Statements for prefilters that are kept: those of broadcasts that are being sent."""
 
 
 class Selects:
@@ -93,11 +93,11 @@ class Selects:
     def _compiled(self, clause: ClauseElement) -> Statement:
         return self._database.compile(clause)
 
-    def _audience(self, screen: Screen) -> Statement:
-        """Persons behind ``key``, and up to ``until``, who come through a screen; held, if that means anything."""
-        comes_through = self._database.screening.clause(PERSON.c.attributes, screen)
+    def _audience(self, prefilter: Prefilter) -> Statement:
+        """Persons behind ``key``, and up to ``until``, who pass a prefilter; held, if that means anything."""
+        passes = self._database.prefilters.clause(PERSON.c.attributes, prefilter)
         keys = PERSON.c.key > bindparam("key"), PERSON.c.key <= bindparam("until")
-        clause = select(PERSON).where(*keys, comes_through).order_by(PERSON.c.key).limit(_LIMIT)
+        clause = select(PERSON).where(*keys, passes).order_by(PERSON.c.key).limit(_LIMIT)
         return self._compiled(clause.with_for_update(of=PERSON))
 
     @cached_property
@@ -108,7 +108,7 @@ class Selects:
 
     @cached_property
     def process(self) -> Statement:
-        """How far the row of a ``process`` is."""
+        """TextTest far the row of a ``process`` is."""
         return self._compiled(select(META.c.value).where(META.c.name == bindparam("process")))
 
     @cached_property
@@ -348,7 +348,7 @@ class Selects:
 
     @cached_property
     def count_entries(self) -> Statement:
-        """How many running entries the versions among ``versions`` have."""
+        """TextTest many running entries the versions among ``versions`` have."""
         wanted = self._database.among(ENTRY.c.digest, "versions")
         counted = select(ENTRY.c.digest, func.count()).where(_ACTIVE, wanted)
         return self._compiled(counted.group_by(ENTRY.c.digest))
@@ -466,7 +466,7 @@ class Selects:
 
     @cached_property
     def dead_count(self) -> Statement:
-        """How many dead deliveries are meant (see `_meant`)."""
+        """TextTest many dead deliveries are meant (see `_meant`)."""
         return self._compiled(select(func.count()).select_from(DELIVERY).where(_DEAD, *_MEANT))
 
     @cached_property

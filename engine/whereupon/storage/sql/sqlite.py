@@ -42,8 +42,8 @@ from whereupon.storage.sql.lending import (
     no_transaction,
     unusable,
 )
+from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
 from whereupon.storage.sql.refusals import check_file, told
-from whereupon.storage.sql.screens import SqliteScreening
 from whereupon.storage.sql.watching import FileWatching
 
 _OVERWRITES = "whereupon_overwrites"
@@ -67,7 +67,7 @@ class Sqlite(Database):
     """
 
     one_writer = True
-    screening = SqliteScreening()
+    prefilters = SqlitePrefilterClauses()
 
     def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
         super().__init__(sqlite.dialect())

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import whereupon.storage.sql.rows as rows
-from whereupon.conditions.screens import Screen
+from whereupon.conditions.prefilter import Prefilter
 from whereupon.errors import StoreError
 from whereupon.messages.times import as_micros
 from whereupon.ports import DeadLetters, Session, Settlement, Stretch, Watch
@@ -357,13 +357,13 @@ class SqlSession(Reading):
         """Keep others away, where there are others."""
         return self._holding is not None and self._holding.hold(persons, anonymous, unknown)
 
-    def take_audience(self, after: int, limit: int, screen: Screen, reach: int) -> Stretch:
-        """Persons who come through a screen, of the next so many; the last statement holds them."""
+    def take_audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
+        """Persons who pass a prefilter, of the next so many; the last statement holds them."""
         if self._holding is not None:
             self._holding.reach(Rank.PERSONS, again=True)
         behind = self._selects.person_behind.fetch(self._connection, key=after, skipped=reach - 1)
         end = int(behind[0][0]) if behind else None
-        found = self._selects.audience(screen).fetch(
+        found = self._selects.audience(prefilter).fetch(
             self._connection, key=after, until=LAST_KEY if end is None else end, limit=limit
         )
         persons = list(map(rows.person_from, found))
@@ -450,7 +450,7 @@ class SqlSession(Reading):
         return self._writing.bygone.let_go(bygones, after, reach)
 
     def count_bygones(self, bygones: Bygones) -> LetGo:
-        """How much that would be."""
+        """TextTest much that would be."""
         return self._writing.bygone.count(bygones)
 
     def number(self, names: Collection[Name]) -> Numbers:

@@ -4,7 +4,7 @@
 
 import pytest
 
-from whereupon.conditions.screens import EVERYBODY, NOBODY, How, Screen, Texts, Values
+from whereupon.conditions.prefilter import EVERYBODY, NOBODY, Prefilter, Texts, TextTest, Values
 from whereupon.errors import StoreError
 from whereupon.ports import Store
 from whereupon.records import Changes, Claim, Identifier, IdKind, Merge, Person, Skips, Tombstone
@@ -87,16 +87,18 @@ class People:
             assert [p.key for p in session.persons_after(5, 3)] == [9]
 
     def test_an_audience_is_taken_stretch_by_stretch(self, store: Store) -> None:
-        """The first whom the screen lets through of so many who come next, and how far that was."""
+        """The first of the next persons who pass the prefilter, and how far the store looked."""
         plans = {9: "pro", 2: "free", 1: "pro", 4: "pro", 5: None, 7: "pro"}
         people = {key: person(key)._replace(attributes={"plan": p}) for key, p in plans.items()}
         save(store, Changes(persons=people))
-        pro = Values(("plan",), frozenset(), texts=Texts(How.ONE_OF, frozenset({"pro", "team"})))
+        pro = Values(
+            ("plan",), frozenset(), texts=Texts(TextTest.ONE_OF, frozenset({"pro", "team"}))
+        )
         with store.session() as session:
 
-            def taken(*where: int, screen: Screen = pro) -> tuple[list[Person], int | None]:
+            def taken(*where: int, prefilter: Prefilter = pro) -> tuple[list[Person], int | None]:
                 after, limit, reach = where
-                return session.take_audience(after, limit, screen, reach)
+                return session.take_audience(after, limit, prefilter, reach)
 
             first, fourth, seventh, ninth = (people[key] for key in (1, 4, 7, 9))
             assert taken(0, 1, 9) == ([first], 1)
@@ -106,8 +108,8 @@ class People:
             assert taken(4, 3, 3) == ([seventh, ninth], 9)
             assert taken(0, 9, 9) == ([first, fourth, seventh, ninth], None)
             assert taken(9, 9, 9) == ([], None)
-            assert taken(0, 3, 9, screen=EVERYBODY) == ([first, people[2], fourth], 4)
-            assert taken(0, 9, 9, screen=NOBODY) == ([], None)
+            assert taken(0, 3, 9, prefilter=EVERYBODY) == ([first, people[2], fourth], 4)
+            assert taken(0, 9, 9, prefilter=NOBODY) == ([], None)
 
     def test_claims_come_by_since(self, store: Store) -> None:
         """A rewritten run replaces the one of the same beginning; a dropped one is gone."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from whereupon.conditions.coercion import NAN, SPACE, units
+from whereupon.conditions.jsonlogic.coercion import NAN, SPACE, units
 from whereupon.conditions.values import JsonValue
 
 Test: TypeAlias = Callable[[JsonValue], bool]

@@ -9,15 +9,22 @@ from typing import Final, TypeVar, cast
 
 import whereupon.conditions.additions as additions
 import whereupon.conditions.shortcuts as shortcuts
-from whereupon.conditions.coercion import is_plain
 from whereupon.conditions.condition import Evaluator, Performed
 from whereupon.conditions.control import CONTROL, constant
-from whereupon.conditions.operators import STANDARD
+from whereupon.conditions.jsonlogic.coercion import is_plain
+from whereupon.conditions.jsonlogic.expressions import STANDARD
+from whereupon.conditions.jsonlogic.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two
+from whereupon.conditions.jsonlogic.tree import (
+    OBJECT,
+    Call,
+    Node,
+    object_of,
+    parse_tree,
+    registry_of,
+)
+from whereupon.conditions.paths import look_up, missing, missing_some
 from whereupon.conditions.scope import Closure, Scope, scoped
-from whereupon.conditions.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two
-from whereupon.conditions.tree import OBJECT, Call, Node, object_of, parse_tree, registry_of
 from whereupon.conditions.values import UNDEFINED, JsonValue
-from whereupon.conditions.variables import look_up, missing, missing_some
 
 _REGISTRY: Final = registry_of((*STANDARD, *additions.NAMES))
 _Values = TypeVar("_Values", tuple[JsonValue, JsonValue], tuple[JsonValue, ...], list[JsonValue])

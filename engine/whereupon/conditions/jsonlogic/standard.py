@@ -7,18 +7,26 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from whereupon.conditions.arithmetic import (
+from whereupon.conditions.jsonlogic.coercion import (
+    is_at_most,
+    is_less,
+    is_truthy,
+    loosely_equal,
+    strictly_equal,
+)
+from whereupon.conditions.jsonlogic.functions import (
+    cat,
     difference,
     greatest,
+    is_in,
     least,
+    merge,
     product,
     quotient,
     remainder,
+    substr,
     total,
 )
-from whereupon.conditions.coercion import is_truthy
-from whereupon.conditions.comparing import is_at_most, is_less, loosely_equal, strictly_equal
-from whereupon.conditions.texts import cat, is_in, merge, substr
 from whereupon.conditions.values import UNDEFINED, JsonValue
 
 One: TypeAlias = Callable[[JsonValue], JsonValue]

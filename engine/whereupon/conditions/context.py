@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from whereupon.conditions.condition import Conjunct
-from whereupon.conditions.spelling import Path
+from whereupon.conditions.validation import Path
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Problem, Severity
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-from whereupon.conditions.assembling import assembled
 from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
+from whereupon.conditions.conjuncts import assembled
+from whereupon.conditions.context import UTC, Known, Setting
 from whereupon.conditions.scope import bounded
-from whereupon.conditions.setting import UTC, Known, Setting
 from whereupon.conditions.short_form import read_condition
-from whereupon.conditions.spelling import spelling_problems, too_large
+from whereupon.conditions.validation import spelling_problems, too_large
 from whereupon.conditions.values import JsonValue, without_undefined
 from whereupon.errors import Problem, Severity, WhereuponError
 
@@ -71,7 +71,7 @@ def parse_logic(logic: JsonValue) -> Callable[[JsonValue], JsonValue]:
     Raises:
         LogicInvalidError: the logic has an unknown operator, or is too deep or too large.
     """
-    from whereupon.conditions.compiling import evaluator_of  # noqa: PLC0415 - no rule file needs it
+    from whereupon.conditions.compiler import evaluator_of  # noqa: PLC0415 - no rule file needs it
 
     oversize = too_large(logic, ())
     problems = (oversize,) if oversize else tuple(spelling_problems(logic, ()))

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from whereupon.conditions.coercion import is_plain
-from whereupon.conditions.meeting import number_in, reads_as_number
-from whereupon.conditions.operators import is_call
-from whereupon.conditions.reading import fixed_path, operands_of
+from whereupon.conditions.jsonlogic.coercion import is_plain
+from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
+from whereupon.conditions.scalars import number_in, reads_as_number
 from whereupon.conditions.values import JsonValue
 
 

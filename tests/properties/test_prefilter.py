@@ -10,8 +10,8 @@ from tests.properties.test_matching import CLOSE, LIKELY, NEAR
 from tests.stores import Opener
 
 from whereupon.conditions import NO_HISTORY, Condition, JsonValue, parse_condition
-from whereupon.conditions.screening import screen_of
-from whereupon.conditions.screens import lets_through
+from whereupon.conditions.prefilter import passes
+from whereupon.conditions.pushdown import prefilter_of
 from whereupon.messages.codec import JsonError, decode, encode
 from whereupon.records import Changes, Person
 from whereupon.testing.contracts.samples import NOON
@@ -207,13 +207,13 @@ def every_test() -> Iterator[Mapping[str, object]]:
 
 
 @given(raw=CONDITIONS, zone=st.sampled_from(ZONES), attributes=ATTRIBUTES)
-def test_a_screen_lets_everybody_through_whom_its_condition_admits(
+def test_every_person_for_whom_a_condition_holds_passes_its_prefilter(
     raw: JsonValue, zone: str, attributes: dict[str, JsonValue]
 ) -> None:
     """Whatever the condition, its clock, and whatever the attributes."""
     condition = condition_of(raw, zone)
     if holds(condition, attributes):
-        assert lets_through(screen_of(condition, KNOWN), attributes)
+        assert passes(prefilter_of(condition, KNOWN), attributes)
 
 
 @given(raw=CONDITIONS, people=st.lists(ATTRIBUTES.filter(is_stored), max_size=6))
@@ -222,7 +222,7 @@ def test_a_screen_lets_everybody_through_whom_its_condition_admits(
 def test_every_store_finds_the_audience_that_python_finds(
     opener: Opener, raw: JsonValue, people: list[dict[str, JsonValue]]
 ) -> None:
-    """Whom a store keeps back, the condition would not have admitted as he is stored."""
+    """The condition does not hold for any person whom a store keeps back."""
     condition = condition_of(raw)
     made = [Person(key, f"p-{key}", NOON, each) for key, each in enumerate(people, 1)]
     with opener() as store:
@@ -230,14 +230,14 @@ def test_every_store_finds_the_audience_that_python_finds(
             session.flush(Changes(persons={person.key: person for person in made}))
         with store.session() as session:
             everybody = session.persons_after(0, len(made) + 1)
-            found, cursor = session.take_audience(0, 9, screen_of(condition, KNOWN), 9)
+            found, cursor = session.take_audience(0, 9, prefilter_of(condition, KNOWN), 9)
     assert cursor is None
     admitted = [person.key for person in everybody if holds(condition, person.attributes)]
     assert [person.key for person in found if holds(condition, person.attributes)] == admitted
 
 
 def test_every_test_is_as_strict_in_every_store_as_in_python(opener: Opener) -> None:
-    """Each test, and its opposite, on each value: those who pass in Python come through."""
+    """Each test, and its opposite, on each value: everybody for whom it holds in Python passes."""
     values = [each for each in (*NEARBY, *AROUND, *DAYS, *ODD) if is_stored({"a": each})]
     made = [Person(key, f"p-{key}", NOON, {"a": each}) for key, each in enumerate(values, 1)]
     made.append(Person(len(made) + 1, "keys", NOON, dict.fromkeys(KEYS, "socks")))
@@ -253,7 +253,7 @@ def test_every_test_is_as_strict_in_every_store_as_in_python(opener: Opener) -> 
                 if zone != "UTC" and not ("before" in str(raw) or "after" in str(raw)):
                     continue
                 condition = condition_of(raw, zone)
-                found, _ = session.take_audience(0, 999, screen_of(condition, KNOWN), 999)
+                found, _ = session.take_audience(0, 999, prefilter_of(condition, KNOWN), 999)
                 admitted = [p.key for p in everybody if holds(condition, p.attributes)]
                 assert {*admitted} <= {person.key for person in found}, raw
                 denied += len(everybody) - len(admitted)
@@ -277,5 +277,5 @@ def test_no_condition_is_too_large_for_a_store(opener: Opener) -> None:
             condition = condition_of(raw)
             assert condition.conjuncts
             assert condition.holds({**said, "person": dict(ada.attributes)}, NO_HISTORY)
-            found, _ = session.take_audience(0, 9, screen_of(condition, said), 9)
+            found, _ = session.take_audience(0, 9, prefilter_of(condition, said), 9)
             assert found == [ada]

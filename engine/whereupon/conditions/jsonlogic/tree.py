@@ -24,7 +24,7 @@ from jsonlogic.typechecking import TypecheckContext, get_type
 from jsonlogic.typing import OperatorArgument
 from jsonlogic.utils import UNSET
 
-from whereupon.conditions.operators import STANDARD, is_call
+from whereupon.conditions.jsonlogic.expressions import STANDARD, is_call
 from whereupon.conditions.values import JsonValue
 
 Node: TypeAlias = OperatorArgument

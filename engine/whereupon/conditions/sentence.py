@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from whereupon.conditions.coercion import as_text
 from whereupon.conditions.condition import Performed
-from whereupon.conditions.operators import is_call
-from whereupon.conditions.reading import fixed_path, operands_of
+from whereupon.conditions.jsonlogic.coercion import as_text
+from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration
 

@@ -5,7 +5,7 @@ it needs; these are bound to it as cells and never become text. So conditions th
 but them have one shape: the text is compiled once, and they share its code. A test that the source
 does not cover is bound as a closure of `compiling`. Where Python raises (there is no object at the
 root of the data, a text is ordered beside a number) the closures answer for the whole. Either way
-the answer is that of the general rule (`comparing`).
+the answer is that of the general rule (`jsonlogic.coercion`).
 """
 
 import json
@@ -15,17 +15,15 @@ from types import MappingProxyType
 from typing import Final, cast
 
 import whereupon.conditions.additions as additions
-import whereupon.conditions.comparing as comparing
-from whereupon.conditions.coercion import is_plain, is_truthy
+import whereupon.conditions.jsonlogic.coercion as coercion
 from whereupon.conditions.condition import Evaluator, Holds, Performed
-from whereupon.conditions.meeting import number_in, reads_as_number, truth_in
-from whereupon.conditions.operators import is_call
-from whereupon.conditions.paths import parts_of
-from whereupon.conditions.reading import fixed_path, operands_of
+from whereupon.conditions.jsonlogic.coercion import is_plain, is_truthy
+from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
+from whereupon.conditions.jsonlogic.standard import THREE, TWO
+from whereupon.conditions.paths import follow, parts_of
+from whereupon.conditions.scalars import number_in, reads_as_number, truth_in
 from whereupon.conditions.scope import SpentError
-from whereupon.conditions.standard import THREE, TWO
 from whereupon.conditions.values import UNDEFINED, JsonValue
-from whereupon.conditions.variables import follow
 
 MOST_CELLS: Final = 200
 """What one function may have bound to it; a larger condition is left to the closures."""
@@ -217,7 +215,7 @@ class _Writer:
         """Loose equality: true where Python says so; where not, types that JavaScript converts."""
         if fixed is None:
             return f"({value} is None)"
-        constant, loosely = self._cell(fixed), self._operator(comparing.loosely_equal)
+        constant, loosely = self._cell(fixed), self._operator(coercion.loosely_equal)
         if isinstance(fixed, bool):
             return f"({value} is {constant} or type({value}) is not bool and {loosely}({value}, {constant}))"
         if isinstance(fixed, str):
@@ -300,9 +298,9 @@ def _is_mere_text(fixed: JsonValue) -> bool:
 
 _GENERAL: Final[Mapping[str, Callable[[JsonValue, JsonValue], bool]]] = MappingProxyType(
     {
-        ">": lambda left, right: comparing.is_less(right, left),
-        ">=": lambda left, right: comparing.is_at_most(right, left),
-        "<": comparing.is_less,
-        "<=": comparing.is_at_most,
+        ">": lambda left, right: coercion.is_less(right, left),
+        ">=": lambda left, right: coercion.is_at_most(right, left),
+        "<": coercion.is_less,
+        "<=": coercion.is_at_most,
     }
 )

@@ -1,9 +1,8 @@
-"""Screens: what a store tests of persons' attributes by itself, so that fewer have to be read.
+"""Prefilters: tests of persons' attributes that a store makes itself, so that it returns fewer persons.
 
-A screen lets through everybody whom the condition that it was made of admits, and perhaps others
-(`screening`). Whoever comes through is then asked properly, in Python. So a store may be coarse about a
-screen, and let through anybody of whom it is not sure; it may not keep back anybody whom `lets_through`
-would not.
+A prefilter is made of a condition (`pushdown`). Every person for whom the condition holds passes it, and
+other persons may. The engine then evaluates the condition for each person who passed. So a store may
+let a person pass when it is not sure; it must not keep back a person for whom `passes` is true.
 """
 
 from collections.abc import Mapping
@@ -11,15 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias, assert_never
 
-from whereupon.conditions.coercion import as_double
+from whereupon.conditions.jsonlogic.coercion import as_double
+from whereupon.conditions.paths import follow
 from whereupon.conditions.values import UNDEFINED, JsonValue
-from whereupon.conditions.variables import follow
 
 DAY: Final = len("2026-01-31")
 
 
 class Kind(StrEnum):
-    """What a value is; one that is missing is null, and one that is neither text nor number other."""
+    """The type of a value. A missing value is null; a list or an object is other."""
 
     NULL = "null"
     TRUE = "true"
@@ -29,43 +28,44 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-class How(StrEnum):
-    """How texts are told from one another.
+class TextTest(StrEnum):
+    """How a text is compared with those of a prefilter.
 
-    ``since`` and ``up_to`` are a day as ISO 8601 writes it, and of texts that do not begin with one they
-    say nothing.
+    ``since`` and ``up_to`` compare the day (ISO 8601) that a text begins with. A text that begins with
+    none passes.
     """
 
     ONE_OF = "one-of"
     NONE_OF = "none-of"
-    BEGINS = "begins"
-    ENDS = "ends"
-    HOLDS = "holds"
+    STARTS_WITH = "starts-with"
+    ENDS_WITH = "ends-with"
+    CONTAINS = "contains"
     SINCE = "since"
     UP_TO = "up-to"
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts that are let through.
+    """The texts that pass.
 
     Attributes:
-        given: without NUL and half characters; one text, but where the texts are one or none of them.
+        options: texts without NUL and without unpaired surrogates; exactly one, unless the test is
+            ``one-of`` or ``none-of``.
     """
 
-    how: How
-    given: frozenset[str]
+    test: TextTest
+    options: frozenset[str]
 
     @property
     def one(self) -> str:
-        """The text, where there is one."""
-        (text,) = self.given
+        """The only option."""
+        (text,) = self.options
         return text
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The numbers between two, both included; None where there is no end."""
+    """An interval of numbers, both ends included; None for no end."""
 
     least: float | None
     most: float | None
@@ -73,14 +73,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The values of one attribute that are let through.
+    """The values of one attribute that pass.
 
     Attributes:
-        path: keys of objects, from the attributes inwards: not ``length``, with a letter in each, and
-            all of printable characters but ``"`` and the backslash.
-        kinds: those of which every value is let through.
-        spans: the numbers that are besides.
-        texts: the texts that are besides.
+        path: keys of objects, outermost first. None is ``length``; each has a letter, and consists of
+            printable characters other than ``"`` and the backslash.
+        kinds: the kinds of which every value passes.
+        spans: further numbers that pass.
+        texts: further texts that pass.
     """
 
     path: tuple[str, ...]
@@ -91,40 +91,40 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Who comes through each of these; everybody, where there are none."""
+    """A person passes who passes each part; without parts, everybody."""
 
-    parts: tuple["Screen", ...]
+    parts: tuple["Prefilter", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Who comes through one of these; nobody, where there are none."""
+    """A person passes who passes one of the parts; without parts, nobody."""
 
-    parts: tuple["Screen", ...]
+    parts: tuple["Prefilter", ...]
 
 
-Screen: TypeAlias = Values | AllOf | AnyOf
+Prefilter: TypeAlias = Values | AllOf | AnyOf
 
 EVERYBODY: Final = AllOf(())
 NOBODY: Final = AnyOf(())
 
 
-def lets_through(screen: Screen, attributes: Mapping[str, JsonValue]) -> bool:
-    """Whether somebody with these attributes comes through."""
-    match screen:
+def passes(prefilter: Prefilter, attributes: Mapping[str, JsonValue]) -> bool:
+    """Whether a person with these attributes passes."""
+    match prefilter:
         case AllOf(parts):
-            return all(lets_through(part, attributes) for part in parts)
+            return all(passes(part, attributes) for part in parts)
         case AnyOf(parts):
-            return any(lets_through(part, attributes) for part in parts)
+            return any(passes(part, attributes) for part in parts)
         case Values(path):
             whole: JsonValue = attributes  # type: ignore[assignment]  # read as an object is
-            return _holds(screen, follow(whole, path, None))
+            return _holds(prefilter, follow(whole, path, None))
         case _:
-            assert_never(screen)
+            assert_never(prefilter)
 
 
 def kind_of(value: JsonValue) -> Kind:
-    """What a value is."""
+    """The kind of a value."""
     if value is None or value is UNDEFINED:
         return Kind.NULL
     if isinstance(value, bool):
@@ -151,23 +151,23 @@ def _is_between(number: float, span: Span) -> bool:
 
 
 def _is_among(text: str, texts: Texts) -> bool:
-    match texts.how:
-        case How.ONE_OF:
-            return text in texts.given
-        case How.NONE_OF:
-            return text not in texts.given
-        case How.BEGINS:
+    match texts.test:
+        case TextTest.ONE_OF:
+            return text in texts.options
+        case TextTest.NONE_OF:
+            return text not in texts.options
+        case TextTest.STARTS_WITH:
             return text.startswith(texts.one)
-        case How.ENDS:
+        case TextTest.ENDS_WITH:
             return text.endswith(texts.one)
-        case How.HOLDS:
+        case TextTest.CONTAINS:
             return texts.one in text
-        case How.SINCE:
+        case TextTest.SINCE:
             return not begins_with_a_day(text) or text[:DAY] >= texts.one
-        case How.UP_TO:
+        case TextTest.UP_TO:
             return not begins_with_a_day(text) or text[:DAY] <= texts.one
         case _:
-            assert_never(texts.how)
+            assert_never(texts.test)
 
 
 def begins_with_a_day(text: str) -> bool:

@@ -1,15 +1,22 @@
-"""What a condition does while nothing happens: whether time alone makes it true, or false.
+"""What follows from a condition: whether time alone changes it, and which values it guarantees.
 
 Polarity counts. Somebody who bought something within 60 days has not, once 60 days are over: *performed
 within* comes true by a message only, and false by time alone, and *not performed within* the other way
 round.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from whereupon.conditions.additions import PERFORMED
-from whereupon.conditions.operators import is_call
-from whereupon.conditions.reading import WITHIN, fixed_path, operands_of
+from whereupon.conditions.condition import Condition
+from whereupon.conditions.jsonlogic.expressions import (
+    WITHIN,
+    fixed_path,
+    is_call,
+    operands_of,
+    required,
+)
 from whereupon.conditions.values import JsonValue
 
 _TIME: Final = "timestamp"
@@ -65,3 +72,25 @@ def _reads_time(logic: JsonValue) -> bool:
     if name == PERFORMED:
         return _count_turns(operands[0], to=True) or _count_turns(operands[0], to=False)
     return name == WITHIN or fixed_path(logic) == _TIME or any(map(_reads_time, operands))
+
+
+def guaranteed_by(condition: Condition) -> frozenset[str]:
+    """The paths of the values that are neither missing nor null where the condition holds."""
+    return frozenset(path for each in condition.conjuncts for path in _guaranteed(each.logic))
+
+
+def _guaranteed(logic: JsonValue) -> Iterator[str]:
+    if not isinstance(logic, dict) or not is_call(logic):
+        return
+    name, operands = operands_of(logic)
+    if name == "and":
+        for operand in operands:
+            yield from _guaranteed(operand)
+    elif name == "or" and operands:
+        yield from frozenset.intersection(*(frozenset(_guaranteed(each)) for each in operands))
+    elif name.startswith("@"):  # the short form's own operators hold for no missing value
+        path = fixed_path(operands[0]) if operands else None
+        if path is not None:
+            yield path
+    else:
+        yield from required(logic)

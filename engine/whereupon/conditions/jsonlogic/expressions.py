@@ -1,11 +1,10 @@
-"""What JSONLogic reads: its variables, and whether it holds where one of them is missing."""
+"""The structure of a JSONLogic expression: operator, operands, variables, and what it says of null."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from whereupon.conditions.coercion import as_text
-from whereupon.conditions.operators import is_call
-from whereupon.conditions.standard import THREE, TWO
+from whereupon.conditions.jsonlogic.coercion import as_text
+from whereupon.conditions.jsonlogic.standard import THREE, TWO
 from whereupon.conditions.values import ROOTS, UNDEFINED, JsonValue
 
 LOOPS: Final = ("map", "filter", "all", "none", "some", "reduce")
@@ -95,3 +94,32 @@ def _paths(keys: list[JsonValue]) -> Iterator[str]:
             yield from variables_of(key)
         else:
             yield as_text(key)
+
+
+STANDARD = (
+    *("var", "missing", "missing_some", "if", "?:", "and", "or", "!", "!!", "==", "===", "!="),
+    *(
+        "!==",
+        ">",
+        ">=",
+        "<",
+        "<=",
+        "max",
+        "min",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "map",
+        "reduce",
+        "filter",
+    ),
+    *("all", "none", "some", "merge", "in", "cat", "substr", "log"),
+)
+"""The operators of the reference implementation."""
+
+
+def is_call(logic: JsonValue) -> bool:
+    """Whether the reference would take this value for an operator: an object of exactly one key."""
+    return isinstance(logic, dict) and len(logic) == 1

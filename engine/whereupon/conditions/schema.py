@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Final
 
-from whereupon.conditions.operators import STANDARD
-from whereupon.conditions.placeholders import PATH_PATTERN, TEMPLATE_PATTERN
+from whereupon.conditions.jsonlogic.expressions import STANDARD
+from whereupon.conditions.validation import PATH_PATTERN, TEMPLATE_PATTERN
 from whereupon.conditions.values import JsonValue
 
 _CONDITION: Final[JsonValue] = {"$ref": "#/$defs/Condition"}

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 import whereupon.conditions.checks as checks
 from whereupon.conditions.condition import Condition, Performed
-from whereupon.conditions.spelling import Path, did_you_mean
+from whereupon.conditions.validation import Path, did_you_mean
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration, parse_duration
 

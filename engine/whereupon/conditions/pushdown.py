@@ -1,8 +1,8 @@
-"""From a condition to the screen that it makes: what is certain of the attributes of whom it admits.
+"""From a condition to the prefilter that it makes: what is certain of the attributes of whom it admits.
 
 Each test is read from the outside in, once for where it is to hold and once, below a ``not``, for where
 it is not; whatever cannot be told of one attribute lets everybody through. Null, true and false are put
-to the test itself. Of numbers and texts the screen keeps what has no need of JavaScript's conversions:
+to the test itself. Of numbers and texts the prefilter keeps what has no need of JavaScript's conversions:
 texts beside texts, numbers beside numbers.
 """
 
@@ -13,32 +13,30 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from whereupon.conditions.additions import ADDITIONS, limit_of
-from whereupon.conditions.coercion import as_double, as_number, as_text, is_truthy
 from whereupon.conditions.condition import Condition
-from whereupon.conditions.meeting import number_in, reads_as_number
-from whereupon.conditions.operators import is_call
-from whereupon.conditions.paths import parts_of, root_of
-from whereupon.conditions.reading import fixed_path, operands_of
-from whereupon.conditions.screens import (
+from whereupon.conditions.jsonlogic.coercion import as_double, as_number, as_text, is_truthy
+from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
+from whereupon.conditions.jsonlogic.standard import THREE, TWO
+from whereupon.conditions.paths import follow, parts_of, root_of
+from whereupon.conditions.prefilter import (
     DAY,
     EVERYBODY,
     NOBODY,
     AllOf,
     AnyOf,
-    How,
     Kind,
-    Screen,
+    Prefilter,
     Span,
     Texts,
+    TextTest,
     Values,
 )
-from whereupon.conditions.standard import THREE, TWO
+from whereupon.conditions.scalars import number_in, reads_as_number
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
-from whereupon.conditions.variables import follow
 from whereupon.messages.times import earlier, format_instant, later
 
 LARGEST: Final = 100
-"""A screen of more values than this is not worth a store's while: it lets everybody through."""
+"""A prefilter of more values than this is not worth a store's while: it lets everybody through."""
 MOST_SPANS: Final = 20
 DEEPEST: Final = 12
 """So far into ``all``, ``any`` and ``not`` a condition is read."""
@@ -52,7 +50,7 @@ _Spans: TypeAlias = tuple[Span, ...] | None
 _Kept: TypeAlias = tuple[_Spans, Texts | None]
 """The numbers and the texts of a test; None where all of them are let through."""
 
-_NO_TEXTS: Final = Texts(How.ONE_OF, frozenset())
+_NO_TEXTS: Final = Texts(TextTest.ONE_OF, frozenset())
 _ALL: Final[_Kept] = (None, None)
 _UNKNOWN: Final = object()
 _CONSTANTS: Final = MappingProxyType({Kind.NULL: None, Kind.TRUE: True, Kind.FALSE: False})
@@ -62,18 +60,18 @@ _TURNED: Final[Mapping[str, str]] = MappingProxyType(
 """Operators with their sides exchanged."""
 
 
-def screen_of(condition: Condition, data: Data) -> Screen:
-    """The screen of a condition over the person.
+def prefilter_of(condition: Condition, data: Data) -> Prefilter:
+    """The prefilter of a condition over the person.
 
     Args:
         data: all that the condition may read, but the person.
     """
     logics = [each.logic for each in condition.conjuncts if each.logic is not None]
-    screen = _all_of(_screen(logic, data, wanted=True, depth=DEEPEST) for logic in logics)
-    return screen if _size(screen) <= LARGEST else EVERYBODY
+    prefilter = _all_of(_prefilter(logic, data, wanted=True, depth=DEEPEST) for logic in logics)
+    return prefilter if _size(prefilter) <= LARGEST else EVERYBODY
 
 
-def _screen(logic: JsonValue, data: Data, *, wanted: bool, depth: int) -> Screen:
+def _prefilter(logic: JsonValue, data: Data, *, wanted: bool, depth: int) -> Prefilter:
     """Who can make the logic true, or false where that is wanted."""
     if depth == 0 or isinstance(logic, list):
         return EVERYBODY
@@ -83,20 +81,20 @@ def _screen(logic: JsonValue, data: Data, *, wanted: bool, depth: int) -> Screen
         return EVERYBODY
     name, operands = operands_of(logic)
     if name in {"and", "or"} and operands:
-        parts = [_screen(each, data, wanted=wanted, depth=depth - 1) for each in operands]
+        parts = [_prefilter(each, data, wanted=wanted, depth=depth - 1) for each in operands]
         return _all_of(parts) if (name == "and") is wanted else _any_of(parts)
     if name in {"!", "!!"} and len(operands) == 1:
         turned = wanted is (name == "!!")
-        return _screen(operands[0], data, wanted=turned, depth=depth - 1)
+        return _prefilter(operands[0], data, wanted=turned, depth=depth - 1)
     if name in {"<", "<="} and len(operands) == 3:  # noqa: PLR2004 - between
         between: JsonValue = [{name: operands[:2]}, {name: operands[1:]}]
-        return _screen({"and": between}, data, wanted=wanted, depth=depth - 1)
+        return _prefilter({"and": between}, data, wanted=wanted, depth=depth - 1)
     if name == "var":
         return _values(fixed_path(logic), is_truthy, _ALL, wanted=wanted)
     return _comparison(name, operands, data, wanted=wanted)
 
 
-def _comparison(name: str, operands: list[JsonValue], data: Data, *, wanted: bool) -> Screen:
+def _comparison(name: str, operands: list[JsonValue], data: Data, *, wanted: bool) -> Prefilter:
     """A variable beside what is known."""
     if len(operands) != 2:  # noqa: PLR2004 - two sides
         return EVERYBODY
@@ -139,7 +137,7 @@ def _test(name: str, fixed: JsonValue) -> Callable[[JsonValue], object] | None:
 
 def _values(
     path: str | None, test: Callable[[JsonValue], object], kept: _Kept, *, wanted: bool
-) -> Screen:
+) -> Prefilter:
     root, *parts = parts_of(path or "")
     if root != _PERSON or not parts or not all(map(_is_plain_key, parts)):
         return EVERYBODY
@@ -148,7 +146,7 @@ def _values(
     kinds.add(Kind.OTHER)
     if spans is None:
         kinds.add(Kind.NUMBER)
-    if texts is None or not all(map(_is_plain, texts.given)):
+    if texts is None or not all(map(_is_plain, texts.options)):
         kinds.add(Kind.TEXT)
     if len(kinds) == len(Kind):
         return EVERYBODY
@@ -195,10 +193,10 @@ def _meeting(name: str, fixed: JsonValue, wanted: bool) -> _Kept:  # noqa: ARG00
     options = fixed if isinstance(fixed, list) else [fixed]
     texts = frozenset(option for option in options if isinstance(option, str))
     if not wanted:
-        return None, Texts(How.NONE_OF, texts) if texts else None
+        return None, Texts(TextTest.NONE_OF, texts) if texts else None
     spans = _points([as_double(number_in(each)) for each in options if reads_as_number(each)])
     read = any(isinstance(option, int | float) for option in options)  # texts may read as these
-    return spans, None if read else Texts(How.ONE_OF, texts)
+    return spans, None if read else Texts(TextTest.ONE_OF, texts)
 
 
 def _bound(name: str, fixed: JsonValue, wanted: bool) -> _Kept:
@@ -213,7 +211,7 @@ def _members(options: Sequence[JsonValue], *, is_strict: bool, equal: bool) -> _
     """What is equal to one of the options, or to none of them."""
     texts = frozenset(option for option in options if isinstance(option, str))
     if not equal:
-        return None, Texts(How.NONE_OF, texts) if texts else None
+        return None, Texts(TextTest.NONE_OF, texts) if texts else None
     simple = [option for option in options if not isinstance(option, dict | list)]
     if len(simple) < len(options) and not is_strict:
         return _ALL  # they count as their text
@@ -221,7 +219,7 @@ def _members(options: Sequence[JsonValue], *, is_strict: bool, equal: bool) -> _
     beside = numbers if is_strict else [as_number(each) for each in simple if each is not None]
     spans = _points([as_double(n) for n in beside if not math.isnan(n)])  # type: ignore[arg-type]
     converted = any(isinstance(option, int | float) for option in simple) and not is_strict
-    return spans, None if converted else Texts(How.ONE_OF, texts)
+    return spans, None if converted else Texts(TextTest.ONE_OF, texts)
 
 
 def _points(numbers: Sequence[float]) -> tuple[Span, ...]:
@@ -260,12 +258,12 @@ def _moment(name: str, fixed: JsonValue, wanted: bool) -> _Kept:
     if limit is None or not wanted:  # what looks like a day may be none, and is on neither side
         return _ALL
     if name == "@after":
-        return None, _day(How.SINCE, earlier(limit, _MARGIN))
-    return None, _day(How.UP_TO, later(limit, _MARGIN))
+        return None, _day(TextTest.SINCE, earlier(limit, _MARGIN))
+    return None, _day(TextTest.UP_TO, later(limit, _MARGIN))
 
 
-def _day(how: How, instant: datetime) -> Texts:
-    return Texts(how, frozenset((format_instant(instant)[:DAY],)))
+def _day(test: TextTest, instant: datetime) -> Texts:
+    return Texts(test, frozenset((format_instant(instant)[:DAY],)))
 
 
 def _nothing(name: str, fixed: JsonValue, wanted: bool) -> _Kept:  # noqa: ARG001 - as its like
@@ -273,7 +271,11 @@ def _nothing(name: str, fixed: JsonValue, wanted: bool) -> _Kept:  # noqa: ARG00
 
 
 _PARTS: Final = MappingProxyType(
-    {"@starts_with": How.BEGINS, "@ends_with": How.ENDS, "@contains": How.HOLDS}
+    {
+        "@starts_with": TextTest.STARTS_WITH,
+        "@ends_with": TextTest.ENDS_WITH,
+        "@contains": TextTest.CONTAINS,
+    }
 )
 _KEEPERS: Final[Mapping[str, Callable[[str, JsonValue, bool], _Kept]]] = MappingProxyType(
     {
@@ -289,22 +291,22 @@ _KEEPERS: Final[Mapping[str, Callable[[str, JsonValue, bool], _Kept]]] = Mapping
 )
 
 
-# --- putting screens together -------------------------------------------------------------------
+# --- putting prefilters together -------------------------------------------------------------------
 
 
-def _all_of(parts: Iterable[Screen]) -> Screen:
+def _all_of(parts: Iterable[Prefilter]) -> Prefilter:
     found = tuple(part for part in parts if part != EVERYBODY)
     if NOBODY in found:
         return NOBODY
     return found[0] if len(found) == 1 else AllOf(found)
 
 
-def _any_of(parts: Iterable[Screen]) -> Screen:
+def _any_of(parts: Iterable[Prefilter]) -> Prefilter:
     found = tuple(part for part in parts if part != NOBODY)
     if EVERYBODY in found:
         return EVERYBODY
     return found[0] if len(found) == 1 else AnyOf(found)
 
 
-def _size(screen: Screen) -> int:
-    return 1 if isinstance(screen, Values) else sum(map(_size, screen.parts))
+def _size(prefilter: Prefilter) -> int:
+    return 1 if isinstance(prefilter, Values) else sum(map(_size, prefilter.parts))
