@@ -643,7 +643,7 @@ class Engine(Calls):
         return self._handlers.undo(request, by=by)
 
     def scrub(self) -> bool:
-        """Take the bytes of those erased out of where the database leaves them (see the README).
+        """Take the bytes of those erased out of where the database leaves them (see engine/docs/deletions.md).
 
         It waits for nobody. `run_due` does it, too, after every erasure.
 

@@ -66,7 +66,7 @@ def _processor() -> str:
 
 
 def as_markdown(rows: Sequence[Row], before: str = "") -> str:
-    """The table, for a README; figures that were not measured this time stay as they were ``before``."""
+    """The table, for a page; figures that were not measured this time stay as they were ``before``."""
     head = ["| figure | median | ± | reference | ratio | bar | |", "|---|--:|--:|---|--:|--:|---|"]
     lines = {
         line.split("|")[1].strip(): line for line in before.splitlines() if line.startswith("| ")

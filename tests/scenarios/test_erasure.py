@@ -55,7 +55,7 @@ def _sqlite(folder: Path) -> Iterator[Kept]:
 
 @contextmanager
 def _postgres(url: str) -> Iterator[Kept]:
-    """Every row of every table; its pages and its log are the server's own (see the README)."""
+    """Every row of every table; its pages and its log are the server's own (see engine/docs/deletions.md)."""
     engine, _ = engine_of(url, patience=5)
 
     def files() -> dict[str, bytes]:

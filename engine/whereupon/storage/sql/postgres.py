@@ -200,7 +200,7 @@ class Postgres(Database):
         """Let the server take dead rows out of the tables' pages; readers and writers go on.
 
         Rows that an older transaction may still see stay. The write-ahead log, and the bytes of free
-        space until something is written there, are the server's own (see the README).
+        space until something is written there, are the server's own (see engine/docs/deletions.md).
         """
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("SET lock_timeout = '1s'")
