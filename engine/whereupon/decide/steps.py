@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
@@ -82,7 +82,7 @@ def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> tuple[En
         case TrackEvent(event, properties):
             return _at(entry, behind, now), _say(event, properties, entry, person, now, rule.zone)
         case _:
-            assert_never(step)
+            raise TypeError(step)
 
 
 def _at(entry: Entry, position: int, due_at: datetime) -> Entry:

@@ -7,9 +7,9 @@ from pydantic import JsonValue
 
 import whereupon.decide.consent as consent
 from whereupon.insight.clauses import as_clause
-from whereupon.messages.times import format_duration, format_instant
+from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, EndReason, Entry, EntryEnd, EntryState
-from whereupon.rules.model import Leave, Rule, Send, SetAttributes, Step, TrackEvent, Wait
+from whereupon.rules.model import Rule, Step
 
 TEMPLATE = "template: "
 """How the reason of a delivery begins whose text could not be made."""
@@ -53,21 +53,7 @@ def _waits(entry: Entry, rule: Rule | None) -> str:
 
 def next_step(steps: Sequence[Step], position: int) -> str:
     """What an entry does next, as a verb and what it is done to."""
-    if position >= len(steps):
-        return "is over"
-    match steps[position]:
-        case Send(channel):
-            return f"sends {channel}"
-        case TrackEvent(event):
-            return f"tracks {event}"
-        case SetAttributes(attributes):
-            return f"sets {', '.join(attributes)}"
-        case Wait(duration):
-            return f"waits {format_duration(duration)} more"
-        case Leave():
-            return "ends by its exit step"
-        case _:
-            return "goes on"
+    return "is over" if position >= len(steps) else steps[position].in_words
 
 
 def ended_by(end: EntryEnd) -> str:

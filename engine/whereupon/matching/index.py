@@ -26,8 +26,6 @@ from whereupon.rules.model import (
     Rulebook,
     RuleKind,
     Segment,
-    SetAttributes,
-    TrackEvent,
 )
 
 HistoryWindow: TypeAlias = Mapping[str, timedelta | None]
@@ -208,7 +206,9 @@ class RuleIndex:
             choosy=tuple(rule for rule in roll if rule.retroactive.takes_one),
             is_silent=type_ in NAMED and not roll and not heard,
             watch=watch,
-            lookback=Lookback.of(reachable, {rule.id for rule in roll} - self._said_by(reachable)),
+            lookback=Lookback.of(
+                reachable, {rule.id for rule in roll} - self._triggered_by(reachable)
+            ),
         )
 
     def naming(self, type_: MessageType, name: str) -> RuleList:
@@ -227,26 +227,18 @@ class RuleIndex:
         if found is None:
             rules = [rule, *(led for led in self._led_to_by(rule) if led.id != rule.id)]
             current = (self.by_id.get(each.id) for each in rules)  # that is what will be decided
-            named = {rule.id} - self._said_by(rules)
+            named = {rule.id} - self._triggered_by(rules)
             lookback = Lookback.of((each for each in current if each is not None), named)
             found = self._led_cache[rule.digest] = Reachable(self.watch_of(rules), lookback)
         return found
 
     def _led_to_by(self, rule: Rule) -> list[Rule]:
-        said = [
-            (MessageType.TRACK, step.event) for step in rule.steps if isinstance(step, TrackEvent)
-        ]
-        if any(isinstance(step, SetAttributes) for step in rule.steps):
-            said.append((MessageType.IDENTIFY, ""))
-        return self.reachable(said)
+        return self.reachable(rule.emits)
 
-    def _said_by(self, rules: Iterable[Rule]) -> set[str]:
-        """The ids of the rules that are named by what steps of these say."""
-        steps = [step for rule in rules for step in rule.steps]
-        said = {(MessageType.TRACK, step.event) for step in steps if isinstance(step, TrackEvent)}
-        if any(isinstance(step, SetAttributes) for step in steps):
-            said.add((MessageType.IDENTIFY, ""))
-        return {rule.id for name in said for rule in self.naming(*name)}
+    def _triggered_by(self, rules: Iterable[Rule]) -> set[str]:
+        """The ids of the rules that the messages which these rules emit trigger by name."""
+        emitted = {message for rule in rules for message in rule.emits}
+        return {rule.id for message in emitted for rule in self.naming(*message)}
 
     def watch_of(self, rules: Sequence[Rule]) -> HistoryWindow:
         """The past events that these rules ask about together."""
@@ -258,9 +250,7 @@ class RuleIndex:
     def _changes_segments(self, rule: Rule) -> bool:
         """Whether the rule has to do with segments being entered or left, as cause or as effect."""
         return rule.id in self._on_segment_ids or any(
-            isinstance(step, SetAttributes)
-            or (isinstance(step, TrackEvent) and self._moves(MessageType.TRACK, step.event))
-            for step in rule.steps
+            self._moves(*message) for message in rule.emits
         )
 
     def _moves(self, type_: MessageType, name: str) -> bool:
@@ -280,9 +270,8 @@ class RuleIndex:
             if rule.id in found:
                 continue
             found[rule.id] = rule
-            for step in rule.steps:
-                if isinstance(step, TrackEvent):
-                    ahead += self.naming(MessageType.TRACK, step.event)
+            for message in rule.emits:
+                ahead += self.naming(*message)
             if self._changes_segments(rule):
                 ahead += self.on_segment
         return list(found.values())

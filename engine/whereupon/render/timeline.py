@@ -20,7 +20,7 @@ from whereupon.render.moments import Key, Moment, Sending
 from whereupon.render.records import Record
 from whereupon.render.skips import Skips
 from whereupon.render.texts import clean, in_words
-from whereupon.rules.model import Rule, RuleKind, Wait
+from whereupon.rules.model import Rule, RuleKind
 
 
 class Timeline:
@@ -40,7 +40,7 @@ class Timeline:
         self._skips = Skips(lines, rules)
         self._entered_at: dict[tuple[str, str | None], datetime] = {}
         self._waiting = {
-            rule.id for rule in rules.values() if any(isinstance(s, Wait) for s in rule.steps)
+            rule.id for rule in rules.values() if any(step.takes_time for step in rule.steps)
         }
 
     def tell(self, record: Record) -> None:

@@ -20,12 +20,11 @@ from whereupon.engine import Engine
 from whereupon.insight import next_step
 from whereupon.insight.previewing import WaitingEntry
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import NAMED, Message, MessageType, id_in_ref
+from whereupon.messages.model import NAMED, Message, id_in_ref
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import EPOCH, LAST_INSTANT, later
 from whereupon.pipeline.load import CrowdedError
 from whereupon.records import Delivery, DeliveryState, Entry, Request
-from whereupon.rules.model import TrackEvent
 
 BATCH = 5_000
 """Messages in one transaction, unless something that is due must come between."""
@@ -266,13 +265,8 @@ class Replay:
 
 def _steps_start_broadcasts(index: RuleIndex) -> bool:
     """Whether a campaign's own `track` step may start a broadcast, at any message or wait."""
-    events = {
-        step.event
-        for rule in index.book.rules
-        for step in rule.steps
-        if isinstance(step, TrackEvent)
-    }
-    return any(index.meaning(MessageType.TRACK, event).broadcasts for event in events)
+    emitted = {message for rule in index.book.rules for message in rule.emits}
+    return any(index.meaning(*message).broadcasts for message in emitted)
 
 
 def replay(

@@ -148,7 +148,7 @@ class Past:
 
     def _may_speak(self, entry: Entry) -> bool:
         rule = self._wordings.rule_of(self._session, entry.digest)
-        return rule is not None and rule.speaks
+        return rule is not None and bool(rule.emits)
 
     def _plan_entry(self, loaded: Snapshot, touched: LoadPlan, entry: Entry) -> None:
         rule = self._wordings.rule_of(self._session, entry.digest)

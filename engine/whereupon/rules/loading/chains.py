@@ -18,9 +18,7 @@ from whereupon.rules.model import (
     Rule,
     RuleKind,
     Segment,
-    SetAttributes,
     Step,
-    TrackEvent,
     Trigger,
 )
 
@@ -41,16 +39,10 @@ class Chains:
         if rule.kind is RuleKind.BROADCAST:  # a client cannot start it in the first place
             return
         for place, step in enumerate(rule.steps):
-            if isinstance(step, TrackEvent | SetAttributes):
-                way = self._to_a_broadcast(step)
-                if way is not None:
-                    key = "track" if isinstance(step, TrackEvent) else "set"
-                    yield Problem(
-                        ("whereupon", place, key),
-                        "leads-to-broadcast",
-                        _told(way),
-                        Severity.WARNING,
-                    )
+            way = self._to_a_broadcast(step)
+            if way is not None:
+                path = ("whereupon", place, step.key)
+                yield Problem(path, "leads-to-broadcast", _told(way), Severity.WARNING)
 
     def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
         """The shortest way from a step to a broadcast, by the rules that are on it."""
@@ -73,16 +65,18 @@ class Chains:
                 yield rule
 
     def _triggers(self, step: Step, trigger: Trigger) -> bool:
-        match step, trigger:
-            case TrackEvent(event), OnMessage():
-                return trigger.names_message(MessageType.TRACK, event)
-            case TrackEvent(event), OnSegment(segment):
-                return any(ask.event == event for ask in self._performed(segment))
-            case SetAttributes(attributes), OnSegment(segment):
-                read = self._read(segment)
-                return any(f"person.{name}" in read for name in attributes)
-            case _:
-                return False
+        if isinstance(trigger, OnSegment):
+            return self._changes(step, trigger.segment)
+        return isinstance(trigger, OnMessage) and any(
+            trigger.names_message(*message) for message in step.emits
+        )
+
+    def _changes(self, step: Step, segment: str) -> bool:
+        """Whether the step may move a person into the segment or out of it."""
+        read, performed = self._read(segment), {each.event for each in self._performed(segment)}
+        return any(f"person.{name}" in read for name in step.attributes_set) or any(
+            type_ is MessageType.TRACK and name in performed for type_, name in step.emits
+        )
 
     def _performed(self, segment: str) -> Iterator[Performed]:
         if segment in self.segments:

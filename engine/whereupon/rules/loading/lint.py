@@ -23,7 +23,6 @@ from whereupon.rules.model import (
     Rule,
     RuleKind,
     Segment,
-    TrackEvent,
 )
 from whereupon.rules.reader.faults import nearest
 from whereupon.templates import VARIABLE_ROOTS
@@ -68,14 +67,15 @@ def _every_event(rule: Rule, _: Segments) -> Iterator[Problem]:
 
 def _own_trigger(rule: Rule, _: Segments) -> Iterator[Problem]:
     for i, step in enumerate(rule.steps):
-        if isinstance(step, TrackEvent) and _is_triggered_by(rule, step.event):
-            message = f"this sends {step.event}, which triggers this rule again"
-            yield _warning(("whereupon", i, "track"), "triggers-itself", message)
+        for type_, name in step.emits:
+            if _is_triggered_by(rule, type_, name):
+                message = f"this sends {name}, which triggers this rule again"
+                yield _warning(("whereupon", i, step.key), "triggers-itself", message)
 
 
-def _is_triggered_by(rule: Rule, event: str) -> bool:
+def _is_triggered_by(rule: Rule, type_: MessageType, name: str) -> bool:
     return any(
-        isinstance(trigger, OnMessage) and trigger.names_message(MessageType.TRACK, event)
+        isinstance(trigger, OnMessage) and trigger.names_message(type_, name)
         for trigger in rule.triggers
     )
 
