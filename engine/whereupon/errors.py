@@ -117,28 +117,33 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding in a rule file: what is wrong, where, and what to write instead."""
+    """One finding in a rule file: what is wrong, where, and what to write instead.
+
+    Attributes:
+        location: the file, the line and the column; without a file until the loader knows the place.
+        path: keys and positions from the document's root, by which the loader finds the location.
+            Empty once the location is known, and for a finding about a document as a whole.
+    """
 
     code: str
     severity: Severity
     message: str
-    location: Location
+    location: Location = Location("")
+    path: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.location}: {self.code} {self.message}"
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A finding that knows its place only within a value: keys and positions from its root.
-
-    The loader turns it into a `Diagnostic` by looking the path up in the file.
-    """
-
-    path: tuple[str | int, ...]
-    code: str
-    message: str
-    severity: Severity = Severity.ERROR
+    @classmethod
+    def at(
+        cls,
+        path: tuple[str | int, ...],
+        code: str,
+        message: str,
+        severity: Severity = Severity.ERROR,
+    ) -> "Diagnostic":
+        """A finding at a path of a document, whose location is not known yet."""
+        return cls(code, severity, message, path=path)
 
 
 class RulesInvalidError(WhereuponError):

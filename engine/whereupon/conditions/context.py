@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from whereupon.conditions.condition import Conjunct
 from whereupon.conditions.validation import Path
 from whereupon.conditions.values import JsonValue
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 
 Known: TypeAlias = dict[tuple[str, str, str], tuple[Conjunct, ...]]
 """Conjuncts that were read before, by root (and timezone), key and what was written there, without any problem.
@@ -40,13 +40,13 @@ class Setting:
     zone: str = UTC
     known: Known = field(default_factory=dict)
     trail: tuple[str, ...] = ()
-    read: dict[str, "tuple[Conjunct, ...] | Problem"] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    read: dict[str, "tuple[Conjunct, ...] | Diagnostic"] = field(default_factory=dict)
+    problems: list[Diagnostic] = field(default_factory=list)
 
     def report(self, path: Path, code: str, message: str) -> None:
         """Take note of an error."""
-        self.problems.append(Problem(path, code, message))
+        self.problems.append(Diagnostic.at(path, code, message))
 
     def warn(self, path: Path, code: str, message: str) -> None:
         """Take note of something that loads, and is probably not meant."""
-        self.problems.append(Problem(path, code, message, Severity.WARNING))
+        self.problems.append(Diagnostic.at(path, code, message, Severity.WARNING))

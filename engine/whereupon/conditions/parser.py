@@ -11,7 +11,7 @@ from whereupon.conditions.scope import bounded
 from whereupon.conditions.short_form import read_condition
 from whereupon.conditions.validation import spelling_problems, too_large
 from whereupon.conditions.values import JsonValue, without_undefined
-from whereupon.errors import Problem, Severity, WhereuponError
+from whereupon.errors import Diagnostic, Severity, WhereuponError
 
 _NO_SEGMENTS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
 
@@ -19,7 +19,7 @@ _NO_SEGMENTS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
 class LogicInvalidError(WhereuponError, ValueError):
     """JSONLogic that cannot be compiled; ``problems`` holds every error and warning of it."""
 
-    def __init__(self, *, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, *, problems: tuple[Diagnostic, ...]) -> None:
         self.problems = problems
         super().__init__("; ".join(f"{problem.code}: {problem.message}" for problem in problems))
 
@@ -32,7 +32,7 @@ def parse_condition(
     history_allowed: bool = False,
     zone: str = UTC,
     known: Known | None = None,
-) -> tuple[Condition, tuple[Problem, ...]]:
+) -> tuple[Condition, tuple[Diagnostic, ...]]:
     """Compile the ``where`` or ``who`` of a rule file, and say everything that is wrong with it.
 
     Args:

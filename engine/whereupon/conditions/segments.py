@@ -9,7 +9,7 @@ from whereupon.conditions.conjuncts import combined
 from whereupon.conditions.context import Setting
 from whereupon.conditions.validation import Path, too_large
 from whereupon.conditions.values import JsonValue
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 
 Read: TypeAlias = Callable[[JsonValue, Path, Setting], list[Conjunct]]
 
@@ -54,13 +54,13 @@ def _conjunct(name: str, path: Path, setting: Setting, read: Read) -> list[Conju
     if name not in setting.read:
         setting.read[name] = _read(name, setting, read)
     found = setting.read[name]
-    if isinstance(found, Problem):
+    if isinstance(found, Diagnostic):
         setting.report(path, found.code, found.message)
         return []
     return [combined(conjunction(found), f"is in segment {name}", found, segment=name)]
 
 
-def _read(name: str, setting: Setting, read: Read) -> tuple[Conjunct, ...] | Problem:
+def _read(name: str, setting: Setting, read: Read) -> tuple[Conjunct, ...] | Diagnostic:
     """The segment's conjuncts, or the one problem that stands for those of its own file."""
     raw = setting.segments[name]
     inner = Setting(
@@ -80,5 +80,5 @@ def _read(name: str, setting: Setting, read: Read) -> tuple[Conjunct, ...] | Pro
         return errors[0]
     if errors:
         text = f"segment {name!r} has errors of its own: {errors[0].message}"
-        return Problem((), "broken-segment", text)
+        return Diagnostic.at((), "broken-segment", text)
     return conjuncts

@@ -23,7 +23,7 @@ from whereupon.conditions.jsonlogic.expressions import (
     satisfied_by_null,
 )
 from whereupon.conditions.values import JsonValue
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -52,7 +52,7 @@ _MEANT = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="
 _ORDERING = ("<", "<=", ">", ">=")
 
 
-def too_large(value: JsonValue, path: Path) -> Problem | None:
+def too_large(value: JsonValue, path: Path) -> Diagnostic | None:
     """The first part that is too deep, too much or no number of JSON. A loop: any depth is safe."""
     if _is_small(value):
         return None
@@ -62,12 +62,14 @@ def too_large(value: JsonValue, path: Path) -> Problem | None:
         count += 1
         if len(place) - len(path) > DEEPEST:
             text = f"this is nested more than {DEEPEST} deep; split it, or use a segment"
-            return Problem(path, "too-deep", text)
+            return Diagnostic.at(path, "too-deep", text)
         if count > LARGEST:
             text = f"this has more than {LARGEST} values, segments included; split it into rules"
-            return Problem(path, "too-large", text)
+            return Diagnostic.at(path, "too-large", text)
         if isinstance(item, int | float) and not math.isfinite(as_double(item)):
-            return Problem(place, "bad-number", "this is no number of JSON; write one below 1e308")
+            return Diagnostic.at(
+                place, "bad-number", "this is no number of JSON; write one below 1e308"
+            )
         if isinstance(item, dict | list):
             inner = item.items() if isinstance(item, dict) else enumerate(item)
             waiting.extend((each, (*place, key)) for key, each in inner)
@@ -111,7 +113,7 @@ def is_brief(value: JsonValue) -> bool:
     return False
 
 
-def spelling_problems(logic: JsonValue, path: Path) -> Iterator[Problem]:
+def spelling_problems(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
     """Every problem of the logic, in the order of its text."""
     yield from _problems(logic, path, frozenset())
 
@@ -122,7 +124,7 @@ def did_you_mean(name: str, known: tuple[str, ...]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are: {' '.join(known)}"
 
 
-def _problems(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator[Problem]:
+def _problems(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator[Diagnostic]:
     if isinstance(logic, list):
         for position, item in enumerate(logic):
             yield from _problems(item, (*path, position), present)
@@ -143,25 +145,25 @@ def _problems(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator
 
 def _of_call(
     name: str, operands: list[JsonValue], path: Path, present: frozenset[str]
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     if name not in STANDARD:
         hint = f"write {_MEANT[name]!r}" if name in _MEANT else did_you_mean(name, STANDARD)
         text = f"there is no operator {name!r} in JSONLogic; {hint}"
-        yield Problem(path, "unknown-operator", text)
+        yield Diagnostic.at(path, "unknown-operator", text)
         return
     fewest, most = _OPERANDS.get(name, (0, None))
     if len(operands) < fewest or (most is not None and len(operands) > most):
         wanted = f"{fewest} or more" if most is None else f"{fewest} to {most}"
         wanted = f"{fewest}" if fewest == most else wanted
         text = f"{name!r} takes {wanted} operands, and has {len(operands)} here"
-        yield Problem(path, "wrong-arity", text, Severity.WARNING)
+        yield Diagnostic.at(path, "wrong-arity", text, Severity.WARNING)
     trapped = satisfied_by_null(name, operands)
     if name in _ORDERING and trapped is not None and trapped not in present:
         text = (
             f"this holds when {trapped} is missing, because null counts as 0; compare it in the "
             f'short form, or put {{"!=": [{{"var": "{trapped}"}}, null]}} beside it in an "and"'
         )
-        yield Problem(path, "null-comparison-trap", text, Severity.WARNING)
+        yield Diagnostic.at(path, "null-comparison-trap", text, Severity.WARNING)
 
 
 Fault: TypeAlias = tuple[str, str]
@@ -212,7 +214,7 @@ def template_in_name(name: str) -> Fault | None:
     return "template-in-condition", text
 
 
-def literal_problems(logic: JsonValue, path: Path) -> Iterator[Problem]:
+def literal_problems(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
     """Every fixed text of raw logic that looks as if it were filled in, with its place."""
     if isinstance(logic, list):
         for position, item in enumerate(logic):
@@ -220,7 +222,7 @@ def literal_problems(logic: JsonValue, path: Path) -> Iterator[Problem]:
     elif isinstance(logic, str):
         fault = placeholder_fault(logic)
         if fault is not None:
-            yield Problem(path, *fault)
+            yield Diagnostic.at(path, *fault)
     elif isinstance(logic, dict) and is_call(logic):
         name, operands = operands_of(logic)
         if name in _PATHS:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.loading.plan import Path, Plan
 from whereupon.rules.loading.planned import names_of_attributes, names_of_properties
 
 
-def names_in_tests(data: JsonValue, plan: Plan) -> Iterator[Problem]:
+def names_in_tests(data: JsonValue, plan: Plan) -> Iterator[Diagnostic]:
     """What is wrong with the names in a test file's content, in view of the plan."""
     for path, test in _items(data, (), "tests"):
         for place, given in _items(test, path, "given"):
@@ -24,7 +24,7 @@ def _items(raw: JsonValue, path: Path, key: str) -> Iterator[tuple[Path, JsonVal
         yield (*path, key, place), item
 
 
-def _given(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
+def _given(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     if not isinstance(raw, dict):
         return
     if isinstance(event := raw.get("track"), str):
@@ -36,7 +36,7 @@ def _given(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
         yield from names_of_attributes(raw.get("traits"), (*path, "traits"), plan)
 
 
-def _expected(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
+def _expected(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     for key in ("delivery", "withheld"):
         channel = raw.get(key) if isinstance(raw, dict) else None
         found = plan.channel_problem(channel, (*path, key)) if isinstance(channel, str) else None

@@ -6,7 +6,7 @@ from typing import TypeAlias, TypeVar
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
-from whereupon.errors import Problem
+from whereupon.errors import Diagnostic
 from whereupon.rules.reader.faults import nearest
 from whereupon.rules.reader.fields import shown
 from whereupon.rules.reader.steps import Form
@@ -36,7 +36,7 @@ _MISSING = {
 
 
 def validated(
-    form: type[AnyForm], data: JsonValue, path: Path, problems: list[Problem]
+    form: type[AnyForm], data: JsonValue, path: Path, problems: list[Diagnostic]
 ) -> AnyForm | None:
     """The part as its form; None, and every problem of it noted, where it does not fit."""
     try:
@@ -48,13 +48,13 @@ def validated(
 
 
 def form_for(
-    item: JsonValue, forms: Mapping[str, type[AnyForm]], path: Path, problems: list[Problem]
+    item: JsonValue, forms: Mapping[str, type[AnyForm]], path: Path, problems: list[Diagnostic]
 ) -> tuple[str, type[AnyForm]] | None:
     """The key that says what an item is, with its form; None, and a problem noted, without one."""
     kinds = ", ".join(forms)
     if not isinstance(item, dict):
         text = f"this must be a mapping with one of {kinds}, not {shown(item)}"
-        problems.append(Problem(path, "wrong-type", text))
+        problems.append(Diagnostic.at(path, "wrong-type", text))
         return None
     key = next((key for key in forms if key in item), None)
     if key is not None:
@@ -62,9 +62,9 @@ def form_for(
     near = next(((key, hint) for key in item if (hint := nearest(key, forms))), None)
     if near is not None:
         text = f"there is no key {near[0]!r}{near[1]}"
-        problems.append(Problem((*path, near[0]), "unknown-key", text))
+        problems.append(Diagnostic.at((*path, near[0]), "unknown-key", text))
     else:
-        problems.append(Problem(path, "missing-key", f"say what this is: one of {kinds}"))
+        problems.append(Diagnostic.at(path, "missing-key", f"say what this is: one of {kinds}"))
     return None
 
 
@@ -76,40 +76,42 @@ def _is_misspelt(error: ErrorDetails, among: Sequence[ErrorDetails]) -> bool:
     return any(nearest(key, [str(error["loc"][-1])]) for key in written)
 
 
-def _problem(error: ErrorDetails, path: Path, form: type[Form]) -> Problem:
+def _problem(error: ErrorDetails, path: Path, form: type[Form]) -> Diagnostic:
     place = (*path, *error["loc"])
     match error["type"]:
         case "extra_forbidden":
             return _unknown_key(place, form)
         case "missing":
             key = str(place[-1])
-            return Problem(place[:-1], "missing-key", _MISSING.get(key, f"add the key {key}"))
+            return Diagnostic.at(place[:-1], "missing-key", _MISSING.get(key, f"add the key {key}"))
         case "too_short" | "string_too_short":
-            return Problem(place, "wrong-type", "nothing is written here: give it a value")
+            return Diagnostic.at(place, "wrong-type", "nothing is written here: give it a value")
         case "literal_error":
             return _not_one_of(place, error)
     return _wrong_value(place, error)
 
 
-def _unknown_key(place: Path, form: type[Form]) -> Problem:
+def _unknown_key(place: Path, form: type[Form]) -> Diagnostic:
     key, known = str(place[-1]), list(form.model_fields)
     hint = nearest(key, known) or f"; the keys here are {', '.join(known)}"
-    return Problem(place, "unknown-key", f"there is no key {key!r}{hint}")
+    return Diagnostic.at(place, "unknown-key", f"there is no key {key!r}{hint}")
 
 
-def _not_one_of(place: Path, error: ErrorDetails) -> Problem:
+def _not_one_of(place: Path, error: ErrorDetails) -> Diagnostic:
     expected = str(error.get("ctx", {}).get("expected", "")).replace("'", "")
     hint = nearest(str(error["input"]), expected.replace(" or ", ", ").split(", "))
     text = f"this is {expected}, not {shown(error['input'])}{hint}"
-    return Problem(place, "wrong-value", text)
+    return Diagnostic.at(place, "wrong-value", text)
 
 
-def _wrong_value(place: Path, error: ErrorDetails) -> Problem:
+def _wrong_value(place: Path, error: ErrorDetails) -> Diagnostic:
     expected = _EXPECTED.get(error["type"])
     if expected is None:
         code = error["type"] if "-" in error["type"] else "wrong-type"
-        return Problem(place, code, error["msg"])
+        return Diagnostic.at(place, code, error["msg"])
     value = error["input"]
     quote = expected == "a text" and isinstance(value, bool | int | float)
     advice = "; put it in quotes" if quote else ""
-    return Problem(place, "wrong-type", f"this must be {expected}, not {shown(value)}{advice}")
+    return Diagnostic.at(
+        place, "wrong-type", f"this must be {expected}, not {shown(value)}{advice}"
+    )

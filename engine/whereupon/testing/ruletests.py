@@ -10,8 +10,8 @@ from typing import TypeAlias
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.errors import (
+    Diagnostic,
     MessageRejectedError,
-    Problem,
     RequestError,
     Severity,
     UnknownNameError,
@@ -108,15 +108,15 @@ def _checked(file: RuleTestFile, subjects: dict[str, Subject]) -> RuleTestFile:
     return replace(file, diagnostics=(*located, *file.diagnostics))
 
 
-def _without_rule(file: RuleTestFile, subjects: dict[str, Subject]) -> Problem:
+def _without_rule(file: RuleTestFile, subjects: dict[str, Subject]) -> Diagnostic:
     hint = nearest(file.subject, subjects)
     message = (
         f"no rule and no guard is called {file.subject}{hint or '; write it, or rename this file'}"
     )
-    return Problem((), "test-without-rule", message)
+    return Diagnostic.at((), "test-without-rule", message)
 
 
-def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Problem]:
+def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
     """Expectations that a guard's tests never look at."""
     for test, each in enumerate(file.tests):
         for place, expected in enumerate(each.expected):
@@ -124,11 +124,11 @@ def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Problem]:
             action = str(expected.facts.get("action"))
             if expected.kind is not Kind.REQUEST:
                 text = f"a guard's tests expect requests; {expected.kind} belongs to a rule's"
-                yield Problem((*path, expected.kind.value), "not-guarded", text)
+                yield Diagnostic.at((*path, expected.kind.value), "not-guarded", text)
             elif action not in guard.actions:
                 hint = nearest(action, guard.actions) or f"; it has {', '.join(guard.actions)}"
                 text = f"this guard does not name the action {action!r}{hint}"
-                yield Problem((*path, "request"), "not-guarded", text)
+                yield Diagnostic.at((*path, "request"), "not-guarded", text)
 
 
 # --- running --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 import whereupon.testing.forms as forms
-from whereupon.errors import Diagnostic, Location, Problem
+from whereupon.errors import Diagnostic, Location
 from whereupon.messages.model import Source
 from whereupon.messages.times import ZERO
 from whereupon.rules.loading import Plan, Positions, has_plain_name, load_document
@@ -71,7 +71,7 @@ def read_test_file(path: Path, plan: Plan) -> RuleTestFile:
     """Read one file; its diagnostics hold everything that is wrong with it, in view of the plan, too."""
     data, positions, faults = load_document(path)
     file = path.as_posix()
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     tests: tuple[RuleTest, ...] = ()
     if () in positions.values:
         tests = tuple(_tests(data, positions, problems))
@@ -97,7 +97,7 @@ def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
     return diagnostic.location, diagnostic.code, diagnostic.message
 
 
-def _tests(data: JsonValue, positions: Positions, problems: list[Problem]) -> Iterator[RuleTest]:
+def _tests(data: JsonValue, positions: Positions, problems: list[Diagnostic]) -> Iterator[RuleTest]:
     file = validated(forms.FileForm, data, (), problems)
     raw_tests = file.tests if file else data.get("tests") if isinstance(data, dict) else None
     first: dict[str, int] = {}
@@ -108,12 +108,12 @@ def _tests(data: JsonValue, positions: Positions, problems: list[Problem]) -> It
             continue
         if test.name in first:
             text = f"a test on line {first[test.name]} has this name already; give it another"
-            problems.append(Problem(("tests", place, "name"), "duplicate-test", text))
+            problems.append(Diagnostic.at(("tests", place, "name"), "duplicate-test", text))
         first.setdefault(test.name, line)
         yield test
 
 
-def _test(raw: JsonValue, place: int, line: int, problems: list[Problem]) -> RuleTest | None:
+def _test(raw: JsonValue, place: int, line: int, problems: list[Diagnostic]) -> RuleTest | None:
     form = validated(forms.TestForm, raw, ("tests", place), problems)
     items = raw if isinstance(raw, dict) else {}
     given = _given(items.get("given"), place, problems)
@@ -124,7 +124,9 @@ def _test(raw: JsonValue, place: int, line: int, problems: list[Problem]) -> Rul
     return RuleTest(form.name, line, start, form.until, tuple(given), expected)
 
 
-def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | Intervention | Call]:
+def _given(
+    raw: JsonValue, test: int, problems: list[Diagnostic]
+) -> list[Given | Intervention | Call]:
     given: list[Given | Intervention | Call] = []
     arrival = ZERO
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
@@ -138,7 +140,7 @@ def _given(raw: JsonValue, test: int, problems: list[Problem]) -> list[Given | I
                 f"this arrives before what is above it ({offset(arrival)}); put them in order, "
                 "and say with happened: -5m that one happened earlier than it arrives"
             )
-            problems.append(Problem((*path, "at"), "out-of-order", text))
+            problems.append(Diagnostic.at((*path, "at"), "out-of-order", text))
         arrival = max(arrival, form.at or ZERO)
         if isinstance(form, forms.GivenForm):
             given.append(_message(found[0], form, arrival))
@@ -169,7 +171,7 @@ def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> Given:
     )
 
 
-def _expected(raw: JsonValue, test: int, problems: list[Problem]) -> Iterator[Doing]:
+def _expected(raw: JsonValue, test: int, problems: list[Diagnostic]) -> Iterator[Doing]:
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "expect", place)
         found = form_for(item, forms.EXPECTED, path, problems)

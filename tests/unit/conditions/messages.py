@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from whereupon.conditions import NO_HISTORY, Condition, JsonValue, Performed, parse_condition
-from whereupon.errors import Problem
+from whereupon.errors import Diagnostic
 
 NOON = "2024-06-30T12:00:00Z"
 
@@ -64,7 +64,7 @@ def problems_of(
     root: Literal["properties", "person"] = "properties",
     segments: Mapping[str, JsonValue] | None = None,
     history_allowed: bool = False,
-) -> tuple[Problem, ...]:
+) -> tuple[Diagnostic, ...]:
     """The problems of a condition."""
     return parse_condition(
         raw, root=root, segments=segments or {}, history_allowed=history_allowed

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from whereupon.conditions import Performed
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import (
     OnKnown,
@@ -30,7 +30,7 @@ class Chains:
     rules: Sequence[Rule]
     segments: Mapping[str, Segment]
 
-    def problems(self, rule: Rule) -> Iterator[Problem]:
+    def problems(self, rule: Rule) -> Iterator[Diagnostic]:
         """A warning at each step of a rule that leads to a broadcast, if a client can open its entries."""
         if not any(
             isinstance(trigger, OnMessage | OnSegment | OnKnown) for trigger in rule.triggers
@@ -42,7 +42,7 @@ class Chains:
             way = self._to_a_broadcast(step)
             if way is not None:
                 path = ("whereupon", place, step.key)
-                yield Problem(path, "leads-to-broadcast", _told(way), Severity.WARNING)
+                yield Diagnostic.at(path, "leads-to-broadcast", _told(way), Severity.WARNING)
 
     def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
         """The shortest way from a step to a broadcast, by the rules that are on it."""

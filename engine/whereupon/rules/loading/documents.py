@@ -1,5 +1,6 @@
-"""One file as plain data, with the place of every value. Nothing here raises: faults are findings."""
+"""One file as plain data, with the place of every value. Nothing here raises: what is wrong is a diagnostic."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +11,6 @@ from whereupon.rules.loading.jsontext import read_json
 from whereupon.rules.loading.positions import (
     LARGEST,
     Document,
-    Fault,
     Positions,
     UnreadableTextError,
 )
@@ -28,9 +28,9 @@ def load_document(path: Path) -> Loaded:
     try:
         document = _read(path)
     except UnreadableTextError as error:
-        return None, Positions(), (_finding(error.fault, file),)
-    faults = tuple(_finding(fault, file) for fault in document.faults)
-    return document.data, document.positions, faults
+        return None, Positions(), (_in_file(error.diagnostic, file),)
+    diagnostics = tuple(_in_file(found, file) for found in document.diagnostics)
+    return document.data, document.positions, diagnostics
 
 
 def may_have_key(path: Path, key: str) -> bool:
@@ -47,8 +47,8 @@ def finding(path: Path, *, code: str, message: str) -> Diagnostic:
     return Diagnostic(code, Severity.ERROR, message, Location(path.as_posix()))
 
 
-def _finding(fault: Fault, file: str) -> Diagnostic:
-    return Diagnostic(fault.code, fault.severity, fault.message, Location(file, *fault.place))
+def _in_file(found: Diagnostic, file: str) -> Diagnostic:
+    return replace(found, location=replace(found.location, file=file))
 
 
 def _read(path: Path) -> Document:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from whereupon.errors import Diagnostic, Location, Problem, RulesInvalidError, Severity
+from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.messages.codec import object_text, read_object
 from whereupon.messages.times import EPOCH
 from whereupon.rules.loading.chains import Chains
@@ -82,7 +82,7 @@ def _plan(files: Sequence["_File"]) -> Plan:
 
 def _lint(
     value: RuleFile | None, known: Mapping[str, Segment], chains: Chains
-) -> Iterable[Problem]:
+) -> Iterable[Diagnostic]:
     match value:
         case Rule():
             return (*lint(value, known), *chains.problems(value))
@@ -140,7 +140,7 @@ class _File:
         faulty = tuple(p.path for p in reading.problems if p.severity is Severity.ERROR and p.path)
         return cls(path, value, (*faults, *located), rest, faulty)
 
-    def located(self, problems: Iterable[Problem]) -> Iterator[Diagnostic]:
+    def located(self, problems: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
         """The problems with their places, but for those of a part in which there is an error already."""
         problems = tuple(each for each in problems if not self._is_at_fault(each.path))
         if problems:
@@ -171,23 +171,23 @@ class _File:
                 return load_document(self.path)[0]
 
 
-def _cron_problems(data: JsonValue) -> Iterator[Problem]:
+def _cron_problems(data: JsonValue) -> Iterator[Diagnostic]:
     when = data.get("when") if isinstance(data, dict) and "broadcast" in data else None
     if not isinstance(when, dict) or not isinstance(cron := when.get("cron"), str):
         return
     try:
         occurrence = next_occurrence(cron, "UTC", EPOCH)
     except ValueError as error:
-        yield Problem(("when", "cron"), "bad-cron", str(error))
+        yield Diagnostic.at(("when", "cron"), "bad-cron", str(error))
         return
     if occurrence is None:
-        yield Problem(("when", "cron"), "bad-cron", f"{cron!r} names a day that never comes")
+        yield Diagnostic.at(("when", "cron"), "bad-cron", f"{cron!r} names a day that never comes")
     elif (day := missing_day(cron)) is not None:
         message = (
             f"some months have no day {day}: it does not run in them; write last for the last day "
             "of every month"
         )
-        yield Problem(("when", "cron"), "short-month", message, Severity.WARNING)
+        yield Diagnostic.at(("when", "cron"), "short-month", message, Severity.WARNING)
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def _duplicates(files: Sequence[_File]) -> Iterator[Diagnostic]:
             message = f"{name} is already in {taken_by}; give one of them another {what}"
             if isinstance(value, FolderSettings):
                 message = f"a folder has one settings file, and {taken_by} is one; join the two"
-            yield from file.located([Problem((), "duplicate-id", message)])
+            yield from file.located([Diagnostic.at((), "duplicate-id", message)])
 
 
 def _book(files: Sequence[RuleFile]) -> Rulebook:

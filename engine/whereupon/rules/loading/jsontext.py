@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from whereupon.errors import Diagnostic
 from whereupon.rules.loading.positions import (
     DEEPEST,
     MOST_VALUES,
     Document,
-    Fault,
     Path,
     Place,
     Positions,
     UnreadableTextError,
+    at_place,
 )
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s{}\[\]:,"]+')
@@ -66,13 +67,13 @@ class _Reader:
     tokens: Iterator[re.Match[str]]
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
     line: int = 1
     line_start: int = 0
 
     def read(self) -> Document:
         data = self._value(next(self.tokens), ())
-        return Document(data, Positions(self.values, self.keys), tuple(self.faults))
+        return Document(data, Positions(self.values, self.keys), tuple(self.found))
 
     def _value(self, token: re.Match[str], path: Path) -> JsonValue:
         place = self.values[path] = self._place(token)
@@ -103,7 +104,7 @@ class _Reader:
             if key in mapping:
                 line, _ = self.keys[(*path, key)]
                 message = f"{key} is written twice, first on line {line}; keep one"
-                self.faults.append(Fault("duplicate-key", message, place))
+                self.found.append(at_place(place, "duplicate-key", message))
                 self._value(next(self.tokens), (*path, key))
                 continue
             self.keys[(*path, key)] = place
@@ -116,7 +117,7 @@ class _Reader:
         value: JsonValue = json.loads(token.group())
         if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
             message = "this text holds half a character (a surrogate); write the character itself"
-            self.faults.append(Fault("bad-text", message, place))
+            self.found.append(at_place(place, "bad-text", message))
             return ""
         return value
 
@@ -126,7 +127,7 @@ class _Reader:
         number = float(text)
         if math.isfinite(number):
             return number
-        self.faults.append(Fault("bad-number", "this number is too large; quote it", place))
+        self.found.append(at_place(place, "bad-number", "this number is too large; quote it"))
         return None
 
     def _place(self, token: re.Match[str]) -> Place:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from whereupon.conditions import Condition
 from whereupon.conditions.analysis import guaranteed_by, turns_by_time
 from whereupon.conditions.paths import parts_of, path_of
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.codec import Unread
 from whereupon.messages.model import MessageType
 from whereupon.rules.loading.planned import templates_in
@@ -35,7 +35,7 @@ _SIZES = ("size", "first", "last")
 """What Liquid makes of a list or a text that is there."""
 
 
-def lint(rule: Rule, segments: Segments) -> tuple[Problem, ...]:
+def lint(rule: Rule, segments: Segments) -> tuple[Diagnostic, ...]:
     """Every warning about a rule.
 
     Args:
@@ -47,25 +47,25 @@ def lint(rule: Rule, segments: Segments) -> tuple[Problem, ...]:
     return tuple(problem for check in _CHECKS for problem in check(rule, segments))
 
 
-def _warning(path: Path, code: str, message: str) -> Problem:
-    return Problem(path, code, message, Severity.WARNING)
+def _warning(path: Path, code: str, message: str) -> Diagnostic:
+    return Diagnostic.at(path, code, message, Severity.WARNING)
 
 
-def _undescribed(rule: Rule, _: Segments) -> Iterator[Problem]:
+def _undescribed(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     misspelt = any(nearest(key, ["description"]) for key in rule.source if key != "description")
     if rule.kind is RuleKind.CAMPAIGN and not rule.description.strip() and not misspelt:
         message = "say in one sentence what this campaign is for: add description:"
         yield _warning((), "no-description", message)
 
 
-def _every_event(rule: Rule, _: Segments) -> Iterator[Problem]:
+def _every_event(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     for trigger in rule.triggers:
         if isinstance(trigger, OnMessage) and "" in trigger.prefixes:
             message = "* is every message there is; name the events, or their common beginning"
             yield _warning(("when",), "every-event", message)
 
 
-def _own_trigger(rule: Rule, _: Segments) -> Iterator[Problem]:
+def _own_trigger(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     for i, step in enumerate(rule.steps):
         for type_, name in step.emits:
             if _is_triggered_by(rule, type_, name):
@@ -87,7 +87,7 @@ _NOT_EXITS = {
 }
 
 
-def _triggers_as_exits(rule: Rule, _: Segments) -> Iterator[Problem]:
+def _triggers_as_exits(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     raw = rule.source.get("exit")
     several = isinstance(raw, list)
     for i, leave in enumerate(raw if isinstance(raw, list) else [raw]):
@@ -98,7 +98,7 @@ def _triggers_as_exits(rule: Rule, _: Segments) -> Iterator[Problem]:
                 yield _warning(path, "trigger-as-exit", message)
 
 
-def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Problem]:
+def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
     """Where people would come in by time alone: only messages are looked at (but see `fold.lapsing`)."""
     for trigger in rule.triggers:
         if isinstance(trigger, OnSegment) and trigger.segment in segments:
@@ -115,7 +115,7 @@ def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Problem]:
 # --- templates ------------------------------------------------------------------------------------
 
 
-def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Problem]:
+def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
     given = _given(rule, segments)
     for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
         for name in dict.fromkeys(map(_behind_size, template.undefended())):
@@ -163,7 +163,7 @@ def _segments_entered(rule: Rule, segments: Segments) -> Iterator[Condition]:
 _BARE_PATH = re.compile(r"\s*(?:properties|person|context)(?:\.\w+)+\s*")
 
 
-def _paths_as_texts(rule: Rule, _: Segments) -> Iterator[Problem]:
+def _paths_as_texts(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     """A path without braces is a text, and is sent as one."""
     for path, text in _texts(rule.source.get("whereupon"), ("whereupon",)):
         if _BARE_PATH.fullmatch(text):
@@ -193,16 +193,16 @@ _HABITS: Mapping[str, str] = {
 """What templates of other tools begin with, and what it is here."""
 
 
-def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Problem]:
+def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
         for variable in template.variables():
             root, *rest = map(str, variable)
             if root == "event" and rest and rest[0] not in _SIZES:
                 message = f"event is the event's name, and has no {rest[0]}; write {_said(rest, 'properties')}"
-                yield Problem(path, "unknown-variable", message)
+                yield Diagnostic.at(path, "unknown-variable", message)
             elif root in _HABITS and rest:
                 message = f"there is no {root} here; write {_said(rest, _HABITS[root])}"
-                yield Problem(path, "unknown-variable", message)
+                yield Diagnostic.at(path, "unknown-variable", message)
             elif root not in VARIABLE_ROOTS:
                 hint = nearest(root, VARIABLE_ROOTS) or f"; there are {', '.join(VARIABLE_ROOTS)}"
                 yield _warning(path, "unknown-variable", f"there is no {root}{hint}")
@@ -214,7 +214,7 @@ def _said(rest: Sequence[str], root: str) -> str:
     return path_of([root, *names])
 
 
-_CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Problem]]] = (
+_CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _undescribed,
     _every_event,
     _own_trigger,

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from pydantic import JsonValue
 
 from whereupon.conditions.paths import path_of
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.model import EventPlan, FolderSettings
 from whereupon.rules.reader.faults import nearest
 from whereupon.rules.reader.reserved import action_of
@@ -60,7 +60,7 @@ class Plan:
 
     # --- names ----------------------------------------------------------------------------------
 
-    def event_problem(self, name: str, path: Path) -> Problem | None:
+    def event_problem(self, name: str, path: Path) -> Diagnostic | None:
         """What is wrong with an event's name, or with a beginning of names (``Order *``)."""
         if not self.events or name in self.events or action_of(name) is not None:
             return None
@@ -72,7 +72,7 @@ class Plan:
             known = [f"{begun}*" for event in known for begun in _beginnings(event, start)]
         return _unknown(path, "unknown-event", f"no event file describes {name!r}", name, known)
 
-    def attribute_problem(self, name: tuple[str, ...], path: Path) -> Problem | None:
+    def attribute_problem(self, name: tuple[str, ...], path: Path) -> Diagnostic | None:
         """What is wrong with the name of an attribute, given by its parts."""
         if self.attributes is None or not name or name[0] in OWN_ATTRIBUTES:
             return None
@@ -83,18 +83,20 @@ class Plan:
         hint = _with_a_dot(name, there)
         known = {*there, *OWN_ATTRIBUTES} if there is self.attributes else set(there)
         message = f"the settings know no attribute {part}{hint or nearest(part, sorted(known))}"
-        return Problem(path, "unknown-attribute", message)
+        return Diagnostic.at(path, "unknown-attribute", message)
 
-    def channel_problem(self, name: str, path: Path) -> Problem | None:
+    def channel_problem(self, name: str, path: Path) -> Diagnostic | None:
         """What is wrong with a channel's name."""
         if self.channels is None or name in self.channels:
             return None
         hint = nearest(name, self.channels) or f"; there are {', '.join(self.channels)}"
-        return Problem(path, "unknown-channel", f"the settings know no channel {name!r}{hint}")
+        return Diagnostic.at(
+            path, "unknown-channel", f"the settings know no channel {name!r}{hint}"
+        )
 
     def property_problem(
         self, name: tuple[str, ...], events: Iterable[str], path: Path
-    ) -> Problem | None:
+    ) -> Diagnostic | None:
         """What is wrong with the name of a property of any of these events, given by its parts."""
         known = self.properties_of(events)
         unknown = None if known is None or not name else unknown_part(name, known)
@@ -104,7 +106,7 @@ class Plan:
         message = f"no event file knows the property {part}"
         hint = _with_a_dot(name, there)
         if hint:
-            return Problem(path, "unknown-property", f"{message}{hint}")
+            return Diagnostic.at(path, "unknown-property", f"{message}{hint}")
         return _unknown(path, "unknown-property", message, part, there)
 
     # --- schemas --------------------------------------------------------------------------------
@@ -211,12 +213,12 @@ def _allowed(letters: str, against: str) -> int:
     return 2 if len(letters) >= _LONG or sorted(letters) == sorted(against) else 1
 
 
-def _unknown(path: Path, code: str, message: str, name: str, known: Iterable[str]) -> Problem:
+def _unknown(path: Path, code: str, message: str, name: str, known: Iterable[str]) -> Diagnostic:
     known = list(known)
     meant = resembled(name, known)
     if meant is not None:
-        return Problem(path, code, f"{message}; did you mean {meant!r}?")
-    return Problem(path, code, f"{message}{nearest(name, known)}", Severity.WARNING)
+        return Diagnostic.at(path, code, f"{message}; did you mean {meant!r}?")
+    return Diagnostic.at(path, code, f"{message}{nearest(name, known)}", Severity.WARNING)
 
 
 def _with_a_dot(name: tuple[str, ...], known: Schemas) -> str:

@@ -18,7 +18,7 @@ from whereupon.conditions.mentions import (
 )
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.scalars import reads_as_number, truth_in
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.loading.plan import Path, Plan, schema_at, unknown_part
 from whereupon.rules.reader.faults import nearest
 from whereupon.templates import Template, TemplateError, is_template, parse_template
@@ -33,7 +33,7 @@ _TRIGGERS: Final = {"leaves", "enters", "page", "screen"}
 _CHOSEN: Final = ("eq", "ne", "in", "not_in")
 
 
-def held_to_plan(source: JsonValue, plan: Plan) -> Iterator[Problem]:
+def held_to_plan(source: JsonValue, plan: Plan) -> Iterator[Diagnostic]:
     """What is wrong with the names in a rule, segment or guard file, in view of the plan."""
     if not isinstance(source, dict):
         return
@@ -75,13 +75,13 @@ def _each(raw: JsonValue, path: Path) -> Iterator[tuple[Path, JsonValue]]:
         yield path, raw
 
 
-def _triggers(when: JsonValue, plan: Plan) -> Iterator[Problem]:
+def _triggers(when: JsonValue, plan: Plan) -> Iterator[Diagnostic]:
     for path, name in _each(when, ("when",)):
         if isinstance(name, str):
             yield from _one(plan.event_problem(name, path))
 
 
-def _exit(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
+def _exit(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     if isinstance(raw, str) and not raw.endswith("*"):  # which the reader refuses
         yield from _one(plan.event_problem(raw, path))
     elif isinstance(raw, dict) and isinstance(event := raw.get("event"), str):
@@ -91,7 +91,7 @@ def _exit(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
         yield from _condition(raw, path, "person", None, plan)
 
 
-def _reentry(raw: JsonValue, opening: list[str] | None, plan: Plan) -> Iterator[Problem]:
+def _reentry(raw: JsonValue, opening: list[str] | None, plan: Plan) -> Iterator[Diagnostic]:
     key = raw.get("once_per_key") if isinstance(raw, dict) else None
     if isinstance(key, str):
         path = ("reentry", "once_per_key")
@@ -103,7 +103,7 @@ def _reentry(raw: JsonValue, opening: list[str] | None, plan: Plan) -> Iterator[
 
 def _condition(
     raw: JsonValue, path: Path, root: Root, opening: list[str] | None, plan: Plan
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     """What is wrong in a condition; ``opening`` are the events whose properties it may ask for."""
     told: set[Path] = set()
     for mention in mentions_of(raw, path, root):
@@ -146,7 +146,7 @@ def _typed(schema: JsonValue) -> JsonValue:
 
 def _value(
     name: tuple[str, ...], path: Path, events: list[str] | None, plan: Plan
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     """What is wrong with the path of a value, its root first."""
     if name[0] == "properties" and events is not None:
         yield from _one(plan.property_problem(name[1:], events, path))
@@ -164,7 +164,9 @@ def _schema(name: tuple[str, ...], events: list[str] | None, plan: Plan) -> Json
     return None if known is None else schema_at(name[1:], known)
 
 
-def _of_an_item(mention: ValueMention, events: list[str] | None, plan: Plan) -> Iterator[Problem]:
+def _of_an_item(
+    mention: ValueMention, events: list[str] | None, plan: Plan
+) -> Iterator[Diagnostic]:
     """What is read of an item of a list, where nothing else can be seen."""
     schema = _schema(mention.items, events, plan) if mention.items else None
     item = schema.get("items") if isinstance(schema, dict) else None
@@ -177,14 +179,14 @@ def _of_an_item(mention: ValueMention, events: list[str] | None, plan: Plan) -> 
             f"this looks into the item, which has no {name}: nothing outside of the list is seen "
             "here; take it out of the loop, or describe the item in the event file"
         )
-        yield Problem(mention.path, "looks-into-item", message)
+        yield Diagnostic.at(mention.path, "looks-into-item", message)
     elif unknown is not None:
         part, there = unknown
         message = f"no event file knows the property {part} of an item{nearest(part, there)}"
-        yield Problem(mention.path, "unknown-property", message, Severity.WARNING)
+        yield Diagnostic.at(mention.path, "unknown-property", message, Severity.WARNING)
 
 
-def _expected(mention: ValueMention, events: list[str] | None, plan: Plan) -> Iterator[Problem]:
+def _expected(mention: ValueMention, events: list[str] | None, plan: Plan) -> Iterator[Diagnostic]:
     """A fixed value that what the plan says of the value can never meet."""
     schema = _schema(mention.name, events, plan)
     if not isinstance(schema, dict) or mention.operator not in _COMPARED:
@@ -211,14 +213,16 @@ def _expected(mention: ValueMention, events: list[str] | None, plan: Plan) -> It
         yield _warning(mention.path, "type-mismatch", message)
 
 
-def _warning(path: Path, code: str, message: str) -> Problem:
-    return Problem(path, code, message, Severity.WARNING)
+def _warning(path: Path, code: str, message: str) -> Diagnostic:
+    return Diagnostic.at(path, code, message, Severity.WARNING)
 
 
 # --- steps ------------------------------------------------------------------------------------------
 
 
-def _step(raw: JsonValue, path: Path, opening: list[str] | None, plan: Plan) -> Iterator[Problem]:
+def _step(
+    raw: JsonValue, path: Path, opening: list[str] | None, plan: Plan
+) -> Iterator[Diagnostic]:
     if not isinstance(raw, dict):
         return
     if isinstance(channel := raw.get("send"), str):
@@ -234,13 +238,13 @@ def _step(raw: JsonValue, path: Path, opening: list[str] | None, plan: Plan) -> 
             yield from _value(name, place, opening, plan)
 
 
-def names_of_properties(raw: JsonValue, path: Path, event: str, plan: Plan) -> Iterator[Problem]:
+def names_of_properties(raw: JsonValue, path: Path, event: str, plan: Plan) -> Iterator[Diagnostic]:
     """The names of properties that are given to an event, and that the plan does not know."""
     for name, place in _written(raw, path):
         yield from _one(plan.property_problem(name, [event], place))
 
 
-def names_of_attributes(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Problem]:
+def names_of_attributes(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     """The names of attributes that are given to a person, and that the plan does not know."""
     for name, place in _written(raw, path):
         found = [*_one(plan.attribute_problem(name, place))]
@@ -276,7 +280,7 @@ def templates_in(raw: JsonValue, path: Path) -> Iterator[tuple[Path, Template]]:
         yield from templates_in(value, (*path, key))
 
 
-def _one(problem: Problem | None) -> Iterator[Problem]:
+def _one(problem: Diagnostic | None) -> Iterator[Diagnostic]:
     if problem is not None:
         yield problem
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-from whereupon.errors import Diagnostic, Location, Problem, Severity
+from whereupon.errors import Diagnostic, Location, Severity
 
 Path: TypeAlias = tuple[str | int, ...]
 Place: TypeAlias = tuple[int, int]
@@ -37,14 +37,11 @@ _KEY_CODES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something wrong with the text itself, before anything is known of what it says."""
-
-    code: str
-    message: str
-    place: Place
-    severity: Severity = Severity.ERROR
+def at_place(
+    place: Place, code: str, message: str, severity: Severity = Severity.ERROR
+) -> Diagnostic:
+    """A finding about the text itself, at a place of a file that the caller fills in."""
+    return Diagnostic(code, severity, message, Location("", *place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Positions:
     values: Mapping[Path, Place] = field(default_factory=dict)
     keys: Mapping[Path, Place] = field(default_factory=dict)
 
-    def locate(self, problem: Problem, file: str) -> Diagnostic:
+    def locate(self, problem: Diagnostic, file: str) -> Diagnostic:
         """A problem with its place: of the key where the key is wrong, else of the value."""
         first = self.keys if problem.code in _KEY_CODES else self.values
         line, column = first.get(problem.path) or self._nearest(problem.path)
@@ -70,16 +67,16 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says, as plain data, with the places and the faults of its text."""
+    """What a file says, as plain data, with the places of its parts and the findings about its text."""
 
     data: JsonValue
     positions: Positions
-    faults: tuple[Fault, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 class UnreadableTextError(Exception):
-    """A text that is no document at all; the one fault says why."""
+    """A text that is no document at all; the one diagnostic says why."""
 
     def __init__(self, *, code: str, message: str, place: Place) -> None:
-        self.fault = Fault(code, message, place)
+        self.diagnostic = at_place(place, code, message)
         super().__init__(message)

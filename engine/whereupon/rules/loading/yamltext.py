@@ -15,16 +15,16 @@ from typing import TypeAlias
 import yaml
 from pydantic import JsonValue
 
-from whereupon.errors import Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.loading.positions import (
     DEEPEST,
     MOST_VALUES,
     Document,
-    Fault,
     Path,
     Place,
     Positions,
     UnreadableTextError,
+    at_place,
 )
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -75,7 +75,7 @@ class _Reader:
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
     anchors: dict[str, tuple[JsonValue, int]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
     count: int = 0
 
     def read(self) -> Document:
@@ -89,7 +89,7 @@ class _Reader:
         if not isinstance(after, yaml.StreamEndEvent):
             message = "a file holds one document; put what follows --- into a file of its own"
             raise UnreadableTextError(code="yaml-documents", message=message, place=_place(after))
-        return Document(data, Positions(self.values, self.keys), tuple(self.faults))
+        return Document(data, Positions(self.values, self.keys), tuple(self.found))
 
     def _value(self, event: _Event, path: Path) -> JsonValue:
         self.values[path] = _place(event)
@@ -135,11 +135,11 @@ class _Reader:
         if (*path, key) in self.keys:
             line, _ = self.keys[(*path, key)]
             message = f"{key} is written twice, first on line {line}; keep one"
-            self.faults.append(Fault("duplicate-key", message, _place(event)))
+            self.found.append(at_place(_place(event), "duplicate-key", message))
             return True
         if key == "<<" and isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
             message = "merge keys are not read; write the keys out"
-            self.faults.append(Fault("yaml-alias", message, _place(event)))
+            self.found.append(at_place(_place(event), "yaml-alias", message))
             return True
         return False
 
@@ -159,7 +159,7 @@ class _Reader:
             message = (
                 f"*{event.anchor} refers to nothing that ends above it; quote it if it is a text"
             )
-            self.faults.append(Fault("yaml-alias", message, _place(event)))
+            self.found.append(at_place(_place(event), "yaml-alias", message))
             return None
         value, size = self.anchors[event.anchor]
         self._count(size, event)
@@ -176,7 +176,7 @@ class _Reader:
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
             message = f"tags such as {tag} are not read; take it out, and quote what is a text"
-            self.faults.append(Fault("yaml-tag", message, _place(event)))
+            self.found.append(at_place(_place(event), "yaml-tag", message))
 
     def _scalar(self, event: yaml.ScalarEvent) -> JsonValue:
         text = self._text(event)
@@ -188,7 +188,7 @@ class _Reader:
             return _BOOLEANS[text]
         if text.lower() in _OLD_BOOLEANS and len(text) > 1:
             message = f'{text} is the text "{text}" here; quote it, or write true or false'
-            self.faults.append(Fault("yaml-boolean", message, _place(event), Severity.WARNING))
+            self.found.append(at_place(_place(event), "yaml-boolean", message, Severity.WARNING))
         return self._number(text, event)
 
     def _number(self, text: str, event: yaml.ScalarEvent) -> JsonValue:
@@ -198,14 +198,16 @@ class _Reader:
             message = (
                 f'{text} is the text "{text}" here; quote it, or write the number in plain digits'
             )
-            self.faults.append(Fault("yaml-number", message, _place(event), Severity.WARNING))
+            self.found.append(at_place(_place(event), "yaml-number", message, Severity.WARNING))
             return text
         if not _NUMBER.fullmatch(text):
             return text
         number = float(text) if len(text) < 400 else math.inf  # noqa: PLR2004 - no float is longer
         if math.isfinite(number):
             return number
-        self.faults.append(Fault("bad-number", "this number is too large; quote it", _place(event)))
+        self.found.append(
+            at_place(_place(event), "bad-number", "this number is too large; quote it")
+        )
         return None
 
     def _text(self, event: yaml.ScalarEvent) -> str:
@@ -213,7 +215,7 @@ class _Reader:
         if text.isprintable() or not any("\ud800" <= char <= "\udfff" for char in text):
             return text
         message = "this text holds half a character (a surrogate); write the character itself"
-        self.faults.append(Fault("bad-text", message, _place(event)))
+        self.found.append(at_place(_place(event), "bad-text", message))
         return ""
 
 

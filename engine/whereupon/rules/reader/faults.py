@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pydantic import JsonValue
 from pydantic_core import ErrorDetails
 
-from whereupon.errors import Problem
+from whereupon.errors import Diagnostic
 from whereupon.rules.reader.fields import shown
 from whereupon.rules.reader.forms import FILE_FORMS, CampaignForm
 from whereupon.rules.reader.guardforms import GUARD_FORMS
@@ -46,7 +46,7 @@ _MISSING = {
 }
 
 
-def problem_from(error: ErrorDetails, data: JsonValue, *, kind: str) -> Problem:
+def problem_from(error: ErrorDetails, data: JsonValue, *, kind: str) -> Diagnostic:
     """One pydantic error of a file of that kind as a problem, its path one within ``data``."""
     path, tag = _path_and_tag(error["loc"], data)
     within = path[0] if kind == "settings" and len(path) > 1 else tag
@@ -78,87 +78,93 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def unknown_key(path: Path, *, form: type[Form], kind: str) -> Problem:
+def unknown_key(path: Path, *, form: type[Form], kind: str) -> Diagnostic:
     """A key that the form does not have: misspelt, kept for later, or of another kind of file."""
     key = str(path[-1])
     is_rule = kind in ("campaign", "broadcast") and form in FILE_FORMS.values()
     later = NOT_YET_SETTINGS if form is SettingsForm else NOT_YET_RULE_KEYS if is_rule else ()
     if key in later:
-        return Problem(path, "not-yet", f"this version does not run {key} yet; take it out")
+        return Diagnostic.at(path, "not-yet", f"this version does not run {key} yet; take it out")
     if kind == "broadcast" and len(path) == 1 and key in CampaignForm.model_fields:
         return _campaign_only(path, key)
     if form in STEP_FORMS.values() and (key in STEP_FORMS or key in NOT_YET_STEPS):
         message = f"one step does one thing: put {key} into a step of its own, after a new -"
-        return Problem(path, "unknown-key", message)
+        return Diagnostic.at(path, "unknown-key", message)
     step = next((name for name, each in STEP_FORMS.items() if each is form), None)
     if step is not None and (found := misplaced(path, step)):
         return found
     known = [field.alias or name for name, field in form.model_fields.items()]
     hint = nearest(key, known) or f"; the keys here are {', '.join(known)}"
-    return Problem(path, "unknown-key", f"there is no key {key!r}{hint}")
+    return Diagnostic.at(path, "unknown-key", f"there is no key {key!r}{hint}")
 
 
-def _campaign_only(path: Path, key: str) -> Problem:
+def _campaign_only(path: Path, key: str) -> Diagnostic:
     if key == "reentry":
         message = "a broadcast has no reentry: each run admits a person once; take it out"
-        return Problem(path, "reentry-in-broadcast", message)
-    return Problem(path, "unsupported-key", f"{key} is for campaigns; take it out of a broadcast")
+        return Diagnostic.at(path, "reentry-in-broadcast", message)
+    return Diagnostic.at(
+        path, "unsupported-key", f"{key} is for campaigns; take it out of a broadcast"
+    )
 
 
-def _missing(path: Path) -> Problem:
+def _missing(path: Path) -> Diagnostic:
     key = str(path[-1])
     default = ("missing-key", f"add the key {key}")
     code, message = _MISSING.get(key, default)
-    return Problem(path[:-1], code, message)
+    return Diagnostic.at(path[:-1], code, message)
 
 
-def _unknown_step(path: Path, raw: object) -> Problem:
+def _unknown_step(path: Path, raw: object) -> Diagnostic:
     if not isinstance(raw, Mapping) or not raw:
         hint = nearest(raw, _STEP_NAMES) if isinstance(raw, str) else ""
         message = f"a step is a mapping such as send: push or wait: 2h, or exit{hint}"
-        return Problem(path, "unknown-step", message)
+        return Diagnostic.at(path, "unknown-step", message)
     for key in raw:
         if key in NOT_YET_STEPS:
             message = f"this version does not run {key} steps yet; take it out"
-            return Problem((*path, str(key)), "not-yet", message)
+            return Diagnostic.at((*path, str(key)), "not-yet", message)
     first = str(next(iter(raw)))
     if first == "exit":
-        return Problem((*path, first), "unknown-step", "write the step as - exit, with no colon")
+        return Diagnostic.at(
+            (*path, first), "unknown-step", "write the step as - exit, with no colon"
+        )
     hint = nearest(first, _STEP_NAMES) or f"; the steps are {', '.join(_STEP_NAMES)}"
-    return Problem((*path, first), "unknown-step", f"there is no step {first!r}{hint}")
+    return Diagnostic.at((*path, first), "unknown-step", f"there is no step {first!r}{hint}")
 
 
-def _empty(path: Path) -> Problem:
+def _empty(path: Path) -> Diagnostic:
     if path == ("whereupon",):
-        return Problem(
+        return Diagnostic.at(
             path, "no-steps", "there are no steps; write at least one, such as - send: push"
         )
-    return Problem(path, "wrong-type", "nothing is written here: give it a value")
+    return Diagnostic.at(path, "wrong-type", "nothing is written here: give it a value")
 
 
-def _not_one_of(path: Path, error: ErrorDetails) -> Problem:
+def _not_one_of(path: Path, error: ErrorDetails) -> Diagnostic:
     expected = str(error.get("ctx", {}).get("expected", "")).replace("'", "")
     hint = nearest(str(error["input"]), expected.replace(" or ", ", ").split(", "))
     found = shown(error["input"])
-    return Problem(path, "wrong-value", f"this is {expected}, not {found}{hint}")
+    return Diagnostic.at(path, "wrong-value", f"this is {expected}, not {found}{hint}")
 
 
-def _out_of_bounds(path: Path, error: ErrorDetails) -> Problem:
+def _out_of_bounds(path: Path, error: ErrorDetails) -> Diagnostic:
     bounds = error.get("ctx", {})
     bound = f"at least {bounds['ge']}" if "ge" in bounds else f"at most {bounds['le']}"
-    return Problem(path, "wrong-value", f"this is {bound}, not {shown(error['input'])}")
+    return Diagnostic.at(path, "wrong-value", f"this is {bound}, not {shown(error['input'])}")
 
 
-def _wrong_value(path: Path, error: ErrorDetails) -> Problem:
+def _wrong_value(path: Path, error: ErrorDetails) -> Diagnostic:
     expected = _EXPECTED.get(error["type"])
     if expected is None:
-        return Problem(path, error["type"] if "-" in error["type"] else "wrong-type", error["msg"])
+        return Diagnostic.at(
+            path, error["type"] if "-" in error["type"] else "wrong-type", error["msg"]
+        )
     value = error["input"]
     if value is None:
         return _empty(path)
     quote = expected == "a text" and isinstance(value, bool | int | float)
     advice = "; put it in quotes" if quote else ""
-    return Problem(path, "wrong-type", f"this must be {expected}, not {shown(value)}{advice}")
+    return Diagnostic.at(path, "wrong-type", f"this must be {expected}, not {shown(value)}{advice}")
 
 
 def _path_and_tag(loc: tuple[int | str, ...], data: JsonValue) -> tuple[Path, str]:

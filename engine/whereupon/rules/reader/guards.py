@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from whereupon.conditions import Condition
 from whereupon.conditions.paths import root_of
 from whereupon.conditions.values import OF_THE_PERSON, ROOTS
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
 from whereupon.messages.semantic_events import ERASING, ActionName, folded
 from whereupon.messages.times import ZERO
@@ -32,7 +32,7 @@ def read_guard(form: GuardForm, desk: RuleReader) -> Guard:
     for i, action in enumerate(form.actions):
         if action not in ACTION_EVENTS and (hint := _action_hint(action)):
             message = f"there is no action {action!r}{hint}"
-            desk.problems.append(Problem(("actions", i), "unknown-action", message))
+            desk.problems.append(Diagnostic.at(("actions", i), "unknown-action", message))
     sources = {str(source): Consent(consent) for source, consent in form.sources.items()}
     actions = tuple(form.actions)
     return Guard(
@@ -67,18 +67,18 @@ def _protected(raw: JsonValue, desk: RuleReader) -> Iterator[Condition]:
         path = ("protect", place) if isinstance(raw, list) else ("protect",)
         if each is None:
             message = "nothing is written here: give it a condition, or take the - out"
-            desk.problems.append(Problem(path, "wrong-type", message))
+            desk.problems.append(Diagnostic.at(path, "wrong-type", message))
             continue
         condition = desk.condition(each, path, root="person")
         if condition.performed:
             message = "protect looks at a person's attributes; what they did is not read here"
-            desk.problems.append(Problem(path, "history-in-protect", message))
+            desk.problems.append(Diagnostic.at(path, "history-in-protect", message))
         if strange := _not_of_the_person(condition):
             message = (
                 f"protect looks at a person's attributes, and would never see {', '.join(strange)}: "
                 "nobody would be protected by it; write person.NAME"
             )
-            desk.problems.append(Problem(path, "message-in-protect", message))
+            desk.problems.append(Diagnostic.at(path, "message-in-protect", message))
         yield condition
 
 
@@ -108,22 +108,22 @@ def _approvals(form: GuardForm, desk: RuleReader) -> Approvals:
     different = {folded(name) for name in by or ()}
     if by is not None and len(different) < said.needed:
         message = f"{said.needed} must agree, and {len(different)} may: name more, or ask for fewer"
-        desk.problems.append(Problem(("approvals", "by"), "too-few-approvers", message))
+        desk.problems.append(Diagnostic.at(("approvals", "by"), "too-few-approvers", message))
     return Approvals(said.needed, by)
 
 
 # --- legal, and yet likely a mistake ----------------------------------------------------------------
 
 
-def lint_guard(guard: Guard) -> Iterator[Problem]:
+def lint_guard(guard: Guard) -> Iterator[Diagnostic]:
     """Every warning about a guard file."""
     if not guard.description.strip():
         message = "say in one sentence what this guard is for: add description:"
-        yield Problem((), "no-description", message, Severity.WARNING)
+        yield Diagnostic.at((), "no-description", message, Severity.WARNING)
     erasing = [name for name in guard.actions if name in ERASING]
     if erasing and guard.sources.get("client") is Consent.RUN:
         message = "a browser's write key travels in clear: with client: run anybody can have anybody deleted"
-        yield Problem(("sources", "client"), "client-may-erase", message, Severity.WARNING)
+        yield Diagnostic.at(("sources", "client"), "client-may-erase", message, Severity.WARNING)
     if guard.expires_after < guard.cool_off:
         message = "a request waits out its cool_off first; expires_after is shorter, and counts for nothing"
-        yield Problem(("expires_after",), "expires-too-soon", message, Severity.WARNING)
+        yield Diagnostic.at(("expires_after",), "expires-too-soon", message, Severity.WARNING)

@@ -14,7 +14,7 @@ import whereupon.rules.reader.steps as steps
 import whereupon.rules.reader.triggers as triggers
 from whereupon.conditions import ALWAYS, Condition, parse_condition
 from whereupon.conditions.paths import parts_of
-from whereupon.errors import Problem
+from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.records import SendKind
 from whereupon.rules.reader.faults import Path, nearest
@@ -39,7 +39,7 @@ class RuleReader:
 
     segments: Mapping[str, JsonValue]
     shared: InternPool
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
     zone: str = "UTC"
 
     def condition(
@@ -57,7 +57,7 @@ class RuleReader:
             known=self.shared.conjuncts,
         )
         self.problems.extend(
-            Problem((*path, *p.path), p.code, p.message, p.severity) for p in problems
+            Diagnostic.at((*path, *p.path), p.code, p.message, p.severity) for p in problems
         )
         return condition
 
@@ -66,7 +66,7 @@ class RuleReader:
         if name not in self.segments:
             hint = nearest(name, self.segments) or "; write it in a file of its own"
             message = f"there is no segment {name!r}{hint}"
-            self.problems.append(Problem(path, "unknown-segment", message))
+            self.problems.append(Diagnostic.at(path, "unknown-segment", message))
         return name
 
     def content(
@@ -99,7 +99,7 @@ class RuleReader:
         try:
             return parse_template(value, use)
         except TemplateError as error:
-            self.problems.append(Problem(path, "bad-template", error.reason))
+            self.problems.append(Diagnostic.at(path, "bad-template", error.reason))
             return value
 
 
@@ -194,7 +194,7 @@ def read_active(form: triggers.ActiveChoice, desk: RuleReader) -> rules.Active:
         return rules.Active(on=form)
     if form.since is not None and form.until is not None and form.until <= form.since:
         message = "until is not later than from: nobody could ever enter"
-        desk.problems.append(Problem(("active", "until"), "bad-instant", message))
+        desk.problems.append(Diagnostic.at(("active", "until"), "bad-instant", message))
     return rules.Active(since=form.since, until=form.until)
 
 
@@ -237,16 +237,16 @@ def _send(form: steps.SendForm, desk: RuleReader, path: Path) -> rules.Send:
     for key, value in raw.items():
         if key in RECIPIENT_KEYS:
             message = f"a delivery goes to the person of the entry; take {key} out"
-            desk.problems.append(Problem((*path, key), "unsupported-key", message))
+            desk.problems.append(Diagnostic.at((*path, key), "unsupported-key", message))
         elif key in SENDER_KEYS and _has_template(value):
             message = f"write {key} out: no template, so no event's data, ever chooses the sender"
-            desk.problems.append(Problem((*path, key), "bad-template", message))
+            desk.problems.append(Diagnostic.at((*path, key), "bad-template", message))
         elif found := misplaced((*path, key), "send"):
             desk.problems.append(found)
     kind = SendKind(form.kind)
     if form.topic is not None and kind is not SendKind.MARKETING:
         message = f"a {kind} delivery asks no topic: take topic out, or make it kind: marketing"
-        desk.problems.append(Problem((*path, "topic"), "unsupported-key", message))
+        desk.problems.append(Diagnostic.at((*path, "topic"), "unsupported-key", message))
     return rules.Send(form.send, desk.content(raw, path, fields=()), kind, form.topic)
 
 

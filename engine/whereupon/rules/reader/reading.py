@@ -7,7 +7,7 @@ from typing import TypeAlias
 from pydantic import JsonValue, ValidationError
 
 import whereupon.rules.reader.forms as forms
-from whereupon.errors import Problem, Severity
+from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.codec import JsonError, Unread, encode
 from whereupon.rules.model import (
     DEFAULT_MAX_AGE,
@@ -60,7 +60,7 @@ class Reading:
 
     file: RuleFile | None
     rest: RuleFile | None
-    problems: tuple[Problem, ...]
+    problems: tuple[Diagnostic, ...]
 
 
 def parse_rule_file(
@@ -69,7 +69,7 @@ def parse_rule_file(
     stem: str,
     segments: Mapping[str, JsonValue],
     shared: InternPool | None = None,
-) -> tuple[RuleFile | None, tuple[Problem, ...]]:
+) -> tuple[RuleFile | None, tuple[Diagnostic, ...]]:
     """What one file's content says, unless a problem is an error; and all problems: see `read_rule_file`."""
     reading = read_rule_file(data, stem=stem, segments=segments, shared=shared)
     return reading.file, reading.problems
@@ -92,7 +92,7 @@ def read_rule_file(
     """
     if not isinstance(data, dict):
         message = "a rule file is a mapping that starts with campaign:, broadcast:, segment:, "
-        problem = Problem((), "wrong-type", f"{message}event:, guard: or settings:")
+        problem = Diagnostic.at((), "wrong-type", f"{message}event:, guard: or settings:")
         return Reading(None, None, (problem,))
     kind = next((key for key in forms.FILE_FORMS if key in data), None)
     if kind is None:
@@ -128,21 +128,21 @@ def segment_from_source(name: str, segments: Mapping[str, JsonValue]) -> Segment
     raise ValueError(message)
 
 
-def _kindless(data: Mapping[str, JsonValue]) -> Problem:
+def _kindless(data: Mapping[str, JsonValue]) -> Diagnostic:
     kinds = tuple(forms.FILE_FORMS)
     near = next(((key, hint) for key in data if (hint := nearest(key, kinds))), None)
     if near is not None:
-        return Problem((near[0],), "unknown-key", f"there is no key {near[0]!r}{near[1]}")
+        return Diagnostic.at((near[0],), "unknown-key", f"there is no key {near[0]!r}{near[1]}")
     message = f"say what this file is: its first key is one of {', '.join(kinds)}, with its id"
-    return Problem((), "missing-key", message)
+    return Diagnostic.at((), "missing-key", message)
 
 
 def _validated(
     data: dict[str, JsonValue], kind: str
-) -> tuple[forms.FileForm | None, list[Problem]]:
+) -> tuple[forms.FileForm | None, list[Diagnostic]]:
     """The form, or what can be salvaged of it, with the problems of its shape."""
     model = forms.FILE_FORMS[kind]
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     mended = data
     for attempt in range(3):
         try:
@@ -155,13 +155,13 @@ def _validated(
     return None, problems
 
 
-def _id_problems(raw: JsonValue, *, kind: str, stem: str) -> tuple[Problem, ...]:
+def _id_problems(raw: JsonValue, *, kind: str, stem: str) -> tuple[Diagnostic, ...]:
     if not isinstance(raw, str) or raw == stem:
         return ()
     message = f"the id is the file's name: write {kind}: {stem}, or call the file {raw[:60]}"
     if kind == "settings":
         message = "the settings of a folder stand in settings.yaml; call this file so"
-    return (Problem((kind,), "id-not-stem", message),)
+    return (Diagnostic.at((kind,), "id-not-stem", message),)
 
 
 # --- the kinds ------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: R
         desk = replace(desk, zone=trigger.timezone)  # its problems are the same list
     if form.where is not None and isinstance(trigger, OnSchedule | OnCall):
         message = f"where narrows a message, and {_WITHOUT_MESSAGE[type(trigger)]}"
-        desk.problems.append(Problem(("where",), "unsupported-key", message))
+        desk.problems.append(Diagnostic.at(("where",), "unsupported-key", message))
     return Rule(
         id=form.broadcast,
         kind=RuleKind.BROADCAST,

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from whereupon.errors import Problem
+from whereupon.errors import Diagnostic
 from whereupon.rules.reader.faults import Path, nearest
 from whereupon.rules.reader.fields import SCHEMA_TYPES, shown
 
 
-def type_problems(schema: Mapping[str, JsonValue], path: Path) -> Iterator[Problem]:
+def type_problems(schema: Mapping[str, JsonValue], path: Path) -> Iterator[Diagnostic]:
     """The types that a value's schema names and that there are not."""
     declared = schema.get("type")
     for type_ in declared if isinstance(declared, list) else [declared]:
         if type_ is not None and type_ not in SCHEMA_TYPES:
             named = repr(type_) if isinstance(type_, str) else f"is {shown(type_)}"
             hint = nearest(str(type_), SCHEMA_TYPES) or f"; write {', '.join(SCHEMA_TYPES)}"
-            yield Problem((*path, "type"), "unknown-type", f"no type {named}{hint}")
+            yield Diagnostic.at((*path, "type"), "unknown-type", f"no type {named}{hint}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from whereupon.errors import Problem
+from whereupon.errors import Diagnostic
 from whereupon.rules.reader.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
 
 _RULE = "it belongs to the rule: put it beside when:"
@@ -64,7 +64,7 @@ SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
 """Every way in which a word is written, and the word."""
 
 
-def misplaced(path: tuple[str | int, ...], step: str) -> Problem | None:
+def misplaced(path: tuple[str | int, ...], step: str) -> Diagnostic | None:
     """What to write instead of the word of the grammar that stands at the path in a step.
 
     None where the key is no word of the grammar.
@@ -78,8 +78,8 @@ def misplaced(path: tuple[str | int, ...], step: str) -> Problem | None:
         message = f"this version does not run {key} of a {step} step yet; take it out"
         if word == "if":
             message += ", and put the condition into who: of the rule, beside when:"
-        return Problem(path, "not-yet", message)
+        return Diagnostic.at(path, "not-yet", message)
     message = f"{key} does nothing here: {place}"
     if word in NOT_YET_RULE_KEYS or word in NOT_YET_STEPS:
         message += "; this version does not run it yet"
-    return Problem(path, "misplaced-key", message)
+    return Diagnostic.at(path, "misplaced-key", message)
