@@ -14,6 +14,7 @@ from tests.unit.worlds import DAY, HOUR, World, after, guard, message, world
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, WhereuponError
 from whereupon.messages.model import MessageType
+from whereupon.pipeline.ingesting import WireMessage
 from whereupon.records import RequestOutcome
 from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.loading import load_rules
@@ -85,7 +86,12 @@ def test_a_device_goes_only_with_its_owner() -> None:
 def test_replayed_requests_ask_once(together: bool) -> None:
     """The same message, in one batch or days later, deletes nobody who came back."""
     made = shop()
-    wire: object = {"type": "track", "event": "Delete Person", "userId": "ada", "messageId": "d"}
+    wire: WireMessage = {
+        "type": "track",
+        "event": "Delete Person",
+        "userId": "ada",
+        "messageId": "d",
+    }
     made.engine.ingest([wire, wire] if together else [wire])
     made.identify("ada", {"plan": "new"}, at=HOUR)
     told = made.engine.ingest([wire])
@@ -286,7 +292,7 @@ def _nested(depth: int) -> JsonValue:
 def test_oversized_and_deep_properties_stop_nothing(properties: JsonValue) -> None:
     """They are accepted or refused by name; what follows goes on as before."""
     made = shop()
-    wire: object = {
+    wire: WireMessage = {
         "type": "track",
         "event": "Delete Person",
         "userId": "ben",

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from tests.unit.worlds import book_of, broadcast, campaign, guard
 
 from whereupon.engine import Engine
+from whereupon.pipeline.ingesting import WireMessage
 from whereupon.records import DeliveryState
 from whereupon.replay.replaying import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
@@ -101,7 +102,7 @@ def _live(engine: Engine) -> None:
     for number in range(3):
         said: dict[str, JsonValue] = {"properties": data, "context": context}
         ids = [_mark(f"m{number}-{step}") for step in range(8)]
-        batch: list[object] = [
+        batch: list[WireMessage] = [
             _wire("track", event="signed_up", anonymousId=device, messageId=ids[0], **said),
             _wire("identify", traits=data, messageId=ids[1], context=context, **both),
             _wire("track", event="signed_up", userId=user, messageId=ids[2], **said),

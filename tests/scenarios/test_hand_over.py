@@ -314,7 +314,7 @@ def test_closing_lets_an_action_under_way_end_and_begins_no_other(place: str) ->
     assert called.wait(_PATIENCE)
     closing = Thread(target=engine.close)
     closing.start()
-    while not engine._is_closing:  # noqa: SLF001 - else the next may begin
+    while not engine._work.is_closing:  # noqa: SLF001 - else the next may begin
         pass
     go_on.set()
     closing.join(_PATIENCE)

@@ -24,6 +24,7 @@ from whereupon.guards.actions import (
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import MessageType, Origin, Source
 from whereupon.messages.semantic_events import ActionName, Registry
+from whereupon.pipeline.ingesting import WireMessage
 from whereupon.ports import Store
 from whereupon.records import DeliveryState, RequestOutcome
 from whereupon.rules.model import Consent, Guard
@@ -279,7 +280,7 @@ def test_delete_leaves_nothing_of_the_person() -> None:
 def test_a_deletion_in_one_batch_with_the_person_leaves_nothing(together: bool) -> None:
     """Made and erased in one transaction, or in several: the same."""
     made = shop()
-    items: list[object] = [
+    items: list[WireMessage] = [
         {"type": "track", "event": "Device Created or Updated", "userId": "zoe", "context": DEVICE},
         {"type": "track", "event": "purchase", "anonymousId": "anon-z"},
         {"type": "identify", "userId": "zoe", "anonymousId": "anon-z", "traits": {"a": "zoe"}},

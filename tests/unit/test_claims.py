@@ -21,6 +21,7 @@ from whereupon.errors import StoreError
 from whereupon.ports import Session, Store
 from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.storage import StoreAddress
 from whereupon.storage.memory.store import MemoryStore
 from whereupon.storage.sql.store import SqlStore
 from whereupon.storage.turns import OneByOne
@@ -32,7 +33,7 @@ LAST = thanks(campaign="last", retroactive={"take": "last"})
 RULES = book(thanks(), FIRST, LAST)
 
 
-def _opened(store: object, rules: Rulebook = RULES, part: int = PART) -> Engine:
+def _opened(store: StoreAddress, rules: Rulebook = RULES, part: int = PART) -> Engine:
     engine = Engine.open(store, rules=rules, clock=FrozenClock(NOON))
     engine.pipeline.claim_part = part
     return engine

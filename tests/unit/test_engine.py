@@ -5,12 +5,12 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sqlite3 import connect
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, text
@@ -40,6 +40,8 @@ from whereupon import (
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.codec import encode
 from whereupon.messages.opening import MAX_BATCH_MESSAGES
+from whereupon.pipeline.ingesting import WireMessage
+from whereupon.ports import HostTransaction
 from whereupon.records import DeliveryState
 from whereupon.replay.replaying import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
@@ -176,7 +178,7 @@ def test_an_argument_that_there_is_not_is_refused(slip: str) -> None:
 def test_a_batch_reports_what_it_cannot_accept_and_takes_the_rest() -> None:
     """By place, with a stable code and a sentence that names the field."""
     batch = [purchase(1), {"type": "track"}, "no message", purchase(2), purchase(1), None]
-    ingested = _memory().ingest(batch)
+    ingested = _memory().ingest(cast("list[WireMessage]", batch))
     assert (ingested.accepted, ingested.duplicates) == (2, 1)
     assert [(each.index, each.code) for each in ingested.rejected] == [
         (1, "missing-id"),
@@ -225,7 +227,7 @@ def test_texts_are_taken_as_they_came() -> None:
 @pytest.mark.parametrize("batch", [{"batch": [purchase(1), {}, purchase(2)]}, purchase(1)])
 @pytest.mark.parametrize("written", [dict, encode])
 def test_what_comes_alone_needs_no_list(
-    batch: dict[str, object], written: Callable[[object], Iterable[object]]
+    batch: dict[str, object], written: Callable[[object], WireMessage]
 ) -> None:
     """A request's body is one dict, or one text: never the keys of the one, or the other's bytes."""
     listed, alone = _memory().ingest([written(batch)]), _memory().ingest(written(batch))
@@ -450,7 +452,7 @@ def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
 
 
 @pytest.mark.parametrize("connection", ["sqlite://", 7])
-def test_what_is_no_connection_is_refused(connection: object, host: Database) -> None:
+def test_what_is_no_connection_is_refused(connection: HostTransaction, host: Database) -> None:
     """The error says what to lend."""
     engine = Engine.open(host, rules=book(thanks()))
     with pytest.raises(StoreError, match="connection="):
@@ -620,7 +622,7 @@ def test_rules_of_another_kind_are_no_rules(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("store", ["no url", "nosuch://x", "sqlite:////no/such/folder/shop.db", 7])
-def test_a_store_that_cannot_be_opened_is_an_error_of_ours(store: object) -> None:
+def test_a_store_that_cannot_be_opened_is_an_error_of_ours(store: str) -> None:
     """Not the driver's."""
     with pytest.raises(StoreError):
         Engine.open(store)

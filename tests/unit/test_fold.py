@@ -1,10 +1,13 @@
 """Identity and attributes through the engine, rule by rule, on a real store."""
 
 import gc
+from typing import cast
 
 import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, broadcast, campaign, segment, world
+
+from whereupon.pipeline.ingesting import WireMessage
 
 THANKS = campaign("thanks", "purchase")
 EACH = campaign("each", "purchase")
@@ -358,7 +361,8 @@ def test_bad_messages_are_reported_and_the_rest_goes_in() -> None:
     """Each with its place, a code and a sentence; a nested batch counts as its items."""
     made = shop()
     good = {"type": "track", "event": "purchase", "userId": "ada"}
-    told = made.engine.ingest([good, {"batch": [{"type": "odd"}, good]}, {"a": object()}, 7])
+    batch = [good, {"batch": [{"type": "odd"}, good]}, {"a": object()}, 7]
+    told = made.engine.ingest(cast("list[WireMessage]", batch))
     assert told.accepted == 2
     assert [(r.index, r.code, r.field) for r in told.rejected] == [
         (1, "unknown-type", "type"),

@@ -13,6 +13,7 @@ from whereupon.decide import Notice
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.model import Source
 from whereupon.messages.wire import Arrival, parse_message
+from whereupon.pipeline.ingesting import WireMessage
 from whereupon.records import DeliveryState
 from whereupon.replay.importing import import_messages
 from whereupon.replay.replaying import FrozenClock, Record, Replay, Summary
@@ -58,7 +59,14 @@ def test_a_poison_message_is_rejected_and_the_rest_of_its_batch_goes_in(place: s
     """It names the message by its place among what was sent, bad ones and duplicates included."""
     with _opened(place, _fragile(thanks())) as engine:
         bad = {"type": "track", "event": "purchase"}
-        batch = [bad, purchase(1), purchase(13), purchase(2), purchase(14), purchase(2)]
+        batch: list[WireMessage] = [
+            bad,
+            purchase(1),
+            purchase(13),
+            purchase(2),
+            purchase(14),
+            purchase(2),
+        ]
         told = engine.ingest(batch)
         assert [(each.index, each.code) for each in told.rejected] == [
             (0, "missing-id"),

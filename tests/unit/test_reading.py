@@ -17,6 +17,7 @@ from whereupon.errors import StoreError
 from whereupon.records import DeliveryState, Request
 from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.storage import StoreAddress
 
 RULES = book(thanks(), news())
 
@@ -58,7 +59,7 @@ def _first(engine: Engine) -> Request:
     return engine.requests.list()[0]
 
 
-def opened(store: object) -> Engine:
+def opened(store: StoreAddress) -> Engine:
     """A shop in which something has happened."""
     engine = Engine.open(
         store, rules=RULES, clock=FrozenClock(NOON), patience=timedelta(seconds=0.2)

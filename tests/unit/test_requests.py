@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, guard, world
 
 from whereupon.errors import RequestError, UnknownNameError
+from whereupon.pipeline.ingesting import WireMessage
 from whereupon.ports import Store
 from whereupon.records import Request, RequestOutcome
 
@@ -354,7 +355,7 @@ def test_a_limit_may_be_a_share_of_all_people() -> None:
 def test_one_batch_does_not_pass_a_limit_together() -> None:
     """Each of its messages counts for the next."""
     made = careful(limits=["2 per 1h"])
-    batch: list[object] = [
+    batch: list[WireMessage] = [
         {"type": "track", "event": "Delete Person", "userId": f"p-{n}"} for n in range(5)
     ]
     told = made.engine.ingest(batch).requests

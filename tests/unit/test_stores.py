@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
+from typing import cast
 
 import pytest
 from sqlalchemy import Engine, create_engine, inspect, text
@@ -68,7 +69,7 @@ def orders(engine: Engine) -> int:
     ("address", "code"),
     [
         ("nonsense", "bad-url"),
-        (42, "bad-url"),
+        (cast("str", 42), "bad-url"),
         ("mysql://localhost/shop", "unknown-database"),
         ("sqlite:////nowhere/at/all/shop.db", "unreachable"),
         ("sqlite+nonsense:///shop.db", "bad-url"),
@@ -78,7 +79,7 @@ def orders(engine: Engine) -> int:
         ("nonsense://shop:secret@127.0.0.1/shop", "unknown-database"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_refused(address: object, code: str) -> None:
+def test_an_address_that_leads_nowhere_is_refused(address: str, code: str) -> None:
     """With a stable code and a sentence."""
     with pytest.raises(StoreError) as caught:
         open_store(address)

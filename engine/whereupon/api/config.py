@@ -3,8 +3,10 @@
 import hmac
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from os import PathLike
+from pathlib import Path
 from threading import Condition, get_ident
 from typing import TypedDict
 
@@ -14,9 +16,9 @@ from whereupon.delivery.dispatcher import Dispatched
 from whereupon.errors import StoreError
 from whereupon.guards.actions import stance_on
 from whereupon.identity.algebra import IdentityPolicy
-from whereupon.messages.semantic_events import Registry
+from whereupon.messages.semantic_events import Action, Registry
 from whereupon.pipeline.duties import LeftAlone
-from whereupon.ports import Backlog, Session
+from whereupon.ports import Backlog, HostTransaction, Session
 from whereupon.records import Request
 from whereupon.rules.model import Rulebook
 from whereupon.runtime.forking import OfProcess, watch
@@ -37,7 +39,7 @@ class Options(TypedDict, total=False):
     timestamp: datetime | str
     context: Mapping[str, object]
     source: str
-    connection: object
+    connection: HostTransaction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class Metrics:
     backlog: Sequence[Backlog]
 
 
-class UnderWay(OfProcess):
-    """Knows which threads are within a block, so that another can wait for them."""
+class InFlight(OfProcess):
+    """Knows which threads are within a block, so that another thread can wait for them."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -116,6 +118,19 @@ class Status:
     left_alone: tuple[LeftAlone, ...] = ()
 
 
+def rulebook_from(rules: str | PathLike[str] | Rulebook) -> Rulebook:
+    """The rulebook itself, or that of a folder.
+
+    Raises:
+        RulesInvalidError: the folder has errors; it lists all of them.
+    """
+    if isinstance(rules, Rulebook):
+        return rules
+    from whereupon.rules.loading import open_rules  # noqa: PLC0415 - rule files take a while to import
+
+    return open_rules(Path(rules))
+
+
 def settings_for(
     book: Rulebook,
     *,
@@ -123,16 +138,33 @@ def settings_for(
     digest_key: bytes = b"",
     former_keys: Sequence[bytes] = (),
 ) -> Settings:
-    """The fold's settings under a rulebook's guard files."""
-    registry = Registry()
-    named = {name for guard in book.guards for name in guard.actions}
-    names = {action.name for action in registry.actions} | named
-    return Settings(
+    """The settings of deciding under a rulebook's guard files."""
+    settings = Settings(
         identity=identity or IdentityPolicy(),
-        registry=registry,
-        stances={name: stance_on(name, book.guards) for name in names},
+        registry=Registry(),
         digest_key=digest_key,
         former_keys=tuple(former_keys),
+    )
+    return settings_under(settings, book)
+
+
+def settings_under(settings: Settings, book: Rulebook) -> Settings:
+    """The same settings under another rulebook's guard files."""
+    named = {name for guard in book.guards for name in guard.actions}
+    names = {action.name for action in settings.registry.actions} | named
+    return replace(settings, stances={name: stance_on(name, book.guards) for name in names})
+
+
+def with_action(settings: Settings, action: Action, book: Rulebook) -> Settings:
+    """The same settings with one more action of the host's.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    return replace(
+        settings,
+        registry=settings.registry.with_action(action),
+        stances={**settings.stances, action.name: stance_on(action.name, book.guards)},
     )
 
 

@@ -34,7 +34,7 @@ def prune_command(
     book = open_rules(rules)
     index = RuleIndex(book)
     with closing(existing_store(store)) as kept:
-        pruning = Pruning(kept, book.settings.keep, lambda: index, SystemClock())
+        pruning = Pruning(kept, lambda: book.settings.keep, lambda: index, SystemClock())
         pruned = pruning.prune(dry_run=dry_run)
     if as_json:
         record = {"kind": "pruned", "dry_run": dry_run, **pruned.gone, "emptied": pruned.emptied}

@@ -27,7 +27,7 @@ from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Message
 from whereupon.messages.semantic_events import Action
 from whereupon.messages.times import later
-from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Clock, Session, Store
 from whereupon.records import Changes, Request, RequestOutcome
 from whereupon.runtime.forking import OfProcess, watch
@@ -100,13 +100,13 @@ class Handlers(OfProcess):
     def __init__(
         self,
         store: Store,
-        pipeline: Pipeline,
+        current: CurrentPipeline,
         clock: Clock,
         policy: RetryPolicy,
         monitor: Monitor,
     ) -> None:
         self._store = store
-        self._pipeline = pipeline
+        self._current = current
         self._clock = clock
         self._policy = policy
         self._monitor = monitor
@@ -202,7 +202,7 @@ class Handlers(OfProcess):
     def _settle(self, request: Request, failure: BaseException | None) -> Request:
         now = self._clock.now()
         attempts = request.attempts + 1
-        told = _told(request, self._pipeline.settings.digest)
+        told = _told(request, self._current.pipeline.settings.digest)
         with self._store.session() as session:
             session.ledger.hold()
             stored = session.ledger.request(request.key) or request
@@ -296,8 +296,10 @@ class Handlers(OfProcess):
         now: datetime,
     ) -> None:
         changes = Changes(requests={request.key: request})
-        changes.records.append(recorded(request, self._pipeline.settings, kind, now, **facts))
-        self._pipeline.write(session, changes)
+        changes.records.append(
+            recorded(request, self._current.pipeline.settings, kind, now, **facts)
+        )
+        self._current.pipeline.write(session, changes)
 
 
 def idempotency_key(request: Request) -> str:

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from whereupon.errors import UnknownNameError
 from whereupon.guards.audit_chain import Flaw, facts_in, verify
-from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Store
 from whereupon.records import AuditHead, AuditRow
 
@@ -55,9 +55,9 @@ class Receipt:
 class Audit:
     """An append-only log of every request, verdict, approval, cancellation and execution."""
 
-    def __init__(self, store: Store, pipeline: Pipeline) -> None:
+    def __init__(self, store: Store, current: CurrentPipeline) -> None:
         self._store = store
-        self._pipeline = pipeline
+        self._current = current
 
     def rows(self, after: int = 0) -> Iterator[AuditRow]:
         """Every row behind a sequence number, in order."""
@@ -108,7 +108,7 @@ class Audit:
         Args:
             kept: a head that was kept elsewhere: its sequence number and hash.
         """
-        settings = self._pipeline.settings
+        settings = self._current.pipeline.settings
         keys = (settings.digest_key, *settings.former_keys)
         with self._store.reading() as session:  # one view of it, though it grows
             rows = session.ledger.audit(0, 1_000_000_000)

@@ -54,12 +54,16 @@ class Pruning:
     """Lets go of what is older than it is to be kept.
 
     Args:
-        keep: how long; None where nothing is let go of.
+        keep: how long, at present; None where nothing is let go of.
         index: the rules as they are, which say whom an entry keeps out.
     """
 
     def __init__(
-        self, store: Store, keep: Retention | None, index: Callable[[], RuleIndex], clock: Clock
+        self,
+        store: Store,
+        keep: Callable[[], Retention | None],
+        index: Callable[[], RuleIndex],
+        clock: Clock,
     ) -> None:
         self._store = store
         self._keep = keep
@@ -101,8 +105,9 @@ class Pruning:
         return not any(True for _ in self._times())
 
     def _times(self) -> Iterator[tuple[BygoneKind, timedelta]]:
-        for each in fields(Retention) if self._keep is not None else ():
-            time = getattr(self._keep, each.name)
+        keep = self._keep()
+        for each in fields(Retention) if keep is not None else ():
+            time = getattr(keep, each.name)
             if time is not None:
                 yield BygoneKind(each.name), time
 

@@ -17,8 +17,8 @@ from whereupon.guards.actions import Policy, Refusal
 from whereupon.messages.model import Source
 from whereupon.messages.semantic_events import ActionName, folded
 from whereupon.messages.wire import Arrival, parse_message
-from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Clock, Session, Store
 from whereupon.records import (
     Approval,
@@ -52,11 +52,11 @@ class Requests:
     """
 
     def __init__(
-        self, store: Store, pipeline: Pipeline, clock: Clock, wake: Callable[[], None]
+        self, store: Store, current: CurrentPipeline, clock: Clock, wake: Callable[[], None]
     ) -> None:
         self._store = store
-        self._pipeline = pipeline
-        self._claims = Claims(store, pipeline)
+        self._current = current
+        self._claims = Claims(store, current)
         self._clock = clock
         self._wake = wake
 
@@ -103,7 +103,7 @@ class Requests:
             """The request as it is then; None where its plan is another than the one agreed to."""
             request = _held(session, key)
             self._check_approver(session, request, by)
-            current = self._pipeline.plan(session, request)
+            current = self._current.pipeline.plan(session, request)
             digest = current.digest if current else ""
             if request.plan is None or request.plan.digest != digest:
                 self._resumed(session, request, now)  # which shows the plan as it is now
@@ -123,7 +123,7 @@ class Requests:
         """Do work alone with the ledger: in a transaction of the store's own, or in the host's."""
 
         def alone(session: Session) -> T:
-            self._pipeline.prepare_erasing(session)
+            self._current.pipeline.prepare_erasing(session)
             return work(session)
 
         if connection is None:
@@ -138,10 +138,10 @@ class Requests:
             reason = f"{by} has agreed to request {request.key} already"
             raise RequestError(code="approved-already", key=request.key, reason=reason)
         agreed = self._record(request, "agreed", approval.approved_at, by)
-        self._pipeline.write(session, Changes(approvals=[approval], records=[agreed]))
+        self._current.pipeline.write(session, Changes(approvals=[approval], records=[agreed]))
 
     def _resumed(self, session: Session, request: Request, now: datetime) -> Request:
-        return _told(self._pipeline.resume(session, [request], now), request.key) or request
+        return _told(self._current.pipeline.resume(session, [request], now), request.key) or request
 
     def cancel(self, key: int, *, by: str, connection: object = None) -> Request:
         """Call a held request off, for good; its requester may, too. Raises as `approve` does."""
@@ -152,7 +152,7 @@ class Requests:
             if not _is_same(session, by, request.requester or request.person):
                 _check_allowed(by, self._stance(request), key)
             outcome = RequestOutcome.CANCELLED
-            done = self._pipeline.give_up(session, [request], now, outcome=outcome, by=by)
+            done = self._current.pipeline.give_up(session, [request], now, outcome=outcome, by=by)
             return _told(done, key) or request
 
         return self._done(work, connection)
@@ -172,7 +172,7 @@ class Requests:
             )
             changes = Changes(requests={key: again})
             changes.records.append(self._record(again, "retried", now, by))
-            self._pipeline.write(session, changes)
+            self._current.pipeline.write(session, changes)
             return again
 
         again = self._done(work, connection)
@@ -203,7 +203,7 @@ class Requests:
         message = parse_message(wire, arrival)
 
         def work(session: Session) -> Request:
-            told = self._pipeline.take(session, [message], now=now).told
+            told = self._current.pipeline.take(session, [message], now=now).told
             made = [each for each in told if isinstance(each, Request)]
             asked = next(each for each in made if each.message_id == message.message_id)
             if dry_run:
@@ -247,7 +247,7 @@ class Requests:
             for request in session.ledger.requests([RequestOutcome.HELD], _ALL):
                 if request.reason in _BY_A_BREAKER and guard in self._stance(request).guards:
                     changes.requests[request.key] = replace(request, due_at=now)
-            self._pipeline.write(session, changes)
+            self._current.pipeline.write(session, changes)
             return len(changes.requests)
 
         held = self._done(work, connection)
@@ -261,7 +261,7 @@ class Requests:
         _check_allowed(by, self._stance(self.show(key)), key)
 
     def _stance(self, request: Request) -> Policy:
-        return self._pipeline.settings.stance_on(request.action)
+        return self._current.pipeline.settings.stance_on(request.action)
 
     def _check_approver(self, session: Session, request: Request, by: str) -> None:
         _check_allowed(by, self._stance(request), request.key)
@@ -271,14 +271,14 @@ class Requests:
                 raise RequestError(code="own-request", key=request.key, reason=reason)
 
     def _check_closer(self, guard: str, by: str) -> None:
-        for stance in self._pipeline.settings.stances.values():
+        for stance in self._current.pipeline.settings.stances.values():
             if guard in stance.guards:
                 _check_allowed(by, stance, 0)
                 return
         _check_named(by, 0)
 
     def _record(self, request: Request, kind: str, now: datetime, by: str) -> AuditRecord:
-        return recorded(request, self._pipeline.settings, kind, now, actor=by)
+        return recorded(request, self._current.pipeline.settings, kind, now, actor=by)
 
 
 def _found(session: Session, key: int) -> Request:

@@ -50,7 +50,7 @@ from whereupon.pipeline.load import (
 from whereupon.pipeline.rule_versions import Wordings
 from whereupon.ports import Session, Stretch
 from whereupon.records import BroadcastRun, Changes, Person, Plan, Request, RequestOutcome, SetAside
-from whereupon.rules.model import Rule
+from whereupon.rules.model import Rule, Rulebook
 from whereupon.runtime.log_lines import in_log
 
 UNSCRUBBED = "unscrubbed"
@@ -92,6 +92,19 @@ class Pipeline:
         self.settings = settings
         self.claim_part = CLAIM_PART
         self._wordings = Wordings(index)
+
+    def with_settings(self, settings: Settings) -> "Pipeline":
+        """A pipeline of the same rulebook under other settings."""
+        return self._made(settings, self._wordings)
+
+    def with_book(self, book: Rulebook, settings: Settings) -> "Pipeline":
+        """A pipeline of another rulebook; entries keep the rule version that they began with."""
+        return self._made(settings, Wordings(RuleIndex(book)))
+
+    def _made(self, settings: Settings, versions: Wordings) -> "Pipeline":
+        made = Pipeline(versions.index, settings)
+        made.claim_part, made._wordings = self.claim_part, versions
+        return made
 
     @property
     def index(self) -> RuleIndex:

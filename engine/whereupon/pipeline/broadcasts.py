@@ -2,16 +2,20 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
+from whereupon.errors import UnknownNameError
 from whereupon.matching import RuleIndex
+from whereupon.messages.codec import decode
+from whereupon.messages.opening import as_text
 from whereupon.messages.times import format_instant
+from whereupon.pipeline.ingesting import fresh_id
 from whereupon.ports import Session
 from whereupon.records import MISSED, OVERTAKEN, BroadcastRun, Changes
-from whereupon.rules.model import OnSchedule, Rule
+from whereupon.rules.model import OnCall, OnSchedule, Rule
 from whereupon.scheduling import latest_occurrence, next_occurrence
 
 MOST_NOTED = 100
@@ -123,3 +127,56 @@ def _run_at(rule: Rule, due_at: datetime) -> BroadcastRun:
         cursor=0,
         facts={"timestamp": format_instant(due_at), "properties": {}, "context": {}},
     )
+
+
+def started_by_call(
+    index: RuleIndex,
+    name: str,
+    properties: Mapping[str, object] | None,
+    key: str | None,
+    now: datetime,
+) -> Callable[[Session], None]:
+    """What starts a run of a broadcast whose ``when`` is ``api``, within a session.
+
+    Args:
+        index: the rules in use.
+        name: the broadcast's id.
+        properties: what its templates and its `who` see.
+        key: one key starts it once, ever; None for a fresh one.
+        now: when it was called.
+
+    Raises:
+        UnknownNameError: there is no such broadcast, or it does not take ``api``.
+    """
+    rule = _callable(index, name)
+    occasion = f"{rule.id}:{key or fresh_id()}"
+    run = BroadcastRun(
+        rule=rule.id,
+        digest=rule.digest,
+        occasion=occasion,
+        timestamp=now,
+        due_at=now,
+        cursor=0,
+        facts={
+            "timestamp": format_instant(now),
+            "properties": decode(as_text(dict(properties or {})).text),
+            "context": {},
+        },
+    )
+    changes = Changes(runs={(rule.id, occasion): run})
+    changes.wordings[rule.digest] = (rule.id, index.wording_of(rule))
+
+    def start(session: Session) -> None:
+        if not session.has_run(rule.id, occasion):
+            session.flush(changes)
+
+    return start
+
+
+def _callable(index: RuleIndex, name: str) -> Rule:
+    known = [r for r in index.book.rules if any(isinstance(t, OnCall) for t in r.triggers)]
+    for rule in known:
+        if rule.id == name:
+            return rule
+    names = tuple(rule.id for rule in known)
+    raise UnknownNameError(kind="broadcast for `api`", name=name, known=names)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from whereupon.decide import BatchResult
-from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.load import UnfinishedClaimsError
 from whereupon.ports import Session, Store
 from whereupon.storage.patience import one_call
@@ -21,9 +21,9 @@ T = TypeVar("T")
 class Claims:
     """Does work on a store, and carries out first the claims that come before it."""
 
-    def __init__(self, store: Store, pipeline: Pipeline) -> None:
+    def __init__(self, store: Store, current: CurrentPipeline) -> None:
         self._store = store
-        self._pipeline = pipeline
+        self._current = current
 
     def transact(
         self, work: Callable[[Session], T], tell: Callable[[BatchResult], object] | None = None
@@ -48,7 +48,7 @@ class Claims:
         for key in anonymous_keys:
             left = True
             while left:
-                go_on = partial(self._pipeline.carry_on, anonymous_key=key)
+                go_on = partial(self._current.pipeline.carry_on, anonymous_key=key)
                 part = self._store.transact(go_on, alone=True)
                 if part is None:
                     break
@@ -67,7 +67,7 @@ class Claims:
                 return work(session)
             except UnfinishedClaimsError as found:
                 for key in found.keys:
-                    while (part := self._pipeline.carry_on(session, key)) is not None:
+                    while (part := self._current.pipeline.carry_on(session, key)) is not None:
                         if tell is not None:
                             tell(part)
                         if not part.begun:

@@ -1,9 +1,10 @@
 """From what a sender hands over to messages and rejections, and what to answer."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from whereupon.decide import BatchResult, Notice
 from whereupon.decide.decisions import Decision
@@ -12,6 +13,9 @@ from whereupon.messages.model import Message, Origin, Source
 from whereupon.messages.opening import open_all
 from whereupon.messages.wire import Arrival, message_in, parse_message
 from whereupon.records import Request, SetAside
+
+WireMessage: TypeAlias = Mapping[str, object] | bytes | str
+"""A message, or a `batch` body of messages, as a mapping of JSON values or as JSON text."""
 
 POISON = "poison"
 """The code of a message that is in order, but on which the engine itself fails."""

@@ -5,6 +5,7 @@ The package holds no code that does anything; `storage` implements the store, ho
 For others: every name below, and `ledger` (what the guarded registry keeps).
 """
 
+from whereupon.ports.host import HostTransaction
 from whereupon.ports.ledger import Ledger
 from whereupon.ports.store import (
     NO_CHANNEL,
@@ -30,6 +31,7 @@ __all__ = [
     "Counts",
     "DeadLetters",
     "HistoryNeed",
+    "HostTransaction",
     "LeasedNow",
     "Ledger",
     "Session",

@@ -3,15 +3,23 @@
 sqlalchemy and sqlmodel are known in this package only.
 """
 
+from typing import TYPE_CHECKING, TypeAlias
+
 from whereupon.ports import Store
 from whereupon.storage.memory.store import MemoryStore
 from whereupon.storage.turns import closed
 
-__all__ = ["MemoryStore", "closed", "open_store"]
+if TYPE_CHECKING:
+    from sqlalchemy import Engine as DatabaseEngine
+
+__all__ = ["MemoryStore", "StoreAddress", "closed", "open_store"]
+
+StoreAddress: TypeAlias = "str | DatabaseEngine"
+"""An SQLAlchemy URL or engine; ``memory://`` keeps nothing."""
 
 
 def open_store(
-    url_or_engine: object,
+    url_or_engine: StoreAddress,
     *,
     patience: float | None = None,
     make: bool = True,

@@ -6,13 +6,14 @@ from typing import Unpack
 
 from whereupon.api.config import Options
 from whereupon.messages.model import Source
-from whereupon.pipeline.ingesting import Ingested, refuse
+from whereupon.pipeline.ingesting import Ingested, WireMessage, refuse
+from whereupon.ports import HostTransaction
 
 _ALSO = tuple(Options.__annotations__)
 _KNOWN = frozenset(_ALSO)
 
 
-class Calls(ABC):
+class SegmentCalls(ABC):
     """The calls of whoever can ingest a batch.
 
     Every one raises `MessageRejectedError` where the message cannot be accepted.
@@ -20,7 +21,11 @@ class Calls(ABC):
 
     @abstractmethod
     def ingest(
-        self, batch: Iterable[object], *, source: str = Source.SERVER, connection: object = None
+        self,
+        batch: Iterable[WireMessage] | WireMessage,
+        *,
+        source: str = Source.SERVER,
+        connection: HostTransaction | None = None,
     ) -> Ingested:
         """Take a batch of wire-form messages."""
 

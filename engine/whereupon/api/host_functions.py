@@ -1,0 +1,124 @@
+"""The host's own functions: channels, hooks and actions that it registers with an engine."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from pydantic import BaseModel
+
+from whereupon.api.config import with_action
+from whereupon.api.parts import EngineParts
+from whereupon.delivery.action_calls import Handler, Registration, fault_finder
+from whereupon.delivery.channel_calls import check_runs
+from whereupon.delivery.monitoring import Hook
+from whereupon.messages.semantic_events import Action
+from whereupon.ports import Channel
+from whereupon.records import Request
+
+
+class HostFunctions(EngineParts):
+    """The calls that register functions of the host."""
+
+    def channel(self, name: str) -> Callable[[Channel], Channel]:
+        """Register a function as the channel of that name: ``send: NAME`` hands deliveries to it.
+
+        The function gets one `Delivery`. If it raises, the delivery is tried again later (`RetryLater`
+        says when) or never (`GiveUp`). It is called at least once for each delivery, and again, under the
+        same idempotency key, if nobody knows whether the first call ended. A delivery for a name without
+        a channel is held until some process has that channel.
+
+        Raises:
+            TypeError: the function is ``async``; calling such a function does nothing by itself.
+        """
+        self._check_open()
+
+        def register(function: Channel) -> Channel:
+            check_runs(function)
+            self._channels[name] = function
+            self._work.wake_up()
+            return function
+
+        return register
+
+    def on(self, event: str, hook: Hook) -> None:
+        """Call a function whenever this happens to a delivery or to an action of the host's.
+
+        ``delivery-sent``, ``delivery-failed`` (one try), ``delivery-dead`` and ``delivery-withheld`` give
+        the `Delivery` as it is afterwards. ``action-ran``, ``action-failed`` and ``action-dead`` give the
+        `Request`. The function is called in one of the engine's threads, after the commit; it should be
+        quick. An exception that it raises is logged. The log says the same, under the keys ``event``,
+        ``rule``, ``channel``, ``attempt`` and ``key``.
+
+        Raises:
+            UnknownNameError: there is no such event.
+        """
+        check_runs(hook)
+        self._monitor.on(event, hook)
+
+    def action(
+        self,
+        name: str,
+        *,
+        destructive: bool,
+        properties: type[BaseModel] | None = None,
+        events: Sequence[str] = (),
+        needs_user: bool = True,
+        undo: Handler | None = None,
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> Callable[[Handler], Handler]:
+        """Register a function that carries out an action of the host's, guarded like the built-in ones.
+
+        `run_due` calls it after the commit, at least once: again, later and later, until it returns, with
+        the same ``idempotency_key`` each time. A replay never calls it.
+
+        Args:
+            name: the action, and the exact name of the event that asks for it.
+            destructive: whether every guard has a say. If not, the action must only be known and the
+                person identified.
+            properties: a pydantic model; a message whose properties do not fit is refused.
+            events: the names of the events, if they differ from ``name``.
+            needs_user: whether the message must carry a user id.
+            undo: a function that takes the action back, for `undo`.
+            timeout: a call that takes longer counts as failed, though it may still end.
+
+        Raises:
+            ValueError: the name is taken.
+            TypeError: the function is ``async``, as with `channel`.
+        """
+        self._check_open()
+
+        def register(function: Handler) -> Handler:
+            for called in (function, undo or function):
+                check_runs(called)
+            action = Action(
+                name,
+                tuple(events) or (name,),
+                needs_user=needs_user,
+                destructive=destructive,
+                fault_in=fault_finder(properties) if properties is not None else None,
+                handled=True,
+            )
+            self._current.change(
+                lambda pipeline: pipeline.with_settings(
+                    with_action(pipeline.settings, action, pipeline.index.book)
+                )
+            )
+            registration = Registration(action, function, properties, undo, timeout)
+            self._workers.handlers.register(registration)
+            return function
+
+        return register
+
+    def undo(self, request: int, *, by: str) -> Request:
+        """Take back what an action of the host's did, by the function registered as its ``undo``.
+
+        Args:
+            request: the request's number.
+            by: who decides it, by name.
+
+        Raises:
+            UnknownNameError: there is no such request.
+            RequestError: that person may not decide it (``no-actor``, ``not-allowed``), the action did not
+                run here or cannot be taken back (``no-undo``), or the function failed (``undo-failed``).
+        """
+        self.requests.check_decider(request, by=by)
+        return self._workers.handlers.undo(request, by=by)

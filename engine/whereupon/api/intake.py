@@ -1,0 +1,97 @@
+"""Messages in: one batch is one transaction, and large claims follow it in steps."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from whereupon.decide import BatchResult
+from whereupon.errors import StoreError
+from whereupon.messages.model import Message
+from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.current import CurrentPipeline
+from whereupon.pipeline.ingesting import Ingested, Reading, answer, message_of
+from whereupon.ports import Clock, HostTransaction, Session, Store
+from whereupon.records import Changes, SetAside
+from whereupon.storage.patience import one_call
+
+_LOG = logging.getLogger("whereupon.engine")
+
+
+class Intake:
+    """Takes batches of messages.
+
+    Args:
+        interrupted: gets the anonymous keys of claims that could not be carried out to their ends.
+        wake_up: called when a batch may have made something due.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        current: CurrentPipeline,
+        clock: Clock,
+        claims: Claims,
+        interrupted: set[int],
+        wake_up: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._current = current
+        self._clock = clock
+        self._claims = claims
+        self._interrupted = interrupted
+        self._wake_up = wake_up
+
+    def take(
+        self,
+        messages: list[Message],
+        *,
+        until: datetime | None = None,
+        connection: HostTransaction | None = None,
+    ) -> BatchResult:
+        """Take a batch of messages as values (see `Engine.take`)."""
+        now, pipeline = self._clock.now(), self._current.pipeline
+        if connection is not None:  # the host may still roll it back, so nothing is woken
+            with self._store.session(connection) as session:
+                return self._claims.within(
+                    session,
+                    lambda session: pipeline.take(session, messages, until=until, now=now),
+                )
+        with one_call():
+            whole = self._take(messages, until)
+            while whole.left:
+                done = len(messages) - whole.left
+                whole.join(self._take(messages[done:], until), begun=done)
+        self._wake_up()
+        return whole
+
+    def _take(self, messages: list[Message], until: datetime | None) -> BatchResult:
+        """Take the first of the messages in one transaction, and carry out the claims that they begin."""
+        before, now, pipeline = list[BatchResult](), self._clock.now(), self._current.pipeline
+        result = self._claims.transact(
+            lambda session: pipeline.take(session, messages, until=until, now=now, in_parts=True),
+            before.append,
+        )
+        result.told[:0] = [each for part in before for each in part.told]
+        left, begun = result.left, result.begun
+        try:
+            for part in self._claims.carry_out(begun):
+                result.join(part)
+        except StoreError as error:  # the next round of due work goes on with it
+            _LOG.warning("claim-interrupted code=%s", error.code)
+            self._interrupted.update(begun)
+        result.left = left
+        return result
+
+    def take_again(self, aside: SetAside) -> Ingested:
+        """Take a message that was set aside (see `Engine.take_again`)."""
+        message, pipeline = message_of(aside), self._current.pipeline
+
+        def work(session: Session) -> BatchResult:
+            result = pipeline.take(session, [message], now=self._clock.now())
+            if not result.set_aside:
+                session.flush(Changes(taken_again=[aside.ref]))
+            return result
+
+        result = self._claims.transact(work)
+        self._wake_up()
+        return answer(result, Reading([message]))

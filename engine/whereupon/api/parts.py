@@ -1,0 +1,124 @@
+"""What an engine is made of: a store, the rulebook in use, a clock, and the services that work on them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+from whereupon.api.background import POLL, BackgroundWork, Workers
+from whereupon.api.config import check_key, is_known_key, settings_for
+from whereupon.api.intake import Intake
+from whereupon.decide import Settings
+from whereupon.delivery.action_calls import Handlers
+from whereupon.delivery.dispatcher import Dispatcher, RetryPolicy, console_channel
+from whereupon.delivery.monitoring import Monitor
+from whereupon.matching import RuleIndex
+from whereupon.operations.audit_log import Audit
+from whereupon.operations.outbox import Outbox
+from whereupon.operations.pruning import Pruning
+from whereupon.operations.requests import Requests
+from whereupon.operations.scrubbing import Scrubbing
+from whereupon.pipeline.batches import Pipeline
+from whereupon.pipeline.broadcasts import is_all_scheduled, schedule_broadcasts
+from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.current import CurrentPipeline
+from whereupon.ports import Channel, Clock, Store
+from whereupon.rules.model import Retention, Rulebook
+from whereupon.scheduling import SystemClock
+from whereupon.storage import closed
+
+UnknownChannels: TypeAlias = Literal["hold", "console"]
+"""What happens to deliveries for a channel that this process lacks."""
+
+Keep: TypeAlias = Callable[[Rulebook], Retention | None]
+"""How long finished records are kept under a rulebook; None for ever."""
+
+
+class EngineParts:
+    """The parts of one engine; the other modules of the package and `Engine` add the public calls.
+
+    Attributes:
+        store: where everything is kept.
+        clock: says the time.
+        requests: what semantic events asked for, to look at and to decide (see `Requests`).
+        audit: the log of everything that was asked, decided and done (see `Audit`).
+        claims: carries out large claims in steps; the engine's own calls do so by themselves.
+    """
+
+    def __init__(  # noqa: PLR0913 - what `Engine.open` decides
+        self,
+        store: Store,
+        rules: Rulebook,
+        *,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+        retry: RetryPolicy | None = None,
+        unknown_channels: UnknownChannels = "hold",
+        poll: timedelta = POLL,
+        keep: Keep | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock or SystemClock()
+        current = CurrentPipeline(Pipeline(RuleIndex(rules), settings or settings_for(rules)))
+        self._current = current
+        self._is_closed = False
+        self._channels: dict[str, Channel] = {}
+        self._monitor = Monitor()
+        policy, kept = retry or RetryPolicy(), keep or (lambda _: None)
+        self.claims = Claims(store, current)
+        self._workers = Workers(
+            self.claims,
+            Dispatcher(
+                store,
+                self._channels,
+                _fallback(unknown_channels),
+                self.clock,
+                policy,
+                self._monitor,
+                is_paused=current.is_paused,
+            ),
+            Handlers(store, current, self.clock, policy, self._monitor),
+            Scrubbing(store),
+            Pruning(
+                store,
+                lambda: kept(current.pipeline.index.book),
+                lambda: current.pipeline.index,
+                self.clock,
+            ),
+        )
+        self._work = work = BackgroundWork(store, current, self.clock, self._workers, poll)
+        self._intake = Intake(
+            store, current, self.clock, self.claims, work.interrupted, work.wake_up
+        )
+        self._outbox = Outbox(store, self.clock, work.wake_up)
+        self.requests = Requests(store, current, self.clock, work.wake_up)
+        self.audit = Audit(store, current)
+        self._prepare_store()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline of the rulebook in use."""
+        return self._current.pipeline
+
+    def _prepare_store(self) -> None:
+        """Check the digest key, and keep the next time of every scheduled broadcast in the store."""
+        pipeline, now = self.pipeline, self.clock.now()
+        index, settings = pipeline.index, pipeline.settings
+        with self.store.reading() as session:  # mostly there is nothing to write, nor to wait for
+            is_known = is_known_key(session, settings)
+            is_scheduled = is_all_scheduled(session, index, now)
+        if not is_known:
+            self.store.transact(lambda session: check_key(session, settings))
+        if not is_scheduled:
+            self.store.transact(lambda session: schedule_broadcasts(session, index, now))
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise closed()
+
+
+def _fallback(unknown_channels: str) -> Channel | None:
+    """The channel for deliveries of channels that this process lacks; None holds them."""
+    if unknown_channels not in ("hold", "console"):
+        message = f"unknown_channels is 'hold' or 'console', not {unknown_channels!r}"
+        raise ValueError(message)
+    return console_channel() if unknown_channels == "console" else None

@@ -1,0 +1,99 @@
+"""Questions to an engine: why, who, what if, how much. Nothing here writes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from whereupon.api.config import Metrics, Status
+from whereupon.api.parts import EngineParts
+from whereupon.insight import Explanation, explain_rule
+from whereupon.insight.identifying import Identity, identify_person
+from whereupon.insight.previewing import Preview, preview_identify
+from whereupon.operations.pruning import kept_since
+from whereupon.records import BroadcastRun, BygoneKind, Delivery, DeliveryState, SetAside
+
+
+class Questions(EngineParts):
+    """The calls that answer questions."""
+
+    def explain(self, person: str, rule: str, *, limit: int = 20) -> list[Explanation]:
+        """Why a person entered a rule or not: one explanation a message, newest first.
+
+        Records older than their retention are not among them (`kept_since`).
+
+        Args:
+            person: one of the person's user ids.
+            rule: the rule's id.
+            limit: how many messages.
+
+        Raises:
+            UnknownNameError: nobody has that user id.
+        """
+        current = self.pipeline.index.by_id.get(rule)
+        with self.store.reading() as session:
+            return explain_rule(session, person, rule, current, limit)
+
+    def identity(self, person: str, *, limit: int = 1_000) -> Identity:
+        """Who a person is: their ids, which message claimed which messages, and what became eligible.
+
+        Args:
+            person: one of the person's user ids.
+            limit: how many of the claimed messages, newest first.
+
+        Raises:
+            UnknownNameError: nobody has that user id.
+        """
+        index, policy = self.pipeline.index, self.pipeline.settings.identity
+        with self.store.reading() as session:
+            return identify_person(session, person, index.book, policy, limit)
+
+    def preview_identify(
+        self,
+        user_id: str,
+        *,
+        anonymous_id: str | None = None,
+        traits: Mapping[str, object] | None = None,
+        timestamp: datetime | str | None = None,
+    ) -> Preview:
+        """What this identify would claim, and what would then trigger; nothing is written or sent.
+
+        Raises:
+            MessageRejectedError: such an identify would not be accepted.
+        """
+        said: dict[str, object] = {"userId": user_id, "anonymousId": anonymous_id}
+        said |= {"traits": traits, "timestamp": timestamp}
+        now, pipeline = self.clock.now(), self.pipeline
+        return self.claims.transact(  # it locks the person, as the identify itself would
+            lambda session: preview_identify(session, pipeline, said, now)
+        )
+
+    def runs(self, broadcast: str, *, limit: int = 20) -> list[BroadcastRun]:
+        """A broadcast's runs, newest first: planned, under way, done, or missed and why (`reason`)."""
+        with self.store.reading() as session:
+            return session.runs_of(broadcast, limit)
+
+    def deliveries(self, *states: DeliveryState, limit: int = 100) -> list[Delivery]:
+        """Deliveries in these states (all by default), newest first."""
+        return self._outbox.deliveries(*states, limit=limit)
+
+    def set_aside(self, limit: int = 100) -> list[SetAside]:
+        """Messages on which the engine itself failed (rejected as ``poison``), newest first."""
+        with self.store.reading() as session:
+            return session.set_aside(limit)
+
+    def status(self) -> Status:
+        """What this engine leaves alone: work of rules that it lacks, cannot read, or has switched off."""
+        with self.store.reading() as session:
+            return Status(tuple(self.pipeline.left_alone(session)))
+
+    def metrics(self) -> Metrics:
+        """What went in and out of this process so far, and what waits in the store."""
+        return Metrics(self._monitor.messages, self._monitor.counts, self._outbox.backlog())
+
+    def kept_since(self, kind: str) -> datetime | None:
+        """From when on all records of a kind are kept; None if all of them are.
+
+        Args:
+            kind: ``skips``, ``deliveries``, ``entries`` or ``set_aside``.
+        """
+        with self.store.reading() as session:
+            return kept_since(session, BygoneKind(kind))
