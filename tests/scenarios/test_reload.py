@@ -1,0 +1,148 @@
+"""Another rulebook while the engine runs: between two batches, whole or not at all."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from tests.scenarios.hosting import NOON, book, news, purchase, thanks
+
+from whereupon import Engine, RulesInvalidError, StoreError, UnknownNameError
+from whereupon.replay.replaying import FrozenClock
+
+_RULE = """
+campaign: {name}
+when: purchase
+reentry: every_time
+whereupon:
+  - send: push
+    title: {title}
+"""
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres"))
+    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/shop.db"
+
+
+@pytest.fixture
+def sent() -> list[tuple[str, str]]:
+    """What the channel got: rule and title."""
+    return []
+
+
+@pytest.fixture
+def engine(store: str, sent: list[tuple[str, str]]) -> Iterator[Engine]:
+    """An engine that thanks for purchases, and a channel that notes what it is given."""
+    with Engine.open(store, rules=book(thanks()), clock=FrozenClock(NOON)) as opened:
+        opened.channel("push")(lambda d: sent.append((d.rule, str(d.content["title"]))))
+        yield opened
+
+
+def test_the_next_batch_is_decided_under_the_new_rulebook(
+    engine: Engine, sent: list[tuple[str, str]]
+) -> None:
+    """What came before was decided under the old one."""
+    engine.ingest([purchase(1)])
+    engine.reload(
+        book(thanks(campaign="praise", whereupon=[{"send": "push", "title": "Well done"}]))
+    )
+    engine.ingest([purchase(2)])
+    engine.run_due()
+    assert sent == [("thanks", "Thanks"), ("praise", "Well done")]
+
+
+def test_people_inside_go_on_with_the_version_that_they_entered(
+    engine: Engine, sent: list[tuple[str, str]]
+) -> None:
+    """A wait that began under an old version ends with that version's text."""
+    later = [{"wait": "1h"}, {"send": "push", "title": "Old"}]
+    newer = [{"wait": "1h"}, {"send": "push", "title": "New"}]
+    engine.reload(book(thanks(whereupon=later)))
+    engine.ingest([purchase(1)])
+    engine.reload(book(thanks(whereupon=newer)))
+    engine.ingest([purchase(2, "ben")])
+    clock = engine.clock
+    assert isinstance(clock, FrozenClock)
+    clock.move_to(NOON + timedelta(hours=2))
+    engine.run_due()
+    assert sorted(sent) == [("thanks", "New"), ("thanks", "Old")]
+
+
+def test_a_folder_with_errors_changes_nothing(
+    engine: Engine, sent: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    """The call raises with every error, and the old rulebook stays in use."""
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "praise.yaml").write_text(_RULE.format(name="praise", title="Praise"))
+    (folder / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhereupno: []\n")
+    with pytest.raises(RulesInvalidError):
+        engine.reload(folder)
+    engine.ingest([purchase(1)])
+    (folder / "broken.yaml").unlink()
+    engine.reload(folder)
+    engine.ingest([purchase(2)])
+    engine.run_due()
+    assert sent == [("thanks", "Thanks"), ("praise", "Praise")]
+
+
+def test_broadcasts_follow_the_new_rulebook(engine: Engine) -> None:
+    """A new one can be called and is planned. One that is gone cannot be called, and its plan is left alone."""
+    cron = news(broadcast="weekly", when={"cron": "0 9 * * MON"})
+    engine.reload(book(news(), cron))
+    engine.trigger("news")
+    engine.run_due()
+    assert [run.timestamp.weekday() for run in engine.runs("weekly")] == [0]
+    engine.reload(book(thanks()))
+    with pytest.raises(UnknownNameError):
+        engine.trigger("news")
+    assert [(each.rule, str(each.why)) for each in engine.status().left_alone] == [
+        ("weekly", "unknown-rule")
+    ]
+
+
+def test_an_action_of_the_hosts_stays_registered(engine: Engine) -> None:
+    """What the host registered is not the rulebook's to take away."""
+    closed: list[str | None] = []
+    engine.action("Close Account", destructive=False)(lambda call: closed.append(call.person))
+    engine.reload(book())
+    engine.track("Close Account", user_id="ada")
+    engine.run_due()
+    assert closed == ["ada"]
+
+
+def test_each_batch_is_decided_under_one_rulebook(store: str) -> None:
+    """However often it changes meanwhile: two rules that stand and fall together are met together."""
+    pair = (thanks(campaign="a"), thanks(campaign="b"))
+    other = (thanks(campaign="c"), thanks(campaign="d"))
+    with Engine.open(store, rules=book(*pair), clock=FrozenClock(NOON)) as engine:
+        done = Event()
+
+        def swap() -> None:
+            while not done.is_set():
+                engine.reload(book(*other))
+                engine.reload(book(*pair))
+
+        swapping = Thread(target=swap)
+        swapping.start()
+        try:
+            answers = [engine.ingest([purchase(number)]) for number in range(30)]
+        finally:
+            done.set()
+            swapping.join()
+        for answered in answers:
+            entered = {each.rule for each in answered.decisions if each.outcome == "entered"}
+            assert entered in ({"a", "b"}, {"c", "d"})
+
+
+def test_a_closed_engine_takes_no_rulebook(store: str) -> None:
+    """As it takes nothing else."""
+    engine = Engine.open(store)
+    engine.close()
+    with pytest.raises(StoreError, match="closed"):
+        engine.reload(book())
