@@ -36,7 +36,8 @@ _BLOCK = re.compile(r"^```(\w*)(.*?)\n(.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _MODULE = re.compile(r"whereupon(\.[a-z_]\w*)+")
-_FILE = re.compile(r"[\w.-]+(/[\w.*-]+)*(/|\.\w+)")
+_TO_CHOOSE = re.compile(r"NAME|NNNN")
+_FILE = re.compile(r"[\w.-]+(/[\w.*-]+)*(/|\.(py|yaml|md|toml|txt|json|jsonl|svg|sql))")
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def test_links_lead_to_something(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
-    """A path is one of the project's or of the package's; a capital word stands for a name to choose.
+    """A path is one of the project's or of the package's; NAME stands for one to choose.
 
     So a page about the code cannot outlive the code.
     """
@@ -201,13 +202,21 @@ def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
             assert _is_module(named), named
         elif page.name in _ABOUT_THE_CODE and _FILE.fullmatch(named):
             places = (ROOT, SOURCE / "whereupon", page.parent)
-            pattern = re.sub(r"\b[A-Z][A-Z_]+\b", "*", named.rstrip("/"))
+            pattern = re.sub(_TO_CHOOSE, "*", named.rstrip("/"))
             assert any(any(place.glob(pattern)) for place in places), named
 
 
 _ABOUT_THE_CODE = {"ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} | {
     page.name for page in PAGES if page.parent.name == "decisions"
 }
+
+
+def test_the_architecture_page_has_every_package() -> None:
+    """And no other: whoever adds one says what it is for."""
+    page = (SOURCE / "ARCHITECTURE.md").read_text().partition("## The way of a message")[0]
+    said = {path.strip("/") for path in re.findall(r"`([\w.]+/)`", page)}
+    packages = {path.parent.name for path in (SOURCE / "whereupon").glob("*/__init__.py")}
+    assert said - {"engine", "whereupon"} == packages
 
 
 def test_loggers_and_public_names_are_on_a_page() -> None:
