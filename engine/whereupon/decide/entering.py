@@ -22,7 +22,7 @@ from whereupon.decide.given import Notice
 from whereupon.decide.lapsing import end_by, over_by
 from whereupon.decide.occurrences import Evaluation, RuleInput, data_for
 from whereupon.decide.skipping import Skipping, skip_roll
-from whereupon.decide.steps import Said, StepFailed, advance, end
+from whereupon.decide.steps import StepFailed, StepMessage, advance
 from whereupon.decide.working import BatchState, HistoryUntil, running
 from whereupon.matching import Candidate, Selected
 from whereupon.messages.model import Message, MessageType, Origin, Source, id_in_ref, written_body
@@ -213,7 +213,7 @@ def _begin(work: BatchState, entry: Entry, rule: Rule) -> None:
         work.past_entries[rule.id, entry.person_key].append(running(entry))
     leave = _left_already(work, entry, rule) or over_by(work, entry, rule)
     if leave is not None:
-        save(work, end(entry, end_by(leave, entry.entered_at)))
+        save(work, entry.finished(end_by(leave, entry.entered_at)))
     else:
         run(work, entry)
 
@@ -252,7 +252,7 @@ def save(work: BatchState, entry: Entry) -> None:
 def give_up(work: BatchState, entry: Entry) -> None:
     """End an entry on which the fold fails, and say so."""
     at = entry.entered_at if entry.due_at is None else entry.due_at
-    save(work, end(entry, EntryEnd(EndReason.FAILED, at)))
+    save(work, entry.finished(EntryEnd(EndReason.FAILED, at)))
     text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
     work.out.told.append(Notice("entry-failed", id_in_ref(entry.occasion), text))
 
@@ -266,7 +266,7 @@ def run(work: BatchState, entry: Entry) -> None:
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
         rule, person = work.wording(entry), work.persons.get(entry.person_key)
         if rule is None or person is None:
-            save(work, end(entry, EntryEnd(EndReason.RULE_GONE, now)))
+            save(work, entry.finished(EntryEnd(EndReason.RULE_GONE, now)))
             return
         behind, effect = advance(entry, rule, person, now)
         match effect:
@@ -274,7 +274,7 @@ def run(work: BatchState, entry: Entry) -> None:
                 delivery = effect.with_key(work.new_key())
                 work.changes.deliveries.append(delivery)
                 work.out.told.append(delivery)
-            case Said():
+            case StepMessage():
                 save(work, behind)  # the message may end it
                 work.take(_message_of(effect, entry, person, now))
                 still = work.active[behind.person_key].get(behind.key)
@@ -295,12 +295,12 @@ def run(work: BatchState, entry: Entry) -> None:
     save(work, entry)
 
 
-def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Message:
-    type_ = MessageType.TRACK if said.event is not None else MessageType.IDENTIFY
+def _message_of(emitted: StepMessage, entry: Entry, person: Person, now: datetime) -> Message:
+    type_ = MessageType.TRACK if emitted.event is not None else MessageType.IDENTIFY
     return Message(
-        message_id=said.message_id,
+        message_id=emitted.message_id,
         type=type_,
-        name=said.event or "",
+        name=emitted.event or "",
         user_id=person.user_id,
         anonymous_id=None,
         target_id=None,
@@ -309,7 +309,7 @@ def _message_of(said: Said, entry: Entry, person: Person, now: datetime) -> Mess
         original_timestamp=None,
         source=entry.source,
         origin=Origin.LIVE,
-        body=written_body(type_, said.data),
+        body=written_body(type_, emitted.data),
         depth=entry.depth + 1,
     )
 
@@ -331,7 +331,7 @@ def leave_by_event(work: BatchState, occurrence: RuleInput, person_key: int, now
                 and leave.event == occurrence.name
                 and _meant(leave.where, leave.event, occurrence.data)
             ):
-                save(work, end(entry, end_by(leave, now, occurrence.message_id)))
+                save(work, entry.finished(end_by(leave, now, occurrence.message_id)))
                 break
 
 
@@ -353,7 +353,7 @@ def leave_by_change(
             if (isinstance(leave, ExitOnLeaving) and leave.segment in gone) or (
                 isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history)
             ):
-                save(work, end(entry, end_by(leave, now, occurrence.message_id)))
+                save(work, entry.finished(end_by(leave, now, occurrence.message_id)))
                 break
 
 

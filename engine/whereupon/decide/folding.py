@@ -41,7 +41,6 @@ from whereupon.decide.people import (
 )
 from whereupon.decide.requesting import object_key
 from whereupon.decide.silencing import SUPPRESSED, lies_over, silenced
-from whereupon.decide.steps import end
 from whereupon.decide.working import BatchState, HistoryUntil
 from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex, RuleList, Selected
@@ -160,7 +159,7 @@ def _wake_entry(work: BatchState, entry: Entry, at: datetime) -> None:
     try:
         leave = lapsed_by(work, entry, at)
         if leave is not None:
-            save(work, end(entry, end_by(leave, at)))
+            save(work, entry.finished(end_by(leave, at)))
         else:
             run(work, entry._replace(due_at=at))
     except (KeysExhausted, PoisonError):

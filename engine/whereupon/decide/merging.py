@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.decide.decisions import would_refuse
 from whereupon.decide.entering import save
 from whereupon.decide.people import changed, within_bounds
-from whereupon.decide.steps import ENTRANT, end, keys_behind
+from whereupon.decide.steps import ENTRANT, completed_keys
 from whereupon.decide.working import BatchState, running
 from whereupon.messages.model import Message
 from whereupon.records import (
@@ -134,9 +134,9 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
             if each.entry is not None and _is_refused(work, each, kept):
                 entry = moved.get(each.entry.key, each.entry)
                 name = loser.user_id if each.of == loser.key else survivor.user_id
-                for key in keys_behind(entry, name):
+                for key in completed_keys(entry, name):
                     work.changes.withdrawn[key] = EndReason.MERGED
-                save(work, end(entry, ended))
+                save(work, entry.finished(ended))
             else:
                 kept.append(each)
 

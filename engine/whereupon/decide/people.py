@@ -12,7 +12,6 @@ from pydantic import JsonValue
 
 from whereupon.decide.capping import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.decide.given import Notice
-from whereupon.decide.steps import end
 from whereupon.decide.working import BatchState
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
 from whereupon.messages.model import Message
@@ -265,7 +264,7 @@ def forget(work: BatchState, person: Person, at: datetime) -> None:
     """Erase a person: what is stored at the flush, what this batch made right here."""
     key = person.key
     for entry in work.active.pop(key, {}).values():
-        work.tell_end(end(entry, EntryEnd(EndReason.DELETED, at)))
+        work.tell_end(entry.finished(EntryEnd(EndReason.DELETED, at)))
     work.persons.pop(key, None)
     for user_id in work.belongings.users.pop(key, ()):
         work.users.pop(user_id, None)

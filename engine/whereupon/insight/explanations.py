@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from whereupon.decide.decisions import Outcome, Reason
-from whereupon.decide.steps import keys_behind
+from whereupon.decide.steps import completed_keys
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
 from whereupon.insight.deciding_again import DecidedAgain
 from whereupon.insight.outcomes import outcome_of
@@ -134,7 +134,7 @@ def _explain_entry(
 def _made_by(entry: Entry, deliveries: Sequence[Delivery], user_id: str) -> list[Delivery]:
     """What an entry made; one occasion may have opened another for somebody who is the same person now."""
     found = [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
-    keys = set(keys_behind(entry, user_id))
+    keys = set(completed_keys(entry, user_id))
     own = [d for d in found if d.idempotency_key in keys]
     is_other = entry.ended is not None and entry.ended.reason == EndReason.MERGED
     return own if own or is_other else found

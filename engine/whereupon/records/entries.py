@@ -61,6 +61,13 @@ class EntryEnd(NamedTuple):
     message_id: str | None = None
 
 
+_END_STATES: Mapping[str, EntryState] = {
+    EndReason.COMPLETED: EntryState.COMPLETED,
+    EndReason.FAILED: EntryState.FAILED,
+}
+"""The state after an end for each reason; ``exited`` after any other."""
+
+
 class Entry(NamedTuple):
     """One person's run through one rule's steps.
 
@@ -101,9 +108,16 @@ class Entry(NamedTuple):
         """The entry further on; what `_replace` gives, at a third of its cost."""
         return Entry(*self[:11], position, due_at, *self[13:])
 
-    def over(self, slot: str | None, state: EntryState, position: int, ended: EntryEnd) -> "Entry":
-        """The entry at its end."""
-        return Entry(*self[:9], slot, state, position, None, *self[13:17], ended)
+    def finished(self, end: EntryEnd, position: int | None = None) -> "Entry":
+        """The entry at its end; a slot that only guarded that it runs is free again.
+
+        Args:
+            position: the index of the step where it ends; by default of its next step.
+        """
+        slot = None if self.slot == "active" else self.slot
+        state = _END_STATES.get(end.reason, EntryState.EXITED)
+        place = self.position if position is None else position
+        return Entry(*self[:9], slot, state, place, None, *self[13:17], end)
 
 
 class WaitingVersion(NamedTuple):

@@ -1,0 +1,63 @@
+"""The steps of an entry: one module a kind of step, which says how it runs.
+
+Pure: a step asks for what it wants done by the effect that it returns; `entries` carries it out.
+A new kind of step is a module here with its row in `_RUNNERS`, and a module in `rules` for its form.
+
+For others: `advance`, the effects (`Delivery`, `StepMessage`, `StepFailed`), `completed_keys`.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final, TypeAlias, TypeVar, cast
+
+from whereupon.decide.steps.context import StepContext, StepFailed, StepMessage, StepResult
+from whereupon.decide.steps.exit import run_exit
+from whereupon.decide.steps.idempotency import ENTRANT, completed_keys
+from whereupon.decide.steps.send import run_send
+from whereupon.decide.steps.set import run_set
+from whereupon.decide.steps.track import run_track
+from whereupon.decide.steps.wait import run_wait
+from whereupon.records import EndReason, Entry, EntryEnd, Person
+from whereupon.rules.model import Leave, Rule, Send, SetAttributes, Step, TrackEvent, Wait
+
+__all__ = [
+    "ENTRANT",
+    "StepFailed",
+    "StepMessage",
+    "StepResult",
+    "advance",
+    "completed_keys",
+]
+
+_Runner: TypeAlias = Callable[[Step, StepContext], StepResult]
+_S = TypeVar("_S", bound=Step)
+
+
+def _row(
+    kind: type[_S], run: Callable[[_S, StepContext], StepResult]
+) -> tuple[type[Step], _Runner]:
+    return kind, cast("_Runner", run)  # `advance` calls it with a step of that kind only
+
+
+_RUNNERS: Final[Mapping[type[Step], _Runner]] = dict(
+    (
+        _row(Send, run_send),
+        _row(SetAttributes, run_set),
+        _row(TrackEvent, run_track),
+        _row(Wait, run_wait),
+        _row(Leave, run_exit),
+    )
+)
+
+
+def advance(entry: Entry, rule: Rule, person: Person, now: datetime) -> StepResult:
+    """Run the entry's next step.
+
+    Returns:
+        The entry after that step: with a due time if it goes on, ended if it left the rule or sent the
+        rule's last delivery. And the step's effect; a `Delivery` has no key of the store yet.
+    """
+    if entry.position >= len(rule.steps):
+        return entry.finished(EntryEnd(EndReason.COMPLETED, now)), None
+    step = rule.steps[entry.position]
+    return _RUNNERS[type(step)](step, StepContext(entry, rule, person, now))

@@ -1,0 +1,156 @@
+"""What a step is run with, and what it returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+from pydantic import JsonValue
+
+from whereupon.decide.consent import reason_to_withhold
+from whereupon.decide.steps.idempotency import step_key
+from whereupon.messages.codec import read_object
+from whereupon.messages.times import format_local
+from whereupon.records import (
+    Delivery,
+    DeliveryState,
+    EndReason,
+    Entry,
+    EntryEnd,
+    Person,
+    SendKind,
+)
+from whereupon.rules.model import Rule
+from whereupon.templates import Content, TemplateError, render_content
+
+
+@dataclass(frozen=True, slots=True)
+class StepMessage:
+    """A message that a step sends into the engine: a ``track``, or the ``identify`` of a `set` step.
+
+    Attributes:
+        event: the event's name; None for an ``identify``.
+        message_id: the same however often the step is run.
+    """
+
+    event: str | None
+    data: Mapping[str, JsonValue]
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """A step that could not be done, such as for a variable that its template lacks; the entry goes on.
+
+    Attributes:
+        position: the index of the step in its rule.
+    """
+
+    position: int
+    reason: str
+
+
+StepEffect: TypeAlias = Delivery | StepMessage | StepFailed
+StepResult: TypeAlias = tuple[Entry, StepEffect | None]
+"""The entry after a step, and what the step asks to be done."""
+
+
+class StepContext(NamedTuple):
+    """What a step is run with.
+
+    Attributes:
+        entry: as it stands at the step.
+        rule: in the version that the entry follows.
+        now: when the step is done.
+    """
+
+    entry: Entry
+    rule: Rule
+    person: Person
+    now: datetime
+
+    def next_step(self, due_at: datetime | None = None) -> Entry:
+        """The entry at its next step.
+
+        Args:
+            due_at: when that step is due; by default at once.
+        """
+        return self.entry.moved(self.entry.position + 1, due_at or self.now)
+
+    def deliver(
+        self,
+        channel: str,
+        content: Content,
+        kind: SendKind = SendKind.MARKETING,
+        topic: str | None = None,
+    ) -> StepResult:
+        """Make a delivery; an entry whose last step this is, is completed by it.
+
+        The delivery is withheld if the person may not be sent it, or if a template cannot be rendered.
+        """
+        position = self.entry.position + 1
+        sent = self._delivery(channel, content, kind, topic)
+        if position < len(self.rule.steps):
+            return self.entry.moved(position, self.now), sent
+        return self.entry.finished(EntryEnd(EndReason.COMPLETED, self.now), position), sent
+
+    def _delivery(
+        self, channel: str, content: Content, kind: SendKind, topic: str | None
+    ) -> Delivery:
+        entry, person = self.entry, self.person
+        facts = read_object(entry.facts)
+        reason = reason_to_withhold(person.attributes, kind, topic)
+        rendered: dict[str, JsonValue] = {}
+        if reason is None:
+            try:
+                rendered = self._rendered(content, facts)
+            except TemplateError as error:
+                reason = f"template: {error}"
+        return Delivery(
+            key=0,
+            idempotency_key=step_key(entry, facts, person),
+            rule=entry.rule,
+            person_key=person.key,
+            person=person.user_id,
+            channel=channel,
+            due_at=self.now,
+            content=rendered,
+            recipient=person.attributes,
+            state=DeliveryState.PENDING if reason is None else DeliveryState.WITHHELD,
+            reason=reason,
+            occasion=entry.occasion,
+            kind=kind,
+            topic=topic,
+        )
+
+    def emit(self, event: str | None, content: Content) -> StepResult:
+        """Send a message of the person's into the engine.
+
+        Args:
+            event: the name of a ``track``; None for an ``identify``.
+            content: its properties, or the attributes.
+        """
+        facts = read_object(self.entry.facts)
+        try:
+            data = self._rendered(content, facts)
+        except TemplateError as error:
+            return self.next_step(), StepFailed(self.entry.position, f"template: {error}")
+        key = step_key(self.entry, facts, self.person)
+        return self.next_step(), StepMessage(event, data, f"step-{key}")
+
+    def _rendered(self, content: Content, facts: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """The content with its templates rendered; the engine's own names hide attributes of the same name."""
+        zone = self.rule.zone
+        data: dict[str, JsonValue] = {
+            **facts,
+            "person": {**self.person.attributes, "user_id": self.person.user_id},
+            "now": _written(self.now, zone),
+        }
+        return render_content(content, data, zone=zone)
+
+
+@lru_cache(maxsize=64)
+def _written(now: datetime, zone: tzinfo) -> str:
+    """The instant as templates see it; the steps of many entries share one instant."""
+    return format_local(now, zone)
