@@ -116,7 +116,7 @@ def test_commands_answer_as_the_page_shows(block: Block) -> None:
 
 
 def _shop(folder: Path) -> None:
-    """Make a shop's store in which somebody was asked to be deleted from a browser."""
+    """Make a shop's store in which a browser has asked for a deletion."""
     url = f"sqlite:///{folder}/shop.db"
     with Engine.open(url, rules=ROOT / "rules", digest_key=b"secret") as engine:
         engine.identify("ada", anonymous_id="anon-1", traits={"first_name": "Ada"})
@@ -157,7 +157,7 @@ STORES: Mapping[str, Callable[[Path], None]] = {"night": _shop, "outbox": _outbo
     ],
     ids=lambda blocks: f"{blocks[0]} {blocks[0].note}",
 )
-def test_whoever_follows_a_page_command_for_command_sees_what_it_shows(
+def test_a_reader_who_follows_a_page_command_for_command_sees_what_it_shows(
     blocks: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a store of its own: the same answers, but for numbers, times and hashes."""
@@ -212,7 +212,7 @@ _ABOUT_THE_CODE = {"ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} | {
 
 
 def test_the_architecture_page_has_every_package() -> None:
-    """And no other: whoever adds one says what it is for."""
+    """And no other: a new package says there what it is for."""
     page = (SOURCE / "ARCHITECTURE.md").read_text().partition("## The way of a message")[0]
     said = {path.strip("/") for path in re.findall(r"`([\w.]+/)`", page)}
     packages = {path.parent.name for path in (SOURCE / "whereupon").glob("*/__init__.py")}
@@ -228,7 +228,7 @@ def test_loggers_and_public_names_are_on_a_page() -> None:
 
 
 def test_the_first_example_is_short() -> None:
-    """At most twelve lines: somebody who has never seen it reads it at a glance."""
+    """At most twelve lines, so that a newcomer reads it at a glance."""
     first = next(block for block in PYTHON if block.page.name == "README.md")
     assert len([line for line in first.text.splitlines() if line.strip()]) <= 12
 
