@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whereupon.conditions import NO_HISTORY, JsonValue, parse_condition, parse_logic
-from whereupon.conditions.additions import instant_of
+from whereupon.conditions.compiler import evaluator_of
 from whereupon.conditions.condition import in_turn
+from whereupon.conditions.jsonlogic.coercion import is_truthy
+from whereupon.conditions.operators import OPERATORS
+from whereupon.conditions.operators.dates import instant_of
 
 scalars: st.SearchStrategy[JsonValue] = st.one_of(
     st.none(),
@@ -35,6 +38,7 @@ def is_json(value: JsonValue) -> bool:
 
 numbers = st.one_of(st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
 EXPECTED: dict[str, JsonValue] = {
+    **{name: row.example for name, row in OPERATORS.items()},
     **dict.fromkeys(("eq", "ne", "gt", "gte", "lt", "lte", "contains"), "1"),
     **dict.fromkeys(("starts_with", "ends_with", "matches"), "x1"),
     **dict.fromkeys(("before", "after"), "2024-06-30"),
@@ -136,7 +140,7 @@ def test_any_value_is_an_instant_or_none(value: JsonValue) -> None:
     operand=scalars.filter(is_json),
     operator=st.sampled_from(("==", "!=", "<", "<=", ">", ">=")),
 )
-def test_a_shortcut_answers_as_the_general_rule(
+def test_a_comparison_with_a_fixed_value_answers_as_the_general_rule(
     value: JsonValue, operand: JsonValue, operator: str
 ) -> None:
     """A comparison with a fixed value is faster than with a computed one, and no different."""
@@ -194,6 +198,11 @@ RAW: st.SearchStrategy[JsonValue] = st.builds(
 )
 
 
+def by_closures(logic: JsonValue, data: dict[str, JsonValue]) -> bool:
+    """Whether logic holds, evaluated without generated source."""
+    return is_truthy(evaluator_of(logic, questions={})(data, NO_HISTORY))
+
+
 @given(
     raw=st.one_of(SHORT_FORMS, RAW),
     data=st.fixed_dictionaries(
@@ -212,5 +221,6 @@ def test_generated_source_and_closures_agree(raw: JsonValue, data: dict[str, Jso
     """A condition has one meaning, however it is compiled, and the one that fails is named by it."""
     condition, _ = parse_condition(raw, root="properties")
     holds = condition.holds(data, NO_HISTORY)
+    assert holds is all(by_closures(each.logic, data) for each in condition.conjuncts)
     assert holds is in_turn(condition.conjuncts)(data, NO_HISTORY)
     assert holds is (condition.failing(data, NO_HISTORY) is None)

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
 
-from whereupon.conditions.expectations import EXPECTATIONS
-from whereupon.conditions.schema import OPERATORS
 from whereupon.errors import Severity
 from whereupon.rules.loading import load_document
 from whereupon.rules.reader import json_schema, parse_rule_file
@@ -111,8 +109,3 @@ def test_the_schema_accepts_what_the_reader_accepts(data: JsonValue) -> None:
     errors = {problem.code for problem in problems if problem.severity is Severity.ERROR}
     if not errors & ONLY_THE_READER_KNOWS:
         assert SCHEMA.is_valid(data) == (file is not None), problems
-
-
-def test_every_operator_that_the_reader_knows_has_a_shape() -> None:
-    """An operator that is added to one is added to the other."""
-    assert OPERATORS.keys() == EXPECTATIONS.keys()

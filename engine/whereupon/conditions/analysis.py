@@ -8,15 +8,15 @@ round.
 from collections.abc import Iterator
 from typing import Final
 
-from whereupon.conditions.additions import PERFORMED
 from whereupon.conditions.condition import Condition
 from whereupon.conditions.jsonlogic.expressions import (
-    WITHIN,
     fixed_path,
     is_call,
     operands_of,
     required,
 )
+from whereupon.conditions.operators import ADDITIONS
+from whereupon.conditions.performed import PERFORMED
 from whereupon.conditions.values import JsonValue
 
 _TIME: Final = "timestamp"
@@ -71,7 +71,9 @@ def _reads_time(logic: JsonValue) -> bool:
     name, operands = operands_of(logic)
     if name == PERFORMED:
         return _count_turns(operands[0], to=True) or _count_turns(operands[0], to=False)
-    return name == WITHIN or fixed_path(logic) == _TIME or any(map(_reads_time, operands))
+    if name in ADDITIONS and ADDITIONS[name].timed_test is not None:
+        return True
+    return fixed_path(logic) == _TIME or any(map(_reads_time, operands))
 
 
 def guaranteed_by(condition: Condition) -> frozenset[str]:

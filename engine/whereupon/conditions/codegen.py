@@ -14,14 +14,14 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, cast
 
-import whereupon.conditions.additions as additions
 import whereupon.conditions.jsonlogic.coercion as coercion
 from whereupon.conditions.condition import Evaluator, Holds, Performed
 from whereupon.conditions.jsonlogic.coercion import is_plain, is_truthy
 from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
 from whereupon.conditions.jsonlogic.standard import THREE, TWO
+from whereupon.conditions.operators import ADDITIONS, Addition
 from whereupon.conditions.paths import follow, parts_of
-from whereupon.conditions.scalars import number_in, reads_as_number, truth_in
+from whereupon.conditions.performed import PERFORMED
 from whereupon.conditions.scope import SpentError
 from whereupon.conditions.values import UNDEFINED, JsonValue
 
@@ -36,9 +36,6 @@ _BUILTINS: Final = {
 }
 
 _ORDER: Final[Mapping[str, str]] = MappingProxyType({">": ">", ">=": ">=", "<": "<", "<=": "<="})
-_BOUNDS: Final[Mapping[str, str]] = MappingProxyType(
-    {"@gt": ">", "@gte": ">=", "@lt": "<", "@lte": "<="}
-)
 _BOTH_SIDES: Final = frozenset(("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in"))
 
 
@@ -174,7 +171,7 @@ class _Writer:
             return required or "(" + f" {name} ".join(inner) + ")"
         if name == "!" and len(operands) == 1:
             return f"(not {self._truth(operands[0], depth - 1)})"
-        if name == additions.PERFORMED:
+        if name == PERFORMED:
             return self._asked(operands)
         if len(operands) == 2:  # noqa: PLR2004 - a comparison
             path = fixed_path(operands[0])
@@ -197,8 +194,8 @@ class _Writer:
 
     def _beside(self, operator: str, path: str, fixed: JsonValue, *, spare: bool) -> str | None:
         """A variable beside a fixed value or another variable; ``spare`` it null, which never holds."""
-        if operator in additions.ADDITIONS:
-            return self._added(operator, path, fixed)
+        if operator in ADDITIONS:
+            return self._added(ADDITIONS[operator], path, fixed)
         if operator == "in" and isinstance(fixed, list):
             return self._among(self._value(path), fixed)
         if isinstance(fixed, dict | list):
@@ -232,36 +229,13 @@ class _Writer:
             f"({value} {_ORDER[operator]} {self._cell(fixed)} if {value} is not None else {null})"
         )
 
-    def _added(self, operator: str, path: str, fixed: JsonValue) -> str:
-        """One of our own operators; no missing value satisfies one."""
+    def _added(self, addition: Addition, path: str, operand: JsonValue) -> str | None:
+        """An addition of ours; it does not hold for a missing value."""
+        if addition.test is None:
+            return None
         value = self._value(path)
-        if operator == "@is":
-            return self._met(value, fixed)
-        if operator == "@one_of" and isinstance(fixed, list) and all(map(_is_mere_text, fixed)):
-            return f"({value} in {self._cell(frozenset(map(str, fixed)))})"
-        test = self._cell(additions.ADDITIONS[operator](fixed))
-        if operator in _BOUNDS and reads_as_number(fixed):
-            quick = f"{value} {_BOUNDS[operator]} {self._cell(number_in(fixed))}"
-            is_number = f"type({value}) is int or type({value}) is float"
-            return f"({quick} if {is_number} else {value} is not None and {test}({value}))"
-        general = f"{value} is not None and {test}({value})"
-        if operator == "@starts_with" and isinstance(fixed, str):
-            return (
-                f"({value}.startswith({self._cell(fixed)}) if type({value}) is str else {general})"
-            )
-        return f"({general})"
-
-    def _met(self, value: str, fixed: JsonValue) -> str:
-        """``@is``: Python's equality, but that its 1 is true, and that texts may read as what is asked."""
-        constant = self._cell(fixed)
-        if _is_mere_text(fixed):
-            return f"({value} == {constant})"
-        test = self._cell(additions.ADDITIONS["@is"](fixed))
-        if isinstance(fixed, bool):
-            return f"({value} is {constant} or type({value}) is str and {test}({value}))"
-        if isinstance(fixed, int | float) and fixed not in {0, 1}:
-            return f"({value} == {constant} or type({value}) is str and {test}({value}))"
-        return f"({value} is not None and {test}({value}))"
+        source = addition.source and addition.source(operand, value, self._cell)
+        return source or f"({value} is not None and {self._cell(addition.test(operand))}({value}))"
 
     def _among(self, value: str, options: list[JsonValue]) -> str | None:
         """``in`` beside texts, as the standard has it: strictly equal to one of them."""
@@ -289,11 +263,6 @@ class _Writer:
         """What the source does not cover."""
         closure = f"{self._cell(self._closure(logic))}(data, history)"
         return f"{self._operator(is_truthy)}({closure})"
-
-
-def _is_mere_text(fixed: JsonValue) -> bool:
-    """Whether it is a text that nothing but itself is met by."""
-    return isinstance(fixed, str) and not reads_as_number(fixed) and truth_in(fixed) is None
 
 
 _GENERAL: Final[Mapping[str, Callable[[JsonValue, JsonValue], bool]]] = MappingProxyType(

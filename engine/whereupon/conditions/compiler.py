@@ -1,19 +1,27 @@
-"""From a tree of operators to nested closures: the evaluator of whatever `generating` leaves to it.
+"""From a JSONLogic expression to nested closures, which evaluate it as the reference does.
 
-A closure takes the data and the person's history, and gives a value; nothing is looked up by name
-while it runs. An operator is found in one of the tables: `control`, `standard`, `additions`.
+`codegen` compiles most conditions to source, and leaves to the closures what its source does not cover.
+A closure takes the data and the scope of an evaluation, and gives a value. It looks nothing up by name
+while it runs. In a loop over a list, the item takes the data's place.
 """
 
-from collections.abc import Mapping
-from typing import Final, TypeVar, cast
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias, TypeVar, cast
 
-import whereupon.conditions.additions as additions
-import whereupon.conditions.shortcuts as shortcuts
 from whereupon.conditions.condition import Evaluator, Performed
-from whereupon.conditions.control import CONTROL, constant
-from whereupon.conditions.jsonlogic.coercion import is_plain
-from whereupon.conditions.jsonlogic.expressions import STANDARD
-from whereupon.conditions.jsonlogic.standard import MANY, ONE, THREE, TWO, Many, One, Three, Two
+from whereupon.conditions.jsonlogic.coercion import is_truthy
+from whereupon.conditions.jsonlogic.standard import (
+    MANY,
+    ONE,
+    STANDARD,
+    THREE,
+    TWO,
+    Many,
+    One,
+    Three,
+    Two,
+)
 from whereupon.conditions.jsonlogic.tree import (
     OBJECT,
     Call,
@@ -22,77 +30,47 @@ from whereupon.conditions.jsonlogic.tree import (
     parse_tree,
     registry_of,
 )
-from whereupon.conditions.paths import look_up, missing, missing_some
+from whereupon.conditions.operators import ADDITIONS, Addition
+from whereupon.conditions.operators.dates import instant_of
+from whereupon.conditions.paths import follow, look_up, missing, missing_some, parts_of
+from whereupon.conditions.performed import PERFORMED
 from whereupon.conditions.scope import Closure, Scope, scoped
 from whereupon.conditions.values import UNDEFINED, JsonValue
 
-_REGISTRY: Final = registry_of((*STANDARD, *additions.NAMES))
+Builder: TypeAlias = Callable[[list[Closure]], Closure]
+
+_REGISTRY: Final = registry_of((*STANDARD, *ADDITIONS, PERFORMED))
 _Values = TypeVar("_Values", tuple[JsonValue, JsonValue], tuple[JsonValue, ...], list[JsonValue])
-_LACKING: Final = constant(UNDEFINED)
 
 
 def evaluator_of(logic: JsonValue, *, questions: Mapping[str, Performed]) -> Evaluator:
-    """The evaluator of logic whose operators are standard or our own; raises `SpentError` for too much."""
-    tree = parse_tree(logic, registry=_REGISTRY)
-    return scoped(compile_tree(tree, questions=questions))
+    """The evaluator of an expression.
+
+    Args:
+        logic: its operators are standard, or additions of this library.
+        questions: what ``@performed`` asks, by the JSON text of the question.
+
+    Returns:
+        An evaluator that raises `SpentError` if it would take too much work.
+    """
+    return scoped(_compiled(parse_tree(logic, registry=_REGISTRY), questions))
 
 
-def compile_tree(node: Node, *, questions: Mapping[str, Performed]) -> Closure:
-    """The closure of a tree. ``questions`` are what ``@performed`` asks, by the question's JSON."""
+def _compiled(node: Node, questions: Mapping[str, Performed]) -> Closure:
     if isinstance(node, list):
-        return _listed([compile_tree(item, questions=questions) for item in node])
+        return _listed([_compiled(item, questions) for item in node])
     if not isinstance(node, Call):
         return constant(cast("JsonValue", node))
     if node.operator == OBJECT:
         return constant(object_of(node))
-    if node.operator == additions.PERFORMED:
-        return additions.asking(questions[_question(node)])
-    quick = _quick(node)
-    if quick is not None:
-        return quick
-    operands = [compile_tree(operand, questions=questions) for operand in node.operands]
-    return _general(node.operator, operands)
-
-
-def _quick(call: Call) -> Closure | None:
-    """A closure that has its operands built in, where they are plain enough."""
-    own_path = _fixed_path(call)
-    if own_path is not None:
-        return shortcuts.reader(own_path)
-    if len(call.operands) != 2:  # noqa: PLR2004 - a variable and a fixed value
-        return None
-    first, second = call.operands
-    path = _fixed_path(first)
+    if node.operator == PERFORMED:
+        return _counted(questions[_question(node)])
+    path = _fixed_path(node)
     if path is not None:
-        return _beside(call.operator, path, second, required=False)
-    required = _required_path(first) if call.operator == "and" else None
-    if required is None or not isinstance(second, Call) or len(second.operands) != 2:  # noqa: PLR2004
-        return None
-    left, right = second.operands
-    if _fixed_path(left) != required or isinstance(right, Call):
-        return None
-    return _beside(second.operator, required, right, required=True)
-
-
-def _beside(operator: str, path: str, fixed: Node, *, required: bool) -> Closure | None:
-    """A closure for a variable beside a fixed value; nothing holds for null where it is required."""
-    read = shortcuts.reader(path)
-    if isinstance(fixed, str | int | float) and is_plain(fixed):
-        quick = shortcuts.shortcut(operator, path, fixed, required=required)
-        if quick is not None:
-            return quick
-    if operator in additions.NAMES:
-        return additions.addition(operator, read, cast("JsonValue", fixed))
-    if fixed is None and operator in {"==", "!="} and not required:
-        return shortcuts.presence(read, wanted=operator == "!=")
-    return None
-
-
-def _required_path(node: Node) -> str | None:
-    """The path of ``{"!=": [variable, null]}``."""
-    if not isinstance(node, Call) or node.operator != "!=" or len(node.operands) != 2:  # noqa: PLR2004
-        return None
-    return _fixed_path(node.operands[0]) if node.operands[1] is None else None
+        return _read(path)
+    return _comparison(node) or _general(
+        node.operator, [_compiled(operand, questions) for operand in node.operands]
+    )
 
 
 def _fixed_path(node: Node) -> str | None:
@@ -104,15 +82,83 @@ def _fixed_path(node: Node) -> str | None:
 
 
 def _question(call: Call) -> str:
-    """The JSON of what ``@performed`` asks, as the tree has quoted it."""
+    """The JSON text of what ``@performed`` asks, as the tree has quoted it."""
     quoted = call.operands[0]
     return str(quoted.operands[0]) if isinstance(quoted, Call) else ""
 
 
+def _read(path: str) -> Closure:
+    parts = parts_of(path)
+    return lambda data, scope: follow(data, parts, None)  # noqa: ARG005 - a Closure
+
+
+def _counted(performed: Performed) -> Closure:
+    """``@performed``: whether the history counts as many as the question allows."""
+    return lambda data, scope: performed.allows(scope.history.count(performed))  # noqa: ARG005 - a Closure
+
+
+# --- a variable beside a fixed value --------------------------------------------------------------
+
+
+def _comparison(call: Call) -> Closure | None:
+    """The closure of a variable beside a fixed value, which costs no work but to read the value."""
+    path = _fixed_path(call.operands[0]) if len(call.operands) == 2 else None  # noqa: PLR2004 - two sides
+    if path is None:
+        return None
+    addition, operand = ADDITIONS.get(call.operator), cast("JsonValue", call.operands[1])
+    if addition is not None:
+        return _added(addition, _read(path), operand)
+    if isinstance(operand, str | int | float | None) and call.operator in _COMPARISONS:
+        return _beside(_COMPARISONS[call.operator], _read(path), operand)
+    return None
+
+
+def _added(addition: Addition, read: Closure, operand: JsonValue) -> Closure:
+    if addition.timed_test is not None:
+        timed_test = addition.timed_test(operand)
+
+        def holds_in_time(data: JsonValue, scope: Scope) -> JsonValue:
+            timestamp = instant_of(follow(data, ("timestamp",), None))
+            return timestamp is not None and timed_test(read(data, scope), timestamp)
+
+        return holds_in_time
+    assert addition.test is not None  # noqa: S101 - it has one of the two
+    test = addition.test(operand)
+
+    def holds(data: JsonValue, scope: Scope) -> JsonValue:
+        value = read(data, scope)
+        return value is not None and test(value)
+
+    return holds
+
+
+def _beside(apply: Two, read: Closure, operand: JsonValue) -> Closure:
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        value = read(data, scope)
+        if type(value) is not str or type(operand) is not str:
+            scope.weigh(value)
+        return apply(value, operand)
+
+    return evaluate
+
+
+_COMPARISONS: Final[Mapping[str, Two]] = MappingProxyType(
+    {
+        **{name: TWO[name] for name in ("==", "!=", ">", ">=")},
+        "<": lambda left, right: THREE["<"](left, right, UNDEFINED),
+        "<=": lambda left, right: THREE["<="](left, right, UNDEFINED),
+    }
+)
+
+
+# --- operators whose operands are all evaluated ---------------------------------------------------
+
+
 def _general(name: str, operands: list[Closure]) -> Closure:
-    if name in CONTROL:
-        return CONTROL[name](operands)
-    first, second, third, *_ = (*operands, _LACKING, _LACKING, _LACKING)
+    if name in _CONTROL:
+        return _CONTROL[name](operands)
+    lacking = constant(UNDEFINED)
+    first, second, third, *_ = (*operands, lacking, lacking, lacking)
     if name in ONE:
         return _one(ONE[name], first)
     if name in TWO:
@@ -184,3 +230,150 @@ def _reading(name: str, operands: list[Closure]) -> Closure:
         return read(data, first, second)
 
     return evaluate
+
+
+# --- operators that decide what to evaluate -------------------------------------------------------
+
+
+def constant(value: JsonValue) -> Closure:
+    """A closure that gives this value."""
+
+    def give(data: JsonValue, scope: Scope) -> JsonValue:  # noqa: ARG001 - a Closure
+        return value
+
+    return give
+
+
+def _choice(operands: list[Closure]) -> Closure:
+    """``if``: pairs of a condition and a value, then a value for else; without one, null."""
+    pairs = tuple(zip(operands[0::2], operands[1::2], strict=False))
+    otherwise = operands[-1] if len(operands) % 2 else constant(None)
+
+    def choose(data: JsonValue, scope: Scope) -> JsonValue:
+        for condition, value in pairs:
+            if is_truthy(condition(data, scope)):
+                return value(data, scope)
+        return otherwise(data, scope)
+
+    return choose
+
+
+def _conjunction(operands: list[Closure]) -> Closure:
+    """``and``: the first value that is false, else the last; of nothing, undefined."""
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        value = UNDEFINED
+        for operand in operands:
+            value = operand(data, scope)
+            if value is not True and not is_truthy(value):
+                return value
+        return value
+
+    return evaluate
+
+
+def _disjunction(operands: list[Closure]) -> Closure:
+    """``or``: the first value that is true, else the last; of nothing, undefined."""
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        value = UNDEFINED
+        for operand in operands:
+            value = operand(data, scope)
+            if value is True or is_truthy(value):
+                return value
+        return value
+
+    return evaluate
+
+
+def _mapped(operands: list[Closure]) -> Closure:
+    source, each = _loop(operands)
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return [each(item, scope) for item in items]
+
+    return evaluate
+
+
+def _filtered(operands: list[Closure]) -> Closure:
+    source, each = _loop(operands)
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return [item for item in items if is_truthy(each(item, scope))]
+
+    return evaluate
+
+
+def _reduced(operands: list[Closure]) -> Closure:
+    source, each = _loop(operands)
+    initial = operands[2] if len(operands) > 2 else constant(None)  # noqa: PLR2004 - the third
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        result = initial(data, scope)
+        for item in items:
+            result = each({"current": item, "accumulator": result}, scope)
+        return result
+
+    return evaluate
+
+
+def _all(operands: list[Closure]) -> Closure:
+    """``all``: of no items, false, unlike Python's."""
+    source, each = _loop(operands)
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return bool(items) and all(is_truthy(each(item, scope)) for item in items)
+
+    return evaluate
+
+
+def _some(operands: list[Closure]) -> Closure:
+    source, each = _loop(operands)
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        items = _items(source(data, scope), scope)
+        return any(is_truthy(each(item, scope)) for item in items)
+
+    return evaluate
+
+
+def _none(operands: list[Closure]) -> Closure:
+    some = _some(operands)
+
+    def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
+        return not some(data, scope)
+
+    return evaluate
+
+
+def _items(value: JsonValue, scope: Scope) -> list[JsonValue]:
+    """What a loop goes through: nothing, where the value is no list."""
+    if not isinstance(value, list):
+        return []
+    scope.spend(len(value))
+    return value
+
+
+def _loop(operands: list[Closure]) -> tuple[Closure, Closure]:
+    source, each, *_ = (*operands, constant(UNDEFINED), constant(UNDEFINED))
+    return source, each
+
+
+_CONTROL: Final[Mapping[str, Builder]] = MappingProxyType(
+    {
+        "if": _choice,
+        "?:": _choice,
+        "and": _conjunction,
+        "or": _disjunction,
+        "map": _mapped,
+        "filter": _filtered,
+        "reduce": _reduced,
+        "all": _all,
+        "some": _some,
+        "none": _none,
+    }
+)

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from whereupon.conditions.paths import follow, parts_of
-from whereupon.conditions.predicate import Comparison
+from whereupon.conditions.predicate import Predicate
 from whereupon.conditions.values import UNDEFINED, Data, JsonValue
 
 
@@ -79,17 +79,17 @@ class Conjunct:
         text: its words, such as ``price is greater than 20``.
         logic: its JSONLogic, own operators (``@…``) included; None where nothing but the test is to
             say whether it holds.
-        comparison: what it says of one attribute, where that is all it says.
+        predicate: what it demands of one attribute, if it is nothing but that.
         variables: absolute dotted paths that it reads, in order (see `Condition.variables`).
         performed: what it asks of the history.
         segments: the names of the segments that it refers to, directly or through another.
         is_brief: whether its logic is far from the limits of `spelling.too_large`.
     """
 
-    test: Evaluator = field(compare=False)
+    test: Holds = field(compare=False)
     text: str
     logic: JsonValue = field(hash=False)
-    comparison: Comparison | None = None
+    predicate: Predicate | None = None
     variables: tuple[str, ...] = ()
     performed: tuple[Performed, ...] = ()
     segments: frozenset[str] = frozenset()
@@ -148,9 +148,8 @@ class Condition:
 
     def failing(self, data: Data, history: History) -> Failure | None:
         """The first conjunct that does not hold; None when the condition holds."""
-        values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
         for conjunct in self.conjuncts:
-            if not conjunct.test(values, history):
+            if not conjunct.test(data, history):
                 return Failure(conjunct.text, conjunct.seen(data, history))
         return None
 
@@ -199,9 +198,8 @@ def in_turn(conjuncts: Sequence[Conjunct]) -> Holds:
     tests = tuple(conjunct.test for conjunct in conjuncts)
 
     def holds(data: Data, history: History) -> bool:
-        values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
         for test in tests:  # noqa: SIM110 - a generator would double the cost
-            if not test(values, history):
+            if not test(data, history):
                 return False
         return True
 

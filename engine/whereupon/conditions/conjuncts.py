@@ -6,7 +6,6 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-import whereupon.conditions.additions as additions
 from whereupon.conditions.codegen import generated
 from whereupon.conditions.condition import (
     ALWAYS,
@@ -20,28 +19,38 @@ from whereupon.conditions.condition import (
     in_turn,
 )
 from whereupon.conditions.context import Setting
-from whereupon.conditions.control import as_test
-from whereupon.conditions.jsonlogic.expressions import is_call, operands_of, variables_of
+from whereupon.conditions.indexable import predicate_of
+from whereupon.conditions.jsonlogic.coercion import is_truthy
+from whereupon.conditions.jsonlogic.expressions import variables_of
 from whereupon.conditions.performed import question
-from whereupon.conditions.predicate import comparison_of
 from whereupon.conditions.scope import bounded
 from whereupon.conditions.validation import Path, is_brief, too_large
-from whereupon.conditions.values import JsonValue
+from whereupon.conditions.values import Data, JsonValue
 from whereupon.errors import Severity
 
-_TRUE_OR_FALSE: Final = frozenset(
-    ("==", "===", "!=", "!==", ">", ">=", "<", "<=", "!", "!!", "in", "all", "some", "none")
-) | frozenset(additions.NAMES)
 
+def conjunct_of(
+    logic: JsonValue,
+    text: str,
+    performed: tuple[Performed, ...] = (),
+    *,
+    reads_time: bool = False,
+) -> Conjunct:
+    """The conjunct of a logic.
 
-def conjunct_of(logic: JsonValue, text: str, performed: tuple[Performed, ...] = ()) -> Conjunct:
-    """The conjunct of a logic and its words, which asks that of the history."""
+    Args:
+        logic: its JSONLogic.
+        text: the same in words.
+        performed: what it asks of the history.
+        reads_time: it reads the timestamp, without a variable for it.
+    """
+    variables = (*variables_of(logic), *(("timestamp",) if reads_time else ()))
     return Conjunct(
         test=_Test(logic, performed),
         text=text,
         logic=logic,
-        comparison=comparison_of(logic),
-        variables=tuple(dict.fromkeys(variables_of(logic))),
+        predicate=predicate_of(logic),
+        variables=tuple(dict.fromkeys(variables)),
         performed=performed,
         is_brief=is_brief(logic),
     )
@@ -62,7 +71,7 @@ def combined(
         test=_Test(logic, performed),
         text=text,
         logic=logic,
-        comparison=comparison_of(logic),
+        predicate=predicate_of(logic),
         variables=tuple(dict.fromkeys(chain.from_iterable(part.variables for part in parts))),
         performed=performed,
         segments=segments if segment is None else segments | {segment},
@@ -77,35 +86,54 @@ def questions_of(conjuncts: Sequence[Conjunct]) -> tuple[Performed, ...]:
 
 def compiled(conjuncts: Sequence[Conjunct]) -> Holds:
     """What says whether all of these hold."""
-    questions = _by_text(questions_of(conjuncts))
-    return generated(
-        [conjunct.logic for conjunct in conjuncts],
-        general=in_turn(conjuncts),
-        closure=partial(_evaluator, questions),
-        questions=questions,
-    )
+    logics = [conjunct.logic for conjunct in conjuncts]
+    return _generated(logics, questions_of(conjuncts), general=in_turn(conjuncts))
 
 
 class _Test:
-    """A conjunct's test, compiled when it is called for the first time, as few are."""
+    """A conjunct's test, compiled when it is called for the first time: few tests are."""
 
-    __slots__ = ("_evaluator", "_logic", "_performed")
+    __slots__ = ("_holds", "_logic", "_performed")
 
     def __init__(self, logic: JsonValue, performed: tuple[Performed, ...]) -> None:
         self._logic = logic
         self._performed = performed
-        self._evaluator: Evaluator | None = None
+        self._holds: Holds | None = None
 
-    def __call__(self, data: JsonValue, history: History) -> JsonValue:
-        """What the evaluator gives."""
-        evaluator = self._evaluator
-        if evaluator is None:
-            evaluator = self._evaluator = self._compiled()
-        return evaluator(data, history)
+    def __call__(self, data: Data, history: History) -> bool:
+        """Whether the conjunct holds."""
+        holds = self._holds
+        if holds is None:
+            general = _Closures(self._logic, self._performed)
+            holds = self._holds = _generated([self._logic], self._performed, general=general)
+        return holds(data, history)
 
-    def _compiled(self) -> Evaluator:
-        evaluate = _evaluator(_by_text(self._performed), self._logic)
-        return bounded(evaluate if _is_true_or_false(self._logic) else as_test(evaluate))
+
+class _Closures:
+    """A test by closures alone, for data of any form; compiled when it is called for the first time."""
+
+    __slots__ = ("_evaluate", "_logic", "_performed")
+
+    def __init__(self, logic: JsonValue, performed: tuple[Performed, ...]) -> None:
+        self._logic = logic
+        self._performed = performed
+        self._evaluate: Evaluator | None = None
+
+    def __call__(self, data: Data, history: History) -> bool:
+        """Whether the logic holds."""
+        if self._evaluate is None:
+            self._evaluate = bounded(_evaluator(_by_text(self._performed), self._logic))
+        values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
+        return is_truthy(self._evaluate(values, history))
+
+
+def _generated(
+    logics: Sequence[JsonValue], performed: Iterable[Performed], *, general: Holds
+) -> Holds:
+    questions = _by_text(performed)
+    return generated(
+        logics, general=general, closure=partial(_evaluator, questions), questions=questions
+    )
 
 
 def _by_text(questions: Iterable[Performed]) -> dict[str, Performed]:
@@ -116,16 +144,6 @@ def _evaluator(questions: Mapping[str, Performed], logic: JsonValue) -> Evaluato
     from whereupon.conditions.compiler import evaluator_of  # noqa: PLC0415 - few conditions need it
 
     return evaluator_of(logic, questions=questions)
-
-
-def _is_true_or_false(logic: JsonValue) -> bool:
-    """Whether the logic gives nothing but true and false, so that its value is its truth."""
-    if not isinstance(logic, dict) or not is_call(logic):
-        return False
-    name, operands = operands_of(logic)
-    if name in {"and", "or"}:
-        return bool(operands) and all(map(_is_true_or_false, operands))
-    return name in _TRUE_OR_FALSE
 
 
 _FEW: Final = 100

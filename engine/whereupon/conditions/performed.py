@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-import whereupon.conditions.checks as checks
 from whereupon.conditions.condition import Condition, Performed
+from whereupon.conditions.operators.operands import DURATION
 from whereupon.conditions.validation import Path, did_you_mean
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration, parse_duration
@@ -13,6 +13,8 @@ from whereupon.messages.times import format_duration, parse_duration
 Report: TypeAlias = Callable[[Path, str, str], None]
 """Takes note of a problem: its path, code and message."""
 
+PERFORMED: Final = "@performed"
+"""The operator of a question in JSONLogic: ``{"@performed": [QUESTION]}``."""
 KEYS: Final = ("event", "where", "at_least", "at_most", "exactly", "never", "within")
 _COUNTS: Final = ("at_least", "at_most", "exactly", "never")
 
@@ -89,7 +91,7 @@ def _within(raw: dict[str, JsonValue], path: Path, report: Report) -> timedelta 
     if "within" not in raw:
         return None
     within = raw["within"]
-    fault = checks.duration(within)
+    fault = DURATION.check(within)
     if fault is not None:
         report((*path, "within"), *fault)
     return parse_duration(within) if isinstance(within, str) else None

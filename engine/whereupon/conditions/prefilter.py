@@ -5,16 +5,19 @@ other persons may. The engine then evaluates the condition for each person who p
 let a person pass when it is not sure; it must not keep back a person for whom `passes` is true.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias, assert_never
+from typing import Final, NamedTuple, TypeAlias, assert_never
 
 from whereupon.conditions.jsonlogic.coercion import as_double
 from whereupon.conditions.paths import follow
 from whereupon.conditions.values import UNDEFINED, JsonValue
 
 DAY: Final = len("2026-01-31")
+MOST_SPANS: Final = 20
+_HAIR: Final = 1e-9
 
 
 class Kind(StrEnum):
@@ -103,6 +106,15 @@ class AnyOf:
     parts: tuple["Prefilter", ...]
 
 
+class Passing(NamedTuple):
+    """The numbers and the texts of one attribute that pass; None if all of them do."""
+
+    numbers: tuple[Span, ...] | None
+    texts: Texts | None
+
+
+ALL_PASS: Final = Passing(None, None)
+
 Prefilter: TypeAlias = Values | AllOf | AnyOf
 
 EVERYBODY: Final = AllOf(())
@@ -121,6 +133,20 @@ def passes(prefilter: Prefilter, attributes: Mapping[str, JsonValue]) -> bool:
             return _holds(prefilter, follow(whole, path, None))
         case _:
             assert_never(prefilter)
+
+
+def span(least: float | None, most: float | None) -> Span:
+    """An interval that is a little wider than it has to be: stores round decimal numbers differently."""
+    low = None if least is None or math.isinf(least) else least - abs(least) * _HAIR - _HAIR
+    high = None if most is None or math.isinf(most) else most + abs(most) * _HAIR + _HAIR
+    return Span(low, high)
+
+
+def points(numbers: Sequence[float]) -> tuple[Span, ...]:
+    """These numbers; if they are many, all numbers between them too."""
+    if len(numbers) > MOST_SPANS:
+        return (span(min(numbers), max(numbers)),)
+    return tuple(span(number, number) for number in numbers)
 
 
 def kind_of(value: JsonValue) -> Kind:

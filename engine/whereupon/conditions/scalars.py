@@ -1,19 +1,19 @@
-"""What a value has to be, for what the short form asks of it.
+"""How the short form compares a value of a message or a person with a value of a rule.
 
-- A number that is asked for is met by that number, and by a text that reads as it: ``"23.45"``, ``" 20 "``.
-- True and false are met by themselves, and by the words ``true`` and ``false`` in any case.
-- A text is met by that text, by the number that it reads as, and by true or false where it is their word.
+- A number equals that number, and a text that reads as it: ``"23.45"``, ``" 20 "``.
+- True and false equal themselves, and the words ``true`` and ``false`` in any case.
+- A text equals that text, the number that it reads as, and true or false if it is their word.
 
-Nothing else meets anything: no empty text is 0, no 1 is true, no list is the text of its one item.
-JavaScript's conversions are left to ``logic:`` (see `coercion`).
+Nothing else is equal: no empty text is 0, no 1 is true, no list is the text of its one item. JavaScript's
+conversions are left to ``logic:`` (see `jsonlogic.coercion`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from whereupon.conditions.jsonlogic.coercion import NAN, SPACE, units
+from whereupon.conditions.jsonlogic.coercion import NAN, SPACE
 from whereupon.conditions.values import JsonValue
 
 Test: TypeAlias = Callable[[JsonValue], bool]
@@ -38,7 +38,7 @@ def number_in(value: JsonValue) -> float:
 
 
 def truth_in(value: JsonValue) -> bool | None:
-    """True or false, where a value is that or its text is the word for it."""
+    """True or false, if a value is that or its text is the word for it."""
     if isinstance(value, bool):
         return value
     if not isinstance(value, str) or len(value) > _LONGEST:
@@ -47,57 +47,37 @@ def truth_in(value: JsonValue) -> bool | None:
 
 
 def reads_as_number(value: JsonValue) -> bool:
-    """Whether there is a number in it."""
+    """Whether a value is a number, or its text reads as one."""
     return number_in(value) == number_in(value)  # NaN is what differs from itself
 
 
-def meets(value: JsonValue, asked: JsonValue) -> bool:
-    """Whether a value is what is asked for."""
-    if isinstance(asked, bool):
-        return truth_in(value) is asked
-    if isinstance(asked, str):
+def is_mere_text(value: JsonValue) -> bool:
+    """Whether a value is a text that equals nothing but itself."""
+    return isinstance(value, str) and not reads_as_number(value) and truth_in(value) is None
+
+
+def equals(value: JsonValue, wanted: JsonValue) -> bool:
+    """Whether a value equals what a rule wants."""
+    if isinstance(wanted, bool):
+        return truth_in(value) is wanted
+    if isinstance(wanted, str):
         if isinstance(value, str):
-            return value == asked
+            return value == wanted
         if isinstance(value, bool):
-            return truth_in(asked) is value
-        return isinstance(value, int | float) and number_in(asked) == value
-    return isinstance(asked, int | float) and number_in(value) == asked
+            return truth_in(wanted) is value
+        return isinstance(value, int | float) and number_in(wanted) == value
+    return isinstance(wanted, int | float) and number_in(value) == wanted
 
 
-def equal_to(asked: JsonValue) -> Test:
-    """``@is``."""
-    return lambda value: meets(value, asked)
-
-
-def one_of(asked: JsonValue) -> Test:
-    """``@one_of``: any of a list; where all are texts, a set answers for texts."""
-    options = asked if isinstance(asked, list) else [asked]
+def one_of(wanted: JsonValue) -> Test:
+    """Whether a value equals one of a list: a set answers for texts."""
+    options = wanted if isinstance(wanted, list) else [wanted]
     texts = frozenset(option for option in options if isinstance(option, str))
     others = [option for option in options if not isinstance(option, str)]
 
     def holds(value: JsonValue) -> bool:
         if isinstance(value, str):
-            return value in texts or any(meets(value, option) for option in others)
-        return any(meets(value, option) for option in options)
+            return value in texts or any(equals(value, option) for option in others)
+        return any(equals(value, option) for option in options)
 
     return holds
-
-
-def ordered(operator: str, asked: JsonValue) -> Test:
-    """``@gt`` and its like: beside a number as numbers; two texts that are none by their 16-bit units."""
-    compare = _ORDER[operator]
-    bound = number_in(asked)
-    if bound == bound:  # noqa: PLR0124 - NaN is what differs from itself
-        return lambda value: compare(number_in(value), bound)
-    text = units(asked) if isinstance(asked, str) else None
-    return lambda value: text is not None and isinstance(value, str) and compare(units(value), text)
-
-
-_ORDER: Final[Mapping[str, Callable[[object, object], bool]]] = MappingProxyType(
-    {
-        "@gt": lambda left, right: left > right,  # type: ignore[operator]  # two of a kind
-        "@gte": lambda left, right: left >= right,  # type: ignore[operator]
-        "@lt": lambda left, right: left < right,  # type: ignore[operator]
-        "@lte": lambda left, right: left <= right,  # type: ignore[operator]
-    }
-)

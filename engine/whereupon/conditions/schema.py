@@ -5,76 +5,26 @@ expression can be used or that two counts leave something between them is the re
 """
 
 from collections.abc import Iterable
-from types import MappingProxyType
 from typing import Final
 
-from whereupon.conditions.jsonlogic.expressions import STANDARD
-from whereupon.conditions.validation import PATH_PATTERN, TEMPLATE_PATTERN
+from whereupon.conditions.jsonlogic.standard import STANDARD
+from whereupon.conditions.operators import OPERATORS
+from whereupon.conditions.operators.operands import (
+    DURATION,
+    FILLED_IN,
+    ONE_VALUE,
+    READS_AS,
+    SEVERAL_VALUES,
+    Schema,
+)
+from whereupon.conditions.validation import TEMPLATE_PATTERN
 from whereupon.conditions.values import JsonValue
 
-_CONDITION: Final[JsonValue] = {"$ref": "#/$defs/Condition"}
-_ON_MESSAGE: Final[JsonValue] = {"$ref": "#/$defs/MessageCondition"}
+_CONDITION: Final[Schema] = {"$ref": "#/$defs/Condition"}
+_ON_MESSAGE: Final[Schema] = {"$ref": "#/$defs/MessageCondition"}
 _LOGIC: Final[JsonValue] = {"$ref": "#/$defs/Logic"}
 _LOGIC_PATHS: Final[JsonValue] = {"$ref": "#/$defs/LogicPaths"}
 _OF_PERSONS: Final[JsonValue] = {"description": "Of persons alone: write it in who.", "not": {}}
-_DURATION: Final[JsonValue] = {
-    "type": "string",
-    "pattern": r"^(\d{1,9}[smhd])+$",
-    "examples": ["30d"],
-}
-_FILLED_IN: Final[JsonValue] = {
-    "type": "string",
-    "anyOf": [{"pattern": TEMPLATE_PATTERN}, {"pattern": PATH_PATTERN}],
-}
-_ONE: Final[JsonValue] = {"type": ["string", "number", "boolean"], "not": _FILLED_IN}
-_SEVERAL: Final[JsonValue] = {"type": "array", "items": _ONE, "minItems": 1}
-_BOUND: Final[JsonValue] = {
-    "anyOf": [{"type": "number"}, {"type": "string", "pattern": r"\d"}],
-    "not": _FILLED_IN,
-}
-_TEXT: Final[JsonValue] = {"type": ["string", "number"], "minLength": 1, "not": _FILLED_IN}
-_INSTANT: Final[JsonValue] = {
-    "type": "string",
-    "pattern": "-",
-    "not": _FILLED_IN,
-    "examples": ["2026-01-31"],
-}
-_REGEX: Final[JsonValue] = {"type": "string", "minLength": 1, "not": _FILLED_IN}
-_MEETING: Final = (
-    "A number is met by texts that read as it, too; true and false by their words, in any case."
-)
-
-
-def _with(shape: JsonValue, example: JsonValue) -> JsonValue:
-    return {**_as_mapping(shape), "examples": [example]}
-
-
-def _as_mapping(shape: JsonValue) -> dict[str, JsonValue]:
-    assert isinstance(shape, dict)  # noqa: S101 - every shape here is a mapping
-    return shape
-
-
-OPERATORS: Final = MappingProxyType[str, tuple[str, JsonValue]](
-    {
-        "eq": (f"It is this. {_MEETING}", _with(_ONE, "socks")),
-        "ne": (f"It is there, and is not this. {_MEETING}", _with(_ONE, "socks")),
-        "gt": ("It is a number, or a text that reads as one, and greater than this.", _with(_BOUND, 20)),
-        "gte": ("It is a number, or a text that reads as one, and at least this.", _with(_BOUND, 20)),
-        "lt": ("It is a number, or a text that reads as one, and less than this.", _with(_BOUND, 20)),
-        "lte": ("It is a number, or a text that reads as one, and at most this.", _with(_BOUND, 20)),
-        "in": (f"It is one of these. {_MEETING}", _with(_SEVERAL, ["socks", "shoes"])),
-        "not_in": (f"It is there, and is none of these. {_MEETING}", _with(_SEVERAL, ["socks", "shoes"])),
-        "contains": ("It is a text with this part, or a list with this item.", _with(_ONE, "wool")),
-        "starts_with": ("It is a text that starts with this.", _with(_TEXT, "wool")),
-        "ends_with": ("It is a text that ends with this.", _with(_TEXT, "socks")),
-        "matches": ("It is a text in which this regular expression is found (RE2's: no look-arounds, no references back).", _with(_REGEX, "^(wool|silk) ")),
-        "exists": ("It is there, and not null; with false it is missing, or null.", _with({"type": "boolean"}, True)),
-        "before": ("It is a time before this.", _INSTANT),
-        "after": ("It is a time after this.", _INSTANT),
-        "within": ("It is a time no further than this from the message's own, before or after it.", _DURATION),
-    }
-)  # fmt: skip
-"""Each operator of the short form: what it says, and the shape of what it is given."""
 
 
 def condition_shapes() -> dict[str, JsonValue]:
@@ -99,8 +49,8 @@ def condition_shapes() -> dict[str, JsonValue]:
             "type": "object",
             "description": "What is expected, by operators.",
             "properties": {
-                name: {"description": says, **_as_mapping(shape)}
-                for name, (says, shape) in OPERATORS.items()
+                name: {"description": row.hint, **row.operand.schema, "examples": [row.example]}
+                for name, row in OPERATORS.items()
             },
             "additionalProperties": False,
             "minProperties": 1,
@@ -110,13 +60,13 @@ def condition_shapes() -> dict[str, JsonValue]:
     }
 
 
-def _mapping(itself: JsonValue, **further: JsonValue) -> JsonValue:
+def _mapping(itself: Schema, **further: JsonValue) -> JsonValue:
     several = _listed(itself)
     return {
         "type": "object",
         "description": (
             "Dotted paths and what is expected there: a value, a list, or operators. "
-            f"A dot in a name has a backslash before it. {_MEETING}"
+            f"A dot in a name has a backslash before it. {READS_AS}"
         ),
         "examples": [{"product": "socks", "price": {"gt": 20}}],
         "minProperties": 1,
@@ -134,7 +84,7 @@ def _mapping(itself: JsonValue, **further: JsonValue) -> JsonValue:
             "not": {
                 "description": "This condition does not hold.",
                 "examples": [{"plan": "free"}],
-                **_as_mapping(itself),
+                **itself,
             },
             "logic": {
                 "description": "Standard JSONLogic: it compares two values, and computes.",
@@ -147,7 +97,9 @@ def _mapping(itself: JsonValue, **further: JsonValue) -> JsonValue:
             **further,
         },
         "propertyNames": {"not": {"pattern": TEMPLATE_PATTERN}},
-        "additionalProperties": {"anyOf": [_ONE, _SEVERAL, {"$ref": "#/$defs/Operators"}]},
+        "additionalProperties": {
+            "anyOf": [ONE_VALUE.schema, SEVERAL_VALUES.schema, {"$ref": "#/$defs/Operators"}]
+        },
     }
 
 
@@ -178,7 +130,8 @@ def _performed() -> JsonValue:
             "never": {"description": "Not once.", "examples": [True], "const": True},
             "within": {
                 "description": "How far back from the message's time it counts.",
-                **_as_mapping(_DURATION),
+                **DURATION.schema,
+                "examples": ["30d"],
             },
         },
         "required": ["event"],
@@ -204,7 +157,7 @@ def _logic() -> JsonValue:
             "properties": dict.fromkeys(("var", "missing", "missing_some"), _LOGIC_PATHS),
             "additionalProperties": _LOGIC,
         },
-        "else": {"items": _LOGIC, "not": _FILLED_IN},
+        "else": {"items": _LOGIC, "not": FILLED_IN},
     }
 
 

@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from whereupon.conditions.additions import PERFORMED
 from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunction
 from whereupon.conditions.conjuncts import assembled, combined, conjunct_of
-from whereupon.conditions.context import Setting
-from whereupon.conditions.expectations import EXPECTATIONS, dated
+from whereupon.conditions.context import UTC, Setting
 from whereupon.conditions.jsonlogic.expressions import is_call, operands_of, variables_of
+from whereupon.conditions.operators import OPERATORS, Operand
 from whereupon.conditions.paths import root_of
-from whereupon.conditions.performed import question, read_performed
+from whereupon.conditions.performed import PERFORMED, question, read_performed
 from whereupon.conditions.segments import segment_conjuncts
 from whereupon.conditions.sentence import all_words, any_words, logic_words, performed_words
 from whereupon.conditions.validation import (
@@ -113,23 +112,31 @@ def _field(name: str, expected: JsonValue, path: Path, setting: Setting) -> list
 def _expectation(
     name: str, operator: str, expected: JsonValue, path: Path, setting: Setting
 ) -> list[Conjunct]:
-    expectation = EXPECTATIONS.get(operator)
-    if expectation is None:
+    row = OPERATORS.get(operator)
+    if row is None:
         setting.report(path, "unknown-operator", _no_operator(name, operator))
         return []
-    fault = placeholder_fault(expected) or expectation.check(expected)
+    fault = placeholder_fault(expected) or row.operand.check(expected)
     if fault is not None:
         setting.report(path, *fault)
         return []
-    asked = dated(operator, expected, setting.zone)
-    logic = expectation.logic({"var": f"{setting.root}.{name}"}, asked)
-    return [conjunct_of(logic, f"{name} {expectation.words(expected)}")]
+    variable: JsonValue = {"var": f"{setting.root}.{name}"}
+    logic = row.logic(variable, _on_clock(row.operand, expected, setting.zone))
+    reads_time = row.addition is not None and row.addition.timed_test is not None
+    return [conjunct_of(logic, f"{name} {row.words(expected)}", reads_time=reads_time)]
+
+
+def _on_clock(operand: Operand, expected: JsonValue, zone: str) -> JsonValue:
+    """The operand, with the timezone of its dates beside it unless that is UTC."""
+    if zone == UTC or operand.on_clock is None or not isinstance(expected, str):
+        return expected
+    return operand.on_clock(expected, zone)
 
 
 def _no_operator(name: str, operator: str) -> str:
     if operator in _SYMBOLS:
         return f"there is no operator {operator!r} in the short form; write {_SYMBOLS[operator]}"
-    hint = did_you_mean(operator, tuple(EXPECTATIONS))
+    hint = did_you_mean(operator, tuple(OPERATORS))
     return f"there is no operator {operator!r}; {hint}; to look inside, write {name}.{operator}"
 
 

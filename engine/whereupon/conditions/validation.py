@@ -16,12 +16,12 @@ from typing import Final, TypeAlias
 from whereupon.conditions.jsonlogic.coercion import EXACT, as_double
 from whereupon.conditions.jsonlogic.expressions import (
     LOOPS,
-    STANDARD,
     is_call,
     operands_of,
     required,
     satisfied_by_null,
 )
+from whereupon.conditions.jsonlogic.standard import STANDARD
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Diagnostic, Severity
 
@@ -34,20 +34,6 @@ LARGEST = 20_000
 
 _BRIEF_COUNT, _BRIEF_DEPTH = 100, 10
 
-_OPERANDS = {
-    **dict.fromkeys(("!", "!!", "log"), (1, 1)),
-    **dict.fromkeys(("==", "===", "!=", "!==", ">", ">=", "/", "%", "in"), (2, 2)),
-    **dict.fromkeys(("map", "filter", "all", "none", "some", "missing_some"), (2, 2)),
-    **dict.fromkeys(("<", "<=", "substr"), (2, 3)),
-    "-": (1, 2),
-    "*": (1, None),
-    "if": (1, None),
-    "?:": (1, None),
-    "reduce": (3, 3),
-    "var": (0, 2),
-    "and": (1, None),
-    "or": (1, None),
-}
 _MEANT = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "not": "!"}
 _ORDERING = ("<", "<=", ">", ">=")
 
@@ -147,11 +133,11 @@ def _of_call(
     name: str, operands: list[JsonValue], path: Path, present: frozenset[str]
 ) -> Iterator[Diagnostic]:
     if name not in STANDARD:
-        hint = f"write {_MEANT[name]!r}" if name in _MEANT else did_you_mean(name, STANDARD)
+        hint = f"write {_MEANT[name]!r}" if name in _MEANT else did_you_mean(name, tuple(STANDARD))
         text = f"there is no operator {name!r} in JSONLogic; {hint}"
         yield Diagnostic.at(path, "unknown-operator", text)
         return
-    fewest, most = _OPERANDS.get(name, (0, None))
+    fewest, most = STANDARD[name]
     if len(operands) < fewest or (most is not None and len(operands) > most):
         wanted = f"{fewest} or more" if most is None else f"{fewest} to {most}"
         wanted = f"{fewest}" if fewest == most else wanted

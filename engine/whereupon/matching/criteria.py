@@ -12,7 +12,7 @@ from itertools import chain, takewhile
 
 from whereupon.conditions import NO_HISTORY, Condition, Conjunct, Data
 from whereupon.conditions.paths import parts_of
-from whereupon.conditions.predicate import Comparison
+from whereupon.conditions.predicate import Predicate
 from whereupon.rules.model import Rule, RuleKind
 
 
@@ -26,8 +26,8 @@ class Criteria:
         is_open: nothing of the rule is decided here.
     """
 
-    where: Sequence[Comparison]
-    who: Sequence[Comparison]
+    where: Sequence[Predicate]
+    who: Sequence[Predicate]
     is_whole: bool
     is_open: bool
 
@@ -72,9 +72,9 @@ def _is_open(condition: Condition) -> bool:
     return False
 
 
-def _comparisons(condition: Condition) -> Sequence[Comparison]:
+def _comparisons(condition: Condition) -> Sequence[Predicate]:
     """Those before the first question to the history: whatever fails is then found again without it."""
     asked: Iterable[Conjunct] = condition.conjuncts
     if condition.performed:
         asked = takewhile(lambda each: not each.performed, asked)
-    return [each.comparison for each in asked if each.comparison is not None]
+    return [each.predicate for each in asked if each.predicate is not None]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
 from whereupon.conditions.paths import follow, parts_of
-from whereupon.conditions.predicate import Comparison, Family, Manner
+from whereupon.conditions.predicate import Predicate, PredicateKind, Semantics
 from whereupon.matching.criteria import admits, criteria_of
 from whereupon.matching.tables import (
     Kind,
@@ -40,17 +40,17 @@ attributes than those have more tables, and gain later.
 MOST_TABLES: Final = 16
 """The most tested attributes of a page have tables; what is left is evaluated."""
 
-_Tests: TypeAlias = dict[tuple[str, Family, Manner, bool], list[tuple[int, Comparison]]]
+_Tests: TypeAlias = dict[tuple[str, PredicateKind, Semantics, bool], list[tuple[int, Predicate]]]
 """By attribute, family, manner and whether `where` has them: comparisons, each with its rule's bit number."""
 
 _MAKERS: Final[
-    Mapping[tuple[Family, Manner], type[OneOf | PlainOneOf | NoneOf | Presence | Range]]
+    Mapping[tuple[PredicateKind, Semantics], type[OneOf | PlainOneOf | NoneOf | Presence | Range]]
 ] = {
-    **{(Family.NONE_OF, manner): NoneOf for manner in Manner},
-    **{(Family.PRESENCE, manner): Presence for manner in Manner},
-    **{(Family.RANGE, manner): Range for manner in Manner},
-    (Family.ONE_OF, Manner.STANDARD): OneOf,
-    (Family.ONE_OF, Manner.PLAIN): PlainOneOf,
+    **{(PredicateKind.NONE_OF, manner): NoneOf for manner in Semantics},
+    **{(PredicateKind.PRESENCE, manner): Presence for manner in Semantics},
+    **{(PredicateKind.RANGE, manner): Range for manner in Semantics},
+    (PredicateKind.ONE_OF, Semantics.JAVASCRIPT): OneOf,
+    (PredicateKind.ONE_OF, Semantics.SHORT_FORM): PlainOneOf,
 }
 
 
@@ -186,8 +186,12 @@ class RuleBlock:
                 inexact |= 1 << place
             for is_where, comparisons in ((True, criteria.where), (False, criteria.who)):
                 for test in comparisons:
-                    of_family = tests[test.path, test.family, test.manner, is_where]
-                    if test.family is Family.RANGE or not of_family or of_family[-1][0] != place:
+                    of_family = tests[test.path, test.kind, test.semantics, is_where]
+                    if (
+                        test.kind is PredicateKind.RANGE
+                        or not of_family
+                        or of_family[-1][0] != place
+                    ):
                         of_family.append((place, test))
                     elif is_where:  # a table has one test of a rule
                         inexact |= 1 << place

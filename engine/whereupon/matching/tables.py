@@ -20,14 +20,14 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from whereupon.conditions import JsonValue
 from whereupon.conditions.jsonlogic.coercion import as_double, as_number
-from whereupon.conditions.predicate import Comparison, Manner
+from whereupon.conditions.predicate import ALL_NUMBERS, Interval, Predicate, Semantics
 from whereupon.conditions.scalars import number_in, truth_in
 from whereupon.conditions.values import UNDEFINED
 
 MOST_CELLS: Final = 64
 """Between the bounds of ranges; where there are more bounds, some cells are left uncertain."""
 
-Tests: TypeAlias = Sequence[tuple[int, Comparison]]
+Tests: TypeAlias = Sequence[tuple[int, Predicate]]
 """Comparisons of one family and attribute, each with its rule's bit number."""
 
 
@@ -205,7 +205,7 @@ class NoneOf:
         self._equal: PlainOneOf | OneOf = make(tests, testers)
         self.testers = self._equal.testers
         self._everyone = everyone
-        denied = bits_of(place for place, test in tests if not test.spares_null)
+        denied = bits_of(place for place, test in tests if not test.holds_for_null)
         self._null = everyone & ~denied
         self.share = everyone.bit_count() - self._equal.share
 
@@ -225,7 +225,7 @@ class Presence:
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
-        absent = bits_of(place for place, test in tests if test.spares_null)
+        absent = bits_of(place for place, test in tests if test.holds_for_null)
         self._there = everyone & ~absent
         self._null = everyone & ~(self.testers & ~absent)
         self.share = self._there.bit_count()
@@ -248,11 +248,11 @@ class Range:
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
-        spans: dict[int, _Span] = {}
+        spans: dict[int, Interval] = {}
         denied = 0
         for place, test in tests:
-            spans[place] = spans.get(place, _ALL_NUMBERS).within(test)
-            if not test.spares_null:
+            spans[place] = spans.get(place, ALL_NUMBERS).intersection(test.interval)
+            if not test.holds_for_null:
                 denied |= 1 << place
         self._others = everyone & ~self.testers
         self._null = everyone & ~denied
@@ -281,7 +281,7 @@ class Range:
         cuts = self._cuts
         return bisect_left(cuts, number) + bisect_right(cuts, number)
 
-    def _cells(self, spans: dict[int, "_Span"]) -> tuple[list[int], list[int]]:
+    def _cells(self, spans: dict[int, Interval]) -> tuple[list[int], list[int]]:
         """For each cell the rules that it may satisfy, and those that it may also not satisfy.
 
         A rule's bit is set where its span begins and again behind its end; summed up from the left
@@ -302,7 +302,7 @@ class Range:
         passing = [bits | self._others for bits in accumulate(turns[:count], xor)]
         return [*passing, self._others], [*doubts, 0]
 
-    def _reach(self, span: "_Span") -> tuple[int, int]:
+    def _reach(self, span: Interval) -> tuple[int, int]:
         """The first and the last cell with anything of the span in it."""
         cuts = self._cuts
         first = bisect_left(cuts, span.least) + bisect_right(cuts, span.least)
@@ -311,7 +311,7 @@ class Range:
         last -= last % 2 and span.open_above
         return first, last
 
-    def _is_inside(self, cell: int, span: "_Span") -> bool:
+    def _is_inside(self, cell: int, span: Interval) -> bool:
         """Whether all of a cell is in the span, which reaches into it."""
         if cell % 2:
             return True
@@ -321,31 +321,7 @@ class Range:
         return span.least <= below and above <= span.most
 
 
-class _Span(NamedTuple):
-    """The numbers between two bounds."""
-
-    least: float
-    most: float
-    open_below: bool
-    open_above: bool
-
-    def within(self, test: Comparison) -> "_Span":
-        """What is left of it by one more bound."""
-        bound = float(test.options[0])
-        is_open = test.operator in {">", "<"}
-        if test.operator in {">", ">="}:
-            if (bound, is_open) > (self.least, self.open_below):
-                return _Span(bound, self.most, is_open, self.open_above)
-            return self
-        if (-bound, is_open) > (-self.most, self.open_above):
-            return _Span(self.least, bound, self.open_below, is_open)
-        return self
-
-
-_ALL_NUMBERS: Final = _Span(-math.inf, math.inf, open_below=False, open_above=False)
-
-
-def _cuts(spans: Iterable[_Span]) -> list[float]:
+def _cuts(spans: Iterable[Interval]) -> list[float]:
     """Quantiles of the bounds, or all of them where they are few."""
     bounds = [bound for span in spans for bound in span[:2] if math.isfinite(bound)]
     distinct = sorted(set(bounds))
@@ -358,7 +334,7 @@ def _cuts(spans: Iterable[_Span]) -> list[float]:
 
 def _is_plain(tests: Tests) -> bool:
     """Whether the tests compare as the short form does."""
-    return any(test.manner is Manner.PLAIN for _, test in tests)
+    return any(test.semantics is Semantics.SHORT_FORM for _, test in tests)
 
 
 def bits_of(places: Iterable[int]) -> int:

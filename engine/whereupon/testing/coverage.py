@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from whereupon.conditions import ALWAYS, Condition, Conjunct, History
-from whereupon.conditions.condition import Evaluator, in_turn
-from whereupon.conditions.values import JsonValue
+from whereupon.conditions import ALWAYS, Condition, Conjunct, Data, History
+from whereupon.conditions.condition import Holds, in_turn
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 from whereupon.testing.reports import ENTERING, Uncovered
 
@@ -54,17 +53,17 @@ class Coverage:
         if condition is ALWAYS:
             return condition
         noted = [
-            replace(each, test=self._noting(each, key), logic=None, comparison=None)
+            replace(each, test=self._noting(each, key), logic=None, predicate=None)
             for each in condition.conjuncts
         ]
         return replace(condition, conjuncts=tuple(noted), holds=in_turn(noted))
 
-    def _noting(self, conjunct: Conjunct, key: str) -> Evaluator:
+    def _noting(self, conjunct: Conjunct, key: str) -> Holds:
         seen = self._seen[f"{key}: {conjunct.text}"]
 
-        def test(data: JsonValue, history: History) -> JsonValue:
+        def test(data: Data, history: History) -> bool:
             answer = conjunct.test(data, history)
-            seen.add(bool(answer))
+            seen.add(answer)
             return answer
 
         return test

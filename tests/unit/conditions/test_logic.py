@@ -10,7 +10,7 @@ from fixtures.jsonlogic.corpus import CORPUS
 from fixtures.jsonlogic.reference import decoded, is_same
 
 from whereupon.conditions import JsonValue, LogicInvalidError, parse_logic
-from whereupon.conditions.jsonlogic.expressions import STANDARD
+from whereupon.conditions.jsonlogic.standard import STANDARD
 
 CASES = [json.loads(line) for line in CORPUS.read_text(encoding="ascii").splitlines()]
 DEEP: JsonValue = []

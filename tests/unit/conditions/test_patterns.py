@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.conditions.messages import holds, problems_of
 
 from whereupon.conditions import JsonValue
-from whereupon.conditions.patterns import (
+from whereupon.conditions.operators.patterns import (
     LARGEST_PROGRAM,
     LONGEST_SUBJECT,
     MOST_STEPS,

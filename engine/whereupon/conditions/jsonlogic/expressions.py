@@ -10,9 +10,6 @@ from whereupon.conditions.values import ROOTS, UNDEFINED, JsonValue
 LOOPS: Final = ("map", "filter", "all", "none", "some", "reduce")
 """The operators whose second operand reads an item of a list, not the data."""
 
-WITHIN: Final = "@within"
-"""The one operator that reads something that is not among its operands: the timestamp."""
-
 
 def operands_of(logic: dict[str, JsonValue]) -> tuple[str, list[JsonValue]]:
     """An operator and its operands; a single operand may stand without a list."""
@@ -29,10 +26,7 @@ def variables_of(logic: JsonValue) -> Iterator[str]:
     if not isinstance(logic, dict) or not is_call(logic):
         return
     name, operands = operands_of(logic)
-    if name == WITHIN:
-        yield from variables_of(operands)
-        yield "timestamp"
-    elif name == "var":
+    if name == "var":
         yield from _paths(operands[:1] or [""])
         yield from variables_of(operands[1:])
     elif name in {"missing", "missing_some"}:
@@ -94,30 +88,6 @@ def _paths(keys: list[JsonValue]) -> Iterator[str]:
             yield from variables_of(key)
         else:
             yield as_text(key)
-
-
-STANDARD = (
-    *("var", "missing", "missing_some", "if", "?:", "and", "or", "!", "!!", "==", "===", "!="),
-    *(
-        "!==",
-        ">",
-        ">=",
-        "<",
-        "<=",
-        "max",
-        "min",
-        "+",
-        "-",
-        "*",
-        "/",
-        "%",
-        "map",
-        "reduce",
-        "filter",
-    ),
-    *("all", "none", "some", "merge", "in", "cat", "substr", "log"),
-)
-"""The operators of the reference implementation."""
 
 
 def is_call(logic: JsonValue) -> bool:

@@ -1,6 +1,7 @@
-"""The standard operators whose operands are all evaluated first, by how many operands they take.
+"""The standard operators: how many operands each uses, and what most of them make of their operands.
 
-What the reference ignores (a fourth operand of ``<``) is ignored; what it lacks is undefined.
+`ONE` to `MANY` hold the operators whose operands are all evaluated first. Operands that the reference
+ignores (a fourth one of ``<``) are ignored; a missing operand is undefined.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,6 +45,47 @@ def _not_decreasing(first: JsonValue, second: JsonValue, third: JsonValue) -> Js
     """``<=``: with a third operand, between or equal."""
     return is_at_most(first, second) and (third is UNDEFINED or is_at_most(second, third))
 
+
+STANDARD: Final[Mapping[str, tuple[int, int | None]]] = MappingProxyType(
+    {
+        "var": (0, 2),
+        "missing": (0, None),
+        "missing_some": (2, 2),
+        "if": (1, None),
+        "?:": (1, None),
+        "and": (1, None),
+        "or": (1, None),
+        "!": (1, 1),
+        "!!": (1, 1),
+        "==": (2, 2),
+        "===": (2, 2),
+        "!=": (2, 2),
+        "!==": (2, 2),
+        ">": (2, 2),
+        ">=": (2, 2),
+        "<": (2, 3),
+        "<=": (2, 3),
+        "max": (0, None),
+        "min": (0, None),
+        "+": (0, None),
+        "-": (1, 2),
+        "*": (1, None),
+        "/": (2, 2),
+        "%": (2, 2),
+        "map": (2, 2),
+        "reduce": (3, 3),
+        "filter": (2, 2),
+        "all": (2, 2),
+        "none": (2, 2),
+        "some": (2, 2),
+        "merge": (0, None),
+        "in": (2, 2),
+        "cat": (0, None),
+        "substr": (2, 3),
+        "log": (1, 1),
+    }
+)
+"""The operators of the reference implementation, each with the fewest and the most operands it uses."""
 
 ONE: Final[Mapping[str, One]] = MappingProxyType(
     {

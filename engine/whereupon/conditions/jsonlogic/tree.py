@@ -24,7 +24,8 @@ from jsonlogic.typechecking import TypecheckContext, get_type
 from jsonlogic.typing import OperatorArgument
 from jsonlogic.utils import UNSET
 
-from whereupon.conditions.jsonlogic.expressions import STANDARD, is_call
+from whereupon.conditions.jsonlogic.expressions import is_call
+from whereupon.conditions.jsonlogic.standard import STANDARD
 from whereupon.conditions.values import JsonValue
 
 Node: TypeAlias = OperatorArgument

@@ -16,6 +16,7 @@ from whereupon.conditions.mentions import (
     mentions_of,
     type_mismatches,
 )
+from whereupon.conditions.operators import OPERATORS, PlanCheck
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.scalars import reads_as_number, truth_in
 from whereupon.errors import Diagnostic, Severity
@@ -26,11 +27,9 @@ from whereupon.templates import Template, TemplateError, is_template, parse_temp
 Source: TypeAlias = Mapping[str, JsonValue]
 
 _LOOKED_INTO: Final = ("properties", "person", "context")
-_COMPARED: Final = ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte")
 _CHECKED_TYPES: Final = ("number", "integer", "boolean", "array", "object")
 _TRIGGERS: Final = {"leaves", "enters", "page", "screen"}
 """What is no attribute at the top of an exit, whether it is one or not."""
-_CHOSEN: Final = ("eq", "ne", "in", "not_in")
 
 
 def held_to_plan(source: JsonValue, plan: Plan) -> Iterator[Diagnostic]:
@@ -189,15 +188,16 @@ def _of_an_item(
 def _expected(mention: ValueMention, events: list[str] | None, plan: Plan) -> Iterator[Diagnostic]:
     """A fixed value that what the plan says of the value can never meet."""
     schema = _schema(mention.name, events, plan)
-    if not isinstance(schema, dict) or mention.operator not in _COMPARED:
+    operator = OPERATORS.get(mention.operator)
+    if not isinstance(schema, dict) or operator is None or operator.plan is None:
         return
     name = ".".join(mention.name[1:])
     written = mention.expected if isinstance(mention.expected, list) else [mention.expected]
     values = [value for value in written if value is not None]
-    if mention.operator in {"in", "not_in"} and not isinstance(mention.expected, list):
+    if operator.operand.schema.get("type") == "array" and not isinstance(mention.expected, list):
         return
     options = schema.get("enum")
-    if isinstance(options, list) and mention.operator in _CHOSEN:
+    if isinstance(options, list) and operator.plan is PlanCheck.CHOICE:
         known = [_text(option) for option in options]
         for value in values:
             if _text(value) not in known:
