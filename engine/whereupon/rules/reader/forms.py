@@ -97,7 +97,7 @@ class CampaignForm(_RuleForm):
             "purchase",
             ["purchase", "Order *"],
             {"page": "Pricing"},
-            {"enters": "pro"},
+            {"enters": "pro-users"},
             {"known": "person"},
         ],
     )

@@ -1,0 +1,123 @@
+"""The page on reasons has every reason that there is, each with an example that leads to it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fixtures.reference import PAGES
+from tests.scenarios.rule_pages import Section, folders_of, sections_of
+
+from whereupon.decide import consent
+from whereupon.decide.decisions import Reason
+from whereupon.guards.actions import Absence, Refusal
+from whereupon.insight import ended_by, why_withheld
+from whereupon.insight.outcomes import TEMPLATE
+from whereupon.messages.times import format_instant
+from whereupon.ports import NO_CHANNEL
+from whereupon.records import DeliveryState, EndReason, EntryEnd, RequestOutcome
+from whereupon.render.phrases import requested
+from whereupon.rules.loading.plan import Plan
+from whereupon.testing.cases import Given
+from whereupon.testing.contracts import samples
+from whereupon.testing.testfiles import read_test_file
+
+_DID_NOT_ENTER = "Why somebody did not enter"
+_ENDED = "Why an entry ended"
+_HELD_BACK = "Why a delivery was held back"
+_DID_NOT_RUN = "Why a request did not run"
+
+REASONS: Mapping[str, frozenset[str]] = {
+    _DID_NOT_ENTER: frozenset(Reason),
+    _ENDED: frozenset(EndReason),
+    _HELD_BACK: frozenset(
+        {
+            *(consent.UNSUBSCRIBED, consent.TOPIC, consent.ERASED),
+            *(TEMPLATE.rstrip(": "), NO_CHANNEL, EndReason.MERGED),
+        }
+    ),
+    _DID_NOT_RUN: frozenset(Refusal),
+}
+"""Every reason, under the heading under which it is to be found."""
+
+SECTIONS = sections_of(PAGES / "reasons.md")
+ENTRIES = [s for s in SECTIONS if s.group in REASONS and s.heading != s.group]
+
+
+def _reason_of(section: Section) -> str:
+    """Its heading; behind the word may stand of what it is the reason, where the word is taken."""
+    return section.heading.partition(" ")[0]
+
+
+def test_every_reason_is_on_the_page_and_no_other() -> None:
+    """A reason that is added gets an entry."""
+    shown = {
+        group: frozenset(_reason_of(each) for each in ENTRIES if each.group == group)
+        for group in REASONS
+    }
+    assert shown == REASONS
+
+
+def test_everything_that_a_request_may_not_find_is_on_the_page() -> None:
+    """In the output of an example, which the tests of pages compare with what is printed."""
+    (section,) = (s for s in SECTIONS if s.heading == "Requests that find nothing")
+    assert set(section.blocks[-1].text.split()) - {"ran"} == set(Absence)
+
+
+@pytest.mark.parametrize("section", [s for s in ENTRIES if s.group != _ENDED], ids=str)
+def test_the_example_of_a_reason_leads_to_it(section: Section) -> None:
+    """A test expects it, and passes (see `test_rule_pages`); or the engine says so, word for word."""
+    reason = _reason_of(section)
+    kinds = {block.kind for block in section.blocks}
+    text = section.blocks[-1].text
+    if "tests" in kinds:
+        assert f"reason: {reason}" in text
+    elif section.blocks[-1].language == "text":
+        assert _clause_for(section.group, reason) in text
+    else:
+        assert reason in text
+
+
+def _clause_for(group: str, reason: str) -> str:
+    """What is said of a reason that no rule file leads to."""
+    if group == _HELD_BACK:
+        held_back = samples.delivery(1)._replace(state=DeliveryState.WITHHELD, reason=reason)
+        return why_withheld(held_back)
+    request = replace(samples.request(1, outcome=RequestOutcome.REFUSED), reason=reason)
+    return requested(request).text.plain.partition(": ")[2]
+
+
+@pytest.mark.parametrize("section", [s for s in ENTRIES if s.group == _ENDED], ids=str)
+def test_the_example_of_an_end_ends_an_entry_so(section: Section, tmp_path: Path) -> None:
+    """As a replay tells; what completes is no early end, and what no rule file leads to is said."""
+    reason = _reason_of(section)
+    if section.blocks[-1].language == "text":
+        assert ended_by(EntryEnd(reason, samples.NOON)) in section.blocks[-1].text
+        return
+    (rules,) = folders_of(section, tmp_path)
+    records = _replayed(rules)
+    ends = [record["reason"] for record in records if record["kind"] == "ended"]
+    assert ends == ([] if reason == EndReason.COMPLETED else [reason])
+    assert records[-1]["waiting"] == 0
+
+
+def _replayed(rules: Path) -> list[dict[str, object]]:
+    """What a replay of what the folder's test is given tells."""
+    (test,) = read_test_file(rules / "example.test.yaml", Plan()).tests
+    stream = rules.parent / "stream.jsonl"
+    lines = [
+        {
+            **given.wire,
+            "messageId": f"m-{place}",
+            "timestamp": format_instant(test.start + given.at),
+        }
+        for place, given in enumerate(test.given)
+        if isinstance(given, Given)
+    ]
+    stream.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    command = [sys.executable, "-m", "whereupon", "replay", str(stream), "--rules", str(rules)]
+    done = subprocess.run([*command, "--json"], check=True, capture_output=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,0 +1,134 @@
+"""The pages on the rule language leave nothing out, and every example does what they say."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixtures.reference import PAGES, Key, as_yaml, keys, shown_on, with_generated_parts
+from tests.scenarios.rule_pages import Block, Section, folders_of, sections_of, write_folder
+
+from whereupon.errors import Severity
+from whereupon.testing.reports import RuleTestReport
+from whereupon.testing.ruletests import run_rule_tests
+
+SOURCE = PAGES.parents[1] / "whereupon"
+KEYS = keys()
+FILES = sorted(PAGES.glob("*.md"))
+SECTIONS = [section for page in FILES for section in sections_of(page)]
+CODES = {
+    s.heading: s
+    for s in SECTIONS
+    if s.page == "diagnostics.md" and re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", s.heading)
+}
+
+
+def _shown(key: Key) -> tuple[str, str]:
+    return key.name, key.sentence
+
+
+def _errors(report: RuleTestReport) -> list[str]:
+    return [str(d) for d in report.diagnostics if d.severity is Severity.ERROR]
+
+
+# --- keys and operators ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", FILES, ids=lambda page: page.name)
+def test_what_is_made_of_the_forms_is_what_is_committed(page: Path) -> None:
+    """`python fixtures/reference.py` would change nothing."""
+    text = page.read_text(encoding="utf-8")
+    assert with_generated_parts(text, KEYS) == text
+
+
+def test_every_key_and_operator_is_on_a_page() -> None:
+    """A key that is added to a form is added to a page."""
+    shown = {_shown(key) for page in FILES for key in shown_on(page.read_text("utf-8"), KEYS)}
+    assert {_shown(key) for key in KEYS} - shown == set()
+
+
+@pytest.mark.parametrize(
+    "key",
+    {(key.kind, repr(key.examples)): key for key in KEYS}.values(),
+    ids=lambda key: f"{key.form} {key.name}",
+)
+def test_every_key_has_a_sentence_and_examples_that_are_read(key: Key, tmp_path: Path) -> None:
+    """What an editor shows of a key can be written into a file of that kind."""
+    assert key.sentence.endswith(".")
+    assert key.examples
+    for place, example in enumerate(key.examples):
+        text = as_yaml(example) + "\n"
+        if text.startswith("- "):
+            text = f"{next(iter(example))}:\n{text}"
+        block = Block("yaml", key.kind, text)
+        write_folder(tmp_path / str(place) / "rules", [block])
+        assert _errors(run_rule_tests(tmp_path / str(place))) == []
+
+
+# --- examples -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "section", [s for s in SECTIONS if s.page != "diagnostics.md" and s.blocks], ids=str
+)
+def test_every_example_is_read_and_its_tests_pass(section: Section, tmp_path: Path) -> None:
+    """What a page shows can be copied."""
+    for folder in folders_of(section, tmp_path):
+        report = run_rule_tests(folder)
+        assert _errors(report) == []
+        assert [failure for result in report.results for failure in result.failures] == []
+
+
+# --- diagnostics ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", CODES.values(), ids=str)
+def test_every_finding_is_found_in_its_example(section: Section, tmp_path: Path) -> None:
+    """As an error or as a warning, whichever the page says first."""
+    said = re.match(r"\s*\*(Error|Warning|Error or warning)\.\*", section.prose)
+    assert said, section.prose
+    folders = folders_of(section, tmp_path)
+    found = [d for folder in folders for d in run_rule_tests(folder).diagnostics]
+    severities = {str(d.severity) for d in found if d.code == section.heading}
+    assert severities == set(said[1].lower().split(" or ")), [*map(str, found)]
+
+
+def test_every_code_of_a_finding_is_on_the_page() -> None:
+    """A new code gets an entry with an example."""
+    assert set(_codes_in_the_source()) - CODES.keys() == set()
+
+
+def test_no_code_is_on_the_page_that_there_is_not() -> None:
+    """A code that goes takes its entry along."""
+    text = "".join(path.read_text("utf-8") for path in SOURCE.rglob("*.py"))
+    assert [code for code in CODES if f'"{code}"' not in text] == []
+
+
+def _codes_in_the_source() -> Iterator[str]:
+    """Whatever looks like a code in the packages that find fault with files."""
+    for package in ("rules", "conditions", "templates", "testing"):
+        for path in (SOURCE / package).rglob("*.py"):
+            if "contracts" in path.parts:
+                continue
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                text = node.value if isinstance(node, ast.Constant) else None
+                if isinstance(text, str) and re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", text):
+                    yield from () if text in NO_CODES else (text,)
+
+
+NO_CODES = {
+    *("date-time", "x-ref", "utf-8", "utf-8-sig", "utf-16", "utf-16-le"),
+    *("none-of", "one-of", "up-to", "starts-with", "ends-with"),
+    *(
+        "monday-news",
+        "pro-users",
+        "product-added",
+        "product-news",
+        "sock-thanks",
+        "ada-old",
+        "anon-1",
+    ),
+    *("m-1", "own-request", "not-held"),
+}
+"""What looks like a code in these packages and is none: encodings, words of conditions, examples."""
