@@ -27,11 +27,11 @@ BASELINE = Path(__file__).with_name("surviving.txt")
 CORE = (
     *("messages.times", "identity.algebra", "guards.audit_chain"),
     *(
-        "decide.capping",
-        "decide.choosing",
+        "decide.attribute_limits",
+        "decide.take_one",
         "decide.decisions",
-        "decide.lapsing",
-        "decide.silencing",
+        "decide.exits",
+        "decide.suppression",
     ),
     "decide.steps",
 )

@@ -10,7 +10,7 @@ from tests.unit.worlds import World, broadcast, campaign, world
 
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe
-from whereupon.matching.pages import FEW
+from whereupon.matching.rule_block import FEW
 from whereupon.messages.codec import decode, encode
 
 File = dict[str, JsonValue]

@@ -18,10 +18,10 @@ from tests.scenarios.hosting import NOON, book, thanks
 import whereupon.engine as engine_module
 from whereupon import Delivery, Engine
 from whereupon.api.config import settings_for
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import settled, slot_asked
-from whereupon.decide.given import Snapshot
 from whereupon.decide.people import forget
-from whereupon.decide.working import BatchState
+from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Origin, Source

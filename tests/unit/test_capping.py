@@ -6,7 +6,7 @@ from tests.scenarios.hosting import NOON, book, thanks
 
 from whereupon import Engine
 from whereupon.decide import Notice
-from whereupon.decide.capping import ESSENTIAL, MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
+from whereupon.decide.attribute_limits import ESSENTIAL, MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.records import Person
 from whereupon.replay.replaying import FrozenClock
 

@@ -20,7 +20,7 @@ from whereupon.conditions import (
     parse_condition,
 )
 from whereupon.matching import RuleIndex, RuleList
-from whereupon.matching.pages import FEW
+from whereupon.matching.rule_block import FEW
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import OnMessage, Rule
 

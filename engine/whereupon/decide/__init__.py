@@ -12,10 +12,14 @@ gives the same output on every machine; the caller loads everything that it may 
 that it made.
 """
 
+from whereupon.decide.batch import fold
+from whereupon.decide.broadcasts import audience_of, broadcast_chunk, left_out_by, prefilter_for
 from whereupon.decide.claiming import carry_on
-from whereupon.decide.enacting import give_up, plan_of, resume
-from whereupon.decide.folding import fold
-from whereupon.decide.given import (
+from whereupon.decide.decision_list import Decisions, Skipped
+from whereupon.decide.evaluation import data_for, occurrence_of
+from whereupon.decide.requests import object_key, recorded
+from whereupon.decide.semantic_actions import give_up, plan_of, resume
+from whereupon.decide.snapshot import (
     BatchResult,
     Ended,
     GuardSnapshot,
@@ -27,10 +31,6 @@ from whereupon.decide.given import (
     Snapshot,
     Told,
 )
-from whereupon.decide.occurrences import data_for, occurrence_of
-from whereupon.decide.requesting import object_key, recorded
-from whereupon.decide.sending import audience_of, broadcast_chunk, left_out_by, prefilter_for
-from whereupon.decide.telling import Decisions, Skipped
 
 __all__ = [
     "BatchResult",

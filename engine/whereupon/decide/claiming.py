@@ -8,9 +8,11 @@ stored what the earlier ones made.
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from whereupon.decide.choosing import LeftOut, left_out, opened_by, take
-from whereupon.decide.folding import NO_SHIFT, Shift, apply, putting_of, taker
-from whereupon.decide.given import (
+from whereupon.decide.batch import NO_SHIFT, Shift, apply, putting_of, taker
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.evaluation import Evaluation, occurrence_of
+from whereupon.decide.people import Handed, hand_over
+from whereupon.decide.snapshot import (
     BatchResult,
     KeysExhausted,
     Notice,
@@ -19,9 +21,7 @@ from whereupon.decide.given import (
     Settings,
     Snapshot,
 )
-from whereupon.decide.occurrences import Evaluation, occurrence_of
-from whereupon.decide.people import Handed, hand_over
-from whereupon.decide.working import BatchState
+from whereupon.decide.take_one import LeftOut, left_out, opened_by, take
 from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import earlier

@@ -10,9 +10,9 @@ from unicodedata import normalize
 
 from pydantic import JsonValue
 
-from whereupon.decide.capping import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
-from whereupon.decide.given import Notice
-from whereupon.decide.working import BatchState
+from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.snapshot import Notice
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
 from whereupon.messages.model import Message
 from whereupon.messages.times import as_micros, earlier, later

@@ -6,10 +6,10 @@ they ask of earlier entries), `index` (a whole rulebook). The cost of a message 
 many of its own, with those that it does not match.
 """
 
-from whereupon.matching.index import HistoryWindow, RuleIndex, TriggerMatch
-from whereupon.matching.lookback import Lookback
-from whereupon.matching.pages import Candidate
-from whereupon.matching.rolls import RuleList, Selected, read_roll
+from whereupon.matching.entry_window import Lookback
+from whereupon.matching.rule_block import Candidate
+from whereupon.matching.rule_index import HistoryWindow, RuleIndex, TriggerMatch
+from whereupon.matching.rule_list import RuleList, Selected, read_roll
 
 __all__ = [
     "Candidate",

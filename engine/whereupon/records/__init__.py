@@ -5,7 +5,6 @@ that one batch makes; a store writes it in one transaction or not at all. Keys a
 numbers that the store hands out in blocks and never twice.
 """
 
-from whereupon.records.bygones import DONE, BygoneKind, Bygones, LetGo, has_ended, keeps_out
 from whereupon.records.changes import Changes
 from whereupon.records.entries import (
     KEY,
@@ -58,6 +57,7 @@ from whereupon.records.requests import (
     Request,
     RequestOutcome,
 )
+from whereupon.records.retention import DONE, BygoneKind, Bygones, LetGo, has_ended, keeps_out
 
 __all__ = [
     "DONE",

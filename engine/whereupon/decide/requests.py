@@ -16,9 +16,9 @@ from hashlib import sha256
 
 from pydantic import JsonValue
 
-from whereupon.decide.given import Notice, Settings
-from whereupon.decide.silencing import lies_over, silenced, suppressions
-from whereupon.decide.working import BatchState
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.snapshot import Notice, Settings
+from whereupon.decide.suppression import lies_over, silenced, suppressions
 from whereupon.guards.actions import Absence, GuardFacts, Policy, Refusal, Verdict, judge
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Message, MessageType, Source, erased_name

@@ -7,8 +7,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TypeAlias
 
+from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.decisions import Decision
-from whereupon.decide.telling import Decisions, Skipped
 from whereupon.guards.actions import Policy, default_stance
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.matching import RuleList

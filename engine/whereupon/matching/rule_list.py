@@ -14,7 +14,7 @@ from typing import overload
 from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
 from whereupon.matching.criteria import attributes_of
-from whereupon.matching.pages import FEW, PAGE, Candidate, Looked, RuleBlock
+from whereupon.matching.rule_block import FEW, PAGE, Candidate, Looked, RuleBlock
 from whereupon.messages.codec import decode, encode
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazily import cached_property

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.decide.batch_state import BatchState, running
 from whereupon.decide.decisions import would_refuse
-from whereupon.decide.entering import save
+from whereupon.decide.entries import save
 from whereupon.decide.people import changed, within_bounds
 from whereupon.decide.steps import ENTRANT, completed_keys
-from whereupon.decide.working import BatchState, running
 from whereupon.messages.model import Message
 from whereupon.records import (
     Claim,

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Condition
 from whereupon.conditions.values import ROOTS
+from whereupon.decide.batch_state import BatchState, HistoryUntil, running
 from whereupon.decide.decisions import (
     Case,
     Decision,
@@ -18,12 +19,11 @@ from whereupon.decide.decisions import (
     decide,
     decide_opening,
 )
-from whereupon.decide.given import Notice
-from whereupon.decide.lapsing import end_by, over_by
-from whereupon.decide.occurrences import Evaluation, RuleInput, data_for
-from whereupon.decide.skipping import Skipping, skip_roll
+from whereupon.decide.evaluation import Evaluation, RuleInput, data_for
+from whereupon.decide.exits import end_by, over_by
+from whereupon.decide.skips import Skipping, skip_roll
+from whereupon.decide.snapshot import Notice
 from whereupon.decide.steps import StepFailed, StepMessage, advance
-from whereupon.decide.working import BatchState, HistoryUntil, running
 from whereupon.matching import Candidate, Selected
 from whereupon.messages.model import Message, MessageType, Origin, Source, id_in_ref, written_body
 from whereupon.records import BroadcastRun, Delivery, EndReason, Entry, EntryEnd, EntryState, Person

@@ -8,9 +8,9 @@ from heapq import heapify
 
 from whereupon.conditions import NO_HISTORY, Performed
 from whereupon.decide.decisions import settled
-from whereupon.decide.given import BatchResult, Ended, KeysExhausted, Settings, Snapshot
-from whereupon.decide.occurrences import RuleInput
-from whereupon.decide.withdrawing import withdraw
+from whereupon.decide.erasure import withdraw
+from whereupon.decide.evaluation import RuleInput
+from whereupon.decide.snapshot import BatchResult, Ended, KeysExhausted, Settings, Snapshot
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Body, Message, MessageType, id_in_ref

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from whereupon.matching.rolls import RuleList
+from whereupon.matching.rule_list import RuleList
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import OnMessage, Rule
 

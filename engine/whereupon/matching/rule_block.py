@@ -12,8 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 from whereupon.conditions import Data, JsonValue
 from whereupon.conditions.paths import follow, parts_of
 from whereupon.conditions.predicate import Predicate, PredicateKind, Semantics
-from whereupon.matching.criteria import admits, criteria_of
-from whereupon.matching.tables import (
+from whereupon.matching.attribute_tables import (
     Kind,
     NoneOf,
     OneOf,
@@ -25,6 +24,7 @@ from whereupon.matching.tables import (
     bits_of,
     view_of,
 )
+from whereupon.matching.criteria import admits, criteria_of
 from whereupon.rules.model import Rule, RuleKind
 from whereupon.runtime.lazily import cached_property
 

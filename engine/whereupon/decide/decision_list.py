@@ -6,7 +6,7 @@ from typing import overload
 
 from whereupon.conditions import NO_HISTORY
 from whereupon.decide.decisions import Case, Decision, Outcome, Reason, Verdict, decide_unmatched
-from whereupon.decide.occurrences import Evaluation, data_for
+from whereupon.decide.evaluation import Evaluation, data_for
 from whereupon.matching import Selected
 from whereupon.records import Person
 from whereupon.rules.model import Rule

@@ -10,12 +10,12 @@ from pydantic import JsonValue
 from whereupon.conditions import Failure
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.conditions.pushdown import prefilter_of
+from whereupon.decide.batch import taker
+from whereupon.decide.batch_state import BatchState, HistoryUntil
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
-from whereupon.decide.entering import facts_of, let_in, report
-from whereupon.decide.folding import taker
-from whereupon.decide.given import BatchResult, KeysExhausted, PoisonError, Settings, Snapshot
-from whereupon.decide.occurrences import Evaluation, RuleInput, data_for
-from whereupon.decide.working import BatchState, HistoryUntil
+from whereupon.decide.entries import facts_of, let_in, report
+from whereupon.decide.evaluation import Evaluation, RuleInput, data_for
+from whereupon.decide.snapshot import BatchResult, KeysExhausted, PoisonError, Settings, Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Body, MessageType, Source
 from whereupon.records import BroadcastRun, Person

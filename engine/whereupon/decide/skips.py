@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.decision_list import Skipped
 from whereupon.decide.decisions import Case, Reason, Verdict
-from whereupon.decide.occurrences import Evaluation
-from whereupon.decide.telling import Skipped
-from whereupon.decide.working import BatchState
+from whereupon.decide.evaluation import Evaluation
 from whereupon.matching import Candidate, Selected
 from whereupon.messages.times import as_micros
 from whereupon.records import Skips, SkipSummary, SkipVerdict

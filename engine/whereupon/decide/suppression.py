@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from whereupon.decide.working import BatchState
+from whereupon.decide.batch_state import BatchState
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import LAST_INSTANT
 from whereupon.records import IdKind, Tombstone

@@ -10,12 +10,12 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from whereupon.decide.entering import put_to_rules
-from whereupon.decide.given import BatchResult, Settings, Snapshot
-from whereupon.decide.merging import merge
-from whereupon.decide.occurrences import Evaluation, occurrence_of
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.entries import put_to_rules
+from whereupon.decide.evaluation import Evaluation, occurrence_of
+from whereupon.decide.merges import merge
 from whereupon.decide.people import forget, person_for
-from whereupon.decide.requesting import (
+from whereupon.decide.requests import (
     ask,
     decide,
     device_of,
@@ -26,8 +26,8 @@ from whereupon.decide.requesting import (
     record,
     token_in,
 )
-from whereupon.decide.silencing import DELETED, SUPPRESSED, bury, unbury
-from whereupon.decide.working import BatchState
+from whereupon.decide.snapshot import BatchResult, Settings, Snapshot
+from whereupon.decide.suppression import DELETED, SUPPRESSED, bury, unbury
 from whereupon.guards.actions import Refusal
 from whereupon.matching import RuleIndex, RuleList, Selected
 from whereupon.messages.model import Message, MessageType

@@ -6,10 +6,10 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import takes_part
-from whereupon.decide.entering import case_for
-from whereupon.decide.occurrences import Evaluation
-from whereupon.decide.working import BatchState
+from whereupon.decide.entries import case_for
+from whereupon.decide.evaluation import Evaluation
 from whereupon.identity.algebra import claimant
 from whereupon.messages.times import earlier
 from whereupon.records import Claim, StoredMessage

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import NamedTuple, TypeAlias
 
 from whereupon.conditions import Condition
-from whereupon.matching.enrolment import Name, TriggerIndex
-from whereupon.matching.lookback import Lookback
-from whereupon.matching.rolls import RuleList, Selected
+from whereupon.matching.entry_window import Lookback
+from whereupon.matching.rule_list import RuleList, Selected
+from whereupon.matching.trigger_index import Name, TriggerIndex
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import NAMED, MessageType
 from whereupon.messages.times import ZERO

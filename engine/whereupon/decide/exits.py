@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from whereupon.conditions import Condition
 from whereupon.conditions.paths import parts_of, root_of
 from whereupon.conditions.values import OF_THE_PERSON
-from whereupon.decide.working import BatchState, HistoryUntil
+from whereupon.decide.batch_state import BatchState, HistoryUntil
 from whereupon.messages.times import format_local, from_micros
 from whereupon.records import EndReason, Entry, EntryEnd, Person
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule

@@ -8,10 +8,9 @@ from heapq import heappop
 
 from pydantic import JsonValue
 
-from whereupon.decide.choosing import choose, choose_late
+from whereupon.decide.batch_state import BatchState, HistoryUntil
 from whereupon.decide.decisions import Reason
-from whereupon.decide.enacting import enact, merge_people, refuse_merge
-from whereupon.decide.entering import (
+from whereupon.decide.entries import (
     give_up,
     leave_by_change,
     leave_by_event,
@@ -19,16 +18,8 @@ from whereupon.decide.entering import (
     run,
     save,
 )
-from whereupon.decide.given import (
-    BatchResult,
-    KeysExhausted,
-    Notice,
-    PoisonError,
-    Settings,
-    Snapshot,
-)
-from whereupon.decide.lapsing import end_by, lapsed_by
-from whereupon.decide.occurrences import Evaluation, RuleInput, occurrence_of
+from whereupon.decide.evaluation import Evaluation, RuleInput, occurrence_of
+from whereupon.decide.exits import end_by, lapsed_by
 from whereupon.decide.people import (
     Handed,
     anonymous_key_for,
@@ -39,9 +30,18 @@ from whereupon.decide.people import (
     person_for,
     tell,
 )
-from whereupon.decide.requesting import object_key
-from whereupon.decide.silencing import SUPPRESSED, lies_over, silenced
-from whereupon.decide.working import BatchState, HistoryUntil
+from whereupon.decide.requests import object_key
+from whereupon.decide.semantic_actions import enact, merge_people, refuse_merge
+from whereupon.decide.snapshot import (
+    BatchResult,
+    KeysExhausted,
+    Notice,
+    PoisonError,
+    Settings,
+    Snapshot,
+)
+from whereupon.decide.suppression import SUPPRESSED, lies_over, silenced
+from whereupon.decide.take_one import choose, choose_late
 from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex, RuleList, Selected
 from whereupon.messages.mending import MOST_QUOTED, quoted
