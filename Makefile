@@ -29,7 +29,7 @@ $(VENV)/stamp-run: pyproject.toml
 	@echo "2 of 3: pip"
 	@$(INSTALL) --upgrade 'pip>=25.1'
 	@echo "3 of 3: whereupon and what it needs"
-	@$(INSTALL) --editable .
+	@$(INSTALL) --editable '.[cli]'
 	@echo "All is set up."
 	@touch $@
 

@@ -169,7 +169,7 @@ class Engine(HostFunctions, OperatorCalls, Questions, SegmentCalls):
         self,
         batch: Iterable[WireMessage] | WireMessage,
         *,
-        source: str = Source.SERVER,
+        source: Source = "server",
         connection: HostTransaction | None = None,
     ) -> Ingested:
         """Take a batch of wire-form messages (dicts in camelCase); the result names the bad ones.

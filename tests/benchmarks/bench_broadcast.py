@@ -36,7 +36,7 @@ from whereupon.matching import RuleIndex
 from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.ports import Store
 from whereupon.records import BroadcastRun
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 
 COUNT = int(os.environ.get("WHEREUPON_PERSONS", "20000"))

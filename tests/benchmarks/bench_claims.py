@@ -25,8 +25,8 @@ from tests.benchmarks.workload import PACE, messages
 from tests.servers import Server
 
 from whereupon.engine import Engine
-from whereupon.replay.replaying import FrozenClock
 from whereupon.runtime.gc_pause import bulk
+from whereupon.scheduling.clocks import FrozenClock
 
 COUNT = int(os.environ.get("WHEREUPON_CLAIMED", "10000"))
 ROUNDS = int(os.environ.get("WHEREUPON_ROUNDS", "5"))

@@ -27,7 +27,7 @@ from tests.servers import Server
 from whereupon.engine import Engine
 from whereupon.messages.times import as_micros
 from whereupon.pipeline.load import DUE_LIMIT
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 
 COUNT = int(os.environ.get("WHEREUPON_ENTRIES", "44000"))

@@ -20,10 +20,10 @@ from tests.benchmarks.workload import PACE, messages
 
 from whereupon.engine import Engine
 from whereupon.messages.codec import decode
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.records import StoredMessage
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.sql.rows import message_rows
 from whereupon.storage.sql.sqlite import PRAGMAS
@@ -70,7 +70,7 @@ class Reference:
         self.texts = messages(MILLIONS * 1_000_000, people=PEOPLE)
         self.keys = count(1)
         self.names: dict[tuple[str, str], int] = {}
-        self.arrival = Arrival(START + timedelta(days=30), Source.SERVER, lambda: "")
+        self.arrival = Arrival(START + timedelta(days=30), SenderClass.SERVER, lambda: "")
 
     def prepare(self) -> Work:
         """The next round's messages, and their rows."""

@@ -23,9 +23,9 @@ from tests.servers import Server
 
 from whereupon.engine import Engine
 from whereupon.messages.codec import decode
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.sql.sqlite import PRAGMAS
 

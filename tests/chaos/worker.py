@@ -23,7 +23,7 @@ from whereupon import Delivery, Engine, RetryLater, StoreError
 from whereupon.messages.codec import encode
 from whereupon.messages.times import parse_instant
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "COPY")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.servers import Server
 
-from whereupon.messages.model import Message, MessageType, Origin, Source
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.ports import HistoryNeed, Session, Settlement, Store
 from whereupon.records import (
     BroadcastRun,
@@ -81,7 +81,7 @@ def messages(draw: st.DrawFn, key: int) -> StoredMessage:
         timestamp=draw(instants),
         received_at=NOON,
         original_timestamp=draw(st.none() | instants),
-        source=draw(st.sampled_from(Source)),
+        source=draw(st.sampled_from(SenderClass)),
         origin=Origin.LIVE,
         body=b"{}",
     )
@@ -108,7 +108,7 @@ def entries(draw: st.DrawFn, key: int) -> Entry:
         due_at=draw(instants),
         facts=draw(json_objects),
         message_key=draw(st.sampled_from([0, key])),
-        source=draw(st.sampled_from(Source)),
+        source=draw(st.sampled_from(SenderClass)),
     )
 
 
@@ -254,7 +254,7 @@ def requests(draw: st.DrawFn) -> Request:
         None,
         NOON,
         NOON,
-        Source.CLIENT,
+        SenderClass.CLIENT,
         key=number,
         due_at=due_at,
         expires_at=expires_at,

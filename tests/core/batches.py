@@ -9,7 +9,7 @@ from whereupon.decide import BatchResult, Settings, Snapshot, fold
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode
-from whereupon.messages.model import Message, MessageType, Origin, Source
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.records import Tombstone
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ def message(
         timestamp=NOON + at,
         received_at=NOON + (at if arrives is None else arrives),
         original_timestamp=None,
-        source=Source.SERVER,
+        source=SenderClass.SERVER,
         origin=Origin.LIVE,
         body=encode(body),
     )

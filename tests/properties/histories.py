@@ -12,10 +12,10 @@ from tests.unit.worlds import HOUR, File, World, after, book_of, campaign, decid
 from whereupon.decide import BatchResult
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
-from whereupon.messages.model import Message, MessageType, Source
+from whereupon.messages.model import Message, MessageType, SenderClass
 from whereupon.pipeline.load import CLAIM_PART
 from whereupon.records import IdKind
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore
 
 PEOPLE = ["ada", "ben", "cy"]
@@ -134,7 +134,7 @@ def _message(place: int, each: Happening, now: int) -> Message:
         user=user,
         anonymous=None if type_ is MessageType.ALIAS else anonymous,
         target=target,
-        source=Source.SERVER,
+        source=SenderClass.SERVER,
         data=data,
         context=context,
     )

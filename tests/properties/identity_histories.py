@@ -13,7 +13,7 @@ from tests.properties.identity_model import DAY, MINUTE, Campaign, Plain, Said, 
 from tests.unit.worlds import NOON, File, book_of, campaign
 
 from whereupon.messages.codec import encode
-from whereupon.messages.model import Message, Source
+from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.times import as_micros, format_instant
 from whereupon.messages.wire import Arrival, parse_message
 
@@ -206,6 +206,6 @@ def messages_of(history: Sequence[Said]) -> list[Message]:
     read: list[Message] = []
     for said in history:
         arrived = read[-1].received_at if read else NOON
-        arrival = Arrival(arrived, Source.SERVER, _no_id, by_message=True)
+        arrival = Arrival(arrived, SenderClass.SERVER, _no_id, by_message=True)
         read.append(parse_message(encode(wire_of(said)), arrival))
     return read

@@ -9,7 +9,7 @@ from tests.stores import Opener
 from tests.unit.worlds import DAY, HOUR, File, World, broadcast, campaign, segment, world
 
 from whereupon.decide.decisions import Reason
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.ports import Store
 from whereupon.rules.model import RuleKind
 
@@ -153,7 +153,7 @@ def test_a_claimed_message_keeps_the_class_of_who_sent_it() -> None:
     assert ("eve", "relay", "entered") in made.verdicts
     assert made.verdicts[-1][1:] == ("everybody", "source")
     assert {each.message.source for each in made.messages().values() if each.message.depth} == {
-        Source.CLIENT
+        SenderClass.CLIENT
     }
 
 

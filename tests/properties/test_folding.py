@@ -33,7 +33,7 @@ from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.pipeline.load import CLAIM_PART
 from whereupon.records import Changes
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
 from whereupon.storage.sql.addresses import engine_of
 from whereupon.storage.sql.rows import skips_from

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import decode
-from whereupon.messages.model import Message, Source
+from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.rules.loading import load_rules
 from whereupon.rules.model import Guard
@@ -44,7 +44,7 @@ objects = st.dictionaries(st.sampled_from(KEYS), values, max_size=8)
 def parse(text: bytes) -> Message | None:
     """What becomes of a message's bytes: a message, or a named refusal."""
     try:
-        return parse_message(text, Arrival(NOW, Source.CLIENT, lambda: "new"))
+        return parse_message(text, Arrival(NOW, SenderClass.CLIENT, lambda: "new"))
     except MessageRejectedError as error:
         refusal = error
     assert refusal.code

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.worlds import NOON, File, World, guard, message, world
 
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.messages.model import MessageType, Origin, Source, erased_name, ref_of
+from whereupon.messages.model import MessageType, Origin, SenderClass, erased_name, ref_of
 from whereupon.records import IdKind, Person, Request, RequestOutcome
 
 HISTORIES = int(os.environ.get("WHEREUPON_HISTORIES", "150"))
@@ -50,7 +50,7 @@ class Step:
     device: str | None
     other: str
     actor: str
-    source: Source
+    source: SenderClass
     origin: Origin
     number: int
     delay: timedelta
@@ -81,7 +81,7 @@ STEPS = st.builds(
     device=st.sampled_from([None, *DEVICES]),
     other=st.sampled_from(PEOPLE),
     actor=st.sampled_from(ACTORS),
-    source=st.sampled_from(Source),
+    source=st.sampled_from(SenderClass),
     origin=st.sampled_from([*[Origin.LIVE] * 4, Origin.IMPORT]),
     number=st.integers(0, 5),
     delay=SPAN,
@@ -241,13 +241,13 @@ class Oracle:
         return {key} if key is not None else set()
 
     def _check_consent(self, asked: Request, request: Request) -> None:
-        needed = asked.source is Source.CLIENT or request.action == "Merge People"
+        needed = asked.source is SenderClass.CLIENT or request.action == "Merge People"
         digest = request.plan.digest if request.plan else ""
         agreed = {actor for actor, plan in self.agreed.get(request.key, ()) if plan == digest}
         if needed:
             assert agreed & set(ALLOWED), "somebody who may has agreed to just this"
         if request.action == "Suppress Person":
-            assert asked.source is Source.SERVER
+            assert asked.source is SenderClass.SERVER
             assert request.decided_at >= asked.decided_at + COOL_OFF
 
     def _check_radius(self, moment: datetime) -> None:

@@ -35,7 +35,7 @@ from whereupon.messages.times import FIRST_INSTANT, as_micros
 from whereupon.pipeline.load import CLAIM_PART
 from whereupon.ports import Session, Store
 from whereupon.records import Entry, IdKind
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 
 histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(said_of)

@@ -10,7 +10,7 @@ import sys
 from tests.unit.worlds import File, after, book_of, guard
 
 from whereupon import Engine
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 RULES: tuple[File, ...] = (
     guard("deletions", ["Delete Person"], cool_off="30m", limits=["3 per 1h"]),

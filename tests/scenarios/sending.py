@@ -14,7 +14,7 @@ from tests.scenarios.hosting import book, thanks
 from whereupon import Engine
 from whereupon.messages.codec import decode
 from whereupon.messages.times import parse_instant
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _BATCH = 7
 _RULES = book(

@@ -10,7 +10,7 @@ import sys
 from tests.scenarios.hosting import NOON, book, news
 
 from whereupon import Engine
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 RULES = book(
     news(

@@ -16,8 +16,8 @@ from whereupon.errors import RequestError, WhereuponError
 from whereupon.messages.model import MessageType
 from whereupon.pipeline.ingesting import WireMessage
 from whereupon.records import RequestOutcome
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.loading import load_rules
+from whereupon.scheduling.clocks import FrozenClock
 
 DEVICE: JsonValue = {"device": {"token": "t-ada", "type": "ios"}}
 

@@ -8,7 +8,7 @@ import pytest
 from tests.scenarios.commands import ROOT, STREAMS, whereupon
 
 from whereupon import Engine
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 SHOPPING = STREAMS / "anonymous-shopping.jsonl"
 

@@ -16,7 +16,8 @@ from tests.servers import Server
 from whereupon import Engine, RetryPolicy
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState
-from whereupon.replay.replaying import BATCH, FrozenClock
+from whereupon.replay.replaying import BATCH
+from whereupon.scheduling.clocks import FrozenClock
 
 SHOPPING = STREAMS / "anonymous-shopping.jsonl"
 STORY = STREAMS / "source-story.jsonl"

@@ -14,7 +14,7 @@ from tests.scenarios.hosting import book, purchase, thanks
 
 from whereupon import Engine
 from whereupon.messages.codec import encode
-from whereupon.messages.model import Origin, Source
+from whereupon.messages.model import Origin, SenderClass
 from whereupon.messages.times import FIRST_INSTANT
 from whereupon.pipeline.ingesting import read_batch
 
@@ -66,7 +66,7 @@ def calls(text: bytes) -> int:
         reading = read_batch(
             [text],
             received_at=FIRST_INSTANT,
-            source=Source.SERVER,
+            source=SenderClass.SERVER,
             origin=Origin.LIVE,
             new_id=lambda: "m-1",
         )

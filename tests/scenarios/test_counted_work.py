@@ -18,15 +18,15 @@ from tests.servers import Server
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import MessageType, Source
+from whereupon.messages.model import MessageType, SenderClass
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.ports import Session, Store
 from whereupon.records import Changes, Entry, EntryState, Person
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
+from whereupon.scheduling.clocks import FrozenClock
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 LATER: Final = START + timedelta(minutes=10)
@@ -71,7 +71,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 def test_a_batch_twice_as_large_asks_no_more_often(database: Database) -> None:
     """Claims, entries and deliveries among it. A thousand messages are fifty whole visits."""
     statements = Statements(database)
-    arrival = Arrival(LATER, Source.SERVER, lambda: "")
+    arrival = Arrival(LATER, SenderClass.SERVER, lambda: "")
     sent = messages(FIRST + 3_000, people=100)
     stream = [parse_message(each, arrival) for each in sent]  # a sender's batch is smaller
     clock = FrozenClock(LATER)

@@ -13,7 +13,7 @@ from tests.unit.worlds import book_of, broadcast, campaign, guard
 from whereupon.engine import Engine
 from whereupon.pipeline.ingesting import WireMessage
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
 from whereupon.storage.sql.tables import Kept as Tables
 

@@ -13,7 +13,7 @@ from tests.scenarios.hosting import book, purchase, tables_in, thanks
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here"),

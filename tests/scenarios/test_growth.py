@@ -24,7 +24,7 @@ from whereupon.decide.people import forget
 from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode_canonically
-from whereupon.messages.model import Origin, Source
+from whereupon.messages.model import Origin, SenderClass, Source
 from whereupon.pipeline.ingesting import fresh_id, read_batch
 from whereupon.pipeline.load import BatchLoader
 from whereupon.pipeline.rule_versions import Wordings
@@ -42,8 +42,8 @@ from whereupon.records import (
     has_slot,
     is_any_active,
 )
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 
 RULE = """campaign: thanks
 description: Thank for a purchase.
@@ -86,7 +86,7 @@ def opened(database: Database, clock: FrozenClock, rules: Rulebook | None = None
     return Engine.open(database.engine, rules=rules or book(thanks()), clock=clock)
 
 
-def ask_for_deletions(engine: Engine, first: int, count: int, *, source: str = "client") -> None:
+def ask_for_deletions(engine: Engine, first: int, count: int, *, source: Source = "client") -> None:
     """As many requests; those of a client's are held."""
     numbers = range(first, first + count)
     engine.ingest(
@@ -229,7 +229,7 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
             (message,) = read_batch(
                 [said],
                 received_at=clock.now(),
-                source=Source.SERVER,
+                source=SenderClass.SERVER,
                 origin=Origin.LIVE,
                 new_id=fresh_id,
             ).messages
@@ -248,7 +248,7 @@ def _loaded(rules: Rulebook, home: Store, *said: dict[str, object]) -> Snapshot:
     messages = read_batch(
         said,
         received_at=NOON,
-        source=Source.SERVER,
+        source=SenderClass.SERVER,
         origin=Origin.LIVE,
         new_id=fresh_id,
     ).messages

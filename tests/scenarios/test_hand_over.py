@@ -18,7 +18,7 @@ from whereupon import Delivery, Engine, RetryLater
 from whereupon.delivery.action_calls import ActionCall
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _PATIENCE = 60.0  # seconds; only a failing test ever waits so long
 _HOUR = timedelta(hours=1)

@@ -14,7 +14,7 @@ from whereupon.errors import RequestError
 from whereupon.guards.audit_chain import facts_in
 from whereupon.ports import Store
 from whereupon.records import RequestOutcome
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 
 PEOPLE = [f"person-{number}" for number in range(12)]

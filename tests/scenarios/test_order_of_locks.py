@@ -13,7 +13,7 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 from tests.servers import Server
 
 from whereupon import Engine
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
 from whereupon.storage.sql.holding import Rank
 

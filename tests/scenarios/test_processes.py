@@ -17,7 +17,7 @@ from tests.scenarios.spreading import RULES
 from whereupon import Engine
 from whereupon.pipeline.batches import AUDIENCE_CHUNK
 from whereupon.records import Changes, Identifier, IdKind, Person
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 Outcome: TypeAlias = tuple[list[tuple[object, ...]], ...]
 

@@ -15,7 +15,7 @@ from whereupon import Delivery, Engine, Ingested
 from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.pipeline.batches import AUDIENCE_CHUNK
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
 
 RULES = book(

@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine, RulesInvalidError, StoreError, UnknownNameError
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _RULE = """
 campaign: {name}

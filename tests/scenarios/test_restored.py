@@ -13,7 +13,7 @@ from tests.scenarios.hosting import book, purchase, tables_in, thanks
 from tests.servers import Server
 
 from whereupon import Engine
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 RULES = book(thanks(where={"number": {"lt": 100}}))
 

@@ -18,12 +18,13 @@ import pytest
 from whereupon import Engine
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.model import Message, Source
+from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.opening import Opened, open_all
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.wire import Arrival, message_in, parse_message
 from whereupon.pipeline.ingesting import Ingested
-from whereupon.replay.replaying import FrozenClock, Record, replay
+from whereupon.replay.replaying import Record, replay
+from whereupon.scheduling.clocks import FrozenClock
 
 CORPUS = Path(__file__).parents[2] / "fixtures" / "wire"
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -281,7 +282,7 @@ def items_of(body: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
 @pytest.mark.parametrize("texts", [messages, bodies], ids=["messages", "bodies"])
 def test_nothing_that_is_accepted_is_misread(texts: Callable[[], list[str]]) -> None:
     """Ids, name, time, properties and traits are what the spec says they are."""
-    arrival = Arrival(NOW, Source.SERVER, lambda: "fresh")
+    arrival = Arrival(NOW, SenderClass.SERVER, lambda: "fresh")
     accepted = 0
     for text in texts():
         sent = items_of(json.loads(text, parse_constant=lambda _: None))
@@ -299,7 +300,7 @@ def test_nothing_that_is_accepted_is_misread(texts: Callable[[], list[str]]) -> 
 
 def test_messages_that_passed_a_collector_are_dated_as_it_said() -> None:
     """Of the many that carry both times, none is dated by its way here."""
-    arrival = Arrival(NOW, Source.SERVER, lambda: "fresh")
+    arrival = Arrival(NOW, SenderClass.SERVER, lambda: "fresh")
     both = 0
     for text in messages():
         raw = json.loads(text)

@@ -13,7 +13,7 @@ from tests.scenarios.hosting import NOON, ROOT, book, in_threads, news, tables_i
 from tests.scenarios.writing import PURCHASES, RULES, End, end_of, write
 
 from whereupon import Engine
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 AFTERWARDS = NOON + timedelta(hours=1)
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from tests.scenarios.hosting import NOON, book, purchase, tables_in, thanks
 
 from whereupon import Delivery, Engine
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 PEOPLE, PURCHASES = 6, 48
 Wire: TypeAlias = dict[str, object]

@@ -22,7 +22,7 @@ from whereupon.guards.actions import (
     stance_on,
 )
 from whereupon.identity.algebra import IdentityPolicy
-from whereupon.messages.model import MessageType, Origin, Source
+from whereupon.messages.model import MessageType, Origin, SenderClass
 from whereupon.messages.semantic_events import ActionName, Registry
 from whereupon.pipeline.ingesting import WireMessage
 from whereupon.ports import Store
@@ -48,7 +48,7 @@ def shop() -> World:
 
 def test_the_guards_object_in_their_order() -> None:
     """Properties, identity, source, liveness and so on: the first that objects decides."""
-    refuse = Policy({Source.SERVER: Consent.REFUSE})
+    refuse = Policy({SenderClass.SERVER: Consent.REFUSE})
     seen = GuardFacts(asked_at=NOON, now=NOON)
     bad = message("m", name="Delete Device", anonymous="anon-1", origin=Origin.IMPORT)
     assert judge(bad, DELETE_DEVICE, replace(refuse, enabled=False), seen).reason == "disabled"
@@ -188,13 +188,13 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
     stance = stance_on(
         DELETE.name,
         guards(
-            ("a", {Source.CLIENT: Consent.RUN, Source.SERVER: Consent.HOLD}, 48),
-            ("b", {Source.CLIENT: Consent.REFUSE}, 24),
-            ("c", {Source.CLIENT: Consent.HOLD, Source.SERVER: Consent.RUN}, 90),
+            ("a", {SenderClass.CLIENT: Consent.RUN, SenderClass.SERVER: Consent.HOLD}, 48),
+            ("b", {SenderClass.CLIENT: Consent.REFUSE}, 24),
+            ("c", {SenderClass.CLIENT: Consent.HOLD, SenderClass.SERVER: Consent.RUN}, 90),
         ),
     )
     assert stance == Policy(
-        {Source.SERVER: Consent.HOLD, Source.CLIENT: Consent.REFUSE},
+        {SenderClass.SERVER: Consent.HOLD, SenderClass.CLIENT: Consent.REFUSE},
         timedelta(hours=24),
         guards=("a", "b", "c"),
     )
@@ -202,7 +202,7 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
 
 def test_a_guard_file_about_something_else_says_nothing() -> None:
     """What no file speaks of keeps the defaults."""
-    files = guards(("a", {Source.SERVER: Consent.REFUSE}, 1))
+    files = guards(("a", {SenderClass.SERVER: Consent.REFUSE}, 1))
     assert stance_on(ActionName.DELETE_OBJECT, files) == DEFAULT_STANCE
     assert stance_on(DELETE_DEVICE.name, files) == default_stance(DELETE_DEVICE.name)
 

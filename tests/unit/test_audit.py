@@ -11,8 +11,8 @@ from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.guards.audit_chain import GENESIS, facts_in, head_of, seal, verify
 from whereupon.records import AuditHead, AuditRecord, AuditRow
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 
 KEY = b"secret"

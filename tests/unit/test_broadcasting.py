@@ -11,8 +11,8 @@ from whereupon.decide.decisions import Decision, Outcome, Reason
 from whereupon.pipeline.batches import AUDIENCE_CHUNK
 from whereupon.pipeline.broadcasts import MOST_NOTED
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 
 _NINE_IN_PARIS = {"cron": "0 9 * * *", "timezone": "Europe/Paris"}
 

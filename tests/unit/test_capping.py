@@ -8,7 +8,7 @@ from whereupon import Engine
 from whereupon.decide import Notice
 from whereupon.decide.attribute_limits import ESSENTIAL, MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.records import Person
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 FULL = {f"a-{number}": number for number in range(MOST_ATTRIBUTES)}
 

@@ -19,8 +19,8 @@ from whereupon.conditions import ALWAYS, Data
 from whereupon.decide import Notice
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Store
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import StoreAddress
 from whereupon.storage.memory.store import MemoryStore
 from whereupon.storage.sql.store import SqlStore

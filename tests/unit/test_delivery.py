@@ -12,7 +12,7 @@ from tests.scenarios.hosting import NOON, book, purchase, thanks
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy, UnknownNameError
 from whereupon.delivery.dispatcher import Dispatched, console_channel
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _TRIES = 4
 _POLICY = RetryPolicy(tries=_TRIES, first=timedelta(seconds=10), longest=timedelta(seconds=25))

@@ -6,6 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from whereupon import Engine
+from whereupon.messages.model import Source
 from whereupon.pipeline.ingesting import Ingested
 from whereupon.records import RequestOutcome
 
@@ -85,7 +86,8 @@ def test_both_merges_of_one_id_are_kept(place: str) -> None:
     with Engine.open(place) as engine:
         for user in ("ada", "bob", "cy"):
             engine.identify(user)
-        for source, other in (("server", "bob"), ("client", "cy")):
+        pairs: list[tuple[Source, str]] = [("server", "bob"), ("client", "cy")]
+        for source, other in pairs:
             raw: Raw = {"type": "alias", "userId": "ada", "previousId": other, "messageId": "m"}
             engine.ingest([raw], source=source)
         (held,) = engine.requests.list(RequestOutcome.HELD)

@@ -20,8 +20,8 @@ from whereupon.pipeline.duties import LeftAlone, Why
 from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.ports import Store
 from whereupon.records import Changes, Delivery, Entry, EntryState
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 
 PUSH: File = {"send": "push", "title": "Still here?"}
 CART = campaign("cart", "added", exit="bought", whereupon=[{"wait": "1h"}, PUSH])

@@ -39,11 +39,12 @@ from whereupon import (
 )
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.codec import encode
+from whereupon.messages.model import Source
 from whereupon.messages.opening import MAX_BATCH_MESSAGES
 from whereupon.pipeline.ingesting import WireMessage
 from whereupon.ports import HostTransaction
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
@@ -160,7 +161,7 @@ def test_a_call_that_cannot_be_accepted_raises_and_records_nothing(
 def test_a_source_that_there_is_not_is_refused() -> None:
     """A misspelt class of sender must not pass for a server."""
     with pytest.raises(ValueError, match="server, client"):
-        _memory().track("e", user_id="ada", source="Server")
+        _memory().track("e", user_id="ada", source=cast("Source", "Server"))
 
 
 @pytest.mark.parametrize("slip", ["sorce", "conection", "messageId", "traits"])

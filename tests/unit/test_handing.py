@@ -12,7 +12,7 @@ from whereupon import Delivery, Engine, RetryPolicy
 from whereupon.delivery.channel_calls import MOST_HANGING
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 _LIMIT = timedelta(seconds=1)  # long for a call that does nothing, however busy the machine is

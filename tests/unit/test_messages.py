@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.worlds import message
 
-from whereupon.messages.model import MessageType, Origin, Source
+from whereupon.messages.model import MessageType, Origin, SenderClass
 
 
 def test_a_message_is_frozen() -> None:
@@ -17,4 +17,4 @@ def test_a_message_is_frozen() -> None:
 def test_the_words_of_the_wire_are_the_words_of_the_values() -> None:
     """The six calls of the Segment spec; two classes of sender; two ways in."""
     assert list(MessageType) == ["identify", "track", "page", "screen", "group", "alias"]
-    assert (list(Source), list(Origin)) == (["server", "client"], ["live", "import"])
+    assert (list(SenderClass), list(Origin)) == (["server", "client"], ["live", "import"])

@@ -11,13 +11,14 @@ from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
 from whereupon.decide import Notice
 from whereupon.decide.decisions import Outcome
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.ingesting import WireMessage
 from whereupon.records import DeliveryState
 from whereupon.replay.importing import import_messages
-from whereupon.replay.replaying import FrozenClock, Record, Replay, Summary
+from whereupon.replay.replaying import Record, Replay, Summary
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 
 _WAITING = [{"wait": "1h"}, {"track": "waited"}, {"send": "push", "title": "Thanks"}]
 
@@ -90,7 +91,7 @@ def test_a_batch_of_nothing_but_poison_goes_through(place: str) -> None:
 def test_a_summary_counts_what_was_set_aside_as_rejected(place: str, way: str) -> None:
     """What was accepted, seen before and rejected is all there was."""
     numbers = (1, 13, 2, 2)
-    arrival = Arrival(NOON, Source.SERVER, lambda: "")
+    arrival = Arrival(NOON, SenderClass.SERVER, lambda: "")
     arrivals = [parse_message(purchase(number), arrival) for number in numbers]
     clock, told = FrozenClock(NOON), list[Record]()
     with Engine.open(place, rules=_fragile(thanks()), clock=clock) as engine:

@@ -12,8 +12,8 @@ from whereupon import Engine
 from whereupon.delivery.dispatcher import RetryPolicy
 from whereupon.operations.pruning import MOST_STEPS, REACH
 from whereupon.records import BygoneKind, Changes, DeliveryState, Skips
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import FolderSettings, Retention, Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.testing.contracts.samples import aside
 
 DAY = timedelta(days=1)

@@ -15,8 +15,8 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 from whereupon import Engine
 from whereupon.errors import StoreError
 from whereupon.records import DeliveryState, Request
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import StoreAddress
 
 RULES = book(thanks(), news())

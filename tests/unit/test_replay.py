@@ -17,7 +17,6 @@ from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import format_instant
 from whereupon.replay.replaying import (
     LONG_GAP,
-    FrozenClock,
     Record,
     Summary,
     read_streams,
@@ -25,6 +24,7 @@ from whereupon.replay.replaying import (
     throwaway_store,
 )
 from whereupon.rules.model import Rulebook
+from whereupon.scheduling import FrozenClock
 from whereupon.storage import MemoryStore
 
 

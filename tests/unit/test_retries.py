@@ -8,7 +8,7 @@ from tests.scenarios.hosting import NOON, book, purchase, thanks
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy
 from whereupon.delivery.dispatcher import Dispatched, GiveUp
 from whereupon.records import DeliveryState, RequestOutcome
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _KEY = "8000" + "0" * 28
 _TICK = timedelta(microseconds=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.errors import StoreError
+from whereupon.messages.model import Source
 from whereupon.storage import open_store
 
 RULES = book(thanks())
@@ -81,7 +83,7 @@ def test_a_lent_connection_is_used_in_the_tenants_schema_and_left_as_it_was(
         engine.ingest([purchase(1)], connection=connection)
         assert path_of(connection) == before
         with pytest.raises(ValueError, match="no source"):
-            engine.ingest([purchase(2)], source="nobody", connection=connection)
+            engine.ingest([purchase(2)], source=cast("Source", "nobody"), connection=connection)
         assert path_of(connection) == before
         if commits:
             connection.commit()

@@ -5,7 +5,7 @@ from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, after, broadcast, campaign, segment, world
 
 from whereupon.records import DeliveryState, EntryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 
 PUSH: JsonValue = {"send": "push", "title": "Hi"}

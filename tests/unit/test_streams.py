@@ -11,7 +11,7 @@ import pytest
 from tests.scenarios.hosting import NOON, written
 
 from whereupon.errors import StreamError
-from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.streams import MAX_LINE_BYTES, BadLine, StreamReader
 from whereupon.messages.times import EPOCH
 
@@ -100,12 +100,12 @@ def test_a_stream_without_any_time_starts_at_the_epoch(tmp_path: Path) -> None:
 
 def test_an_import_arrives_now_whatever_the_lines_say(tmp_path: Path) -> None:
     """Age is measured to the real arrival, and nothing of it is live."""
-    reader = StreamReader(source=Source.CLIENT, origin=Origin.IMPORT, arrived_at=NOON)
+    reader = StreamReader(source=SenderClass.CLIENT, origin=Origin.IMPORT, arrived_at=NOON)
     path = written(tmp_path / "s.jsonl", [_line(timestamp="2025-06-01T12:00:00Z")])
     (message,) = _read(path, reader)
     assert isinstance(message, Message)
     assert (message.received_at, message.timestamp.year) == (NOON, 2025)
-    assert (message.source, message.origin) == (Source.CLIENT, Origin.IMPORT)
+    assert (message.source, message.origin) == (SenderClass.CLIENT, Origin.IMPORT)
 
 
 def test_a_senders_clock_is_corrected_where_the_arrival_is_known(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from tests.scenarios.hosting import NOON, book, purchase, thanks
 from whereupon import Delivery, Engine
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
-from whereupon.replay.replaying import FrozenClock
+from whereupon.scheduling.clocks import FrozenClock
 
 _BOTH = book(thanks(whereupon=[{"send": "push", "title": "Hi"}, {"send": "pigeon", "body": "Hi"}]))
 

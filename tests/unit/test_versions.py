@@ -17,8 +17,8 @@ from tests.servers import Server
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.messages.model import Source, erased_digest
-from whereupon.replay.replaying import FrozenClock
+from whereupon.messages.model import SenderClass, Source, erased_digest
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.sql.addresses import engine_of
 from whereupon.storage.sql.migrations.running import config
@@ -144,15 +144,15 @@ def _erased_of_any(
 @pytest.mark.parametrize(
     ("said", "source"),
     [
-        ("UPDATE whereupon_message SET source = 'server' WHERE key = 2", Source.SERVER),
-        ("UPDATE whereupon_message SET source = 'client' WHERE key = 2", Source.CLIENT),
-        ("UPDATE whereupon_entry SET depth = 1 WHERE key = 79", Source.CLIENT),
-        ("DELETE FROM whereupon_message WHERE key = 2", Source.CLIENT),
-        ("UPDATE whereupon_entry SET message_key = 0 WHERE key = 79", Source.SERVER),
+        ("UPDATE whereupon_message SET source = 'server' WHERE key = 2", SenderClass.SERVER),
+        ("UPDATE whereupon_message SET source = 'client' WHERE key = 2", SenderClass.CLIENT),
+        ("UPDATE whereupon_entry SET depth = 1 WHERE key = 79", SenderClass.CLIENT),
+        ("DELETE FROM whereupon_message WHERE key = 2", SenderClass.CLIENT),
+        ("UPDATE whereupon_entry SET message_key = 0 WHERE key = 79", SenderClass.SERVER),
     ],
 )
 def test_an_older_entry_is_of_the_class_of_its_opening_message(
-    old: str, said: str, source: Source
+    old: str, said: str, source: SenderClass
 ) -> None:
     """Where nobody can tell any more, and where a step may have hidden who set it off: a client's."""
     with connected(old) as connection:
@@ -171,10 +171,11 @@ def test_an_older_id_is_a_clients_where_a_client_sent_it(old: str) -> None:
         connection.execute(gone, {"digest": erased_digest("gone")})
     with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
         assert engine.explain("bob", "sock-thanks")[0].message_id == "m-4"
-        for message_id, source, fresh in (
+        cases: list[tuple[str, Source, int]] = [
             *(("m-4", "client", 0), ("m-4", "server", 1), ("m-4", "server", 0)),
             *(("gone", "client", 0), ("gone", "server", 0)),
-        ):
+        ]
+        for message_id, source, fresh in cases:
             told = engine.ingest([{**said, "messageId": message_id}], source=source)
             assert told.accepted == fresh
 

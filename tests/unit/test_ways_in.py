@@ -24,13 +24,14 @@ from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data, History
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.model import MessageType
+from whereupon.messages.model import MessageType, Source
 from whereupon.messages.opening import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.pipeline.ingesting import Ingested
-from whereupon.replay.replaying import FrozenClock, Record, replay
+from whereupon.replay.replaying import Record, replay
 from whereupon.rules.model import Rulebook
 from whereupon.runtime.log_lines import in_log
+from whereupon.scheduling.clocks import FrozenClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ def purchase(**fields: Any) -> Raw:
     return {"type": "track", "event": "purchase", "userId": "ada"} | fields
 
 
-def told(batch: Any, source: str = "server") -> Ingested:
+def told(batch: Any, source: Source = "server") -> Ingested:
     """What an engine of its own says to a batch."""
     with Engine.open("memory://", clock=FrozenClock(NOON)) as engine:
         return engine.ingest(batch, source=source)

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import decode, encode
 from whereupon.messages.mending import MAX_NESTING
-from whereupon.messages.model import Body, Message, MessageType, Origin, Source, written_body
+from whereupon.messages.model import Body, Message, MessageType, Origin, SenderClass, written_body
 from whereupon.messages.opening import MAX_MESSAGE_BYTES, Item, Opened, open_all
 from whereupon.messages.wire import JUNK_IDS, Arrival, message_in, parse_message
 
@@ -30,7 +30,7 @@ def counted() -> Callable[[], str]:
 
 def arrival(**changes: object) -> Arrival:
     """An arrival at noon from a server."""
-    made = Arrival(NOON, Source.SERVER, counted())
+    made = Arrival(NOON, SenderClass.SERVER, counted())
     for name, value in changes.items():
         setattr(made, name, value)
     return made
@@ -128,8 +128,8 @@ def test_a_message_without_an_id_is_given_one() -> None:
 
 def test_how_a_message_came_is_remembered() -> None:
     """Its source and origin decide what it may ask for."""
-    message = parsed(purchase(), source=Source.CLIENT, origin=Origin.IMPORT)
-    assert (message.source, message.origin, message.depth) == (Source.CLIENT, Origin.IMPORT, 0)
+    message = parsed(purchase(), source=SenderClass.CLIENT, origin=Origin.IMPORT)
+    assert (message.source, message.origin, message.depth) == (SenderClass.CLIENT, Origin.IMPORT, 0)
 
 
 # --- times ------------------------------------------------------------------------------------------

@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, cast
 
 from pydantic import JsonValue
 
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.messages.codec import encode
-from whereupon.messages.model import Message, MessageType, Origin, Source
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass, Source
 from whereupon.pipeline.ingesting import Ingested
 from whereupon.ports import Store
 from whereupon.records import Delivery, Device, Entry, Person, StoredMessage
-from whereupon.replay.replaying import FrozenClock
 from whereupon.rules.model import EventPlan, Guard, Rule, Rulebook, Segment
 from whereupon.rules.reader import parse_rule_file
+from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -130,7 +130,7 @@ class World:
         wire["timestamp"] = None if at is None else after(at).isoformat()
         wire["messageId"] = said.get("message_id")
         wire["context"] = said.get("context")
-        told = self.engine.ingest([wire], source=said.get("source", "server"))
+        told = self.engine.ingest([wire], source=cast("Source", said.get("source", "server")))
         self.decided += told.decisions
         assert not told.rejected, told.rejected
         return told
@@ -252,7 +252,7 @@ def message(  # noqa: PLR0913 - a message has that many parts
     target: str | None = None,
     at: float = 0,
     arrives: float | None = None,
-    source: Source = Source.SERVER,
+    source: SenderClass = SenderClass.SERVER,
     origin: Origin = Origin.LIVE,
     data: Mapping[str, JsonValue] | None = None,
     context: Mapping[str, JsonValue] | None = None,

@@ -16,6 +16,7 @@ from whereupon.delivery.dispatcher import Dispatched
 from whereupon.errors import StoreError
 from whereupon.guards.actions import stance_on
 from whereupon.identity.algebra import IdentityPolicy
+from whereupon.messages.model import Source
 from whereupon.messages.semantic_events import Action, Registry
 from whereupon.pipeline.duties import LeftAlone
 from whereupon.ports import Backlog, HostTransaction, Session
@@ -38,7 +39,7 @@ class Options(TypedDict, total=False):
     message_id: str
     timestamp: datetime | str
     context: Mapping[str, object]
-    source: str
+    source: Source
     connection: HostTransaction | None
 
 

@@ -24,7 +24,7 @@ class SegmentCalls(ABC):
         self,
         batch: Iterable[WireMessage] | WireMessage,
         *,
-        source: str = Source.SERVER,
+        source: Source = "server",
         connection: HostTransaction | None = None,
     ) -> Ingested:
         """Take a batch of wire-form messages."""
@@ -114,7 +114,7 @@ class SegmentCalls(ABC):
         }
         ingested = self.ingest(
             [wire],
-            source=options.get("source", Source.SERVER),
+            source=options.get("source", "server"),
             connection=options.get("connection"),
         )
         refuse(ingested.rejected)

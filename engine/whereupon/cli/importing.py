@@ -19,7 +19,7 @@ from whereupon.cli.output import output_on
 from whereupon.cli.progress import progress_over
 from whereupon.engine import Engine
 from whereupon.errors import WhereuponError
-from whereupon.messages.model import Origin, Source
+from whereupon.messages.model import Origin, SenderClass
 from whereupon.messages.streams import StreamReader
 from whereupon.render.report import View
 from whereupon.replay.importing import import_messages
@@ -33,7 +33,7 @@ def import_command(
     streams: Streams,
     store: StoreUrl,
     rules: RulesFolder = RULES,
-    source: SourceClass = Source.SERVER,
+    source: SourceClass = SenderClass.SERVER,
     as_json: AsJson = False,
 ) -> None:
     """Bring history into a real store.

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.render.choices import Skipping
 
 
@@ -53,7 +53,7 @@ RulesArgument: TypeAlias = Annotated[
     typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="The rules folder."),
 ]
 SourceClass: TypeAlias = Annotated[
-    Source, typer.Option(help="Whom the messages came from: it decides what they may ask for.")
+    SenderClass, typer.Option(help="Whom the messages came from: it decides what they may ask for.")
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead.")]
 Skips: TypeAlias = Annotated[

@@ -23,7 +23,7 @@ from whereupon.cli.options import (
 from whereupon.cli.output import output_on
 from whereupon.cli.progress import progress_over
 from whereupon.engine import Engine
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.messages.streams import StreamReader
 from whereupon.messages.times import parse_duration, parse_instant
 from whereupon.render.choices import Skipping
@@ -57,7 +57,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
         ),
     ] = None,
     as_json: AsJson = False,
-    source: SourceClass = Source.SERVER,
+    source: SourceClass = SenderClass.SERVER,
     skips: Skips = Skipping.BRIEF,
     quiet: Quiet = False,
     store: Annotated[

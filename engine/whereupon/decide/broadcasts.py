@@ -17,7 +17,7 @@ from whereupon.decide.entries import facts_of, let_in, report
 from whereupon.decide.evaluation import Evaluation, RuleInput, data_for
 from whereupon.decide.snapshot import BatchResult, KeysExhausted, PoisonError, Settings, Snapshot
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import Body, MessageType, Source
+from whereupon.messages.model import Body, MessageType, SenderClass
 from whereupon.records import BroadcastRun, Person
 from whereupon.rules.model import Rule
 
@@ -145,7 +145,7 @@ def _occurrence_of(run: BroadcastRun, rule: Rule | None) -> RuleInput:
             data if isinstance(data, dict) else {}, context if isinstance(context, dict) else {}
         ),
         target_id=None,
-        source=Source.SERVER,
+        source=SenderClass.SERVER,
         depth=run.depth,
         zone=UTC if rule is None else rule.zone,
     )

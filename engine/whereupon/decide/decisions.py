@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from whereupon.conditions import Condition, Failure, History
 from whereupon.conditions.paths import path_of
 from whereupon.messages.codec import JsonError, decode, encode_canonically
-from whereupon.messages.model import MessageType, Source
+from whereupon.messages.model import MessageType, SenderClass
 from whereupon.messages.times import as_micros, duration_micros
 from whereupon.messages.wire import digits_of
 from whereupon.records import KEY, NOTHING, PastEntry, has_slot, is_any_active
@@ -135,7 +135,7 @@ def decide(
     return _reenter(rule, case, past)
 
 
-def decide_unmatched(rule: Rule, case: Case, source: Source) -> Verdict:
+def decide_unmatched(rule: Rule, case: Case, source: SenderClass) -> Verdict:
     """Why a rule that the matching has left out skips the message.
 
     What leaves it out is its `where`, or its `who` before that asks for the history: so neither the
@@ -143,7 +143,9 @@ def decide_unmatched(rule: Rule, case: Case, source: Source) -> Verdict:
     """
     if rule.kind is RuleKind.CAMPAIGN:
         return decide(rule, case, ())
-    return Verdict(Reason.SOURCE) if source is not Source.SERVER else decide_opening(rule, case)
+    return (
+        Verdict(Reason.SOURCE) if source is not SenderClass.SERVER else decide_opening(rule, case)
+    )
 
 
 def decide_opening(rule: Rule, case: Case, *, where_holds: bool = False) -> Verdict:

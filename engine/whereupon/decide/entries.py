@@ -25,7 +25,14 @@ from whereupon.decide.skips import Skipping, skip_roll
 from whereupon.decide.snapshot import Notice
 from whereupon.decide.steps import StepFailed, StepMessage, advance
 from whereupon.matching import Candidate, Selected
-from whereupon.messages.model import Message, MessageType, Origin, Source, id_in_ref, written_body
+from whereupon.messages.model import (
+    Message,
+    MessageType,
+    Origin,
+    SenderClass,
+    id_in_ref,
+    written_body,
+)
 from whereupon.records import BroadcastRun, Delivery, EndReason, Entry, EntryEnd, EntryState, Person
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule, RuleKind
 
@@ -104,7 +111,7 @@ def _verdict(work: BatchState, putting: Evaluation, candidate: Candidate, case: 
     if rule.kind is RuleKind.CAMPAIGN:
         past = work.entries_in(rule, putting.person_key)
         return decide(rule, case, past, where_holds=certain)
-    if putting.occurrence.source is not Source.SERVER:
+    if putting.occurrence.source is not SenderClass.SERVER:
         return Verdict(Reason.SOURCE)
     return decide_opening(rule, case, where_holds=certain)
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from whereupon.conditions.values import ROOTS
 from whereupon.decide.decisions import Reason
-from whereupon.messages.model import Body, MessageType, Source, ref_of
+from whereupon.messages.model import Body, MessageType, SenderClass, ref_of
 from whereupon.messages.times import format_local
 from whereupon.records import StoredMessage
 
@@ -26,7 +26,7 @@ class RuleInput(NamedTuple):
     timestamp: datetime
     body: Body
     target_id: str | None
-    source: Source
+    source: SenderClass
     depth: int = 0
     zone: tzinfo = UTC
 

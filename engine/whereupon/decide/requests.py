@@ -21,7 +21,7 @@ from whereupon.decide.snapshot import Notice, Settings
 from whereupon.decide.suppression import lies_over, silenced, suppressions
 from whereupon.guards.actions import Absence, GuardFacts, Policy, Refusal, Verdict, judge
 from whereupon.messages.codec import encode_canonically
-from whereupon.messages.model import Message, MessageType, Source, erased_name
+from whereupon.messages.model import Message, MessageType, SenderClass, erased_name
 from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in
 from whereupon.messages.times import FIRST_INSTANT, later
 from whereupon.records import (
@@ -266,11 +266,11 @@ def planned(work: BatchState, request: Request) -> Plan | None:
     return plan_for(work, action, request.message)
 
 
-def _spender(scope: Scope, source: Source) -> str:
+def _spender(scope: Scope, source: SenderClass) -> str:
     return source if scope is Scope.SOURCE else ""
 
 
-def _spend(work: BatchState, action: Action, source: Source) -> None:
+def _spend(work: BatchState, action: Action, source: SenderClass) -> None:
     """Count one that runs against every limit about it that this batch looks at."""
     for limit, spender in work.spent:
         if action.name in limit.actions and spender in {"", source}:
@@ -368,5 +368,5 @@ def facts_of(request: Request, person: str) -> dict[str, JsonValue]:
 
 def _requester(message: Message) -> str | None:
     """Who asks for the person, where a server says so; what a client says of it counts for nothing."""
-    actor = message.context.get(ACTOR) if message.source is Source.SERVER else None
+    actor = message.context.get(ACTOR) if message.source is SenderClass.SERVER else None
     return actor if isinstance(actor, str) and actor and actor != message.user_id else None

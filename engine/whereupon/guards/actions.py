@@ -13,7 +13,7 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Condition
-from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.semantic_events import ERASING, LIFTING, Action, ActionName, id_in
 from whereupon.messages.times import ZERO, format_instant, later
 from whereupon.records import RequestOutcome
@@ -77,15 +77,15 @@ class Policy:
     expires_after: timedelta = DEFAULT_EXPIRY
     tombstone: Aftermath = Aftermath.LATE
 
-    def needed(self, source: Source) -> int:
+    def needed(self, source: SenderClass) -> int:
         """How many must agree to what this class of sender asks for."""
         held = self.sources.get(source, Consent.REFUSE) is Consent.HOLD
         return max(self.approvals.needed, int(held))
 
 
-DEFAULT_STANCE = Policy({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.HOLD})
+DEFAULT_STANCE = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.HOLD})
 
-OWN_DEVICE_STANCE = Policy({Source.SERVER: Consent.RUN, Source.CLIENT: Consent.RUN})
+OWN_DEVICE_STANCE = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.RUN})
 """A device is taken from its owner alone (`GuardFacts.is_theirs`), and every logout on a phone asks for it."""
 
 
@@ -268,7 +268,7 @@ def stance_on(action: str, guards: Iterable[Guard]) -> Policy:
     if not about:
         return usual
     sources = dict(usual.sources)
-    for source in Source:
+    for source in SenderClass:
         said = (guard.sources.get(source, usual.sources[source]) for guard in about)
         sources[source] = max(said, key=list(Consent).index)
     return Policy(

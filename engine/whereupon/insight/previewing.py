@@ -11,7 +11,7 @@ from whereupon.decide import BatchResult, Notice, Snapshot
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
 from whereupon.insight import subject_of
-from whereupon.messages.model import Message, Origin, Source, id_in_ref
+from whereupon.messages.model import Message, Origin, SenderClass, id_in_ref
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.ingesting import fresh_id, read_batch, refuse
 from whereupon.ports import Session
@@ -98,7 +98,7 @@ def preview_identify(
     reading = read_batch(
         [{**said, "type": "identify"}],
         received_at=now,
-        source=Source.SERVER,
+        source=SenderClass.SERVER,
         origin=Origin.LIVE,
         new_id=fresh_id,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from pydantic import JsonValue
 
@@ -30,7 +30,11 @@ NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
 """The types whose messages have a name."""
 
 
-class Source(StrEnum):
+Source: TypeAlias = Literal["server", "client"]
+"""The class of sender as a call says it: a server, or a browser or an app."""
+
+
+class SenderClass(StrEnum):
     """The class of sender: a server key (the library is one too), or a browser or mobile key."""
 
     SERVER = "server"
@@ -99,13 +103,13 @@ _OF_CLIENT = "\x1f"
 """What marks a client's message: ids are trimmed, so no sender's own can end with it."""
 
 
-def ref_of(message_id: str, source: Source) -> str:
+def ref_of(message_id: str, source: SenderClass) -> str:
     """What stands for a message wherever there must be one: its id, unique within its class of sender.
 
     Whoever may write as a client, which is anybody, could otherwise be first with the id of what a
     server is going to say, which would then pass for a duplicate.
     """
-    return f"{message_id}{_OF_CLIENT}" if source is Source.CLIENT else message_id
+    return f"{message_id}{_OF_CLIENT}" if source is SenderClass.CLIENT else message_id
 
 
 def id_in_ref(ref: str) -> str:
@@ -160,7 +164,7 @@ class Message(NamedTuple):
     timestamp: datetime
     received_at: datetime
     original_timestamp: datetime | None
-    source: Source
+    source: SenderClass
     origin: Origin
     body: bytes
     depth: int = 0

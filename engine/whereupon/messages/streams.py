@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from whereupon.errors import MessageRejectedError, StreamError
-from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.opening import MAX_TEXT_BYTES, open_all
 from whereupon.messages.times import EPOCH
 from whereupon.messages.wire import Arrival, message_in
@@ -50,7 +50,7 @@ class StreamReader:
     def __init__(
         self,
         *,
-        source: Source = Source.SERVER,
+        source: SenderClass = SenderClass.SERVER,
         origin: Origin = Origin.LIVE,
         arrived_at: datetime | None = None,
         progress: Callable[[int], None] | None = None,

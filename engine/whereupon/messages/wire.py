@@ -20,7 +20,7 @@ import msgspec
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import decode
 from whereupon.messages.mending import MOST_QUOTED, Remark, quoted
-from whereupon.messages.model import NAMED, Message, MessageType, Origin, Source
+from whereupon.messages.model import NAMED, Message, MessageType, Origin, SenderClass
 from whereupon.messages.opening import NOWHERE, Envelope, Opened, is_empty_list, open_one
 from whereupon.messages.times import parse_instant
 
@@ -60,7 +60,7 @@ class Arrival:
     """
 
     received_at: datetime
-    source: Source
+    source: SenderClass
     new_id: Callable[[], str]
     origin: Origin = Origin.LIVE
     by_message: bool = False

@@ -14,7 +14,7 @@ from unicodedata import normalize
 from whereupon.decide import BatchResult, recorded
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.guards.actions import Policy, Refusal
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.messages.semantic_events import ActionName, folded
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.claim_runner import Claims
@@ -199,7 +199,7 @@ class Requests:
             "userId": person,
             "context": {"actor": by},
         }
-        arrival = Arrival(now, Source.SERVER, lambda: secrets.token_hex(12))
+        arrival = Arrival(now, SenderClass.SERVER, lambda: secrets.token_hex(12))
         message = parse_message(wire, arrival)
 
         def work(session: Session) -> Request:

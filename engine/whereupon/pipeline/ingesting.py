@@ -9,7 +9,7 @@ from typing import TypeAlias
 from whereupon.decide import BatchResult, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.model import Message, Origin, Source
+from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.opening import open_all
 from whereupon.messages.wire import Arrival, message_in, parse_message
 from whereupon.records import Request, SetAside
@@ -63,7 +63,7 @@ def read_batch(
     batch: Iterable[object],
     *,
     received_at: datetime,
-    source: Source,
+    source: SenderClass,
     origin: Origin,
     new_id: Callable[[], str],
 ) -> Reading:
@@ -107,7 +107,7 @@ def _poisonous(folded: BatchResult, reading: Reading) -> Iterable[Rejected]:
 
 def message_of(aside: SetAside) -> Message:
     """The message that was set aside, read again."""
-    source, origin = Source(aside.source), Origin(aside.origin)
+    source, origin = SenderClass(aside.source), Origin(aside.origin)
     arrival = Arrival(aside.received_at, source, lambda: aside.message_id, origin)
     return parse_message(aside.body, arrival)._replace(message_id=aside.message_id)
 
@@ -124,10 +124,10 @@ def fresh_id() -> str:
     return secrets.token_hex(12)
 
 
-def as_source(source: str) -> Source:
+def as_source(source: str) -> SenderClass:
     """The class of sender of that name; raises ValueError naming those there are."""
     try:
-        return Source(source)
+        return SenderClass(source)
     except ValueError:
-        message = f"there is no source {source!r}; there are: {', '.join(Source)}"
+        message = f"there is no source {source!r}; there are: {', '.join(SenderClass)}"
         raise ValueError(message) from None

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias, overload
 
 from pydantic import JsonValue
 
-from whereupon.messages.model import Source, id_in_ref
+from whereupon.messages.model import SenderClass, id_in_ref
 from whereupon.records.people import NOTHING
 
 
@@ -101,7 +101,7 @@ class Entry(NamedTuple):
     facts: Mapping[str, JsonValue]
     depth: int = 0
     message_key: int = 0
-    source: Source = Source.CLIENT
+    source: SenderClass = SenderClass.CLIENT
     ended: EntryEnd | None = None
 
     def moved(self, position: int, due_at: datetime | None) -> "Entry":

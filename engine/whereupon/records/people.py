@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.messages.mending import cut_reason
-from whereupon.messages.model import Message, MessageType, Source, id_in_ref, ref_of
+from whereupon.messages.model import Message, MessageType, SenderClass, id_in_ref, ref_of
 
 NOTHING: Mapping[str, JsonValue] = {}
 """The mapping that is empty; a `Mapping`, so that nobody writes to it."""
@@ -241,7 +241,7 @@ class SetAside:
     @property
     def ref(self) -> str:
         """See `ref_of`."""
-        return ref_of(self.message_id, Source(self.source))
+        return ref_of(self.message_id, SenderClass(self.source))
 
     @property
     def shown(self) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
-from whereupon.messages.model import Message, Source, ref_of
+from whereupon.messages.model import Message, SenderClass, ref_of
 
 
 class RequestOutcome(StrEnum):
@@ -81,7 +81,7 @@ class Request:
     reason: str | None
     timestamp: datetime
     decided_at: datetime
-    source: Source
+    source: SenderClass
     detail: str | None = None
     key: int = 0
     asked_at: datetime | None = None

@@ -25,6 +25,7 @@ from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import EPOCH, LAST_INSTANT, later
 from whereupon.pipeline.load import CrowdedError
 from whereupon.records import Delivery, DeliveryState, Entry, Request
+from whereupon.scheduling import FrozenClock
 
 BATCH = 5_000
 """Messages in one transaction, unless something that is due must come between."""
@@ -34,21 +35,6 @@ LONG_GAP = timedelta(days=366)
 
 Record: TypeAlias = Told | BadLine | WaitingEntry
 """What a replay tells, in order."""
-
-
-class FrozenClock:
-    """A clock that moves only when it is told to, and never back."""
-
-    def __init__(self, start: datetime = EPOCH) -> None:
-        self._now = start
-
-    def now(self) -> datetime:
-        """The instant that it was last moved to."""
-        return self._now
-
-    def move_to(self, instant: datetime) -> None:
-        """Move on to an instant; an earlier one leaves it where it is."""
-        self._now = max(self._now, instant)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,14 @@
-"""Time from the outside: the system's clock, cron, and being woken. The one home of APScheduler."""
+"""Time from the outside: clocks, cron, and waking the engine. The one home of APScheduler."""
 
+from whereupon.scheduling.clocks import FrozenClock, SystemClock
 from whereupon.scheduling.cron import latest_occurrence, missing_day, next_occurrence
-from whereupon.scheduling.waking import SystemClock, Waker
+from whereupon.scheduling.waking import Waker
 
-__all__ = ["SystemClock", "Waker", "latest_occurrence", "missing_day", "next_occurrence"]
+__all__ = [
+    "FrozenClock",
+    "SystemClock",
+    "Waker",
+    "latest_occurrence",
+    "missing_day",
+    "next_occurrence",
+]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from whereupon.ports import Clock
 from whereupon.runtime.forking import OfProcess, watch
+from whereupon.scheduling.clocks import SystemClock
 
 if TYPE_CHECKING:
     from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
@@ -28,14 +29,6 @@ _BREATH = timedelta(milliseconds=100)
 """What is still due after a round is in another process's hands; it is looked at again a little later."""
 
 _LOG = logging.getLogger("whereupon.waking")
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        """The present instant, in UTC."""
-        return datetime.now(UTC)  # noqa: TID251 - this is the Clock
 
 
 class Waker(OfProcess):

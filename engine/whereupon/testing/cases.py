@@ -8,7 +8,7 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Severity
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.messages.times import format_duration
 from whereupon.rules.loading import Positions
 
@@ -52,7 +52,7 @@ class Given:
 
     at: timedelta
     happened: timedelta
-    source: Source
+    source: SenderClass
     wire: Mapping[str, JsonValue]
     subject: str
 

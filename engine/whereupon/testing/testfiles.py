@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 import whereupon.testing.forms as forms
 from whereupon.errors import Diagnostic, Location
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.messages.times import ZERO
 from whereupon.rules.loading import Plan, Positions, has_plain_name, load_document
 from whereupon.rules.reader.steps import Form
@@ -165,7 +165,7 @@ def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> Given:
     return Given(
         at=arrival,
         happened=form.happened or ZERO,
-        source=Source(form.source),
+        source=SenderClass(form.source),
         wire={"type": kind, _MAIN_NAMES[kind]: main, **wire},
         subject=f"{kind} {main}" if main is not None else kind,
     )

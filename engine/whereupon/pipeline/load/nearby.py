@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from unicodedata import normalize
 
-from whereupon.messages.model import Message, Source
+from whereupon.messages.model import Message, SenderClass
 from whereupon.ports import Session
 from whereupon.records import IdKind
 
@@ -18,7 +18,7 @@ def near_ids(
 
     Of what a client asks for nothing is looked up: it could find out who there is.
     """
-    named = {m.user_id for m in messages if m.user_id and m.source is Source.SERVER}
+    named = {m.user_id for m in messages if m.user_id and m.source is SenderClass.SERVER}
     unknown = sorted(named - set(known))
     if not unknown:
         return {}

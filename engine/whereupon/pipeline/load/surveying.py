@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from whereupon.decide import Settings, Snapshot
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import Message, MessageType, Source
+from whereupon.messages.model import Message, MessageType, SenderClass
 
 _FEW = 20
 """Messages of a batch whose user ids are also looked up as they may be spelt otherwise."""
@@ -39,7 +39,7 @@ class BatchKeys:
         ids, types, names, users, anonymous, _, timestamps = columns[:7]
         sources = columns[9] if messages else ()
         self.refs: Sequence[str] = ids
-        if Source.CLIENT in sources:
+        if SenderClass.CLIENT in sources:
             self.refs = [message.ref for message in messages]
         self.pairs: set[tuple[str | None, str | None]] = set(zip(users, anonymous, strict=True))
         self.names: set[tuple[MessageType, str]] = set(zip(types, names, strict=True))

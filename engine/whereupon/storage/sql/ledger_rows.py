@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from whereupon.messages.codec import Unread, decode, encode
-from whereupon.messages.model import Message, MessageType, Origin, Source, id_in_ref
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.records import (
     Approval,
@@ -65,7 +65,7 @@ def request_from(row: Record) -> Request:
         reason=row[6],
         timestamp=from_micros(row[7]),
         decided_at=from_micros(row[8]),
-        source=Source(row[9]),
+        source=SenderClass(row[9]),
         detail=row[10],
         asked_at=instant_or_none(row[11]),
         requester=row[12],
@@ -90,7 +90,7 @@ def _asked(row: Record) -> Message:
         timestamp=from_micros(row[7]),
         received_at=from_micros(row[21]),
         original_timestamp=None,
-        source=Source(row[9]),
+        source=SenderClass(row[9]),
         origin=Origin.LIVE,
         body=bytes(row[22]),
     )

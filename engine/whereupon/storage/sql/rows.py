@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 from pydantic import JsonValue
 
 from whereupon.messages.codec import Unread, decode, encode, object_text
-from whereupon.messages.model import Message, MessageType, Origin, Source, id_in_ref, ref_of
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, ref_of
 from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
@@ -42,10 +42,10 @@ from whereupon.records import (
 from whereupon.storage.sql.dialects import Parameters
 
 _TYPES = {member.value: member for member in MessageType}
-_SOURCES = {member.value: member for member in Source}
+_SOURCES = {member.value: member for member in SenderClass}
 _ID_KINDS = {member.value: member for member in IdKind}
 _ENTRY_STATES = {member.value: member for member in EntryState}
-_SOURCE_TEXTS = {member: member.value for member in Source}
+_SOURCE_TEXTS = {member: member.value for member in SenderClass}
 _VERDICT = 5
 """The length of a `SkipVerdict`."""
 
@@ -236,7 +236,7 @@ def entry_from(row: Record) -> Entry:
         Unread(facts),
         depth,
         message_key,
-        _SOURCES.get(source, Source.CLIENT),
+        _SOURCES.get(source, SenderClass.CLIENT),
         _end_from(*ended),
     )
 

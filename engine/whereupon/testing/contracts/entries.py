@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from whereupon.errors import StoreError
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.ports import Store
 from whereupon.records import (
     Changes,
@@ -42,7 +42,7 @@ class Entries:
     def test_an_entry_comes_back_exactly(self, store: Store) -> None:
         """Every field survives."""
         odd = entry(1, slot="ord-🧦")._replace(facts=ODD, retroactive=True, depth=2, due_at=LAST)
-        odd = odd._replace(source=Source.SERVER)
+        odd = odd._replace(source=SenderClass.SERVER)
         save_entries(store, odd, entry(2, owner=BOB))
         with store.session() as session:
             assert session.active_entries([ADA]) == [odd]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from whereupon.messages.model import Source, erased_name
+from whereupon.messages.model import SenderClass, erased_name
 from whereupon.ports import Counts, Store
 from whereupon.records import (
     Changes,
@@ -183,7 +183,7 @@ class Erasing:
 
     def test_a_message_that_is_recorded_is_no_longer_set_aside(self, store: Store) -> None:
         """Its sender may have sent it again."""
-        again = saying(message(1), source=Source.CLIENT)
+        again = saying(message(1), source=SenderClass.CLIENT)
         save(store, Changes(set_aside=[aside(1), aside(2)], messages=[again, message(2)]))
         with store.session() as session:
             assert session.set_aside(9) == [aside(2)], "that one is a server's"

@@ -5,7 +5,7 @@
 from dataclasses import replace
 
 from whereupon.guards.audit_chain import seal
-from whereupon.messages.model import Source
+from whereupon.messages.model import SenderClass
 from whereupon.ports import Store
 from whereupon.records import (
     Approval,
@@ -86,7 +86,7 @@ class Ledger:
         ran = RequestOutcome.RAN
         made = [
             replace(request(1, outcome=ran), decided_at=after(1)),
-            replace(request(2, outcome=ran), decided_at=after(2), source=Source.SERVER),
+            replace(request(2, outcome=ran), decided_at=after(2), source=SenderClass.SERVER),
             replace(request(3, outcome=RequestOutcome.REFUSED), decided_at=after(3)),
             replace(request(4, outcome=ran), decided_at=after(3), action="else"),
         ]
@@ -95,7 +95,7 @@ class Ledger:
             count = session.ledger.ran_since
             assert count(["delete-person"], "", NOON) == 2
             assert count(["delete-person", "else"], "", after(1)) == 2
-            assert count(["delete-person"], Source.SERVER, NOON) == 1
+            assert count(["delete-person"], SenderClass.SERVER, NOON) == 1
 
     def test_what_a_request_asks_comes_back_as_it_was(self, store: Store) -> None:
         """Its message, its plan, its times."""

@@ -5,7 +5,7 @@
 import pytest
 
 from whereupon.errors import StoreError
-from whereupon.messages.model import MessageType, Source
+from whereupon.messages.model import MessageType, SenderClass
 from whereupon.ports import HistoryNeed, Store
 from whereupon.records import Changes, PastEvent, Twin
 from whereupon.testing.contracts.samples import (
@@ -54,8 +54,10 @@ class Recording:
 
     def test_what_is_recorded_can_be_compared_with_what_comes_again(self, store: Store) -> None:
         """By type, name and ids; of a husk the person is whom its request names."""
-        mine = saying(message(1), source=Source.CLIENT)
-        husk = saying(message(2, owner=0), message_id="r-3", source=Source.CLIENT, user_id=None)
+        mine = saying(message(1), source=SenderClass.CLIENT)
+        husk = saying(
+            message(2, owner=0), message_id="r-3", source=SenderClass.CLIENT, user_id=None
+        )
         save(store, Changes(messages=[message(3), mine, husk], requests={3: request(3)}))
         with store.session() as session:
             twins = session.twins([mine.ref, husk.ref, "m-3", "m-1", "m-9"])
@@ -89,7 +91,7 @@ class Recording:
             timestamp=LAST,
             received_at=LAST,
             original_timestamp=FIRST,
-            source=Source.CLIENT,
+            source=SenderClass.CLIENT,
             body='{"data":{"ö":18446744073709551617}}'.encode(),
             depth=3,
         )

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
-from whereupon.messages.model import Message, MessageType, Origin, Source
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.ports import Store
 from whereupon.records import (
     BroadcastRun,
@@ -60,7 +60,7 @@ def message(key: int, *, owner: int = ADA, at: datetime = NOON, name: str = "buy
         timestamp=at,
         received_at=at,
         original_timestamp=None,
-        source=Source.SERVER,
+        source=SenderClass.SERVER,
         origin=Origin.LIVE,
         body=b'{"data":{}}',
     )
@@ -74,7 +74,7 @@ def aside(key: int, *, at: datetime = NOON) -> SetAside:
         user_id="ada",
         anonymous_id="anon-1",
         received_at=NOON,
-        source=Source.CLIENT.value,
+        source=SenderClass.CLIENT.value,
         origin=Origin.LIVE.value,
         body=b'{"type":"track"}',
         reason="ValueError: no",
@@ -132,7 +132,16 @@ def request(number: int, *, outcome: RequestOutcome = RequestOutcome.HELD) -> Re
     """Ada asking to be deleted."""
     name, event = f"r-{number}", "Delete Person"
     return Request(
-        name, "delete-person", event, "ada", outcome, None, NOON, NOON, Source.CLIENT, key=number
+        name,
+        "delete-person",
+        event,
+        "ada",
+        outcome,
+        None,
+        NOON,
+        NOON,
+        SenderClass.CLIENT,
+        key=number,
     )
 
 
