@@ -12,65 +12,177 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from whereupon.decide.decisions import Decision, Reason
-    from whereupon.delivery.dispatcher import GiveUp, RetryLater, RetryPolicy
+    from whereupon.api.config import MessageOptions, Metrics, Ran, Status
+    from whereupon.api.parts import UnknownChannels
+    from whereupon.decide import Notice
+    from whereupon.decide.decisions import Decision, Outcome, Reason
+    from whereupon.delivery.action_calls import ActionCall, Handler
+    from whereupon.delivery.dispatcher import Dispatched, GiveUp, RetryLater, RetryPolicy
+    from whereupon.delivery.monitoring import Hook
     from whereupon.engine import Engine
     from whereupon.errors import (
         Diagnostic,
         MessageRejectedError,
+        RequestError,
         RulesInvalidError,
         StoreError,
         UnknownNameError,
         WhereuponError,
     )
+    from whereupon.guards.audit_chain import Flaw
     from whereupon.identity.algebra import IdentityPolicy
+    from whereupon.insight import Explanation, Identity, Preview
+    from whereupon.messages.model import Source
+    from whereupon.operations.audit_log import Audit, Receipt
     from whereupon.operations.pruning import Pruned
-    from whereupon.pipeline.ingesting import Ingested
-    from whereupon.records import Delivery, Request
-    from whereupon.rules.model import Retention
+    from whereupon.operations.requests import Requests
+    from whereupon.pipeline.duties import LeftAlone, Why
+    from whereupon.pipeline.ingesting import Ingested, Rejected, WireMessage
+    from whereupon.ports import Backlog, Channel, Clock, HostTransaction
+    from whereupon.records import (
+        Approval,
+        AuditHead,
+        AuditRow,
+        Breaker,
+        BroadcastRun,
+        Delivery,
+        DeliveryState,
+        Plan,
+        Request,
+        RequestOutcome,
+        SendKind,
+        SetAside,
+    )
+    from whereupon.rules.model import Retention, Rulebook
     from whereupon.runtime.gc_pause import bulk
+    from whereupon.scheduling import FrozenClock, SystemClock
+    from whereupon.storage import StoreAddress
 
 __all__ = [
+    "ActionCall",
+    "Approval",
+    "Audit",
+    "AuditHead",
+    "AuditRow",
+    "Backlog",
+    "Breaker",
+    "BroadcastRun",
+    "Channel",
+    "Clock",
     "Decision",
     "Delivery",
+    "DeliveryState",
     "Diagnostic",
+    "Dispatched",
     "Engine",
+    "Explanation",
+    "Flaw",
+    "FrozenClock",
     "GiveUp",
+    "Handler",
+    "Hook",
+    "HostTransaction",
+    "Identity",
     "IdentityPolicy",
     "Ingested",
+    "LeftAlone",
+    "MessageOptions",
     "MessageRejectedError",
+    "Metrics",
+    "Notice",
+    "Outcome",
+    "Plan",
+    "Preview",
     "Pruned",
+    "Ran",
     "Reason",
+    "Receipt",
+    "Rejected",
     "Request",
+    "RequestError",
+    "RequestOutcome",
+    "Requests",
     "Retention",
     "RetryLater",
     "RetryPolicy",
+    "Rulebook",
     "RulesInvalidError",
+    "SendKind",
+    "SetAside",
+    "Source",
+    "Status",
+    "StoreAddress",
     "StoreError",
+    "SystemClock",
+    "UnknownChannels",
     "UnknownNameError",
     "WhereuponError",
+    "Why",
+    "WireMessage",
     "bulk",
 ]
 
 _HOMES = {
+    "ActionCall": "delivery.action_calls",
+    "Approval": "records",
+    "Audit": "operations.audit_log",
+    "AuditHead": "records",
+    "AuditRow": "records",
+    "Backlog": "ports",
+    "Breaker": "records",
+    "BroadcastRun": "records",
+    "Channel": "ports",
+    "Clock": "ports",
     "Decision": "decide.decisions",
     "Delivery": "records",
+    "DeliveryState": "records",
     "Diagnostic": "errors",
+    "Dispatched": "delivery.dispatcher",
     "Engine": "engine",
+    "Explanation": "insight",
+    "Flaw": "guards.audit_chain",
+    "FrozenClock": "scheduling",
     "GiveUp": "delivery.dispatcher",
+    "Handler": "delivery.action_calls",
+    "Hook": "delivery.monitoring",
+    "HostTransaction": "ports",
+    "Identity": "insight",
     "IdentityPolicy": "identity.algebra",
     "Ingested": "pipeline.ingesting",
+    "LeftAlone": "pipeline.duties",
+    "MessageOptions": "api.config",
     "MessageRejectedError": "errors",
+    "Metrics": "api.config",
+    "Notice": "decide",
+    "Outcome": "decide.decisions",
+    "Plan": "records",
+    "Preview": "insight",
     "Pruned": "operations.pruning",
+    "Ran": "api.config",
     "Reason": "decide.decisions",
+    "Receipt": "operations.audit_log",
+    "Rejected": "pipeline.ingesting",
     "Request": "records",
+    "RequestError": "errors",
+    "RequestOutcome": "records",
+    "Requests": "operations.requests",
     "Retention": "rules.model",
     "RetryLater": "delivery.dispatcher",
     "RetryPolicy": "delivery.dispatcher",
+    "Rulebook": "rules.model",
     "RulesInvalidError": "errors",
+    "SendKind": "records",
+    "SetAside": "records",
+    "Source": "messages.model",
+    "Status": "api.config",
+    "StoreAddress": "storage",
     "StoreError": "errors",
+    "SystemClock": "scheduling",
+    "UnknownChannels": "api.parts",
     "UnknownNameError": "errors",
     "WhereuponError": "errors",
+    "Why": "pipeline.duties",
+    "WireMessage": "pipeline.ingesting",
     "bulk": "runtime.gc_pause",
 }
 

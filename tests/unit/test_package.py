@@ -1,12 +1,21 @@
 """The package's face: its public names, and what importing it costs."""
 
+import re
 import subprocess
 import sys
+from importlib import import_module
+from inspect import getmembers, isclass, isfunction
 from pathlib import Path
+from types import ModuleType
+from typing import get_args, get_type_hints
 
 import pytest
+from sqlalchemy import Engine as DatabaseEngine
 
 import whereupon
+from whereupon import Audit, Engine, Requests
+
+DOCS = Path(__file__).resolve().parents[2] / "engine" / "docs"
 
 PLAIN = """\
 campaign: plain
@@ -30,7 +39,57 @@ def test_every_public_name_is_there() -> None:
     """Each is imported from where it lives when it is asked for; the list is sorted and complete."""
     assert whereupon.__all__ == sorted(whereupon.__all__) == dir(whereupon)
     for name in whereupon.__all__:
-        assert getattr(whereupon, name).__name__ == name
+        found = getattr(whereupon, name)
+        assert not isclass(found) or found.__name__ == name
+
+
+def test_every_type_of_a_public_call_can_be_imported() -> None:
+    """From the package, or from a module that the page on embedding names for the parts of these types."""
+    types = _Types()
+    for owner in (Engine, Requests, Audit):
+        for name, call in getmembers(owner, isfunction):
+            if not name.startswith("_"):
+                types.visit_hints(call)
+    for found in types.found:
+        if found.__name__ not in whereupon.__all__:
+            assert any(hasattr(module, found.__name__) for module in _documented()), found
+
+
+def test_every_public_name_is_on_the_page() -> None:
+    """The page on embedding says what each is."""
+    page = (DOCS / "embedding.md").read_text()
+    assert [name for name in whereupon.__all__ if f"`{name}`" not in page] == []
+
+
+class _Types:
+    """Classes of ours that type hints name, in the classes found, too."""
+
+    def __init__(self) -> None:
+        self.found: set[type] = set()
+
+    def visit_hints(self, owner: object) -> None:
+        names = {"DatabaseEngine": DatabaseEngine}
+        for name, hint in get_type_hints(owner, localns=names).items():
+            if not name.startswith("_"):
+                self._visit(hint)
+
+    def _visit(self, hint: object) -> None:
+        for inner in get_args(hint):
+            for each in inner if isinstance(inner, list) else [inner]:
+                self._visit(each)
+        if isclass(hint) and hint.__module__.startswith("whereupon.") and hint not in self.found:
+            self.found.add(hint)
+            if hint.__module__ not in _PARTS_ONLY:
+                self.visit_hints(hint)
+
+
+_PARTS_ONLY = ("whereupon.decide.given", "whereupon.rules.model", "whereupon.messages.model")
+"""Where values begin that only `engine.take` and `Engine.open` know by their parts."""
+
+
+def _documented() -> list[ModuleType]:
+    page = (DOCS / "embedding.md").read_text()
+    return [import_module(name) for name in re.findall(r"^\| `(whereupon\.[\w.]+)` \|", page, re.M)]
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
@@ -107,3 +166,20 @@ def _imported_by(code: str) -> set[str]:
     told = f"{code}\nimport sys; sys.stderr.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     return set(done.stderr.split())
+
+
+def test_without_its_extra_the_command_says_how_to_get_it() -> None:
+    """In a sentence, with the exit status of wrong usage; the library itself goes without."""
+    code = (
+        "import sys\n"
+        "sys.modules['typer'] = None\n"
+        "from whereupon import Engine\n"
+        "Engine.open('memory://').close()\n"
+        "from whereupon.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "The whereupon command needs typer, which is not installed: pip install 'whereupon[cli]'\n"
+    )

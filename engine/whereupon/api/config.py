@@ -25,7 +25,7 @@ from whereupon.rules.model import Rulebook
 from whereupon.runtime.forking import OfProcess, watch
 
 
-class Options(TypedDict, total=False):
+class MessageOptions(TypedDict, total=False):
     """What every message call takes besides its own.
 
     Attributes:

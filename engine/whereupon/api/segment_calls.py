@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Unpack
 
-from whereupon.api.config import Options
+from whereupon.api.config import MessageOptions
 from whereupon.messages.model import Source
 from whereupon.pipeline.ingesting import Ingested, WireMessage, refuse
 from whereupon.ports import HostTransaction
 
-_ALSO = tuple(Options.__annotations__)
+_ALSO = tuple(MessageOptions.__annotations__)
 _KNOWN = frozenset(_ALSO)
 
 
@@ -36,7 +36,7 @@ class SegmentCalls(ABC):
         user_id: str | None = None,
         anonymous_id: str | None = None,
         properties: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[MessageOptions],
     ) -> Ingested:
         """Record that somebody did something (Segment spec, Track).
 
@@ -54,7 +54,7 @@ class SegmentCalls(ABC):
         user_id: str | None = None,
         anonymous_id: str | None = None,
         properties: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[MessageOptions],
     ) -> Ingested:
         """Record that somebody saw a page (Segment spec, Page)."""
         body = {"type": "page", "name": name, "properties": properties}
@@ -67,7 +67,7 @@ class SegmentCalls(ABC):
         user_id: str | None = None,
         anonymous_id: str | None = None,
         properties: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[MessageOptions],
     ) -> Ingested:
         """Record that somebody saw an app's screen (Segment spec, Screen)."""
         body = {"type": "screen", "name": name, "properties": properties}
@@ -79,7 +79,7 @@ class SegmentCalls(ABC):
         *,
         anonymous_id: str | None = None,
         traits: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[MessageOptions],
     ) -> Ingested:
         """Say who somebody is (Segment spec, Identify); with an anonymous id it is a claim."""
         body = {"type": "identify", "traits": traits}
@@ -92,17 +92,19 @@ class SegmentCalls(ABC):
         user_id: str | None = None,
         anonymous_id: str | None = None,
         traits: Mapping[str, object] | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[MessageOptions],
     ) -> Ingested:
         """Relate somebody to an object, and describe it (Segment spec, Group)."""
         body = {"type": "group", "groupId": group_id, "traits": traits}
         return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
 
-    def alias(self, user_id: str, *, previous_id: str, **options: Unpack[Options]) -> Ingested:
+    def alias(
+        self, user_id: str, *, previous_id: str, **options: Unpack[MessageOptions]
+    ) -> Ingested:
         """Merge the person of ``previous_id`` into that of ``user_id`` (Segment spec, Alias)."""
         return self._send({"type": "alias", "userId": user_id, "previousId": previous_id}, options)
 
-    def _send(self, body: Mapping[str, object], options: Options) -> Ingested:
+    def _send(self, body: Mapping[str, object], options: MessageOptions) -> Ingested:
         if unknown := options.keys() - _KNOWN:  # a slip in `source` or `connection` must not pass
             message = f"there is no argument {min(unknown)!r}; there are also: {', '.join(_ALSO)}"
             raise TypeError(message)

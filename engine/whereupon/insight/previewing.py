@@ -10,7 +10,7 @@ from datetime import datetime
 from whereupon.decide import BatchResult, Notice, Snapshot
 from whereupon.decide.decisions import Decision
 from whereupon.errors import MessageRejectedError
-from whereupon.insight import subject_of
+from whereupon.insight.clauses import subject_of
 from whereupon.messages.model import Message, Origin, SenderClass, id_in_ref
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.ingesting import fresh_id, read_batch, refuse

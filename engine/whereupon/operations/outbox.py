@@ -6,7 +6,7 @@ from functools import partial
 
 from whereupon.errors import UnknownNameError
 from whereupon.messages.times import earlier
-from whereupon.ports import Backlog, Clock, DeadLetters, Session, Store
+from whereupon.ports import Backlog, Clock, DeadLetters, HostTransaction, Session, Store
 from whereupon.records import Delivery, DeliveryState
 
 _STEP = 1_000
@@ -35,7 +35,7 @@ class Outbox:
         with self._store.reading() as session:
             return session.backlog()
 
-    def retry(self, delivery: Delivery, *, connection: object = None) -> None:
+    def retry(self, delivery: Delivery, *, connection: HostTransaction | None = None) -> None:
         """Put a dead delivery back, due now; see `Engine.retry`."""
         now = self._clock.now()
         if connection is None:

@@ -19,7 +19,7 @@ from whereupon.messages.semantic_events import ActionName, folded
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.claim_runner import Claims
 from whereupon.pipeline.current import CurrentPipeline
-from whereupon.ports import Clock, Session, Store
+from whereupon.ports import Clock, HostTransaction, Session, Store
 from whereupon.records import (
     Approval,
     AuditRecord,
@@ -82,7 +82,12 @@ class Requests:
     # --- deciding ---------------------------------------------------------------------------------
 
     def approve(
-        self, key: int, *, by: str, plan: str | None = None, connection: object = None
+        self,
+        key: int,
+        *,
+        by: str,
+        plan: str | None = None,
+        connection: HostTransaction | None = None,
     ) -> Request:
         """Agree to a held request; it runs as soon as every guard agrees.
 
@@ -119,7 +124,7 @@ class Requests:
             raise RequestError(code=Refusal.PLAN_CHANGED, key=key, reason=reason)
         return told
 
-    def _done(self, work: Callable[[Session], T], connection: object) -> T:
+    def _done(self, work: Callable[[Session], T], connection: HostTransaction | None) -> T:
         """Do work alone with the ledger: in a transaction of the store's own, or in the host's."""
 
         def alone(session: Session) -> T:
@@ -143,7 +148,7 @@ class Requests:
     def _resumed(self, session: Session, request: Request, now: datetime) -> Request:
         return _told(self._current.pipeline.resume(session, [request], now), request.key) or request
 
-    def cancel(self, key: int, *, by: str, connection: object = None) -> Request:
+    def cancel(self, key: int, *, by: str, connection: HostTransaction | None = None) -> Request:
         """Call a held request off, for good; its requester may, too. Raises as `approve` does."""
         now = self._clock.now()
 
@@ -157,7 +162,7 @@ class Requests:
 
         return self._done(work, connection)
 
-    def retry(self, key: int, *, by: str, connection: object = None) -> Request:
+    def retry(self, key: int, *, by: str, connection: HostTransaction | None = None) -> Request:
         """Have the host's handler called again for a request that failed. Raises as `approve` does."""
         now = self._clock.now()
 
@@ -182,7 +187,12 @@ class Requests:
     # --- asking -----------------------------------------------------------------------------------
 
     def erase(
-        self, person: str, *, by: str, dry_run: bool = False, connection: object = None
+        self,
+        person: str,
+        *,
+        by: str,
+        dry_run: bool = False,
+        connection: HostTransaction | None = None,
     ) -> Request:
         """Ask for a person to be deleted, as ``Delete Person`` from a server does: every guard has a say.
 
@@ -224,7 +234,7 @@ class Requests:
         with self._store.reading() as session:
             return tuple(session.ledger.breakers())
 
-    def close(self, guard: str, *, by: str, connection: object = None) -> int:
+    def close(self, guard: str, *, by: str, connection: HostTransaction | None = None) -> int:
         """Close a guard file's breaker: what it held is judged again, and the count begins anew.
 
         Returns:
