@@ -211,6 +211,17 @@ _ABOUT_THE_CODE = {"ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} | {
 }
 
 
+def test_only_documents_of_the_project_are_cited() -> None:
+    """Code, tests and pages name no page and no section that a reader cannot open."""
+    for folder in ("engine", "tests", "fixtures", ".github"):
+        for file in (ROOT / folder).rglob("*"):
+            if file.suffix in {".py", ".md", ".yaml", ".toml"}:
+                text = file.read_text()
+                assert "\N{SECTION SIGN}" not in text, file
+                cited = {Path(name).name for name in re.findall(r"[\w./-]+\.md\b", text)}
+                assert cited <= {page.name for page in PAGES}, file
+
+
 def test_the_architecture_page_has_every_package() -> None:
     """And no other: a new package says there what it is for."""
     page = (SOURCE / "ARCHITECTURE.md").read_text().partition("## The way of a message")[0]
