@@ -106,29 +106,27 @@ def test_no_code_is_on_the_page_that_there_is_not() -> None:
 
 
 def _codes_in_the_source() -> Iterator[str]:
-    """Whatever looks like a code in the packages that find fault with files."""
+    """The codes that the packages name which find fault with files."""
     for package in ("rules", "conditions", "templates", "testing"):
         for path in (SOURCE / package).rglob("*.py"):
-            if "contracts" in path.parts:
-                continue
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                text = node.value if isinstance(node, ast.Constant) else None
-                if isinstance(text, str) and re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", text):
-                    yield from () if text in NO_CODES else (text,)
+                for part in () if "contracts" in path.parts else _places_of_codes(node):
+                    text = part.value if isinstance(part, ast.Constant) else None
+                    if isinstance(text, str) and re.fullmatch(r"[a-z]+(-[a-z0-9]+)+", text):
+                        yield text
 
 
-NO_CODES = {
-    *("date-time", "x-ref", "utf-8", "utf-8-sig", "utf-16", "utf-16-le"),
-    *("none-of", "one-of", "up-to", "starts-with", "ends-with"),
-    *(
-        "monday-news",
-        "pro-users",
-        "product-added",
-        "product-news",
-        "sock-thanks",
-        "ada-old",
-        "anon-1",
-    ),
-    *("m-1", "own-request", "not-held"),
-}
-"""What looks like a code in these packages and is none: encodings, words of conditions, examples."""
+def _places_of_codes(node: ast.AST) -> list[ast.expr]:
+    """Where a code stands: by its name or beside other arguments, before a sentence, or as a choice."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="encode" | "decode")):
+            return []  # there it is an encoding
+        case ast.Call(args=args, keywords=named):
+            by_name = [each.value for each in named if each.arg in ("code", "custom_error_type")]
+            return by_name + (args if len(args) > 1 else [])
+        case ast.Tuple(elts=[first, _]):
+            return [first]
+        case ast.IfExp(body=body, orelse=other):
+            return [body, other]
+        case _:
+            return []
