@@ -238,6 +238,15 @@ def test_loggers_and_public_names_are_on_a_page() -> None:
         assert re.search(rf"\b{re.escape(name)}\b", said), name
 
 
+def test_every_decision_is_listed_under_its_title() -> None:
+    """Pages are numbered from 1 on, and none is missing from the list."""
+    pages = sorted((SOURCE / "decisions").glob("[0-9]*.md"))
+    listed = (SOURCE / "decisions" / "README.md").read_text()
+    for number, page in enumerate(pages, 1):
+        title = page.read_text().splitlines()[0].removeprefix(f"# {number}. ")
+        assert f"| {number} | [{title}]({page.name}) |" in listed, page.name
+
+
 def test_the_first_example_is_short() -> None:
     """At most twelve lines, so that a newcomer reads it at a glance."""
     first = next(block for block in PYTHON if block.page.name == "README.md")
