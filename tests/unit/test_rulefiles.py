@@ -13,8 +13,8 @@ from whereupon.guards.actions import stance_on
 from whereupon.messages.model import MessageType
 from whereupon.rules import model as rules
 from whereupon.rules.reader import InternPool, json_schema, parse_rule_file, rule_from_source
-from whereupon.rules.reader.steps import SendForm
 from whereupon.rules.reader.words import SPELLINGS
+from whereupon.rules.steps.send import SendForm
 from whereupon.templates import Content, Template
 
 CAMPAIGN: dict[str, JsonValue] = {

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.unit.worlds import campaign, world
 
 from whereupon.messages.semantic_events import BUILT_IN, Action, ActionName, Registry, id_in
-from whereupon.rules.reader.reserved import ACTION_EVENTS
+from whereupon.rules.reserved import ACTION_EVENTS
 
 NAMES = {
     "Delete Person": ActionName.DELETE_PERSON,

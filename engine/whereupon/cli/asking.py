@@ -26,7 +26,7 @@ from whereupon.render.texts import clean
 from whereupon.replay.replaying import read_streams, replay, throwaway_store
 from whereupon.rules.loading import open_rules
 from whereupon.rules.model import Rule, Rulebook, RuleKind
-from whereupon.rules.reader.faults import nearest
+from whereupon.rules.spelling import nearest
 from whereupon.storage import open_store
 
 _MOST_SEARCHED = 10_000

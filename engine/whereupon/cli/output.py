@@ -12,7 +12,7 @@ from whereupon.render.records import JsonLines, Record
 from whereupon.render.report import Report, View
 from whereupon.replay.replaying import Summary
 from whereupon.rules.model import Rulebook
-from whereupon.rules.reader.faults import nearest
+from whereupon.rules.spelling import nearest
 
 
 class Output(Protocol):

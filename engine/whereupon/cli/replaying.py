@@ -31,7 +31,7 @@ from whereupon.render.report import View
 from whereupon.replay.replaying import read_streams, replay, throwaway_store
 from whereupon.rules.loading import open_rules
 from whereupon.rules.model import Rulebook
-from whereupon.rules.reader.faults import nearest
+from whereupon.rules.spelling import nearest
 from whereupon.runtime.gc_pause import bulk
 
 

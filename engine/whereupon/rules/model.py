@@ -4,11 +4,11 @@ Nothing here decides anything (`decisions`) or reads files (`loading`). A rule i
 `digest` names its content, so that a stored decision says by which wording it was made.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
@@ -16,8 +16,58 @@ from pydantic import JsonValue
 from whereupon.conditions import ALWAYS, Condition
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import ZERO, format_duration
-from whereupon.records import SendKind
-from whereupon.templates import Content
+from whereupon.rules.steps.exit import Leave
+from whereupon.rules.steps.send import Send
+from whereupon.rules.steps.set_attributes import SetAttributes
+from whereupon.rules.steps.step import Step
+from whereupon.rules.steps.track import TrackEvent
+from whereupon.rules.steps.wait import Wait
+
+__all__ = [
+    "DEFAULT_EXPIRY",
+    "DEFAULT_LATE",
+    "DEFAULT_MAX_AGE",
+    "NO_APPROVALS",
+    "Active",
+    "Aftermath",
+    "Approvals",
+    "Change",
+    "Consent",
+    "EventPlan",
+    "EveryTime",
+    "Exit",
+    "ExitOnCondition",
+    "ExitOnEvent",
+    "ExitOnLeaving",
+    "FolderSettings",
+    "Guard",
+    "Leave",
+    "Limit",
+    "NotWhileActive",
+    "OnCall",
+    "OnKnown",
+    "OnMessage",
+    "OnSchedule",
+    "OnSegment",
+    "Once",
+    "OncePer",
+    "OncePerKey",
+    "Reentry",
+    "Retention",
+    "Retroactive",
+    "Rule",
+    "RuleKind",
+    "Rulebook",
+    "Scope",
+    "Segment",
+    "Send",
+    "SetAttributes",
+    "Step",
+    "Take",
+    "TrackEvent",
+    "Trigger",
+    "Wait",
+]
 
 DEFAULT_MAX_AGE = timedelta(hours=72)
 DEFAULT_LATE = timedelta(hours=24)
@@ -187,130 +237,6 @@ class ExitOnCondition:
 
 
 Exit: TypeAlias = ExitOnEvent | ExitOnLeaving | ExitOnCondition
-
-
-# --- whereupon ------------------------------------------------------------------------------
-
-
-class Step:
-    """One step of a rule. A kind of step is a subclass; what other packages ask of any step stands here.
-
-    Attributes:
-        key: the word that the step has in a rule file.
-        takes_time: whether the entry waits at the step.
-    """
-
-    __slots__ = ()
-
-    key: ClassVar[str]
-    takes_time: ClassVar[bool] = False
-
-    @property
-    def in_words(self) -> str:
-        """What an entry does at the step: a verb and its object, such as ``sends push``."""
-        raise NotImplementedError
-
-    @property
-    def emits(self) -> tuple[tuple[MessageType, str], ...]:
-        """The messages, by type and name, that the step sends into the engine."""
-        return ()
-
-    @property
-    def attributes_set(self) -> Collection[str]:
-        """The names of the attributes of the person that the step sets."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
-class Send(Step):
-    """Hand one delivery to a channel; ``content`` holds templates by key (title, body, …).
-
-    Attributes:
-        kind: whether the person's consent is asked; of the topic, too, where there is one.
-    """
-
-    key = "send"
-
-    channel: str
-    content: Content
-    kind: SendKind = SendKind.MARKETING
-    topic: str | None = None
-
-    @property
-    def in_words(self) -> str:
-        """See `Step`."""
-        return f"sends {self.channel}"
-
-
-@dataclass(frozen=True, slots=True)
-class SetAttributes(Step):
-    """Set attributes of the person; text values are templates."""
-
-    key = "set"
-
-    attributes: Content
-
-    @property
-    def in_words(self) -> str:
-        """See `Step`."""
-        return f"sets {', '.join(self.attributes)}"
-
-    @property
-    def emits(self) -> tuple[tuple[MessageType, str], ...]:
-        """See `Step`."""
-        return ((MessageType.IDENTIFY, ""),)
-
-    @property
-    def attributes_set(self) -> Collection[str]:
-        """See `Step`."""
-        return self.attributes.keys()
-
-
-@dataclass(frozen=True, slots=True)
-class TrackEvent(Step):
-    """Send a track message of the person's into the engine."""
-
-    key = "track"
-
-    event: str
-    properties: Content
-
-    @property
-    def in_words(self) -> str:
-        """See `Step`."""
-        return f"tracks {self.event}"
-
-    @property
-    def emits(self) -> tuple[tuple[MessageType, str], ...]:
-        """See `Step`."""
-        return ((MessageType.TRACK, self.event),)
-
-
-@dataclass(frozen=True, slots=True)
-class Wait(Step):
-    """Let time pass, from the moment the step is reached."""
-
-    key = "wait"
-    takes_time = True
-
-    duration: timedelta
-
-    @property
-    def in_words(self) -> str:
-        """See `Step`."""
-        return f"waits {format_duration(self.duration)} more"
-
-
-@dataclass(frozen=True, slots=True)
-class Leave(Step):
-    """End the entry here (``exit`` among the steps)."""
-
-    key = "exit"
-
-    @property
-    def in_words(self) -> str:
-        """See `Step`."""
-        return "ends by its exit step"
 
 
 # --- the rule and the book --------------------------------------------------------------------

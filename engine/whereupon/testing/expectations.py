@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from whereupon.messages.codec import encode
-from whereupon.rules.reader.faults import nearest
+from whereupon.rules.spelling import nearest
 from whereupon.testing.cases import Doing, Kind
 
 _NOUNS = {

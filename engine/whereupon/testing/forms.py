@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from whereupon.decide.decisions import Reason
 from whereupon.messages.times import parse_duration
-from whereupon.rules.reader.fields import MaybeInstant, Name, fault, shown
-from whereupon.rules.reader.steps import Form
+from whereupon.rules.fields import MaybeInstant, Name
+from whereupon.rules.form import Form, invalid, shown
 
 
 def _signed(value: object, sign: str) -> timedelta | None:
@@ -20,7 +20,7 @@ def _signed(value: object, sign: str) -> timedelta | None:
 def _offset(value: object) -> timedelta:
     offset = _signed(value, "+")
     if offset is None:
-        raise fault(
+        raise invalid(
             code="bad-offset",
             text="a time counts from the test's start, such as +0s, +10m or +2h10m; this is {found}",
             found=shown(value),
@@ -31,7 +31,7 @@ def _offset(value: object) -> timedelta:
 def _backdating(value: object) -> timedelta:
     before = _signed(value, "-")
     if before is None:
-        raise fault(
+        raise invalid(
             code="bad-offset",
             text="say how long before its arrival it happened, such as -5m or -3d; this is {found}",
             found=shown(value),
@@ -41,7 +41,7 @@ def _backdating(value: object) -> timedelta:
 
 def _reason(value: object) -> object:
     if isinstance(value, str) and value not in list(Reason):
-        raise fault(
+        raise invalid(
             code="unknown-reason",
             text="there is no reason {found}; there are {known}",
             found=repr(value),

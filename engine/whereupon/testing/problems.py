@@ -7,9 +7,8 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from whereupon.errors import Diagnostic
-from whereupon.rules.reader.faults import nearest
-from whereupon.rules.reader.fields import shown
-from whereupon.rules.reader.steps import Form
+from whereupon.rules.form import Form, shown
+from whereupon.rules.spelling import nearest
 
 Path: TypeAlias = tuple[str | int, ...]
 AnyForm = TypeVar("AnyForm", bound=Form)

@@ -23,7 +23,7 @@ from whereupon.records import Request, RequestOutcome
 from whereupon.replay.replaying import Record, Replay
 from whereupon.rules.loading import read_folder
 from whereupon.rules.model import Guard, Rule, Rulebook
-from whereupon.rules.reader.faults import nearest
+from whereupon.rules.spelling import nearest
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.testing.cases import (
     Call,

@@ -11,8 +11,8 @@ import whereupon.testing.forms as forms
 from whereupon.errors import Diagnostic, Location
 from whereupon.messages.model import SenderClass
 from whereupon.messages.times import ZERO
+from whereupon.rules.form import Form
 from whereupon.rules.loading import Plan, Positions, has_plain_name, load_document
-from whereupon.rules.reader.steps import Form
 from whereupon.testing.cases import (
     Call,
     Deed,

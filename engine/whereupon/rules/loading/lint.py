@@ -24,7 +24,7 @@ from whereupon.rules.model import (
     RuleKind,
     Segment,
 )
-from whereupon.rules.reader.faults import nearest
+from whereupon.rules.spelling import nearest
 from whereupon.templates import VARIABLE_ROOTS
 
 Segments: TypeAlias = Mapping[str, Segment]

@@ -17,8 +17,8 @@ from pydantic import JsonValue
 from whereupon.conditions.paths import path_of
 from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.model import EventPlan, FolderSettings
-from whereupon.rules.reader.faults import nearest
-from whereupon.rules.reader.reserved import action_of
+from whereupon.rules.reserved import action_of
+from whereupon.rules.spelling import nearest
 
 Path: TypeAlias = tuple[str | int, ...]
 Schemas: TypeAlias = Mapping[str, JsonValue]

@@ -21,7 +21,7 @@ from whereupon.conditions.paths import parts_of
 from whereupon.conditions.scalars import reads_as_number, truth_in
 from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.loading.plan import Path, Plan, schema_at, unknown_part
-from whereupon.rules.reader.faults import nearest
+from whereupon.rules.spelling import nearest
 from whereupon.templates import Template, TemplateError, is_template, parse_template
 
 Source: TypeAlias = Mapping[str, JsonValue]

@@ -13,7 +13,7 @@ from whereupon.rules.reader.reading import (
     segment_from_source,
 )
 from whereupon.rules.reader.schema import json_schema
-from whereupon.rules.reader.sharing import InternPool
+from whereupon.rules.rule_reader import InternPool
 
 __all__ = [
     "InternPool",

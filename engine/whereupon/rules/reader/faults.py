@@ -1,25 +1,23 @@
 """pydantic's errors as problems of a rule file: a stable code, a place, and what to write instead."""
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 
 from pydantic import JsonValue
 from pydantic_core import ErrorDetails
 
 from whereupon.errors import Diagnostic
-from whereupon.rules.reader.fields import shown
+from whereupon.rules.form import Form, shown
 from whereupon.rules.reader.forms import FILE_FORMS, CampaignForm
 from whereupon.rules.reader.guardforms import GUARD_FORMS
-from whereupon.rules.reader.reserved import NOT_YET_RULE_KEYS, NOT_YET_SETTINGS, NOT_YET_STEPS
 from whereupon.rules.reader.settingsforms import SETTINGS_FORMS, SettingsForm
-from whereupon.rules.reader.steps import STEP_FORMS, Form
 from whereupon.rules.reader.triggers import MAPPING_FORMS
 from whereupon.rules.reader.words import misplaced
+from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_SETTINGS, NOT_YET_STEPS
+from whereupon.rules.rule_reader import Path
+from whereupon.rules.spelling import nearest
+from whereupon.rules.steps import STEPS
 
-Path = tuple[str | int, ...]
-
-_FORMS: dict[str, type[Form]] = {**STEP_FORMS, **MAPPING_FORMS, **GUARD_FORMS, **SETTINGS_FORMS}
-_STEP_NAMES = (*STEP_FORMS, "exit")
+_FORMS: dict[str, type[Form]] = {**STEPS, **MAPPING_FORMS, **GUARD_FORMS, **SETTINGS_FORMS}
 _EXPECTED = {
     "string_type": "a text",
     "bool_type": "true or false",
@@ -72,12 +70,6 @@ def place_of(error: ErrorDetails, data: JsonValue) -> Path:
     return _path_and_tag(error["loc"], data)[0]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean X?`` where something known is near enough, and nothing where not."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
 def unknown_key(path: Path, *, form: type[Form], kind: str) -> Diagnostic:
     """A key that the form does not have: misspelt, kept for later, or of another kind of file."""
     key = str(path[-1])
@@ -87,10 +79,10 @@ def unknown_key(path: Path, *, form: type[Form], kind: str) -> Diagnostic:
         return Diagnostic.at(path, "not-yet", f"this version does not run {key} yet; take it out")
     if kind == "broadcast" and len(path) == 1 and key in CampaignForm.model_fields:
         return _campaign_only(path, key)
-    if form in STEP_FORMS.values() and (key in STEP_FORMS or key in NOT_YET_STEPS):
+    if form in STEPS.values() and (key in STEPS or key in NOT_YET_STEPS):
         message = f"one step does one thing: put {key} into a step of its own, after a new -"
         return Diagnostic.at(path, "unknown-key", message)
-    step = next((name for name, each in STEP_FORMS.items() if each is form), None)
+    step = next((name for name, each in STEPS.items() if each is form), None)
     if step is not None and (found := misplaced(path, step)):
         return found
     known = [field.alias or name for name, field in form.model_fields.items()]
@@ -116,7 +108,7 @@ def _missing(path: Path) -> Diagnostic:
 
 def _unknown_step(path: Path, raw: object) -> Diagnostic:
     if not isinstance(raw, Mapping) or not raw:
-        hint = nearest(raw, _STEP_NAMES) if isinstance(raw, str) else ""
+        hint = nearest(raw, STEPS) if isinstance(raw, str) else ""
         message = f"a step is a mapping such as send: push or wait: 2h, or exit{hint}"
         return Diagnostic.at(path, "unknown-step", message)
     for key in raw:
@@ -128,7 +120,7 @@ def _unknown_step(path: Path, raw: object) -> Diagnostic:
         return Diagnostic.at(
             (*path, first), "unknown-step", "write the step as - exit, with no colon"
         )
-    hint = nearest(first, _STEP_NAMES) or f"; the steps are {', '.join(_STEP_NAMES)}"
+    hint = nearest(first, STEPS) or f"; the steps are {', '.join(STEPS)}"
     return Diagnostic.at((*path, first), "unknown-step", f"there is no step {first!r}{hint}")
 
 

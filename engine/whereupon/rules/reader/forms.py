@@ -4,18 +4,17 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
-from whereupon.rules.reader.fields import (
+from whereupon.rules.fields import (
     Id,
     MaybeDuration,
     MaybeName,
     MessageCondition,
     RawCondition,
     ValueSchema,
-    there,
 )
+from whereupon.rules.form import Form, there
 from whereupon.rules.reader.guardforms import GuardForm
 from whereupon.rules.reader.settingsforms import SettingsForm
-from whereupon.rules.reader.steps import Form, StepForm
 from whereupon.rules.reader.triggers import (
     ActiveChoice,
     BroadcastWhen,
@@ -24,6 +23,7 @@ from whereupon.rules.reader.triggers import (
     ReentryForm,
     RetroactiveChoice,
 )
+from whereupon.rules.steps import AnyStepForm
 
 _NO_MESSAGE: JsonValue = {
     "anyOf": [{"const": "api"}, {"type": "object", "required": ["cron"]}],
@@ -78,7 +78,7 @@ class _RuleForm(_Described):
             ["order cancelled", {"plan": "free"}],
         ],
     )
-    whereupon: list[StepForm] = Field(
+    whereupon: list[AnyStepForm] = Field(
         min_length=1,
         description="The steps, done one after another for each person who enters.",
         examples=[[{"wait": "2h"}, {"send": "push", "title": "Thanks!"}]],
@@ -174,3 +174,8 @@ FILE_FORMS: dict[str, type[FileForm]] = {
     "guard": GuardForm,
     "settings": SettingsForm,
 }
+
+for (
+    _form
+) in FILE_FORMS.values():  # while this module is imported: threads would build them side by side
+    _form.model_rebuild()

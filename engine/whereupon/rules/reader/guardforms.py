@@ -15,9 +15,9 @@ from pydantic import (
 )
 
 from whereupon.messages.times import ZERO, parse_duration
+from whereupon.rules.fields import Id, MaybeDuration, Name
+from whereupon.rules.form import Form, invalid, shown, there
 from whereupon.rules.model import Scope
-from whereupon.rules.reader.fields import Id, MaybeDuration, Name, fault, shown, there
-from whereupon.rules.reader.steps import Form
 
 _LIMIT = re.compile(r"(\d{1,9}(?:\.\d{1,4})?)(%?) per (\S+)(?: by (action|source))?")
 _PERCENT = 100
@@ -36,7 +36,7 @@ _PROTECT: dict[str, JsonValue] = {
 def _limit(text: str) -> str:
     """Check a limit's words; they are taken apart when the guard is read."""
     if limit_parts(text) is None:
-        raise fault(
+        raise invalid(
             code="bad-limit",
             text="a limit is a number or a share of all people, and a time, such as 50 per 1h, "
             "1% per 1d, or 20 per 1h by source; this is {found}",

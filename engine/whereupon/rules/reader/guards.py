@@ -21,18 +21,18 @@ from whereupon.rules.model import (
     Guard,
     Limit,
 )
-from whereupon.rules.reader.faults import nearest
 from whereupon.rules.reader.guardforms import GuardForm, limit_parts
-from whereupon.rules.reader.parts import RuleReader
-from whereupon.rules.reader.reserved import ACTION_EVENTS, action_of
+from whereupon.rules.reserved import ACTION_EVENTS, action_of
+from whereupon.rules.rule_reader import RuleReader
+from whereupon.rules.spelling import nearest
 
 
-def read_guard(form: GuardForm, desk: RuleReader) -> Guard:
+def read_guard(form: GuardForm, reader: RuleReader) -> Guard:
     """What a guard file says."""
     for i, action in enumerate(form.actions):
         if action not in ACTION_EVENTS and (hint := _action_hint(action)):
             message = f"there is no action {action!r}{hint}"
-            desk.problems.append(Diagnostic.at(("actions", i), "unknown-action", message))
+            reader.report(("actions", i), "unknown-action", message)
     sources = {str(source): Consent(consent) for source, consent in form.sources.items()}
     actions = tuple(form.actions)
     return Guard(
@@ -42,9 +42,9 @@ def read_guard(form: GuardForm, desk: RuleReader) -> Guard:
         sources=sources,
         stale_after=DEFAULT_MAX_AGE if form.stale_after is None else form.stale_after,
         enabled=form.enabled,
-        protect=tuple(_protected(form.protect, desk)),
+        protect=tuple(_protected(form.protect, reader)),
         limits=tuple(_limits(form, actions)),
-        approvals=_approvals(form, desk),
+        approvals=_approvals(form, reader),
         cool_off=form.cool_off or ZERO,
         expires_after=DEFAULT_EXPIRY if form.expires_after is None else form.expires_after,
         tombstone=Aftermath(form.tombstone),
@@ -59,7 +59,7 @@ def _action_hint(action: str) -> str:
     return f"; did you mean {meant!r}?" if meant else nearest(action, ACTION_EVENTS)
 
 
-def _protected(raw: JsonValue, desk: RuleReader) -> Iterator[Condition]:
+def _protected(raw: JsonValue, reader: RuleReader) -> Iterator[Condition]:
     if raw is None:
         return
     listed = raw if isinstance(raw, list) else [raw]
@@ -67,18 +67,18 @@ def _protected(raw: JsonValue, desk: RuleReader) -> Iterator[Condition]:
         path = ("protect", place) if isinstance(raw, list) else ("protect",)
         if each is None:
             message = "nothing is written here: give it a condition, or take the - out"
-            desk.problems.append(Diagnostic.at(path, "wrong-type", message))
+            reader.report(path, "wrong-type", message)
             continue
-        condition = desk.condition(each, path, root="person")
+        condition = reader.condition(each, path, root="person")
         if condition.performed:
             message = "protect looks at a person's attributes; what they did is not read here"
-            desk.problems.append(Diagnostic.at(path, "history-in-protect", message))
+            reader.report(path, "history-in-protect", message)
         if strange := _not_of_the_person(condition):
             message = (
                 f"protect looks at a person's attributes, and would never see {', '.join(strange)}: "
                 "nobody would be protected by it; write person.NAME"
             )
-            desk.problems.append(Diagnostic.at(path, "message-in-protect", message))
+            reader.report(path, "message-in-protect", message)
         yield condition
 
 
@@ -98,7 +98,7 @@ def _limits(form: GuardForm, actions: tuple[str, ...]) -> Iterator[Limit]:
             yield Limit(form.guard, actions, per, most, share, scope)
 
 
-def _approvals(form: GuardForm, desk: RuleReader) -> Approvals:
+def _approvals(form: GuardForm, reader: RuleReader) -> Approvals:
     said = form.approvals
     if said is None:
         return NO_APPROVALS
@@ -108,7 +108,7 @@ def _approvals(form: GuardForm, desk: RuleReader) -> Approvals:
     different = {folded(name) for name in by or ()}
     if by is not None and len(different) < said.needed:
         message = f"{said.needed} must agree, and {len(different)} may: name more, or ask for fewer"
-        desk.problems.append(Diagnostic.at(("approvals", "by"), "too-few-approvers", message))
+        reader.report(("approvals", "by"), "too-few-approvers", message)
     return Approvals(said.needed, by)
 
 

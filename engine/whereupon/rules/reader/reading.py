@@ -23,11 +23,10 @@ from whereupon.rules.model import (
     Segment,
 )
 from whereupon.rules.reader.digests import digest_of
-from whereupon.rules.reader.faults import nearest, place_of, problem_from
+from whereupon.rules.reader.faults import place_of, problem_from
 from whereupon.rules.reader.guardforms import GuardForm
 from whereupon.rules.reader.guards import read_guard
 from whereupon.rules.reader.parts import (
-    RuleReader,
     read_active,
     read_exits,
     read_reentry,
@@ -38,8 +37,9 @@ from whereupon.rules.reader.parts import (
 from whereupon.rules.reader.salvage import without_faults
 from whereupon.rules.reader.settings import read_settings
 from whereupon.rules.reader.settingsforms import SettingsForm
-from whereupon.rules.reader.sharing import InternPool
 from whereupon.rules.reader.valuetypes import type_problems
+from whereupon.rules.rule_reader import InternPool, RuleReader
+from whereupon.rules.spelling import nearest
 
 _WITHOUT_MESSAGE: Mapping[type, str] = {
     OnSchedule: "a schedule has none; write who for the audience",
@@ -98,11 +98,11 @@ def read_rule_file(
     if kind is None:
         return Reading(None, None, (_kindless(data),))
     form, problems = _validated(data, kind)
-    desk = RuleReader(segments, InternPool() if shared is None else shared, problems)
-    file = None if form is None else _read(form, data, desk)
-    desk.problems.extend(_id_problems(data.get(kind), kind=kind, stem=stem))
-    is_broken = any(p.severity is Severity.ERROR for p in desk.problems)
-    return Reading(None if is_broken else file, file, tuple(dict.fromkeys(desk.problems)))
+    reader = RuleReader(segments, InternPool() if shared is None else shared, problems)
+    file = None if form is None else _read(form, data, reader)
+    reader.diagnostics.extend(_id_problems(data.get(kind), kind=kind, stem=stem))
+    is_broken = any(p.severity is Severity.ERROR for p in reader.diagnostics)
+    return Reading(None if is_broken else file, file, tuple(dict.fromkeys(reader.diagnostics)))
 
 
 def rule_from_source(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> Rule:
@@ -167,38 +167,38 @@ def _id_problems(raw: JsonValue, *, kind: str, stem: str) -> tuple[Diagnostic, .
 # --- the kinds ------------------------------------------------------------------------------------
 
 
-def _read(form: forms.FileForm, data: Mapping[str, JsonValue], desk: RuleReader) -> RuleFile:
+def _read(form: forms.FileForm, data: Mapping[str, JsonValue], reader: RuleReader) -> RuleFile:
     match form:
         case forms.CampaignForm():
-            return _campaign(form, data, desk)
+            return _campaign(form, data, reader)
         case forms.BroadcastForm():
-            return _broadcast(form, data, desk)
+            return _broadcast(form, data, reader)
         case forms.SegmentForm():
-            return _segment(form, desk)
+            return _segment(form, reader)
         case forms.EventForm():
-            return _event(form, desk)
+            return _event(form, reader)
         case GuardForm():
-            return read_guard(form, desk)
+            return read_guard(form, reader)
         case SettingsForm():
-            return read_settings(form, desk)
+            return read_settings(form, reader)
 
 
-def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], desk: RuleReader) -> Rule:
+def _campaign(form: forms.CampaignForm, data: Mapping[str, JsonValue], reader: RuleReader) -> Rule:
     return Rule(
         id=form.campaign,
         kind=RuleKind.CAMPAIGN,
         description=form.description,
-        triggers=desk.shared.one((read_trigger(form.when, desk, kind=RuleKind.CAMPAIGN),)),
-        steps=read_steps(form.whereupon, desk, raw=data.get("whereupon")),
+        triggers=reader.pool.one((read_trigger(form.when, reader, kind=RuleKind.CAMPAIGN),)),
+        steps=read_steps(form.whereupon, reader, raw=data.get("whereupon")),
         source=_kept(data),
-        digest=digest_of(data, desk.segments),
-        where=desk.condition(form.where, ("where",), root="properties"),
-        who=desk.condition(form.who, ("who",), root="person"),
-        reentry=desk.shared.one(read_reentry(form.reentry)),
+        digest=digest_of(data, reader.segments),
+        where=reader.condition(form.where, ("where",), root="properties"),
+        who=reader.condition(form.who, ("who",), root="person"),
+        reentry=reader.pool.one(read_reentry(form.reentry)),
         max_age=DEFAULT_MAX_AGE if form.max_age is None else form.max_age,
-        retroactive=desk.shared.one(read_retroactive(form.retroactive)),
-        active=desk.shared.one(read_active(form.active, desk)),
-        exits=read_exits(form.exit, desk),
+        retroactive=reader.pool.one(read_retroactive(form.retroactive)),
+        active=reader.pool.one(read_active(form.active, reader)),
+        exits=read_exits(form.exit, reader),
     )
 
 
@@ -211,38 +211,40 @@ def _kept(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     return unread if unread.copy() == data else data
 
 
-def _broadcast(form: forms.BroadcastForm, data: Mapping[str, JsonValue], desk: RuleReader) -> Rule:
-    trigger = read_trigger(form.when, desk, kind=RuleKind.BROADCAST)
+def _broadcast(
+    form: forms.BroadcastForm, data: Mapping[str, JsonValue], reader: RuleReader
+) -> Rule:
+    trigger = read_trigger(form.when, reader, kind=RuleKind.BROADCAST)
     if isinstance(trigger, OnSchedule):
-        desk = replace(desk, zone=trigger.timezone)  # its problems are the same list
+        reader = replace(reader, zone=trigger.timezone)  # its problems are the same list
     if form.where is not None and isinstance(trigger, OnSchedule | OnCall):
         message = f"where narrows a message, and {_WITHOUT_MESSAGE[type(trigger)]}"
-        desk.problems.append(Diagnostic.at(("where",), "unsupported-key", message))
+        reader.report(("where",), "unsupported-key", message)
     return Rule(
         id=form.broadcast,
         kind=RuleKind.BROADCAST,
         description=form.description,
         triggers=(trigger,),
-        steps=read_steps(form.whereupon, desk, raw=data.get("whereupon")),
+        steps=read_steps(form.whereupon, reader, raw=data.get("whereupon")),
         source=_kept(data),
-        digest=digest_of(data, desk.segments),
-        where=desk.condition(form.where, ("where",), root="properties"),
-        who=desk.condition(form.who, ("who",), root="person"),
+        digest=digest_of(data, reader.segments),
+        where=reader.condition(form.where, ("where",), root="properties"),
+        who=reader.condition(form.who, ("who",), root="person"),
         reentry=EveryTime(),
         max_age=DEFAULT_MAX_AGE if form.max_age is None else form.max_age,
         retroactive=Retroactive(),
-        active=desk.shared.one(read_active(form.active, desk)),
-        exits=read_exits(form.exit, desk),
+        active=reader.pool.one(read_active(form.active, reader)),
+        exits=read_exits(form.exit, reader),
     )
 
 
-def _segment(form: forms.SegmentForm, desk: RuleReader) -> Segment:
-    who = desk.condition(form.who, ("who",), root="person")
+def _segment(form: forms.SegmentForm, reader: RuleReader) -> Segment:
+    who = reader.condition(form.who, ("who",), root="person")
     return Segment(form.segment, form.description, who, source=form.who)
 
 
-def _event(form: forms.EventForm, desk: RuleReader) -> EventPlan:
+def _event(form: forms.EventForm, reader: RuleReader) -> EventPlan:
     for name, schema in form.properties.items():
-        desk.problems.extend(type_problems(schema, ("properties", name)))
+        reader.diagnostics.extend(type_problems(schema, ("properties", name)))
     name = form.event if form.name is None else form.name
     return EventPlan(form.event, name, form.description, form.properties)

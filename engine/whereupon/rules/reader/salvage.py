@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from whereupon.rules.reader.faults import Path
+from whereupon.rules.rule_reader import Path
 
 _HARMLESS: dict[str, JsonValue] = {
     **dict.fromkeys(("campaign", "broadcast", "segment", "event", "guard"), "x"),

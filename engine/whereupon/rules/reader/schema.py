@@ -6,6 +6,8 @@ from pydantic import Field, JsonValue, TypeAdapter
 
 from whereupon.conditions import condition_shapes
 from whereupon.rules.reader.forms import FileForm
+from whereupon.rules.reader.words import SPELLINGS
+from whereupon.rules.steps import STEPS
 
 _RENAMED = {"x-ref": "$ref", "oneOf": "anyOf"}
 _NULL: JsonValue = {"type": "null"}
@@ -18,8 +20,18 @@ def json_schema() -> dict[str, JsonValue]:
     assert isinstance(linked, dict)  # noqa: S101 - a mapping stays one
     definitions = linked["$defs"]
     assert isinstance(definitions, dict)  # noqa: S101 - pydantic writes a mapping
+    _forbid_misplaced_words(definitions)
     definitions |= condition_shapes()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **linked}
+
+
+def _forbid_misplaced_words(definitions: dict[str, JsonValue]) -> None:
+    """A step that takes content takes no word of the grammar but its own keys, and no recipient."""
+    for form in STEPS.values():
+        definition = definitions.get(form.__name__)
+        if isinstance(definition, dict) and form.model_config.get("extra") == "allow":
+            words = sorted(form.refused | SPELLINGS.keys() - form.model_fields.keys())
+            definition["propertyNames"] = {"not": {"enum": [*words]}}
 
 
 def _with_references(schema: JsonValue) -> JsonValue:

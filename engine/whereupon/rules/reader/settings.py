@@ -2,24 +2,24 @@
 
 from pydantic import JsonValue
 
+from whereupon.rules.fields import TYPE_WORDS
 from whereupon.rules.model import FolderSettings, Retention
-from whereupon.rules.reader.fields import TYPE_WORDS
-from whereupon.rules.reader.parts import RuleReader
 from whereupon.rules.reader.settingsforms import SettingsForm
 from whereupon.rules.reader.valuetypes import type_problems
+from whereupon.rules.rule_reader import RuleReader
 
 
-def read_settings(form: SettingsForm, desk: RuleReader) -> FolderSettings:
+def read_settings(form: SettingsForm, reader: RuleReader) -> FolderSettings:
     """What a settings file says; defaults for what it does not say."""
     return FolderSettings(
         description=form.description,
         channels=None if form.channels is None else tuple(dict.fromkeys(form.channels)),
-        attributes=_attributes(form, desk),
+        attributes=_attributes(form, reader),
         keep=_keep(form),
     )
 
 
-def _attributes(form: SettingsForm, desk: RuleReader) -> dict[str, JsonValue] | None:
+def _attributes(form: SettingsForm, reader: RuleReader) -> dict[str, JsonValue] | None:
     if form.attributes is None:
         return None
     schemas: dict[str, JsonValue] = {}
@@ -27,7 +27,7 @@ def _attributes(form: SettingsForm, desk: RuleReader) -> dict[str, JsonValue] | 
         if isinstance(said, str):
             schemas[name] = TYPE_WORDS[said]
         else:
-            desk.problems.extend(type_problems(said, ("attributes", name)))
+            reader.diagnostics.extend(type_problems(said, ("attributes", name)))
             schemas[name] = said
     return schemas
 

@@ -4,16 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from whereupon.rules.reader.fields import (
-    TYPE_WORDS,
-    KeepingTime,
-    Name,
-    ValueSchema,
-    fault,
-    shown,
-    there,
-)
-from whereupon.rules.reader.steps import Form
+from whereupon.rules.fields import TYPE_WORDS, KeepingTime, Name, ValueSchema
+from whereupon.rules.form import Form, invalid, shown, there
 
 
 class KeepForm(Form):
@@ -40,7 +32,7 @@ SETTINGS_FORMS: dict[str, type[Form]] = {"keep": KeepForm}
 
 def _type_word(word: object) -> object:
     if word is not None and not (isinstance(word, str) and word in TYPE_WORDS):
-        raise fault(
+        raise invalid(
             code="unknown-type",
             text="{found} is no type; write one of {known}, or a JSON Schema",
             found=shown(word),

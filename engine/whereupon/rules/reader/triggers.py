@@ -4,8 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
-from whereupon.rules.model import DEFAULT_LATE
-from whereupon.rules.reader.fields import (
+from whereupon.rules.fields import (
     MaybeDuration,
     MaybeInstant,
     MessageCondition,
@@ -17,7 +16,8 @@ from whereupon.rules.reader.fields import (
     Timezone,
     WholeName,
 )
-from whereupon.rules.reader.steps import Form
+from whereupon.rules.form import Form
+from whereupon.rules.model import DEFAULT_LATE
 
 
 class PageForm(Form):

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic
-from whereupon.rules.reader.faults import Path, nearest
-from whereupon.rules.reader.fields import SCHEMA_TYPES, shown
+from whereupon.rules.fields import SCHEMA_TYPES
+from whereupon.rules.form import shown
+from whereupon.rules.rule_reader import Path
+from whereupon.rules.spelling import nearest
 
 
 def type_problems(schema: Mapping[str, JsonValue], path: Path) -> Iterator[Diagnostic]:

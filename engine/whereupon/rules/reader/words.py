@@ -5,12 +5,15 @@ silence, and what it asks for would not be done. One table says what to tell; a 
 key of a step is taken out of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from whereupon.errors import Diagnostic
-from whereupon.rules.reader.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
+from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
+from whereupon.rules.rule_reader import Path
+from whereupon.rules.steps import STEPS
+from whereupon.rules.steps.step import StepForm
 
 _RULE = "it belongs to the rule: put it beside when:"
 _STEP = "it is a step of its own: put it after a new -"
@@ -34,7 +37,7 @@ STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
         **dict.fromkeys(("grace", "priority", "rate", "late", "whereupon"), _RULE),
         **dict.fromkeys(("once_per", "once_per_key"), "it belongs into reentry: of the rule"),
         # steps
-        **dict.fromkeys(("exit", "wait", "set", "track", "send"), _STEP),
+        **dict.fromkeys(STEPS, _STEP),
         **dict.fromkeys(sorted(NOT_YET_STEPS), _STEP),
         # conditions, and what people write for them
         **dict.fromkeys(("unless", "only_if", "skip_if", "condition", "conditions"), _CONDITION),
@@ -64,7 +67,15 @@ SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
 """Every way in which a word is written, and the word."""
 
 
-def misplaced(path: tuple[str | int, ...], step: str) -> Diagnostic | None:
+def misplaced_words(form: StepForm, path: Path) -> Iterator[Diagnostic]:
+    """An error for each word of the grammar that stands among the content of a step."""
+    for key in form.model_extra or ():
+        found = misplaced((*path, key), form.step.key)
+        if found is not None:
+            yield found
+
+
+def misplaced(path: Path, step: str) -> Diagnostic | None:
     """What to write instead of the word of the grammar that stands at the path in a step.
 
     None where the key is no word of the grammar.

@@ -8,15 +8,15 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Annotated, Final, LiteralString
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from whereupon.conditions.paths import parts_of
 from whereupon.messages.times import ZERO, parse_duration, parse_instant, parse_long_duration
-from whereupon.rules.reader.reserved import ACTION_EVENTS, action_of
+from whereupon.rules.form import invalid, shown, there
+from whereupon.rules.reserved import ACTION_EVENTS, action_of
 
 SCHEMA_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 """What properties and attributes may be, as JSON Schema names it."""
@@ -59,32 +59,10 @@ _INSTANT_SCHEMA: dict[str, JsonValue] = {
 _SEMANTIC: JsonValue = [name for names in ACTION_EVENTS.values() for name in names]
 
 
-def shown(value: object) -> str:
-    """A value as an error message names it."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return f"the number {value}"
-        case str():
-            return f"the text {value[:60]!r}"
-        case Mapping():
-            return "a mapping"
-        case _:
-            return "a list"
-
-
-def fault(*, code: LiteralString, text: LiteralString, **facts: str) -> PydanticCustomError:
-    """A pydantic error whose type is our code; ``{fact}`` in the text stands for that fact."""
-    return PydanticCustomError(code, text, facts)
-
-
 def _duration(value: object) -> timedelta:
     duration = parse_duration(value) if isinstance(value, str) else None
     if duration is None:
-        raise fault(
+        raise invalid(
             code="bad-duration",
             text="a duration is a whole number and a unit, such as 90s, 15m, 2h or 7d; this is {found}",
             found=shown(value),
@@ -94,7 +72,7 @@ def _duration(value: object) -> timedelta:
 
 def _positive(duration: timedelta) -> timedelta:
     if duration <= ZERO:
-        raise fault(code="bad-duration", text="this duration must be longer than nothing")
+        raise invalid(code="bad-duration", text="this duration must be longer than nothing")
     return duration
 
 
@@ -103,7 +81,7 @@ def _keeping_time(value: object) -> timedelta | None:
         return None
     duration = parse_long_duration(value) if isinstance(value, str) else None
     if duration is None or duration <= ZERO:
-        raise fault(
+        raise invalid(
             code="bad-duration",
             text="this is how long it is kept, such as 30d, 2w or 1y, or forever; this is {found}",
             found=shown(value),
@@ -115,7 +93,7 @@ def _instant(value: object) -> datetime:
     dated = isinstance(value, str) and _DATE.match(value) is not None
     instant = parse_instant(value) if dated else None
     if instant is None:
-        raise fault(
+        raise invalid(
             code="bad-instant",
             text="a time is ISO 8601, such as 2026-01-31 or 2026-01-31T09:00:00+01:00; this is {found}",
             found=shown(value),
@@ -127,7 +105,7 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):
-        raise fault(
+        raise invalid(
             code="bad-timezone",
             text="there is no timezone {name}; write one such as Europe/Paris or UTC",
             name=repr(name[:60]),
@@ -137,7 +115,7 @@ def _timezone(name: str) -> str:
 
 def _kebab(text: str) -> str:
     if not _ID.fullmatch(text):
-        raise fault(
+        raise invalid(
             code="bad-id",
             text="an id is lower-case letters and digits, with hyphens between, such as sock-thanks",
         )
@@ -147,7 +125,7 @@ def _kebab(text: str) -> str:
 def _not_semantic(name: str) -> str:
     action = action_of(name)
     if action is not None:
-        raise fault(
+        raise invalid(
             code="semantic-event",
             text="{name} asks for the action {action} and is consumed by it: no rule ever sees it",
             name=repr(name),
@@ -158,7 +136,7 @@ def _not_semantic(name: str) -> str:
 
 def _star_at_end(name: str) -> str:
     if "*" in name[:-1]:
-        raise fault(
+        raise invalid(
             code="unknown-trigger",
             text="a * may only stand at the end of a name, such as 'Product *'",
         )
@@ -167,21 +145,14 @@ def _star_at_end(name: str) -> str:
 
 def _starless(name: str) -> str:
     if name.endswith("*"):
-        raise fault(code="wrong-value", text="a * is not read here; write the event's whole name")
+        raise invalid(code="wrong-value", text="a * is not read here; write the event's whole name")
     return name
-
-
-def there(value: object) -> object:
-    """Refuse a key with nothing after it, which YAML reads as null."""
-    if value is None:
-        raise fault(code="wrong-type", text="nothing is written here: give it a value")
-    return value
 
 
 def _message_path(path: str) -> str:
     root, *rest = parts_of(path)
     if root not in ("properties", "context") or not rest or "" in rest:
-        raise fault(
+        raise invalid(
             code="bad-reentry",
             text="a key is a path into the message, such as properties.order_id; this is {found}",
             found=shown(path),

@@ -13,12 +13,6 @@ NOT_YET_RULE_KEYS = frozenset({"goal", "quiet_hours", "cap", "holdout"})
 NOT_YET_SETTINGS = frozenset({"timezone", "locale", "quiet_hours", "cap"})
 NOT_YET_STEPS = frozenset({"webhook", "run", "wait_for", "branch", "split"})
 
-RECIPIENT_KEYS = frozenset({"to", "cc", "bcc", "recipient", "recipients"})
-"""A delivery goes to the person; no rule says otherwise."""
-
-SENDER_KEYS = frozenset({"from", "sender", "reply_to"})
-"""A sender is written out; event data never chooses it."""
-
 
 def action_of(event: str) -> str | None:
     """The action that a semantic event's name asks for; None for an ordinary event."""

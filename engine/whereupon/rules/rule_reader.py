@@ -1,0 +1,126 @@
+"""The reader of one rule file's parts: it collects diagnostics and goes on."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypeVar, cast
+
+from pydantic import JsonValue
+
+from whereupon.conditions import ALWAYS, Condition, Known, parse_condition
+from whereupon.errors import Diagnostic
+from whereupon.rules.spelling import nearest
+from whereupon.templates import (
+    Content,
+    ContentValue,
+    TemplateError,
+    Use,
+    is_template,
+    one_line,
+    parse_template,
+    use_of,
+)
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and positions from the root of a document."""
+
+_Value = TypeVar("_Value", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class InternPool:
+    """Equal parts of many rule files, read once and kept once. One pool serves one folder.
+
+    Attributes:
+        conjuncts: the parts of conditions.
+        steps: the steps of rules without a diagnostic, by what was written.
+        values: triggers, policies and the like.
+    """
+
+    conjuncts: Known = field(default_factory=dict)
+    steps: dict[str, object] = field(default_factory=dict)
+    values: dict[Hashable, Hashable] = field(default_factory=dict)
+
+    def one(self, value: _Value) -> _Value:
+        """The first of the values that are equal to this one."""
+        return cast("_Value", self.values.setdefault(value, value))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReader:
+    """Reads conditions, segments and contents of one file, and keeps the diagnostics.
+
+    Attributes:
+        segments: the raw condition of every segment of the folder, by id.
+        pool: what the files read before say.
+        zone: the timezone of the rule's dates, by name.
+    """
+
+    segments: Mapping[str, JsonValue]
+    pool: InternPool
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    zone: str = "UTC"
+
+    def report(self, path: Path, code: str, message: str) -> None:
+        """Note an error at a path of the file."""
+        self.diagnostics.append(Diagnostic.at(path, code, message))
+
+    def condition(
+        self, raw: JsonValue, path: Path, *, root: Literal["properties", "person"]
+    ) -> Condition:
+        """Read a condition; a condition over a person may also ask for segments and history."""
+        if raw is None:
+            return ALWAYS
+        condition, found = parse_condition(
+            raw,
+            root=root,
+            segments=self.segments,
+            history_allowed=root == "person",
+            zone=self.zone,
+            known=self.pool.conjuncts,
+        )
+        self.diagnostics.extend(
+            Diagnostic.at((*path, *each.path), each.code, each.message, each.severity)
+            for each in found
+        )
+        return condition
+
+    def segment(self, name: str, path: Path) -> str:
+        """A segment's id; an error if no file defines the segment."""
+        if name not in self.segments:
+            hint = nearest(name, self.segments) or "; write it in a file of its own"
+            self.report(path, "unknown-segment", f"there is no segment {name!r}{hint}")
+        return name
+
+    def content(
+        self, raw: Mapping[str, JsonValue], path: Path, *, fields: tuple[str, ...] | None = None
+    ) -> Content:
+        """A mapping in which each text that Liquid would change is a template.
+
+        Args:
+            fields: the names that lead to a mapping of a delivery, which say what its texts are for;
+                None if the mapping is not part of a delivery.
+        """
+        return {
+            key: self._content_value(
+                value, (*path, key), None if fields is None else (*fields, key)
+            )
+            for key, value in raw.items()
+        }
+
+    def _content_value(
+        self, value: JsonValue, path: Path, fields: tuple[str, ...] | None
+    ) -> ContentValue:
+        if isinstance(value, dict):
+            return self.content(value, path, fields=fields)
+        if isinstance(value, list):
+            return [self._content_value(item, (*path, i), fields) for i, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        use = Use.TEXT if fields is None else use_of(fields)
+        if not is_template(value):
+            return one_line(value) if use is Use.LINE else value
+        try:
+            return parse_template(value, use)
+        except TemplateError as error:
+            self.report(path, "bad-template", error.reason)
+            return value

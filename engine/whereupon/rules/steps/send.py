@@ -1,0 +1,99 @@
+"""The step `send`: hand a delivery to a channel."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, JsonValue
+from typing_extensions import override
+
+from whereupon.records import SendKind
+from whereupon.rules.fields import MaybeName, Name
+from whereupon.rules.rule_reader import Path, RuleReader
+from whereupon.rules.steps.step import Step, StepForm
+from whereupon.templates import Content, is_template
+
+RECIPIENT_KEYS = frozenset({"to", "cc", "bcc", "recipient", "recipients"})
+"""Keys that would choose a recipient. A delivery always goes to the person of the entry."""
+
+SENDER_KEYS = frozenset({"from", "sender", "reply_to"})
+"""Keys that name the sender. They hold no template, so that event data never choose the sender."""
+
+KindName: TypeAlias = Literal["marketing", "transactional", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Step):
+    """Hand one delivery to a channel; ``content`` holds templates by key (title, body, …).
+
+    Attributes:
+        kind: whether the person's consent is asked; of the topic, too, where there is one.
+    """
+
+    key = "send"
+
+    channel: str
+    content: Content
+    kind: SendKind = SendKind.MARKETING
+    topic: str | None = None
+
+    @property
+    @override
+    def in_words(self) -> str:
+        return f"sends {self.channel}"
+
+
+class SendForm(StepForm):
+    """Hand a delivery to a channel; every key beside those named here is content, its texts templates."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [{"send": "push", "title": "Thanks!", "body": "It is on the way."}],
+        },
+    )
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
+    step = Send
+    refused = RECIPIENT_KEYS
+
+    send: Name = Field(
+        description="The name of the channel, such as email or push.",
+        examples=["push", "email", "sms", "webhook"],
+    )
+    kind: KindName = Field(
+        default="marketing",
+        description=(
+            "Why it is sent: marketing (the default), transactional or internal. The last two go to "
+            "people who have unsubscribed, too."
+        ),
+        examples=["transactional"],
+    )
+    topic: MaybeName = Field(
+        default=None,
+        description="What it is about: people who have opted out of that topic do not get it.",
+        examples=["product-news"],
+    )
+
+    @override
+    def read(self, reader: RuleReader, path: Path) -> Send:
+        content = self.__pydantic_extra__
+        for key, value in content.items():
+            if key in RECIPIENT_KEYS:
+                message = f"a delivery goes to the person of the entry; take {key} out"
+                reader.report((*path, key), "unsupported-key", message)
+            elif key in SENDER_KEYS and _has_template(value):
+                message = (
+                    f"write {key} out: no template, so no event's data, ever chooses the sender"
+                )
+                reader.report((*path, key), "bad-template", message)
+        kind = SendKind(self.kind)
+        if self.topic is not None and kind is not SendKind.MARKETING:
+            message = f"a {kind} delivery asks no topic: take topic out, or make it kind: marketing"
+            reader.report((*path, "topic"), "unsupported-key", message)
+        return Send(self.send, reader.content(content, path, fields=()), kind, self.topic)
+
+
+def _has_template(value: JsonValue) -> bool:
+    """Whether any text of the value, however deep, is a template."""
+    if isinstance(value, dict | list):
+        return any(map(_has_template, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and is_template(value)

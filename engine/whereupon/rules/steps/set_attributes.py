@@ -1,0 +1,52 @@
+"""The step `set`: set attributes of the person."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pydantic import Field, JsonValue
+from typing_extensions import override
+
+from whereupon.messages.model import MessageType
+from whereupon.rules.rule_reader import Path, RuleReader
+from whereupon.rules.steps.step import Step, StepForm
+from whereupon.templates import Content
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttributes(Step):
+    """Set attributes of the person; text values are templates."""
+
+    key = "set"
+
+    attributes: Content
+
+    @property
+    @override
+    def in_words(self) -> str:
+        return f"sets {', '.join(self.attributes)}"
+
+    @property
+    @override
+    def emits(self) -> tuple[tuple[MessageType, str], ...]:
+        return ((MessageType.IDENTIFY, ""),)
+
+    @property
+    @override
+    def attributes_set(self) -> Collection[str]:
+        return self.attributes.keys()
+
+
+class SetForm(StepForm):
+    """Set attributes of the person."""
+
+    step = SetAttributes
+
+    set: dict[str, JsonValue] = Field(
+        min_length=1,
+        description="Attributes of the person and their new values; texts are Liquid templates.",
+        examples=[{"last_thanked": "{{ timestamp }}"}],
+    )
+
+    @override
+    def read(self, reader: RuleReader, path: Path) -> SetAttributes:
+        return SetAttributes(reader.content(self.set, (*path, "set")))
