@@ -14,8 +14,6 @@ from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.ports import HistoryNeed, Session, Settlement, Store
 from whereupon.records import (
     BroadcastRun,
-    BygoneKind,
-    Bygones,
     Changes,
     Claim,
     Claiming,
@@ -32,6 +30,8 @@ from whereupon.records import (
     Person,
     Request,
     RequestOutcome,
+    RetainedKind,
+    RetentionCutoff,
     Skips,
     StoredMessage,
     Tombstone,
@@ -204,7 +204,7 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
         claimings={key: draw(st.none() | claimings(key)) for key in draw(st.sets(waiting))},
         dropped_claims=draw(st.sets(st.tuples(st.sampled_from(ANONYMOUS), instants), max_size=1)),
         merges=[merge] if draw(small) == 0 else [],
-        forgotten=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
+        erased_persons=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
         requests={request.key: request for request in asked},
         tombstones=stones,
         runs={(run.rule, run.occasion): run for run in runs},
@@ -322,9 +322,9 @@ def ordered_answers(session: Session) -> list[object]:
 
 def bygones(session: Session) -> Iterator[list[object]]:
     """How much of everything is old, and what is let go of, in steps."""
-    for kind in BygoneKind:
+    for kind in RetainedKind:
         for before in (NOON, LAST):
-            old = Bygones(kind, before, before, frozenset({"socks"}))
+            old = RetentionCutoff(kind, before, before, frozenset({"socks"}))
             yield [session.count_bygones(old)]
             yield [session.let_go(old, after, 3) for after in (0, 3, 20, 30)]
             yield [session.count_bygones(old)]

@@ -300,7 +300,7 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
             (d.token, named(d.person_key), d.platform, d.updated_at)
             for d in shelves.devices.values()
         ),
-        "things": texts(shelves.things.values()),
+        "things": texts(shelves.objects.values()),
         "relationships": texts(
             (named(tie.person_key), tie.type_id, tie.object_id)
             for ties in shelves.relationships.values()

@@ -301,7 +301,7 @@ def _everything(store: MemoryStore) -> Changes:
         audit=list(shelves.audit.values()),
         audit_head=shelves.heads.get("audit"),
         devices=dict(shelves.devices),
-        things=dict(shelves.things),
+        objects=dict(shelves.objects),
         relationships={tie: True for ties in shelves.relationships.values() for tie in ties},
         tombstones=dict(shelves.tombstones),
         reports=list(shelves.reports.values()),

@@ -207,7 +207,7 @@ def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
         assert len(work.identifiers_of(each.key)) == 2
         forget(work, each, NOON)
     assert looked_at.looks == 2 * count
-    assert len(work.changes.forgotten) == 2 * count
+    assert len(work.changes.erased_persons) == 2 * count
 
 
 def _claim(user_id: str, anonymous_id: str) -> dict[str, object]:

@@ -554,7 +554,7 @@ def test_objects_and_relationships_come_and_go() -> None:
     made.group("ada", "math", {"objectTypeId": 2})
     made.group("ben", "acme", {"size": 4})
     shelves = made.memory.shelves
-    assert {place: thing.attributes for place, thing in shelves.things.items()} == {
+    assert {place: thing.attributes for place, thing in shelves.objects.items()} == {
         ("1", "acme"): {"size": 4},
         ("2", "math"): {"objectTypeId": 2},
     }
@@ -563,7 +563,7 @@ def test_objects_and_relationships_come_and_go() -> None:
     made.track("Delete Relationship", "ada", {"objectId": "math", "objectTypeId": "2"})
     made.track("Delete Relationship", "zoe", {"objectId": "acme"})
     made.track("Object Deleted", "ada", {"objectId": "acme"})
-    assert list(shelves.things) == [("2", "math")]
+    assert list(shelves.objects) == [("2", "math")]
     assert made.person("zoe") is None
     ties = {(tie.type_id, tie.object_id) for of in shelves.relationships.values() for tie in of}
     assert ("2", "math") not in ties

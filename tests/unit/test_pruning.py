@@ -11,7 +11,7 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 from whereupon import Engine
 from whereupon.delivery.dispatcher import RetryPolicy
 from whereupon.operations.pruning import MOST_STEPS, REACH
-from whereupon.records import BygoneKind, Changes, DeliveryState, Skips
+from whereupon.records import Changes, DeliveryState, RetainedKind, Skips
 from whereupon.rules.model import FolderSettings, Retention, Rulebook
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.testing.contracts.samples import aside
@@ -218,7 +218,7 @@ def test_several_at_once_drop_everything_once(shop: Shop) -> None:
     shop.clock.move_to(NOON + 31 * DAY)
     pruned: list[int] = []
     threads = [
-        Thread(target=lambda: pruned.append(shop.engine.prune().gone[BygoneKind.SKIPS]))
+        Thread(target=lambda: pruned.append(shop.engine.prune().gone[RetainedKind.SKIPS]))
         for _ in range(3)
     ]
     for thread in threads:

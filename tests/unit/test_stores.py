@@ -335,22 +335,22 @@ def test_nothing_of_an_erased_person_is_in_the_file(tmp_path: Path) -> None:
     save(store, all_of(ADA, start=10))
     save(store, Changes(messages=[message(5, name="buy")]))
     save(store, Changes(merges=[Merge(BOB, ADA, "ada", "m-10", NOON)]))
-    save(store, Changes(forgotten=[BOB]))
+    save(store, Changes(erased_persons=[BOB]))
     store.close()
     held = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     traces = [b"ada", b"user-2", b"anon-11", b"anon-21", b"Thanks", b"t-1", b"acme", b"m-10"]
     assert [trace for trace in traces if trace in held] == []
 
 
-@pytest.mark.parametrize("forgotten", [[], [ADA]])
-def test_memory_moves_and_erases_what_no_read_shows(forgotten: list[int]) -> None:
+@pytest.mark.parametrize("erased_persons", [[], [ADA]])
+def test_memory_moves_and_erases_what_no_read_shows(erased_persons: list[int]) -> None:
     """Devices, ties and the records of merges follow a merge, and go with a person."""
     store = MemoryStore()
     for owner in (ADA, BOB):
         save(store, all_of(owner, start=10 * owner))
     save(store, Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
-    save(store, Changes(forgotten=forgotten))
-    left = 0 if forgotten else 1
+    save(store, Changes(erased_persons=erased_persons))
+    left = 0 if erased_persons else 1
     kept = store.shelves
     assert len(kept.devices) == 2 * left
     assert all(device.person_key == ADA for device in kept.devices.values())
@@ -377,18 +377,18 @@ def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
     report = Report("m-7", "delivery", "i-1", "opened", "ada", NOON)
     tie = Relationship(BOB, "1", "acme")
     device = Device("t-9", BOB, None, {}, NOON)
-    first = Changes(things={("1", "acme"): acme, ("1", "gone"): gone}, reports=[report])
+    first = Changes(objects={("1", "acme"): acme, ("1", "gone"): gone}, reports=[report])
     first.relationships[tie] = True
     first.devices["t-9"] = device
-    second = Changes(things={("1", "gone"): None}, relationships={tie: False})
+    second = Changes(objects={("1", "gone"): None}, relationships={tie: False})
     second.devices["t-9"] = None
     memory, sqlite = MemoryStore(), open_store(f"sqlite:///{tmp_path}/store.db")
     for store in (memory, sqlite):
-        for changes in (all_of(ADA, start=10), first, second, Changes(forgotten=[ADA])):
+        for changes in (all_of(ADA, start=10), first, second, Changes(erased_persons=[ADA])):
             save(store, changes)
     sqlite.close()
     kept = memory.shelves
-    assert kept.things == {("1", "acme"): acme}
+    assert kept.objects == {("1", "acme"): acme}
     nameless = erased_name("m-7")
     assert kept.reports == {nameless: report.without_person(nameless)}
     assert (kept.devices, kept.relationships.get(BOB)) == ({}, {})

@@ -515,7 +515,7 @@ def test_a_body_of_our_own_is_read_like_a_senders(type_: MessageType, data: Raw)
 
 @pytest.mark.parametrize("text", [b"", b"7", b"{}", b'{"properties": 7, "context": []}'])
 def test_a_body_without_data_is_empty(text: bytes) -> None:
-    """A husk, or what another version stored, has neither data nor context."""
+    """A stub, or what another version stored, has neither data nor context."""
     body = Body(MessageType.TRACK, text)
     assert (body.data, body.context) == ({}, {})
 

@@ -89,7 +89,7 @@ class Intake:
         def work(session: Session) -> BatchResult:
             result = pipeline.take(session, [message], now=self._clock.now())
             if not result.set_aside:
-                session.flush(Changes(taken_again=[aside.ref]))
+                session.flush(Changes(resumed=[aside.ref]))
             return result
 
         result = self._claims.transact(work)

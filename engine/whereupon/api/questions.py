@@ -9,7 +9,7 @@ from whereupon.insight import Explanation, explain_rule
 from whereupon.insight.identifying import Identity, identify_person
 from whereupon.insight.previewing import Preview, preview_identify
 from whereupon.operations.pruning import kept_since
-from whereupon.records import BroadcastRun, BygoneKind, Delivery, DeliveryState, SetAside
+from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
 
 
 class Questions(EngineParts):
@@ -96,4 +96,4 @@ class Questions(EngineParts):
             kind: ``skips``, ``deliveries``, ``entries`` or ``set_aside``.
         """
         with self.store.reading() as session:
-            return kept_since(session, BygoneKind(kind))
+            return kept_since(session, RetainedKind(kind))

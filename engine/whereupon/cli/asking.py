@@ -19,7 +19,7 @@ from whereupon.messages.streams import StreamReader
 from whereupon.messages.times import format_instant
 from whereupon.operations.pruning import kept_since
 from whereupon.ports import Session, Store
-from whereupon.records import BygoneKind, DeliveryState
+from whereupon.records import DeliveryState, RetainedKind
 from whereupon.render.outbox import outbox_line
 from whereupon.render.records import JsonLines, explanation_object, outbox_object
 from whereupon.render.texts import clean
@@ -69,7 +69,9 @@ def explain_command(
             explanations = explain_rule(session, person, rule, known, limit)
         except UnknownNameError:
             fail(nobody(session, person), FINDINGS)
-        since = {kind: kept_since(session, kind) for kind in (BygoneKind.SKIPS, BygoneKind.ENTRIES)}
+        since = {
+            kind: kept_since(session, kind) for kind in (RetainedKind.SKIPS, RetainedKind.ENTRIES)
+        }
     _show_explanations(explanations, person, known or rule, as_json=as_json)
     if not as_json:
         _show_what_is_gone(since)
@@ -140,12 +142,12 @@ def _show_explanations(
         sys.stdout.write(f"{clean(person)} is known, but {why} {clean(name)}.\n")
 
 
-def _show_what_is_gone(since: Mapping[BygoneKind, datetime | None]) -> None:
+def _show_what_is_gone(since: Mapping[RetainedKind, datetime | None]) -> None:
     """What nobody can tell any more, since it is older than it is kept."""
     for kind, instant in since.items():
         if instant is not None:
             what = (
-                "why somebody did not enter" if kind is BygoneKind.SKIPS else "entries that ended"
+                "why somebody did not enter" if kind is RetainedKind.SKIPS else "entries that ended"
             )
             sys.stdout.write(
                 f"Older than what is kept (keep: {kind} in the settings): "

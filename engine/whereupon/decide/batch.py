@@ -477,7 +477,7 @@ def _memberships(work: BatchState, person: Person, instant: datetime) -> frozens
 def _relate(work: BatchState, occurrence: RuleInput, person_key: int) -> None:
     """A group call: the object's traits, and the person's tie to it (Segment spec, Group)."""
     place = object_key(occurrence.data, occurrence.target_id)
-    work.changes.things[place] = ObjectRecord(*place, occurrence.data, occurrence.timestamp)
+    work.changes.objects[place] = ObjectRecord(*place, occurrence.data, occurrence.timestamp)
     work.changes.relationships[Relationship(person_key, *place)] = True
 
 

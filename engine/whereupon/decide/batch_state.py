@@ -30,7 +30,7 @@ from whereupon.records import (
     StoredMessage,
     Tombstone,
     Twin,
-    husk_of,
+    stub_of,
 )
 from whereupon.rules.model import NotWhileActive, Rule
 
@@ -187,10 +187,10 @@ class BatchState:
                 self.changes.messages[place] = stored._replace(message=bare)
                 return
 
-    def record_husk(self, message: Message) -> int:
+    def record_stub(self, message: Message) -> int:
         """Remember only that this message id was seen: nobody's, without a body; gives its key."""
         key = self.new_key()
-        self.changes.messages.append(StoredMessage(key, 0, husk_of(message)))
+        self.changes.messages.append(StoredMessage(key, 0, stub_of(message)))
         return key
 
     def give(self, stored: StoredMessage, owner: int) -> None:
@@ -219,37 +219,39 @@ class BatchState:
             return self.changes.devices[token]
         return self.standing.devices.get(token)
 
-    def has_thing(self, place: tuple[str, str]) -> bool:
+    def has_object(self, place: tuple[str, str]) -> bool:
         """Whether there is an object of that type and id, of those that the batch may delete."""
-        if place in self.changes.things:
-            return self.changes.things[place] is not None
-        return place in self.standing.things
+        if place in self.changes.objects:
+            return self.changes.objects[place] is not None
+        return place in self.standing.objects
 
-    def has_tie(self, tie: Relationship) -> bool:
+    def has_relationship(self, tie: Relationship) -> bool:
         """Whether there is that tie, of those that the batch may delete."""
-        return self.changes.relationships.get(tie, tie in self.standing.ties)
+        return self.changes.relationships.get(tie, tie in self.standing.relationships)
 
-    def drop_husk(self, ref: str) -> None:
-        """Keep but a digest of a message's id, as if its husk had been stored before it is erased."""
+    def drop_stub(self, ref: str) -> None:
+        """Keep but a digest of a message's id, as if its stub had been stored before it is erased."""
         if any(stored.ref == ref for stored in self.changes.messages):
             self._dropped.add(ref)
             self.changes.erased_ids.append(ref)
 
-    def retell(self, messages: Iterable[StoredMessage]) -> None:
+    def discard_skips(self, messages: Iterable[StoredMessage]) -> None:
         """Take back what messages were skipped for that turn out to be somebody else's.
 
         It would be said of them, with what was known of another. What a broadcast made of one as it came
         in is about nobody, and stays.
         """
-        retold = {
+        discarded_skips = {
             stored.key: frozenset(
                 rule.id for rule in self.index.meaning(stored.type, stored.name).broadcasts
             )
             for stored in messages
         }
-        self.changes.retold |= retold
+        self.changes.discarded_skips |= discarded_skips
         left = (
-            skips.of_nobody(retold[skips.message_key]) if skips.message_key in retold else skips
+            skips.without_person(discarded_skips[skips.message_key])
+            if skips.message_key in discarded_skips
+            else skips
             for skips in self.changes.skips
         )
         self.changes.skips = [skips for skips in left if skips is not None]
@@ -259,7 +261,7 @@ class BatchState:
     def forget(self, key: int) -> None:
         """Erase a person at the flush, and take back what this batch made of theirs."""
         self._forgotten.add(key)
-        self.changes.forgotten.append(key)
+        self.changes.erased_persons.append(key)
 
     def close(self) -> BatchResult:
         """The outcome, without what was made of those erased, and in the names of the merged."""

@@ -217,7 +217,7 @@ def hand_over(work: BatchState, key: int) -> list[Handed]:
     if all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
     if again := [each.stored for each in handed if each.again]:
-        work.retell(again)
+        work.discard_skips(again)
     return in_order(handed)
 
 

@@ -181,12 +181,12 @@ def _missing(work: BatchState, action: str, message: Message) -> Absence | None:
             return Absence.DEVICE if _device(work, message) is None else None
         case ActionName.DELETE_OBJECT:
             place = object_key(message.data, message.data.get("objectId"))
-            return None if work.has_thing(place) else Absence.OBJECT
+            return None if work.has_object(place) else Absence.OBJECT
         case ActionName.DELETE_RELATIONSHIP:
             if key is None:
                 return Absence.PERSON
             tie = Relationship(key, *object_key(message.data, message.data.get("objectId")))
-            return None if work.has_tie(tie) else Absence.RELATIONSHIP
+            return None if work.has_relationship(tie) else Absence.RELATIONSHIP
         case _:
             return None
 

@@ -53,7 +53,7 @@ def enact(work: BatchState, message: Message, action: Action) -> None:
     request = ask(work, message, action)
     key = 0
     if work.changes.requests[request.key].message_id == message.message_id:
-        key = work.record_husk(message)  # else not even its id is kept, but a hash of it
+        key = work.record_stub(message)  # else not even its id is kept, but a hash of it
     if request.outcome is RequestOutcome.RAN and not action.handled:
         others = len(work.changes.identifiers)
         _EFFECTS[action.name](work, message, message.timestamp)
@@ -217,7 +217,7 @@ def _drop_requests(work: BatchState, user_ids: set[str], message: Message) -> No
         end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
         if request.person in user_ids:
             work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
-            work.drop_husk(request.ref)
+            work.drop_stub(request.ref)
 
 
 def _unsuppress(work: BatchState, message: Message, _instant: datetime) -> None:
@@ -243,7 +243,7 @@ def _delete_device(work: BatchState, message: Message, _instant: datetime) -> No
 
 
 def _delete_object(work: BatchState, message: Message, _instant: datetime) -> None:
-    work.changes.things[object_key(message.data, message.data["objectId"])] = None
+    work.changes.objects[object_key(message.data, message.data["objectId"])] = None
 
 
 def _delete_relationship(work: BatchState, message: Message, _instant: datetime) -> None:

@@ -89,7 +89,7 @@ class GuardSnapshot:
         spent: how many ran within the window of each limit; by limit, and source where it counts.
         holdings: by person key, of those whom the batch may erase or merge.
         open_requests: requests that wait, of those whom the batch may erase.
-        devices, things, ties: those that the batch may delete, as far as they are there.
+        devices, objects, relationships: those that the batch may delete, as far as they are there.
         near: by an id that nobody has, one that differs by case or white space only.
     """
 
@@ -99,8 +99,8 @@ class GuardSnapshot:
     holdings: dict[int, PersonFootprint] = field(default_factory=dict)
     open_requests: list[Request] = field(default_factory=list)
     devices: dict[str, Device] = field(default_factory=dict)
-    things: set[tuple[str, str]] = field(default_factory=set)
-    ties: set[Relationship] = field(default_factory=set)
+    objects: set[tuple[str, str]] = field(default_factory=set)
+    relationships: set[Relationship] = field(default_factory=set)
     near: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -28,7 +28,7 @@ def bury(
     """
     laid_by = work.settings.digest(IdKind.USER, of)
     for kind, value in identifiers:
-        work.changes.buried.append((kind, value))
+        work.changes.erased_identifiers.append((kind, value))
         digest = work.settings.digest(kind, value)
         there = work.tombstones[digest].get(laid_by)
         if there is None or (there.until and (until is None or until > there.until)):

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import FIRST_INSTANT, as_micros, from_micros
 from whereupon.ports import Clock, Session, Store
-from whereupon.records import BygoneKind, Bygones, LetGo
+from whereupon.records import PruneStep, RetainedKind, RetentionCutoff
 from whereupon.rules.model import EveryTime, NotWhileActive, Retention
 
 REACH = 1_000
@@ -30,7 +30,7 @@ _PASSES = 20
 """Passes through all tables within the shortest time that something is kept, but one a day is enough."""
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=1)
 _AT, _KIND, _CURSOR = "prune_at", "prune_kind", "prune_cursor"
-_KINDS = tuple(BygoneKind)
+_KINDS = tuple(RetainedKind)
 _LEAST_UNASKED = timedelta(days=3)
 
 
@@ -104,27 +104,27 @@ class Pruning:
     def _keeps_all(self) -> bool:
         return not any(True for _ in self._times())
 
-    def _times(self) -> Iterator[tuple[BygoneKind, timedelta]]:
+    def _times(self) -> Iterator[tuple[RetainedKind, timedelta]]:
         keep = self._keep()
         for each in fields(Retention) if keep is not None else ():
             time = getattr(keep, each.name)
             if time is not None:
-                yield BygoneKind(each.name), time
+                yield RetainedKind(each.name), time
 
-    def _all(self, now: datetime) -> Iterator[Bygones]:
+    def _all(self, now: datetime) -> Iterator[RetentionCutoff]:
         times = dict(self._times())
         return (self._bygones(kind, times[kind], now) for kind in _KINDS if kind in times)
 
-    def _bygones(self, kind: BygoneKind, time: timedelta, now: datetime) -> Bygones:
+    def _bygones(self, kind: RetainedKind, time: timedelta, now: datetime) -> RetentionCutoff:
         before = _earlier(now, time)
-        if kind is not BygoneKind.ENTRIES:
-            return Bygones(kind, before, before)
+        if kind is not RetainedKind.ENTRIES:
+            return RetentionCutoff(kind, before, before)
         rules = self._index().book.rules
         unasked = max([_LEAST_UNASKED, time, *(rule.max_age for rule in rules)])
         lasting = {r.id for r in rules if not isinstance(r.reentry, EveryTime | NotWhileActive)}
-        return Bygones(kind, before, _earlier(now, unasked), frozenset(lasting))
+        return RetentionCutoff(kind, before, _earlier(now, unasked), frozenset(lasting))
 
-    def _step(self, session: Session) -> LetGo | None:
+    def _step(self, session: Session) -> PruneStep | None:
         """One step, from where the last ended; None when no pass is due."""
         now = self._clock.now()
         if _due_at(session) > now:
@@ -133,7 +133,7 @@ class Pruning:
         number, after = ledger.mark(_KIND) or 0, ledger.mark(_CURSOR) or 0
         kinds = dict(self._times())
         kind = _KINDS[number % len(_KINDS)]
-        found = LetGo(0)
+        found = PruneStep(0)
         if kind in kinds:
             found = _let_go(session, bygones=self._bygones(kind, kinds[kind], now), after=after)
         if found.cursor is None and number + 1 >= len(_KINDS):
@@ -144,13 +144,13 @@ class Pruning:
         return found
 
 
-def kept_since(session: Session, kind: BygoneKind) -> datetime | None:
+def kept_since(session: Session, kind: RetainedKind) -> datetime | None:
     """Before when something of that kind has been let go of; None where all is there."""
     found = session.ledger.mark(_gone(kind))
     return None if found is None else from_micros(found)
 
 
-def _let_go(session: Session, *, bygones: Bygones, after: int) -> LetGo:
+def _let_go(session: Session, *, bygones: RetentionCutoff, after: int) -> PruneStep:
     found = session.let_go(bygones, after, REACH)
     if found.gone:
         name, before = _gone(bygones.kind), as_micros(bygones.before)
@@ -163,7 +163,7 @@ def _due_at(session: Session) -> datetime:
     return FIRST_INSTANT if at is None else from_micros(at)
 
 
-def _gone(kind: BygoneKind) -> str:
+def _gone(kind: RetainedKind) -> str:
     return f"gone_{kind.value}"
 
 
@@ -171,6 +171,6 @@ def _earlier(now: datetime, time: timedelta) -> datetime:
     return max(now - time, FIRST_INSTANT) if now - FIRST_INSTANT > time else FIRST_INSTANT
 
 
-def _added(total: Pruned, kind: BygoneKind, found: LetGo) -> Pruned:
+def _added(total: Pruned, kind: RetainedKind, found: PruneStep) -> Pruned:
     gone = {**total.gone, kind: total.gone[kind] + found.gone}
     return replace(total, gone=MappingProxyType(gone), emptied=total.emptied + found.emptied)

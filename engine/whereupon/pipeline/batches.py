@@ -360,7 +360,7 @@ class Pipeline:
                 session.ledger.audit_head(), changes.records, self.settings.digest_key
             )
         session.flush(changes)
-        if changes.forgotten and changes.audit_head is not None:
+        if changes.erased_persons and changes.audit_head is not None:
             session.ledger.set_mark(UNSCRUBBED, changes.audit_head.sequence)
 
     def preview(self, session: Session, message: Message) -> tuple[Snapshot, BatchResult]:

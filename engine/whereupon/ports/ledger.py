@@ -90,11 +90,11 @@ class Ledger(Protocol):
         """Devices of these tokens."""
         ...
 
-    def things(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    def objects(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the objects, each by its type and id, that there are."""
         ...
 
-    def ties(self, ties: Collection[Relationship]) -> set[Relationship]:
+    def relationships(self, ties: Collection[Relationship]) -> set[Relationship]:
         """Those of the ties that there are."""
         ...
 

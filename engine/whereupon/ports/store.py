@@ -15,7 +15,6 @@ from whereupon.conditions.prefilter import Prefilter
 from whereupon.ports.ledger import Ledger
 from whereupon.records import (
     BroadcastRun,
-    Bygones,
     Changes,
     Claim,
     Claiming,
@@ -24,11 +23,12 @@ from whereupon.records import (
     Entry,
     Identifier,
     KeysAsked,
-    LetGo,
     Merge,
     PastEntry,
     PastEvent,
     Person,
+    PruneStep,
+    RetentionCutoff,
     SetAside,
     Skips,
     StoredMessage,
@@ -449,7 +449,7 @@ class Session(Protocol):
         """Messages that were set aside and are not recorded yet, newest first."""
         ...
 
-    def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
+    def let_go(self, bygones: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop what is done with and old; what another writer holds stays for another time.
 
         Args:
@@ -459,7 +459,7 @@ class Session(Protocol):
         """
         ...
 
-    def count_bygones(self, bygones: Bygones) -> LetGo:
+    def count_bygones(self, bygones: RetentionCutoff) -> PruneStep:
         """TextTest much `let_go` would drop in all."""
         ...
 

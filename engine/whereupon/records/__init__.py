@@ -44,7 +44,7 @@ from whereupon.records.people import (
     StoredMessage,
     Tombstone,
     Twin,
-    husk_of,
+    stub_of,
 )
 from whereupon.records.requests import (
     Approval,
@@ -57,7 +57,14 @@ from whereupon.records.requests import (
     Request,
     RequestOutcome,
 )
-from whereupon.records.retention import DONE, BygoneKind, Bygones, LetGo, has_ended, keeps_out
+from whereupon.records.retention import (
+    DONE,
+    PruneStep,
+    RetainedKind,
+    RetentionCutoff,
+    has_ended,
+    keeps_out,
+)
 
 __all__ = [
     "DONE",
@@ -74,8 +81,6 @@ __all__ = [
     "AuditRow",
     "Breaker",
     "BroadcastRun",
-    "BygoneKind",
-    "Bygones",
     "Changes",
     "Claim",
     "Claiming",
@@ -89,7 +94,6 @@ __all__ = [
     "IdKind",
     "Identifier",
     "KeysAsked",
-    "LetGo",
     "Merge",
     "ObjectRecord",
     "PastEntries",
@@ -98,10 +102,13 @@ __all__ = [
     "Person",
     "PersonFootprint",
     "Plan",
+    "PruneStep",
     "Relationship",
     "Report",
     "Request",
     "RequestOutcome",
+    "RetainedKind",
+    "RetentionCutoff",
     "SendKind",
     "SetAside",
     "SkipSummary",
@@ -113,7 +120,7 @@ __all__ = [
     "WaitingVersion",
     "has_ended",
     "has_slot",
-    "husk_of",
     "is_any_active",
     "keeps_out",
+    "stub_of",
 ]

@@ -383,7 +383,7 @@ class Skips(NamedTuple):
     verdicts: tuple[SkipVerdict, ...] = ()
     others: tuple[SkipSummary, ...] = ()
 
-    def of_nobody(self, rules: Collection[str]) -> "Skips | None":
+    def without_person(self, rules: Collection[str]) -> "Skips | None":
         """What of it was said when nobody was known yet; None if that is nothing.
 
         Args:

@@ -135,7 +135,7 @@ class StoredMessage(NamedTuple):
 
     Attributes:
         owner: the person whose it is; while it waits, the key of its anonymous id; 0 when it is
-            nobody's (a semantic message, or one that a tombstone silenced): then it is a husk,
+            nobody's (a semantic message, or one that a tombstone silenced): then it is a stub,
             without ids or a body.
         message: as it was accepted; how it came in (`Origin`) is not kept, and is `LIVE` again.
     """
@@ -190,7 +190,7 @@ class StoredMessage(NamedTuple):
         return self.message.body
 
 
-def husk_of(message: Message) -> Message:
+def stub_of(message: Message) -> Message:
     """What is remembered of a message that is nobody's: that it was seen."""
     return message._replace(
         user_id=None, anonymous_id=None, target_id=None, original_timestamp=None, body=b""

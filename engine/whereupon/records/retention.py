@@ -11,7 +11,7 @@ DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
 """Deliveries that nothing more becomes of."""
 
 
-class BygoneKind(StrEnum):
+class RetainedKind(StrEnum):
     """What is let go of; the names are those of ``keep`` in the settings file."""
 
     SKIPS = "skips"
@@ -21,7 +21,7 @@ class BygoneKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Bygones:
+class RetentionCutoff:
     """All of one kind that ended before an instant.
 
     Attributes:
@@ -31,13 +31,13 @@ class Bygones:
         lasting: rules whose entries say so for ever. (So do those that hold a slot for ever.)
     """
 
-    kind: BygoneKind
+    kind: RetainedKind
     before: datetime
     unasked_before: datetime
     lasting: frozenset[str] = frozenset()
 
 
-class LetGo(NamedTuple):
+class PruneStep(NamedTuple):
     """What was let go of.
 
     Attributes:
@@ -57,7 +57,7 @@ def has_ended(entry: Entry, before: datetime) -> bool:
     return entry.state is not EntryState.ACTIVE and ended_at < before
 
 
-def keeps_out(entry: Entry, bygones: Bygones) -> bool:
+def keeps_out(entry: Entry, bygones: RetentionCutoff) -> bool:
     """Whether an ended entry may still be the reason that its person is not let in again."""
     slot = entry.slot or ""
     if slot.startswith("per:"):

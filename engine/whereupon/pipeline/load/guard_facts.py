@@ -78,8 +78,8 @@ def _load_objects(
             places.add(place)
         elif key is not None:
             ties.add(Relationship(key, *place))
-    standing.things = ledger.things(places) if places else set()
-    standing.ties = ledger.ties(ties) if ties else set()
+    standing.objects = ledger.objects(places) if places else set()
+    standing.relationships = ledger.relationships(ties) if ties else set()
 
 
 def _asked_for(message: Message, settings: Settings, loaded: Snapshot) -> Action | None:

@@ -161,11 +161,11 @@ class MemoryLedger:
         known = self._shelves.devices
         return [known[token] for token in set(tokens) if token in known]
 
-    def things(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    def objects(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Objects that there are."""
-        return {place for place in places if place in self._shelves.things}
+        return {place for place in places if place in self._shelves.objects}
 
-    def ties(self, ties: Collection[Relationship]) -> set[Relationship]:
+    def relationships(self, ties: Collection[Relationship]) -> set[Relationship]:
         """Ties that there are."""
         known = self._shelves.relationships
         return {tie for tie in ties if tie in known.get(tie.person_key, {})}

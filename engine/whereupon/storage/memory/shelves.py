@@ -86,7 +86,7 @@ class Shelves:
     marks: dict[str, int] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
     devices_of: dict[int, dict[str, Device]] = field(default_factory=dict)
-    things: dict[tuple[str, str], ObjectRecord] = field(default_factory=dict)
+    objects: dict[tuple[str, str], ObjectRecord] = field(default_factory=dict)
     relationships: dict[int, dict[Relationship, None]] = field(default_factory=dict)
     tombstones: dict[tuple[bytes, bytes], Tombstone] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)

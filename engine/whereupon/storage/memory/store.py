@@ -29,7 +29,6 @@ from whereupon.ports import (
 )
 from whereupon.records import (
     BroadcastRun,
-    Bygones,
     Changes,
     Claim,
     Claiming,
@@ -40,11 +39,12 @@ from whereupon.records import (
     Identifier,
     IdKind,
     KeysAsked,
-    LetGo,
     Merge,
     PastEntry,
     PastEvent,
     Person,
+    PruneStep,
+    RetentionCutoff,
     SetAside,
     Skips,
     StoredMessage,
@@ -164,8 +164,8 @@ class MemorySession:
         shelves = self._shelves
         keys = {ref: shelves.message_keys[ref] for ref in refs if ref in shelves.message_keys}
         found = {ref: shelves.messages[key] for ref, key in keys.items()}
-        husks = any(m.user_id is None and m.anonymous_id is None for m in found.values())
-        asked = {r.ref: r.person for r in shelves.requests.values()} if husks else {}
+        stubs = any(m.user_id is None and m.anonymous_id is None for m in found.values())
+        asked = {r.ref: r.person for r in shelves.requests.values()} if stubs else {}
         return {
             ref: Twin(m.type, m.name, m.user_id or asked.get(ref), m.anonymous_id)
             for ref, m in found.items()
@@ -556,11 +556,11 @@ class MemorySession:
         by_id = sorted(left, key=lambda aside: aside.ref)
         return sorted(by_id, key=lambda aside: aside.set_aside_at, reverse=True)[:limit]
 
-    def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
+    def let_go(self, bygones: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop what is done with and old."""
         return let_go(bygones, self._shelves, self._undo, after, reach)
 
-    def count_bygones(self, bygones: Bygones) -> LetGo:
+    def count_bygones(self, bygones: RetentionCutoff) -> PruneStep:
         """TextTest much that would be."""
         return count(bygones, self._shelves)
 

@@ -25,9 +25,9 @@ from whereupon.storage.memory.undo import Undo
 
 def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
     """Write everything that a batch made."""
-    if changes.forgotten:
-        _forget_all(set(changes.forgotten), shelves, undo)
-    users = {value for kind, value in changes.buried if kind is IdKind.USER}
+    if changes.erased_persons:
+        _forget_all(set(changes.erased_persons), shelves, undo)
+    users = {value for kind, value in changes.erased_identifiers if kind is IdKind.USER}
     _forget_asking(users, shelves, undo)
     for ref in changes.erased_ids:
         shelves.drop_message(ref, undo)
@@ -46,15 +46,15 @@ def _write_messages(changes: Changes, shelves: Shelves, undo: Undo) -> None:
         shelves.add_message(message, undo)
     for key, owner in changes.owners:
         shelves.move_message(key, owner, undo)
-    for key, broadcasts in changes.retold.items():
-        _retell(shelves, key, broadcasts, undo)
+    for key, broadcasts in changes.discarded_skips.items():
+        _discard_skips(shelves, key, broadcasts, undo)
     for skips in changes.skips:
         undo.put(shelves.skips, skips.message_key, _joined(shelves, skips))
 
 
-def _retell(shelves: Shelves, key: int, broadcasts: Collection[str], undo: Undo) -> None:
+def _discard_skips(shelves: Shelves, key: int, broadcasts: Collection[str], undo: Undo) -> None:
     earlier = shelves.skips.get(key)
-    left = earlier.of_nobody(broadcasts) if earlier is not None else None
+    left = earlier.without_person(broadcasts) if earlier is not None else None
     if left is not None:
         undo.put(shelves.skips, key, left)
     elif earlier is not None:
@@ -114,11 +114,11 @@ def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
             shelves.drop_device(token, undo)
         else:
             shelves.put_device(device, undo)
-    for name, thing in changes.things.items():
+    for name, thing in changes.objects.items():
         if thing is None:
-            undo.drop(shelves.things, name)
+            undo.drop(shelves.objects, name)
         else:
-            undo.put(shelves.things, name, thing)
+            undo.put(shelves.objects, name, thing)
     for relationship, holds in changes.relationships.items():
         theirs = shelves.relationships.setdefault(relationship.person_key, {})
         if holds:
@@ -142,14 +142,14 @@ def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
 
 
 def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
-    buried = set(changes.buried)
+    buried = set(changes.erased_identifiers)
     for aside in list(shelves.set_aside.values()) if buried else ():
         names = {(IdKind.USER, aside.user_id), (IdKind.ANONYMOUS, aside.anonymous_id)}
         if names & buried:
             undo.drop(shelves.set_aside, aside.ref)
     for aside in changes.set_aside:
         undo.put(shelves.set_aside, aside.ref, aside)
-    for ref in changes.taken_again:
+    for ref in changes.resumed:
         undo.drop(shelves.set_aside, ref)
 
 

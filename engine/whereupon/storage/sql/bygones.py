@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.messages.times import as_micros
-from whereupon.records import DONE, BygoneKind, Bygones, LetGo
+from whereupon.records import DONE, PruneStep, RetainedKind, RetentionCutoff
 from whereupon.runtime.lazily import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.selects import DELIVERY, ENTRY, SET_ASIDE, SKIPS
@@ -28,9 +28,9 @@ _BEFORE: ColumnElement[int] = bindparam("before")
 _UNASKED: ColumnElement[int] = bindparam("unasked")
 _EMPTY: ColumnElement[str] = literal_column("'{}'")
 _KEYS = {
-    BygoneKind.SKIPS: (SKIPS, SKIPS.c.message_key),
-    BygoneKind.DELIVERIES: (DELIVERY, DELIVERY.c.key),
-    BygoneKind.ENTRIES: (ENTRY, ENTRY.c.key),
+    RetainedKind.SKIPS: (SKIPS, SKIPS.c.message_key),
+    RetainedKind.DELIVERIES: (DELIVERY, DELIVERY.c.key),
+    RetainedKind.ENTRIES: (ENTRY, ENTRY.c.key),
 }
 
 
@@ -46,13 +46,13 @@ class BygoneStatements:
     def _compiled(self, clause: ClauseElement) -> Statement:
         return self._database.compile(clause)
 
-    def _end(self, kind: BygoneKind) -> Statement:
+    def _end(self, kind: RetainedKind) -> Statement:
         """The key of the row that comes ``skipped`` others behind ``after``."""
         _, key = _KEYS[kind]
         clause = select(key).where(key > bindparam("after")).order_by(key).limit(1)
         return self._compiled(clause.offset(bindparam("skipped", type_=Integer)))
 
-    def _drop(self, kind: BygoneKind) -> Statement:
+    def _drop(self, kind: RetainedKind) -> Statement:
         """Those behind ``after`` and up to ``until``."""
         table, key = _KEYS[kind]
         old = select(key).where(*_between(key), self._is_gone(kind))
@@ -71,13 +71,13 @@ class BygoneStatements:
     def drop_aside(self) -> Statement:
         """The oldest messages set aside, at most ``reach``."""
         of = SET_ASIDE.c
-        old = select(of.message_id).where(self._is_gone(BygoneKind.SET_ASIDE))
+        old = select(of.message_id).where(self._is_gone(RetainedKind.SET_ASIDE))
         oldest = old.order_by(of.set_aside_at, of.message_id)
         limited = oldest.limit(bindparam("reach", type_=Integer)).with_for_update(skip_locked=True)
         return self._compiled(delete(SET_ASIDE).where(of.message_id.in_(limited)))
 
-    def _count(self, kind: BygoneKind) -> Statement:
-        table: Table = SET_ASIDE if kind is BygoneKind.SET_ASIDE else _KEYS[kind][0]
+    def _count(self, kind: RetainedKind) -> Statement:
+        table: Table = SET_ASIDE if kind is RetainedKind.SET_ASIDE else _KEYS[kind][0]
         clause = select(func.count()).select_from(table).where(self._is_gone(kind))
         return self._compiled(clause)
 
@@ -87,16 +87,16 @@ class BygoneStatements:
         stays = self._has_ended(), ~self._keeps_nobody_out(), ENTRY.c.facts != _EMPTY
         return self._compiled(select(func.count()).select_from(ENTRY).where(*stays))
 
-    def _is_gone(self, kind: BygoneKind) -> ColumnElement[bool]:
+    def _is_gone(self, kind: RetainedKind) -> ColumnElement[bool]:
         match kind:
-            case BygoneKind.SKIPS:
+            case RetainedKind.SKIPS:
                 return SKIPS.c.decided_at < _BEFORE
-            case BygoneKind.DELIVERIES:
+            case RetainedKind.DELIVERIES:
                 done = DELIVERY.c.state.in_([literal_column(f"'{s.value}'") for s in DONE])
                 return and_(done, DELIVERY.c.due_at < _BEFORE)
-            case BygoneKind.ENTRIES:
+            case RetainedKind.ENTRIES:
                 return and_(self._has_ended(), self._keeps_nobody_out())
-            case BygoneKind.SET_ASIDE:
+            case RetainedKind.SET_ASIDE:
                 return SET_ASIDE.c.set_aside_at < _BEFORE
 
     @staticmethod
@@ -135,34 +135,34 @@ class Bygone:
         self._database = database
         self._to = statements
 
-    def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
+    def let_go(self, bygones: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop what is old among the next rows."""
         given = self._given(bygones)
-        if bygones.kind is BygoneKind.SET_ASIDE:
+        if bygones.kind is RetainedKind.SET_ASIDE:
             gone = self._to.drop_aside.run(self._connection, reach=reach, **given).rowcount
-            return LetGo(gone, cursor=after if gone == reach else None)
+            return PruneStep(gone, cursor=after if gone == reach else None)
         behind = self._to.end(bygones.kind).fetch(self._connection, after=after, skipped=reach - 1)
         cursor = int(behind[0][0]) if behind else None
         given |= {"after": after, "until": 2**63 - 1 if cursor is None else cursor}
         gone = self._to.drop(bygones.kind).run(self._connection, **given).rowcount
         emptied = 0
-        if bygones.kind is BygoneKind.ENTRIES:
+        if bygones.kind is RetainedKind.ENTRIES:
             given = {name: given[name] for name in ("before", "after", "until")}
             emptied = self._to.empty.run(self._connection, **given).rowcount
-        return LetGo(gone, emptied, cursor)
+        return PruneStep(gone, emptied, cursor)
 
-    def count(self, bygones: Bygones) -> LetGo:
+    def count(self, bygones: RetentionCutoff) -> PruneStep:
         """How much would be dropped."""
         given = self._given(bygones)
         ((gone,),) = self._to.count(bygones.kind).fetch(self._connection, **given)
-        if bygones.kind is not BygoneKind.ENTRIES:
-            return LetGo(int(gone))
+        if bygones.kind is not RetainedKind.ENTRIES:
+            return PruneStep(int(gone))
         ((emptied,),) = self._to.count_emptied.fetch(self._connection, **given)
-        return LetGo(int(gone), int(emptied))
+        return PruneStep(int(gone), int(emptied))
 
-    def _given(self, bygones: Bygones) -> dict[str, object]:
+    def _given(self, bygones: RetentionCutoff) -> dict[str, object]:
         given: dict[str, object] = {"before": as_micros(bygones.before)}
-        if bygones.kind is BygoneKind.ENTRIES:
+        if bygones.kind is RetainedKind.ENTRIES:
             given["unasked"] = as_micros(bygones.unasked_before)
             given["lasting"] = self._database.members(sorted(bygones.lasting))
         return given

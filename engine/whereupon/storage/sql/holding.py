@@ -221,9 +221,9 @@ class Holding:
         """
         losers = [merge.loser_key for merge in changes.merges]
         ending = [merge.survivor_key for merge in changes.merges if changes.withdrawn]
-        leaving = self._database.members([*changes.forgotten, *losers, *ending])
-        leaves, members = bool(changes.forgotten or losers), self._database.members
-        if changes.forgotten or changes.tombstones:
+        leaving = self._database.members([*changes.erased_persons, *losers, *ending])
+        leaves, members = bool(changes.erased_persons or losers), self._database.members
+        if changes.erased_persons or changes.tombstones:
             self.reach(Rank.ERASURES, again=True)
             self._count_own_erasure()
         if leaves:
@@ -232,9 +232,9 @@ class Holding:
         if leaves or changes.devices:
             tokens = self._texts(changes.devices)
             self._lock(Rank.DEVICES, self._locks.devices, keys=leaving, tokens=tokens)
-        if changes.things:
-            ids = self._texts({object_id for _, object_id in changes.things})
-            self._lock(Rank.THINGS, self._locks.things, ids=ids)
+        if changes.objects:
+            ids = self._texts({object_id for _, object_id in changes.objects})
+            self._lock(Rank.THINGS, self._locks.objects, ids=ids)
         if changes.tombstones:
             digests = members({digest.hex() for digest, _ in changes.tombstones})
             self._lock(Rank.TOMBSTONES, self._locks.tombstones, digests=digests)

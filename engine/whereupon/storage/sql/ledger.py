@@ -142,17 +142,17 @@ class SqlLedger:
         found = self._statements.devices.fetch(self._connection, tokens=members)
         return list(map(rows.device_from, found))
 
-    def things(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    def objects(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Objects that there are."""
         types, ids = (self._database.members({place[n] for place in places}) for n in (0, 1))
-        found = self._statements.things.fetch(self._connection, types=types, ids=ids)
+        found = self._statements.objects.fetch(self._connection, types=types, ids=ids)
         return {(str(type_id), str(object_id)) for type_id, object_id in found} & set(places)
 
-    def ties(self, ties: Collection[Relationship]) -> set[Relationship]:
+    def relationships(self, ties: Collection[Relationship]) -> set[Relationship]:
         """Ties that there are."""
         persons = self._database.members({tie.person_key for tie in ties})
         ids = self._database.members({tie.object_id for tie in ties})
-        found = self._statements.ties.fetch(self._connection, persons=persons, ids=ids)
+        found = self._statements.relationships.fetch(self._connection, persons=persons, ids=ids)
         return {Relationship(*tie) for tie in found} & set(ties)
 
     def audit_head(self) -> AuditHead | None:

@@ -214,14 +214,14 @@ class LedgerStatements:
         return self._compiled(select(DEVICE).where(self._database.among(DEVICE.c.token, "tokens")))
 
     @cached_property
-    def things(self) -> Statement:
+    def objects(self) -> Statement:
         """Objects whose type is among ``types`` and whose id is among ``ids``."""
         of, among = THING.c, self._database.among
         found = select(of.type_id, of.object_id)
         return self._compiled(found.where(among(of.type_id, "types"), among(of.object_id, "ids")))
 
     @cached_property
-    def ties(self) -> Statement:
+    def relationships(self) -> Statement:
         """Ties of persons among ``persons`` to objects among ``ids``."""
         of, among = RELATIONSHIP.c, self._database.among
         met = among(of.person_key, "persons"), among(of.object_id, "ids")

@@ -120,7 +120,7 @@ class Locks:
         return self._compiled(clause.order_by(DEVICE.c.token).with_for_update())
 
     @cached_property
-    def things(self) -> Statement:
+    def objects(self) -> Statement:
         """Objects whose ids are among ``ids``, of whatever type."""
         return self._by_first(THING, "object_id", "ids")
 

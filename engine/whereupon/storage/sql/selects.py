@@ -127,7 +127,7 @@ class Selects:
 
     @cached_property
     def twins(self) -> Statement:
-        """Of messages among ``ids``: the id, type, name, user id (of a husk: the request's), anonymous id."""
+        """Of messages among ``ids``: the id, type, name, user id (of a stub: the request's), anonymous id."""
         joined = MESSAGE.join(NAME, NAME.c.id == MESSAGE.c.name_id).outerjoin(
             REQUEST, REQUEST.c.message_id == MESSAGE.c.message_id
         )

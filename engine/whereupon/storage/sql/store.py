@@ -15,7 +15,15 @@ from whereupon.conditions.prefilter import Prefilter
 from whereupon.errors import StoreError
 from whereupon.messages.times import as_micros
 from whereupon.ports import DeadLetters, Session, Settlement, Stretch, Watch
-from whereupon.records import BroadcastRun, Bygones, Changes, Delivery, DeliveryState, Entry, LetGo
+from whereupon.records import (
+    BroadcastRun,
+    Changes,
+    Delivery,
+    DeliveryState,
+    Entry,
+    PruneStep,
+    RetentionCutoff,
+)
 from whereupon.runtime.forking import OfProcess, watch
 from whereupon.storage.patience import Patience, one_call
 from whereupon.storage.sql.addresses import database_of, engine_of, schema_of, shown
@@ -445,11 +453,11 @@ class SqlSession(Reading):
         except IntegrityError as error:
             raise LostRaceError(reason=f"somebody was first: {error.orig}") from error
 
-    def let_go(self, bygones: Bygones, after: int, reach: int) -> LetGo:
+    def let_go(self, bygones: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop what is done with and old."""
         return self._writing.bygone.let_go(bygones, after, reach)
 
-    def count_bygones(self, bygones: Bygones) -> LetGo:
+    def count_bygones(self, bygones: RetentionCutoff) -> PruneStep:
         """TextTest much that would be."""
         return self._writing.bygone.count(bygones)
 

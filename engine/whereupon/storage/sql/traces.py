@@ -95,7 +95,7 @@ class TraceStatements:
         return self._compiled(clause.where(REPORT.c.message_id == bindparam("changed")))
 
     @cached_property
-    def husk(self) -> Statement:
+    def stub(self) -> Statement:
         """A message by id."""
         return self._compiled(
             delete(MESSAGE).where(MESSAGE.c.message_id == bindparam("message_id"))
@@ -262,4 +262,4 @@ class Traces:
     def drop_husks(self, message_ids: Collection[str]) -> None:
         """Take away the messages of these ids."""
         for message_id in sorted(message_ids):
-            self._to.husk.run(self._connection, message_id=message_id)
+            self._to.stub.run(self._connection, message_id=message_id)

@@ -270,12 +270,12 @@ class Writes:
         return self._upsert(SET_ASIDE)
 
     @cached_property
-    def taken_again(self) -> Statement:
+    def resumed(self) -> Statement:
         """One that is so no longer."""
         return self._delete(SET_ASIDE)
 
     @cached_property
-    def buried(self) -> dict[IdKind, Statement]:
+    def erased_identifiers(self) -> dict[IdKind, Statement]:
         """What is set aside of ids among ``ids`` that were erased."""
         columns = {IdKind.USER: SET_ASIDE.c.user_id, IdKind.ANONYMOUS: SET_ASIDE.c.anonymous_id}
         among = self._database.among

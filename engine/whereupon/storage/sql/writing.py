@@ -65,7 +65,7 @@ class Writing:
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
-        theirs = self._theirs(changes.forgotten) if changes.forgotten else None
+        theirs = self._theirs(changes.erased_persons) if changes.erased_persons else None
         if self._holding is not None:
             blanked: Collection[int] = ()
             if theirs is not None:
@@ -103,17 +103,17 @@ class Writing:
             self._many(self._writes.message, made, _SECOND)
         if changes.owners:
             self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
-        if changes.retold:
-            self._retell(changes.retold)
+        if changes.discarded_skips:
+            self._discard_skips(changes.discarded_skips)
         if changes.skips:
             self._skips(changes)
 
-    def _retell(self, retold: Mapping[int, Collection[str]]) -> None:
-        members = self._database.members(list(retold))
+    def _discard_skips(self, discarded_skips: Mapping[int, Collection[str]]) -> None:
+        members = self._database.members(list(discarded_skips))
         found = self._writes.earlier_skips.fetch(self._connection, keys=members)
         earlier = [rows.skips_from(row, person_key=0) for row in found]
         self._many(self._writes.dropped_skips, ((skips.message_key,) for skips in earlier))
-        left = (skips.of_nobody(retold[skips.message_key]) for skips in earlier)
+        left = (skips.without_person(discarded_skips[skips.message_key]) for skips in earlier)
         self._many(self._writes.new_skips, rows.skips_rows(s for s in left if s is not None))
 
     def _skips(self, changes: Changes) -> None:
@@ -160,7 +160,7 @@ class Writing:
 
     def _objects(self, changes: Changes) -> None:
         writes = self._writes
-        devices, things, ties = changes.devices, changes.things, changes.relationships
+        devices, things, ties = changes.devices, changes.objects, changes.relationships
         self._many(writes.dropped_device, ((token,) for token, d in devices.items() if d is None))
         self._many(writes.device, (rows.device_row(d) for d in devices.values() if d))
         self._many(writes.dropped_thing, (n for n, t in things.items() if t is None), _FIRST_TWO)
@@ -178,11 +178,11 @@ class Writing:
         self._many(writes.report, map(rows.report_row, changes.reports))
         self._keep(changes.wordings)
         for kind in IdKind:
-            if ids := [value for of, value in changes.buried if of is kind]:
+            if ids := [value for of, value in changes.erased_identifiers if of is kind]:
                 members = self._database.members(ids)
-                writes.buried[kind].run(self._connection, ids=members)
+                writes.erased_identifiers[kind].run(self._connection, ids=members)
         self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
-        self._many(writes.taken_again, ((name,) for name in changes.taken_again))
+        self._many(writes.resumed, ((name,) for name in changes.resumed))
 
     def _keep(self, wordings: Mapping[str, tuple[str, bytes]]) -> None:
         if wordings and self._names.beside is not None:
@@ -208,8 +208,8 @@ class Writing:
             ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
             owned = {message_id for (message_id,) in ids}
             named |= self._traces.remove(theirs)
-        if changes.buried:
-            users = [value for kind, value in changes.buried if kind is IdKind.USER]
+        if changes.erased_identifiers:
+            users = [value for kind, value in changes.erased_identifiers if kind is IdKind.USER]
             named |= self._traces.remove_names(users)
         self._many(self._writes.erased, ((erased_digest(name),) for name in owned | named))
         if theirs is not None:

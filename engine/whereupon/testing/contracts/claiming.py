@@ -96,6 +96,6 @@ class Claims:
         claim = Claim(ANON, ADA, NOON, NOON, "m-1")
         save(store, Changes(persons={ADA: person()}, claims={(ANON, NOON): claim}))
         save(store, Changes(claimings={ANON: claiming(owner=BOB)}))
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             assert session.claimings([BOB], [ANON]) == []

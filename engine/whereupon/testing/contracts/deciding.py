@@ -5,7 +5,15 @@
 from whereupon.messages.codec import encode
 from whereupon.messages.times import as_micros
 from whereupon.ports import Counts, Store
-from whereupon.records import BygoneKind, Bygones, Changes, LetGo, Skips, SkipSummary, SkipVerdict
+from whereupon.records import (
+    Changes,
+    PruneStep,
+    RetainedKind,
+    RetentionCutoff,
+    Skips,
+    SkipSummary,
+    SkipVerdict,
+)
 from whereupon.testing.contracts.samples import (
     ADA,
     BOB,
@@ -70,13 +78,13 @@ class Deciding:
         """What was said of nobody stays, and what the batch says itself; of another message, everything."""
         named = {"sale": "broadcast", "socks": "campaign", "shoes": "campaign"}
         roll = encode({"roll": [[rule, "d1", kind] for rule, kind in named.items()]})
-        of_nobody = SkipSummary("r1", "broadcast", 0, 3, (), as_micros(NOON), False, None, {})
+        without_person = SkipSummary("r1", "broadcast", 0, 3, (), as_micros(NOON), False, None, {})
         of_ada = SkipSummary("r1", "campaign", 0, 2, (), as_micros(NOON), True, None, dict(ODD))
         was: tuple[SkipVerdict, ...] = (
             ("news", "d2", "inactive", None, {}),
             ("shoes", "d1", "who", None, ODD),
         )
-        met = Skips(1, ADA, NOON, True, was, (of_nobody, of_ada))
+        met = Skips(1, ADA, NOON, True, was, (without_person, of_ada))
         again = Skips(
             1, BOB, LAST, True, (), (of_ada._replace(reason="claimed-before", person={}),)
         )
@@ -87,24 +95,28 @@ class Deciding:
                 messages=messages, skips=[met, skips(2), skips(3)], wordings={"r1": ("", roll)}
             ),
         )
-        retold = {1: frozenset({"news", "sale"}), 2: frozenset({"news"}), 9: frozenset[str]()}
-        save(store, Changes(owners=[(1, BOB)], retold=retold, skips=[again]))
+        discarded_skips = {
+            1: frozenset({"news", "sale"}),
+            2: frozenset({"news"}),
+            9: frozenset[str](),
+        }
+        save(store, Changes(owners=[(1, BOB)], discarded_skips=discarded_skips, skips=[again]))
         with store.session() as session:
             found = {rule: session.decided(BOB, rule, 10) for rule in ("news", *named)}
             assert [v.message_key for _, v in session.decided(ADA, "socks", 10)] == [3]
         assert [len(found[rule]) for rule in found] == [1, 1, 1, 0]
         ((_, said),) = found["sale"]
-        assert said == again._replace(verdicts=was[:1], others=(of_nobody, *again.others))
+        assert said == again._replace(verdicts=was[:1], others=(without_person, *again.others))
 
     def test_old_skips_are_trimmed(self, store: Store) -> None:
         """Those decided before the instant go, and only these."""
         met = [skips(1, at=after(-1)), skips(2), skips(3, at=after(-2))]
         save(store, Changes(messages=[message(k) for k in (1, 2, 3)], skips=met))
         with store.session() as session:
-            old = Bygones(BygoneKind.SKIPS, NOON, NOON)
-            assert session.count_bygones(old) == LetGo(2)
-            assert session.let_go(old, 0, 9) == LetGo(2)
-            assert session.let_go(old, 0, 9) == LetGo(0)
+            old = RetentionCutoff(RetainedKind.SKIPS, NOON, NOON)
+            assert session.count_bygones(old) == PruneStep(2)
+            assert session.let_go(old, 0, 9) == PruneStep(2)
+            assert session.let_go(old, 0, 9) == PruneStep(0)
             assert [d.message_key for _, d in session.decided(ADA, "socks", 9)] == [2]
 
     def test_everything_is_counted(self, store: Store) -> None:

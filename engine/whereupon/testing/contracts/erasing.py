@@ -85,7 +85,7 @@ class Erasing:
         save(store, all_of(ADA, start=10))
         sent = delivery(15)._replace(state=DeliveryState.SENT)
         save(store, Changes(deliveries=[sent], messages=[message(16)]))
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         assert seen(store) == before
 
     def test_the_ids_of_erased_messages_stay_known(self, store: Store) -> None:
@@ -93,7 +93,7 @@ class Erasing:
         save(store, all_of(ADA, start=10))
         with store.session() as session:
             known = session.known_messages([f"m-{key}" for key in range(40)])
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             assert session.known_messages([f"m-{key}" for key in range(40)]) == known
 
@@ -102,7 +102,7 @@ class Erasing:
         save(store, all_of(ADA, start=10))
         save(store, all_of(BOB, start=20))
         save(store, Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             assert session.counts() == Counts(0, 0, 0, 0)
             assert session.identifiers(["ada", "user-2"], ["anon-11", "anon-21"]) == []
@@ -112,7 +112,7 @@ class Erasing:
         save(store, all_of(ADA, start=10))
         bobs = Claim(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             assert session.claims([11]) == [bobs]
             assert [i.value for i in session.identifiers_of([BOB])] == ["anon-11"]
@@ -124,7 +124,7 @@ class Erasing:
         claim = Claim(ANON, BOB, NOON, NOON, "m-1")
         save(store, Changes(identifiers=[theirs], claims={(ANON, NOON): claim}))
         save(store, Changes(persons={BOB: person(BOB)}, requests={1: request(1)}))
-        save(store, Changes(forgotten=[BOB, ANON]))
+        save(store, Changes(erased_persons=[BOB, ANON]))
         with store.session() as session:
             assert session.ledger.request(1) == request(1)
 
@@ -133,7 +133,7 @@ class Erasing:
         save(store, all_of(ADA, start=10))
         other = replace(request(2), person="user-2")
         save(store, Changes(requests={1: request(1), 2: other}))
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             kept = session.ledger.requests(tuple(RequestOutcome), 9)
             name = erased_name(request(1).ref)
@@ -145,7 +145,7 @@ class Erasing:
         save(store, all_of(ADA, start=10))
         opened = replace(run("m-10"), message_key=10)
         save(store, Changes(runs={("news", "m-10"): opened}))
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             (blank,) = session.due_runs(NOON)
         assert blank == replace(opened, facts={}, occasion=blank.occasion)
@@ -161,7 +161,7 @@ class Erasing:
         save_entries(store, opened, other)
         sent = delivery(32, owner=BOB)._replace(occasion="m-10")
         save(store, Changes(deliveries=[sent]))
-        save(store, Changes(forgotten=[ADA]))
+        save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
             kept = {each.key: each for each in session.active_entries([BOB])}
             (blank,) = session.deliveries(tuple(DeliveryState), 9)
@@ -177,7 +177,7 @@ class Erasing:
         with store.session() as session:
             assert session.set_aside(9) == [newer, older]
             assert session.set_aside(1) == [newer]
-        save(store, Changes(taken_again=[newer.ref]))
+        save(store, Changes(resumed=[newer.ref]))
         with store.session() as session:
             assert session.set_aside(9) == [older]
 
@@ -189,24 +189,24 @@ class Erasing:
             assert session.set_aside(9) == [aside(2)], "that one is a server's"
 
     @pytest.mark.parametrize(
-        "buried", [(IdKind.USER, "ada"), (IdKind.ANONYMOUS, "anon-1"), (IdKind.USER, "anon-1")]
+        "identifier", [(IdKind.USER, "ada"), (IdKind.ANONYMOUS, "anon-1"), (IdKind.USER, "anon-1")]
     )
     def test_what_is_set_aside_of_an_erased_id_goes(
-        self, store: Store, buried: tuple[IdKind, str]
+        self, store: Store, identifier: tuple[IdKind, str]
     ) -> None:
         """By either of its ids, and of each kind its own."""
         save(store, Changes(set_aside=[aside(1)]))
-        save(store, Changes(buried=[buried]))
+        save(store, Changes(erased_identifiers=[identifier]))
         with store.session() as session:
             left = session.set_aside(9)
-        assert bool(left) is (buried == (IdKind.USER, "anon-1"))
+        assert bool(left) is (identifier == (IdKind.USER, "anon-1"))
 
     def test_erasing_comes_before_writing(self, store: Store) -> None:
         """The same batch may begin anew with the same ids."""
         save(store, all_of(ADA, start=10))
         anew = all_of(7, start=50)
         anew.identifiers[0] = Identifier(IdKind.USER, "ada", 7)
-        anew.forgotten.append(ADA)
+        anew.erased_persons.append(ADA)
         save(store, anew)
         with store.session() as session:
             assert session.counts() == Counts(messages=2, persons=1, entries=1, deliveries=1)

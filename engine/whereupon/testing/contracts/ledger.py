@@ -155,13 +155,13 @@ class Ledger:
         """Not by a part of it: another type's object, or another person's tie, is another."""
         tie = Relationship(ADA, "1", "acme")
         things = {(t, i): ObjectRecord(t, i, {}, NOON) for t, i in (("1", "acme"), ("2", "math"))}
-        save(store, Changes(things=dict(things), relationships={tie: True}))
+        save(store, Changes(objects=dict(things), relationships={tie: True}))
         with store.session() as session:
             ledger = session.ledger
             asked = [*things, ("1", "math"), ("2", "acme"), ("3", "else")]
-            assert ledger.things(asked) == set(things)
+            assert ledger.objects(asked) == set(things)
             others = [Relationship(ADA, "2", "acme"), Relationship(BOB, "1", "acme")]
-            assert ledger.ties([tie, *others]) == {tie}
+            assert ledger.relationships([tie, *others]) == {tie}
 
     def test_the_store_remembers_numbers(self, store: Store) -> None:
         """By name; the last one that was set."""

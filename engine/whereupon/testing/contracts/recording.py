@@ -41,7 +41,7 @@ class Recording:
         with store.session() as session:
             key = session.allocate(1)
             session.flush(Changes(persons={key: person(key)}, messages=[message(key, owner=key)]))
-        save(store, Changes(forgotten=[key]))
+        save(store, Changes(erased_persons=[key]))
         with store.session() as session:
             assert session.allocate(1) > key
 
@@ -53,17 +53,17 @@ class Recording:
             assert session.known_messages([]) == set()
 
     def test_what_is_recorded_can_be_compared_with_what_comes_again(self, store: Store) -> None:
-        """By type, name and ids; of a husk the person is whom its request names."""
+        """By type, name and ids; of a stub the person is whom its request names."""
         mine = saying(message(1), source=SenderClass.CLIENT)
-        husk = saying(
+        stub = saying(
             message(2, owner=0), message_id="r-3", source=SenderClass.CLIENT, user_id=None
         )
-        save(store, Changes(messages=[message(3), mine, husk], requests={3: request(3)}))
+        save(store, Changes(messages=[message(3), mine, stub], requests={3: request(3)}))
         with store.session() as session:
-            twins = session.twins([mine.ref, husk.ref, "m-3", "m-1", "m-9"])
+            twins = session.twins([mine.ref, stub.ref, "m-3", "m-1", "m-9"])
         assert twins == {
             mine.ref: Twin(MessageType.TRACK, "buy", mine.user_id, mine.anonymous_id),
-            husk.ref: Twin(MessageType.TRACK, "buy", "ada", husk.anonymous_id),
+            stub.ref: Twin(MessageType.TRACK, "buy", "ada", stub.anonymous_id),
             "m-3": Twin(MessageType.TRACK, "buy", mine.user_id, mine.anonymous_id),
         }
 
@@ -127,8 +127,8 @@ class Recording:
 
     def test_a_husk_is_known_and_counted_only(self, store: Store) -> None:
         """A silenced message leaves its id, so that it is never taken twice."""
-        husk = saying(message(1, owner=0), user_id=None, body=b"")
-        save(store, Changes(messages=[husk]))
+        stub = saying(message(1, owner=0), user_id=None, body=b"")
+        save(store, Changes(messages=[stub]))
         with store.session() as session:
             assert session.known_messages(["m-1"]) == {"m-1"}
             assert session.counts().messages == 1

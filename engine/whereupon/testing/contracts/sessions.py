@@ -9,7 +9,7 @@ import pytest
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session, Store
-from whereupon.records import BygoneKind, Bygones, Changes, Merge
+from whereupon.records import Changes, Merge, RetainedKind, RetentionCutoff
 from whereupon.testing.contracts.samples import (
     ADA,
     BOB,
@@ -33,7 +33,7 @@ class Sessions:
             session.flush(all_of(ADA, start=10))
             assert session.known_messages(["m-10"]) == {"m-10"}
             assert session.persons([ADA]) == [person()]
-            session.flush(Changes(forgotten=[ADA]))
+            session.flush(Changes(erased_persons=[ADA]))
             assert session.persons([ADA]) == []
 
     @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
@@ -47,8 +47,8 @@ class Sessions:
             session.flush(all_of(99, start=30))
             session.flush(Changes(owners=[(12, BOB)], entries={10: entry(10)._replace(position=5)}))
             session.flush(Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
-            session.flush(Changes(forgotten=[ADA]))
-            session.let_go(Bygones(BygoneKind.SKIPS, LAST, LAST), 0, 9)
+            session.flush(Changes(erased_persons=[ADA]))
+            session.let_go(RetentionCutoff(RetainedKind.SKIPS, LAST, LAST), 0, 9)
             raise error
         assert seen(store) == before
 
