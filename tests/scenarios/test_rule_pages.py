@@ -10,6 +10,11 @@ from fixtures.reference import PAGES, Key, as_yaml, keys, shown_on, with_generat
 from tests.scenarios.rule_pages import Block, Section, folders_of, sections_of, write_folder
 
 from whereupon.errors import Severity
+from whereupon.rules.fields import TYPE_WORDS
+from whereupon.rules.loading.plan import OWN_ATTRIBUTES
+from whereupon.rules.reserved import ACTION_EVENTS
+from whereupon.templates import VARIABLE_ROOTS
+from whereupon.templates.filters import NAMES
 from whereupon.testing.reports import RuleTestReport
 from whereupon.testing.ruletests import run_rule_tests
 
@@ -64,6 +69,22 @@ def test_every_key_has_a_sentence_and_examples_that_are_read(key: Key, tmp_path:
         block = Block("yaml", key.kind, text)
         write_folder(tmp_path / str(place) / "rules", [block])
         assert _errors(run_rule_tests(tmp_path / str(place))) == []
+
+
+def _in_code(page: str, heading: str) -> set[str]:
+    """What stands in code marks in the prose under a heading."""
+    (section,) = (s for s in SECTIONS if (s.page, s.heading) == (page, heading))
+    return set(re.findall(r"`([^`]+)`", section.prose))
+
+
+def test_lists_that_are_written_by_hand_are_complete() -> None:
+    """Types, attributes that need not be listed, actions with their events, variables and filters."""
+    assert {*TYPE_WORDS, *OWN_ATTRIBUTES} - _in_code("folder.md", "Settings") == {"user_id"}
+    assert {event for events in ACTION_EVENTS.values() for event in events} | {"alias"} == {
+        *_in_code("guards.md", "Actions")
+    }
+    assert set(VARIABLE_ROOTS) <= _in_code("steps.md", "Templates")
+    assert _in_code("steps.md", "Filters") - {"strftime"} == NAMES
 
 
 # --- examples -------------------------------------------------------------------------------------
