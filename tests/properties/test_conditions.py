@@ -167,6 +167,7 @@ EXPECTATIONS: st.SearchStrategy[JsonValue] = st.one_of(
     st.lists(FIXED, min_size=1, max_size=3),
     st.builds(lambda op, v: {op: v}, st.sampled_from(("eq", "ne", "contains")), FIXED),
     st.builds(lambda op, v: {op: v}, st.sampled_from(("gt", "gte", "lt", "lte")), BOUNDS),
+    st.sampled_from([{name: row.example} for name, row in OPERATORS.items()]),
     st.builds(lambda v: {"exists": v}, st.booleans()),
     st.sampled_from(({"starts_with": "so"}, {"ends_with": "0"}, {"matches": "^s"})),
     st.builds(lambda v: {"not_in": v}, st.lists(FIXED, min_size=1, max_size=3)),

@@ -10,6 +10,7 @@ from tests.properties.test_matching import CLOSE, LIKELY, NEAR
 from tests.stores import Opener
 
 from whereupon.conditions import NO_HISTORY, Condition, JsonValue, parse_condition
+from whereupon.conditions.operators import OPERATORS
 from whereupon.conditions.prefilter import passes
 from whereupon.conditions.pushdown import prefilter_of
 from whereupon.messages.codec import JsonError, decode, encode
@@ -114,7 +115,7 @@ EXPECTED = st.one_of(
     st.builds(lambda text: {"ends_with": text}, st.sampled_from(("ks", "0", "\0", "🧦"))),
     st.builds(lambda text: {"contains": text}, st.sampled_from(("ck", "0", '"', "\\", 20))),
 )
-OPERATORS = ("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in")
+STANDARD = ("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in")
 SAID = ("properties.text", "properties.number", "properties.list", "properties.one", "properties")
 PATHS = st.sampled_from(
     ("a", "b", "é", "a b", "a.b", r"a\.b", "a.0", "a.-1", "a.length", 'q"', "u_1", "a.é")
@@ -188,7 +189,7 @@ def is_stored(attributes: Mapping[str, JsonValue]) -> bool:
 def every_test() -> Iterator[Mapping[str, object]]:
     """One test each, of one attribute."""
     it: JsonValue = {"var": "person.a"}
-    for op in OPERATORS:
+    for op in STANDARD:
         for fixed in (*NEARBY, *ODD):
             yield from ({"logic": {op: [it, fixed]}}, {"logic": {op: [fixed, it]}})
         yield from ({"logic": {op: [it, {"var": name}]}} for name in SAID)
@@ -203,6 +204,7 @@ def every_test() -> Iterator[Mapping[str, object]]:
     yield from (
         {"a": {"in": [*options, *range(30)]}} for options in ((), (2**60,), ("socks", True))
     )
+    yield from ({"a": {name: row.example}} for name, row in OPERATORS.items())
     yield from ({"logic": it}, {"logic": {"!!": [{"var": "person.a.b"}]}}, {"a.-1": 20})
 
 
