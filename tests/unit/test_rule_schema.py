@@ -27,7 +27,8 @@ SCHEMA = Draft202012Validator(json_schema())
 
 ONLY_THE_READER_KNOWS = frozenset(
     {
-        "bad-cron", "bad-instant", "bad-regex", "bad-template", "bad-timezone", "conflicting-counts",
+        "bad-cron", "bad-instant", "bad-regex", "bad-template", "bad-timezone", "conflicting-bounds",
+        "conflicting-counts",
         "history-in-protect", "id-not-stem", "too-few-approvers", "unknown-action", "unknown-segment",
     }
 )  # fmt: skip
@@ -36,7 +37,7 @@ ONLY_THE_READER_KNOWS = frozenset(
 ODD: list[JsonValue] = [
     None, True, False, 0, -1, 3, 1.5, "", "x", "*", "a*b", "Order *", "7d", "0s", "72 hours", "once",
     "properties.x", "person.x", "2026-01-31", "Delete Person", [], ["x"], [None], [[]], {}, [{}], {"x": 1},
-    {"gt": 1}, {"gtt": 1}, {"in": "x"}, {"exists": "yes"}, {"page": "*P*"}, {"once_per": "0s"},
+    {"gt": 1}, {"gtt": 1}, {"in": "x"}, {"exists": "yes"}, {"between": [1]}, {"between": [1, 2]}, {"page": "*P*"}, {"once_per": "0s"},
     {"once_per_key": "x"}, {"leaves": "pro-users", "x": 1}, {"event": "x", "y": 1}, {"all": {"x": 1}},
     {"not": {}}, {"logic": {"foo": 1}}, {"logic": {"!": {"var": "event"}, "x": 1}}, {"segment": []},
     {"performed": {"event": "x", "never": True}}, {"performed": {"event": "x", "never": False}},
