@@ -3,9 +3,10 @@
 A long run: python -m pytest tests/properties/test_identity_model.py --hypothesis-profile=deep
 """
 
-from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import cycle, pairwise
 
 import pytest
@@ -34,9 +35,11 @@ from whereupon.engine import Engine
 from whereupon.messages.times import FIRST_INSTANT, as_micros
 from whereupon.pipeline.load import CLAIM_PART
 from whereupon.ports import Session, Store
-from whereupon.records import Entry, IdKind
+from whereupon.records import Claim, Entry, IdKind
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
+from whereupon.storage.memory.store import MemorySession, MemoryStore
+from whereupon.storage.memory.undo import Undo
 
 histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(said_of)
 claiming = st.lists(anything(CLAIMING), min_size=1, max_size=12).map(said_of)
@@ -226,3 +229,38 @@ def test_identify_then_event_ends_in_the_same_entries_as_event_then_identify(
     assert sorted(entry[2] for entry in one) == sorted(entry[2] for entry in other)
     again = moved | moved_too
     assert [e for e in one if e[2] not in again] == [e for e in other if e[2] not in again]
+
+
+class _WithAllClaims(MemorySession):
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+        return self.claims(spans)
+
+
+class _AllClaims(MemoryStore):
+    """A store that gives every claim of an anonymous id, however far from what is asked."""
+
+    @contextmanager
+    def session(self, connection: object = None) -> Iterator[MemorySession]:
+        with super().session(connection):
+            yield _WithAllClaims(self.shelves, self._undo or Undo())
+
+
+shared = anything(CLAIMING).map(lambda each: replace(each, device=DEVICES[0]))
+on_one_device = st.lists(shared, min_size=1, max_size=24).map(said_of)
+
+
+@given(
+    history=st.one_of(on_one_device, histories),
+    places=cuts,
+    part=st.sampled_from([CLAIM_PART, 1, 2]),
+)
+@examples(200)
+def test_the_claims_near_a_batch_decide_what_all_claims_decide(
+    history: list[Said], places: set[int], part: int
+) -> None:
+    """Whoever had a device at other times has no say in it."""
+    outcomes = []
+    for store in (MemoryStore(), _AllClaims()):
+        with closing(store):
+            outcomes.append(by_the_engine(store, history, places, part=part))
+    assert outcomes[0] == outcomes[1]

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier, Thread
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import inspect, text
 
@@ -139,3 +139,10 @@ def written(path: Path, lines: Iterable[Mapping[str, object]]) -> Path:
     """A stream file of these lines."""
     path.write_bytes(b"".join(encode(line) + b"\n" for line in lines))
     return path
+
+
+def rows_of(plan: dict[str, Any]) -> int:
+    """The rows that a plan's parts give and leave out."""
+    left_out = (value for name, value in plan.items() if name.startswith("Rows Removed"))
+    own = (plan["Actual Rows"] + sum(left_out)) * plan["Actual Loops"]
+    return int(own) + sum(map(rows_of, plan.get("Plans", ())))

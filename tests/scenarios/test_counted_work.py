@@ -1,18 +1,20 @@
 """What work costs, counted and not timed: statements a batch, conditions a message."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy import Engine as Database
-from sqlalchemy import create_engine, event
 from tests.benchmarks.peers.rule_mix import Mix
 from tests.benchmarks.workload import messages, rules
-from tests.scenarios.hosting import book, news, thanks
+from tests.scenarios.hosting import book, news, rows_of, thanks
 from tests.servers import Server
 
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
@@ -23,7 +25,7 @@ from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.pipeline.load import DUE_LIMIT
 from whereupon.ports import Session, Store
-from whereupon.records import Changes, Entry, EntryState, Person
+from whereupon.records import Changes, Claim, Entry, EntryState, Identifier, IdKind, Person
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
 from whereupon.scheduling.clocks import FrozenClock
@@ -278,3 +280,82 @@ def test_what_waits_is_found_by_an_index(
                 rows = connection.exec_driver_sql(f"{large} {statement}", given)
                 plans.append(" ".join(str(part) for row in rows for part in row))
     assert any(index in plan for plan in plans), plans
+
+
+def shared_device(store: Store, name: str, logins: int) -> None:
+    """A device on which one person after the other has logged in, a minute apart, until `LATER`."""
+    with store.session() as session:
+        device = session.allocate(logins + 1)
+        keys = range(device + 1, device + 1 + logins)
+        at = {key: LATER - (key - device) * timedelta(minutes=1) for key in keys}
+        people = {key: Person(key, f"{name}-{key - device}", at[key]) for key in keys}
+        runs = [Claim(device, key, at[key], at[key], f"m-{key}") for key in keys]
+        ids = [Identifier(IdKind.USER, person.user_id, key) for key, person in people.items()]
+        changes = Changes(persons=people, claims={(device, run.since): run for run in runs})
+        changes.identifiers = [*ids, Identifier(IdKind.ANONYMOUS, name, device)]
+        session.flush(changes)
+
+
+class Steps:
+    """Counts what a database does with claims: on SQLite its machine's steps, else the rows of plans."""
+
+    def __init__(self, database: Database) -> None:
+        self._taken = 0
+        self._is_counting = False
+        self._is_about_claims = False
+        event.listen(database, "connect", self._watch)
+        event.listen(database, "before_cursor_execute", self._explain)
+
+    def of(self, work: Callable[[], object]) -> int:
+        """Those of some work."""
+        self._taken, self._is_counting = 0, True
+        work()
+        self._is_counting = False
+        return self._taken
+
+    def _watch(self, connection: object, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_progress_handler(self._step, 1)
+
+    def _step(self) -> None:
+        self._taken += self._is_counting and self._is_about_claims
+
+    def _explain(
+        self, connection: Connection, cursor: Any, statement: str, given: Any, *_: object
+    ) -> None:
+        self._is_about_claims = "whereupon_claim." in statement or "whereupon_claim " in statement
+        if connection.dialect.name == "sqlite" or not self._is_counting:
+            return
+        if self._is_about_claims and statement.startswith("SELECT"):
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given)
+            self._taken += rows_of(cursor.fetchone()[0][0]["Plan"])
+
+
+def test_a_login_on_a_shared_device_costs_as_much_after_thousands_as_after_fifty(
+    database: Database,
+) -> None:
+    """So does what happens there, now or long before, and a login that arrives late."""
+    steps, rules = Steps(database), book(thanks())
+    before = LATER - timedelta(minutes=30, seconds=7)
+
+    def visits(device: str) -> Iterator[Callable[[], object]]:
+        there = partial(engine.track, "purchase", anonymous_id=device)
+        yield there
+        yield partial(there, timestamp=before)
+        yield partial(engine.identify, f"new-{device}", anonymous_id=device)
+        yield partial(engine.identify, f"{device}-40", anonymous_id=device)
+        yield partial(engine.identify, f"{device}-45", anonymous_id=device, timestamp=before)
+
+    clock = FrozenClock(LATER)
+    with Engine.open(database, rules=rules, clock=clock) as engine:
+        for device, logins in {"first": 50, "few": 50, "many": 5_000, "last": 50}.items():
+            shared_device(engine.store, device, logins)
+        with database.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+        counted: dict[str, list[int]] = {"first": [], "few": [], "many": []}
+        for device, steps_of in counted.items():
+            for visit in visits(device):
+                clock.move_to(clock.now() + timedelta(seconds=1))
+                steps_of.append(steps.of(visit))
+    assert all(counted["few"])
+    assert counted["few"] == counted["many"]

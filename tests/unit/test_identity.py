@@ -14,6 +14,7 @@ from whereupon.identity.algebra import (
     changed_runs,
     claimant,
     claimed_by,
+    settled_until,
     with_claim,
 )
 from whereupon.messages.model import Message, MessageType
@@ -195,6 +196,56 @@ def test_only_the_runs_near_a_claim_change_and_only_those_behind_an_instant_are_
     assert list(after) == sorted(after, key=lambda run: run.since)
     assert all(one.until < two.since for one, two in pairwise(after))
     covering = claimant(runs, asked, policy)
-    assert covering is None or covering in affected(runs, asked, policy)
+    assert covering is None or covering in affected(runs, asked, asked, policy)
     plain = next((r for r in runs if asked - r.until <= policy.late_window), None)
     assert covering == (plain if plain and plain.since - asked <= policy.retention else None)
+
+
+made_before = st.lists(st.tuples(st.integers(0, 120), st.integers(1, 3)), max_size=16)
+made_now = st.lists(st.tuples(st.integers(0, 120), st.integers(1, 3)), min_size=1, max_size=4)
+
+
+@settings(max_examples=500)
+@given(before=made_before, now=made_now, others=st.lists(st.integers(0, 120), max_size=2))
+def test_what_claims_make_of_the_affected_runs_they_make_of_all_runs(
+    before: list[tuple[int, int]], now: list[tuple[int, int]], others: list[int]
+) -> None:
+    """The runs of other times stay; and every message that changes owner is given to the same person."""
+    old = [claim(person, at, f"m-{number:02}") for number, (at, person) in enumerate(before)]
+    new = [claim(person, at, f"n-{number:02}") for number, (at, person) in enumerate(now)]
+    moments = [each.since for each in new] + [minute(at) for at in others]
+    since, until = min(moments), max(moments)
+    runs = runs_after(old)
+    near = tuple(affected(runs, since, until, POLICY))
+    settled = settled_until(near, since, POLICY)
+    first = runs.index(near[0]) if near else 0
+    whole, part = runs, near
+    for number, made in enumerate(new):
+        known = [*old, *new[:number]]
+        whole = with_claim(whole, made, POLICY, known)
+        part = with_claim(part, made, POLICY, known)
+    assert whole == (*runs[:first], *part, *runs[first + len(near) :])
+    for at in map(minute, range(-15, 130)):
+        had, has = (_claimant(each, at) for each in (runs, whole))
+        if settled is not None and at <= settled:
+            assert has == had
+        elif had != has or since <= at <= until:
+            assert _claimant(part, at) == has
+        else:
+            assert _claimant(part, at) in {has, None}
+
+
+def _claimant(runs: tuple[Claim, ...], at: datetime) -> int | None:
+    run = claimant(runs, at, POLICY)
+    return None if run is None else run.person_key
+
+
+def test_a_run_further_back_may_come_before_the_affected_ones() -> None:
+    """So of a message from before them they do not say whose it is, though one would reach it."""
+    runs = runs_of([(0, 1), (4, 2), (20, 3)])
+    near = affected(runs, minute(20), minute(20), POLICY)
+    assert [run.person_key for run in near] == [2, 3]
+    assert claimant(near, minute(-1), POLICY) == near[0]
+    assert claimant(runs, minute(-1), POLICY) == runs[0]
+    assert settled_until(near, minute(20), POLICY) == minute(7)
+    assert settled_until(runs[1:], minute(4), POLICY) is None

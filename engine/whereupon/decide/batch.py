@@ -42,11 +42,11 @@ from whereupon.decide.snapshot import (
 )
 from whereupon.decide.suppression import SUPPRESSED, lies_over, silenced
 from whereupon.decide.take_one import choose, choose_late
-from whereupon.identity.algebra import claimant
+from whereupon.identity.algebra import affected, claimant
 from whereupon.matching import RuleIndex, RuleList, Selected
 from whereupon.messages.mending import MOST_QUOTED, quoted
 from whereupon.messages.model import Message, MessageType
-from whereupon.messages.times import FIRST_INSTANT, format_instant
+from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT, format_instant
 from whereupon.records import (
     Entry,
     IdKind,
@@ -141,15 +141,21 @@ def _wake_first(work: BatchState, message: Message, now: datetime | None) -> Non
 
 
 def _concerned(work: BatchState, message: Message) -> set[int]:
-    """Those whom a message may change: whose it is, whom it names, and who share a device with them."""
+    """Those whom a message may change: whose it is, whom it names, who had the device about then."""
     named = (message.user_id, message.target_id)
     persons = {work.users[name] for name in named if name is not None and name in work.users}
     ids = (message.anonymous_id, message.target_id)
     devices = {work.anonymous.get(name) for name in ids if name is not None}
-    if message.type is MessageType.TRACK and message.name in work.settings.registry.erasing:
+    erases = message.type is MessageType.TRACK and message.name in work.settings.registry.erasing
+    if erases:
         devices |= {key for person in persons for key in work.belongings.devices.get(person, ())}
-    runs = [run for key in devices if key is not None for run in work.claims.get(key, ())]
-    return persons | {run.person_key for run in runs}
+    since = until = message.timestamp
+    if erases:
+        since, until = FIRST_INSTANT, LAST_INSTANT
+    policy = work.settings.identity
+    runs = (work.claims.get(key, ()) for key in devices if key is not None)
+    near = (affected(of_one, since, until, policy) for of_one in runs)
+    return persons | {run.person_key for of_one in near for run in of_one}
 
 
 def _wake_entry(work: BatchState, entry: Entry, at: datetime) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from whereupon.messages.model import MessageType
-from whereupon.messages.times import earlier
+from whereupon.messages.times import earlier, later
 from whereupon.records import Claim, StoredMessage
 
 
@@ -53,13 +53,43 @@ def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -
     return run if run.since - instant <= policy.retention else None
 
 
-def affected(runs: Sequence[Claim], since: datetime, policy: IdentityPolicy) -> Sequence[Claim]:
-    """The runs that messages from an instant on may belong to, or change: others' are what they are.
+def affected(
+    runs: Sequence[Claim], since: datetime, until: datetime, policy: IdentityPolicy
+) -> Sequence[Claim]:
+    """The runs that messages between two instants may belong to or change, and one on either side.
+
+    A message belongs to one of them, or waits. A claim changes the run that it falls into, or joins the
+    run before it or behind it; and it takes messages from the run behind it alone. So no message from
+    then depends on any other run.
 
     Args:
         runs: every run of one anonymous id, by `since`.
+        since: when the first of the messages happened.
+        until: when the last of them happened.
+        policy: the windows.
     """
-    return runs[max(bisect_left(runs, earlier(since, policy.late_window), key=_until) - 1, 0) :]
+    first = bisect_left(runs, earlier(since, policy.late_window), key=_until)
+    return runs[max(first - 1, 0) : bisect_right(runs, until, key=_since) + 1]
+
+
+def settled_until(
+    runs: Sequence[Claim], since: datetime, policy: IdentityPolicy
+) -> datetime | None:
+    """Up to when earlier messages keep their owners, whatever messages from ``since`` on claim.
+
+    Of these the `affected` runs do not say whose they are: another run, further back, may come first.
+
+    Args:
+        runs: the affected runs of one anonymous id.
+        since: when the first of the messages happened.
+        policy: the windows.
+
+    Returns:
+        None where every run that comes before the messages is among the affected ones.
+    """
+    if not runs or runs[0].until >= earlier(since, policy.late_window):
+        return None
+    return later(runs[0].until, policy.late_window)
 
 
 def changed_runs(

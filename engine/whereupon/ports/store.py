@@ -216,6 +216,19 @@ class Session(Protocol):
         """Every run of claims of these anonymous ids, by `since`."""
         ...
 
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+        """The runs of claims that reach into a span of time, the one before it and the one behind it.
+
+        How many others there are does not make the answer slower.
+
+        Args:
+            spans: by anonymous key, the first and the last instant; both belong to the span.
+
+        Returns:
+            By `since`; the runs of one anonymous id never overlap.
+        """
+        ...
+
     def owned_messages(
         self, owners: Collection[int], since: datetime, limit: int | None = None
     ) -> list[StoredMessage]:

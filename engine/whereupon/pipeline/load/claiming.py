@@ -86,7 +86,8 @@ class Claimable:
             since = earlier(survey.oldest, self._policy.retention)
             waiting = self._waiting(loaded, messages, claiming, since, in_parts=in_parts)
             for stored in waiting:
-                loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
+                if not touched.is_settled(stored.owner, stored.timestamp):
+                    loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         contested = {
             anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
         }
@@ -96,7 +97,7 @@ class Claimable:
         if loaded.claims and survey.choosy:
             self._seek_brought_before(sought, loaded, survey)
             touched.late = self._policy.reach if sought.late else None
-        self._load_sought(loaded, sought)
+        self._load_sought(loaded, touched, sought)
 
     def waiting(
         self, loaded: Snapshot, key: int, after: tuple[datetime, int]
@@ -146,11 +147,13 @@ class Claimable:
         is_plain = all(r.person_key == known or r.until < message.timestamp for r in runs)
         return claimed[0] if is_plain else None
 
-    def _load_sought(self, loaded: Snapshot, sought: _Sought) -> None:
+    def _load_sought(self, loaded: Snapshot, touched: LoadPlan, sought: _Sought) -> None:
         """What was claimed already, and by which claims."""
         for key, (since, owners) in sought.places.items():
             for stored in self._session.owned_messages(owners, since):
                 if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
+                    if touched.is_settled(key, stored.timestamp):
+                        continue
                     loaded.anonymous_messages.setdefault(key, []).append(stored)
                 elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
                     at, by = stored.timestamp, stored.message_id

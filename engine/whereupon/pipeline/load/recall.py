@@ -5,15 +5,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from whereupon.decide import Part, Settings, Snapshot
-from whereupon.identity.algebra import affected
+from whereupon.identity.algebra import settled_until
 from whereupon.messages.model import Message
-from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT
+from whereupon.messages.times import LAST_INSTANT, earlier
 from whereupon.pipeline.duties import Versions, due_versions
 from whereupon.pipeline.load.claiming import Claimable
 from whereupon.pipeline.load.guard_facts import asks_for_something, is_heard_of, standing_for
 from whereupon.pipeline.load.nearby import near_ids
 from whereupon.pipeline.load.past import Past
-from whereupon.pipeline.load.surveying import BatchKeys, erases, erasing
+from whereupon.pipeline.load.surveying import BatchKeys, erases, erasing, spans_of
 from whereupon.pipeline.load.touching import LoadPlan
 from whereupon.pipeline.rule_versions import Wordings
 from whereupon.ports import Session
@@ -172,7 +172,7 @@ class BatchLoader:
             loaded, touched = Snapshot(0, 0), LoadPlan()
             if messages:
                 self._load_identifiers(loaded, touched, survey, messages)
-                self._load_claims(loaded, touched, survey, messages)
+                self._load_claims(loaded, touched, messages)
             touched.person_keys.update(loaded.users.values())
             if until is not None:
                 due = self._due(messages, until, versions)
@@ -231,20 +231,33 @@ class BatchLoader:
                     loaded.anonymous[known.value] = known.key
 
     def _load_claims(
-        self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys, messages: Sequence[Message]
+        self, loaded: Snapshot, touched: LoadPlan, messages: Sequence[Message]
     ) -> None:
-        """All claims, and those who make them: but for whom the batch cannot concern, by its times."""
+        """The claims that the batch may change or ask for, and the persons who made them.
+
+        An erasure removes a person from all of their claims. Any other message affects only the claims
+        near to when it happened.
+        """
         if not loaded.anonymous:
             return
+        policy = self._settings.identity
+        spans: dict[int, tuple[datetime, datetime]] = {}
+        if erasing(messages, self._settings):
+            found = self._session.claims(loaded.anonymous.values())
+        else:
+            spans = spans_of(messages, loaded.anonymous)
+            window = policy.late_window
+            reach = {key: (earlier(since, window), till) for key, (since, till) in spans.items()}
+            found = self._session.claims_near(reach)
         runs: dict[int, list[Claim]] = defaultdict(list)
-        for claim in self._session.claims(loaded.anonymous.values()):
+        for claim in found:
             runs[claim.anonymous_key].append(claim)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
-        since = FIRST_INSTANT if erasing(messages, self._settings) else survey.oldest
-        policy = self._settings.identity
-        for of_one in loaded.claims.values():
-            near = affected(of_one, since or FIRST_INSTANT, policy)
-            touched.person_keys.update(run.person_key for run in near)
+        touched.person_keys.update(run.person_key for run in found)
+        for key, (since, _) in spans.items():
+            settled = settled_until(loaded.claims.get(key, ()), since, policy)
+            if settled is not None:
+                touched.settled[key] = settled
 
     def _load_tombstones(self, loaded: Snapshot, survey: BatchKeys) -> None:
         loaded.has_tombstones = self._session.has_tombstones()

@@ -1,7 +1,7 @@
 """What a batch mentions, and what sets its messages apart from one another."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from unicodedata import normalize
@@ -123,6 +123,30 @@ class MergeCandidates:
     def _known(self, persons: set[int | str]) -> set[int]:
         together = {other for one in persons for other in self._together.get(one, (one,))}
         return {key for key in together if isinstance(key, int)}
+
+
+def spans_of(
+    messages: Sequence[Message], anonymous: Mapping[str, int]
+) -> dict[int, tuple[datetime, datetime]]:
+    """When the first and the last message with each of these anonymous ids happened.
+
+    Args:
+        messages: a batch.
+        anonymous: keys by id; an alias's previous id may be among them.
+
+    Returns:
+        By key.
+    """
+    spans: dict[int, tuple[datetime, datetime]] = {}
+    for message in messages:
+        aliased = message.target_id if message.type is MessageType.ALIAS else None
+        for name in (message.anonymous_id, aliased):
+            key = None if name is None else anonymous.get(name)
+            if key is not None:
+                at = message.timestamp
+                first, last = spans.get(key, (at, at))
+                spans[key] = min(first, at), max(last, at)
+    return spans
 
 
 def erasing(messages: Sequence[Message], settings: Settings) -> bool:

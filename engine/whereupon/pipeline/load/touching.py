@@ -18,6 +18,8 @@ class LoadPlan:
         quiet: those whose entries only send as they are woken: nothing is decided about them.
         erased_unknown: user ids that are to be erased, though nobody has them yet.
         late: where messages come after their claim: how far back it may have let somebody in.
+        settled: by anonymous key, up to when earlier messages keep their owners (see `settled_until`). Keys
+            without such an instant are left out.
         spans: by rule, how far back earlier entries have a say (None: for ever).
         choosy: see `Lookback.choosy`.
         keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
@@ -30,6 +32,7 @@ class LoadPlan:
     due: list[Entry] | None = None
     quiet: set[int] = field(default_factory=set)
     erased_unknown: set[str] = field(default_factory=set)
+    settled: dict[int, datetime] = field(default_factory=dict)
     spans: dict[str, timedelta | None] = field(default_factory=dict)
     choosy: set[str] = field(default_factory=set)
     keyed: set[str] = field(default_factory=set)
@@ -46,6 +49,11 @@ class LoadPlan:
         self.choosy.update(lookback.choosy)
         self.keyed.update(lookback.keys)
         self.unkeyed.update(lookback.spans.keys() - lookback.keys.keys())
+
+    def is_settled(self, anonymous_key: int, instant: datetime) -> bool:
+        """Whether an anonymous message of that instant keeps its owner, whatever the batch claims."""
+        settled = self.settled.get(anonymous_key)
+        return settled is not None and instant <= settled
 
     def ask(self, owner: int, watch: HistoryWindow, moment: datetime) -> None:
         """Note what somebody's past is asked about, as seen from a moment."""

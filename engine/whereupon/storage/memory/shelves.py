@@ -47,6 +47,7 @@ class Shelves:
         next_key: the first key that nobody has been given.
         owned: of each owner, when their messages happened.
         named: the identifiers of each key.
+        claim_starts: of each anonymous id, when its runs of claims begin.
         claimed: the claims of each person.
         entries_of: entries by person and rule.
         entry_queues: running entries by rule version (its digest), what is due soonest first.
@@ -63,6 +64,7 @@ class Shelves:
     persons: dict[int, Person] = field(default_factory=dict)
     person_keys: list[int] = field(default_factory=list)
     claims: dict[int, dict[datetime, Claim]] = field(default_factory=dict)
+    claim_starts: dict[int, list[datetime]] = field(default_factory=dict)
     claimed: dict[int, dict[tuple[int, datetime], Claim]] = field(default_factory=dict)
     claimings: dict[int, Claiming] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
@@ -167,6 +169,7 @@ class Shelves:
         """Keep a run of claims in place of the one that began at the same instant."""
         self.drop_claim((claim.anonymous_key, claim.since), undo)
         undo.put(self.claims.setdefault(claim.anonymous_key, {}), claim.since, claim)
+        undo.insert(self.claim_starts.setdefault(claim.anonymous_key, []), claim.since)
         theirs = self.claimed.setdefault(claim.person_key, {})
         undo.put(theirs, (claim.anonymous_key, claim.since), claim)
 
@@ -174,6 +177,7 @@ class Shelves:
         """Forget a run of claims."""
         old = undo.drop(self.claims.get(run[0], {}), run[1])
         if old is not None:
+            undo.remove(self.claim_starts[run[0]], run[1])
             undo.drop(self.claimed[old.person_key], run)
 
     def add_entry(self, entry: Entry, undo: Undo) -> None:

@@ -6,7 +6,7 @@ outlives the process.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from heapq import merge, nlargest
@@ -218,6 +218,18 @@ class MemorySession:
         claims = self._shelves.claims
         found = [claim for key in set(anonymous_keys) for claim in claims.get(key, {}).values()]
         return sorted(found, key=lambda claim: (claim.since, claim.anonymous_key))
+
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+        """Runs of claims that reach into the spans, and one on either side."""
+        found = (run for key, span in spans.items() for run in self._claims_near(key, *span))
+        return sorted(found, key=lambda claim: (claim.since, claim.anonymous_key))
+
+    def _claims_near(self, key: int, since: datetime, until: datetime) -> list[Claim]:
+        starts, runs = self._shelves.claim_starts.get(key, []), self._shelves.claims.get(key, {})
+        first = bisect_left(starts, since)
+        reaches = first > 0 and runs[starts[first - 1]].until >= since
+        first = max(first - (2 if reaches else 1), 0)
+        return [runs[at] for at in starts[first : bisect_right(starts, until) + 1]]
 
     def owned_messages(
         self, owners: Collection[int], since: datetime, limit: int | None = None

@@ -15,7 +15,7 @@ Moment: TypeAlias = tuple[datetime, int]
 
 K = TypeVar("K")
 V = TypeVar("V")
-Sortable = TypeVar("Sortable", int, Moment)
+Sortable = TypeVar("Sortable", int, datetime, Moment)
 
 
 class Undo:

@@ -224,8 +224,8 @@ class Database(ABC):
         """Rows of numbers, as they are bound for `needs`."""
 
     @abstractmethod
-    def needs(self) -> FromClause:
-        """The rows bound as ``needs``: owner, since and name_id, all of them numbers."""
+    def needs(self, *names: str) -> FromClause:
+        """The rows bound as ``needs``: three numbers each, of these names."""
 
     @abstractmethod
     def upsert(

@@ -245,14 +245,13 @@ class Postgres(Database):
         """An array of arrays."""
         return [list(row) for row in numbers]
 
-    def needs(self) -> FromClause:
+    def needs(self, *names: str) -> FromClause:
         """Rows of an array of arrays."""
+        parts = ", ".join(f"given.rows[i][{n}] AS {name}" for n, name in enumerate(names, 1))
         rows = text(
-            "SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since, given.rows[i][3] AS name_id "
-            "FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, "
+            f"SELECT {parts} FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, "  # noqa: S608 - our own names
             "generate_subscripts(given.rows, 1) AS i"
         )
-        names = ("owner", "since", "name_id")
         return rows.columns(*[column(name, BigInteger) for name in names]).subquery("need")
 
     def upsert(

@@ -1,6 +1,6 @@
 """What a session on a database answers. Each answer is one statement, whatever is asked."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import nlargest
 from typing import TypeAlias
@@ -121,6 +121,13 @@ class Reading:
         """Runs of claims, by since."""
         members = self._database.members(anonymous_keys)
         found = self._selects.claims.fetch(self._connection, keys=members)
+        return list(map(rows.claim_from, found))
+
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+        """Runs of claims that reach into the spans, and one on either side."""
+        numbers = [(key, *map(as_micros, instants)) for key, instants in spans.items()]
+        needs = self._database.rows(numbers)
+        found = self._selects.claims_near.fetch(self._connection, needs=needs)
         return list(map(rows.claim_from, found))
 
     def owned_messages(

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.conditions.prefilter import Prefilter
+from whereupon.messages.times import FIRST_INSTANT, as_micros
 from whereupon.records import KEY
 from whereupon.runtime.lazily import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
@@ -79,6 +80,7 @@ _MEANT: tuple[ColumnElement[bool], ...] = (
     (bindparam("any_channel", type_=Integer) == 1) | (DELIVERY.c.channel == bindparam("channel")),
     (bindparam("any_rule", type_=Integer) == 1) | (DELIVERY.c.rule == bindparam("rule")),
 )
+_EVER = str(as_micros(FIRST_INSTANT))
 _SCREENS = 16
 """Statements for prefilters that are kept: those of broadcasts that are being sent."""
 
@@ -187,6 +189,28 @@ class Selects:
         return self._compiled(clause)
 
     @cached_property
+    def claims_near(self) -> Statement:
+        """Claims that reach into the spans bound as ``needs``, and one on either side of each.
+
+        The runs of one anonymous id never overlap: few begin before a span, and end in it. So a few
+        steps along the primary key find the outermost ones.
+        """
+        need = self._database.needs("anonymous_key", "since", "until")
+        other = CLAIM.alias("other")
+        same = other.c.anonymous_key == need.c.anonymous_key
+        before = same & (other.c.since < need.c.since) & (other.c.until < need.c.since)
+        behind = same & (other.c.since > need.c.until)
+        first = select(other.c.since).where(before).order_by(other.c.since.desc()).limit(1)
+        last = select(other.c.since).where(behind).order_by(other.c.since).limit(1)
+        met = (
+            (CLAIM.c.anonymous_key == need.c.anonymous_key)
+            & (CLAIM.c.since >= func.coalesce(first.scalar_subquery(), literal_column(_EVER)))
+            & (CLAIM.c.since <= func.coalesce(last.scalar_subquery(), need.c.until))
+        )
+        clause = select(CLAIM).select_from(need.join(CLAIM, met))
+        return self._compiled(clause.order_by(CLAIM.c.since, CLAIM.c.anonymous_key))
+
+    @cached_property
     def owned_messages(self) -> Statement:
         """Messages of owners among ``keys`` from ``since`` on."""
         wanted = self._database.among(MESSAGE.c.owner, "keys")
@@ -249,7 +273,7 @@ class Selects:
     @cached_property
     def history(self) -> Statement:
         """Messages that ``needs`` ask for; each need is one range of the one secondary index."""
-        need = self._database.needs()
+        need = self._database.needs("owner", "since", "name_id")
         met = (
             (MESSAGE.c.owner == need.c.owner)
             & (MESSAGE.c.timestamp >= need.c.since)

@@ -233,11 +233,10 @@ class Sqlite(Database):
         """A JSON array of arrays."""
         return encode(list(numbers)).decode()
 
-    def needs(self) -> FromClause:
+    def needs(self, *names: str) -> FromClause:
         """Rows of a JSON array of arrays."""
         listed = func.json_each(bindparam("needs")).table_valued("value")
         parts = [func.json_extract(listed.c.value, literal_column(f"'$[{n}]'")) for n in range(3)]
-        names = ("owner", "since", "name_id")
         labelled = [part.label(name) for part, name in zip(parts, names, strict=True)]
         return select(*labelled).subquery("need")
 

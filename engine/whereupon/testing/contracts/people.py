@@ -124,6 +124,25 @@ class People:
             assert session.claims([ANON, ANON + 1]) == [third, longer]
             assert session.claims([99]) == []
 
+    def test_claims_near_a_span_are_those_inside_and_one_on_either_side(self, store: Store) -> None:
+        """Whichever runs the span begins and ends in, or between; of each anonymous id its own span."""
+        runs = [
+            Claim(ANON, owner, after(since), after(until), f"m-{since}")
+            for owner, since, until in ((ADA, 1, 1), (BOB, 3, 6), (ADA, 8, 9), (BOB, 11, 11))
+        ]
+        other = Claim(ANON + 1, ADA, after(4), after(4), "m-4")
+        save(store, Changes(claims={(c.anonymous_key, c.since): c for c in (other, *runs[::-1])}))
+        spans = [(first, last) for first in range(13) for last in range(first, 13)]
+        with store.session() as session:
+            for first, last in spans:
+                ended = sum(1 for run in runs if run.until < after(first))
+                begun = sum(1 for run in runs if run.since <= after(last))
+                near = session.claims_near({ANON: (after(first), after(last))})
+                assert near == runs[max(ended - 1, 0) : begun + 1]
+            both = {ANON: (after(9), after(9)), ANON + 1: (after(0), LAST), 99: (FIRST, LAST)}
+            assert session.claims_near(both) == [runs[1], other, *runs[2:]]
+            assert session.claims_near({}) == []
+
     def test_merges_are_told_of_the_survivor(self, store: Store) -> None:
         """Oldest first; those of whom the survivor merged before are theirs, too."""
         first = Merge(ADA, BOB, "bob", "m-1", NOON)
