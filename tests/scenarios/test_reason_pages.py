@@ -25,7 +25,7 @@ from whereupon.testing.cases import Given
 from whereupon.testing.contracts import samples
 from whereupon.testing.testfiles import read_test_file
 
-_DID_NOT_ENTER = "Why somebody did not enter"
+_DID_NOT_ENTER = "Why a person did not enter"
 _ENDED = "Why an entry ended"
 _HELD_BACK = "Why a delivery was held back"
 _DID_NOT_RUN = "Why a request did not run"

@@ -89,7 +89,7 @@ class TestForm(Form):
         examples=[[{"track": "purchase", "user": "ada"}]],
     )
     expect: list[JsonValue] = Field(
-        description="What the rule makes of it: every entry and delivery; [] for silence.",
+        description="Everything that the rule then does: each entry and delivery; [] for silence.",
         examples=[[{"entered": "ada"}, {"delivery": "push", "to": "ada"}]],
     )
 
@@ -220,7 +220,7 @@ class InterventionForm(Form):
 class _OfSomebody(InterventionForm):
     person: Name | None = Field(
         default=None,
-        description="Whom the request is about; without it the newest request is meant.",
+        description="The user id of the person whom the request is about; without it the newest request is meant.",
         examples=["ada"],
     )
 
@@ -273,7 +273,9 @@ class CallForm(Form):
 class EnteredForm(Form):
     """Somebody enters the rule."""
 
-    entered: Name = Field(description="The user id of who enters the rule.", examples=["ada"])
+    entered: Name = Field(
+        description="The user id of the person who enters the rule.", examples=["ada"]
+    )
     retroactive: bool | None = Field(
         default=None,
         description="Whether the person did it before they were known.",
@@ -286,7 +288,7 @@ class SkippedForm(Form):
     """Somebody (null: nobody known) does not enter."""
 
     skipped: Name | None = Field(
-        description="The user id of who does not enter; null where nobody is known.",
+        description="The user id of the person who does not enter; null for an anonymous visitor.",
         examples=["ada"],
     )
     reason: SkipReason = Field(description="Why not, by the reason's word.", examples=["who"])

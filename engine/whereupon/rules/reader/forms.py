@@ -41,7 +41,7 @@ class _Described(Form):
 class _RuleForm(_Described):
     where: MessageCondition = Field(
         default=None,
-        description="A condition over the message's properties: other messages let nobody in.",
+        description="A condition over the message's properties; only a message that meets it lets the person in.",
         examples=[{"product": "socks", "price": {"gt": 20}}],
     )
     who: RawCondition = Field(
@@ -60,8 +60,8 @@ class _RuleForm(_Described):
     active: ActiveChoice = Field(
         default=True,
         description=(
-            "Whether the rule runs, or from when until when it lets people in. "
-            "While it is false nobody enters, and those who are inside stand still."
+            "Whether the rule runs, or from when to when it lets people in. "
+            "While it is false no person enters, and those who are inside stand still."
         ),
         examples=[False, {"from": "2026-01-31", "until": "2026-03-01"}],
     )

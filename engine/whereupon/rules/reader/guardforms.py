@@ -74,7 +74,7 @@ class ApprovalsForm(Form):
     by: Annotated[Annotated[list[Name], Field(min_length=1)] | None, BeforeValidator(there)] = (
         Field(
             default=None,
-            description="Who may agree; without it anybody but the one who asked.",
+            description="Who may agree; without it any person except the one who asked.",
             examples=[["lena", "omar"]],
         )
     )

@@ -12,7 +12,9 @@ class KeepForm(Form):
     """How long what is done with is kept."""
 
     skips: KeepingTime = Field(
-        default=None, description="Decisions that let nobody in; 30d by default.", examples=["30d"]
+        default=None,
+        description="Decisions that a person does not enter; 30d by default.",
+        examples=["30d"],
     )
     deliveries: KeepingTime = Field(
         default=None, description="Deliveries that are over; 90d by default.", examples=["2w"]

@@ -136,7 +136,7 @@ class ActiveForm(Form):
     )
     until: MaybeInstant = Field(
         default=None,
-        description="From when on it lets nobody in any more; those who are inside go on.",
+        description="From when on it lets no more people in; those who are inside go on.",
         examples=["2026-03-01T09:00:00+01:00"],
     )
 
