@@ -56,13 +56,13 @@ def messages(index: RuleIndex) -> list[tuple[str, Data]]:
 
 def by_loop(index: RuleIndex, name: str, data: Data) -> list[Rule]:
     """Every rule of the name, one after another."""
-    rules = index.naming(MessageType.TRACK, name)
+    rules = index.triggered_by(MessageType.TRACK, name)
     return [rule for rule in rules if rule.where.holds(data, NO_HISTORY)]
 
 
 def by_index(index: RuleIndex, name: str, data: Data) -> list[Rule]:
     """Those that the message may satisfy."""
-    roll = index.naming(MessageType.TRACK, name)
+    roll = index.triggered_by(MessageType.TRACK, name)
     return [candidate.rule for candidate in roll.candidates(data)]
 
 

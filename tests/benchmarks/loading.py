@@ -88,7 +88,7 @@ def meet(index: RuleIndex) -> None:
     """Let every name be met once."""
     _, data = Mix().messages(1)[0]
     for place in range(Mix().names):
-        index.naming(MessageType.TRACK, f"event-{place}").candidates(data)
+        index.triggered_by(MessageType.TRACK, f"event-{place}").candidates(data)
 
 
 def _resident() -> float:

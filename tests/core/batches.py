@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import JsonValue
 from tests.unit.worlds import File, book_of
 
-from whereupon.decide import BatchResult, Settings, Snapshot, fold
+from whereupon.decide import BatchResult, Settings, Snapshot, decide
 from whereupon.decide.decisions import Decision
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode
@@ -54,7 +54,7 @@ def folded(
 ) -> BatchResult:
     """What the core makes of the messages, in this order, where nothing was recorded before."""
     loaded = Snapshot(1, 1_000, tombstones=tombstones or [])
-    return fold(loaded, messages, RuleIndex(book_of(*files)), Settings())
+    return decide(loaded, messages, RuleIndex(book_of(*files)), Settings())
 
 
 def verdicts(result: BatchResult) -> dict[str, str]:

@@ -83,9 +83,9 @@ def test_what_arrives_before_its_entry_ends_it_only_when_it_happened_later(
 def test_a_tombstone_covers_its_own_instant(at: timedelta, *, heard: bool) -> None:
     """What happened at the very instant of a deletion belongs to who was deleted."""
     mark = Settings().digest(IdKind.USER, "ada")
-    stone = Tombstone(mark, mark, NOON, "deleted")
+    tombstone = Tombstone(mark, mark, NOON, "deleted")
     visit = message("visit", "visit", user="ada", at=at, arrives=MINUTE)
-    result = folded([campaign("rule", "visit")], visit, tombstones=[stone])
+    result = folded([campaign("rule", "visit")], visit, tombstones=[tombstone])
     assert verdicts(result) == {"visit": "entered" if heard else "deleted"}
 
 

@@ -184,7 +184,7 @@ class Model:
         if said.type == "track" and act in {"Delete", "Suppress", "Unsuppress"}:
             self._act(said, act)
         elif (grave := self._silenced(said)) is not None:
-            for campaign in self._naming(said):
+            for campaign in self._rule_lists(said):
                 self._decide(said.id, None, campaign, grave.reason, retroactive=False)
         elif said.user is None:
             self._take_anonymous(said, said.device or "")
@@ -360,7 +360,7 @@ class Model:
         for each in claimed:
             self._put_claimed(each, now, left_out)
         if own is not None:
-            for campaign in self._naming(own.said):
+            for campaign in self._rule_lists(own.said):
                 self._judge(own, campaign, now, None, claimed=False)
         for each in handed[len(claimed) :]:
             self._put_claimed(each, now, left_out)
@@ -369,7 +369,7 @@ class Model:
         record = each.record
         if record.said.type == "identify":
             _tell(each.claim.person, record.said.data, record.at)
-        for campaign in self._naming(record.said):
+        for campaign in self._rule_lists(record.said):
             why = "claimed-before" if each.again else left_out.get((record.place, campaign.name))
             self._judge(record, campaign, now, why, claimed=True)
 
@@ -388,7 +388,7 @@ class Model:
                 for each in handed
                 if campaign.take in {"first", "last"}
                 and not each.again
-                and campaign in self._naming(each.record.said)
+                and campaign in self._rule_lists(each.record.said)
                 and _closed(campaign, each.record, now, claimed=True) is None
             ]
             for each in taking:
@@ -411,7 +411,7 @@ class Model:
             for e in self.entries
         )
 
-    def _naming(self, said: Said) -> Iterator[Campaign]:
+    def _rule_lists(self, said: Said) -> Iterator[Campaign]:
         return (c for c in self.campaigns if (said.type, said.name) in c.when)
 
     def _judge(

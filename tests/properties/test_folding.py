@@ -210,7 +210,7 @@ def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Ha
     for message in messages:
         if message.user_id is None:
             continue
-        for rule in made.engine.pipeline.index.naming(message.type, message.name):
+        for rule in made.engine.pipeline.index.triggered_by(message.type, message.name):
             assert told[message.message_id, rule.id] == 1
 
 

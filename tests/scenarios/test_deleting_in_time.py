@@ -22,7 +22,7 @@ def silenced_until(made: World) -> list[object]:
     """Up to when what ada did is not heard any more."""
     digests = made.engine.pipeline.settings.digests(IdKind.USER, "ada")
     with made.home.session() as session:
-        return [stone.until for stone in session.tombstones(digests)]
+        return [tombstone.until for tombstone in session.tombstones(digests)]
 
 
 @pytest.mark.parametrize("woken", [True, False], ids=["woken", "not woken"])

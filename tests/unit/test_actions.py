@@ -17,9 +17,9 @@ from whereupon.guards.actions import (
     GuardFacts,
     Policy,
     Refusal,
-    default_stance,
+    default_policy,
     judge,
-    stance_on,
+    policy_on,
 )
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import MessageType, Origin, SenderClass
@@ -175,17 +175,17 @@ def test_a_guard_file_says_run_hold_or_refuse(word: str, source: str) -> None:
     ]
 
 
-def guards(*stances: tuple[str, dict[str, Consent], int]) -> list[Guard]:
+def guards(*policies: tuple[str, dict[str, Consent], int]) -> list[Guard]:
     """Guard files about deletions."""
     return [
         Guard(name, "Who may.", (ActionName.DELETE_PERSON,), sources, timedelta(hours=hours))
-        for name, sources, hours in stances
+        for name, sources, hours in policies
     ]
 
 
 def test_of_several_guard_files_the_strictest_word_counts() -> None:
     """For each sender by itself, and the shortest time."""
-    stance = stance_on(
+    policy = policy_on(
         DELETE.name,
         guards(
             ("a", {SenderClass.CLIENT: Consent.RUN, SenderClass.SERVER: Consent.HOLD}, 48),
@@ -193,7 +193,7 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
             ("c", {SenderClass.CLIENT: Consent.HOLD, SenderClass.SERVER: Consent.RUN}, 90),
         ),
     )
-    assert stance == Policy(
+    assert policy == Policy(
         {SenderClass.SERVER: Consent.HOLD, SenderClass.CLIENT: Consent.REFUSE},
         timedelta(hours=24),
         guards=("a", "b", "c"),
@@ -203,8 +203,8 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
 def test_a_guard_file_about_something_else_says_nothing() -> None:
     """What no file speaks of keeps the defaults."""
     files = guards(("a", {SenderClass.SERVER: Consent.REFUSE}, 1))
-    assert stance_on(ActionName.DELETE_OBJECT, files) == DEFAULT_STANCE
-    assert stance_on(DELETE_DEVICE.name, files) == default_stance(DELETE_DEVICE.name)
+    assert policy_on(ActionName.DELETE_OBJECT, files) == DEFAULT_STANCE
+    assert policy_on(DELETE_DEVICE.name, files) == default_policy(DELETE_DEVICE.name)
 
 
 def test_an_import_deletes_nothing() -> None:

@@ -156,7 +156,7 @@ def test_an_audience_of_many_chunks_survives_a_restart_and_gets_it_once_each(
         _people(engine, *names)
         engine.trigger("news", key="june")
         first = next(engine.wake(NOON))  # one chunk, and here the process ends
-        assert len(first.told) == 2 * AUDIENCE_CHUNK
+        assert len(first.emitted) == 2 * AUDIENCE_CHUNK
     with Engine.open(url, rules=rules, clock=clock) as engine:
         assert len(_sent(engine)) == AUDIENCE_CHUNK
         _wake(engine, clock, NOON)

@@ -176,7 +176,7 @@ BATCHES: dict[str, list[dict[str, object]]] = {
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_claim_of_many_comes_to_the_same_wherever_it_stands(name: str, place: str) -> None:
-    """Told alike, explained alike, and carried out when the call returns."""
+    """Emitted alike, explained alike, and carried out when the call returns."""
     told = []
     with _opened(place) as engine, _opened("memory://", part=999) as other:
         for each in (engine, other):

@@ -34,14 +34,14 @@ def test_the_index_names_what_a_plain_loop_names(whens: list[list[str]], name: s
     """Each rule once, exact names and prefixes alike."""
     files = [campaign(f"r-{place}", list(when)) for place, when in enumerate(whens)]
     index = RuleIndex(book_of(*files))
-    named = [rule.id for rule in index.naming(TRACK, name)]
+    named = [rule.id for rule in index.triggered_by(TRACK, name)]
     plainly = [
         rule.id
         for rule in index.book.rules
         if any(isinstance(t, OnMessage) and t.names_message(TRACK, name) for t in rule.triggers)
     ]
     assert sorted(named) == sorted(plainly)
-    assert not index.naming(PAGE, name)
+    assert not index.triggered_by(PAGE, name)
 
 
 def test_a_message_leads_to_rules_through_their_steps() -> None:
@@ -76,29 +76,29 @@ def test_what_is_asked_of_the_past_is_the_widest_of_all() -> None:
             campaign("four", "c"),
         )
     )
-    assert index.meaning(TRACK, "a").watch == {"x": timedelta(days=7), "y": timedelta(0)}
-    assert index.meaning(TRACK, "b").watch == {"x": None}
-    assert not index.meaning(TRACK, "c").watch
+    assert index.trigger_match(TRACK, "a").watch == {"x": timedelta(days=7), "y": timedelta(0)}
+    assert index.trigger_match(TRACK, "b").watch == {"x": None}
+    assert not index.trigger_match(TRACK, "c").watch
     assert index.counted_names == {"x", "y"}
 
 
 def test_what_means_nothing_to_any_rule_is_silent() -> None:
     """Unless it is named, counted, or ends something; an identify never is."""
     index = RuleIndex(book_of(campaign("one", "a", who={"performed": {"event": "x"}}, exit="y")))
-    assert [index.meaning(TRACK, name).is_silent for name in ("a", "x", "y", "z")] == [
+    assert [index.trigger_match(TRACK, name).is_unused for name in ("a", "x", "y", "z")] == [
         False,
         False,
         False,
         True,
     ]
-    assert not index.meaning(IDENTIFY, "").is_silent
+    assert not index.trigger_match(IDENTIFY, "").is_unused
 
 
 def test_only_a_broadcasts_event_starts_one() -> None:
     """A campaign of the same name does not."""
     index = RuleIndex(book_of(broadcast("sale", "a"), campaign("one", "b")))
-    assert index.meaning(TRACK, "a").broadcasts
-    assert not index.meaning(TRACK, "b").broadcasts
+    assert index.trigger_match(TRACK, "a").broadcasts
+    assert not index.trigger_match(TRACK, "b").broadcasts
 
 
 # --- many rules of one name -------------------------------------------------------------------------
@@ -245,16 +245,19 @@ def test_names_with_few_rules_evaluate_each_once() -> None:
 def test_changing_one_rule_leaves_other_names_and_pages_as_they_are() -> None:
     """What is arranged for a name is shared between indexes, unless the rule has that name."""
     index = RuleIndex(book_of(campaign("one", "a"), campaign("two", "b"), campaign("all", "*")))
-    other, own = index.naming(TRACK, "b"), index.naming(TRACK, "a")
+    other, own = index.triggered_by(TRACK, "b"), index.triggered_by(TRACK, "a")
     (reworded,) = book_of(campaign("one", ["a", "c"], where={"x": 1})).rules
     changed = index.with_rule(reworded)
-    assert changed.naming(TRACK, "b") is other
-    assert [rule.digest for rule in changed.naming(TRACK, "a")] == [reworded.digest, own[1].digest]
-    assert [rule.id for rule in changed.naming(TRACK, "c")] == ["one", "all"]
+    assert changed.triggered_by(TRACK, "b") is other
+    assert [rule.digest for rule in changed.triggered_by(TRACK, "a")] == [
+        reworded.digest,
+        own[1].digest,
+    ]
+    assert [rule.id for rule in changed.triggered_by(TRACK, "c")] == ["one", "all"]
     assert changed.book.rules == (reworded, *index.book.rules[1:])
-    assert list(index.naming(TRACK, "a")) == list(own)
+    assert list(index.triggered_by(TRACK, "a")) == list(own)
     gone = changed.without("one")
-    assert [rule.id for rule in gone.naming(TRACK, "a")] == ["all"]
+    assert [rule.id for rule in gone.triggered_by(TRACK, "a")] == ["all"]
     assert gone.by_id.keys() == {"two", "all"}
 
 
@@ -263,11 +266,11 @@ def test_a_changed_index_is_as_if_made_anew(whens: list[list[str]], when: str, n
     """Whatever names the rule had, and has now."""
     files = [campaign(f"r-{place}", list(when)) for place, when in enumerate(whens)]
     index = RuleIndex(book_of(*files))
-    index.naming(TRACK, name)
+    index.triggered_by(TRACK, name)
     (rule,) = book_of(campaign("r-0", when)).rules
     changed = index.with_rule(rule)
     anew = RuleIndex(changed.book)
-    assert {r.digest for r in changed.naming(TRACK, name)} == {
-        r.digest for r in anew.naming(TRACK, name)
+    assert {r.digest for r in changed.triggered_by(TRACK, name)} == {
+        r.digest for r in anew.triggered_by(TRACK, name)
     }
     assert changed.without("r-0").book.rules == index.without("r-0").book.rules

@@ -167,7 +167,7 @@ def test_an_entry_that_fails_when_it_is_woken_ends_and_the_others_go_on(place: s
         engine.ingest([purchase(1, "ada"), purchase(2, "bob")])
         engine.identify("bob", traits={"number": 13})
         engine.clock.move_to(NOON + timedelta(hours=2))  # type: ignore[attr-defined]
-        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.told]
+        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.emitted]
         assert [each.code for each in told if isinstance(each, Notice)] == ["entry-failed"]
         pending = engine.deliveries(DeliveryState.PENDING)
         assert {each.person for each in pending if each.rule == "slow"} == {"ada"}
@@ -180,7 +180,7 @@ def test_a_person_on_whom_a_broadcast_fails_is_left_out_and_the_others_get_it(pl
         for name, number in (("ada", 1), ("bob", 13), ("cy", 2)):
             engine.identify(name, traits={"number": number})
         engine.trigger("news")
-        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.told]
+        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.emitted]
         assert [each.code for each in told if isinstance(each, Notice)] == ["person-left-out"]
         assert {each.person for each in engine.deliveries()} == {"ada", "cy"}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon.guards.actions import stance_on
+from whereupon.guards.actions import policy_on
 from whereupon.messages.model import MessageType
 from whereupon.rules import model as rules
 from whereupon.rules.reader import InternPool, json_schema, parse_rule_file, rule_from_source
@@ -169,8 +169,8 @@ def test_a_guard_file_lets_the_server_run_and_holds_the_client_by_default() -> N
     assert problems == ()
     assert isinstance(guard, rules.Guard)
     assert guard.sources == {"client": rules.Consent.REFUSE}
-    stance = stance_on("Delete Person", [guard])
-    assert stance.sources == {"server": rules.Consent.RUN, "client": rules.Consent.REFUSE}
+    policy = policy_on("Delete Person", [guard])
+    assert policy.sources == {"server": rules.Consent.RUN, "client": rules.Consent.REFUSE}
 
 
 def test_an_event_file_names_the_event_by_its_id_unless_it_says_otherwise() -> None:

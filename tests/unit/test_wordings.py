@@ -46,7 +46,7 @@ def test_no_thread_loses_what_another_has_read() -> None:
     older = [leaving_by(f"event {number}") for number in range(48)]
     index = RuleIndex(Rulebook((leaving_by("now"),)))
     wordings = Wordings(index)
-    texts = {rule.digest: (rule.id, index.wording_of(rule)) for rule in older}
+    texts = {rule.digest: (rule.id, index.version_text(rule)) for rule in older}
     with closing(open_store("memory://")) as store:
         store.transact(lambda session: session.flush(Changes(wordings=texts)))
 

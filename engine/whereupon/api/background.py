@@ -8,7 +8,7 @@ from itertools import takewhile
 from time import monotonic
 
 from whereupon.api.config import InFlight, Ran
-from whereupon.decide import BatchResult, Decisions, Skipped, Told
+from whereupon.decide import BatchResult, Decisions, Emitted, Skipped
 from whereupon.delivery.action_calls import Handlers
 from whereupon.delivery.dispatcher import Dispatched, Dispatcher
 from whereupon.operations.pruning import Pruning
@@ -102,11 +102,11 @@ class BackgroundWork:
 
     def _round(self) -> Ran:
         dispatcher = self._workers.dispatcher
-        emitted, dispatched = list[Told | Skipped](), Dispatched()
+        emitted, dispatched = list[Emitted | Skipped](), Dispatched()
         steps = takewhile(lambda _: not self.is_closing, self.wake(self._clock.now()))
         for number, result in enumerate(steps, 1):
             # Deliveries may be many. They wait in the outbox, not here.
-            emitted += (each for each in result.told if not isinstance(each, Delivery))
+            emitted += (each for each in result.emitted if not isinstance(each, Delivery))
             if number % STEPS_TOGETHER == 0:  # deliveries do not wait for all other work
                 dispatched += dispatcher.dispatch_due()
         requests = [each for each in emitted if isinstance(each, Request)]

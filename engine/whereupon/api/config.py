@@ -14,7 +14,7 @@ from whereupon.decide import Settings
 from whereupon.decide.decisions import Decision
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.errors import StoreError
-from whereupon.guards.actions import stance_on
+from whereupon.guards.actions import policy_on
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Source
 from whereupon.messages.semantic_events import Action, Registry
@@ -153,7 +153,7 @@ def settings_under(settings: Settings, book: Rulebook) -> Settings:
     """The same settings under another rulebook's guard files."""
     named = {name for guard in book.guards for name in guard.actions}
     names = {action.name for action in settings.registry.actions} | named
-    return replace(settings, stances={name: stance_on(name, book.guards) for name in names})
+    return replace(settings, policies={name: policy_on(name, book.guards) for name in names})
 
 
 def with_action(settings: Settings, action: Action, book: Rulebook) -> Settings:
@@ -165,7 +165,7 @@ def with_action(settings: Settings, action: Action, book: Rulebook) -> Settings:
     return replace(
         settings,
         registry=settings.registry.with_action(action),
-        stances={**settings.stances, action.name: stance_on(action.name, book.guards)},
+        policies={**settings.policies, action.name: policy_on(action.name, book.guards)},
     )
 
 

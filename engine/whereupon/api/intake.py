@@ -71,7 +71,7 @@ class Intake:
             lambda session: pipeline.take(session, messages, until=until, now=now, in_parts=True),
             before.append,
         )
-        result.told[:0] = [each for part in before for each in part.told]
+        result.emitted[:0] = [each for part in before for each in part.emitted]
         left, begun = result.left, result.begun
         try:
             for part in self._claims.carry_out(begun):

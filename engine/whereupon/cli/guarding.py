@@ -165,7 +165,7 @@ def requests_close_breaker(
     with _engine(store, rules) as engine:
         held = engine.requests.close(guard, by=by)
         now = engine.clock.now()
-        told = [each for folded in engine.wake(now) for each in folded.told]
+        told = [each for folded in engine.wake(now) for each in folded.emitted]
         done = [each for each in told if isinstance(each, Request)]
         engine.scrub()
     if as_json:

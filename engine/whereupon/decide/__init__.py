@@ -1,6 +1,6 @@
 """The fold: state and messages in, changes and decisions out; no I/O, no clock, no randomness.
 
-    fold(loaded, messages, index, settings) -> Folded
+    decide(loaded, messages, index, settings) -> Folded
 
 Modules, from below: `occurrences` (a message as rules see it), `telling` and `given` (what goes in and comes
 out), `working` (the state of one batch while it is folded), `people` (identify, claim, merge, erase),
@@ -12,7 +12,7 @@ gives the same output on every machine; the caller loads everything that it may 
 that it made.
 """
 
-from whereupon.decide.batch import fold
+from whereupon.decide.batch import decide
 from whereupon.decide.broadcasts import audience_of, broadcast_chunk, left_out_by, prefilter_for
 from whereupon.decide.claiming import carry_on
 from whereupon.decide.decision_list import Decisions, Skipped
@@ -21,6 +21,7 @@ from whereupon.decide.requests import object_key, recorded
 from whereupon.decide.semantic_actions import give_up, plan_of, resume
 from whereupon.decide.snapshot import (
     BatchResult,
+    Emitted,
     Ended,
     GuardSnapshot,
     KeysExhausted,
@@ -29,12 +30,12 @@ from whereupon.decide.snapshot import (
     PoisonError,
     Settings,
     Snapshot,
-    Told,
 )
 
 __all__ = [
     "BatchResult",
     "Decisions",
+    "Emitted",
     "Ended",
     "GuardSnapshot",
     "KeysExhausted",
@@ -44,12 +45,11 @@ __all__ = [
     "Settings",
     "Skipped",
     "Snapshot",
-    "Told",
     "audience_of",
     "broadcast_chunk",
     "carry_on",
     "data_for",
-    "fold",
+    "decide",
     "give_up",
     "left_out_by",
     "object_key",

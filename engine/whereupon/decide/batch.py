@@ -11,10 +11,10 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState, HistoryUntil
 from whereupon.decide.decisions import Reason
 from whereupon.decide.entries import (
+    evaluate,
     give_up,
     leave_by_change,
     leave_by_event,
-    put_to_rules,
     run,
     save,
 )
@@ -40,7 +40,7 @@ from whereupon.decide.snapshot import (
     Settings,
     Snapshot,
 )
-from whereupon.decide.suppression import SUPPRESSED, lies_over, silenced
+from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_over
 from whereupon.decide.take_one import choose, choose_late
 from whereupon.identity.algebra import affected, claimant
 from whereupon.matching import RuleIndex, RuleList, Selected
@@ -60,7 +60,7 @@ from whereupon.records import (
 from whereupon.rules.model import Change, OnSegment, Rule
 
 
-def fold(
+def decide(
     loaded: Snapshot,
     messages: Sequence[Message],
     index: RuleIndex,
@@ -190,9 +190,9 @@ def _take(work: BatchState, message: Message) -> None:
             enact(work, message, action)
             return
         _look_for_near_miss(work, message)
-    if work.silencing:
-        if (stone := silenced(work, message)) is not None:
-            _silence(work, message, stone)
+    if work.has_tombstones:
+        if (tombstone := tombstone_over(work, message)) is not None:
+            _silence(work, message, tombstone)
             return
         message = _without_the_gone(work, message)
     _look_for_look_alikes(work, message)
@@ -220,7 +220,7 @@ def _compare(work: BatchState, message: Message, twin: Twin | Message | None) ->
             f"a message of the same messageId was recorded before, with another {' and '.join(differing)};"
             " this one changed nothing"
         )
-        work.out.told.append(Notice("duplicate-differs", message.message_id, text))
+        work.out.emitted.append(Notice("duplicate-differs", message.message_id, text))
 
 
 def _look_for_look_alikes(work: BatchState, message: Message) -> None:
@@ -243,7 +243,7 @@ def _look_for_one(work: BatchState, message: Message, kind: IdKind, value: str) 
 def _remarked(work: BatchState, message: Message) -> Message:
     """The message as it is kept, when what was mended in it has been told."""
     for code, text in message.remarks:
-        work.out.told.append(Notice(code, message.message_id, text))
+        work.out.emitted.append(Notice(code, message.message_id, text))
     return message._replace(remarks=())
 
 
@@ -255,20 +255,20 @@ def _look_for_near_miss(work: BatchState, message: Message) -> None:
         text = (
             f"{message.name!r} is an ordinary event and ran nothing; the action's name is {near!r}"
         )
-        work.out.told.append(Notice("near-miss", message.message_id, text))
+        work.out.emitted.append(Notice("near-miss", message.message_id, text))
 
 
-def _silence(work: BatchState, message: Message, stone: Tombstone) -> None:
+def _silence(work: BatchState, message: Message, tombstone: Tombstone) -> None:
     """Keep a message from everybody, but say so for each rule that names it, and of an alias."""
     work.changes.erased_ids.append(message.ref)
     if message.type is MessageType.ALIAS:
-        refuse_merge(work, message, stone)
+        refuse_merge(work, message, tombstone)
     unkept = StoredMessage(work.new_key(), 0, message)
-    reason = Reason.SUPPRESSED if stone.reason == SUPPRESSED else Reason.DELETED
+    reason = Reason.SUPPRESSED if tombstone.reason == SUPPRESSED else Reason.DELETED
     putting = _putting(occurrence_of(unkept), 0, message.received_at)
     skips = len(work.changes.skips)
-    rules = work.index.meaning(message.type, message.name).rules
-    put_to_rules(work, putting._replace(reason=reason), rules)
+    rules = work.index.trigger_match(message.type, message.name).rules
+    evaluate(work, putting._replace(reason=reason), rules)
     del work.changes.skips[skips:]  # told, but not kept: it would be kept of somebody who is gone
 
 
@@ -277,7 +277,7 @@ def _without_the_gone(work: BatchState, message: Message) -> Message:
     previous = message.target_id
     if message.type is not MessageType.ALIAS or previous is None or previous in work.users:
         return message
-    if lies_over(work, (IdKind.ANONYMOUS, previous), message.timestamp) is not None:
+    if tombstone_for(work, (IdKind.ANONYMOUS, previous), message.timestamp) is not None:
         return message._replace(target_id=None, body=b"")
     return message
 
@@ -290,13 +290,13 @@ def _take_anonymous(work: BatchState, message: Message) -> None:
     work.anonymous_messages[key].append(stored)
     if run is None:
         work.waiting.add(key)
-    meaning = work.index.meaning(message.type, message.name)
-    if meaning.is_silent:
+    match = work.index.trigger_match(message.type, message.name)
+    if match.is_unused:
         return
     occurrence = occurrence_of(stored)
-    if meaning.broadcasts:
+    if match.broadcasts:
         at_once = _putting(occurrence, 0, message.received_at)
-        put_to_rules(work, at_once, meaning.broadcasts)
+        evaluate(work, at_once, match.broadcasts)
     if run is not None:
         putting = _putting(occurrence, run.person_key, message.received_at, claimed=True)
         apply(work, putting, choose_late(work, putting, stored, run))
@@ -314,9 +314,9 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     handed = _made_theirs(work, message, person, stored)
     if len(work.moved) > others:  # whoever it is was known already: this is but another id
         shift = replace(shift, known=False)
-    is_silent = work.index.meaning(message.type, message.name).is_silent
+    is_unused = work.index.trigger_match(message.type, message.name).is_unused
     begun = work.in_parts if work.in_parts in {message.anonymous_id, message.target_id} else None
-    if is_silent and shift is NO_SHIFT and not handed and begun is None:
+    if is_unused and shift is NO_SHIFT and not handed and begun is None:
         return
     occurrence = occurrence_of(stored)
     if message.type is MessageType.IDENTIFY:
@@ -386,11 +386,11 @@ def _apply_in_order(
     if not handed:
         apply(work, own, (), shift)
         return
-    meaning = work.index.meaning
+    match = work.index.trigger_match
     puttings = [
         putting_of(each, own.now)
         for each in handed
-        if not meaning(each.stored.type, each.stored.name).is_silent
+        if not match(each.stored.type, each.stored.name).is_unused
     ]
     out = choose(work, puttings)
     happened = own.occurrence.timestamp
@@ -424,7 +424,7 @@ def apply(
         _relate(work, occurrence, key)
     rules = _rules_for(work, occurrence, shift, claimed=putting.retroactive)
     if rules:
-        put_to_rules(work, putting, rules, left_out)
+        evaluate(work, putting, rules, left_out)
 
 
 def _happen(work: BatchState, putting: Evaluation, person: Person, shift: Shift) -> Shift:
@@ -433,10 +433,10 @@ def _happen(work: BatchState, putting: Evaluation, person: Person, shift: Shift)
     leave_by_event(work, occurrence, person.key, putting.now)
     counted = occurrence.name in work.index.counted_names
     if occurrence.name not in work.index.segment_watch:
-        work.remember(person.key, occurrence)
+        work.add_to_history(person.key, occurrence)
     else:
         before = _memberships(work, person, occurrence.timestamp)
-        work.remember(person.key, occurrence)
+        work.add_to_history(person.key, occurrence)
         shift = _shifted(shift, before, _memberships(work, person, occurrence.timestamp))
     if shift.left or counted:
         leave_by_change(work, occurrence, person.key, shift.left, putting.now)
@@ -446,10 +446,8 @@ def _happen(work: BatchState, putting: Evaluation, person: Person, shift: Shift)
 def _rules_for(work: BatchState, occurrence: RuleInput, shift: Shift, *, claimed: bool) -> Selected:
     rules = _NO_RULES
     if occurrence.type is not None and occurrence.name:
-        meaning = work.index.meaning(occurrence.type, occurrence.name)
-        rules = (
-            meaning.campaigns if claimed else meaning.rules
-        )  # a broadcast saw it when it came in
+        match = work.index.trigger_match(occurrence.type, occurrence.name)
+        rules = match.campaigns if claimed else match.rules  # a broadcast saw it when it came in
     if shift is NO_SHIFT:
         return rules
     changed = [r for r in work.index.on_segment if _is_by_change(r, shift.entered, shift.left)]

@@ -115,12 +115,12 @@ class BatchState:
         self._points = loaded.points
         self._runs_before = loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
-        for stone in loaded.tombstones:
-            self.tombstones[stone.digest][stone.of] = stone
-        self.standing = loaded.standing
-        self.spent = dict(loaded.standing.spent)
-        self.breakers = dict(loaded.standing.breakers)
-        self.silencing = loaded.has_tombstones
+        for tombstone in loaded.tombstones:
+            self.tombstones[tombstone.digest][tombstone.of] = tombstone
+        self.guards = loaded.guards
+        self.spent = dict(loaded.guards.spent)
+        self.breakers = dict(loaded.guards.breakers)
+        self.has_tombstones = loaded.has_tombstones
         self.belongings = Belongings(loaded)
         self.wordings = loaded.wordings
         self.given_up = loaded.given_up
@@ -143,7 +143,7 @@ class BatchState:
             if entry.due_at is not None and self.may_run(entry)
         ]
         heapify(self.timers)
-        self.wordings_used: set[str] = set()
+        self.versions_used: set[str] = set()
         self.take: Callable[[Message], None] = _nobody_takes
         self.ordinary: set[str] = set()
         self.words: dict[str, tuple[object, tuple[SkipSummary, ...]]] = {}
@@ -160,14 +160,14 @@ class BatchState:
             raise KeysExhausted
         return key
 
-    def tell_end(self, entry: Entry) -> None:
+    def emit_end(self, entry: Entry) -> None:
         """Tell of an entry that ended before its last step was done."""
         if entry.ended is None or entry.state is EntryState.COMPLETED:
             return
         person = self.persons.get(entry.person_key)
         name = person.user_id if person is not None else ""
         place = (entry.rule, name, id_in_ref(entry.occasion), entry.entered_at)
-        self.out.told.append(Ended(*place, entry.state, entry.ended))
+        self.out.emitted.append(Ended(*place, entry.state, entry.ended))
 
     # --- messages ---------------------------------------------------------------------------
 
@@ -217,17 +217,17 @@ class BatchState:
         """The device of that token, of those that the batch may delete."""
         if token in self.changes.devices:
             return self.changes.devices[token]
-        return self.standing.devices.get(token)
+        return self.guards.devices.get(token)
 
     def has_object(self, place: tuple[str, str]) -> bool:
         """Whether there is an object of that type and id, of those that the batch may delete."""
         if place in self.changes.objects:
             return self.changes.objects[place] is not None
-        return place in self.standing.objects
+        return place in self.guards.objects
 
     def has_relationship(self, tie: Relationship) -> bool:
         """Whether there is that tie, of those that the batch may delete."""
-        return self.changes.relationships.get(tie, tie in self.standing.relationships)
+        return self.changes.relationships.get(tie, tie in self.guards.relationships)
 
     def drop_stub(self, ref: str) -> None:
         """Keep but a digest of a message's id, as if its stub had been stored before it is erased."""
@@ -243,7 +243,7 @@ class BatchState:
         """
         discarded_skips = {
             stored.key: frozenset(
-                rule.id for rule in self.index.meaning(stored.type, stored.name).broadcasts
+                rule.id for rule in self.index.trigger_match(stored.type, stored.name).broadcasts
             )
             for stored in messages
         }
@@ -267,11 +267,11 @@ class BatchState:
         """The outcome, without what was made of those erased, and in the names of the merged."""
         self.take = _nobody_takes  # else the batch holds on to itself, until the collector comes
         gone, changes = self._forgotten, self.changes
-        for digest in self.wordings_used:
+        for digest in self.versions_used:
             rule = self.index.by_digest.get(digest)
             if rule is None:  # an older wording, which is kept already
                 continue
-            changes.wordings[digest] = (rule.id, self.index.wording_of(rule))
+            changes.wordings[digest] = (rule.id, self.index.version_text(rule))
         changes.before = {e.key: e for e in self._entries_before if e.key in changes.entries}
         for loser in self.moved:
             changes.persons.pop(loser, None)
@@ -289,12 +289,12 @@ class BatchState:
 
     # --- history ------------------------------------------------------------------------------
 
-    def remember(self, owner: int, occurrence: RuleInput) -> None:
+    def add_to_history(self, owner: int, occurrence: RuleInput) -> None:
         """Add to the history that `performed` conditions count, if any rule asks for the name."""
         if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
             self.history[owner, occurrence.name].append(Past(occurrence.timestamp, occurrence.body))
 
-    def unremember(self, stored: StoredMessage) -> None:
+    def remove_from_history(self, stored: StoredMessage) -> None:
         """Take an event that turns out to be somebody else's out of its former owner's history."""
         events = self.history.get((stored.owner, stored.name), [])
         if not any(event.timestamp == stored.timestamp for event in events):

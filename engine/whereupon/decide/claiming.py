@@ -67,7 +67,7 @@ def _put(work: BatchState, part: Part) -> None:
     claiming, own = part.claiming, part.own
     here = _waiting(work, part)
     if not claiming.is_put:
-        work.unremember(own)  # it is the person's already, but nobody was told
+        work.remove_from_history(own)  # it is the person's already, but nobody was told
     puttings = _puttings(work, part, hand_over(work, claiming.anonymous_key))
     out = _left_out(work, claiming, puttings)
     is_put = claiming.is_put
@@ -84,7 +84,7 @@ def _put(work: BatchState, part: Part) -> None:
 
 def _left_out(work: BatchState, claiming: Claiming, puttings: Sequence[Evaluation]) -> LeftOut:
     """What rules leave out of this part; of what was not chosen, for a rule is new, the first is taken."""
-    if not work.index.is_choosy:
+    if not work.index.takes_one:
         return {}
     open_to = opened_by(work, puttings, claiming.attributes)
     taken = dict(claiming.taken)
@@ -110,7 +110,7 @@ def _apply(
     occurrence = putting.occurrence
     if occurrence.key in work.given_up:
         text = f"{occurrence.message_id} was claimed, and put to no rule: the engine fails on it"
-        work.out.told.append(Notice("claimed-failed", occurrence.message_id, text))
+        work.out.emitted.append(Notice("claimed-failed", occurrence.message_id, text))
         return
     try:
         apply(work, putting, out, shift)
@@ -129,9 +129,9 @@ def _last(here: Sequence[StoredMessage]) -> tuple[datetime, int]:
 
 
 def _puttings(work: BatchState, part: Part, handed: Sequence[Handed]) -> list[Evaluation]:
-    now, meaning = part.own.message.received_at, work.index.meaning
+    now, match = part.own.message.received_at, work.index.trigger_match
     return [
         putting_of(each, now)
         for each in handed
-        if not meaning(each.stored.type, each.stored.name).is_silent
+        if not match(each.stored.type, each.stored.name).is_unused
     ]

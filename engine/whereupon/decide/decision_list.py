@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import overload
 
 from whereupon.conditions import NO_HISTORY
-from whereupon.decide.decisions import Case, Decision, Outcome, Reason, Verdict, decide_unmatched
+from whereupon.decide.decisions import (
+    Case,
+    Decision,
+    Outcome,
+    Reason,
+    Verdict,
+    verdict_on_unmatched,
+)
 from whereupon.decide.evaluation import Evaluation, data_for
 from whereupon.matching import Selected
 from whereupon.records import Person
@@ -53,7 +60,7 @@ class Skipped:
         occurrence = self.putting.occurrence
         verdict = Verdict(self.reason)
         if self.reason is None:
-            verdict = decide_unmatched(rule, case, occurrence.source)
+            verdict = verdict_on_unmatched(rule, case, occurrence.source)
         failure = verdict.failure
         return Decision(
             message_id=case.message_id,

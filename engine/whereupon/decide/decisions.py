@@ -117,7 +117,7 @@ class Verdict:
 ENTERED = Verdict()
 
 
-def decide(
+def verdict_on(
     rule: Rule, case: Case, past: Sequence[PastEntry], *, where_holds: bool = False
 ) -> Verdict:
     """Whether the person enters the rule by this message.
@@ -127,7 +127,7 @@ def decide(
             people in every time.
         where_holds: the rule's `where` is known to hold.
     """
-    opening = decide_opening(rule, case, where_holds=where_holds)
+    opening = opening_verdict(rule, case, where_holds=where_holds)
     if opening.reason is not None:
         return opening
     if not rule.who.holds(case.data, case.history):
@@ -135,20 +135,20 @@ def decide(
     return _reenter(rule, case, past)
 
 
-def decide_unmatched(rule: Rule, case: Case, source: SenderClass) -> Verdict:
+def verdict_on_unmatched(rule: Rule, case: Case, source: SenderClass) -> Verdict:
     """Why a rule that the matching has left out skips the message.
 
     What leaves it out is its `where`, or its `who` before that asks for the history: so neither the
     history nor earlier entries have a say.
     """
     if rule.kind is RuleKind.CAMPAIGN:
-        return decide(rule, case, ())
+        return verdict_on(rule, case, ())
     return (
-        Verdict(Reason.SOURCE) if source is not SenderClass.SERVER else decide_opening(rule, case)
+        Verdict(Reason.SOURCE) if source is not SenderClass.SERVER else opening_verdict(rule, case)
     )
 
 
-def decide_opening(rule: Rule, case: Case, *, where_holds: bool = False) -> Verdict:
+def opening_verdict(rule: Rule, case: Case, *, where_holds: bool = False) -> Verdict:
     """Whether the message may trigger the rule at all, whoever the person is."""
     if not (where_holds or rule.where.holds(case.data, case.history)):
         return _failed(Reason.WHERE, rule.where, case)
@@ -158,7 +158,7 @@ def decide_opening(rule: Rule, case: Case, *, where_holds: bool = False) -> Verd
 
 def takes_part(rule: Rule, case: Case) -> bool:
     """Whether a claimed message counts when a rule takes only the first or last of a claim."""
-    return decide_opening(rule, case).reason is None
+    return opening_verdict(rule, case).reason is None
 
 
 def _failed(reason: Reason, condition: Condition, case: Case) -> Verdict:

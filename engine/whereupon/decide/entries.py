@@ -16,12 +16,12 @@ from whereupon.decide.decisions import (
     Outcome,
     Reason,
     Verdict,
-    decide,
-    decide_opening,
+    opening_verdict,
+    verdict_on,
 )
 from whereupon.decide.evaluation import Evaluation, RuleInput, data_for
 from whereupon.decide.exits import end_by, over_by
-from whereupon.decide.skips import Skipping, skip_roll
+from whereupon.decide.skips import Skipping, skip_every_rule
 from whereupon.decide.snapshot import Notice
 from whereupon.decide.steps import StepFailed, StepMessage, advance
 from whereupon.matching import Candidate, Selected
@@ -54,7 +54,7 @@ def case_for(work: BatchState, putting: Evaluation, roots: Container[str] = ROOT
     )
 
 
-def put_to_rules(
+def evaluate(
     work: BatchState,
     putting: Evaluation,
     rules: Selected,
@@ -76,7 +76,7 @@ def put_to_rules(
     if found or left_out or rules.besides:
         _decide_each(work, putting, rules, left_out, case, found, reason)
     else:
-        skip_roll(work, putting, rules, case, reason)
+        skip_every_rule(work, putting, rules, case, reason)
 
 
 def _decide_each(
@@ -110,10 +110,10 @@ def _verdict(work: BatchState, putting: Evaluation, candidate: Candidate, case: 
     rule, certain = candidate.rule, candidate.is_certain
     if rule.kind is RuleKind.CAMPAIGN:
         past = work.entries_in(rule, putting.person_key)
-        return decide(rule, case, past, where_holds=certain)
+        return verdict_on(rule, case, past, where_holds=certain)
     if putting.occurrence.source is not SenderClass.SERVER:
         return Verdict(Reason.SOURCE)
-    return decide_opening(rule, case, where_holds=certain)
+    return opening_verdict(rule, case, where_holds=certain)
 
 
 def _carry_out(
@@ -131,7 +131,7 @@ def _carry_out(
 def _start(work: BatchState, putting: Evaluation, rule: Rule) -> None:
     """Ask for a broadcast's sending; its audience is gone through in chunks, later."""
     occurrence = putting.occurrence
-    work.wordings_used.add(rule.digest)
+    work.versions_used.add(rule.digest)
     work.changes.runs[rule.id, occurrence.ref] = BroadcastRun(
         rule=rule.id,
         digest=rule.digest,
@@ -149,7 +149,7 @@ def report(work: BatchState, putting: Evaluation, rule: Rule, verdict: Verdict) 
     """Tell the caller of a decision."""
     occurrence, failure = putting.occurrence, verdict.failure
     person = work.persons.get(putting.person_key)
-    work.out.told.append(
+    work.out.emitted.append(
         Decision(
             message_id=occurrence.message_id,
             type=occurrence.type,
@@ -215,7 +215,7 @@ def facts_of(occurrence: RuleInput) -> dict[str, JsonValue]:
 
 def _begin(work: BatchState, entry: Entry, rule: Rule) -> None:
     work.changes.new_entries.add(entry.key)
-    work.wordings_used.add(rule.digest)
+    work.versions_used.add(rule.digest)
     if rule.kind is RuleKind.CAMPAIGN:  # nobody asks how often a broadcast was sent
         work.past_entries[rule.id, entry.person_key].append(running(entry))
     leave = _left_already(work, entry, rule) or over_by(work, entry, rule)
@@ -249,7 +249,7 @@ def save(work: BatchState, entry: Entry) -> None:
         if entry.due_at is not None and work.may_run(entry):
             heappush(work.timers, (entry.due_at, entry.key, entry.person_key))
         return
-    work.tell_end(entry)
+    work.emit_end(entry)
     work.active.get(entry.person_key, {}).pop(entry.key, None)
     place = (entry.rule, entry.person_key)
     if earlier_ones := work.past_entries.get(place):
@@ -261,7 +261,7 @@ def give_up(work: BatchState, entry: Entry) -> None:
     at = entry.entered_at if entry.due_at is None else entry.due_at
     save(work, entry.finished(EntryEnd(EndReason.FAILED, at)))
     text = f"{entry.rule} step {entry.position + 1} failed, and the entry with it"
-    work.out.told.append(Notice("entry-failed", id_in_ref(entry.occasion), text))
+    work.out.emitted.append(Notice("entry-failed", id_in_ref(entry.occasion), text))
 
 
 def run(work: BatchState, entry: Entry) -> None:
@@ -280,7 +280,7 @@ def run(work: BatchState, entry: Entry) -> None:
             case Delivery():
                 delivery = effect.with_key(work.new_key())
                 work.changes.deliveries.append(delivery)
-                work.out.told.append(delivery)
+                work.out.emitted.append(delivery)
             case StepMessage():
                 save(work, behind)  # the message may end it
                 work.take(_message_of(effect, entry, person, now))
@@ -289,7 +289,7 @@ def run(work: BatchState, entry: Entry) -> None:
                     return
                 behind = still
             case StepFailed(position, reason):
-                work.out.told.append(
+                work.out.emitted.append(
                     Notice(
                         "step-failed",
                         id_in_ref(entry.occasion),

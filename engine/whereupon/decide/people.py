@@ -109,7 +109,7 @@ def within_bounds(
             f"{refused} of the attributes in {message_id} were not set: a person has at most "
             f"{MOST_ATTRIBUTES}, with {MOST_CHARACTERS} characters in all"
         )
-        work.out.told.append(Notice("attributes-full", message_id, text))
+        work.out.emitted.append(Notice("attributes-full", message_id, text))
     return taken
 
 
@@ -211,7 +211,7 @@ def hand_over(work: BatchState, key: int) -> list[Handed]:
             continue
         owned = stored._replace(owner=run.person_key)
         work.give(stored, run.person_key)
-        work.unremember(stored)
+        work.remove_from_history(stored)
         messages[place] = owned
         handed.append(Handed(owned, again=stored.owner != key))
     if all(stored.owner != key for stored in messages):
@@ -240,7 +240,7 @@ def begin_in_parts(
         makes_known: whether it made the person known, and some rule asks for that.
     """
     key = work.anonymous[anonymous_id]
-    choosy = work.index.is_choosy
+    choosy = work.index.takes_one
     work.changes.claimings[key] = Claiming(
         anonymous_key=key,
         person_key=stored.owner,
@@ -264,7 +264,7 @@ def forget(work: BatchState, person: Person, at: datetime) -> None:
     """Erase a person: what is stored at the flush, what this batch made right here."""
     key = person.key
     for entry in work.active.pop(key, {}).values():
-        work.tell_end(entry.finished(EntryEnd(EndReason.DELETED, at)))
+        work.emit_end(entry.finished(EntryEnd(EndReason.DELETED, at)))
     work.persons.pop(key, None)
     for user_id in work.belongings.users.pop(key, ()):
         work.users.pop(user_id, None)

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.snapshot import Notice, Settings
-from whereupon.decide.suppression import lies_over, silenced, suppressions
+from whereupon.decide.suppression import suppressions, tombstone_for, tombstone_over
 from whereupon.guards.actions import Absence, GuardFacts, Policy, Refusal, Verdict, judge
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Message, MessageType, SenderClass, erased_name
@@ -58,26 +58,26 @@ def ask(work: BatchState, message: Message, action: Action) -> Request:
         requester=_requester(message),
         message=message,
     )
-    return decide(work, request, (), message.received_at)
+    return judge_request(work, request, (), message.received_at)
 
 
-def decide(
+def judge_request(
     work: BatchState, request: Request, approvals: Sequence[Approval], now: datetime
 ) -> Request:
     """Judge a request as things are now, and record what becomes of it."""
     action = work.settings.registry.asked_for(request.action, request.event)
-    stance = work.settings.stance_on(action.name)
+    policy = work.settings.policy_on(action.name)
     message = request.message
     if message is None:
         return request
     plan = plan_for(work, action, message) if action.destructive else None
-    seen = _seen(work, request, message, stance, approvals, plan, now)
-    verdict = judge(message, action, stance, seen)
+    seen = _seen(work, request, message, policy, approvals, plan, now)
+    verdict = judge(message, action, policy, seen)
     if verdict.passed is not None:
         _open_breaker(work, verdict, now)
     if verdict.outcome is RequestOutcome.RAN and action.destructive:
         _spend(work, action, message.source)
-    decided = _as_judged(request, verdict, action, stance, plan, now)
+    decided = _as_judged(request, verdict, action, policy, plan, now)
     record(work, decided, "judged", now)
     keep(work, decided)
     if seen.missing is not None and decided.outcome in {RequestOutcome.RAN, RequestOutcome.HELD}:
@@ -89,7 +89,7 @@ def _as_judged(
     request: Request,
     verdict: Verdict,
     action: Action,
-    stance: Policy,
+    policy: Policy,
     plan: Plan | None,
     now: datetime,
 ) -> Request:
@@ -98,7 +98,7 @@ def _as_judged(
         outcome = RequestOutcome.APPROVED
     held = outcome is RequestOutcome.HELD
     refused = outcome is RequestOutcome.REFUSED
-    expires_at = later(request.asked_at or now, max(stance.expires_after, stance.cool_off))
+    expires_at = later(request.asked_at or now, max(policy.expires_after, policy.cool_off))
     return replace(
         request,
         outcome=outcome,
@@ -116,12 +116,12 @@ def _seen(
     work: BatchState,
     request: Request,
     message: Message,
-    stance: Policy,
+    policy: Policy,
     approvals: Sequence[Approval],
     plan: Plan | None,
     now: datetime,
 ) -> GuardFacts:
-    stone = silenced(work, message)
+    tombstone = tombstone_over(work, message)
     key = _about(work, message)
     person = work.persons.get(key) if key is not None else None
     digest = plan.digest if plan else ""
@@ -129,19 +129,19 @@ def _seen(
         asked_at=request.asked_at or now,
         now=now,
         is_open=request.outcome.is_open,
-        silenced_by=stone.reason if stone else None,
+        silenced_by=tombstone.reason if tombstone else None,
         is_theirs=_is_theirs(work, message),
         missing=_missing(work, request.action, message),
         person=person.attributes if person else None,
         overtaken=_is_overtaken(work, request, message, key),
         open_breakers=[
-            name for name in stance.guards if (b := work.breakers.get(name)) and b.is_open
+            name for name in policy.guards if (b := work.breakers.get(name)) and b.is_open
         ],
         spent=[
             work.spent.get((limit, _spender(limit.scope, message.source)), 0)
-            for limit in stance.limits
+            for limit in policy.limits
         ],
-        people=work.standing.people,
+        people=work.guards.people,
         approvals=len({each.actor for each in approvals if each.plan == digest}),
         plan_changed=request.reason == Refusal.PLAN_CHANGED
         or (request.plan is not None and request.plan.digest != digest),
@@ -196,10 +196,10 @@ def _note_missing(work: BatchState, request: Request, absence: str) -> None:
     text = _NOTHING.get(absence)
     if text is None:
         return
-    near = work.standing.near.get(request.person or "")
+    near = work.guards.near.get(request.person or "")
     if near is not None and absence == Absence.PERSON:
         text += f"; {near!r} is known, and differs by case or white space only"
-    work.out.told.append(Notice(absence, request.message_id, text))
+    work.out.emitted.append(Notice(absence, request.message_id, text))
 
 
 _NOTHING: Mapping[str, str] = {
@@ -234,7 +234,7 @@ def token_in(device: Mapping[str, JsonValue]) -> str | None:
 
 def _is_overtaken(work: BatchState, request: Request, message: Message, key: int | None) -> bool:
     """Whether the person did something after what would erase them, more than clocks differ by."""
-    latest = work.standing.holdings[key].latest if key in work.standing.holdings else None
+    latest = work.guards.footprints[key].latest if key in work.guards.footprints else None
     if latest is None or request.action not in ERASING:
         return False
     return latest > later(message.timestamp, work.settings.identity.late_window)
@@ -247,7 +247,7 @@ def plan_for(work: BatchState, action: Action, message: Message) -> Plan:
     """What the request would take away, as it is in the store now."""
     key = _about(work, message)
     takes = action.name in ERASING or action.name == ActionName.MERGE_PEOPLE
-    held = work.standing.holdings.get(key) if takes and key is not None else None
+    held = work.guards.footprints.get(key) if takes and key is not None else None
     counts = {name: count for name, count in (held.counts if held else {}).items() if count}
     if action.name == ActionName.DELETE_DEVICE and _device(work, message) is not None:
         counts["devices"] = 1
@@ -296,7 +296,7 @@ def _open_breaker(work: BatchState, verdict: Verdict, now: datetime) -> None:
 
 def keep(work: BatchState, request: Request) -> None:
     """Tell of a request, and keep it; once it has ended, it names nobody who is gone."""
-    work.out.told.append(request)
+    work.out.emitted.append(request)
     if _is_of_nobody(work, request):
         work.changes.erased_ids.append(request.ref)
         request = nameless(request)
@@ -309,7 +309,9 @@ def _is_of_nobody(work: BatchState, request: Request) -> bool:
     if request.action in ERASING and request.outcome is RequestOutcome.RAN:
         return True
     named = (IdKind.USER, request.person)
-    return request.person not in work.users and lies_over(work, named, FIRST_INSTANT) is not None
+    return (
+        request.person not in work.users and tombstone_for(work, named, FIRST_INSTANT) is not None
+    )
 
 
 def nameless(request: Request) -> Request:

@@ -11,14 +11,14 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.entries import put_to_rules
+from whereupon.decide.entries import evaluate
 from whereupon.decide.evaluation import Evaluation, occurrence_of
 from whereupon.decide.merges import merge
 from whereupon.decide.people import forget, person_for
 from whereupon.decide.requests import (
     ask,
-    decide,
     device_of,
+    judge_request,
     keep,
     nameless,
     object_key,
@@ -27,7 +27,7 @@ from whereupon.decide.requests import (
     token_in,
 )
 from whereupon.decide.snapshot import BatchResult, Settings, Snapshot
-from whereupon.decide.suppression import DELETED, SUPPRESSED, bury, unbury
+from whereupon.decide.suppression import DELETED, SUPPRESSED, add_tombstones, lift_tombstones
 from whereupon.guards.actions import Refusal
 from whereupon.matching import RuleIndex, RuleList, Selected
 from whereupon.messages.model import Message, MessageType
@@ -70,7 +70,7 @@ def _put_to_known(work: BatchState, message: Message, key: int) -> None:
     occurrence = occurrence_of(StoredMessage(key, person_key, message))
     now, skips = message.received_at, len(work.changes.skips)
     putting = Evaluation(occurrence, person_key, now, claimable_at=now, retroactive=False)
-    put_to_rules(work, putting, Selected(RuleList()).and_besides(work.index.on_known))
+    evaluate(work, putting, Selected(RuleList()).and_besides(work.index.on_known))
     del work.changes.skips[skips:]
 
 
@@ -90,7 +90,7 @@ def resume(
         approvals: all that were given to it, whatever they were for.
     """
     work = BatchState(loaded, index, settings)
-    decided = decide(work, request, approvals, now)
+    decided = judge_request(work, request, approvals, now)
     message = request.message
     if decided.outcome is RequestOutcome.RAN and message is not None:
         if message.type is MessageType.ALIAS:
@@ -165,12 +165,12 @@ def _merge_again(work: BatchState, message: Message) -> None:
         merge(work, message, work.persons[survivor], work.persons[loser])
 
 
-def refuse_merge(work: BatchState, message: Message, stone: Tombstone) -> None:
+def refuse_merge(work: BatchState, message: Message, tombstone: Tombstone) -> None:
     """Record what became of an alias from an id that a tombstone silences: nobody is merged by it.
 
     Where the tombstone is the speaker's own, nothing is kept: it would name who is gone.
     """
-    if stone.digest in work.settings.digests(IdKind.USER, message.target_id or ""):
+    if tombstone.digest in work.settings.digests(IdKind.USER, message.target_id or ""):
         ask(work, message, work.settings.registry.named(ActionName.MERGE_PEOPLE))
 
 
@@ -178,8 +178,8 @@ def refuse_merge(work: BatchState, message: Message, stone: Tombstone) -> None:
 
 
 def _delete(work: BatchState, message: Message, instant: datetime) -> None:
-    stance = work.settings.stances.get(ActionName.DELETE_PERSON)
-    ignoring = stance is not None and stance.tombstone is Aftermath.IGNORE
+    policy = work.settings.policies.get(ActionName.DELETE_PERSON)
+    ignoring = policy is not None and policy.tombstone is Aftermath.IGNORE
     _erase(work, message, instant, None if ignoring else instant, DELETED)
 
 
@@ -190,24 +190,24 @@ def _suppress(work: BatchState, message: Message, instant: datetime) -> None:
 def _erase(
     work: BatchState, message: Message, instant: datetime, until: datetime | None, reason: str
 ) -> None:
-    """Forget the person, and bury every identifier they were known by; unknown ones count too."""
+    """Forget the person, and add_tombstones every identifier they were known by; unknown ones count too."""
     user_id = message.user_id or ""
     named = {(IdKind.USER, user_id)}
     key = work.users.get(user_id)
     if key is not None:
         named |= {(known.kind, known.value) for known in work.identifiers_of(key)}
-        held = work.standing.holdings.get(key)
+        held = work.guards.footprints.get(key)
         if until is not None and held is not None and held.latest is not None:
             until = max(until, held.latest)  # all of that is erased, so none of it may come again
         forget(work, work.persons[key], max(instant, message.received_at))
     users = {value for kind, value in named if kind is IdKind.USER}
     _drop_requests(work, users, message)
-    bury(work, sorted(named), of=user_id, until=until, reason=reason)
+    add_tombstones(work, sorted(named), of=user_id, until=until, reason=reason)
 
 
 def _drop_requests(work: BatchState, user_ids: set[str], message: Message) -> None:
     """What else was asked for the person, and waits, is for nobody now."""
-    waiting = {request.key: request for request in work.standing.open_requests}
+    waiting = {request.key: request for request in work.guards.open_requests}
     waiting |= {key: r for key, r in work.changes.requests.items() if r.outcome.is_open}
     for request in waiting.values():
         target = request.message.target_id if request.message else None
@@ -221,7 +221,7 @@ def _drop_requests(work: BatchState, user_ids: set[str], message: Message) -> No
 
 
 def _unsuppress(work: BatchState, message: Message, _instant: datetime) -> None:
-    unbury(work, message)
+    lift_tombstones(work, message)
 
 
 def _upsert_device(work: BatchState, message: Message, _instant: datetime) -> None:

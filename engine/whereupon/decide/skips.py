@@ -21,7 +21,7 @@ from whereupon.records import Skips, SkipSummary, SkipVerdict
 from whereupon.rules.model import Rule
 
 
-def skip_roll(
+def skip_every_rule(
     work: BatchState, putting: Evaluation, rules: Selected, case: Case, reason: Reason | None
 ) -> None:
     """Skip every rule of the roll, as most messages do: for one reason, or each for its own."""
@@ -144,7 +144,7 @@ def _tell(
 ) -> None:
     """Tell of rules of the roll that are skipped, from one place up to another."""
     person = work.persons.get(putting.person_key)
-    work.out.told.append(Skipped(rules, *span, putting, person, reason))
+    work.out.emitted.append(Skipped(rules, *span, putting, person, reason))
 
 
 def _others(

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.decisions import Decision
-from whereupon.guards.actions import Policy, default_stance
+from whereupon.guards.actions import Policy, default_policy
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.matching import RuleList
 from whereupon.messages.semantic_events import Registry
@@ -49,13 +49,13 @@ class Settings:
 
     identity: IdentityPolicy = field(default_factory=IdentityPolicy)
     registry: Registry = field(default_factory=Registry)
-    stances: Mapping[str, Policy] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
     digest_key: bytes = field(default=b"", repr=False)
     former_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
-    def stance_on(self, action: str) -> Policy:
+    def policy_on(self, action: str) -> Policy:
         """What the guard files say of an action, or else the product's own word."""
-        return self.stances.get(action) or default_stance(action)
+        return self.policies.get(action) or default_policy(action)
 
     def digest(self, kind: str, value: str) -> bytes:
         """The keyed hash (HMAC-SHA256, cut to 16 bytes) that stands for an identifier."""
@@ -87,7 +87,7 @@ class GuardSnapshot:
     Attributes:
         breakers: every guard file's breaker that was ever opened.
         spent: how many ran within the window of each limit; by limit, and source where it counts.
-        holdings: by person key, of those whom the batch may erase or merge.
+        footprints: by person key, of those whom the batch may erase or merge.
         open_requests: requests that wait, of those whom the batch may erase.
         devices, objects, relationships: those that the batch may delete, as far as they are there.
         near: by an id that nobody has, one that differs by case or white space only.
@@ -96,7 +96,7 @@ class GuardSnapshot:
     breakers: dict[str, Breaker] = field(default_factory=dict)
     spent: dict[tuple[Limit, str], int] = field(default_factory=dict)
     people: int = 0
-    holdings: dict[int, PersonFootprint] = field(default_factory=dict)
+    footprints: dict[int, PersonFootprint] = field(default_factory=dict)
     open_requests: list[Request] = field(default_factory=list)
     devices: dict[str, Device] = field(default_factory=dict)
     objects: set[tuple[str, str]] = field(default_factory=set)
@@ -139,7 +139,7 @@ class Snapshot:
     active: list[Entry] = field(default_factory=list)
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
-    standing: GuardSnapshot = field(default_factory=GuardSnapshot)
+    guards: GuardSnapshot = field(default_factory=GuardSnapshot)
     wordings: dict[str, Rule] = field(default_factory=dict)
     given_up: set[int] = field(default_factory=set)
 
@@ -189,7 +189,7 @@ class Ended:
     end: EntryEnd
 
 
-Told: TypeAlias = Decision | Delivery | Request | Notice | Ended
+Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended
 """What the fold tells its caller."""
 
 
@@ -209,7 +209,7 @@ class BatchResult:
     """
 
     changes: Changes = field(default_factory=Changes)
-    told: list[Told | Skipped] = field(default_factory=list)
+    emitted: list[Emitted | Skipped] = field(default_factory=list)
     rolls: dict[str, RuleList] = field(default_factory=dict)
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
@@ -226,7 +226,7 @@ class BatchResult:
             begun: where in the batch the part begins.
         """
         self.set_aside |= {begun + place: aside for place, aside in part.set_aside.items()}
-        self.told += part.told
+        self.emitted += part.emitted
         self.alike += part.alike
         self.accepted += part.accepted
         self.duplicates += part.duplicates
@@ -236,9 +236,9 @@ class BatchResult:
         self.changes.wordings |= part.changes.wordings
         self.changes.claimings |= part.changes.claimings
 
-    def records(self) -> Iterator[Told]:
+    def records(self) -> Iterator[Emitted]:
         """What is told, piece by piece, every decision among it."""
-        for told in self.told:
+        for told in self.emitted:
             if isinstance(told, Skipped):
                 yield from told
             else:
@@ -253,7 +253,7 @@ class BatchResult:
     @property
     def decisions(self) -> Decisions:
         """Every decision, in order; those that cost something are made when they are looked at."""
-        return Decisions(self.told)
+        return Decisions(self.emitted)
 
 
 class PoisonError(Exception):

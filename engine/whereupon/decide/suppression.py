@@ -13,7 +13,7 @@ DELETED = "deleted"
 SUPPRESSED = "suppressed"
 
 
-def bury(
+def add_tombstones(
     work: BatchState,
     identifiers: Iterable[tuple[IdKind, str]],
     *,
@@ -35,65 +35,65 @@ def bury(
             _lay(work, Tombstone(digest, laid_by, until, reason))
 
 
-def unbury(work: BatchState, message: Message) -> None:
+def lift_tombstones(work: BatchState, message: Message) -> None:
     """Let what was silenced for good with a user id be heard again, from the message's time on.
 
     So is an anonymous id that the message names itself. Nothing comes back, and what happened before,
     however late it arrives, stays unheard.
     """
-    for stone in suppressions(work, message):
-        _lay(work, replace(stone, until=message.timestamp))
+    for tombstone in suppressions(work, message):
+        _lay(work, replace(tombstone, until=message.timestamp))
 
 
 def suppressions(work: BatchState, message: Message) -> list[Tombstone]:
-    """What `unbury` lifts."""
+    """What `lift_tombstones` lifts."""
     digests = work.settings.digests
     own = digests(IdKind.USER, message.user_id or "")
     together = {of for digest in own for of in work.tombstones.get(digest, {})}
     named = digests(IdKind.ANONYMOUS, message.anonymous_id or "")
     return [
-        stone
-        for stones in work.tombstones.values()
-        for stone in stones.values()
-        if stone.until is None and (stone.of in together or stone.digest in named)
+        tombstone
+        for tombstones in work.tombstones.values()
+        for tombstone in tombstones.values()
+        if tombstone.until is None and (tombstone.of in together or tombstone.digest in named)
     ]
 
 
-def _lay(work: BatchState, stone: Tombstone) -> None:
-    work.tombstones[stone.digest][stone.of] = stone
-    work.changes.tombstones[stone.digest, stone.of] = stone
-    work.silencing = True
+def _lay(work: BatchState, tombstone: Tombstone) -> None:
+    work.tombstones[tombstone.digest][tombstone.of] = tombstone
+    work.changes.tombstones[tombstone.digest, tombstone.of] = tombstone
+    work.has_tombstones = True
 
 
-def silenced(work: BatchState, message: Message) -> Tombstone | None:
+def tombstone_over(work: BatchState, message: Message) -> Tombstone | None:
     """The tombstone that keeps this message from anybody, if there is one.
 
     A message with a user id is that person's: the anonymous id beside it may be a shared device's. An
     alias speaks of two people: of neither where one is silenced, or it would bring them back.
     """
-    if not work.silencing:
+    if not work.has_tombstones:
         return None
     if message.user_id is None:
-        return lies_over(work, (IdKind.ANONYMOUS, message.anonymous_id), message.timestamp)
-    stone = lies_over(work, (IdKind.USER, message.user_id), message.timestamp)
-    if stone is None and message.type is MessageType.ALIAS:
-        stone = lies_over(work, (IdKind.USER, message.target_id), message.timestamp)
-    return stone
+        return tombstone_for(work, (IdKind.ANONYMOUS, message.anonymous_id), message.timestamp)
+    tombstone = tombstone_for(work, (IdKind.USER, message.user_id), message.timestamp)
+    if tombstone is None and message.type is MessageType.ALIAS:
+        tombstone = tombstone_for(work, (IdKind.USER, message.target_id), message.timestamp)
+    return tombstone
 
 
-def lies_over(
+def tombstone_for(
     work: BatchState, identifier: tuple[IdKind, str | None], instant: datetime
 ) -> Tombstone | None:
     """The tombstone of an id that reaches the instant: of several, the one that reaches furthest."""
     kind, value = identifier
     reaching = [
-        stone
+        tombstone
         for digest in work.settings.digests(kind, value or "")
-        for stone in work.tombstones.get(digest, {}).values()
-        if stone.until is None or instant <= stone.until
+        for tombstone in work.tombstones.get(digest, {}).values()
+        if tombstone.until is None or instant <= tombstone.until
     ]
     return max(reaching, key=_reach, default=None)
 
 
-def _reach(stone: Tombstone) -> tuple[bool, datetime, str]:
-    return stone.until is None, stone.until or LAST_INSTANT, stone.reason
+def _reach(tombstone: Tombstone) -> tuple[bool, datetime, str]:
+    return tombstone.until is None, tombstone.until or LAST_INSTANT, tombstone.reason

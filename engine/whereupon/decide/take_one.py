@@ -89,7 +89,7 @@ def _taking_one(
     occurrence = putting.occurrence
     if occurrence.type is None:
         return []
-    choosy = work.index.meaning(occurrence.type, occurrence.name).choosy
+    choosy = work.index.trigger_match(occurrence.type, occurrence.name).take_one_rules
     if not choosy:
         return []
     case = case_for(work, putting)

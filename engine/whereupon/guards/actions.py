@@ -89,7 +89,7 @@ OWN_DEVICE_STANCE = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT:
 """A device is taken from its owner alone (`GuardFacts.is_theirs`), and every logout on a phone asks for it."""
 
 
-def default_stance(action: str) -> Policy:
+def default_policy(action: str) -> Policy:
     """What holds of an action of which no guard file speaks."""
     return OWN_DEVICE_STANCE if action == ActionName.DELETE_DEVICE else DEFAULT_STANCE
 
@@ -107,7 +107,7 @@ class GuardFacts:
         person: the attributes of whom it is about.
         overtaken: the person did something after the request's own time, which would go too.
         open_breakers: of the guard files about the action, those whose breaker is open.
-        spent: how many ran within the window of each of the stance's limits.
+        spent: how many ran within the window of each of the policy's limits.
         people: how many persons there are.
         approvals: how many agreed to the plan as it is now.
         plan_changed: the plan is no longer the one that was shown.
@@ -148,21 +148,21 @@ class Verdict:
 AGREED = Verdict(RequestOutcome.RAN)
 
 
-def judge(message: Message, action: Action, stance: Policy, seen: GuardFacts) -> Verdict:
+def judge(message: Message, action: Action, policy: Policy, seen: GuardFacts) -> Verdict:
     """The first objection of a guard; without any, the request runs, though it may find nothing."""
     agreed = replace(AGREED, detail=seen.missing) if seen.missing else AGREED
-    return next(_objections(message, action, stance, seen), agreed)
+    return next(_objections(message, action, policy, seen), agreed)
 
 
 def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other, to be read in one go
-    message: Message, action: Action, stance: Policy, seen: GuardFacts
+    message: Message, action: Action, policy: Policy, seen: GuardFacts
 ) -> Iterator[Verdict]:
     """Every guard's objection.
 
     What refuses comes before what holds: nobody is asked to agree to what may not run anyway.
     """
     # 1. known: the action is enabled, and its properties are valid.
-    if not stance.enabled:
+    if not policy.enabled:
         yield _refused(Refusal.DISABLED)
     if fault := _fault(message, action):
         yield _refused(Refusal.INVALID, fault)
@@ -179,32 +179,32 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
     # step may not: whoever can set off the rule, by a client's event, late or imported, could.
     if message.depth:
         yield _refused(Refusal.SOURCE, "a rule's step may not ask for it")
-    if stance.sources.get(message.source, Consent.REFUSE) is Consent.REFUSE:
+    if policy.sources.get(message.source, Consent.REFUSE) is Consent.REFUSE:
         yield _refused(Refusal.SOURCE)
     # 4. live: no import or backfill, and it was not older than the guard file allows when it came.
     if message.origin is not Origin.LIVE:
         yield _refused(Refusal.NOT_LIVE)
-    if message.received_at - message.timestamp > stance.stale_after:
+    if message.received_at - message.timestamp > policy.stale_after:
         yield _refused(Refusal.STALE)
     # 5. once: its message id has not asked before (the fold drops those), and it has not ended.
     if not seen.is_open:
         yield _refused(Refusal.ENDED)
     # 6. protected: no `protect` condition holds of the person.
-    if protected := _protecting(stance, seen):
+    if protected := _protecting(policy, seen):
         yield _refused(Refusal.PROTECTED, protected)
     if seen.missing is Absence.DEVICE:  # there is nothing that anybody could agree to
         return
     # 7. blast radius: no breaker is open, and none of the limits is passed by one more.
     if seen.open_breakers:
         yield _held(Refusal.BREAKER, f"the breaker of {', '.join(seen.open_breakers)} is open")
-    for limit, spent in zip(stance.limits, seen.spent, strict=False):
+    for limit, spent in zip(policy.limits, seen.spent, strict=False):
         if spent >= limit.allowed(seen.people):
             yield replace(_held(Refusal.LIMIT, f"{limit.text} ({limit.guard})"), passed=limit)
     # 8. approval and cool-off: as many agree to the plan as it is, and there was time to object.
-    needed = max(stance.needed(message.source), int(seen.plan_changed or seen.overtaken))
+    needed = max(policy.needed(message.source), int(seen.plan_changed or seen.overtaken))
     if seen.approvals < needed:
-        yield _held(_why_approval(message, stance, seen), f"{seen.approvals} of {needed} agreed")
-    if seen.now < (until := later(seen.asked_at, stance.cool_off)):
+        yield _held(_why_approval(message, policy, seen), f"{seen.approvals} of {needed} agreed")
+    if seen.now < (until := later(seen.asked_at, policy.cool_off)):
         yield replace(_held(Refusal.COOL_OFF, f"until {format_instant(until)}"), due_at=until)
 
 
@@ -216,17 +216,17 @@ def _held(reason: str, detail: str | None = None) -> Verdict:
     return Verdict(RequestOutcome.HELD, reason, detail)
 
 
-def _why_approval(message: Message, stance: Policy, seen: GuardFacts) -> Refusal:
+def _why_approval(message: Message, policy: Policy, seen: GuardFacts) -> Refusal:
     """What makes somebody's agreement needed, in a word."""
     if seen.plan_changed:
         return Refusal.PLAN_CHANGED
     if seen.overtaken:
         return Refusal.OVERTAKEN
-    held = stance.sources.get(message.source) is Consent.HOLD
-    return Refusal.SOURCE if held and stance.approvals.needed <= 1 else Refusal.APPROVAL
+    held = policy.sources.get(message.source) is Consent.HOLD
+    return Refusal.SOURCE if held and policy.approvals.needed <= 1 else Refusal.APPROVAL
 
 
-def _protecting(stance: Policy, seen: GuardFacts) -> str:
+def _protecting(policy: Policy, seen: GuardFacts) -> str:
     """The first `protect` condition that holds of the person, in words; empty when none does."""
     if seen.person is None:
         return ""
@@ -234,7 +234,7 @@ def _protecting(stance: Policy, seen: GuardFacts) -> str:
         "person": dict(seen.person),
         "timestamp": format_instant(seen.now),
     }
-    for condition in stance.protect:
+    for condition in policy.protect:
         if condition.holds(data, NO_HISTORY):
             return " and ".join(conjunct.text for conjunct in condition.conjuncts)
     return ""
@@ -261,10 +261,10 @@ def _fault(message: Message, action: Action) -> str:
 # --- what the guard files say ---------------------------------------------------------------------
 
 
-def stance_on(action: str, guards: Iterable[Guard]) -> Policy:
+def policy_on(action: str, guards: Iterable[Guard]) -> Policy:
     """What the guard files together say of an action: of several, the strictest word counts."""
     about = [guard for guard in guards if action in guard.actions]
-    usual = default_stance(action)
+    usual = default_policy(action)
     if not about:
         return usual
     sources = dict(usual.sources)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from whereupon.conditions import NO_HISTORY
 from whereupon.decide import data_for, occurrence_of
-from whereupon.decide.decisions import Case, decide_unmatched
-from whereupon.matching import read_roll
+from whereupon.decide.decisions import Case, verdict_on_unmatched
+from whereupon.matching import read_rule_list
 from whereupon.messages.times import from_micros
 from whereupon.pipeline.rule_versions import read_wording
 from whereupon.records import Skips, SkipSummary, SkipVerdict, StoredMessage
@@ -51,7 +51,7 @@ class DecidedAgain:
     def _roll(self, others: SkipSummary) -> Mapping[str, tuple[int, str, str]]:
         revision = others.revision
         if revision not in self._rolls:
-            self._rolls[revision] = read_roll(self._wording(revision))
+            self._rolls[revision] = read_rule_list(self._wording(revision))
         return self._rolls[revision]
 
     def as_worded(self, rule_id: str, digest: str) -> Rule | None:
@@ -73,6 +73,6 @@ def _verdict(rule: Rule, others: SkipSummary, message: StoredMessage) -> SkipVer
         claimable_at=from_micros(others.decided_at),
         retroactive=others.retroactive,
     )
-    verdict = decide_unmatched(rule, case, message.message.source)
+    verdict = verdict_on_unmatched(rule, case, message.message.source)
     text, values = (verdict.failure.text, verdict.failure.values) if verdict.failure else (None, {})
     return rule.id, rule.digest, str(verdict.reason), text, values

@@ -8,7 +8,7 @@ from whereupon.rules.model import Once, OncePer, OncePerKey, OnKnown, OnSegment,
 
 
 @dataclass(frozen=True, slots=True)
-class Lookback:
+class EntryWindow:
     """By a rule's id, how far back its earlier entries have a say (None: for ever).
 
     A rule's entries that are still running are loaded in any case.
@@ -26,7 +26,7 @@ class Lookback:
     keys: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, rules: Iterable[Rule], named: Collection[str] = ()) -> "Lookback":
+    def of(cls, rules: Iterable[Rule], named: Collection[str] = ()) -> "EntryWindow":
         """What deciding these rules may look back at.
 
         Args:

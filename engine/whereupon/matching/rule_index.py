@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import NamedTuple, TypeAlias
 
 from whereupon.conditions import Condition
-from whereupon.matching.entry_window import Lookback
+from whereupon.matching.entry_window import EntryWindow
 from whereupon.matching.rule_list import RuleList, Selected
 from whereupon.matching.trigger_index import Name, TriggerIndex
 from whereupon.messages.codec import object_text
@@ -41,19 +41,19 @@ class TriggerMatch:
     Attributes:
         rules: campaigns and broadcasts whose `when` names them, in the rulebook's order.
         campaigns, broadcasts: those of each kind.
-        choosy: those that take only the first or last of what one claim brings.
-        is_silent: they mean nothing to any rule: they are recorded, and that is all.
+        take_one_rules: those that take only the first or last of what one claim brings.
+        is_unused: they mean nothing to any rule: they are recorded, and that is all.
         watch: the past events that they may make rules ask about.
-        lookback: the earlier entries that may have a say.
+        entry_window: the earlier entries that may have a say.
     """
 
     rules: Selected
     campaigns: Selected
     broadcasts: Selected
-    choosy: tuple[Rule, ...]
-    is_silent: bool
+    take_one_rules: tuple[Rule, ...]
+    is_unused: bool
     watch: HistoryWindow
-    lookback: Lookback
+    entry_window: EntryWindow
 
 
 class Reachable(NamedTuple):
@@ -61,11 +61,11 @@ class Reachable(NamedTuple):
 
     Attributes:
         watch: the past events that they ask about.
-        lookback: the earlier entries that have a say, for the rules as the rulebook words them.
+        entry_window: the earlier entries that have a say, for the rules as the rulebook words them.
     """
 
     watch: HistoryWindow
-    lookback: Lookback
+    entry_window: EntryWindow
 
 
 class RuleIndex:
@@ -78,7 +78,7 @@ class RuleIndex:
         self,
         book: Rulebook,
         *,
-        enrolment: TriggerIndex | None = None,
+        trigger_index: TriggerIndex | None = None,
         older: tuple[Rule, ...] = (),
         segments: Mapping[str, Segment] | None = None,
     ) -> None:
@@ -87,9 +87,11 @@ class RuleIndex:
         self.by_id = {rule.id: rule for rule in book.rules}
         self.by_digest = {rule.digest: rule for rule in book.rules}
         self.segments = {**(segments or {}), **book.segments}
-        self._enrolment = TriggerIndex.of(book.rules) if enrolment is None else enrolment
+        self._trigger_index = (
+            TriggerIndex.of(book.rules) if trigger_index is None else trigger_index
+        )
         self._wordings = tuple(rule for rule in (*book.rules, *older) if _asks(rule))
-        self.is_choosy = any(rule.retroactive.takes_one for rule in book.rules)
+        self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
         self.on_known = tuple(
             rule for rule in book.rules if any(isinstance(t, OnKnown) for t in rule.triggers)
@@ -105,8 +107,10 @@ class RuleIndex:
         )
         self.counted_names = self._counted_names()
         self._led_cache: dict[str, Reachable] = {}
-        self._naming: dict[MessageType, dict[str, RuleList]] = {type_: {} for type_ in MessageType}
-        self._meanings: dict[MessageType, dict[str, TriggerMatch]] = {
+        self._rule_lists: dict[MessageType, dict[str, RuleList]] = {
+            type_: {} for type_ in MessageType
+        }
+        self._matches: dict[MessageType, dict[str, TriggerMatch]] = {
             type_: {} for type_ in MessageType
         }
 
@@ -127,8 +131,10 @@ class RuleIndex:
 
     def _changed(self, rules: tuple[Rule, ...], old: Rule | None, new: Rule | None) -> "RuleIndex":
         book = replace(self.book, rules=rules)
-        enrolment = self._enrolment.changed(old, new)
-        return RuleIndex(book, enrolment=enrolment, older=self._older, segments=self.segments)
+        trigger_index = self._trigger_index.changed(old, new)
+        return RuleIndex(
+            book, trigger_index=trigger_index, older=self._older, segments=self.segments
+        )
 
     def with_version(
         self, version: Rule, segments: Mapping[str, Segment] | None = None
@@ -143,7 +149,7 @@ class RuleIndex:
         """
         known = {**(segments or {}), **self.segments}
         older = (*self._older, version)
-        return RuleIndex(self.book, enrolment=self._enrolment, older=older, segments=known)
+        return RuleIndex(self.book, trigger_index=self._trigger_index, older=older, segments=known)
 
     def _watched_segments(self) -> tuple[Segment, ...]:
         names = {name for rule in self.on_segment for name in _segments_of(rule)} | {
@@ -168,11 +174,11 @@ class RuleIndex:
         watches = [self.segment_watch, *(self._watch(rule) for rule in self._wordings)]
         return frozenset(_merged(watches))
 
-    def wording_of(self, rule: Rule) -> bytes:
+    def version_text(self, rule: Rule) -> bytes:
         """The rule's wording for keeping: its source, and the segments that it may refer to."""
         return _wording(rule, self._segments_text())
 
-    def wordings_of(self, roll: RuleList) -> dict[str, tuple[str, bytes]]:
+    def version_texts(self, roll: RuleList) -> dict[str, tuple[str, bytes]]:
         """A roll for keeping, by its revision, and the wordings of all its rules, by their digests."""
         segments = self._segments_text()
         kept = {rule.digest: (rule.id, _wording(rule, segments)) for rule in roll}
@@ -182,18 +188,18 @@ class RuleIndex:
         segments = self.book.segments.values()
         return object_text({segment.id: segment.source for segment in segments})
 
-    def meaning(self, type_: MessageType, name: str) -> TriggerMatch:
+    def trigger_match(self, type_: MessageType, name: str) -> TriggerMatch:
         """What such a message means; found out once a name."""
-        known = self._meanings[type_]
-        meaning = known.get(name)
-        if meaning is None:
-            meaning = self._find_meaning(type_, name)
+        known = self._matches[type_]
+        match = known.get(name)
+        if match is None:
+            match = self._find_match(type_, name)
             if len(known) < _CACHED_NAMES:
-                known[name] = meaning
-        return meaning
+                known[name] = match
+        return match
 
-    def _find_meaning(self, type_: MessageType, name: str) -> TriggerMatch:
-        roll = self.naming(type_, name)
+    def _find_match(self, type_: MessageType, name: str) -> TriggerMatch:
+        roll = self.triggered_by(type_, name)
         heard = name in self.counted_names or name in self.exit_names
         reachable = self.reachable([(type_, name)])
         watch = self.watch_of(reachable)
@@ -203,42 +209,42 @@ class RuleIndex:
             Selected(roll),
             Selected(roll, kind=RuleKind.CAMPAIGN),
             Selected(roll, kind=RuleKind.BROADCAST),
-            choosy=tuple(rule for rule in roll if rule.retroactive.takes_one),
-            is_silent=type_ in NAMED and not roll and not heard,
+            take_one_rules=tuple(rule for rule in roll if rule.retroactive.takes_one),
+            is_unused=type_ in NAMED and not roll and not heard,
             watch=watch,
-            lookback=Lookback.of(
+            entry_window=EntryWindow.of(
                 reachable, {rule.id for rule in roll} - self._triggered_by(reachable)
             ),
         )
 
-    def naming(self, type_: MessageType, name: str) -> RuleList:
+    def triggered_by(self, type_: MessageType, name: str) -> RuleList:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""
-        known = self._naming[type_]
+        known = self._rule_lists[type_]
         roll = known.get(name)
         if roll is None:
-            roll = self._enrolment.roll_of(type_, name)
+            roll = self._trigger_index.rule_list_for(type_, name)
             if len(known) < _CACHED_NAMES:
                 known[name] = roll
         return roll
 
-    def led_to_by(self, rule: Rule) -> Reachable:
+    def reachable_from(self, rule: Rule) -> Reachable:
         """What may come of a rule, in any wording."""
         found = self._led_cache.get(rule.digest)
         if found is None:
             rules = [rule, *(led for led in self._led_to_by(rule) if led.id != rule.id)]
             current = (self.by_id.get(each.id) for each in rules)  # that is what will be decided
             named = {rule.id} - self._triggered_by(rules)
-            lookback = Lookback.of((each for each in current if each is not None), named)
-            found = self._led_cache[rule.digest] = Reachable(self.watch_of(rules), lookback)
+            entry_window = EntryWindow.of((each for each in current if each is not None), named)
+            found = self._led_cache[rule.digest] = Reachable(self.watch_of(rules), entry_window)
         return found
 
     def _led_to_by(self, rule: Rule) -> list[Rule]:
-        return self.reachable(rule.emits)
+        return self.reachable(rule.messages_sent)
 
     def _triggered_by(self, rules: Iterable[Rule]) -> set[str]:
         """The ids of the rules that the messages which these rules emit trigger by name."""
-        emitted = {message for rule in rules for message in rule.emits}
-        return {rule.id for message in emitted for rule in self.naming(*message)}
+        emitted = {message for rule in rules for message in rule.messages_sent}
+        return {rule.id for message in emitted for rule in self.triggered_by(*message)}
 
     def watch_of(self, rules: Sequence[Rule]) -> HistoryWindow:
         """The past events that these rules ask about together."""
@@ -250,7 +256,7 @@ class RuleIndex:
     def _changes_segments(self, rule: Rule) -> bool:
         """Whether the rule has to do with segments being entered or left, as cause or as effect."""
         return rule.id in self._on_segment_ids or any(
-            self._moves(*message) for message in rule.emits
+            self._moves(*message) for message in rule.messages_sent
         )
 
     def _moves(self, type_: MessageType, name: str) -> bool:
@@ -262,7 +268,7 @@ class RuleIndex:
         found: dict[str, Rule] = {}
         ahead: list[Rule] = []
         for type_, name in names:
-            ahead += self.naming(type_, name)
+            ahead += self.triggered_by(type_, name)
             if self._moves(type_, name):
                 ahead += self.on_segment
         while ahead:
@@ -270,8 +276,8 @@ class RuleIndex:
             if rule.id in found:
                 continue
             found[rule.id] = rule
-            for message in rule.emits:
-                ahead += self.naming(*message)
+            for message in rule.messages_sent:
+                ahead += self.triggered_by(*message)
             if self._changes_segments(rule):
                 ahead += self.on_segment
         return list(found.values())

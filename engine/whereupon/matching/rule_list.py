@@ -198,7 +198,7 @@ def roots_of(rules: Iterable[Rule]) -> frozenset[str]:
     return frozenset([*(root_of(path) for path in paths), *(key[0] for key in keys)])
 
 
-def read_roll(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:
+def read_rule_list(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:
     """Of a roll as it was kept (see `RuleList.wording`), by rule: its place, digest and kind."""
     wording = decode(kept) if kept else None
     listed = wording.get("roll") if isinstance(wording, dict) else None

@@ -32,11 +32,11 @@ class TriggerIndex:
 
     @classmethod
     def of(cls, rules: Sequence[Rule]) -> "TriggerIndex":
-        """The enrolment of these rules, in their order."""
+        """The trigger_index of these rules, in their order."""
         places = {rule.id: place for place, rule in enumerate(rules)}
         return cls(_by(_names, rules), _by(_prefixes, rules), places)
 
-    def roll_of(self, type_: MessageType, name: str) -> RuleList:
+    def rule_list_for(self, type_: MessageType, name: str) -> RuleList:
         """The rules whose `when` names such a message; those that have the name itself stand first.
 
         Names that the same prefixes mean, and nothing else, share a roll.

@@ -213,7 +213,7 @@ class Requests:
         message = parse_message(wire, arrival)
 
         def work(session: Session) -> Request:
-            told = self._current.pipeline.take(session, [message], now=now).told
+            told = self._current.pipeline.take(session, [message], now=now).emitted
             made = [each for each in told if isinstance(each, Request)]
             asked = next(each for each in made if each.message_id == message.message_id)
             if dry_run:
@@ -271,7 +271,7 @@ class Requests:
         _check_allowed(by, self._stance(self.show(key)), key)
 
     def _stance(self, request: Request) -> Policy:
-        return self._current.pipeline.settings.stance_on(request.action)
+        return self._current.pipeline.settings.policy_on(request.action)
 
     def _check_approver(self, session: Session, request: Request, by: str) -> None:
         _check_allowed(by, self._stance(request), request.key)
@@ -281,9 +281,9 @@ class Requests:
                 raise RequestError(code="own-request", key=request.key, reason=reason)
 
     def _check_closer(self, guard: str, by: str) -> None:
-        for stance in self._current.pipeline.settings.stances.values():
-            if guard in stance.guards:
-                _check_allowed(by, stance, 0)
+        for policy in self._current.pipeline.settings.policies.values():
+            if guard in policy.guards:
+                _check_allowed(by, policy, 0)
                 return
         _check_named(by, 0)
 
@@ -307,7 +307,7 @@ def _held(session: Session, key: int) -> Request:
 
 
 def _told(done: BatchResult, key: int) -> Request | None:
-    about = [told for told in done.told if isinstance(told, Request) and told.key == key]
+    about = [told for told in done.emitted if isinstance(told, Request) and told.key == key]
     return about[-1] if about else None
 
 
@@ -316,9 +316,9 @@ def _check_named(by: str, key: int) -> None:
         raise RequestError(code="no-actor", key=key, reason="say who decides this, by name")
 
 
-def _check_allowed(by: str, stance: Policy, key: int) -> None:
+def _check_allowed(by: str, policy: Policy, key: int) -> None:
     _check_named(by, key)
-    allowed = stance.approvals.by
+    allowed = policy.approvals.by
     if allowed is not None and _plain(by) not in map(_plain, allowed):
         reason = f"{by} may not: the guard file names {', '.join(allowed) or 'nobody'}"
         raise RequestError(code="not-allowed", key=key, reason=reason)

@@ -21,7 +21,7 @@ from whereupon.decide import (
     audience_of,
     broadcast_chunk,
     carry_on,
-    fold,
+    decide,
     give_up,
     plan_of,
     prefilter_for,
@@ -255,7 +255,7 @@ class Pipeline:
         for part in others:
             whole.join(part)
         whole.set_aside = asides
-        whole.told += [Notice("poison", each.message_id, each.shown) for each in asides.values()]
+        whole.emitted += [Notice("poison", each.message_id, each.shown) for each in asides.values()]
         return whole
 
     def _take_sound(
@@ -275,7 +275,7 @@ class Pipeline:
             session,
             loaded,
             64 + 12 * len(messages) + 4 * (len(loaded.active) + loaded.claimable),
-            lambda: fold(loaded, messages, self.index, self.settings, until=until, now=now),
+            lambda: decide(loaded, messages, self.index, self.settings, until=until, now=now),
         )
 
     def carry_on(self, session: Session, anonymous_key: int) -> BatchResult | None:
@@ -370,7 +370,7 @@ class Pipeline:
         """
         loaded = self._recall(session).for_batch([message], None)
         loaded.first_key, loaded.keys = _BEYOND, _BEYOND
-        return loaded, fold(loaded, [message], self.index, self.settings)
+        return loaded, decide(loaded, [message], self.index, self.settings)
 
     def send(
         self, session: Session, run: BroadcastRun, *, now: datetime | None = None
@@ -399,7 +399,7 @@ class Pipeline:
                 text = f"{person.user_id} was left out of {run.rule}: {cut_reason(poison.reason)}"
                 left_out.append(Notice("person-left-out", id_in_ref(run.occasion), text))
                 continue
-            folded.told += left_out
+            folded.emitted += left_out
             return folded
 
     def _send_to(
@@ -457,7 +457,7 @@ class Pipeline:
         kept = session.kept_wordings(wordings.keys() | folded.rolls.keys())
         for revision, roll in folded.rolls.items():
             if revision not in kept:
-                wordings |= self.index.wordings_of(roll)
+                wordings |= self.index.version_texts(roll)
         for digest in wordings.keys() & kept:
             del wordings[digest]
 

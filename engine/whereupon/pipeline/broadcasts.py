@@ -61,7 +61,7 @@ def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Chang
             changes.runs[run.rule, run.occasion] = replace(run, cursor=None)
         changes.runs |= {(each.rule, each.occasion): each for each in made}
         if any(each.cursor is not None for each in made):
-            changes.wordings[rule.digest] = (rule.id, index.wording_of(rule))
+            changes.wordings[rule.digest] = (rule.id, index.version_text(rule))
     return changes
 
 
@@ -164,7 +164,7 @@ def started_by_call(
         },
     )
     changes = Changes(runs={(rule.id, occasion): run})
-    changes.wordings[rule.digest] = (rule.id, index.wording_of(rule))
+    changes.wordings[rule.digest] = (rule.id, index.version_text(rule))
 
     def start(session: Session) -> None:
         if not session.has_run(rule.id, occasion):

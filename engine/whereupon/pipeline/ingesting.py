@@ -82,7 +82,7 @@ def read_batch(
 
 def answer(folded: BatchResult, reading: Reading) -> Ingested:
     """What to tell the sender."""
-    told, rejected = folded.told, reading.rejected
+    told, rejected = folded.emitted, reading.rejected
     if folded.set_aside:
         rejected = sorted([*rejected, *_poisonous(folded, reading)], key=lambda each: each.index)
     return Ingested(

@@ -79,7 +79,7 @@ class Ledger(Protocol):
         """Approvals of a request, oldest first."""
         ...
 
-    def holdings(self, person_key: int) -> PersonFootprint:
+    def footprint(self, person_key: int) -> PersonFootprint:
         """How many rows of each table are a person's, and when they last did something themselves.
 
         What a step says of them is theirs, but they did not do it.

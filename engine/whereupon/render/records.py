@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from whereupon.decide import Ended, Notice, Told
+from whereupon.decide import Emitted, Ended, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.insight.previewing import WaitingEntry
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what only some commands show, and bring along
     from whereupon.insight.previewing import Preview
     from whereupon.testing.reports import RuleTestResult, Uncovered
 
-Record: TypeAlias = Told | BadLine | WaitingEntry
+Record: TypeAlias = Emitted | BadLine | WaitingEntry
 """What a replay or an import tells, in order."""
 
 JsonObject: TypeAlias = dict[str, object]

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
-from whereupon.decide import BatchResult, Ended, Told
+from whereupon.decide import BatchResult, Emitted, Ended
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.insight import next_step
@@ -33,7 +33,7 @@ BATCH = 5_000
 LONG_GAP = timedelta(days=366)
 """Scheduled broadcasts are made up for in a gap between messages up to this long, then once."""
 
-Record: TypeAlias = Told | BadLine | WaitingEntry
+Record: TypeAlias = Emitted | BadLine | WaitingEntry
 """What a replay tells, in order."""
 
 
@@ -162,10 +162,10 @@ class Replay:
         """Whether a message may start a broadcast or a cool-off, so that a batch ends behind it."""
         if self._any_may_start or arrival.name in self._guarded:
             return True
-        meanings = [self._index.meaning(type_, arrival.name) for type_ in NAMED]
-        if not any(meaning.broadcasts for meaning in meanings):
+        matches = [self._index.trigger_match(type_, arrival.name) for type_ in NAMED]
+        if not any(match.broadcasts for match in matches):
             self._starting_nothing.add(arrival.name)
-        return bool(self._index.meaning(arrival.type, arrival.name).broadcasts)
+        return bool(self._index.trigger_match(arrival.type, arrival.name).broadcasts)
 
     def _is_run_due(self, now: datetime) -> bool:
         return self._any_may_start or (self._next_run is not None and now >= self._next_run)
@@ -251,8 +251,8 @@ class Replay:
 
 def _steps_start_broadcasts(index: RuleIndex) -> bool:
     """Whether a campaign's own `track` step may start a broadcast, at any message or wait."""
-    emitted = {message for rule in index.book.rules for message in rule.emits}
-    return any(index.meaning(*message).broadcasts for message in emitted)
+    emitted = {message for rule in index.book.rules for message in rule.messages_sent}
+    return any(index.trigger_match(*message).broadcasts for message in emitted)
 
 
 def replay(

@@ -275,9 +275,9 @@ class Rule:
         return next(zones, UTC)
 
     @property
-    def emits(self) -> tuple[tuple[MessageType, str], ...]:
+    def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
         """The messages, by type and name, that its steps send; they may trigger rules and end entries."""
-        return tuple(message for step in self.steps for message in step.emits)
+        return tuple(message for step in self.steps for message in step.messages_sent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from whereupon.matching import read_roll
+from whereupon.matching import read_rule_list
 from whereupon.records import Skips, SkipSummary
 
 
@@ -27,7 +27,7 @@ class Wanted:
     def _is_meant(self, others: SkipSummary) -> bool:
         revision = others.revision
         if revision not in self._places:
-            found = read_roll(self._wording(revision)).get(self._rule)
+            found = read_rule_list(self._wording(revision)).get(self._rule)
             self._places[revision] = None if found is None else (found[0], found[2])
         place = self._places[revision]
         return place is not None and others.covers(*place)

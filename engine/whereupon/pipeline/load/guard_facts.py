@@ -31,7 +31,7 @@ def is_heard_of(names: Names, settings: Settings) -> bool:
     return any(action.destructive or action.handled for action in asked if action is not None)
 
 
-def standing_for(
+def guard_snapshot(
     ledger: Ledger,
     settings: Settings,
     loaded: Snapshot,
@@ -40,15 +40,15 @@ def standing_for(
 ) -> GuardSnapshot:
     """What the guards of everything destructive among the messages may look at."""
     asked = [(action, m) for m in messages if (action := _asked_for(m, settings, loaded))]
-    standing = GuardSnapshot()
+    guards = GuardSnapshot()
     if not asked:
-        return standing
+        return guards
     ledger.hold()
-    stances = [settings.stance_on(action.name) for action, _ in asked]
-    if any(stance.guards for stance in stances):
-        standing.breakers = {breaker.guard: breaker for breaker in ledger.breakers()}
-    _count(standing, ledger, stances, [message for _, message in asked], now)
-    _load_holdings(standing, ledger, loaded, asked)
+    policies = [settings.policy_on(action.name) for action, _ in asked]
+    if any(policy.guards for policy in policies):
+        guards.breakers = {breaker.guard: breaker for breaker in ledger.breakers()}
+    _count(guards, ledger, policies, [message for _, message in asked], now)
+    _load_footprints(guards, ledger, loaded, asked)
     tokens = {
         token
         for action, message in asked
@@ -56,13 +56,13 @@ def standing_for(
         and isinstance(device := message.context.get("device"), dict)
         and (token := id_in(device.get("token"))) is not None
     }
-    standing.devices = {device.token: device for device in ledger.devices(tokens)} if tokens else {}
-    _load_objects(standing, ledger, loaded, asked)
-    return standing
+    guards.devices = {device.token: device for device in ledger.devices(tokens)} if tokens else {}
+    _load_objects(guards, ledger, loaded, asked)
+    return guards
 
 
 def _load_objects(
-    standing: GuardSnapshot,
+    guards: GuardSnapshot,
     ledger: Ledger,
     loaded: Snapshot,
     asked: Sequence[tuple[Action, Message]],
@@ -78,8 +78,8 @@ def _load_objects(
             places.add(place)
         elif key is not None:
             ties.add(Relationship(key, *place))
-    standing.objects = ledger.objects(places) if places else set()
-    standing.relationships = ledger.relationships(ties) if ties else set()
+    guards.objects = ledger.objects(places) if places else set()
+    guards.relationships = ledger.relationships(ties) if ties else set()
 
 
 def _asked_for(message: Message, settings: Settings, loaded: Snapshot) -> Action | None:
@@ -93,22 +93,22 @@ def _asked_for(message: Message, settings: Settings, loaded: Snapshot) -> Action
 
 
 def _count(
-    standing: GuardSnapshot,
+    guards: GuardSnapshot,
     ledger: Ledger,
-    stances: Sequence[Policy],
+    policies: Sequence[Policy],
     messages: Sequence[Message],
     now: datetime | None,
 ) -> None:
     """How many ran in the window of each limit that is looked at."""
-    limits = dict.fromkeys(limit for stance in stances for limit in stance.limits)
+    limits = dict.fromkeys(limit for policy in policies for limit in policy.limits)
     moment = now or min(message.received_at for message in messages)
     if any(limit.share is not None for limit in limits):
-        standing.people = ledger.people()
+        guards.people = ledger.people()
     for limit in limits:
-        since = _since(limit, moment, standing.breakers.get(limit.guard))
+        since = _since(limit, moment, guards.breakers.get(limit.guard))
         sources: set[str] = {m.source for m in messages} if limit.scope is Scope.SOURCE else {""}
         for source in sources:
-            standing.spent[limit, source] = ledger.ran_since(limit.actions, source, since)
+            guards.spent[limit, source] = ledger.ran_since(limit.actions, source, since)
 
 
 def _since(limit: Limit, now: datetime, breaker: Breaker | None) -> datetime:
@@ -119,8 +119,8 @@ def _since(limit: Limit, now: datetime, breaker: Breaker | None) -> datetime:
     return max(since, earlier(breaker.closed_at, timedelta(microseconds=1)))
 
 
-def _load_holdings(
-    standing: GuardSnapshot,
+def _load_footprints(
+    guards: GuardSnapshot,
     ledger: Ledger,
     loaded: Snapshot,
     asked: Sequence[tuple[Action, Message]],
@@ -130,14 +130,14 @@ def _load_holdings(
     for action, message in asked:
         if action.name in ERASING and message.user_id is not None:
             erased.add(message.user_id)
-            _hold(standing, ledger, loaded.users.get(message.user_id))
+            _hold(guards, ledger, loaded.users.get(message.user_id))
         elif action.name == ActionName.MERGE_PEOPLE:
-            _hold(standing, ledger, loaded.users.get(message.target_id or ""))
+            _hold(guards, ledger, loaded.users.get(message.target_id or ""))
     if erased:
         erased |= {i.value for i in loaded.identifiers_of if i.kind is IdKind.USER}
-        standing.open_requests = ledger.open_requests_of(erased)
+        guards.open_requests = ledger.open_requests_of(erased)
 
 
-def _hold(standing: GuardSnapshot, ledger: Ledger, key: int | None) -> None:
-    if key is not None and key not in standing.holdings:
-        standing.holdings[key] = ledger.holdings(key)
+def _hold(guards: GuardSnapshot, ledger: Ledger, key: int | None) -> None:
+    if key is not None and key not in guards.footprints:
+        guards.footprints[key] = ledger.footprint(key)

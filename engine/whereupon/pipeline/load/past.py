@@ -5,7 +5,7 @@ from datetime import datetime
 
 from whereupon.decide import Snapshot
 from whereupon.decide.decisions import slot_asked
-from whereupon.matching import Lookback
+from whereupon.matching import EntryWindow
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import earlier
 from whereupon.pipeline.load.surveying import BatchKeys, MergeCandidates
@@ -47,9 +47,9 @@ class Past:
         loaded.persons = {person.key: person for person in persons}
         loaded.wordings[rule.digest] = rule
         touched = LoadPlan(set(loaded.persons), oldest=moment)
-        leading = self._wordings.index.led_to_by(rule)
-        touched.look_back(leading.lookback)
-        touched.look_back(Lookback.of([rule]))  # as it was worded when it was sent
+        leading = self._wordings.index.reachable_from(rule)
+        touched.look_back(leading.entry_window)
+        touched.look_back(EntryWindow.of([rule]))  # as it was worded when it was sent
         for key in loaded.persons:
             touched.ask(key, leading.watch, moment)
         self.load(loaded, touched)
@@ -75,15 +75,15 @@ class Past:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
         for name in names:
-            touched.look_back(self._wordings.index.meaning(*name).lookback)
+            touched.look_back(self._wordings.index.trigger_match(*name).entry_window)
         if not survey.aliases:  # those who become one ask for each other's keys
             touched.slots = self._slots([*messages, *(stored.message for stored in waiting)])
 
     def _slots(self, messages: Sequence[Message]) -> set[str] | None:
         """The slots of the keys that messages ask for; None where one of them cannot be read."""
-        meaning, slots = self._wordings.index.meaning, set[str]()
+        match, slots = self._wordings.index.trigger_match, set[str]()
         for message in messages:
-            paths = set(meaning(message.type, message.name).lookback.keys.values())
+            paths = set(match(message.type, message.name).entry_window.keys.values())
             if not paths:
                 continue
             try:
@@ -98,14 +98,14 @@ class Past:
     def _ask_of_the_past(self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
         kinship = MergeCandidates(loaded, survey, touched.person_keys)
-        meaning = self._wordings.index.meaning
+        match = self._wordings.index.trigger_match
         first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
         for message in survey.watching:
             place = (message.user_id, message.anonymous_id, message.type, message.name)
             first[place] = min(message.timestamp, first.get(place, message.timestamp))
         for (user_id, anonymous_id, type_, name), moment in first.items():
             for owner in kinship.owners(user_id, anonymous_id):
-                touched.ask(owner, meaning(type_, name).watch, moment)
+                touched.ask(owner, match(type_, name).watch, moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = kinship.claimants(key)
             since: dict[tuple[MessageType, str], datetime] = {}
@@ -115,7 +115,7 @@ class Past:
                 since[named] = min(moment, since.get(named, moment))
             for named, moment in since.items():
                 for owner in claimants:
-                    touched.ask(owner, meaning(*named).watch, moment)
+                    touched.ask(owner, match(*named).watch, moment)
 
     def load(self, loaded: Snapshot, touched: LoadPlan) -> None:
         """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
@@ -148,7 +148,7 @@ class Past:
 
     def _may_speak(self, entry: Entry) -> bool:
         rule = self._wordings.rule_of(self._session, entry.digest)
-        return rule is not None and bool(rule.emits)
+        return rule is not None and bool(rule.messages_sent)
 
     def _plan_entry(self, loaded: Snapshot, touched: LoadPlan, entry: Entry) -> None:
         rule = self._wordings.rule_of(self._session, entry.digest)
@@ -161,8 +161,8 @@ class Past:
                 touched.ask(one, self._wordings.index.lapse_watch(rule), entry.timestamp)
         if entry.person_key in touched.quiet:
             return
-        leading = self._wordings.index.led_to_by(rule)
-        touched.look_back(leading.lookback)
+        leading = self._wordings.index.reachable_from(rule)
+        touched.look_back(leading.entry_window)
         if leading.watch and entry.due_at is not None:
             for one in kin:
                 touched.ask(one, leading.watch, entry.timestamp)

@@ -10,7 +10,7 @@ from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier
 from whereupon.pipeline.duties import Versions, due_versions
 from whereupon.pipeline.load.claiming import Claimable
-from whereupon.pipeline.load.guard_facts import asks_for_something, is_heard_of, standing_for
+from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
 from whereupon.pipeline.load.nearby import near_ids
 from whereupon.pipeline.load.past import Past
 from whereupon.pipeline.load.surveying import BatchKeys, erases, erasing, spans_of
@@ -102,11 +102,11 @@ class BatchLoader:
             self._claimable.load(loaded, touched, survey, messages, in_parts=may)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):
-                loaded.standing = standing_for(
+                loaded.guards = guard_snapshot(
                     self._session.ledger, self._settings, loaded, messages, now
                 )
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
-                loaded.standing.near = near_ids(self._session, asking, loaded.users)
+                loaded.guards.near = near_ids(self._session, asking, loaded.users)
         self.past.plan(loaded, touched, survey, messages, until)
         self.past.load(loaded, touched)
         if (

@@ -28,7 +28,7 @@ class BatchKeys:
         names: the type and name of every message.
         aliases: the user id and previous id of every alias.
         watching: the messages that may make rules ask about the past.
-        choosy: those of which some rule takes only one that a claim brings.
+        take_one_rules: those of which some rule takes only one that a claim brings.
         oldest: when the first of them happened.
     """
 
@@ -48,9 +48,9 @@ class BatchKeys:
         if (MessageType.ALIAS, "") in self.names:
             aliases = (m for m in messages if m.type is MessageType.ALIAS)
             self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
-        watched = {name for name in self.names if index.meaning(*name).watch}
+        watched = {name for name in self.names if index.trigger_match(*name).watch}
         self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
-        choosy = {name for name in self.names if index.meaning(*name).choosy}
+        choosy = {name for name in self.names if index.trigger_match(*name).take_one_rules}
         self.choosy = [m for m in messages if (m.type, m.name) in choosy] if choosy else []
 
     def user_ids(self) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from whereupon.matching import HistoryWindow, Lookback
+from whereupon.matching import EntryWindow, HistoryWindow
 from whereupon.messages.times import earlier
 from whereupon.records import Entry
 
@@ -21,7 +21,7 @@ class LoadPlan:
         settled: by anonymous key, up to when earlier messages keep their owners (see `settled_until`). Keys
             without such an instant are left out.
         spans: by rule, how far back earlier entries have a say (None: for ever).
-        choosy: see `Lookback.choosy`.
+        choosy: see `EntryWindow.choosy`.
         keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
         slots: those of the keys that messages ask for; None where it is not known.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
@@ -43,12 +43,12 @@ class LoadPlan:
     needs: dict[tuple[int, str], datetime | None] = field(default_factory=dict)
     kin: Mapping[int, set[int]] = field(default_factory=dict)
 
-    def look_back(self, lookback: Lookback) -> None:
+    def look_back(self, entry_window: EntryWindow) -> None:
         """Note which earlier entries have a say; of one rule it is always the same."""
-        self.spans.update(lookback.spans)
-        self.choosy.update(lookback.choosy)
-        self.keyed.update(lookback.keys)
-        self.unkeyed.update(lookback.spans.keys() - lookback.keys.keys())
+        self.spans.update(entry_window.spans)
+        self.choosy.update(entry_window.choosy)
+        self.keyed.update(entry_window.keys)
+        self.unkeyed.update(entry_window.spans.keys() - entry_window.keys.keys())
 
     def is_settled(self, anonymous_key: int, instant: datetime) -> bool:
         """Whether an anonymous message of that instant keeps its owner, whatever the batch claims."""

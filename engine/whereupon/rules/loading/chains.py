@@ -68,14 +68,14 @@ class Chains:
         if isinstance(trigger, OnSegment):
             return self._changes(step, trigger.segment)
         return isinstance(trigger, OnMessage) and any(
-            trigger.names_message(*message) for message in step.emits
+            trigger.names_message(*message) for message in step.messages_sent
         )
 
     def _changes(self, step: Step, segment: str) -> bool:
         """Whether the step may move a person into the segment or out of it."""
         read, performed = self._read(segment), {each.event for each in self._performed(segment)}
         return any(f"person.{name}" in read for name in step.attributes_set) or any(
-            type_ is MessageType.TRACK and name in performed for type_, name in step.emits
+            type_ is MessageType.TRACK and name in performed for type_, name in step.messages_sent
         )
 
     def _performed(self, segment: str) -> Iterator[Performed]:

@@ -67,7 +67,7 @@ def _every_event(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
 
 def _own_trigger(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     for i, step in enumerate(rule.steps):
-        for type_, name in step.emits:
+        for type_, name in step.messages_sent:
             if _is_triggered_by(rule, type_, name):
                 message = f"this sends {name}, which triggers this rule again"
                 yield _warning(("whereupon", i, step.key), "triggers-itself", message)

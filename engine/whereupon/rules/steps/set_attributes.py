@@ -27,7 +27,7 @@ class SetAttributes(Step):
 
     @property
     @override
-    def emits(self) -> tuple[tuple[MessageType, str], ...]:
+    def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
         return ((MessageType.IDENTIFY, ""),)
 
     @property

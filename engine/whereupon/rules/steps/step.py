@@ -27,7 +27,7 @@ class Step:
         raise NotImplementedError
 
     @property
-    def emits(self) -> tuple[tuple[MessageType, str], ...]:
+    def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
         """The messages, by type and name, that the step sends into the engine."""
         return ()
 

@@ -28,7 +28,7 @@ class TrackEvent(Step):
 
     @property
     @override
-    def emits(self) -> tuple[tuple[MessageType, str], ...]:
+    def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
         return ((MessageType.TRACK, self.event),)
 
 

@@ -139,7 +139,7 @@ class MemoryLedger:
         found = [a for a in self._shelves.approvals.values() if a.request == request]
         return sorted(found, key=lambda approval: (approval.approved_at, approval.actor))
 
-    def holdings(self, person_key: int) -> PersonFootprint:
+    def footprint(self, person_key: int) -> PersonFootprint:
         """How much is a person's."""
         shelves = self._shelves
         owned = shelves.owned.get(person_key, [])

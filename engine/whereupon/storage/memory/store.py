@@ -361,12 +361,18 @@ class MemorySession:
     def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones of these digests."""
         wanted = set(digests)
-        return [stone for stone in self._shelves.tombstones.values() if stone.digest in wanted]
+        return [
+            tombstone
+            for tombstone in self._shelves.tombstones.values()
+            if tombstone.digest in wanted
+        ]
 
     def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones laid together with these digests'."""
-        together = {stone.of for stone in self.tombstones(digests)}
-        return [stone for stone in self._shelves.tombstones.values() if stone.of in together]
+        together = {tombstone.of for tombstone in self.tombstones(digests)}
+        return [
+            tombstone for tombstone in self._shelves.tombstones.values() if tombstone.of in together
+        ]
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
         """Broadcast runs that are due."""

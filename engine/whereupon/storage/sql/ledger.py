@@ -128,9 +128,9 @@ class SqlLedger:
         found = self._statements.approvals.fetch(self._connection, request=request)
         return list(map(rows.approval_from, found))
 
-    def holdings(self, person_key: int) -> PersonFootprint:
+    def footprint(self, person_key: int) -> PersonFootprint:
         """How much is a person's."""
-        ((*counts, latest),) = self._statements.holdings.fetch(self._connection, person=person_key)
+        ((*counts, latest),) = self._statements.footprint.fetch(self._connection, person=person_key)
         return PersonFootprint(
             {name: int(count) for name, count in zip(COUNTED, counts, strict=True)},
             instant_or_none(latest),

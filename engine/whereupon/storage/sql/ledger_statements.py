@@ -197,7 +197,7 @@ class LedgerStatements:
         return self._compiled(clause.order_by(APPROVAL.c.approved_at, APPROVAL.c.actor))
 
     @cached_property
-    def holdings(self) -> Statement:
+    def footprint(self) -> Statement:
         """How much of everything is ``person``'s, and when their last message happened."""
         person: BindParameter[int] = bindparam("person")
         counts = [

@@ -145,7 +145,7 @@ class Ledger:
         said = saying(message(40, at=after(90)), depth=1)
         save(store, Changes(messages=[said, message(41, at=after(60))]))
         with store.session() as session:
-            held, nobody = session.ledger.holdings(ADA), session.ledger.holdings(9_999)
+            held, nobody = session.ledger.footprint(ADA), session.ledger.footprint(9_999)
         assert held.counts["persons"] == 1
         assert all(held.counts.values())
         assert held.latest == after(60)

@@ -175,11 +175,11 @@ class People:
     def test_a_tombstone_stands_until_it_is_lifted(self, store: Store) -> None:
         """Suppressing leaves one, unsuppressing takes it away."""
         deleted = Tombstone(b"\x00\xff", b"o", LAST, "deleted")
-        stones = [deleted, Tombstone(b"b", b"o", None, "suppressed")]
-        save_tombstones(store, *stones)
+        tombstones = [deleted, Tombstone(b"b", b"o", None, "suppressed")]
+        save_tombstones(store, *tombstones)
         with store.session() as session:
             found = session.tombstones([b"\x00\xff", b"b", b"c"])
-        assert sorted(found, key=lambda stone: stone.digest) == stones
+        assert sorted(found, key=lambda tombstone: tombstone.digest) == tombstones
         save(store, Changes(tombstones={(b"b", b"o"): None, (b"c", b"o"): None}))
         with store.session() as session:
             assert session.tombstones([b"b"]) == []
@@ -193,6 +193,6 @@ class People:
             both = session.tombstones([b"device"])
             hers = session.buried_with([b"ada"])
             all_of_them = session.buried_with([b"device"])
-        assert sorted(both, key=lambda stone: stone.of) == [ada[1], bob[1]]
-        assert sorted(hers, key=lambda stone: stone.digest) == ada
+        assert sorted(both, key=lambda tombstone: tombstone.of) == [ada[1], bob[1]]
+        assert sorted(hers, key=lambda tombstone: tombstone.digest) == ada
         assert len(all_of_them) == 4

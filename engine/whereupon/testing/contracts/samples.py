@@ -156,9 +156,14 @@ def save(store: Store, changes: Changes) -> None:
         session.flush(changes)
 
 
-def save_tombstones(store: Store, *stones: Tombstone) -> None:
+def save_tombstones(store: Store, *tombstones: Tombstone) -> None:
     """Write tombstones."""
-    save(store, Changes(tombstones={(stone.digest, stone.of): stone for stone in stones}))
+    save(
+        store,
+        Changes(
+            tombstones={(tombstone.digest, tombstone.of): tombstone for tombstone in tombstones}
+        ),
+    )
 
 
 def save_entries(store: Store, *entries: Entry) -> None:
