@@ -15,7 +15,7 @@ from whereupon.conditions.condition import (
     Performed,
 )
 from whereupon.conditions.context import Known
-from whereupon.conditions.parser import LogicInvalidError, parse_condition, parse_logic
+from whereupon.conditions.parser import parse_condition
 from whereupon.conditions.schema import condition_shapes
 from whereupon.conditions.values import Data, JsonValue
 
@@ -29,9 +29,7 @@ __all__ = [
     "History",
     "JsonValue",
     "Known",
-    "LogicInvalidError",
     "Performed",
     "condition_shapes",
     "parse_condition",
-    "parse_logic",
 ]

@@ -1,27 +1,18 @@
 """The two ways into this package: a condition of a rule file, and plain JSONLogic."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-from whereupon.conditions.condition import ALWAYS, NO_HISTORY, Condition
+from whereupon.conditions.condition import ALWAYS, Condition
 from whereupon.conditions.conjuncts import assembled
 from whereupon.conditions.context import UTC, Known, Setting
-from whereupon.conditions.scope import bounded
 from whereupon.conditions.short_form import read_condition
-from whereupon.conditions.validation import spelling_problems, too_large
-from whereupon.conditions.values import JsonValue, without_undefined
-from whereupon.errors import Diagnostic, Severity, WhereuponError
+from whereupon.conditions.validation import too_large
+from whereupon.conditions.values import JsonValue
+from whereupon.errors import Diagnostic
 
 _NO_SEGMENTS: Final[Mapping[str, JsonValue]] = MappingProxyType({})
-
-
-class LogicInvalidError(WhereuponError, ValueError):
-    """JSONLogic that cannot be compiled; ``problems`` holds every error and warning of it."""
-
-    def __init__(self, *, problems: tuple[Diagnostic, ...]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(f"{problem.code}: {problem.message}" for problem in problems))
 
 
 def parse_condition(
@@ -61,25 +52,3 @@ def parse_condition(
     )
     condition = assembled(read_condition(raw, (), setting), (), setting)
     return condition, tuple(setting.problems)
-
-
-def parse_logic(logic: JsonValue) -> Callable[[JsonValue], JsonValue]:
-    """Compile standard JSONLogic to a function of its data.
-
-    What is undefined comes out as null, and so does what would take too much work (see `scope`).
-
-    Raises:
-        LogicInvalidError: the logic has an unknown operator, or is too deep or too large.
-    """
-    from whereupon.conditions.compiler import evaluator_of  # noqa: PLC0415 - no rule file needs it
-
-    oversize = too_large(logic, ())
-    problems = (oversize,) if oversize else tuple(spelling_problems(logic, ()))
-    if any(problem.severity is Severity.ERROR for problem in problems):
-        raise LogicInvalidError(problems=problems)
-    evaluate = bounded(evaluator_of(logic, questions={}))
-
-    def apply(data: JsonValue) -> JsonValue:
-        return without_undefined(evaluate(data, NO_HISTORY))
-
-    return apply

@@ -30,24 +30,3 @@ class _Undefined:
 
 UNDEFINED: Final = cast("JsonValue", _Undefined())
 """JavaScript's ``undefined``: typed as JSON, so that it can stand wherever a value can."""
-
-
-def without_undefined(result: JsonValue) -> JsonValue:
-    """Put null for every undefined in a result, within the lists too.
-
-    Only lists that the evaluation itself made can hold an undefined, so a list of the caller's data
-    is walked but never changed.
-    """
-    if result is UNDEFINED:
-        return None
-    waiting, seen = [result], set[int]()
-    while waiting:
-        value = waiting.pop()
-        if not isinstance(value, list) or id(value) in seen:
-            continue
-        seen.add(id(value))
-        for position, item in enumerate(value):
-            if item is UNDEFINED:
-                value[position] = None
-        waiting.extend(value)
-    return result

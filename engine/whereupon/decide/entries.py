@@ -362,8 +362,3 @@ def leave_by_change(
             ):
                 save(work, entry.finished(end_by(leave, now, occurrence.message_id)))
                 break
-
-
-def of_kind(rules: Iterable[Rule], kind: RuleKind) -> list[Rule]:
-    """The campaigns, or the broadcasts, among these."""
-    return [rule for rule in rules if rule.kind is kind]

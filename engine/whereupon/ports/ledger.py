@@ -31,10 +31,6 @@ class Ledger(Protocol):
         """The request of that number."""
         ...
 
-    def request_by_message(self, ref: str) -> Request | None:
-        """The request that this message made, until its person is erased."""
-        ...
-
     def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
         """Requests with these outcomes, newest first."""
         ...

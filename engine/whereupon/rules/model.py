@@ -4,7 +4,7 @@ Nothing here decides anything (`decisions`) or reads files (`loading`). A rule i
 `digest` names its content, so that a stored decision says by which wording it was made.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -446,7 +446,3 @@ class Rulebook:
     def rule(self, rule_id: str) -> Rule | None:
         """The rule of that id, if there is one."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
-
-    def of_kind(self, kind: RuleKind) -> Iterable[Rule]:
-        """The campaigns, or the broadcasts."""
-        return (rule for rule in self.rules if rule.kind is kind)

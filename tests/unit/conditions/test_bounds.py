@@ -3,9 +3,10 @@
 import tracemalloc
 
 import pytest
+from fixtures.jsonlogic.ours import compiled
 from tests.unit.conditions.messages import message, where
 
-from whereupon.conditions import NO_HISTORY, JsonValue, parse_logic
+from whereupon.conditions import NO_HISTORY, JsonValue
 
 ITEMS: JsonValue = {"var": "properties.items"}
 TEXT: JsonValue = {"var": "properties.text"}
@@ -47,14 +48,14 @@ SPENDING: list[JsonValue] = [
 @pytest.mark.parametrize("logic", SPENDING)
 def test_logic_that_would_take_too_much_has_no_value(logic: JsonValue) -> None:
     """It is counted, and ends where the count does: the same on every machine."""
-    apply = parse_logic(logic)
+    apply = compiled(logic)
     assert apply({"properties": PROPERTIES}) is None
 
 
 @pytest.mark.parametrize("logic", [SPENDING[2], SPENDING[3], {"cat": [TEXT] * 2_000}])
 def test_what_is_made_on_the_way_is_bounded_too(logic: JsonValue) -> None:
     """A value that is thrown away takes memory as well."""
-    apply = parse_logic(logic)
+    apply = compiled(logic)
     tracemalloc.start()
     try:
         apply({"properties": PROPERTIES})
@@ -82,5 +83,5 @@ def test_what_an_honest_rule_asks_of_a_long_list_is_answered() -> None:
         "some": [ITEMS, {"and": [{">": [{"var": ""}, 9_990]}, {"<": [{"var": ""}, 9_992]}]}]
     }
     total: JsonValue = {"reduce": [ITEMS, {"+": [{"var": "current"}, ACC]}, 0]}
-    assert parse_logic(logic)({"properties": PROPERTIES}) is True
-    assert parse_logic(total)({"properties": PROPERTIES}) == sum(range(10_000))
+    assert compiled(logic)({"properties": PROPERTIES}) is True
+    assert compiled(total)({"properties": PROPERTIES}) == sum(range(10_000))

@@ -46,11 +46,6 @@ class MemoryLedger:
         """A request by number."""
         return self._shelves.requests.get(key)
 
-    def request_by_message(self, ref: str) -> Request | None:
-        """A request by message."""
-        found = (r for r in self._shelves.requests.values() if r.ref == ref)
-        return next(found, None)
-
     def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
         """The newest requests."""
         wanted = set(outcomes)

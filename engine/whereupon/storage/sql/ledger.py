@@ -53,11 +53,6 @@ class SqlLedger:
         found = self._statements.request.fetch(self._connection, key=key)
         return rows.request_from(found[0]) if found else None
 
-    def request_by_message(self, ref: str) -> Request | None:
-        """A request by message."""
-        found = self._statements.request_by_message.fetch(self._connection, message_id=ref)
-        return rows.request_from(found[0]) if found else None
-
     def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
         """The newest requests."""
         wanted = self._database.members([outcome.value for outcome in outcomes])

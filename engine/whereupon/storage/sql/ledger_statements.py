@@ -97,12 +97,6 @@ class LedgerStatements:
         return self._compiled(select(REQUEST).where(REQUEST.c.key == bindparam("key")))
 
     @cached_property
-    def request_by_message(self) -> Statement:
-        """The request of ``message_id``."""
-        named = REQUEST.c.message_id == bindparam("message_id")
-        return self._compiled(select(REQUEST).where(named))
-
-    @cached_property
     def requests(self) -> Statement:
         """The newest requests whose outcome is among ``outcomes``."""
         wanted = self._database.among(REQUEST.c.outcome, "outcomes")

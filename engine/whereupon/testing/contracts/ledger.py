@@ -45,7 +45,6 @@ class Ledger:
             assert ledger.requests(tuple(RequestOutcome), 9)[-1] == ran
             assert ledger.requests([RequestOutcome.RAN], 9) == [ran]
             assert (ledger.request(2), ledger.request(9)) == (request(2), None)
-            assert ledger.request_by_message(request(3).ref) == request(3)
 
     def test_requests_are_found_when_they_are_due(self, store: Store) -> None:
         """By their own time, or by their expiry where that is asked for; only those that are held."""
