@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from whereupon.api.parts import UnknownChannels
     from whereupon.decide import Notice
     from whereupon.decide.decisions import Decision, Outcome, Reason
-    from whereupon.delivery.action_calls import ActionCall, Handler
-    from whereupon.delivery.dispatcher import Dispatched, GiveUp, RetryLater, RetryPolicy
-    from whereupon.delivery.monitoring import Hook
+    from whereupon.delivery.action_caller import ActionCall, Handler
+    from whereupon.delivery.dispatcher import Dispatched
+    from whereupon.delivery.monitor import Hook
+    from whereupon.delivery.retries import GiveUp, RetryLater, RetryPolicy
     from whereupon.engine import Engine
     from whereupon.errors import (
         Diagnostic,
@@ -123,7 +124,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActionCall": "delivery.action_calls",
+    "ActionCall": "delivery.action_caller",
     "Approval": "records",
     "Audit": "operations.audit_log",
     "AuditHead": "records",
@@ -142,9 +143,9 @@ _HOMES = {
     "Explanation": "insight",
     "Flaw": "guards.audit_chain",
     "FrozenClock": "scheduling",
-    "GiveUp": "delivery.dispatcher",
-    "Handler": "delivery.action_calls",
-    "Hook": "delivery.monitoring",
+    "GiveUp": "delivery.retries",
+    "Handler": "delivery.action_caller",
+    "Hook": "delivery.monitor",
     "HostTransaction": "ports",
     "Identity": "insight",
     "IdentityPolicy": "identity.algebra",
@@ -167,8 +168,8 @@ _HOMES = {
     "RequestOutcome": "records",
     "Requests": "operations.requests",
     "Retention": "rules.model",
-    "RetryLater": "delivery.dispatcher",
-    "RetryPolicy": "delivery.dispatcher",
+    "RetryLater": "delivery.retries",
+    "RetryPolicy": "delivery.retries",
     "Rulebook": "rules.model",
     "RulesInvalidError": "errors",
     "SendKind": "records",

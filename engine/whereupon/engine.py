@@ -19,7 +19,7 @@ from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
 from whereupon.api.segment_calls import SegmentCalls
 from whereupon.decide import BatchResult
-from whereupon.delivery.dispatcher import RetryPolicy
+from whereupon.delivery.retries import RetryPolicy
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Message, Origin, Source
 from whereupon.pipeline.broadcasts import started_by_call

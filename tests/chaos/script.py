@@ -14,7 +14,7 @@ from random import Random
 from pydantic import JsonValue
 from tests.scenarios.hosting import book, news, thanks
 
-from whereupon.delivery.dispatcher import RetryPolicy
+from whereupon.delivery.retries import RetryPolicy
 from whereupon.messages.times import format_instant
 
 Wire = dict[str, JsonValue]

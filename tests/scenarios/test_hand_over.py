@@ -15,7 +15,7 @@ from tests.scenarios.delivering import RULES, make
 from tests.scenarios.hosting import NOON, ROOT, book, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
-from whereupon.delivery.action_calls import ActionCall
+from whereupon.delivery.action_caller import ActionCall
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock

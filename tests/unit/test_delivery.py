@@ -10,7 +10,8 @@ import pytest
 from tests.scenarios.hosting import NOON, book, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy, UnknownNameError
-from whereupon.delivery.dispatcher import Dispatched, console_channel
+from whereupon.delivery.channels.console import console_channel
+from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
 

@@ -5,7 +5,7 @@ from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, after, book_of, broadcast, campaign, segment, world
 
 from whereupon.decide.decisions import Reason
-from whereupon.delivery.dispatcher import RetryLater, RetryPolicy
+from whereupon.delivery.retries import RetryLater, RetryPolicy
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
 from whereupon.insight import describe, sentence_for

@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine
-from whereupon.delivery.dispatcher import RetryPolicy
+from whereupon.delivery.retries import RetryPolicy
 from whereupon.operations.pruning import MOST_STEPS, REACH
 from whereupon.records import Changes, DeliveryState, RetainedKind, Skips
 from whereupon.rules.model import FolderSettings, Retention, Rulebook

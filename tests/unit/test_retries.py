@@ -6,7 +6,8 @@ import pytest
 from tests.scenarios.hosting import NOON, book, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy
-from whereupon.delivery.dispatcher import Dispatched, GiveUp
+from whereupon.delivery.dispatcher import Dispatched
+from whereupon.delivery.retries import GiveUp
 from whereupon.records import DeliveryState, RequestOutcome
 from whereupon.scheduling.clocks import FrozenClock
 

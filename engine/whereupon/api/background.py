@@ -9,7 +9,7 @@ from time import monotonic
 
 from whereupon.api.config import InFlight, Ran
 from whereupon.decide import BatchResult, Decisions, Emitted, Skipped
-from whereupon.delivery.action_calls import Handlers
+from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatched, Dispatcher
 from whereupon.operations.pruning import Pruning
 from whereupon.operations.scrubbing import Scrubbing
@@ -33,7 +33,7 @@ class Workers:
 
     claims: Claims
     dispatcher: Dispatcher
-    handlers: Handlers
+    actions: ActionCaller
     scrubbing: Scrubbing
     pruning: Pruning
 
@@ -84,13 +84,13 @@ class BackgroundWork:
             Whether every call ended in time.
         """
         end = monotonic() + timeout
-        dispatcher, handlers = self._workers.dispatcher, self._workers.handlers
+        dispatcher, actions = self._workers.dispatcher, self._workers.actions
         self.is_closing = True
-        handlers.stop()
+        actions.stop()
         if self._watch is not None:
             self._watch.stop()
         dispatcher.stop()
-        has_ended = dispatcher.end(end - monotonic()) & handlers.end(end - monotonic())
+        has_ended = dispatcher.end(end - monotonic()) & actions.end(end - monotonic())
         self._waker.stop()
         self._rounds.wait(max(_GRACE, end - monotonic()))
         return has_ended
@@ -113,7 +113,7 @@ class BackgroundWork:
         ran = Ran(
             Decisions(emitted),
             dispatched + dispatcher.dispatch_due(),
-            [*requests, *self._workers.handlers.run_due()],
+            [*requests, *self._workers.actions.run_due()],
         )
         if not self.is_closing and self._workers.scrubbing.is_due():
             self._workers.scrubbing.scrub()
@@ -183,7 +183,7 @@ class BackgroundWork:
         with self._store.reading() as session:
             due = (
                 session.next_due(self._workers.dispatcher.names),
-                session.ledger.next_due(self._workers.handlers.names),
+                session.ledger.next_due(self._workers.actions.names),
                 self._current.pipeline.next_duty(session),
                 self._workers.pruning.next_due(session),
             )

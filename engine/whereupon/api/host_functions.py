@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from whereupon.api.config import with_action
 from whereupon.api.parts import EngineParts
-from whereupon.delivery.action_calls import Handler, Registration, fault_finder
-from whereupon.delivery.channel_calls import check_runs
-from whereupon.delivery.monitoring import Hook
+from whereupon.delivery.action_caller import Handler, Registration, fault_finder
+from whereupon.delivery.host_calls import check_runs
+from whereupon.delivery.monitor import Hook
 from whereupon.messages.semantic_events import Action
 from whereupon.ports import Channel
 from whereupon.records import Request
@@ -103,7 +103,7 @@ class HostFunctions(EngineParts):
                 )
             )
             registration = Registration(action, function, properties, undo, timeout)
-            self._workers.handlers.register(registration)
+            self._workers.actions.register(registration)
             return function
 
         return register
@@ -121,4 +121,4 @@ class HostFunctions(EngineParts):
                 run here or cannot be taken back (``no-undo``), or the function failed (``undo-failed``).
         """
         self.requests.check_decider(request, by=by)
-        return self._workers.handlers.undo(request, by=by)
+        return self._workers.actions.undo(request, by=by)

@@ -8,9 +8,11 @@ from whereupon.api.background import POLL, BackgroundWork, Workers
 from whereupon.api.config import check_key, is_known_key, settings_for
 from whereupon.api.intake import Intake
 from whereupon.decide import Settings
-from whereupon.delivery.action_calls import Handlers
-from whereupon.delivery.dispatcher import Dispatcher, RetryPolicy, console_channel
-from whereupon.delivery.monitoring import Monitor
+from whereupon.delivery.action_caller import ActionCaller
+from whereupon.delivery.channels.console import console_channel
+from whereupon.delivery.dispatcher import Dispatcher
+from whereupon.delivery.monitor import Monitor
+from whereupon.delivery.retries import RetryPolicy
 from whereupon.matching import RuleIndex
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.outbox import Outbox
@@ -76,7 +78,7 @@ class EngineParts:
                 self._monitor,
                 is_paused=current.is_paused,
             ),
-            Handlers(store, current, self.clock, policy, self._monitor),
+            ActionCaller(store, current, self.clock, policy, self._monitor),
             Scrubbing(store),
             Pruning(
                 store,

@@ -9,8 +9,8 @@ import pytest
 from tests.scenarios.hosting import NOON, book, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryPolicy
-from whereupon.delivery.channel_calls import MOST_HANGING
 from whereupon.delivery.dispatcher import Dispatched
+from whereupon.delivery.host_calls import MOST_HANGING
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
 

@@ -1,36 +1,29 @@
 """The host's own actions: functions that run after the commit, at least once, until they succeed.
 
-A request that every guard agreed to waits as a due row, like a delivery. It is leased in one
-transaction, handed over outside of any, and settled in another; a crash between leaves the lease to
-run out, and the handler is called again with the same idempotency key. A failure becomes a record.
-A replay never comes here.
+A request that every guard allows waits as a due row, like a delivery. It is leased in one transaction, handed
+over outside of any, and settled in another. After a crash the lease runs out, and the function is called again
+with the same idempotency key. A failure becomes a record. A replay calls no action.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from hashlib import sha256
-from queue import Empty, SimpleQueue
-from threading import Condition, Thread, get_ident
 from typing import TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from whereupon.decide import recorded
-from whereupon.delivery.channel_calls import error_of
-from whereupon.delivery.dispatcher import RetryPolicy
-from whereupon.delivery.monitoring import Event, Monitor
-from whereupon.errors import RequestError
+from whereupon.delivery.host_calls import CallEnd, HostCaller, Line, NotTriedError
+from whereupon.delivery.monitor import Event, Monitor
+from whereupon.delivery.retries import RetryPolicy
+from whereupon.errors import RequestError, StoreError
 from whereupon.messages.codec import encode_canonically
-from whereupon.messages.model import Message
 from whereupon.messages.semantic_events import Action
 from whereupon.messages.times import later
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Clock, Session, Store
 from whereupon.records import Changes, Request, RequestOutcome
-from whereupon.runtime.forking import OfProcess, watch
 
 _GRACE = timedelta(minutes=1)
 """How much longer than a handler's time-out its lease lasts."""
@@ -87,15 +80,8 @@ def fault_finder(model: type[BaseModel]) -> Callable[[Mapping[str, JsonValue]], 
     return fault_in
 
 
-_Done: TypeAlias = "SimpleQueue[BaseException | None]"
-
-
-class _LeftError(Exception):
-    """A call was left to itself; nobody writes down how it ends."""
-
-
-class Handlers(OfProcess):
-    """The registered handlers, and the round that calls them."""
+class ActionCaller:
+    """The registered actions, and the round that calls them."""
 
     def __init__(
         self,
@@ -111,15 +97,7 @@ class Handlers(OfProcess):
         self._policy = policy
         self._monitor = monitor
         self._registered: dict[str, Registration] = {}
-        self._is_stopped = False
-        self._under_way: dict[_Done, int] = {}
-        self._changed = Condition()
-        watch(self)
-
-    def after_fork_in_child(self) -> None:
-        """The calls that are under way are the parent's."""
-        self._under_way = {}
-        self._changed = Condition()
+        self._caller = HostCaller[Request]("action", idempotency_key, _timeout_error)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,41 +106,25 @@ class Handlers(OfProcess):
 
     def stop(self) -> None:
         """Begin no more calls."""
-        self._is_stopped = True
+        self._caller.stop()
 
     def end(self, seconds: float) -> bool:
-        """Wait so long until no call is under way, and then leave those that are to themselves.
-
-        Returns:
-            Whether there were none.
-        """
-        with self._changed:
-            if self._changed.wait_for(lambda: not self._elsewhere(), max(0.0, seconds)):
-                return True
-            for done in self._elsewhere():
-                done.put(_LeftError())
-        return False
-
-    def _elsewhere(self) -> "list[_Done]":
-        """The calls that other threads wait for: a signal's handler may interrupt one that does."""
-        own = get_ident()
-        return [done for done, waits in self._under_way.items() if waits != own]
+        """Wait until no call runs, and then abandon those that do; whether all ended by themselves."""
+        return self._caller.end(seconds)
 
     def register(self, registration: Registration) -> None:
-        """Have orders for an action handed to this function."""
+        """Have requests for an action handed to this function."""
         self._registered[registration.action.name] = registration
 
     def run_due(self) -> list[Request]:
-        """Hand over everything that is due by now; what became of each."""
+        """Hand over everything that is due by now; each request as it is afterwards."""
         settled: list[Request] = []
-        while self._registered and not self._is_stopped:
+        while self._registered and not self._caller.is_stopped:
             request = self._lease()
             if request is None:
                 break
-            failure = self._call(request, self._registered[request.action].handler)
-            if isinstance(failure, _LeftError):
-                break
-            settled.append(self._settle(request, failure))
+            line = self._line(request, self._registered[request.action].handler)
+            self._caller.call([line], _ActionSettler(self, settled))
         return settled
 
     def _lease(self) -> Request | None:
@@ -173,45 +135,48 @@ class Handlers(OfProcess):
                 tuple(self._registered), now, now + longest + _GRACE
             )
 
-    def _call(self, request: Request, handler: Handler) -> BaseException | None:
-        """Call a handler in a thread of its own; one that takes too long is left to itself."""
+    def _line(self, request: Request, handler: Handler) -> Line[Request]:
+        """What calls a handler with the request.
+
+        A call that cannot be made any more has failed like any other: the host's model may have changed since
+        the request was accepted.
+        """
         registration = self._registered[request.action]
-        if request.message is None:
-            return None
-        make = partial(_order, request, request.message, registration)
+
+        def call(request: Request) -> object:
+            return handler(_call_for(request, registration)) if request.message else None
+
         limit = registration.timeout.total_seconds()
-        with self._waiting() as done:
-            Thread(target=_carry_out, args=(handler, make, done), daemon=True).start()
-            try:
-                return done.get(timeout=limit)
-            except Empty:
-                return TimeoutError(f"it took longer than {limit:g} s")
+        return Line(request.action, call, [request], limit)
 
-    @contextmanager
-    def _waiting(self) -> "Iterator[_Done]":
-        done: _Done = SimpleQueue()
-        with self._changed:
-            self._under_way[done] = get_ident()
+    def put_back(self, requests: Sequence[Request]) -> bool:
+        """Release requests that were leased and not handed over; whether the store could."""
+        now = self._clock.now()
+        put_back = {request.key: replace(request, due_at=now) for request in requests}
         try:
-            yield done
-        finally:
-            with self._changed:
-                del self._under_way[done]
-                self._changed.notify_all()
+            self._store.transact(lambda session: session.flush(Changes(requests=put_back)))
+        except StoreError:  # their lease runs out
+            return False
+        return True
 
-    def _settle(self, request: Request, failure: BaseException | None) -> Request:
+    def settle(self, request: Request, failure: BaseException | None) -> Request:
+        """Record how a call ended; the request as it is then."""
         now = self._clock.now()
         attempts = request.attempts + 1
-        told = _told(request, self._current.pipeline.settings.digest)
+        facts = _facts(request, self._current.pipeline.settings.digest)
         with self._store.session() as session:
             session.ledger.hold()
             stored = session.ledger.request(request.key) or request
+            if isinstance(failure, NotTriedError):
+                settled = replace(stored, due_at=later(now, self._policy.first))
+                session.flush(Changes(requests={stored.key: settled}))
+                return settled
             if failure is None:
                 settled = self._succeeded(stored, attempts, now)
-                kind, facts = "executed", told
+                kind = "executed"
             else:
                 settled = self._failed(stored, attempts, failure, now)
-                kind, facts = "failed", {**told, "error": type(failure).__name__}
+                kind, facts = "failed", {**facts, "error": type(failure).__name__}
             self._write(session, settled, kind, facts, now)
         self._tell(settled, failure)
         return settled
@@ -274,7 +239,7 @@ class Handlers(OfProcess):
         ):
             reason = f"request {key} has nothing that could be undone here"
             raise RequestError(code="no-undo", key=key, reason=reason)
-        failure = self._call(request, undo)
+        failure = self._failure_of(request, undo)
         now = self._clock.now()
         done = replace(request, outcome=RequestOutcome.UNDONE, message=None, decided_at=now)
         facts: dict[str, JsonValue] = {"actor": by}
@@ -286,6 +251,12 @@ class Handlers(OfProcess):
             reason = f"undoing request {key} failed: {type(failure).__name__}"
             raise RequestError(code="undo-failed", key=key, reason=reason) from failure
         return done
+
+    def _failure_of(self, request: Request, undo: Handler) -> BaseException | None:
+        """Call a function once; what it failed on."""
+        ends: list[CallEnd[Request]] = []
+        self._caller.call([self._line(request, undo)], _Noting(ends))
+        return ends[-1].error if ends else NotTriedError("the engine was closed meanwhile")
 
     def _write(
         self,
@@ -307,20 +278,62 @@ def idempotency_key(request: Request) -> str:
     return sha256(f"{request.action}\n{request.key}".encode()).hexdigest()[:32]
 
 
-def _carry_out(
-    handler: Handler, make: Callable[[], ActionCall], done: "SimpleQueue[BaseException | None]"
-) -> None:
-    """Call a handler with its order; an order that cannot be made any more has failed like any other.
+@dataclass(frozen=True, slots=True)
+class _ActionSettler:
+    """Records how calls of actions end (see `host_calls.Settler`)."""
 
-    The host's model may have changed since the request was accepted.
-    """
-    done.put(error_of(lambda _: handler(make()), None))
+    actions: ActionCaller
+    settled: list[Request]
+
+    def settle_and_prepare(
+        self, returned: CallEnd[Request] | None, following: Request | None
+    ) -> Request | None:
+        """Record the call that has returned; the next request needs no second look."""
+        if returned is not None:
+            self.settle([returned])
+        return following
+
+    def settle(self, ends: Sequence[CallEnd[Request]]) -> None:
+        """Record calls, one transaction each: each is a row of the audit log."""
+        self.settled.extend(self.actions.settle(end.item, end.error) for end in ends)
+
+    def put_back(self, requests: Sequence[Request]) -> bool:
+        """Release requests whose turn did not come."""
+        return self.actions.put_back(requests)
 
 
-def _order(request: Request, message: Message, registration: Registration) -> ActionCall:
-    properties: BaseModel | Mapping[str, JsonValue] = message.data
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    """Notes how a call ends, and records nothing."""
+
+    ends: list[CallEnd[Request]] = field(default_factory=list)
+
+    def settle_and_prepare(
+        self, returned: CallEnd[Request] | None, following: Request | None
+    ) -> Request | None:
+        """Note the call that has returned."""
+        if returned is not None:
+            self.ends.append(returned)
+        return following
+
+    def settle(self, ends: Sequence[CallEnd[Request]]) -> None:
+        """Note calls that did not return."""
+        self.ends.extend(ends)
+
+    def put_back(self, _: Sequence[Request]) -> bool:
+        """Nothing was taken."""
+        return True
+
+
+def _timeout_error(seconds: float) -> TimeoutError:
+    return TimeoutError(f"it took longer than {seconds:g} s")
+
+
+def _call_for(request: Request, registration: Registration) -> ActionCall:
+    data = {} if request.message is None else request.message.data
+    properties: BaseModel | Mapping[str, JsonValue] = data
     if registration.model is not None:
-        properties = registration.model.model_validate(dict(message.data))
+        properties = registration.model.model_validate(dict(data))
     return ActionCall(
         action=request.action,
         person=request.person,
@@ -331,8 +344,8 @@ def _order(request: Request, message: Message, registration: Registration) -> Ac
     )
 
 
-def _told(request: Request, digest: Callable[[str, str], bytes]) -> dict[str, JsonValue]:
-    """What the handler was told, without anybody's data: the names of properties, and a keyed hash."""
+def _facts(request: Request, digest: Callable[[str, str], bytes]) -> dict[str, JsonValue]:
+    """What the audit log says of a call, without personal data: names of properties, and a keyed hash."""
     data = dict(request.message.data) if request.message else {}
     hashed = digest("properties", encode_canonically(data).decode("utf-8", "replace")).hex()
     return {

@@ -8,8 +8,9 @@ import pytest
 from pydantic import BaseModel, JsonValue
 from tests.unit.worlds import NOON, World, campaign, guard, world
 
-from whereupon.delivery.action_calls import ActionCall
-from whereupon.delivery.dispatcher import RetryLater, RetryPolicy
+from whereupon.delivery.action_caller import ActionCall
+from whereupon.delivery.host_calls import MOST_HANGING
+from whereupon.delivery.retries import RetryLater, RetryPolicy
 from whereupon.engine import Engine
 from whereupon.errors import RequestError
 from whereupon.guards.audit_chain import facts_in
@@ -291,3 +292,25 @@ def test_an_order_that_fits_the_model_no_more_stops_nobody(tmp_path: Path) -> No
         done = {each.person: (each.outcome, each.reason) for each in engine.run_due().requests}
     assert done == {"ada": ("approved", "ValidationError"), "bob": ("ran", None)}
     assert [order.person for order in handler.orders] == ["bob"]
+
+
+def test_an_action_that_hangs_in_many_calls_is_not_called_until_one_returns() -> None:
+    """As a channel is; what was not tried is put off and not counted as tried."""
+    called: list[str | None] = []
+    let_go = Event()
+
+    def hang(call: ActionCall) -> None:
+        called.append(call.person)
+        let_go.wait(60)
+
+    made = world()
+    made.engine.action("Ping", destructive=False, timeout=timedelta(milliseconds=20))(hang)
+    for number in range(MOST_HANGING + 1):
+        made.track("Ping", f"user-{number}", at=number / 100)
+        made.engine.run_due()
+    try:
+        assert called == [f"user-{number}" for number in range(MOST_HANGING)]
+        tried = {each.person: each.attempts for each in made.engine.requests.list()}
+        assert tried == {**dict.fromkeys(called, 1), f"user-{MOST_HANGING}": 0}
+    finally:
+        let_go.set()
