@@ -105,7 +105,7 @@ def test_every_example_is_read_and_its_tests_pass(section: Section, tmp_path: Pa
 
 
 @pytest.mark.parametrize("section", CODES.values(), ids=str)
-def test_every_finding_is_found_in_its_example(section: Section, tmp_path: Path) -> None:
+def test_every_diagnostic_is_reported_for_its_example(section: Section, tmp_path: Path) -> None:
     """As an error or as a warning, whichever the page says first."""
     said = re.match(r"\s*\*(Error|Warning|Error or warning)\.\*", section.prose)
     assert said, section.prose
@@ -115,7 +115,7 @@ def test_every_finding_is_found_in_its_example(section: Section, tmp_path: Path)
     assert severities == set(said[1].lower().split(" or ")), [*map(str, found)]
 
 
-def test_every_code_of_a_finding_is_on_the_page() -> None:
+def test_every_code_of_a_diagnostic_is_on_the_page() -> None:
     """A new code gets an entry with an example."""
     assert set(_codes_in_the_source()) - CODES.keys() == set()
 
