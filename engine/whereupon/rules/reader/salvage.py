@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from whereupon.rules.rule_reader import Path
+from whereupon.rules.steps import STEPS
 
 _HARMLESS: dict[str, JsonValue] = {
     **dict.fromkeys(("campaign", "broadcast", "segment", "event", "guard"), "x"),
     "settings": "settings",
-    **dict.fromkeys(("when", "page", "screen", "track", "send"), "x"),
+    **dict.fromkeys(("when", "page", "screen"), "x"),
+    **{key: form.example() for key, form in STEPS.items()},
     "cron": "0 0 * * *",
     "reentry": "once",
     "once_per": "1d",
     "once_per_key": "properties.x",
     "who": {"x": 1},
     "whereupon": ["exit"],
-    "wait": "1s",
-    "set": {"x": 1},
     "actions": ["x"],
 }
 _HARMLESS_ITEM: dict[str, JsonValue] = {"whereupon": "exit"}

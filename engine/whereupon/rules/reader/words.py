@@ -85,7 +85,7 @@ def misplaced(path: Path, step: str) -> Diagnostic | None:
     if word is None:
         return None
     place = STEP_WORDS[word]
-    if place is None:
+    if place is None or word in STEPS[step].not_yet:
         message = f"this version does not run {key} of a {step} step yet; take it out"
         if word == "if":
             message += ", and put the condition into who: of the rule, beside when:"

@@ -1,7 +1,9 @@
 """What every kind of step says of itself, as a value and as it is written."""
 
 from collections.abc import Collection
-from typing import ClassVar
+from typing import ClassVar, cast
+
+from pydantic import JsonValue
 
 from whereupon.messages.model import MessageType
 from whereupon.rules.form import Form
@@ -44,11 +46,19 @@ class StepForm(Form):
         step: the class of the value.
         is_word: whether the step is written as its key alone.
         refused: keys that a step with content refuses, though they would be content.
+        not_yet: keys that a later version of the step reads.
     """
 
     step: ClassVar[type[Step]]
     is_word: ClassVar[bool] = False
     refused: ClassVar[frozenset[str]] = frozenset()
+    not_yet: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def example(cls) -> JsonValue:
+        """A value of the step's key that no check refuses."""
+        field = cls.model_fields.get(cls.step.key)
+        return None if field is None or not field.examples else cast("JsonValue", field.examples[0])
 
     def read(self, reader: RuleReader, path: Path) -> Step:
         """The value; ``path`` is the step's in the file."""
