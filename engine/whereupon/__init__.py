@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from whereupon.insight import Explanation, Identity, Preview
     from whereupon.messages.model import Source
     from whereupon.operations.audit_log import Audit, Receipt
-    from whereupon.operations.pruning import Pruned
+    from whereupon.operations.pruner import Pruned
     from whereupon.operations.requests import Requests
-    from whereupon.pipeline.duties import LeftAlone, Why
-    from whereupon.pipeline.ingesting import Ingested, Rejected, WireMessage
+    from whereupon.pipeline.ingestion import Ingested, Rejected, WireMessage
+    from whereupon.pipeline.work_scope import LeftAlone, Why
     from whereupon.ports import Backlog, Channel, Clock, HostTransaction
     from whereupon.records import (
         Approval,
@@ -149,8 +149,8 @@ _HOMES = {
     "HostTransaction": "ports",
     "Identity": "insight",
     "IdentityPolicy": "identity.algebra",
-    "Ingested": "pipeline.ingesting",
-    "LeftAlone": "pipeline.duties",
+    "Ingested": "pipeline.ingestion",
+    "LeftAlone": "pipeline.work_scope",
     "MessageOptions": "api.config",
     "MessageRejectedError": "errors",
     "Metrics": "api.config",
@@ -158,11 +158,11 @@ _HOMES = {
     "Outcome": "decide.decisions",
     "Plan": "records",
     "Preview": "insight",
-    "Pruned": "operations.pruning",
+    "Pruned": "operations.pruner",
     "Ran": "api.config",
     "Reason": "decide.decisions",
     "Receipt": "operations.audit_log",
-    "Rejected": "pipeline.ingesting",
+    "Rejected": "pipeline.ingestion",
     "Request": "records",
     "RequestError": "errors",
     "RequestOutcome": "records",
@@ -182,8 +182,8 @@ _HOMES = {
     "UnknownChannels": "api.parts",
     "UnknownNameError": "errors",
     "WhereuponError": "errors",
-    "Why": "pipeline.duties",
-    "WireMessage": "pipeline.ingesting",
+    "Why": "pipeline.work_scope",
+    "WireMessage": "pipeline.ingestion",
     "bulk": "runtime.gc_pause",
 }
 

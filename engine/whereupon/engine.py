@@ -17,13 +17,13 @@ from whereupon.api.host_functions import HostFunctions
 from whereupon.api.operator_calls import OperatorCalls
 from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
-from whereupon.api.segment_calls import SegmentCalls
+from whereupon.api.segment_api import SegmentCalls
 from whereupon.decide import BatchResult
 from whereupon.delivery.retries import RetryPolicy
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Message, Origin, Source
 from whereupon.pipeline.broadcasts import started_by_call
-from whereupon.pipeline.ingesting import (
+from whereupon.pipeline.ingestion import (
     Ingested,
     WireMessage,
     answer,

@@ -22,7 +22,7 @@ from tests.benchmarks.timing import rounds_of
 from whereupon.engine import Engine
 from whereupon.messages.model import Message
 from whereupon.messages.streams import StreamReader
-from whereupon.replay.replaying import BATCH, Replay, read_streams
+from whereupon.replay.stream_replay import BATCH, Replay, read_streams
 from whereupon.runtime.gc_pause import bulk
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store

@@ -14,7 +14,7 @@ from tests.unit.worlds import DAY, HOUR, World, after, guard, message, world
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, WhereuponError
 from whereupon.messages.model import MessageType
-from whereupon.pipeline.ingesting import WireMessage
+from whereupon.pipeline.ingestion import WireMessage
 from whereupon.records import RequestOutcome
 from whereupon.rules.loading import load_rules
 from whereupon.scheduling.clocks import FrozenClock

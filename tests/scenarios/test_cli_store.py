@@ -16,7 +16,7 @@ from tests.servers import Server
 from whereupon import Engine, RetryPolicy
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState
-from whereupon.replay.replaying import BATCH
+from whereupon.replay.stream_replay import BATCH
 from whereupon.scheduling.clocks import FrozenClock
 
 SHOPPING = STREAMS / "anonymous-shopping.jsonl"

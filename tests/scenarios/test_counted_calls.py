@@ -16,7 +16,7 @@ from whereupon import Engine
 from whereupon.messages.codec import encode
 from whereupon.messages.model import Origin, SenderClass
 from whereupon.messages.times import FIRST_INSTANT
-from whereupon.pipeline.ingesting import read_batch
+from whereupon.pipeline.ingestion import read_batch
 
 
 @contextmanager

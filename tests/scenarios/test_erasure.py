@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from tests.unit.worlds import book_of, broadcast, campaign, guard
 
 from whereupon.engine import Engine
-from whereupon.pipeline.ingesting import WireMessage
+from whereupon.pipeline.ingestion import WireMessage
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of

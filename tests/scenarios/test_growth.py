@@ -25,9 +25,9 @@ from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Origin, SenderClass, Source
-from whereupon.pipeline.ingesting import fresh_id, read_batch
+from whereupon.pipeline.ingestion import fresh_id, read_batch
 from whereupon.pipeline.load import BatchLoader
-from whereupon.pipeline.rule_versions import Wordings
+from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import Store
 from whereupon.records import (
     LOOSE_EDGES,
@@ -227,7 +227,9 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
                 new_id=fresh_id,
             ).messages
             with home.session() as session:
-                loaded = BatchLoader(session, settings, Wordings(index)).for_batch([message], None)
+                loaded = BatchLoader(session, settings, RuleVersions(index)).for_batch(
+                    [message], None
+                )
             assert [len(runs) <= 2 for runs in loaded.claims.values()] == [True]
             assert len(loaded.persons) <= 2
 
@@ -246,7 +248,7 @@ def _loaded(rules: Rulebook, home: Store, *said: dict[str, object]) -> Snapshot:
         new_id=fresh_id,
     ).messages
     with home.session() as session:
-        wordings = Wordings(RuleIndex(rules))
+        wordings = RuleVersions(RuleIndex(rules))
         return BatchLoader(session, settings_for(rules), wordings).for_batch(messages, None)
 
 

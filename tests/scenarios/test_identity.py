@@ -5,7 +5,7 @@ from pydantic import JsonValue
 from tests.unit.worlds import HOUR, World, broadcast, campaign, world
 
 from whereupon.errors import UnknownNameError
-from whereupon.insight.identifying import ClaimRun, Identity
+from whereupon.insight.person_report import ClaimRun, Identity
 from whereupon.ports import Store
 
 SOCKS = campaign("socks", "purchase")

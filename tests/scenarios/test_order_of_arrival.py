@@ -20,7 +20,7 @@ from whereupon import Engine
 from whereupon.messages.codec import JsonError, decode
 from whereupon.messages.streams import StreamReader
 from whereupon.ports import Store
-from whereupon.replay.replaying import Summary, replay
+from whereupon.replay.stream_replay import Summary, replay
 from whereupon.rules.loading import open_rules
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store

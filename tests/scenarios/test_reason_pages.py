@@ -13,7 +13,7 @@ from tests.scenarios.rule_pages import Section, folders_of, sections_of
 
 from whereupon.decide import consent
 from whereupon.decide.decisions import Reason
-from whereupon.guards.actions import Absence, Refusal
+from whereupon.guards.judge import Absence, Refusal
 from whereupon.insight import ended_by, why_withheld
 from whereupon.insight.outcomes import TEMPLATE
 from whereupon.messages.times import format_instant

@@ -18,12 +18,12 @@ import pytest
 from whereupon import Engine
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
+from whereupon.messages.envelopes import Opened, open_all
 from whereupon.messages.model import Message, SenderClass
-from whereupon.messages.opening import Opened, open_all
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.wire import Arrival, message_in, parse_message
-from whereupon.pipeline.ingesting import Ingested
-from whereupon.replay.replaying import Record, replay
+from whereupon.pipeline.ingestion import Ingested
+from whereupon.replay.stream_replay import Record, replay
 from whereupon.scheduling.clocks import FrozenClock
 
 CORPUS = Path(__file__).parents[2] / "fixtures" / "wire"

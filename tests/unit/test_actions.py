@@ -12,7 +12,7 @@ from tests.unit.worlds import DAY, HOUR, NOON, World, after, campaign, guard, me
 
 from whereupon.decide import Settings
 from whereupon.engine import Engine
-from whereupon.guards.actions import (
+from whereupon.guards.judge import (
     DEFAULT_STANCE,
     GuardFacts,
     Policy,
@@ -24,7 +24,7 @@ from whereupon.guards.actions import (
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import MessageType, Origin, SenderClass
 from whereupon.messages.semantic_events import ActionName, Registry
-from whereupon.pipeline.ingesting import WireMessage
+from whereupon.pipeline.ingestion import WireMessage
 from whereupon.ports import Store
 from whereupon.records import DeliveryState, RequestOutcome
 from whereupon.rules.model import Consent, Guard

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from whereupon import Engine
 from whereupon.messages.model import Source
-from whereupon.pipeline.ingesting import Ingested
+from whereupon.pipeline.ingestion import Ingested
 from whereupon.records import RequestOutcome
 
 RULE = """

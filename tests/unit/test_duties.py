@@ -16,8 +16,8 @@ from tests.unit.worlds import (
 )
 
 from whereupon import Engine
-from whereupon.pipeline.duties import LeftAlone, Why
 from whereupon.pipeline.load import DUE_LIMIT
+from whereupon.pipeline.work_scope import LeftAlone, Why
 from whereupon.ports import Store
 from whereupon.records import Changes, Delivery, Entry, EntryState
 from whereupon.rules.model import Rulebook

@@ -39,9 +39,9 @@ from whereupon import (
 )
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.codec import encode
+from whereupon.messages.envelopes import MAX_BATCH_MESSAGES
 from whereupon.messages.model import Source
-from whereupon.messages.opening import MAX_BATCH_MESSAGES
-from whereupon.pipeline.ingesting import WireMessage
+from whereupon.pipeline.ingestion import WireMessage
 from whereupon.ports import HostTransaction
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock

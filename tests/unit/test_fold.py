@@ -7,7 +7,7 @@ import pytest
 from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, broadcast, campaign, segment, world
 
-from whereupon.pipeline.ingesting import WireMessage
+from whereupon.pipeline.ingestion import WireMessage
 
 THANKS = campaign("thanks", "purchase")
 EACH = campaign("each", "purchase")

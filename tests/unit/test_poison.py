@@ -13,10 +13,10 @@ from whereupon.decide import Notice
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.model import SenderClass
 from whereupon.messages.wire import Arrival, parse_message
-from whereupon.pipeline.ingesting import WireMessage
+from whereupon.pipeline.ingestion import WireMessage
 from whereupon.records import DeliveryState
-from whereupon.replay.importing import import_messages
-from whereupon.replay.replaying import Record, Replay, Summary
+from whereupon.replay.stream_import import import_messages
+from whereupon.replay.stream_replay import Record, Replay, Summary
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling.clocks import FrozenClock
 

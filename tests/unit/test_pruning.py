@@ -10,7 +10,7 @@ from tests.scenarios.hosting import NOON, book, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.delivery.retries import RetryPolicy
-from whereupon.operations.pruning import MOST_STEPS, REACH
+from whereupon.operations.pruner import MOST_STEPS, REACH
 from whereupon.records import Changes, DeliveryState, RetainedKind, Skips
 from whereupon.rules.model import FolderSettings, Retention, Rulebook
 from whereupon.scheduling.clocks import FrozenClock

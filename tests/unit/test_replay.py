@@ -15,7 +15,7 @@ from whereupon.decide.decisions import Decision, Outcome
 from whereupon.messages.model import Message
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import format_instant
-from whereupon.replay.replaying import (
+from whereupon.replay.stream_replay import (
     LONG_GAP,
     Record,
     Summary,

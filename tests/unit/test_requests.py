@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from tests.unit.worlds import DAY, HOUR, World, guard, world
 
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.pipeline.ingesting import WireMessage
+from whereupon.pipeline.ingestion import WireMessage
 from whereupon.ports import Store
 from whereupon.records import Request, RequestOutcome
 

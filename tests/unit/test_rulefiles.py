@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from whereupon.guards.actions import policy_on
+from whereupon.guards.judge import policy_on
 from whereupon.messages.model import MessageType
 from whereupon.rules import model as rules
 from whereupon.rules.reader import InternPool, json_schema, parse_rule_file, rule_from_source

@@ -24,11 +24,11 @@ from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data, History
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
+from whereupon.messages.envelopes import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 from whereupon.messages.model import MessageType, Source
-from whereupon.messages.opening import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 from whereupon.messages.streams import BadLine, StreamReader
-from whereupon.pipeline.ingesting import Ingested
-from whereupon.replay.replaying import Record, replay
+from whereupon.pipeline.ingestion import Ingested
+from whereupon.replay.stream_replay import Record, replay
 from whereupon.rules.model import Rulebook
 from whereupon.runtime.log_lines import in_log
 from whereupon.scheduling.clocks import FrozenClock

@@ -12,9 +12,9 @@ from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import decode, encode
-from whereupon.messages.mending import MAX_NESTING
+from whereupon.messages.envelopes import MAX_MESSAGE_BYTES, Item, Opened, open_all
 from whereupon.messages.model import Body, Message, MessageType, Origin, SenderClass, written_body
-from whereupon.messages.opening import MAX_MESSAGE_BYTES, Item, Opened, open_all
+from whereupon.messages.repairs import MAX_NESTING
 from whereupon.messages.wire import JUNK_IDS, Arrival, message_in, parse_message
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.worlds import book_of, campaign
 
 from whereupon.matching import RuleIndex
-from whereupon.pipeline.rule_versions import Wordings
+from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.records import Changes
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.storage import open_store
@@ -45,7 +45,7 @@ def test_no_thread_loses_what_another_has_read() -> None:
     """Every older wording's exits are looked out for, whoever read it, and at whatever moment."""
     older = [leaving_by(f"event {number}") for number in range(48)]
     index = RuleIndex(Rulebook((leaving_by("now"),)))
-    wordings = Wordings(index)
+    wordings = RuleVersions(index)
     texts = {rule.digest: (rule.id, index.version_text(rule)) for rule in older}
     with closing(open_store("memory://")) as store:
         store.transact(lambda session: session.flush(Changes(wordings=texts)))

@@ -11,7 +11,7 @@ from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.messages.codec import encode
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass, Source
-from whereupon.pipeline.ingesting import Ingested
+from whereupon.pipeline.ingestion import Ingested
 from whereupon.ports import Store
 from whereupon.records import Delivery, Device, Entry, Person, StoredMessage
 from whereupon.rules.model import EventPlan, Guard, Rule, Rulebook, Segment

@@ -11,8 +11,8 @@ from whereupon.api.config import InFlight, Ran
 from whereupon.decide import BatchResult, Decisions, Emitted, Skipped
 from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatched, Dispatcher
-from whereupon.operations.pruning import Pruning
-from whereupon.operations.scrubbing import Scrubbing
+from whereupon.operations.pruner import Pruner
+from whereupon.operations.scrubber import Scrubber
 from whereupon.pipeline.claim_runner import Claims
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.due_work import REQUESTS_TOGETHER, STEPS_TOGETHER, due_together, take_step
@@ -34,8 +34,8 @@ class Workers:
     claims: Claims
     dispatcher: Dispatcher
     actions: ActionCaller
-    scrubbing: Scrubbing
-    pruning: Pruning
+    scrubbing: Scrubber
+    pruning: Pruner
 
 
 class BackgroundWork:

@@ -14,15 +14,15 @@ from whereupon.decide import Settings
 from whereupon.decide.decisions import Decision
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.errors import StoreError
-from whereupon.guards.actions import policy_on
+from whereupon.guards.judge import policy_on
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.messages.model import Source
 from whereupon.messages.semantic_events import Action, Registry
-from whereupon.pipeline.duties import LeftAlone
+from whereupon.pipeline.work_scope import LeftAlone
 from whereupon.ports import Backlog, HostTransaction, Session
 from whereupon.records import Request
 from whereupon.rules.model import Rulebook
-from whereupon.runtime.forking import OfProcess, watch
+from whereupon.runtime.forks import OfProcess, watch
 
 
 class MessageOptions(TypedDict, total=False):

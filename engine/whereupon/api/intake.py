@@ -9,7 +9,7 @@ from whereupon.errors import StoreError
 from whereupon.messages.model import Message
 from whereupon.pipeline.claim_runner import Claims
 from whereupon.pipeline.current import CurrentPipeline
-from whereupon.pipeline.ingesting import Ingested, Reading, answer, message_of
+from whereupon.pipeline.ingestion import Ingested, Reading, answer, message_of
 from whereupon.ports import Clock, HostTransaction, Session, Store
 from whereupon.records import Changes, SetAside
 from whereupon.storage.patience import one_call

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from whereupon.api.parts import EngineParts
-from whereupon.operations.pruning import Pruned
+from whereupon.operations.pruner import Pruned
 from whereupon.ports import HostTransaction
 from whereupon.records import Delivery
 

@@ -16,9 +16,9 @@ from whereupon.delivery.retries import RetryPolicy
 from whereupon.matching import RuleIndex
 from whereupon.operations.audit_log import Audit
 from whereupon.operations.outbox import Outbox
-from whereupon.operations.pruning import Pruning
+from whereupon.operations.pruner import Pruner
 from whereupon.operations.requests import Requests
-from whereupon.operations.scrubbing import Scrubbing
+from whereupon.operations.scrubber import Scrubber
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import is_all_scheduled, schedule_broadcasts
 from whereupon.pipeline.claim_runner import Claims
@@ -79,8 +79,8 @@ class EngineParts:
                 is_paused=current.is_paused,
             ),
             ActionCaller(store, current, self.clock, policy, self._monitor),
-            Scrubbing(store),
-            Pruning(
+            Scrubber(store),
+            Pruner(
                 store,
                 lambda: kept(current.pipeline.index.book),
                 lambda: current.pipeline.index,

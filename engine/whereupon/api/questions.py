@@ -6,9 +6,9 @@ from datetime import datetime
 from whereupon.api.config import Metrics, Status
 from whereupon.api.parts import EngineParts
 from whereupon.insight import Explanation, explain_rule
-from whereupon.insight.identifying import Identity, identify_person
-from whereupon.insight.previewing import Preview, preview_identify
-from whereupon.operations.pruning import kept_since
+from whereupon.insight.identify_preview import Preview, preview_identify
+from whereupon.insight.person_report import Identity, identify_person
+from whereupon.operations.pruner import kept_since
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
 
 

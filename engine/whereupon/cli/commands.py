@@ -35,63 +35,63 @@ class Heading:
 HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
     {
         "replay": Heading(
-            "replaying:replay_command",
+            "replay:replay_command",
             _STREAMS,
             "Show what the rules would have made of streams of messages: who, what, when, and why not.",
         ),
-        "import": Heading("importing:import_command", _STREAMS, "Bring history into a real store."),
+        "import": Heading("history:import_command", _STREAMS, "Bring history into a real store."),
         "init": Heading(
-            "starting:init_command",
+            "init:init_command",
             _RULES,
             "Make a rules folder to begin with: a rule, its test, two events, the settings, and the schema.",
         ),
         "lint": Heading(
-            "checking:lint_command",
+            "checks:lint_command",
             _RULES,
             "Check every rule file and every test file of a folder: all findings at once.",
         ),
         "test": Heading(
-            "testing:run_tests_command",
+            "rule_tests:run_tests_command",
             _RULES,
             "Run every *.test.yaml of a folder through the real engine, on a frozen clock.",
         ),
         "schema": Heading(
-            "checking:schema_command",
+            "checks:schema_command",
             _RULES,
             "Print the JSON Schema of rule files, for editors to complete and check them by.",
         ),
         "explain": Heading(
-            "asking:explain_command",
+            "questions:explain_command",
             _STORE,
             "Say why a person did, or did not, enter a rule, and what came of it; the newest message first.",
         ),
         "identity": Heading(
-            "identifying:identity_command",
+            "identity:identity_command",
             _STORE,
             "Say who somebody is: their ids, who claimed which device by which message, what it brought.",
         ),
         "identify": Heading(
-            "identifying:identify_command",
+            "identity:identify_command",
             _STORE,
             "Identify somebody; with --dry-run, say what that would claim, and what would then trigger.",
         ),
         "deliveries": Heading(
-            "asking:deliveries_command",
+            "questions:deliveries_command",
             _STORE,
             "List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead).",
         ),
         "retry": Heading(
-            "retrying:retry_command",
+            "retry:retry_command",
             _STORE,
             "Put dead deliveries back into the outbox, due now, under their old idempotency keys.",
         ),
         "migrate": Heading(
-            "keeping:migrate_command",
+            "upkeep:migrate_command",
             _STORE,
             "Make a store's tables, or bring them up to date, under a role that may.",
         ),
         "prune": Heading(
-            "keeping:prune_command",
+            "upkeep:prune_command",
             _STORE,
             "Let go of what is done with and older than the rules' settings have it kept",
         ),
@@ -101,19 +101,19 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
             "Say who is inside of rules that these rules leave alone: unknown, unreadable, or switched off.",
         ),
         "erase": Heading(
-            "guarding:erase_command",
+            "deletions:erase_command",
             _DELETIONS,
             "Ask for a person to be deleted. Every guard has a say, as with a server's request.",
         ),
         "scrub": Heading(
-            "guarding:scrub_command",
+            "deletions:scrub_command",
             _DELETIONS,
             "Take the bytes of erased people out of the database's logs and free pages.",
         ),
         "requests": Heading(
-            "guarding:requests_app", _DELETIONS, "Requests for actions: look, and decide."
+            "deletions:requests_app", _DELETIONS, "Requests for actions: look, and decide."
         ),
-        "audit": Heading("guarding:audit_app", _DELETIONS, "The audit log: read, verify, export."),
+        "audit": Heading("deletions:audit_app", _DELETIONS, "The audit log: read, verify, export."),
     }
 )
 

@@ -4,13 +4,13 @@ import sys
 from collections.abc import Mapping
 from typing import Protocol
 
-from whereupon.cli.ending import say
+from whereupon.cli.exit_status import say
 from whereupon.decide import Notice
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, Request
 from whereupon.render.records import JsonLines, Record
 from whereupon.render.report import Report, View
-from whereupon.replay.replaying import Summary
+from whereupon.replay.stream_replay import Summary
 from whereupon.rules.model import Rulebook
 from whereupon.rules.spelling import nearest
 

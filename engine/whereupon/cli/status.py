@@ -3,15 +3,15 @@
 import sys
 from contextlib import closing
 
-from whereupon.cli.asking import existing_store, rules_asked
-from whereupon.cli.ending import settles
+from whereupon.cli.exit_status import settles
 from whereupon.cli.options import AsJson, RulesIfAny, StoreUrl
+from whereupon.cli.questions import existing_store, rules_asked
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
-from whereupon.pipeline.duties import LeftAlone, Why, left_alone
-from whereupon.pipeline.rule_versions import Wordings
+from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.pipeline.work_scope import LeftAlone, Why, left_alone
+from whereupon.render.formatting import clean
 from whereupon.render.records import JsonLines
-from whereupon.render.texts import clean
 
 _WHY = {
     Why.UNKNOWN_RULE: "there is no such rule here",
@@ -26,7 +26,7 @@ def status_command(store: StoreUrl, rules: RulesIfAny = None, as_json: AsJson = 
 
     They stand still until an engine comes that has the rule, and has not switched it off.
     """
-    wordings = Wordings(RuleIndex(rules_asked(rules, store)))
+    wordings = RuleVersions(RuleIndex(rules_asked(rules, store)))
     with closing(existing_store(store)) as kept, kept.reading() as session:
         left = left_alone(session, wordings)
     if as_json:

@@ -44,8 +44,8 @@ from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_ov
 from whereupon.decide.take_one import choose, choose_late
 from whereupon.identity.algebra import affected, claimant
 from whereupon.matching import RuleIndex, RuleList, Selected
-from whereupon.messages.mending import MOST_QUOTED, quoted
 from whereupon.messages.model import Message, MessageType
+from whereupon.messages.repairs import MOST_QUOTED, quoted
 from whereupon.messages.times import FIRST_INSTANT, LAST_INSTANT, format_instant
 from whereupon.records import (
     Entry,

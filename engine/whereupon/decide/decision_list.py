@@ -17,7 +17,7 @@ from whereupon.decide.evaluation import Evaluation, data_for
 from whereupon.matching import Selected
 from whereupon.records import Person
 from whereupon.rules.model import Rule
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 
 
 @dataclass(slots=True)  # not frozen, which would cost three times as much, once a message

@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.snapshot import Notice, Settings
 from whereupon.decide.suppression import suppressions, tombstone_for, tombstone_over
-from whereupon.guards.actions import Absence, GuardFacts, Policy, Refusal, Verdict, judge
+from whereupon.guards.judge import Absence, GuardFacts, Policy, Refusal, Verdict, judge
 from whereupon.messages.codec import encode_canonically
 from whereupon.messages.model import Message, MessageType, SenderClass, erased_name
 from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in

@@ -28,7 +28,7 @@ from whereupon.decide.requests import (
 )
 from whereupon.decide.snapshot import BatchResult, Settings, Snapshot
 from whereupon.decide.suppression import DELETED, SUPPRESSED, add_tombstones, lift_tombstones
-from whereupon.guards.actions import Refusal
+from whereupon.guards.judge import Refusal
 from whereupon.matching import RuleIndex, RuleList, Selected
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.semantic_events import Action, ActionName, id_in

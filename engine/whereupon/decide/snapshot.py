@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.decisions import Decision
-from whereupon.guards.actions import Policy, default_policy
+from whereupon.guards.judge import Policy, default_policy
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.matching import RuleList
 from whereupon.messages.semantic_events import Registry

@@ -16,7 +16,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from whereupon.runtime.forking import OfProcess, watch
+from whereupon.runtime.forks import OfProcess, watch
 from whereupon.runtime.log_lines import in_log
 
 MOST_HANGING = 4

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from whereupon.errors import UnknownNameError
 from whereupon.records import Delivery, Request
-from whereupon.runtime.forking import ProcessLock
+from whereupon.runtime.forks import ProcessLock
 from whereupon.runtime.log_lines import in_log
 
 _LOG = logging.getLogger("whereupon.delivery")

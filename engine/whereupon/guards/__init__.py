@@ -3,5 +3,5 @@
 `judge` is pure: it gets facts and returns a verdict. The package runs no action, holds no request and
 reads no store.
 
-For others: `actions` (judge and its facts), `audit_chain` (rows of the audit log, and their verification).
+For others: `judge` (judge and its facts), `audit_chain` (rows of the audit log, and their verification).
 """

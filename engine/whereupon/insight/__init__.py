@@ -1,14 +1,25 @@
-"""What the engine decided about somebody, and what came of it, as sentences that a marketer understands.
+"""Insight: why a person entered a rule or not, who a person is, and what an identify would do, in sentences.
+
+The package reads and explains; it writes nothing. It shows what was decided and decides again only where the
+store keeps one word for many rules.
 
 Modules, from below: `clauses` (why a rule skipped a message), `outcomes` (what an entry sent, how it ended),
-`explanations` (one for each message, with the values behind its sentence), `audiences` (broadcasts, for those
-to whom they did not go), `asking` (all that is to be said of one person and one rule).
+`redecision` (deciding again what is stored as one word), `explanations` (one a message), `audiences`
+(broadcasts that did not go to a person), `rule_report` (one person, one rule), `person_report` (who a person
+is), `identify_preview` (what an identify would claim).
 """
 
-from whereupon.insight.asking import explain_rule
 from whereupon.insight.clauses import describe, sentence_for, subject_of
 from whereupon.insight.explanations import Explanation, explain, told_once
-from whereupon.insight.identifying import (
+from whereupon.insight.identify_preview import (
+    ClaimedMessage,
+    EndedEntry,
+    Preview,
+    WaitingEntry,
+    preview_identify,
+)
+from whereupon.insight.outcomes import delivered, ended_by, headline_of, next_step, why_withheld
+from whereupon.insight.person_report import (
     BroughtMessage,
     ClaimedId,
     ClaimRun,
@@ -16,14 +27,7 @@ from whereupon.insight.identifying import (
     MergedPerson,
     identify_person,
 )
-from whereupon.insight.outcomes import delivered, ended_by, headline_of, next_step, why_withheld
-from whereupon.insight.previewing import (
-    ClaimedMessage,
-    EndedEntry,
-    Preview,
-    WaitingEntry,
-    preview_identify,
-)
+from whereupon.insight.rule_report import explain_rule
 
 __all__ = [
     "BroughtMessage",

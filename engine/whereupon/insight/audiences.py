@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from whereupon.decide import Settings, Snapshot, left_out_by
 from whereupon.decide.decisions import Outcome, Reason
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
-from whereupon.insight.deciding_again import DecidedAgain
 from whereupon.insight.explanations import Explanation
+from whereupon.insight.redecision import DecidedAgain
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
 from whereupon.ports import HistoryNeed, Session

@@ -7,8 +7,8 @@ from datetime import datetime
 from whereupon.decide.decisions import Outcome, Reason
 from whereupon.decide.steps import completed_keys
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
-from whereupon.insight.deciding_again import DecidedAgain
 from whereupon.insight.outcomes import outcome_of
+from whereupon.insight.redecision import DecidedAgain
 from whereupon.messages.model import id_in_ref
 from whereupon.messages.times import format_instant
 from whereupon.records import (

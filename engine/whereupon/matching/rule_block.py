@@ -26,7 +26,7 @@ from whereupon.matching.attribute_tables import (
 )
 from whereupon.matching.criteria import admits, criteria_of
 from whereupon.rules.model import Rule, RuleKind
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 
 PAGE: Final = 2_048
 """Rules of one page."""

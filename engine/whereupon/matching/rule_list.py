@@ -17,7 +17,7 @@ from whereupon.matching.criteria import attributes_of
 from whereupon.matching.rule_block import FEW, PAGE, Candidate, Looked, RuleBlock
 from whereupon.messages.codec import decode, encode
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 
 
 class RuleList(Sequence[Rule]):

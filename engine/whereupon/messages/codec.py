@@ -67,7 +67,7 @@ def _decode_slowly(raw: bytes) -> JsonValue:
 
 
 def decode_leniently(text: bytes) -> JsonValue:
-    r"""Read JSON as clients write it that are not strict; it may hold what JSON cannot (see `mending`).
+    r"""Read JSON as clients write it that are not strict; it may hold what JSON cannot (see `repairs`).
 
     That is ``NaN`` and ``Infinity``, halves of characters (``\ud83d``), numbers beyond the doubles, and
     bytes that are no UTF-8. Raises `JsonError`.

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from pydantic import JsonValue
 
 from whereupon.messages.codec import decode_member, encode
-from whereupon.messages.mending import Remark
+from whereupon.messages.repairs import Remark
 
 
 class MessageType(StrEnum):

@@ -19,9 +19,9 @@ import msgspec
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import decode
-from whereupon.messages.mending import MOST_QUOTED, Remark, quoted
+from whereupon.messages.envelopes import NOWHERE, Envelope, Opened, is_empty_list, open_one
 from whereupon.messages.model import NAMED, Message, MessageType, Origin, SenderClass
-from whereupon.messages.opening import NOWHERE, Envelope, Opened, is_empty_list, open_one
+from whereupon.messages.repairs import MOST_QUOTED, Remark, quoted
 from whereupon.messages.times import parse_instant
 
 MAX_NAME_BYTES = 100

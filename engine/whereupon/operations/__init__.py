@@ -3,5 +3,5 @@
 The package approves and refuses held requests, verifies the audit log, prunes, removes what is left of
 deleted persons, and lists and retries deliveries. Each act is one transaction of the store.
 
-For others: `requests`, `audit_log`, `pruning`, `scrubbing`, `outbox`.
+For others: `requests`, `audit_log`, `pruner`, `scrubber`, `outbox`.
 """

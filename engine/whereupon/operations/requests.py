@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 from whereupon.decide import BatchResult, recorded
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.guards.actions import Policy, Refusal
+from whereupon.guards.judge import Policy, Refusal
 from whereupon.messages.model import SenderClass
 from whereupon.messages.semantic_events import ActionName, folded
 from whereupon.messages.wire import Arrival, parse_message

@@ -29,16 +29,8 @@ from whereupon.decide import (
 )
 from whereupon.guards.audit_chain import seal
 from whereupon.matching import RuleIndex
-from whereupon.messages.mending import cut_reason
 from whereupon.messages.model import Message, id_in_ref
-from whereupon.pipeline.duties import (
-    LeftAlone,
-    Versions,
-    due_versions,
-    is_ours,
-    left_alone,
-    next_duty,
-)
+from whereupon.messages.repairs import cut_reason
 from whereupon.pipeline.load import (
     CLAIM_PART,
     BatchLoader,
@@ -47,7 +39,15 @@ from whereupon.pipeline.load import (
     erasing,
     taken_apart,
 )
-from whereupon.pipeline.rule_versions import Wordings
+from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.pipeline.work_scope import (
+    LeftAlone,
+    Versions,
+    due_versions,
+    is_ours,
+    left_alone,
+    next_duty,
+)
 from whereupon.ports import Session, Stretch
 from whereupon.records import BroadcastRun, Changes, Person, Plan, Request, RequestOutcome, SetAside
 from whereupon.rules.model import Rule, Rulebook
@@ -91,7 +91,7 @@ class Pipeline:
     def __init__(self, index: RuleIndex, settings: Settings) -> None:
         self.settings = settings
         self.claim_part = CLAIM_PART
-        self._wordings = Wordings(index)
+        self._wordings = RuleVersions(index)
 
     def with_settings(self, settings: Settings) -> "Pipeline":
         """A pipeline of the same rulebook under other settings."""
@@ -99,9 +99,9 @@ class Pipeline:
 
     def with_book(self, book: Rulebook, settings: Settings) -> "Pipeline":
         """A pipeline of another rulebook; entries keep the rule version that they began with."""
-        return self._made(settings, Wordings(RuleIndex(book)))
+        return self._made(settings, RuleVersions(RuleIndex(book)))
 
-    def _made(self, settings: Settings, versions: Wordings) -> "Pipeline":
+    def _made(self, settings: Settings, versions: RuleVersions) -> "Pipeline":
         made = Pipeline(versions.index, settings)
         made.claim_part, made._wordings = self.claim_part, versions
         return made
@@ -169,7 +169,7 @@ class Pipeline:
         return self._take_part(session, [], Waking(until, now, versions))
 
     def is_ours(self, session: Session, run: BroadcastRun) -> bool:
-        """Whether a broadcast's run may be sent here (see `duties`)."""
+        """Whether a broadcast's run may be sent here (see `work_scope`)."""
         return is_ours(session, self._wordings, run)
 
     def is_paused(self, rule_id: str) -> bool:

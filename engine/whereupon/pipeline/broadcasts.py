@@ -10,9 +10,9 @@ from itertools import islice
 from whereupon.errors import UnknownNameError
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import decode
-from whereupon.messages.opening import as_text
+from whereupon.messages.envelopes import as_text
 from whereupon.messages.times import format_instant
-from whereupon.pipeline.ingesting import fresh_id
+from whereupon.pipeline.ingestion import fresh_id
 from whereupon.ports import Session
 from whereupon.records import MISSED, OVERTAKEN, BroadcastRun, Changes
 from whereupon.rules.model import OnCall, OnSchedule, Rule

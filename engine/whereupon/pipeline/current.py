@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from whereupon.pipeline.batches import Pipeline
-from whereupon.runtime.forking import ProcessLock
+from whereupon.runtime.forks import ProcessLock
 
 
 class CurrentPipeline:

@@ -7,12 +7,12 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.codec import decode
 from whereupon.ports import Session
 from whereupon.rules.model import ExitOnLeaving, Rule, Segment
-from whereupon.runtime.forking import ProcessLock
+from whereupon.runtime.forks import ProcessLock
 
 _LOG = logging.getLogger("whereupon.wordings")
 
 
-class Wordings:
+class RuleVersions:
     """The rules of a book, and the older wordings that people still follow. Threads share it.
 
     Attributes:

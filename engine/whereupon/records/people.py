@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.messages.mending import cut_reason
 from whereupon.messages.model import Message, MessageType, SenderClass, id_in_ref, ref_of
+from whereupon.messages.repairs import cut_reason
 
 NOTHING: Mapping[str, JsonValue] = {}
 """The mapping that is empty; a `Mapping`, so that nobody writes to it."""

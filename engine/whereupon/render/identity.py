@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from whereupon.decide.decisions import Decision
 from whereupon.insight import describe
-from whereupon.insight.identifying import ClaimedId, ClaimRun, Identity
-from whereupon.insight.previewing import ClaimedMessage, Preview
+from whereupon.insight.identify_preview import ClaimedMessage, Preview
+from whereupon.insight.person_report import ClaimedId, ClaimRun, Identity
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState
+from whereupon.render.formatting import clean, counted, headline, named
 from whereupon.render.phrases import subject
-from whereupon.render.texts import clean, counted, headline, named
 from whereupon.rules.model import Rulebook
 
 

@@ -7,9 +7,9 @@ from whereupon.guards.audit_chain import Flaw, facts_in
 from whereupon.messages.times import format_instant
 from whereupon.operations.audit_log import Receipt
 from whereupon.records import Approval, AuditHead, AuditRow, Breaker, Request, RequestOutcome
+from whereupon.render.formatting import clean, named
 from whereupon.render.phrases import absent, holding
 from whereupon.render.records import JsonObject, request_object
-from whereupon.render.texts import clean, named
 
 _SHORT = 12
 _TOLD = ("action", "guard", "outcome", "reason", "limit", "actor", "requester", "error")

@@ -8,8 +8,8 @@ from typing import TextIO
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from whereupon.render.formatting import day_of
 from whereupon.render.phrases import Phrase
-from whereupon.render.texts import day_of
 
 _FILE_WIDTH = 100
 _AT = 7

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from whereupon.decide.decisions import Decision
 from whereupon.records import Delivery
+from whereupon.render.formatting import listed
 from whereupon.render.phrases import Phrase, delivered
-from whereupon.render.texts import listed
 
 _SHOWN_PEOPLE = 8
 _SHOWN_DELIVERIES = 3

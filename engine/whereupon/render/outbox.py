@@ -2,7 +2,7 @@
 
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery
-from whereupon.render.texts import clean, headline, named
+from whereupon.render.formatting import clean, headline, named
 
 
 def outbox_line(delivery: Delivery) -> str:

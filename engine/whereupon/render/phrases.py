@@ -7,11 +7,11 @@ from rich.text import Text
 
 from whereupon.decide import Ended, Notice
 from whereupon.decide.decisions import Decision, Reason
-from whereupon.guards.actions import Absence, Refusal
+from whereupon.guards.judge import Absence, Refusal
 from whereupon.insight import describe, ended_by, why_withheld
 from whereupon.messages.model import MessageType
 from whereupon.records import Delivery, DeliveryState, Request, RequestOutcome
-from whereupon.render.texts import clean, headline, in_words, named
+from whereupon.render.formatting import clean, headline, in_words, named
 from whereupon.rules.model import Rule, RuleKind
 
 NOBODY = "somebody anonymous"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from whereupon.decide import Emitted, Ended, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import Diagnostic
-from whereupon.insight.previewing import WaitingEntry
+from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.codec import encode
 from whereupon.messages.streams import BadLine
 from whereupon.messages.times import format_instant
@@ -15,8 +15,8 @@ from whereupon.records import Delivery, DeliveryState, EntryEnd, Request
 
 if TYPE_CHECKING:  # what only some commands show, and bring along
     from whereupon.insight import Explanation
-    from whereupon.insight.identifying import ClaimRun, Identity
-    from whereupon.insight.previewing import Preview
+    from whereupon.insight.identify_preview import Preview
+    from whereupon.insight.person_report import ClaimRun, Identity
     from whereupon.testing.reports import RuleTestResult, Uncovered
 
 Record: TypeAlias = Emitted | BadLine | WaitingEntry

@@ -7,10 +7,10 @@ from typing import TextIO
 from rich.text import Text
 
 from whereupon.render.choices import Skipping
+from whereupon.render.formatting import listed
 from whereupon.render.lines import Lines, console_on
 from whereupon.render.records import Record
 from whereupon.render.tally import Tally
-from whereupon.render.texts import listed
 from whereupon.render.timeline import Timeline
 from whereupon.rules.model import Rulebook
 

@@ -12,13 +12,13 @@ from rich.text import Text
 
 from whereupon.decide import Ended, Notice
 from whereupon.decide.decisions import Decision, Outcome
-from whereupon.insight.previewing import WaitingEntry
+from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, Request
+from whereupon.render.formatting import clean, counted, named
 from whereupon.render.lines import show
 from whereupon.render.records import Record
-from whereupon.render.texts import clean, counted, named
 
 _SHOWN_LINES = 20
 _SHOWN_RECEIVERS = 3

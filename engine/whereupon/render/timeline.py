@@ -11,15 +11,15 @@ from rich.text import Text
 import whereupon.render.phrases as phrases
 from whereupon.decide import Ended, Notice
 from whereupon.decide.decisions import Decision, Outcome
-from whereupon.insight.previewing import WaitingEntry
+from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, EndReason, Request
 from whereupon.render.choices import Skipping
+from whereupon.render.formatting import clean, in_words
 from whereupon.render.lines import Lines
 from whereupon.render.moments import Key, Moment, Sending
 from whereupon.render.records import Record
 from whereupon.render.skips import Skips
-from whereupon.render.texts import clean, in_words
 from whereupon.rules.model import Rule, RuleKind
 
 

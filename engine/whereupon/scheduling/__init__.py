@@ -2,7 +2,7 @@
 
 from whereupon.scheduling.clocks import FrozenClock, SystemClock
 from whereupon.scheduling.cron import latest_occurrence, missing_day, next_occurrence
-from whereupon.scheduling.waking import Waker
+from whereupon.scheduling.waker import Waker
 
 __all__ = [
     "FrozenClock",

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe
 from whereupon.records import Delivery, DeliveryState, Request
-from whereupon.replay.replaying import Record
+from whereupon.replay.stream_replay import Record
 from whereupon.rules.model import Guard, Rule
 from whereupon.testing.cases import Doing, Kind, offset
 

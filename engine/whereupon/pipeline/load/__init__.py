@@ -1,18 +1,21 @@
-"""Load: what a batch touches and may ask about, read from the store in a fixed number of rounds.
+"""Load: everything that a batch touches and may ask about, read in a fixed number of rounds with the store.
 
-Modules, from below: `surveying` (what a batch mentions), `touching` (whom it touches), `claiming` (what it may
-claim), `past` (what rules ask about the past), `recall` (the reads of one batch, in their order).
+The package only reads. It decides nothing and writes nothing.
+
+Modules, from below: `batch_keys` (what a batch mentions), `load_plan` (what has to be loaded because of it),
+`claiming` (what the batch may claim), `history` (what rules ask about the past), `guard_facts` (what a
+destructive action is judged by), `similar_ids`, `batch_loader` (the reads of one batch, in their order).
 """
 
-from whereupon.pipeline.load.claiming import TooManyClaimedError
-from whereupon.pipeline.load.recall import (
+from whereupon.pipeline.load.batch_keys import apart, erasing, taken_apart
+from whereupon.pipeline.load.batch_loader import (
     CLAIM_PART,
     DUE_LIMIT,
     BatchLoader,
     CrowdedError,
     UnfinishedClaimsError,
 )
-from whereupon.pipeline.load.surveying import apart, erasing, taken_apart
+from whereupon.pipeline.load.claiming import TooManyClaimedError
 
 __all__ = [
     "CLAIM_PART",

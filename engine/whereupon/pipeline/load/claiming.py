@@ -9,8 +9,8 @@ from whereupon.decide import Snapshot
 from whereupon.identity.algebra import IdentityPolicy, claimant, claimed_by
 from whereupon.messages.model import Message
 from whereupon.messages.times import earlier, later
-from whereupon.pipeline.load.surveying import BatchKeys
-from whereupon.pipeline.load.touching import LoadPlan
+from whereupon.pipeline.load.batch_keys import BatchKeys
+from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.ports import Session
 from whereupon.records import Claim, StoredMessage
 

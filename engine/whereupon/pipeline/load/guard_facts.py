@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from whereupon.decide import GuardSnapshot, Settings, Snapshot, object_key
-from whereupon.guards.actions import Policy
+from whereupon.guards.judge import Policy
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in
 from whereupon.messages.times import earlier

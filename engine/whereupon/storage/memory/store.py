@@ -52,7 +52,7 @@ from whereupon.records import (
     Twin,
     WaitingVersion,
 )
-from whereupon.runtime.forking import OfProcess, watch
+from whereupon.runtime.forks import OfProcess, watch
 from whereupon.storage.memory.bygones import count, let_go
 from whereupon.storage.memory.ledger import MemoryLedger
 from whereupon.storage.memory.shelves import Shelves

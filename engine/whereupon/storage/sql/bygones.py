@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.messages.times import as_micros
 from whereupon.records import DONE, PruneStep, RetainedKind, RetentionCutoff
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.selects import DELIVERY, ENTRY, SET_ASIDE, SKIPS
 

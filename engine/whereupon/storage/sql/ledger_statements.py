@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.records import RequestOutcome
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.selects import (
     CLAIM,

@@ -7,7 +7,7 @@ order the statements come is `holding`'s affair.
 from sqlalchemy import Integer, Table, bindparam, delete, literal_column, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.ledger_statements import HEAD
 from whereupon.storage.sql.selects import DELIVERY, ENTRY, IDENTIFIER, PERSON, RUN, TOMBSTONE

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-from whereupon.runtime.forking import ProcessLock
+from whereupon.runtime.forks import ProcessLock
 from whereupon.storage.sql.dialects import Statement
 
 Name: TypeAlias = tuple[str, str]

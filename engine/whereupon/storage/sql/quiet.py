@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Condition, get_ident
 
 from whereupon.errors import StoreError
-from whereupon.runtime.forking import OfProcess, watch
+from whereupon.runtime.forks import OfProcess, watch
 
 
 class QuietForks(OfProcess):

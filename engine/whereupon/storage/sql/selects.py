@@ -25,7 +25,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.messages.times import FIRST_INSTANT, as_micros
 from whereupon.records import KEY
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.memories import PREFIX
 from whereupon.storage.sql.tables import (

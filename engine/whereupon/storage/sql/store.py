@@ -24,7 +24,7 @@ from whereupon.records import (
     PruneStep,
     RetentionCutoff,
 )
-from whereupon.runtime.forking import OfProcess, watch
+from whereupon.runtime.forks import OfProcess, watch
 from whereupon.storage.patience import Patience, one_call
 from whereupon.storage.sql.addresses import database_of, engine_of, schema_of, shown
 from whereupon.storage.sql.beside import Beside

@@ -26,7 +26,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.messages.model import erased_name
 from whereupon.records import METRICS
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.rows import Record
 from whereupon.storage.sql.selects import CLAIM, DELIVERY, ENTRY, IDENTIFIER, MESSAGE, REQUEST, RUN

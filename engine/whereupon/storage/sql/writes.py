@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.records import IdKind
-from whereupon.runtime.lazily import cached_property
+from whereupon.runtime.lazy import cached_property
 from whereupon.storage.sql.bygones import BygoneStatements
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.selects import (

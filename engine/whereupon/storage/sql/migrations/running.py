@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
-from whereupon.runtime.forking import ProcessLock
+from whereupon.runtime.forks import ProcessLock
 from whereupon.storage.sql.tables import VERSIONS
 
 _ONE_AT_A_TIME = ProcessLock()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.ending import fail, settles
+from whereupon.cli.exit_status import fail, settles
 from whereupon.cli.options import (
     RULES,
     AsJson,
@@ -28,7 +28,7 @@ from whereupon.messages.streams import StreamReader
 from whereupon.messages.times import parse_duration, parse_instant
 from whereupon.render.choices import Skipping
 from whereupon.render.report import View
-from whereupon.replay.replaying import read_streams, replay, throwaway_store
+from whereupon.replay.stream_replay import read_streams, replay, throwaway_store
 from whereupon.rules.loading import open_rules
 from whereupon.rules.model import Rulebook
 from whereupon.rules.spelling import nearest

@@ -11,7 +11,7 @@ from whereupon.ports import Store
 _SCRUBBED = "scrubbed"
 
 
-class Scrubbing:
+class Scrubber:
     """Takes away what erasures leave in pages and logs."""
 
     def __init__(self, store: Store) -> None:

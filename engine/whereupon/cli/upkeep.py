@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.asking import existing_store
-from whereupon.cli.ending import settles
+from whereupon.cli.exit_status import settles
 from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl
+from whereupon.cli.questions import existing_store
 from whereupon.matching import RuleIndex
-from whereupon.operations.pruning import Pruned, Pruning
+from whereupon.operations.pruner import Pruned, Pruner
 from whereupon.render.records import JsonLines
 from whereupon.rules.loading import open_rules
 from whereupon.scheduling import SystemClock
@@ -34,7 +34,7 @@ def prune_command(
     book = open_rules(rules)
     index = RuleIndex(book)
     with closing(existing_store(store)) as kept:
-        pruning = Pruning(kept, lambda: book.settings.keep, lambda: index, SystemClock())
+        pruning = Pruner(kept, lambda: book.settings.keep, lambda: index, SystemClock())
         pruned = pruning.prune(dry_run=dry_run)
     if as_json:
         record = {"kind": "pruned", "dry_run": dry_run, **pruned.gone, "emptied": pruned.emptied}

@@ -18,7 +18,7 @@ from whereupon.decide import BatchResult, Emitted, Ended
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.engine import Engine
 from whereupon.insight import next_step
-from whereupon.insight.previewing import WaitingEntry
+from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import NAMED, Message, id_in_ref
 from whereupon.messages.streams import BadLine, StreamReader

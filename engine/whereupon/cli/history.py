@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from whereupon.cli.ending import INTERRUPTED, drop_output, say, settles
+from whereupon.cli.exit_status import INTERRUPTED, drop_output, say, settles
 from whereupon.cli.options import (
     RULES,
     AsJson,
@@ -22,8 +22,8 @@ from whereupon.errors import WhereuponError
 from whereupon.messages.model import Origin, SenderClass
 from whereupon.messages.streams import StreamReader
 from whereupon.render.report import View
-from whereupon.replay.importing import import_messages
-from whereupon.replay.replaying import Record, Summary, read_streams
+from whereupon.replay.stream_import import import_messages
+from whereupon.replay.stream_replay import Record, Summary, read_streams
 from whereupon.rules.loading import open_rules
 from whereupon.runtime.gc_pause import bulk
 

@@ -50,7 +50,7 @@ class Pruned:
 NOTHING_PRUNED = Pruned(MappingProxyType(dict.fromkeys(_KINDS, 0)))
 
 
-class Pruning:
+class Pruner:
     """Lets go of what is older than it is to be kept.
 
     Args:

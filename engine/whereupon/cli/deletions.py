@@ -14,12 +14,12 @@ from typing import Annotated, TypeAlias
 import typer
 
 from whereupon.api.config import settings_for
-from whereupon.cli.asking import existing_store, nobody
-from whereupon.cli.ending import FINDINGS, fail, say, settles
+from whereupon.cli.exit_status import FINDINGS, fail, say, settles
 from whereupon.cli.options import LARGEST, RULES, AsJson, RulesFolder, StoreUrl
+from whereupon.cli.questions import existing_store, nobody
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, UnknownNameError
-from whereupon.guards.actions import Absence
+from whereupon.guards.judge import Absence
 from whereupon.records import Request, RequestOutcome
 from whereupon.render.ledger import (
     approval_line,

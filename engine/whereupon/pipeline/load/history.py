@@ -8,9 +8,9 @@ from whereupon.decide.decisions import slot_asked
 from whereupon.matching import EntryWindow
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import earlier
-from whereupon.pipeline.load.surveying import BatchKeys, MergeCandidates
-from whereupon.pipeline.load.touching import LoadPlan
-from whereupon.pipeline.rule_versions import Wordings
+from whereupon.pipeline.load.batch_keys import BatchKeys, MergeCandidates
+from whereupon.pipeline.load.load_plan import LoadPlan
+from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import HistoryNeed, Session
 from whereupon.records import BroadcastRun, Entry, KeysAsked, Person
 from whereupon.rules.model import Rule
@@ -19,7 +19,7 @@ from whereupon.rules.model import Rule
 class Past:
     """Reads the past, as far as the rules that may be reached ask about it."""
 
-    def __init__(self, session: Session, wordings: Wordings) -> None:
+    def __init__(self, session: Session, wordings: RuleVersions) -> None:
         self._session = session
         self._wordings = wordings
 

@@ -8,14 +8,14 @@ from whereupon.decide import Part, Settings, Snapshot
 from whereupon.identity.algebra import settled_until
 from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier
-from whereupon.pipeline.duties import Versions, due_versions
+from whereupon.pipeline.load.batch_keys import BatchKeys, erases, erasing, spans_of
 from whereupon.pipeline.load.claiming import Claimable
 from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
-from whereupon.pipeline.load.nearby import near_ids
-from whereupon.pipeline.load.past import Past
-from whereupon.pipeline.load.surveying import BatchKeys, erases, erasing, spans_of
-from whereupon.pipeline.load.touching import LoadPlan
-from whereupon.pipeline.rule_versions import Wordings
+from whereupon.pipeline.load.history import Past
+from whereupon.pipeline.load.load_plan import LoadPlan
+from whereupon.pipeline.load.similar_ids import near_ids
+from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.pipeline.work_scope import Versions, due_versions
 from whereupon.ports import Session
 from whereupon.records import Claim, Entry, IdKind
 
@@ -56,7 +56,7 @@ class BatchLoader:
         self,
         session: Session,
         settings: Settings,
-        wordings: Wordings,
+        wordings: RuleVersions,
         *,
         claim_part: int = CLAIM_PART,
     ) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.ending import FINDINGS, as_line, say, settles
+from whereupon.cli.exit_status import FINDINGS, as_line, say, settles
 from whereupon.cli.options import RULES, AsJson, RulesArgument
 from whereupon.errors import Diagnostic, Severity
+from whereupon.render.formatting import clean, counted
 from whereupon.render.records import JsonLines, diagnostic_object
-from whereupon.render.texts import clean, counted
 from whereupon.rules.reader import json_schema
 
 

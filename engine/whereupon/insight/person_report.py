@@ -11,8 +11,8 @@ from datetime import datetime
 from whereupon.errors import UnknownNameError
 from whereupon.identity.algebra import IdentityPolicy
 from whereupon.insight.clauses import subject_of
-from whereupon.insight.deciding_again import DecidedAgain
 from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.insight.redecision import DecidedAgain
 from whereupon.messages.times import later
 from whereupon.ports import Session
 from whereupon.records import Claim, Delivery, Entry, IdKind, Skips, StoredMessage

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from whereupon.api.config import settings_for
-from whereupon.cli.asking import existing_store, nobody, rules_asked, store_asked
-from whereupon.cli.ending import FINDINGS, fail, settles
+from whereupon.cli.exit_status import FINDINGS, fail, settles
 from whereupon.cli.options import (
     LARGEST,
     RULES,
@@ -19,15 +18,17 @@ from whereupon.cli.options import (
     StoreUrl,
     readable,
 )
+from whereupon.cli.questions import existing_store, nobody, rules_asked, store_asked
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
 from whereupon.identity.algebra import IdentityPolicy
-from whereupon.insight.identifying import identify_person
-from whereupon.insight.previewing import Preview, preview_identify
+from whereupon.insight.identify_preview import Preview, preview_identify
+from whereupon.insight.person_report import identify_person
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import JsonError, decode
 from whereupon.pipeline.batches import Pipeline
-from whereupon.pipeline.ingesting import Ingested
+from whereupon.pipeline.ingestion import Ingested
+from whereupon.render.formatting import clean
 from whereupon.render.identity import decided, identity_lines, preview_lines
 from whereupon.render.records import (
     JsonLines,
@@ -36,7 +37,6 @@ from whereupon.render.records import (
     preview_objects,
     warning_object,
 )
-from whereupon.render.texts import clean
 from whereupon.rules.loading import open_rules
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling import SystemClock

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import DeepJsonError, JsonError, decode, decode_leniently, encode
-from whereupon.messages.mending import (
+from whereupon.messages.repairs import (
     MAX_NESTING,
     Remark,
     UnwritableError,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.ending import fail, settles
+from whereupon.cli.exit_status import fail, settles
 from whereupon.cli.options import RULES
 from whereupon.rules.reader import json_schema
 

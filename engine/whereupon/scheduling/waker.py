@@ -11,7 +11,7 @@ from threading import Condition
 from typing import TYPE_CHECKING
 
 from whereupon.ports import Clock
-from whereupon.runtime.forking import OfProcess, watch
+from whereupon.runtime.forks import OfProcess, watch
 from whereupon.scheduling.clocks import SystemClock
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from itertools import chain
 
 from whereupon.errors import UnknownNameError
 from whereupon.insight.audiences import explain_runs
-from whereupon.insight.deciding_again import DecidedAgain
 from whereupon.insight.explanations import Explanation, explain, told_once
+from whereupon.insight.redecision import DecidedAgain
 from whereupon.ports import Session
 from whereupon.records import Entry
 from whereupon.rules.model import Rule

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.asking import existing_store
-from whereupon.cli.ending import FINDINGS, fail, settles
+from whereupon.cli.exit_status import FINDINGS, fail, settles
 from whereupon.cli.options import StoreUrl
+from whereupon.cli.questions import existing_store
 from whereupon.messages.times import format_duration, parse_duration
 from whereupon.operations.outbox import Outbox
 from whereupon.ports import Session, Store
 from whereupon.records import Delivery, DeliveryState
+from whereupon.render.formatting import counted
 from whereupon.render.outbox import outbox_line
-from whereupon.render.texts import counted
 from whereupon.scheduling import SystemClock
 
 

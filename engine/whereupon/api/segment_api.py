@@ -6,7 +6,7 @@ from typing import Unpack
 
 from whereupon.api.config import MessageOptions
 from whereupon.messages.model import Source
-from whereupon.pipeline.ingesting import Ingested, WireMessage, refuse
+from whereupon.pipeline.ingestion import Ingested, WireMessage, refuse
 from whereupon.ports import HostTransaction
 
 _ALSO = tuple(MessageOptions.__annotations__)

@@ -10,20 +10,20 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.ending import FINDINGS, fail, settles
+from whereupon.cli.exit_status import FINDINGS, fail, settles
 from whereupon.cli.options import LARGEST, RULES, AsJson, RulesIfAny, StoreUrl, paths_of, readable
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
 from whereupon.insight import Explanation, explain_rule
 from whereupon.messages.streams import StreamReader
 from whereupon.messages.times import format_instant
-from whereupon.operations.pruning import kept_since
+from whereupon.operations.pruner import kept_since
 from whereupon.ports import Session, Store
 from whereupon.records import DeliveryState, RetainedKind
+from whereupon.render.formatting import clean
 from whereupon.render.outbox import outbox_line
 from whereupon.render.records import JsonLines, explanation_object, outbox_object
-from whereupon.render.texts import clean
-from whereupon.replay.replaying import read_streams, replay, throwaway_store
+from whereupon.replay.stream_replay import read_streams, replay, throwaway_store
 from whereupon.rules.loading import open_rules
 from whereupon.rules.model import Rule, Rulebook, RuleKind
 from whereupon.rules.spelling import nearest

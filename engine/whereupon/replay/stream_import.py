@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from whereupon.engine import Engine
 from whereupon.messages.model import Message
 from whereupon.messages.streams import BadLine
-from whereupon.replay.replaying import BATCH, Record, Summary
+from whereupon.replay.stream_replay import BATCH, Record, Summary
 
 
 def import_messages(

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.ending import FINDINGS, as_line, fail, settles
+from whereupon.cli.exit_status import FINDINGS, as_line, fail, settles
 from whereupon.cli.options import RULES, AsJson, RulesArgument
+from whereupon.render.formatting import clean, counted
 from whereupon.render.records import JsonLines, diagnostic_object, result_object, uncovered_object
-from whereupon.render.texts import clean, counted
 from whereupon.testing.reports import RuleTestReport
 
 

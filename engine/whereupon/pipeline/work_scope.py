@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from whereupon.pipeline.rule_versions import Wordings
+from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import Session
 from whereupon.records import BroadcastRun
 
@@ -42,19 +42,19 @@ class LeftAlone(NamedTuple):
     due_at: datetime
 
 
-def due_versions(session: Session, wordings: Wordings, until: datetime) -> Versions:
+def due_versions(session: Session, wordings: RuleVersions, until: datetime) -> Versions:
     """The rule versions whose entries this engine may run, of those with any due by an instant."""
     due = [each for each in session.waiting_versions() if each.due_at <= until]
     ours = [v.digest for v in due if _why_entry(session, wordings, v.rule, v.digest) is None]
     return None if due and len(ours) == len(due) else ours
 
 
-def is_ours(session: Session, wordings: Wordings, run: BroadcastRun) -> bool:
+def is_ours(session: Session, wordings: RuleVersions, run: BroadcastRun) -> bool:
     """Whether this engine may go on with a broadcast's run."""
     return _why_run(session, wordings, run) is None
 
 
-def next_duty(session: Session, wordings: Wordings) -> datetime | None:
+def next_duty(session: Session, wordings: RuleVersions) -> datetime | None:
     """When the next entry or broadcast is due that this engine may run."""
     entries = (
         version.due_at
@@ -65,7 +65,7 @@ def next_duty(session: Session, wordings: Wordings) -> datetime | None:
     return min((*entries, *runs), default=None)
 
 
-def left_alone(session: Session, wordings: Wordings) -> list[LeftAlone]:
+def left_alone(session: Session, wordings: RuleVersions) -> list[LeftAlone]:
     """All that this engine leaves alone, due or not yet, by rule."""
     found = [
         (version, why)
@@ -101,7 +101,7 @@ def _together(left: Iterable[LeftAlone]) -> list[LeftAlone]:
     return sorted(found.values())
 
 
-def _why_entry(session: Session, wordings: Wordings, rule_id: str, digest: str) -> Why | None:
+def _why_entry(session: Session, wordings: RuleVersions, rule_id: str, digest: str) -> Why | None:
     current = wordings.index.by_id.get(rule_id)
     if current is None:
         return Why.UNKNOWN_RULE
@@ -110,7 +110,7 @@ def _why_entry(session: Session, wordings: Wordings, rule_id: str, digest: str) 
     return None if wordings.rule_of(session, digest) is not None else Why.UNREADABLE
 
 
-def _why_run(session: Session, wordings: Wordings, run: BroadcastRun) -> Why | None:
+def _why_run(session: Session, wordings: RuleVersions, run: BroadcastRun) -> Why | None:
     """As of an entry. What a rule that is switched off has only planned comes to nothing by itself."""
     why = _why_entry(session, wordings, run.rule, run.digest)
     current = wordings.index.by_id.get(run.rule)
