@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -234,15 +234,29 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
             assert len(loaded.persons) <= 2
 
 
+def test_a_login_inside_the_claims_of_years_reads_those_about_its_own_time(home: Store) -> None:
+    """Of somebody who has been logged in since, with every message a claim."""
+    rules, clock = book(thanks()), FrozenClock(NOON)
+    with Engine(home, rules, clock=clock, settings=settings_for(rules)) as engine:
+        for day in range(0, 1_000, 10):
+            clock.move_to(NOON + timedelta(days=day))
+            engine.ingest([_claim("ada", "kiosk")])
+        late = {**_claim("bob", "kiosk"), "timestamp": NOON + timedelta(days=985)}
+        loaded = _loaded(rules, home, late, now=clock.now())
+    assert len(loaded.points[min(loaded.points)]) == 4
+
+
 def _purchase(anonymous_id: str) -> dict[str, object]:
     return {"type": "track", "event": "purchase", "anonymousId": anonymous_id}
 
 
-def _loaded(rules: Rulebook, home: Store, *said: dict[str, object]) -> Snapshot:
+def _loaded(
+    rules: Rulebook, home: Store, *said: dict[str, object], now: datetime = NOON
+) -> Snapshot:
     """What a batch reads."""
     messages = read_batch(
         said,
-        received_at=NOON,
+        received_at=now,
         source=SenderClass.SERVER,
         origin=Origin.LIVE,
         new_id=fresh_id,

@@ -112,6 +112,18 @@ def test_a_late_message_of_the_next_claim_is_taken_for_itself(home: Store) -> No
     assert made.entered == ["at-0", "at-15"]
 
 
+def test_a_late_message_is_told_from_what_a_claim_brought_a_month_before(home: Store) -> None:
+    """However far apart two claims of one run may lie, each brings its own."""
+    month = 30 * DAY
+    made = shop(home, max_age="40d", retroactive={"take": "first", "within": "40d"})
+    claimed(made, -DAY)
+    claimed(made, 0)
+    bought(made, 2)
+    claimed(made, month + 4)
+    bought(made, month + 6)
+    assert made.entered == ["at-2", f"at-{month + 6:g}"]
+
+
 def test_a_late_message_is_not_measured_by_a_claim_before_somebody_elses(home: Store) -> None:
     """Ada's claim, Ben's, and Ada's again: what the first of them brought is not of the third."""
     made = shop(home, retroactive={"take": "first"})

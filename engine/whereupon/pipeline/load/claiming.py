@@ -168,6 +168,9 @@ class Claimable:
     ) -> None:
         """What claims by others took already that one of these, being earlier, may be due.
 
+        A claim brings nothing older than the retention. It may split a run between two single claims, which
+        lie no further apart than the reach.
+
         Args:
             contested: keys by anonymous id, of those that were claimed before and are claimed now.
         """
@@ -180,21 +183,21 @@ class Claimable:
         ]
         for key, message in claims:
             claimant = loaded.users.get(message.user_id or "")
-            later = [
-                run
+            owners = {
+                run.person_key
                 for run in loaded.claims[key]
                 if run.person_key != claimant and run.until >= message.timestamp
-            ]
-            if later:
-                reach = earlier(message.timestamp, self._policy.retention)
-                since = min(reach, *(run.since for run in later))
-                sought.add(key, since, {run.person_key for run in later})
+            }
+            if owners:
+                sought.add(key, earlier(message.timestamp, self._policy.reach), owners)
 
     def _seek_brought_before(self, sought: _Sought, loaded: Snapshot, survey: BatchKeys) -> None:
         """What a claim brought before a late message, for rules that take only one of it.
 
-        Claims that come in the same batch may yet change whose it is.
+        Claims that come in the same batch may yet change whose it is. Which claim brought a message is told
+        by the first claim from its late window on. Two claims of one run lie no further apart than the reach.
         """
+        policy = self._policy
         coming: dict[int, set[int]] = defaultdict(set)
         for user_id, anonymous_id in survey.claims():
             key, person = loaded.anonymous.get(anonymous_id), loaded.users.get(user_id)
@@ -205,12 +208,13 @@ class Claimable:
                 continue
             key = loaded.anonymous.get(message.anonymous_id or "", 0)
             runs = loaded.claims.get(key, ())
-            run = claimant(runs, message.timestamp, self._policy)
+            run = claimant(runs, message.timestamp, policy)
             owners = set() if run is None else {run.person_key}
             if runs and key in coming:
                 owners |= coming[key] | {run.person_key for run in runs}
             if owners:
-                sought.add(key, earlier(message.timestamp, self._policy.reach), owners)
+                since = earlier(message.timestamp, policy.late_window + policy.reach)
+                sought.add(key, since, owners)
                 sought.late = True
 
 
