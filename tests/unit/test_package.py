@@ -13,7 +13,9 @@ import pytest
 from sqlalchemy import Engine as DatabaseEngine
 
 import whereupon
-from whereupon import Audit, Engine, Requests
+from whereupon import Audit, Engine, Requests, Rulebook
+from whereupon.decide import BatchResult
+from whereupon.messages.model import Message
 
 DOCS = Path(__file__).resolve().parents[2] / "engine" / "docs"
 
@@ -79,12 +81,12 @@ class _Types:
                 self._visit(each)
         if isclass(hint) and hint.__module__.startswith("whereupon.") and hint not in self.found:
             self.found.add(hint)
-            if hint.__module__ not in _PARTS_ONLY:
+            if hint not in _WHOLES:
                 self.visit_hints(hint)
 
 
-_PARTS_ONLY = ("whereupon.decide.given", "whereupon.rules.model", "whereupon.messages.model")
-"""Where values begin that only `engine.take` and `Engine.open` know by their parts."""
+_WHOLES = (BatchResult, Message, Rulebook)
+"""Values whose parts only whoever calls `engine.take` or makes a rulebook knows."""
 
 
 def _documented() -> list[ModuleType]:
