@@ -1,8 +1,10 @@
 """Conditions: the ``where`` and ``who`` of rules, compiled to Python functions.
 
-A condition is parsed once, with all its problems at once, and then asked for each message whether
-it holds. It reads a message, the person and, through a `History`, the person's past; it does no
-I/O, and no data makes it raise.
+A condition is parsed once, with all its diagnostics, and evaluated for each message. It reads a message,
+the person and the person's past (`History`). It does no I/O, asks no store, and no data makes it raise.
+
+Others use the names below, and from the modules: `paths`, `values` and `scalars`; `predicate`, for a rule
+index; `prefilter` and `pushdown`, for stores; `operators`, `mentions` and `analysis`, for lint.
 """
 
 from whereupon.conditions.condition import (
@@ -14,9 +16,9 @@ from whereupon.conditions.condition import (
     History,
     Performed,
 )
-from whereupon.conditions.context import Known
+from whereupon.conditions.context import ConjunctPool
 from whereupon.conditions.parser import parse_condition
-from whereupon.conditions.schema import condition_shapes
+from whereupon.conditions.schema import condition_schemas
 from whereupon.conditions.values import Data, JsonValue
 
 __all__ = [
@@ -24,12 +26,12 @@ __all__ = [
     "NO_HISTORY",
     "Condition",
     "Conjunct",
+    "ConjunctPool",
     "Data",
     "Failure",
     "History",
     "JsonValue",
-    "Known",
     "Performed",
-    "condition_shapes",
+    "condition_schemas",
     "parse_condition",
 ]

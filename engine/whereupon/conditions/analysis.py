@@ -1,8 +1,7 @@
 """What follows from a condition: whether time alone changes it, and which values it guarantees.
 
-Polarity counts. Somebody who bought something within 60 days has not, once 60 days are over: *performed
-within* comes true by a message only, and false by time alone, and *not performed within* the other way
-round.
+Polarity counts. *Performed within 60d* becomes true by a message only, and false by time alone. *Not
+performed within 60d* is the opposite: it becomes true by time alone.
 """
 
 from collections.abc import Iterator
@@ -21,11 +20,11 @@ from whereupon.conditions.values import JsonValue
 
 _TIME: Final = "timestamp"
 _LATER: Final = {">": True, ">=": True, "<": False, "<=": False}
-"""Of the timestamp before one of these: whether it comes true as time goes by (else it becomes false)."""
+"""Whether time makes ``timestamp OPERATOR limit`` true; otherwise it makes it false."""
 
 
 def turns_by_time(logic: JsonValue, *, to: bool) -> bool:
-    """Whether time alone may make the logic true (``to``), or false."""
+    """Whether time alone may make the logic true (``to`` is True) or false."""
     if isinstance(logic, list):
         return any(turns_by_time(item, to=to) for item in logic)
     if not isinstance(logic, dict) or not is_call(logic):
@@ -45,7 +44,7 @@ def turns_by_time(logic: JsonValue, *, to: bool) -> bool:
 
 
 def _count_turns(question: JsonValue, *, to: bool) -> bool:
-    """A count over a window falls as time goes by: it comes to be few enough, or too few."""
+    """Whether a count over a window becomes small enough, or too small: time lowers it."""
     if not isinstance(question, dict) or question.get("within") is None:
         return False
     least, most = question.get("least"), question.get("most")
@@ -53,7 +52,7 @@ def _count_turns(question: JsonValue, *, to: bool) -> bool:
 
 
 def _timestamp_turns(name: str, operands: list[JsonValue]) -> bool | None:
-    """Whether a comparison of the bare timestamp with something else comes true; None for others."""
+    """Whether time makes a comparison with the bare timestamp true; None for any other comparison."""
     if len(operands) != 2:  # noqa: PLR2004 - a comparison
         return None
     for place, other in ((0, 1), (1, 0)):
@@ -63,7 +62,7 @@ def _timestamp_turns(name: str, operands: list[JsonValue]) -> bool | None:
 
 
 def _reads_time(logic: JsonValue) -> bool:
-    """Whether what the logic gives depends on when it is asked at all."""
+    """Whether the value of the logic depends on the time at which it is evaluated."""
     if isinstance(logic, list):
         return any(map(_reads_time, logic))
     if not isinstance(logic, dict) or not is_call(logic):
@@ -77,7 +76,7 @@ def _reads_time(logic: JsonValue) -> bool:
 
 
 def guaranteed_by(condition: Condition) -> frozenset[str]:
-    """The paths of the values that are neither missing nor null where the condition holds."""
+    """The paths of the values that are neither missing nor null if the condition holds."""
     return frozenset(path for each in condition.conjuncts for path in _guaranteed(each.logic))
 
 
@@ -90,7 +89,7 @@ def _guaranteed(logic: JsonValue) -> Iterator[str]:
             yield from _guaranteed(operand)
     elif name == "or" and operands:
         yield from frozenset.intersection(*(frozenset(_guaranteed(each)) for each in operands))
-    elif name.startswith("@"):  # the short form's own operators hold for no missing value
+    elif name.startswith("@"):  # an addition does not hold for a missing value
         path = fixed_path(operands[0]) if operands else None
         if path is not None:
             yield path

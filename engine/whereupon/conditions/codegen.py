@@ -1,11 +1,10 @@
-"""From the tests of a condition to one Python function, for what conditions consist of most.
+"""The code generator: it compiles the tests of a condition to one Python function.
 
-A function is written as source text, whose names stand for the paths, constants and operators that
-it needs; these are bound to it as cells and never become text. So conditions that differ in nothing
-but them have one shape: the text is compiled once, and they share its code. A test that the source
-does not cover is bound as a closure of `compiling`. Where Python raises (there is no object at the
-root of the data, a text is ordered beside a number) the closures answer for the whole. Either way
-the answer is that of the general rule (`jsonlogic.coercion`).
+A function is written as source text. Paths, constants and operators are bound to it as cells and never
+become text, so conditions that differ only in them have one shape: the text is compiled once, and they
+share its code. A test that the source does not cover is bound as a closure of `compiler`. If Python
+raises (the data has no object at its root, or a text is ordered beside a number), the closures evaluate
+the whole. The answers are the same either way.
 """
 
 import json
@@ -26,9 +25,9 @@ from whereupon.conditions.scope import SpentError
 from whereupon.conditions.values import UNDEFINED, JsonValue
 
 MOST_CELLS: Final = 200
-"""What one function may have bound to it; a larger condition is left to the closures."""
+"""The most cells of one function; a larger condition is left to the closures."""
 DEEPEST: Final = 12
-"""How far ``all``, ``any`` and ``not`` may nest in source; what is deeper becomes a closure."""
+"""The deepest nesting of ``all``, ``any`` and ``not`` in source; anything deeper becomes a closure."""
 _SHAPES: Final = 2_048
 _BUILTINS: Final = {
     each.__name__: each
@@ -40,23 +39,23 @@ _BOTH_SIDES: Final = frozenset(("==", "!=", "===", "!==", ">", ">=", "<", "<=", 
 
 
 class TooLarge(Exception):  # noqa: N818 - a signal to leave the condition to the closures
-    """The function would have too much bound to it."""
+    """The function would have more than `MOST_CELLS` cells."""
 
 
-def generated(
+def generate(
     tests: Sequence[JsonValue],
     *,
     general: Holds,
     closure: Callable[[JsonValue], Evaluator],
     questions: Mapping[str, Performed],
 ) -> Holds:
-    """The function that says whether all the tests hold.
+    """Make the function that says whether all the tests hold.
 
     Args:
-        tests: their logic, in the order in which they are tried.
-        general: says the same, for data of any form.
+        tests: the logic of each test, in the order of evaluation.
+        general: says the same for data of any form.
         closure: compiles the logic of a test that the source does not cover.
-        questions: what ``@performed`` asks, by the question's JSON.
+        questions: what ``@performed`` asks, by the JSON text of the question.
     """
     writer = _Writer(general, closure, questions)
     try:
@@ -69,7 +68,7 @@ def generated(
 
 @lru_cache(maxsize=_SHAPES)
 def _shape(source: str) -> Callable[..., Holds]:
-    """Compile a shape: the function that binds cells to it."""
+    """Compile a shape to the function that binds cells to it."""
     names: dict[str, object] = {"__builtins__": _BUILTINS}
     exec(compile(source, "<condition>", "exec"), names)  # noqa: S102 - made of this module's texts alone
     return cast("Callable[..., Holds]", names["bind"])
@@ -111,21 +110,21 @@ class _Writer:
         return _shape(source)(*self._cells)
 
     def test(self, logic: JsonValue, *, is_last: bool) -> None:
-        """One more test that must hold."""
+        """Add a test that must hold."""
         expression = self._truth(logic, DEEPEST)
         self._lines.append(
             f"return {expression}" if is_last else f"if not {expression}: return False"
         )
 
     def _cell(self, value: object) -> str:
-        """The name of a value that is bound to the function."""
+        """Bind a value to the function, and give its name."""
         if len(self._cells) >= MOST_CELLS:
             raise TooLarge
         self._cells.append(value)
         return f"c{len(self._cells) - 1}"
 
     def _operator(self, function: Callable[..., object]) -> str:
-        """The name of one of our own functions, bound once."""
+        """Bind a function of ours once, and give its name."""
         known = self._bound.get(id(function))
         if known is None:
             known = self._bound[id(function)] = self._cell(function)
@@ -134,7 +133,7 @@ class _Writer:
     # --- reading --------------------------------------------------------------------------------
 
     def _value(self, path: str) -> str:
-        """The name of the value at a path, which is read before the test that asks for it first."""
+        """The name of the value at a path; it is read before the first test that needs it."""
         known = self._values.get(path)
         if known is not None:
             return known
@@ -151,7 +150,7 @@ class _Writer:
         return name
 
     def _root(self, root: str) -> str:
-        """The name of an object at the root of the data; where there is none, reading it raises."""
+        """The name of an object at the root of the data; reading raises if there is none."""
         known = self._roots.get(root)
         if known is None:
             known = self._roots[root] = f"r{len(self._roots)}"
@@ -161,7 +160,7 @@ class _Writer:
     # --- tests ----------------------------------------------------------------------------------
 
     def _truth(self, logic: JsonValue, depth: int) -> str:
-        """An expression that is true or false as the logic is."""
+        """A Python expression with the truth of the logic."""
         if not isinstance(logic, dict) or not is_call(logic) or depth == 0:
             return self._other(logic)
         name, operands = operands_of(logic)
@@ -175,12 +174,14 @@ class _Writer:
             return self._asked(operands)
         if len(operands) == 2:  # noqa: PLR2004 - a comparison
             path = fixed_path(operands[0])
-            beside = None if path is None else self._beside(name, path, operands[1], spare=False)
+            beside = (
+                None if path is None else self._beside(name, path, operands[1], is_required=False)
+            )
             return beside or self._other(logic)
         return self._other(logic)
 
     def _required(self, name: str, operands: list[JsonValue]) -> str | None:
-        """A comparison beside the demand that its variable be there, as the short form writes it."""
+        """A comparison after the demand that its variable is not null, as the short form writes it."""
         if name != "and" or len(operands) != 2:  # noqa: PLR2004 - the demand and the comparison
             return None
         demand, comparison = operands
@@ -190,26 +191,28 @@ class _Writer:
         path = fixed_path(sides[0]) if len(sides) == 2 else None  # noqa: PLR2004 - two sides
         if path is None or demand != {"!=": [{"var": path}, None]}:
             return None
-        return self._beside(operator, path, sides[1], spare=True)
+        return self._beside(operator, path, sides[1], is_required=True)
 
-    def _beside(self, operator: str, path: str, fixed: JsonValue, *, spare: bool) -> str | None:
-        """A variable beside a fixed value or another variable; ``spare`` it null, which never holds."""
+    def _beside(
+        self, operator: str, path: str, fixed: JsonValue, *, is_required: bool
+    ) -> str | None:
+        """A variable beside a fixed value or another variable; with ``is_required`` null never holds."""
         if operator in ADDITIONS:
             return self._added(ADDITIONS[operator], path, fixed)
         if operator == "in" and isinstance(fixed, list):
             return self._among(self._value(path), fixed)
         if isinstance(fixed, dict | list):
-            return self._both(operator, path, fixed, spare=spare)
+            return self._both(operator, path, fixed, is_required=is_required)
         if operator in {"==", "!="}:
             equal = self._equal(self._value(path), fixed)
-            there = f"{self._value(path)} is not None and " if spare else ""
+            there = f"{self._value(path)} is not None and " if is_required else ""
             return f"({there}not {equal})" if operator == "!=" else f"({there}{equal})"
         if operator in _ORDER and isinstance(fixed, int | float) and is_plain(fixed):
-            return self._ordered(operator, self._value(path), fixed, spare=spare)
+            return self._ordered(operator, self._value(path), fixed, is_required=is_required)
         return None
 
     def _equal(self, value: str, fixed: str | float | None) -> str:
-        """Loose equality: true where Python says so; where not, types that JavaScript converts."""
+        """Loose equality: Python's, and JavaScript's for the types that JavaScript converts."""
         if fixed is None:
             return f"({value} is None)"
         constant, loosely = self._cell(fixed), self._operator(coercion.loosely_equal)
@@ -222,15 +225,15 @@ class _Writer:
         number = f"type({value}) is not int and type({value}) is not float"
         return f"({value} == {constant} or {number} and {loosely}({value}, {constant}))"
 
-    def _ordered(self, operator: str, value: str, fixed: float, *, spare: bool) -> str:
-        """An order between numbers is Python's; beside anything else Python raises, as is wanted."""
-        null = not spare and _GENERAL[operator](None, fixed)
+    def _ordered(self, operator: str, value: str, fixed: float, *, is_required: bool) -> str:
+        """Order: Python's between numbers. Python raises for anything else, so that closures answer."""
+        null = not is_required and _GENERAL[operator](None, fixed)
         return (
             f"({value} {_ORDER[operator]} {self._cell(fixed)} if {value} is not None else {null})"
         )
 
     def _added(self, addition: Addition, path: str, operand: JsonValue) -> str | None:
-        """An addition of ours; it does not hold for a missing value."""
+        """An addition; it does not hold for a missing value."""
         if addition.test is None:
             return None
         value = self._value(path)
@@ -238,18 +241,18 @@ class _Writer:
         return source or f"({value} is not None and {self._cell(addition.test(operand))}({value}))"
 
     def _among(self, value: str, options: list[JsonValue]) -> str | None:
-        """``in`` beside texts, as the standard has it: strictly equal to one of them."""
+        """``in`` beside texts: strictly equal to one of them, as in the standard."""
         if not all(isinstance(option, str) for option in options):
             return None
         return f"({value} in {self._cell(frozenset(map(str, options)))})"
 
-    def _both(self, operator: str, path: str, other: JsonValue, *, spare: bool) -> str | None:
+    def _both(self, operator: str, path: str, other: JsonValue, *, is_required: bool) -> str | None:
         """Two variables."""
         second = fixed_path(other)
         if second is None or operator not in _BOTH_SIDES:
             return None
         left, right = self._value(path), self._value(second)
-        there = f"{left} is not None and " if spare else ""
+        there = f"{left} is not None and " if is_required else ""
         if operator in TWO:
             return f"({there}{self._operator(TWO[operator])}({left}, {right}))"
         general = self._operator(THREE[operator])
@@ -260,7 +263,7 @@ class _Writer:
         return f"{asked}.allows(history.count({asked}))"
 
     def _other(self, logic: JsonValue) -> str:
-        """What the source does not cover."""
+        """Logic that the source does not cover."""
         closure = f"{self._cell(self._closure(logic))}(data, history)"
         return f"{self._operator(is_truthy)}({closure})"
 

@@ -201,7 +201,7 @@ def _many(apply: Many, operands: list[Closure]) -> Closure:
 
 
 def _weighed(values: _Values, scope: Scope) -> _Values:
-    """The operands, counted before anything is made of them."""
+    """The operands, whose sizes are counted before they are used."""
     scope.spend(1 + len(values))
     for value in values:
         scope.weigh(value)
@@ -209,7 +209,7 @@ def _weighed(values: _Values, scope: Scope) -> _Values:
 
 
 def _listed(items: list[Closure]) -> Closure:
-    """A list in a rule is made anew each time, so that it is equal to no other, as in JavaScript."""
+    """A list in a rule becomes a new list at each evaluation, equal to no other, as in JavaScript."""
 
     def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
         scope.spend(len(items))
@@ -219,7 +219,7 @@ def _listed(items: list[Closure]) -> Closure:
 
 
 def _reading(name: str, operands: list[Closure]) -> Closure:
-    """``var``, ``missing`` and ``missing_some``, which look at the data itself."""
+    """``var``, ``missing`` and ``missing_some``, which read the data itself."""
 
     def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
         values = _weighed([operand(data, scope) for operand in operands], scope)
@@ -245,7 +245,7 @@ def constant(value: JsonValue) -> Closure:
 
 
 def _choice(operands: list[Closure]) -> Closure:
-    """``if``: pairs of a condition and a value, then a value for else; without one, null."""
+    """``if``: pairs of a condition and a value, then the value for else; null without one."""
     pairs = tuple(zip(operands[0::2], operands[1::2], strict=False))
     otherwise = operands[-1] if len(operands) % 2 else constant(None)
 
@@ -259,7 +259,7 @@ def _choice(operands: list[Closure]) -> Closure:
 
 
 def _conjunction(operands: list[Closure]) -> Closure:
-    """``and``: the first value that is false, else the last; of nothing, undefined."""
+    """``and``: the first value that is false, else the last one; undefined without operands."""
 
     def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
         value = UNDEFINED
@@ -273,7 +273,7 @@ def _conjunction(operands: list[Closure]) -> Closure:
 
 
 def _disjunction(operands: list[Closure]) -> Closure:
-    """``or``: the first value that is true, else the last; of nothing, undefined."""
+    """``or``: the first value that is true, else the last one; undefined without operands."""
 
     def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
         value = UNDEFINED
@@ -321,7 +321,7 @@ def _reduced(operands: list[Closure]) -> Closure:
 
 
 def _all(operands: list[Closure]) -> Closure:
-    """``all``: of no items, false, unlike Python's."""
+    """``all``: false for an empty list, unlike Python's."""
     source, each = _loop(operands)
 
     def evaluate(data: JsonValue, scope: Scope) -> JsonValue:
@@ -351,7 +351,7 @@ def _none(operands: list[Closure]) -> Closure:
 
 
 def _items(value: JsonValue, scope: Scope) -> list[JsonValue]:
-    """What a loop goes through: nothing, where the value is no list."""
+    """The items of a loop; none if the value is not a list."""
     if not isinstance(value, list):
         return []
     scope.spend(len(value))

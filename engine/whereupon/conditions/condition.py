@@ -1,7 +1,7 @@
 """A compiled condition, and what it may ask about a person's past.
 
-A condition is a conjunction: it holds when each of its conjuncts does. Conjuncts are kept apart, so
-that the first that fails can be named, with the values that it saw.
+A condition is a conjunction: it holds if each of its conjuncts holds. Conjuncts are kept apart, so that
+the first one that fails can be named, with the values that it saw.
 """
 
 import json
@@ -17,15 +17,15 @@ from whereupon.conditions.values import UNDEFINED, Data, JsonValue
 
 
 class History(Protocol):
-    """What a condition may ask about a person's past. The store answers, before the fold."""
+    """What a condition may ask about a person's past. It is loaded before a batch is decided."""
 
     def count(self, performed: "Performed") -> int:
-        """How many of the person's messages ``performed`` counts: its event, where and within."""
+        """The number of the person's messages that match the event, `where` and `within` of ``performed``."""
         ...
 
 
 Evaluator: TypeAlias = Callable[[JsonValue, History], JsonValue]
-"""Compiled logic: the data and the person's history go in, a value comes out, nothing is raised."""
+"""Compiled logic: from the data and the person's history to a value."""
 
 Holds: TypeAlias = Callable[[Data, History], bool]
 """A compiled condition: whether it holds for this data and this history. Nothing is raised."""
@@ -39,8 +39,8 @@ class Performed:
 
     Attributes:
         event: the name of the track messages that count.
-        where: what must hold for each of them, over its own properties; None for no condition.
-        within: how far back from the message's timestamp they count; None for ever.
+        where: a condition over the properties of each of them; None for no condition.
+        within: how far back from the message's timestamp they count; None for no limit.
         least: the smallest count that satisfies.
         most: the largest count that satisfies; None for no limit. ``never`` is at most 0.
     """
@@ -62,8 +62,8 @@ class Failure:
 
     Attributes:
         text: the conjunct in words, such as ``price is greater than 20``.
-        values: what it saw: each variable's value, None where it was missing; for a question to the
-            history also its count, as ``performed EVENT``.
+        values: what it saw: the value of each variable, None if it was missing; and the count of
+            each question to the history, as ``performed EVENT``.
     """
 
     text: str
@@ -72,18 +72,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Conjunct:
-    """One of the conditions that must all hold. Rules that ask the same share it.
+    """One of the conditions that must all hold. Rules that demand the same share it.
 
     Attributes:
         test: whether it holds.
-        text: its words, such as ``price is greater than 20``.
-        logic: its JSONLogic, own operators (``@…``) included; None where nothing but the test is to
-            say whether it holds.
+        text: the same in words, such as ``price is greater than 20``.
+        logic: its JSONLogic, additions (``@…``) included; None if only the test may be used.
         predicate: what it demands of one attribute, if it is nothing but that.
         variables: absolute dotted paths that it reads, in order (see `Condition.variables`).
         performed: what it asks of the history.
         segments: the names of the segments that it refers to, directly or through another.
-        is_brief: whether its logic is far from the limits of `spelling.too_large`.
+        is_brief: whether its logic is far from the limits of `validation.too_large`.
     """
 
     test: Holds = field(compare=False)
@@ -108,11 +107,11 @@ def _not_compiled(data: Data, history: History) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """A condition; two are equal when their logic is the same JSON text.
+    """A condition. Two conditions are equal if their logic is the same JSON text.
 
     Attributes:
         performed: every question to the history, nested ones too.
-        compile_: makes `holds` of the conjuncts, unless that is given.
+        compile_: makes `holds` of the conjuncts, if that is not given.
         holds: whether every conjunct holds, for a message's data and a person's history. Never
             raises, whatever JSON the data is.
         text: the JSON text of the logic.
@@ -130,14 +129,14 @@ class Condition:
 
     @property
     def logic(self) -> JsonValue:
-        """The JSONLogic that it compiles to, own operators (``@…``) included."""
+        """Its JSONLogic, additions (``@…``) included."""
         return conjunction(self.conjuncts)
 
     @property
     def variables(self) -> frozenset[str]:
         """Absolute dotted paths that it reads, such as ``properties.price``.
 
-        Logic that computes a path, or takes the whole data, reads all six roots.
+        Logic that computes a path, or takes the whole data, reads all roots.
         """
         return frozenset(chain.from_iterable(each.variables for each in self.conjuncts))
 
@@ -147,7 +146,7 @@ class Condition:
         return frozenset(chain.from_iterable(each.segments for each in self.conjuncts))
 
     def failing(self, data: Data, history: History) -> Failure | None:
-        """The first conjunct that does not hold; None when the condition holds."""
+        """The first conjunct that does not hold; None if the condition holds."""
         for conjunct in self.conjuncts:
             if not conjunct.test(data, history):
                 return Failure(conjunct.text, conjunct.seen(data, history))
@@ -161,10 +160,10 @@ class Condition:
     def __hash__(self) -> int:
         return hash(self.text)
 
-    if not TYPE_CHECKING:  # or every misspelt attribute would be one
+    if not TYPE_CHECKING:  # or the type checker would accept every misspelt attribute
 
         def __getattr__(self, name: str) -> object:
-            """Make what is asked for the first time: most conditions of many are never asked."""
+            """Make `holds` or `text` at its first use: most conditions of a large folder are never used."""
             if name == "holds":
                 made = self.compile_(self.conjuncts)
             elif name == "text":
@@ -190,11 +189,11 @@ class _NoHistory:
 
 
 NO_HISTORY: Final[History] = _NoHistory()
-"""The history of somebody who never did anything."""
+"""The history of a person without messages."""
 
 
 def in_turn(conjuncts: Sequence[Conjunct]) -> Holds:
-    """What says of conjuncts that all of them hold, by trying one after another."""
+    """A test of all conjuncts that evaluates one after another."""
     tests = tuple(conjunct.test for conjunct in conjuncts)
 
     def holds(data: Data, history: History) -> bool:
@@ -207,7 +206,7 @@ def in_turn(conjuncts: Sequence[Conjunct]) -> Holds:
 
 
 ALWAYS: Final = Condition(conjuncts=(), performed=(), compile_=in_turn)
-"""The condition that always holds: what an absent ``where`` or ``who`` is."""
+"""The condition that always holds, such as an absent ``where`` or ``who``."""
 
 
 def _value_at(data: Data, path: str) -> JsonValue:

@@ -1,4 +1,4 @@
-"""Conjuncts: each of the conditions that a rule states, as logic and words, and as what it compiles to."""
+"""From logic to conjuncts, and from conjuncts to a compiled condition."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from whereupon.conditions.codegen import generated
+from whereupon.conditions.codegen import generate
 from whereupon.conditions.condition import (
     ALWAYS,
     Condition,
@@ -18,7 +18,7 @@ from whereupon.conditions.condition import (
     conjunction,
     in_turn,
 )
-from whereupon.conditions.context import Setting
+from whereupon.conditions.context import ParseContext
 from whereupon.conditions.indexable import predicate_of
 from whereupon.conditions.jsonlogic.coercion import is_truthy
 from whereupon.conditions.jsonlogic.expressions import variables_of
@@ -56,13 +56,18 @@ def conjunct_of(
     )
 
 
-def combined(
+def combine(
     logic: JsonValue, text: str, parts: Iterable[Conjunct], *, segment: str | None = None
 ) -> Conjunct:
-    """A conjunct made of others: it reads and asks what they do. ``segment`` is what they define.
+    """A conjunct that consists of others: it reads and asks what they do.
 
-    Nothing here looks through the logic: with segments in it that refer to each other, it may be
-    too large to be looked through.
+    The logic is not walked through. Segments that refer to each other may make it too large for that.
+
+    Args:
+        logic: its JSONLogic.
+        text: the same in words.
+        parts: the conjuncts that it consists of.
+        segment: the name of the segment that the parts define, if they define one.
     """
     parts = tuple(parts)
     performed = questions_of(parts)
@@ -80,18 +85,18 @@ def combined(
 
 
 def questions_of(conjuncts: Sequence[Conjunct]) -> tuple[Performed, ...]:
-    """Every question to the history that these ask, once."""
+    """Every question to the history that these conjuncts ask, once."""
     return tuple(dict.fromkeys([ask for conjunct in conjuncts for ask in conjunct.performed]))
 
 
-def compiled(conjuncts: Sequence[Conjunct]) -> Holds:
-    """What says whether all of these hold."""
+def compile_conjuncts(conjuncts: Sequence[Conjunct]) -> Holds:
+    """Compile conjuncts to one function that says whether all of them hold."""
     logics = [conjunct.logic for conjunct in conjuncts]
     return _generated(logics, questions_of(conjuncts), general=in_turn(conjuncts))
 
 
 class _Test:
-    """A conjunct's test, compiled when it is called for the first time: few tests are."""
+    """The test of a conjunct. It is compiled at its first call, because few tests are called."""
 
     __slots__ = ("_holds", "_logic", "_performed")
 
@@ -110,7 +115,7 @@ class _Test:
 
 
 class _Closures:
-    """A test by closures alone, for data of any form; compiled when it is called for the first time."""
+    """A test by closures alone, for data of any form. It is compiled at its first call."""
 
     __slots__ = ("_evaluate", "_logic", "_performed")
 
@@ -131,7 +136,7 @@ def _generated(
     logics: Sequence[JsonValue], performed: Iterable[Performed], *, general: Holds
 ) -> Holds:
     questions = _by_text(performed)
-    return generated(
+    return generate(
         logics, general=general, closure=partial(_evaluator, questions), questions=questions
     )
 
@@ -147,17 +152,17 @@ def _evaluator(questions: Mapping[str, Performed], logic: JsonValue) -> Evaluato
 
 
 _FEW: Final = 100
-"""So many conjuncts whose logic is brief are not too large together."""
+"""So many conjuncts with brief logic are never too large together."""
 
 
-def assembled(conjuncts: Sequence[Conjunct], path: Path, setting: Setting) -> Condition:
-    """The condition of these conjuncts; `ALWAYS` if the setting knows of an error."""
+def assemble(conjuncts: Sequence[Conjunct], path: Path, context: ParseContext) -> Condition:
+    """The condition of these conjuncts; `ALWAYS` if the context has an error."""
     if not conjuncts:
         return ALWAYS
     if len(conjuncts) > _FEW or not all(conjunct.is_brief for conjunct in conjuncts):
         oversize = too_large(conjunction(conjuncts), path)
         if oversize is not None:
-            setting.problems.append(oversize)
-    if any(problem.severity is Severity.ERROR for problem in setting.problems):
+            context.diagnostics.append(oversize)
+    if any(problem.severity is Severity.ERROR for problem in context.diagnostics):
         return ALWAYS
-    return Condition(tuple(conjuncts), questions_of(conjuncts), compiled)
+    return Condition(tuple(conjuncts), questions_of(conjuncts), compile_conjuncts)

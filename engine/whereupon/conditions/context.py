@@ -1,4 +1,4 @@
-"""Where a condition stands while it is read, and what was read before it."""
+"""The context in which a condition is parsed: what it may refer to, and what was parsed before it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,44 +9,43 @@ from whereupon.conditions.validation import Path
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Diagnostic, Severity
 
-Known: TypeAlias = dict[tuple[str, str, str], tuple[Conjunct, ...]]
-"""Conjuncts that were read before, by root (and timezone), key and what was written there, without any problem.
+ConjunctPool: TypeAlias = dict[tuple[str, str, str], tuple[Conjunct, ...]]
+"""Conjuncts without a diagnostic, by root and timezone, key, and the text of the value.
 
-One for all conditions of a folder: what many of them say is read once, and kept once.
+All conditions of a folder share one pool, so that equal parts are parsed once and kept once.
 """
-
 
 UTC: Final = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """Where a condition stands: what it may refer to, and who takes note of its problems.
+class ParseContext:
+    """What a condition may refer to, and the diagnostics that are found in it.
 
     Attributes:
         root: what the short form's paths start from.
         segments: the raw ``who`` of each segment, by name.
         history_allowed: whether ``segment`` and ``performed`` may be used.
         zone: the timezone of dates without an offset.
-        known: see `Known`.
+        pool: conjuncts that were parsed before.
         trail: the segments that are being read, outermost first.
-        read: the conjuncts of each segment that was read, or why it cannot be used.
-        problems: everything found so far.
+        parsed: the conjuncts of each segment that was parsed, or why it cannot be used.
+        diagnostics: everything that was found so far.
     """
 
     root: Literal["properties", "person"]
     segments: Mapping[str, JsonValue]
     history_allowed: bool
     zone: str = UTC
-    known: Known = field(default_factory=dict)
+    pool: ConjunctPool = field(default_factory=dict)
     trail: tuple[str, ...] = ()
-    read: dict[str, "tuple[Conjunct, ...] | Diagnostic"] = field(default_factory=dict)
-    problems: list[Diagnostic] = field(default_factory=list)
+    parsed: dict[str, "tuple[Conjunct, ...] | Diagnostic"] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def report(self, path: Path, code: str, message: str) -> None:
-        """Take note of an error."""
-        self.problems.append(Diagnostic.at(path, code, message))
+        """Note an error."""
+        self.diagnostics.append(Diagnostic.at(path, code, message))
 
     def warn(self, path: Path, code: str, message: str) -> None:
-        """Take note of something that loads, and is probably not meant."""
-        self.problems.append(Diagnostic.at(path, code, message, Severity.WARNING))
+        """Note a warning: the condition loads, but probably means something else."""
+        self.diagnostics.append(Diagnostic.at(path, code, message, Severity.WARNING))

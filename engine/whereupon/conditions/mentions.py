@@ -1,7 +1,7 @@
-"""What a condition mentions as it is written: values by their paths, and events, each with its place.
+"""Mentions: the values and the events that a condition names as it is written, each with its place.
 
-For those who hold a condition to the tracking plan. Nothing is compiled, and nothing is found fault
-with: what is no condition mentions nothing.
+The linter compares them with the tracking plan. Nothing is compiled and nothing is refused: a value that
+is not a condition mentions nothing.
 """
 
 from collections.abc import Iterator
@@ -34,12 +34,12 @@ class ValueMention:
     """A value that a condition reads.
 
     Attributes:
-        path: where that stands.
-        name: the value's path, its root first; within an item of a list, from the item on.
-        event: the event whose properties are meant; None for the message that is looked at.
-        items: the list whose items are looked into, by its path; empty where that is computed, and
-            None where no item is looked into.
-        operator: what it is compared by (`eq` and so on), where that is with a fixed value.
+        path: the place of the mention.
+        name: the path of the value, root first; inside an item of a list, from the item on.
+        event: the event whose properties are meant; None for the message that is evaluated.
+        items: the path of the list whose item has the value; empty if that path is computed, and
+            None outside of items.
+        operator: the operator (`eq` and so on) of a comparison with a fixed value, else empty.
         expected: that value.
     """
 
@@ -53,7 +53,7 @@ class ValueMention:
 
 @dataclass(frozen=True, slots=True)
 class EventMention:
-    """An event that a condition asks a person's history for, and where its name stands."""
+    """An event that a condition asks a person's history for, and the place of its name."""
 
     path: Path
     event: str
@@ -65,13 +65,13 @@ Mention: TypeAlias = ValueMention | EventMention
 def mentions_of(
     raw: JsonValue, path: Path, root: Root, event: str | None = None
 ) -> Iterator[Mention]:
-    """What a condition in the short form mentions, in the order of its text.
+    """The mentions of a condition in the short form, in the order of its text.
 
     Args:
         raw: the condition.
-        path: where it stands.
+        path: its place.
         root: what the paths of the short form start from.
-        event: the event whose properties are meant; None for the message that is looked at.
+        event: the event whose properties are meant; None for the message that is evaluated.
     """
     for key, value in raw.items() if isinstance(raw, dict) else ():
         here = (*path, key)
@@ -180,12 +180,12 @@ def _compared(
 def type_mismatches(
     raw: JsonValue, path: Path, schema: dict[str, JsonValue]
 ) -> Iterator[tuple[Path, str]]:
-    """The calls within a condition's raw logic that can make nothing of their operands, and why.
+    """The calls in a condition's ``logic:`` whose operands have types that never fit, and why.
 
     Args:
         raw: the condition in the short form.
-        path: where it stands.
-        schema: the JSON Schema of the data: what has no type there may be anything.
+        path: its place.
+        schema: the JSON Schema of the data. A value without a type there may be anything.
     """
     for key, value in raw.items() if isinstance(raw, dict) else ():
         here = (*path, key)
@@ -217,9 +217,9 @@ def _mismatches(
 
 
 def _with_numbers(logic: JsonValue) -> JsonValue:
-    """The logic with a number for each text that reads as one: the standard converts it.
+    """The logic with a number for each text that reads as one, because the standard converts it.
 
-    Of a list that is an operand no more is left than that it is one.
+    A list becomes a list of one number: only its type counts.
     """
     if isinstance(logic, list):
         return [0]

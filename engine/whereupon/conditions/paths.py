@@ -20,7 +20,7 @@ from whereupon.conditions.values import UNDEFINED, JsonValue
 _PIECE: Final = re.compile(r"([^.\\]*)(\\*)(\.?)")
 _BEFORE_DOT: Final = re.compile(r"(\\*)\.")
 _KNOWN: Final = 200
-"""The parts of longer paths, which data may have made, are not kept."""
+"""The parts of longer paths are not cached, because they may come from data."""
 _AT_END: Final = re.compile(r"\\+\Z")
 
 
@@ -67,7 +67,7 @@ _POSITION = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 def look_up(data: JsonValue, path: JsonValue, default: JsonValue) -> JsonValue:
-    """``var``: the value at a path; the whole data for no path; else the default, or null."""
+    """``var``: the value at a path, else the default, else null; the whole data if there is no path."""
     if path is None or path is UNDEFINED or path == "":
         return data
     return follow(data, parts_of(as_text(path)), None if default is UNDEFINED else default)
@@ -85,10 +85,10 @@ def follow(data: JsonValue, parts: tuple[str, ...], default: JsonValue) -> JsonV
 
 
 def missing(data: JsonValue, keys: list[JsonValue]) -> list[JsonValue]:
-    """``missing``: those of the keys whose value is null or ``""``.
+    """``missing``: the keys whose value is null or ``""``.
 
-    The first operand, where it is a list, is the keys. The reference runs a key that is an object as
-    logic, even one that came in with the data; here it is a path like any other.
+    If the first operand is a list, it holds the keys. The reference evaluates a key that is an object as
+    logic, even if it came with the data. Here it is a path like any other.
     """
     if keys and isinstance(keys[0], list):
         keys = keys[0]
@@ -96,9 +96,9 @@ def missing(data: JsonValue, keys: list[JsonValue]) -> list[JsonValue]:
 
 
 def missing_some(data: JsonValue, need: JsonValue, options: JsonValue) -> JsonValue:
-    """``missing_some``: nothing where at least ``need`` of the options are there, else those missing.
+    """``missing_some``: an empty list if at least ``need`` options are there, else the missing options.
 
-    Null where the reference throws: for options without a length to ask for.
+    Null if the options have no length, where the reference throws.
     """
     if options is None or options is UNDEFINED:
         return None
@@ -119,7 +119,7 @@ def _is_blank(value: JsonValue) -> bool:
 
 
 def _member(value: JsonValue, part: str) -> JsonValue:
-    """JavaScript's ``value[part]``, where only data is looked at."""
+    """JavaScript's ``value[part]``, for data alone."""
     if isinstance(value, Mapping):
         return value.get(part, UNDEFINED)
     if not isinstance(value, list | str):

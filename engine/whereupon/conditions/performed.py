@@ -1,4 +1,4 @@
-"""``performed``: reading a question to the person's history out of a rule."""
+"""``performed``: a question of a condition to the person's history, from a rule file and as JSON."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,7 +11,7 @@ from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration, parse_duration
 
 Report: TypeAlias = Callable[[Path, str, str], None]
-"""Takes note of a problem: its path, code and message."""
+"""Notes an error: its path, code and message."""
 
 PERFORMED: Final = "@performed"
 """The operator of a question in JSONLogic: ``{"@performed": [QUESTION]}``."""
@@ -26,7 +26,7 @@ def read_performed(
     report: Report,
     parse_where: Callable[[JsonValue, Path], Condition],
 ) -> Performed | None:
-    """The question, or None where it cannot be made out; every problem of it is reported."""
+    """Read a question, and report every error of it; None if the value is not a mapping."""
     if not isinstance(raw, dict):
         report(path, "wrong-type", "performed takes a mapping; write {event: NAME}")
         return None
@@ -45,7 +45,7 @@ def read_performed(
 
 
 def question(performed: Performed) -> JsonValue:
-    """The question as JSON: what ``@performed`` stands before in compiled logic."""
+    """The question as JSON, the operand of ``@performed``."""
     within = None if performed.within is None else format_duration(performed.within)
     return {
         "event": performed.event,
@@ -57,7 +57,7 @@ def question(performed: Performed) -> JsonValue:
 
 
 def _counts(raw: dict[str, JsonValue], path: Path, report: Report) -> tuple[int, int | None]:
-    """The smallest and the largest count that satisfy; at least one where nothing is said."""
+    """The smallest and the largest count that satisfy; without a key, at least one."""
     given = [key for key in _COUNTS if key in raw]
     if len(given) > 1 and given != ["at_least", "at_most"]:
         text = f"{' and '.join(given)} contradict each other; keep one, or at_least with at_most"

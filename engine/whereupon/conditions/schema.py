@@ -1,7 +1,7 @@
-"""The JSON Schema of conditions, for editors: what a condition may look like as it is written.
+"""The JSON Schema of conditions, for editors.
 
-It says no more than the reader does, and as much as JSON Schema can: that a segment exists, that a regular
-expression can be used or that two counts leave something between them is the reader's alone to say.
+It accepts every condition that the parser accepts, and refuses as many others as JSON Schema can. Only the
+parser knows whether a segment exists, a regular expression can be used, or two counts contradict each other.
 """
 
 from collections.abc import Iterable
@@ -27,8 +27,8 @@ _LOGIC_PATHS: Final[JsonValue] = {"$ref": "#/$defs/LogicPaths"}
 _OF_PERSONS: Final[JsonValue] = {"description": "Of persons alone: write it in who.", "not": {}}
 
 
-def condition_shapes() -> dict[str, JsonValue]:
-    """The definitions: ``Condition`` over a person, ``MessageCondition`` over a message, and their parts."""
+def condition_schemas() -> dict[str, JsonValue]:
+    """The schemas of ``Condition`` (over a person), ``MessageCondition`` (over a message), and their parts."""
     return {
         "Condition": _mapping(
             _CONDITION,
@@ -148,7 +148,7 @@ def _contradictions() -> Iterable[list[JsonValue]]:
 
 
 def _logic() -> JsonValue:
-    """An object of one key is an operator's call; any other value stands for itself."""
+    """An object of one key calls an operator; any other value stands for itself."""
     return {
         "description": "JSONLogic over event, properties, context, person, timestamp and type.",
         "if": {"type": "object", "minProperties": 1, "maxProperties": 1},
@@ -162,7 +162,7 @@ def _logic() -> JsonValue:
 
 
 def _logic_paths() -> JsonValue:
-    """What names the values to read: texts that are paths, or logic that computes one."""
+    """The operands of ``var`` and its like: texts that are paths, or logic that computes a path."""
     return {
         "if": {"type": "array"},
         "then": {"items": _LOGIC_PATHS},

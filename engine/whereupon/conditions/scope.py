@@ -1,8 +1,8 @@
-"""What is at hand while logic is evaluated: the person's history, and how much work is left.
+"""The scope of one evaluation: the person's history, and the work that is left.
 
-Work is counted, never timed: one for each operator and item, and one for every `LETTERS` characters and
-every part of a list that is read or made. So no logic and no data keep a machine busy, or fill its memory,
-and every machine gives the same answer. Logic that would take more has no value, and does not hold.
+Work is counted, never timed: one unit for each operator and item, for every `LETTERS` characters, and for
+every part of a list that is read or made. So no logic and no data can keep a machine busy or fill its
+memory, and every machine gives the same answer. Logic that would take more has no value, and does not hold.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class SpentError(Exception):
 
 
 class Scope:
-    """One evaluation."""
+    """The scope of one evaluation."""
 
     __slots__ = ("_left", "history")
 
@@ -29,13 +29,13 @@ class Scope:
         self._left = MOST_WORK
 
     def spend(self, work: int) -> None:
-        """Count work that is about to be done."""
+        """Count work before it is done; raises `SpentError` if there is too much."""
         self._left -= work
         if self._left < 0:
             raise SpentError
 
     def weigh(self, value: JsonValue) -> None:
-        """Count a value that is about to be read as a whole, however deep."""
+        """Count a value before it is read as a whole, however deep it is."""
         if type(value) is str:
             self.spend(len(value) // LETTERS)
         elif type(value) is list:
@@ -50,16 +50,16 @@ class Scope:
 
 
 Closure: TypeAlias = Callable[[JsonValue, Scope], JsonValue]
-"""Compiled logic within an evaluation."""
+"""Compiled logic, within the scope of an evaluation."""
 
 
 def scoped(evaluate: Closure) -> Evaluator:
-    """The evaluator that a closure is: each call has a scope of its own, and raises where that is spent."""
+    """The evaluator of a closure: each call has a new scope, and raises `SpentError` if that is spent."""
     return lambda data, history: evaluate(data, Scope(history))
 
 
 def bounded(evaluate: Evaluator) -> Evaluator:
-    """The same evaluator, but what takes too much has no value."""
+    """The same evaluator, with null instead of `SpentError`."""
 
     def within_bounds(data: JsonValue, history: History) -> JsonValue:
         try:

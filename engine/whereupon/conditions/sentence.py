@@ -1,4 +1,4 @@
-"""Conditions as words that a marketer reads: ``price is greater than 20``."""
+"""Conditions as sentences for marketers: ``price is greater than 20``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _INFIX: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def value_words(value: JsonValue) -> str:
-    """A fixed value, or a list of them, as one writes it in a sentence."""
+    """A fixed value, or a list of fixed values, in a sentence."""
     if isinstance(value, list):
         return ", ".join(map(value_words, value))
     return json.dumps(value) if isinstance(value, dict) or value == "" else as_text(value)
@@ -39,12 +39,12 @@ def all_words(texts: Sequence[str]) -> str:
 
 
 def any_words(groups: Sequence[Sequence[str]]) -> str:
-    """Several conditions of which one must hold, each of one or more parts."""
+    """Several conditions of which one must hold; each has one or more parts."""
     return " or ".join(f"({all_words(group)})" if len(group) > 1 else group[0] for group in groups)
 
 
 def logic_words(logic: JsonValue) -> str:
-    """Raw logic: a comparison of two simple operands in words, all else as its JSON."""
+    """JSONLogic: a comparison of two simple operands in words, anything else as JSON."""
     if isinstance(logic, dict) and is_call(logic):
         name, operands = operands_of(logic)
         sides = [_operand_words(operand) for operand in operands]

@@ -28,9 +28,9 @@ from whereupon.errors import Diagnostic, Severity
 Path: TypeAlias = tuple[str | int, ...]
 
 DEEPEST = 100
-"""How many objects and lists may stand within each other: half as many operators."""
+"""The deepest nesting of objects and lists; an operator takes two levels."""
 LARGEST = 20_000
-"""How many values a condition may have, once the segments that it refers to are written out."""
+"""The most values of a condition, with the segments that it refers to written out."""
 
 _BRIEF_COUNT, _BRIEF_DEPTH = 100, 10
 
@@ -39,7 +39,10 @@ _ORDERING = ("<", "<=", ">", ">=")
 
 
 def too_large(value: JsonValue, path: Path) -> Diagnostic | None:
-    """The first part that is too deep, too much or no number of JSON. A loop: any depth is safe."""
+    """The first fault of size: too deep, too many values, or a number that JSON does not have.
+
+    It is a loop, so that any depth is safe.
+    """
     if _is_small(value):
         return None
     waiting, count = [(value, path)], 0
@@ -63,7 +66,7 @@ def too_large(value: JsonValue, path: Path) -> Diagnostic | None:
 
 
 def _is_small(value: JsonValue) -> bool:
-    """Whether there is nothing to find, as nearly always: level by level, without the places."""
+    """Whether there is no fault of size, as in nearly every condition: level by level, without paths."""
     level, count, depth = [value], 0, 0
     while level and depth <= DEEPEST:
         inner: list[JsonValue] = []
@@ -81,7 +84,7 @@ def _is_small(value: JsonValue) -> bool:
 
 
 def is_brief(value: JsonValue) -> bool:
-    """Whether a value has at most 100 values in it, at most 10 deep: far from being too large."""
+    """Whether a value has at most 100 values and 10 levels: far from too large."""
     level, count = [value], 0
     for _ in range(_BRIEF_DEPTH):
         count += len(level)
@@ -99,13 +102,13 @@ def is_brief(value: JsonValue) -> bool:
     return False
 
 
-def spelling_problems(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
-    """Every problem of the logic, in the order of its text."""
+def logic_diagnostics(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
+    """Every diagnostic of the logic, in the order of its text."""
     yield from _problems(logic, path, frozenset())
 
 
 def did_you_mean(name: str, known: tuple[str, ...]) -> str:
-    """The nearest of the known names as a question, or all of them."""
+    """The nearest known name as a question, or all of them."""
     close = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"there are: {' '.join(known)}"
 
@@ -166,7 +169,7 @@ _PATHS: Final = ("var", "missing", "missing_some")
 
 
 def placeholder_fault(value: JsonValue) -> Fault | None:
-    """What is wrong with an expected value, or with an item of a list of them, as a code and a sentence."""
+    """What is wrong with an operand, or with an item of a list, as a code and a sentence."""
     if isinstance(value, list):
         return next((fault for item in value if (fault := placeholder_fault(item))), None)
     if not isinstance(value, str):
@@ -200,11 +203,11 @@ def template_in_name(name: str) -> Fault | None:
     return "template-in-condition", text
 
 
-def literal_problems(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
-    """Every fixed text of raw logic that looks as if it were filled in, with its place."""
+def literal_diagnostics(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
+    """A diagnostic for every fixed text of the logic that looks as if it were filled in."""
     if isinstance(logic, list):
         for position, item in enumerate(logic):
-            yield from literal_problems(item, (*path, position))
+            yield from literal_diagnostics(item, (*path, position))
     elif isinstance(logic, str):
         fault = placeholder_fault(logic)
         if fault is not None:
@@ -215,6 +218,6 @@ def literal_problems(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
             return
         listed = isinstance(logic[name], list)
         for position, operand in enumerate(operands):
-            yield from literal_problems(
+            yield from literal_diagnostics(
                 operand, (*path, name, position) if listed else (*path, name)
             )

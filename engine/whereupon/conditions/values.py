@@ -1,7 +1,7 @@
 """The values that conditions are about: any JSON, and JavaScript's ``undefined`` beside it.
 
-``undefined`` is what the reference implementation has where an operand was left out. It exists only
-while a condition is being evaluated; no result that leaves this package contains it.
+The reference implementation has ``undefined`` for an operand that was left out. It exists only during an
+evaluation; no result that leaves this package contains it.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Data: TypeAlias = Mapping[str, JsonValue]
 
 ROOTS: Final = ("event", "properties", "context", "person", "timestamp", "type")
 OF_THE_PERSON: Final = frozenset({"person", "timestamp"})
-"""Those that are there where no message is looked at."""
+"""The roots that are there without a message."""
 
 
 class _Undefined:

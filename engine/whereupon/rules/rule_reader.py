@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias, TypeVar, cast
 
 from pydantic import JsonValue
 
-from whereupon.conditions import ALWAYS, Condition, Known, parse_condition
+from whereupon.conditions import ALWAYS, Condition, ConjunctPool, parse_condition
 from whereupon.errors import Diagnostic
 from whereupon.rules.spelling import nearest
 from whereupon.templates import (
@@ -36,7 +36,7 @@ class InternPool:
         values: triggers, policies and the like.
     """
 
-    conjuncts: Known = field(default_factory=dict)
+    conjuncts: ConjunctPool = field(default_factory=dict)
     steps: dict[str, object] = field(default_factory=dict)
     values: dict[Hashable, Hashable] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class RuleReader:
             segments=self.segments,
             history_allowed=root == "person",
             zone=self.zone,
-            known=self.pool.conjuncts,
+            pool=self.pool.conjuncts,
         )
         self.diagnostics.extend(
             Diagnostic.at((*path, *each.path), each.code, each.message, each.severity)

@@ -1,8 +1,7 @@
 """JavaScript's conversions, equality and order of JSON values (ECMA-262, sections 7.1 and 7.2).
 
-Every function is total: whatever JSON holds goes in, and nothing is ever raised. Numbers are IEEE
-doubles, as in JavaScript: an integer beyond 2**53 is rounded to the nearest double, one beyond the
-doubles is infinite. Lists and objects are equal to themselves only, as objects are in JavaScript; beside
+Every function is total: it takes any JSON, and never raises. Numbers are IEEE doubles, as in JavaScript:
+an integer beyond 2**53 is rounded to the nearest double, and an integer beyond the doubles is infinite. Lists and objects are equal to themselves only, as objects are in JavaScript; beside
 a number, a text or a boolean they count as their text.
 """
 
@@ -15,9 +14,9 @@ from whereupon.conditions.values import UNDEFINED, JsonValue
 
 NAN: Final = math.nan
 EXACT: Final = 2**53
-"""Every integer up to here is a double, so that Python's and JavaScript's comparisons agree."""
+"""Every integer up to here is a double, so Python and JavaScript compare it alike."""
 LONGEST: Final = 1_000_000
-"""No text or list that an evaluation makes grows beyond this: a rule cannot exhaust the memory."""
+"""The largest text or list that an evaluation makes, so that no rule exhausts the memory."""
 
 SPACE: Final = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, range(0x2000, 0x200B))
@@ -32,14 +31,14 @@ _PLAIN_ZEROS = -6
 
 
 def is_truthy(value: JsonValue) -> bool:
-    """JSONLogic's truth: false are null, false, 0, NaN, ``""`` and ``[]``; an empty object is true."""
+    """JSONLogic's truth: null, false, 0, NaN, ``""`` and ``[]`` are false; an empty object is true."""
     if isinstance(value, float):
         return value == value and value != 0.0  # noqa: PLR0124 - NaN is what differs from itself
     return bool(value) or isinstance(value, dict)
 
 
 def is_plain(value: object) -> bool:
-    """Whether a fixed operand is a text, or a number that Python and JavaScript compare alike."""
+    """Whether a value is a text, or a number that Python and JavaScript compare alike."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return -EXACT < value < EXACT
     return isinstance(value, str)
@@ -90,12 +89,12 @@ def as_text(value: JsonValue) -> str:
 
 
 def concatenated(values: list[JsonValue]) -> str:
-    """JavaScript's ``values.join("")``, where null and undefined are nothing."""
+    """JavaScript's ``values.join("")``; null and undefined are empty."""
     return paired("".join(map(_item_text, values))[:LONGEST])
 
 
 def paired(text: str) -> str:
-    """Join the halves of surrogate pairs, as JavaScript's strings of 16-bit units do by themselves."""
+    """Join the halves of surrogate pairs, which JavaScript's strings of 16-bit units never separate."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -140,9 +139,9 @@ def _item_text(value: JsonValue) -> str:
 
 
 def _list_text(values: list[JsonValue]) -> str:
-    """The commas of nested lists are those of one flat list, where an empty list is one nothing.
+    """JavaScript's text of a list: nested lists are flattened, and an empty list is an empty item.
 
-    A loop, so that the depth of the values does not matter.
+    It is a loop, so that any depth is safe.
     """
     leaves: list[str] = []
     length = 0
@@ -169,7 +168,7 @@ def _number_from_text(text: str) -> float:
 
 
 def strictly_equal(left: JsonValue, right: JsonValue) -> bool:
-    """``left === right``: the same type and the same value; ``true`` is no number."""
+    """``left === right``: the same type and the same value; ``true`` is not a number."""
     if isinstance(left, str):
         return isinstance(right, str) and left == right
     if isinstance(left, bool) or isinstance(right, bool):
@@ -180,7 +179,7 @@ def strictly_equal(left: JsonValue, right: JsonValue) -> bool:
 
 
 def loosely_equal(left: JsonValue, right: JsonValue) -> bool:
-    """``left == right``: null only equals null; numbers, texts and booleans meet as numbers."""
+    """``left == right``: null equals null alone; numbers, texts and booleans compare as numbers."""
     if isinstance(left, str) and isinstance(right, str):
         return left == right
     if _is_nothing(left) or _is_nothing(right):
@@ -197,7 +196,7 @@ def loosely_equal(left: JsonValue, right: JsonValue) -> bool:
 
 
 def is_less(left: JsonValue, right: JsonValue) -> bool:
-    """``left < right``: two texts by their 16-bit units, all else as numbers."""
+    """``left < right``: two texts compare by their 16-bit units, anything else as numbers."""
     left, right = _primitive(left), _primitive(right)
     if isinstance(left, str) and isinstance(right, str):
         return units(left) < units(right)
@@ -205,7 +204,7 @@ def is_less(left: JsonValue, right: JsonValue) -> bool:
 
 
 def is_at_most(left: JsonValue, right: JsonValue) -> bool:
-    """``left <= right``; not the opposite of ``right < left``, since NaN is neither."""
+    """``left <= right``. It is not the opposite of ``right < left``: both are false for NaN."""
     left, right = _primitive(left), _primitive(right)
     if isinstance(left, str) and isinstance(right, str):
         return units(left) <= units(right)

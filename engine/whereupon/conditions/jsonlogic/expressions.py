@@ -11,6 +11,11 @@ LOOPS: Final = ("map", "filter", "all", "none", "some", "reduce")
 """The operators whose second operand reads an item of a list, not the data."""
 
 
+def is_call(logic: JsonValue) -> bool:
+    """Whether the value calls an operator: it is an object of exactly one key, as for the reference."""
+    return isinstance(logic, dict) and len(logic) == 1
+
+
 def operands_of(logic: dict[str, JsonValue]) -> tuple[str, list[JsonValue]]:
     """An operator and its operands; a single operand may stand without a list."""
     ((name, operands),) = logic.items()
@@ -18,7 +23,7 @@ def operands_of(logic: dict[str, JsonValue]) -> tuple[str, list[JsonValue]]:
 
 
 def variables_of(logic: JsonValue) -> Iterator[str]:
-    """The paths that the logic reads, in order; all six roots where it takes the data as a whole."""
+    """The paths that the logic reads, in order; all roots if it takes the data as a whole."""
     if isinstance(logic, list):
         for item in logic:
             if isinstance(item, dict | list):
@@ -45,7 +50,7 @@ def fixed_path(logic: JsonValue) -> str | None:
 
 
 def required(logic: JsonValue) -> Iterator[str]:
-    """The variable that is not null wherever this test is true, as far as that can be seen."""
+    """The variable that is not null if this test is true; none if that cannot be seen."""
     if not isinstance(logic, dict) or not is_call(logic):
         return
     name, operands = operands_of(logic)
@@ -58,7 +63,7 @@ def required(logic: JsonValue) -> Iterator[str]:
 
 
 def satisfied_by_null(name: str, operands: list[JsonValue]) -> str | None:
-    """The one variable beside fixed values, if the comparison is true where it is null."""
+    """The one variable beside fixed values, if the comparison is true for null."""
     answered = _answer_for_null(name, operands)
     return answered[0] if answered is not None and answered[1] else None
 
@@ -88,8 +93,3 @@ def _paths(keys: list[JsonValue]) -> Iterator[str]:
             yield from variables_of(key)
         else:
             yield as_text(key)
-
-
-def is_call(logic: JsonValue) -> bool:
-    """Whether the reference would take this value for an operator: an object of exactly one key."""
-    return isinstance(logic, dict) and len(logic) == 1

@@ -29,7 +29,7 @@ def total(terms: list[JsonValue]) -> JsonValue:
 
 
 def product(factors: list[JsonValue]) -> JsonValue:
-    """``*``: one operand stays as it is, as in the reference; none at all is null, where it throws."""
+    """``*``: one operand stays as it is; without operands null, where the reference throws."""
     if len(factors) < 2:  # noqa: PLR2004 - nothing to multiply
         return factors[0] if factors else None
     first, second, *more = factors
@@ -48,7 +48,7 @@ def difference(left: JsonValue, right: JsonValue) -> JsonValue:
 
 
 def quotient(left: JsonValue, right: JsonValue) -> JsonValue:
-    """``/``: by zero, an infinity of the sign that the two zeros and numbers make."""
+    """``/``: division by zero gives an infinity, whose sign is that of both operands together."""
     dividend, divisor = as_number(left), as_number(right)
     if divisor != 0.0:
         return dividend / divisor
@@ -66,7 +66,7 @@ def remainder(left: JsonValue, right: JsonValue) -> JsonValue:
 
 
 def greatest(values: list[JsonValue]) -> JsonValue:
-    """``max``: of nothing, minus infinity; NaN if any operand is; zero is above minus zero."""
+    """``max``: minus infinity without operands; NaN if an operand is NaN; zero is above minus zero."""
     numbers = [as_number(value) for value in values]
     if any(map(math.isnan, numbers)):
         return NAN
@@ -74,7 +74,7 @@ def greatest(values: list[JsonValue]) -> JsonValue:
 
 
 def least(values: list[JsonValue]) -> JsonValue:
-    """``min``: of nothing, infinity; NaN if any operand is; minus zero is below zero."""
+    """``min``: infinity without operands; NaN if an operand is NaN; minus zero is below zero."""
     numbers = [as_number(value) for value in values]
     if any(map(math.isnan, numbers)):
         return NAN
@@ -86,7 +86,7 @@ def _ordered(number: float) -> tuple[float, float]:
 
 
 def is_in(needle: JsonValue, haystack: JsonValue) -> JsonValue:
-    """``in``: a strictly equal item of a list, or a part of a text; in anything else, nothing is."""
+    """``in``: a strictly equal item of a list, or a part of a text; false for anything else."""
     if isinstance(haystack, str):
         return haystack != "" and units(as_text(needle)) in units(haystack)
     if isinstance(haystack, list):
@@ -95,12 +95,12 @@ def is_in(needle: JsonValue, haystack: JsonValue) -> JsonValue:
 
 
 def cat(values: list[JsonValue]) -> JsonValue:
-    """``cat``: the texts of the operands one after the other; null is nothing."""
+    """``cat``: the texts of the operands, one after another; null is empty."""
     return concatenated(values)
 
 
 def merge(values: list[JsonValue]) -> JsonValue:
-    """``merge``: one list of the items of lists and of everything else."""
+    """``merge``: one list of the items of all lists, and of the other operands."""
     merged: list[JsonValue] = []
     for value in values:
         merged.extend(value if isinstance(value, list) else [value])
@@ -108,7 +108,7 @@ def merge(values: list[JsonValue]) -> JsonValue:
 
 
 def substr(source: JsonValue, start: JsonValue, length: JsonValue) -> JsonValue:
-    """``substr``: from ``start``, or that far from the end; a negative ``length`` is left off the end."""
+    """``substr``: from ``start``, or from the end if that is negative; a negative ``length`` cuts the end."""
     text = units(as_text(source))
     size = len(text)
     wanted = _whole(as_number(start), size)
@@ -130,8 +130,8 @@ def unit_at(text: str, index: int) -> str | None:
 def _kept(rest: str, length: JsonValue) -> int:
     """How many units of the rest remain.
 
-    The reference adds a negative length to a number: where it is a text or a list, that makes no
-    number at all, and nothing remains.
+    The reference adds a negative length to a number. If the length is a text or a list, the sum is not
+    a number, and nothing remains.
     """
     number = as_number(length)
     if number >= 0 or math.isnan(number):
@@ -140,7 +140,7 @@ def _kept(rest: str, length: JsonValue) -> int:
 
 
 def _whole(number: float, size: int) -> int:
-    """Towards zero; beyond the ends of a text of ``size`` units it makes no difference how far."""
+    """Round towards zero, and limit to the ends of a text of ``size`` units."""
     if math.isnan(number):
         return 0
     return int(max(-size - 1, min(size + 1, number)))

@@ -1,8 +1,8 @@
-"""The one place that knows the ``jsonlogic`` package: its parser, with the whole standard registered.
+"""The adapter of the ``jsonlogic`` package: its parser, with the whole standard registered.
 
-The package parses JSON to a tree of operators from a registry, and ships 14 operators of the 36
-that the standard and this library have. Here a copy of its registry is extended: every operator
-becomes a `Call`, which keeps its name and its operands and leaves their meaning to `compiling`.
+The package parses JSON to a tree of operators from a registry, and brings 14 of the operators that the
+standard and this library have. Here a copy of its registry is extended: every operator becomes a `Call`,
+which keeps its name and its operands. What they mean is left to `compiler`.
 
 Two things of the reference (``json-logic-js``) that the package's parser does not do are done
 before it: an object without exactly one key is a plain value, and anything may stand at the root.
@@ -37,21 +37,21 @@ _ROOT = "@root"
 
 @dataclass
 class Call(Operator):
-    """An operator and its operands, of any number: the reference takes what it is given."""
+    """An operator and its operands, of any number, as in the reference."""
 
     operands: list[Node]
 
     @classmethod
     def from_expression(cls, operator: str, arguments: list[Node]) -> "Call":
-        """Keep the operands as they are; `spelling` has already said what is odd about them."""
+        """Keep the operands as they are; `validation` has found their faults already."""
         return cls(operator=operator, operands=arguments)
 
     def typecheck(self, context: TypecheckContext) -> AnyType:  # noqa: ARG002 - the package's signature
-        """Say nothing: what comes of it may be anything."""
+        """Find nothing: the result may have any type."""
         return AnyType()
 
     def evaluate(self, context: EvaluationContext) -> NoReturn:
-        """Refuse: trees are compiled, never walked for an answer."""
+        """Not supported: trees are compiled, not interpreted."""
         raise NotImplementedError
 
 
@@ -62,15 +62,15 @@ def registry_of(names: Iterable[str]) -> OperatorRegistry:
 
 
 _TYPED = ("var", ">", ">=", "<", "<=", "+", "-", "*", "/", "%")
-"""The operators whose types the package checks; those of the others are anything's."""
+"""The operators whose types the package checks; the others may have any type."""
 
 
 def type_fault(logic: JsonValue, schema: dict[str, JsonValue]) -> str | None:
-    """Why the operator at the top of the logic can make nothing of its operands, by the package's check.
+    """Why the types of the operands do not fit the operator at the top of the logic.
 
     Args:
-        logic: one call; a text in it that reads as a number is to be one, and a list has one item at most.
-        schema: the JSON Schema of the data. What has no type there may be anything.
+        logic: one call. A text that reads as a number must be a number, and a list has at most one item.
+        schema: the JSON Schema of the data. A value without a type there may be anything.
     """
     registry = operator_registry.copy(
         extend={name: Call for name in (*STANDARD, OBJECT) if name not in _TYPED}, force=True
@@ -105,7 +105,7 @@ def _typed_operands(root: BinaryOperator | Plus | Minus | Multiply) -> list[Node
 
 
 def parse_tree(logic: JsonValue, *, registry: OperatorRegistry) -> Node:
-    """Parse JSONLogic whose operators are all in ``registry`` and whose depth has been bounded."""
+    """Parse JSONLogic whose operators are all in ``registry`` and whose depth is bounded."""
     expression = JSONLogicExpression.from_json({_ROOT: [_quoted(logic)]})
     root = expression.as_operator_tree(registry)
     return root.operands[0] if isinstance(root, Call) else root

@@ -1,8 +1,8 @@
-r"""The regular expressions of ``matches``: RE2's, which reads a text once, whatever the pattern.
+r"""The regular expressions of ``matches``, searched by RE2 in linear time.
 
-It has neither look-arounds nor references back, which nobody can search for in bounded time. What a search
-costs is the size of the text times that of the compiled pattern; both are bounded. ``\d``, ``\w``, ``\s``
-and ``\b`` are of ASCII; ``\pL`` is any letter.
+RE2 has neither look-arounds nor back-references, because no search for them is bounded. A search costs the
+size of the text times the size of the compiled pattern; both are bounded. ``\d``, ``\w``, ``\s`` and ``\b``
+are of ASCII; ``\pL`` is any letter.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import Final
 
 LONGEST_PATTERN: Final = 1_000
 LARGEST_PROGRAM: Final = 10_000
-"""How many instructions a pattern may be compiled to."""
+"""The most instructions of a compiled pattern."""
 LONGEST_SUBJECT: Final = 32 * 1024
-"""So many bytes of a text are searched, as many as a message can hold; with large patterns fewer."""
+"""The bytes of a text that are searched, as many as a message can hold; fewer for large patterns."""
 MOST_STEPS: Final = 50_000_000
-"""A search takes so many steps at most: an instruction for each byte."""
+"""The most steps of a search: one for each instruction and byte."""
 _MEMORY: Final = 256 * 1024
-"""What the compiled pattern, and what a search remembers, may take together."""
+"""The bytes of memory for the compiled pattern and its search together."""
 
 _WAYS_OUT: Final = (
     (
@@ -39,11 +39,11 @@ _WAYS_OUT: Final = (
     (re.compile(r"\(\?[a-z]*[aLux]"), "it may have no flags but i, m, s and U, as in (?i)"),
     (re.compile(r"\(\?#"), "it may have no comments"),
 )
-"""What RE2 does not have, and what to write instead."""
+"""Syntax that RE2 does not have, and what to write instead."""
 
 
 def pattern_fault(pattern: str) -> str | None:
-    """What is wrong with a pattern, as a clause; None when it may be used."""
+    """What is wrong with a pattern, as a clause; None if it can be used."""
     if len(pattern) > LONGEST_PATTERN:
         return f"it is longer than {LONGEST_PATTERN} characters"
     if _FAR_TOO_OFTEN.search(pattern):
@@ -55,7 +55,7 @@ def pattern_fault(pattern: str) -> str | None:
 
 
 def searching(pattern: str) -> Callable[[str], bool]:
-    """What says whether a pattern, in which there is no fault, is found in a text."""
+    """The search for a pattern without a fault: whether it is found in a text."""
     _, search, size = _compiled(pattern)
     longest = min(LONGEST_SUBJECT, MOST_STEPS // max(size, 1))
 
@@ -68,7 +68,7 @@ def searching(pattern: str) -> Callable[[str], bool]:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> tuple[str | None, Callable[[bytes], object], int]:
-    """What is wrong with a pattern, or how it is searched for, and its size in instructions."""
+    """What is wrong with a pattern, its search, and its size in instructions."""
     import re2  # noqa: PLC0415 - few rules have patterns
 
     options = re2.Options()
@@ -84,12 +84,12 @@ def _compiled(pattern: str) -> tuple[str | None, Callable[[bytes], object], int]
 
 _COUNTS: Final = "counts, also those within each other, go up to 1000"
 _FAR_TOO_OFTEN: Final = re.compile(r"\{[0-9,]*[0-9]{5}[0-9,]*\}")
-"""A count that RE2 takes for text, since it is no number to it."""
+"""A count so long that RE2 reads it as text."""
 _TOO_LARGE: Final = "it is too large when its counts are written out; make them smaller"
 
 
 def _told(error: Exception) -> str:
-    """What RE2 says of a pattern, and where it has a limit what that is."""
+    """RE2's message about a pattern, with the limit that it reached."""
     raw = error.args[0] if error.args else ""
     said = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     if "repetition size" in said:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, TypeAdapter
 
-from whereupon.conditions import condition_shapes
+from whereupon.conditions import condition_schemas
 from whereupon.rules.reader.forms import FileForm
 from whereupon.rules.reader.words import SPELLINGS
 from whereupon.rules.steps import STEPS
@@ -21,7 +21,7 @@ def json_schema() -> dict[str, JsonValue]:
     definitions = linked["$defs"]
     assert isinstance(definitions, dict)  # noqa: S101 - pydantic writes a mapping
     _forbid_misplaced_words(definitions)
-    definitions |= condition_shapes()
+    definitions |= condition_schemas()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **linked}
 
 
