@@ -13,7 +13,7 @@ from tests.unit.worlds import DAY, HOUR, NOON, World, after, campaign, guard, me
 from whereupon.decide import Settings
 from whereupon.engine import Engine
 from whereupon.guards.judge import (
-    DEFAULT_STANCE,
+    DEFAULT_POLICY,
     GuardFacts,
     Policy,
     Refusal,
@@ -61,13 +61,13 @@ def test_the_guards_object_in_their_order() -> None:
     theirs = replace(seen, is_theirs=False)
     assert judge(bad, DELETE_DEVICE, refuse, theirs).reason is Refusal.NOT_THEIRS
     assert judge(bad, DELETE_DEVICE, refuse, seen).reason is Refusal.SOURCE
-    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE, seen).reason is Refusal.NOT_LIVE
+    assert judge(bad, DELETE_DEVICE, DEFAULT_POLICY, seen).reason is Refusal.NOT_LIVE
     bad = bad._replace(origin=Origin.LIVE, timestamp=after(-73 * HOUR))
-    assert judge(bad, DELETE_DEVICE, DEFAULT_STANCE, seen).reason is Refusal.STALE
+    assert judge(bad, DELETE_DEVICE, DEFAULT_POLICY, seen).reason is Refusal.STALE
     good = bad._replace(timestamp=after(-72 * HOUR))
     ended = replace(seen, is_open=False)
-    assert judge(good, DELETE_DEVICE, DEFAULT_STANCE, ended).reason is Refusal.ENDED
-    assert judge(good, DELETE_DEVICE, DEFAULT_STANCE, seen).outcome is RequestOutcome.RAN
+    assert judge(good, DELETE_DEVICE, DEFAULT_POLICY, ended).reason is Refusal.ENDED
+    assert judge(good, DELETE_DEVICE, DEFAULT_POLICY, seen).outcome is RequestOutcome.RAN
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
 def test_a_guard_file_about_something_else_says_nothing() -> None:
     """What no file speaks of keeps the defaults."""
     files = guards(("a", {SenderClass.SERVER: Consent.REFUSE}, 1))
-    assert policy_on(ActionName.DELETE_OBJECT, files) == DEFAULT_STANCE
+    assert policy_on(ActionName.DELETE_OBJECT, files) == DEFAULT_POLICY
     assert policy_on(DELETE_DEVICE.name, files) == default_policy(DELETE_DEVICE.name)
 
 

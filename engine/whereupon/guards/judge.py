@@ -83,15 +83,15 @@ class Policy:
         return max(self.approvals.needed, int(held))
 
 
-DEFAULT_STANCE = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.HOLD})
+DEFAULT_POLICY = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.HOLD})
 
-OWN_DEVICE_STANCE = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.RUN})
+OWN_DEVICE_POLICY = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.RUN})
 """A device is taken from its owner alone (`GuardFacts.is_theirs`), and every logout on a phone asks for it."""
 
 
 def default_policy(action: str) -> Policy:
     """What holds of an action of which no guard file speaks."""
-    return OWN_DEVICE_STANCE if action == ActionName.DELETE_DEVICE else DEFAULT_STANCE
+    return OWN_DEVICE_POLICY if action == ActionName.DELETE_DEVICE else DEFAULT_POLICY
 
 
 @dataclass(frozen=True, slots=True)

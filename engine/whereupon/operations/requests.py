@@ -155,7 +155,7 @@ class Requests:
         def work(session: Session) -> Request:
             request = _held(session, key)
             if not _is_same(session, by, request.requester or request.person):
-                _check_allowed(by, self._stance(request), key)
+                _check_allowed(by, self._policy(request), key)
             outcome = RequestOutcome.CANCELLED
             done = self._current.pipeline.give_up(session, [request], now, outcome=outcome, by=by)
             return _told(done, key) or request
@@ -168,7 +168,7 @@ class Requests:
 
         def work(session: Session) -> Request:
             request = _found(session, key)
-            _check_allowed(by, self._stance(request), key)
+            _check_allowed(by, self._policy(request), key)
             if request.outcome is not RequestOutcome.FAILED or request.message is None:
                 reason = f"request {key} is {request.outcome}; only one that failed is tried again"
                 raise RequestError(code="not-failed", key=key, reason=reason)
@@ -255,7 +255,7 @@ class Requests:
             facts = {"kind": "breaker-closed", "guard": guard, "actor": by}
             changes = Changes(breakers={guard: closed}, records=[AuditRecord(now, 0, dict(facts))])
             for request in session.ledger.requests([RequestOutcome.HELD], _ALL):
-                if request.reason in _BY_A_BREAKER and guard in self._stance(request).guards:
+                if request.reason in _BY_A_BREAKER and guard in self._policy(request).guards:
                     changes.requests[request.key] = replace(request, due_at=now)
             self._current.pipeline.write(session, changes)
             return len(changes.requests)
@@ -268,13 +268,13 @@ class Requests:
 
     def check_decider(self, key: int, *, by: str) -> None:
         """Raise as `approve` does, where somebody may decide nothing about a request."""
-        _check_allowed(by, self._stance(self.show(key)), key)
+        _check_allowed(by, self._policy(self.show(key)), key)
 
-    def _stance(self, request: Request) -> Policy:
+    def _policy(self, request: Request) -> Policy:
         return self._current.pipeline.settings.policy_on(request.action)
 
     def _check_approver(self, session: Session, request: Request, by: str) -> None:
-        _check_allowed(by, self._stance(request), request.key)
+        _check_allowed(by, self._policy(request), request.key)
         for asker in (request.requester, request.person):
             if _is_same(session, by, asker):
                 reason = f"{by} asked for request {request.key}: somebody else must agree to it"
