@@ -305,7 +305,7 @@ def test_what_this_version_does_not_run_is_never_accepted(key: str) -> None:
     assert _codes({**CAMPAIGN, key: 1}) == ["not-yet"]
 
 
-@pytest.mark.parametrize("step", ["webhook", "run", "wait_for", "branch", "split"])
+@pytest.mark.parametrize("step", ["run", "wait_for", "branch", "split"])
 def test_steps_that_this_version_does_not_run_are_never_accepted(step: str) -> None:
     """A reserved step is an error of its own."""
     assert _codes({**CAMPAIGN, "whereupon": [{step: "x"}]}) == ["not-yet"]

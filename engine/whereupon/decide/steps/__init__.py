@@ -17,8 +17,10 @@ from whereupon.decide.steps.send import run_send
 from whereupon.decide.steps.set import run_set
 from whereupon.decide.steps.track import run_track
 from whereupon.decide.steps.wait import run_wait
+from whereupon.decide.steps.webhook import run_webhook
 from whereupon.records import EndReason, Entry, EntryEnd, Person
 from whereupon.rules.model import Leave, Rule, Send, SetAttributes, Step, TrackEvent, Wait
+from whereupon.rules.steps.webhook import Webhook
 
 __all__ = [
     "ENTRANT",
@@ -45,6 +47,7 @@ _RUNNERS: Final[Mapping[type[Step], _Runner]] = dict(
         _row(SetAttributes, run_set),
         _row(TrackEvent, run_track),
         _row(Wait, run_wait),
+        _row(Webhook, run_webhook),
         _row(Leave, run_exit),
     )
 )

@@ -19,8 +19,16 @@ from whereupon.rules.steps.set_attributes import SetForm
 from whereupon.rules.steps.step import StepForm
 from whereupon.rules.steps.track import TrackForm
 from whereupon.rules.steps.wait import WaitForm
+from whereupon.rules.steps.webhook import WebhookForm
 
-_FORMS: tuple[type[StepForm], ...] = (WaitForm, SetForm, TrackForm, SendForm, LeaveForm)
+_FORMS: tuple[type[StepForm], ...] = (
+    WaitForm,
+    SetForm,
+    TrackForm,
+    SendForm,
+    WebhookForm,
+    LeaveForm,
+)
 
 STEPS: Final[Mapping[str, type[StepForm]]] = {form.step.key: form for form in _FORMS}
 """The form of each step by its key. A mapping with two of the keys is the step that stands first here."""

@@ -1,0 +1,153 @@
+"""The step `webhook`: make a delivery for the channel named ``webhook``.
+
+The delivery says which request to make, and the host's channel makes it. Nothing here speaks HTTP.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+from typing_extensions import override
+
+from whereupon.rules.fields import Name
+from whereupon.rules.form import invalid, shown
+from whereupon.rules.rule_reader import Path, RuleReader
+from whereupon.rules.steps.step import Step, StepForm
+from whereupon.templates import Content, ContentValue, Template
+
+_HOST = r"[^/?#@\s\\{}]+"
+_URL: Final = re.compile(rf"https?://({_HOST})(?:[/?#][^\s]*)?")
+_FIRST_HALF: Final = re.compile(r"(?:https?://)?[^/?#]*")
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+MethodName: TypeAlias = Literal["POST", "PUT", "PATCH", "DELETE", "GET"]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook(Step):
+    """Make a delivery for the channel ``webhook``.
+
+    Attributes:
+        host: of the URL; no template, so that data never choose who gets the request.
+        content: the request: ``url`` and ``method``, and as far as they are written ``headers``, and
+            ``json`` or ``body``. Texts are templates.
+    """
+
+    key = "webhook"
+
+    host: str
+    content: Content
+
+    @property
+    @override
+    def in_words(self) -> str:
+        return f"calls the webhook at {self.host}"
+
+
+def _url(text: str) -> str:
+    start = _FIRST_HALF.match(text)
+    if start is not None and ("{{" in start[0] or "{%" in start[0]):
+        raise invalid(
+            code="bad-template",
+            text="write the host out: no template, so no event's data, ever chooses who is called",
+        )
+    if _URL.fullmatch(_without_templates(text)) is None:
+        raise invalid(
+            code="wrong-value",
+            text="a webhook's URL begins with https:// and a host, such as "
+            "https://hooks.example.com/x; this is {found}",
+            found=shown(text),
+        )
+    return text
+
+
+def _without_templates(text: str) -> str:
+    """The URL with a letter for each template, since a template may hold spaces."""
+    return re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "x", text, flags=re.DOTALL)
+
+
+def _header_name(name: str) -> str:
+    if _HEADER.fullmatch(name) is None:
+        raise invalid(
+            code="wrong-value",
+            text="a header's name is letters, digits and hyphens, such as X-Source; this is {found}",
+            found=shown(name),
+        )
+    return name
+
+
+class WebhookForm(StepForm):
+    """Call a URL, by a delivery for the channel named webhook."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {"required": ["json", "body"]},
+            "examples": [{"webhook": "https://hooks.example.com/x", "json": {"plan": "pro"}}],
+        }
+    )
+    step = Webhook
+    not_yet = frozenset({"on_failure"})
+
+    webhook: Annotated[
+        Name,
+        AfterValidator(_url),
+        Field(json_schema_extra={"pattern": rf"^https?://{_HOST}([/?#]|$)"}),
+    ] = Field(
+        description="The URL to call. Its host is written out; what follows may hold Liquid templates.",
+        examples=["https://hooks.example.com/x"],
+    )
+    method: MethodName = Field(
+        default="POST", description="The method of the request; POST by default.", examples=["PUT"]
+    )
+    headers: dict[Annotated[str, AfterValidator(_header_name)], str] = Field(
+        default_factory=dict,
+        description="Headers of the request; texts are Liquid templates.",
+        examples=[{"X-Source": "whereupon"}],
+    )
+    payload: JsonValue = Field(
+        default=None,
+        alias="json",
+        description="What the request sends as JSON; texts in it are Liquid templates.",
+        examples=[{"order": "{{ properties.order_id }}"}],
+    )
+    body: str | None = Field(
+        default=None,
+        description="What the request sends as text, a Liquid template, instead of json.",
+        examples=["{{ person.user_id }} bought {{ properties.product }}"],
+    )
+
+    @override
+    def read(self, reader: RuleReader, path: Path) -> Webhook:
+        if self.payload is not None and self.body is not None:
+            message = "a request has one body: write json or body, and take the other out"
+            reader.report((*path, "body"), "unsupported-key", message)
+        content: dict[str, ContentValue] = {"url": self._line(reader, path), "method": self.method}
+        written: dict[str, JsonValue] = {"json": self.payload, "body": self.body}
+        if self.headers:
+            written["headers"] = dict(self.headers)
+        given = {key: value for key, value in written.items() if value is not None}
+        content |= reader.content(given, path, fields=())
+        for place in _secrets(content, ()):
+            message = "this version does not fill in secrets yet; take it out"
+            where = ("webhook",) if place == ("url",) else place
+            reader.report((*path, *where), "not-yet", message)
+        host = _URL.match(self.webhook)
+        return Webhook(host[1] if host else "", content)
+
+    def _line(self, reader: RuleReader, path: Path) -> ContentValue:
+        """The URL as a text of one line, as headers are."""
+        return reader.content({"webhook": self.webhook}, path, fields=("headers",))["webhook"]
+
+
+def _secrets(value: ContentValue, path: Path) -> Iterator[Path]:
+    """Where a template asks for one of the host's secrets."""
+    if isinstance(value, Template):
+        if any(variable[0] == "secrets" for variable in value.variables()):
+            yield path
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _secrets(each, (*path, key))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for place, each in enumerate(value):
+            yield from _secrets(each, (*path, place))
