@@ -18,7 +18,8 @@ import pytest
 from whereupon import Engine
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.envelopes import Opened, open_all
+from whereupon.messages.batch_items import open_all
+from whereupon.messages.envelope import Opened
 from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.wire import Arrival, message_in, parse_message

@@ -39,7 +39,7 @@ from whereupon import (
 )
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.codec import encode
-from whereupon.messages.envelopes import MAX_BATCH_MESSAGES
+from whereupon.messages.limits import MAX_BATCH_MESSAGES
 from whereupon.messages.model import Source
 from whereupon.pipeline.ingestion import WireMessage
 from whereupon.ports import HostTransaction

@@ -24,7 +24,7 @@ from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data, History
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.envelopes import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
+from whereupon.messages.limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 from whereupon.messages.model import MessageType, Source
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.pipeline.ingestion import Ingested

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
+from whereupon.messages.batch_items import Item, open_all
 from whereupon.messages.codec import decode, encode
-from whereupon.messages.envelopes import MAX_MESSAGE_BYTES, Item, Opened, open_all
+from whereupon.messages.envelope import Opened
+from whereupon.messages.limits import MAX_MESSAGE_BYTES
 from whereupon.messages.model import Body, Message, MessageType, Origin, SenderClass, written_body
 from whereupon.messages.repairs import MAX_NESTING
 from whereupon.messages.wire import JUNK_IDS, Arrival, message_in, parse_message

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from whereupon.errors import MessageRejectedError, StreamError
-from whereupon.messages.envelopes import MAX_TEXT_BYTES, open_all
+from whereupon.messages.batch_items import open_all
+from whereupon.messages.limits import MAX_TEXT_BYTES
 from whereupon.messages.model import Message, Origin, SenderClass
 from whereupon.messages.times import EPOCH
 from whereupon.messages.wire import Arrival, message_in

@@ -19,7 +19,7 @@ import msgspec
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import decode
-from whereupon.messages.envelopes import NOWHERE, Envelope, Opened, is_empty_list, open_one
+from whereupon.messages.envelope import NOWHERE, Envelope, Opened, is_empty_list, open_one
 from whereupon.messages.model import NAMED, Message, MessageType, Origin, SenderClass
 from whereupon.messages.repairs import MOST_QUOTED, Remark, quoted
 from whereupon.messages.times import parse_instant

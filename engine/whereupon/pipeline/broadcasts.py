@@ -10,7 +10,7 @@ from itertools import islice
 from whereupon.errors import UnknownNameError
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import decode
-from whereupon.messages.envelopes import as_text
+from whereupon.messages.envelope import as_text
 from whereupon.messages.times import format_instant
 from whereupon.pipeline.ingestion import fresh_id
 from whereupon.ports import Session

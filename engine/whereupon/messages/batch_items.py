@@ -1,0 +1,108 @@
+"""From what a sender hands over to single messages.
+
+Messages come alone, in a list, or in a ``batch`` body of the Segment spec. A fault of one message is that message's
+alone: if a body cannot be read as a whole, it is divided by its brackets, and each piece is read by itself. The limits
+are counted here, so that they hold for every way in.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+import msgspec
+
+from whereupon.errors import MessageRejectedError
+from whereupon.messages.batch_fields import (
+    NOTHING,
+    Inherited,
+    inherited_from,
+    inherited_from_pieces,
+    said_in,
+    with_inherited,
+)
+from whereupon.messages.envelope import Opened, open_text, open_value, read, sized, trimmed
+from whereupon.messages.json_scan import parts, pieces
+from whereupon.messages.limits import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_MESSAGES,
+    MAX_TEXT_BYTES,
+    batch_too_large,
+    too_deep,
+    too_large,
+)
+
+_MOST_INHERITED = 8 * MAX_BATCH_BYTES
+"""Bytes that the messages of a batch may inherit; each of them repeats what its body says."""
+
+_MOST_BATCHES = 3
+"""Batch bodies within one another; each is read anew."""
+
+Item: TypeAlias = Opened | MessageRejectedError
+"""A message, or why it cannot be one."""
+
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def open_all(batch: Iterable[object]) -> Iterator[Item]:
+    """Each message of a batch, up to the limits of one; what is beyond them is refused once, and not read.
+
+    Args:
+        batch: values and JSON texts as bytes; one dict or one text alone is a batch of one.
+    """
+    if isinstance(batch, str):
+        batch = batch.encode("utf-8", "surrogatepass")
+    alone = isinstance(batch, dict | bytes | bytearray | memoryview)
+    size = inherited = 0
+    for count, item in enumerate(_items([batch] if alone else batch)):
+        if isinstance(item, Opened):
+            size += len(item.text) - item.inherited
+            inherited += item.inherited
+        if count >= MAX_BATCH_MESSAGES or size > MAX_BATCH_BYTES or inherited > _MOST_INHERITED:
+            yield batch_too_large()
+            return
+        yield item
+
+
+def _items(batch: Iterable[object]) -> Iterator[Item]:
+    for raw in batch:
+        if not isinstance(raw, bytes | bytearray | memoryview):
+            yield from _in_value(raw, NOTHING, 0)
+            continue
+        text = bytes(raw)
+        if len(text) > MAX_TEXT_BYTES:
+            yield batch_too_large() if b'"batch"' in text else too_large(len(text))
+        else:
+            yield from _in_text(trimmed(text), NOTHING, 0)
+
+
+def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[Item]:
+    if not isinstance(raw, dict) or not isinstance(batch := raw.get("batch"), list | tuple):
+        try:
+            yield with_inherited(sized(open_value(raw)), inherited)
+        except MessageRejectedError as error:
+            yield error
+    elif depth >= _MOST_BATCHES:
+        yield too_deep()
+    else:
+        own = inherited_from(raw, inherited)
+        for item in batch:
+            yield from _in_value(item, own, depth + 1)
+
+
+def _in_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[Item]:
+    envelope = read(text)
+    found = pieces(text) if envelope is None else None
+    if found is None and (envelope is None or not envelope.is_batch):
+        try:
+            yield with_inherited(sized(open_text(text, envelope)), inherited)
+        except MessageRejectedError as error:
+            yield error
+    elif depth >= _MOST_BATCHES:
+        yield too_deep()
+    elif envelope is not None:
+        own = inherited_from(said_in(envelope), inherited)
+        for raw in _ITEMS.decode(envelope.batch):
+            yield from _in_text(bytes(raw), own, depth + 1)
+    elif found is not None:
+        own = inherited_from_pieces(found, inherited)
+        for item in parts(found["batch"]):
+            yield from _in_text(item, own, depth + 1)
