@@ -6,8 +6,8 @@ import pytest
 from pydantic import JsonValue
 
 from whereupon.templates import Content, TemplateError, Use, parse_template, render_content
-from whereupon.templates.metering import LARGEST, MOST_WORK, Meter
-from whereupon.templates.rendering import Rendering
+from whereupon.templates.meter import LARGEST, MOST_WORK, Meter
+from whereupon.templates.template import MessageRendering
 
 LONG = "x" * 32_000
 DATA: dict[str, JsonValue] = {
@@ -102,7 +102,7 @@ def test_the_count_is_the_same_every_time(source: str) -> None:
     for _ in range(2):
         meter = Meter()
         with pytest.raises(TemplateError):
-            parse_template(source).render(DATA, Rendering(meter=meter))
+            parse_template(source).render(DATA, MessageRendering(meter=meter))
         works.add(meter.work)
     assert len(works) == 1
 

@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from whereupon.messages.times import format_local
 from whereupon.templates import Content, Template, TemplateError, parse_template, render_content
-from whereupon.templates.filling import fill
-from whereupon.templates.plain import plain_pieces
+from whereupon.templates.interpolation import interpolate
+from whereupon.templates.liquid_adapter import pieces_of
 from whereupon.templates.sandbox import Object, compiled
 
 DATA: dict[str, JsonValue] = {
@@ -219,7 +219,7 @@ def test_the_variables_that_must_be_there_are_known_beforehand() -> None:
         "{% if person.d %}{{ person.d }}{{ person.e | append: person.f }}{% endif %}"
         "{% for x in properties.items %}{{ x.name }}{% endfor %}"
     )
-    assert template.undefended() == (
+    assert template.required_variables() == (
         ("person", "a"),
         ("person", "c"),
         ("person", "e"),
@@ -266,7 +266,7 @@ def test_what_is_filled_in_is_what_liquid_writes(source: str, data: dict[str, Js
     """A plain template is filled in without Liquid; the two never differ, in markup either."""
     mentioned = {key: Object(_shown(value)) for key, value in data.items()}
     for is_markup in (False, True):
-        filled = fill(plain_pieces(compiled(source)), data, is_markup=is_markup)
+        filled = interpolate(pieces_of(source), data, is_markup=is_markup)
         if filled is not None:
             template = compiled(source, is_markup=is_markup)
             assert template.render(Object(mentioned)) == filled
@@ -285,19 +285,19 @@ def test_the_templates_that_people_write_are_plain() -> None:
     """Texts with variables, and what stands for one that is missing; anything else is Liquid's."""
     plain = "Hi {{ person.first_name | default: 'friend' }}, {{ properties['n'] }} {{ event }}!"
     data: dict[str, JsonValue] = {"person": {}, "properties": {"n": 7}, "event": "purchase"}
-    assert fill(plain_pieces(compiled(plain)), data) == "Hi friend, 7 purchase!"
+    assert interpolate(pieces_of(plain), data) == "Hi friend, 7 purchase!"
     for other in (
         "{{ now }}",
         "{{ event | upcase }}",
         "{% if a %}{% endif %}",
     ):
-        assert plain_pieces(compiled(other)) is None
-    assert fill(plain_pieces(compiled("{{ properties.n }}")), {"properties": {"n": 1.5}}) is None
+        assert pieces_of(other) is None
+    assert interpolate(pieces_of("{{ properties.n }}"), {"properties": {"n": 1.5}}) is None
 
 
 def test_a_shoes_size_is_filled_in_and_the_size_of_a_list_is_liquids() -> None:
     """Where there is such a key it is a value like any other."""
-    pieces = plain_pieces(compiled("{{ properties.size }}"))
-    assert fill(pieces, {"properties": {"size": 42}}) == "42"
-    assert fill(pieces, {"properties": {"colour": "red"}}) is None
-    assert fill(pieces, {"properties": ["a", "b"]}) is None
+    pieces = pieces_of("{{ properties.size }}")
+    assert interpolate(pieces, {"properties": {"size": 42}}) == "42"
+    assert interpolate(pieces, {"properties": {"colour": "red"}}) is None
+    assert interpolate(pieces, {"properties": ["a", "b"]}) is None

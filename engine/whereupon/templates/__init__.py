@@ -1,15 +1,12 @@
-"""Liquid templates, sandboxed: the one home of python-liquid.
+"""Templates: Liquid in a sandbox, and the only package that imports python-liquid.
 
-A template reads nothing but the data that it is given: no file, no other template, and no clock
-(`now` and `today` are the data's own `now`, or its `timestamp`). A variable that is missing or
-null raises where it would be written, so that nothing half-empty is sent; ``| default:`` and
-``{% if %}`` are the ways to allow for it. In markup what the data say is escaped. Work, sizes and
-nesting are limited, by counting (`metering`).
+A template reads the given data alone: no file, no other template, no clock (`now` and `today` come from the
+data). A missing or null variable raises where it would be written, unless ``| default:`` or ``{% if %}``
+allows for it; so no incomplete message is sent. In markup, data are escaped. Work, sizes and nesting are
+counted and limited (`meter`). Others use the names below.
 """
 
-from whereupon.templates.faults import TemplateError
-from whereupon.templates.fields import Use, one_line, use_of
-from whereupon.templates.rendering import (
+from whereupon.templates.template import (
     VARIABLE_ROOTS,
     Content,
     ContentValue,
@@ -18,6 +15,8 @@ from whereupon.templates.rendering import (
     parse_template,
     render_content,
 )
+from whereupon.templates.template_error import TemplateError
+from whereupon.templates.text_use import Use, one_line, use_of
 
 __all__ = [
     "VARIABLE_ROOTS",

@@ -1,7 +1,7 @@
-"""The filters: which there are, what they cost, how much they may make, and what arguments they take.
+"""The filters: their names, costs, largest results and arguments.
 
-A filter is here with what bounds it, or is not there at all: whatever a new version of Liquid brings has to
-be looked at first.
+A filter that is not listed here does not exist, so a new filter of a later Liquid has no effect before its
+cost is known.
 """
 
 import inspect
@@ -20,14 +20,14 @@ from liquid.exceptions import LiquidError
 from liquid.filter import liquid_filter, string_filter, with_context, with_environment
 
 from whereupon.messages.times import parse_local
-from whereupon.templates.metering import LARGEST
+from whereupon.templates.meter import LARGEST
 
 LONGEST_FORM: Final = 200
-"""A form of a date has at most so many characters."""
+"""The most characters of a date's form."""
 
 _LONGEST_ZONE: Final = 100
 _SECONDS: Final = re.compile(r"(?<!%)((?:%%)*)%s")
-"""What ``strftime`` would count in the timezone of the machine."""
+"""The code that ``strftime`` would compute in the timezone of the machine."""
 _WIDTH: Final = re.compile(r"%[-_0^#]*[0-9]{2,}")
 _TAG: Final = re.compile(r"<[a-zA-Z/!?]")
 _WITH_TEXT: Final = ("script", "style")
@@ -69,14 +69,14 @@ def _brief(value: object) -> str:
 @with_environment
 @string_filter
 def _raw(value: str, *, environment: Environment) -> str:
-    """The value as it is, where markup would be escaped."""
+    """The value without escapes."""
     return Markup(value) if environment.autoescape else value
 
 
 @with_environment
 @string_filter
 def _strip_html(value: str, *, environment: Environment) -> str:
-    """The text without tags, comments, scripts and styles: found from left to right, each once."""
+    """The text without tags, comments, scripts and styles, found in one pass from left to right."""
     texts: list[str] = []
     place, lowered = 0, value.lower()
     while (found := _TAG.search(value, place)) is not None:
@@ -87,7 +87,7 @@ def _strip_html(value: str, *, environment: Environment) -> str:
 
 
 def _behind(text: str, start: int) -> int:
-    """Where the tag that starts there ends; the end of the text where it does not."""
+    """The end of the tag that starts there, or of the text if nothing closes it."""
     if text.startswith("<!--", start):
         return _end(text, "-->", start)
     end = _end(text, ">", start)
@@ -104,7 +104,7 @@ def _end(text: str, mark: str, start: int) -> int:
 
 
 def _replaced(left: object, args: Sequence[object], *, is_markup: bool) -> int:
-    """How long the text is when every occurrence is replaced."""
+    """The length of the text after every replacement."""
     text, old, new = str(left), str(args[0]), str(args[1]) if len(args) > 1 else ""
     if is_markup:
         old, new = str(escape(args[0])), str(escape(new))
@@ -140,13 +140,13 @@ _OF_LISTS: Final = (
     *("reverse", "size", "sort", "sort_natural", "sum", "uniq", "where"),
 )
 AMPLIFYING: Final = frozenset(("join", "replace", "times"))
-"""Those whose result may be many times as large as what they are given (see `room_for`)."""
+"""The filters whose result may be many times larger than their input (see `room_for`)."""
 NAMES: Final = frozenset((*_OF_NUMBERS, *_OF_TEXTS, *_OF_LISTS, "default"))
-"""The filters that there are."""
+"""The names of all filters."""
 
 
 def cost_of(name: str, left: object, sizes: int) -> int:
-    """The work of a filter; of values of these sizes together, a few times as much for most."""
+    """The work of a filter on values of these sizes together."""
     if name == "uniq" and isinstance(left, list | tuple):
         return len(left) * sizes  # each is compared with all before it
     return 20 * sizes if name in {"sort", "sort_natural"} else 4 * sizes
@@ -155,7 +155,7 @@ def cost_of(name: str, left: object, sizes: int) -> int:
 def room_for(
     name: str, left: object, args: Sequence[object], sizes: int, *, is_markup: bool
 ) -> int:
-    """How large the result of an `AMPLIFYING` filter may be."""
+    """The largest size of the result of an `AMPLIFYING` filter."""
     if name == "replace" and args:
         return _replaced(left, args, is_markup=is_markup)
     if name == "join" and isinstance(left, list | tuple | range):
@@ -165,7 +165,7 @@ def room_for(
 
 
 def _flat_length(items: Sequence[object]) -> int:
-    """How many items a list has once those of lists in it are counted, as `join` has them."""
+    """The number of items of a list with its nested lists flattened, as `join` does."""
     if isinstance(items, range):
         return len(items)
     count, waiting = 0, list(items)
@@ -178,11 +178,11 @@ def _flat_length(items: Sequence[object]) -> int:
     return count
 
 
-# --- what they are called with --------------------------------------------------------------------
+# --- arguments ------------------------------------------------------------------------------------
 
 
 def call_fault(call: Filter, filters: Mapping[str, Callable[..., object]]) -> str | None:
-    """What is wrong with a filter's name or arguments, and what to write; None if nothing is."""
+    """What is wrong with the name or the arguments of a filter, and what to write; None if nothing is."""
     name = call.name
     if name not in filters:
         near = get_close_matches(name, filters, n=1)
@@ -202,7 +202,7 @@ def call_fault(call: Filter, filters: Mapping[str, Callable[..., object]]) -> st
 
 @lru_cache(maxsize=256)
 def _taken(apply: Callable[..., object]) -> tuple[int, int, frozenset[str]]:
-    """How many arguments a filter takes, at least and at most, and by what names it takes others."""
+    """The least and the most positional arguments of a filter, and its keyword arguments."""
     parameters = list(inspect.signature(apply).parameters.values())[1:]
     placed = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
     named = {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}

@@ -1,4 +1,4 @@
-"""Liquid without a clock or other templates, within a budget, where nothing missing is ever written."""
+"""The sandbox: Liquid without a clock and other templates, within a budget, with an error for missing values."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, tzinfo
@@ -11,20 +11,20 @@ from liquid.output import LimitedStringIO
 from liquid.utils import ReadOnlyChainMap
 
 from whereupon.messages.codec import encode
-from whereupon.templates.expressions import nodes_of, width_of
 from whereupon.templates.filters import AMPLIFYING, NAMES, OWN, cost_of, room_for
-from whereupon.templates.metering import ITEM, LARGEST, STEP, Meter
+from whereupon.templates.meter import ITEM, LARGEST, STEP, Meter
+from whereupon.templates.syntax import nodes_of, width_of
 
 
 class Object(dict[str, object]):
-    """A JSON object among the data, written out as JSON (and not as Python would write it)."""
+    """A JSON object of the data, which is written as JSON."""
 
     def __str__(self) -> str:
         return encode(self).decode()
 
 
 class Missing(Undefined):
-    """A variable without a value: false in a condition, replaced by a default, never written."""
+    """A variable without a value: false in a condition, replaced by a default, an error where it is written."""
 
     __slots__ = ()
     force_liquid_default = True
@@ -45,13 +45,14 @@ class Missing(Undefined):
 
 
 class Context(RenderContext):
-    """A render context without Liquid's clock, where nothing turns a missing value into a text.
+    """A render context without Liquid's clock, in which a missing value never becomes a text.
 
-    Everything that takes time or room passes by here, and is counted before it is done.
+    Everything that takes time or memory passes through here, and is counted before it is done.
 
     Attributes:
-        meter: what is counted.
-        zone: whose clock dates are on.
+        meter: the work and sizes that are used.
+        zone: the timezone of dates.
+        step: the cost of a step of the template.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -64,13 +65,13 @@ class Context(RenderContext):
 
     @property
     def disabled_tags(self) -> list[str]:
-        """None are disabled; every node asks as it is rendered, which is a step."""
+        """No tag is disabled. Every node reads this when it is rendered, so a step is counted here."""
         self.meter.spend(self.step)
         return []
 
     @disabled_tags.setter
     def disabled_tags(self, _: list[str]) -> None:
-        """See above."""
+        """Ignore the tags that Liquid would disable."""
 
     def get(self, path: list[object], **kwargs: object) -> object:
         """The value at a path."""
@@ -80,29 +81,29 @@ class Context(RenderContext):
         return value
 
     def assign(self, key: str, val: object) -> None:
-        """Keep a value in a variable: all of them together are bounded."""
+        """Keep a value in a variable; the sum of all variables is bounded."""
         self._keep(key, self.meter.measure(val))
         self.locals[key] = val
 
     def cycle(self, key: object, length: int) -> int:
-        """The next of a cycle; which it is, is kept."""
+        """The next value of a cycle, whose state is kept."""
         name = f"cycle {key}"
         self._keep(name, self.meter.measure(name))
         return super().cycle(key, length)
 
     def ifchanged(self, val: str) -> bool:
-        """Whether a text is another than the last time."""
+        """Whether a text differs from the last one."""
         self.meter.measure(val)
         return super().ifchanged(val)
 
     def stopindex(self, key: str, index: int | None = None) -> int:
-        """Where a loop stops: told before it begins, and before it is turned round."""
+        """The stop index of a loop, which Liquid sets before the loop begins or is reversed."""
         if index is not None:
             self.meter.spend(index * ITEM)
         return super().stopindex(key, index)
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
-        """The filter of that name; all but `default` pass a missing value on as it is."""
+        """The filter of a name; every filter but `default` passes a missing value on."""
         apply = super().filter(name, token)
         if name == "default":
             return apply
@@ -133,7 +134,7 @@ class _Bound(BoundTemplate):
 
 
 class _Sandbox(Environment):
-    """Liquid without what reads other templates, and with limits that no honest message reaches."""
+    """Liquid without tags that read other templates, and with limits far above what messages need."""
 
     block_nesting_limit: ClassVar[int] = 20
     loop_iteration_limit: ClassVar[int | None] = 10_000
@@ -141,7 +142,7 @@ class _Sandbox(Environment):
     template_class: type[BoundTemplate] = _Bound
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
-        """The standard tags but for `include` and `render`; the filters of which the cost is known."""
+        """The standard tags without `include` and `render`; the filters whose cost is known."""
         super().setup_tags_and_filters(extra=extra)
         del self.tags["include"], self.tags["render"]
         self.filters = {
@@ -156,13 +157,13 @@ def _sandbox(*, is_markup: bool) -> _Sandbox:
 
 @lru_cache(maxsize=4096)
 def compiled(source: str, *, is_markup: bool = False) -> BoundTemplate:
-    """A template, compiled once per source; one of markup escapes what it writes of the data."""
+    """A compiled template, cached by its source; in markup it escapes the data that it writes."""
     return _sandbox(is_markup=is_markup).from_string(source)
 
 
 @lru_cache(maxsize=4096)
 def _step_of(source: str) -> int:
-    """What a step of the template costs at most: one that evaluates much costs more."""
+    """The most that a step of the template costs: its widest node counts."""
     template = compiled(source)
     context = RenderContext(template)
     return STEP + 2 * ITEM * max(
@@ -174,10 +175,10 @@ _IN_TEXT: Final = 4
 _IN_MARKUP: Final = 16
 
 
-def written(
+def render_source(
     source: str, shown: Mapping[str, object], *, is_markup: bool, meter: Meter, zone: tzinfo
 ) -> str:
-    """The text that a template makes of the data."""
+    """Render the source of a template with the data."""
     template = compiled(source, is_markup=is_markup)
     context = Context(template, globals=shown)
     context.meter, context.zone, context.step = meter, zone, _step_of(source)

@@ -118,7 +118,7 @@ def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
 def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
     given = _given(rule, segments)
     for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
-        for name in dict.fromkeys(map(_behind_size, template.undefended())):
+        for name in dict.fromkeys(map(_behind_size, template.required_variables())):
             if name[0] in ("properties", "person", "context") and not _is_there(name, given):
                 message = f"where {path_of(name)} is missing nothing is sent; add | default: '…'"
                 yield _warning(path, "no-default", message)

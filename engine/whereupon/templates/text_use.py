@@ -1,7 +1,7 @@
-"""What a text of a message is for, by the name of its field: a plain text, markup, or one line.
+"""The use of a text of a message, by the name of its field: a plain text, markup, or one line.
 
-`subject`, `title`, senders, recipients and headers are one line each, whatever the data hold: a line
-break in them would begin another header.
+`subject`, `title`, senders, recipients and headers are one line each. A line break from the data would
+begin another header.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Use(StrEnum):
-    """What a text is for."""
+    """The use of a text."""
 
     TEXT = "text"
     MARKUP = "markup"
@@ -27,7 +27,7 @@ _BREAKS: Final = re.compile("[\0\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 
 
 def use_of(path: Sequence[str]) -> Use:
-    """What the text at the end of these keys is for; whatever is below a key is for what the key is."""
+    """The use of the text at the end of these keys; a text below a key has the use of the key."""
     names = [name.lower() for name in path]
     if any(map(_is_line, path)):
         return Use.LINE
@@ -35,7 +35,7 @@ def use_of(path: Sequence[str]) -> Use:
 
 
 def one_line(text: str) -> str:
-    """The text with a space for every line break in it, and none at its ends."""
+    """The text with a space in place of its line breaks, and without space at its ends."""
     return _BREAKS.sub(" ", text).strip() if _BREAKS.search(text) else text
 
 

@@ -1,7 +1,7 @@
-"""What is wrong with a template before it is ever rendered, beyond what Liquid's own parser says.
+"""Faults of a template that are found when a rule is read, beyond those that Liquid's parser finds.
 
-A filter that is called with what it does not take, or that can only fail with what is written out for it,
-would hold everybody's message back when it is sent.
+A filter with arguments that it does not take, or with literal arguments that always fail, would otherwise
+withhold every message.
 """
 
 import re
@@ -13,25 +13,25 @@ from liquid.builtin.expressions import Filter
 from liquid.builtin.expressions.primitive import Literal
 from liquid.exceptions import LiquidError
 
-from whereupon.templates.expressions import filters_of, searched_ranges_of
 from whereupon.templates.filters import call_fault
 from whereupon.templates.sandbox import Context, Object
+from whereupon.templates.syntax import filters_of, searched_ranges_of
 
 LONGEST_SOURCE: Final = 200_000
 MOST_MARKUP: Final = 5_000
-"""A template has at most so many characters, and so many tags and variables."""
+"""The most tags and variables of a template."""
 
-_NOT_SO: Final = "this can only fail, with what is written here"
+_ALWAYS_FAILS: Final = "this can only fail, with what is written here"
 _PYTHONS: Final = re.compile(r"__\w+__|'\w+' object|positional argument")
-"""Sentences that say nothing to who wrote the template."""
+"""Messages of Python that do not help the author of a template."""
 _OPENED: Final = re.compile(r"\{\{|\{%")
 _NOW: Final = "2026-01-31T09:00:00Z"
 _PROBES: Final[tuple[object, ...]] = (_NOW, "a,b", 1, 1.5, ["a"], [{"a": 1}], Object(a=1))
-"""What a filter is tried on: whatever it is for, one of these is such a value."""
+"""Values that a filter is tried on: every filter accepts at least one of them."""
 
 
 def source_fault(source: str) -> str | None:
-    """Why a text is not even parsed: its size, or markup that nothing closes, which would take long."""
+    """Why a text is not parsed: it is too large, or its markup is never closed, which parses slowly."""
     if len(source) > LONGEST_SOURCE:
         return f"a template has at most {LONGEST_SOURCE:,} characters"
     if sum(1 for _ in _OPENED.finditer(source)) > MOST_MARKUP:
@@ -44,7 +44,7 @@ def source_fault(source: str) -> str | None:
 
 
 def faults_of(source: str, template: BoundTemplate) -> Iterator[str]:
-    """What is wrong with what a template calls, each with its line."""
+    """Every fault of the filters and ranges of a template, with its line."""
     context = Context(template, globals=Object(now=_NOW))
     for call in filters_of(template):
         fault = call_fault(call, template.env.filters) or _certain_failure(call, context)
@@ -56,12 +56,12 @@ def faults_of(source: str, template: BoundTemplate) -> Iterator[str]:
 
 
 def line_at(source: str, place: int) -> int:
-    """The line that a place of a template is on."""
+    """The line of a position in a template."""
     return source.count("\n", 0, place) + 1
 
 
 def _certain_failure(call: Filter, context: Context) -> str | None:
-    """What the filter says of its arguments, where they are written out and nothing goes with them."""
+    """The error of a filter whose literal arguments fail with every value."""
     if not call.args or not all(isinstance(each.value, Literal) for each in call.args):
         return None
     told = [_failure(call, probe, context) for probe in _PROBES]
@@ -73,7 +73,7 @@ def _failure(call: Filter, value: object, context: Context) -> str | None:
         call.evaluate(value, context)
     except LiquidError as error:
         said = str(error.args[0]).removeprefix(f"{call.name}: ")
-        return f"{call.name}: {_NOT_SO if _PYTHONS.search(said) else said}"
-    except Exception:  # noqa: BLE001 - somebody else's program, tried on what it may not be for
+        return f"{call.name}: {_ALWAYS_FAILS if _PYTHONS.search(said) else said}"
+    except Exception:  # noqa: BLE001 - Liquid's filters raise anything for a value of another type
         return None
     return None

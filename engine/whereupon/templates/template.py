@@ -1,4 +1,4 @@
-"""Templates as values: checked when a rule is read, rendered when a step is done."""
+"""Templates as values: they are checked when a rule is read, and rendered when a step is done."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,33 +9,34 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from pydantic import JsonValue
 
-from whereupon.templates.fields import Use, one_line
-from whereupon.templates.filling import Piece, fill
+from whereupon.templates.interpolation import Piece, interpolate
+from whereupon.templates.text_use import Use, one_line
 
 if TYPE_CHECKING:
-    from whereupon.templates.metering import Meter
+    from whereupon.templates.meter import Meter
 
 VARIABLE_ROOTS = ("event", "properties", "context", "person", "timestamp", "type", "now", "today")
-"""What a template may ask for; anything else is never there."""
+"""The variables that a template may have; no other is ever there."""
 
 _MARKUP = re.compile(r"\{\{|\{%")
 
 
 @dataclass(slots=True)
-class Rendering:
-    """The rendering of one message: all its texts share what they may use up.
+class MessageRendering:
+    """The rendering of one message: all its texts share one budget.
 
     Attributes:
-        zone: whose clock dates are on.
+        zone: the timezone of dates.
+        meter: the budget; made with the first text that needs Liquid.
     """
 
     zone: tzinfo = UTC
     meter: "Meter | None" = None
 
     def liquid(self, source: str, data: Mapping[str, JsonValue], *, is_markup: bool) -> str:
-        """The text of a template that Liquid has to render."""
-        from whereupon.templates.liquids import render  # noqa: PLC0415 - see there
-        from whereupon.templates.metering import Meter  # noqa: PLC0415 - it needs Liquid as well
+        """Render a template with Liquid."""
+        from whereupon.templates.liquid_adapter import render  # noqa: PLC0415 - slow to import
+        from whereupon.templates.meter import Meter  # noqa: PLC0415 - it needs Liquid as well
 
         if self.meter is None:
             self.meter = Meter()
@@ -44,30 +45,32 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One Liquid template; two are equal when their sources and uses are. Compiled once per source."""
+    """One Liquid template. Two templates are equal if their sources and uses are. It is compiled once per source."""
 
     source: str
     use: Use = Use.TEXT
 
-    def render(self, data: Mapping[str, JsonValue], rendering: Rendering | None = None) -> str:
+    def render(
+        self, data: Mapping[str, JsonValue], rendering: MessageRendering | None = None
+    ) -> str:
         """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
         is_markup = self.use is Use.MARKUP
-        text = fill(_pieces(self.source), data, is_markup=is_markup)
+        text = interpolate(_pieces(self.source), data, is_markup=is_markup)
         if text is None:
-            text = (rendering or Rendering()).liquid(self.source, data, is_markup=is_markup)
+            text = (rendering or MessageRendering()).liquid(self.source, data, is_markup=is_markup)
         return one_line(text) if self.use is Use.LINE else text
 
     def variables(self) -> tuple[tuple[str | int, ...], ...]:
-        """Every variable of the data that the template mentions, in order of their names."""
-        from whereupon.templates.liquids import variables_of  # noqa: PLC0415 - see there
+        """Every variable that the template mentions, in order of their names."""
+        from whereupon.templates.liquid_adapter import variables_of  # noqa: PLC0415 - slow to import
 
         return variables_of(self.source)
 
-    def undefended(self) -> tuple[tuple[str | int, ...], ...]:
-        """The variables that must be there: neither ``| default:`` nor ``{% if %}`` allows for less."""
-        from whereupon.templates.liquids import undefended_of  # noqa: PLC0415 - see there
+    def required_variables(self) -> tuple[tuple[str | int, ...], ...]:
+        """The variables for which neither ``| default:`` nor ``{% if %}`` allows that they are missing."""
+        from whereupon.templates.liquid_adapter import required_variables_of  # noqa: PLC0415 - slow to import
 
-        return undefended_of(self.source)
+        return required_variables_of(self.source)
 
 
 ContentValue: TypeAlias = Union[  # noqa: UP007 - a recursive alias needs the quoted form
@@ -77,13 +80,13 @@ Content: TypeAlias = Mapping[str, ContentValue]
 
 
 def is_template(text: str) -> bool:
-    """Whether a text holds anything that Liquid would act on."""
+    """Whether a text has markup of Liquid."""
     return _MARKUP.search(text) is not None
 
 
 def parse_template(source: str, use: Use = Use.TEXT) -> Template:
-    """Check and compile a template; raises `TemplateError` saying on which line it is wrong."""
-    from whereupon.templates.liquids import check  # noqa: PLC0415 - see there
+    """Check and compile a template; raises `TemplateError` with the line of a fault."""
+    from whereupon.templates.liquid_adapter import check  # noqa: PLC0415 - slow to import
 
     check(source)
     return Template(source, use)
@@ -93,12 +96,12 @@ def render_content(
     content: Content, data: Mapping[str, JsonValue], *, zone: tzinfo = UTC
 ) -> dict[str, JsonValue]:
     """Render every template of ``content`` (nested ones too); raises `TemplateError`."""
-    rendering = Rendering(zone)
+    rendering = MessageRendering(zone)
     return {key: _render_value(value, data, rendering) for key, value in content.items()}
 
 
 def _render_value(
-    value: ContentValue, data: Mapping[str, JsonValue], rendering: Rendering
+    value: ContentValue, data: Mapping[str, JsonValue], rendering: MessageRendering
 ) -> JsonValue:
     if isinstance(value, Template):
         return value.render(data, rendering)
@@ -111,6 +114,6 @@ def _render_value(
 
 @lru_cache(maxsize=4096)
 def _pieces(source: str) -> tuple[Piece, ...] | None:
-    from whereupon.templates.liquids import pieces_of  # noqa: PLC0415 - see there
+    from whereupon.templates.liquid_adapter import pieces_of  # noqa: PLC0415 - slow to import
 
     return pieces_of(source)

@@ -1,27 +1,35 @@
-"""What needs Liquid itself: imported when the first template is met, since it takes a while."""
+"""Everything that needs Liquid. It is imported with the first template, because importing is slow."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import tzinfo
 from functools import lru_cache
 
-from liquid import RenderContext
+from liquid import Node, RenderContext
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import (
+    Filter,
+    FilteredExpression,
+    Path,
+    PositionalArgument,
+    StringLiteral,
+)
+from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from pydantic import JsonValue
 
-from whereupon.templates.checking import faults_of, line_at, source_fault
-from whereupon.templates.faults import TemplateError
-from whereupon.templates.filling import Piece
-from whereupon.templates.metering import Meter
-from whereupon.templates.needs import needed_below, plain_path
-from whereupon.templates.plain import plain_pieces
-from whereupon.templates.sandbox import Object, compiled, written
+from whereupon.templates.checks import faults_of, line_at, source_fault
+from whereupon.templates.interpolation import Piece, Placeholder
+from whereupon.templates.meter import Meter
+from whereupon.templates.sandbox import Object, compiled, render_source
+from whereupon.templates.syntax import required_below, variable_path
+from whereupon.templates.template_error import TemplateError
 
 _DAY = len("2026-01-31")
 
 
 def check(source: str) -> None:
-    """Compile a template; raises `TemplateError` saying on which line it is wrong."""
+    """Compile a template; raises `TemplateError` with the line of a fault."""
     fault = source_fault(source)
     if fault is not None:
         raise TemplateError(reason=fault)
@@ -31,39 +39,36 @@ def check(source: str) -> None:
         raise TemplateError(reason=fault)
 
 
-def pieces_of(source: str) -> tuple[Piece, ...] | None:
-    """See `plain_pieces`."""
-    return plain_pieces(compiled(source))
-
-
 def render(
     source: str, data: Mapping[str, JsonValue], *, is_markup: bool, meter: Meter, zone: tzinfo
 ) -> str:
     """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
     with _errors_told():
         shown = _globals(data, _mentioned(source))
-        return written(source, shown, is_markup=is_markup, meter=meter, zone=zone)
+        return render_source(source, shown, is_markup=is_markup, meter=meter, zone=zone)
 
 
 @lru_cache(maxsize=1024)
 def variables_of(source: str) -> tuple[tuple[str | int, ...], ...]:
-    """Every variable of the data that the template mentions, in order of their names."""
+    """Every variable that the template mentions, in order of their names."""
     found = compiled(source).analyze(include_partials=False).globals
-    paths = {plain_path(v.segments) for group in found.values() for v in group}
+    paths = {variable_path(v.segments) for group in found.values() for v in group}
     return tuple(sorted(paths, key=str))
 
 
-def undefended_of(source: str) -> tuple[tuple[str | int, ...], ...]:
-    """The variables that must be there: neither ``| default:`` nor ``{% if %}`` allows for less."""
+def required_variables_of(source: str) -> tuple[tuple[str | int, ...], ...]:
+    """The variables for which neither ``| default:`` nor ``{% if %}`` allows that they are missing."""
     template = compiled(source)
     context = RenderContext(template)
-    needed = {path for node in template.nodes for path in needed_below(node, context, frozenset())}
+    needed = {
+        path for node in template.nodes for path in required_below(node, context, frozenset())
+    }
     return tuple(sorted(needed & set(variables_of(source)), key=str))
 
 
 @lru_cache(maxsize=4096)
 def _mentioned(source: str) -> Mapping[str, frozenset[str] | None]:
-    """What a template mentions: of each variable the keys, or None where it is used as a whole."""
+    """The keys of each variable that a template mentions; None if it uses the variable as a whole."""
     keys: dict[str, frozenset[str] | None] = {}
     for path in variables_of(source):
         root = str(path[0])
@@ -79,7 +84,7 @@ def _mentioned(source: str) -> Mapping[str, frozenset[str] | None]:
 def _globals(
     data: Mapping[str, JsonValue], mentioned: Mapping[str, frozenset[str] | None]
 ) -> Object:
-    """What a template sees of the data: what it mentions, and the time that it is written at."""
+    """The data that a template sees: what it mentions, and the time at which it is rendered."""
     shown = Object()
     for root, keys in mentioned.items():
         value = data.get(root)
@@ -107,7 +112,7 @@ def _shown(value: JsonValue) -> object:
 
 @contextmanager
 def _errors_told() -> Iterator[None]:
-    """Let whatever goes wrong come out as a `TemplateError`."""
+    """Raise every error as a `TemplateError`."""
     try:
         yield
     except Exception as error:
@@ -115,7 +120,7 @@ def _errors_told() -> Iterator[None]:
 
 
 def _as_told(error: Exception) -> TemplateError:
-    """Whatever goes wrong within a template, which is somebody else's program, as one error."""
+    """Any error of a template as a `TemplateError`."""
     if isinstance(error, TemplateError):
         return error
     if isinstance(error, LiquidError):
@@ -131,3 +136,34 @@ def _reason(error: LiquidError) -> str:
     if token is None or token.start_index < 0:
         return message
     return f"line {line_at(token.source, token.start_index)}: {message}"
+
+
+_ROOTS = frozenset({"event", "properties", "context", "person", "timestamp", "type"})
+
+
+def pieces_of(source: str) -> tuple[Piece, ...] | None:
+    """The pieces of a template that only inserts values; None for any other."""
+    pieces = [_piece(node) for node in compiled(source).nodes]
+    return None if None in pieces else tuple(piece for piece in pieces if piece is not None)
+
+
+def _piece(node: Node) -> Piece | None:
+    if isinstance(node, ContentNode):
+        return node.text
+    if isinstance(node, OutputNode) and isinstance(node.expression, FilteredExpression):
+        return _placeholder(node.expression)
+    return None
+
+
+def _placeholder(expression: FilteredExpression) -> Placeholder | None:
+    path = expression.left.path if isinstance(expression.left, Path) else []
+    names = tuple(name for name in path if isinstance(name, str))
+    if len(names) < len(path) or not names or names[0] not in _ROOTS:
+        return None
+    match expression.filters or []:
+        case []:
+            return Placeholder(names, None)
+        case [Filter(name="default", args=[PositionalArgument(value=StringLiteral(value=text))])]:
+            return Placeholder(names, text)
+        case _:
+            return None

@@ -1,11 +1,11 @@
-"""What is wrong with a template, whatever went wrong within it."""
+"""The one error of templates."""
 
 
 class TemplateError(Exception):
     """A template is not well-formed, or could not be rendered.
 
     Attributes:
-        reason: what is wrong, with the line within the template where it is known.
+        reason: what is wrong, with the line in the template if it is known.
     """
 
     def __init__(self, *, reason: str) -> None:

@@ -1,7 +1,7 @@
-"""What a rendering may use up: counted work and sizes, never time, so that every machine ends alike.
+"""The budget of a rendering: work and sizes are counted, never time, so every machine ends alike.
 
-A text counts by its characters, and an item of a list or an object by `ITEM`, however deep; so what is
-bounded by its size is bounded in memory too. The numbers leave honest messages far behind.
+A text counts by its characters. An item of a list or an object, at any depth, counts by `ITEM`. So a bound
+on sizes bounds memory too. The limits are far above what messages need.
 """
 
 from typing import Final
@@ -9,29 +9,29 @@ from typing import Final
 from liquid.exceptions import LiquidError
 
 MOST_WORK: Final = 10_000_000
-"""Characters read or written, and a little for every step."""
+"""The most characters that are read or written, with a little for every step."""
 LARGEST: Final = 500_000
-"""The size of one value, of all that a template keeps in variables, and of one message's texts together."""
+"""The largest value, the largest sum of a template's variables, and the longest texts of a message together."""
 ITEM: Final = 10
 STEP: Final = 150
-"""What a tag, or a value that is written, costs by itself."""
+"""The cost of a tag, or of a value that is written, by itself."""
 
 
 _SMALL: Final = frozenset((float, bool, type(None)))
 
 
 class SpentError(LiquidError):
-    """The rendering would use more than it may."""
+    """The rendering would use more than its budget."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what, token=None)
 
 
 class Meter:
-    """What one rendering, of all texts of a message, has used.
+    """What the rendering of all texts of one message has used.
 
     Attributes:
-        item_work: how much more than a character a part of a list or an object costs to be written.
+        item_work: the cost of writing an item of a list or an object, in characters.
     """
 
     __slots__ = ("item_work", "work", "written")
@@ -42,7 +42,7 @@ class Meter:
         self.item_work = 4
 
     def spend(self, work: int) -> None:
-        """Count work that is about to be done."""
+        """Count work before it is done."""
         self.work += work
         if self.work > MOST_WORK:
             message = "this takes more work than a message may; loop over less, or do less with it"
@@ -56,7 +56,7 @@ class Meter:
             raise SpentError(message)
 
     def measure(self, value: object) -> int:
-        """The size of a value, which is counted as work too; refuses what is too large."""
+        """Measure a value, and count its size as work; raises `SpentError` if it is too large."""
         kind = type(value)
         if kind is str:
             size = work = len(value)  # type: ignore[arg-type]  # a text
@@ -75,7 +75,7 @@ class Meter:
         return size
 
     def bound(self, size: int) -> int:
-        """Refuse what would be larger than a value may be."""
+        """Raise `SpentError` for a size above the largest value."""
         if size > LARGEST:
             message = f"this makes a value of more than {LARGEST:,} characters"
             raise SpentError(message)
@@ -83,7 +83,7 @@ class Meter:
 
 
 def size_of(value: object) -> int:
-    """How large a value is when it is written; counting stops soon beyond `LARGEST`."""
+    """The size of a value when it is written; counting stops soon after `LARGEST`."""
     if isinstance(value, str):
         return len(value)
     waiting, size = [value], ITEM

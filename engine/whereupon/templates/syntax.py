@@ -1,0 +1,99 @@
+"""The syntax tree of a template: nodes, expressions, filters, and the variables that it requires."""
+
+from collections.abc import Iterator, Sequence
+
+from liquid import BoundTemplate, Expression, Node, RenderContext
+from liquid.ast import ConditionalBlockNode
+from liquid.builtin.expressions import (
+    Filter,
+    FilteredExpression,
+    LoopExpression,
+    Path,
+    TernaryFilteredExpression,
+)
+from liquid.builtin.expressions.logical import ContainsExpression
+from liquid.builtin.expressions.primitive import RangeLiteral
+
+
+def nodes_of(template: BoundTemplate) -> Iterator[Node]:
+    """Every node, at any depth."""
+    context = RenderContext(template)
+    waiting = list(reversed(template.nodes))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(list(node.children(context, include_partials=False))))
+
+
+def filters_of(template: BoundTemplate) -> Iterator[Filter]:
+    """Every filter that is called."""
+    for node in nodes_of(template):
+        for expression in node.expressions():
+            yield from _filters_in(expression)
+
+
+def searched_ranges_of(template: BoundTemplate) -> Iterator[RangeLiteral]:
+    """Ranges to the left of `contains`, which Liquid would search item by item."""
+    for node in nodes_of(template):
+        for part in _parts(node):
+            if isinstance(part, ContainsExpression) and isinstance(part.left, RangeLiteral):
+                yield part.left
+
+
+def width_of(node: Node, context: RenderContext) -> int:
+    """The most values that a node evaluates itself, before the nodes below it."""
+    children = node.children(context, include_partials=False)
+    chained = (each for each in children if isinstance(each, ConditionalBlockNode))
+    return sum(1 for each in (node, *chained) for _ in _parts(each))
+
+
+def _filters_in(expression: Expression) -> Iterator[Filter]:
+    if isinstance(expression, TernaryFilteredExpression):
+        yield from expression.left.filters or ()
+        yield from expression.filters or ()
+        yield from expression.tail_filters or ()
+    elif isinstance(expression, FilteredExpression):
+        yield from expression.filters or ()
+
+
+def _parts(node: Node) -> Iterator[Expression]:
+    waiting = list(node.expressions())
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting.extend(part.children())
+
+
+def required_below(
+    node: Node, context: RenderContext, allowed: frozenset[tuple[str | int, ...]]
+) -> Iterator[tuple[str | int, ...]]:
+    """The variables that the nodes below require, except those that are ``allowed`` to be missing."""
+    conditions: set[tuple[str | int, ...]] = set()
+    for expression in node.expressions():
+        if isinstance(expression, FilteredExpression):
+            yield from set(_written_paths(expression)) - allowed
+        elif isinstance(expression, LoopExpression):
+            yield from set(_paths_in(expression)) - allowed
+        else:
+            conditions.update(_paths_in(expression))
+    for child in node.children(context, include_partials=False):
+        yield from required_below(child, context, allowed | conditions)
+
+
+def _written_paths(expression: FilteredExpression) -> Iterator[tuple[str | int, ...]]:
+    defaulted = any(f.name == "default" for f in expression.filters or ())
+    inner = expression.children()[1:] if defaulted else expression.children()
+    for part in inner:
+        yield from _paths_in(part)
+
+
+def _paths_in(expression: Expression) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(expression, Path):
+        yield variable_path(expression.path)
+    for child in expression.children():
+        yield from _paths_in(child)
+
+
+def variable_path(segments: Sequence[object]) -> tuple[str | int, ...]:
+    """The path of a variable; a key that another variable gives is ``*``."""
+    return tuple(s if isinstance(s, str | int) else "*" for s in segments)
