@@ -26,7 +26,8 @@ from tests.benchmarks.table import Row, at_most, exit_status, show
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import Rule, Rulebook
-from whereupon.rules.reader import InternPool, parse_rule_file
+from whereupon.rules.reader import parse_rule_file
+from whereupon.rules.rule_reader import InternPool
 
 RULES, ROUNDS = 100_000, 3
 SECONDS_BAR, MEGABYTES_BAR, CHANGE_BAR = 10.0, 300.0, 0.05
@@ -61,18 +62,18 @@ def measured(count: int) -> Figures:
 
 def _read(count: int) -> tuple[list[Rule], float]:
     """The rules, from plain data that is let go of, and the seconds that reading it took."""
-    rules, shared, seconds = list[Rule](), InternPool(), 0.0
+    rules, pool, seconds = list[Rule](), InternPool(), 0.0
     sources = Mix().rules(count)
     while several := list(islice(sources, _AT_ONCE)):
         begun = process_time()
-        rules += [parsed(source, shared) for source in several]
+        rules += [parsed(source, pool) for source in several]
         seconds += process_time() - begun
     return rules, seconds
 
 
-def parsed(source: dict[str, Any], shared: InternPool) -> Rule:
+def parsed(source: dict[str, Any], pool: InternPool) -> Rule:
     """One rule."""
-    rule, problems = parse_rule_file(source, stem=source["campaign"], segments={}, shared=shared)
+    rule, problems = parse_rule_file(source, stem=source["campaign"], segments={}, pool=pool)
     assert isinstance(rule, Rule), problems
     return rule
 

@@ -10,7 +10,7 @@ from fixtures.reference import PAGES, Key, as_yaml, keys, shown_on, with_generat
 from tests.scenarios.rule_pages import Block, Section, folders_of, sections_of, write_folder
 
 from whereupon.errors import Severity
-from whereupon.rules.fields import TYPE_WORDS
+from whereupon.rules.keys.attributes import TYPE_WORDS
 from whereupon.rules.loading.plan import OWN_ATTRIBUTES
 from whereupon.rules.reserved import ACTION_EVENTS
 from whereupon.templates import VARIABLE_ROOTS

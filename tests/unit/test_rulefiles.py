@@ -12,8 +12,9 @@ from pydantic import JsonValue
 from whereupon.guards.judge import policy_on
 from whereupon.messages.model import MessageType
 from whereupon.rules import model as rules
-from whereupon.rules.reader import InternPool, json_schema, parse_rule_file, rule_from_source
+from whereupon.rules.reader import json_schema, parse_rule_file, rule_from_source
 from whereupon.rules.reader.words import SPELLINGS
+from whereupon.rules.rule_reader import InternPool
 from whereupon.rules.steps.send import SendForm
 from whereupon.templates import Content, Template
 
@@ -252,19 +253,19 @@ _files = st.fixed_dictionaries(
 @given(files=st.lists(_files, max_size=6))
 def test_files_that_share_what_they_say_are_read_as_if_alone(files: list[JsonValue]) -> None:
     """The same rules, with the same problems, each of them told for each file."""
-    shared = InternPool()
-    together = [parse_rule_file(f, stem="x", segments=SEGMENTS, shared=shared) for f in files]
+    pool = InternPool()
+    together = [parse_rule_file(f, stem="x", segments=SEGMENTS, pool=pool) for f in files]
     assert together == [parse_rule_file(file, stem="x", segments=SEGMENTS) for file in files]
 
 
 def test_what_rules_say_alike_is_kept_once() -> None:
     """Of a rule like others, nothing is new but itself, its id, its digest and its text."""
-    shared = InternPool()
+    pool = InternPool()
     where = {"product": ["socks", "shoes"], "price": {"gt": 20}}
     send = {"send": "push", "title": "Thanks!"}
     said = {**CAMPAIGN, "where": where, "who": {"plan": "pro"}, "whereupon": [send]}
     one, two = (
-        parse_rule_file(json.loads(json.dumps(said)), stem="x", segments={}, shared=shared)[0]
+        parse_rule_file(json.loads(json.dumps(said)), stem="x", segments={}, pool=pool)[0]
         for _ in range(2)
     )
     assert isinstance(one, rules.Rule)

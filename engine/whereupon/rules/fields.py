@@ -5,38 +5,16 @@ to write instead.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from whereupon.conditions.paths import parts_of
-from whereupon.messages.times import ZERO, parse_duration, parse_instant, parse_long_duration
+from whereupon.messages.times import ZERO, parse_duration, parse_instant
 from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.reserved import ACTION_EVENTS, action_of
-
-SCHEMA_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
-"""What properties and attributes may be, as JSON Schema names it."""
-
-TYPE_WORDS: Final[Mapping[str, JsonValue]] = MappingProxyType(
-    {
-        "text": {"type": "string"},
-        "string": {"type": "string"},
-        "number": {"type": "number"},
-        "integer": {"type": "integer"},
-        "boolean": {"type": "boolean"},
-        "date": {"type": "string", "format": "date"},
-        "datetime": {"type": "string", "format": "date-time"},
-        "list": {"type": "array"},
-        "array": {"type": "array"},
-        "object": {"type": "object"},
-        "any": {},
-    }
-)
-"""The words for the types of attributes, and the JSON Schema that each stands for."""
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -46,11 +24,6 @@ _DURATION_SCHEMA: dict[str, JsonValue] = {
     "examples": ["90s", "15m", "2h", "7d", "2h10m"],
 }
 _POSITIVE_SCHEMA = {**_DURATION_SCHEMA, "pattern": r"^(?=.*[1-9])(\d{1,9}[smhd])+$"}
-_KEEPING_SCHEMA: dict[str, JsonValue] = {
-    "type": "string",
-    "pattern": r"^((?=.*[1-9])(\d{1,9}[smhdwy])+|forever)$",
-    "examples": ["30d", "2w", "1y", "forever"],
-}
 _INSTANT_SCHEMA: dict[str, JsonValue] = {
     "type": "string",
     "pattern": r"^\d{4}-\d{2}-\d{2}",
@@ -73,19 +46,6 @@ def _duration(value: object) -> timedelta:
 def _positive(duration: timedelta) -> timedelta:
     if duration <= ZERO:
         raise invalid(code="bad-duration", text="this duration must be longer than nothing")
-    return duration
-
-
-def _keeping_time(value: object) -> timedelta | None:
-    if value == "forever":
-        return None
-    duration = parse_long_duration(value) if isinstance(value, str) else None
-    if duration is None or duration <= ZERO:
-        raise invalid(
-            code="bad-duration",
-            text="this is how long it is kept, such as 30d, 2w or 1y, or forever; this is {found}",
-            found=shown(value),
-        )
     return duration
 
 
@@ -190,28 +150,6 @@ MessagePath = Annotated[
     AfterValidator(_message_path),
     Field(json_schema_extra={"pattern": r"^(properties|context)(\.[^.]+)+$"}),
 ]
-ValueSchema = Annotated[
-    dict[str, JsonValue],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "properties": {
-                "type": {
-                    "description": "The type, or a list of types.",
-                    "anyOf": [
-                        {"enum": [*SCHEMA_TYPES, None]},
-                        {"type": "array", "items": {"enum": [*SCHEMA_TYPES, None]}},
-                    ],
-                }
-            },
-        }
-    ),
-]
-"""The JSON Schema of one value."""
-KeepingTime = Annotated[
-    timedelta | None, BeforeValidator(_keeping_time), WithJsonSchema(_KEEPING_SCHEMA)
-]
-"""How long something is kept; None for ever."""
 RawCondition = Annotated[
     JsonValue, BeforeValidator(there), WithJsonSchema({"x-ref": "#/$defs/Condition"})
 ]

@@ -1,6 +1,7 @@
 """What all forms of rule files share: the base class, and how a check says what is wrong."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import LiteralString
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,14 @@ class Form(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
+@dataclass(frozen=True, slots=True)
+class IfMissing:
+    """What to say if a required key of a form is missing. It stands in the annotation of the field."""
+
+    sentence: str
+    code: str = "missing-key"
 
 
 def shown(value: object) -> str:

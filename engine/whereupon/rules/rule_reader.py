@@ -45,16 +45,18 @@ class InternPool:
         return cast("_Value", self.values.setdefault(value, value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RuleReader:
     """Reads conditions, segments and contents of one file, and keeps the diagnostics.
 
     Attributes:
+        source: what the file says, as plain values.
         segments: the raw condition of every segment of the folder, by id.
         pool: what the files read before say.
         zone: the timezone of the rule's dates, by name.
     """
 
+    source: Mapping[str, JsonValue]
     segments: Mapping[str, JsonValue]
     pool: InternPool
     diagnostics: list[Diagnostic] = field(default_factory=list)

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 from whereupon.decide.decisions import Reason
 from whereupon.messages.times import parse_duration
 from whereupon.rules.fields import MaybeInstant, Name
-from whereupon.rules.form import Form, invalid, shown
+from whereupon.rules.form import Form, IfMissing, invalid, shown
 
 
 def _signed(value: object, sign: str) -> timedelta | None:
@@ -55,11 +55,15 @@ Backdating = Annotated[timedelta | None, BeforeValidator(_backdating)]
 SkipReason = Annotated[str, BeforeValidator(_reason)]
 Objects = dict[str, JsonValue]
 
+Recipient = Annotated[Name, IfMissing("add to: with the person's user id")]
+
 
 class FileForm(Form):
     """The file as a whole."""
 
-    tests: list[JsonValue] = Field(
+    tests: Annotated[
+        list[JsonValue], IfMissing("start the file with tests: and a list of tests")
+    ] = Field(
         min_length=1,
         description="The tests of the rule or guard whose name the file has.",
         examples=[[{"name": "nothing happens", "given": [], "expect": []}]],
@@ -71,7 +75,7 @@ class TestForm(Form):
 
     __test__ = False  # no test of pytest's
 
-    name: Name = Field(
+    name: Annotated[Name, IfMissing("give the test a name: what holds, in a few words")] = Field(
         description="What holds, in a few words.", examples=["cheap socks are left alone"]
     )
     start: MaybeInstant = Field(
@@ -84,11 +88,16 @@ class TestForm(Form):
         description="When the test ends; without it everything that is due is done.",
         examples=["+1d"],
     )
-    given: list[JsonValue] = Field(
+    given: Annotated[
+        list[JsonValue], IfMissing("add given: with the messages that arrive; given: [] for none")
+    ] = Field(
         description="What happens: messages that arrive, and what people decide, in their order.",
         examples=[[{"track": "purchase", "user": "ada"}]],
     )
-    expect: list[JsonValue] = Field(
+    expect: Annotated[
+        list[JsonValue],
+        IfMissing("add expect: with all that the rule does; expect: [] for silence"),
+    ] = Field(
         description="Everything that the rule then does: each entry and delivery; [] for silence.",
         examples=[[{"entered": "ada"}, {"delivery": "push", "to": "ada"}]],
     )
@@ -195,7 +204,7 @@ class AliasForm(GivenForm):
     """Two ids are one person's."""
 
     alias: str = Field(description="The user id that stays.", examples=["ada"])
-    previous: str = Field(
+    previous: Annotated[str, IfMissing("add previous: with the id that is no longer used")] = Field(
         description="The user id, or the anonymous id, that becomes the same person's.",
         examples=["ada-old"],
     )
@@ -209,7 +218,9 @@ class InterventionForm(Form):
         description="When it is decided, from the test's start; without it with the item above.",
         examples=["+1h"],
     )
-    by: Name = Field(description="The name of the one who decides.", examples=["lena"])
+    by: Annotated[Name, IfMissing("add by: with the name of who decides it")] = Field(
+        description="The name of the one who decides.", examples=["lena"]
+    )
     refused: Name | None = Field(
         default=None,
         description="The code with which the decision is expected to be refused.",
@@ -291,7 +302,9 @@ class SkippedForm(Form):
         description="The user id of the person who does not enter; null for an anonymous visitor.",
         examples=["ada"],
     )
-    reason: SkipReason = Field(description="Why not, by the reason's word.", examples=["who"])
+    reason: Annotated[
+        SkipReason, IfMissing("add reason: with why they are skipped, such as reason: who")
+    ] = Field(description="Why not, by the reason's word.", examples=["who"])
     at: Offset = Field(default=None, description="When, from the test's start.", examples=["+10m"])
 
 
@@ -302,7 +315,7 @@ class DeliveryForm(Form):
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
     delivery: Name = Field(description="The channel.", examples=["push"])
-    to: Name = Field(description="The user id of the person who gets it.", examples=["ada"])
+    to: Recipient = Field(description="The user id of the person who gets it.", examples=["ada"])
     at: Offset = Field(
         default=None, description="When it is due, from the test's start.", examples=["+2h10m"]
     )
@@ -312,7 +325,7 @@ class WithheldForm(Form):
     """A delivery is withheld."""
 
     withheld: Name = Field(description="The channel.", examples=["push"])
-    to: Name = Field(
+    to: Recipient = Field(
         description="The user id of the person who would have got it.", examples=["ada"]
     )
     reason: Name | None = Field(
@@ -330,9 +343,10 @@ class RequestForm(Form):
     person: Name | None = Field(
         default=None, description="The user id of the person it is about.", examples=["ada"]
     )
-    outcome: Literal["ran", "held", "refused", "approved", "cancelled", "expired"] = Field(
-        description="What becomes of the request.", examples=["held"]
-    )
+    outcome: Annotated[
+        Literal["ran", "held", "refused", "approved", "cancelled", "expired"],
+        IfMissing("add outcome: with ran, held, refused, approved, cancelled or expired"),
+    ] = Field(description="What becomes of the request.", examples=["held"])
     reason: Name | None = Field(
         default=None, description="Why it did not run, by the reason's word.", examples=["source"]
     )

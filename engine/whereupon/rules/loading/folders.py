@@ -10,13 +10,16 @@ from pydantic import JsonValue
 from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.messages.codec import object_text, read_object
 from whereupon.messages.times import EPOCH
+from whereupon.rules.files import RuleFile
+from whereupon.rules.files.guard import lint_guard
 from whereupon.rules.loading.chains import Chains
 from whereupon.rules.loading.documents import finding, load_document, may_have_key
 from whereupon.rules.loading.lint import lint
 from whereupon.rules.loading.plan import Plan
 from whereupon.rules.loading.planned import held_to_plan
 from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
-from whereupon.rules.reader import InternPool, RuleFile, lint_guard, read_rule_file
+from whereupon.rules.reader import read_rule_file
+from whereupon.rules.rule_reader import InternPool
 from whereupon.scheduling import missing_day, next_occurrence
 
 _SUFFIXES = frozenset({".yaml", ".json"})
@@ -55,8 +58,8 @@ def read_folder(folder: Path) -> Folder:
         message = "there is no such folder; give the one that holds the rule files"
         return Folder(Rulebook(), (finding(folder, code="no-folder", message=message),))
     paths, found = _rule_paths(folder)
-    segments, shared = _raw_segments(paths), InternPool()
-    files = [_File.from_path(path, segments, shared) for path in paths]
+    segments, pool = _raw_segments(paths), InternPool()
+    files = [_File.from_path(path, segments, pool) for path in paths]
     diagnostics = [*found, *_duplicates(files)]
     values = [value for file in files if (value := file.meant) is not None]
     plan = _plan(files)
@@ -124,20 +127,20 @@ class _File:
         return self.value or self.rest
 
     @classmethod
-    def from_path(
-        cls, path: Path, segments: Mapping[str, JsonValue], shared: InternPool
-    ) -> "_File":
+    def from_path(cls, path: Path, segments: Mapping[str, JsonValue], pool: InternPool) -> "_File":
         data, positions, faults = load_document(path)
         if () not in positions.values:
             return cls(path, None, faults)
-        reading = read_rule_file(data, stem=path.stem, segments=segments, shared=shared)
-        problems = (*reading.problems, *_cron_problems(data))
+        reading = read_rule_file(data, stem=path.stem, segments=segments, pool=pool)
+        problems = (*reading.diagnostics, *_cron_problems(data))
         is_broken = any(fault.severity is Severity.ERROR for fault in faults)
         is_good = not is_broken and not any(p.code == "bad-cron" for p in problems)
         located = (positions.locate(problem, path.as_posix()) for problem in problems)
         value = reading.file if is_good else None
         rest = reading.rest if value is None else None
-        faulty = tuple(p.path for p in reading.problems if p.severity is Severity.ERROR and p.path)
+        faulty = tuple(
+            p.path for p in reading.diagnostics if p.severity is Severity.ERROR and p.path
+        )
         return cls(path, value, (*faults, *located), rest, faulty)
 
     def located(self, problems: Iterable[Diagnostic]) -> Iterator[Diagnostic]:

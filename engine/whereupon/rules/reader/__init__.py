@@ -1,26 +1,23 @@
-"""Rule files: the forms they are written in, their JSON Schema, and the way from data to rules.
+"""The way from the plain data of a rule file to its value, and the JSON Schema of rule files.
 
-Nothing here opens a file: `loading` does, and gives each problem its line and column.
+A file with errors gives all of its diagnostics at once. Nothing here opens a file: `loading` does, and
+gives each diagnostic its line and column.
+
+For others: `read_rule_file`, `parse_rule_file`, `rule_from_source`, `segment_from_source`, `json_schema`.
 """
 
-from whereupon.rules.reader.guards import lint_guard
 from whereupon.rules.reader.reading import (
     Reading,
-    RuleFile,
     parse_rule_file,
     read_rule_file,
     rule_from_source,
     segment_from_source,
 )
 from whereupon.rules.reader.schema import json_schema
-from whereupon.rules.rule_reader import InternPool
 
 __all__ = [
-    "InternPool",
     "Reading",
-    "RuleFile",
     "json_schema",
-    "lint_guard",
     "parse_rule_file",
     "read_rule_file",
     "rule_from_source",

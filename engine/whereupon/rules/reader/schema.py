@@ -1,11 +1,13 @@
 """The JSON Schema of rule files: it accepts what the reader accepts, as far as a schema can tell."""
 
-from typing import Annotated
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, TypeAdapter
 
 from whereupon.conditions import condition_schemas
-from whereupon.rules.reader.forms import FileForm
+from whereupon.rules.files import FILES
 from whereupon.rules.reader.words import SPELLINGS
 from whereupon.rules.steps import STEPS
 
@@ -15,7 +17,8 @@ _NULL: JsonValue = {"type": "null"}
 
 def json_schema() -> dict[str, JsonValue]:
     """The JSON Schema (2020-12) of a rule file of any kind, for editors to complete by."""
-    schema = TypeAdapter(Annotated[FileForm, Field(title="A whereupon rule file")]).json_schema()
+    any_file: Any = reduce(or_, FILES.values())  # a union, which a type checker cannot follow
+    schema = TypeAdapter(Annotated[any_file, Field(title="A whereupon rule file")]).json_schema()
     linked = _with_references(schema)
     assert isinstance(linked, dict)  # noqa: S101 - a mapping stays one
     definitions = linked["$defs"]

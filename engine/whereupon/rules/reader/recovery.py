@@ -1,13 +1,14 @@
-"""What is left of a file with errors, so that the rest of it can be checked in the same run.
+"""Recovery from errors of form, so that the rest of a file is checked in the same run.
 
-Each part at fault is taken out, or is given a harmless value where the form cannot do without it.
-Nothing read from it is ever used but for its problems.
+Each part with an error is taken out, or is given a harmless value if the form needs the part. What is read
+of the rest gives further diagnostics and is never used as a rule.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from pydantic import JsonValue
 
+from whereupon.rules.form_errors import FormError
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.steps import STEPS
 
@@ -27,20 +28,21 @@ _HARMLESS: dict[str, JsonValue] = {
 _HARMLESS_ITEM: dict[str, JsonValue] = {"whereupon": "exit"}
 
 
-def without_faults(
-    data: dict[str, JsonValue], faults: Mapping[Path, bool], *, roughly: bool
+def without_errors(
+    data: dict[str, JsonValue], errors: Iterable[FormError], *, roughly: bool
 ) -> dict[str, JsonValue]:
-    """A copy without what stands at these paths.
+    """A copy without the parts that have these errors.
 
     Args:
         data: the file's content.
-        faults: the paths; true for a key that should not be there at all.
-        roughly: take out the whole top-level part that a fault is in.
+        errors: what pydantic found in it.
+        roughly: take out the whole top-level part that an error is in.
     """
     copy = _copied(data)
     assert isinstance(copy, dict)  # noqa: S101 - a mapping stays one
-    for path, superfluous in faults.items():
-        _mend(copy, path[:1] if roughly else path, superfluous=superfluous)
+    for error in errors:
+        path = error.path[:1] if roughly else error.path
+        _patch(copy, path, superfluous=error.type == "extra_forbidden")
     return copy
 
 
@@ -50,7 +52,7 @@ def _copied(value: JsonValue) -> JsonValue:
     return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _mend(data: dict[str, JsonValue], path: Path, *, superfluous: bool) -> None:
+def _patch(data: dict[str, JsonValue], path: Path, *, superfluous: bool) -> None:
     here: JsonValue = data
     for part in path[:-1]:
         if isinstance(here, dict) and isinstance(part, str):
@@ -61,10 +63,10 @@ def _mend(data: dict[str, JsonValue], path: Path, *, superfluous: bool) -> None:
     if isinstance(here, list) and isinstance(last, int) and last < len(here):
         here[last] = _HARMLESS_ITEM.get(str(path[0]), "x")
     elif isinstance(here, dict) and isinstance(last, str):
-        _mend_key(here, last, superfluous=superfluous)
+        _patch_key(here, last, superfluous=superfluous)
 
 
-def _mend_key(mapping: dict[str, JsonValue], key: str, *, superfluous: bool) -> None:
+def _patch_key(mapping: dict[str, JsonValue], key: str, *, superfluous: bool) -> None:
     harmless = _HARMLESS.get(key)
     if superfluous or harmless is None:
         mapping.pop(key, None)

@@ -1,0 +1,182 @@
+"""Guard files: what must hold before an action on a person runs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+from typing_extensions import override
+
+from whereupon.conditions import Condition
+from whereupon.errors import Diagnostic, Severity
+from whereupon.messages.model import MessageType
+from whereupon.messages.semantic_events import ERASING, ActionName, folded
+from whereupon.messages.times import ZERO
+from whereupon.rules.fields import Id, MaybeDuration, Name
+from whereupon.rules.files.file import FileForm
+from whereupon.rules.form import there
+from whereupon.rules.keys.approvals import NO_APPROVALS, AnyApprovals, Approvals, read_approvals
+from whereupon.rules.keys.limits import Limit, LimitText, read_limits
+from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
+from whereupon.rules.keys.protect import ProtectForm, read_protect
+from whereupon.rules.reserved import ACTION_EVENTS, action_of
+from whereupon.rules.rule_reader import RuleReader
+from whereupon.rules.spelling import nearest
+
+DEFAULT_EXPIRY = timedelta(days=30)
+
+
+class Consent(StrEnum):
+    """What a guard file says of one class of sender."""
+
+    RUN = "run"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+
+class Aftermath(StrEnum):
+    """What a deletion does to messages of the deleted that come afterwards."""
+
+    LATE = "late"
+    """What happened before it is ignored; what happens after makes a new, empty person."""
+    IGNORE = "ignore"
+    """All are ignored, until the person is unsuppressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A guard file: for which actions, what must hold before they run.
+
+    Attributes:
+        sources: what each class of sender (`Source` value) may ask, as far as the file says it.
+        enabled: whether the actions run at all here.
+        protect: nobody of whom one of these holds is touched.
+        cool_off: how long a request waits, and can be cancelled.
+        expires_after: how long a held request waits for people before it is given up.
+    """
+
+    id: str
+    description: str
+    actions: tuple[str, ...]
+    sources: Mapping[str, Consent]
+    stale_after: timedelta = DEFAULT_MAX_AGE
+    enabled: bool = True
+    protect: tuple[Condition, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    approvals: Approvals = NO_APPROVALS
+    cool_off: timedelta = ZERO
+    expires_after: timedelta = DEFAULT_EXPIRY
+    tombstone: Aftermath = Aftermath.LATE
+
+
+class GuardForm(FileForm):
+    """A guard: what must hold before an action on a person runs."""
+
+    description: str = Field(
+        default="",
+        description="What the file is for, in one sentence.",
+        examples=["Who may have a person deleted."],
+    )
+    guard: Id = Field(
+        description="The id, which is the file's name without its ending.", examples=["deletions"]
+    )
+    actions: list[Name] = Field(
+        min_length=1,
+        description="The actions that it guards, by their names.",
+        examples=[["Delete Person"]],
+    )
+    enabled: bool = Field(
+        default=True, description="Whether these actions run here at all.", examples=[False]
+    )
+    sources: dict[Literal["server", "client"], Literal["run", "hold", "refuse"]] = Field(
+        default_factory=dict,
+        description="What becomes of a request by who sends it: run, hold (until a person agrees) or "
+        "refuse. A server's runs and a client's is held by default; a client may delete the "
+        "person's own device.",
+        examples=[{"server": "run", "client": "refuse"}],
+    )
+    stale_after: MaybeDuration = Field(
+        default=None,
+        description="How old a request may be when it arrives; 72h by default.",
+        examples=["72h"],
+    )
+    protect: ProtectForm = Field(
+        default=None,
+        description="A condition over the person, or a list of them: nothing is done to people who meet one.",
+        examples=[{"staff": True}, [{"staff": True}, {"legal_hold": True}]],
+    )
+    limits: list[LimitText] = Field(
+        default_factory=list,
+        description="How many may run in a time; past that the breaker opens, and all others are held.",
+        examples=[["50 per 1h", "1% per 1d", "20 per 1h by source"]],
+    )
+    approvals: Annotated[AnyApprovals | None, BeforeValidator(there)] = Field(
+        default=None,
+        description="How many people must agree, and who may; the one who asked never may.",
+        examples=[1, {"needed": 2, "by": ["lena", "omar", "yuki"]}],
+    )
+    cool_off: MaybeDuration = Field(
+        default=None,
+        description="How long a request waits before it runs, so that it can be cancelled; 0s by default.",
+        examples=["7d"],
+    )
+    expires_after: MaybeDuration = Field(
+        default=None,
+        description="How long a held request waits for people to agree; 30d by default.",
+        examples=["30d"],
+    )
+    tombstone: Literal["late", "ignore"] = Field(
+        default="late",
+        description="Which later messages of a deleted person are ignored: those of what happened "
+        "before the deletion (late), or all (ignore).",
+        examples=["ignore"],
+    )
+
+    @override
+    def read(self, reader: RuleReader) -> Guard:
+        for i, action in enumerate(self.actions):
+            if action not in ACTION_EVENTS and (hint := _action_hint(action)):
+                message = f"there is no action {action!r}{hint}"
+                reader.report(("actions", i), "unknown-action", message)
+        actions = tuple(self.actions)
+        return Guard(
+            id=self.guard,
+            description=self.description,
+            actions=actions,
+            sources={str(source): Consent(consent) for source, consent in self.sources.items()},
+            stale_after=DEFAULT_MAX_AGE if self.stale_after is None else self.stale_after,
+            enabled=self.enabled,
+            protect=tuple(read_protect(self.protect, reader)),
+            limits=tuple(read_limits(self.limits, guard=self.guard, actions=actions)),
+            approvals=read_approvals(self.approvals, reader),
+            cool_off=self.cool_off or ZERO,
+            expires_after=DEFAULT_EXPIRY if self.expires_after is None else self.expires_after,
+            tombstone=Aftermath(self.tombstone),
+        )
+
+
+def _action_hint(action: str) -> str:
+    """Only a near miss is an error: the host may register actions of its own."""
+    if folded(action) == MessageType.ALIAS:
+        return f"; did you mean {str(ActionName.MERGE_PEOPLE)!r}?"
+    meant = action_of(action)
+    return f"; did you mean {meant!r}?" if meant else nearest(action, ACTION_EVENTS)
+
+
+# --- legal, and yet likely a mistake ----------------------------------------------------------------
+
+
+def lint_guard(guard: Guard) -> Iterator[Diagnostic]:
+    """Every warning about a guard file."""
+    if not guard.description.strip():
+        message = "say in one sentence what this guard is for: add description:"
+        yield Diagnostic.at((), "no-description", message, Severity.WARNING)
+    erasing = [name for name in guard.actions if name in ERASING]
+    if erasing and guard.sources.get("client") is Consent.RUN:
+        message = "a browser's write key travels in clear: with client: run anybody can have anybody deleted"
+        yield Diagnostic.at(("sources", "client"), "client-may-erase", message, Severity.WARNING)
+    if guard.expires_after < guard.cool_off:
+        message = "a request waits out its cool_off first; expires_after is shorter, and counts for nothing"
+        yield Diagnostic.at(("expires_after",), "expires-too-soon", message, Severity.WARNING)

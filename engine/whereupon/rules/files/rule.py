@@ -1,0 +1,160 @@
+"""Campaign and broadcast files: a rule, made of its keys."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta, tzinfo
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, Field, JsonValue, create_model
+from typing_extensions import override
+
+from whereupon.conditions import ALWAYS, Condition
+from whereupon.messages.codec import JsonError, Unread, encode
+from whereupon.messages.model import MessageType
+from whereupon.rules.digests import digest_of
+from whereupon.rules.fields import Id
+from whereupon.rules.files.file import FileForm
+from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
+from whereupon.rules.keys.active import DEFAULT_ACTIVE, Active
+from whereupon.rules.keys.exit import Exit
+from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
+from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
+from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
+from whereupon.rules.keys.when import OnCall, OnSchedule, Trigger
+from whereupon.rules.rule_reader import RuleReader
+from whereupon.rules.steps.step import Step
+
+
+class RuleKind(StrEnum):
+    """Whom a rule speaks to: the person who did something, or an audience."""
+
+    CAMPAIGN = "campaign"
+    BROADCAST = "broadcast"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One campaign or broadcast.
+
+    Attributes:
+        source: the file's content as plain values, from which this rule can be read again.
+        digest: 16 hexadecimal digits of the content's hash (with the segments it refers to);
+            they change when the meaning may have changed.
+        reentry: for a broadcast always `EveryTime`; each run admits a person once anyway.
+    """
+
+    id: str
+    kind: RuleKind
+    description: str
+    triggers: tuple[Trigger, ...]
+    steps: tuple[Step, ...]
+    source: Mapping[str, JsonValue]
+    digest: str
+    where: Condition = ALWAYS
+    who: Condition = ALWAYS
+    reentry: Reentry = EVERY_TIME
+    max_age: timedelta = DEFAULT_MAX_AGE
+    retroactive: Retroactive = DEFAULT_RETROACTIVE
+    active: Active = DEFAULT_ACTIVE
+    exits: tuple[Exit, ...] = ()
+
+    @property
+    def zone(self) -> tzinfo:
+        """The timezone of the rule's dates: the schedule's, or UTC without a schedule."""
+        zones = (each.zone for each in self.triggers if isinstance(each, OnSchedule))
+        return next(zones, UTC)
+
+    @property
+    def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
+        """The messages, by type and name, that its steps send; they may trigger rules and end entries."""
+        return tuple(message for step in self.steps for message in step.messages_sent)
+
+
+class RuleForm(FileForm):
+    """What campaigns and broadcasts share.
+
+    Attributes:
+        kind: which of the two it is.
+        keys: the rows that its fields are made from.
+    """
+
+    kind: ClassVar[RuleKind]
+    keys: ClassVar[Sequence[Key]]
+
+    @override
+    def read(self, reader: RuleReader) -> Rule:
+        values: dict[str, Any] = {
+            key.attribute: key.read(getattr(self, key.name), reader) for key in self.keys
+        }
+        return Rule(
+            id=getattr(self, self.kind),
+            kind=self.kind,
+            description=self.description,
+            source=_stored(reader.source),
+            digest=digest_of(reader.source, reader.segments),
+            **values,
+        )
+
+
+class _Campaign(RuleForm):
+    kind = RuleKind.CAMPAIGN
+    keys = CAMPAIGN_KEYS
+
+    campaign: Id = Field(
+        description="The id, which is the file's name without its ending.", examples=["sock-thanks"]
+    )
+
+
+_NO_MESSAGE: JsonValue = {"anyOf": [{"const": "api"}, {"type": "object", "required": ["cron"]}]}
+
+
+class _Broadcast(RuleForm):
+    model_config = ConfigDict(
+        json_schema_extra={"not": {"required": ["where"], "properties": {"when": _NO_MESSAGE}}}
+    )
+    kind = RuleKind.BROADCAST
+    keys = BROADCAST_KEYS
+
+    broadcast: Id = Field(
+        description="The id, which is the file's name without its ending.", examples=["monday-news"]
+    )
+
+    @override
+    def read(self, reader: RuleReader) -> Rule:
+        rule = super().read(reader)
+        reason = _WITHOUT_MESSAGE.get(type(rule.triggers[0]))
+        if reason is not None and "where" in reader.source:
+            message = f"where narrows a message, and {reason}"
+            reader.report(("where",), "unsupported-key", message)
+        return rule
+
+
+_WITHOUT_MESSAGE: Mapping[type, str] = {
+    OnSchedule: "a schedule has none; write who for the audience",
+    OnCall: "the host's call is none; write who for the audience",
+}
+
+
+def _with_keys(base: type[RuleForm], name: str, description: str) -> type[RuleForm]:
+    """The form with a field for each of its keys."""
+    fields: dict[str, Any] = {key.name: (key.written, key.field) for key in base.keys}
+    return create_model(name, __base__=base, __doc__=description, __module__=__name__, **fields)
+
+
+CampaignForm = _with_keys(
+    _Campaign,
+    "CampaignForm",
+    "A campaign: one person does something, and steps follow for that person.",
+)
+BroadcastForm = _with_keys(_Broadcast, "BroadcastForm", "A broadcast: everyone whom `who` admits.")
+
+
+def _stored(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """The content as JSON text, which takes a quarter of the memory; unchanged if JSON would lose a part."""
+    try:
+        unread = Unread(encode(data).decode())
+    except JsonError:
+        return data
+    return unread if unread.copy() == data else data

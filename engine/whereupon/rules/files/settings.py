@@ -1,0 +1,76 @@
+"""The settings file of a rules folder: what holds for all of its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, JsonValue
+from typing_extensions import override
+
+from whereupon.rules.fields import Name
+from whereupon.rules.files.file import FileForm
+from whereupon.rules.form import there
+from whereupon.rules.keys.attributes import AttributeType, read_attributes
+from whereupon.rules.keys.keep import DEFAULT_RETENTION, KeepForm, Retention, read_keep
+from whereupon.rules.rule_reader import RuleReader
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSettings:
+    """The settings file of a rules folder: what holds for all of its files.
+
+    Attributes:
+        channels: the names of all channels there are; None where the folder does not say.
+        attributes: the tracking plan of persons: the JSON Schema of each attribute by its name;
+            None where the folder does not say.
+        keep: how long the store keeps what is done with; defaults where the folder does not say.
+    """
+
+    id: str = "settings"
+    description: str = ""
+    channels: tuple[str, ...] | None = None
+    attributes: Mapping[str, JsonValue] | None = None
+    keep: Retention = DEFAULT_RETENTION
+
+
+DEFAULT_SETTINGS = FolderSettings()
+
+
+class SettingsForm(FileForm):
+    """What holds for all files of the folder; at most one such file."""
+
+    settings: Literal["settings"] = Field(
+        description="Always settings: the file is settings.yaml.", examples=["settings"]
+    )
+    description: str = Field(
+        default="",
+        description="What the file is for, in one sentence.",
+        examples=["What holds for every rule of the shop."],
+    )
+    channels: Annotated[
+        Annotated[list[Name], Field(min_length=1)] | None, BeforeValidator(there)
+    ] = Field(
+        default=None,
+        description="The names of all channels; any other in a rule or a test is an error.",
+        examples=[["email", "push", "sms"]],
+    )
+    attributes: Annotated[dict[Name, AttributeType] | None, BeforeValidator(there)] = Field(
+        default=None,
+        description="The attributes that people have, each with its type or its JSON Schema; any other "
+        "in a rule or a test is an error.",
+        examples=[{"first_name": "text", "plan": {"enum": ["free", "pro", "team"]}}],
+    )
+    keep: Annotated[KeepForm | None, BeforeValidator(there)] = Field(
+        default=None,
+        description="How long the store keeps what is over; what is older is deleted.",
+        examples=[{"skips": "30d", "deliveries": "90d", "entries": "1y", "set_aside": "90d"}],
+    )
+
+    @override
+    def read(self, reader: RuleReader) -> FolderSettings:
+        return FolderSettings(
+            description=self.description,
+            channels=None if self.channels is None else tuple(dict.fromkeys(self.channels)),
+            attributes=read_attributes(self.attributes, reader),
+            keep=read_keep(self.keep),
+        )

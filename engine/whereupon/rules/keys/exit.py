@@ -1,0 +1,116 @@
+"""The key `exit`: what ends an entry before its last step."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
+
+from whereupon.conditions import ALWAYS, Condition
+from whereupon.rules.fields import MessageCondition, RawCondition, WholeName
+from whereupon.rules.form import Form, there
+from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.when import LeavesForm, tag_by_key
+from whereupon.rules.rule_reader import Path, RuleReader
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOnEvent:
+    """The person does something (``where`` narrows it) that ends the entry."""
+
+    event: str
+    where: Condition = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOnLeaving:
+    """The person leaves a segment."""
+
+    segment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExitOnCondition:
+    """The person comes to satisfy a condition."""
+
+    condition: Condition
+
+
+Exit: TypeAlias = ExitOnEvent | ExitOnLeaving | ExitOnCondition
+
+
+class ExitEventForm(Form):
+    """The person does something that ends the entry."""
+
+    event: WholeName = Field(description="The event's name.", examples=["refund"])
+    where: MessageCondition = Field(
+        default=None,
+        description="A condition over the event's properties.",
+        examples=[{"price": {"gt": 0}}],
+    )
+
+
+def _tag(raw: object) -> str:
+    if isinstance(raw, str):
+        return "<name>"
+    return tag_by_key(raw, "event", "leaves") or "<condition>"
+
+
+def _list_tag(raw: object) -> str:
+    return "<exits>" if isinstance(raw, list) else "<exit>"
+
+
+_CONDITION_SCHEMA: dict[str, JsonValue] = {
+    "allOf": [{"x-ref": "#/$defs/Condition"}],
+    "not": {"anyOf": [{"required": ["event"]}, {"required": ["leaves"]}]},
+}
+_OneExit: TypeAlias = Annotated[
+    Annotated[WholeName, Tag("<name>")]
+    | Annotated[ExitEventForm, Tag("<event>")]
+    | Annotated[LeavesForm, Tag("<leaves>")]
+    | Annotated[RawCondition, WithJsonSchema(_CONDITION_SCHEMA), Tag("<condition>")],
+    Discriminator(_tag),
+]
+_Exits: TypeAlias = Annotated[
+    Annotated[_OneExit, Tag("<exit>")]
+    | Annotated[list[_OneExit], Field(min_length=1), Tag("<exits>")],
+    Discriminator(_list_tag),
+]
+
+
+def _read(form: _Exits | None, reader: RuleReader) -> tuple[Exit, ...]:
+    if isinstance(form, list):
+        return tuple(_exit(one, reader, ("exit", i)) for i, one in enumerate(form))
+    return () if form is None else (_exit(form, reader, ("exit",)),)
+
+
+def _exit(form: _OneExit, reader: RuleReader, path: Path) -> Exit:
+    match form:
+        case str():
+            return ExitOnEvent(form)
+        case ExitEventForm():
+            where = reader.condition(form.where, (*path, "where"), root="properties")
+            return ExitOnEvent(form.event, where)
+        case LeavesForm():
+            return ExitOnLeaving(reader.segment(form.leaves, (*path, "leaves")))
+    return ExitOnCondition(reader.condition(form, path, root="person"))
+
+
+EXIT = Key(
+    name="exit",
+    attribute="exits",
+    written=Annotated[_Exits | None, BeforeValidator(there)],
+    field=Field(
+        default=None,
+        description=(
+            "What ends an entry before its last step: an event, a segment that the person leaves, or "
+            "a condition over the person; of a list, any of them."
+        ),
+        examples=[
+            "order cancelled",
+            {"leaves": "pro-users"},
+            {"plan": "free"},
+            ["order cancelled", {"plan": "free"}],
+        ],
+    ),
+    read=_read,
+)

@@ -1,0 +1,26 @@
+"""A key of campaigns and broadcasts, as a row of a table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from whereupon.rules.rule_reader import RuleReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of a rule file: how it is written, and how its value is read.
+
+    Attributes:
+        name: the key as it is written.
+        attribute: the attribute of `Rule` that holds the value.
+        written: the type of what is written, as pydantic takes it.
+        field: the default, the description and examples, as pydantic takes them.
+        read: makes the value of what is written; diagnostics go to the reader.
+    """
+
+    name: str
+    attribute: str
+    written: object
+    field: object
+    read: Callable[[Any, RuleReader], object]

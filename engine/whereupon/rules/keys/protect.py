@@ -1,0 +1,52 @@
+"""The key `protect` of guard files: persons whom no action touches."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BeforeValidator, JsonValue, WithJsonSchema
+
+from whereupon.conditions import Condition
+from whereupon.conditions.paths import root_of
+from whereupon.conditions.values import OF_THE_PERSON, ROOTS
+from whereupon.rules.form import there
+from whereupon.rules.rule_reader import RuleReader
+
+_SCHEMA: dict[str, JsonValue] = {
+    "anyOf": [
+        {"x-ref": "#/$defs/Condition"},
+        {"type": "array", "items": {"x-ref": "#/$defs/Condition"}},
+    ]
+}
+ProtectForm = Annotated[JsonValue, BeforeValidator(there), WithJsonSchema(_SCHEMA)]
+
+
+def read_protect(raw: JsonValue, reader: RuleReader) -> Iterator[Condition]:
+    """The conditions over the person. A condition that reads anything else is an error."""
+    if raw is None:
+        return
+    listed = raw if isinstance(raw, list) else [raw]
+    for place, each in enumerate(listed):
+        path = ("protect", place) if isinstance(raw, list) else ("protect",)
+        if each is None:
+            message = "nothing is written here: give it a condition, or take the - out"
+            reader.report(path, "wrong-type", message)
+            continue
+        condition = reader.condition(each, path, root="person")
+        if condition.performed:
+            message = "protect looks at a person's attributes; what they did is not read here"
+            reader.report(path, "history-in-protect", message)
+        if strange := _not_of_the_person(condition):
+            message = (
+                f"protect looks at a person's attributes, and would never see {', '.join(strange)}: "
+                "nobody would be protected by it; write person.NAME"
+            )
+            reader.report(path, "message-in-protect", message)
+        yield condition
+
+
+def _not_of_the_person(condition: Condition) -> list[str]:
+    """What a condition reads besides the person; empty if the condition computes what it reads."""
+    read = condition.variables
+    if read.issuperset(ROOTS):
+        return []
+    return sorted(name for name in read if root_of(name) not in OF_THE_PERSON)

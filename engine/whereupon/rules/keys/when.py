@@ -1,0 +1,270 @@
+"""The key `when`: what triggers a rule."""
+
+from dataclasses import dataclass
+from datetime import UTC, timedelta, tzinfo
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from pydantic import Discriminator, Field, Tag
+
+from whereupon.messages.model import MessageType
+from whereupon.rules.fields import Name, NamePattern, PositiveDuration, Timezone
+from whereupon.rules.form import Form, IfMissing
+from whereupon.rules.keys.key import Key
+from whereupon.rules.rule_reader import RuleReader
+
+DEFAULT_LATE = timedelta(hours=24)
+API = "api"
+
+
+# --- the values -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OnMessage:
+    """A track, page or screen message by name: exact names, and prefixes (``Product *``)."""
+
+    type: MessageType
+    names: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
+
+    def names_message(self, type_: MessageType, name: str) -> bool:
+        """Whether a message of this type and name is meant."""
+        return type_ is self.type and (name in self.names or name.startswith(self.prefixes))
+
+
+class Change(StrEnum):
+    """The two ways a person's membership of a segment changes."""
+
+    ENTERS = "enters"
+    LEAVES = "leaves"
+
+
+@dataclass(frozen=True, slots=True)
+class OnSegment:
+    """A person enters or leaves a segment."""
+
+    segment: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class OnKnown:
+    """A person becomes known: once for each person, by a message of any type."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnSchedule:
+    """A broadcast's times: a crontab expression of five fields, in a named timezone.
+
+    Attributes:
+        late: how late a missed time may still run.
+    """
+
+    cron: str
+    timezone: str = "UTC"
+    late: timedelta = DEFAULT_LATE
+
+    @property
+    def zone(self) -> tzinfo:
+        """The timezone, as Python knows it."""
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """A broadcast that the host triggers (``when: api``)."""
+
+
+Trigger: TypeAlias = OnMessage | OnSegment | OnKnown | OnSchedule | OnCall
+
+
+# --- as it is written -------------------------------------------------------------------------
+
+
+class PageForm(Form):
+    """A page message by name."""
+
+    page: NamePattern = Field(
+        description="The page's name, or the beginning of names with a * behind it.",
+        examples=["Pricing"],
+    )
+
+
+class ScreenForm(Form):
+    """A screen message by name."""
+
+    screen: NamePattern = Field(
+        description="The screen's name, or the beginning of names with a * behind it.",
+        examples=["Cart*"],
+    )
+
+
+class EntersForm(Form):
+    """A person enters a segment."""
+
+    enters: Name = Field(
+        description="The id of a segment that the person comes into.", examples=["pro-users"]
+    )
+
+
+class LeavesForm(Form):
+    """A person leaves a segment."""
+
+    leaves: Name = Field(
+        description="The id of a segment that the person goes out of.", examples=["pro-users"]
+    )
+
+
+class KnownForm(Form):
+    """Somebody becomes known."""
+
+    known: Literal["person"] = Field(
+        description="Once for each person, at the first message that makes them known.",
+        examples=["person"],
+    )
+
+
+class CronForm(Form):
+    """A broadcast's times."""
+
+    cron: Name = Field(
+        description="The times: minute, hour, day of the month, month, day of the week.",
+        examples=["0 9 * * MON"],
+    )
+    timezone: Timezone = Field(
+        default="UTC",
+        description="The timezone on whose clock the times are.",
+        examples=["Europe/Paris"],
+    )
+    late: PositiveDuration = Field(
+        default=DEFAULT_LATE,
+        description="How late a missed time may still go out after a standstill; the newest alone does.",
+        examples=["6h"],
+    )
+
+
+def _common_tag(raw: object) -> str | None:
+    if isinstance(raw, str | list):
+        return "<name>" if isinstance(raw, str) else "<names>"
+    return tag_by_key(raw, "page", "screen", "enters", "leaves", "cron")
+
+
+def _campaign_tag(raw: object) -> str | None:
+    tag = _common_tag(raw) or tag_by_key(raw, "known")
+    return None if tag == "<cron>" else tag
+
+
+def tag_by_key(raw: object, *keys: str) -> str | None:
+    """The tag of the form that a mapping has, by the first of the keys that it holds."""
+    if not isinstance(raw, dict):
+        return None
+    return next((f"<{key}>" for key in keys if key in raw), None)
+
+
+_Names: TypeAlias = Annotated[list[NamePattern], Field(min_length=1)]
+_CommonForm: TypeAlias = (
+    Annotated[NamePattern, Tag("<name>")]
+    | Annotated[_Names, Tag("<names>")]
+    | Annotated[PageForm, Tag("<page>")]
+    | Annotated[ScreenForm, Tag("<screen>")]
+    | Annotated[EntersForm, Tag("<enters>")]
+    | Annotated[LeavesForm, Tag("<leaves>")]
+)
+_CampaignForm: TypeAlias = Annotated[
+    _CommonForm | Annotated[KnownForm, Tag("<known>")],
+    Discriminator(
+        _campaign_tag,
+        custom_error_type="unknown-trigger",
+        custom_error_message=(
+            "`when` is an event's name, a list of names, {page: NAME}, {screen: NAME}, "
+            "{enters: SEGMENT}, {leaves: SEGMENT} or {known: person}; {cron: …} is for broadcasts"
+        ),
+    ),
+]
+_BroadcastForm: TypeAlias = Annotated[
+    _CommonForm | Annotated[CronForm, Tag("<cron>")],
+    Discriminator(
+        _common_tag,
+        custom_error_type="unknown-trigger",
+        custom_error_message=(
+            "`when` is api, {cron: …, timezone: …}, an event's name, a list of names, "
+            "{page: NAME}, {screen: NAME}, {enters: SEGMENT} or {leaves: SEGMENT}; {known: person} "
+            "is for campaigns"
+        ),
+    ),
+]
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _read(form: _CampaignForm | _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
+    return reader.pool.one((_trigger(form, reader),))
+
+
+def _read_broadcast(form: _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
+    """``api`` is the host's call; the dates of a scheduled broadcast are on the schedule's clock."""
+    if form == API:
+        return (OnCall(),)
+    if isinstance(form, CronForm):
+        reader.zone = form.timezone
+    return _read(form, reader)
+
+
+def _trigger(form: _CampaignForm | _BroadcastForm, reader: RuleReader) -> Trigger:
+    match form:
+        case PageForm():
+            return _on_message(MessageType.PAGE, form.page)
+        case ScreenForm():
+            return _on_message(MessageType.SCREEN, form.screen)
+        case EntersForm():
+            return OnSegment(reader.segment(form.enters, ("when", "enters")), Change.ENTERS)
+        case LeavesForm():
+            return OnSegment(reader.segment(form.leaves, ("when", "leaves")), Change.LEAVES)
+        case KnownForm():
+            return OnKnown()
+        case CronForm():
+            return OnSchedule(form.cron, form.timezone, form.late)
+        case str():
+            return _on_message(MessageType.TRACK, form)
+    return _on_message(MessageType.TRACK, *form)
+
+
+def _on_message(type_: MessageType, *names: str) -> OnMessage:
+    return OnMessage(
+        type_,
+        names=tuple(name for name in names if not name.endswith("*")),
+        prefixes=tuple(name[:-1] for name in names if name.endswith("*")),
+    )
+
+
+_MISSING = IfMissing("say what triggers it: add when: with an event's name")
+
+CAMPAIGN = Key(
+    name="when",
+    attribute="triggers",
+    written=Annotated[_CampaignForm, _MISSING],
+    field=Field(
+        description="What lets a person in: an event, a page, a screen, a segment, or being known.",
+        examples=[
+            "purchase",
+            ["purchase", "Order *"],
+            {"page": "Pricing"},
+            {"enters": "pro-users"},
+            {"known": "person"},
+        ],
+    ),
+    read=_read,
+)
+BROADCAST = Key(
+    name="when",
+    attribute="triggers",
+    written=Annotated[_BroadcastForm, _MISSING],
+    field=Field(
+        description="What sends it: a schedule, the host's call, or something that happens.",
+        examples=["api", {"cron": "0 9 * * MON", "timezone": "Europe/Paris"}, "Sale Started"],
+    ),
+    read=_read_broadcast,
+)
