@@ -1,6 +1,6 @@
 """Every kind of store, and how a property gets an empty one for each of its examples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import TypeAlias
@@ -10,6 +10,8 @@ from tests.servers import Server
 
 from whereupon.ports import Store
 from whereupon.storage import open_store
+from whereupon.storage.memory.store import MemoryStore
+from whereupon.storage.memory.tables import Table
 from whereupon.storage.sql.addresses import engine_of
 
 KINDS = ("memory", "sqlite", "postgres")
@@ -18,6 +20,17 @@ Opener: TypeAlias = Callable[[], AbstractContextManager[Store]]
 """Lends an empty store for one block."""
 
 _LASTING = {"whereupon_meta", "whereupon_name", "whereupon_version"}  # what a store remembers
+
+
+def contents(store: Store) -> dict[str, tuple[Mapping[object, object], object]]:
+    """Every row that a store in memory keeps, by table, and every index."""
+    assert isinstance(store, MemoryStore)
+    named = vars(store.schema).items()
+    tables = {name: each for name, each in named if isinstance(each, Table)}
+    return {
+        name: (table.rows, [vars(index) for index in vars(table)["_indexes"]])
+        for name, table in tables.items()
+    }
 
 
 @contextmanager

@@ -304,18 +304,18 @@ def ordered_answers(session: Session) -> list[object]:
         session.due_runs(NOON),
         session.waiting_runs(),
         session.has_tombstones(),
-        session.wording("d1"),
+        session.rule_version("d1"),
         [session.decided(key, rule, 3) for key in PERSONS for rule in RULES],
         session.merges(PERSONS),
         [session.claimed_messages(key, 2) for key in PERSONS],
         [session.decided_on(key, range(1, 40)) for key in PERSONS],
         session.deliveries([DeliveryState.PENDING, DeliveryState.SENT], 9),
-        session.ledger.requests(tuple(RequestOutcome), 4),
-        [session.ledger.request(number) for number in range(6)],
-        session.ledger.due_requests(NOON, 9, expiring=NOON),
-        session.ledger.next_due(),
-        session.ledger.ran_since(["delete"], "", FIRST),
-        [session.ledger.footprint(key) for key in PERSONS],
+        session.requests(tuple(RequestOutcome), 4),
+        [session.request(number) for number in range(6)],
+        session.due_requests(NOON, 9, expiring=NOON),
+        session.next_request_due(),
+        session.count_ran(["delete"], "", FIRST),
+        [session.footprint(key) for key in PERSONS],
         session.counts(),
     ]
 
@@ -325,9 +325,9 @@ def bygones(session: Session) -> Iterator[list[object]]:
     for kind in RetainedKind:
         for before in (NOON, LAST):
             old = RetentionCutoff(kind, before, before, frozenset({"socks"}))
-            yield [session.count_bygones(old)]
-            yield [session.let_go(old, after, 3) for after in (0, 3, 20, 30)]
-            yield [session.count_bygones(old)]
+            yield [session.count_prunable(old)]
+            yield [session.prune(old, after, 3) for after in (0, 3, 20, 30)]
+            yield [session.count_prunable(old)]
 
 
 def unordered_answers(session: Session) -> list[object]:
@@ -342,8 +342,8 @@ def unordered_answers(session: Session) -> list[object]:
         session.past_entries(RULES, PERSONS, asked=KeysAsked(RULES[:1], ["once", "active"])),
         session.active_entries(PERSONS),
         session.tombstones(DIGESTS),
-        session.buried_with(DIGESTS[:1]),
-        session.ledger.open_requests_of(users),
+        session.tombstones_laid_with(DIGESTS[:1]),
+        session.open_requests_of(users),
         *bygones(session),
         session.owned_messages([0], FIRST),
         session.messages(range(9, 40, 2)),

@@ -244,16 +244,16 @@ def outcome_of(made: World) -> Outcome:
 
 def contents_of(store: MemoryStore) -> dict[str, list[str]]:
     """Everything that a store in memory holds, keys replaced by what they stand for."""
-    shelves = store.shelves
+    schema = store.schema
     names: dict[int, str] = {0: "nobody"}
-    names |= {merge.loser_key: f"formerly {merge.loser}" for merge in shelves.merges.values()}
+    names |= {merge.loser_key: f"formerly {merge.loser}" for merge in schema.merges.rows.values()}
     names |= {
         known.key: known.value
-        for known in shelves.identifiers.values()
+        for known in schema.identifiers.rows.values()
         if known.kind is IdKind.ANONYMOUS
     }
-    names |= {key: person.user_id for key, person in shelves.persons.items()}
-    ids = {0: "none"} | {key: stored.message_id for key, stored in shelves.messages.items()}
+    names |= {key: person.user_id for key, person in schema.persons.rows.items()}
+    ids = {0: "none"} | {key: stored.message_id for key, stored in schema.messages.rows.items()}
 
     def named(key: int) -> str:
         return names.get(key, f"unknown {key}")
@@ -264,26 +264,27 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
     return {
         "messages": texts(
             m._replace(key=0, owner=0)._asdict() | {"owner": named(m.owner)}
-            for m in shelves.messages.values()
+            for m in schema.messages.rows.values()
         ),
-        "identifiers": texts((k.kind, k.value, named(k.key)) for k in shelves.identifiers.values()),
+        "identifiers": texts(
+            (k.kind, k.value, named(k.key)) for k in schema.identifiers.rows.values()
+        ),
         "persons": texts(
             (p.user_id, p.created_at, sorted(p.attributes.items()), sorted(p.stamps.items()))
-            for p in shelves.persons.values()
+            for p in schema.persons.rows.values()
         ),
         "claims": texts(
             (named(c.anonymous_key), named(c.person_key), c.since, c.until, c.message_id)
-            for runs in shelves.claims.values()
-            for c in runs.values()
+            for c in schema.claims.rows.values()
         ),
         "entries": texts(
             e._replace(key=0, person_key=0, entrant=0, message_key=0)._asdict()
             | {"person": named(e.person_key), "entrant": named(e.entrant)}
-            for e in shelves.entries.values()
+            for e in schema.entries.rows.values()
         ),
         "deliveries": texts(
             d._replace(key=0, person_key=0)._asdict() | {"of": named(d.person_key)}
-            for d in shelves.deliveries.values()
+            for d in schema.deliveries.rows.values()
         ),
         "skips": texts(
             (
@@ -293,24 +294,23 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
                 s.verdicts,
                 s.others,
             )
-            for s in shelves.skips.values()
+            for s in schema.skips.rows.values()
         ),
-        "requests": texts(replace(r, key=0) for r in shelves.requests.values()),
+        "requests": texts(replace(r, key=0) for r in schema.requests.rows.values()),
         "devices": texts(
             (d.token, named(d.person_key), d.platform, d.updated_at)
-            for d in shelves.devices.values()
+            for d in schema.devices.rows.values()
         ),
-        "things": texts(shelves.objects.values()),
+        "things": texts(schema.objects.rows.values()),
         "relationships": texts(
             (named(tie.person_key), tie.type_id, tie.object_id)
-            for ties in shelves.relationships.values()
-            for tie in ties
+            for tie in schema.relationships.rows.values()
         ),
-        "tombstones": texts(shelves.tombstones.values()),
-        "reports": texts(shelves.reports.values()),
+        "tombstones": texts(schema.tombstones.rows.values()),
+        "reports": texts(schema.reports.rows.values()),
         "merges": texts(
             (m.message_id, named(m.survivor_key), m.loser, m.merged_at)
-            for m in shelves.merges.values()
+            for m in schema.merges.rows.values()
         ),
-        "wordings": texts(shelves.wordings),
+        "wordings": texts(schema.versions.rows),
     }

@@ -90,7 +90,7 @@ def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Hap
 
 def _judged(made: World) -> list[tuple[str, str, str | None]]:
     """What became of every request, in order."""
-    asked = made.memory.shelves.requests.values()
+    asked = made.memory.schema.requests.rows.values()
     return [(request.message_id, request.outcome, request.reason) for request in asked]
 
 
@@ -282,29 +282,25 @@ def _rows(database: Database) -> dict[str, list[str]]:
 
 def _everything(store: MemoryStore) -> Changes:
     """All that a store in memory holds, to be written into another."""
-    shelves = store.shelves
+    schema = store.schema
     return Changes(
-        messages=list(shelves.messages.values()),
-        identifiers=list(shelves.identifiers.values()),
-        persons=dict(shelves.persons),
-        claims={
-            (run.anonymous_key, run.since): run
-            for runs in shelves.claims.values()
-            for run in runs.values()
-        },
-        merges=list(shelves.merges.values()),
-        skips=list(shelves.skips.values()),
-        entries=dict(shelves.entries),
-        new_entries=set(shelves.entries),
-        deliveries=list(shelves.deliveries.values()),
-        requests=dict(shelves.requests),
-        audit=list(shelves.audit.values()),
-        audit_head=shelves.heads.get("audit"),
-        devices=dict(shelves.devices),
-        objects=dict(shelves.objects),
-        relationships={tie: True for ties in shelves.relationships.values() for tie in ties},
-        tombstones=dict(shelves.tombstones),
-        reports=list(shelves.reports.values()),
-        runs=dict(shelves.runs),
-        wordings=dict(shelves.wordings),
+        messages=list(schema.messages.rows.values()),
+        identifiers=list(schema.identifiers.rows.values()),
+        persons=dict(schema.persons.rows),
+        claims=dict(schema.claims.rows),
+        merges=list(schema.merges.rows.values()),
+        skips=list(schema.skips.rows.values()),
+        entries=dict(schema.entries.rows),
+        new_entries=set(schema.entries.rows),
+        deliveries=list(schema.deliveries.rows.values()),
+        requests=dict(schema.requests.rows),
+        audit=list(schema.audit.rows.values()),
+        audit_head=schema.audit_head.rows.get(()),
+        devices=dict(schema.devices.rows),
+        objects=dict(schema.objects.rows),
+        relationships=dict.fromkeys(schema.relationships.rows.values(), True),
+        tombstones=dict(schema.tombstones.rows),
+        reports=list(schema.reports.rows.values()),
+        runs=dict(schema.runs.rows),
+        wordings={digest: ("", kept.value) for digest, kept in schema.versions.rows.items()},
     )

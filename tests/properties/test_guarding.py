@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.stores import contents
 from tests.unit.worlds import NOON, File, World, guard, message, world
 
 from whereupon.errors import RequestError, UnknownNameError
@@ -115,16 +116,16 @@ class Oracle:
 
     def people(self) -> dict[int, Person]:
         """Everybody who is known, by key."""
-        return dict(self.made.memory.shelves.persons)
+        return dict(self.made.memory.schema.persons.rows)
 
     def keys(self) -> dict[str, int]:
         """The key behind every user id."""
-        known = self.made.memory.shelves.identifiers.values()
+        known = self.made.memory.schema.identifiers.rows.values()
         return {each.value: each.key for each in known if each.kind is IdKind.USER}
 
     def outcomes(self) -> dict[int, Request]:
         """Every request as it is kept."""
-        return dict(self.made.memory.shelves.requests)
+        return dict(self.made.memory.schema.requests.rows)
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -271,11 +272,10 @@ class Oracle:
     def check_traces(self) -> None:
         """Of those who went, and about whom nothing was said since, nothing is left."""
         assert self.made.engine.audit.verify() == []
-        shelves = self.made.memory.shelves
-        waiting = {key for key, each in shelves.requests.items() if each.outcome.is_open}
-        for key in waiting:  # these name whom they are about, until they end
-            del shelves.requests[key]
-        held = repr(shelves)
+        asked = self.made.memory.schema.requests
+        for key in [key for key, each in asked.rows.items() if each.outcome.is_open]:
+            del asked.rows[key]  # these name whom they are about, until they end
+        held = repr(contents(self.made.memory))
         for user in self.gone - self.devices:
             assert repr(user) not in held, f"{user} is gone, and is named still"
 

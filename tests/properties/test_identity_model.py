@@ -38,8 +38,8 @@ from whereupon.ports import Session, Store
 from whereupon.records import Claim, Entry, IdKind
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
-from whereupon.storage.memory.store import MemorySession, MemoryStore
-from whereupon.storage.memory.undo import Undo
+from whereupon.storage.memory.session import MemorySession
+from whereupon.storage.memory.store import MemoryStore
 
 histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(said_of)
 claiming = st.lists(anything(CLAIMING), min_size=1, max_size=12).map(said_of)
@@ -242,7 +242,7 @@ class _AllClaims(MemoryStore):
     @contextmanager
     def session(self, connection: object = None) -> Iterator[MemorySession]:
         with super().session(connection):
-            yield _WithAllClaims(self.shelves, self._undo or Undo())
+            yield _WithAllClaims(self.schema)
 
 
 shared = anything(CLAIMING).map(lambda each: replace(each, device=DEVICES[0]))

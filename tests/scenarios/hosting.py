@@ -1,13 +1,13 @@
 """What the scenarios share: rules written on the spot, and a look at everything a store keeps."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any, TypeAlias
 
 from sqlalchemy import inspect, text
+from tests.stores import contents
 
 from whereupon import Engine
 from whereupon.messages.codec import encode
@@ -69,16 +69,10 @@ def purchase(number: int, user_id: str = "ada") -> dict[str, object]:
 
 def tables_of(engine: Engine) -> Tables:
     """Everything that the engine's store in memory keeps, but for the counter of keys."""
-    store = engine.store
-    assert isinstance(store, MemoryStore)
-    shelves = store.shelves
-    kept = (each.name for each in fields(shelves) if each.name != "next_key")
-    return {name: _rows(getattr(shelves, name)) for name in kept}
-
-
-def _rows(kept: object) -> list[tuple[object, ...]]:
-    pairs: Iterable[object] = kept.items() if isinstance(kept, dict) else kept  # type: ignore[assignment]
-    return sorted((repr(each),) for each in pairs)
+    return {
+        name: sorted((repr(row),) for key, row in rows.items() if key != "next_key")
+        for name, (rows, _) in contents(engine.store).items()
+    }
 
 
 def tables_in(database: str) -> Tables:
@@ -126,12 +120,12 @@ def owners_of(engine: Engine) -> dict[str, str]:
     """By message id: the user id of the person whose it is; of one that waits, its anonymous id."""
     store = engine.store
     assert isinstance(store, MemoryStore)
-    shelves = store.shelves
+    schema = store.schema
     return {
-        message.message_id: shelves.persons[message.owner].user_id
-        if message.owner in shelves.persons
+        message.message_id: schema.persons.rows[message.owner].user_id
+        if message.owner in schema.persons.rows
         else f"waits: {message.anonymous_id}"
-        for message in shelves.messages.values()
+        for message in schema.messages.rows.values()
     }
 
 

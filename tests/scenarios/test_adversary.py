@@ -9,6 +9,7 @@ from threading import Barrier, Thread
 
 import pytest
 from pydantic import JsonValue
+from tests.stores import contents
 from tests.unit.worlds import DAY, HOUR, World, after, guard, message, world
 
 from whereupon.engine import Engine
@@ -150,7 +151,7 @@ def test_alias_brings_nobody_back() -> None:
     made.alias("ben", "anon-1", at=3)
     made.alias("ada", "ben", at=4)
     assert (is_known(made), is_known(made, "ben")) == (False, True)
-    held = repr(made.memory.shelves)
+    held = repr(contents(made.memory))
     assert "zx81" not in held
     assert "'ada'" not in held
     assert "anon-1" not in held

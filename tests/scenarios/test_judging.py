@@ -11,7 +11,6 @@ from tests.scenarios.judging import DUE, RULES
 from tests.unit.worlds import World, campaign, guard
 
 from whereupon.errors import RequestError
-from whereupon.guards.audit_chain import facts_in
 from whereupon.ports import Store
 from whereupon.records import RequestOutcome
 from whereupon.scheduling.clocks import FrozenClock
@@ -37,8 +36,8 @@ def worker(made: World) -> World:
 def rows_of(store: Store, kind: str) -> Counter[object]:
     """How many rows of a kind the audit log has, by request."""
     with store.session() as session:
-        rows = session.ledger.audit(0, 10_000)
-    told = [facts_in(row) for row in rows]
+        rows = session.audit_rows(0, 10_000)
+    told = [row.facts for row in rows]
     return Counter(facts["request"] for facts in told if facts["kind"] == kind)
 
 

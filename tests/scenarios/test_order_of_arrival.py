@@ -141,7 +141,7 @@ def test_replaying_a_stream_twice_into_memory_changes_nothing(stream: Path) -> N
     engine, first = _replayed(stream, store)
     before = tables_of(engine)
     again = MemoryStore()
-    again.shelves = store.shelves  # the first replay has closed its own
+    again.schema = store.schema  # the first replay has closed its own
     _, second = _replayed(stream, again)
     assert tables_of(engine) == before
     assert second.duplicates == first.accepted + first.duplicates

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
+from tests.stores import contents
 from tests.unit.worlds import DAY, HOUR, NOON, World, after, campaign, guard, message, world
 
 from whereupon.decide import Settings
@@ -264,14 +265,14 @@ def test_delete_leaves_nothing_of_the_person() -> None:
     made.alias("ada", "other", at=1)
     made.run(DAY + 1)
     made.track("Delete Person", "ada", at=DAY + 2)
-    shelves = made.memory.shelves
+    schema = made.memory.schema
     assert made.person("ada") is None
-    assert [p.user_id for p in shelves.persons.values()] == ["ben"]
-    assert [value for _, value in shelves.identifiers] == ["ben"]
+    assert [p.user_id for p in schema.persons.rows.values()] == ["ben"]
+    assert [value for _, value in schema.identifiers.rows] == ["ben"]
     assert [d.person for d in made.deliveries()] == ["ben"]
-    assert (made.devices(), any(shelves.relationships.values())) == ({}, False)
-    assert "'ada'" not in repr(shelves)
-    assert "other" not in repr(shelves.merges)
+    assert (made.devices(), schema.relationships.rows) == ({}, {})
+    assert "'ada'" not in repr(contents(made.memory))
+    assert "other" not in repr(schema.merges.rows)
     made.run(9 * DAY)
     assert [d.person for d in made.deliveries()] == ["ben"]
 
@@ -296,8 +297,8 @@ def test_a_deletion_in_one_batch_with_the_person_leaves_nothing(together: bool) 
     ]
     for batch in [items] if together else [[item] for item in items]:
         assert not made.engine.ingest(batch).rejected
-    assert "zoe" not in repr(made.memory.shelves)
-    assert "anon-z" not in repr(made.memory.shelves)
+    assert "zoe" not in repr(contents(made.memory))
+    assert "anon-z" not in repr(contents(made.memory))
 
 
 def test_what_was_told_of_a_deletion_names_the_person_once() -> None:
@@ -553,19 +554,19 @@ def test_objects_and_relationships_come_and_go() -> None:
     made.group("ada", "acme", {"size": 3})
     made.group("ada", "math", {"objectTypeId": 2})
     made.group("ben", "acme", {"size": 4})
-    shelves = made.memory.shelves
-    assert {place: thing.attributes for place, thing in shelves.objects.items()} == {
+    schema = made.memory.schema
+    assert {place: thing.attributes for place, thing in schema.objects.rows.items()} == {
         ("1", "acme"): {"size": 4},
         ("2", "math"): {"objectTypeId": 2},
     }
-    ties = {(tie.type_id, tie.object_id) for of in shelves.relationships.values() for tie in of}
+    ties = {(tie.type_id, tie.object_id) for tie in schema.relationships.rows.values()}
     assert ties == {("1", "acme"), ("2", "math")}
     made.track("Delete Relationship", "ada", {"objectId": "math", "objectTypeId": "2"})
     made.track("Delete Relationship", "zoe", {"objectId": "acme"})
     made.track("Object Deleted", "ada", {"objectId": "acme"})
-    assert list(shelves.objects) == [("2", "math")]
+    assert list(schema.objects.rows) == [("2", "math")]
     assert made.person("zoe") is None
-    ties = {(tie.type_id, tie.object_id) for of in shelves.relationships.values() for tie in of}
+    ties = {(tie.type_id, tie.object_id) for tie in schema.relationships.rows.values()}
     assert ("2", "math") not in ties
 
 
@@ -578,7 +579,7 @@ def test_reports_are_kept_by_delivery_or_content() -> None:
     made.track("Report Content Event", "ada", {"actionType": "click", "deliveryId": "e"})
     assert [
         (report.kind, report.subject, report.metric, report.person)
-        for report in made.memory.shelves.reports.values()
+        for report in made.memory.schema.reports.rows.values()
     ] == [("delivery", "d", "opened", None), ("content", "e", "click", "ada")]
 
 

@@ -9,7 +9,7 @@ from tests.unit.worlds import NOON, guard, world
 from whereupon.decide import Settings
 from whereupon.engine import Engine
 from whereupon.errors import StoreError, UnknownNameError
-from whereupon.guards.audit_chain import GENESIS, facts_in, head_of, seal, verify
+from whereupon.guards.audit_chain import GENESIS, head_of, seal, verify
 from whereupon.records import AuditHead, AuditRecord, AuditRow
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling.clocks import FrozenClock
@@ -135,7 +135,7 @@ def test_every_step_of_a_request_is_in_the_log() -> None:
     (request,) = made.track("Delete Person", "ada-lovelace", at=1).requests
     made.engine.requests.approve(request.key, by="lena")
     made.track("Delete Person", anonymous="anon-1", at=2)
-    facts = [facts_in(row) for row in made.engine.audit.rows()]
+    facts = [row.facts for row in made.engine.audit.rows()]
     assert [(each["kind"], each["outcome"]) for each in facts] == [
         ("judged", "held"),
         ("agreed", "held"),

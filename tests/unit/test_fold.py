@@ -228,7 +228,7 @@ def test_alias_merges_two_persons() -> None:
     assert made.owners()["m"] == "ada"
     assert {entry.person_key for entry in made.entries()} == {made.entries()[0].person_key}
     assert len(made.decided) == decided
-    (merge,) = made.memory.shelves.merges.values()
+    (merge,) = made.memory.schema.merges.rows.values()
     assert (merge.loser, merge.message_id) == ("ben", "a")
 
 
@@ -256,7 +256,7 @@ def test_two_aliases_from_an_id_that_nobody_has_seen_merge_nobody() -> None:
     made.alias("ada", "anon-1", at=0)
     made.alias("ben", "anon-1", at=30)
     assert made.person("ada") != made.person("ben")
-    assert not made.memory.shelves.merges
+    assert not made.memory.schema.merges.rows
 
 
 def test_an_alias_from_an_anonymous_id_is_a_claim() -> None:
@@ -269,7 +269,7 @@ def test_an_alias_from_an_anonymous_id_is_a_claim() -> None:
     owners = made.owners()
     assert (owners["hers"], owners["his"]) == ("ada", "ben")
     assert made.person("ada") != made.person("ben")
-    assert not made.memory.shelves.merges
+    assert not made.memory.schema.merges.rows
 
 
 def test_aliases_in_a_chain_end_in_one_person() -> None:
@@ -280,7 +280,7 @@ def test_aliases_in_a_chain_end_in_one_person() -> None:
     made.alias("ben", "ada")
     made.alias("cy", "ben")
     made.alias("dee", "ada")
-    assert {person.user_id for person in made.memory.shelves.persons.values()} == {"dee"}
+    assert {person.user_id for person in made.memory.schema.persons.rows.values()} == {"dee"}
     owners = made.owners()
     assert {owners[user] for user in ("ada", "ben", "cy", "dee")} == {"dee"}
 
@@ -295,7 +295,7 @@ def test_aliases_in_a_circle_change_nothing_further() -> None:
     made.alias("ada", "ada")
     person = made.person("ben")
     assert person is not None
-    assert (person.user_id, len(made.memory.shelves.merges)) == ("ada", 1)
+    assert (person.user_id, len(made.memory.schema.merges.rows)) == ("ada", 1)
 
 
 def test_a_waiting_step_survives_two_merges_in_one_batch() -> None:

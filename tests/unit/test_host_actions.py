@@ -13,7 +13,6 @@ from whereupon.delivery.host_calls import MOST_HANGING
 from whereupon.delivery.retries import RetryLater, RetryPolicy
 from whereupon.engine import Engine
 from whereupon.errors import RequestError
-from whereupon.guards.audit_chain import facts_in
 from whereupon.records import RequestOutcome
 
 
@@ -133,7 +132,7 @@ def test_a_failure_is_tried_again_later_under_the_same_key() -> None:
     (third,) = made.engine.run_due().requests
     assert (third.outcome, third.attempts) == ("ran", 3)
     assert len({order.idempotency_key for order in handler.orders}) == 1
-    facts = [facts_in(row) for row in made.engine.audit.rows()]
+    facts = [row.facts for row in made.engine.audit.rows()]
     assert [each["kind"] for each in facts] == ["judged", "failed", "failed", "executed"]
     assert facts[1]["error"] == "ValueError"
     assert "bank" not in repr(facts)
@@ -198,7 +197,7 @@ def test_what_a_handler_was_told_is_recorded_without_anybodys_data() -> None:
     made = bank(Bank())
     ask(made)
     made.engine.run_due()
-    executed = [facts_in(row) for row in made.engine.audit.rows()][-1]
+    executed = [row.facts for row in made.engine.audit.rows()][-1]
     assert executed["properties"] == ["reason"]
     assert len(str(executed["properties_hash"])) == 32
     assert not {"ada", "moving"} & set(map(str, executed.values()))

@@ -199,7 +199,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_transaction_keeps_nothing_of
         assert caught.value.code == "unreachable"
         frail.start()
         with engine.store.session() as session:
-            assert session.wording("d1") is None
+            assert session.rule_version("d1") is None
 
 
 def test_a_server_that_only_reads_says_so(postgres: str) -> None:

@@ -270,7 +270,7 @@ def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert told.summary.deliveries == 1
     store = told.engines[0].store
     assert isinstance(store, MemoryStore)
-    assert [each.attempts for each in store.shelves.deliveries.values()] == [0]
+    assert [each.attempts for each in store.schema.deliveries.rows.values()] == [0]
     assert capsys.readouterr().out == ""
 
 

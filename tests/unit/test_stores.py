@@ -351,11 +351,11 @@ def test_memory_moves_and_erases_what_no_read_shows(erased_persons: list[int]) -
     save(store, Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
     save(store, Changes(erased_persons=erased_persons))
     left = 0 if erased_persons else 1
-    kept = store.shelves
-    assert len(kept.devices) == 2 * left
-    assert all(device.person_key == ADA for device in kept.devices.values())
-    assert sum(map(len, kept.relationships.values())) == left
-    assert len(kept.merges) == left
+    kept = store.schema
+    assert len(kept.devices.rows) == 2 * left
+    assert all(device.person_key == ADA for device in kept.devices.rows.values())
+    assert len(kept.relationships.rows) == left
+    assert len(kept.merges.rows) == left
 
 
 def test_sqlite_moves_what_no_read_shows(tmp_path: Path) -> None:
@@ -387,11 +387,11 @@ def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
         for changes in (all_of(ADA, start=10), first, second, Changes(erased_persons=[ADA])):
             save(store, changes)
     sqlite.close()
-    kept = memory.shelves
-    assert kept.objects == {("1", "acme"): acme}
+    kept = memory.schema
+    assert kept.objects.rows == {("1", "acme"): acme}
     nameless = erased_name("m-7")
-    assert kept.reports == {nameless: report.without_person(nameless)}
-    assert (kept.devices, kept.relationships.get(BOB)) == ({}, {})
+    assert kept.reports.rows == {nameless: report.without_person(nameless)}
+    assert (kept.devices.rows, kept.relationships.rows) == ({}, {})
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         tables = ("thing", "report", "device", "relationship")
         left = [connection.execute(f"SELECT * FROM whereupon_{t}").fetchall() for t in tables]  # noqa: S608 - our own names

@@ -137,7 +137,7 @@ def test_ordinary_values_of_pythons_are_taken(value: object, read: JsonValue, be
     """As what stands for them in JSON, also where the value beside them takes the slow way."""
     with Engine.open("memory://", clock=FrozenClock(NOON)) as engine:
         engine.identify("ada", traits={"value": value, **beside})
-        (kept,) = engine.store.shelves.persons.values()  # type: ignore[attr-defined]
+        (kept,) = engine.store.schema.persons.rows.values()  # type: ignore[attr-defined]
     assert kept.attributes["value"] == read
 
 

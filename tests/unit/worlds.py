@@ -205,11 +205,11 @@ class World:
 
     def messages(self) -> dict[str, StoredMessage]:
         """Every message that is recorded, by its id."""
-        return {stored.message_id: stored for stored in self.memory.shelves.messages.values()}
+        return {stored.message_id: stored for stored in self.memory.schema.messages.rows.values()}
 
     def owners(self) -> dict[str, str | None]:
         """Whose every recorded message is: a user id, or None while it waits or is nobody's."""
-        persons = self.memory.shelves.persons
+        persons = self.memory.schema.persons.rows
         return {
             message_id: persons[stored.owner].user_id if stored.owner in persons else None
             for message_id, stored in self.messages().items()
@@ -217,7 +217,7 @@ class World:
 
     def entries(self) -> list[Entry]:
         """Every entry, oldest first."""
-        return [entry for _, entry in sorted(self.memory.shelves.entries.items())]
+        return [entry for _, entry in sorted(self.memory.schema.entries.rows.items())]
 
     def deliveries(self) -> list[Delivery]:
         """Every delivery, oldest first."""
@@ -229,7 +229,7 @@ class World:
 
     def devices(self) -> dict[str, Device]:
         """Every device by its token."""
-        return dict(self.memory.shelves.devices)
+        return dict(self.memory.schema.devices.rows)
 
     def requests(self) -> list[tuple[str, str, str | None]]:
         """Action, outcome and reason of every request, oldest first."""

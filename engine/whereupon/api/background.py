@@ -137,16 +137,16 @@ class BackgroundWork:
         pipeline = self._current.pipeline
         pipeline.prepare_erasing(session)
         if len(seen) == 1:
-            there = [session.ledger.request(seen[0].key)]
+            there = [session.request(seen[0].key)]
         else:
-            there = [*session.ledger.due_requests(now, REQUESTS_TOGETHER, expiring=now)]
+            there = [*session.due_requests(now, REQUESTS_TOGETHER, expiring=now)]
         known = {each.key: each for each in there if each is not None}
         still = [each for each in seen if known.get(each.key) == each]
         return pipeline.resume(session, still, now) if still else BatchResult()
 
     def _due_requests(self, until: datetime, *, expiring: bool) -> list[Request]:
         with self._store.reading() as session:
-            return session.ledger.due_requests(
+            return session.due_requests(
                 until, REQUESTS_TOGETHER, expiring=until if expiring else None
             )
 
@@ -183,7 +183,7 @@ class BackgroundWork:
         with self._store.reading() as session:
             due = (
                 session.next_due(self._workers.dispatcher.names),
-                session.ledger.next_due(self._workers.actions.names),
+                session.next_request_due(self._workers.actions.names),
                 self._current.pipeline.next_duty(session),
                 self._workers.pruning.next_due(session),
             )

@@ -174,7 +174,7 @@ _CHECK = "digest_check"
 
 def is_known_key(session: Session, settings: Settings) -> bool:
     """Whether the store remembers the key as its own, so that there is nothing to check."""
-    return session.ledger.mark(_CHECK) == _checked(settings.digest_key)
+    return session.mark(_CHECK) == _checked(settings.digest_key)
 
 
 def check_key(session: Session, settings: Settings) -> None:
@@ -183,17 +183,17 @@ def check_key(session: Session, settings: Settings) -> None:
     A store without tombstones and without an audit log takes any key.
     """
     own, *former = map(_checked, (settings.digest_key, *settings.former_keys))
-    kept = session.ledger.mark(_CHECK)
+    kept = session.mark(_CHECK)
     if kept == own:
         return
-    is_new = session.ledger.audit_head() is None and not session.has_tombstones()
+    is_new = session.audit_head() is None and not session.has_tombstones()
     if kept is not None and kept not in former and not is_new:
         reason = (
             "what is hashed in this store was hashed under another digest_key: give that one, "
             "or give it as a former key where it was changed"
         )
         raise StoreError(code="other-key", reason=reason)
-    session.ledger.set_mark(_CHECK, own)
+    session.set_mark(_CHECK, own)
 
 
 def _checked(key: bytes) -> int:

@@ -131,9 +131,7 @@ class ActionCaller:
         now = self._clock.now()
         longest = max(each.timeout for each in self._registered.values())
         with self._store.session() as session:
-            return session.ledger.lease_approved(
-                tuple(self._registered), now, now + longest + _GRACE
-            )
+            return session.lease_request(tuple(self._registered), now, now + longest + _GRACE)
 
     def _line(self, request: Request, handler: Handler) -> Line[Request]:
         """What calls a handler with the request.
@@ -165,8 +163,8 @@ class ActionCaller:
         attempts = request.attempts + 1
         facts = _facts(request, self._current.pipeline.settings.digest)
         with self._store.session() as session:
-            session.ledger.hold()
-            stored = session.ledger.request(request.key) or request
+            session.lock_requests()
+            stored = session.request(request.key) or request
             if isinstance(failure, NotTriedError):
                 settled = replace(stored, due_at=later(now, self._policy.first))
                 session.flush(Changes(requests={stored.key: settled}))
@@ -228,7 +226,7 @@ class ActionCaller:
             RequestError: it did not run here, or cannot be taken back (``no-undo``).
         """
         with self._store.reading() as session:
-            request = session.ledger.request(key)
+            request = session.request(key)
         registration = self._registered.get(request.action) if request else None
         undo = registration.undo if registration else None
         if (

@@ -14,12 +14,10 @@ Pure; it reads no store.
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pydantic import JsonValue
-
-from whereupon.messages.codec import decode, encode_canonically
+from whereupon.messages.codec import encode_canonically
 from whereupon.messages.times import format_instant
 from whereupon.records import AuditHead, AuditRecord, AuditRow
 
@@ -106,7 +104,7 @@ def _flaws_of(row: AuditRow, last: int, previous: str, keys: Sequence[bytes]) ->
     if row.hash not in hashes:
         text = f"row {row.sequence} is not as it was written (or was written under another key)"
         yield Flaw(row.sequence, "edited", text)
-    elif row.filed is not None and row.filed != (about := request_of(row)):
+    elif row.filed is not None and row.filed != (about := row.request):
         text = f"row {row.sequence} is about request {about}, and is filed under {row.filed}"
         yield Flaw(row.sequence, "misfiled", text)
 
@@ -126,21 +124,6 @@ def _flaws_of_end(
     elif head.sequence < last or head.hash != previous:
         text = f"the log's head is of row {head.sequence}, and is not that of its last row"
         yield Flaw(head.sequence, "head-edited", text)
-
-
-def facts_in(row: AuditRow) -> Mapping[str, JsonValue]:
-    """A row's record, read; nothing where somebody made it no record any more, as `verify` tells."""
-    try:
-        facts = decode(row.record)
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def request_of(row: AuditRow) -> int:
-    """The number of the request that a row is about; 0 where it is about none."""
-    request = facts_in(row).get("request")
-    return request if isinstance(request, int) else 0
 
 
 def _row_hash(key: bytes, sequence: int, previous: str, record: str) -> str:

@@ -5,10 +5,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from whereupon.conditions import NO_HISTORY
 from whereupon.decide import data_for, occurrence_of
 from whereupon.decide.decisions import Case, verdict_on_unmatched
-from whereupon.matching import read_rule_list
 from whereupon.messages.times import from_micros
 from whereupon.pipeline.rule_versions import read_wording
-from whereupon.records import Skips, SkipSummary, SkipVerdict, StoredMessage
+from whereupon.records import Skips, SkipSummary, SkipVerdict, StoredMessage, read_rule_list
 from whereupon.rules.model import Rule
 
 

@@ -9,7 +9,7 @@ many of its own, with those that it does not match.
 from whereupon.matching.entry_window import EntryWindow
 from whereupon.matching.rule_block import Candidate
 from whereupon.matching.rule_index import HistoryWindow, RuleIndex, TriggerMatch
-from whereupon.matching.rule_list import RuleList, Selected, read_rule_list
+from whereupon.matching.rule_list import RuleList, Selected
 
 __all__ = [
     "Candidate",
@@ -19,5 +19,4 @@ __all__ = [
     "RuleList",
     "Selected",
     "TriggerMatch",
-    "read_rule_list",
 ]

@@ -15,7 +15,7 @@ from whereupon.conditions import Data
 from whereupon.conditions.paths import root_of
 from whereupon.matching.criteria import attributes_of
 from whereupon.matching.rule_block import FEW, PAGE, Candidate, Looked, RuleBlock
-from whereupon.messages.codec import decode, encode
+from whereupon.messages.codec import encode
 from whereupon.rules.model import OncePerKey, Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
 
@@ -196,13 +196,3 @@ def roots_of(rules: Iterable[Rule]) -> frozenset[str]:
     paths = (path for rule in rules for path in (*rule.where.variables, *rule.who.variables))
     keys = (rule.reentry.path for rule in rules if isinstance(rule.reentry, OncePerKey))
     return frozenset([*(root_of(path) for path in paths), *(key[0] for key in keys)])
-
-
-def read_rule_list(kept: bytes | None) -> Mapping[str, tuple[int, str, str]]:
-    """Of a roll as it was kept (see `RuleList.wording`), by rule: its place, digest and kind."""
-    wording = decode(kept) if kept else None
-    listed = wording.get("roll") if isinstance(wording, dict) else None
-    rules = listed if isinstance(listed, list) else []
-    return {
-        str(r[0]): (n, str(r[1]), str(r[2])) for n, r in enumerate(rules) if isinstance(r, list)
-    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from whereupon.errors import UnknownNameError
-from whereupon.guards.audit_chain import Flaw, facts_in, verify
+from whereupon.guards.audit_chain import Flaw, verify
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Store
 from whereupon.records import AuditHead, AuditRow
@@ -63,7 +63,7 @@ class Audit:
         """Every row behind a sequence number, in order."""
         while True:
             with self._store.reading() as session:
-                page = session.ledger.audit(after, _PAGE)
+                page = session.audit_rows(after, _PAGE)
             if not page:
                 return
             yield from page
@@ -72,19 +72,19 @@ class Audit:
     def head(self) -> AuditHead | None:
         """Where the log ends now: keep it elsewhere, to find out later whether rows were removed."""
         with self._store.reading() as session:
-            return session.ledger.audit_head()
+            return session.audit_head()
 
     def rows_of(self, request: int) -> tuple[AuditRow, ...]:
         """The rows about one request, in order; none where it harms nobody."""
         with self._store.reading() as session:
-            return tuple(session.ledger.audit_of(request))
+            return tuple(session.audit_rows_of(request))
 
     def receipt(self, request: int) -> Receipt:
         """The receipt of one request as it stands; raises `UnknownNameError`."""
         rows = self.rows_of(request)
         if not rows:
             raise UnknownNameError(kind="audited request", name=str(request))
-        facts = [facts_in(row) for row in rows]
+        facts = [row.facts for row in rows]
         last = facts[-1]
         person = next((str(each["person"]) for each in facts if "person" in each), None)
         counts = last.get("counts")
@@ -111,5 +111,5 @@ class Audit:
         settings = self._current.pipeline.settings
         keys = (settings.digest_key, *settings.former_keys)
         with self._store.reading() as session:  # one view of it, though it grows
-            rows = session.ledger.audit(0, 1_000_000_000)
-            return list(verify(rows, session.ledger.audit_head(), keys, kept=kept))
+            rows = session.audit_rows(0, 1_000_000_000)
+            return list(verify(rows, session.audit_head(), keys, kept=kept))

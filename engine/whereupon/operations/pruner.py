@@ -76,7 +76,7 @@ class Pruner:
         for bygones in self._all(self._clock.now()):
             if dry_run:
                 with self._store.reading() as session:
-                    total = _added(total, bygones.kind, session.count_bygones(bygones))
+                    total = _added(total, bygones.kind, session.count_prunable(bygones))
                 continue
             cursor: int | None = 0
             while cursor is not None:
@@ -129,8 +129,7 @@ class Pruner:
         now = self._clock.now()
         if _due_at(session) > now:
             return None
-        ledger = session.ledger
-        number, after = ledger.mark(_KIND) or 0, ledger.mark(_CURSOR) or 0
+        number, after = session.mark(_KIND) or 0, session.mark(_CURSOR) or 0
         kinds = dict(self._times())
         kind = _KINDS[number % len(_KINDS)]
         found = PruneStep(0)
@@ -138,28 +137,28 @@ class Pruner:
             found = _let_go(session, bygones=self._bygones(kind, kinds[kind], now), after=after)
         if found.cursor is None and number + 1 >= len(_KINDS):
             pause = min(max(min(kinds.values()) / _PASSES, _SHORTEST), _LONGEST)
-            ledger.set_mark(_AT, as_micros(now + pause))
-        ledger.set_mark(_CURSOR, found.cursor or 0)
-        ledger.set_mark(_KIND, number if found.cursor is not None else (number + 1) % len(_KINDS))
+            session.set_mark(_AT, as_micros(now + pause))
+        session.set_mark(_CURSOR, found.cursor or 0)
+        session.set_mark(_KIND, number if found.cursor is not None else (number + 1) % len(_KINDS))
         return found
 
 
 def kept_since(session: Session, kind: RetainedKind) -> datetime | None:
     """Before when something of that kind has been let go of; None where all is there."""
-    found = session.ledger.mark(_gone(kind))
+    found = session.mark(_gone(kind))
     return None if found is None else from_micros(found)
 
 
 def _let_go(session: Session, *, bygones: RetentionCutoff, after: int) -> PruneStep:
-    found = session.let_go(bygones, after, REACH)
+    found = session.prune(bygones, after, REACH)
     if found.gone:
         name, before = _gone(bygones.kind), as_micros(bygones.before)
-        session.ledger.set_mark(name, max(before, session.ledger.mark(name) or before))
+        session.set_mark(name, max(before, session.mark(name) or before))
     return found
 
 
 def _due_at(session: Session) -> datetime:
-    at = session.ledger.mark(_AT)
+    at = session.mark(_AT)
     return FIRST_INSTANT if at is None else from_micros(at)
 
 

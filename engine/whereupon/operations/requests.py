@@ -67,7 +67,7 @@ class Requests:
     def list(self, *outcomes: RequestOutcome, limit: int = 100) -> RequestList:
         """Requests with these outcomes (all by default), newest first."""
         with self._store.reading() as session:
-            return session.ledger.requests(outcomes or tuple(RequestOutcome), limit)
+            return session.requests(outcomes or tuple(RequestOutcome), limit)
 
     def show(self, key: int) -> Request:
         """One request, by its number; raises `UnknownNameError`."""
@@ -77,7 +77,7 @@ class Requests:
     def approvals(self, key: int) -> tuple[Approval, ...]:
         """Who agreed to a request, oldest first; those of a plan that has changed count no more."""
         with self._store.reading() as session:
-            return tuple(session.ledger.approvals(_found(session, key).key))
+            return tuple(session.approvals(_found(session, key).key))
 
     # --- deciding ---------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Requests:
             return self._claims.within(session, alone)
 
     def _agree(self, session: Session, request: Request, approval: Approval, by: str) -> None:
-        given = session.ledger.approvals(request.key)
+        given = session.approvals(request.key)
         names = _names_of(session, by)
         if any(each.actor in names and each.plan == approval.plan for each in given):
             reason = f"{by} has agreed to request {request.key} already"
@@ -232,7 +232,7 @@ class Requests:
     def breakers(self) -> tuple[Breaker, ...]:
         """Every breaker that was ever opened, and whether it is open now."""
         with self._store.reading() as session:
-            return tuple(session.ledger.breakers())
+            return tuple(session.breakers())
 
     def close(self, guard: str, *, by: str, connection: HostTransaction | None = None) -> int:
         """Close a guard file's breaker: what it held is judged again, and the count begins anew.
@@ -247,14 +247,14 @@ class Requests:
         now = self._clock.now()
 
         def work(session: Session) -> int:
-            breakers = {b.guard: b for b in session.ledger.breakers() if b.is_open}
+            breakers = {b.guard: b for b in session.breakers() if b.is_open}
             if guard not in breakers:
                 raise UnknownNameError(kind="open breaker", name=guard, known=tuple(breakers))
             self._check_closer(guard, by)
             closed = replace(breakers[guard], closed_at=now, closed_by=by)
             facts = {"kind": "breaker-closed", "guard": guard, "actor": by}
             changes = Changes(breakers={guard: closed}, records=[AuditRecord(now, 0, dict(facts))])
-            for request in session.ledger.requests([RequestOutcome.HELD], _ALL):
+            for request in session.requests([RequestOutcome.HELD], _ALL):
                 if request.reason in _BY_A_BREAKER and guard in self._policy(request).guards:
                     changes.requests[request.key] = replace(request, due_at=now)
             self._current.pipeline.write(session, changes)
@@ -292,7 +292,7 @@ class Requests:
 
 
 def _found(session: Session, key: int) -> Request:
-    request = session.ledger.request(key)
+    request = session.request(key)
     if request is None:
         raise UnknownNameError(kind="request", name=str(key))
     return request

@@ -28,10 +28,9 @@ class Scrubber:
         if not self._store.scrub():
             return False
         with self._store.session() as session:
-            session.ledger.set_mark(_SCRUBBED, erased)
+            session.set_mark(_SCRUBBED, erased)
         return True
 
     def _marks(self) -> tuple[int, int]:
         with self._store.reading() as session:
-            ledger = session.ledger
-            return ledger.mark(UNSCRUBBED) or 0, ledger.mark(_SCRUBBED) or 0
+            return session.mark(UNSCRUBBED) or 0, session.mark(_SCRUBBED) or 0

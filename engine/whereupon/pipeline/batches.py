@@ -307,8 +307,8 @@ class Pipeline:
     @staticmethod
     def prepare_erasing(session: Session) -> None:
         """Hold what an erasure touches beside its person, before anything else is held."""
-        session.hold_runs()
-        session.ledger.hold()
+        session.lock_runs()
+        session.lock_requests()
 
     def resume(self, session: Session, requests: Sequence[Request], now: datetime) -> BatchResult:
         """Judge a request that waits again, as things are now; those past their time are given up together."""
@@ -317,7 +317,7 @@ class Pipeline:
             return BatchResult()
         if request.expires_at is not None and request.expires_at <= now:
             return self.give_up(session, requests, now, outcome=RequestOutcome.EXPIRED)
-        approvals = session.ledger.approvals(request.key)
+        approvals = session.approvals(request.key)
         loaded = self._recall(session).for_batch([request.message], None, now)
         return self._fold(
             session,
@@ -357,11 +357,11 @@ class Pipeline:
         """Write changes, what they record for the audit log sealed into its chain."""
         if changes.records:
             changes.audit, changes.audit_head = seal(
-                session.ledger.audit_head(), changes.records, self.settings.digest_key
+                session.audit_head(), changes.records, self.settings.digest_key
             )
         session.flush(changes)
         if changes.erased_persons and changes.audit_head is not None:
-            session.ledger.set_mark(UNSCRUBBED, changes.audit_head.sequence)
+            session.set_mark(UNSCRUBBED, changes.audit_head.sequence)
 
     def preview(self, session: Session, message: Message) -> tuple[Snapshot, BatchResult]:
         """Load and fold one message that erases nobody, and leave it at that: nothing is written.
@@ -454,7 +454,7 @@ class Pipeline:
     def _leave_out_what_is_kept(self, session: Session, folded: BatchResult) -> None:
         """Write wordings once; those of a roll stand beside its revision."""
         wordings = folded.changes.wordings
-        kept = session.kept_wordings(wordings.keys() | folded.rolls.keys())
+        kept = session.kept_versions(wordings.keys() | folded.rolls.keys())
         for revision, roll in folded.rolls.items():
             if revision not in kept:
                 wordings |= self.index.version_texts(roll)

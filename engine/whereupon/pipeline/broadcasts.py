@@ -33,7 +33,7 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
     """
     if is_all_scheduled(session, index, now):
         return False
-    planned = _planned(index, session.hold_runs(), now)  # others may have been at it, too
+    planned = _planned(index, session.lock_runs(), now)  # others may have been at it, too
     session.flush(planned)
     missed = Counter(run.rule for run in planned.runs.values() if run.reason is not None)
     for rule, times in missed.items():

@@ -33,7 +33,7 @@ class RuleVersions:
         if digest in self.index.by_digest:
             return self.index.by_digest[digest]
         if digest not in self._older:
-            self._keep(digest, *_read(session.wording(digest)))
+            self._keep(digest, *_read(session.rule_version(digest)))
         return self._older[digest]
 
     def _keep(self, digest: str, wording: Rule | None, segments: Mapping[str, Segment]) -> None:

@@ -1,27 +1,28 @@
 """Ports: what the engine needs from outside, as protocols: a store, a clock, channels.
 
-The package holds no code that does anything; `storage` implements the store, hosts give channels.
+The only code here is the defaults of `Questions`; `storage` implements the store, hosts give channels.
+A store's session has four phases: `Reads`, `Writes`, `DueWork` and `Questions`. A third party's store
+implements the first three.
 
-For others: every name below, and `ledger` (what the guarded registry keeps).
+For others: every name below.
 """
 
-from whereupon.ports.host import HostTransaction
-from whereupon.ports.ledger import Ledger
-from whereupon.ports.store import (
-    NO_CHANNEL,
+from whereupon.ports.due_work import DueWork
+from whereupon.ports.host import NO_CHANNEL, Channel, Clock, HostTransaction
+from whereupon.ports.questions import Questions
+from whereupon.ports.reads import Reads
+from whereupon.ports.store import Session, Store, Watch
+from whereupon.ports.values import (
     Backlog,
-    Channel,
-    Clock,
     Counts,
     DeadLetters,
     HistoryNeed,
     LeasedNow,
-    Session,
     Settlement,
-    Store,
     Stretch,
-    Watch,
+    is_meant,
 )
+from whereupon.ports.writes import Writes
 
 __all__ = [
     "NO_CHANNEL",
@@ -30,13 +31,17 @@ __all__ = [
     "Clock",
     "Counts",
     "DeadLetters",
+    "DueWork",
     "HistoryNeed",
     "HostTransaction",
     "LeasedNow",
-    "Ledger",
+    "Questions",
+    "Reads",
     "Session",
     "Settlement",
     "Store",
     "Stretch",
     "Watch",
+    "Writes",
+    "is_meant",
 ]

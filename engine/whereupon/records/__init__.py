@@ -47,6 +47,7 @@ from whereupon.records.people import (
     stub_of,
 )
 from whereupon.records.requests import (
+    COUNTED_OUTCOMES,
     Approval,
     AuditHead,
     AuditRecord,
@@ -59,14 +60,18 @@ from whereupon.records.requests import (
 )
 from whereupon.records.retention import (
     DONE,
+    PRUNED_RECORDS,
+    PruneAction,
+    PrunedRecord,
     PruneStep,
     RetainedKind,
     RetentionCutoff,
-    has_ended,
-    keeps_out,
+    prune_action,
 )
+from whereupon.records.skip_search import SkipSearch, read_rule_list
 
 __all__ = [
+    "COUNTED_OUTCOMES",
     "DONE",
     "KEY",
     "LOOSE_EDGES",
@@ -75,6 +80,7 @@ __all__ = [
     "NOTHING",
     "NO_STAMPS",
     "OVERTAKEN",
+    "PRUNED_RECORDS",
     "Approval",
     "AuditHead",
     "AuditRecord",
@@ -102,7 +108,9 @@ __all__ = [
     "Person",
     "PersonFootprint",
     "Plan",
+    "PruneAction",
     "PruneStep",
+    "PrunedRecord",
     "Relationship",
     "Report",
     "Request",
@@ -111,6 +119,7 @@ __all__ = [
     "RetentionCutoff",
     "SendKind",
     "SetAside",
+    "SkipSearch",
     "SkipSummary",
     "SkipVerdict",
     "Skips",
@@ -118,9 +127,9 @@ __all__ = [
     "Tombstone",
     "Twin",
     "WaitingVersion",
-    "has_ended",
     "has_slot",
     "is_any_active",
-    "keeps_out",
+    "prune_action",
+    "read_rule_list",
     "stub_of",
 ]

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from whereupon.messages.codec import decode
 from whereupon.messages.model import Message, SenderClass, ref_of
 
 
@@ -30,6 +31,17 @@ class RequestOutcome(StrEnum):
     def is_open(self) -> bool:
         """Whether it may still come to run by itself."""
         return self in {RequestOutcome.HELD, RequestOutcome.APPROVED}
+
+
+COUNTED_OUTCOMES = frozenset(
+    {
+        RequestOutcome.RAN,
+        RequestOutcome.APPROVED,
+        RequestOutcome.FAILED,
+        RequestOutcome.UNDONE,
+    }
+)
+"""Outcomes of requests that count against a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,21 @@ class AuditRow:
     record: str
     hash: str
     filed: int | None = field(default=None, compare=False)
+
+    @property
+    def facts(self) -> Mapping[str, JsonValue]:
+        """The record, read; empty if somebody has damaged it, as `verify` reports."""
+        try:
+            facts = decode(self.record)
+        except ValueError:
+            return {}
+        return facts if isinstance(facts, dict) else {}
+
+    @property
+    def request(self) -> int:
+        """The number of the request that the record is about; 0 if it is about none."""
+        request = self.facts.get("request")
+        return request if isinstance(request, int) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,21 @@
-"""What is done with, and is let go of when it is older than it is to be kept."""
+"""Which records are too old to be kept, after the settings' ``keep``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import NamedTuple
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
-from whereupon.records.entries import DeliveryState, Entry, EntryState
+from whereupon.records.entries import Delivery, DeliveryState, Entry, EntryState, Skips
+from whereupon.records.people import SetAside
 
 DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
-"""Deliveries that nothing more becomes of."""
+"""States of a delivery that is over."""
 
 
 class RetainedKind(StrEnum):
-    """What is let go of; the names are those of ``keep`` in the settings file."""
+    """What is pruned; the names are those of ``keep`` in the settings file."""
 
     SKIPS = "skips"
     DELIVERIES = "deliveries"
@@ -20,15 +23,28 @@ class RetainedKind(StrEnum):
     SET_ASIDE = "set_aside"
 
 
+PrunedRecord: TypeAlias = Skips | Delivery | Entry | SetAside
+
+PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyType(
+    {
+        RetainedKind.SKIPS: Skips,
+        RetainedKind.DELIVERIES: Delivery,
+        RetainedKind.ENTRIES: Entry,
+        RetainedKind.SET_ASIDE: SetAside,
+    }
+)
+"""The records of each kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetentionCutoff:
-    """All of one kind that ended before an instant.
+    """All records of one kind that were over before an instant.
 
     Attributes:
         before: the instant.
-        unasked_before: messages that happened before it are put to no rule any more. Until then an entry
-            says that its person was in already.
-        lasting: rules whose entries say so for ever. (So do those that hold a slot for ever.)
+        unasked_before: messages that happened before it trigger no rule any more. Until then an entry
+            keeps its person from entering again.
+        lasting: ids of rules whose entries do so for ever. (So do entries that hold a slot for ever.)
     """
 
     kind: RetainedKind
@@ -38,12 +54,12 @@ class RetentionCutoff:
 
 
 class PruneStep(NamedTuple):
-    """What was let go of.
+    """What was pruned.
 
     Attributes:
-        gone: rows.
-        emptied: entries that only lost what their message said, since they keep their person out.
-        cursor: the key up to which was looked; None when there is nothing behind it.
+        gone: the number of records that were dropped.
+        emptied: the number of entries that lost their facts, and stay because they keep their person out.
+        cursor: the key up to which was looked; None if nothing is behind it.
     """
 
     gone: int
@@ -51,18 +67,41 @@ class PruneStep(NamedTuple):
     cursor: int | None = None
 
 
-def has_ended(entry: Entry, before: datetime) -> bool:
-    """Whether an entry has ended before an instant."""
+class PruneAction(Enum):
+    """What is done with a record that is too old."""
+
+    DROP = "drop"
+    EMPTY = "empty"
+
+
+def prune_action(record: PrunedRecord, cutoff: RetentionCutoff) -> PruneAction | None:
+    """What the cutoff does with a record of its kind; None if the record stays as it is."""
+    if isinstance(record, Entry):
+        return _entry_action(record, cutoff)
+    if isinstance(record, Delivery):
+        is_old = record.state in DONE and record.due_at < cutoff.before
+    elif isinstance(record, Skips):
+        is_old = record.decided_at < cutoff.before
+    else:
+        is_old = record.set_aside_at < cutoff.before
+    return PruneAction.DROP if is_old else None
+
+
+def _entry_action(entry: Entry, cutoff: RetentionCutoff) -> PruneAction | None:
     ended_at = entry.ended.at if entry.ended is not None else entry.entered_at
-    return entry.state is not EntryState.ACTIVE and ended_at < before
+    if entry.state is EntryState.ACTIVE or ended_at >= cutoff.before:
+        return None
+    if not _keeps_out(entry, cutoff):
+        return PruneAction.DROP
+    return PruneAction.EMPTY if entry.facts else None
 
 
-def keeps_out(entry: Entry, bygones: RetentionCutoff) -> bool:
-    """Whether an ended entry may still be the reason that its person is not let in again."""
+def _keeps_out(entry: Entry, cutoff: RetentionCutoff) -> bool:
+    """Whether an ended entry may still keep its person from entering again."""
     slot = entry.slot or ""
     if slot.startswith("per:"):
         period = timedelta(microseconds=int(slot.split(":")[1]))
-        return entry.timestamp >= bygones.unasked_before - period
-    if slot not in {"", "active"} or entry.rule in bygones.lasting:
+        return entry.timestamp >= cutoff.unasked_before - period
+    if slot not in {"", "active"} or entry.rule in cutoff.lasting:
         return True
-    return entry.timestamp >= bygones.unasked_before
+    return entry.timestamp >= cutoff.unasked_before

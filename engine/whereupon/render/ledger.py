@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from whereupon.guards.audit_chain import Flaw, facts_in
+from whereupon.guards.audit_chain import Flaw
 from whereupon.messages.times import format_instant
 from whereupon.operations.audit_log import Receipt
 from whereupon.records import Approval, AuditHead, AuditRow, Breaker, Request, RequestOutcome
@@ -61,7 +61,7 @@ def breaker_line(breaker: Breaker) -> str:
 
 def audit_line(row: AuditRow) -> str:
     """One row: when, what happened to which request, by whom and why."""
-    facts = facts_in(row)
+    facts = row.facts
     parts = [str(row.sequence), str(facts.get("at")), str(facts.get("kind"))]
     if facts.get("request"):
         parts.append(f"request {facts['request']}")
@@ -118,7 +118,7 @@ def audit_object(row: AuditRow) -> JsonObject:
         "kind": "audit",
         "sequence": row.sequence,
         "previous": row.previous,
-        "record": facts_in(row),
+        "record": row.facts,
         "hashed": row.record,
         "hash": row.hash,
     }

@@ -235,7 +235,7 @@ class Replay:
 
     def _look_for_runs(self) -> None:
         with self._engine.store.session() as session:
-            waiting, request = session.waiting_runs(), session.ledger.next_due()
+            waiting, request = session.waiting_runs(), session.next_request_due()
         due = [run.due_at for run in waiting[:1]] + ([] if request is None else [request])
         self._next_run = min(due, default=None)
 

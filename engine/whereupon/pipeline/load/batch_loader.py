@@ -102,9 +102,7 @@ class BatchLoader:
             self._claimable.load(loaded, touched, survey, messages, in_parts=may)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):
-                loaded.guards = guard_snapshot(
-                    self._session.ledger, self._settings, loaded, messages, now
-                )
+                loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
                 loaded.guards.near = near_ids(self._session, asking, loaded.users)
         self.past.plan(loaded, touched, survey, messages, until)
@@ -180,8 +178,8 @@ class BatchLoader:
                 touched.due = None if messages else due
             keys = touched.person_keys, loaded.anonymous.values()
             if self._is_heard_of(loaded, survey):
-                self._session.ledger.hold()  # which comes before anybody
-            if not self._session.hold(*keys, touched.erased_unknown):
+                self._session.lock_requests()  # which comes before anybody
+            if not self._session.lock(*keys, touched.erased_unknown):
                 break
         if not carrying_on:
             self.gate(*keys)
@@ -273,4 +271,4 @@ class BatchLoader:
         if not self._settings.registry.lifting.isdisjoint(name for _, name in survey.names):
             users = survey.user_ids()
             own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
-            loaded.tombstones += self._session.buried_with(own)
+            loaded.tombstones += self._session.tombstones_laid_with(own)

@@ -12,7 +12,7 @@ from whereupon.guards.judge import Policy
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in
 from whereupon.messages.times import earlier
-from whereupon.ports import Ledger
+from whereupon.ports import Session
 from whereupon.records import Breaker, IdKind, Relationship
 from whereupon.rules.model import Limit, Scope
 
@@ -32,7 +32,7 @@ def is_heard_of(names: Names, settings: Settings) -> bool:
 
 
 def guard_snapshot(
-    ledger: Ledger,
+    session: Session,
     settings: Settings,
     loaded: Snapshot,
     messages: Sequence[Message],
@@ -43,12 +43,12 @@ def guard_snapshot(
     guards = GuardSnapshot()
     if not asked:
         return guards
-    ledger.hold()
+    session.lock_requests()
     policies = [settings.policy_on(action.name) for action, _ in asked]
     if any(policy.guards for policy in policies):
-        guards.breakers = {breaker.guard: breaker for breaker in ledger.breakers()}
-    _count(guards, ledger, policies, [message for _, message in asked], now)
-    _load_footprints(guards, ledger, loaded, asked)
+        guards.breakers = {breaker.guard: breaker for breaker in session.breakers()}
+    _count(guards, session, policies, [message for _, message in asked], now)
+    _load_footprints(guards, session, loaded, asked)
     tokens = {
         token
         for action, message in asked
@@ -56,14 +56,14 @@ def guard_snapshot(
         and isinstance(device := message.context.get("device"), dict)
         and (token := id_in(device.get("token"))) is not None
     }
-    guards.devices = {device.token: device for device in ledger.devices(tokens)} if tokens else {}
-    _load_objects(guards, ledger, loaded, asked)
+    guards.devices = {device.token: device for device in session.devices(tokens)} if tokens else {}
+    _load_objects(guards, session, loaded, asked)
     return guards
 
 
 def _load_objects(
     guards: GuardSnapshot,
-    ledger: Ledger,
+    session: Session,
     loaded: Snapshot,
     asked: Sequence[tuple[Action, Message]],
 ) -> None:
@@ -78,8 +78,8 @@ def _load_objects(
             places.add(place)
         elif key is not None:
             ties.add(Relationship(key, *place))
-    guards.objects = ledger.objects(places) if places else set()
-    guards.relationships = ledger.relationships(ties) if ties else set()
+    guards.objects = session.objects(places) if places else set()
+    guards.relationships = session.relationships(ties) if ties else set()
 
 
 def _asked_for(message: Message, settings: Settings, loaded: Snapshot) -> Action | None:
@@ -94,7 +94,7 @@ def _asked_for(message: Message, settings: Settings, loaded: Snapshot) -> Action
 
 def _count(
     guards: GuardSnapshot,
-    ledger: Ledger,
+    session: Session,
     policies: Sequence[Policy],
     messages: Sequence[Message],
     now: datetime | None,
@@ -103,12 +103,12 @@ def _count(
     limits = dict.fromkeys(limit for policy in policies for limit in policy.limits)
     moment = now or min(message.received_at for message in messages)
     if any(limit.share is not None for limit in limits):
-        guards.people = ledger.people()
+        guards.people = session.count_persons()
     for limit in limits:
         since = _since(limit, moment, guards.breakers.get(limit.guard))
         sources: set[str] = {m.source for m in messages} if limit.scope is Scope.SOURCE else {""}
         for source in sources:
-            guards.spent[limit, source] = ledger.ran_since(limit.actions, source, since)
+            guards.spent[limit, source] = session.count_ran(limit.actions, source, since)
 
 
 def _since(limit: Limit, now: datetime, breaker: Breaker | None) -> datetime:
@@ -121,7 +121,7 @@ def _since(limit: Limit, now: datetime, breaker: Breaker | None) -> datetime:
 
 def _load_footprints(
     guards: GuardSnapshot,
-    ledger: Ledger,
+    session: Session,
     loaded: Snapshot,
     asked: Sequence[tuple[Action, Message]],
 ) -> None:
@@ -130,14 +130,14 @@ def _load_footprints(
     for action, message in asked:
         if action.name in ERASING and message.user_id is not None:
             erased.add(message.user_id)
-            _hold(guards, ledger, loaded.users.get(message.user_id))
+            _hold(guards, session, loaded.users.get(message.user_id))
         elif action.name == ActionName.MERGE_PEOPLE:
-            _hold(guards, ledger, loaded.users.get(message.target_id or ""))
+            _hold(guards, session, loaded.users.get(message.target_id or ""))
     if erased:
         erased |= {i.value for i in loaded.identifiers_of if i.kind is IdKind.USER}
-        guards.open_requests = ledger.open_requests_of(erased)
+        guards.open_requests = session.open_requests_of(erased)
 
 
-def _hold(guards: GuardSnapshot, ledger: Ledger, key: int | None) -> None:
+def _hold(guards: GuardSnapshot, session: Session, key: int | None) -> None:
     if key is not None and key not in guards.footprints:
-        guards.footprints[key] = ledger.footprint(key)
+        guards.footprints[key] = session.footprint(key)

@@ -1,325 +1,213 @@
-"""Writing a batch's changes into the in-memory store's shelves.
+"""Writing a batch's changes into the tables in memory, in the port's order: erase, merge, then the rest."""
 
-The order is the port's: erasing first, merging second, then what the batch made.
-"""
-
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
-from whereupon.messages.model import erased_name
-from whereupon.records import (
-    BroadcastRun,
-    Changes,
-    Delivery,
-    DeliveryState,
-    IdKind,
-    Merge,
-    Relationship,
-    Request,
-    Skips,
-)
-from whereupon.storage.memory.ledger import write_ledger
-from whereupon.storage.memory.shelves import Shelves
-from whereupon.storage.memory.undo import Undo
+import whereupon.records as records
+from whereupon.messages.model import erased_digest, erased_name
+from whereupon.records import Changes, DeliveryState, IdKind
+from whereupon.storage.memory.schema import Named, Schema
+from whereupon.storage.memory.tables import Table, changed
+
+K = TypeVar("K")
+R = TypeVar("R")
+_WAITS = {DeliveryState.PENDING, DeliveryState.HELD}
 
 
-def write(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+def write(changes: Changes, to: Schema) -> None:
     """Write everything that a batch made."""
-    if changes.erased_persons:
-        _forget_all(set(changes.erased_persons), shelves, undo)
-    users = {value for kind, value in changes.erased_identifiers if kind is IdKind.USER}
-    _forget_asking(users, shelves, undo)
-    for ref in changes.erased_ids:
-        shelves.drop_message(ref, undo)
+    _erase(changes, to)
     for merge in changes.merges:
-        _merge(merge, shelves, undo)
-    _write_messages(changes, shelves, undo)
-    _write_persons(changes, shelves, undo)
-    _write_entries(changes, shelves, undo)
-    _write_objects(changes, shelves, undo)
-    _write_records(changes, shelves, undo)
-    write_ledger(changes, shelves, undo)
+        _merge(merge, to)
+    _write_messages(changes, to)
+    _write_persons(changes, to)
+    _write_entries(changes, to)
+    _write_records(changes, to)
 
 
-def _write_messages(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+def _write_messages(changes: Changes, to: Schema) -> None:
     for message in changes.messages:
-        shelves.add_message(message, undo)
+        to.messages.add(message)
     for key, owner in changes.owners:
-        shelves.move_message(key, owner, undo)
-    for key, broadcasts in changes.discarded_skips.items():
-        _discard_skips(shelves, key, broadcasts, undo)
+        for moved in to.messages.some([key]):
+            to.messages.put(moved._replace(owner=owner))
+    for earlier in to.skips.some(list(changes.discarded_skips)):
+        left = earlier.without_person(changes.discarded_skips[earlier.message_key])
+        to.skips.drop(earlier.message_key)
+        _put(to.skips, [left] if left else [])
     for skips in changes.skips:
-        undo.put(shelves.skips, skips.message_key, _joined(shelves, skips))
+        was = to.skips.rows.get(skips.message_key, skips._replace(verdicts=(), others=()))
+        joined = {"verdicts": was.verdicts + skips.verdicts, "others": was.others + skips.others}
+        to.skips.put(changed(skips, **joined))
 
 
-def _discard_skips(shelves: Shelves, key: int, broadcasts: Collection[str], undo: Undo) -> None:
-    earlier = shelves.skips.get(key)
-    left = earlier.without_person(broadcasts) if earlier is not None else None
-    if left is not None:
-        undo.put(shelves.skips, key, left)
-    elif earlier is not None:
-        undo.drop(shelves.skips, key)
-
-
-def _joined(shelves: Shelves, skips: Skips) -> Skips:
-    earlier = shelves.skips.get(skips.message_key)
-    if earlier is None:
-        return skips
-    return skips._replace(
-        verdicts=earlier.verdicts + skips.verdicts, others=earlier.others + skips.others
-    )
-
-
-def _write_persons(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+def _write_persons(changes: Changes, to: Schema) -> None:
     for identifier in changes.identifiers:
-        shelves.add_identifier(identifier, undo)
-    for person in changes.persons.values():
-        shelves.put_person(person, undo)
-    for run in changes.dropped_claims:
-        shelves.drop_claim(run, undo)
-    for claim in changes.claims.values():
-        shelves.put_claim(claim, undo)
-    for key, claiming in changes.claimings.items():
-        if claiming is None:
-            undo.drop(shelves.claimings, key)
-        else:
-            undo.put(shelves.claimings, key, claiming)
+        to.identifiers.add(identifier)
+    _put(to.persons, changes.persons.values())
+    to.claims.drop(*changes.dropped_claims)
+    _put(to.claims, changes.claims.values())
+    _put_or_drop(to.claimings, changes.claimings)
 
 
-def _write_entries(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+def _write_entries(changes: Changes, to: Schema) -> None:
     new = changes.new_entries
-    for key in changes.entries.keys() - new:  # first, since one that ends may free a slot
-        shelves.change_entry(changes.entries[key], undo)
+    for was in to.entries.some(changes.entries.keys() - new):  # first: they may free a slot
+        now = changes.entries[was.key]
+        moved = was._replace(person_key=now.person_key, slot=now.slot, facts=now.facts)
+        state = {"state": now.state, "position": now.position, "due_at": now.due_at}
+        to.entries.put(changed(moved, **state, ended=now.ended))
     for key, entry in changes.entries.items():
         if key in new:
-            shelves.add_entry(entry, undo)
+            to.entries.add(entry)
+    _write_sendings(changes, to)
+
+
+def _write_sendings(changes: Changes, to: Schema) -> None:
     for delivery in changes.deliveries:
-        shelves.add_delivery(delivery, undo)
+        to.deliveries.add(delivery)
     for name, reason in changes.withdrawn.items():
-        _withdraw(name, reason, shelves, undo)
-    for run in changes.runs.values():
-        shelves.advance_run(run, undo)
+        for sent in to.deliveries.some([to.idempotency_keys.keys.get(name)]):
+            if sent.state in _WAITS:
+                to.deliveries.put(sent._replace(state=DeliveryState.WITHHELD, reason=reason))
+    for place, run in changes.runs.items():
+        there = to.runs.rows.get(place)
+        if there is None or _goes_on(there.cursor, run.cursor):
+            to.runs.put(run)
 
 
-def _withdraw(idempotency_key: str, reason: str, shelves: Shelves, undo: Undo) -> None:
-    delivery = shelves.deliveries.get(shelves.idempotency_keys.get(idempotency_key, 0))
-    if delivery is not None and delivery.state in {DeliveryState.PENDING, DeliveryState.HELD}:
-        withheld = delivery._replace(state=DeliveryState.WITHHELD, reason=reason)
-        shelves.change_delivery(withheld, undo)
+def _goes_on(there: int | None, new: int | None) -> bool:
+    """Whether a cursor goes on; None is its end."""
+    return there is not None and (new is None or new >= there)
 
 
-def _write_objects(changes: Changes, shelves: Shelves, undo: Undo) -> None:
-    for token, device in changes.devices.items():
-        if device is None:
-            shelves.drop_device(token, undo)
+def _write_records(changes: Changes, to: Schema) -> None:
+    _put_or_drop(to.devices, changes.devices)
+    _put_or_drop(to.objects, changes.objects)
+    for tie, holds in changes.relationships.items():
+        key = (tie.person_key, tie.type_id, tie.object_id)
+        _put_or_drop(to.relationships, {key: tie if holds else None})
+    _put_or_drop(to.tombstones, changes.tombstones)
+    _put(to.reports, changes.reports)
+    for digest, (_, source) in changes.wordings.items():
+        if digest not in to.versions.rows:
+            to.versions.put(Named(digest, source))
+    _put(to.set_aside, changes.set_aside)
+    to.set_aside.drop(*changes.resumed)
+    _put(to.requests, changes.requests.values())
+    _put(to.approvals, changes.approvals)
+    _put(to.breakers, changes.breakers.values())
+    _put(to.audit, changes.audit)
+    _put(to.audit_head, [changes.audit_head] if changes.audit_head else [])
+
+
+def _put(table: Table[R], rows: Iterable[R]) -> None:
+    for row in rows:
+        table.put(row)
+
+
+def _put_or_drop(table: Table[R], rows: Mapping[K, R | None]) -> None:
+    for key, row in rows.items():
+        if row is None:
+            table.drop(key)
         else:
-            shelves.put_device(device, undo)
-    for name, thing in changes.objects.items():
-        if thing is None:
-            undo.drop(shelves.objects, name)
-        else:
-            undo.put(shelves.objects, name, thing)
-    for relationship, holds in changes.relationships.items():
-        theirs = shelves.relationships.setdefault(relationship.person_key, {})
-        if holds:
-            undo.put(theirs, relationship, None)
-        else:
-            undo.drop(theirs, relationship)
+            table.put(row)
 
 
-def _write_records(changes: Changes, shelves: Shelves, undo: Undo) -> None:
-    for place, tombstone in changes.tombstones.items():
-        if tombstone is None:
-            undo.drop(shelves.tombstones, place)
-        else:
-            undo.put(shelves.tombstones, place, tombstone)
-    for report in changes.reports:
-        undo.put(shelves.reports, report.ref, report)
-    for wording, source in changes.wordings.items():
-        if wording not in shelves.wordings:
-            undo.put(shelves.wordings, wording, source)
-    _write_asides(changes, shelves, undo)
+def _merge(merge: records.Merge, to: Schema) -> None:
+    for table in to.owned:
+        table.give(merge.loser_key, merge.survivor_key)
+    to.persons.drop(merge.loser_key)
+    to.merges.put(merge)
 
 
-def _write_asides(changes: Changes, shelves: Shelves, undo: Undo) -> None:
+def _erase(changes: Changes, to: Schema) -> None:
+    """Erase persons, and what others keep of them. Of every message that goes, the digest stays."""
+    gone = [*changes.erased_persons, *_only_theirs(set(changes.erased_persons), to)]
+    owned = [message for key in gone for message in to.messages.of(key)]
+    users = {i.value for key in gone for i in to.identifiers.of(key) if i.kind is IdKind.USER}
+    users |= {value for kind, value in changes.erased_identifiers if kind is IdKind.USER}
+    named = {*changes.erased_ids, *_blank_requests(users, to), *_blank_reports(users, to)}
+    _blank_opened(set(gone), {message.key for message in owned}, to)
+    for ref in {message.ref for message in owned} | named:
+        to.erased.put(Named(erased_digest(ref)))
+    to.messages.drop(*(to.refs.keys.get(ref) for ref in named))
+    to.skips.drop(*(message.key for message in owned))
+    for table in to.owned:
+        for key in gone:
+            table.drop(*table.owned.keys(key))
+    to.claimings.drop(*gone)
+    to.persons.drop(*gone)
+    to.merges.drop(*(m.ref for m in list(to.merges.rows.values()) if m.loser_key in gone))
     buried = set(changes.erased_identifiers)
-    for aside in list(shelves.set_aside.values()) if buried else ():
-        names = {(IdKind.USER, aside.user_id), (IdKind.ANONYMOUS, aside.anonymous_id)}
-        if names & buried:
-            undo.drop(shelves.set_aside, aside.ref)
-    for aside in changes.set_aside:
-        undo.put(shelves.set_aside, aside.ref, aside)
-    for ref in changes.resumed:
-        undo.drop(shelves.set_aside, ref)
+    for aside in list(to.set_aside.rows.values()) if buried else ():
+        if buried & {(IdKind.USER, aside.user_id), (IdKind.ANONYMOUS, aside.anonymous_id)}:
+            to.set_aside.drop(aside.ref)
 
 
-def _forget_all(keys: set[int], shelves: Shelves, undo: Undo) -> None:
-    """Erase persons, and what their messages opened to others."""
-    rivals = {rival for key in keys for rival in _rivals(key, shelves)} - keys
-    gone = {message for key in sorted(keys) for message in _forget(key, shelves, undo)}
-    if gone:
-        _blank_entries(gone, rivals, shelves, undo)
-        _blank_runs(gone, shelves, undo)
-    _forget_steps_to(keys, shelves, undo)
+def _only_theirs(persons: set[int], to: Schema) -> set[int]:
+    """The anonymous ids that nobody but these persons claimed."""
+    claimed = {claim.anonymous_key for key in persons for claim in to.claims.of(key)}
+    return {key for key in claimed if all(run.person_key in persons for run in _runs(key, to))}
 
 
-def _forget(key: int, shelves: Shelves, undo: Undo) -> set[int]:
-    """Erase one person; returns the keys of the messages that go."""
-    user_ids = {value for kind, value in shelves.named.get(key, ()) if kind is IdKind.USER}
-    _forget_asking(user_ids, shelves, undo)
-    gone = _forget_names(key, shelves, undo) | shelves.drop_messages(key, undo)
-    shelves.drop_person(key, undo)
-    for entries in list(shelves.entries_of.get(key, {}).values()):
-        for entry_key in list(entries):
-            shelves.drop_entry(entry_key, undo)
-    for delivery_key in list(shelves.deliveries_of.get(key, ())):
-        shelves.drop_delivery(delivery_key, undo)
-    for token in list(shelves.devices_of.get(key, ())):
-        shelves.drop_device(token, undo)
-    undo.drop(shelves.relationships, key)
-    return gone
+def _runs(anonymous_key: int, to: Schema) -> list[records.Claim]:
+    return to.claims.some(to.claims_of.keys(anonymous_key))
 
 
-def _forget_steps_to(keys: set[int], shelves: Shelves, undo: Undo) -> None:
-    """Drop the merges and unfinished claims of those who are forgotten."""
-    for merge in list(shelves.merges.values()):
-        if not keys.isdisjoint((merge.survivor_key, merge.loser_key)):
-            undo.drop(shelves.merges, merge.ref)
-    for claiming in list(shelves.claimings.values()):
-        if not keys.isdisjoint((claiming.person_key, claiming.anonymous_key)):
-            undo.drop(shelves.claimings, claiming.anonymous_key)
-
-
-def _forget_asking(user_ids: set[str], shelves: Shelves, undo: Undo) -> None:
-    if not user_ids:
-        return
-    for request in list(shelves.requests.values()):
+def _blank_requests(users: set[str], to: Schema) -> set[str]:
+    """Take these people's names out of requests; returns the requests' messages."""
+    named = set[str]()
+    for request in list(to.requests.rows.values()) if users else ():
         target = request.message.target_id if request.message else None
-        if request.person in user_ids or target in user_ids:
-            shelves.put_request(_nameless(request), undo)
-        elif request.requester in user_ids:
-            shelves.put_request(replace(request, requester=None), undo)
-        if request.person in user_ids:
-            shelves.drop_message(request.ref, undo)
-    for report in list(shelves.reports.values()):
-        if report.person in user_ids:
-            undo.drop(shelves.reports, report.ref)
-            new_ref = erased_name(report.ref)
-            undo.put(shelves.reports, new_ref, report.without_person(new_ref))
-            shelves.drop_message(report.ref, undo)
+        if request.person in users or target in users:
+            name = request.message_id if request.person is None else erased_name(request.ref)
+            blank = replace(request, message_id=name, person=None, message=None, requester=None)
+            to.requests.put(blank)
+            if request.person in users:
+                named.add(request.ref)
+        elif request.requester in users:
+            to.requests.put(replace(request, requester=None))
+    return named
 
 
-def _nameless(request: Request) -> Request:
-    if request.person is None:
-        return replace(request, message=None, requester=None)
-    message_id = erased_name(request.ref)
-    return replace(request, message_id=message_id, person=None, message=None, requester=None)
+def _blank_reports(users: set[str], to: Schema) -> set[str]:
+    """Take these people's names out of reports; returns the reports' messages."""
+    named = {report.ref for report in to.reports.rows.values() if report.person in users}
+    for report in to.reports.some(named):
+        to.reports.drop(report.ref)
+        to.reports.put(report.without_person(erased_name(report.ref)))
+    return named
 
 
-def _forget_names(key: int, shelves: Shelves, undo: Undo) -> set[int]:
-    for name in list(shelves.named.get(key, ())):
-        shelves.drop_identifier(name, undo)
-    gone: set[int] = set()
-    for run in list(shelves.claimed.get(key, ())):
-        shelves.drop_claim(run, undo)
-        if not shelves.claims[run[0]]:  # else it is somebody else's, too
-            gone |= _forget_anonymous(run[0], shelves, undo)
-    return gone
+def _blank_opened(gone: set[int], messages: set[int], to: Schema) -> None:
+    """Keep what these messages opened to others, without what they said."""
+    claimed = {claim.anonymous_key for key in gone for claim in to.claims.of(key)}
+    rivals = {run.person_key for key in claimed for run in _runs(key, to)} - gone
+    for entry in [e for rival in rivals for e in to.entries.of(rival) if e.message_key in messages]:
+        _blank([entry], to.deliveries.of(entry.person_key), entry.rule, entry.occasion, to)
+    for run in [run for run in to.runs.rows.values() if run.message_key in messages]:
+        to.runs.drop((run.rule, run.occasion))
+        to.runs.put(replace(run, occasion=erased_name(run.occasion), facts={}))
+        every = list(to.entries.rows.values()), list(to.deliveries.rows.values())
+        _blank(*every, run.rule, run.occasion, to)
 
 
-def _forget_anonymous(key: int, shelves: Shelves, undo: Undo) -> set[int]:
-    for name in list(shelves.named.get(key, ())):
-        shelves.drop_identifier(name, undo)
-    undo.drop(shelves.claimings, key)
-    return shelves.drop_messages(key, undo)
-
-
-def _rivals(key: int, shelves: Shelves) -> set[int]:
-    """Others who claimed an anonymous id that this person claimed, too."""
-    places = {anonymous_key for anonymous_key, _ in shelves.claimed.get(key, ())}
-    runs = [run for place in places for run in shelves.claims[place].values()]
-    return {run.person_key for run in runs} - {key}
-
-
-def _blank_entries(message_keys: set[int], persons: set[int], shelves: Shelves, undo: Undo) -> None:
-    """Leave the entries that these messages opened to others, without what opened them."""
-    for person in persons:
-        by_rule = shelves.entries_of.get(person, {}).values()
-        for entry in [entry for of_one in by_rule for entry in of_one.values()]:
-            if entry.message_key not in message_keys:
-                continue
-            shelves.drop_entry(entry.key, undo)
-            shelves.add_entry(entry._replace(occasion=erased_name(entry.occasion), facts={}), undo)
-            for delivery in list(shelves.deliveries_of.get(person, {}).values()):
-                if (delivery.rule, delivery.occasion) == (entry.rule, entry.occasion):
-                    _blank_delivery(delivery, shelves, undo)
-
-
-def _blank_runs(message_keys: set[int], shelves: Shelves, undo: Undo) -> None:
-    for run in list(shelves.runs.values()):
-        if run.message_key in message_keys:
-            _blank_run(run, shelves, undo)
-
-
-def _blank_run(run: BroadcastRun, shelves: Shelves, undo: Undo) -> None:
-    """Leave a broadcast to the others in its audience, without what opened it."""
-    occasion = erased_name(run.occasion)
-    shelves.drop_run((run.rule, run.occasion), undo)
-    shelves.put_run(replace(run, occasion=occasion, facts={}), undo)
-    for entry in list(shelves.entries.values()):
-        if entry.rule == run.rule and entry.occasion == run.occasion:
-            shelves.drop_entry(entry.key, undo)
-            shelves.add_entry(entry._replace(occasion=occasion, facts={}), undo)
-    for delivery in list(shelves.deliveries.values()):
-        if delivery.rule == run.rule and delivery.occasion == run.occasion:
-            _blank_delivery(delivery, shelves, undo)
-
-
-def _blank_delivery(delivery: Delivery, shelves: Shelves, undo: Undo) -> None:
-    """Keep of a delivery that there was one; one that waits is sent no more."""
-    blank = delivery._replace(occasion=None, content={})
-    if delivery.state in {DeliveryState.PENDING, DeliveryState.HELD}:
-        blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
-    shelves.change_delivery(blank, undo)
-
-
-def _merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
-    loser, survivor = merge.loser_key, merge.survivor_key
-    for _, key in list(shelves.owned.get(loser, ())):
-        shelves.move_message(key, survivor, undo)
-    for identifier in list(shelves.named.get(loser, {}).values()):
-        shelves.put_identifier(identifier._replace(key=survivor), undo)
-    for claim in list(shelves.claimed.get(loser, {}).values()):
-        shelves.put_claim(claim._replace(person_key=survivor), undo)
-    for entries in list(shelves.entries_of.get(loser, {}).values()):
-        for entry in list(entries.values()):
-            shelves.change_entry(entry._replace(person_key=survivor), undo)
-    for delivery in list(shelves.deliveries_of.get(loser, {}).values()):
-        shelves.change_delivery(delivery._replace(person_key=survivor), undo)
-    for device in list(shelves.devices_of.get(loser, {}).values()):
-        shelves.put_device(replace(device, person_key=survivor), undo)
-    _merge_claimings(merge, shelves, undo)
-    shelves.drop_person(loser, undo)
-    _merge_relationships(merge, shelves, undo)
-    _record_merge(merge, shelves, undo)
-
-
-def _merge_claimings(merge: Merge, shelves: Shelves, undo: Undo) -> None:
-    for claiming in list(shelves.claimings.values()):
-        if claiming.person_key == merge.loser_key:
-            moved = claiming._replace(person_key=merge.survivor_key)
-            undo.put(shelves.claimings, claiming.anonymous_key, moved)
-
-
-def _merge_relationships(merge: Merge, shelves: Shelves, undo: Undo) -> None:
-    theirs = shelves.relationships.setdefault(merge.survivor_key, {})
-    for tie in undo.drop(shelves.relationships, merge.loser_key) or ():
-        undo.put(theirs, Relationship(merge.survivor_key, tie.type_id, tie.object_id), None)
-
-
-def _record_merge(merge: Merge, shelves: Shelves, undo: Undo) -> None:
-    for earlier in list(shelves.merges.values()):
-        if earlier.survivor_key == merge.loser_key:
-            moved = replace(earlier, survivor_key=merge.survivor_key)
-            undo.put(shelves.merges, earlier.ref, moved)
-    undo.put(shelves.merges, merge.ref, merge)
+def _blank(
+    entries: Collection[records.Entry],
+    deliveries: Collection[records.Delivery],
+    rule: str,
+    occasion: str,
+    to: Schema,
+) -> None:
+    """Of these entries and deliveries, those that the occasion opened; what waits is sent no more."""
+    for entry in entries:
+        if (entry.rule, entry.occasion) == (rule, occasion):
+            to.entries.put(entry._replace(occasion=erased_name(occasion), facts={}))
+    for sent in deliveries:
+        if (sent.rule, sent.occasion) == (rule, occasion):
+            blank = sent._replace(occasion=None, content={})
+            if sent.state in _WAITS:
+                blank = blank._replace(state=DeliveryState.WITHHELD, reason="erased")
+            to.deliveries.put(blank)

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from heapq import nlargest
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -29,17 +30,19 @@ from whereupon.records import (
     Person,
     SetAside,
     Skips,
+    SkipSearch,
     StoredMessage,
     Tombstone,
     Twin,
     WaitingVersion,
 )
-from whereupon.storage.skipped import Wanted
 from whereupon.storage.sql.dialects import Database
 from whereupon.storage.sql.memories import Recall
 from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.selects import Selects
 
+R = TypeVar("R")
 _BEFORE_TIME = -(2**63)
 _FEW_RULES = 8
 """Looking one rule up for a person costs what reading one of the person's entries does."""
@@ -64,6 +67,18 @@ class Reading:
         self._selects = selects
         self._names = names
         self._recall = recall
+
+    def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
+        """All rows of a table, or a person's."""
+        whole: type = kind
+        if person_key is None:
+            found = self._selects.scan(whole).fetch(self._connection)
+        else:
+            found = self._selects.scan_of(whole).fetch(self._connection, person=person_key)
+        made = SCANNED[kind].made
+        if kind is Skips:
+            made = partial(rows.skips_from, person_key=person_key or 0)
+        return cast("list[R]", list(map(made, found)))
 
     def known_messages(self, refs: Collection[str]) -> set[str]:
         """Those that are recorded."""
@@ -279,10 +294,10 @@ class Reading:
         found = self._selects.tombstones.fetch(self._connection, digests=members)
         return list(map(rows.tombstone_from, found))
 
-    def buried_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+    def tombstones_laid_with(self, digests: Collection[bytes]) -> list[Tombstone]:
         """Tombstones laid together with these digests'."""
         members = self._database.members([digest.hex() for digest in digests])
-        found = self._selects.buried_with.fetch(self._connection, digests=members)
+        found = self._selects.tombstones_laid_with.fetch(self._connection, digests=members)
         return list(map(rows.tombstone_from, found))
 
     def due_runs(self, until: datetime) -> list[BroadcastRun]:
@@ -299,17 +314,17 @@ class Reading:
         found = self._selects.run.fetch(self._connection, rule=rule, occasion=occasion)
         return bool(found)
 
-    def kept_wordings(self, digests: Collection[str]) -> set[str]:
+    def kept_versions(self, digests: Collection[str]) -> set[str]:
         """Those that are kept; what the process remembers is not asked for."""
         kept = self._recall.kept(self._connection, digests)
         if asked := set(digests) - kept:
             members = self._database.members(asked)
-            found = self._selects.kept_wordings.fetch(self._connection, digests=members)
+            found = self._selects.kept_versions.fetch(self._connection, digests=members)
             self._recall.learned.wordings |= {str(digest) for (digest,) in found}
             kept |= self._recall.learned.wordings & asked
         return kept
 
-    def wording(self, digest: str) -> bytes | None:
+    def rule_version(self, digest: str) -> bytes | None:
         """The source of a rule."""
         found = self._selects.wording.fetch(self._connection, digest=digest)
         return bytes(found[0][0]) if found else None
@@ -337,7 +352,7 @@ class Reading:
     def _skipped(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:
         """Read on, newest first, until enough of the person's skips name the rule."""
         left = limit
-        wanted = Wanted(rule, self.wording)
+        wanted = SkipSearch(rule, self.rule_version)
         with self._selects.skips_of.run(self._connection, person=person_key) as found:
             for row in found if limit else ():
                 skips = rows.skips_from(row[1:], person_key=person_key)
@@ -364,7 +379,7 @@ class Reading:
         """What these messages led to."""
         members = self._database.members(message_keys)
         entered = self._selects.entries_by.fetch(self._connection, person=person_key, keys=members)
-        met = self._selects.skips_on.fetch(self._connection, keys=members)
+        met = self._selects.skips_on.fetch(self._connection, person=person_key, keys=members)
         skips = (rows.skips_from(row, person_key=person_key) for row in met)
         return [*map(rows.entry_from, entered), *skips]
 

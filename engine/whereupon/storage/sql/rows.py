@@ -398,6 +398,12 @@ def thing_row(thing: ObjectRecord) -> Parameters:
     return (thing.type_id, thing.object_id, attributes, updated_at)
 
 
+def thing_from(row: Record) -> ObjectRecord:
+    """An object."""
+    type_id, object_id, attributes, updated_at = row
+    return ObjectRecord(type_id, object_id, Unread(attributes), from_micros(updated_at))
+
+
 def tombstone_row(tombstone: Tombstone) -> Parameters:
     """A tombstone's row."""
     until = micros_or_none(tombstone.until)
@@ -415,10 +421,21 @@ def relationship_row(tie: Relationship) -> Parameters:
     return (tie.person_key, tie.type_id, tie.object_id)
 
 
+def relationship_from(row: Record) -> Relationship:
+    """A tie."""
+    return Relationship(*row)
+
+
 def report_row(report: Report) -> Parameters:
     """A report's row."""
     head = (report.ref, report.kind, report.subject, report.metric)
     return (*head, report.person, as_micros(report.timestamp))
+
+
+def report_from(row: Record) -> Report:
+    """A report."""
+    ref, kind, subject, metric, person, timestamp = row
+    return Report(ref, kind, subject, metric, person, from_micros(timestamp))
 
 
 def merge_row(merge: Merge) -> Parameters:

@@ -24,10 +24,11 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.messages.times import FIRST_INSTANT, as_micros
-from whereupon.records import KEY
+from whereupon.records import KEY, Skips, StoredMessage
 from whereupon.runtime.lazy import cached_property
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.memories import PREFIX
+from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.tables import (
     ClaimingRow,
     ClaimRow,
@@ -90,6 +91,8 @@ class Selects:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.scan = lru_cache(self._scan)
+        self.scan_of = lru_cache(self._scan_of)
         self.audience = lru_cache(_SCREENS)(self._audience)
 
     def _compiled(self, clause: ClauseElement) -> Statement:
@@ -101,6 +104,16 @@ class Selects:
         keys = PERSON.c.key > bindparam("key"), PERSON.c.key <= bindparam("until")
         clause = select(PERSON).where(*keys, passes).order_by(PERSON.c.key).limit(_LIMIT)
         return self._compiled(clause.with_for_update(of=PERSON))
+
+    def _scan(self, kind: type) -> Statement:
+        """Every record of a kind."""
+        return self._compiled(_scanned(kind))
+
+    def _scan_of(self, kind: type) -> Statement:
+        """Those of ``person``."""
+        scanned = SCANNED[kind]
+        table = MESSAGE if kind is Skips else table_of(scanned.table)
+        return self._compiled(_scanned(kind).where(table.c[scanned.owner] == bindparam("person")))
 
     @cached_property
     def known_messages(self) -> Statement:
@@ -409,7 +422,7 @@ class Selects:
         return self._compiled(select(TOMBSTONE).where(wanted))
 
     @cached_property
-    def buried_with(self) -> Statement:
+    def tombstones_laid_with(self) -> Statement:
         """Tombstones laid together with those among ``digests``."""
         wanted = self._database.among(TOMBSTONE.c.digest, "digests")
         together = TOMBSTONE.c.of.in_(select(TOMBSTONE.c.of).where(wanted))
@@ -439,7 +452,7 @@ class Selects:
         return self._compiled(select(TOMBSTONE.c.reason).limit(1))
 
     @cached_property
-    def kept_wordings(self) -> Statement:
+    def kept_versions(self) -> Statement:
         """Those of ``digests`` under which something is kept."""
         wanted = self._database.among(WORDING.c.digest, "digests")
         return self._compiled(select(WORDING.c.digest).where(wanted))
@@ -552,9 +565,11 @@ class Selects:
 
     @cached_property
     def skips_on(self) -> Statement:
-        """What messages among ``keys`` were skipped for."""
-        met = self._database.among(SKIPS.c.message_key, "keys")
-        return self._compiled(select(SKIPS).where(met).order_by(SKIPS.c.message_key))
+        """What messages of ``person`` among ``keys`` were skipped for."""
+        met = MESSAGE.join(SKIPS, SKIPS.c.message_key == MESSAGE.c.key)
+        clause = select(*SKIPS.c).select_from(met).where(MESSAGE.c.owner == bindparam("person"))
+        wanted = self._database.among(SKIPS.c.message_key, "keys")
+        return self._compiled(clause.where(wanted).order_by(SKIPS.c.message_key))
 
     @cached_property
     def deliveries(self) -> Statement:
@@ -596,6 +611,15 @@ class Selects:
         """The id of ``name`` as a name of messages of ``type``."""
         named = (NAME.c.name == bindparam("name"), NAME.c.type == bindparam("type"))
         return self._compiled(select(NAME.c.id).where(*named))
+
+
+def _scanned(kind: type) -> Select[*tuple[object, ...]]:
+    if kind is StoredMessage:
+        return _messages()
+    if kind is Skips:
+        met = MESSAGE.join(SKIPS, SKIPS.c.message_key == MESSAGE.c.key)
+        return select(*SKIPS.c).select_from(met)
+    return select(*table_of(SCANNED[kind].table).c)
 
 
 def _messages() -> Select[*tuple[object, ...]]:

@@ -14,7 +14,7 @@ import whereupon.storage.sql.rows as rows
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.errors import StoreError
 from whereupon.messages.times import as_micros
-from whereupon.ports import DeadLetters, Session, Settlement, Stretch, Watch
+from whereupon.ports import DeadLetters, DueWork, Questions, Session, Settlement, Stretch, Watch
 from whereupon.records import (
     BroadcastRun,
     Changes,
@@ -32,7 +32,7 @@ from whereupon.storage.sql.commits import GroupCommit
 from whereupon.storage.sql.dialects import PATIENCE, Database
 from whereupon.storage.sql.holding import Holding, Rank
 from whereupon.storage.sql.keys import new_block
-from whereupon.storage.sql.ledger import SqlLedger
+from whereupon.storage.sql.ledger import LedgerAnswers
 from whereupon.storage.sql.ledger_statements import LedgerStatements
 from whereupon.storage.sql.lending import unusable
 from whereupon.storage.sql.locks import Locks
@@ -219,10 +219,9 @@ class SqlStore(OfProcess):
             holding = Holding(connection, database, self._locks, patience, lent=lent)
         traces = Traces(connection, database, self._traces)
         writing = Writing(connection, database, self._writes, names, traces, recall, holding)
-        ledger = SqlLedger(connection, database, self._ledger, holding)
         announce = partial(database.announce, connection, lent=lent)
         return SqlSession(
-            connection, database, self._selects, names, writing, holding, ledger, announce
+            connection, database, self._selects, names, writing, holding, self._ledger, announce
         )
 
     def scrub(self) -> bool:
@@ -331,7 +330,7 @@ class _Divided:
             session.recall.share()
 
 
-class SqlSession(Reading):
+class SqlSession(Reading, LedgerAnswers, Questions, DueWork):
     """One transaction on the database; see `whereupon.ports.Session`."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - its parts, one by one
@@ -342,21 +341,20 @@ class SqlSession(Reading):
         names: Names,
         writing: Writing,
         holding: Holding | None,
-        ledger: SqlLedger,
+        ledger: LedgerStatements,
         announce: Callable[[], None],
     ) -> None:
-        super().__init__(connection, database, selects, names, writing.recall)
+        Reading.__init__(self, connection, database, selects, names, writing.recall)
+        LedgerAnswers.__init__(self, connection, database, ledger, holding)
         self.recall = writing.recall
         self._writing = writing
-        self._holding = holding
         self._announce = announce
-        self.ledger = ledger
 
     def allocate(self, count: int) -> int:
         """Reserve keys."""
         return self._writing.allocate(count)
 
-    def hold(
+    def lock(
         self,
         persons: Collection[int],
         anonymous: Collection[int],
@@ -391,7 +389,7 @@ class SqlSession(Reading):
         """A run for this transaction to send."""
         return run if self._holding is None else self._holding.run(run)
 
-    def hold_runs(self) -> list[BroadcastRun]:
+    def lock_runs(self) -> list[BroadcastRun]:
         """Every broadcast run that is not done."""
         return self.waiting_runs() if self._holding is None else self._holding.runs()
 
@@ -447,19 +445,19 @@ class SqlSession(Reading):
         """Write a batch's changes."""
         try:
             self._writing.write(changes)
-            self.ledger.write(changes)
+            self.write_ledger(changes)
             if _makes_due(changes):
                 self._announce()
         except IntegrityError as error:
             raise LostRaceError(reason=f"somebody was first: {error.orig}") from error
 
-    def let_go(self, bygones: RetentionCutoff, after: int, reach: int) -> PruneStep:
+    def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop what is done with and old."""
-        return self._writing.bygone.let_go(bygones, after, reach)
+        return self._writing.bygone.let_go(cutoff, after, reach)
 
-    def count_bygones(self, bygones: RetentionCutoff) -> PruneStep:
+    def count_prunable(self, cutoff: RetentionCutoff) -> PruneStep:
         """TextTest much that would be."""
-        return self._writing.bygone.count(bygones)
+        return self._writing.bygone.count(cutoff)
 
     def number(self, names: Collection[Name]) -> Numbers:
         """Number names."""

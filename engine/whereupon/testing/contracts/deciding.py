@@ -114,9 +114,9 @@ class Deciding:
         save(store, Changes(messages=[message(k) for k in (1, 2, 3)], skips=met))
         with store.session() as session:
             old = RetentionCutoff(RetainedKind.SKIPS, NOON, NOON)
-            assert session.count_bygones(old) == PruneStep(2)
-            assert session.let_go(old, 0, 9) == PruneStep(2)
-            assert session.let_go(old, 0, 9) == PruneStep(0)
+            assert session.count_prunable(old) == PruneStep(2)
+            assert session.prune(old, 0, 9) == PruneStep(2)
+            assert session.prune(old, 0, 9) == PruneStep(0)
             assert [d.message_key for _, d in session.decided(ADA, "socks", 9)] == [2]
 
     def test_everything_is_counted(self, store: Store) -> None:

@@ -160,7 +160,7 @@ class Entries:
         with store.session() as session:
             assert session.take_due_entries(after(2), 9) == waiting[:2]
             assert session.take_due_entries(after(2), 1) == waiting[:1]
-            assert not session.hold([ADA], [])
+            assert not session.lock([ADA], [])
 
     def test_of_some_versions_only_theirs_are_due(self, store: Store) -> None:
         """However much others have due before; the order and the limit are as of all."""

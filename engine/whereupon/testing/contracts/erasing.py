@@ -126,7 +126,7 @@ class Erasing:
         save(store, Changes(persons={BOB: person(BOB)}, requests={1: request(1)}))
         save(store, Changes(erased_persons=[BOB, ANON]))
         with store.session() as session:
-            assert session.ledger.request(1) == request(1)
+            assert session.request(1) == request(1)
 
     def test_requests_of_an_erased_person_stay_without_their_name(self, store: Store) -> None:
         """That somebody asked stays on record; who, does not."""
@@ -135,7 +135,7 @@ class Erasing:
         save(store, Changes(requests={1: request(1), 2: other}))
         save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
-            kept = session.ledger.requests(tuple(RequestOutcome), 9)
+            kept = session.requests(tuple(RequestOutcome), 9)
             name = erased_name(request(1).ref)
             assert kept == [other, replace(request(1), person=None, message_id=name)]
             assert session.known_messages([request(1).ref, "r-1"]) == {request(1).ref}

@@ -40,11 +40,10 @@ class Ledger:
         ran = request(1, outcome=RequestOutcome.RAN)
         save(store, Changes(requests={1: ran}))
         with store.session() as session:
-            ledger = session.ledger
-            assert ledger.requests(tuple(RequestOutcome), 2) == [request(3), request(2)]
-            assert ledger.requests(tuple(RequestOutcome), 9)[-1] == ran
-            assert ledger.requests([RequestOutcome.RAN], 9) == [ran]
-            assert (ledger.request(2), ledger.request(9)) == (request(2), None)
+            assert session.requests(tuple(RequestOutcome), 2) == [request(3), request(2)]
+            assert session.requests(tuple(RequestOutcome), 9)[-1] == ran
+            assert session.requests([RequestOutcome.RAN], 9) == [ran]
+            assert (session.request(2), session.request(9)) == (request(2), None)
 
     def test_requests_are_found_when_they_are_due(self, store: Store) -> None:
         """By their own time, or by their expiry where that is asked for; only those that are held."""
@@ -53,13 +52,13 @@ class Ledger:
         ran = replace(request(3, outcome=RequestOutcome.RAN), due_at=after(1))
         save(store, Changes(requests={r.key: r for r in (cooling, waiting, ran)}))
         with store.session() as session:
-            due = session.ledger.due_requests
+            due = session.due_requests
             assert due(after(1), 9, expiring=after(1)) == []
             assert due(after(5), 9, expiring=None) == [cooling]
             assert due(after(5), 9, expiring=after(5)) == [cooling, waiting]
             assert due(after(5), 1, expiring=after(5)) == [cooling]
-            assert session.ledger.next_due() == after(2)
-            assert session.ledger.next_due(["Close Account"]) == after(2)
+            assert session.next_request_due() == after(2)
+            assert session.next_request_due(["Close Account"]) == after(2)
 
     def test_when_an_approved_request_is_due_is_told_by_action(self, store: Store) -> None:
         """A process that cannot carry it out need not wake for it."""
@@ -67,7 +66,7 @@ class Ledger:
         save(store, Changes(requests={1: approved}))
         with store.session() as session:
             asked: list[list[str] | None] = [None, [approved.action], ["another"], []]
-            due = [session.ledger.next_due(actions) for actions in asked]
+            due = [session.next_request_due(actions) for actions in asked]
             assert due == [after(2), after(2), None, None]
 
     def test_an_approved_request_is_leased_to_one(self, store: Store) -> None:
@@ -75,10 +74,10 @@ class Ledger:
         approved = replace(request(1, outcome=RequestOutcome.APPROVED), due_at=NOON)
         save(store, Changes(requests={1: approved}))
         with store.session() as session:
-            assert session.ledger.lease_approved(["else"], NOON, after(5)) is None
-            assert session.ledger.lease_approved(["delete-person"], NOON, after(5)) == approved
+            assert session.lease_request(["else"], NOON, after(5)) is None
+            assert session.lease_request(["delete-person"], NOON, after(5)) == approved
         with store.session() as session:
-            assert session.ledger.lease_approved(["delete-person"], NOON, after(5)) is None
+            assert session.lease_request(["delete-person"], NOON, after(5)) is None
 
     def test_what_ran_is_counted(self, store: Store) -> None:
         """By action, source and time; what was held or refused does not count."""
@@ -91,7 +90,7 @@ class Ledger:
         ]
         save(store, Changes(requests={r.key: r for r in made}))
         with store.session() as session:
-            count = session.ledger.ran_since
+            count = session.count_ran
             assert count(["delete-person"], "", NOON) == 2
             assert count(["delete-person", "else"], "", after(1)) == 2
             assert count(["delete-person"], SenderClass.SERVER, NOON) == 1
@@ -116,9 +115,9 @@ class Ledger:
         )
         save(store, Changes(requests={1: whole}))
         with store.session() as session:
-            assert session.ledger.request(1) == whole
-            assert session.ledger.open_requests_of(["ada"]) == [whole]
-            assert session.ledger.open_requests_of(["bob"]) == []
+            assert session.request(1) == whole
+            assert session.open_requests_of(["ada"]) == [whole]
+            assert session.open_requests_of(["bob"]) == []
 
     def test_approvals_breakers_and_the_audit_log_are_kept(self, store: Store) -> None:
         """The log in its order, its head once; a breaker as it is now."""
@@ -130,13 +129,12 @@ class Ledger:
         closed = replace(opened, closed_at=after(1), closed_by="lena")
         save(store, Changes(breakers={"deletions": closed}))
         with store.session() as session:
-            ledger = session.ledger
-            assert ledger.approvals(1) == approvals
-            assert ledger.approvals(2) == []
-            assert ledger.breakers() == [closed]
-            assert (ledger.audit(0, 2), ledger.audit(2, 9)) == (rows[:2], rows[2:])
-            assert ledger.audit_of(1) == [rows[0], rows[2]]
-            assert ledger.audit_head() == head
+            assert session.approvals(1) == approvals
+            assert session.approvals(2) == []
+            assert session.breakers() == [closed]
+            assert (session.audit_rows(0, 2), session.audit_rows(2, 9)) == (rows[:2], rows[2:])
+            assert session.audit_rows_of(1) == [rows[0], rows[2]]
+            assert session.audit_head() == head
 
     def test_what_is_a_persons_is_counted(self, store: Store) -> None:
         """Table by table, and when they last did something; what a step says is not their doing."""
@@ -144,7 +142,7 @@ class Ledger:
         said = saying(message(40, at=after(90)), depth=1)
         save(store, Changes(messages=[said, message(41, at=after(60))]))
         with store.session() as session:
-            held, nobody = session.ledger.footprint(ADA), session.ledger.footprint(9_999)
+            held, nobody = session.footprint(ADA), session.footprint(9_999)
         assert held.counts["persons"] == 1
         assert all(held.counts.values())
         assert held.latest == after(60)
@@ -156,17 +154,16 @@ class Ledger:
         things = {(t, i): ObjectRecord(t, i, {}, NOON) for t, i in (("1", "acme"), ("2", "math"))}
         save(store, Changes(objects=dict(things), relationships={tie: True}))
         with store.session() as session:
-            ledger = session.ledger
             asked = [*things, ("1", "math"), ("2", "acme"), ("3", "else")]
-            assert ledger.objects(asked) == set(things)
+            assert session.objects(asked) == set(things)
             others = [Relationship(ADA, "2", "acme"), Relationship(BOB, "1", "acme")]
-            assert ledger.relationships([tie, *others]) == {tie}
+            assert session.relationships([tie, *others]) == {tie}
 
     def test_the_store_remembers_numbers(self, store: Store) -> None:
         """By name; the last one that was set."""
         with store.session() as session:
-            assert session.ledger.mark("seen") is None
-            session.ledger.set_mark("seen", 3)
-            session.ledger.set_mark("seen", 4)
+            assert session.mark("seen") is None
+            session.set_mark("seen", 3)
+            session.set_mark("seen", 4)
         with store.session() as session:
-            assert session.ledger.mark("seen") == 4
+            assert session.mark("seen") == 4

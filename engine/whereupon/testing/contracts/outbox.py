@@ -273,7 +273,7 @@ class Outbox:
         save(store, Changes(runs={(r.rule, r.occasion): r for r in runs}))
         with store.session() as session:
             assert session.take_run(run("a")) == run("a")
-            assert session.hold_runs() == [run("a")]
+            assert session.lock_runs() == [run("a")]
 
     def test_it_is_known_whether_there_are_tombstones(self, store: Store) -> None:
         """So that batches need not look for them where there are none."""
@@ -286,22 +286,22 @@ class Outbox:
     def test_wordings_that_are_kept_are_known(self, store: Store) -> None:
         """From when they are written, and to everybody once that is committed."""
         with store.session() as session:
-            assert session.kept_wordings([]) == session.kept_wordings(["d1"]) == set()
+            assert session.kept_versions([]) == session.kept_versions(["d1"]) == set()
             session.flush(Changes(wordings={"d1": ("socks", b"campaign: socks")}))
-            assert session.kept_wordings(["d1", "d2"]) == {"d1"}
+            assert session.kept_versions(["d1", "d2"]) == {"d1"}
         for _ in range(2):
             with store.session() as session:
-                assert session.kept_wordings(["d1", "d2"]) == {"d1"}
+                assert session.kept_versions(["d1", "d2"]) == {"d1"}
         with pytest.raises(ZeroDivisionError), store.session() as session:
             session.flush(Changes(wordings={"d2": ("shoes", b"campaign: shoes")}))
             raise ZeroDivisionError
         with store.session() as session:
-            assert session.kept_wordings(["d1", "d2"]) == {"d1"}
+            assert session.kept_versions(["d1", "d2"]) == {"d1"}
 
     def test_the_first_wording_stays(self, store: Store) -> None:
         """A digest names one source, for ever."""
         save(store, Changes(wordings={"d1": ("socks", b"\x00campaign: socks")}))
         save(store, Changes(wordings={"d1": ("socks", b"else")}))
         with store.session() as session:
-            assert session.wording("d1") == b"\x00campaign: socks"
-            assert session.wording("d2") is None
+            assert session.rule_version("d1") == b"\x00campaign: socks"
+            assert session.rule_version("d2") is None

@@ -191,8 +191,8 @@ class People:
         save_tombstones(store, *ada, *bob)
         with store.session() as session:
             both = session.tombstones([b"device"])
-            hers = session.buried_with([b"ada"])
-            all_of_them = session.buried_with([b"device"])
+            hers = session.tombstones_laid_with([b"ada"])
+            all_of_them = session.tombstones_laid_with([b"device"])
         assert sorted(both, key=lambda tombstone: tombstone.of) == [ada[1], bob[1]]
         assert sorted(hers, key=lambda tombstone: tombstone.digest) == ada
         assert len(all_of_them) == 4

@@ -48,7 +48,7 @@ class Sessions:
             session.flush(Changes(owners=[(12, BOB)], entries={10: entry(10)._replace(position=5)}))
             session.flush(Changes(merges=[Merge(ADA, BOB, "user-2", "m-20", NOON)]))
             session.flush(Changes(erased_persons=[ADA]))
-            session.let_go(RetentionCutoff(RetainedKind.SKIPS, LAST, LAST), 0, 9)
+            session.prune(RetentionCutoff(RetainedKind.SKIPS, LAST, LAST), 0, 9)
             raise error
         assert seen(store) == before
 
@@ -56,10 +56,10 @@ class Sessions:
         """After at most one reading more, what was read is the last word."""
         save(store, all_of(ADA, start=10))
         with store.session() as session:
-            if session.hold([ADA], [11]):
+            if session.lock([ADA], [11]):
                 assert [p.key for p in session.persons([ADA])] == [ADA]
-            assert not session.hold([ADA], [11])
-            assert not session.hold([], [])
+            assert not session.lock([ADA], [11])
+            assert not session.lock([], [])
 
     def test_work_is_done_in_a_transaction(self, store: Store) -> None:
         """What it returns is returned when it is committed."""

@@ -1,0 +1,234 @@
+"""Due work: what waits for a time, how it is taken, and what is too old to be kept."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+from heapq import nsmallest
+from itertools import islice
+from operator import itemgetter
+from typing import Protocol
+
+from whereupon.conditions.prefilter import Prefilter, passes
+from whereupon.ports.reads import Reads
+from whereupon.ports.values import DeadLetters, LeasedNow, Settlement, Stretch, is_meant
+from whereupon.ports.writes import Writes
+from whereupon.records import (
+    BroadcastRun,
+    Changes,
+    Claiming,
+    Delivery,
+    Entry,
+    EntryState,
+    Person,
+    PruneStep,
+    Request,
+    RequestOutcome,
+    RetentionCutoff,
+    WaitingVersion,
+)
+
+
+class DueWork(Reads, Writes, Protocol):
+    """Schedules and leases. What several processes may take at once, each takes alone.
+
+    A method with a body is made of the others. It is right for a store with one writer at a time.
+    """
+
+    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
+        """When the next unfinished claim or pending delivery is due.
+
+        Args:
+            channels: only deliveries of these count; None for all.
+        """
+        ...
+
+    # --- entries ------------------------------------------------------------------------------------
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Running entries due at ``until`` or before, by due time then key.
+
+        Args:
+            until: an instant.
+            limit: the most entries to return.
+            versions: digests of rule versions; None for all. Due entries of other versions do not make
+                the answer slower.
+        """
+        ...
+
+    def take_due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """The same, without entries of persons that another writer has locked; locks the persons.
+
+        With ``versions`` a store may share the limit among them, and return fewer than are due.
+        """
+        return self.due_entries(until, limit, versions)
+
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """The rule versions that have running entries, by digest."""
+        ...
+
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """The number of running entries, by rule version. Versions without any are left out."""
+        running = (e for e in self.scan(Entry) if e.state is EntryState.ACTIVE)
+        return Counter(entry.digest for entry in running if entry.digest in digests)
+
+    # --- claims -------------------------------------------------------------------------------------
+
+    def due_claimings(self, until: datetime, limit: int) -> list[Claiming]:
+        """Unfinished claims due at ``until`` or before, by due time."""
+        due = [each for each in self.scan(Claiming) if each.due_at <= until]
+        return sorted(due, key=lambda each: (each.due_at, each.anonymous_key))[:limit]
+
+    # --- broadcasts ---------------------------------------------------------------------------------
+
+    def due_runs(self, until: datetime) -> list[BroadcastRun]:
+        """Broadcast runs that are not done, due at ``until`` or before, by due time."""
+        return [run for run in self.waiting_runs() if run.due_at <= until]
+
+    def waiting_runs(self) -> list[BroadcastRun]:
+        """Every broadcast run that is not done, by due time."""
+        runs = [run for run in self.scan(BroadcastRun) if run.cursor is not None]
+        return sorted(runs, key=lambda run: (run.due_at, run.rule, run.occasion))
+
+    def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """The run as it is now, locked until the transaction ends; None if it is done, or locked."""
+        same = (run.rule, run.occasion)
+        return next((r for r in self.waiting_runs() if (r.rule, r.occasion) == same), None)
+
+    def lock_runs(self) -> list[BroadcastRun]:
+        """Every broadcast run that is not done, by due time; nobody else adds or sends one meanwhile.
+
+        Comes before every other lock.
+        """
+        return self.waiting_runs()
+
+    def persons_after(self, key: int, limit: int) -> list[Person]:
+        """The next persons by key."""
+        ...
+
+    def take_audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
+        """The first persons who pass a prefilter, of the next ``reach`` persons by key; locks them.
+
+        Args:
+            after: the key behind which to begin.
+            limit: the most persons to return.
+            prefilter: everybody who passes it is found; a store that is not sure may return others.
+            reach: the most persons to look at.
+        """
+        found: list[Person] = []
+        looked_at = self.persons_after(after, reach)
+        for person in looked_at:
+            if passes(prefilter, person.attributes):
+                found.append(person)
+                if len(found) == limit:
+                    return Stretch(found, person.key)
+        return Stretch(found, looked_at[-1].key if len(looked_at) == reach else None)
+
+    # --- deliveries ---------------------------------------------------------------------------------
+
+    def lease_deliveries(
+        self,
+        until: datetime,
+        leased_until: datetime,
+        limit: int,
+        channels: Collection[str] | None = None,
+    ) -> list[Delivery]:
+        """Take pending deliveries due at ``until`` or before, by due time then key; then held ones.
+
+        Each is due again at ``leased_until``. So nobody else takes it meanwhile, and a crash before it is
+        settled only delays it.
+
+        Args:
+            channels: those that this process has; None for all.
+        """
+        ...
+
+    def hold_deliveries(
+        self, until: datetime, channels: Collection[str], limit: int
+    ) -> dict[str, int]:
+        """Hold pending deliveries due by ``until`` of other channels than these; returns their numbers."""
+        ...
+
+    def leased_now(self, key: int) -> LeasedNow | None:
+        """A leased delivery and its person, as they are now; None if the delivery is gone."""
+        ...
+
+    def settle(self, settlements: Iterable[Settlement]) -> None:
+        """Write down how tries ended. Deliveries that are no longer pending stay as they are."""
+        ...
+
+    def revive(self, key: int, due_at: datetime) -> bool:
+        """Make a dead delivery pending again, with no attempts; False if it is not dead."""
+        ...
+
+    def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
+        """Make so many dead deliveries pending again, as `revive` does; returns how many there were."""
+        dead = (delivery.key for delivery in self.scan(Delivery) if is_meant(delivery, which))
+        return sum(self.revive(key, due_at) for key in list(islice(dead, limit)))
+
+    # --- requests for guarded actions ---------------------------------------------------------------
+
+    def due_requests(
+        self, until: datetime, limit: int, *, expiring: datetime | None
+    ) -> list[Request]:
+        """Held requests that are due at ``until`` or before, or expire by ``expiring``, soonest first."""
+        due = [
+            (request.due_at or request.expires_at or until, request.key, request)
+            for request in self.scan(Request)
+            if request.outcome is RequestOutcome.HELD
+            and (
+                (request.due_at is not None and request.due_at <= until)
+                or (expiring and request.expires_at and request.expires_at <= expiring)
+            )
+        ]
+        return [request for *_, request in nsmallest(limit, due, key=itemgetter(0, 1))]
+
+    def next_request_due(self, actions: Collection[str] | None = None) -> datetime | None:
+        """When the next request is due, is to be called, or expires.
+
+        Args:
+            actions: the host's actions that this process carries out; None for all.
+        """
+        times = [
+            at
+            for request in self.scan(Request)
+            if request.outcome is RequestOutcome.HELD
+            or (request.outcome.is_open and (actions is None or request.action in actions))
+            for at in (request.due_at, request.expires_at)
+            if at is not None
+        ]
+        return min(times, default=None)
+
+    def lease_request(
+        self, actions: Collection[str], until: datetime, leased_until: datetime
+    ) -> Request | None:
+        """Take the next approved request for one of these actions; it is due again at ``leased_until``."""
+        due = [
+            (request.due_at, request.key, request)
+            for request in self.scan(Request)
+            if request.outcome is RequestOutcome.APPROVED
+            and request.action in actions
+            and request.due_at is not None
+            and request.due_at <= until
+        ]
+        if not due:
+            return None
+        *_, taken = min(due, key=itemgetter(0, 1))
+        self.flush(Changes(requests={taken.key: replace(taken, due_at=leased_until)}))
+        return taken
+
+    # --- retention ----------------------------------------------------------------------------------
+
+    def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
+        """Drop old records. Records that another writer has locked stay until the next time.
+
+        Args:
+            cutoff: which records.
+            after: the key behind which to look.
+            reach: the most records to look at; the answer's cursor says where to go on.
+        """
+        ...

@@ -1,0 +1,241 @@
+"""Questions of people and guards: lists, counts and reports, off the way of messages.
+
+Each has a default that reads all records of a kind. So a store need only implement `Reads`, `Writes` and
+`DueWork`; it answers a question itself where it can do so faster.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from heapq import nlargest
+from operator import itemgetter
+from typing import Protocol
+
+from whereupon.messages.times import FIRST_INSTANT
+from whereupon.ports.reads import Reads
+from whereupon.ports.values import Backlog, Counts, DeadLetters, is_meant
+from whereupon.records import (
+    COUNTED_OUTCOMES,
+    PRUNED_RECORDS,
+    Approval,
+    AuditHead,
+    AuditRow,
+    Breaker,
+    BroadcastRun,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Device,
+    Entry,
+    Identifier,
+    Merge,
+    ObjectRecord,
+    Person,
+    PersonFootprint,
+    PruneAction,
+    PrunedRecord,
+    PruneStep,
+    Relationship,
+    Request,
+    RequestOutcome,
+    RetentionCutoff,
+    SetAside,
+    Skips,
+    SkipSearch,
+    StoredMessage,
+    prune_action,
+)
+
+_ALL = 1 << 62
+_FOOTPRINT: Mapping[str, type] = {
+    "messages": StoredMessage,
+    "identifiers": Identifier,
+    "claims": Claim,
+    "entries": Entry,
+    "deliveries": Delivery,
+    "devices": Device,
+    "relationships": Relationship,
+    "persons": Person,
+}
+
+
+class Questions(Reads, Protocol):
+    """What people ask afterwards, and what guards count."""
+
+    # --- decisions ----------------------------------------------------------------------------------
+
+    def decided(
+        self, person_key: int, rule: str, limit: int
+    ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
+        """A person's decisions for a rule, newest message first: the entry, or the message's skips."""
+        met = {message.key: message for message in self.scan(StoredMessage, person_key)}
+        found: list[tuple[tuple[datetime, int, int], Entry | Skips]] = [
+            ((entry.timestamp, entry.message_key, entry.key), entry)
+            for entry in self.scan(Entry, person_key)
+            if entry.rule == rule
+        ]
+        search = SkipSearch(rule, self.rule_version)
+        found += (
+            ((met[skips.message_key].timestamp, skips.message_key, 0), skips)
+            for skips in self.scan(Skips, person_key)
+            if search.is_in(skips)
+        )
+        newest = nlargest(limit, found, key=itemgetter(0))
+        messages = {each.key: each for each in self.messages([at[1] for at, _ in newest])}
+        return [(messages.get(at[1]), decision) for at, decision in newest]
+
+    def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
+        """What these messages of a person's led to: entries, then skips, each by message key."""
+        wanted = set(message_keys)
+        entries = [e for e in self.scan(Entry, person_key) if e.message_key in wanted]
+        skips = [s for s in self.scan(Skips, person_key) if s.message_key in wanted]
+        entries.sort(key=lambda entry: (entry.message_key, entry.key))
+        return [*entries, *sorted(skips, key=lambda each: each.message_key)]
+
+    def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
+        """The messages that became a person's by a claim, newest first by timestamp then key."""
+        owned = self.owned_messages([person_key], FIRST_INSTANT)
+        return [message for message in reversed(owned) if message.user_id is None][:limit]
+
+    def merges(self, person_keys: Collection[int]) -> list[Merge]:
+        """The merges that these persons survived, oldest first."""
+        wanted = set(person_keys)
+        found = [merge for merge in self.scan(Merge) if merge.survivor_key in wanted]
+        return sorted(found, key=lambda merge: (merge.merged_at, merge.ref))
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's runs, done or not, newest first by timestamp then occasion."""
+        runs = [run for run in self.scan(BroadcastRun) if run.rule == rule]
+        return nlargest(limit, runs, key=lambda run: (run.timestamp, run.occasion))
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """Messages that were set aside and are not recorded yet, newest first."""
+        found = sorted(self.scan(SetAside), key=lambda each: each.ref)
+        recorded = self.twins([each.ref for each in found])
+        left = [each for each in found if each.ref not in recorded]
+        return sorted(left, key=lambda each: each.set_aside_at, reverse=True)[:limit]
+
+    # --- deliveries ---------------------------------------------------------------------------------
+
+    def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
+        """Deliveries in these states, newest first."""
+        found = [delivery for delivery in self.scan(Delivery) if delivery.state in set(states)]
+        return nlargest(limit, found, key=lambda delivery: delivery.key)
+
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """The deliveries of a person's entries that these occasions opened, oldest first."""
+        wanted = set(occasions)
+        found = [each for each in self.scan(Delivery, person_key) if each.occasion in wanted]
+        return sorted(found, key=lambda delivery: delivery.key)
+
+    def dead(self, which: DeadLetters) -> int:
+        """The number of dead deliveries that pass the filter."""
+        return sum(is_meant(delivery, which) for delivery in self.scan(Delivery))
+
+    def backlog(self) -> list[Backlog]:
+        """The numbers of deliveries that are pending, held or dead, by state and channel."""
+        due: dict[tuple[DeliveryState, str], list[datetime]] = defaultdict(list)
+        for delivery in self.scan(Delivery):
+            if delivery.state not in {DeliveryState.SENT, DeliveryState.WITHHELD}:
+                due[delivery.state, delivery.channel].append(delivery.due_at)
+        return [Backlog(*of, len(times), min(times)) for of, times in sorted(due.items())]
+
+    # --- requests for guarded actions, and the audit log --------------------------------------------
+
+    def request(self, key: int) -> Request | None:
+        """The request with that number."""
+        return next((request for request in self.scan(Request) if request.key == key), None)
+
+    def open_requests_of(self, user_ids: Collection[str]) -> list[Request]:
+        """Requests about these people that still wait, by number."""
+        found = [
+            request
+            for request in self.scan(Request)
+            if request.outcome.is_open
+            and (
+                request.person in user_ids
+                or (request.message and request.message.target_id in user_ids)
+            )
+        ]
+        return sorted(found, key=lambda request: request.key)
+
+    def approvals(self, request: int) -> list[Approval]:
+        """The approvals of a request, oldest first."""
+        found = [approval for approval in self.scan(Approval) if approval.request == request]
+        return sorted(found, key=lambda approval: (approval.approved_at, approval.actor))
+
+    def breakers(self) -> list[Breaker]:
+        """Every breaker that was ever opened, by guard."""
+        return sorted(self.scan(Breaker), key=lambda breaker: breaker.guard)
+
+    def devices(self, tokens: Collection[str]) -> list[Device]:
+        """The devices with these tokens."""
+        return [device for device in self.scan(Device) if device.token in tokens]
+
+    def objects(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """The objects among these, each by its type and id, that exist."""
+        return {(each.type_id, each.object_id) for each in self.scan(ObjectRecord)} & set(places)
+
+    def relationships(self, asked: Collection[Relationship]) -> set[Relationship]:
+        """The relationships among these that exist."""
+        return set(self.scan(Relationship)) & set(asked)
+
+    def audit_head(self) -> AuditHead | None:
+        """Where the audit log ends, locked until this transaction ends; None before its first row."""
+        return next(iter(self.scan(AuditHead)), None)
+
+    def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
+        """Requests with these outcomes, newest first."""
+        found = [request for request in self.scan(Request) if request.outcome in set(outcomes)]
+        return nlargest(limit, found, key=lambda request: request.key)
+
+    def count_ran(self, actions: Collection[str], source: str, since: datetime) -> int:
+        """The number of requests for these actions that ran after an instant.
+
+        Args:
+            actions: their names.
+            source: the class of sender; empty for all.
+            since: the instant.
+        """
+        return sum(
+            request.action in actions
+            and request.decided_at > since
+            and request.outcome in COUNTED_OUTCOMES
+            and source in {"", request.source}
+            for request in self.scan(Request)
+        )
+
+    def audit_rows(self, after: int, limit: int) -> list[AuditRow]:
+        """Rows of the audit log behind a sequence number, in order."""
+        found = [row for row in self.scan(AuditRow) if row.sequence > after]
+        return sorted(found, key=lambda row: row.sequence)[:limit]
+
+    def audit_rows_of(self, request: int) -> list[AuditRow]:
+        """Rows of the audit log about one request, in order."""
+        return [row for row in self.audit_rows(0, _ALL) if row.facts.get("request") == request]
+
+    # --- numbers ------------------------------------------------------------------------------------
+
+    def counts(self) -> Counts:
+        """The number of rows of four tables."""
+        kinds = (StoredMessage, Person, Entry, Delivery)
+        return Counts(*(sum(1 for _ in self.scan(kind)) for kind in kinds))
+
+    def count_persons(self) -> int:
+        """The number of persons."""
+        return sum(1 for _ in self.scan(Person))
+
+    def footprint(self, person_key: int) -> PersonFootprint:
+        """How many rows of each table are a person's, and when the person last did something.
+
+        A message that a step made is the person's, but the person did not do it.
+        """
+        counts = {n: sum(1 for _ in self.scan(k, person_key)) for n, k in _FOOTPRINT.items()}
+        own = (m.timestamp for m in self.scan(StoredMessage, person_key) if m.message.depth == 0)
+        return PersonFootprint(counts, max(own, default=None))
+
+    def count_prunable(self, cutoff: RetentionCutoff) -> PruneStep:
+        """How much `DueWork.prune` would drop in all."""
+        records: Iterable[PrunedRecord] = self.scan(PRUNED_RECORDS[cutoff.kind])
+        actions = Counter(prune_action(record, cutoff) for record in records)
+        return PruneStep(actions[PruneAction.DROP], actions[PruneAction.EMPTY])

@@ -1,0 +1,214 @@
+"""The reads of a batch: everything that deciding about messages needs to know.
+
+A read takes many keys at once, so that a batch costs a fixed number of queries, however large it is.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from whereupon.messages.model import MessageType
+from whereupon.messages.times import FIRST_INSTANT
+from whereupon.ports.values import HistoryNeed
+from whereupon.records import (
+    BroadcastRun,
+    Claim,
+    Claiming,
+    Entry,
+    EntryState,
+    Identifier,
+    IdKind,
+    KeysAsked,
+    PastEntry,
+    PastEvent,
+    Person,
+    StoredMessage,
+    Tombstone,
+    Twin,
+)
+
+R = TypeVar("R")
+
+
+class Reads(Protocol):
+    """What deciding a batch loads. A session sees what was committed before it, and its own writes.
+
+    A method with a body is made of the others. A store overrides it where it can answer faster.
+    """
+
+    # --- messages -----------------------------------------------------------------------------------
+
+    def known_messages(self, refs: Collection[str]) -> set[str]:
+        """The messages among these (see `ref_of`) that are recorded, or were recorded and then erased."""
+        ...
+
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages, by reference, to be compared with a second one."""
+        ...
+
+    def messages(self, keys: Collection[int]) -> list[StoredMessage]:
+        """The messages with these keys, in any order."""
+        ...
+
+    def owned_messages(
+        self, owners: Collection[int], since: datetime, limit: int | None = None
+    ) -> list[StoredMessage]:
+        """Messages whose owner is one of these keys, from ``since`` on, by timestamp then key.
+
+        Args:
+            owners: keys of persons and anonymous ids.
+            since: the oldest timestamp.
+            limit: if given, any so many of them.
+        """
+        ...
+
+    def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
+        """The number of messages from ``since`` on, by owner. Owners without any are left out."""
+        return Counter(message.owner for message in self.owned_messages(owners, since))
+
+    def waiting_messages(
+        self, owner: int, after: tuple[datetime, int], until: datetime, limit: int
+    ) -> list[StoredMessage]:
+        """The next messages of one owner, by timestamp then key, behind those two and up to ``until``."""
+        owned = self.owned_messages([owner], after[0])
+        behind = (m for m in owned if after < (m.timestamp, m.key) and m.timestamp <= until)
+        return list(islice(behind, limit))
+
+    def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
+        """The track messages that the needs name, by timestamp then key."""
+        found: dict[int, StoredMessage] = {}
+        for need in needs:
+            owned = self.owned_messages([need.owner], need.since or FIRST_INSTANT)
+            named = (m for m in owned if m.name in need.names and m.type is MessageType.TRACK)
+            found |= {message.key: message for message in named}
+        events = sorted(found.values(), key=lambda message: (message.timestamp, message.key))
+        return [PastEvent(m.owner, m.name, m.timestamp, m.body) for m in events]
+
+    # --- people -------------------------------------------------------------------------------------
+
+    def identifiers(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str]
+    ) -> list[Identifier]:
+        """The identifiers with these values."""
+        ...
+
+    def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
+        """Every user id of these persons, and every anonymous id that they have claimed."""
+        claimed = {claim.anonymous_key for key in keys for claim in self.scan(Claim, key)}
+        sought = ((IdKind.USER, set(keys)), (IdKind.ANONYMOUS, claimed))
+        found = (
+            (kind, each) for kind, of in sought for k in of for each in self.scan(Identifier, k)
+        )
+        return [identifier for kind, identifier in found if identifier.kind is kind]
+
+    def persons(self, keys: Collection[int]) -> list[Person]:
+        """The persons with these keys."""
+        ...
+
+    def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
+        """Every run of claims of these anonymous ids, by `since` then anonymous key."""
+        ...
+
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+        """The runs of claims that reach into a span of time, and one run before and one behind it.
+
+        Args:
+            spans: by anonymous key, the first and the last instant; both belong to the span.
+
+        Returns:
+            By `since` then anonymous key; the runs of one anonymous id never overlap.
+        """
+        found: list[Claim] = []
+        for key, (since, until) in spans.items():
+            runs = self.claims([key])
+            first = sum(run.until < since for run in runs)
+            last = sum(run.since <= until for run in runs)
+            found += runs[max(first - 1, 0) : last + 1]
+        return sorted(found, key=lambda claim: (claim.since, claim.anonymous_key))
+
+    def claimings(
+        self, person_keys: Collection[int], anonymous_keys: Collection[int]
+    ) -> list[Claiming]:
+        """Unfinished claims by these persons or of these anonymous ids, by anonymous key."""
+        found = [
+            claim
+            for claim in self.scan(Claiming)
+            if claim.person_key in person_keys or claim.anonymous_key in anonymous_keys
+        ]
+        return sorted(found, key=lambda claim: claim.anonymous_key)
+
+    def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Every tombstone of these digests."""
+        return [each for each in self.scan(Tombstone) if each.digest in digests]
+
+    def tombstones_laid_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Every tombstone that was laid together with a tombstone of these digests."""
+        together = {each.of for each in self.tombstones(digests)}
+        return [each for each in self.scan(Tombstone) if each.of in together]
+
+    def has_tombstones(self) -> bool:
+        """Whether there is any. Every batch asks; most batches then need no digests."""
+        return any(True for _ in self.scan(Tombstone))
+
+    # --- entries and rules --------------------------------------------------------------------------
+
+    def past_entries(
+        self,
+        rules: Collection[str],
+        person_keys: Collection[int],
+        since: datetime | None = None,
+        asked: KeysAsked | None = None,
+    ) -> list[PastEntry]:
+        """Running and ended entries of these persons in these rules.
+
+        Args:
+            rules: their ids.
+            person_keys: the persons.
+            since: the oldest timestamp of an opening message; None for all.
+            asked: if given, entries that it does not concern are left out (see `KeysAsked.concerns`).
+        """
+        wanted, active = frozenset(rules), EntryState.ACTIVE
+        return [
+            PastEntry(e.rule, key, e.timestamp, e.slot, e.state is active, e.occasion)
+            for key in set(person_keys)
+            for e in self.scan(Entry, key)
+            if e.rule in wanted
+            and (since is None or e.timestamp >= since)
+            and (asked is None or asked.concerns(e.rule, e.slot))
+        ]
+
+    def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
+        """Running entries of these persons."""
+        theirs = (entry for key in set(person_keys) for entry in self.scan(Entry, key))
+        return [entry for entry in theirs if entry.state is EntryState.ACTIVE]
+
+    def has_run(self, rule: str, occasion: str) -> bool:
+        """Whether a broadcast's run for that occasion is recorded, done or not."""
+        return any((r.rule, r.occasion) == (rule, occasion) for r in self.scan(BroadcastRun))
+
+    def kept_versions(self, digests: Collection[str]) -> set[str]:
+        """The digests among these under which a rule version is kept. Every batch asks."""
+        ...
+
+    def rule_version(self, digest: str) -> bytes | None:
+        """The source of a rule, as it was when it was first used under that digest."""
+        ...
+
+    def mark(self, name: str) -> int | None:
+        """A number that the store keeps for the engine under that name."""
+        ...
+
+    # --- everything ---------------------------------------------------------------------------------
+
+    def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
+        """Every record of a kind, in any order; or those of one person. It may take long.
+
+        Args:
+            kind: a class of `records` that a store keeps, such as `Entry` or `Request`.
+            person_key: the person, for `StoredMessage`, `Skips`, `Identifier`, `Person`, `Claim`,
+                `Entry`, `Delivery`, `Device` and `Relationship`. A message and its skips are the
+                owner's; an anonymous id is found by its own key. None for all records.
+        """
+        ...

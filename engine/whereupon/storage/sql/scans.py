@@ -1,0 +1,74 @@
+"""Reading whole tables, and a person's part of them, as records."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import whereupon.records as records
+import whereupon.storage.sql.ledger_rows as ledger_rows
+import whereupon.storage.sql.rows as rows
+from whereupon.storage.sql.rows import Record
+from whereupon.storage.sql.tables import (
+    ApprovalRow,
+    AuditHeadRow,
+    AuditRowRow,
+    BreakerRow,
+    ClaimingRow,
+    ClaimRow,
+    DeliveryRow,
+    DeviceRow,
+    EntryRow,
+    IdentifierRow,
+    Kept,
+    MergeRow,
+    MessageRow,
+    PersonRow,
+    RelationshipRow,
+    ReportRow,
+    RequestRow,
+    RunRow,
+    SetAsideRow,
+    SkipsRow,
+    ThingRow,
+    TombstoneRow,
+)
+
+
+class Scanned(NamedTuple):
+    """Where the records of a kind are.
+
+    Attributes:
+        table: the table.
+        made: makes a record of a row.
+        owner: the column that says whose it is; for skips, that of their message.
+    """
+
+    table: type[Kept]
+    made: Callable[[Record], object]
+    owner: str = ""
+
+
+SCANNED: dict[type, Scanned] = {
+    records.StoredMessage: Scanned(MessageRow, rows.message_from, "owner"),
+    records.Skips: Scanned(SkipsRow, partial(rows.skips_from, person_key=0), "owner"),
+    records.Identifier: Scanned(IdentifierRow, rows.identifier_from, "key"),
+    records.Person: Scanned(PersonRow, rows.person_from, "key"),
+    records.Claim: Scanned(ClaimRow, rows.claim_from, "person_key"),
+    records.Claiming: Scanned(ClaimingRow, rows.claiming_from, "person_key"),
+    records.Entry: Scanned(EntryRow, rows.entry_from, "person_key"),
+    records.Delivery: Scanned(DeliveryRow, rows.delivery_from, "person_key"),
+    records.BroadcastRun: Scanned(RunRow, rows.run_from),
+    records.Request: Scanned(RequestRow, ledger_rows.request_from),
+    records.Approval: Scanned(ApprovalRow, ledger_rows.approval_from),
+    records.Breaker: Scanned(BreakerRow, ledger_rows.breaker_from),
+    records.AuditRow: Scanned(AuditRowRow, ledger_rows.audit_from),
+    records.AuditHead: Scanned(AuditHeadRow, ledger_rows.head_from),
+    records.Device: Scanned(DeviceRow, ledger_rows.device_from, "person_key"),
+    records.ObjectRecord: Scanned(ThingRow, rows.thing_from),
+    records.Relationship: Scanned(RelationshipRow, rows.relationship_from, "person_key"),
+    records.Merge: Scanned(MergeRow, rows.merge_from, "survivor_key"),
+    records.SetAside: Scanned(SetAsideRow, rows.set_aside_from),
+    records.Report: Scanned(ReportRow, rows.report_from),
+    records.Tombstone: Scanned(TombstoneRow, rows.tombstone_from),
+}
+"""Every kind of record that `Reads.scan` knows."""
