@@ -195,7 +195,7 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
     new = [Identifier(kind, value, draw(st.sampled_from(keys[kind]))) for kind, value in met]
     runs = draw(st.lists(broadcast_runs(), max_size=2))
     places = draw(st.sets(st.tuples(st.sampled_from(DIGESTS), st.sampled_from(DIGESTS))))
-    tombstones = {place: draw(st.none() | tombstones(*place)) for place in places}
+    laid = {place: draw(st.none() | tombstones(*place)) for place in places}
     asked = draw(st.lists(requests(), max_size=2))
     return Changes(
         identifiers=new,
@@ -206,7 +206,7 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
         merges=[merge] if draw(small) == 0 else [],
         erased_persons=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
         requests={request.key: request for request in asked},
-        tombstones=tombstones,
+        tombstones=laid,
         runs={(run.rule, run.occasion): run for run in runs},
         wordings={"d1": ("socks", str(first).encode())},
     )

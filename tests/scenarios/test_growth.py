@@ -15,8 +15,8 @@ from pydantic import JsonValue
 from sqlalchemy import create_engine, event
 from tests.scenarios.hosting import NOON, book, rows_of, thanks
 
-import whereupon.engine as engine_module
 from whereupon import Delivery, Engine
+from whereupon.api import background
 from whereupon.api.config import settings_for
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import settled, slot_asked
@@ -419,7 +419,7 @@ def test_deliveries_do_not_wait_for_all_requests_that_are_due(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Of many whose time has come a few are judged, what is to be sent goes out, then the others."""
-    monkeypatch.setattr(engine_module, "STEPS_TOGETHER", 3)
+    monkeypatch.setattr(background, "STEPS_TOGETHER", 3)
     (tmp_path / "guards").mkdir()
     (tmp_path / "guards" / "deletions.yaml").write_text(GUARD)
     (tmp_path / "thanks.yaml").write_text(RULE)
