@@ -16,7 +16,7 @@ from whereupon.conditions.condition import (
     History,
     Performed,
 )
-from whereupon.conditions.context import ConjunctPool
+from whereupon.conditions.parse_context import ConjunctPool
 from whereupon.conditions.parser import parse_condition
 from whereupon.conditions.schema import condition_schemas
 from whereupon.conditions.values import Data, JsonValue

@@ -10,32 +10,29 @@ the whole. The answers are the same either way.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final, cast
 
 import whereupon.conditions.jsonlogic.coercion as coercion
 from whereupon.conditions.condition import Evaluator, Holds, Performed
 from whereupon.conditions.jsonlogic.coercion import is_plain, is_truthy
 from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
-from whereupon.conditions.jsonlogic.standard import THREE, TWO
+from whereupon.conditions.jsonlogic.standard import COMPARISONS
 from whereupon.conditions.operators import ADDITIONS, Addition
 from whereupon.conditions.paths import follow, parts_of
 from whereupon.conditions.performed import PERFORMED
 from whereupon.conditions.scope import SpentError
-from whereupon.conditions.values import UNDEFINED, JsonValue
+from whereupon.conditions.values import JsonValue
 
 MOST_CELLS: Final = 200
 """The most cells of one function; a larger condition is left to the closures."""
 DEEPEST: Final = 12
 """The deepest nesting of ``all``, ``any`` and ``not`` in source; anything deeper becomes a closure."""
 _SHAPES: Final = 2_048
+_ORDERS: Final = frozenset(name for name, each in COMPARISONS.items() if each.is_order)
 _BUILTINS: Final = {
     each.__name__: each
     for each in (type, bool, int, float, str, AttributeError, LookupError, TypeError, SpentError)
 }
-
-_ORDER: Final[Mapping[str, str]] = MappingProxyType({">": ">", ">=": ">=", "<": "<", "<=": "<="})
-_BOTH_SIDES: Final = frozenset(("==", "!=", "===", "!==", ">", ">=", "<", "<=", "in"))
 
 
 class TooLarge(Exception):  # noqa: N818 - a signal to leave the condition to the closures
@@ -207,7 +204,7 @@ class _Writer:
             equal = self._equal(self._value(path), fixed)
             there = f"{self._value(path)} is not None and " if is_required else ""
             return f"({there}not {equal})" if operator == "!=" else f"({there}{equal})"
-        if operator in _ORDER and isinstance(fixed, int | float) and is_plain(fixed):
+        if operator in _ORDERS and isinstance(fixed, int | float) and is_plain(fixed):
             return self._ordered(operator, self._value(path), fixed, is_required=is_required)
         return None
 
@@ -227,10 +224,8 @@ class _Writer:
 
     def _ordered(self, operator: str, value: str, fixed: float, *, is_required: bool) -> str:
         """Order: Python's between numbers. Python raises for anything else, so that closures answer."""
-        null = not is_required and _GENERAL[operator](None, fixed)
-        return (
-            f"({value} {_ORDER[operator]} {self._cell(fixed)} if {value} is not None else {null})"
-        )
+        null = not is_required and COMPARISONS[operator].holds(None, fixed)
+        return f"({value} {operator} {self._cell(fixed)} if {value} is not None else {null})"
 
     def _added(self, addition: Addition, path: str, operand: JsonValue) -> str | None:
         """An addition; it does not hold for a missing value."""
@@ -249,14 +244,11 @@ class _Writer:
     def _both(self, operator: str, path: str, other: JsonValue, *, is_required: bool) -> str | None:
         """Two variables."""
         second = fixed_path(other)
-        if second is None or operator not in _BOTH_SIDES:
+        if second is None or operator not in COMPARISONS:
             return None
         left, right = self._value(path), self._value(second)
         there = f"{left} is not None and " if is_required else ""
-        if operator in TWO:
-            return f"({there}{self._operator(TWO[operator])}({left}, {right}))"
-        general = self._operator(THREE[operator])
-        return f"({there}{general}({left}, {right}, {self._cell(UNDEFINED)}))"
+        return f"({there}{self._operator(COMPARISONS[operator].holds)}({left}, {right}))"
 
     def _asked(self, operands: list[JsonValue]) -> str:
         asked = self._cell(self._questions[json.dumps(operands[0])])
@@ -266,13 +258,3 @@ class _Writer:
         """Logic that the source does not cover."""
         closure = f"{self._cell(self._closure(logic))}(data, history)"
         return f"{self._operator(is_truthy)}({closure})"
-
-
-_GENERAL: Final[Mapping[str, Callable[[JsonValue, JsonValue], bool]]] = MappingProxyType(
-    {
-        ">": lambda left, right: coercion.is_less(right, left),
-        ">=": lambda left, right: coercion.is_at_most(right, left),
-        "<": coercion.is_less,
-        "<=": coercion.is_at_most,
-    }
-)

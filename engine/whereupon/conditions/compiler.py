@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, TypeVar, cast
 from whereupon.conditions.condition import Evaluator, Performed
 from whereupon.conditions.jsonlogic.coercion import is_truthy
 from whereupon.conditions.jsonlogic.standard import (
+    COMPARISONS,
     MANY,
     ONE,
     STANDARD,
@@ -108,9 +109,10 @@ def _comparison(call: Call) -> Closure | None:
     addition, operand = ADDITIONS.get(call.operator), cast("JsonValue", call.operands[1])
     if addition is not None:
         return _added(addition, _read(path), operand)
-    if isinstance(operand, str | int | float | None) and call.operator in _COMPARISONS:
-        return _beside(_COMPARISONS[call.operator], _read(path), operand)
-    return None
+    comparison = COMPARISONS.get(call.operator)
+    if comparison is None or not isinstance(operand, str | int | float | None):
+        return None
+    return None if comparison.mirrored is None else _beside(comparison.holds, _read(path), operand)
 
 
 def _added(addition: Addition, read: Closure, operand: JsonValue) -> Closure:
@@ -140,15 +142,6 @@ def _beside(apply: Two, read: Closure, operand: JsonValue) -> Closure:
         return apply(value, operand)
 
     return evaluate
-
-
-_COMPARISONS: Final[Mapping[str, Two]] = MappingProxyType(
-    {
-        **{name: TWO[name] for name in ("==", "!=", ">", ">=")},
-        "<": lambda left, right: THREE["<"](left, right, UNDEFINED),
-        "<=": lambda left, right: THREE["<="](left, right, UNDEFINED),
-    }
-)
 
 
 # --- operators whose operands are all evaluated ---------------------------------------------------

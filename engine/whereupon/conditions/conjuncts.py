@@ -18,10 +18,10 @@ from whereupon.conditions.condition import (
     conjunction,
     in_turn,
 )
-from whereupon.conditions.context import ParseContext
 from whereupon.conditions.indexable import predicate_of
 from whereupon.conditions.jsonlogic.coercion import is_truthy
 from whereupon.conditions.jsonlogic.expressions import variables_of
+from whereupon.conditions.parse_context import ParseContext
 from whereupon.conditions.performed import question
 from whereupon.conditions.scope import bounded
 from whereupon.conditions.validation import Path, is_brief, too_large

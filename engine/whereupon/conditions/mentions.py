@@ -6,27 +6,16 @@ is not a condition mentions nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from whereupon.conditions.jsonlogic.expressions import LOOPS, fixed_path, is_call, operands_of
+from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
+from whereupon.conditions.jsonlogic.standard import COMPARISONS, LOOPS, READERS, TYPED
 from whereupon.conditions.paths import parts_of
 from whereupon.conditions.scalars import reads_as_number
 from whereupon.conditions.values import JsonValue
 
 Path: TypeAlias = tuple[str | int, ...]
 Root: TypeAlias = Literal["properties", "person"]
-
-_COMPARISONS: Final = {
-    **dict.fromkeys(("==", "==="), "eq"),
-    **dict.fromkeys(("!=", "!=="), "ne"),
-    ">": "gt",
-    ">=": "gte",
-    "<": "lt",
-    "<=": "lte",
-    "in": "in",
-}
-_TYPED: Final = frozenset((">", ">=", "<", "<=", "+", "-", "*", "/", "%"))
-_TURNED: Final = {"gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +116,7 @@ def _of_logic(
     compared = _compared(name, operands, places, event, items)
     if compared is not None:
         yield compared
-    elif name in {"var", "missing", "missing_some"}:
+    elif name in READERS:
         yield from _of_paths(operands, places, event, items)
     else:
         for place, (operand, inner) in enumerate(zip(operands, places, strict=True)):
@@ -161,16 +150,17 @@ def _compared(
     items: tuple[str, ...] | None,
 ) -> ValueMention | None:
     """A variable beside one fixed value, either way round."""
-    operator = _COMPARISONS.get(name)
-    if operator is None or len(operands) != 2:  # noqa: PLR2004 - a comparison
+    comparison = COMPARISONS.get(name)
+    if comparison is None or len(operands) != 2:  # noqa: PLR2004 - a comparison
         return None
     paths = [fixed_path(operand) for operand in operands]
     for one, other in ((0, 1), (1, 0)):
         path, fixed = paths[one], operands[other]
-        if path is None or isinstance(fixed, dict) or (name == "in" and one == 1):
+        mirrored = name if one == 0 else comparison.mirrored
+        if path is None or isinstance(fixed, dict) or mirrored is None:
             continue
-        turned = operator if one == 0 else _TURNED.get(operator, operator)
-        return ValueMention((*places[one], "var"), parts_of(path), event, items, turned, fixed)
+        operator = COMPARISONS[mirrored].short_form
+        return ValueMention((*places[one], "var"), parts_of(path), event, items, operator, fixed)
     return None
 
 
@@ -210,7 +200,7 @@ def _mismatches(
         ((name, operands),) = logic.items()
         if name in LOOPS:  # whose second operand has data of its own
             operands = operands[:1] if isinstance(operands, list) else operands
-        fault = type_fault(_with_numbers(logic), schema) if name in _TYPED else None
+        fault = type_fault(_with_numbers(logic), schema) if name in TYPED else None
         if fault is not None:
             yield (*path, name), fault
         yield from _mismatches(operands, (*path, name), schema)

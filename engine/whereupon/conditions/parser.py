@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from whereupon.conditions.condition import ALWAYS, Condition, Conjunct, conjunction
 from whereupon.conditions.conjuncts import assemble, combine, conjunct_of
-from whereupon.conditions.context import UTC, ConjunctPool, ParseContext
 from whereupon.conditions.jsonlogic.expressions import is_call, operands_of, variables_of
 from whereupon.conditions.operators import OPERATORS, Operand
+from whereupon.conditions.parse_context import UTC, ConjunctPool, ParseContext
 from whereupon.conditions.paths import root_of
 from whereupon.conditions.performed import PERFORMED, question, read_performed
 from whereupon.conditions.segments import segment_conjuncts

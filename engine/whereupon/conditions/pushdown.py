@@ -14,7 +14,7 @@ from typing import Final
 from whereupon.conditions.condition import Condition
 from whereupon.conditions.jsonlogic.coercion import as_double, as_number, is_truthy
 from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
-from whereupon.conditions.jsonlogic.standard import THREE, TWO
+from whereupon.conditions.jsonlogic.standard import COMPARISONS
 from whereupon.conditions.operators import ADDITIONS
 from whereupon.conditions.paths import follow, parts_of, root_of
 from whereupon.conditions.prefilter import (
@@ -32,7 +32,7 @@ from whereupon.conditions.prefilter import (
     points,
     span,
 )
-from whereupon.conditions.values import UNDEFINED, Data, JsonValue
+from whereupon.conditions.values import Data, JsonValue
 
 LARGEST: Final = 100
 """A prefilter of more values than this is not worth the time of a store: everybody passes instead."""
@@ -41,10 +41,6 @@ DEEPEST: Final = 12
 _PERSON: Final = "person"
 _UNKNOWN: Final = object()
 _CONSTANTS: Final = MappingProxyType({Kind.NULL: None, Kind.TRUE: True, Kind.FALSE: False})
-_MIRRORED: Final[Mapping[str, str]] = MappingProxyType(
-    {"==": "==", "!=": "!=", "===": "===", "!==": "!==", ">": "<", ">=": "<=", "<": ">", "<=": ">="}
-)
-"""Comparisons with their sides exchanged."""
 
 
 def prefilter_of(condition: Condition, data: Data) -> Prefilter:
@@ -88,8 +84,9 @@ def _comparison(name: str, operands: list[JsonValue], data: Data, *, wanted: boo
         return EVERYBODY
     first, second = operands
     known = _known(second, data)
-    if known is _UNKNOWN and name in _MIRRORED:
-        name, first, known = _MIRRORED[name], second, _known(first, data)
+    comparison = COMPARISONS.get(name)
+    if known is _UNKNOWN and comparison is not None and comparison.mirrored is not None:
+        name, first, known = comparison.mirrored, second, _known(first, data)
     if known is _UNKNOWN:
         return EVERYBODY
     operand: JsonValue = known  # type: ignore[assignment]  # else it is unknown
@@ -104,10 +101,10 @@ def _comparison(name: str, operands: list[JsonValue], data: Data, *, wanted: boo
             passing,
             wanted=wanted,
         )
-    test, standard = _test(name, operand), _STANDARD.get(name)
-    if test is None or standard is None:
+    if comparison is None:
         return EVERYBODY
-    return _values(fixed_path(first), test, standard(name, operand, wanted), wanted=wanted)
+    compare, passing = COMPARISONS[name].holds, _STANDARD[name](name, operand, wanted)
+    return _values(fixed_path(first), lambda value: compare(value, operand), passing, wanted=wanted)
 
 
 def _known(operand: JsonValue, data: Data) -> object:
@@ -121,14 +118,6 @@ def _known(operand: JsonValue, data: Data) -> object:
         return _UNKNOWN
     values: JsonValue = data  # type: ignore[assignment]  # a mapping is read as an object is
     return follow(values, parts_of(path), None)
-
-
-def _test(name: str, operand: JsonValue) -> Callable[[JsonValue], object] | None:
-    if name in TWO:
-        return lambda value: TWO[name](value, operand)
-    if name in THREE:
-        return lambda value: THREE[name](value, operand, UNDEFINED)
-    return None
 
 
 def _values(

@@ -7,7 +7,7 @@ parser knows whether a segment exists, a regular expression can be used, or two 
 from collections.abc import Iterable
 from typing import Final
 
-from whereupon.conditions.jsonlogic.standard import STANDARD
+from whereupon.conditions.jsonlogic.standard import READERS, STANDARD
 from whereupon.conditions.operators import OPERATORS
 from whereupon.conditions.operators.operands import (
     DURATION,
@@ -154,7 +154,7 @@ def _logic() -> JsonValue:
         "if": {"type": "object", "minProperties": 1, "maxProperties": 1},
         "then": {
             "propertyNames": {"enum": list(STANDARD)},
-            "properties": dict.fromkeys(("var", "missing", "missing_some"), _LOGIC_PATHS),
+            "properties": dict.fromkeys(READERS, _LOGIC_PATHS),
             "additionalProperties": _LOGIC,
         },
         "else": {"items": _LOGIC, "not": FILLED_IN},

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from whereupon.conditions.condition import Conjunct, conjunction
 from whereupon.conditions.conjuncts import combine
-from whereupon.conditions.context import ParseContext
+from whereupon.conditions.parse_context import ParseContext
 from whereupon.conditions.validation import Path, too_large
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Diagnostic, Severity

@@ -1,29 +1,14 @@
 """Conditions as sentences for marketers: ``price is greater than 20``."""
 
 import json
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Sequence
 
 from whereupon.conditions.condition import Performed
 from whereupon.conditions.jsonlogic.coercion import as_text
 from whereupon.conditions.jsonlogic.expressions import fixed_path, is_call, operands_of
+from whereupon.conditions.jsonlogic.standard import COMPARISONS
 from whereupon.conditions.values import JsonValue
 from whereupon.messages.times import format_duration
-
-_INFIX: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "==": "is",
-        "===": "is exactly",
-        "!=": "is not",
-        "!==": "is not exactly",
-        ">": "is greater than",
-        ">=": "is at least",
-        "<": "is less than",
-        "<=": "is at most",
-        "in": "is in",
-    }
-)
 
 
 def value_words(value: JsonValue) -> str:
@@ -48,8 +33,8 @@ def logic_words(logic: JsonValue) -> str:
     if isinstance(logic, dict) and is_call(logic):
         name, operands = operands_of(logic)
         sides = [_operand_words(operand) for operand in operands]
-        if name in _INFIX and len(sides) == 2 and all(sides):  # noqa: PLR2004 - two sides
-            return f"{sides[0]} {_INFIX[name]} {sides[1]}"
+        if name in COMPARISONS and len(sides) == 2 and all(sides):  # noqa: PLR2004 - two sides
+            return f"{sides[0]} {COMPARISONS[name].words} {sides[1]}"
     return f"the logic {json.dumps(logic)} holds"
 
 

@@ -15,13 +15,12 @@ from typing import Final, TypeAlias
 
 from whereupon.conditions.jsonlogic.coercion import EXACT, as_double
 from whereupon.conditions.jsonlogic.expressions import (
-    LOOPS,
     is_call,
     operands_of,
     required,
     satisfied_by_null,
 )
-from whereupon.conditions.jsonlogic.standard import STANDARD
+from whereupon.conditions.jsonlogic.standard import COMPARISONS, LOOPS, READERS, STANDARD
 from whereupon.conditions.values import JsonValue
 from whereupon.errors import Diagnostic, Severity
 
@@ -35,7 +34,6 @@ LARGEST = 20_000
 _BRIEF_COUNT, _BRIEF_DEPTH = 100, 10
 
 _MEANT = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "not": "!"}
-_ORDERING = ("<", "<=", ">", ">=")
 
 
 def too_large(value: JsonValue, path: Path) -> Diagnostic | None:
@@ -147,7 +145,8 @@ def _of_call(
         text = f"{name!r} takes {wanted} operands, and has {len(operands)} here"
         yield Diagnostic.at(path, "wrong-arity", text, Severity.WARNING)
     trapped = satisfied_by_null(name, operands)
-    if name in _ORDERING and trapped is not None and trapped not in present:
+    is_order = name in COMPARISONS and COMPARISONS[name].is_order
+    if is_order and trapped is not None and trapped not in present:
         text = (
             f"this holds when {trapped} is missing, because null counts as 0; compare it in the "
             f'short form, or put {{"!=": [{{"var": "{trapped}"}}, null]}} beside it in an "and"'
@@ -164,8 +163,6 @@ PATH_PATTERN: Final = r"^\s*(properties|person|event|context|customer)\.\S"
 _TEMPLATE: Final = re.compile(TEMPLATE_PATTERN)
 _PATH: Final = re.compile(PATH_PATTERN)
 _ROOT_OF: Final = {"event": "properties", "customer": "person"}
-_PATHS: Final = ("var", "missing", "missing_some")
-"""The operators whose operands are paths."""
 
 
 def placeholder_fault(value: JsonValue) -> Fault | None:
@@ -214,7 +211,7 @@ def literal_diagnostics(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
             yield Diagnostic.at(path, *fault)
     elif isinstance(logic, dict) and is_call(logic):
         name, operands = operands_of(logic)
-        if name in _PATHS:
+        if name in READERS:
             return
         listed = isinstance(logic[name], list)
         for position, operand in enumerate(operands):

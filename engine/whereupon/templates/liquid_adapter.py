@@ -18,12 +18,12 @@ from liquid.builtin.output import OutputNode
 from liquid.exceptions import LiquidError
 from pydantic import JsonValue
 
-from whereupon.templates.checks import faults_of, line_at, source_fault
 from whereupon.templates.interpolation import Piece, Placeholder
 from whereupon.templates.meter import Meter
 from whereupon.templates.sandbox import Object, compiled, render_source
 from whereupon.templates.syntax import required_below, variable_path
 from whereupon.templates.template_error import TemplateError
+from whereupon.templates.template_faults import faults_of, line_at, source_fault
 
 _DAY = len("2026-01-31")
 

@@ -1,14 +1,10 @@
 """The structure of a JSONLogic expression: operator, operands, variables, and what it says of null."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from whereupon.conditions.jsonlogic.coercion import as_text
-from whereupon.conditions.jsonlogic.standard import THREE, TWO
+from whereupon.conditions.jsonlogic.standard import LOOPS, THREE, TWO
 from whereupon.conditions.values import ROOTS, UNDEFINED, JsonValue
-
-LOOPS: Final = ("map", "filter", "all", "none", "some", "reduce")
-"""The operators whose second operand reads an item of a list, not the data."""
 
 
 def is_call(logic: JsonValue) -> bool:

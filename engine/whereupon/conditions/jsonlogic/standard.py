@@ -5,6 +5,7 @@ ignores (a fourth one of ``<``) are ignored; a missing operand is undefined.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -34,6 +35,22 @@ One: TypeAlias = Callable[[JsonValue], JsonValue]
 Two: TypeAlias = Callable[[JsonValue, JsonValue], JsonValue]
 Three: TypeAlias = Callable[[JsonValue, JsonValue, JsonValue], JsonValue]
 Many: TypeAlias = Callable[[list[JsonValue]], JsonValue]
+
+
+def _differs(left: JsonValue, right: JsonValue) -> bool:
+    return not loosely_equal(left, right)
+
+
+def _strictly_differs(left: JsonValue, right: JsonValue) -> bool:
+    return not strictly_equal(left, right)
+
+
+def _is_greater(left: JsonValue, right: JsonValue) -> bool:
+    return is_less(right, left)
+
+
+def _is_at_least(left: JsonValue, right: JsonValue) -> bool:
+    return is_at_most(right, left)
 
 
 def _increasing(first: JsonValue, second: JsonValue, third: JsonValue) -> JsonValue:
@@ -87,6 +104,47 @@ STANDARD: Final[Mapping[str, tuple[int, int | None]]] = MappingProxyType(
 )
 """The operators of the reference implementation, each with the fewest and the most operands it uses."""
 
+LOOPS: Final = ("map", "filter", "all", "none", "some", "reduce")
+"""The operators whose second operand reads an item of a list, not the data."""
+READERS: Final = ("var", "missing", "missing_some")
+"""The operators whose operands are paths."""
+TYPED: Final = (">", ">=", "<", "<=", "+", "-", "*", "/", "%")
+"""The operators that need numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A standard operator that compares two values.
+
+    Attributes:
+        holds: whether it is true of two values.
+        words: the operator between two values in a sentence.
+        short_form: the name of the operator of the short form that compares so.
+        mirrored: the comparison with its sides exchanged; None if there is none.
+        is_order: it compares by order, and counts null as 0.
+    """
+
+    holds: Two
+    words: str
+    short_form: str
+    mirrored: str | None
+    is_order: bool = False
+
+
+COMPARISONS: Final[Mapping[str, Comparison]] = MappingProxyType(
+    {
+        "==": Comparison(loosely_equal, "is", "eq", "=="),
+        "===": Comparison(strictly_equal, "is exactly", "eq", "==="),
+        "!=": Comparison(_differs, "is not", "ne", "!="),
+        "!==": Comparison(_strictly_differs, "is not exactly", "ne", "!=="),
+        ">": Comparison(_is_greater, "is greater than", "gt", "<", is_order=True),
+        ">=": Comparison(_is_at_least, "is at least", "gte", "<=", is_order=True),
+        "<": Comparison(is_less, "is less than", "lt", ">", is_order=True),
+        "<=": Comparison(is_at_most, "is at most", "lte", ">=", is_order=True),
+        "in": Comparison(is_in, "is in", "in", None),
+    }
+)
+
 ONE: Final[Mapping[str, One]] = MappingProxyType(
     {
         "!": lambda value: not is_truthy(value),
@@ -97,16 +155,10 @@ ONE: Final[Mapping[str, One]] = MappingProxyType(
 )
 TWO: Final[Mapping[str, Two]] = MappingProxyType(
     {
-        "==": loosely_equal,
-        "!=": lambda left, right: not loosely_equal(left, right),
-        "===": strictly_equal,
-        "!==": lambda left, right: not strictly_equal(left, right),
-        ">": lambda left, right: is_less(right, left),
-        ">=": lambda left, right: is_at_most(right, left),
+        **{name: COMPARISONS[name].holds for name in COMPARISONS if name not in {"<", "<="}},
         "-": difference,
         "/": quotient,
         "%": remainder,
-        "in": is_in,
     }
 )
 THREE: Final[Mapping[str, Three]] = MappingProxyType(

@@ -25,7 +25,7 @@ from jsonlogic.typing import OperatorArgument
 from jsonlogic.utils import UNSET
 
 from whereupon.conditions.jsonlogic.expressions import is_call
-from whereupon.conditions.jsonlogic.standard import STANDARD
+from whereupon.conditions.jsonlogic.standard import STANDARD, TYPED
 from whereupon.conditions.values import JsonValue
 
 Node: TypeAlias = OperatorArgument
@@ -61,10 +61,6 @@ def registry_of(names: Iterable[str]) -> OperatorRegistry:
     return operator_registry.copy(extend=extend, force=True)
 
 
-_TYPED = ("var", ">", ">=", "<", "<=", "+", "-", "*", "/", "%")
-"""The operators whose types the package checks; the others may have any type."""
-
-
 def type_fault(logic: JsonValue, schema: dict[str, JsonValue]) -> str | None:
     """Why the types of the operands do not fit the operator at the top of the logic.
 
@@ -73,7 +69,8 @@ def type_fault(logic: JsonValue, schema: dict[str, JsonValue]) -> str | None:
         schema: the JSON Schema of the data. A value without a type there may be anything.
     """
     registry = operator_registry.copy(
-        extend={name: Call for name in (*STANDARD, OBJECT) if name not in _TYPED}, force=True
+        extend={name: Call for name in (*STANDARD, OBJECT) if name not in {"var", *TYPED}},
+        force=True,
     )
     quoted = _quoted(logic)
     if not isinstance(quoted, dict):
