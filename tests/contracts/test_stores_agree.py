@@ -208,7 +208,7 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
         requests={request.key: request for request in asked},
         tombstones=laid,
         runs={(run.rule, run.occasion): run for run in runs},
-        wordings={"d1": ("socks", str(first).encode())},
+        rule_versions={"d1": ("socks", str(first).encode())},
     )
 
 

@@ -312,5 +312,5 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
             (m.message_id, named(m.survivor_key), m.loser, m.merged_at)
             for m in schema.merges.rows.values()
         ),
-        "wordings": texts(schema.versions.rows),
+        "rule versions": texts(schema.versions.rows),
     }

@@ -33,7 +33,7 @@ from whereupon.scheduling.clocks import FrozenClock
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 LATER: Final = START + timedelta(minutes=10)
 FIRST: Final = 2_000
-"""Messages by which every name has been met, and every rule's wording kept."""
+"""Messages by which every name has been met, and every rule's version kept."""
 MOST_STATEMENTS: Final = 30
 
 
@@ -145,7 +145,7 @@ def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Data
             asked.append(dict(statements.asked))
             statements.asked.clear()
     assert sent == [AUDIENCE_CHUNK, AUDIENCE_CHUNK, 2]
-    assert asked[1] == asked[2]  # by the first, the rule's wording is kept
+    assert asked[1] == asked[2]  # by the first, the rule's version is kept
     assert sum(asked[1].values()) < MOST_STATEMENTS
 
 

@@ -262,8 +262,8 @@ def _loaded(
         new_id=fresh_id,
     ).messages
     with home.session() as session:
-        wordings = RuleVersions(RuleIndex(rules))
-        return BatchLoader(session, settings_for(rules), wordings).for_batch(messages, None)
+        versions = RuleVersions(RuleIndex(rules))
+        return BatchLoader(session, settings_for(rules), versions).for_batch(messages, None)
 
 
 def _order(order: object, **ids: object) -> dict[str, object]:

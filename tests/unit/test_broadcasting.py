@@ -249,7 +249,7 @@ def _edited(tmp_path: Path, after: Rulebook) -> list[tuple[str, datetime]]:
         return _sent(engine)
 
 
-def test_a_broadcast_that_is_reworded_before_its_time_follows_the_new_wording(
+def test_a_broadcast_that_is_edited_before_its_time_follows_the_new_version(
     tmp_path: Path,
 ) -> None:
     """What was scheduled is the rule, not yesterday's text of it."""
@@ -272,7 +272,7 @@ def test_a_broadcast_that_is_removed_before_its_time_is_not_sent(tmp_path: Path)
 def test_a_broadcast_that_gives_up_its_schedule_before_its_time_is_not_sent(
     when: str, tmp_path: Path
 ) -> None:
-    """The time was the old wording's, which holds no more."""
+    """The time was the old version's, which holds no more."""
     assert _edited(tmp_path, book(news(when=when))) == []
 
 
@@ -290,9 +290,9 @@ def test_a_broadcast_that_gives_up_its_schedule_before_its_time_is_not_sent(
             [{"subject": "Other news"}],
         ),
     ],
-    ids=["switched off", "no schedule", "described", "reworded"],
+    ids=["switched off", "no schedule", "described", "edited"],
 )
-def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_wording(
+def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_version(
     after: dict[str, object], sent: list[dict[str, object]], tmp_path: Path
 ) -> None:
     """It is sent late, if at all, and as the rulebook says now."""
@@ -305,27 +305,27 @@ def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_word
         assert [delivery.content for delivery in engine.deliveries()] == sent
 
 
-def test_a_broadcast_called_up_before_it_was_reworded_is_sent_as_it_was(tmp_path: Path) -> None:
+def test_a_broadcast_called_up_before_it_was_edited_is_sent_as_it_was(tmp_path: Path) -> None:
     """Who called it meant what it said then; it had begun."""
     url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
     with Engine.open(url, rules=book(news()), clock=clock) as engine:
         _people(engine, "ada")
         engine.trigger("news")
-    reworded = news(whereupon=[{"send": "email", "subject": "Other news"}])
-    with Engine.open(url, rules=book(reworded), clock=clock) as engine:
+    edited = news(whereupon=[{"send": "email", "subject": "Other news"}])
+    with Engine.open(url, rules=book(edited), clock=clock) as engine:
         _wake(engine, clock, NOON)
         assert [delivery.content for delivery in engine.deliveries()] == [{"subject": "News"}]
 
 
-def test_a_broadcast_that_is_cut_short_by_a_reworded_rule_ends_as_it_began() -> None:
+def test_a_broadcast_that_is_cut_short_by_a_edited_rule_ends_as_it_began() -> None:
     """One sending has one text, also when the rule is edited between two chunks."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book(news()), clock=clock)
     _people(engine, *(f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)))
     engine.trigger("news")
     next(engine.wake(NOON))
-    reworded = news(whereupon=[{"send": "email", "subject": "Other news"}])
-    other = Engine(engine.store, book(reworded), clock=clock)
+    edited = news(whereupon=[{"send": "email", "subject": "Other news"}])
+    other = Engine(engine.store, book(edited), clock=clock)
     _wake(other, clock, NOON)
     found = other.deliveries(limit=AUDIENCE_CHUNK * 2)
     assert {str(delivery.content) for delivery in found} == {"{'subject': 'News'}"}

@@ -134,7 +134,7 @@ def test_a_version_that_cannot_be_read_is_left_alone(made: World) -> None:
         (found,) = session.due_entries(after(DAY), 9)
         entry = found._replace(key=10**6, occasion="m-new", digest="new", due_at=after(1))
         changes = Changes(entries={entry.key: entry}, new_entries={entry.key})
-        changes.wordings["new"] = ("cart", newer)
+        changes.rule_versions["new"] = ("cart", newer)
         session.flush(changes)
     made.run(2 * HOUR)
     assert states(made) == [EntryState.COMPLETED, EntryState.ACTIVE]

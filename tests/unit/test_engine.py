@@ -326,7 +326,7 @@ def test_what_the_host_rolls_back_was_never_recorded(host: Database) -> None:
     assert _kept(host, engine) == (0, 1, 1)
 
 
-def test_a_rule_first_used_in_a_transaction_that_was_rolled_back_keeps_its_wording(
+def test_a_rule_first_used_in_a_transaction_that_was_rolled_back_keeps_its_version(
     host: Database,
 ) -> None:
     """Else those who enter later would follow a text that nobody kept."""
@@ -495,7 +495,7 @@ def test_threads_that_dispatch_at_once_send_everything_once(store: str, tmp_path
 
 
 def test_two_engines_of_one_process_share_a_database(tmp_path: Path) -> None:
-    """Each sees what the other recorded, names and rules' wordings included."""
+    """Each sees what the other recorded, names and rules' versions included."""
     url, rules = f"sqlite:///{tmp_path}/shop.db", book(thanks(reentry="once"))
     with Engine.open(url, rules=rules) as one, Engine.open(url, rules=rules) as two:
         entered = [

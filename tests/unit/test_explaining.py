@@ -113,8 +113,8 @@ def test_an_old_message_names_the_limit() -> None:
     assert "(limit 1h)" in sentences(made)[0]
 
 
-def test_a_reworded_rule_is_said_to_be() -> None:
-    """The decision was made under another wording."""
+def test_an_edited_rule_is_said_to_be() -> None:
+    """The decision was made under another version."""
     made = world(campaign("thanks", "purchase", where={"price": {"gt": 20}}))
     made.track("purchase", "ada", {"price": 30})
     made.track("purchase", "ada", {"price": 3})

@@ -246,15 +246,15 @@ def test_changing_one_rule_leaves_other_names_and_pages_as_they_are() -> None:
     """What is arranged for a name is shared between indexes, unless the rule has that name."""
     index = RuleIndex(book_of(campaign("one", "a"), campaign("two", "b"), campaign("all", "*")))
     other, own = index.triggered_by(TRACK, "b"), index.triggered_by(TRACK, "a")
-    (reworded,) = book_of(campaign("one", ["a", "c"], where={"x": 1})).rules
-    changed = index.with_rule(reworded)
+    (edited,) = book_of(campaign("one", ["a", "c"], where={"x": 1})).rules
+    changed = index.with_rule(edited)
     assert changed.triggered_by(TRACK, "b") is other
     assert [rule.digest for rule in changed.triggered_by(TRACK, "a")] == [
-        reworded.digest,
+        edited.digest,
         own[1].digest,
     ]
     assert [rule.id for rule in changed.triggered_by(TRACK, "c")] == ["one", "all"]
-    assert changed.book.rules == (reworded, *index.book.rules[1:])
+    assert changed.book.rules == (edited, *index.book.rules[1:])
     assert list(index.triggered_by(TRACK, "a")) == list(own)
     gone = changed.without("one")
     assert [rule.id for rule in gone.triggered_by(TRACK, "a")] == ["all"]

@@ -193,9 +193,9 @@ def test_a_server_that_goes_away_in_the_middle_of_a_transaction_keeps_nothing_of
     """Typed as well where the first statements had gone through."""
     with frail.empty() as url, Engine.open(url, rules=_RULES) as engine:
         with pytest.raises(StoreError) as caught, engine.store.session() as session:  # noqa: PT012
-            session.flush(Changes(wordings={"d1": ("thanks", b"{}")}))
+            session.flush(Changes(rule_versions={"d1": ("thanks", b"{}")}))
             frail.crash()
-            session.flush(Changes(wordings={"d2": ("thanks", b"{}")}))
+            session.flush(Changes(rule_versions={"d2": ("thanks", b"{}")}))
         assert caught.value.code == "unreachable"
         frail.start()
         with engine.store.session() as session:

@@ -363,7 +363,7 @@ def test_a_claim_moves_people_into_segments() -> None:
 # --- edits to a live rule ---------------------------------------------------------------------------
 
 
-def test_people_inside_an_edited_rule_follow_the_old_wording() -> None:
+def test_people_inside_an_edited_rule_follow_the_old_version() -> None:
     """They were promised one thing; who comes now is promised another."""
     made = inside()
     made.reword(campaign("thanks", "purchase", whereupon=[{"send": "push", "title": "New"}]))
@@ -391,8 +391,8 @@ def test_people_inside_an_edited_rule_leave_by_its_old_exits() -> None:
     assert states(made) == [EntryState.EXITED, EntryState.EXITED, EntryState.COMPLETED]
 
 
-def test_who_is_inside_an_old_wording_does_not_enter_the_new_one_twice() -> None:
-    """Re-entry is asked as the rule is worded now, of the entries in any wording."""
+def test_who_is_inside_an_old_version_does_not_enter_the_new_one_twice() -> None:
+    """Re-entry is asked of the rule's current version, for entries of any version."""
     made = inside()
     made.reword(campaign("thanks", "purchase", reentry="once", whereupon=[WAIT, PUSH]))
     made.track("purchase", "ada", at=1)
@@ -411,8 +411,8 @@ def test_a_removed_rule_stands_still() -> None:
     assert states(made) == [EntryState.COMPLETED]
 
 
-def test_a_reworded_broadcast_is_finished_as_it_began() -> None:
-    """Its audience is admitted by, and follows, the wording under which it was started."""
+def test_an_edited_broadcast_is_finished_as_it_began() -> None:
+    """Its audience is admitted by, and follows, the version under which it was started."""
     made = world(broadcast("news", "api", whereupon=[PUSH]))
     made.identify("ada")
     made.engine.trigger("news", key="today")

@@ -26,9 +26,9 @@ def status_command(store: StoreUrl, rules: RulesIfAny = None, as_json: AsJson = 
 
     They stand still until an engine comes that has the rule, and has not switched it off.
     """
-    wordings = RuleVersions(RuleIndex(rules_asked(rules, store)))
+    versions = RuleVersions(RuleIndex(rules_asked(rules, store)))
     with closing(existing_store(store)) as kept, kept.reading() as session:
-        left = left_alone(session, wordings)
+        left = left_alone(session, versions)
     if as_json:
         out = JsonLines(sys.stdout.buffer)
         for each in left:

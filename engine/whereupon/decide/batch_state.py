@@ -122,7 +122,7 @@ class BatchState:
         self.breakers = dict(loaded.guards.breakers)
         self.has_tombstones = loaded.has_tombstones
         self.belongings = Belongings(loaded)
-        self.wordings = loaded.wordings
+        self.rule_versions = loaded.rule_versions
         self.given_up = loaded.given_up
         self.history: dict[tuple[int, str], list[Past]] = defaultdict(list)
         for event in loaded.history:
@@ -269,9 +269,9 @@ class BatchState:
         gone, changes = self._forgotten, self.changes
         for digest in self.versions_used:
             rule = self.index.by_digest.get(digest)
-            if rule is None:  # an older wording, which is kept already
+            if rule is None:  # an older version, which is kept already
                 continue
-            changes.wordings[digest] = (rule.id, self.index.version_text(rule))
+            changes.rule_versions[digest] = (rule.id, self.index.version_text(rule))
         changes.before = {e.key: e for e in self._entries_before if e.key in changes.entries}
         for loser in self.moved:
             changes.persons.pop(loser, None)
@@ -336,11 +336,11 @@ class BatchState:
         What ends it ends it anywhere.
         """
         rule = self.index.by_id.get(entry.rule)
-        return rule is not None and rule.active.on and self.wording(entry) is not None
+        return rule is not None and rule.active.on and self.rule_of(entry) is not None
 
-    def wording(self, entry: Entry) -> Rule | None:
+    def rule_of(self, entry: Entry) -> Rule | None:
         """The rule as it was when the person entered; None when that cannot be read."""
-        return self.index.by_digest.get(entry.digest) or self.wordings.get(entry.digest)
+        return self.index.by_digest.get(entry.digest) or self.rule_versions.get(entry.digest)
 
 
 def _nobody_takes(message: Message) -> None:

@@ -271,7 +271,7 @@ def run(work: BatchState, entry: Entry) -> None:
     """
     now = entry.due_at
     while now is not None and entry.state is EntryState.ACTIVE and entry.due_at == now:
-        rule, person = work.wording(entry), work.persons.get(entry.person_key)
+        rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
         if rule is None or person is None:
             save(work, entry.finished(EntryEnd(EndReason.RULE_GONE, now)))
             return
@@ -329,7 +329,7 @@ def leave_by_event(work: BatchState, occurrence: RuleInput, person_key: int, now
     if occurrence.name not in work.index.exit_names:
         return
     for entry in list(work.active.get(person_key, {}).values()):
-        rule = work.wording(entry)
+        rule = work.rule_of(entry)
         if rule is None or occurrence.timestamp < entry.timestamp:
             continue
         for leave in rule.exits:
@@ -351,7 +351,7 @@ def leave_by_change(
     """
     gone = set(left)
     for entry in list(work.active.get(person_key, {}).values()):
-        rule, person = work.wording(entry), work.persons.get(person_key)
+        rule, person = work.rule_of(entry), work.persons.get(person_key)
         if rule is None or person is None or not rule.exits:
             continue
         data = data_for(occurrence, person.attributes)

@@ -21,7 +21,7 @@ from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeav
 
 def lapsed_by(work: BatchState, entry: Entry, instant: datetime) -> Exit | None:
     """What ends the entry at an instant, which is none at which anything was said; None as it goes on."""
-    rule, person = work.wording(entry), work.persons.get(entry.person_key)
+    rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
     if rule is None or person is None:
         return None
     return _first(leave for leave in rule.exits if _ends(work, rule, leave, entry, person, instant))

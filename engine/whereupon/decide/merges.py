@@ -170,7 +170,7 @@ def _is_refused(work: BatchState, later: _Inside, kept: list[_Inside]) -> bool:
     others = [each.past for each in kept if each.of != later.of]
     if any(past.occasion == later.past.occasion for past in others):
         return True  # two in one sending of a broadcast
-    rule = None if later.entry is None else work.wording(later.entry)
+    rule = None if later.entry is None else work.rule_of(later.entry)
     return rule is not None and any(would_refuse(rule, past, later.past) for past in others)
 
 

@@ -3,7 +3,7 @@
 The rules of a roll that are no candidates (see `Roll.candidates`) are not looked at. They are told
 as a `Skipped`, which becomes decisions when somebody reads it, and stored as `SkipSummary`: the roll's
 revision, the places that are meant, and the person's attributes that had a say. `explaining` decides
-them again from the stored message and the kept wordings, to the same reason, condition and values:
+them again from the stored message and the kept rule versions, to the same reason, condition and values:
 everything that such a decision looks at is stored.
 """
 

@@ -116,7 +116,7 @@ class Snapshot:
         in_parts: the anonymous id of which more wait than one batch is to put to the rules: its claim is
             only begun (see `Claiming`).
         points: the single claims inside a run that the batch may split, by anonymous key.
-        wordings: rules that running entries still follow, though the rulebook has newer ones.
+        rule_versions: rules that running entries still follow, though the rulebook has newer ones.
         given_up: keys of entries that could not be woken, to be ended, of claimed messages that are put to
             no rule, and of persons who are to be left out of a broadcast, since the fold fails on them.
     """
@@ -140,7 +140,7 @@ class Snapshot:
     tombstones: list[Tombstone] = field(default_factory=list)
     has_tombstones: bool = True
     guards: GuardSnapshot = field(default_factory=GuardSnapshot)
-    wordings: dict[str, Rule] = field(default_factory=dict)
+    rule_versions: dict[str, Rule] = field(default_factory=dict)
     given_up: set[int] = field(default_factory=set)
 
     @property
@@ -199,7 +199,7 @@ class BatchResult:
 
     Attributes:
         told: in the order in which it happened.
-        rolls: those whose revisions the skips name, by revision; to be kept with their wordings.
+        rolls: those whose revisions the skips name, by revision; to be kept with the versions of their rules.
         accepted: messages from outside that were new; those that steps sent do not count.
         duplicates: the ids of messages that were recorded already.
         set_aside: by their places in the batch, messages on which the fold itself failed.
@@ -233,7 +233,7 @@ class BatchResult:
         self.new_persons += part.new_persons
         self.rolls |= part.rolls
         self.left = part.left
-        self.changes.wordings |= part.changes.wordings
+        self.changes.rule_versions |= part.changes.rule_versions
         self.changes.claimings |= part.changes.claimings
 
     def records(self) -> Iterator[Emitted]:

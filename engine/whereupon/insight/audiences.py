@@ -34,7 +34,7 @@ def explain_runs(
     for run in runs:
         if run.occasion in went:
             continue
-        rule = again.as_worded(rule_id, run.digest)
+        rule = again.version_of(rule_id, run.digest)
         current = again.current(rule_id)
         message = messages.get(run.message_key)
         how = set_off_by(rule_id, run.occasion, message)

@@ -103,9 +103,9 @@ def _explain_entry(
     deliveries: Sequence[Delivery],
     user_id: str,
 ) -> Explanation:
-    current, worded = again.current(entry.rule), again.as_worded(entry.rule, entry.digest)
+    current, then = again.current(entry.rule), again.version_of(entry.rule, entry.digest)
     subject = subject_of(message, id_in_ref(entry.occasion))
-    broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (worded, current))
+    broadcast = any(rule and rule.kind is RuleKind.BROADCAST for rule in (then, current))
     made = _made_by(entry, deliveries, user_id)
     began = _sent_to(entry, message) if broadcast else _entered(entry, subject)
     stands_still = (
@@ -123,7 +123,7 @@ def _explain_entry(
         reason=None,
         retroactive=entry.retroactive,
         reworded=current is not None and current.digest != entry.digest,
-        sentence=f"{person} {began}; {outcome_of(entry, made, worded)}{still}.",
+        sentence=f"{person} {began}; {outcome_of(entry, made, then)}{still}.",
         state=entry.state,
         waits_until=entry.due_at if entry.state is EntryState.ACTIVE else None,
         ended=entry.ended,

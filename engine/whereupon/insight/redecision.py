@@ -6,26 +6,26 @@ from whereupon.conditions import NO_HISTORY
 from whereupon.decide import data_for, occurrence_of
 from whereupon.decide.decisions import Case, verdict_on_unmatched
 from whereupon.messages.times import from_micros
-from whereupon.pipeline.rule_versions import read_wording
+from whereupon.pipeline.rule_versions import read_rule_version
 from whereupon.records import Skips, SkipSummary, SkipVerdict, StoredMessage, read_rule_list
 from whereupon.rules.model import Rule
 
 
 class DecidedAgain:
-    """Rules, decided again as they were worded when messages were put to them.
+    """Rules, decided again in the versions to which messages were put.
 
     Args:
-        wording: what the store keeps under a digest; everything is read once.
+        stored: what the store keeps under a digest; everything is read once.
         current: a rule as the rulebook words it now, by its id, if it still has it.
     """
 
     def __init__(
-        self, wording: Callable[[str], bytes | None], current: Callable[[str], Rule | None]
+        self, stored: Callable[[str], bytes | None], current: Callable[[str], Rule | None]
     ) -> None:
         self.current = current
-        self._wording = wording
+        self._stored = stored
         self._rolls: dict[str, Mapping[str, tuple[int, str, str]]] = {}
-        self._worded: dict[str, Rule | None] = {}
+        self._versions: dict[str, Rule | None] = {}
 
     def rules_of(self, skips: Skips) -> Collection[str]:
         """The ids of the rules that the record says something of."""
@@ -44,23 +44,23 @@ class DecidedAgain:
                 continue
             if others.reason is not None:
                 yield rule_id, found[1], others.reason, None, {}
-            elif (rule := self.as_worded(rule_id, found[1])) is not None:
+            elif (rule := self.version_of(rule_id, found[1])) is not None:
                 yield _verdict(rule, others, message)
 
     def _roll(self, others: SkipSummary) -> Mapping[str, tuple[int, str, str]]:
         revision = others.revision
         if revision not in self._rolls:
-            self._rolls[revision] = read_rule_list(self._wording(revision))
+            self._rolls[revision] = read_rule_list(self._stored(revision))
         return self._rolls[revision]
 
-    def as_worded(self, rule_id: str, digest: str) -> Rule | None:
+    def version_of(self, rule_id: str, digest: str) -> Rule | None:
         """A rule as that digest words it; None where that is not kept."""
         current = self.current(rule_id)
         if current is not None and current.digest == digest:
             return current
-        if digest not in self._worded:
-            self._worded[digest] = read_wording(self._wording(digest))
-        return self._worded[digest]
+        if digest not in self._versions:
+            self._versions[digest] = read_rule_version(self._stored(digest))
+        return self._versions[digest]
 
 
 def _verdict(rule: Rule, others: SkipSummary, message: StoredMessage) -> SkipVerdict:

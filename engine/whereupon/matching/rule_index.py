@@ -90,7 +90,7 @@ class RuleIndex:
         self._trigger_index = (
             TriggerIndex.of(book.rules) if trigger_index is None else trigger_index
         )
-        self._wordings = tuple(rule for rule in (*book.rules, *older) if _asks(rule))
+        self._versions = tuple(rule for rule in (*book.rules, *older) if _asks(rule))
         self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
         self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
         self.on_known = tuple(
@@ -101,7 +101,7 @@ class RuleIndex:
         self.segment_watch = _watch_of([segment.who for segment in self.watched_segments])
         self.exit_names = frozenset(
             leave.event
-            for rule in self._wordings
+            for rule in self._versions
             for leave in rule.exits
             if isinstance(leave, ExitOnEvent)
         )
@@ -154,7 +154,7 @@ class RuleIndex:
     def _watched_segments(self) -> tuple[Segment, ...]:
         names = {name for rule in self.on_segment for name in _segments_of(rule)} | {
             leave.segment
-            for rule in self._wordings
+            for rule in self._versions
             for leave in rule.exits
             if isinstance(leave, ExitOnLeaving)
         }
@@ -171,18 +171,18 @@ class RuleIndex:
         return _watch_of([*whos, *_exit_conditions(rule)])
 
     def _counted_names(self) -> frozenset[str]:
-        watches = [self.segment_watch, *(self._watch(rule) for rule in self._wordings)]
+        watches = [self.segment_watch, *(self._watch(rule) for rule in self._versions)]
         return frozenset(_merged(watches))
 
     def version_text(self, rule: Rule) -> bytes:
-        """The rule's wording for keeping: its source, and the segments that it may refer to."""
-        return _wording(rule, self._segments_text())
+        """The rule's version for keeping: its source, and the segments that it may refer to."""
+        return _version_text(rule, self._segments_text())
 
     def version_texts(self, roll: RuleList) -> dict[str, tuple[str, bytes]]:
-        """A roll for keeping, by its revision, and the wordings of all its rules, by their digests."""
+        """A roll for keeping, by its revision, and the versions of all its rules, by their digests."""
         segments = self._segments_text()
-        kept = {rule.digest: (rule.id, _wording(rule, segments)) for rule in roll}
-        return {**kept, roll.revision: ("", roll.wording)}
+        kept = {rule.digest: (rule.id, _version_text(rule, segments)) for rule in roll}
+        return {**kept, roll.revision: ("", roll.as_bytes)}
 
     def _segments_text(self) -> str:
         segments = self.book.segments.values()
@@ -228,7 +228,7 @@ class RuleIndex:
         return roll
 
     def reachable_from(self, rule: Rule) -> Reachable:
-        """What may come of a rule, in any wording."""
+        """What may come of a rule, in any version."""
         found = self._led_cache.get(rule.digest)
         if found is None:
             rules = [rule, *(led for led in self._led_to_by(rule) if led.id != rule.id)]
@@ -283,7 +283,7 @@ class RuleIndex:
         return list(found.values())
 
 
-def _wording(rule: Rule, segments: str) -> bytes:
+def _version_text(rule: Rule, segments: str) -> bytes:
     return f'{{"rule":{object_text(rule.source)},"segments":{segments}}}'.encode()
 
 

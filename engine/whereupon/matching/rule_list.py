@@ -55,11 +55,11 @@ class RuleList(Sequence[Rule]):
 
     @cached_property
     def revision(self) -> str:
-        """16 hexadecimal digits of the rules, their wordings and their order."""
-        return blake2b(self.wording, digest_size=8).hexdigest()
+        """16 hexadecimal digits of the rules, their versions and their order."""
+        return blake2b(self.as_bytes, digest_size=8).hexdigest()
 
     @property
-    def wording(self) -> bytes:
+    def as_bytes(self) -> bytes:
         """What is kept of the roll under its revision: each rule's id, digest and kind, in order."""
         return encode({"roll": [[rule.id, rule.digest, rule.kind] for rule in self._rules]})
 

@@ -57,7 +57,7 @@ class TriggerIndex:
     def changed(self, old: Rule | None, new: Rule | None) -> "TriggerIndex":
         """One rule in the place of another of its id, behind all others, or gone.
 
-        Rolls that neither wording is on are shared, and of the others all pages but the rule's own.
+        Rolls that neither version is on are shared, and of the others all pages but the rule's own.
         """
         places = dict(self.places)
         if new is not None:
@@ -88,7 +88,7 @@ def _by(keys_of: Callable[[Rule], Iterable[Name]], rules: Iterable[Rule]) -> Nam
 def _changed(
     named: Named, keys_of: Callable[[Rule], Sequence[Name]], old: Rule | None, new: Rule | None
 ) -> Named:
-    """With one rule changed; what names neither wording is shared."""
+    """With one rule changed; what names neither version is shared."""
     changed = dict(named)
     wanted = keys_of(new) if new is not None else ()
     for key in keys_of(old) if old is not None else ():

@@ -91,11 +91,11 @@ class Pipeline:
     def __init__(self, index: RuleIndex, settings: Settings) -> None:
         self.settings = settings
         self.claim_part = CLAIM_PART
-        self._wordings = RuleVersions(index)
+        self._versions = RuleVersions(index)
 
     def with_settings(self, settings: Settings) -> "Pipeline":
         """A pipeline of the same rulebook under other settings."""
-        return self._made(settings, self._wordings)
+        return self._made(settings, self._versions)
 
     def with_book(self, book: Rulebook, settings: Settings) -> "Pipeline":
         """A pipeline of another rulebook; entries keep the rule version that they began with."""
@@ -103,13 +103,13 @@ class Pipeline:
 
     def _made(self, settings: Settings, versions: RuleVersions) -> "Pipeline":
         made = Pipeline(versions.index, settings)
-        made.claim_part, made._wordings = self.claim_part, versions
+        made.claim_part, made._versions = self.claim_part, versions
         return made
 
     @property
     def index(self) -> RuleIndex:
-        """The rulebook's index, with the older wordings that people still follow."""
-        return self._wordings.index
+        """The rulebook's index, with the older rule versions that people still follow."""
+        return self._versions.index
 
     def take(
         self,
@@ -163,14 +163,14 @@ class Pipeline:
             until: at most `DUE_LIMIT` are woken.
             now: see `take`.
         """
-        versions = due_versions(session, self._wordings, until)
+        versions = due_versions(session, self._versions, until)
         if versions is not None and not versions:
             return None
         return self._take_part(session, [], Waking(until, now, versions))
 
     def is_ours(self, session: Session, run: BroadcastRun) -> bool:
         """Whether a broadcast's run may be sent here (see `work_scope`)."""
-        return is_ours(session, self._wordings, run)
+        return is_ours(session, self._versions, run)
 
     def is_paused(self, rule_id: str) -> bool:
         """Whether the rulebook has switched a rule off."""
@@ -179,11 +179,11 @@ class Pipeline:
 
     def next_duty(self, session: Session) -> datetime | None:
         """When the next entry or broadcast is due that may be run here."""
-        return next_duty(session, self._wordings)
+        return next_duty(session, self._versions)
 
     def left_alone(self, session: Session) -> list[LeftAlone]:
         """All entries and broadcasts that may not be run here."""
-        return left_alone(session, self._wordings)
+        return left_alone(session, self._versions)
 
     def _parts(self, messages: Sequence[Message]) -> list[Sequence[Message]]:
         """Messages that erase somebody, or may merge two, apart from the others.
@@ -380,7 +380,7 @@ class Pipeline:
         Persons are gone through by key. So everybody is met who was known when the run began; who comes
         later may have a key that lies behind the cursor, where several processes hand out keys.
         """
-        rule = self._wordings.rule_of(session, run.digest)
+        rule = self._versions.rule_of(session, run.digest)
         if rule is None or not rule.active.allows(run.timestamp):
             return self._send_to(session, run, rule, Stretch([], None), now)
         stretch = session.take_audience(
@@ -446,24 +446,24 @@ class Pipeline:
                 keys *= 4
                 continue
             break
-        if folded.changes.wordings or folded.rolls:
+        if folded.changes.rule_versions or folded.rolls:
             self._leave_out_what_is_kept(session, folded)
         self.write(session, folded.changes)
         return folded
 
     def _leave_out_what_is_kept(self, session: Session, folded: BatchResult) -> None:
-        """Write wordings once; those of a roll stand beside its revision."""
-        wordings = folded.changes.wordings
-        kept = session.kept_versions(wordings.keys() | folded.rolls.keys())
+        """Write rule versions once; those of a roll stand beside its revision."""
+        versions = folded.changes.rule_versions
+        kept = session.kept_versions(versions.keys() | folded.rolls.keys())
         for revision, roll in folded.rolls.items():
             if revision not in kept:
-                wordings |= self.index.version_texts(roll)
-        for digest in wordings.keys() & kept:
-            del wordings[digest]
+                versions |= self.index.version_texts(roll)
+        for digest in versions.keys() & kept:
+            del versions[digest]
 
     def _recall(self, session: Session) -> BatchLoader:
         part = self.claim_part
-        return BatchLoader(session, self.settings, self._wordings, claim_part=part)
+        return BatchLoader(session, self.settings, self._versions, claim_part=part)
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:

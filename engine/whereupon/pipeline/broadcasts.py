@@ -29,7 +29,7 @@ def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bo
 
     Of times that passed while nobody was awake the newest runs, late, unless it is later than the rule
     allows; the others are kept with the reason why they did not. What has not begun follows the rule as
-    it is worded now: its time and its text, or no time at all where the rule has no schedule any more.
+    its current version says: its time and its text, or no time at all where the rule has no schedule any more.
     """
     if is_all_scheduled(session, index, now):
         return False
@@ -61,7 +61,7 @@ def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Chang
             changes.runs[run.rule, run.occasion] = replace(run, cursor=None)
         changes.runs |= {(each.rule, each.occasion): each for each in made}
         if any(each.cursor is not None for each in made):
-            changes.wordings[rule.digest] = (rule.id, index.version_text(rule))
+            changes.rule_versions[rule.digest] = (rule.id, index.version_text(rule))
     return changes
 
 
@@ -79,12 +79,12 @@ def _made(
 ) -> Iterator[BroadcastRun]:
     """The rule's next run, behind those that did not go out.
 
-    Where one is due already, that is the newest whose time has passed, as the rule is worded now.
+    Where one is due already, that is the newest whose time has passed, as the rule's current version says.
 
     Args:
         rule: the rule.
         when: its schedule.
-        run: what waits, under whatever wording.
+        run: what waits, under any version.
         now: an instant.
     """
     if run is not None and run.due_at > now and run.digest == rule.digest:
@@ -164,7 +164,7 @@ def started_by_call(
         },
     )
     changes = Changes(runs={(rule.id, occasion): run})
-    changes.wordings[rule.digest] = (rule.id, index.version_text(rule))
+    changes.rule_versions[rule.digest] = (rule.id, index.version_text(rule))
 
     def start(session: Session) -> None:
         if not session.has_run(rule.id, occasion):

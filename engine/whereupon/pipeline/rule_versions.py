@@ -1,4 +1,4 @@
-"""Wordings: rules as they were when people entered them, read again from where they are kept."""
+"""The versions of rules that people entered with, read again from the store."""
 
 import logging
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from whereupon.ports import Session
 from whereupon.rules.model import ExitOnLeaving, Rule, Segment
 from whereupon.runtime.forks import ProcessLock
 
-_LOG = logging.getLogger("whereupon.wordings")
+_LOG = logging.getLogger("whereupon.versions")
 
 
 class RuleVersions:
-    """The rules of a book, and the older wordings that people still follow. Threads share it.
+    """The rules of a book, and the older versions that people still follow. Threads share it.
 
     Attributes:
-        index: the rulebook's, which also looks out for every wording that was read so far. Reading one
-            puts another index in its place.
+        index: the rulebook's index, which also watches for every version read so far. Reading a version
+            replaces the index.
     """
 
     def __init__(self, index: RuleIndex) -> None:
@@ -26,9 +26,9 @@ class RuleVersions:
         self._lock = ProcessLock()
 
     def rule_of(self, session: Session, digest: str) -> Rule | None:
-        """The rule as worded by that digest, also where the rulebook has it no more.
+        """The rule in the version of that digest, even if the rulebook has the rule no longer.
 
-        None when it cannot be read: a newer library may have written it.
+        None if the version cannot be read: a newer library may have written it.
         """
         if digest in self.index.by_digest:
             return self.index.by_digest[digest]
@@ -36,29 +36,29 @@ class RuleVersions:
             self._keep(digest, *_read(session.rule_version(digest)))
         return self._older[digest]
 
-    def _keep(self, digest: str, wording: Rule | None, segments: Mapping[str, Segment]) -> None:
+    def _keep(self, digest: str, rule: Rule | None, segments: Mapping[str, Segment]) -> None:
         with self._lock:
             if digest in self._older:  # another thread has read it meanwhile
                 return
-            if wording is not None:
-                self.index = self.index.with_version(wording, segments)
-            self._older[digest] = wording
+            if rule is not None:
+                self.index = self.index.with_version(rule, segments)
+            self._older[digest] = rule
 
 
-def read_wording(stored: bytes | None) -> Rule | None:
-    """A rule from its stored wording (see `Working.close`).
+def read_rule_version(stored: bytes | None) -> Rule | None:
+    """A rule from the stored text of its version (see `RuleIndex.version_text`).
 
-    None where none was stored, or where it says what this library does not know: a newer one wrote it.
+    None if none was stored, or if the text says what this library does not know: a newer one wrote it.
     """
     return _read(stored)[0]
 
 
 def _read(stored: bytes | None) -> tuple[Rule | None, Mapping[str, Segment]]:
     """A rule, and the segments that it leaves."""
-    wording = None if stored is None else decode(stored)
-    if not isinstance(wording, dict):
+    version = None if stored is None else decode(stored)
+    if not isinstance(version, dict):
         return None, {}
-    source, segments = wording.get("rule"), wording.get("segments")
+    source, segments = version.get("rule"), version.get("segments")
     if not isinstance(source, dict) or not isinstance(segments, dict):
         return None, {}
     from whereupon.rules.reader import rule_from_source, segment_from_source  # noqa: PLC0415 - its forms take a while to import

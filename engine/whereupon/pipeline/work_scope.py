@@ -42,35 +42,35 @@ class LeftAlone(NamedTuple):
     due_at: datetime
 
 
-def due_versions(session: Session, wordings: RuleVersions, until: datetime) -> Versions:
+def due_versions(session: Session, versions: RuleVersions, until: datetime) -> Versions:
     """The rule versions whose entries this engine may run, of those with any due by an instant."""
     due = [each for each in session.waiting_versions() if each.due_at <= until]
-    ours = [v.digest for v in due if _why_entry(session, wordings, v.rule, v.digest) is None]
+    ours = [v.digest for v in due if _why_entry(session, versions, v.rule, v.digest) is None]
     return None if due and len(ours) == len(due) else ours
 
 
-def is_ours(session: Session, wordings: RuleVersions, run: BroadcastRun) -> bool:
+def is_ours(session: Session, versions: RuleVersions, run: BroadcastRun) -> bool:
     """Whether this engine may go on with a broadcast's run."""
-    return _why_run(session, wordings, run) is None
+    return _why_run(session, versions, run) is None
 
 
-def next_duty(session: Session, wordings: RuleVersions) -> datetime | None:
+def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
     """When the next entry or broadcast is due that this engine may run."""
     entries = (
         version.due_at
         for version in session.waiting_versions()
-        if _why_entry(session, wordings, version.rule, version.digest) is None
+        if _why_entry(session, versions, version.rule, version.digest) is None
     )
-    runs = (run.due_at for run in session.waiting_runs() if is_ours(session, wordings, run))
+    runs = (run.due_at for run in session.waiting_runs() if is_ours(session, versions, run))
     return min((*entries, *runs), default=None)
 
 
-def left_alone(session: Session, wordings: RuleVersions) -> list[LeftAlone]:
+def left_alone(session: Session, versions: RuleVersions) -> list[LeftAlone]:
     """All that this engine leaves alone, due or not yet, by rule."""
     found = [
         (version, why)
         for version in session.waiting_versions()
-        if (why := _why_entry(session, wordings, version.rule, version.digest)) is not None
+        if (why := _why_entry(session, versions, version.rule, version.digest)) is not None
     ]
     counts = session.count_entries([version.digest for version, _ in found])
     left = [
@@ -80,7 +80,7 @@ def left_alone(session: Session, wordings: RuleVersions) -> list[LeftAlone]:
     left += [
         LeftAlone(run.rule, why, 0, 1, run.due_at)
         for run in session.waiting_runs()
-        if (why := _why_run(session, wordings, run)) is not None
+        if (why := _why_run(session, versions, run)) is not None
     ]
     return _together(left)
 
@@ -101,19 +101,19 @@ def _together(left: Iterable[LeftAlone]) -> list[LeftAlone]:
     return sorted(found.values())
 
 
-def _why_entry(session: Session, wordings: RuleVersions, rule_id: str, digest: str) -> Why | None:
-    current = wordings.index.by_id.get(rule_id)
+def _why_entry(session: Session, versions: RuleVersions, rule_id: str, digest: str) -> Why | None:
+    current = versions.index.by_id.get(rule_id)
     if current is None:
         return Why.UNKNOWN_RULE
     if not current.active.on:
         return Why.PAUSED
-    return None if wordings.rule_of(session, digest) is not None else Why.UNREADABLE
+    return None if versions.rule_of(session, digest) is not None else Why.UNREADABLE
 
 
-def _why_run(session: Session, wordings: RuleVersions, run: BroadcastRun) -> Why | None:
+def _why_run(session: Session, versions: RuleVersions, run: BroadcastRun) -> Why | None:
     """As of an entry. What a rule that is switched off has only planned comes to nothing by itself."""
-    why = _why_entry(session, wordings, run.rule, run.digest)
-    current = wordings.index.by_id.get(run.rule)
+    why = _why_entry(session, versions, run.rule, run.digest)
+    current = versions.index.by_id.get(run.rule)
     if why is Why.PAUSED and current is not None and run.digest == current.digest:
         return why if run.cursor else None
     return why

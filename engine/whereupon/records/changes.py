@@ -70,7 +70,7 @@ class Changes:
     tombstones: dict[tuple[bytes, bytes], Tombstone | None] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
-    wordings: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    rule_versions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)

@@ -338,11 +338,11 @@ SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue
 class SkipSummary(NamedTuple):
     """One word for all rules of a roll that a message did not open, and that were not decided singly.
 
-    Why each did not is found out again when somebody asks, from the stored message, the wording of
+    Why each did not is found out again when somebody asks, from the stored message, the version of
     the rule and what is kept here.
 
     Attributes:
-        revision: the digest under which the roll is kept: its rules, their wordings, their order.
+        revision: the digest under which the roll is kept: its rules, their versions, their order.
         kind: campaigns or broadcasts only; None for both.
         since, until: the places in the roll that are meant, from one up to another.
         decided: those between that are not meant: rules that were entered, or have a verdict.

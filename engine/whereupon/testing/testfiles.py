@@ -82,11 +82,11 @@ def read_test_file(path: Path, plan: Plan) -> RuleTestFile:
         subject=path.name.partition(".test.")[0],
         tests=tests,
         positions=positions,
-        diagnostics=tuple(sorted({*map(_reworded, faults), *located}, key=_order)),
+        diagnostics=tuple(sorted({*map(_for_test_file, faults), *located}, key=_order)),
     )
 
 
-def _reworded(fault: Diagnostic) -> Diagnostic:
+def _for_test_file(fault: Diagnostic) -> Diagnostic:
     """A finding about the text, in terms of a test file."""
     if fault.code != "empty-file":
         return fault

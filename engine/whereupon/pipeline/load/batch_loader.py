@@ -56,13 +56,13 @@ class BatchLoader:
         self,
         session: Session,
         settings: Settings,
-        wordings: RuleVersions,
+        versions: RuleVersions,
         *,
         claim_part: int = CLAIM_PART,
     ) -> None:
-        self.past = Past(session, wordings)
+        self.past = Past(session, versions)
         self._session = session
-        self._wordings = wordings
+        self._versions = versions
         self._settings = settings
         self._claim_part = claim_part
         self._claimable = Claimable(session, settings.identity, claim_part)
@@ -91,7 +91,7 @@ class BatchLoader:
             TooManyClaimedError: the messages claim more than one transaction should.
             CrowdedError: so many entries are due that waking them comes first.
         """
-        index = self._wordings.index
+        index = self._versions.index
         survey = BatchKeys(messages, index)
         loaded, touched = self._held(survey, messages, until, versions=versions)
         if messages:
@@ -108,21 +108,21 @@ class BatchLoader:
         self.past.plan(loaded, touched, survey, messages, until)
         self.past.load(loaded, touched)
         if (
-            messages and self._wordings.index is not index
+            messages and self._versions.index is not index
         ):  # it asks more since it has read a version
             return self.for_batch(messages, until, now, in_parts=in_parts)
         return loaded
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
         """Hold whom the messages touch, for a batch that is then taken in parts."""
-        self._held(BatchKeys(messages, self._wordings.index), messages, until)
+        self._held(BatchKeys(messages, self._versions.index), messages, until)
 
     def for_ending(self, messages: Sequence[Message]) -> Snapshot:
         """What ending the requests of these messages asks: who is still there, and who is gone for good.
 
         Nobody is held: whoever changes that holds the ledger, as the caller does.
         """
-        survey, loaded = BatchKeys(messages, self._wordings.index), Snapshot(0, 0)
+        survey, loaded = BatchKeys(messages, self._versions.index), Snapshot(0, 0)
         if messages:
             known = self._session.identifiers(survey.user_ids(), ())
             loaded.users = {each.value: each.key for each in known}
@@ -135,7 +135,7 @@ class BatchLoader:
         if not found:
             return None
         (own,) = self._session.messages([found[0].message_key])
-        survey = BatchKeys([own.message], self._wordings.index)
+        survey = BatchKeys([own.message], self._versions.index)
         loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
         held = self._session.claimings((), [anonymous_key])
         if not held:  # somebody else was at it until now
@@ -201,7 +201,7 @@ class BatchLoader:
         """What is due; where nothing else is to do, only what others are not at already."""
         if not messages:
             return self._session.take_due_entries(until, DUE_LIMIT, versions)
-        ours = due_versions(self._session, self._wordings, until)
+        ours = due_versions(self._session, self._versions, until)
         due = self._session.due_entries(until, DUE_LIMIT, ours) if ours != [] else []
         if len(due) == DUE_LIMIT:
             raise CrowdedError

@@ -19,16 +19,16 @@ from whereupon.rules.model import Rule
 class Past:
     """Reads the past, as far as the rules that may be reached ask about it."""
 
-    def __init__(self, session: Session, wordings: RuleVersions) -> None:
+    def __init__(self, session: Session, versions: RuleVersions) -> None:
         self._session = session
-        self._wordings = wordings
+        self._versions = versions
 
     def for_audience(self, persons: Sequence[Person], rule: Rule, moment: datetime) -> Snapshot:
         """What a broadcast's `who` may ask of these persons."""
         loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
         touched = LoadPlan()
-        watch = self._wordings.index.watch_of([rule]) if rule.who.performed else {}
+        watch = self._versions.index.watch_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
             touched.ask(key, watch, moment)
         self._load_history(loaded, touched)
@@ -45,11 +45,11 @@ class Past:
         """What may be asked when these persons enter a broadcast, and what its steps lead to."""
         loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
-        loaded.wordings[rule.digest] = rule
+        loaded.rule_versions[rule.digest] = rule
         touched = LoadPlan(set(loaded.persons), oldest=moment)
-        leading = self._wordings.index.reachable_from(rule)
+        leading = self._versions.index.reachable_from(rule)
         touched.look_back(leading.entry_window)
-        touched.look_back(EntryWindow.of([rule]))  # as it was worded when it was sent
+        touched.look_back(EntryWindow.of([rule]))  # in the version in which it was sent
         for key in loaded.persons:
             touched.ask(key, leading.watch, moment)
         self.load(loaded, touched)
@@ -75,13 +75,13 @@ class Past:
             self._ask_of_the_past(loaded, touched, survey)
         names = survey.names | {(stored.type, stored.name) for stored in waiting}
         for name in names:
-            touched.look_back(self._wordings.index.trigger_match(*name).entry_window)
+            touched.look_back(self._versions.index.trigger_match(*name).entry_window)
         if not survey.aliases:  # those who become one ask for each other's keys
             touched.slots = self._slots([*messages, *(stored.message for stored in waiting)])
 
     def _slots(self, messages: Sequence[Message]) -> set[str] | None:
         """The slots of the keys that messages ask for; None where one of them cannot be read."""
-        match, slots = self._wordings.index.trigger_match, set[str]()
+        match, slots = self._versions.index.trigger_match, set[str]()
         for message in messages:
             paths = set(match(message.type, message.name).entry_window.keys.values())
             if not paths:
@@ -98,7 +98,7 @@ class Past:
     def _ask_of_the_past(self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
         kinship = MergeCandidates(loaded, survey, touched.person_keys)
-        match = self._wordings.index.trigger_match
+        match = self._versions.index.trigger_match
         first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
         for message in survey.watching:
             place = (message.user_id, message.anonymous_id, message.type, message.name)
@@ -139,29 +139,29 @@ class Past:
         if touched.due is None:
             return self._session.active_entries(touched.person_keys)
         there = {entry.key for entry in touched.due}
-        wordings = {entry.digest: entry for entry in touched.due}
-        speak = {digest for digest, entry in wordings.items() if self._may_speak(entry)}
+        entries = {entry.digest: entry for entry in touched.due}
+        speak = {digest for digest, entry in entries.items() if self._may_speak(entry)}
         speaking = {entry.person_key for entry in touched.due if entry.digest in speak}
         touched.quiet = touched.person_keys - speaking
         others = self._session.active_entries(speaking) if speaking else []
         return [*touched.due, *(entry for entry in others if entry.key not in there)]
 
     def _may_speak(self, entry: Entry) -> bool:
-        rule = self._wordings.rule_of(self._session, entry.digest)
+        rule = self._versions.rule_of(self._session, entry.digest)
         return rule is not None and bool(rule.messages_sent)
 
     def _plan_entry(self, loaded: Snapshot, touched: LoadPlan, entry: Entry) -> None:
-        rule = self._wordings.rule_of(self._session, entry.digest)
+        rule = self._versions.rule_of(self._session, entry.digest)
         if rule is None:
             return
-        loaded.wordings[entry.digest] = rule
+        loaded.rule_versions[entry.digest] = rule
         kin = touched.kin.get(entry.person_key, (entry.person_key,))
         if rule.exits and entry.due_at is not None:
             for one in kin:
-                touched.ask(one, self._wordings.index.lapse_watch(rule), entry.timestamp)
+                touched.ask(one, self._versions.index.lapse_watch(rule), entry.timestamp)
         if entry.person_key in touched.quiet:
             return
-        leading = self._wordings.index.reachable_from(rule)
+        leading = self._versions.index.reachable_from(rule)
         touched.look_back(leading.entry_window)
         if leading.watch and entry.due_at is not None:
             for one in kin:

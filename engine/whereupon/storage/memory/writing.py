@@ -90,7 +90,7 @@ def _write_records(changes: Changes, to: Schema) -> None:
         _put_or_drop(to.relationships, {key: tie if holds else None})
     _put_or_drop(to.tombstones, changes.tombstones)
     _put(to.reports, changes.reports)
-    for digest, (_, source) in changes.wordings.items():
+    for digest, (_, source) in changes.rule_versions.items():
         if digest not in to.versions.rows:
             to.versions.put(Named(digest, source))
     _put(to.set_aside, changes.set_aside)

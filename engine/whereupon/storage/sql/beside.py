@@ -50,7 +50,7 @@ class Beside:
         with self._begin() as session:
             return session.reserve(count)
 
-    def keep(self, wordings: Mapping[str, tuple[str, bytes]]) -> None:
+    def keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
         """Keep versions of rules."""
         with self._begin() as session:
-            session.flush(Changes(wordings=dict(wordings)))
+            session.flush(Changes(rule_versions=dict(versions)))

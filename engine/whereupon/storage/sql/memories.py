@@ -63,7 +63,7 @@ class Known:
     row: str = field(default_factory=lambda: PREFIX + secrets.token_hex(8))
     seen: int | None = None
     names: dict[Name, int] = field(default_factory=dict)
-    wordings: set[str] = field(default_factory=set)
+    rule_versions: set[str] = field(default_factory=set)
     block: Block | None = None
 
 
@@ -92,7 +92,7 @@ class Memory:
             if len(known.names) + len(learned.names) > _MOST:
                 known.names.clear()
             known.names.update(learned.names)
-            known.wordings.update(learned.wordings)
+            known.rule_versions.update(learned.rule_versions)
             known.block = learned.block or known.block
             known.seen = max(seen, known.seen or seen)
 
@@ -102,11 +102,11 @@ class Learned:
     """What one session has learned, and its process does not know yet."""
 
     names: dict[Name, int] = field(default_factory=dict)
-    wordings: set[str] = field(default_factory=set)
+    rule_versions: set[str] = field(default_factory=set)
     block: Block | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.names or self.wordings or self.block)
+        return bool(self.names or self.rule_versions or self.block)
 
 
 class Recall:
@@ -167,8 +167,8 @@ class Recall:
 
     def kept(self, connection: Connection, digests: Collection[str]) -> set[str]:
         """Those of the versions of rules that the store keeps for sure."""
-        known = self.known(connection).wordings
-        return {each for each in digests if each in known or each in self.learned.wordings}
+        known = self.known(connection).rule_versions
+        return {each for each in digests if each in known or each in self.learned.rule_versions}
 
     def write(self, connection: Connection) -> None:
         """Put the row up where something was learned; the last statement before the commit."""

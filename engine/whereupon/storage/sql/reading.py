@@ -320,13 +320,13 @@ class Reading:
         if asked := set(digests) - kept:
             members = self._database.members(asked)
             found = self._selects.kept_versions.fetch(self._connection, digests=members)
-            self._recall.learned.wordings |= {str(digest) for (digest,) in found}
-            kept |= self._recall.learned.wordings & asked
+            self._recall.learned.rule_versions |= {str(digest) for (digest,) in found}
+            kept |= self._recall.learned.rule_versions & asked
         return kept
 
     def rule_version(self, digest: str) -> bytes | None:
         """The source of a rule."""
-        found = self._selects.wording.fetch(self._connection, digest=digest)
+        found = self._selects.rule_version.fetch(self._connection, digest=digest)
         return bytes(found[0][0]) if found else None
 
     def decided(

@@ -42,11 +42,11 @@ from whereupon.storage.sql.tables import (
     NameRow,
     PersonRow,
     RequestRow,
+    RuleVersionRow,
     RunRow,
     SetAsideRow,
     SkipsRow,
     TombstoneRow,
-    WordingRow,
     Words,
     table_of,
 )
@@ -65,7 +65,7 @@ SKIPS = table_of(SkipsRow)
 REQUEST = table_of(RequestRow)
 TOMBSTONE = table_of(TombstoneRow)
 MERGE = table_of(MergeRow)
-WORDING = table_of(WordingRow)
+RULE_VERSION = table_of(RuleVersionRow)
 ERASED = table_of(ErasedRow)
 META = table_of(MetaRow)
 
@@ -454,13 +454,13 @@ class Selects:
     @cached_property
     def kept_versions(self) -> Statement:
         """Those of ``digests`` under which something is kept."""
-        wanted = self._database.among(WORDING.c.digest, "digests")
-        return self._compiled(select(WORDING.c.digest).where(wanted))
+        wanted = self._database.among(RULE_VERSION.c.digest, "digests")
+        return self._compiled(select(RULE_VERSION.c.digest).where(wanted))
 
     @cached_property
-    def wording(self) -> Statement:
+    def rule_version(self) -> Statement:
         """The source of ``digest``."""
-        clause = select(WORDING.c.source).where(WORDING.c.digest == bindparam("digest"))
+        clause = select(RULE_VERSION.c.source).where(RULE_VERSION.c.digest == bindparam("digest"))
         return self._compiled(clause)
 
     @cached_property

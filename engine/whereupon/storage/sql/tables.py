@@ -478,7 +478,7 @@ class ErasedRow(Kept, table=True):
     digest: str = Field(primary_key=True, sa_type=Words)
 
 
-class WordingRow(Kept, table=True):
+class RuleVersionRow(Kept, table=True):
     """The source of a rule, by digest, as it was first used."""
 
     __tablename__ = "whereupon_wording"

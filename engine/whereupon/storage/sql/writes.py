@@ -35,11 +35,11 @@ from whereupon.storage.sql.selects import (
     MESSAGE,
     NAME,
     PERSON,
+    RULE_VERSION,
     RUN,
     SET_ASIDE,
     SKIPS,
     TOMBSTONE,
-    WORDING,
 )
 from whereupon.storage.sql.tables import (
     DeviceRow,
@@ -330,9 +330,9 @@ class Writes:
         return self._upsert(REPORT)
 
     @cached_property
-    def wording(self) -> Statement:
+    def rule_version(self) -> Statement:
         """A rule's source, unless it is there."""
-        return self._compiled(self._database.upsert(WORDING, on=("digest",), change=()))
+        return self._compiled(self._database.upsert(RULE_VERSION, on=("digest",), change=()))
 
     @cached_property
     def merge(self) -> Statement:

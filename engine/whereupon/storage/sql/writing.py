@@ -176,7 +176,7 @@ class Writing:
         self._many(writes.dropped_tombstone, lifted)
         self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
         self._many(writes.report, map(rows.report_row, changes.reports))
-        self._keep(changes.wordings)
+        self._keep(changes.rule_versions)
         for kind in IdKind:
             if ids := [value for of, value in changes.erased_identifiers if of is kind]:
                 members = self._database.members(ids)
@@ -184,13 +184,13 @@ class Writing:
         self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
         self._many(writes.resumed, ((name,) for name in changes.resumed))
 
-    def _keep(self, wordings: Mapping[str, tuple[str, bytes]]) -> None:
-        if wordings and self._names.beside is not None:
-            self._names.beside.keep(wordings)
+    def _keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
+        if versions and self._names.beside is not None:
+            self._names.beside.keep(versions)
         else:
-            rows = ((digest, rule, text) for digest, (rule, text) in wordings.items())
-            self._many(self._writes.wording, rows)
-        self.recall.learned.wordings |= wordings.keys()
+            rows = ((digest, rule, text) for digest, (rule, text) in versions.items())
+            self._many(self._writes.rule_version, rows)
+        self.recall.learned.rule_versions |= versions.keys()
 
     def _theirs(self, persons: list[int]) -> object:
         """The owners that go with these persons, as they are bound."""

@@ -66,7 +66,7 @@ class Deciding:
         roll = encode({"roll": [["a", "d1", "campaign"], ["b", "d2", "campaign"]]})
         others = SkipSummary("r1", None, 0, 2, (1,), as_micros(NOON), False, None, dict(ODD))
         met = Skips(1, ADA, NOON, False, (("c", "d3", "who", None, {}),), (others,))
-        save(store, Changes(messages=[message(1)], skips=[met], wordings={"r1": ("", roll)}))
+        save(store, Changes(messages=[message(1)], skips=[met], rule_versions={"r1": ("", roll)}))
         save(store, Changes(skips=[met._replace(verdicts=())]))
         with store.session() as session:
             found = {rule: session.decided(ADA, rule, 10) for rule in "abc"}
@@ -92,7 +92,7 @@ class Deciding:
         save(
             store,
             Changes(
-                messages=messages, skips=[met, skips(2), skips(3)], wordings={"r1": ("", roll)}
+                messages=messages, skips=[met, skips(2), skips(3)], rule_versions={"r1": ("", roll)}
             ),
         )
         discarded_skips = {

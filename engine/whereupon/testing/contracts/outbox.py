@@ -1,4 +1,4 @@
-"""Deliveries, broadcast runs and the wordings of rules."""
+"""Deliveries, broadcast runs and the versions of rules."""
 
 # ruff: noqa: S101, PT012 - tests assert and count, and a raising session is a block
 
@@ -283,25 +283,25 @@ class Outbox:
         with store.session() as session:
             assert session.has_tombstones()
 
-    def test_wordings_that_are_kept_are_known(self, store: Store) -> None:
+    def test_versions_that_are_kept_are_known(self, store: Store) -> None:
         """From when they are written, and to everybody once that is committed."""
         with store.session() as session:
             assert session.kept_versions([]) == session.kept_versions(["d1"]) == set()
-            session.flush(Changes(wordings={"d1": ("socks", b"campaign: socks")}))
+            session.flush(Changes(rule_versions={"d1": ("socks", b"campaign: socks")}))
             assert session.kept_versions(["d1", "d2"]) == {"d1"}
         for _ in range(2):
             with store.session() as session:
                 assert session.kept_versions(["d1", "d2"]) == {"d1"}
         with pytest.raises(ZeroDivisionError), store.session() as session:
-            session.flush(Changes(wordings={"d2": ("shoes", b"campaign: shoes")}))
+            session.flush(Changes(rule_versions={"d2": ("shoes", b"campaign: shoes")}))
             raise ZeroDivisionError
         with store.session() as session:
             assert session.kept_versions(["d1", "d2"]) == {"d1"}
 
-    def test_the_first_wording_stays(self, store: Store) -> None:
+    def test_the_first_text_of_a_version_stays(self, store: Store) -> None:
         """A digest names one source, for ever."""
-        save(store, Changes(wordings={"d1": ("socks", b"\x00campaign: socks")}))
-        save(store, Changes(wordings={"d1": ("socks", b"else")}))
+        save(store, Changes(rule_versions={"d1": ("socks", b"\x00campaign: socks")}))
+        save(store, Changes(rule_versions={"d1": ("socks", b"else")}))
         with store.session() as session:
             assert session.rule_version("d1") == b"\x00campaign: socks"
             assert session.rule_version("d2") is None

@@ -1,4 +1,4 @@
-"""Older wordings of rules, which people still follow, in an index that threads share."""
+"""Older versions of rules, which people still follow, in an index that threads share."""
 
 import sys
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from whereupon.storage import open_store
 
 
 def leaving_by(event: str) -> Rule:
-    """The rule, in a wording of its own that ends by an event."""
+    """The rule, in a version of its own that ends by an event."""
     file = campaign("series", "start", exit={"event": event})
     return book_of(file).rules[0]
 
@@ -42,22 +42,22 @@ def test_an_index_is_a_value() -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_no_thread_loses_what_another_has_read() -> None:
-    """Every older wording's exits are looked out for, whoever read it, and at whatever moment."""
+    """Every older version's exits are looked out for, whoever read it, and at whatever moment."""
     older = [leaving_by(f"event {number}") for number in range(48)]
     index = RuleIndex(Rulebook((leaving_by("now"),)))
-    wordings = RuleVersions(index)
+    versions = RuleVersions(index)
     texts = {rule.digest: (rule.id, index.version_text(rule)) for rule in older}
     with closing(open_store("memory://")) as store:
-        store.transact(lambda session: session.flush(Changes(wordings=texts)))
+        store.transact(lambda session: session.flush(Changes(rule_versions=texts)))
 
         def read(rules: list[Rule]) -> None:
             with store.session() as session:
                 for rule in rules:
-                    wordings.rule_of(session, rule.digest)
+                    versions.rule_of(session, rule.digest)
 
         threads = [Thread(target=read, args=(older[start::8],)) for start in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert wordings.index.exit_names == {"now", *(f"event {number}" for number in range(48))}
+    assert versions.index.exit_names == {"now", *(f"event {number}" for number in range(48))}
