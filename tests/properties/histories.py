@@ -90,6 +90,8 @@ class Happening:
 ORDINARY = ("purchase", "view", "identify")
 LASTING = (*ORDINARY, "purchase", "alias", "alias-anonymous", "device", "group", "report")
 EVERYTHING = (*LASTING, "delete", "suppress", "unsuppress")
+OF_SOMEBODY = ("alias", "alias-anonymous", "device", "delete", "suppress", "unsuppress")
+"""What only somebody known says."""
 
 
 def happenings(
@@ -123,8 +125,7 @@ def _message(place: int, each: Happening, now: int) -> Message:
     user, anonymous = each.user, each.anonymous
     if user is None and anonymous is None:
         anonymous = DEVICES[0]
-    needs_user = each.kind not in (*ORDINARY, "group", "report")
-    if needs_user and user is None:
+    if each.kind in OF_SOMEBODY and user is None:
         user = PEOPLE[0]
     type_, name, target, data, context = _said(each)
     made = message(

@@ -20,15 +20,25 @@ from tests.servers import Server
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import MessageType, SenderClass
+from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
-from whereupon.pipeline.load import DUE_LIMIT
+from whereupon.pipeline.load import CLAIM_PART, DUE_LIMIT
 from whereupon.ports import Session, Store
-from whereupon.records import Changes, Claim, Entry, EntryState, Identifier, IdKind, Person
+from whereupon.records import (
+    Changes,
+    Claim,
+    Entry,
+    EntryState,
+    Identifier,
+    IdKind,
+    Person,
+    StoredMessage,
+)
 from whereupon.rules.model import Rule, Rulebook
 from whereupon.rules.reader import parse_rule_file
 from whereupon.scheduling.clocks import FrozenClock
+from whereupon.storage import open_store
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 LATER: Final = START + timedelta(minutes=10)
@@ -359,3 +369,107 @@ def test_a_login_on_a_shared_device_costs_as_much_after_thousands_as_after_fifty
                 steps_of.append(steps.of(visit))
     assert all(counted["few"])
     assert counted["few"] == counted["many"]
+
+
+class Loading:
+    """A store that counts the messages that its sessions read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.loaded = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def transact(self, work: Callable[[Any], Any], *, alone: bool = False) -> Any:
+        """Do work in a session that counts."""
+        return self._store.transact(lambda session: work(self.Counted(session, self)), alone=alone)
+
+    class Counted:
+        """A session that counts what it answers."""
+
+        def __init__(self, session: Session, counts: "Loading") -> None:
+            self._session = session
+            self._counts = counts
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._session, name)
+
+        def owned_messages(self, *asked: Any) -> list[StoredMessage]:
+            """As the session does."""
+            found = self._session.owned_messages(*asked)
+            self._counts.loaded += len(found)
+            return found
+
+        def live_messages(self, *asked: Any) -> list[StoredMessage]:
+            """Likewise."""
+            found = self._session.live_messages(*asked)
+            self._counts.loaded += len(found)
+            return found
+
+        def waiting_messages(self, *asked: Any) -> list[StoredMessage]:
+            """Likewise."""
+            found = self._session.waiting_messages(*asked)
+            self._counts.loaded += len(found)
+            return found
+
+
+def anonymous_messages(store: Store, device: str, count: int, happened_at: datetime) -> None:
+    """So many purchases on a device, one a second up to an instant, half of them views."""
+    with store.session() as session:
+        first = session.allocate(count + 1)
+        made = [
+            StoredMessage(
+                first + number,
+                first + count,
+                Message(
+                    message_id=f"{device}-{number}",
+                    type=MessageType.TRACK,
+                    name=("purchase", "view")[number % 2],
+                    user_id=None,
+                    anonymous_id=device,
+                    target_id=None,
+                    timestamp=happened_at - number * timedelta(seconds=1),
+                    received_at=happened_at,
+                    original_timestamp=None,
+                    source=SenderClass.CLIENT,
+                    origin=Origin.LIVE,
+                    body=b'{"data":{}}',
+                ),
+            )
+            for number in range(count)
+        ]
+        known = Identifier(IdKind.ANONYMOUS, device, first + count)
+        session.flush(Changes(messages=made, identifiers=[known]))
+
+
+def count_of(database: Database, table: str) -> int:
+    """How many rows a table has."""
+    with database.connect() as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())  # noqa: S608
+
+
+def test_a_claim_of_a_hundred_times_as_many_old_messages_asks_and_loads_no_more(
+    database: Database,
+) -> None:
+    """They change owner in one statement, and their skips are written by one; none of them is kept."""
+    statements, rules = Statements(database), book(thanks(max_age="1h"))
+    store = Loading(open_store(database))
+    asked, loaded, skipped = [], [], list[int]()
+    with Engine(store, rules, clock=FrozenClock(START)) as engine:
+        for number, count in enumerate((1_000, 500, 50_000)):
+            device, user = f"device-{number}", f"p-{number}"
+            anonymous_messages(store, device, count, START - timedelta(hours=2))
+            statements.asked.clear()
+            store.loaded = 0
+            told = engine.identify(user, anonymous_id=device)
+            assert [each.code for each in told.warnings] == ["claimed-together"]
+            asked.append(dict(statements.asked))
+            loaded.append(store.loaded)
+            skipped.append(count // 2)
+            assert count_of(database, "whereupon_skips") == sum(skipped)
+    assert (
+        asked[1] == asked[2]
+    )  # by the first, every name has been met, and the rule's wording is kept
+    assert sum(asked[1].values()) < MOST_STATEMENTS
+    assert loaded == [CLAIM_PART + 1] * 3

@@ -430,7 +430,7 @@ def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: st
 
 
 def test_of_a_claim_only_what_is_young_enough_for_some_rule_is_evaluated(place: str) -> None:
-    """The rest becomes the person's, and its skips are told, and explained, for their own reasons."""
+    """The rest becomes the person's together: a notice says so, and it is explained message by message."""
     looked_at: list[object] = []
 
     def look(data: Data, _history: object) -> bool:
@@ -442,17 +442,51 @@ def test_of_a_claim_only_what_is_young_enough_for_some_rule_is_evaluated(place: 
     first, *_ = book(thanks()).rules
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
     with _opened(place, rules) as engine:
-        engine.ingest(
-            [
-                {**_anonymous(number), "timestamp": f"2026-05-{20 + number}T12:00:00Z"}
-                for number in range(12)
-            ]
-        )
+        engine.ingest([_old(number) for number in range(12)])
         told = engine.identify("ada", anonymous_id="anon-1")
         assert set(looked_at) == {9, 10, 11}  # three days
-        reasons = [each.reason for each in told.decisions]
+        assert [each.reason for each in told.decisions] == [None, None, None]
+        ((code, text),) = [(each.code, each.message) for each in told.warnings]
+        assert code == "claimed-together"
+        assert text.startswith("9 of the messages")
+        explained = engine.explain("ada", "thanks", limit=99)
+        reasons = [each.reason for each in reversed(explained)]
         assert reasons == ["too-old", "where", *["too-old"] * 7, None, None, None]
-        assert len(engine.explain("ada", "thanks", limit=99)) == 12
+        assert all(each.retroactive for each in explained)
+
+
+def _old(number: int) -> dict[str, object]:
+    """A purchase of a day of its own; the last three of twelve are young enough."""
+    return {**_anonymous(number), "timestamp": f"2026-05-{20 + number}T12:00:00Z"}
+
+
+def test_a_claim_of_no_more_than_a_step_tells_every_decision(place: str) -> None:
+    """Of what is too old as well."""
+    with _opened(place, book(thanks())) as engine:
+        engine.ingest([_old(number) for number in range(PART)])
+        told = engine.identify("ada", anonymous_id="anon-1")
+        assert [each.reason for each in told.decisions] == ["too-old"] * PART
+        assert told.warnings == []
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_old_messages_of_a_device_go_to_whoever_logged_in_next(step: int, place: str) -> None:
+    """Two people claim it in one batch, in either order; what is inert is divided as all else is."""
+    claims = [
+        {**IDENTIFY, "userId": user, "messageId": user, "timestamp": f"2026-05-{day}T00:00:00Z"}
+        for user, day in (("ada", 24), ("bob", 29))
+    ]
+    with _opened(place) as engine, _opened("memory://", part=999) as other:
+        for each in (engine, other):
+            each.ingest([_old(number) for number in range(10)])
+            each.ingest(claims[::step])
+        for user, count in (("ada", 4), ("bob", 5)):
+            theirs, expected = (
+                [(why.message_id, why.sentence) for why in each.explain(user, "thanks")]
+                for each in (engine, other)
+            )
+            assert theirs == expected
+            assert len(theirs) == count
 
 
 # --- work, counted ----------------------------------------------------------------------------------

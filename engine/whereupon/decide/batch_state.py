@@ -111,6 +111,9 @@ class BatchState:
             for key, messages in self.anonymous_messages.items()
             if any(stored.owner == key for stored in messages)
         }
+        self.inert = loaded.inert
+        self.partly = dict(loaded.partly)
+        self.waiting |= self.partly.keys()
         self.in_parts = loaded.in_parts
         self._points = loaded.points
         self._runs_before = loaded.claims

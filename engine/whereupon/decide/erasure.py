@@ -20,6 +20,11 @@ def withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None
         if owner(stored.owner) not in gone
     ]
     changes.owners = [(key, owner(to)) for key, to in changes.owners if owner(to) not in gone]
+    changes.transfers = [
+        each._replace(person_key=owner(each.person_key))
+        for each in changes.transfers
+        if owner(each.person_key) not in gone
+    ]
     changes.identifiers = [
         known._replace(key=owner(known.key))
         for known in changes.identifiers

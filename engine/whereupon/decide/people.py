@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.snapshot import Notice
+from whereupon.decide.transferring import transfer
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
 from whereupon.messages.model import Message
 from whereupon.messages.times import as_micros, earlier, later
@@ -150,6 +151,8 @@ def claim(
     after = with_claim(before, point, work.settings.identity, points)
     if after != before:
         _rewrite_claims(work, key, before, after, message.timestamp)
+        if key in work.partly:
+            transfer(work, message, key)
     return () if work.in_parts == anonymous_id else hand_over(work, key)
 
 
@@ -214,7 +217,7 @@ def hand_over(work: BatchState, key: int) -> list[Handed]:
         work.remove_from_history(stored)
         messages[place] = owned
         handed.append(Handed(owned, again=stored.owner != key))
-    if all(stored.owner != key for stored in messages):
+    if key not in work.partly and all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
     if again := [each.stored for each in handed if each.again]:
         work.discard_skips(again)

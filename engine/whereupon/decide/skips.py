@@ -8,6 +8,7 @@ everything that such a decision looks at is stored.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -17,7 +18,7 @@ from whereupon.decide.decisions import Case, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.matching import Candidate, Selected
 from whereupon.messages.times import as_micros
-from whereupon.records import Skips, SkipSummary, SkipVerdict
+from whereupon.records import Person, Skips, SkipSummary, SkipVerdict
 from whereupon.rules.model import Rule
 
 
@@ -45,6 +46,25 @@ def _all_others(
         others = (_others(work, putting, rules, case, span, (), reason),)
         known = work.words[roll.revision] = (of, others)
     return known[1]
+
+
+def skipped_together(
+    work: BatchState, rules: Selected, person: Person, claimed_at: datetime
+) -> SkipSummary:
+    """The word for all campaigns that skip messages which a claim brings and nothing evaluates."""
+    roll = work.out.rolls[rules.roll.revision] = rules.roll
+    span, known = (0, len(roll)), _known(person.attributes, roll.attributes)
+    kind = None if rules.kind is None else rules.kind.value
+    return SkipSummary(
+        roll.revision,
+        kind,
+        *span,
+        (),
+        as_micros(claimed_at),
+        retroactive=True,
+        reason=None,
+        person=known,
+    )
 
 
 class Skipping:
@@ -173,8 +193,11 @@ def _others(
 
 def _attributes(case: Case, names: frozenset[str]) -> dict[str, JsonValue]:
     person = case.data.get("person")
-    known = person if names and isinstance(person, Mapping) else {}
-    return {name: known[name] for name in names if name in known}
+    return _known(person, names) if names and isinstance(person, Mapping) else {}
+
+
+def _known(attributes: Mapping[str, JsonValue], names: frozenset[str]) -> dict[str, JsonValue]:
+    return {name: attributes[name] for name in names if name in attributes}
 
 
 def _record(

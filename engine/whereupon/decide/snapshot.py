@@ -14,6 +14,7 @@ from whereupon.identity.algebra import IdentityPolicy
 from whereupon.matching import RuleList
 from whereupon.messages.semantic_events import Registry
 from whereupon.records import (
+    ALL_LIVE,
     Breaker,
     Changes,
     Claim,
@@ -24,6 +25,7 @@ from whereupon.records import (
     EntryEnd,
     EntryState,
     Identifier,
+    Inert,
     PastEntry,
     PastEvent,
     Person,
@@ -113,6 +115,9 @@ class Snapshot:
         alike: known user ids that those of a small batch are like, but for their spelling.
         anonymous_messages: by anonymous key, where the batch may claim: the messages that wait; and,
             where a claim comes out of order or a message late, those that were claimed already.
+        inert: which waiting messages were not loaded, of those anonymous ids that ``partly`` names: they
+            have no effect when they are claimed.
+        partly: how many of them rules name, by anonymous key.
         in_parts: the anonymous id of which more wait than one batch is to put to the rules: its claim is
             only begun (see `Claiming`).
         points: the single claims inside a run that the batch may split, by anonymous key.
@@ -132,6 +137,8 @@ class Snapshot:
     identifiers_of: list[Identifier] = field(default_factory=list)
     claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
+    inert: Inert = ALL_LIVE
+    partly: dict[int, int] = field(default_factory=dict)
     in_parts: str | None = None
     points: dict[int, list[Claim]] = field(default_factory=dict)
     history: list[PastEvent] = field(default_factory=list)

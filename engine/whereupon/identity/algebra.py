@@ -18,6 +18,8 @@ from whereupon.messages.model import MessageType
 from whereupon.messages.times import earlier, later
 from whereupon.records import Claim, StoredMessage
 
+_MICROSECOND = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityPolicy:
@@ -51,6 +53,15 @@ def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -
         return None
     run = runs[place]
     return run if run.since - instant <= policy.retention else None
+
+
+def covered(runs: Sequence[Claim], place: int, policy: IdentityPolicy) -> tuple[datetime, datetime]:
+    """The first and the last instant that the run at a place covers (see `claimant`)."""
+    run = runs[place]
+    since = earlier(run.since, policy.retention)
+    if place:
+        since = max(since, later(runs[place - 1].until, policy.late_window + _MICROSECOND))
+    return since, later(run.until, policy.late_window)
 
 
 def affected(

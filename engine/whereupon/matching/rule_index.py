@@ -6,16 +6,18 @@ all names that the rule does not have.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from whereupon.conditions import Condition
+from whereupon.matching.ages import claimed_within
 from whereupon.matching.entry_window import EntryWindow
 from whereupon.matching.rule_list import RuleList, Selected
 from whereupon.matching.trigger_index import Name, TriggerIndex
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import NAMED, MessageType
-from whereupon.messages.times import ZERO
+from whereupon.messages.times import ZERO, earlier
+from whereupon.records import Inert
 from whereupon.rules.model import (
     ExitOnCondition,
     ExitOnEvent,
@@ -43,6 +45,8 @@ class TriggerMatch:
         campaigns, broadcasts: those of each kind.
         take_one_rules: those that take only the first or last of what one claim brings.
         is_unused: they mean nothing to any rule: they are recorded, and that is all.
+        claimed_within: how old one may be that a claim brings and still have an effect; None for any
+            age, less than nothing if none has.
         watch: the past events that they may make rules ask about.
         entry_window: the earlier entries that may have a say.
     """
@@ -52,6 +56,7 @@ class TriggerMatch:
     broadcasts: Selected
     take_one_rules: tuple[Rule, ...]
     is_unused: bool
+    claimed_within: timedelta | None
     watch: HistoryWindow
     entry_window: EntryWindow
 
@@ -201,6 +206,7 @@ class RuleIndex:
     def _find_match(self, type_: MessageType, name: str) -> TriggerMatch:
         roll = self.triggered_by(type_, name)
         heard = name in self.counted_names or name in self.exit_names
+        always = heard or type_ not in NAMED
         reachable = self.reachable([(type_, name)])
         watch = self.watch_of(reachable)
         if self._moves(type_, name):
@@ -210,12 +216,22 @@ class RuleIndex:
             Selected(roll, kind=RuleKind.CAMPAIGN),
             Selected(roll, kind=RuleKind.BROADCAST),
             take_one_rules=tuple(rule for rule in roll if rule.retroactive.takes_one),
-            is_unused=type_ in NAMED and not roll and not heard,
+            is_unused=not roll and not always,
+            claimed_within=None if always else claimed_within(roll),
             watch=watch,
             entry_window=EntryWindow.of(
                 reachable, {rule.id for rule in roll} - self._triggered_by(reachable)
             ),
         )
+
+    def inert(self, names: Iterable[Name], claimed_at: datetime) -> Inert:
+        """Which messages of these names have no effect if a claim that arrives then brings them."""
+        within = {name: self.trigger_match(*name).claimed_within for name in names}
+        limits = {name: limit for name, limit in within.items() if limit is not None}
+        aged = {name: limit for name, limit in limits.items() if limit >= ZERO}
+        longest = max(aged.values(), default=ZERO)
+        never = frozenset(limits.keys() - aged.keys())
+        return Inert(never, frozenset(aged), earlier(claimed_at, longest))
 
     def triggered_by(self, type_: MessageType, name: str) -> RuleList:
         """Campaigns and broadcasts whose `when` names such a message, in the rulebook's order."""

@@ -40,7 +40,8 @@ class Ingested:
         duplicates: how many had been recorded before, by their message id.
         rejected: those that cannot be accepted; the rest went in.
         decisions, requests, warnings: what the accepted ones led to at once; a decision for each
-            message and each rule that names it, made when it is looked at where that costs anything.
+            message and each rule that names it, made when it is looked at where that costs anything. The
+            decisions that a notice of the code ``claimed-together`` counts are stored, and not among them.
     """
 
     accepted: int

@@ -3,7 +3,7 @@
 A read takes many keys at once, so that a batch costs a fixed number of queries, however large it is.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -13,6 +13,7 @@ from whereupon.messages.model import MessageType
 from whereupon.messages.times import FIRST_INSTANT
 from whereupon.ports.values import HistoryNeed
 from whereupon.records import (
+    ALL_LIVE,
     BroadcastRun,
     Claim,
     Claiming,
@@ -20,7 +21,9 @@ from whereupon.records import (
     EntryState,
     Identifier,
     IdKind,
+    Inert,
     KeysAsked,
+    MessageName,
     PastEntry,
     PastEvent,
     Person,
@@ -64,9 +67,45 @@ class Reads(Protocol):
         """
         ...
 
-    def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
-        """The number of messages from ``since`` on, by owner. Owners without any are left out."""
-        return Counter(message.owner for message in self.owned_messages(owners, since))
+    def live_messages(
+        self,
+        owners: Collection[int],
+        since: datetime,
+        left_out: Inert,
+        limit: int | None = None,
+    ) -> list[StoredMessage]:
+        """Messages as `owned_messages` finds them, without inert ones.
+
+        Args:
+            owners: keys of persons and anonymous ids.
+            since: the oldest timestamp.
+            left_out: the inert messages.
+            limit: if given, any so many of them.
+        """
+        owned = self.owned_messages(owners, since)
+        live = (m for m in owned if not left_out.covers((m.type, m.name), m.timestamp))
+        return list(islice(live, limit))
+
+    def owned_counts(
+        self,
+        owners: Collection[int],
+        since: datetime,
+        until: datetime,
+        left_out: Inert = ALL_LIVE,
+    ) -> dict[int, dict[MessageName, int]]:
+        """The number of messages of each name, by owner. Owners and names without any are left out.
+
+        Args:
+            owners: keys of persons and anonymous ids.
+            since: the oldest timestamp.
+            until: the newest timestamp.
+            left_out: messages that are not counted.
+        """
+        counts: dict[int, Counter[MessageName]] = defaultdict(Counter)
+        for message in self.live_messages(owners, since, left_out):
+            if message.timestamp <= until:
+                counts[message.owner][message.type, message.name] += 1
+        return {owner: dict(of_one) for owner, of_one in counts.items()}
 
     def waiting_messages(
         self, owner: int, after: tuple[datetime, int], until: datetime, limit: int

@@ -69,8 +69,10 @@ from whereupon.records.retention import (
     prune_action,
 )
 from whereupon.records.skip_search import SkipSearch, read_rule_list
+from whereupon.records.transfers import ALL_LIVE, Inert, MessageName, Transfer
 
 __all__ = [
+    "ALL_LIVE",
     "COUNTED_OUTCOMES",
     "DONE",
     "KEY",
@@ -99,8 +101,10 @@ __all__ = [
     "EntryState",
     "IdKind",
     "Identifier",
+    "Inert",
     "KeysAsked",
     "Merge",
+    "MessageName",
     "ObjectRecord",
     "PastEntries",
     "PastEntry",
@@ -125,6 +129,7 @@ __all__ = [
     "Skips",
     "StoredMessage",
     "Tombstone",
+    "Transfer",
     "Twin",
     "WaitingVersion",
     "has_slot",

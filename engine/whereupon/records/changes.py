@@ -17,6 +17,7 @@ from whereupon.records.people import (
     Tombstone,
 )
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
+from whereupon.records.transfers import Transfer
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class Changes:
 
     Attributes:
         owners: (message key, new owner) of messages recorded earlier that were claimed now.
+        transfers: in their order, waiting messages that were claimed now and not loaded.
         discarded_skips: by message key, of those that turned out to be somebody else's: what they were skipped for
             goes, before `skips` is written, but for what was said of nobody, and by these rules.
         claimings: by anonymous key; None where a claim has been carried out to its end.
@@ -43,6 +45,7 @@ class Changes:
 
     messages: list[StoredMessage] = field(default_factory=list)
     owners: list[tuple[int, int]] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
     discarded_skips: dict[int, frozenset[str]] = field(default_factory=dict)
     identifiers: list[Identifier] = field(default_factory=list)
     persons: dict[int, Person] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from whereupon.decide import Part, Settings, Snapshot
 from whereupon.identity.algebra import settled_until
+from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier
 from whereupon.pipeline.load.batch_keys import BatchKeys, erases, erasing, spans_of
@@ -65,7 +66,6 @@ class BatchLoader:
         self._versions = versions
         self._settings = settings
         self._claim_part = claim_part
-        self._claimable = Claimable(session, settings.identity, claim_part)
 
     def for_batch(
         self,
@@ -99,7 +99,8 @@ class BatchLoader:
             if loaded.known:
                 loaded.twins = self._session.twins(loaded.known)
             may = in_parts and until is None
-            self._claimable.load(loaded, touched, survey, messages, in_parts=may)
+            claimable = self._claimable(index)
+            claimable.load(loaded, touched, survey, messages, in_parts=may)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
@@ -140,11 +141,16 @@ class BatchLoader:
         held = self._session.claimings((), [anonymous_key])
         if not held:  # somebody else was at it until now
             return None
-        waiting = self._claimable.waiting(loaded, anonymous_key, held[0].after)
+        waiting = self._claimable(self._wordings.index).waiting(
+            loaded, anonymous_key, held[0].after
+        )
         loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_part]}
         self.past.plan(loaded, touched, survey, [own.message], None)
         self.past.load(loaded, touched)
         return loaded, Part(held[0], own, is_last=len(waiting) <= self._claim_part)
+
+    def _claimable(self, index: RuleIndex) -> Claimable:
+        return Claimable(self._session, self._settings.identity, index, self._claim_part)
 
     def gate(self, person_keys: Collection[int], anonymous_keys: Collection[int] = ()) -> None:
         """Raise where claims by these, or of these, are to be carried out first."""

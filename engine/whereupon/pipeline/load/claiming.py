@@ -1,12 +1,13 @@
 """What a batch may claim: what waits, and what others claimed before that may be due to somebody else."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from whereupon.decide import Snapshot
 from whereupon.identity.algebra import IdentityPolicy, claimant, claimed_by
+from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.messages.times import earlier, later
 from whereupon.pipeline.load.batch_keys import BatchKeys
@@ -55,9 +56,12 @@ class Claimable:
             claims more; the claims of a batch may bring three times as many together.
     """
 
-    def __init__(self, session: Session, policy: IdentityPolicy, part: int) -> None:
+    def __init__(
+        self, session: Session, policy: IdentityPolicy, index: RuleIndex, part: int
+    ) -> None:
         self._session = session
         self._policy = policy
+        self._index = index
         self._part = part
 
     def load(
@@ -116,19 +120,48 @@ class Claimable:
         *,
         in_parts: bool,
     ) -> list[StoredMessage]:
-        """What waits from an instant on; of one message's claim in parts, as many as show that it is."""
-        most = self._part * (1 if len(messages) == 1 else _TOGETHER)
-        limit = most + 1 if in_parts else None
-        waiting = self._session.owned_messages(claiming.keys(), since, limit)
-        if limit is None or len(waiting) < limit:
+        """What waits from an instant on.
+
+        With ``in_parts``, of more messages than one transaction evaluates: none that is inert, and of
+        the others only as many as show that it is so.
+        """
+        owners, most = claiming.keys(), self._part * (1 if len(messages) == 1 else _TOGETHER)
+        if not in_parts:
+            return self._session.owned_messages(owners, since)
+        waiting = self._session.owned_messages(owners, since, most + 1)
+        if len(waiting) <= most:
             return waiting
-        counts = self._session.owned_counts(claiming.keys(), since)
+        if (place := _claimed_by_two(messages, claiming.values())) is not None:
+            raise TooManyClaimedError(place)
+        until = later(max(each.timestamp for each in messages), self._policy.late_window)
+        live = self._leave_inert(loaded, messages, owners, (since, until))
+        waiting = self._session.live_messages(owners, since, loaded.inert, most + 1)
+        if len(waiting) <= most:
+            return waiting
         if len(messages) > 1:
-            raise TooManyClaimedError(_place_within(messages, most, claiming, counts))
-        loaded.in_parts = self._claimed_in_parts(loaded, messages[0], counts)
+            raise TooManyClaimedError(_place_within(messages, most, claiming, live))
+        loaded.in_parts = self._claimed_in_parts(loaded, messages[0], live)
         if loaded.in_parts is not None:
             return waiting
-        return self._session.owned_messages(claiming.keys(), since)
+        return self._session.live_messages(owners, since, loaded.inert)
+
+    def _leave_inert(
+        self,
+        loaded: Snapshot,
+        messages: Sequence[Message],
+        owners: Collection[int],
+        span: tuple[datetime, datetime],
+    ) -> dict[int, int]:
+        """Find out which of the messages that wait are inert; returns how many are not, by owner."""
+        every = self._session.owned_counts(owners, *span)
+        names = {name for counts in every.values() for name in counts}
+        loaded.inert = self._index.inert(names, min(each.received_at for each in messages))
+        named = [name for name in names if self._index.trigger_match(*name).campaigns]
+        live = self._session.owned_counts(owners, *span, left_out=loaded.inert)
+        for owner, counts in every.items():
+            left = live.get(owner, {})
+            loaded.partly[owner] = sum(counts.get(n, 0) - left.get(n, 0) for n in named)
+        return {owner: sum(counts.values()) for owner, counts in live.items()}
 
     @staticmethod
     def _claimed_in_parts(
@@ -216,6 +249,21 @@ class Claimable:
                 since = earlier(message.timestamp, policy.late_window + policy.reach)
                 sought.add(key, since, owners)
                 sought.late = True
+
+
+def _claimed_by_two(messages: Sequence[Message], anonymous_ids: Collection[str]) -> int | None:
+    """The place of the first message that claims an id which a message before it claims for another person.
+
+    None if there is none. Which of the two gets a waiting message is found out message by message.
+    """
+    claimants: dict[str, str] = {}
+    for place, message in enumerate(messages):
+        if message.user_id is None:
+            continue
+        for name in {message.anonymous_id, message.target_id}.intersection(anonymous_ids):
+            if name is not None and claimants.setdefault(name, message.user_id) != message.user_id:
+                return place
+    return None
 
 
 def _place_within(

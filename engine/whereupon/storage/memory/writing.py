@@ -27,6 +27,8 @@ def write(changes: Changes, to: Schema) -> None:
 
 
 def _write_messages(changes: Changes, to: Schema) -> None:
+    for transfer in changes.transfers:
+        _transfer(transfer, to)
     for message in changes.messages:
         to.messages.add(message)
     for key, owner in changes.owners:
@@ -37,9 +39,26 @@ def _write_messages(changes: Changes, to: Schema) -> None:
         to.skips.drop(earlier.message_key)
         _put(to.skips, [left] if left else [])
     for skips in changes.skips:
-        was = to.skips.rows.get(skips.message_key, skips._replace(verdicts=(), others=()))
-        joined = {"verdicts": was.verdicts + skips.verdicts, "others": was.others + skips.others}
-        to.skips.put(changed(skips, **joined))
+        _add_skips(skips, to)
+
+
+def _transfer(transfer: records.Transfer, to: Schema) -> None:
+    for message in to.messages.of(transfer.anonymous_key):
+        name, at = (message.type, message.name), message.timestamp
+        if not (transfer.since <= at <= transfer.until and transfer.inert.covers(name, at)):
+            continue
+        to.messages.put(message._replace(owner=transfer.person_key))
+        if (summary := transfer.skips.get(name)) is not None:
+            skips = records.Skips(
+                message.key, transfer.person_key, transfer.decided_at, retroactive=True
+            )
+            _add_skips(skips._replace(others=(summary,)), to)
+
+
+def _add_skips(skips: records.Skips, to: Schema) -> None:
+    was = to.skips.rows.get(skips.message_key, skips._replace(verdicts=(), others=()))
+    joined = {"verdicts": was.verdicts + skips.verdicts, "others": was.others + skips.others}
+    to.skips.put(changed(skips, **joined))
 
 
 def _write_persons(changes: Changes, to: Schema) -> None:

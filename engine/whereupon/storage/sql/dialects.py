@@ -236,6 +236,7 @@ class Database(ABC):
         change: Sequence[str],
         append: Sequence[str] = (),
         forward: str | None = None,
+        source: Select[Any] | None = None,
     ) -> ClauseElement:
         """Insert a row, or change the one that has the same ``on``.
 
@@ -245,6 +246,7 @@ class Database(ABC):
             change: the columns to change; with none, the row that is there stays as it is.
             append: those of them whose new text goes behind the old, after a comma.
             forward: a number that only grows, until it is null for good; else nothing is changed.
+            source: a query for the rows, column by column; None for one row of parameters.
         """
 
 

@@ -262,9 +262,12 @@ class Postgres(Database):
         change: Sequence[str],
         append: Sequence[str] = (),
         forward: str | None = None,
+        source: Select[Any] | None = None,
     ) -> ClauseElement:
         """PostgreSQL's own upsert."""
         insert = postgresql.insert(table)
+        if source is not None:
+            insert = insert.from_select(list(table.c), source)
         if not change:
             return insert.on_conflict_do_nothing(index_elements=list(on))
         changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}

@@ -1,5 +1,6 @@
 """What a session on a database answers. Each answer is one statement, whatever is asked."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from whereupon.messages.model import MessageType, erased_digests
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import Backlog, Counts, DeadLetters, HistoryNeed, LeasedNow
 from whereupon.records import (
+    ALL_LIVE,
     LOOSE_EDGES,
     BroadcastRun,
     Claim,
@@ -23,8 +25,10 @@ from whereupon.records import (
     EntryState,
     Identifier,
     IdKind,
+    Inert,
     KeysAsked,
     Merge,
+    MessageName,
     PastEntry,
     PastEvent,
     Person,
@@ -41,9 +45,12 @@ from whereupon.storage.sql.memories import Recall
 from whereupon.storage.sql.names import Names
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.selects import Selects
+from whereupon.storage.sql.transfers import inert_parameters
 
 R = TypeVar("R")
 _BEFORE_TIME = -(2**63)
+_NO_LIMIT = 2**31 - 1
+"""More messages than anybody owns."""
 _FEW_RULES = 8
 """Looking one rule up for a person costs what reading one of the person's entries does."""
 
@@ -156,11 +163,45 @@ class Reading:
         found = self._selects.some_owned_messages.fetch(self._connection, **asked, limit=limit)
         return sorted(map(rows.message_from, found), key=lambda each: (each.timestamp, each.key))
 
-    def owned_counts(self, owners: Collection[int], since: datetime) -> dict[int, int]:
-        """How many."""
-        asked = {"keys": self._database.members(owners), "since": as_micros(since)}
-        found = self._selects.owned_counts.fetch(self._connection, **asked)
-        return {int(owner): int(count) for owner, count in found}
+    def live_messages(
+        self,
+        owners: Collection[int],
+        since: datetime,
+        left_out: Inert,
+        limit: int | None = None,
+    ) -> list[StoredMessage]:
+        """Those that are not inert."""
+        found = self._selects.live_messages.fetch(
+            self._connection,
+            keys=self._database.members(owners),
+            since=as_micros(since),
+            limit=_NO_LIMIT if limit is None else limit,
+            **self._inert(left_out),
+        )
+        return sorted(map(rows.message_from, found), key=lambda each: (each.timestamp, each.key))
+
+    def _inert(self, inert: Inert) -> dict[str, object]:
+        return inert_parameters(self._connection, self._database, self._names, inert)
+
+    def owned_counts(
+        self,
+        owners: Collection[int],
+        since: datetime,
+        until: datetime,
+        left_out: Inert = ALL_LIVE,
+    ) -> dict[int, dict[MessageName, int]]:
+        """How many, by name."""
+        found = self._selects.owned_counts.fetch(
+            self._connection,
+            keys=self._database.members(owners),
+            since=as_micros(since),
+            until=as_micros(until),
+            **self._inert(left_out),
+        )
+        counts: dict[int, dict[MessageName, int]] = defaultdict(dict)
+        for owner, type_, name, count in found:
+            counts[owner][MessageType(type_), name] = count
+        return dict(counts)
 
     def waiting_messages(
         self, owner: int, after: tuple[datetime, int], until: datetime, limit: int

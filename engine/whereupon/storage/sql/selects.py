@@ -16,8 +16,10 @@ from sqlalchemy import (
     exists,
     func,
     literal_column,
+    not_,
     or_,
     select,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.sql.elements import ClauseElement
@@ -40,6 +42,7 @@ from whereupon.storage.sql.tables import (
     MessageRow,
     MetaRow,
     NameRow,
+    Number,
     PersonRow,
     RequestRow,
     RuleVersionRow,
@@ -84,6 +87,13 @@ _MEANT: tuple[ColumnElement[bool], ...] = (
 _EVER = str(as_micros(FIRST_INSTANT))
 _SCREENS = 16
 """Statements for prefilters that are kept: those of broadcasts that are being sent."""
+
+
+def inert(database: Database) -> ColumnElement[bool]:
+    """That a message is inert: by its name among ``names``, or among ``aged`` and by its time."""
+    name_id = type_coerce(MESSAGE.c.name_id, Number())
+    is_aged = MESSAGE.c.timestamp < bindparam("before")
+    return database.among(name_id, "names") | (database.among(name_id, "aged") & is_aged)
 
 
 class Selects:
@@ -238,13 +248,24 @@ class Selects:
         return self._compiled(clause.limit(_LIMIT))
 
     @cached_property
-    def owned_counts(self) -> Statement:
-        """Owners among ``keys``, and how many messages from ``since`` on are theirs."""
+    def live_messages(self) -> Statement:
+        """So many of them, without inert ones."""
         wanted = self._database.among(MESSAGE.c.owner, "keys")
-        clause = select(MESSAGE.c.owner, func.count()).where(
-            wanted, MESSAGE.c.timestamp >= bindparam("since")
-        )
-        return self._compiled(clause.group_by(MESSAGE.c.owner))
+        since = MESSAGE.c.timestamp >= bindparam("since")
+        clause = _messages().where(wanted, since, not_(inert(self._database)))
+        return self._compiled(clause.limit(_LIMIT))
+
+    @cached_property
+    def owned_counts(self) -> Statement:
+        """Owners among ``keys``, and how many live messages of each type and name are theirs."""
+        wanted = self._database.among(MESSAGE.c.owner, "keys")
+        of = MESSAGE.c.timestamp
+        within = of.between(bindparam("since"), bindparam("until"))
+        joined = MESSAGE.join(NAME, NAME.c.id == MESSAGE.c.name_id)
+        columns = (MESSAGE.c.owner, NAME.c.type, NAME.c.name)
+        clause = select(*columns, func.count()).select_from(joined)
+        live = clause.where(wanted, within, not_(inert(self._database)))
+        return self._compiled(live.group_by(*columns))
 
     @cached_property
     def waiting_messages(self) -> Statement:

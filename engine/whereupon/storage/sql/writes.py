@@ -49,6 +49,7 @@ from whereupon.storage.sql.tables import (
     ThingRow,
     table_of,
 )
+from whereupon.storage.sql.transfers import TransferStatements
 
 META = table_of(MetaRow)
 DEVICE = table_of(DeviceRow)
@@ -91,6 +92,7 @@ class Writes:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.bygones = BygoneStatements(database)
+        self.transfers = TransferStatements(database)
 
     def _compiled(self, clause: ClauseElement) -> Statement:
         return self._database.compile(clause)

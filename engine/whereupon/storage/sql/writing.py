@@ -22,6 +22,7 @@ from whereupon.storage.sql.keys import take_keys
 from whereupon.storage.sql.memories import Name, Recall
 from whereupon.storage.sql.names import Names
 from whereupon.storage.sql.traces import Traces
+from whereupon.storage.sql.transfers import Transferring
 from whereupon.storage.sql.writes import Writes
 
 _Order: TypeAlias = Callable[[Parameters], Any]
@@ -55,6 +56,7 @@ class Writing:
         self._names = names
         self._traces = traces
         self.bygone = Bygone(connection, database, writes.bygones)
+        self._transferring = Transferring(connection, database, writes.transfers, names)
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
@@ -94,6 +96,8 @@ class Writing:
         statement.write(self._connection, written)
 
     def _messages(self, changes: Changes) -> None:
+        for transfer in changes.transfers:
+            self._transferring.write(transfer)
         if changes.messages:
             names: set[Name] = {
                 (stored.message.type, stored.message.name) for stored in changes.messages

@@ -2,8 +2,17 @@
 
 # ruff: noqa: S101 - tests assert
 
+from whereupon.messages.model import MessageType
 from whereupon.ports import Store
-from whereupon.records import Changes, Claim, Claiming
+from whereupon.records import (
+    Changes,
+    Claim,
+    Claiming,
+    Inert,
+    Skips,
+    SkipSummary,
+    Transfer,
+)
 from whereupon.testing.contracts.samples import (
     ADA,
     ANON,
@@ -16,6 +25,8 @@ from whereupon.testing.contracts.samples import (
     message,
     person,
     save,
+    saying,
+    skips,
 )
 
 
@@ -38,18 +49,64 @@ class Claims:
             ]
         assert found == [2, 4, 9, 3, 1]
 
-    def test_messages_are_counted_by_their_owners(self, store: Store) -> None:
-        """From an instant on; or some of them are read, any so many."""
+    def test_messages_are_counted_by_their_owners_and_names(self, store: Store) -> None:
+        """Between two instants, both included, without those that are left out."""
         mine = [message(k, owner=ANON, at=after(k)) for k in range(1, 6)]
-        save(store, Changes(messages=[*mine, message(9, owner=BOB, at=after(3))]))
+        page = saying(message(8, owner=ANON, at=after(2)), type=MessageType.PAGE)
+        save(store, Changes(messages=[*mine, page, message(9, owner=BOB, at=after(3))]))
+        track, other = ((each.type, each.name) for each in (mine[0], page))
+        inert = Inert(
+            frozenset([other, (MessageType.TRACK, "never met")]), frozenset([track]), after(3)
+        )
         with store.session() as session:
-            assert session.owned_counts([ANON, BOB, ADA], after(2)) == {ANON: 4, BOB: 1}
-            assert session.owned_counts([], FIRST) == {}
+            assert session.owned_counts([ANON, BOB, ADA], after(2), after(4)) == {
+                ANON: {track: 3, other: 1},
+                BOB: {track: 1},
+            }
+            assert session.owned_counts([ANON], after(2), after(9), inert) == {ANON: {track: 3}}
+            assert session.owned_counts([], FIRST, after(9)) == {}
+
+    def test_messages_are_read_by_their_owners(self, store: Store) -> None:
+        """All of them; or any so many; or those that are not left out."""
+        mine = [message(k, owner=ANON, at=after(k)) for k in range(1, 6)]
+        page = saying(message(8, owner=ANON, at=after(9)), type=MessageType.PAGE)
+        save(store, Changes(messages=[*mine, page, message(9, owner=BOB, at=after(3))]))
+        track, other = ((each.type, each.name) for each in (mine[0], page))
+        inert = Inert(frozenset([other]), frozenset([track]), after(3))
+        with store.session() as session:
             limit = 3
             some = session.owned_messages([ANON, BOB], after(2), limit)
             assert len(some) == len({each.key for each in some}) == limit
             assert some == sorted(some, key=lambda each: (each.timestamp, each.key))
-            assert session.owned_messages([ANON], after(2), 9) == mine[1:]
+            assert session.owned_messages([ANON], after(2), 9) == [*mine[1:], page]
+            assert session.live_messages([ANON], FIRST, inert) == mine[2:]
+            assert session.live_messages([ANON], after(4), inert, 9) == mine[3:]
+            assert len(session.live_messages([ANON], FIRST, inert, 2)) == limit - 1
+
+    def test_inert_messages_change_owner_together(self, store: Store) -> None:
+        """Those between two instants, both included, and no others; with the same skips each."""
+        mine = [message(k, owner=ANON, at=after(k)) for k in range(1, 8)]
+        page = saying(message(8, owner=ANON, at=after(9)), type=MessageType.PAGE)
+        theirs = message(9, owner=BOB, at=after(3))
+        track, other = ((each.type, each.name) for each in (mine[0], page))
+        known = {"plan": "🧦"}
+        summary = SkipSummary(
+            "abc", "campaign", 0, 2, (), 5, retroactive=True, reason=None, person=known
+        )
+        earlier_one = skips(3)
+        inert = Inert(frozenset([other]), frozenset([track]), after(6))
+        given = Transfer(ANON, ADA, after(2), after(9), inert, after(60), {track: summary})
+        save(store, Changes(messages=[*mine, page, theirs], skips=[earlier_one]))
+        save(store, Changes(persons={ADA: person()}, transfers=[given]))
+        with store.session() as session:
+            found = session.owned_messages([ADA], FIRST)
+            assert [each.key for each in found] == [2, 3, 4, 5, 8]
+            assert [each.key for each in session.owned_messages([ANON], FIRST)] == [1, 6, 7]
+            assert session.owned_messages([BOB], FIRST) == [theirs]
+            made = session.decided_on(ADA, range(1, 9))
+        first = Skips(2, ADA, after(60), retroactive=True, others=(summary,))
+        both = first._replace(message_key=3, verdicts=earlier_one.verdicts)
+        assert made == [first, both, *(first._replace(message_key=key) for key in (4, 5))]
 
     def test_messages_are_found_by_their_keys(self, store: Store) -> None:
         """Whoever's they are."""

@@ -1,0 +1,107 @@
+"""Changing the owner of inert messages: one statement, whatever their number, and one for each name's skips."""
+
+from sqlalchemy import BigInteger, Connection, bindparam, cast, literal_column, select, update
+
+import whereupon.storage.sql.rows as rows
+from whereupon.messages.times import as_micros
+from whereupon.records import Inert, MessageName, Skips, SkipSummary, Transfer
+from whereupon.runtime.lazy import cached_property
+from whereupon.storage.sql.dialects import Database, Statement
+from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.selects import MESSAGE, SKIPS, inert
+from whereupon.storage.sql.tables import Words
+
+
+def inert_parameters(
+    connection: Connection, database: Database, names: Names, inert: Inert
+) -> dict[str, object]:
+    """What the condition `selects.inert` binds."""
+    numbers = names.find(connection, inert.names | inert.aged)
+    return {
+        "names": database.members([numbers[name] for name in inert.names if name in numbers]),
+        "aged": database.members([numbers[name] for name in inert.aged if name in numbers]),
+        "before": as_micros(inert.before),
+    }
+
+
+class TransferStatements:
+    """The statements of a transfer for one kind of database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @cached_property
+    def owner(self) -> Statement:
+        """Gives the inert messages of ``waiting``, from ``since`` up to ``until``, to ``claimant``."""
+        within = MESSAGE.c.timestamp.between(bindparam("since"), bindparam("until"))
+        theirs = MESSAGE.c.owner == bindparam("waiting")
+        changed = update(MESSAGE).values(owner=bindparam("claimant"))
+        return self._database.compile(changed.where(theirs, within, inert(self._database)))
+
+    @cached_property
+    def skips(self) -> Statement:
+        """Writes the same skips for each of those messages that has the name ``name_number``."""
+        of = MESSAGE.c
+        within = of.timestamp.between(bindparam("since"), bindparam("until"))
+        of_one_name = of.name_id == bindparam("name_number")
+        made = select(
+            of.key,
+            cast(bindparam("claimed_at"), BigInteger),
+            literal_column("1"),
+            cast(bindparam("said"), Words()),
+        ).where(of.owner == bindparam("waiting"), within, of_one_name)
+        change = ("decided_at", "retroactive", "verdicts")
+        clause = self._database.upsert(
+            SKIPS, on=("message_key",), change=change, append=("verdicts",), source=made
+        )
+        return self._database.compile(clause)
+
+
+class Transferring:
+    """One session's transfers."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        statements: TransferStatements,
+        names: Names,
+    ) -> None:
+        self._connection = connection
+        self._database = database
+        self._statements = statements
+        self._names = names
+
+    def write(self, transfer: Transfer) -> None:
+        """Write the skips of a transfer's messages, then their owner."""
+        for name, summary in transfer.skips.items():
+            self._skip(transfer, name, summary)
+        self._statements.owner.run(
+            self._connection,
+            waiting=transfer.anonymous_key,
+            claimant=transfer.person_key,
+            since=as_micros(transfer.since),
+            until=as_micros(transfer.until),
+            **inert_parameters(self._connection, self._database, self._names, transfer.inert),
+        )
+
+    def _skip(self, transfer: Transfer, name: MessageName, summary: SkipSummary) -> None:
+        number = self._names.find(self._connection, [name]).get(name)
+        if number is None:
+            return
+        until = as_micros(transfer.until)
+        if name in transfer.inert.aged:
+            until = min(until, as_micros(transfer.inert.before) - 1)
+        person, decided_at = transfer.person_key, transfer.decided_at
+        ((_, claimed_at, _, said),) = rows.skips_rows(
+            [Skips(0, person, decided_at, retroactive=True, others=(summary,))]
+        )
+        self._statements.skips.run(
+            self._connection,
+            waiting=transfer.anonymous_key,
+            since=as_micros(transfer.since),
+            until=until,
+            name_number=number,
+            claimed_at=claimed_at,
+            said=said,
+        )
