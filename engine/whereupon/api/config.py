@@ -22,7 +22,7 @@ from whereupon.pipeline.work_scope import LeftAlone
 from whereupon.ports import Backlog, HostTransaction, Session
 from whereupon.records import Request
 from whereupon.rules.model import Rulebook
-from whereupon.runtime.forks import OfProcess, watch
+from whereupon.runtime.forks import ForkAware, watch_forks
 
 
 class MessageOptions(TypedDict, total=False):
@@ -73,13 +73,13 @@ class Metrics:
     backlog: Sequence[Backlog]
 
 
-class InFlight(OfProcess):
+class InFlight(ForkAware):
     """Knows which threads are within a block, so that another thread can wait for them."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._within: Counter[int] = Counter()
-        watch(self)
+        watch_forks(self)
 
     def __enter__(self) -> None:
         with self._changed:

@@ -16,7 +16,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from whereupon.runtime.forks import OfProcess, watch
+from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.runtime.log_lines import in_log
 
 MOST_HANGING = 4
@@ -124,7 +124,7 @@ class _Round(Generic[Item]):
     is_over: bool = False
 
 
-class HostCaller(OfProcess, Generic[Item]):
+class HostCaller(ForkAware, Generic[Item]):
     """Calls functions of the host's with items. Any number of threads may use it.
 
     Args:
@@ -147,7 +147,7 @@ class HostCaller(OfProcess, Generic[Item]):
         self._rounds: list[_Round[Item]] = []
         self._running: set[Line[Item]] = set()
         self.is_stopped = False
-        watch(self)
+        watch_forks(self)
 
     def after_fork_in_child(self) -> None:
         """The calls that run or hang are the parent's."""

@@ -2,6 +2,6 @@
 
 The package knows nothing of messages, rules or stores.
 
-For others: `forks` (values that a child of a fork must not share), `gc_pause` (the public `bulk`),
-`lazy` (`cached_property` for frozen values), `log_lines` (text of others made safe for a log).
+For others: `forks` (objects that a child of a fork must not share), `gc_pause` (the public `bulk`),
+`lazy` (`cached_property` without a lock), `log_lines` (texts of others, made safe for a log).
 """

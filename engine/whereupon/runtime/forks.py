@@ -1,8 +1,8 @@
-"""What belongs to one process, and is made anew in a child after a fork.
+"""Objects that belong to one process, and begin anew in a child after a fork.
 
 A child has a single thread, the one that forked. A lock that another thread held stays locked in the
-child for ever. Connections, reserved keys and background threads are the parent's. So whatever keeps
-one of these watches for forks (`watch`), and begins anew in the child.
+child for ever. Connections, reserved keys and background threads belong to the parent. An object that
+holds one of these derives from `ForkAware` and registers itself by `watch_forks`.
 """
 
 import os
@@ -11,33 +11,33 @@ from types import TracebackType
 from weakref import WeakSet
 
 
-class OfProcess:
-    """Something that belongs to a process; all three calls come from the thread that forks."""
+class ForkAware:
+    """An object that reacts to forks; the thread that forks makes all three calls."""
 
     def before_fork(self) -> None:
-        """Get ready; the parent's other threads still run."""
+        """Prepare for a fork. The parent's other threads still run."""
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Undo the preparation."""
 
     def after_fork_in_child(self) -> None:
-        """Begin anew."""
+        """Replace what belongs to the parent."""
 
 
-_WATCHING: WeakSet[OfProcess] = WeakSet()
+_WATCHING: WeakSet[ForkAware] = WeakSet()
 
 
-def watch(each: OfProcess) -> None:
-    """Tell an object of every fork from now on, for as long as it lives."""
+def watch_forks(each: ForkAware) -> None:
+    """Call an object at every fork from now on, for as long as it lives."""
     _WATCHING.add(each)
 
 
-class ProcessLock(OfProcess):
-    """A lock that is free in a child, whoever held it in the parent."""
+class ProcessLock(ForkAware):
+    """A lock that is free in a child, even if the parent held it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        watch(self)
+        watch_forks(self)
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -51,38 +51,41 @@ class ProcessLock(OfProcess):
         self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        """Be free."""
+        """Make a new lock, which is free."""
         self._lock = Lock()
 
 
 class _Forks:
-    """The process's forks, one at a time."""
+    """The forks of this process, one at a time."""
 
     def __init__(self) -> None:
         self._one_at_a_time = Lock()
-        self._told: list[OfProcess] = []
+        self._called: list[ForkAware] = []
 
     def before(self) -> None:
+        """Call every object that is registered, and keep the list for the calls after the fork."""
         self._one_at_a_time.acquire()
-        self._told = list(_WATCHING)
-        for each in self._told:
+        self._called = list(_WATCHING)
+        for each in self._called:
             each.before_fork()
 
     def in_parent(self) -> None:
-        told, self._told = self._told, []
-        for each in told:
+        """Call the same objects in the parent."""
+        called, self._called = self._called, []
+        for each in called:
             each.after_fork_in_parent()
         self._one_at_a_time.release()
 
     def in_child(self) -> None:
+        """Call the same objects in the child."""
         self._one_at_a_time = Lock()
-        told, self._told = self._told, []
-        for each in told:
+        called, self._called = self._called, []
+        for each in called:
             each.after_fork_in_child()
 
 
 _FORKS = _Forks()
-if hasattr(os, "register_at_fork"):  # where there are forks
+if hasattr(os, "register_at_fork"):  # Windows has no forks
     os.register_at_fork(
         before=_FORKS.before,
         after_in_parent=_FORKS.in_parent,

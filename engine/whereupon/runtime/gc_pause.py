@@ -1,11 +1,11 @@
 """Python's cycle collector during a long run of batches.
 
-A batch makes tens of thousands of objects within a fraction of a second and lets go of them together,
-hardly any of them in cycles. The collector, which counts what is made, would meanwhile go through them
-and through the whole rulebook again and again: up to a third of all time, for nothing.
+A batch makes tens of thousands of objects in a fraction of a second and frees them together. Hardly any
+of them are in cycles. The collector counts new objects. So it would go through them and the whole
+rulebook again and again, which takes up to a third of the time and frees nothing.
 
-The collector belongs to the whole process, so a library must not touch it on its own: whoever runs the
-process says so, by `bulk`.
+The collector belongs to the whole process, so the library never changes it by itself. The program that
+owns the process does so by `bulk`.
 """
 
 import gc
@@ -15,10 +15,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def bulk() -> Iterator[None]:
-    """Let the cycle collector look seldom, for as long as a replay, an import or a backfill takes.
+    """Run the cycle collector seldom during a replay, an import or a backfill.
 
-    What is there already is left alone meanwhile. It concerns the whole process, so it is for scripts
-    and commands, not for a server. Afterwards the collector is as it was before.
+    Objects that exist already are not collected meanwhile. The whole process is affected, so use it in
+    scripts and commands, not in a server. Afterwards the collector is as it was before.
     """
     before, was_frozen = gc.get_threshold(), gc.get_freeze_count() > 0
     gc.freeze()
@@ -27,5 +27,5 @@ def bulk() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-        if not was_frozen:  # what the host has frozen stays so
+        if not was_frozen:  # objects that the host has frozen stay frozen
             gc.unfreeze()

@@ -11,7 +11,7 @@ from threading import Condition
 from typing import TYPE_CHECKING
 
 from whereupon.ports import Clock
-from whereupon.runtime.forks import OfProcess, watch
+from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.scheduling.clocks import SystemClock
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _BREATH = timedelta(milliseconds=100)
 _LOG = logging.getLogger("whereupon.waking")
 
 
-class Waker(OfProcess):
+class Waker(ForkAware):
     """Calls a function in the background.
 
     It does so when asked to, when the function said that more is due, and at least every ``poll``,
@@ -54,7 +54,7 @@ class Waker(OfProcess):
         self._running = False
         self._again: datetime | None = None
         self._planned: datetime | None = None
-        watch(self)
+        watch_forks(self)
 
     def after_fork_in_child(self) -> None:
         """The threads are the parent's; a child that starts gets its own."""

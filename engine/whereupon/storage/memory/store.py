@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session
-from whereupon.runtime.forks import OfProcess, watch
+from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.storage.memory.schema import Schema
 from whereupon.storage.memory.session import MemorySession
 from whereupon.storage.patience import Patience, one_call
@@ -15,7 +15,7 @@ from whereupon.storage.turns import OneByOne, closed
 T = TypeVar("T")
 
 
-class MemoryStore(OfProcess):
+class MemoryStore(ForkAware):
     """Keeps everything in this process.
 
     Args:
@@ -27,7 +27,7 @@ class MemoryStore(OfProcess):
         self._turns = OneByOne()
         self._patience = patience
         self._is_closed = False
-        watch(self)
+        watch_forks(self)
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator[MemorySession]:

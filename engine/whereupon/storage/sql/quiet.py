@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from threading import Condition, get_ident
 
 from whereupon.errors import StoreError
-from whereupon.runtime.forks import OfProcess, watch
+from whereupon.runtime.forks import ForkAware, watch_forks
 
 
-class QuietForks(OfProcess):
+class QuietForks(ForkAware):
     """Keeps sessions and forks apart.
 
     Args:
@@ -29,7 +29,7 @@ class QuietForks(OfProcess):
         self._within: Counter[int] = Counter()
         self._forking = False
         self._is_stranded = False
-        watch(self)
+        watch_forks(self)
 
     @contextmanager
     def session(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from whereupon.records import (
     PruneStep,
     RetentionCutoff,
 )
-from whereupon.runtime.forks import OfProcess, watch
+from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.storage.patience import Patience, one_call
 from whereupon.storage.sql.addresses import database_of, engine_of, schema_of, shown
 from whereupon.storage.sql.beside import Beside
@@ -57,7 +57,7 @@ _FORK_PATIENCE = 10.0
 """Seconds that a fork waits for sessions to end, where the database needs that."""
 
 
-class SqlStore(OfProcess):
+class SqlStore(ForkAware):
     """Keeps everything in tables beside the host's own.
 
     Args:
@@ -101,7 +101,7 @@ class SqlStore(OfProcess):
             if self._database.one_writer
             else None
         )
-        watch(self)
+        watch_forks(self)
         self._prepare(make=make, migrate=migrate)
 
     @contextmanager
