@@ -141,7 +141,7 @@ class BatchLoader:
         held = self._session.claimings((), [anonymous_key])
         if not held:  # somebody else was at it until now
             return None
-        waiting = self._claimable(self._wordings.index).waiting(
+        waiting = self._claimable(self._versions.index).waiting(
             loaded, anonymous_key, held[0].after
         )
         loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_part]}
