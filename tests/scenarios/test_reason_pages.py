@@ -21,9 +21,9 @@ from whereupon.ports import NO_CHANNEL
 from whereupon.records import DeliveryState, EndReason, EntryEnd, RequestOutcome
 from whereupon.render.phrases import requested
 from whereupon.rules.loading.plan import Plan
-from whereupon.testing.cases import Given
+from whereupon.testing.case_reader import read_test_file
+from whereupon.testing.cases import GivenMessage
 from whereupon.testing.contracts import samples
-from whereupon.testing.testfiles import read_test_file
 
 _DID_NOT_ENTER = "Why a person did not enter"
 _ENDED = "Why an entry ended"
@@ -115,7 +115,7 @@ def _replayed(rules: Path) -> list[dict[str, object]]:
             "timestamp": format_instant(test.start + given.at),
         }
         for place, given in enumerate(test.given)
-        if isinstance(given, Given)
+        if isinstance(given, GivenMessage)
     ]
     stream.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     command = [sys.executable, "-m", "whereupon", "replay", str(stream), "--rules", str(rules)]

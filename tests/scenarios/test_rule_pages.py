@@ -16,7 +16,7 @@ from whereupon.rules.reserved import ACTION_EVENTS
 from whereupon.templates import VARIABLE_ROOTS
 from whereupon.templates.filters import NAMES
 from whereupon.testing.reports import RuleTestReport
-from whereupon.testing.ruletests import run_rule_tests
+from whereupon.testing.runner import run_rule_tests
 
 SOURCE = PAGES.parents[1] / "whereupon"
 KEYS = keys()

@@ -12,8 +12,8 @@ from whereupon.errors import Severity
 from whereupon.rules.loading import Plan
 from whereupon.rules.loading.planned import held_to_plan
 from whereupon.rules.model import EventPlan
-from whereupon.testing.planned import names_in_tests
-from whereupon.testing.ruletests import run_rule_tests
+from whereupon.testing.plan_checks import names_in_tests
+from whereupon.testing.runner import run_rule_tests
 
 GOOD = {
     "settings.yaml": """

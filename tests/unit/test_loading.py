@@ -12,10 +12,10 @@ from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.rules.loading import load_document, load_rules, open_rules
-from whereupon.rules.loading.jsontext import read_json
+from whereupon.rules.loading.json_text import read_json
 from whereupon.rules.loading.positions import UnreadableTextError
-from whereupon.rules.loading.yamltext import read_yaml
-from whereupon.testing.testfiles import find_test_files
+from whereupon.rules.loading.yaml_text import read_yaml
+from whereupon.testing.case_reader import find_test_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-files"
 GOOD = sorted(FIXTURES.glob("*.good.*"))

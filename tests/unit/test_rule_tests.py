@@ -80,7 +80,7 @@ def test_with_an_error_in_a_rule_nothing_is_run() -> None:
 
 
 def test_a_broadcast_that_the_host_calls_up_can_be_tested() -> None:
-    """Given `trigger:`, with the key and the properties that the host would give."""
+    """GivenMessage `trigger:`, with the key and the properties that the host would give."""
     results = run_rule_tests(FIXTURES / "called-up").results
     assert [result.failures for result in results] == [
         (),

@@ -5,49 +5,51 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whereupon.testing.cases import Doing, Kind
-from whereupon.testing.expectations import compare, phrase
+from whereupon.testing.cases import Effect, EffectKind
+from whereupon.testing.comparison import compare, phrase
 
 PEOPLE = st.sampled_from(["ada", "bob"])
 TIMES = st.sampled_from(["+0s", "+1h", "+2h"])
 WORDS = st.dictionaries(st.sampled_from(["title", "body"]), st.sampled_from(["a", "b"]))
 DELIVERIES = st.builds(
-    lambda person, at, content: Doing(
-        Kind.DELIVERY, {"channel": "push", "person": person, "at": at}, content
+    lambda person, at, content: Effect(
+        EffectKind.DELIVERY, {"channel": "push", "person": person, "at": at}, content
     ),
     PEOPLE,
     TIMES,
     WORDS,
 )
 ENTRIES = st.builds(
-    lambda person, at: Doing(Kind.ENTERED, {"person": person, "at": at, "retroactive": False}),
+    lambda person, at: Effect(
+        EffectKind.ENTERED, {"person": person, "at": at, "retroactive": False}
+    ),
     PEOPLE,
     TIMES,
 )
 DOINGS = st.lists(DELIVERIES | ENTRIES, max_size=8)
-ALL = frozenset(Kind)
+ALL = frozenset(EffectKind)
 
 
 @st.composite
-def _expectations(draw: st.DrawFn) -> tuple[list[Doing], list[Doing]]:
+def _expectations(draw: st.DrawFn) -> tuple[list[Effect], list[Effect]]:
     """What happened; and expectations of just that, in another order, with less said of each."""
     happened = draw(DOINGS)
     expected = []
-    for doing in draw(st.permutations(happened)):
+    for effect in draw(st.permutations(happened)):
         kept = draw(st.sets(st.sampled_from(["at", "retroactive"])))
         facts = {
             name: value
-            for name, value in doing.facts.items()
+            for name, value in effect.facts.items()
             if name in kept or name in ("person", "channel")
         }
-        content = doing.content if draw(st.booleans()) else {}
-        expected.append(replace(doing, facts=facts, content=content))
+        content = effect.content if draw(st.booleans()) else {}
+        expected.append(replace(effect, facts=facts, content=content))
     return happened, expected
 
 
 @given(_expectations())
 def test_what_leaves_things_out_is_met_in_any_order(
-    case: tuple[list[Doing], list[Doing]],
+    case: tuple[list[Effect], list[Effect]],
 ) -> None:
     """However vague the first expectations are, they leave to the exact ones what these need."""
     happened, expected = case
@@ -56,7 +58,7 @@ def test_what_leaves_things_out_is_met_in_any_order(
 
 @given(DOINGS, DOINGS)
 def test_each_thing_is_in_one_sentence_at_most(
-    expected: list[Doing], happened: list[Doing]
+    expected: list[Effect], happened: list[Effect]
 ) -> None:
     """Whatever is expected of whatever happened; what one side has too many of is never lost."""
     failures = compare(expected, happened, complete=ALL)
@@ -65,17 +67,17 @@ def test_each_thing_is_in_one_sentence_at_most(
 
 
 @given(DOINGS)
-def test_without_expectations_everything_is_unexpected(happened: list[Doing]) -> None:
+def test_without_expectations_everything_is_unexpected(happened: list[Effect]) -> None:
     """An empty list asserts silence; of kinds that are not complete, nothing."""
     failures = compare([], happened, complete=ALL)
-    assert failures == tuple(f"not expected: {phrase(doing)}" for doing in happened)
+    assert failures == tuple(f"not expected: {phrase(effect)}" for effect in happened)
     assert compare([], happened, complete=()) == ()
 
 
 def test_the_nearest_of_several_is_the_one_that_is_told_of() -> None:
     """A wrong title is said of the delivery at the right time, not of another."""
-    wanted = Doing(
-        Kind.DELIVERY, {"channel": "push", "person": "ada", "at": "+2h"}, {"title": "Hi"}
+    wanted = Effect(
+        EffectKind.DELIVERY, {"channel": "push", "person": "ada", "at": "+2h"}, {"title": "Hi"}
     )
     early = replace(wanted, facts={**wanted.facts, "at": "+0s"}, content={"title": "No"})
     right = replace(wanted, content={"title": "Ho"})

@@ -28,15 +28,15 @@ SEGMENTS: dict[str, JsonValue] = {"pro": {"plan": "pro"}}
 
 
 def _rule(segments: Mapping[str, JsonValue] = SEGMENTS, /, **changes: JsonValue) -> rules.Rule:
-    rule, problems = parse_rule_file({**CAMPAIGN, **changes}, stem="x", segments=segments)
-    assert problems == ()
+    rule, diagnostics = parse_rule_file({**CAMPAIGN, **changes}, stem="x", segments=segments)
+    assert diagnostics == ()
     assert isinstance(rule, rules.Rule)
     return rule
 
 
 def _codes(data: JsonValue) -> list[str]:
-    _, problems = parse_rule_file(data, stem="x", segments=SEGMENTS)
-    return [problem.code for problem in problems]
+    _, diagnostics = parse_rule_file(data, stem="x", segments=SEGMENTS)
+    return [diagnostic.code for diagnostic in diagnostics]
 
 
 def test_the_shortest_campaign_has_the_defaults_of_the_grammar() -> None:
@@ -84,8 +84,8 @@ def test_a_broadcast_is_also_triggered_by_the_host_and_by_time(
 ) -> None:
     """`api` and `cron` are for broadcasts."""
     data: dict[str, JsonValue] = {"broadcast": "x", "when": when, "whereupon": ["exit"]}
-    rule, problems = parse_rule_file(data, stem="x", segments={})
-    assert problems == ()
+    rule, diagnostics = parse_rule_file(data, stem="x", segments={})
+    assert diagnostics == ()
     assert isinstance(rule, rules.Rule)
     assert (rule.triggers, rule.kind) == ((trigger,), rules.RuleKind.BROADCAST)
 
@@ -166,8 +166,8 @@ def test_every_step_that_runs_has_its_value() -> None:
 def test_a_guard_file_lets_the_server_run_and_holds_the_client_by_default() -> None:
     """What the file says of one class of sender leaves the other as it was."""
     data: JsonValue = {"guard": "x", "actions": ["Delete Person"], "sources": {"client": "refuse"}}
-    guard, problems = parse_rule_file(data, stem="x", segments={})
-    assert problems == ()
+    guard, diagnostics = parse_rule_file(data, stem="x", segments={})
+    assert diagnostics == ()
     assert isinstance(guard, rules.Guard)
     assert guard.sources == {"client": rules.Consent.REFUSE}
     policy = policy_on("Delete Person", [guard])
@@ -191,8 +191,8 @@ def test_a_settings_file_names_channels_and_attributes_and_says_what_is_kept() -
         "attributes": {"plan": {"enum": ["free", "pro"]}, "renews_at": "date"},
         "keep": {"skips": "2w", "entries": "1y6h", "set_aside": "forever"},
     }
-    said, problems = parse_rule_file(data, stem="settings", segments={})
-    assert problems == ()
+    said, diagnostics = parse_rule_file(data, stem="settings", segments={})
+    assert diagnostics == ()
     assert said == rules.FolderSettings(
         channels=("push", "email"),
         attributes={
@@ -252,7 +252,7 @@ _files = st.fixed_dictionaries(
 
 @given(files=st.lists(_files, max_size=6))
 def test_files_that_share_what_they_say_are_read_as_if_alone(files: list[JsonValue]) -> None:
-    """The same rules, with the same problems, each of them told for each file."""
+    """The same rules, with the same diagnostics, each of them told for each file."""
     pool = InternPool()
     together = [parse_rule_file(f, stem="x", segments=SEGMENTS, pool=pool) for f in files]
     assert together == [parse_rule_file(file, stem="x", segments=SEGMENTS) for file in files]
@@ -345,10 +345,10 @@ def test_a_fault_in_one_part_hides_none_in_another() -> None:
 def test_segments_that_lead_back_to_themselves_are_refused() -> None:
     """A circle of segments says nothing about anybody."""
     segments: dict[str, JsonValue] = {"x": {"segment": "y"}, "y": {"segment": "x"}}
-    _, problems = parse_rule_file(
+    _, diagnostics = parse_rule_file(
         {"segment": "x", "who": {"segment": "y"}}, stem="x", segments=segments
     )
-    assert "segment-cycle" in {problem.code for problem in problems}
+    assert "segment-cycle" in {diagnostic.code for diagnostic in diagnostics}
 
 
 def test_the_schema_describes_every_key() -> None:
@@ -378,10 +378,10 @@ _values = st.recursive(
 
 @given(data=_values)
 def test_no_data_makes_the_reader_raise(data: JsonValue) -> None:
-    """Whatever a file says, it is a rule file or it has problems."""
-    file, problems = parse_rule_file(data, stem="x", segments=SEGMENTS)
-    assert (file is None) or not any(p.severity == "error" for p in problems)
-    assert file is not None or problems
+    """Whatever a file says, it is a rule file or it has diagnostics."""
+    file, diagnostics = parse_rule_file(data, stem="x", segments=SEGMENTS)
+    assert (file is None) or not any(p.severity == "error" for p in diagnostics)
+    assert file is not None or diagnostics
 
 
 @pytest.mark.parametrize(

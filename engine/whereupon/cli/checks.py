@@ -26,7 +26,7 @@ def lint_command(
 
     One finding a line, file:line:column: code message. Exit status 1 when one of them is an error; with --strict, when there is any.
     """
-    from whereupon.testing.ruletests import run_rule_tests  # noqa: PLC0415 - no other command needs it
+    from whereupon.testing.runner import run_rule_tests  # noqa: PLC0415 - no other command needs it
 
     report = run_rule_tests(folder)
     diagnostics = sorted(set(report.diagnostics), key=_place)

@@ -30,7 +30,7 @@ def run_tests_command(
 
     Exit status 1 when a test fails, or a file has an error. What is not covered fails nothing.
     """
-    from whereupon.testing.ruletests import run_rule_tests  # noqa: PLC0415 - no other command needs it
+    from whereupon.testing.runner import run_rule_tests  # noqa: PLC0415 - no other command needs it
 
     report = run_rule_tests(folder)
     if junit is not None:

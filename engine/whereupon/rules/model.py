@@ -41,7 +41,7 @@ from whereupon.rules.keys.when import (
 from whereupon.rules.steps.exit import Leave
 from whereupon.rules.steps.send import Send
 from whereupon.rules.steps.set import SetAttributes
-from whereupon.rules.steps.step import Step
+from whereupon.rules.steps.step_form import Step
 from whereupon.rules.steps.track import TrackEvent
 from whereupon.rules.steps.wait import Wait
 

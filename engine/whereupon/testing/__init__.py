@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from whereupon.testing.junit import junit_xml
     from whereupon.testing.reports import RuleTestReport, RuleTestResult, Uncovered
-    from whereupon.testing.ruletests import run_rule_tests
+    from whereupon.testing.runner import run_rule_tests
 
 __all__ = ["RuleTestReport", "RuleTestResult", "Uncovered", "junit_xml", "run_rule_tests"]
 
-_HOMES = {"junit_xml": "junit", "run_rule_tests": "ruletests"}
+_HOMES = {"junit_xml": "junit", "run_rule_tests": "runner"}
 
 
 if not TYPE_CHECKING:  # as in `whereupon` itself: a report's classes come without the engine

@@ -13,7 +13,7 @@ from whereupon.messages.times import format_duration
 from whereupon.rules.loading import Positions
 
 
-class Kind(StrEnum):
+class EffectKind(StrEnum):
     """What a test can expect, by the key that its item starts with."""
 
     ENTERED = "entered"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class Effect:
     """Something that a test expects, or that happened.
 
     Attributes:
@@ -33,14 +33,14 @@ class Doing:
         because: of what happened, how it came about, as a clause.
     """
 
-    kind: Kind
+    kind: EffectKind
     facts: Mapping[str, JsonValue]
     content: Mapping[str, JsonValue] = field(default_factory=dict)
     because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenMessage:
     """One message of a test.
 
     Attributes:
@@ -58,7 +58,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class BroadcastCall:
     """The host calls up a broadcast, with the ``key`` and the ``properties`` that it gives."""
 
     at: timedelta
@@ -67,7 +67,7 @@ class Call:
     properties: Mapping[str, JsonValue]
 
 
-class Deed(StrEnum):
+class OperatorVerb(StrEnum):
     """What a person may do between the messages of a test."""
 
     APPROVE = "approve"
@@ -76,17 +76,17 @@ class Deed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Intervention:
+class OperatorAct:
     """Somebody decides something.
 
     Attributes:
-        what: the action that was asked for; of `Deed.CLOSE` the guard file.
+        what: the action that was asked for; of `OperatorVerb.CLOSE` the guard file.
         person: whose request; the newest that waits.
         refused: the code with which it is expected to be refused; None where it is expected to go.
     """
 
     at: timedelta
-    deed: Deed
+    deed: OperatorVerb
     what: str
     person: str | None
     by: str
@@ -106,8 +106,8 @@ class RuleTest:
     line: int
     start: datetime
     until: timedelta | None
-    given: tuple[Given | Intervention | Call, ...]
-    expected: tuple[Doing, ...]
+    given: tuple[GivenMessage | OperatorAct | BroadcastCall, ...]
+    expected: tuple[Effect, ...]
 
 
 @dataclass(frozen=True, slots=True)

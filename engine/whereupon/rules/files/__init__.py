@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from whereupon.rules.files.event import EventForm, EventPlan
-from whereupon.rules.files.file import FileForm
+from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.files.guard import Guard, GuardForm
 from whereupon.rules.files.rule import BroadcastForm, CampaignForm, Rule
 from whereupon.rules.files.segment import Segment, SegmentForm

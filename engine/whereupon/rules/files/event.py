@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pydantic import Field, JsonValue
 from typing_extensions import override
 
-from whereupon.rules.fields import Id, MaybeName
-from whereupon.rules.files.file import FileForm
+from whereupon.rules.field_types import Id, MaybeName
+from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.rules.value_schemas import ValueSchema, unknown_types
 

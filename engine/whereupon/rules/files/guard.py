@@ -14,8 +14,8 @@ from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
 from whereupon.messages.semantic_events import ERASING, ActionName, folded
 from whereupon.messages.times import ZERO
-from whereupon.rules.fields import Id, MaybeDuration, Name
-from whereupon.rules.files.file import FileForm
+from whereupon.rules.field_types import Id, MaybeDuration, Name
+from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.form import there
 from whereupon.rules.keys.approvals import NO_APPROVALS, AnyApprovals, Approvals, read_approvals
 from whereupon.rules.keys.limits import Limit, LimitText, read_limits

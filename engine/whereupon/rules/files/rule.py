@@ -13,18 +13,18 @@ from whereupon.conditions import ALWAYS, Condition
 from whereupon.messages.codec import JsonError, Unread, encode
 from whereupon.messages.model import MessageType
 from whereupon.rules.digests import digest_of
-from whereupon.rules.fields import Id
-from whereupon.rules.files.file import FileForm
+from whereupon.rules.field_types import Id
+from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.keys.active import DEFAULT_ACTIVE, Active
 from whereupon.rules.keys.exit import Exit
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
 from whereupon.rules.keys.when import OnCall, OnSchedule, Trigger
 from whereupon.rules.rule_reader import RuleReader
-from whereupon.rules.steps.step import Step
+from whereupon.rules.steps.step_form import Step
 
 
 class RuleKind(StrEnum):

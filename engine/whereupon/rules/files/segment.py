@@ -7,8 +7,8 @@ from pydantic import Field, JsonValue
 from typing_extensions import override
 
 from whereupon.conditions import Condition
-from whereupon.rules.fields import Id, RawCondition
-from whereupon.rules.files.file import FileForm
+from whereupon.rules.field_types import Id, RawCondition
+from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.form import IfMissing
 from whereupon.rules.rule_reader import RuleReader
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import override
 
-from whereupon.rules.fields import Name
-from whereupon.rules.files.file import FileForm
+from whereupon.rules.field_types import Name
+from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.form import there
 from whereupon.rules.keys.attributes import AttributeType, read_attributes
 from whereupon.rules.keys.keep import DEFAULT_RETENTION, KeepForm, Retention, read_keep

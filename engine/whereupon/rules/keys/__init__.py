@@ -13,7 +13,7 @@ from typing import Final
 from whereupon.rules.keys import when
 from whereupon.rules.keys.active import ACTIVE
 from whereupon.rules.keys.exit import EXIT
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import MAX_AGE
 from whereupon.rules.keys.reentry import REENTRY
 from whereupon.rules.keys.retroactive import RETROACTIVE

@@ -6,9 +6,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
-from whereupon.rules.fields import MaybeInstant
+from whereupon.rules.field_types import MaybeInstant
 from whereupon.rules.form import Form
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from whereupon.messages.semantic_events import folded
-from whereupon.rules.fields import Name
+from whereupon.rules.field_types import Name
 from whereupon.rules.form import Form, there
 from whereupon.rules.rule_reader import RuleReader
 

@@ -6,9 +6,9 @@ from typing import Annotated, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
 from whereupon.conditions import ALWAYS, Condition
-from whereupon.rules.fields import MessageCondition, RawCondition, WholeName
+from whereupon.rules.field_types import MessageCondition, RawCondition, WholeName
 from whereupon.rules.form import Form, there
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.when import LeavesForm, tag_by_key
 from whereupon.rules.rule_reader import Path, RuleReader
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from whereupon.messages.times import ZERO, format_duration, parse_duration
-from whereupon.rules.fields import Name
+from whereupon.rules.field_types import Name
 from whereupon.rules.form import invalid, shown
 
 _LIMIT = re.compile(r"(\d{1,9}(?:\.\d{1,4})?)(%?) per (\S+)(?: by (action|source))?")

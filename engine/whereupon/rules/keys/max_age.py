@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from whereupon.rules.fields import MaybeDuration
-from whereupon.rules.keys.key import Key
+from whereupon.rules.field_types import MaybeDuration
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
 
 DEFAULT_MAX_AGE = timedelta(hours=72)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, TypeAlias, assert_never
 from pydantic import Discriminator, Field, Tag
 
 from whereupon.conditions.paths import parts_of
-from whereupon.rules.fields import MessagePath, PositiveDuration
+from whereupon.rules.field_types import MessagePath, PositiveDuration
 from whereupon.rules.form import Form, IfMissing
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.when import tag_by_key
 from whereupon.rules.rule_reader import RuleReader
 

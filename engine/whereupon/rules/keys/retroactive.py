@@ -7,9 +7,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
-from whereupon.rules.fields import MaybeDuration
+from whereupon.rules.field_types import MaybeDuration
 from whereupon.rules.form import Form
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
 
 

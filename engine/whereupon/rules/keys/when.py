@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Discriminator, Field, Tag
 
 from whereupon.messages.model import MessageType
-from whereupon.rules.fields import Name, NamePattern, PositiveDuration, Timezone
+from whereupon.rules.field_types import Name, NamePattern, PositiveDuration, Timezone
 from whereupon.rules.form import Form, IfMissing
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
 
 DEFAULT_LATE = timedelta(hours=24)

@@ -3,8 +3,8 @@
 from pydantic import Field, JsonValue
 
 from whereupon.conditions import Condition
-from whereupon.rules.fields import MessageCondition
-from whereupon.rules.keys.key import Key
+from whereupon.rules.field_types import MessageCondition
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, cast
 from pydantic import Field
 
 from whereupon.rules.form import IfMissing
-from whereupon.rules.keys.key import Key
+from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.rules.steps import AnyStepForm
-from whereupon.rules.steps.step import Step, StepForm
+from whereupon.rules.steps.step_form import Step, StepForm
 
 
 def _read(forms: list[StepForm], reader: RuleReader) -> tuple[Step, ...]:

@@ -30,7 +30,7 @@ class Chains:
     rules: Sequence[Rule]
     segments: Mapping[str, Segment]
 
-    def problems(self, rule: Rule) -> Iterator[Diagnostic]:
+    def diagnostics(self, rule: Rule) -> Iterator[Diagnostic]:
         """A warning at each step of a rule that leads to a broadcast, if a client can open its entries."""
         if not any(
             isinstance(trigger, OnMessage | OnSegment | OnKnown) for trigger in rule.triggers

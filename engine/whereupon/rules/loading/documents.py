@@ -7,14 +7,14 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Location, Severity
-from whereupon.rules.loading.jsontext import read_json
+from whereupon.rules.loading.json_text import read_json
 from whereupon.rules.loading.positions import (
     LARGEST,
     Document,
     Positions,
     UnreadableTextError,
 )
-from whereupon.rules.loading.yamltext import read_yaml
+from whereupon.rules.loading.yaml_text import read_yaml
 
 Loaded: TypeAlias = tuple[JsonValue, Positions, tuple[Diagnostic, ...]]
 

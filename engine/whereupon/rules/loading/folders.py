@@ -88,7 +88,7 @@ def _lint(
 ) -> Iterable[Diagnostic]:
     match value:
         case Rule():
-            return (*lint(value, known), *chains.problems(value))
+            return (*lint(value, known), *chains.diagnostics(value))
         case Guard():
             return lint_guard(value)
         case _:
@@ -132,10 +132,10 @@ class _File:
         if () not in positions.values:
             return cls(path, None, faults)
         reading = read_rule_file(data, stem=path.stem, segments=segments, pool=pool)
-        problems = (*reading.diagnostics, *_cron_problems(data))
+        diagnostics = (*reading.diagnostics, *_cron_diagnostics(data))
         is_broken = any(fault.severity is Severity.ERROR for fault in faults)
-        is_good = not is_broken and not any(p.code == "bad-cron" for p in problems)
-        located = (positions.locate(problem, path.as_posix()) for problem in problems)
+        is_good = not is_broken and not any(p.code == "bad-cron" for p in diagnostics)
+        located = (positions.locate(diagnostic, path.as_posix()) for diagnostic in diagnostics)
         value = reading.file if is_good else None
         rest = reading.rest if value is None else None
         faulty = tuple(
@@ -143,12 +143,12 @@ class _File:
         )
         return cls(path, value, (*faults, *located), rest, faulty)
 
-    def located(self, problems: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-        """The problems with their places, but for those of a part in which there is an error already."""
-        problems = tuple(each for each in problems if not self._is_at_fault(each.path))
-        if problems:
+    def located(self, diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+        """The diagnostics with their places, but for those of a part in which there is an error already."""
+        diagnostics = tuple(each for each in diagnostics if not self._is_at_fault(each.path))
+        if diagnostics:
             _, positions, _ = load_document(self.path)
-            yield from (positions.locate(problem, self.name) for problem in problems)
+            yield from (positions.locate(diagnostic, self.name) for diagnostic in diagnostics)
 
     def held_to(self, plan: Plan) -> Iterator[Diagnostic]:
         """What is wrong with the names in it, in view of the plan."""
@@ -174,7 +174,7 @@ class _File:
                 return load_document(self.path)[0]
 
 
-def _cron_problems(data: JsonValue) -> Iterator[Diagnostic]:
+def _cron_diagnostics(data: JsonValue) -> Iterator[Diagnostic]:
     when = data.get("when") if isinstance(data, dict) and "broadcast" in data else None
     if not isinstance(when, dict) or not isinstance(cron := when.get("cron"), str):
         return

@@ -44,7 +44,7 @@ def lint(rule: Rule, segments: Segments) -> tuple[Diagnostic, ...]:
     """
     if isinstance(rule.source, Unread):  # else what is read of it would stay with the rule
         rule = replace(rule, source=rule.source.copy())
-    return tuple(problem for check in _CHECKS for problem in check(rule, segments))
+    return tuple(diagnostic for check in _CHECKS for diagnostic in check(rule, segments))
 
 
 def _warning(path: Path, code: str, message: str) -> Diagnostic:

@@ -60,7 +60,7 @@ class Plan:
 
     # --- names ----------------------------------------------------------------------------------
 
-    def event_problem(self, name: str, path: Path) -> Diagnostic | None:
+    def event_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
         """What is wrong with an event's name, or with a beginning of names (``Order *``)."""
         if not self.events or name in self.events or action_of(name) is not None:
             return None
@@ -72,7 +72,7 @@ class Plan:
             known = [f"{begun}*" for event in known for begun in _beginnings(event, start)]
         return _unknown(path, "unknown-event", f"no event file describes {name!r}", name, known)
 
-    def attribute_problem(self, name: tuple[str, ...], path: Path) -> Diagnostic | None:
+    def attribute_diagnostic(self, name: tuple[str, ...], path: Path) -> Diagnostic | None:
         """What is wrong with the name of an attribute, given by its parts."""
         if self.attributes is None or not name or name[0] in OWN_ATTRIBUTES:
             return None
@@ -85,7 +85,7 @@ class Plan:
         message = f"the settings know no attribute {part}{hint or nearest(part, sorted(known))}"
         return Diagnostic.at(path, "unknown-attribute", message)
 
-    def channel_problem(self, name: str, path: Path) -> Diagnostic | None:
+    def channel_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
         """What is wrong with a channel's name."""
         if self.channels is None or name in self.channels:
             return None
@@ -94,7 +94,7 @@ class Plan:
             path, "unknown-channel", f"the settings know no channel {name!r}{hint}"
         )
 
-    def property_problem(
+    def property_diagnostic(
         self, name: tuple[str, ...], events: Iterable[str], path: Path
     ) -> Diagnostic | None:
         """What is wrong with the name of a property of any of these events, given by its parts."""

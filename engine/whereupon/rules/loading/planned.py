@@ -77,14 +77,14 @@ def _each(raw: JsonValue, path: Path) -> Iterator[tuple[Path, JsonValue]]:
 def _triggers(when: JsonValue, plan: Plan) -> Iterator[Diagnostic]:
     for path, name in _each(when, ("when",)):
         if isinstance(name, str):
-            yield from _one(plan.event_problem(name, path))
+            yield from _one(plan.event_diagnostic(name, path))
 
 
 def _exit(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     if isinstance(raw, str) and not raw.endswith("*"):  # which the reader refuses
-        yield from _one(plan.event_problem(raw, path))
+        yield from _one(plan.event_diagnostic(raw, path))
     elif isinstance(raw, dict) and isinstance(event := raw.get("event"), str):
-        yield from _one(plan.event_problem(event, (*path, "event")))
+        yield from _one(plan.event_diagnostic(event, (*path, "event")))
         yield from _condition(raw.get("where"), (*path, "where"), "properties", [event], plan)
     elif isinstance(raw, dict) and not raw.keys() & _TRIGGERS:
         yield from _condition(raw, path, "person", None, plan)
@@ -108,7 +108,7 @@ def _condition(
     for mention in mentions_of(raw, path, root):
         if isinstance(mention, EventMention):
             if not mention.event.endswith("*"):  # which the reader warns of
-                yield from _one(plan.event_problem(mention.event, mention.path))
+                yield from _one(plan.event_diagnostic(mention.event, mention.path))
             continue
         events = opening if mention.event is None else [mention.event]
         if mention.items is not None:
@@ -116,7 +116,7 @@ def _condition(
             continue
         found = [*_value(mention.name, mention.path, events, plan)]
         found = found or [*_expected(mention, events, plan)]
-        told |= {problem.path[: len(problem.path) - 1] for problem in found}
+        told |= {diagnostic.path[: len(diagnostic.path) - 1] for diagnostic in found}
         yield from found
     for place, fault in type_mismatches(raw, path, _data_schema(opening, plan)):
         if not any(each[: len(place)] == place for each in told):
@@ -148,9 +148,9 @@ def _value(
 ) -> Iterator[Diagnostic]:
     """What is wrong with the path of a value, its root first."""
     if name[0] == "properties" and events is not None:
-        yield from _one(plan.property_problem(name[1:], events, path))
+        yield from _one(plan.property_diagnostic(name[1:], events, path))
     elif name[0] == "person":
-        yield from _one(plan.attribute_problem(name[1:], path))
+        yield from _one(plan.attribute_diagnostic(name[1:], path))
 
 
 def _schema(name: tuple[str, ...], events: list[str] | None, plan: Plan) -> JsonValue:
@@ -226,9 +226,9 @@ def _step(
     if not isinstance(raw, dict):
         return
     if isinstance(channel := raw.get("send"), str):
-        yield from _one(plan.channel_problem(channel, (*path, "send")))
+        yield from _one(plan.channel_diagnostic(channel, (*path, "send")))
     if isinstance(event := raw.get("track"), str):
-        yield from _one(plan.event_problem(event, (*path, "track")))
+        yield from _one(plan.event_diagnostic(event, (*path, "track")))
         yield from names_of_properties(raw.get("properties"), (*path, "properties"), event, plan)
     if isinstance(attributes := raw.get("set"), dict):
         yield from names_of_attributes(attributes, (*path, "set"), plan)
@@ -241,13 +241,13 @@ def _step(
 def names_of_properties(raw: JsonValue, path: Path, event: str, plan: Plan) -> Iterator[Diagnostic]:
     """The names of properties that are given to an event, and that the plan does not know."""
     for name, place in _written(raw, path):
-        yield from _one(plan.property_problem(name, [event], place))
+        yield from _one(plan.property_diagnostic(name, [event], place))
 
 
 def names_of_attributes(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     """The names of attributes that are given to a person, and that the plan does not know."""
     for name, place in _written(raw, path):
-        found = [*_one(plan.attribute_problem(name, place))]
+        found = [*_one(plan.attribute_diagnostic(name, place))]
         yield from found
         if not found and len(name) == 1 and isinstance(raw, dict):
             value = raw[name[0]]
@@ -280,9 +280,9 @@ def templates_in(raw: JsonValue, path: Path) -> Iterator[tuple[Path, Template]]:
         yield from templates_in(value, (*path, key))
 
 
-def _one(problem: Diagnostic | None) -> Iterator[Diagnostic]:
-    if problem is not None:
-        yield problem
+def _one(diagnostic: Diagnostic | None) -> Iterator[Diagnostic]:
+    if diagnostic is not None:
+        yield diagnostic
 
 
 # --- types ------------------------------------------------------------------------------------------

@@ -51,12 +51,12 @@ class Positions:
     values: Mapping[Path, Place] = field(default_factory=dict)
     keys: Mapping[Path, Place] = field(default_factory=dict)
 
-    def locate(self, problem: Diagnostic, file: str) -> Diagnostic:
-        """A problem with its place: of the key where the key is wrong, else of the value."""
-        first = self.keys if problem.code in _KEY_CODES else self.values
-        line, column = first.get(problem.path) or self._nearest(problem.path)
+    def locate(self, diagnostic: Diagnostic, file: str) -> Diagnostic:
+        """A diagnostic with its place: of the key where the key is wrong, else of the value."""
+        first = self.keys if diagnostic.code in _KEY_CODES else self.values
+        line, column = first.get(diagnostic.path) or self._nearest(diagnostic.path)
         location = Location(file, line, column)
-        return Diagnostic(problem.code, problem.severity, problem.message, location)
+        return Diagnostic(diagnostic.code, diagnostic.severity, diagnostic.message, location)
 
     def _nearest(self, path: Path) -> Place:
         for length in range(len(path), -1, -1):

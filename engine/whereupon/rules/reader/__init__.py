@@ -6,7 +6,7 @@ gives each diagnostic its line and column.
 For others: `read_rule_file`, `parse_rule_file`, `rule_from_source`, `segment_from_source`, `json_schema`.
 """
 
-from whereupon.rules.reader.reading import (
+from whereupon.rules.reader.file_reader import (
     Reading,
     parse_rule_file,
     read_rule_file,

@@ -12,7 +12,7 @@ from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_SETTINGS, NOT_YE
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.spelling import nearest
 from whereupon.rules.steps import STEPS
-from whereupon.rules.steps.step import StepForm
+from whereupon.rules.steps.step_form import StepForm
 
 
 def diagnostic_from(error: FormError, *, kind: str) -> Diagnostic:

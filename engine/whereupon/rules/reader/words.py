@@ -13,7 +13,7 @@ from whereupon.errors import Diagnostic
 from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.steps import STEPS
-from whereupon.rules.steps.step import StepForm
+from whereupon.rules.steps.step_form import StepForm
 
 _RULE = "it belongs to the rule: put it beside when:"
 _STEP = "it is a step of its own: put it after a new -"

@@ -16,7 +16,7 @@ from pydantic import Discriminator, Tag
 from whereupon.rules.steps.exit import LeaveForm
 from whereupon.rules.steps.send import SendForm
 from whereupon.rules.steps.set import SetForm
-from whereupon.rules.steps.step import StepForm
+from whereupon.rules.steps.step_form import StepForm
 from whereupon.rules.steps.track import TrackForm
 from whereupon.rules.steps.wait import WaitForm
 from whereupon.rules.steps.webhook import WebhookForm

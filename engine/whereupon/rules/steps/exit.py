@@ -7,7 +7,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import override
 
 from whereupon.rules.rule_reader import Path, RuleReader
-from whereupon.rules.steps.step import Step, StepForm
+from whereupon.rules.steps.step_form import Step, StepForm
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field, JsonValue
 from typing_extensions import override
 
 from whereupon.records import SendKind
-from whereupon.rules.fields import MaybeName, Name
+from whereupon.rules.field_types import MaybeName, Name
 from whereupon.rules.rule_reader import Path, RuleReader
-from whereupon.rules.steps.step import Step, StepForm
+from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content, is_template
 
 RECIPIENT_KEYS = frozenset({"to", "cc", "bcc", "recipient", "recipients"})

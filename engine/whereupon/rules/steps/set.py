@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from whereupon.messages.model import MessageType
 from whereupon.rules.rule_reader import Path, RuleReader
-from whereupon.rules.steps.step import Step, StepForm
+from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content
 
 

@@ -6,9 +6,9 @@ from pydantic import Field, JsonValue
 from typing_extensions import override
 
 from whereupon.messages.model import MessageType
-from whereupon.rules.fields import EventName
+from whereupon.rules.field_types import EventName
 from whereupon.rules.rule_reader import Path, RuleReader
-from whereupon.rules.steps.step import Step, StepForm
+from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content
 
 

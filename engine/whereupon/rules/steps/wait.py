@@ -7,9 +7,9 @@ from pydantic import Field
 from typing_extensions import override
 
 from whereupon.messages.times import format_duration
-from whereupon.rules.fields import PositiveDuration
+from whereupon.rules.field_types import PositiveDuration
 from whereupon.rules.rule_reader import Path, RuleReader
-from whereupon.rules.steps.step import Step, StepForm
+from whereupon.rules.steps.step_form import Step, StepForm
 
 
 @dataclass(frozen=True, slots=True)

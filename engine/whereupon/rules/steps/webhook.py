@@ -11,10 +11,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 from typing_extensions import override
 
-from whereupon.rules.fields import Name
+from whereupon.rules.field_types import Name
 from whereupon.rules.form import invalid, shown
 from whereupon.rules.rule_reader import Path, RuleReader
-from whereupon.rules.steps.step import Step, StepForm
+from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content, ContentValue, Template
 
 _HOST = r"[^/?#@\s\\{}]+"

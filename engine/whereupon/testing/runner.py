@@ -25,32 +25,32 @@ from whereupon.rules.loading import read_folder
 from whereupon.rules.model import Guard, Rule, Rulebook
 from whereupon.rules.spelling import nearest
 from whereupon.scheduling.clocks import FrozenClock
+from whereupon.testing.case_reader import find_test_files, read_test_file
 from whereupon.testing.cases import (
-    Call,
-    Deed,
-    Given,
-    Intervention,
-    Kind,
+    BroadcastCall,
+    EffectKind,
+    GivenMessage,
+    OperatorAct,
+    OperatorVerb,
     RuleTest,
     RuleTestFile,
     offset,
 )
+from whereupon.testing.comparison import compare
 from whereupon.testing.coverage import Coverage
-from whereupon.testing.expectations import compare
+from whereupon.testing.observation import observe
 from whereupon.testing.reports import TESTS, RuleTestReport, RuleTestResult, Uncovered
-from whereupon.testing.testfiles import find_test_files, read_test_file
-from whereupon.testing.witness import happenings
 
 Subject: TypeAlias = Rule | Guard
 
-_OF_A_RULE = frozenset({Kind.ENTERED, Kind.DELIVERY, Kind.WITHHELD})
-_OF_A_GUARD = frozenset({Kind.REQUEST})
+_OF_A_RULE = frozenset({EffectKind.ENTERED, EffectKind.DELIVERY, EffectKind.WITHHELD})
+_OF_A_GUARD = frozenset({EffectKind.REQUEST})
 
 
 def run_rule_tests(folder: Path) -> RuleTestReport:
     """Run every test file below a rules folder, against all of the folder's rules.
 
-    Of what happens in a test only the doings of the rule that the file is named after count; in a
+    Of what happens in a test only the effects of the rule that the file is named after count; in a
     guard's test, only the requests for its actions. Requests count in a rule's test where they are
     expected. Nothing is raised: what is wrong with a file is a diagnostic.
     """
@@ -100,12 +100,12 @@ def _checked(file: RuleTestFile, subjects: dict[str, Subject]) -> RuleTestFile:
     """The file with what is wrong with it in view of the rules there are."""
     subject = subjects.get(file.subject)
     if subject is None:
-        problems = [_without_rule(file, subjects)]
+        diagnostics = [_without_rule(file, subjects)]
     elif isinstance(subject, Guard) and not file.is_broken:
-        problems = list(_not_guarded(file, subject))
+        diagnostics = list(_not_guarded(file, subject))
     else:
         return file
-    located = [file.positions.locate(problem, file.name) for problem in problems]
+    located = [file.positions.locate(diagnostic, file.name) for diagnostic in diagnostics]
     return replace(file, diagnostics=(*located, *file.diagnostics))
 
 
@@ -123,7 +123,7 @@ def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
         for place, expected in enumerate(each.expected):
             path = ("tests", test, "expect", place)
             action = str(expected.facts.get("action"))
-            if expected.kind is not Kind.REQUEST:
+            if expected.kind is not EffectKind.REQUEST:
                 text = f"a guard's tests expect requests; {expected.kind} belongs to a rule's"
                 yield Diagnostic.at((*path, expected.kind.value), "not-guarded", text)
             elif action not in guard.actions:
@@ -157,16 +157,18 @@ def _failures(
         entered = any(_enters(record, coverage.rule) for record in records)
         coverage.note_entering(entered=entered)
     complete = _OF_A_RULE if isinstance(subject, Rule) else _OF_A_GUARD
-    happened = tuple(happenings(records, subject, test.start))
+    happened = tuple(observe(records, subject, test.start))
     return compare(test.expected, happened, complete=complete)
 
 
-def _arrivals(test: RuleTest) -> tuple[list[Message | Intervention | Call], tuple[str, ...]]:
+def _arrivals(
+    test: RuleTest,
+) -> tuple[list[Message | OperatorAct | BroadcastCall], tuple[str, ...]]:
     """What a test gives; and the messages that the engine would not accept, in sentences."""
-    arrivals: list[Message | Intervention | Call] = []
+    arrivals: list[Message | OperatorAct | BroadcastCall] = []
     rejections: list[str] = []
     for place, given in enumerate(test.given, start=1):
-        if not isinstance(given, Given):
+        if not isinstance(given, GivenMessage):
             arrivals.append(given)
             continue
         try:
@@ -177,7 +179,7 @@ def _arrivals(test: RuleTest) -> tuple[list[Message | Intervention | Call], tupl
     return arrivals, tuple(rejections)
 
 
-def _message(test: RuleTest, given: Given, place: int) -> Message:
+def _message(test: RuleTest, given: GivenMessage, place: int) -> Message:
     received_at = later(test.start, given.at)
     happened_at = earlier(received_at, given.happened)
     raw = {**given.wire, "timestamp": format_instant(happened_at)}
@@ -193,7 +195,7 @@ def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
 
 
 def _records(
-    test: RuleTest, arrivals: Sequence[Message | Intervention | Call], book: Rulebook
+    test: RuleTest, arrivals: Sequence[Message | OperatorAct | BroadcastCall], book: Rulebook
 ) -> tuple[list[Record], tuple[str, ...]]:
     """What the engine tells; and the interventions that did not go as the test says, in sentences."""
     records: list[Record] = []
@@ -205,17 +207,17 @@ def _records(
             match arrival:
                 case Message():
                     replay.feed([arrival])
-                case Call():
+                case BroadcastCall():
                     act = partial(_call_up, arrival, refusals)
                     replay.intervene(later(test.start, arrival.at), act)
-                case Intervention():
-                    act = partial(_intervene, arrival, refusals)
+                case OperatorAct():
+                    act = partial(_act, arrival, refusals)
                     replay.intervene(later(test.start, arrival.at), act)
         replay.finish(None if test.until is None else later(test.start, test.until))
     return records, tuple(refusals)
 
 
-def _call_up(call: Call, refusals: list[str], engine: Engine) -> list[Record]:
+def _call_up(call: BroadcastCall, refusals: list[str], engine: Engine) -> list[Record]:
     """Start a broadcast as the host does; it is sent as what is due."""
     try:
         engine.trigger(call.broadcast, key=call.key, properties=call.properties)
@@ -224,7 +226,7 @@ def _call_up(call: Call, refusals: list[str], engine: Engine) -> list[Record]:
     return []
 
 
-def _intervene(deed: Intervention, refusals: list[str], engine: Engine) -> list[Record]:
+def _act(deed: OperatorAct, refusals: list[str], engine: Engine) -> list[Record]:
     """Do what somebody does; what it led to at once."""
     code, told = None, []
     try:
@@ -241,14 +243,14 @@ def _intervene(deed: Intervention, refusals: list[str], engine: Engine) -> list[
     return [*told]
 
 
-def _done(deed: Intervention, engine: Engine) -> list[Request]:
+def _done(deed: OperatorAct, engine: Engine) -> list[Request]:
     requests = engine.requests
-    if deed.deed is Deed.CLOSE:
+    if deed.deed is OperatorVerb.CLOSE:
         requests.close(deed.what, by=deed.by)
         return []
     for request in requests.list(RequestOutcome.HELD):
         if request.action == deed.what and deed.person in {None, request.person}:
-            if deed.deed is Deed.APPROVE:
+            if deed.deed is OperatorVerb.APPROVE:
                 return [requests.approve(request.key, by=deed.by)]
             return [requests.cancel(request.key, by=deed.by)]
     raise UnknownNameError(kind="held request", name=deed.what)

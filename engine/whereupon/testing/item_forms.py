@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from whereupon.decide.decisions import Reason
 from whereupon.messages.times import parse_duration
-from whereupon.rules.fields import MaybeInstant, Name
+from whereupon.rules.field_types import MaybeInstant, Name
 from whereupon.rules.form import Form, IfMissing, invalid, shown
 
 
@@ -210,7 +210,7 @@ class AliasForm(GivenForm):
     )
 
 
-class InterventionForm(Form):
+class OperatorActForm(Form):
     """Somebody decides something between the messages."""
 
     at: Offset = Field(
@@ -228,7 +228,7 @@ class InterventionForm(Form):
     )
 
 
-class _OfSomebody(InterventionForm):
+class _OfSomebody(OperatorActForm):
     person: Name | None = Field(
         default=None,
         description="The user id of the person whom the request is about; without it the newest request is meant.",
@@ -252,7 +252,7 @@ class CancelForm(_OfSomebody):
     )
 
 
-class CloseForm(InterventionForm):
+class CloseForm(OperatorActForm):
     """Somebody closes the breaker of a guard file."""
 
     close: Name = Field(
@@ -355,19 +355,19 @@ class RequestForm(Form):
     )
 
 
-INTERVENTIONS: dict[str, type[InterventionForm]] = {
+OPERATOR_ACTS: dict[str, type[OperatorActForm]] = {
     "approve": ApproveForm,
     "cancel": CancelForm,
     "close": CloseForm,
 }
-GIVEN: dict[str, type[GivenForm | InterventionForm | CallForm]] = {
+GIVEN: dict[str, type[GivenForm | OperatorActForm | CallForm]] = {
     "track": TrackForm,
     "page": PageForm,
     "screen": ScreenForm,
     "identify": IdentifyForm,
     "alias": AliasForm,
     "group": GroupForm,
-    **INTERVENTIONS,
+    **OPERATOR_ACTS,
     "trigger": CallForm,
 }
 EXPECTED: dict[str, type[Form]] = {

@@ -28,7 +28,7 @@ def _given(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     if not isinstance(raw, dict):
         return
     if isinstance(event := raw.get("track"), str):
-        found = plan.event_problem(event, (*path, "track"))
+        found = plan.event_diagnostic(event, (*path, "track"))
         if found is not None and found.severity is Severity.ERROR:
             yield found  # a name that resembles none is a decoy, which is what tests are for
         yield from names_of_properties(raw.get("properties"), (*path, "properties"), event, plan)
@@ -39,6 +39,6 @@ def _given(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
 def _expected(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
     for key in ("delivery", "withheld"):
         channel = raw.get(key) if isinstance(raw, dict) else None
-        found = plan.channel_problem(channel, (*path, key)) if isinstance(channel, str) else None
+        found = plan.channel_diagnostic(channel, (*path, key)) if isinstance(channel, str) else None
         if found is not None:
             yield found

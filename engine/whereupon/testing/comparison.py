@@ -10,21 +10,21 @@ from pydantic import JsonValue
 
 from whereupon.messages.codec import encode
 from whereupon.rules.spelling import nearest
-from whereupon.testing.cases import Doing, Kind
+from whereupon.testing.cases import Effect, EffectKind
 
 _NOUNS = {
-    Kind.ENTERED: "an entry",
-    Kind.SKIPPED: "a skip",
-    Kind.DELIVERY: "a delivery",
-    Kind.WITHHELD: "a withheld delivery",
-    Kind.REQUEST: "a request",
+    EffectKind.ENTERED: "an entry",
+    EffectKind.SKIPPED: "a skip",
+    EffectKind.DELIVERY: "a delivery",
+    EffectKind.WITHHELD: "a withheld delivery",
+    EffectKind.REQUEST: "a request",
 }
-_SENT = frozenset({Kind.DELIVERY, Kind.WITHHELD})
+_SENT = frozenset({EffectKind.DELIVERY, EffectKind.WITHHELD})
 _IDENTIFYING = ("person", "channel", "action")
 
 
 def compare(
-    expected: Sequence[Doing], happened: Sequence[Doing], *, complete: Collection[Kind]
+    expected: Sequence[Effect], happened: Sequence[Effect], *, complete: Collection[EffectKind]
 ) -> tuple[str, ...]:
     """Every difference, as sentences.
 
@@ -34,20 +34,20 @@ def compare(
         complete: the kinds of which nothing may happen that is not expected.
     """
     met = _pairs(expected, happened)
-    left = [doing for place, doing in enumerate(happened) if place not in met]
+    left = [effect for place, effect in enumerate(happened) if place not in met]
     unmet = [wanted for place, wanted in enumerate(expected) if place not in met.values()]
     failures = [_unmet(wanted, left, happened) for wanted in unmet]
-    failures += [_unexpected(doing) for doing in left if doing.kind in complete]
+    failures += [_unexpected(effect) for effect in left if effect.kind in complete]
     return tuple(failures)
 
 
-def _pairs(expected: Sequence[Doing], happened: Sequence[Doing]) -> dict[int, int]:
+def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, int]:
     """Which of what happened meets which expectation: as many as can be (augmenting paths)."""
     met: dict[int, int] = {}
 
     def meet(wanted: int, tried: set[int]) -> bool:
-        for place, doing in enumerate(happened):
-            if place in tried or not _meets(expected[wanted], doing):
+        for place, effect in enumerate(happened):
+            if place in tried or not _meets(expected[wanted], effect):
                 continue
             tried.add(place)
             if place not in met or meet(met[place], tried):
@@ -60,25 +60,25 @@ def _pairs(expected: Sequence[Doing], happened: Sequence[Doing]) -> dict[int, in
     return met
 
 
-def _meets(wanted: Doing, doing: Doing) -> bool:
-    return wanted.kind is doing.kind and not list(_differences(wanted, doing))
+def _meets(wanted: Effect, effect: Effect) -> bool:
+    return wanted.kind is effect.kind and not list(_differences(wanted, effect))
 
 
-def _differences(wanted: Doing, doing: Doing) -> Iterator[str]:
+def _differences(wanted: Effect, effect: Effect) -> Iterator[str]:
     """What is otherwise than wanted, each as a clause."""
     for name, value in wanted.facts.items():
-        seen = doing.facts.get(name)
+        seen = effect.facts.get(name)
         if seen != value and not (name == "reason" and _is_sort_of(seen, value)):
-            yield _otherwise(name, doing)
+            yield _otherwise(name, effect)
     for name, value in wanted.content.items():
-        if name not in doing.content:
-            yield f"it has no {name}{nearest(name, doing.content)}"
-        elif doing.content[name] != value:
-            yield f"{name} was {_shown(name, doing.content[name])}"
+        if name not in effect.content:
+            yield f"it has no {name}{nearest(name, effect.content)}"
+        elif effect.content[name] != value:
+            yield f"{name} was {_shown(name, effect.content[name])}"
 
 
-def _otherwise(name: str, doing: Doing) -> str:
-    seen, reason = doing.facts.get(name), doing.facts.get("reason")
+def _otherwise(name: str, effect: Effect) -> str:
+    seen, reason = effect.facts.get(name), effect.facts.get("reason")
     if name == "retroactive":
         return f"it was {'' if seen else 'not '}retroactive"
     if name == "outcome" and reason is not None:
@@ -94,7 +94,7 @@ def _is_sort_of(reason: JsonValue, sort: JsonValue) -> bool:
 # --- sentences ------------------------------------------------------------------------------------
 
 
-def _unmet(wanted: Doing, left: list[Doing], happened: Sequence[Doing]) -> str:
+def _unmet(wanted: Effect, left: list[Effect], happened: Sequence[Effect]) -> str:
     """The sentence for an expectation; what nearly meets it is taken out of what is left."""
     near = _nearest(wanted, left)
     if near is None:
@@ -106,60 +106,64 @@ def _unmet(wanted: Doing, left: list[Doing], happened: Sequence[Doing]) -> str:
     return f"expected {phrase(wanted)}, but {' and '.join(_differences(wanted, near))}"
 
 
-def _nearest(wanted: Doing, left: Sequence[Doing]) -> Doing | None:
+def _nearest(wanted: Effect, left: Sequence[Effect]) -> Effect | None:
     """Of what is left, the same thing for the same person with the fewest differences."""
-    if wanted.kind is Kind.SKIPPED:
+    if wanted.kind is EffectKind.SKIPPED:
         return None
-    near = [doing for doing in left if _is_akin(wanted, doing)]
-    return min(near, key=lambda doing: _distance(wanted, doing), default=None)
+    near = [effect for effect in left if _is_akin(wanted, effect)]
+    return min(near, key=lambda effect: _distance(wanted, effect), default=None)
 
 
-def _is_akin(wanted: Doing, doing: Doing) -> bool:
-    same_kind = wanted.kind is doing.kind or {wanted.kind, doing.kind} == _SENT
+def _is_akin(wanted: Effect, effect: Effect) -> bool:
+    same_kind = wanted.kind is effect.kind or {wanted.kind, effect.kind} == _SENT
     return same_kind and all(
-        doing.facts.get(name) == wanted.facts[name] for name in _IDENTIFYING if name in wanted.facts
+        effect.facts.get(name) == wanted.facts[name]
+        for name in _IDENTIFYING
+        if name in wanted.facts
     )
 
 
-def _distance(wanted: Doing, doing: Doing) -> tuple[bool, int]:
-    return wanted.kind is not doing.kind, len(list(_differences(wanted, doing)))
+def _distance(wanted: Effect, effect: Effect) -> tuple[bool, int]:
+    return wanted.kind is not effect.kind, len(list(_differences(wanted, effect)))
 
 
-def _why_not(wanted: Doing, happened: Sequence[Doing]) -> str:
+def _why_not(wanted: Effect, happened: Sequence[Effect]) -> str:
     """What the rule said of the person instead, message by message."""
-    if wanted.kind is Kind.REQUEST:
+    if wanted.kind is EffectKind.REQUEST:
         return ""
     person = wanted.facts["person"]
-    theirs = [doing for doing in happened if doing.facts.get("person") == person]
-    entries = [doing for doing in theirs if doing.kind is Kind.ENTERED]
-    skips = [doing for doing in theirs if doing.kind is Kind.SKIPPED]
+    theirs = [effect for effect in happened if effect.facts.get("person") == person]
+    entries = [effect for effect in theirs if effect.kind is EffectKind.ENTERED]
+    skips = [effect for effect in theirs if effect.kind is EffectKind.SKIPPED]
     if wanted.kind in _SENT and entries:
         return "the entry did not come to it"
-    said = [*entries, *skips] if wanted.kind is Kind.SKIPPED else skips
-    return "; ".join(doing.because for doing in said) or "no message of theirs was put to the rule"
+    said = [*entries, *skips] if wanted.kind is EffectKind.SKIPPED else skips
+    return (
+        "; ".join(effect.because for effect in said) or "no message of theirs was put to the rule"
+    )
 
 
-def _unexpected(doing: Doing) -> str:
-    how = f" ({doing.because})" if doing.because else ""
-    return f"not expected: {phrase(doing)}{how}"
+def _unexpected(effect: Effect) -> str:
+    how = f" ({effect.because})" if effect.because else ""
+    return f"not expected: {phrase(effect)}{how}"
 
 
-def phrase(doing: Doing) -> str:
+def phrase(effect: Effect) -> str:
     """A thing that is expected, or that happened, in words."""
-    facts = dict(doing.facts)
-    words = [_NOUNS[doing.kind]]
+    facts = dict(effect.facts)
+    words = [_NOUNS[effect.kind]]
     for name, link in (("channel", "by"), ("action", "for")):
         if name in facts:
             words.append(f"{link} {facts.pop(name)}")
     if "person" in facts:
         person = facts.pop("person")
-        link = "to" if doing.kind in _SENT else "of"
+        link = "to" if effect.kind in _SENT else "of"
         words.append(f"{link} {'nobody known' if person is None else person}")
     if "at" in facts:
         words.append(f"at {facts.pop('at')}")
     if facts.pop("retroactive", False):
         words.append("retroactively")
-    rest = _listed({**facts, **doing.content})
+    rest = _listed({**facts, **effect.content})
     return " ".join([*words, *([f"with {rest}"] if rest else [])])
 
 

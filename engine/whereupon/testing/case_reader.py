@@ -7,25 +7,25 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-import whereupon.testing.forms as forms
+import whereupon.testing.item_forms as forms
 from whereupon.errors import Diagnostic, Location
 from whereupon.messages.model import SenderClass
 from whereupon.messages.times import ZERO
 from whereupon.rules.form import Form
 from whereupon.rules.loading import Plan, Positions, has_plain_name, load_document
 from whereupon.testing.cases import (
-    Call,
-    Deed,
-    Doing,
-    Given,
-    Intervention,
-    Kind,
+    BroadcastCall,
+    Effect,
+    EffectKind,
+    GivenMessage,
+    OperatorAct,
+    OperatorVerb,
     RuleTest,
     RuleTestFile,
     offset,
 )
-from whereupon.testing.planned import names_in_tests
-from whereupon.testing.problems import form_for, validated
+from whereupon.testing.form_reading import form_for, validated
+from whereupon.testing.plan_checks import names_in_tests
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 """When a test starts that does not say: a Monday."""
@@ -71,12 +71,12 @@ def read_test_file(path: Path, plan: Plan) -> RuleTestFile:
     """Read one file; its diagnostics hold everything that is wrong with it, in view of the plan, too."""
     data, positions, faults = load_document(path)
     file = path.as_posix()
-    problems: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     tests: tuple[RuleTest, ...] = ()
     if () in positions.values:
-        tests = tuple(_tests(data, positions, problems))
-        problems += names_in_tests(data, plan)
-    located = (positions.locate(problem, file) for problem in problems)
+        tests = tuple(_tests(data, positions, diagnostics))
+        diagnostics += names_in_tests(data, plan)
+    located = (positions.locate(diagnostic, file) for diagnostic in diagnostics)
     return RuleTestFile(
         name=file,
         subject=path.name.partition(".test.")[0],
@@ -97,27 +97,29 @@ def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
     return diagnostic.location, diagnostic.code, diagnostic.message
 
 
-def _tests(data: JsonValue, positions: Positions, problems: list[Diagnostic]) -> Iterator[RuleTest]:
-    file = validated(forms.FileForm, data, (), problems)
+def _tests(
+    data: JsonValue, positions: Positions, diagnostics: list[Diagnostic]
+) -> Iterator[RuleTest]:
+    file = validated(forms.FileForm, data, (), diagnostics)
     raw_tests = file.tests if file else data.get("tests") if isinstance(data, dict) else None
     first: dict[str, int] = {}
     for place, raw in enumerate(raw_tests if isinstance(raw_tests, list) else ()):
         line = positions.values[("tests", place)][0]
-        test = _test(raw, place, line, problems)
+        test = _test(raw, place, line, diagnostics)
         if test is None:
             continue
         if test.name in first:
             text = f"a test on line {first[test.name]} has this name already; give it another"
-            problems.append(Diagnostic.at(("tests", place, "name"), "duplicate-test", text))
+            diagnostics.append(Diagnostic.at(("tests", place, "name"), "duplicate-test", text))
         first.setdefault(test.name, line)
         yield test
 
 
-def _test(raw: JsonValue, place: int, line: int, problems: list[Diagnostic]) -> RuleTest | None:
-    form = validated(forms.TestForm, raw, ("tests", place), problems)
+def _test(raw: JsonValue, place: int, line: int, diagnostics: list[Diagnostic]) -> RuleTest | None:
+    form = validated(forms.TestForm, raw, ("tests", place), diagnostics)
     items = raw if isinstance(raw, dict) else {}
-    given = _given(items.get("given"), place, problems)
-    expected = tuple(_expected(items.get("expect"), place, problems))
+    given = _given(items.get("given"), place, diagnostics)
+    expected = tuple(_expected(items.get("expect"), place, diagnostics))
     if form is None:
         return None
     start = START if form.start is None else form.start
@@ -125,14 +127,14 @@ def _test(raw: JsonValue, place: int, line: int, problems: list[Diagnostic]) -> 
 
 
 def _given(
-    raw: JsonValue, test: int, problems: list[Diagnostic]
-) -> list[Given | Intervention | Call]:
-    given: list[Given | Intervention | Call] = []
+    raw: JsonValue, test: int, diagnostics: list[Diagnostic]
+) -> list[GivenMessage | OperatorAct | BroadcastCall]:
+    given: list[GivenMessage | OperatorAct | BroadcastCall] = []
     arrival = ZERO
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "given", place)
-        found = form_for(item, forms.GIVEN, path, problems)
-        form = validated(found[1], item, path, problems) if found else None
+        found = form_for(item, forms.GIVEN, path, diagnostics)
+        form = validated(found[1], item, path, diagnostics) if found else None
         if found is None or form is None:
             continue
         if form.at is not None and form.at < arrival:
@@ -140,29 +142,29 @@ def _given(
                 f"this arrives before what is above it ({offset(arrival)}); put them in order, "
                 "and say with happened: -5m that one happened earlier than it arrives"
             )
-            problems.append(Diagnostic.at((*path, "at"), "out-of-order", text))
+            diagnostics.append(Diagnostic.at((*path, "at"), "out-of-order", text))
         arrival = max(arrival, form.at or ZERO)
         if isinstance(form, forms.GivenForm):
             given.append(_message(found[0], form, arrival))
         elif isinstance(form, forms.CallForm):
-            given.append(Call(arrival, form.trigger, form.key, form.properties))
+            given.append(BroadcastCall(arrival, form.trigger, form.key, form.properties))
         else:
-            given.append(_intervention(found[0], form, arrival))
+            given.append(_operator_act(found[0], form, arrival))
     return given
 
 
-def _intervention(kind: str, form: forms.InterventionForm, at: timedelta) -> Intervention:
+def _operator_act(kind: str, form: forms.OperatorActForm, at: timedelta) -> OperatorAct:
     said = form.model_dump()
-    return Intervention(
-        at, Deed(kind), said[kind], said.get("person"), form.by, refused=form.refused
+    return OperatorAct(
+        at, OperatorVerb(kind), said[kind], said.get("person"), form.by, refused=form.refused
     )
 
 
-def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> Given:
+def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> GivenMessage:
     said = form.model_dump(exclude={"at", "happened", "source"}, exclude_unset=True)
     main: JsonValue = said.pop(kind)
     wire: dict[str, JsonValue] = {_WIRE_NAMES[name]: value for name, value in said.items()}
-    return Given(
+    return GivenMessage(
         at=arrival,
         happened=form.happened or ZERO,
         source=SenderClass(form.source),
@@ -171,16 +173,16 @@ def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> Given:
     )
 
 
-def _expected(raw: JsonValue, test: int, problems: list[Diagnostic]) -> Iterator[Doing]:
+def _expected(raw: JsonValue, test: int, diagnostics: list[Diagnostic]) -> Iterator[Effect]:
     for place, item in enumerate(raw if isinstance(raw, list) else ()):
         path = ("tests", test, "expect", place)
-        found = form_for(item, forms.EXPECTED, path, problems)
-        form = validated(found[1], item, path, problems) if found else None
+        found = form_for(item, forms.EXPECTED, path, diagnostics)
+        form = validated(found[1], item, path, diagnostics) if found else None
         if found is not None and form is not None:
-            yield _doing(Kind(found[0]), form)
+            yield _effect(EffectKind(found[0]), form)
 
 
-def _doing(kind: Kind, form: Form) -> Doing:
+def _effect(kind: EffectKind, form: Form) -> Effect:
     own = type(form).model_fields
     said: Mapping[str, JsonValue | timedelta] = form.model_dump(exclude_unset=True)
     facts = {
@@ -188,4 +190,4 @@ def _doing(kind: Kind, form: Form) -> Doing:
         for name, value in said.items()
         if name in own
     }
-    return Doing(kind, facts, form.model_extra or {})
+    return Effect(kind, facts, form.model_extra or {})

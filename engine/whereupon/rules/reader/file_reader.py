@@ -8,7 +8,7 @@ from pydantic import JsonValue, ValidationError
 
 from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.files import FILES, RuleFile
-from whereupon.rules.files.file import FileForm
+from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.files.rule import Rule
 from whereupon.rules.files.segment import Segment
 from whereupon.rules.form_errors import form_errors

@@ -10,13 +10,11 @@ from whereupon.insight import describe
 from whereupon.records import Delivery, DeliveryState, Request
 from whereupon.replay.stream_replay import Record
 from whereupon.rules.model import Guard, Rule
-from whereupon.testing.cases import Doing, Kind, offset
+from whereupon.testing.cases import Effect, EffectKind, offset
 
 
-def happenings(
-    records: Iterable[Record], subject: Rule | Guard, start: datetime
-) -> Iterator[Doing]:
-    """The doings of a rule and every request; of a guard, the requests for its actions."""
+def observe(records: Iterable[Record], subject: Rule | Guard, start: datetime) -> Iterator[Effect]:
+    """The effects of a rule and every request; of a guard, the requests for its actions."""
     for record in records:
         match record:
             case Decision() if isinstance(subject, Rule) and record.rule == subject.id:
@@ -29,16 +27,16 @@ def happenings(
                 pass
 
 
-def _decided(decision: Decision, rule: Rule, start: datetime) -> Doing:
+def _decided(decision: Decision, rule: Rule, start: datetime) -> Effect:
     at = offset(decision.decided_at - start)
     by = f"by {_subject(decision)} at {at}"
     person: JsonValue = decision.person
     if decision.outcome is Outcome.ENTERED:
         facts = {"person": person, "at": at, "retroactive": decision.retroactive}
-        return Doing(Kind.ENTERED, facts, because=f"they entered {by}")
+        return Effect(EffectKind.ENTERED, facts, because=f"they entered {by}")
     because = f"{by} ({decision.reason}), {describe(decision, rule)}"
     facts = {"person": person, "at": at, "reason": decision.reason}
-    return Doing(Kind.SKIPPED, facts, because=because)
+    return Effect(EffectKind.SKIPPED, facts, because=because)
 
 
 def _subject(decision: Decision) -> str:
@@ -47,18 +45,18 @@ def _subject(decision: Decision) -> str:
     return f"{decision.type} {decision.event}" if decision.event else decision.type
 
 
-def _delivered(delivery: Delivery, start: datetime) -> Doing:
+def _delivered(delivery: Delivery, start: datetime) -> Effect:
     facts: dict[str, JsonValue] = {
         "channel": delivery.channel,
         "person": delivery.person,
         "at": offset(delivery.due_at - start),
     }
     if delivery.state is DeliveryState.WITHHELD:
-        return Doing(Kind.WITHHELD, {**facts, "reason": delivery.reason})
-    return Doing(Kind.DELIVERY, facts, delivery.content)
+        return Effect(EffectKind.WITHHELD, {**facts, "reason": delivery.reason})
+    return Effect(EffectKind.DELIVERY, facts, delivery.content)
 
 
-def _requested(request: Request, start: datetime) -> Doing:
+def _requested(request: Request, start: datetime) -> Effect:
     facts: dict[str, JsonValue] = {
         "action": request.action,
         "person": request.person,
@@ -66,4 +64,4 @@ def _requested(request: Request, start: datetime) -> Doing:
         "outcome": request.outcome,
         "reason": request.reason,
     }
-    return Doing(Kind.REQUEST, facts, because=request.detail or "")
+    return Effect(EffectKind.REQUEST, facts, because=request.detail or "")
