@@ -173,7 +173,7 @@ def condition_of(raw: object, zone: str = "UTC") -> Condition:
 
 
 def holds(condition: Condition, attributes: Mapping[str, JsonValue]) -> bool:
-    """Whether it admits somebody with these attributes."""
+    """Whether it holds for a person with these attributes."""
     return condition.holds({**KNOWN, "person": dict(attributes)}, NO_HISTORY)
 
 

@@ -131,8 +131,8 @@ def _field(name: str, expected: JsonValue, path: Path, context: ParseContext) ->
         context.warn(path, "other-root", text)
     elif context.root == "person" and name == "user_id":
         text = (
-            "this asks for an attribute that is called user_id, which is what some message says; "
-            "it is not whom the engine knows: that no condition sees"
+            "this reads an attribute called user_id, which a message may have set; it is not the id by "
+            "which the engine knows the person, and no condition reads that"
         )
         context.warn(path, "attribute-not-id", text)
     fault = template_in_name(name)
@@ -218,7 +218,7 @@ def _groups(key: str, raw: JsonValue, path: Path, context: ParseContext) -> list
 
 def _segment(raw: JsonValue, path: Path, context: ParseContext) -> list[Conjunct]:
     if not context.history_allowed:
-        context.report(path, "not-allowed-here", "a segment is of persons; name it in who")
+        context.report(path, "not-allowed-here", "a segment is a group of persons; name it in who")
         return []
     return segment_conjuncts(raw, path, context, read=read_condition)
 

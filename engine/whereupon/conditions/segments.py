@@ -28,7 +28,9 @@ def segment_conjuncts(
         )
         return []
     if not raw:
-        context.report(path, "empty-condition", "segment names none; write one, or leave it out")
+        context.report(
+            path, "empty-condition", "this list names no segment; write one, or leave the key out"
+        )
     conjuncts = []
     for place, name in enumerate(raw):
         if isinstance(name, str):

@@ -55,7 +55,7 @@ def too_large(value: JsonValue, path: Path) -> Diagnostic | None:
             return Diagnostic.at(path, "too-large", text)
         if isinstance(item, int | float) and not math.isfinite(as_double(item)):
             return Diagnostic.at(
-                place, "bad-number", "this is no number of JSON; write one below 1e308"
+                place, "bad-number", "this is not a number of JSON; write one below 1e308"
             )
         if isinstance(item, dict | list):
             inner = item.items() if isinstance(item, dict) else enumerate(item)

@@ -51,7 +51,7 @@ def test_the_corpus_covers_the_standard() -> None:
 
 
 def test_what_the_reference_throws_at_is_answered() -> None:
-    """A rule that somebody's data breaks must not stop the others."""
+    """A rule that data break must not stop the others."""
     thrown = [case for case in CASES if "throws" in case]
     assert len(thrown) >= 5
     for case in thrown:

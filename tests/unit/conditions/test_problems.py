@@ -136,7 +136,7 @@ def test_an_error_in_who_is_located_too(
 
 
 def test_a_cycle_of_segments_names_the_way_round() -> None:
-    """Whoever is to break it needs to know where."""
+    """The author needs to know where to break the circle."""
     (found,) = problems_of(
         {"segment": "ping"},
         root="person",

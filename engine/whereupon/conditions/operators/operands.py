@@ -68,7 +68,7 @@ def _several_values(value: JsonValue) -> Fault | None:
     if not isinstance(value, list):
         return "wrong-type", "this takes a list; write [a, b], or eq or ne for one value"
     if not value:
-        return "empty-condition", "this list is empty, so that nothing is in it; write its values"
+        return "empty-condition", "this list is empty: nothing is in it; write its values"
     return next((fault for item in value if (fault := _one_value(item))), None)
 
 

@@ -32,7 +32,7 @@ _WAYS_OUT: Final = (
     (re.compile(r"\\Z"), r"the end of the text is written \z or $"),
     (
         re.compile(r"(?:[*+?]|\{[0-9,]+\})\+|\(\?>"),
-        "it holds on to what it found; take that + or ?> out: no search is slow here",
+        "it is possessive or atomic; take that + or ?> out: no search is slow here",
     ),
     (re.compile(r"\(\?\("), "it asks what a group found; write the cases with |"),
     (re.compile(r"\\[uU]"), r"a character by its number is written \x{20ac}"),
