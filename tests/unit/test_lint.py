@@ -175,6 +175,7 @@ def test_a_misspelt_name_is_an_error_with_what_was_meant(
         ("thanks.yaml", "- {vip: true}", "- {plan: premium}", "unknown-value"),
         ("thanks.yaml", "set: {vip: true", "set: {vip: maybe", "type-mismatch"),
         ("thanks.yaml", "where: {total: {gt: 10}}", "where: {any: [{total: much}]}", "type-mismatch"),
+        ("thanks.yaml", "where: {total: {gt: 10}}", "where: {total: {between: [1a, 1b]}}", "type-mismatch"),
         ("thanks.yaml", '"properties.price"}, 20', '"properties.price"}, "much"', "type-mismatch"),
         ("thanks.yaml", "[{plan: pro}", "[{not: {plan: gold}}", "unknown-value"),
     ],
