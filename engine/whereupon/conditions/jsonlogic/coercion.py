@@ -1,8 +1,9 @@
 """JavaScript's conversions, equality and order of JSON values (ECMA-262, sections 7.1 and 7.2).
 
 Every function is total: it takes any JSON, and never raises. Numbers are IEEE doubles, as in JavaScript:
-an integer beyond 2**53 is rounded to the nearest double, and an integer beyond the doubles is infinite. Lists and objects are equal to themselves only, as objects are in JavaScript; beside
-a number, a text or a boolean they count as their text.
+an integer beyond 2**53 is rounded to the nearest double, and an integer beyond the doubles is infinite.
+Lists and objects are equal to themselves only, as objects are in JavaScript; beside a number, a text or a
+boolean they count as their text.
 """
 
 import math
