@@ -26,6 +26,7 @@ from whereupon.records import (
     EntryState,
     Identifier,
     Inert,
+    MessageName,
     PastEntry,
     PastEvent,
     Person,
@@ -117,7 +118,7 @@ class Snapshot:
             where a claim comes out of order or a message late, those that were claimed already.
         inert: which waiting messages were not loaded, of those anonymous ids that ``partly`` names: they
             have no effect when they are claimed.
-        partly: how many of them rules name, by anonymous key.
+        partly: how many of them campaigns name, by anonymous key and by name.
         in_parts: the anonymous id of which more wait than one batch is to put to the rules: its claim is
             only begun (see `Claiming`).
         points: the single claims inside a run that the batch may split, by anonymous key.
@@ -138,7 +139,7 @@ class Snapshot:
     claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
     inert: Inert = ALL_LIVE
-    partly: dict[int, int] = field(default_factory=dict)
+    partly: dict[int, dict[MessageName, int]] = field(default_factory=dict)
     in_parts: str | None = None
     points: dict[int, list[Claim]] = field(default_factory=dict)
     history: list[PastEvent] = field(default_factory=list)

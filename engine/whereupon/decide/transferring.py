@@ -20,23 +20,27 @@ def transfer(work: BatchState, message: Message, key: int) -> None:
     runs, moment = work.claims[key], message.timestamp
     place, run = next((n, run) for n, run in enumerate(runs) if run.since <= moment <= run.until)
     since, until = covered(runs, place, work.settings.identity)
-    trigger_match, person = work.index.trigger_match, work.persons[run.person_key]
-    rules = {name: trigger_match(*name).campaigns for name in (*work.inert.names, *work.inert.aged)}
-    received_at = message.received_at
+    person, received_at = work.persons[run.person_key], message.received_at
+    counts, match = work.partly[key], work.index.trigger_match
     skips = {
-        name: skipped_together(work, campaigns, person, received_at)
-        for name, campaigns in rules.items()
-        if campaigns
+        name: skipped_together(work, match(*name).campaigns, person, received_at) for name in counts
     }
-    made = Transfer(key, run.person_key, since, until, work.inert, received_at, skips)
-    _add(work.changes.transfers, made)
-    if count := work.partly[key]:
-        work.partly[key] = 0
-        text = (
-            f"{count} of the messages that {message.message_id} claims are too old for every campaign that "
-            "names them, or none takes claimed ones: they were skipped together, and explain shows each"
-        )
-        work.out.emitted.append(Notice(TOGETHER, message.message_id, text))
+    transfers = work.changes.transfers
+    is_first = all(each.anonymous_key != key for each in transfers)
+    _add(
+        transfers,
+        Transfer(key, run.person_key, since, until, work.inert, received_at, skips),
+    )
+    if counts and is_first:
+        _tell(work, message.message_id, sum(counts.values()))
+
+
+def _tell(work: BatchState, message_id: str, count: int) -> None:
+    text = (
+        f"{count} of the messages that {message_id} claims are too old for every campaign that names "
+        "them, or none takes claimed ones: they were skipped together, and explain shows each"
+    )
+    work.out.emitted.append(Notice(TOGETHER, message_id, text))
 
 
 def _add(transfers: list[Transfer], new: Transfer) -> None:

@@ -160,7 +160,8 @@ class Claimable:
         live = self._session.owned_counts(owners, *span, left_out=loaded.inert)
         for owner, counts in every.items():
             left = live.get(owner, {})
-            loaded.partly[owner] = sum(counts.get(n, 0) - left.get(n, 0) for n in named)
+            skipped = {name: counts.get(name, 0) - left.get(name, 0) for name in named}
+            loaded.partly[owner] = {name: count for name, count in skipped.items() if count}
         return {owner: sum(counts.values()) for owner, counts in live.items()}
 
     @staticmethod
