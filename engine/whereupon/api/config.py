@@ -1,4 +1,4 @@
-"""What the host decides when it opens an engine, and says with a message; and what a round tells it."""
+"""What the host decides when it opens an engine and with each message, and what a round of due work reports."""
 
 import hmac
 from collections import Counter
@@ -26,14 +26,14 @@ from whereupon.runtime.forks import ForkAware, watch_forks
 
 
 class MessageOptions(TypedDict, total=False):
-    """What every message call takes besides its own.
+    """Options of every call that sends one message.
 
     Attributes:
-        message_id: makes recording idempotent for ever; a fresh one by default.
+        message_id: makes recording idempotent for ever; a fresh id by default.
         timestamp: when it happened; now by default. Aware, or ISO 8601 text.
         context: as in the Segment spec.
         source: the class of sender, ``server`` (the default) or ``client``.
-        connection: the host's own, whose transaction is used.
+        connection: the host's connection, whose transaction is used.
     """
 
     message_id: str
@@ -50,7 +50,7 @@ class Ran:
     Attributes:
         decisions: what waits and broadcasts led to.
         dispatched: how the deliveries went.
-        requests: what became of requests whose time had come, and of those handed to the host.
+        requests: requests that were due, and those that were handed to the host's actions, as they are now.
     """
 
     decisions: Sequence[Decision] = ()
@@ -60,12 +60,12 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Numbers for whoever watches the engine.
+    """Numbers for monitoring.
 
     Attributes:
-        messages: that came in here, by outcome: ``accepted``, ``duplicates``, ``rejected``.
-        events: what happened here, by its name (see `Engine.on`) and the channel's or the action's.
-        backlog: what every process together has yet to send, holds or has given up.
+        messages: messages that came into this process, by outcome: ``accepted``, ``duplicates``, ``rejected``.
+        events: events of this process, by name (see `Engine.on`) and by channel or action.
+        backlog: what all processes together have yet to send, hold, or have given up.
     """
 
     messages: Mapping[str, int]
@@ -74,7 +74,7 @@ class Metrics:
 
 
 class InFlight(ForkAware):
-    """Knows which threads are within a block, so that another thread can wait for them."""
+    """Knows which threads are inside a block, so that another thread can wait for them."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -88,13 +88,13 @@ class InFlight(ForkAware):
     def __exit__(self, *_: object) -> None:
         with self._changed:
             self._within[get_ident()] -= 1
-            self._within += Counter()  # without those that have left
+            self._within += Counter()  # drops the threads that have left
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until no other thread is within; whether that is so.
+        """Wait until no other thread is inside; whether none is.
 
-        A handler of a signal may interrupt the very thread that is.
+        A signal handler may interrupt a thread that is inside; its own thread does not count.
         """
         own = get_ident()
         with self._changed:
@@ -103,14 +103,14 @@ class InFlight(ForkAware):
             )
 
     def after_fork_in_child(self) -> None:
-        """They are the parent's."""
+        """The threads inside are those of the parent process."""
         self._changed = Condition()
         self._within.clear()
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How things stand, as far as one engine goes.
+    """What one engine leaves alone.
 
     Attributes:
         left_alone: entries and broadcasts that this engine does not touch, by rule, and why.
@@ -173,12 +173,12 @@ _CHECK = "digest_check"
 
 
 def is_known_key(session: Session, settings: Settings) -> bool:
-    """Whether the store remembers the key as its own, so that there is nothing to check."""
+    """Whether the store has recorded this digest key as its own, so that nothing needs checking."""
     return session.mark(_CHECK) == _checked(settings.digest_key)
 
 
 def check_key(session: Session, settings: Settings) -> None:
-    """Refuse a key under which nothing in the store was hashed: the deleted would come back unknown.
+    """Refuse a digest key under which nothing in the store was hashed: deleted people would come back as unknown.
 
     A store without tombstones and without an audit log takes any key.
     """

@@ -1,4 +1,4 @@
-"""The six calls of the Segment spec, as an application makes them: each becomes one wire-form message."""
+"""The six calls of the Segment spec, as an application makes them; each becomes one message in wire form."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,9 @@ _KNOWN = frozenset(_ALSO)
 
 
 class SegmentCalls(ABC):
-    """The calls of whoever can ingest a batch.
+    """The six calls, for a class that can ingest a batch.
 
-    Every one raises `MessageRejectedError` where the message cannot be accepted.
+    Every call raises `MessageRejectedError` if the message cannot be accepted.
     """
 
     @abstractmethod
@@ -38,7 +38,7 @@ class SegmentCalls(ABC):
         properties: Mapping[str, object] | None = None,
         **options: Unpack[MessageOptions],
     ) -> Ingested:
-        """Record that somebody did something (Segment spec, Track).
+        """Record that a person did something (Segment spec, Track).
 
         Raises:
             MessageRejectedError: the message cannot be accepted; so for every call of one message.
@@ -56,7 +56,7 @@ class SegmentCalls(ABC):
         properties: Mapping[str, object] | None = None,
         **options: Unpack[MessageOptions],
     ) -> Ingested:
-        """Record that somebody saw a page (Segment spec, Page)."""
+        """Record that a person saw a page (Segment spec, Page)."""
         body = {"type": "page", "name": name, "properties": properties}
         return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
 
@@ -69,7 +69,7 @@ class SegmentCalls(ABC):
         properties: Mapping[str, object] | None = None,
         **options: Unpack[MessageOptions],
     ) -> Ingested:
-        """Record that somebody saw an app's screen (Segment spec, Screen)."""
+        """Record that a person saw an app's screen (Segment spec, Screen)."""
         body = {"type": "screen", "name": name, "properties": properties}
         return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
 
@@ -81,7 +81,7 @@ class SegmentCalls(ABC):
         traits: Mapping[str, object] | None = None,
         **options: Unpack[MessageOptions],
     ) -> Ingested:
-        """Say who somebody is (Segment spec, Identify); with an anonymous id it is a claim."""
+        """Say who a person is (Segment spec, Identify); with an anonymous id it is a claim."""
         body = {"type": "identify", "traits": traits}
         return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
 
@@ -94,14 +94,14 @@ class SegmentCalls(ABC):
         traits: Mapping[str, object] | None = None,
         **options: Unpack[MessageOptions],
     ) -> Ingested:
-        """Relate somebody to an object, and describe it (Segment spec, Group)."""
+        """Relate a person to an object, and describe the object (Segment spec, Group)."""
         body = {"type": "group", "groupId": group_id, "traits": traits}
         return self._send({**body, "userId": user_id, "anonymousId": anonymous_id}, options)
 
     def alias(
         self, user_id: str, *, previous_id: str, **options: Unpack[MessageOptions]
     ) -> Ingested:
-        """Merge the person of ``previous_id`` into that of ``user_id`` (Segment spec, Alias)."""
+        """Merge the person of ``previous_id`` into the person of ``user_id`` (Segment spec, Alias)."""
         return self._send({"type": "alias", "userId": user_id, "previousId": previous_id}, options)
 
     def _send(self, body: Mapping[str, object], options: MessageOptions) -> Ingested:

@@ -1,7 +1,7 @@
-"""Telling what becomes of deliveries and of the host's actions: the log, the host's hooks, counters.
+"""Reports what becomes of deliveries and of the host's actions: to the log, to the host's hooks, and in counters.
 
-A log record has machine keys (``event``, ``rule``, ``channel``, ``attempt``, ``key``) and neither content
-nor address. A hook that fails is logged, and harms nothing.
+A log record has machine keys (``event``, ``rule``, ``channel``, ``attempt``, ``key``) and neither content nor address.
+A hook that fails is logged and harms nothing.
 """
 
 import logging
@@ -19,7 +19,7 @@ _LOG = logging.getLogger("whereupon.delivery")
 
 
 class Event(StrEnum):
-    """What a hook may be told of."""
+    """The events that a hook can be registered for."""
 
     SENT = "delivery-sent"
     FAILED = "delivery-failed"
@@ -45,7 +45,7 @@ Hook: TypeAlias = Callable[[Any], object]
 
 
 class Monitor:
-    """Who is told what, and how often it happened in this process."""
+    """Hooks, log and counters of one process."""
 
     def __init__(self) -> None:
         self._hooks: dict[Event, list[Hook]] = {event: [] for event in Event}
@@ -55,7 +55,7 @@ class Monitor:
         self._warned_of: set[str] = set()
 
     def on(self, event: str, hook: Hook) -> None:
-        """Have a function called at every event of that name.
+        """Call a function at every event of that name.
 
         Raises:
             UnknownNameError: there is no such event.
@@ -67,7 +67,7 @@ class Monitor:
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        """How often each event happened, by its name and the channel's, or the action's."""
+        """How often each event happened, by its name and the channel's or the action's."""
         with self._lock:
             return dict(self._counts)
 
@@ -83,7 +83,7 @@ class Monitor:
             self._messages.update(outcomes)
 
     def tell_of_delivery(self, event: Event, delivery: Delivery, **facts: str) -> None:
-        """Tell what became of a delivery, which is as it is afterwards."""
+        """Report an event of a delivery, with the delivery as it is afterwards."""
         keys: dict[str, object] = {
             "rule": delivery.rule,
             "channel": delivery.channel,
@@ -94,13 +94,13 @@ class Monitor:
         self._tell(event, delivery.channel, delivery)
 
     def tell_of_action(self, event: Event, request: Request, key: str, **facts: str) -> None:
-        """Tell what became of an order of the host's own."""
+        """Report an event of an action of the host's."""
         keys: dict[str, object] = {"action": request.action, "attempt": request.attempts}
         self._log(event, {**keys, "key": key, **facts})
         self._tell(event, request.action, request)
 
     def warn_of_held(self, held: Mapping[str, int]) -> None:
-        """Warn, once a channel, that deliveries wait for it and nobody here has it."""
+        """Warn, once a channel, that deliveries wait for a channel that this process lacks."""
         with self._lock:
             new = held.keys() - self._warned_of
             self._warned_of |= new

@@ -68,7 +68,7 @@ class DeliverySettler:
     def _settle_and_prepare(
         self, session: Session, *, ends: list[Settlement], following: Delivery | None
     ) -> tuple[Delivery | None, Settlement | None]:
-        """The next delivery as it is to be handed over, or why it is withheld; neither where it is gone."""
+        """The next delivery as it is to be handed over, or why it is withheld; neither if it is gone."""
         session.settle(ends)
         leased_now = None if following is None else session.leased_now(following.key)
         if following is None or leased_now is None or not self._is_ours(leased_now):
@@ -89,18 +89,18 @@ class DeliverySettler:
         return following._replace(person=person, recipient=recipient), None
 
     def _is_ours(self, leased_now: LeasedNow) -> bool:
-        """Whether it still waits for this hand-over, and was not taken by others when that took long."""
+        """Whether it still waits for this hand-over; another process may have taken it if that took long."""
         return leased_now.state is DeliveryState.PENDING and leased_now.due_at == self.leased_until
 
     def settle(self, ends: Sequence[CallEnd[Delivery]]) -> None:
-        """Settle several at once."""
+        """Settle several deliveries at once."""
         settlements = [self._settlement(end) for end in ends]
         self.store.transact(lambda session: session.settle(settlements))
         for end, settlement in zip(ends, settlements, strict=True):
             self._tell(end, settlement)
 
     def put_back(self, deliveries: Sequence[Delivery]) -> bool:
-        """Let go of deliveries; where the store cannot, their lease runs out."""
+        """Release deliveries; if the store cannot, their lease runs out."""
         ends = [Settlement(d.key, d.state, d.attempts, d.due_at, d.reason) for d in deliveries]
         try:
             self.store.transact(lambda session: session.settle(ends))
@@ -164,7 +164,7 @@ def _reason_of(error: BaseException) -> str:
 
 
 def _words_of(error: BaseException) -> str:
-    """What an error of the host's says, as text that every database can keep."""
+    """The text of an error of the host's, in a form that every database can keep."""
     try:
         said = str(error)
     except Exception as fault:  # noqa: BLE001 - the host's code, too

@@ -1,16 +1,15 @@
-"""The audit log's chain: how records are sealed into it, and how a broken chain is found out.
+"""The audit log's chain: how records are sealed into it, and how a broken chain is detected.
 
-A row's hash is HMAC-SHA256, under the host's key, of its sequence number, the previous row's hash and
-its record. The head (the last row's number and hash) is sealed the same way, and can be exported and
-kept elsewhere. What can be found out:
+A row's hash is HMAC-SHA256, under the host's key, of its sequence number, the previous row's hash and its record.
+The head (the last row's number and hash) is sealed the same way; it can be exported and kept elsewhere. Detected are:
 
-- a row edited, removed, put in another place or under another request: always, and where;
-- rows removed at the end: by the head in the store; if that was put back to an older one as well,
-  only by a head that was kept elsewhere;
-- a chain written anew from some row on: where there is a key, by anybody; without one only by a head
-  that was kept elsewhere, for the hashes are then anybody's to compute.
+- a row that was edited, removed, moved or filed under another request: always, with its place;
+- rows that were removed at the end: by the head in the store. If an older head was put back as well, only a head
+  that was kept elsewhere shows it;
+- a chain that was rewritten from some row on: always, if the writer lacks the host's key. Without any key only a head
+  that was kept elsewhere shows it, since everybody can then compute the hashes.
 
-Pure; it reads no store.
+The module is pure; it reads no store.
 """
 
 import hmac
@@ -22,7 +21,7 @@ from whereupon.messages.times import format_instant
 from whereupon.records import AuditHead, AuditRecord, AuditRow
 
 GENESIS = "0" * 64
-"""What the first row follows."""
+"""The previous hash of the first row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def verify(
     """Every place where the chain is broken.
 
     Args:
-        rows: the whole log, in the order it lies in.
+        rows: the whole log, in its stored order.
         head: the head in the store.
         keys: the host's key, and former ones.
         kept: a head that was kept elsewhere: its sequence number and hash.

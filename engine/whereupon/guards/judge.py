@@ -1,8 +1,8 @@
 """The guards before a semantic event's action, all in one function.
 
-Pure: what is asked, what the guard files say, and what is known of the asking go in; a verdict comes
-out. The same function judges a request when it comes in and every time that it is looked at again,
-so nothing runs by a way around it. Carrying the action out is the fold's.
+The function is pure: the message, the policy of the guard files and the facts go in, a verdict comes out. It judges a
+request when the request comes in and every time that it is looked at again, so there is no way around it. `decide`
+carries the action out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from whereupon.rules.model import (
 
 
 class Refusal(StrEnum):
-    """Why a request did not run: the guard that spoke."""
+    """Why a request did not run: the guard that objected."""
 
     DISABLED = "disabled"
     INVALID = "invalid-properties"
@@ -53,7 +53,7 @@ class Refusal(StrEnum):
 
 
 class Absence(StrEnum):
-    """What a request is about is not there: where it runs, it takes nothing away. For ever."""
+    """Why a request that runs deletes nothing: its object does not exist. The words never change."""
 
     PERSON = "unknown-person"
     SUPPRESSION = "not-suppressed"
@@ -64,7 +64,7 @@ class Absence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the guard files say of one action; the defaults are the product's."""
+    """What the guard files say of one action; without them the defaults hold."""
 
     sources: Mapping[str, Consent]
     stale_after: timedelta = DEFAULT_MAX_AGE
@@ -78,7 +78,7 @@ class Policy:
     tombstone: Aftermath = Aftermath.LATE
 
     def needed(self, source: SenderClass) -> int:
-        """How many must agree to what this class of sender asks for."""
+        """How many approvals a request from this class of sender needs."""
         held = self.sources.get(source, Consent.REFUSE) is Consent.HOLD
         return max(self.approvals.needed, int(held))
 
@@ -86,31 +86,31 @@ class Policy:
 DEFAULT_POLICY = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.HOLD})
 
 OWN_DEVICE_POLICY = Policy({SenderClass.SERVER: Consent.RUN, SenderClass.CLIENT: Consent.RUN})
-"""A device is taken from its owner alone (`GuardFacts.is_theirs`), and every logout on a phone asks for it."""
+"""Only its owner loses a device (`GuardFacts.is_theirs`), and every logout on a phone asks for that."""
 
 
 def default_policy(action: str) -> Policy:
-    """What holds of an action of which no guard file speaks."""
+    """The policy of an action that no guard file mentions."""
     return OWN_DEVICE_POLICY if action == ActionName.DELETE_DEVICE else DEFAULT_POLICY
 
 
 @dataclass(frozen=True, slots=True)
 class GuardFacts:
-    """What is known of a request and its surroundings at the moment of judging.
+    """The facts about a request at the moment of judging.
 
     Attributes:
-        asked_at, now: when it came in, and the present.
-        is_open: whether it is still to be decided; one that has ended never runs again.
-        silenced_by: the reason of the tombstone that lies over who asks; None where there is none.
-        is_theirs: whether what it is about is the named person's own, or nobody's.
-        missing: what it is about is not there; None where it is.
-        person: the attributes of whom it is about.
-        overtaken: the person did something after the request's own time, which would go too.
-        open_breakers: of the guard files about the action, those whose breaker is open.
-        spent: how many ran within the window of each of the policy's limits.
+        asked_at, now: when the request came in, and the present.
+        is_open: whether the request can still be decided; an ended request never runs again.
+        silenced_by: the reason of the sender's tombstone; None without one.
+        is_theirs: whether the object of the request belongs to the named person, or to nobody.
+        missing: set if the object of the request does not exist.
+        person: the attributes of the person in question.
+        overtaken: whether the person did something after the request's own time; that would be deleted, too.
+        open_breakers: the guard files about the action whose breaker is open.
+        spent: how many requests ran within the window of each of the policy's limits.
         people: how many persons there are.
-        approvals: how many agreed to the plan as it is now.
-        plan_changed: the plan is no longer the one that was shown.
+        approvals: how many people approved the present plan.
+        plan_changed: whether the present plan differs from the one that was shown.
     """
 
     asked_at: datetime
@@ -130,12 +130,12 @@ class GuardFacts:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a request, and which guard said so.
+    """What happens to a request, and which guard decided it.
 
     Attributes:
-        detail: what the guard saw; of one that runs, the `Absence` of what it is about, if it is not there.
-        due_at: of a held one, when it is to be judged again by itself.
-        passed: the limit that it would pass, whose breaker opens.
+        detail: what the guard saw; for a request that runs, the `Absence` of its object, if it does not exist.
+        due_at: when a held request is judged again by itself.
+        passed: the limit that the request would pass; its breaker opens.
     """
 
     outcome: RequestOutcome
@@ -149,7 +149,7 @@ AGREED = Verdict(RequestOutcome.RAN)
 
 
 def judge(message: Message, action: Action, policy: Policy, seen: GuardFacts) -> Verdict:
-    """The first objection of a guard; without any, the request runs, though it may find nothing."""
+    """The first objection of a guard; without one the request runs, though it may find nothing to delete."""
     agreed = replace(AGREED, detail=seen.missing) if seen.missing else AGREED
     return next(_objections(message, action, policy, seen), agreed)
 
@@ -159,14 +159,14 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
 ) -> Iterator[Verdict]:
     """Every guard's objection.
 
-    What refuses comes before what holds: nobody is asked to agree to what may not run anyway.
+    Refusals come before holds: nobody is asked to approve a request that may not run anyway.
     """
     # 1. known: the action is enabled, and its properties are valid.
     if not policy.enabled:
         yield _refused(Refusal.DISABLED)
     if fault := _fault(message, action):
         yield _refused(Refusal.INVALID, fault)
-    # 2. identified: the message itself carries the user id that it acts on, and acts on theirs.
+    # 2. identified: the message itself carries the user id of the person that it acts on.
     if action.needs_user and message.user_id is None:
         yield _refused(Refusal.NOT_IDENTIFIED)
     if seen.silenced_by and action.name not in (*ERASING, LIFTING):
@@ -175,8 +175,8 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
         yield _refused(Refusal.NOT_THEIRS, "the device is registered for somebody else")
     if not action.destructive:
         return
-    # 3. source: this class of sender may ask for it (whether it is held comes with guard 8). A rule's
-    # step may not: whoever can set off the rule, by a client's event, late or imported, could.
+    # 3. source: this class of sender may ask for it (guard 8 says whether it is held). A rule's step may
+    # not, since a client's event, a late one or an imported one can trigger the rule.
     if message.depth:
         yield _refused(Refusal.SOURCE, "a rule's step may not ask for it")
     if policy.sources.get(message.source, Consent.REFUSE) is Consent.REFUSE:
@@ -186,21 +186,21 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
         yield _refused(Refusal.NOT_LIVE)
     if message.received_at - message.timestamp > policy.stale_after:
         yield _refused(Refusal.STALE)
-    # 5. once: its message id has not asked before (the fold drops those), and it has not ended.
+    # 5. once: its message id has not asked before (duplicates are dropped earlier), and it has not ended.
     if not seen.is_open:
         yield _refused(Refusal.ENDED)
-    # 6. protected: no `protect` condition holds of the person.
+    # 6. protected: no `protect` condition holds for the person.
     if protected := _protecting(policy, seen):
         yield _refused(Refusal.PROTECTED, protected)
-    if seen.missing is Absence.DEVICE:  # there is nothing that anybody could agree to
+    if seen.missing is Absence.DEVICE:  # there is nothing to approve
         return
-    # 7. blast radius: no breaker is open, and none of the limits is passed by one more.
+    # 7. blast radius: no breaker is open, and one more request passes no limit.
     if seen.open_breakers:
         yield _held(Refusal.BREAKER, f"the breaker of {', '.join(seen.open_breakers)} is open")
     for limit, spent in zip(policy.limits, seen.spent, strict=False):
         if spent >= limit.allowed(seen.people):
             yield replace(_held(Refusal.LIMIT, f"{limit.text} ({limit.guard})"), passed=limit)
-    # 8. approval and cool-off: as many agree to the plan as it is, and there was time to object.
+    # 8. approval and cool-off: enough people approved the present plan, and there was time to object.
     needed = max(policy.needed(message.source), int(seen.plan_changed or seen.overtaken))
     if seen.approvals < needed:
         yield _held(_why_approval(message, policy, seen), f"{seen.approvals} of {needed} agreed")
@@ -217,7 +217,7 @@ def _held(reason: str, detail: str | None = None) -> Verdict:
 
 
 def _why_approval(message: Message, policy: Policy, seen: GuardFacts) -> Refusal:
-    """What makes somebody's agreement needed, in a word."""
+    """Why the request needs an approval, in a word."""
     if seen.plan_changed:
         return Refusal.PLAN_CHANGED
     if seen.overtaken:
@@ -227,7 +227,7 @@ def _why_approval(message: Message, policy: Policy, seen: GuardFacts) -> Refusal
 
 
 def _protecting(policy: Policy, seen: GuardFacts) -> str:
-    """The first `protect` condition that holds of the person, in words; empty when none does."""
+    """The first `protect` condition that holds for the person, in words; empty if none does."""
     if seen.person is None:
         return ""
     data: dict[str, JsonValue] = {
@@ -241,7 +241,7 @@ def _protecting(policy: Policy, seen: GuardFacts) -> str:
 
 
 def _fault(message: Message, action: Action) -> str:
-    """What is wrong with the properties; the first needed path that holds no id, dotted."""
+    """What is wrong with the properties: the first required path without an id, dotted."""
     if not action.needs and action.fault_in is None:
         return ""
     body = message.read()
@@ -262,7 +262,7 @@ def _fault(message: Message, action: Action) -> str:
 
 
 def policy_on(action: str, guards: Iterable[Guard]) -> Policy:
-    """What the guard files together say of an action: of several, the strictest word counts."""
+    """What the guard files together say of an action; of several files the strictest counts."""
     about = [guard for guard in guards if action in guard.actions]
     usual = default_policy(action)
     if not about:
@@ -286,12 +286,12 @@ def policy_on(action: str, guards: Iterable[Guard]) -> Policy:
 
 
 def _about(action: str, limit: Limit) -> Limit:
-    """A limit by action counts this one alone."""
+    """A limit that counts by action counts this action alone."""
     return replace(limit, actions=(action,)) if limit.scope is Scope.ACTION else limit
 
 
 def _strictest(guards: Sequence[Guard]) -> Approvals:
-    """The most that any file asks for, by those whom every file that names somebody names."""
+    """The most approvals that a file asks for, by the people whom every file with names has in common."""
     named = [guard.approvals.by for guard in guards if guard.approvals.by is not None]
     by = tuple(n for n in named[0] if all(n in each for each in named)) if named else None
     return Approvals(max(guard.approvals.needed for guard in guards), by)

@@ -1,7 +1,7 @@
-"""Why a broadcast did not go to somebody.
+"""Why a broadcast did not go to a person.
 
-Of whom it leaves out nothing is recorded, for they may be a million: it is asked again of them as they are
-now, and the sentence says so.
+Nothing is recorded about the people whom a broadcast leaves out, since they may be a million. The question is asked
+again with the person as they are now, and the sentence says so.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ from whereupon.rules.model import Rule, Rulebook
 def explain_runs(
     session: Session, name: str, person: Person, rule_id: str, again: DecidedAgain, limit: int
 ) -> Iterator[Explanation]:
-    """The runs of a broadcast that did not go to somebody, or have not yet, newest first.
+    """The runs of a broadcast that did not go to a person, or have not yet, newest first.
 
     Args:
-        name: the user id by which the person is asked about.
+        name: the user id that was asked about.
     """
     runs = session.runs_of(rule_id, limit)
     entered = session.past_entries([rule_id], [person.key]) if runs else []
@@ -64,7 +64,7 @@ _MISSED = {
 def _left_out(
     session: Session, run: BroadcastRun, rule: Rule | None, person: Person
 ) -> tuple[str, str]:
-    """Why a run did not go to somebody: a word, and a clause."""
+    """Why a run did not go to a person: a word, and a clause."""
     if run.cursor is not None and run.cursor < person.key:
         begun = "their turn has not come yet" if run.cursor else "it has not begun"
         return "pending", f"{begun}, and was due at {format_instant(run.due_at)}"

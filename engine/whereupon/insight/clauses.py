@@ -48,7 +48,7 @@ def _failing(condition: str, values: Mapping[str, JsonValue]) -> str:
 
 
 def as_clause(condition: str) -> str:
-    """A condition's words behind *that*: with a subject where they have none."""
+    """A condition's words after *that*, with a subject if they have none."""
     told = _ABOUT_THE_PERSON.sub("the person ", condition)
     return f"this does not hold: {told[5:-1]}" if _NEGATED.fullmatch(told) else told
 
@@ -100,14 +100,14 @@ _CLAUSES = {
 
 
 def subject_of(message: StoredMessage | None, occasion: str = "") -> str:
-    """What a message is called: its name, or its type; the occasion where there is no message."""
+    """A message's name, or its type; the occasion if there is no message."""
     if message is None:
         return occasion
     return message.name or message.type
 
 
 def set_off_by(rule_id: str, occasion: str, message: StoredMessage | None) -> str:
-    """What set a broadcast off: its schedule, a call, or a message, as a clause."""
+    """What started a broadcast: its schedule, a call or a message, as a clause."""
     if message is not None:
         return f"set off by {subject_of(message)}"
     kind, key = occasion.removeprefix(rule_id)[:1], occasion.removeprefix(rule_id)[1:]

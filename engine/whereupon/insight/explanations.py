@@ -1,4 +1,4 @@
-"""One decision about one message, and what came of it: the values, and the whole in one sentence."""
+"""One decision about one message, and what came of it: the values, and one sentence that says all."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ from whereupon.rules.model import Rule, RuleKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One decision about one message, explained; of a broadcast, one of its runs.
+    """One decision about one message, explained; for a broadcast, one of its runs.
 
     Attributes:
-        subject: what was decided on: the message's name or type; for a scheduled broadcast its time.
-        reason: why they did not enter: a `Reason`; of a broadcast's run also ``pending`` (their turn has
-            not come), ``unknown-then`` (they were not known yet), ``not-meant`` (nobody can tell now).
-        reworded: the rule has changed since.
+        subject: the message's name or type; for a scheduled broadcast, its time.
+        reason: why the person did not enter: a `Reason`; for a broadcast's run also ``pending`` (the person's turn
+            has not come), ``unknown-then`` (the person was not known yet), ``not-meant`` (it cannot be said any more).
+        reworded: whether the rule has changed since.
         sentence: the whole in one sentence.
-        state: of the entry, where they entered.
-        waits_until: when the next step of an entry that is running is due.
+        state: the entry's state, if the person entered.
+        waits_until: when the next step of a running entry is due.
         ended: how an entry ended; None while it runs.
         deliveries: what the entry sent, is to send, or held back, in that order.
     """
@@ -58,9 +58,9 @@ class Explanation:
 
 
 def told_once(explanations: Iterable[Explanation]) -> list[Explanation]:
-    """A person's explanations, of each message and rule one.
+    """A person's explanations, one for each message and rule.
 
-    A message that let them in may have become somebody else's by a claim, and theirs again by another.
+    A message may have opened an entry, then gone to another person by a claim, and come back by another claim.
     """
     said = list(explanations)
     entered = {(each.rule, each.message_id) for each in said if each.outcome is Outcome.ENTERED}
@@ -80,12 +80,12 @@ def explain(
     deliveries: Sequence[Delivery] = (),
     user_id: str = "",
 ) -> Iterator[Explanation]:
-    """Why somebody did, or did not, enter a rule by one message; nothing where that is not said.
+    """Why a person entered a rule or not by one message; nothing if the record does not say.
 
     Args:
-        person: what they are called in the sentence.
-        deliveries: those of the person, among which the entry's are looked for.
-        user_id: the person's first, where they are called otherwise.
+        person: the person's name in the sentence.
+        deliveries: the person's deliveries, among them those of the entry.
+        user_id: the person's first user id, if the sentence uses another name.
     """
     if isinstance(verdict, Entry):
         yield _explain_entry(verdict, message, person, again, deliveries, user_id or person)
@@ -132,7 +132,7 @@ def _explain_entry(
 
 
 def _made_by(entry: Entry, deliveries: Sequence[Delivery], user_id: str) -> list[Delivery]:
-    """What an entry made; one occasion may have opened another for somebody who is the same person now."""
+    """What an entry made. One occasion may have opened a second entry, of a person who has since been merged."""
     found = [d for d in deliveries if (d.rule, d.occasion) == (entry.rule, entry.occasion)]
     keys = set(completed_keys(entry, user_id))
     own = [d for d in found if d.idempotency_key in keys]

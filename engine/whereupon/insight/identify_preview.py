@@ -1,6 +1,6 @@
 """What an identify would claim, and what that would trigger; nothing is written, nothing is sent.
 
-It is the real load and the real fold, on what the store holds now. No key of the store is used up.
+It loads and decides as the identify itself would, on what the store holds now. It uses up no key of the store.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,8 @@ class ClaimedMessage:
     """A message that would become the person's.
 
     Attributes:
-        subject: its name, or its type where it has none.
-        before: whose it is until now: the first user id of somebody who claimed later; None while it
-            waits.
+        subject: its name, or its type if it has none.
+        before: the first user id of its present owner; None if nobody has claimed it.
     """
 
     message_id: str
@@ -37,10 +36,10 @@ class ClaimedMessage:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEntry:
-    """An entry that would be opened, or was, and waits: its next step comes at ``due_at``.
+    """An entry that opens and then waits; its next step comes at ``due_at``.
 
     Attributes:
-        then: what that step does, in words; empty where nobody knows.
+        then: what that step does, in words; empty if that cannot be said.
     """
 
     rule: str
@@ -52,7 +51,7 @@ class WaitingEntry:
 
 @dataclass(frozen=True, slots=True)
 class EndedEntry:
-    """A running entry that would end: its person leaves by it."""
+    """A running entry that would end, since its person leaves by it."""
 
     rule: str
     person: str
@@ -61,16 +60,16 @@ class EndedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a message would do, were it taken now.
+    """What a message would do if it were taken now.
 
     Attributes:
-        silenced: a tombstone keeps it from anybody: the person is suppressed, or it happened before
-            they were deleted.
-        claimed: in the order they happened.
+        silenced: whether a tombstone would suppress it: the person is suppressed, or the message happened before the
+            person was deleted.
+        claimed: in the order in which they happened.
         deliveries: what would be due at once.
         waiting: entries that would be opened and wait.
-        ended: entries, running now, that would end.
-        broadcasts: those that a campaign's step would start.
+        ended: running entries that would end.
+        broadcasts: broadcasts that a campaign's step would start.
     """
 
     message_id: str
@@ -87,13 +86,13 @@ class Preview:
 def preview_identify(
     session: Session, pipeline: Pipeline, said: Mapping[str, object], now: datetime
 ) -> Preview:
-    """What an identify would do, were it taken now.
+    """What an identify would do if it were taken now.
 
     Args:
         said: its fields, in wire form.
 
     Raises:
-        MessageRejectedError: it would not be accepted, or not as theirs.
+        MessageRejectedError: it would not be accepted, or not as this person's.
     """
     reading = read_batch(
         [{**said, "type": "identify"}],
@@ -111,7 +110,7 @@ def preview_identify(
 
 
 def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
-    """What a message that erases nobody would do, were it taken now."""
+    """What a message that erases nobody would do if it were taken now."""
     loaded, folded = pipeline.preview(session, message)
     told, changes = list(folded.records()), folded.changes
     running = [e for e in changes.entries.values() if e.state is EntryState.ACTIVE]

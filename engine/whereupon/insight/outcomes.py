@@ -1,4 +1,4 @@
-"""What became of an entry: what it sent or held back, what it waits for, how it ended. Clauses of a sentence."""
+"""What became of an entry: what it sent or held back, what it waits for, how it ended; as clauses of a sentence."""
 
 from collections.abc import Mapping, Sequence
 from typing import assert_never
@@ -18,11 +18,11 @@ _HEADLINES = ("title", "subject", "name", "text", "body", "message")
 
 
 def outcome_of(entry: Entry, deliveries: Sequence[Delivery], rule: Rule | None) -> str:
-    """What came of an entry, behind the clause that says how it began.
+    """What came of an entry, after the clause that says how it began.
 
     Args:
-        deliveries: those that it made.
-        rule: as the entry follows it; None where nobody knows any more.
+        deliveries: the deliveries that it made.
+        rule: the version that the entry follows; None if it cannot be read any more.
     """
     parts = [*map(delivered, deliveries), _stands(entry, rule)]
     nothing = deliveries and all(each.state is DeliveryState.WITHHELD for each in deliveries)
@@ -52,7 +52,7 @@ def _waits(entry: Entry, rule: Rule | None) -> str:
 
 
 def next_step(steps: Sequence[Step], position: int) -> str:
-    """What an entry does next, as a verb and what it is done to."""
+    """What an entry does next, as a verb and its object."""
     return "is over" if position >= len(steps) else steps[position].in_words
 
 
@@ -125,7 +125,7 @@ _WITHHELD: Mapping[str, str] = {
 
 
 def headline_of(content: Mapping[str, JsonValue]) -> str:
-    """What a delivery says first: its title or subject, else the first text in it."""
+    """What a delivery says first: its title or subject, otherwise its first text."""
     for name in (*_HEADLINES, *content):
         value = content.get(name)
         if isinstance(value, str) and value.strip():

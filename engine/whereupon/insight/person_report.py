@@ -1,6 +1,6 @@
-"""Who somebody is, and how it came to be known: ids, claims, merges, and what each claim brought.
+"""Who a person is, and how that became known: ids, claims, merges, and what each claim brought.
 
-Of other people on the same device nothing is said but the user id, and from when on they had it.
+Of other people on the same device it says only the user id and since when they had it.
 """
 
 from collections import defaultdict
@@ -21,11 +21,11 @@ from whereupon.rules.model import Rulebook
 
 @dataclass(frozen=True, slots=True)
 class BroughtMessage:
-    """An anonymous message that a claim made somebody's, and what it led to.
+    """An anonymous message that a claim made a person's, and what it led to.
 
     Attributes:
-        subject: its name, or its type where it has none.
-        decisions: one a rule that it was put to: entered, or not and why.
+        subject: its name, or its type if it has none.
+        decisions: one for each rule that was evaluated: entered, or not and why.
     """
 
     message_id: str
@@ -36,13 +36,13 @@ class BroughtMessage:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRun:
-    """One person's claims of an anonymous id, with nobody else's between.
+    """One person's claims of an anonymous id, without a claim by another person between them.
 
     Attributes:
         person: the first user id of the claimant.
         since, until: when the first and the last message with both ids happened.
         message_id: the message that opened the run.
-        brought: what it brought, newest first; empty where the claimant is somebody else.
+        brought: what it brought, newest first; empty if the claimant is another person.
     """
 
     person: str
@@ -54,7 +54,7 @@ class ClaimRun:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedId:
-    """An anonymous id that the person has claimed, and everybody's claims of it, oldest first."""
+    """An anonymous id that the person has claimed, and all persons' claims of it, oldest first."""
 
     anonymous_id: str
     claims: tuple[ClaimRun, ...]
@@ -62,7 +62,7 @@ class ClaimedId:
 
 @dataclass(frozen=True, slots=True)
 class MergedPerson:
-    """Somebody who became this person: their first user id, by which message, and when it arrived."""
+    """A person who was merged into this one: the first user id, the message, and when it arrived."""
 
     person: str
     message_id: str
@@ -76,7 +76,7 @@ class Identity:
     Attributes:
         person: the first user id.
         user_ids: every user id, the first one first.
-        merges: who was merged into them, oldest first.
+        merges: who was merged into the person, oldest first.
     """
 
     person: str
@@ -88,15 +88,15 @@ class Identity:
 def identify_person(
     session: Session, person: str, book: Rulebook, policy: IdentityPolicy, limit: int
 ) -> Identity:
-    """Who somebody is, and how that came to be known.
+    """Who a person is, and how that became known.
 
     Args:
-        person: one of their user ids.
+        person: one of the person's user ids.
         book: the rules, for what the decisions say.
         limit: how many of the claimed messages, newest first.
 
     Raises:
-        UnknownNameError: nobody is known by that id.
+        UnknownNameError: nobody has that user id.
     """
     known = session.identifiers([person], [])
     found = session.persons([known[0].key]) if known else []
@@ -175,7 +175,7 @@ def _claims(
 def _claimed_in(
     mine: Sequence[Claim], message: BroughtMessage, policy: IdentityPolicy
 ) -> Claim | None:
-    """The first of a person's runs that reaches a message that is theirs."""
+    """The first of a person's runs that reaches a message of theirs."""
     return next(
         (run for run in mine if message.timestamp <= later(run.until, policy.late_window)), None
     )

@@ -1,4 +1,4 @@
-"""Deciding again what was stored as one word for many rules (see `SkipSummary`), for those asked about."""
+"""Deciding again what the store keeps as one word for many rules (see `SkipSummary`), for the rules in question."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""All that is to be said of one person and one rule."""
+"""Everything that can be said of one person and one rule."""
 
 from itertools import chain
 
@@ -14,16 +14,16 @@ from whereupon.rules.model import Rule
 def explain_rule(
     session: Session, person: str, rule_id: str, rule: Rule | None, limit: int
 ) -> list[Explanation]:
-    """Why somebody did, or did not, enter a rule, and what came of it: one a message, newest first.
+    """Why a person entered a rule or not, and what came of it: one explanation a message, newest first.
 
-    Of a broadcast it is also one for each of its runs.
+    For a broadcast there is also one for each of its runs.
 
     Args:
-        person: one of their user ids.
-        rule: as the rulebook words it now, if it still has it.
+        person: one of the person's user ids.
+        rule: the rule as the rulebook has it now, if it still does.
 
     Raises:
-        UnknownNameError: nobody is known by that id.
+        UnknownNameError: nobody has that user id.
     """
     identifiers = session.identifiers([person], [])
     known = session.persons([identifiers[0].key]) if identifiers else []

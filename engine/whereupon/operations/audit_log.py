@@ -1,4 +1,4 @@
-"""The audit log as people ask about it: rows, receipts, verification, export."""
+"""The audit log for its readers: rows, receipts, verification, export."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The proof of what was done about one request: what can be handed to whoever asked for it.
+    """The proof of what was done about one request, to hand to the person who asked for it.
 
     Attributes:
         person: keyed hash of the user id; the host can compute it again from the id and its key.
-        counts: how many rows of each table went.
-        sequence, hash: where the log proves it.
+        counts: how many rows of each table were deleted.
+        sequence, hash: the row of the log that proves it.
     """
 
     request: int
@@ -37,7 +37,7 @@ class Receipt:
 
     @property
     def text(self) -> str:
-        """In words."""
+        """The receipt in words."""
         gone = ", ".join(f"{count} {name}" for name, count in self.counts.items()) or "nothing"
         lines = [
             f"Receipt for request {self.request}: {self.action}",
@@ -60,7 +60,7 @@ class Audit:
         self._current = current
 
     def rows(self, after: int = 0) -> Iterator[AuditRow]:
-        """Every row behind a sequence number, in order."""
+        """Every row after a sequence number, in order."""
         while True:
             with self._store.reading() as session:
                 page = session.audit_rows(after, _PAGE)
@@ -70,17 +70,21 @@ class Audit:
             after = page[-1].sequence
 
     def head(self) -> AuditHead | None:
-        """Where the log ends now: keep it elsewhere, to find out later whether rows were removed."""
+        """The number and hash of the last row. Keep it elsewhere, to find out later whether rows were removed."""
         with self._store.reading() as session:
             return session.audit_head()
 
     def rows_of(self, request: int) -> tuple[AuditRow, ...]:
-        """The rows about one request, in order; none where it harms nobody."""
+        """The rows about one request, in order; none if the request could harm nobody."""
         with self._store.reading() as session:
             return tuple(session.audit_rows_of(request))
 
     def receipt(self, request: int) -> Receipt:
-        """The receipt of one request as it stands; raises `UnknownNameError`."""
+        """The receipt of one request, as of now.
+
+        Raises:
+            UnknownNameError: the log has no row about that request.
+        """
         rows = self.rows_of(request)
         if not rows:
             raise UnknownNameError(kind="audited request", name=str(request))
@@ -103,13 +107,13 @@ class Audit:
         )
 
     def verify(self, *, kept: tuple[int, str] | None = None) -> list[Flaw]:
-        """Every place where the log is not as it was written; see `whereupon.guards.audit_chain` for what is found.
+        """Every place where the log differs from what was written (see `whereupon.guards.audit_chain`).
 
         Args:
             kept: a head that was kept elsewhere: its sequence number and hash.
         """
         settings = self._current.pipeline.settings
         keys = (settings.digest_key, *settings.former_keys)
-        with self._store.reading() as session:  # one view of it, though it grows
+        with self._store.reading() as session:  # one view of the log, though it grows
             rows = session.audit_rows(0, 1_000_000_000)
             return list(verify(rows, session.audit_head(), keys, kept=kept))

@@ -1,4 +1,4 @@
-"""The outbox for the people who run it: what is in it, how much waits, and having what died sent again."""
+"""The outbox for its operators: list deliveries, count those that wait, send dead ones again."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from whereupon.ports import Backlog, Clock, DeadLetters, HostTransaction, Sessio
 from whereupon.records import Delivery, DeliveryState
 
 _STEP = 1_000
-"""Deliveries that are revived in one transaction."""
+"""Deliveries that one transaction puts back."""
 
 
 class Outbox:
@@ -31,12 +31,12 @@ class Outbox:
             return session.deliveries(states or tuple(DeliveryState), limit)
 
     def backlog(self) -> list[Backlog]:
-        """How many deliveries are pending, held and dead, by channel, and since when."""
+        """How many deliveries are pending, held and dead, by channel, and how old the oldest is."""
         with self._store.reading() as session:
             return session.backlog()
 
     def retry(self, delivery: Delivery, *, connection: HostTransaction | None = None) -> None:
-        """Put a dead delivery back, due now; see `Engine.retry`."""
+        """Put a dead delivery back, due now (see `Engine.retry`)."""
         now = self._clock.now()
         if connection is None:
             revived = self._store.transact(lambda session: session.revive(delivery.key, now))
@@ -54,7 +54,7 @@ class Outbox:
         rule: str | None = None,
         since: timedelta | None = None,
     ) -> int:
-        """How many deliveries are dead, of a channel, of a rule, for no longer than `since`."""
+        """How many deliveries are dead: of a channel, of a rule, that died at most `since` ago."""
         which = self._which(channel, rule, since)
         with self._store.reading() as session:
             return session.dead(which)
@@ -66,12 +66,12 @@ class Outbox:
         rule: str | None = None,
         since: timedelta | None = None,
     ) -> int:
-        """Put all of these back, due now, in steps that others come between; how many."""
+        """Put all of these back, due now, in transactions of bounded size; returns how many."""
         now, which = self._clock.now(), self._which(channel, rule, since)
         with self._store.reading() as session:
             left = session.dead(which)
         total = 0
-        while left > 0:  # those that die again meanwhile are for another time
+        while left > 0:  # deliveries that die again meanwhile are left for another call
             most = min(left, _STEP)
             step = self._store.transact(partial(_revive, which=which, now=now, most=most))
             total += step

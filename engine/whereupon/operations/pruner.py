@@ -1,11 +1,11 @@
-"""Pruning: what is done with is let go of when it is older than the settings have it kept.
+"""Pruning: finished records older than their retention are removed.
 
-It goes in steps of bounded size, each a transaction, by key through each table in turn; a pass through all
-of them is due work, now and then. Where several processes do due work each step is somebody's, and the marks
-in the store say where the next begins; a step that two do at once drops nothing twice.
+A step looks at a bounded number of rows, by key, in one transaction. A pass through all tables is due work from
+time to time. Marks in the store say where the next step begins, so several processes can share a pass; a step that
+two processes do at once removes nothing twice.
 
-Messages, people, requests and the audit log stay. Of an entry that keeps its person from being let in again
-only what its message said goes.
+Messages, persons, requests and the audit log stay. An entry that keeps its person from entering again stays, too,
+without the data of its message.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,10 +24,10 @@ REACH = 1_000
 """Rows that one transaction looks at."""
 
 MOST_STEPS = 20
-"""Transactions in one round of due work: what else is due comes between."""
+"""Transactions of one round of due work; other work that is due then gets its turn."""
 
 _PASSES = 20
-"""Passes through all tables within the shortest time that something is kept, but one a day is enough."""
+"""Passes through all tables within the shortest retention; one a day is enough, though."""
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=1)
 _AT, _KIND, _CURSOR = "prune_at", "prune_kind", "prune_cursor"
 _KINDS = tuple(RetainedKind)
@@ -36,11 +36,12 @@ _LEAST_UNASKED = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was let go of.
+    """What a pruning removed.
 
     Attributes:
-        gone: rows by what they are: ``skips``, ``deliveries``, ``entries``, ``set_aside``.
-        emptied: entries that stay, without what their messages said, for they keep their persons out.
+        gone: rows by kind: ``skips``, ``deliveries``, ``entries``, ``set_aside``.
+        emptied: entries that stay without the data of their messages, since they keep their persons from entering
+            again.
     """
 
     gone: Mapping[str, int]
@@ -51,11 +52,11 @@ NOTHING_PRUNED = Pruned(MappingProxyType(dict.fromkeys(_KINDS, 0)))
 
 
 class Pruner:
-    """Lets go of what is older than it is to be kept.
+    """Removes records that are older than their retention.
 
     Args:
-        keep: how long, at present; None where nothing is let go of.
-        index: the rules as they are, which say whom an entry keeps out.
+        keep: the retention in force; None if nothing is removed.
+        index: the rules in use, which say whether an entry keeps its person out.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Pruner:
         self._clock = clock
 
     def prune(self, *, dry_run: bool = False) -> Pruned:
-        """Let go of all of it now, in as many transactions as it takes."""
+        """Remove all of it now, in as many transactions as it takes."""
         total = NOTHING_PRUNED
         for bygones in self._all(self._clock.now()):
             if dry_run:
@@ -87,7 +88,7 @@ class Pruner:
         return total
 
     def run_due(self) -> None:
-        """Take the next steps of a pass, if one is due."""
+        """Do the next steps of a pass, if one is due."""
         if self._keeps_all():
             return
         with self._store.reading() as session:
@@ -98,7 +99,7 @@ class Pruner:
                 return
 
     def next_due(self, session: Session) -> datetime | None:
-        """When the next step is due, now at the earliest; None where there is none."""
+        """When the next step is due, now at the earliest; None if nothing is ever due."""
         return None if self._keeps_all() else max(_due_at(session), self._clock.now())
 
     def _keeps_all(self) -> bool:
@@ -125,7 +126,7 @@ class Pruner:
         return RetentionCutoff(kind, before, _earlier(now, unasked), frozenset(lasting))
 
     def _step(self, session: Session) -> PruneStep | None:
-        """One step, from where the last ended; None when no pass is due."""
+        """Do one step, from where the last one ended; None if no pass is due."""
         now = self._clock.now()
         if _due_at(session) > now:
             return None
@@ -144,7 +145,7 @@ class Pruner:
 
 
 def kept_since(session: Session, kind: RetainedKind) -> datetime | None:
-    """Before when something of that kind has been let go of; None where all is there."""
+    """From when on all records of that kind are there; None if none was ever removed."""
     found = session.mark(_gone(kind))
     return None if found is None else from_micros(found)
 

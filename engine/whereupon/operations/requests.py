@@ -1,7 +1,7 @@
-"""Requests for destructive actions, as people deal with them: look, approve, cancel, erase.
+"""Requests for destructive actions, for the people who decide them: look, approve, cancel, erase.
 
-Whoever decides something must be named; who may is what the guard files say, and the requester never
-approves. That the name is theirs is for the host to vouch for.
+A decision needs the name of the person who makes it. The guard files say who may decide, and the person who asked
+never approves. The host vouches for the name.
 """
 
 import secrets
@@ -38,7 +38,7 @@ _BY_A_BREAKER = frozenset({Refusal.BREAKER, Refusal.LIMIT})
 
 
 class _DryRunError(Exception):
-    """Raised to take a transaction back, with what it would have led to."""
+    """Raised to roll a transaction back; it carries what the transaction would have led to."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -46,9 +46,9 @@ class _DryRunError(Exception):
 
 
 class Requests:
-    """What semantic events asked for, and what people decide about it.
+    """What semantic events asked for, and what people decided about it.
 
-    Calling it gives the newest, as `list` does.
+    Calling it gives the newest requests, as `list` does.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Requests:
             return _found(session, key)
 
     def approvals(self, key: int) -> tuple[Approval, ...]:
-        """Who agreed to a request, oldest first; those of a plan that has changed count no more."""
+        """Who approved a request, oldest first; approvals of a plan that has changed do not count any more."""
         with self._store.reading() as session:
             return tuple(session.approvals(_found(session, key).key))
 
@@ -89,23 +89,23 @@ class Requests:
         plan: str | None = None,
         connection: HostTransaction | None = None,
     ) -> Request:
-        """Agree to a held request; it runs as soon as every guard agrees.
+        """Approve a held request; it runs as soon as every guard allows it.
 
         Args:
-            by: who agrees.
-            plan: the digest of the plan that they saw; by default the one that is kept.
-            connection: the host's own, whose transaction is used; so for every call that writes.
+            by: who approves, by name.
+            plan: the digest of the plan that this person saw; by default the stored one.
+            connection: the host's connection, whose transaction is used; so for every call that writes.
 
         Raises:
             UnknownNameError: there is no such request.
-            RequestError: it is not held (``not-held``), they may not (``not-allowed``), they asked for
-                it themselves (``own-request``), they agreed before (``approved-already``), or what
-                would go has changed since (``plan-changed``: it now shows what would).
+            RequestError: the request is not held (``not-held``), this person may not decide it (``not-allowed``),
+                asked for it (``own-request``) or approved it before (``approved-already``), or the data that it would
+                delete has changed since (``plan-changed``: the request now shows the new plan).
         """
         now = self._clock.now()
 
         def work(session: Session) -> Request | None:
-            """The request as it is then; None where its plan is another than the one agreed to."""
+            """The request as it is then; None if its plan differs from the approved one."""
             request = _held(session, key)
             self._check_approver(session, request, by)
             current = self._current.pipeline.plan(session, request)
@@ -125,7 +125,7 @@ class Requests:
         return told
 
     def _done(self, work: Callable[[Session], T], connection: HostTransaction | None) -> T:
-        """Do work alone with the ledger: in a transaction of the store's own, or in the host's."""
+        """Do work while no other transaction uses the ledger, in a transaction of the store or of the host."""
 
         def alone(session: Session) -> T:
             self._current.pipeline.prepare_erasing(session)
@@ -149,7 +149,7 @@ class Requests:
         return _told(self._current.pipeline.resume(session, [request], now), request.key) or request
 
     def cancel(self, key: int, *, by: str, connection: HostTransaction | None = None) -> Request:
-        """Call a held request off, for good; its requester may, too. Raises as `approve` does."""
+        """Cancel a held request for good; the person who asked for it may do so, too. Raises as `approve` does."""
         now = self._clock.now()
 
         def work(session: Session) -> Request:
@@ -163,7 +163,7 @@ class Requests:
         return self._done(work, connection)
 
     def retry(self, key: int, *, by: str, connection: HostTransaction | None = None) -> Request:
-        """Have the host's handler called again for a request that failed. Raises as `approve` does."""
+        """Call the host's action again for a request that failed. Raises as `approve` does."""
         now = self._clock.now()
 
         def work(session: Session) -> Request:
@@ -194,12 +194,12 @@ class Requests:
         dry_run: bool = False,
         connection: HostTransaction | None = None,
     ) -> Request:
-        """Ask for a person to be deleted, as ``Delete Person`` from a server does: every guard has a say.
+        """Ask for a person to be deleted, as ``Delete Person`` from a server does; every guard has a say.
 
         Args:
-            person: one of their user ids.
-            by: who asks; they cannot approve it.
-            dry_run: write nothing, and answer what the guards would say and what would go.
+            person: one of the person's user ids.
+            by: who asks; this person cannot approve it.
+            dry_run: write nothing; answer what the guards would say and what would be deleted.
         """
         _check_named(by, 0)
         now = self._clock.now()
@@ -235,14 +235,14 @@ class Requests:
             return tuple(session.breakers())
 
     def close(self, guard: str, *, by: str, connection: HostTransaction | None = None) -> int:
-        """Close a guard file's breaker: what it held is judged again, and the count begins anew.
+        """Close a guard file's breaker: the requests that it held are judged again, and the count starts at zero.
 
         Returns:
             How many requests it held.
 
         Raises:
             UnknownNameError: that breaker is not open.
-            RequestError: they may not (``not-allowed``).
+            RequestError: this person may not close it (``not-allowed``).
         """
         now = self._clock.now()
 
@@ -267,7 +267,7 @@ class Requests:
     # --- who may ----------------------------------------------------------------------------------
 
     def check_decider(self, key: int, *, by: str) -> None:
-        """Raise as `approve` does, where somebody may decide nothing about a request."""
+        """Raise as `approve` does if this person may decide nothing about a request."""
         _check_allowed(by, self._policy(self.show(key)), key)
 
     def _policy(self, request: Request) -> Policy:
@@ -325,14 +325,14 @@ def _check_allowed(by: str, policy: Policy, key: int) -> None:
 
 
 def _is_same(session: Session, by: str, other: str | None) -> bool:
-    """Whether two names are one person's: look-alikes are, and the user ids of somebody who is known."""
+    """Whether two names mean one person: look-alike spellings do, and the user ids of one known person do."""
     if other is None:
         return False
     return not _names_of(session, by).isdisjoint(_names_of(session, other))
 
 
 def _names_of(session: Session, name: str) -> set[str]:
-    """A name and, where it is a user id, every other of that person, case and look-alikes aside."""
+    """A name and, if it is a user id, every other user id of that person; case and look-alikes count as equal."""
     known = session.identifiers({name, name.strip()}, [])
     theirs = session.identifiers_of({each.key for each in known}) if known else []
     return {folded(name)} | {folded(i.value) for i in theirs if i.kind is IdKind.USER}

@@ -1,8 +1,8 @@
-"""Scrubbing: what an erasure deletes is gone from the tables at once; its bytes go a moment later.
+"""Scrubbing: an erasure removes rows at once; their bytes leave the database's files a moment later.
 
-A database keeps pages as they were in its write-ahead log, and may keep freed ones. Every erasure
-leaves a mark in its own transaction (the audit log's last row); the next round of due work takes the
-bytes away, without waiting for anybody, and marks up to where nothing is left.
+A database keeps old pages in its write-ahead log and may keep freed pages. Every erasure leaves a mark in its own
+transaction (the number of its row in the audit log). The next round of due work removes the bytes, without waiting
+for other processes, and records up to which mark nothing is left.
 """
 
 from whereupon.pipeline.batches import UNSCRUBBED
@@ -12,19 +12,19 @@ _SCRUBBED = "scrubbed"
 
 
 class Scrubber:
-    """Takes away what erasures leave in pages and logs."""
+    """Removes the bytes that erasures leave in pages and logs."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def is_due(self) -> bool:
-        """Whether somebody was erased since it was last done."""
+        """Whether a person was erased since the last scrubbing."""
         erased, scrubbed = self._marks()
         return erased > scrubbed
 
     def scrub(self) -> bool:
-        """Do it now; whether nothing is left."""
-        erased, _ = self._marks()  # what is erased from here on is the next round's
+        """Scrub now; whether nothing is left."""
+        erased, _ = self._marks()  # a later erasure is the next round's work
         if not self._store.scrub():
             return False
         with self._store.session() as session:

@@ -1,4 +1,4 @@
-"""When scheduled broadcasts are due: each has one run waiting as a row, the next after the last."""
+"""Starting broadcasts: each scheduled broadcast has one planned run as a row, and each call starts one."""
 
 import logging
 from collections import Counter
@@ -19,21 +19,23 @@ from whereupon.rules.model import OnCall, OnSchedule, Rule
 from whereupon.scheduling import latest_occurrence, next_occurrence
 
 MOST_NOTED = 100
-"""Times that one standstill has missed, each of which is kept with its reason; the rest is not."""
+"""Missed times of one standstill that are kept with their reason; further ones are not."""
 
 _LOG = logging.getLogger("whereupon.broadcasting")
 
 
 def schedule_broadcasts(session: Session, index: RuleIndex, now: datetime) -> bool:
-    """See to it that every scheduled broadcast has its next time as a row; whether one had not.
+    """Plan the next run of every scheduled broadcast; whether one was missing.
 
-    Of times that passed while nobody was awake the newest runs, late, unless it is later than the rule
-    allows; the others are kept with the reason why they did not. What has not begun follows the rule as
-    its current version says: its time and its text, or no time at all where the rule has no schedule any more.
+    Of times that passed during a standstill the newest runs, late, unless it is later than the rule allows. The others are
+    kept with the reason why they did not run. A run that has not begun follows the present version of the rule: its time
+    and its text, or no run at all if the rule has no schedule any more.
     """
     if is_all_scheduled(session, index, now):
         return False
-    planned = _planned(index, session.lock_runs(), now)  # others may have been at it, too
+    planned = _planned(
+        index, session.lock_runs(), now
+    )  # another process may have planned it meanwhile
     session.flush(planned)
     missed = Counter(run.rule for run in planned.runs.values() if run.reason is not None)
     for rule, times in missed.items():
@@ -47,7 +49,7 @@ def is_all_scheduled(session: Session, index: RuleIndex, now: datetime) -> bool:
 
 
 def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Changes:
-    """What is to change, seen the runs that wait."""
+    """What changes, given the runs that wait."""
     waiting = {run.rule: run for run in runs if _is_scheduled(run)}
     changes = Changes()
     for rule in index.book.rules:
@@ -66,7 +68,7 @@ def _planned(index: RuleIndex, runs: list[BroadcastRun], now: datetime) -> Chang
 
 
 def _is_scheduled(run: BroadcastRun) -> bool:
-    """Whether a time opened it, not a message or a call (see `_run_at`)."""
+    """Whether a schedule opened the run, not a message or a call."""
     return run.message_key == 0 and run.occasion.startswith(f"{run.rule}@")
 
 
@@ -77,14 +79,14 @@ def _schedule(rule: Rule) -> OnSchedule | None:
 def _made(
     rule: Rule, when: OnSchedule, run: BroadcastRun | None, now: datetime
 ) -> Iterator[BroadcastRun]:
-    """The rule's next run, behind those that did not go out.
+    """The rule's next run, after those that did not start in time.
 
-    Where one is due already, that is the newest whose time has passed, as the rule's current version says.
+    If a run is due already, the newest time that has passed counts, by the present schedule.
 
     Args:
         rule: the rule.
         when: its schedule.
-        run: what waits, under any version.
+        run: the waiting run, of any version of the rule.
         now: an instant.
     """
     if run is not None and run.due_at > now and run.digest == rule.digest:

@@ -1,7 +1,6 @@
 """One step of due work: the next waits that are over, the next chunk of a broadcast, or of a claim.
 
-Each is a transaction's worth. Where several processes do due work on one store, each takes what no
-other is at.
+A step is one transaction. If several processes do due work on one store, each takes work that no other has taken.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +15,9 @@ from whereupon.ports import Session
 from whereupon.records import BroadcastRun, Request
 
 STEPS_TOGETHER = 100
-"""Steps of a round of due work, before what is to be sent by now goes out."""
+"""Steps of a round of due work before the deliveries that are due go out."""
 REQUESTS_TOGETHER = 500
-"""Requests that are looked for at once; as many may expire in one transaction."""
+"""Requests that are read at once, and that may expire in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +36,24 @@ def take_step(
     now: datetime,
     scheduled_at: datetime | None,
 ) -> Step | None:
-    """Do the next due thing; None when there is none, or it is others' to do, or they are at it.
+    """Do the next due work; None if there is none for this process.
 
     Args:
-        session: where.
-        pipeline: what does it.
+        session: the transaction.
+        pipeline: does the work.
         until: what is due by then.
-        now: what the clock says; what was due before is done late, and as of now.
-        scheduled_at: the time for which broadcasts are scheduled; None to leave scheduled ones alone.
+        now: the clock's time; earlier work is done late, as of now.
+        scheduled_at: the time for which broadcasts are planned; None leaves scheduled broadcasts alone.
     """
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
-        return Step(BatchResult())  # a step of its own, since runs are held before anything else is
+        return Step(BatchResult())  # a step of its own, since runs are locked before anything else
     for claiming in session.due_claimings(until, 1):
         part = pipeline.carry_on(session, claiming.anonymous_key)
         if part is not None:
             return Step(part)
     run = _next_run(session, pipeline, until, scheduled=scheduled_at is not None)
     woken = pipeline.wake(session, until if run is None else run.due_at, now=now)
-    if woken is not None and woken.changes.entries:  # else others are at them
+    if woken is not None and woken.changes.entries:  # otherwise another process has them
         return Step(woken)
     return None if run is None else Step(pipeline.send(session, run, now=now), run.due_at)
 
@@ -73,10 +72,10 @@ def _next_run(
 def due_together(
     due: Sequence[Request], until: datetime, clock: datetime
 ) -> Iterator[tuple[datetime, datetime, list[Request]]]:
-    """Due requests in the pieces in which they are judged again: each alone, but those that expire.
+    """Due requests in the groups in which they are judged again: expired ones together, every other one alone.
 
     Yields:
-        When the first of a piece was due, as of when they are judged, and what they are.
+        When the first of a group was due, the instant of judging, and the requests.
     """
 
     def moment_of(request: Request) -> datetime:

@@ -1,4 +1,4 @@
-"""From what a sender hands over to messages and rejections, and what to answer."""
+"""From what a sender hands over to messages and rejections, and to the answer."""
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ WireMessage: TypeAlias = Mapping[str, object] | bytes | str
 """A message, or a `batch` body of messages, as a mapping of JSON values or as JSON text."""
 
 POISON = "poison"
-"""The code of a message that is in order, but on which the engine itself fails."""
+"""The code of a good message on which the engine itself fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,11 @@ class Ingested:
     """What became of a batch.
 
     Attributes:
-        accepted: how many messages were new, and are recorded now.
+        accepted: how many messages were new and are recorded now.
         duplicates: how many had been recorded before, by their message id.
-        rejected: those that cannot be accepted; the rest went in.
-        decisions, requests, warnings: what the accepted ones led to at once; a decision for each
-            message and each rule that names it, made when it is looked at where that costs anything. The
-            decisions that a notice of the code ``claimed-together`` counts are stored, and not among them.
+        rejected: the messages that cannot be accepted; the others went in.
+        decisions, requests, warnings: what the accepted messages led to at once. There is a decision for each message
+            and each rule that names it; a decision that costs something is made when it is read.
     """
 
     accepted: int
@@ -54,7 +53,7 @@ class Ingested:
 
 @dataclass(slots=True)
 class Reading:
-    """A batch, read: the messages that can be accepted, and those that cannot."""
+    """A batch that was read: the messages that can be accepted, and those that cannot."""
 
     messages: list[Message] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -82,7 +81,7 @@ def read_batch(
 
 
 def answer(folded: BatchResult, reading: Reading) -> Ingested:
-    """What to tell the sender."""
+    """The answer to the sender."""
     told, rejected = folded.emitted, reading.rejected
     if folded.set_aside:
         rejected = sorted([*rejected, *_poisonous(folded, reading)], key=lambda each: each.index)
@@ -107,14 +106,14 @@ def _poisonous(folded: BatchResult, reading: Reading) -> Iterable[Rejected]:
 
 
 def message_of(aside: SetAside) -> Message:
-    """The message that was set aside, read again."""
+    """A message that was set aside, read again."""
     source, origin = SenderClass(aside.source), Origin(aside.origin)
     arrival = Arrival(aside.received_at, source, lambda: aside.message_id, origin)
     return parse_message(aside.body, arrival)._replace(message_id=aside.message_id)
 
 
 def refuse(rejected: Sequence[Rejected]) -> None:
-    """Raise what is wrong with the only message there was, if anything is."""
+    """Raise what is wrong with the only message of a batch, if anything is."""
     if rejected:
         fault = rejected[0]
         raise MessageRejectedError(code=fault.code, field=fault.field, reason=fault.message)
@@ -126,7 +125,7 @@ def fresh_id() -> str:
 
 
 def as_source(source: str) -> SenderClass:
-    """The class of sender of that name; raises ValueError naming those there are."""
+    """The class of sender of that name; raises ValueError with the known names."""
     try:
         return SenderClass(source)
     except ValueError:

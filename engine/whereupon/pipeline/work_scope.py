@@ -1,8 +1,8 @@
 """Which due work an engine may do, and what it leaves alone.
 
-It does that of rules which its rulebook has and has not switched off, in versions that it can read. The rest
-is as due as it was, for engines that know better: an older process in a rolling deploy, or a script without
-rules, ends nobody's journey and sends no broadcast away.
+An engine does the due work of rules that its rulebook has and has not switched off, in versions that it can read. It
+leaves the rest as due as it was, for other engines. So an older process in a rolling deploy, or a script without
+rules, ends no journey and drops no broadcast.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,11 +15,11 @@ from whereupon.ports import Session
 from whereupon.records import BroadcastRun
 
 Versions: TypeAlias = Collection[str] | None
-"""The digests of the rule versions whose due entries are run; None where that is every one's."""
+"""The digests of the rule versions whose due entries are run; None for all versions."""
 
 
 class Why(StrEnum):
-    """Why due work is left alone. For ever."""
+    """Why due work is left alone. The words never change."""
 
     UNKNOWN_RULE = "unknown-rule"
     UNREADABLE = "unreadable"
@@ -32,7 +32,7 @@ class LeftAlone(NamedTuple):
     Attributes:
         entries: how many people are inside.
         runs: how many of its broadcasts have not ended.
-        due_at: since when, or from when on, something of it is due.
+        due_at: when the first of it is or was due.
     """
 
     rule: str
@@ -43,7 +43,7 @@ class LeftAlone(NamedTuple):
 
 
 def due_versions(session: Session, versions: RuleVersions, until: datetime) -> Versions:
-    """The rule versions whose entries this engine may run, of those with any due by an instant."""
+    """The rule versions whose entries this engine may run, among those with an entry due by an instant."""
     due = [each for each in session.waiting_versions() if each.due_at <= until]
     ours = [v.digest for v in due if _why_entry(session, versions, v.rule, v.digest) is None]
     return None if due and len(ours) == len(due) else ours
@@ -66,7 +66,7 @@ def next_duty(session: Session, versions: RuleVersions) -> datetime | None:
 
 
 def left_alone(session: Session, versions: RuleVersions) -> list[LeftAlone]:
-    """All that this engine leaves alone, due or not yet, by rule."""
+    """Everything that this engine leaves alone, due or not yet, by rule."""
     found = [
         (version, why)
         for version in session.waiting_versions()
@@ -111,7 +111,7 @@ def _why_entry(session: Session, versions: RuleVersions, rule_id: str, digest: s
 
 
 def _why_run(session: Session, versions: RuleVersions, run: BroadcastRun) -> Why | None:
-    """As of an entry. What a rule that is switched off has only planned comes to nothing by itself."""
+    """The same for a run. A run that is only planned simply does not start while its rule is switched off."""
     why = _why_entry(session, versions, run.rule, run.digest)
     current = versions.index.by_id.get(run.rule)
     if why is Why.PAUSED and current is not None and run.digest == current.digest:

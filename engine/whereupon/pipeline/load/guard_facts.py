@@ -1,7 +1,7 @@
-"""What a batch that asks for something destructive is judged by, read from the store.
+"""What a destructive request is judged by, read from the store.
 
-Ordinary batches never come here. What does is alone with the store's ledger until its transaction
-ends, so that two requests cannot both be the last one that a limit allows.
+Ordinary batches do not come here. A batch that does locks the ledger until its transaction ends, so two requests
+cannot both be the last one that a limit allows.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,13 +20,13 @@ Names = Collection[tuple[MessageType, str]]
 
 
 def asks_for_something(names: Names, settings: Settings) -> bool:
-    """Whether any of these names asks for something destructive."""
+    """Whether one of these names asks for something destructive."""
     guarded = settings.registry.guarded
     return any(name in guarded for type_, name in names if type_ is MessageType.TRACK)
 
 
 def is_heard_of(names: Names, settings: Settings) -> bool:
-    """Whether the audit log hears of what any of these names asks for."""
+    """Whether the audit log records what one of these names asks for."""
     asked = (settings.registry.action_for(name) for t, name in names if t is MessageType.TRACK)
     return any(action.destructive or action.handled for action in asked if action is not None)
 
@@ -38,7 +38,7 @@ def guard_snapshot(
     messages: Sequence[Message],
     now: datetime | None,
 ) -> GuardSnapshot:
-    """What the guards of everything destructive among the messages may look at."""
+    """What the guards may look at for the destructive messages of a batch."""
     asked = [(action, m) for m in messages if (action := _asked_for(m, settings, loaded))]
     guards = GuardSnapshot()
     if not asked:
@@ -67,7 +67,7 @@ def _load_objects(
     loaded: Snapshot,
     asked: Sequence[tuple[Action, Message]],
 ) -> None:
-    """Which of the objects and ties that are to be deleted there are."""
+    """The objects and relationships to delete that exist."""
     places, ties = set[tuple[str, str]](), set[Relationship]()
     for action, message in asked:
         if action.name not in {ActionName.DELETE_OBJECT, ActionName.DELETE_RELATIONSHIP}:
@@ -99,7 +99,7 @@ def _count(
     messages: Sequence[Message],
     now: datetime | None,
 ) -> None:
-    """How many ran in the window of each limit that is looked at."""
+    """How many requests ran in the window of each limit in question."""
     limits = dict.fromkeys(limit for policy in policies for limit in policy.limits)
     moment = now or min(message.received_at for message in messages)
     if any(limit.share is not None for limit in limits):
@@ -112,7 +112,7 @@ def _count(
 
 
 def _since(limit: Limit, now: datetime, breaker: Breaker | None) -> datetime:
-    """Where a limit's window begins: what ran before its breaker was closed counts no more."""
+    """When the window of a limit begins; what ran before its breaker was closed does not count."""
     since = earlier(now, limit.per)
     if breaker is None or breaker.closed_at is None:
         return since
@@ -125,7 +125,7 @@ def _load_footprints(
     loaded: Snapshot,
     asked: Sequence[tuple[Action, Message]],
 ) -> None:
-    """What there is of whom the batch may erase or merge, and what else was asked for them."""
+    """How much data the persons have whom the batch may erase or merge, and what else was asked for them."""
     erased: set[str] = set()
     for action, message in asked:
         if action.name in ERASING and message.user_id is not None:

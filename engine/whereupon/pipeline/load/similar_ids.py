@@ -1,4 +1,4 @@
-"""Ids that differ from one that nobody has by case or white space only: a slip of who typed it."""
+"""Ids that differ from an unknown id only by case or white space, as a typing error does."""
 
 from collections.abc import Collection
 from unicodedata import normalize
@@ -14,9 +14,9 @@ MOST_LOOKED_AT = 1_000
 def near_ids(
     session: Session, messages: Collection[Message], known: Collection[str]
 ) -> dict[str, str]:
-    """By user id that a server's messages name and nobody has, one near it that somebody has.
+    """For each user id that a server's messages name and nobody has: a similar id that a person has.
 
-    Of what a client asks for nothing is looked up: it could find out who there is.
+    Nothing is looked up for a client, since a client could learn from it who exists.
     """
     named = {m.user_id for m in messages if m.user_id and m.source is SenderClass.SERVER}
     unknown = sorted(named - set(known))
