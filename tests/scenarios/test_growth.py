@@ -19,8 +19,8 @@ from whereupon import Delivery, Engine
 from whereupon.api import background
 from whereupon.api.config import settings_for
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.decisions import settled, slot_asked
 from whereupon.decide.people import forget
+from whereupon.decide.reentry import slot_at, with_current_slot
 from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.codec import encode_canonically
@@ -334,9 +334,9 @@ numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 def test_however_a_key_was_written_once_the_entry_that_holds_it_is_found(key: JsonValue) -> None:
     """With its space, as a number, as a truth."""
     once = PastEntry("hi", 1, NOON, f"key:{encode_canonically(key).decode()}", True, "m-1")
-    now = slot_asked(["key"], {"key": key})
+    now = slot_at(["key"], {"key": key})
     assert now is None or KeysAsked(["hi"], [now]).concerns("hi", once.slot)
-    assert now is None or settled(once).slot == now
+    assert now is None or with_current_slot(once).slot == now
 
 
 def test_all_space_that_a_key_is_trimmed_of_is_looked_out_for() -> None:

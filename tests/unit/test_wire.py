@@ -15,7 +15,15 @@ from whereupon.messages.batch_items import Item, open_all
 from whereupon.messages.codec import decode, encode
 from whereupon.messages.envelope import Opened
 from whereupon.messages.limits import MAX_MESSAGE_BYTES
-from whereupon.messages.model import Body, Message, MessageType, Origin, SenderClass, written_body
+from whereupon.messages.model import (
+    Message,
+    MessageType,
+    Origin,
+    SenderClass,
+    body_context,
+    body_data,
+    written_body,
+)
 from whereupon.messages.repairs import MAX_NESTING
 from whereupon.messages.wire import JUNK_IDS, Arrival, message_in, parse_message
 
@@ -511,15 +519,14 @@ def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -
 @given(st.sampled_from(MessageType), st.dictionaries(texts, anything, max_size=4))
 def test_a_body_of_our_own_is_read_like_a_senders(type_: MessageType, data: Raw) -> None:
     """What a step says comes back as it was said."""
-    body = Body(type_, written_body(type_, data))
-    assert (body.data, body.context) == (data, {})
+    text = written_body(type_, data)
+    assert (body_data(type_, text), body_context(text)) == (data, {})
 
 
 @pytest.mark.parametrize("text", [b"", b"7", b"{}", b'{"properties": 7, "context": []}'])
 def test_a_body_without_data_is_empty(text: bytes) -> None:
     """A stub, or what another version stored, has neither data nor context."""
-    body = Body(MessageType.TRACK, text)
-    assert (body.data, body.context) == ({}, {})
+    assert (body_data(MessageType.TRACK, text), body_context(text)) == ({}, {})
 
 
 # --- the text itself --------------------------------------------------------------------------------

@@ -1,19 +1,21 @@
 """The state of one batch while it is folded: what was loaded, and what was made since."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import heapify
+from heapq import heapify, heappush
+
+from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Performed
-from whereupon.decide.decisions import settled
 from whereupon.decide.erasure import withdraw
-from whereupon.decide.evaluation import RuleInput
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.reentry import with_current_slot
 from whereupon.decide.snapshot import BatchResult, Ended, KeysExhausted, Settings, Snapshot
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import Body, Message, MessageType, id_in_ref
+from whereupon.messages.model import Message, MessageType, body_data, id_in_ref
 from whereupon.messages.times import earlier
 from whereupon.records import (
     Claim,
@@ -37,10 +39,18 @@ from whereupon.rules.model import NotWhileActive, Rule
 
 @dataclass(slots=True)
 class Past:
-    """One event of a person's history."""
+    """One event of a person's history; its properties are decoded when they are first asked for."""
 
     timestamp: datetime
-    body: Body
+    text: bytes
+    _data: Mapping[str, JsonValue] | None = None
+
+    @property
+    def data(self) -> Mapping[str, JsonValue]:
+        """The event's properties."""
+        if self._data is None:
+            self._data = body_data(MessageType.TRACK, self.text)
+        return self._data
 
 
 class Belongings:
@@ -132,14 +142,14 @@ class BatchState:
             self.history[event.owner, event.name].append(_past(event))
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
-            self.past_entries[past.rule, past.person_key].append(settled(past))
+            self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
         self._entries_before = loaded.active
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
         for entry in loaded.active:
             self.active[entry.person_key][entry.key] = entry
             rule = index.by_id.get(entry.rule)
             if rule is not None and isinstance(rule.reentry, NotWhileActive):
-                self.past_entries[entry.rule, entry.person_key].append(running(entry))
+                self.past_entries[entry.rule, entry.person_key].append(as_past_entry(entry))
         self.timers: list[tuple[datetime, int, int]] = [
             (entry.due_at, entry.key, entry.person_key)
             for entry in loaded.active
@@ -147,9 +157,9 @@ class BatchState:
         ]
         heapify(self.timers)
         self.versions_used: set[str] = set()
-        self.take: Callable[[Message], None] = _nobody_takes
-        self.ordinary: set[str] = set()
-        self.words: dict[str, tuple[object, tuple[SkipSummary, ...]]] = {}
+        self.take_message: Callable[[Message], None] = _nobody_takes
+        self.ordinary_events: set[str] = set()
+        self.summaries: dict[str, tuple[object, tuple[SkipSummary, ...]]] = {}
         self.moved: dict[int, int] = {}
         self._forgotten: set[int] = set()
         self._recorded: dict[int, int] = {}
@@ -162,6 +172,20 @@ class BatchState:
         if key is None:
             raise KeysExhausted
         return key
+
+    def save_entry(self, entry: Entry) -> None:
+        """Take the new state of an entry into the state of the batch, and among the changes."""
+        self.changes.entries[entry.key] = entry
+        if entry.state is EntryState.ACTIVE:
+            self.active[entry.person_key][entry.key] = entry
+            if entry.due_at is not None and self.may_run(entry):
+                heappush(self.timers, (entry.due_at, entry.key, entry.person_key))
+            return
+        self.emit_end(entry)
+        self.active.get(entry.person_key, {}).pop(entry.key, None)
+        place = (entry.rule, entry.person_key)
+        if earlier_ones := self.past_entries.get(place):
+            earlier_ones.end(entry.occasion, entry.slot)
 
     def emit_end(self, entry: Entry) -> None:
         """Tell of an entry that ended before its last step was done."""
@@ -182,7 +206,7 @@ class BatchState:
         self.changes.messages.append(stored)
         return stored
 
-    def strip(self, stored: StoredMessage) -> None:
+    def strip_to_stub(self, stored: StoredMessage) -> None:
         """Keep of a message of this batch that it came, and not what it said."""
         bare = stored.message._replace(target_id=None, body=b"")
         for place in reversed(range(len(self.changes.messages))):
@@ -268,7 +292,9 @@ class BatchState:
 
     def close(self) -> BatchResult:
         """The outcome, without what was made of those erased, and in the names of the merged."""
-        self.take = _nobody_takes  # else the batch holds on to itself, until the collector comes
+        self.take_message = (
+            _nobody_takes  # else the batch holds on to itself, until the collector comes
+        )
         gone, changes = self._forgotten, self.changes
         for digest in self.versions_used:
             rule = self.index.by_digest.get(digest)
@@ -292,19 +318,20 @@ class BatchState:
 
     # --- history ------------------------------------------------------------------------------
 
-    def add_to_history(self, owner: int, occurrence: RuleInput) -> None:
-        """Add to the history that `performed` conditions count, if any rule asks for the name."""
-        if occurrence.name in self.index.counted_names and occurrence.type is MessageType.TRACK:
-            self.history[owner, occurrence.name].append(Past(occurrence.timestamp, occurrence.body))
+    def add_to_history(self, owner: int, evaluation: Evaluation) -> None:
+        """Add an event to the history that `performed` conditions count, if a rule asks for its name."""
+        name = evaluation.name
+        if name in self.index.counted_names and evaluation.type is MessageType.TRACK:
+            self.history[owner, name].append(Past(evaluation.timestamp, evaluation.text))
 
     def remove_from_history(self, stored: StoredMessage) -> None:
         """Take an event that turns out to be somebody else's out of its former owner's history."""
         events = self.history.get((stored.owner, stored.name), [])
         if not any(event.timestamp == stored.timestamp for event in events):
             return
-        data = Body(stored.type, stored.body).data
+        data = stored.message.data
         for event in events:
-            if event.timestamp == stored.timestamp and event.body.data == data:
+            if event.timestamp == stored.timestamp and event.data == data:
                 events.remove(event)
                 return
 
@@ -375,15 +402,15 @@ class HistoryUntil:
         if performed.where is None:
             return True
         return performed.where.holds(
-            {"event": performed.event, "properties": dict(event.body.data)}, NO_HISTORY
+            {"event": performed.event, "properties": dict(event.data)}, NO_HISTORY
         )
 
 
-def running(entry: Entry) -> PastEntry:
+def as_past_entry(entry: Entry) -> PastEntry:
     """A running entry, as deciding about another sees it."""
     place = (entry.rule, entry.person_key, entry.timestamp)
-    return settled(PastEntry(*place, entry.slot, active=True, occasion=entry.occasion))
+    return with_current_slot(PastEntry(*place, entry.slot, active=True, occasion=entry.occasion))
 
 
 def _past(event: PastEvent) -> Past:
-    return Past(event.timestamp, Body(MessageType.TRACK, event.body))
+    return Past(event.timestamp, event.body)

@@ -1,4 +1,4 @@
-"""The fold of one chunk of a broadcast's audience."""
+"""A broadcast: who is in its audience, and one chunk of the audience let in."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,21 +10,21 @@ from pydantic import JsonValue
 from whereupon.conditions import Failure
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.conditions.pushdown import prefilter_of
-from whereupon.decide.batch import taker
+from whereupon.decide.batch import state_of
 from whereupon.decide.batch_state import BatchState, HistoryUntil
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
-from whereupon.decide.entries import facts_of, let_in, report
-from whereupon.decide.evaluation import Evaluation, RuleInput, data_for
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluator import emit_decision, let_in
 from whereupon.decide.snapshot import BatchResult, KeysExhausted, PoisonError, Settings, Snapshot
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import Body, MessageType, SenderClass
-from whereupon.records import BroadcastRun, Person
+from whereupon.messages.model import MessageType, SenderClass
+from whereupon.records import NOTHING, BroadcastRun, Person
 from whereupon.rules.model import Rule
 
 
 def prefilter_for(run: BroadcastRun, rule: Rule) -> Prefilter:
-    """What a store can tell by itself of those whom the broadcast's `who` admits."""
-    return prefilter_of(rule.who, data_for(_occurrence_of(run, rule), {}))
+    """What a store can check by itself of the broadcast's `who`."""
+    return prefilter_of(rule.who, _evaluation(run, rule, run.due_at).as_data(NOTHING))
 
 
 def audience_of(
@@ -35,23 +35,23 @@ def audience_of(
     index: RuleIndex,
     settings: Settings,
 ) -> list[Person]:
-    """Those of the persons whom the broadcast's `who` admits.
+    """The persons among these whom the broadcast's `who` admits.
 
     Args:
-        loaded: holds the persons, and what the condition asks of their past.
+        loaded: holds the persons, and what the condition asks of their history.
     """
     work = BatchState(loaded, index, settings)
-    said, holds, until = data_for(_occurrence_of(run, rule), {}), rule.who.holds, run.timestamp
+    same, holds = _evaluation(run, rule, run.due_at).as_data(NOTHING), rule.who.holds
     admitted = []
-    with _in_turn(persons) as each:
+    with _blaming(persons) as each:
         for person in each:
-            data: dict[str, JsonValue] = {**said, "person": person.attributes}  # type: ignore[dict-item]  # read only
-            if holds(data, HistoryUntil(work, person.key, until)):
+            data: dict[str, JsonValue] = {**same, "person": person.attributes}  # type: ignore[dict-item]  # read only
+            if holds(data, HistoryUntil(work, person.key, run.timestamp)):
                 admitted.append(person)
     return admitted
 
 
-def left_out_by(
+def excluded_by(
     loaded: Snapshot,
     run: BroadcastRun,
     rule: Rule,
@@ -59,15 +59,15 @@ def left_out_by(
     index: RuleIndex,
     settings: Settings,
 ) -> Failure | None:
-    """The part of the broadcast's `who` that leaves a person out; None where it admits them.
+    """The part of the broadcast's `who` that excludes a person; None if `who` admits the person.
 
     Args:
-        loaded: holds what the condition asks of their past.
+        loaded: holds what the condition asks of the person's history.
     """
     work = BatchState(loaded, index, settings)
-    said = data_for(_occurrence_of(run, rule), {})
-    data: dict[str, JsonValue] = {**said, "person": person.attributes}  # type: ignore[dict-item]  # read only
-    return rule.who.failing(data, HistoryUntil(work, person.key, run.timestamp))
+    history = HistoryUntil(work, person.key, run.timestamp)
+    evaluation = _evaluation(run, rule, run.due_at).see(person.attributes, history)
+    return rule.who.failing(evaluation.data, evaluation.history)
 
 
 def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
@@ -85,38 +85,39 @@ def broadcast_chunk(  # noqa: PLR0913 - all that a chunk takes, as values
 
     Args:
         loaded: holds what their entries may lead to.
-        rule: None where the rulebook has it no more: then nobody is let in, and the run ends.
-        cursor: the last person that was looked at; None when nobody comes after.
-        now: what the clock says; what is sent late is sent as of now.
+        rule: None if the rulebook no longer has it; then no person is let in, and the run ends.
+        cursor: the key of the last person that was looked at; None if no person comes after.
+        now: what the clock says; a run that is late is done as of now.
     """
-    work = BatchState(loaded, index, settings)
-    work.take = taker(work)
-    occurrence, at = _occurrence_of(run, rule), max(run.due_at, now or run.due_at)
+    work = state_of(loaded, index, settings)
+    evaluation = _evaluation(run, rule, max(run.due_at, now or run.due_at))
     done = replace(run, cursor=cursor, admitted=run.admitted + len(admitted))
     if rule is None:
         done = replace(run, cursor=None)
     elif not rule.active.allows(run.timestamp):
-        report(work, _putting(occurrence, 0, at), rule, Verdict(Reason.INACTIVE))
+        emit_decision(work, evaluation, rule, Verdict(Reason.INACTIVE))
         done = replace(run, cursor=None)
     else:
-        facts = facts_of(occurrence)
-        with _in_turn(admitted) as each:
+        facts = evaluation.facts()
+        with _blaming(admitted) as each:
             for person in each:
-                let_in(work, _putting(occurrence, person.key, at), rule, ENTERED, facts=facts)
+                evaluation.person_key = person.key
+                let_in(work, evaluation, rule, ENTERED, facts=facts)
+        evaluation.person_key = 0
         if cursor is None and not done.admitted:
-            report(work, _putting(occurrence, 0, at), rule, Verdict(Reason.WHO))
+            emit_decision(work, evaluation, rule, Verdict(Reason.WHO))
     work.changes.runs[run.rule, run.occasion] = done
     return work.close()
 
 
 @contextmanager
-def _in_turn(persons: Sequence[Person]) -> Iterator[Iterator[Person]]:
-    """Each of the persons; on whom the fold fails is said, so that the others can be let in without."""
-    at_hand: list[Person] = []
+def _blaming(persons: Sequence[Person]) -> Iterator[Iterator[Person]]:
+    """Give the persons one by one; a failure names the person, so that the others can go on without."""
+    current: list[Person] = []
 
     def each() -> Iterator[Person]:
         for person in persons:
-            at_hand[:] = (person,)
+            current[:] = (person,)
             yield person
 
     try:
@@ -124,28 +125,27 @@ def _in_turn(persons: Sequence[Person]) -> Iterator[Iterator[Person]]:
     except (KeysExhausted, PoisonError):
         raise
     except Exception as error:
-        raise PoisonError(error, person=at_hand[0].key if at_hand else None) from error
+        raise PoisonError(error, person=current[0].key if current else None) from error
 
 
-def _putting(occurrence: RuleInput, person_key: int, at: datetime) -> Evaluation:
-    return Evaluation(occurrence, person_key, at, at, retroactive=False)
-
-
-def _occurrence_of(run: BroadcastRun, rule: Rule | None) -> RuleInput:
+def _evaluation(run: BroadcastRun, rule: Rule | None, at: datetime) -> Evaluation:
+    """The message that started a run, or the run's time, as no person's."""
     facts = run.facts
     type_ = facts.get("type")
-    data, context = facts.get("properties"), facts.get("context")
-    return RuleInput(
-        key=run.message_key,
-        message_id=run.occasion,
-        type=MessageType(str(type_)) if type_ else None,
-        name=str(facts.get("event") or ""),
-        timestamp=run.timestamp,
-        body=Body.known(
-            data if isinstance(data, dict) else {}, context if isinstance(context, dict) else {}
-        ),
-        target_id=None,
-        source=SenderClass.SERVER,
-        depth=run.depth,
+    properties, context = facts.get("properties"), facts.get("context")
+    return Evaluation(
+        run.message_key,
+        run.occasion,
+        MessageType(str(type_)) if type_ else None,
+        str(facts.get("event") or ""),
+        run.timestamp,
+        b"",
+        None,
+        SenderClass.SERVER,
+        run.depth,
+        0,
+        at,
         zone=UTC if rule is None else rule.zone,
+        _properties=properties if isinstance(properties, dict) else NOTHING,
+        _context=context if isinstance(context, dict) else NOTHING,
     )

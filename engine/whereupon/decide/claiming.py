@@ -8,10 +8,12 @@ stored what the earlier ones made.
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from whereupon.decide.batch import NO_SHIFT, Shift, apply, putting_of, taker
+from whereupon.decide.arrivals import claimed_evaluations
+from whereupon.decide.batch import state_of
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.evaluation import Evaluation, occurrence_of
+from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.people import Handed, hand_over
+from whereupon.decide.person_changes import NO_CHANGE, PersonChange, apply_message
 from whereupon.decide.snapshot import (
     BatchResult,
     KeysExhausted,
@@ -21,7 +23,7 @@ from whereupon.decide.snapshot import (
     Settings,
     Snapshot,
 )
-from whereupon.decide.take_one import LeftOut, left_out, opened_by, take
+from whereupon.decide.take_one import Exclusions, not_taken, note_taken, rules_opened
 from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import earlier
@@ -34,8 +36,7 @@ def carry_on(loaded: Snapshot, part: Part, index: RuleIndex, settings: Settings)
     Raises:
         PoisonError: it fails on one of the messages.
     """
-    work = BatchState(loaded, index, settings)
-    work.take = taker(work)
+    work = state_of(loaded, index, settings)
     if part.claiming.is_chosen:
         _put(work, part)
     else:
@@ -53,7 +54,7 @@ def _choose(work: BatchState, part: Part) -> None:
         if (run := claimant(runs, stored.timestamp, work.settings.identity)) is not None
     ]
     taken = dict(claiming.taken)
-    take(taken, opened_by(work, _puttings(work, part, handed), claiming.attributes))
+    note_taken(taken, rules_opened(work, _claimed(work, part, handed), claiming.attributes))
     if part.is_last:
         retention = work.settings.identity.retention
         behind = earlier(part.own.timestamp, retention), 0
@@ -68,56 +69,58 @@ def _put(work: BatchState, part: Part) -> None:
     here = _waiting(work, part)
     if not claiming.is_put:
         work.remove_from_history(own)  # it is the person's already, but nobody was told
-    puttings = _puttings(work, part, hand_over(work, claiming.anonymous_key))
-    out = _left_out(work, claiming, puttings)
+    evaluations = _claimed(work, part, hand_over(work, claiming.anonymous_key))
+    excluded = _exclusions(work, claiming, evaluations)
     is_put = claiming.is_put
-    for putting in puttings:
-        if not is_put and putting.occurrence.timestamp > own.timestamp:
+    for evaluation in evaluations:
+        if not is_put and evaluation.timestamp > own.timestamp:
             _put_own(work, part)
             is_put = True
-        _apply(work, putting, out.get(putting.occurrence.key, ()))
+        _apply(work, evaluation, excluded.get(evaluation.key, ()))
     if part.is_last and not is_put:
         _put_own(work, part)
     behind = None if part.is_last else claiming._replace(after=_last(here), is_put=is_put)
     work.changes.claimings[claiming.anonymous_key] = behind
 
 
-def _left_out(work: BatchState, claiming: Claiming, puttings: Sequence[Evaluation]) -> LeftOut:
-    """What rules leave out of this part; of what was not chosen, for a rule is new, the first is taken."""
+def _exclusions(
+    work: BatchState, claiming: Claiming, evaluations: Sequence[Evaluation]
+) -> Exclusions:
+    """What rules do not take of this part; a rule that is new takes the first message that opens it."""
     if not work.index.takes_one:
         return {}
-    open_to = opened_by(work, puttings, claiming.attributes)
+    opened = rules_opened(work, evaluations, claiming.attributes)
     taken = dict(claiming.taken)
-    for rule, key in open_to:
+    for rule, key in opened:
         taken.setdefault(rule.id, key)
-    return left_out(taken, open_to)
+    return not_taken(taken, opened)
 
 
 def _put_own(work: BatchState, part: Part) -> None:
     """Put the message that claims to the rules, in its turn."""
     claiming, own = part.claiming, part.own
-    now = own.message.received_at
-    putting = Evaluation(occurrence_of(own), own.owner, now, claimable_at=now, retroactive=False)
+    evaluation = Evaluation.of(own, own.owner, own.message.received_at)
     segments = frozenset(claiming.entered), frozenset(claiming.left)
-    shift = Shift(*segments, claiming.makes_known)
-    _apply(work, putting, (), shift)
+    _apply(work, evaluation, (), PersonChange(*segments, claiming.makes_known))
 
 
 def _apply(
-    work: BatchState, putting: Evaluation, out: Collection[str], shift: Shift = NO_SHIFT
+    work: BatchState,
+    evaluation: Evaluation,
+    excluded: Collection[str],
+    change: PersonChange = NO_CHANGE,
 ) -> None:
-    """Let a message take effect, unless the fold has failed on it before."""
-    occurrence = putting.occurrence
-    if occurrence.key in work.given_up:
-        text = f"{occurrence.message_id} was claimed, and put to no rule: the engine fails on it"
-        work.out.emitted.append(Notice("claimed-failed", occurrence.message_id, text))
+    """Apply a message, unless the engine has failed on it before."""
+    if evaluation.key in work.given_up:
+        text = f"{evaluation.message_id} was claimed, and put to no rule: the engine fails on it"
+        work.out.emitted.append(Notice("claimed-failed", evaluation.message_id, text))
         return
     try:
-        apply(work, putting, out, shift)
+        apply_message(work, evaluation, excluded, change)
     except (KeysExhausted, PoisonError):
         raise
     except Exception as error:
-        raise PoisonError(error, claimed=occurrence.key) from error
+        raise PoisonError(error, claimed=evaluation.key) from error
 
 
 def _waiting(work: BatchState, part: Part) -> Sequence[StoredMessage]:
@@ -128,10 +131,5 @@ def _last(here: Sequence[StoredMessage]) -> tuple[datetime, int]:
     return here[-1].timestamp, here[-1].key
 
 
-def _puttings(work: BatchState, part: Part, handed: Sequence[Handed]) -> list[Evaluation]:
-    now, match = part.own.message.received_at, work.index.trigger_match
-    return [
-        putting_of(each, now)
-        for each in handed
-        if not match(each.stored.type, each.stored.name).is_unused
-    ]
+def _claimed(work: BatchState, part: Part, handed: Sequence[Handed]) -> list[Evaluation]:
+    return claimed_evaluations(work, handed, part.own.message.received_at)

@@ -1,41 +1,35 @@
-"""Decisions that are made when somebody reads them: those of rules that a message cannot satisfy."""
+"""Decisions that are made when they are read: those on rules that a message cannot open."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 from whereupon.conditions import NO_HISTORY
-from whereupon.decide.decisions import (
-    Case,
-    Decision,
-    Outcome,
-    Reason,
-    Verdict,
-    verdict_on_unmatched,
-)
-from whereupon.decide.evaluation import Evaluation, data_for
+from whereupon.decide.decisions import Decision, Outcome, Reason, Verdict
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.verdicts import verdict_on_unmatched
 from whereupon.matching import Selected
-from whereupon.records import Person
+from whereupon.records import NOTHING, Person
 from whereupon.rules.model import Rule
 from whereupon.runtime.lazy import cached_property
 
 
 @dataclass(slots=True)  # not frozen, which would cost three times as much, once a message
 class Skipped:
-    """The rules of a roll, from one place up to another, all of which skip one message.
+    """The rules of a list, from one place up to another, all of which skip one message.
 
-    What it holds on to is little, for there is one of nearly every message: the message's text is
-    read again when the decisions are.
+    Nearly every message has one, so it keeps little in memory: the message's text is decoded again when
+    the decisions are read.
 
     Attributes:
-        person: as they were then; None where nobody is known.
-        reason: the one for all; None where each rule has its own, which is found out when it is read.
+        person: as the person was at that moment; None if no person is known.
+        reason: of all these rules; None if each rule has its own, which is found when it is read.
     """
 
     rules: Selected
     since: int
     until: int
-    putting: Evaluation
+    evaluation: Evaluation
     person: Person | None
     reason: Reason | None
 
@@ -43,55 +37,56 @@ class Skipped:
         return self.rules.size(self.since, self.until)
 
     def __iter__(self) -> Iterator[Decision]:
-        putting, occurrence = self.putting, self.putting.occurrence
-        attributes = self.person.attributes if self.person is not None else {}
-        case = Case(
-            message_id=occurrence.message_id,
-            timestamp=occurrence.timestamp,
-            data={} if self.reason else data_for(occurrence, attributes, self.rules.roots),
-            history=NO_HISTORY,
-            claimable_at=putting.claimable_at,
-            retroactive=putting.retroactive,
-        )
-        for rule in self.rules.between(self.since, self.until):
-            yield self._decision(rule, case)
-
-    def _decision(self, rule: Rule, case: Case) -> Decision:
-        occurrence = self.putting.occurrence
-        verdict = Verdict(self.reason)
+        evaluation = self.evaluation.copy()
         if self.reason is None:
-            verdict = verdict_on_unmatched(rule, case, occurrence.source)
-        failure = verdict.failure
-        return Decision(
-            message_id=case.message_id,
-            type=occurrence.type,
-            event=occurrence.name or None,
-            timestamp=case.timestamp,
-            decided_at=self.putting.now,
-            person=self.person.user_id if self.person is not None else None,
-            rule=rule.id,
-            rule_kind=rule.kind,
-            outcome=Outcome.SKIPPED,
-            reason=verdict.reason,
-            retroactive=case.retroactive,
-            digest=rule.digest,
-            condition=failure.text if failure else None,
-            values=failure.values if failure else {},
-        )
+            attributes = self.person.attributes if self.person is not None else NOTHING
+            evaluation.see(attributes, NO_HISTORY, self.rules.roots)
+        for rule in self.rules.between(self.since, self.until):
+            verdict = Verdict(self.reason)
+            if self.reason is None:
+                verdict = verdict_on_unmatched(rule, evaluation)
+            yield decision(evaluation, rule, verdict, self.person)
+
+
+def decision(
+    evaluation: Evaluation, rule: Rule, verdict: Verdict, person: Person | None
+) -> Decision:
+    """The decision on a message and a rule, with its verdict.
+
+    Args:
+        person: None if no person is known.
+    """
+    failure = verdict.failure
+    return Decision(
+        message_id=evaluation.message_id,
+        type=evaluation.type,
+        event=evaluation.name or None,
+        timestamp=evaluation.timestamp,
+        decided_at=evaluation.now,
+        person=person.user_id if person is not None else None,
+        rule=rule.id,
+        rule_kind=rule.kind,
+        outcome=Outcome.SKIPPED if verdict.reason else Outcome.ENTERED,
+        reason=verdict.reason,
+        retroactive=evaluation.retroactive,
+        digest=rule.digest,
+        condition=failure.text if failure else None,
+        values=failure.values if failure else {},
+    )
 
 
 class Decisions(Sequence[Decision]):
-    """Decisions in the order in which they were made. Those of a `Skipped` are made when looked at."""
+    """Decisions in the order in which they were made. Those of a `Skipped` are made when they are read."""
 
-    def __init__(self, told: Iterable[object] = ()) -> None:
-        self._told = [each for each in told if isinstance(each, Decision | Skipped)]
+    def __init__(self, emitted: Iterable[object] = ()) -> None:
+        self._emitted = [each for each in emitted if isinstance(each, Decision | Skipped)]
 
     @cached_property
     def _all(self) -> list[Decision]:
-        return list(decisions_of(self._told))
+        return list(_each(self._emitted))
 
     def __len__(self) -> int:
-        return sum(1 if isinstance(each, Decision) else len(each) for each in self._told)
+        return sum(1 if isinstance(each, Decision) else len(each) for each in self._emitted)
 
     @overload
     def __getitem__(self, place: int) -> Decision: ...
@@ -114,9 +109,8 @@ class Decisions(Sequence[Decision]):
         return repr(self._all)
 
 
-def decisions_of(told: Iterable[Decision | Skipped]) -> Iterator[Decision]:
-    """Each decision of what was told."""
-    for each in told:
+def _each(emitted: Iterable[Decision | Skipped]) -> Iterator[Decision]:
+    for each in emitted:
         if isinstance(each, Decision):
             yield each
         else:

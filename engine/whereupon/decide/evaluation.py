@@ -1,22 +1,36 @@
-"""A recorded message as the rules see it, and its being put to them."""
+"""One message as it is evaluated against the rules, for one person."""
 
 from collections.abc import Container, Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
-from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from whereupon.conditions import NO_HISTORY, History
 from whereupon.conditions.values import ROOTS
 from whereupon.decide.decisions import Reason
-from whereupon.messages.model import Body, MessageType, SenderClass, ref_of
+from whereupon.messages.model import MessageType, SenderClass, body_context, body_data, ref_of
 from whereupon.messages.times import format_local
-from whereupon.records import StoredMessage
+from whereupon.records import NOTHING, StoredMessage
 
 
-class RuleInput(NamedTuple):
-    """A recorded message as the rules see it, whether it has just come in or waited for its claim.
+@dataclass(slots=True, eq=False)  # not frozen: what is read of it is kept beside it
+class Evaluation:
+    """One recorded message, or one time of a scheduled broadcast, and the person it is evaluated for.
 
-    A scheduled broadcast's time is one too, without a type, in the schedule's timezone.
+    Attributes:
+        key: of the recorded message.
+        type: None for a broadcast's time.
+        text: the message as JSON text; empty for a broadcast's time.
+        depth: how many steps led to the message, one after another.
+        person_key: 0 if no person is known.
+        now: when the engine evaluates the message. A message's age is measured up to it, since a message
+            is evaluated when it arrives, or when its person claims it.
+        retroactive: the message was anonymous, and a claim brought it to the person.
+        reason: why every rule is skipped, if every rule is.
+        zone: the timezone in which conditions read the message's time.
+        data, history: what conditions read, once `see` has been called.
     """
 
     key: int
@@ -24,11 +38,47 @@ class RuleInput(NamedTuple):
     type: MessageType | None
     name: str
     timestamp: datetime
-    body: Body
+    text: bytes
     target_id: str | None
     source: SenderClass
-    depth: int = 0
+    depth: int
+    person_key: int
+    now: datetime
+    retroactive: bool = False
+    reason: Reason | None = None
     zone: tzinfo = UTC
+    data: dict[str, JsonValue] = field(default_factory=dict)
+    history: History = NO_HISTORY
+    _properties: Mapping[str, JsonValue] | None = None
+    _context: Mapping[str, JsonValue] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        stored: StoredMessage,
+        person_key: int,
+        now: datetime,
+        *,
+        retroactive: bool = False,
+        reason: Reason | None = None,
+    ) -> "Evaluation":
+        """A recorded message, to be evaluated for a person."""
+        message = stored.message
+        return cls(
+            stored.key,
+            message.message_id,
+            message.type,
+            message.name,
+            message.timestamp,
+            message.body,
+            message.target_id,
+            message.source,
+            message.depth,
+            person_key,
+            now,
+            retroactive,
+            reason,
+        )
 
     @property
     def ref(self) -> str:
@@ -36,68 +86,68 @@ class RuleInput(NamedTuple):
         return ref_of(self.message_id, self.source)
 
     @property
-    def data(self) -> Mapping[str, JsonValue]:
-        """See `Body.data`."""
-        return self.body.data
+    def properties(self) -> Mapping[str, JsonValue]:
+        """The properties of the message, or its traits; read when they are first asked for."""
+        if self._properties is None:
+            of_type = MessageType.TRACK if self.type is None else self.type
+            self._properties = body_data(of_type, self.text)
+        return self._properties
 
     @property
     def context(self) -> Mapping[str, JsonValue]:
-        """See `Body.context`."""
-        return self.body.context
+        """The message's context (Segment spec, Common fields)."""
+        if self._context is None:
+            self._context = body_context(self.text)
+        return self._context
 
+    def see(
+        self,
+        attributes: Mapping[str, JsonValue],
+        history: History,
+        roots: Container[str] = ROOTS,
+    ) -> "Evaluation":
+        """Set what conditions read: the message beside a person; gives the evaluation back.
 
-def occurrence_of(stored: StoredMessage) -> RuleInput:
-    """A recorded message, to be put to the rules."""
-    message = stored.message
-    return RuleInput(
-        stored.key,
-        message.message_id,
-        message.type,
-        message.name,
-        message.timestamp,
-        message.read(),
-        message.target_id,
-        message.source,
-        message.depth,
-    )
+        Args:
+            attributes: the person's.
+            roots: what the conditions read; the time and the context are left out if none reads them.
+        """
+        self.data = self.as_data(attributes, roots)
+        self.history = history
+        return self
 
+    def as_data(
+        self, attributes: Mapping[str, JsonValue], roots: Container[str] = ROOTS
+    ) -> dict[str, JsonValue]:
+        """The message beside a person's attributes, as conditions read them; read only."""
+        data: dict[str, object] = {
+            "type": self.type,
+            "event": self.name,
+            "properties": self.properties,
+            "person": attributes,
+        }
+        if "context" in roots:
+            data["context"] = self.context
+        if "timestamp" in roots:
+            data["timestamp"] = format_local(self.timestamp, self.zone)
+        return data  # type: ignore[return-value]  # mappings of JSON, never written to
 
-class Evaluation(NamedTuple):
-    """One message put to the rules for one person.
+    def facts(self) -> dict[str, JsonValue]:
+        """What the templates of an entry read of the message that opened the entry; read only."""
+        facts = self.as_data(NOTHING)
+        del facts["person"]
+        return facts
 
-    Attributes:
-        person_key: 0 where nobody is known.
-        now: when the engine does it.
-        claimable_at, retroactive: see `Case`.
-        reason: where everything is skipped whatever the rules say: why.
-    """
+    def copy(self) -> "Evaluation":
+        """Another evaluation of the same message, which shares what was read."""
+        return copy(self)
 
-    occurrence: RuleInput
-    person_key: int
-    now: datetime
-    claimable_at: datetime
-    retroactive: bool
-    reason: Reason | None = None
+    def unsee(self) -> None:
+        """Let go of what conditions read."""
+        self.data, self.history = {}, NO_HISTORY
 
-
-def data_for(
-    occurrence: RuleInput,
-    attributes: Mapping[str, JsonValue],
-    roots: Container[str] = ROOTS,
-) -> dict[str, JsonValue]:
-    """What conditions see of a message and a person; read only.
-
-    Args:
-        roots: what they look at; the time and the context are left out where nobody does.
-    """
-    data: dict[str, object] = {
-        "type": occurrence.type,
-        "event": occurrence.name,
-        "properties": occurrence.data,
-        "person": attributes,
-    }
-    if "context" in roots:
-        data["context"] = occurrence.context
-    if "timestamp" in roots:
-        data["timestamp"] = format_local(occurrence.timestamp, occurrence.zone)
-    return data  # type: ignore[return-value]  # mappings of JSON, never written to
+    def forget(self) -> None:
+        """Let go of what conditions read and of the decoded message, which can be decoded again."""
+        self.unsee()
+        if self.text:
+            self._properties = self._context = None

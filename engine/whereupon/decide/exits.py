@@ -1,65 +1,64 @@
-"""Entries that end while nothing is said: what ends them holds as they begin, or came true by time or a merge.
+"""What ends an entry before its last step: an event, a segment that the person leaves, or a condition.
 
-It is looked for before the first step, and before the next when an entry wakes: so nothing is sent to
-somebody who is out. What a condition asks of a message waits for one.
+An exit is looked for when a message of the person's is applied, before an entry's first step, and before
+its next step when the entry wakes. So nothing is sent to a person for whom an exit already holds, even if
+time or a merge made it hold. A part of an exit that reads the message is looked at with a message only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import assert_never
 
 from pydantic import JsonValue
 
-from whereupon.conditions import Condition
+from whereupon.conditions import NO_HISTORY, Condition
 from whereupon.conditions.paths import parts_of, root_of
 from whereupon.conditions.values import OF_THE_PERSON
 from whereupon.decide.batch_state import BatchState, HistoryUntil
+from whereupon.decide.evaluation import Evaluation
 from whereupon.messages.times import format_local, from_micros
 from whereupon.records import EndReason, Entry, EntryEnd, Person
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
 
+# --- without a message ------------------------------------------------------------------------------
 
-def lapsed_by(work: BatchState, entry: Entry, instant: datetime) -> Exit | None:
-    """What ends the entry at an instant, which is none at which anything was said; None as it goes on."""
+
+def exit_by_time(work: BatchState, entry: Entry, instant: datetime) -> Exit | None:
+    """What ends the entry at an instant at which no message is applied; None if the entry goes on."""
     rule, person = work.rule_of(entry), work.persons.get(entry.person_key)
     if rule is None or person is None:
         return None
-    return _first(leave for leave in rule.exits if _ends(work, rule, leave, entry, person, instant))
+    holding = (each for each in rule.exits if _ends(work, rule, each, entry, person, instant))
+    return next(holding, None)
 
 
-def over_by(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
-    """The condition that ends the entry as it begins, by what is known of the person; None as it goes on."""
-    person = work.persons.get(entry.person_key)
-    if person is None:
-        return None
-    return _first(
-        leave
-        for leave in rule.exits
-        if isinstance(leave, ExitOnCondition)
-        and _ends(work, rule, leave, entry, person, entry.timestamp)
-    )
+def exit_at_start(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
+    """What ends the entry as it begins; None if the entry goes on.
 
-
-def _first(exits: Iterator[Exit]) -> Exit | None:
-    return next(exits, None)
-
-
-def end_by(leave: Exit, at: datetime, message_id: str | None = None) -> EntryEnd:
-    """The end that a part of a rule's `exit` brings about.
-
-    Args:
-        message_id: of the message that did; None where time alone did.
+    That is an event that was recorded before the opening message and happened after it, or a condition
+    that holds for the person.
     """
-    match leave:
-        case ExitOnEvent(event):
-            return EntryEnd(EndReason.EVENT, at, event, message_id)
-        case ExitOnLeaving(segment):
-            return EntryEnd(EndReason.SEGMENT, at, segment, message_id)
-        case ExitOnCondition(condition):
-            said = " and ".join(conjunct.text for conjunct in condition.conjuncts)
-            return EntryEnd(EndReason.CONDITION, at, said, message_id)
-        case _:
-            assert_never(leave)
+    event = _earlier_event(work, entry, rule)
+    person = work.persons.get(entry.person_key)
+    if event is not None or person is None:
+        return event
+    conditions = (each for each in rule.exits if isinstance(each, ExitOnCondition))
+    at = entry.timestamp
+    return next((c for c in conditions if _ends(work, rule, c, entry, person, at)), None)
+
+
+def _earlier_event(work: BatchState, entry: Entry, rule: Rule) -> Exit | None:
+    for leave in rule.exits:
+        if isinstance(leave, ExitOnEvent):
+            for past in work.history.get((entry.person_key, leave.event), ()):
+                if past.timestamp > entry.timestamp and _holds_for(leave, past.data):
+                    return leave
+    return None
+
+
+def _holds_for(leave: ExitOnEvent, properties: Mapping[str, JsonValue]) -> bool:
+    data: dict[str, JsonValue] = {"event": leave.event, "properties": dict(properties)}
+    return leave.where.holds(data, NO_HISTORY)
 
 
 def _ends(
@@ -67,24 +66,19 @@ def _ends(
 ) -> bool:
     match leave:
         case ExitOnCondition(condition):
-            return _asks_of_the_person(condition) and _holds(
-                work, condition, person, instant, rule.zone
-            )
+            of_person = all(root_of(path) in OF_THE_PERSON for path in condition.variables)
+            return of_person and _holds(work, condition, person, instant, rule.zone)
         case ExitOnLeaving(name):
             segment = work.index.segments.get(name)
-            return segment is not None and _is_left(work, segment.who, entry, person, instant)
+            return segment is not None and _has_left(work, segment.who, entry, person, instant)
         case ExitOnEvent():
             return False
 
 
-def _asks_of_the_person(condition: Condition) -> bool:
-    return all(root_of(path) in OF_THE_PERSON for path in condition.variables)
-
-
-def _is_left(
+def _has_left(
     work: BatchState, who: Condition, entry: Entry, person: Person, instant: datetime
 ) -> bool:
-    """Whether they were in, by what is known of them now, and are no more."""
+    """Whether the person was in the segment after entering, and is no longer."""
     return not _holds(work, who, person, instant) and any(
         _holds(work, who, person, moment) for moment in _moments(work, who, entry, person, instant)
     )
@@ -93,10 +87,10 @@ def _is_left(
 def _moments(
     work: BatchState, who: Condition, entry: Entry, person: Person, instant: datetime
 ) -> Iterator[datetime]:
-    """When they may have been in since they entered, the attributes asked about being what they are now."""
-    asked = {parts_of(path)[1] for path in who.variables if path.startswith("person.")}
-    told = [stamp for name, stamp in person.stamps.items() if name in asked]
-    since = max([entry.timestamp, *map(from_micros, told)])
+    """The moments at which the person may have come into the segment, with today's attributes."""
+    read = {parts_of(path)[1] for path in who.variables if path.startswith("person.")}
+    changed = [stamp for name, stamp in person.stamps.items() if name in read]
+    since = max([entry.timestamp, *map(from_micros, changed)])
     yield min(since, instant)
     for name in {performed.event for performed in who.performed}:
         for past in work.history.get((person.key, name), ()):
@@ -112,3 +106,70 @@ def _holds(
         "timestamp": format_local(instant, zone),
     }
     return condition.holds(data, HistoryUntil(work, person.key, instant))
+
+
+# --- by a message -----------------------------------------------------------------------------------
+
+
+def end_by_event(work: BatchState, evaluation: Evaluation) -> None:
+    """End the person's entries that this event ends: those that an earlier message opened."""
+    if evaluation.name not in work.index.exit_names:
+        return
+    for entry in list(work.active.get(evaluation.person_key, {}).values()):
+        rule = work.rule_of(entry)
+        if rule is None or evaluation.timestamp < entry.timestamp:
+            continue
+        for leave in rule.exits:
+            if (
+                isinstance(leave, ExitOnEvent)
+                and leave.event == evaluation.name
+                and _holds_for(leave, evaluation.properties)
+            ):
+                _end(work, entry, leave, evaluation)
+                break
+
+
+def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str]) -> None:
+    """End the person's entries for whose exits the person's new state holds.
+
+    A message that happened before an entry began is looked at as of the entry's beginning.
+
+    Args:
+        left: the segments that the person left by the message.
+    """
+    segments, key = set(left), evaluation.person_key
+    for entry in list(work.active.get(key, {}).values()):
+        rule, person = work.rule_of(entry), work.persons.get(key)
+        if rule is None or person is None or not rule.exits:
+            continue
+        data = evaluation.as_data(person.attributes)
+        history = HistoryUntil(work, key, max(evaluation.timestamp, entry.timestamp))
+        for leave in rule.exits:
+            if (isinstance(leave, ExitOnLeaving) and leave.segment in segments) or (
+                isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history)
+            ):
+                _end(work, entry, leave, evaluation)
+                break
+
+
+def _end(work: BatchState, entry: Entry, leave: Exit, evaluation: Evaluation) -> None:
+    end = entry_end(leave, evaluation.now, evaluation.message_id)
+    work.save_entry(entry.finished(end))
+
+
+def entry_end(leave: Exit, at: datetime, message_id: str | None = None) -> EntryEnd:
+    """The end that a part of a rule's `exit` brings about.
+
+    Args:
+        message_id: of the message that ends the entry; None if time ends it.
+    """
+    match leave:
+        case ExitOnEvent(event):
+            return EntryEnd(EndReason.EVENT, at, event, message_id)
+        case ExitOnLeaving(segment):
+            return EntryEnd(EndReason.SEGMENT, at, segment, message_id)
+        case ExitOnCondition(condition):
+            text = " and ".join(conjunct.text for conjunct in condition.conjuncts)
+            return EntryEnd(EndReason.CONDITION, at, text, message_id)
+        case _:
+            assert_never(leave)

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from whereupon.decide.batch_state import BatchState, running
-from whereupon.decide.decisions import would_refuse
-from whereupon.decide.entries import save
+from whereupon.decide.batch_state import BatchState, as_past_entry
 from whereupon.decide.people import changed, within_bounds
+from whereupon.decide.reentry import would_refuse
 from whereupon.decide.steps import ENTRANT, completed_keys
 from whereupon.messages.model import Message
 from whereupon.records import (
@@ -136,7 +135,7 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
                 name = loser.user_id if each.of == loser.key else survivor.user_id
                 for key in completed_keys(entry, name):
                     work.changes.withdrawn[key] = EndReason.MERGED
-                save(work, entry.finished(ended))
+                work.save_entry(entry.finished(ended))
             else:
                 kept.append(each)
 
@@ -160,7 +159,7 @@ def _inside(work: BatchState, rule: str, person: int, active: list[Entry]) -> It
     now = [entry for entry in active if entry.rule == rule]
     occasions = {entry.occasion for entry in now}
     for entry in now:
-        yield _Inside(person, running(entry), entry)
+        yield _Inside(person, as_past_entry(entry), entry)
     for past in work.past_entries.get((rule, person), ()):
         if past.occasion not in occasions:
             yield _Inside(person, past, None)

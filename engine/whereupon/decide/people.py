@@ -75,29 +75,29 @@ def anonymous_key_for(work: BatchState, anonymous_id: str) -> int:
     return key
 
 
-def tell(
+def set_attributes(
     work: BatchState,
     person: Person,
     traits: Mapping[str, JsonValue],
-    said_at: datetime,
+    at: datetime,
     message_id: str,
 ) -> Person:
     """Set attributes: of each, the newest word by its own time wins, whenever it arrives.
 
     Those that are too many, or too much (see `capping`), are not set, and a notice says so.
     """
-    stamp = as_micros(said_at)
+    stamp = as_micros(at)
     newer = {
         name: value for name, value in traits.items() if person.stamps.get(name, stamp) <= stamp
     }
     taken = within_bounds(work, person, newer, message_id)
     if not taken:
         return person
-    told = person._replace(
+    changed_person = person._replace(
         attributes={**person.attributes, **taken},
         stamps={**person.stamps, **dict.fromkeys(taken, stamp)},
     )
-    return changed(work, told)
+    return changed(work, changed_person)
 
 
 def within_bounds(

@@ -11,8 +11,8 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.entries import evaluate
-from whereupon.decide.evaluation import Evaluation, occurrence_of
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluator import evaluate
 from whereupon.decide.merges import merge
 from whereupon.decide.people import forget, person_for
 from whereupon.decide.requests import (
@@ -48,7 +48,7 @@ from whereupon.records import (
 from whereupon.rules.model import Aftermath
 
 
-def enact(work: BatchState, message: Message, action: Action) -> None:
+def run_action(work: BatchState, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
     request = ask(work, message, action)
     key = 0
@@ -58,19 +58,18 @@ def enact(work: BatchState, message: Message, action: Action) -> None:
         others = len(work.changes.identifiers)
         _EFFECTS[action.name](work, message, message.timestamp)
         if work.index.on_known and len(work.changes.identifiers) > others:
-            _put_to_known(work, message, key)
+            _evaluate_known(work, message, key)
 
 
-def _put_to_known(work: BatchState, message: Message, key: int) -> None:
+def _evaluate_known(work: BatchState, message: Message, key: int) -> None:
     """Put a message that made its person known to the rules that ask for that, and to no other.
 
     Why they skip it is told, but not kept: of the message itself nothing is.
     """
     person_key = work.users[message.user_id or ""]
-    occurrence = occurrence_of(StoredMessage(key, person_key, message))
-    now, skips = message.received_at, len(work.changes.skips)
-    putting = Evaluation(occurrence, person_key, now, claimable_at=now, retroactive=False)
-    evaluate(work, putting, Selected(RuleList()).and_besides(work.index.on_known))
+    stored, skips = StoredMessage(key, person_key, message), len(work.changes.skips)
+    evaluation = Evaluation.of(stored, person_key, message.received_at)
+    evaluate(work, evaluation, Selected(RuleList()).and_besides(work.index.on_known))
     del work.changes.skips[skips:]
 
 

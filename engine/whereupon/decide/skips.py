@@ -1,10 +1,10 @@
-"""What a message's skips cost: one word for all rules that it cannot satisfy, one each for the rest.
+"""The record of the rules that a message does not open: one summary for most of them, one verdict for the rest.
 
-The rules of a roll that are no candidates (see `Roll.candidates`) are not looked at. They are told
-as a `Skipped`, which becomes decisions when somebody reads it, and stored as `SkipSummary`: the roll's
-revision, the places that are meant, and the person's attributes that had a say. `explaining` decides
-them again from the stored message and the kept rule versions, to the same reason, condition and values:
-everything that such a decision looks at is stored.
+Rules that are no candidates (see `RuleList.candidates`) are not looked at one by one. They are emitted as
+a `Skipped`, which becomes decisions when it is read, and stored as a `SkipSummary`: the revision of the
+rule list, the places in it, and the person's attributes that its rules read. `insight` decides these
+rules again from the stored message and the stored rule versions, to the same reason, condition and
+values, since everything that such a decision depends on is stored.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,9 +12,10 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from whereupon.conditions import Data
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decision_list import Skipped
-from whereupon.decide.decisions import Case, Reason, Verdict
+from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.matching import Candidate, Selected
 from whereupon.messages.times import as_micros
@@ -23,112 +24,116 @@ from whereupon.rules.model import Rule
 
 
 def skip_every_rule(
-    work: BatchState, putting: Evaluation, rules: Selected, case: Case, reason: Reason | None
+    work: BatchState, evaluation: Evaluation, rules: Selected, reason: Reason | None
 ) -> None:
-    """Skip every rule of the roll, as most messages do: for one reason, or each for its own."""
+    """Skip every rule of the list, as most messages do: for one reason, or each rule for its own."""
     span = (0, len(rules.roll))
     if rules.size(*span):
-        _tell(work, putting, rules, span, reason)
-        _record(work, putting, (), _all_others(work, putting, rules, case, reason))
-        putting.occurrence.body.forget()
+        _emit(work, evaluation, rules, span, reason)
+        _record(work, evaluation, (), _summaries(work, evaluation, rules, reason))
+        evaluation.forget()
 
 
-def _all_others(
-    work: BatchState, putting: Evaluation, rules: Selected, case: Case, reason: Reason | None
+def _summaries(
+    work: BatchState, evaluation: Evaluation, rules: Selected, reason: Reason | None
 ) -> tuple[SkipSummary, ...]:
-    """The word for all of a roll. Where the person has no say, messages that come together share it."""
-    roll, span = rules.roll, (0, len(rules.roll))
-    if roll.attributes:
-        return (_others(work, putting, rules, case, span, (), reason),)
-    of = (putting.now, putting.retroactive, reason, rules.kind)
-    known = work.words.get(roll.revision)
+    """The summary of a whole list. Messages of one moment share it if no rule reads the person."""
+    rule_list, span = rules.roll, (0, len(rules.roll))
+    if rule_list.attributes:
+        return (_summary(work, evaluation, rules, evaluation.data, span, (), reason),)
+    of = (evaluation.now, evaluation.retroactive, reason, rules.kind)
+    known = work.summaries.get(rule_list.revision)
     if known is None or known[0] != of:
-        others = (_others(work, putting, rules, case, span, (), reason),)
-        known = work.words[roll.revision] = (of, others)
+        summary = _summary(work, evaluation, rules, evaluation.data, span, (), reason)
+        known = work.summaries[rule_list.revision] = (of, (summary,))
     return known[1]
 
 
 def skipped_together(
     work: BatchState, rules: Selected, person: Person, claimed_at: datetime
 ) -> SkipSummary:
-    """The word for all campaigns that skip messages which a claim brings and nothing evaluates."""
+    """The summary of all campaigns that skip messages which a claim brings and nothing evaluates."""
     roll = work.out.rolls[rules.roll.revision] = rules.roll
-    span, known = (0, len(roll)), _known(person.attributes, roll.attributes)
     kind = None if rules.kind is None else rules.kind.value
     return SkipSummary(
         roll.revision,
         kind,
-        *span,
+        *(0, len(roll)),
         (),
         as_micros(claimed_at),
         retroactive=True,
         reason=None,
-        person=known,
+        person=_known(person.attributes, roll.attributes),
     )
 
 
-class Skipping:
-    """Takes note of the rules that one message does not open, in their order.
+class SkipRecorder:
+    """Gives the rules to decide for one message, in order, and records those that the message does not open.
 
     Args:
-        rules: those that the message is put to.
-        forced: ids of rules to be decided one by one whatever they ask.
+        evaluation: the message; its `see` has been called.
+        rules: those that the message is evaluated against.
+        forced: ids of rules that are decided one by one whatever they ask.
     """
 
     def __init__(
-        self, work: BatchState, putting: Evaluation, rules: Selected, forced: Iterable[str] = ()
+        self,
+        work: BatchState,
+        evaluation: Evaluation,
+        rules: Selected,
+        forced: Iterable[str] = (),
     ) -> None:
         self._work = work
-        self._putting = putting
+        self._evaluation = evaluation
         self._rules = rules
         self._forced = frozenset(forced)
-        self._case: Case | None = None
+        self._data: Data | None = None
         self._found: Iterator[Candidate] = iter(())
         self._since = self._next = 0
         self._decided: list[int] = []
         self._verdicts: list[SkipVerdict] = []
-        self._others: list[SkipSummary] = []
+        self._summaries: list[SkipSummary] = []
 
-    def look(self, case: Case, found: Sequence[Candidate] | None = None) -> None:
-        """Look for rules to decide, behind the last one: at first, and when the person has changed.
+    def look(self, found: Sequence[Candidate] | None = None) -> None:
+        """Look for rules to decide after the last one: at first, and whenever the person has changed.
 
         Args:
-            found: those that were found already.
+            found: the candidates, if they are known.
         """
-        self._keep()
-        self._case, self._since, self._decided = case, self._next, []
+        self._summarize()
+        self._data, self._since, self._decided = self._evaluation.data, self._next, []
         if found is None:
-            found = self._rules.candidates(case.data, since=self._next)
+            found = self._rules.candidates(self._data, since=self._next)
         self._found = iter(self._with_forced(found))
 
     def next(self) -> Candidate | None:
-        """The next rule to decide; those between are passed over. None behind the last."""
+        """The next rule to decide; the rules before it are skipped. None after the last."""
         candidate = next(self._found, None)
         if candidate is None:
-            self._pass_over(len(self._rules.roll))
+            self._skip_up_to(len(self._rules.roll))
             return None
-        self._pass_over(candidate.place)
+        self._skip_up_to(candidate.place)
         self._next = candidate.place + 1
         self._decided.append(candidate.place)
         return candidate
 
-    def skip_all(self, case: Case, reason: Reason) -> None:
-        """Skip every rule of the roll for one reason."""
-        self._case = case
-        self._pass_over(len(self._rules.roll), reason)
-        self._keep(reason)
+    def skip_all(self, reason: Reason) -> None:
+        """Skip every rule of the list for one reason."""
+        self._data = self._evaluation.data
+        self._skip_up_to(len(self._rules.roll), reason)
+        self._summarize(reason)
 
     def note(self, rule: Rule, verdict: Verdict) -> None:
-        """Take note of a rule that was decided by itself."""
+        """Record the verdict on a rule that was decided by itself."""
         failure = verdict.failure
         text, values = (failure.text, failure.values) if failure else (None, {})
         self._verdicts.append((rule.id, rule.digest, str(verdict.reason), text, values))
 
     def close(self) -> None:
-        """Put what was noted among what is to be written."""
-        self._keep()
-        if self._verdicts or self._others:
-            _record(self._work, self._putting, tuple(self._verdicts), tuple(self._others))
+        """Add what was recorded to the batch's changes."""
+        self._summarize()
+        if self._verdicts or self._summaries:
+            _record(self._work, self._evaluation, tuple(self._verdicts), tuple(self._summaries))
 
     def _with_forced(self, found: Sequence[Candidate]) -> Iterable[Candidate]:
         if not self._forced:
@@ -139,60 +144,61 @@ class Skipping:
                 places.setdefault(place, Candidate(place, rules.roll[place], is_certain=False))
         return [places[place] for place in sorted(places)]
 
-    def _pass_over(self, until: int, reason: Reason | None = None) -> None:
-        """Tell of the rules from the next up to that place."""
+    def _skip_up_to(self, until: int, reason: Reason | None = None) -> None:
+        """Emit the skips of the rules from the next up to that place."""
         since, self._next = self._next, until
-        if self._case is not None and self._rules.size(since, until):
-            _tell(self._work, self._putting, self._rules, (since, until), reason)
+        if self._data is not None and self._rules.size(since, until):
+            _emit(self._work, self._evaluation, self._rules, (since, until), reason)
 
-    def _keep(self, reason: Reason | None = None) -> None:
-        """Store one word for what was passed over while the person was the same."""
-        case, span = self._case, (self._since, self._next)
-        self._case = None
-        if case is not None and self._rules.size(*span) > len(self._decided):
+    def _summarize(self, reason: Reason | None = None) -> None:
+        """Keep one summary of the rules that were skipped while the person was the same."""
+        data, span = self._data, (self._since, self._next)
+        self._data = None
+        if data is not None and self._rules.size(*span) > len(self._decided):
             decided = tuple(self._decided)
-            others = _others(self._work, self._putting, self._rules, case, span, decided, reason)
-            self._others.append(others)
+            summary = _summary(
+                self._work, self._evaluation, self._rules, data, span, decided, reason
+            )
+            self._summaries.append(summary)
 
 
-def _tell(
+def _emit(
     work: BatchState,
-    putting: Evaluation,
+    evaluation: Evaluation,
     rules: Selected,
     span: tuple[int, int],
     reason: Reason | None,
 ) -> None:
-    """Tell of rules of the roll that are skipped, from one place up to another."""
-    person = work.persons.get(putting.person_key)
-    work.out.emitted.append(Skipped(rules, *span, putting, person, reason))
+    person = work.persons.get(evaluation.person_key)
+    work.out.emitted.append(Skipped(rules, *span, evaluation, person, reason))
 
 
-def _others(
+def _summary(
     work: BatchState,
-    putting: Evaluation,
+    evaluation: Evaluation,
     rules: Selected,
-    case: Case,
+    data: Data,
     span: tuple[int, int],
     decided: tuple[int, ...],
     reason: Reason | None,
 ) -> SkipSummary:
-    """The word that is stored for those rules, but for the decided ones among them."""
-    roll, kind = rules.roll, rules.kind
-    work.out.rolls[roll.revision] = roll
+    """The summary that is stored of the rules in the span, without the decided ones among them."""
+    rule_list, kind = rules.roll, rules.kind
+    work.out.rolls[rule_list.revision] = rule_list
     return SkipSummary(
-        roll.revision,
+        rule_list.revision,
         None if kind is None else kind.value,
         *span,
         decided,
-        as_micros(putting.now),
-        putting.retroactive,
+        as_micros(evaluation.now),
+        evaluation.retroactive,
         None if reason is None else reason.value,
-        {} if reason else _attributes(case, roll.attributes),
+        {} if reason else _attributes(data, rule_list.attributes),
     )
 
 
-def _attributes(case: Case, names: frozenset[str]) -> dict[str, JsonValue]:
-    person = case.data.get("person")
+def _attributes(data: Data, names: frozenset[str]) -> dict[str, JsonValue]:
+    person = data.get("person")
     return _known(person, names) if names and isinstance(person, Mapping) else {}
 
 
@@ -202,11 +208,11 @@ def _known(attributes: Mapping[str, JsonValue], names: frozenset[str]) -> dict[s
 
 def _record(
     work: BatchState,
-    putting: Evaluation,
+    evaluation: Evaluation,
     verdicts: tuple[SkipVerdict, ...],
-    others: tuple[SkipSummary, ...],
+    summaries: tuple[SkipSummary, ...],
 ) -> None:
-    key = putting.occurrence.key
+    key, now = evaluation.key, evaluation.now
     work.changes.skips.append(
-        Skips(key, putting.person_key, putting.now, putting.retroactive, verdicts, others)
+        Skips(key, evaluation.person_key, now, evaluation.retroactive, verdicts, summaries)
     )

@@ -1,4 +1,4 @@
-"""Rules that take only the first or last of what a claim brings: which messages that leaves out."""
+"""Rules that take only the first or the last of the messages that a claim brings: what that excludes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -7,98 +7,99 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.decisions import takes_part
-from whereupon.decide.entries import case_for
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluator import see_now
+from whereupon.decide.verdicts import opening_verdict
 from whereupon.identity.algebra import claimant
 from whereupon.messages.times import earlier
 from whereupon.records import Claim, StoredMessage
 from whereupon.rules.model import Rule, Take
 
-LeftOut: TypeAlias = Mapping[int, Collection[str]]
-"""By message key, the ids of the rules that leave it out."""
+Exclusions: TypeAlias = Mapping[int, Collection[str]]
+"""By message key, the ids of the rules that do not take the message."""
 
 
-def choose(work: BatchState, puttings: Sequence[Evaluation]) -> LeftOut:
-    """Of the messages that a claim brings, in the order they happened, what each rule leaves out."""
-    open_to = opened_by(work, puttings)
+def exclusions(work: BatchState, evaluations: Sequence[Evaluation]) -> Exclusions:
+    """Which of the messages that a claim brings, in the order they happened, each rule does not take."""
+    opened = rules_opened(work, evaluations)
     taken: dict[str, int] = {}
-    take(taken, open_to)
-    return left_out(taken, open_to)
+    note_taken(taken, opened)
+    return not_taken(taken, opened)
 
 
-def opened_by(
+def rules_opened(
     work: BatchState,
-    puttings: Sequence[Evaluation],
+    evaluations: Sequence[Evaluation],
     attributes: Mapping[str, JsonValue] | None = None,
 ) -> list[tuple[Rule, int]]:
-    """The rules that take one of a claim's messages, each with the key of one that it is open to.
+    """The rules that take one of a claim's messages, each with the key of a message that may open it.
 
     Args:
-        attributes: the person's, if not as they are now.
+        attributes: the person's, if not those of now.
     """
     return [
-        (rule, putting.occurrence.key)
-        for putting in puttings
-        if putting.reason is None
-        for rule in _taking_one(work, putting, attributes)
+        (rule, evaluation.key)
+        for evaluation in evaluations
+        if evaluation.reason is None
+        for rule in _open_to(work, evaluation, attributes)
     ]
 
 
-def take(taken: dict[str, int], open_to: Iterable[tuple[Rule, int]]) -> None:
-    """Note of each rule which message it takes, as far as they are known; earlier ones came before."""
-    for rule, key in open_to:
+def note_taken(taken: dict[str, int], opened: Iterable[tuple[Rule, int]]) -> None:
+    """Note which message each rule takes, of those known so far; earlier messages come first."""
+    for rule, key in opened:
         if rule.retroactive.take is Take.FIRST:
             taken.setdefault(rule.id, key)
         else:
             taken[rule.id] = key
 
 
-def left_out(taken: Mapping[str, int], open_to: Iterable[tuple[Rule, int]]) -> LeftOut:
-    """What the rules leave out, that being what they take."""
-    out: dict[int, list[str]] = {}
-    for rule, key in open_to:
+def not_taken(taken: Mapping[str, int], opened: Iterable[tuple[Rule, int]]) -> Exclusions:
+    """What the rules do not take, if they take those messages."""
+    excluded: dict[int, list[str]] = {}
+    for rule, key in opened:
         if taken[rule.id] != key:
-            out.setdefault(key, []).append(rule.id)
-    return out
+            excluded.setdefault(key, []).append(rule.id)
+    return excluded
 
 
-def choose_late(
-    work: BatchState, putting: Evaluation, stored: StoredMessage, run: Claim
+def excluded_late(
+    work: BatchState, evaluation: Evaluation, stored: StoredMessage, run: Claim
 ) -> Collection[str]:
-    """The rules that leave out a message that arrives when its claim has let the person in already.
+    """The rules that do not take a message that arrives after its claim has let the person in.
 
-    What was taken is not taken back, whichever of the two happened first.
+    A message that was taken stays taken, even if the late message happened before it.
     """
-    person_key = putting.person_key
-    rules = [r for r in _taking_one(work, putting) if work.entries_in(r, person_key)]
+    person_key = evaluation.person_key
+    rules = [r for r in _open_to(work, evaluation) if work.entries_in(r, person_key)]
     if not rules:
         return ()
-    brought = _brought_with(work, stored, run)
+    together = _claimed_together(work, stored, run)
     return [
         rule.id
         for rule in rules
-        if any(past.occasion in brought for past in work.entries_in(rule, person_key))
+        if any(past.occasion in together for past in work.entries_in(rule, person_key))
     ]
 
 
-def _taking_one(
-    work: BatchState, putting: Evaluation, attributes: Mapping[str, JsonValue] | None = None
+def _open_to(
+    work: BatchState, evaluation: Evaluation, attributes: Mapping[str, JsonValue] | None = None
 ) -> list[Rule]:
-    """The rules that take one of a claim's messages, and are open to this one."""
-    occurrence = putting.occurrence
-    if occurrence.type is None:
+    """The rules that take one of a claim's messages, and that this message may open."""
+    if evaluation.type is None:
         return []
-    choosy = work.index.trigger_match(occurrence.type, occurrence.name).take_one_rules
-    if not choosy:
+    rules = work.index.trigger_match(evaluation.type, evaluation.name).take_one_rules
+    if not rules:
         return []
-    case = case_for(work, putting)
+    see_now(work, evaluation)
     if attributes is not None:
-        case.data["person"] = dict(attributes)
-    return [rule for rule in choosy if takes_part(rule, case)]
+        evaluation.data["person"] = dict(attributes)
+    opened = [rule for rule in rules if opening_verdict(rule, evaluation).reason is None]
+    evaluation.unsee()
+    return opened
 
 
-def _brought_with(work: BatchState, stored: StoredMessage, run: Claim) -> set[str]:
+def _claimed_together(work: BatchState, stored: StoredMessage, run: Claim) -> set[str]:
     """The messages (see `ref_of`) that the same claim brought as this one."""
     points = work.points_of(run.anonymous_key, stored.anonymous_id or "")
     moments = sorted(

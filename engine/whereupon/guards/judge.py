@@ -244,8 +244,10 @@ def _fault(message: Message, action: Action) -> str:
     """What is wrong with the properties: the first required path without an id, dotted."""
     if not action.needs and action.fault_in is None:
         return ""
-    body = message.read()
-    roots: dict[str, JsonValue] = {"properties": dict(body.data), "context": dict(body.context)}
+    roots: dict[str, JsonValue] = {
+        "properties": dict(message.data),
+        "context": dict(message.context),
+    }
     for path in action.needs:
         value: JsonValue = roots
         for name in path:
@@ -255,7 +257,7 @@ def _fault(message: Message, action: Action) -> str:
         if id_in(value) is None:
             kind = "a text without NUL" if isinstance(value, str) else "a text or a number"
             return f"{'.'.join(path)} is {kind}"
-    return action.fault_in(body.data) if action.fault_in is not None else ""
+    return action.fault_in(message.data) if action.fault_in is not None else ""
 
 
 # --- what the guard files say ---------------------------------------------------------------------

@@ -6,7 +6,7 @@ again with the person as they are now, and the sentence says so.
 
 from collections.abc import Iterator
 
-from whereupon.decide import Settings, Snapshot, left_out_by
+from whereupon.decide import Settings, Snapshot, excluded_by
 from whereupon.decide.decisions import Outcome, Reason
 from whereupon.insight.clauses import sentence_for, set_off_by, subject_of
 from whereupon.insight.explanations import Explanation
@@ -81,7 +81,7 @@ def _left_out(
     past = session.history([HistoryNeed(person.key, names, None)]) if names else []
     loaded = Snapshot(0, 0, history=past)
     index = RuleIndex(Rulebook((rule,)))
-    failure = left_out_by(loaded, run, rule, person, index, Settings())
+    failure = excluded_by(loaded, run, rule, person, index, Settings())
     if failure is not None:
         said = sentence_for(Reason.WHO, failure.text, failure.values, rule)
         return Reason.WHO, f"{said} (as they are now)"

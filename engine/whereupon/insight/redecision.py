@@ -3,8 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from whereupon.conditions import NO_HISTORY
-from whereupon.decide import data_for, occurrence_of
-from whereupon.decide.decisions import Case, verdict_on_unmatched
+from whereupon.decide import Evaluation, verdict_on_unmatched
 from whereupon.messages.times import from_micros
 from whereupon.pipeline.rule_versions import read_rule_version
 from whereupon.records import Skips, SkipSummary, SkipVerdict, StoredMessage, read_rule_list
@@ -64,14 +63,8 @@ class DecidedAgain:
 
 
 def _verdict(rule: Rule, others: SkipSummary, message: StoredMessage) -> SkipVerdict:
-    case = Case(
-        message_id=message.message_id,
-        timestamp=message.timestamp,
-        data=data_for(occurrence_of(message), others.person),
-        history=NO_HISTORY,
-        claimable_at=from_micros(others.decided_at),
-        retroactive=others.retroactive,
-    )
-    verdict = verdict_on_unmatched(rule, case, message.message.source)
+    decided_at, retroactive = from_micros(others.decided_at), others.retroactive
+    evaluation = Evaluation.of(message, 0, decided_at, retroactive=retroactive)
+    verdict = verdict_on_unmatched(rule, evaluation.see(others.person, NO_HISTORY))
     text, values = (verdict.failure.text, verdict.failure.values) if verdict.failure else (None, {})
     return rule.id, rule.digest, str(verdict.reason), text, values

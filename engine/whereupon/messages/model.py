@@ -51,52 +51,29 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
-class Body:
-    """What a message says, read from its JSON text when it is looked into, as few are."""
+def body_data(type_: MessageType, text: bytes) -> Mapping[str, JsonValue]:
+    """The properties of a track, page or screen; the traits of an identify or group.
 
-    __slots__ = ("_context", "_data", "_text", "_type")
+    Some clients send the traits of an identify in its context only (RudderStack's).
 
-    def __init__(self, type_: MessageType, text: bytes) -> None:
-        self._text = text
-        self._type = type_
-        self._data: Mapping[str, JsonValue] | None = None
-        self._context: Mapping[str, JsonValue] | None = None
+    Args:
+        text: the whole message as JSON; an empty text has no data.
+    """
+    data = _member(text, data_key(type_))
+    if not data and type_ is MessageType.IDENTIFY:
+        traits = body_context(text).get("traits")
+        return traits if isinstance(traits, dict) else data
+    return data
 
-    @classmethod
-    def known(cls, data: Mapping[str, JsonValue], context: Mapping[str, JsonValue]) -> "Body":
-        """A body that is read already, and that nobody keeps."""
-        body = cls(MessageType.TRACK, b"")
-        body._data, body._context = data, context
-        return body
 
-    @property
-    def data(self) -> Mapping[str, JsonValue]:
-        """The properties of a track, page or screen; the traits of an identify or group.
+def body_context(text: bytes) -> Mapping[str, JsonValue]:
+    """The context of a message (Segment spec, Common fields), given as JSON text."""
+    return _member(text, "context")
 
-        Some clients send an identify's traits in its context only (RudderStack's).
-        """
-        if self._data is None:
-            self._data = self._member(data_key(self._type))
-            if not self._data and self._type is MessageType.IDENTIFY:
-                traits = self.context.get("traits")
-                self._data = traits if isinstance(traits, dict) else self._data
-        return self._data
 
-    @property
-    def context(self) -> Mapping[str, JsonValue]:
-        """The message's context (Segment spec, Common fields)."""
-        if self._context is None:
-            self._context = self._member("context")
-        return self._context
-
-    def forget(self) -> None:
-        """Let go of what was read; it can be read again."""
-        if self._text:
-            self._data = self._context = None
-
-    def _member(self, name: str) -> Mapping[str, JsonValue]:
-        value = decode_member(self._text, name) if self._text else None
-        return value if isinstance(value, dict) else {}
+def _member(text: bytes, name: str) -> Mapping[str, JsonValue]:
+    value = decode_member(text, name) if text else None
+    return value if isinstance(value, dict) else {}
 
 
 _OF_CLIENT = "\x1f"
@@ -150,7 +127,7 @@ class Message(NamedTuple):
         target_id: the ``previousId`` of an alias, the ``groupId`` of a group, else None.
         timestamp: when it happened, corrected for the sender's clock; never after `received_at`.
         original_timestamp: when it happened by the sender's own clock, where that was sent.
-        body: the whole message as JSON text, as it came and as the store keeps it (see `Body`).
+        body: the whole message as JSON text, as it came and as the store keeps it (see `body_data`).
         depth: how many ``track`` steps led to it; 0 for what came from outside.
         remarks: what was mended in it, or left out of it, when it was read; it is told once, and not kept.
     """
@@ -175,16 +152,12 @@ class Message(NamedTuple):
         """See `ref_of`."""
         return ref_of(self.message_id, self.source)
 
-    def read(self) -> Body:
-        """What it says, to be looked into."""
-        return Body(self.type, self.body)
-
     @property
     def data(self) -> Mapping[str, JsonValue]:
-        """See `Body.data`; read anew each time."""
-        return self.read().data
+        """See `body_data`; decoded anew each time."""
+        return body_data(self.type, self.body)
 
     @property
     def context(self) -> Mapping[str, JsonValue]:
-        """See `Body.context`; read anew each time."""
-        return self.read().context
+        """See `body_context`; decoded anew each time."""
+        return body_context(self.body)

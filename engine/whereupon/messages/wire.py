@@ -6,7 +6,7 @@ field. A field that a message can do without, such as a second id or a hint abou
 itself where it cannot be read, and a remark says so; nothing else is guessed or changed.
 
 A message is read from its JSON text, and only the fields that every message needs: its properties,
-traits and context stay text until somebody asks (`Body`). An id or a name that was found sound once
+traits and context stay text until they are asked for (`body_data`). An id or a name that was found sound once
 is not looked at again (`Sound`).
 """
 

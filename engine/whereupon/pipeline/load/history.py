@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from whereupon.decide import Snapshot
-from whereupon.decide.decisions import slot_asked
+from whereupon.decide.reentry import slot_at
 from whereupon.matching import EntryWindow
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.times import earlier
@@ -87,9 +87,8 @@ class Past:
             if not paths:
                 continue
             try:
-                body = message.read()
-                data = {"properties": body.data, "context": body.context}
-                asked = {slot_asked(path, data) for path in paths}
+                data = {"properties": message.data, "context": message.context}
+                asked = {slot_at(path, data) for path in paths}
             except Exception:  # noqa: BLE001 - the fold meets it too, and says in which message
                 return None
             slots.update(slot for slot in asked if slot is not None)

@@ -1,0 +1,206 @@
+"""What an arriving message does: it is a duplicate, asks for an action, is suppressed, or is recorded and applied."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from whereupon.decide.batch_state import BatchState
+from whereupon.decide.decisions import Reason
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluator import evaluate
+from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
+from whereupon.decide.people import (
+    Handed,
+    anonymous_key_for,
+    begin_in_parts,
+    claim,
+    in_order,
+    person_for,
+)
+from whereupon.decide.person_changes import (
+    NO_CHANGE,
+    PersonChange,
+    apply_attributes,
+    apply_message,
+    memberships,
+)
+from whereupon.decide.semantic_actions import merge_people, refuse_merge, run_action
+from whereupon.decide.suppression import SUPPRESSED, tombstone_for, tombstone_over
+from whereupon.decide.take_one import excluded_late, exclusions
+from whereupon.identity.algebra import claimant
+from whereupon.messages.model import Message, MessageType
+from whereupon.records import IdKind, Person, StoredMessage, Tombstone
+
+
+def take_message(work: BatchState, message: Message) -> None:
+    """Take one message of the batch, or one that a step sends."""
+    ref = message.ref
+    if ref in work.seen:
+        work.out.duplicates.append(message.message_id)
+        note_duplicate(work, message, work.seen[ref])
+        return
+    work.seen[ref] = message
+    work.out.accepted += message.depth == 0
+    if message.remarks:
+        message = note_repairs(work, message)
+    if message.type is MessageType.TRACK and message.name not in work.ordinary_events:
+        action = work.settings.registry.action_for(message.name)
+        if action is not None:
+            run_action(work, message, action)
+            return
+        note_near_miss(work, message)
+    if work.has_tombstones:
+        if (tombstone := tombstone_over(work, message)) is not None:
+            _suppress(work, message, tombstone)
+            return
+        message = _without_erased_device(work, message)
+    note_look_alikes(work, message)
+    if message.user_id is None:
+        _take_anonymous(work, message)
+    else:
+        _take_known(work, message, message.user_id)
+
+
+def _suppress(work: BatchState, message: Message, tombstone: Tombstone) -> None:
+    """Record nothing of a message but that it was seen; emit its skip for each rule that it names."""
+    work.changes.erased_ids.append(message.ref)
+    if message.type is MessageType.ALIAS:
+        refuse_merge(work, message, tombstone)
+    unkept = StoredMessage(work.new_key(), 0, message)
+    reason = Reason.SUPPRESSED if tombstone.reason == SUPPRESSED else Reason.DELETED
+    evaluation = Evaluation.of(unkept, 0, message.received_at, reason=reason)
+    skips = len(work.changes.skips)
+    evaluate(work, evaluation, work.index.trigger_match(message.type, message.name).rules)
+    del work.changes.skips[skips:]  # emitted, but not stored: they would be about an erased person
+
+
+def _without_erased_device(work: BatchState, message: Message) -> Message:
+    """An alias without its previous id if that was the device of a person who was erased."""
+    previous = message.target_id
+    if message.type is not MessageType.ALIAS or previous is None or previous in work.users:
+        return message
+    if tombstone_for(work, (IdKind.ANONYMOUS, previous), message.timestamp) is not None:
+        return message._replace(target_id=None, body=b"")
+    return message
+
+
+# --- anonymous --------------------------------------------------------------------------------------
+
+
+def _take_anonymous(work: BatchState, message: Message) -> None:
+    key = anonymous_key_for(work, message.anonymous_id or "")
+    runs = work.claims.get(key)
+    run = claimant(runs, message.timestamp, work.settings.identity) if runs else None
+    stored = work.record(message, run.person_key if run else key)
+    work.anonymous_messages[key].append(stored)
+    if run is None:
+        work.waiting.add(key)
+    match = work.index.trigger_match(message.type, message.name)
+    if match.is_unused:
+        return
+    if match.broadcasts:
+        at_once = Evaluation.of(stored, 0, message.received_at)
+        evaluate(work, at_once, match.broadcasts)
+    if run is not None:
+        evaluation = Evaluation.of(stored, run.person_key, message.received_at, retroactive=True)
+        apply_message(work, evaluation, excluded_late(work, evaluation, stored, run))
+
+
+# --- known ------------------------------------------------------------------------------------------
+
+
+def _take_known(work: BatchState, message: Message, user_id: str) -> None:
+    is_new = user_id not in work.users
+    person = person_for(work, user_id, message.timestamp)
+    stored = work.record(message, person.key)
+    change = NO_CHANGE
+    if is_new:
+        entered = memberships(work, person, message.timestamp)
+        change = PersonChange(entered=entered, known=bool(work.index.on_known))
+    merges = len(work.moved)
+    handed = _claimed_by(work, message, person, stored)
+    if len(work.moved) > merges:  # the person was known already, by another id
+        change = replace(change, known=False)
+    is_unused = work.index.trigger_match(message.type, message.name).is_unused
+    begun = work.in_parts if work.in_parts in {message.anonymous_id, message.target_id} else None
+    if is_unused and change is NO_CHANGE and not handed and begun is None:
+        return
+    own = Evaluation.of(stored, person.key, message.received_at)
+    if message.type is MessageType.IDENTIFY:
+        change = apply_attributes(work, own, person, change)
+    if begun is not None:
+        segments = change.entered, change.left
+        begin_in_parts(work, message, begun, stored, *segments, makes_known=change.known)
+    else:
+        _apply_in_order(work, own, change, handed)
+
+
+def _claimed_by(
+    work: BatchState, message: Message, person: Person, stored: StoredMessage
+) -> Sequence[Handed]:
+    """Carry out what a message claims for its person, and whom it merges into them; gives the claimed messages."""
+    if message.type is not MessageType.ALIAS:
+        if message.anonymous_id is None:
+            return ()
+        return claim(work, message, person.key, message.anonymous_id)
+    handed = _alias(work, message, person)
+    if work.users.get(message.target_id or "", person.key) != person.key:
+        work.strip_to_stub(stored)  # the two stay two, and this one's message names no other
+    return handed
+
+
+def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[Handed]:
+    """Merge with a known person, or claim an anonymous id; claim the anonymous id beside it, too.
+
+    An id that was never seen counts as an anonymous id only. If it counted as a user id as well, two
+    persons who share a device and both alias from it would be merged.
+    """
+    previous = message.target_id  # None if it was the device of a person who was erased
+    loser_key = None if previous is None else work.users.get(previous)
+    if loser_key is not None and loser_key != survivor.key:
+        survivor = merge_people(work, message, survivor, work.persons[loser_key])
+    claimed = [] if message.anonymous_id is None else [message.anonymous_id]
+    if previous is not None and (loser_key is None or previous in work.anonymous):
+        claimed.append(previous)
+    handed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in claimed]
+    return in_order([each for of_one in handed for each in of_one])
+
+
+def _apply_in_order(
+    work: BatchState, own: Evaluation, change: PersonChange, handed: Sequence[Handed]
+) -> None:
+    """Apply a message and the messages that it claims in the order in which they happened."""
+    if not handed:
+        apply_message(work, own, (), change)
+        return
+    evaluations = claimed_evaluations(work, handed, own.now)
+    excluded = exclusions(work, evaluations)
+    for evaluation in evaluations:
+        if evaluation.timestamp <= own.timestamp:
+            apply_message(work, evaluation, excluded.get(evaluation.key, ()))
+    apply_message(work, own, (), change)
+    for evaluation in evaluations:
+        if evaluation.timestamp > own.timestamp:
+            apply_message(work, evaluation, excluded.get(evaluation.key, ()))
+
+
+def claimed_evaluations(
+    work: BatchState, handed: Sequence[Handed], now: datetime
+) -> list[Evaluation]:
+    """The claimed messages that rules use, to be evaluated.
+
+    Args:
+        now: when the claim arrived.
+    """
+    match = work.index.trigger_match
+    return [
+        Evaluation.of(
+            each.stored,
+            each.stored.owner,
+            now,
+            retroactive=True,
+            reason=Reason.CLAIMED_BEFORE if each.again else None,
+        )
+        for each in handed
+        if not match(each.stored.type, each.stored.name).is_unused
+    ]

@@ -1,0 +1,146 @@
+"""From a recorded message to verdicts on the rules, and from verdicts to entries and broadcasts."""
+
+from collections.abc import Collection, Container, Mapping, Sequence
+from itertools import chain
+
+from pydantic import JsonValue
+
+from whereupon.conditions.values import ROOTS
+from whereupon.decide.batch_state import BatchState, HistoryUntil
+from whereupon.decide.decision_list import decision
+from whereupon.decide.decisions import Reason, Verdict
+from whereupon.decide.entries import open_entry
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.skips import SkipRecorder, skip_every_rule
+from whereupon.decide.verdicts import opening_verdict, verdict_on
+from whereupon.matching import Candidate, Selected
+from whereupon.messages.model import SenderClass
+from whereupon.records import NOTHING, BroadcastRun
+from whereupon.rules.model import Rule, RuleKind
+
+MAX_DEPTH = 8
+"""How many `track` or `set` steps may lead to one another. A message further on is skipped as a loop."""
+
+
+def see_now(work: BatchState, evaluation: Evaluation, roots: Container[str] = ROOTS) -> Evaluation:
+    """Set what conditions read of the message to the person's state as it is now.
+
+    Args:
+        roots: see `Evaluation.see`.
+    """
+    person = work.persons.get(evaluation.person_key)
+    history = HistoryUntil(work, evaluation.person_key, evaluation.timestamp)
+    return evaluation.see(person.attributes if person else NOTHING, history, roots)
+
+
+def evaluate(
+    work: BatchState,
+    evaluation: Evaluation,
+    rules: Selected,
+    excluded: Collection[str] = (),
+) -> None:
+    """Decide the message for each of the rules: let the person in, or record why not.
+
+    Rules that the message cannot open are not looked at one by one (see `skips`). If the message is too old
+    for every rule, as most messages of a large claim are, none is.
+
+    Args:
+        excluded: ids of rules that take another of the messages that a claim brings.
+    """
+    reason = evaluation.reason or (Reason.LOOP if evaluation.depth > MAX_DEPTH else None)
+    see_now(work, evaluation, rules.roots)
+    is_past = evaluation.now - evaluation.timestamp > rules.roll.longest_age
+    found = () if reason is not None or is_past else rules.candidates(evaluation.data)
+    if found or excluded or rules.besides:
+        _decide_each(work, evaluation, rules, excluded, found, reason)
+    else:
+        skip_every_rule(work, evaluation, rules, reason)
+
+
+def _decide_each(
+    work: BatchState,
+    evaluation: Evaluation,
+    rules: Selected,
+    excluded: Collection[str],
+    found: Sequence[Candidate],
+    reason: Reason | None,
+) -> None:
+    skips = SkipRecorder(work, evaluation, rules, excluded)
+    if reason is not None:
+        skips.skip_all(reason)
+    else:
+        skips.look(found)
+    listed = iter(skips.next, None) if reason is None else ()
+    besides = (Candidate(0, rule, is_certain=False) for rule in rules.besides)
+    for candidate in chain(listed, besides):
+        person = work.persons.get(evaluation.person_key)
+        out = reason or (Reason.RETROACTIVE_TAKE if candidate.rule.id in excluded else None)
+        verdict = Verdict(out) if out else _verdict(work, evaluation, candidate)
+        _carry_out(work, evaluation, candidate.rule, verdict, skips)
+        if work.persons.get(evaluation.person_key) is not person:  # by a `set` step
+            see_now(work, evaluation, rules.roots)
+            skips.look()
+    skips.close()
+    evaluation.unsee()
+
+
+def _verdict(work: BatchState, evaluation: Evaluation, candidate: Candidate) -> Verdict:
+    rule, certain = candidate.rule, candidate.is_certain
+    if rule.kind is RuleKind.CAMPAIGN:
+        past = work.entries_in(rule, evaluation.person_key)
+        return verdict_on(rule, evaluation, past, where_holds=certain)
+    if evaluation.source is not SenderClass.SERVER:
+        return Verdict(Reason.SOURCE)
+    return opening_verdict(rule, evaluation, where_holds=certain)
+
+
+def _carry_out(
+    work: BatchState, evaluation: Evaluation, rule: Rule, verdict: Verdict, skips: SkipRecorder
+) -> None:
+    if verdict.reason is not None:
+        emit_decision(work, evaluation, rule, verdict)
+        skips.note(rule, verdict)
+    elif rule.kind is RuleKind.BROADCAST:
+        _start_broadcast(work, evaluation, rule)
+    else:
+        let_in(work, evaluation, rule, verdict)
+
+
+def _start_broadcast(work: BatchState, evaluation: Evaluation, rule: Rule) -> None:
+    """Add a run of the broadcast; its audience is let in later, chunk by chunk."""
+    work.versions_used.add(rule.digest)
+    work.changes.runs[rule.id, evaluation.ref] = BroadcastRun(
+        rule=rule.id,
+        digest=rule.digest,
+        occasion=evaluation.ref,
+        timestamp=evaluation.timestamp,
+        due_at=evaluation.now,
+        cursor=0,
+        facts=evaluation.facts(),
+        depth=evaluation.depth,
+        message_key=evaluation.key,
+    )
+
+
+def let_in(
+    work: BatchState,
+    evaluation: Evaluation,
+    rule: Rule,
+    verdict: Verdict,
+    *,
+    facts: Mapping[str, JsonValue] | None = None,
+) -> None:
+    """Emit that the person enters the rule, and open the entry.
+
+    Args:
+        facts: see `Evaluation.facts`, if many entries share them.
+    """
+    emit_decision(work, evaluation, rule, verdict)
+    known = evaluation.facts() if facts is None else facts
+    open_entry(work, evaluation, rule, verdict.slot, known)
+
+
+def emit_decision(work: BatchState, evaluation: Evaluation, rule: Rule, verdict: Verdict) -> None:
+    """Emit the decision on a message and a rule."""
+    person = work.persons.get(evaluation.person_key)
+    work.out.emitted.append(decision(evaluation, rule, verdict, person))

@@ -1,0 +1,143 @@
+"""What one message of a person changes: attributes, history, segments, entries, ties to objects, and rules."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from whereupon.decide.batch_state import BatchState, HistoryUntil
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.evaluator import evaluate
+from whereupon.decide.exits import end_by_change, end_by_event
+from whereupon.decide.people import set_attributes
+from whereupon.decide.requests import object_key
+from whereupon.matching import RuleList, Selected
+from whereupon.messages.model import MessageType
+from whereupon.messages.times import format_instant
+from whereupon.records import ObjectRecord, Person, Relationship
+from whereupon.rules.model import Change, OnSegment, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class PersonChange:
+    """What one message did to a person, as far as rules are triggered by it.
+
+    Attributes:
+        entered, left: ids of segments.
+        known: whether the message made the person known; set only if a rule asks for it.
+    """
+
+    entered: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+    known: bool = False
+
+    def and_moved(self, before: frozenset[str], after: frozenset[str]) -> "PersonChange":
+        """This change, and that from one set of segments to another."""
+        if before == after:
+            return self
+        return PersonChange(
+            self.entered | (after - before), self.left | (before - after), self.known
+        )
+
+
+NO_CHANGE = PersonChange()
+
+
+def apply_message(
+    work: BatchState,
+    evaluation: Evaluation,
+    excluded: Collection[str],
+    change: PersonChange = NO_CHANGE,
+) -> None:
+    """Apply a person's message to the person, to running entries and to the rules.
+
+    Args:
+        excluded: ids of rules that take another of the messages that a claim brings.
+        change: what the message has done to the person already.
+    """
+    person = work.persons.get(evaluation.person_key)
+    if person is None:
+        return
+    if evaluation.type is MessageType.TRACK:
+        change = _add_event(work, evaluation, person, change)
+    elif evaluation.type is MessageType.IDENTIFY:
+        if evaluation.retroactive:  # else it was applied before anything was claimed
+            change = apply_attributes(work, evaluation, person, change)
+        end_by_change(work, evaluation, change.left)
+    elif evaluation.type is MessageType.GROUP:
+        _relate(work, evaluation)
+    rules = _rules_for(work, evaluation, change)
+    if rules:
+        evaluate(work, evaluation, rules, excluded)
+
+
+def apply_attributes(
+    work: BatchState, evaluation: Evaluation, person: Person, change: PersonChange
+) -> PersonChange:
+    """Set the attributes of an identify; gives the change with the segments entered and left by it."""
+    at = evaluation.timestamp
+    changed = set_attributes(work, person, evaluation.properties, at, evaluation.message_id)
+    if changed is person:
+        return change
+    before = memberships(work, person, at)
+    return change.and_moved(before, memberships(work, changed, at))
+
+
+def _add_event(
+    work: BatchState, evaluation: Evaluation, person: Person, change: PersonChange
+) -> PersonChange:
+    """Add an event to the person's history, and end the entries that it ends."""
+    end_by_event(work, evaluation)
+    if evaluation.name not in work.index.segment_watch:
+        work.add_to_history(person.key, evaluation)
+    else:
+        before = memberships(work, person, evaluation.timestamp)
+        work.add_to_history(person.key, evaluation)
+        change = change.and_moved(before, memberships(work, person, evaluation.timestamp))
+    if change.left or evaluation.name in work.index.counted_names:
+        end_by_change(work, evaluation, change.left)
+    return change
+
+
+def _rules_for(work: BatchState, evaluation: Evaluation, change: PersonChange) -> Selected:
+    rules = _NO_RULES
+    if evaluation.type is not None and evaluation.name:
+        match = work.index.trigger_match(evaluation.type, evaluation.name)
+        # A broadcast was evaluated when the message came in.
+        rules = match.campaigns if evaluation.retroactive else match.rules
+    if change is NO_CHANGE:
+        return rules
+    by_change = [rule for rule in work.index.on_segment if _is_triggered(rule, change)]
+    return rules.and_besides([*(work.index.on_known if change.known else ()), *by_change])
+
+
+_NO_RULES = Selected(RuleList())
+
+
+def _is_triggered(rule: Rule, change: PersonChange) -> bool:
+    return any(
+        isinstance(trigger, OnSegment)
+        and trigger.segment in (change.entered if trigger.change is Change.ENTERS else change.left)
+        for trigger in rule.triggers
+    )
+
+
+def memberships(work: BatchState, person: Person, at: datetime) -> frozenset[str]:
+    """The segments that a rule watches and the person is in at an instant."""
+    watched = work.index.watched_segments
+    if not watched:
+        return frozenset()
+    data: dict[str, JsonValue] = {
+        "person": person.attributes,  # type: ignore[dict-item]  # read only
+        "timestamp": format_instant(at),
+    }
+    history = HistoryUntil(work, person.key, at)
+    return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
+
+
+def _relate(work: BatchState, evaluation: Evaluation) -> None:
+    """Record a group call: the object's traits, and the person's tie to it (Segment spec, Group)."""
+    place = object_key(evaluation.properties, evaluation.target_id)
+    work.changes.objects[place] = ObjectRecord(*place, evaluation.properties, evaluation.timestamp)
+    work.changes.relationships[Relationship(evaluation.person_key, *place)] = True

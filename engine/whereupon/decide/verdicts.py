@@ -1,0 +1,72 @@
+"""The verdict on one rule, one message and one person: entered, or skipped with a reason.
+
+The order is that of the hosted products: the trigger and its `where`; whether the rule is open to the
+message at all (active, retroactive, age); the person (`who`); re-entry. Pure: everything that a verdict
+depends on is in the `Evaluation`, whose `see` has been called, and in the person's earlier entries.
+"""
+
+from collections.abc import Sequence
+
+from whereupon.conditions import Condition
+from whereupon.decide.decisions import ENTERED, Reason, Verdict
+from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.reentry import reentry_verdict
+from whereupon.messages.model import SenderClass
+from whereupon.records import PastEntry
+from whereupon.rules.model import Rule, RuleKind, Take
+
+
+def verdict_on(
+    rule: Rule, evaluation: Evaluation, past: Sequence[PastEntry], *, where_holds: bool = False
+) -> Verdict:
+    """Whether the person enters the rule by this message.
+
+    Args:
+        past: the person's earlier entries in this rule; may be empty if the rule lets people in every
+            time.
+        where_holds: whether the rule's `where` is known to hold.
+    """
+    opening = opening_verdict(rule, evaluation, where_holds=where_holds)
+    if opening.reason is not None:
+        return opening
+    if not rule.who.holds(evaluation.data, evaluation.history):
+        return _failed(Reason.WHO, rule.who, evaluation)
+    return reentry_verdict(rule, evaluation, past)
+
+
+def verdict_on_unmatched(rule: Rule, evaluation: Evaluation) -> Verdict:
+    """Why a rule that was no candidate (see `RuleList.candidates`) skips the message.
+
+    Its `where` does not hold, or its `who` fails before it asks for the history. So neither the history
+    nor earlier entries can change the verdict.
+    """
+    if rule.kind is RuleKind.CAMPAIGN:
+        return verdict_on(rule, evaluation, ())
+    if evaluation.source is not SenderClass.SERVER:
+        return Verdict(Reason.SOURCE)
+    return opening_verdict(rule, evaluation)
+
+
+def opening_verdict(rule: Rule, evaluation: Evaluation, *, where_holds: bool = False) -> Verdict:
+    """Whether the message may trigger the rule for any person."""
+    if not (where_holds or rule.where.holds(evaluation.data, evaluation.history)):
+        return _failed(Reason.WHERE, rule.where, evaluation)
+    reason = _closed(rule, evaluation)
+    return Verdict(reason) if reason else ENTERED
+
+
+def _failed(reason: Reason, condition: Condition, evaluation: Evaluation) -> Verdict:
+    return Verdict(reason, condition.failing(evaluation.data, evaluation.history))
+
+
+def _closed(rule: Rule, evaluation: Evaluation) -> Reason | None:
+    if not rule.active.allows(evaluation.timestamp):
+        return Reason.INACTIVE
+    age = evaluation.now - evaluation.timestamp
+    if evaluation.retroactive:
+        policy = rule.retroactive
+        if policy.take is Take.NONE:
+            return Reason.RETROACTIVE_OFF
+        if policy.within is not None and age > policy.within:
+            return Reason.TOO_OLD
+    return Reason.TOO_OLD if age > rule.max_age else None
