@@ -20,7 +20,6 @@ from whereupon.conditions.condition import (
 )
 from whereupon.conditions.indexable import predicate_of
 from whereupon.conditions.jsonlogic.coercion import is_truthy
-from whereupon.conditions.jsonlogic.expressions import variables_of
 from whereupon.conditions.parse_context import ParseContext
 from whereupon.conditions.performed import question
 from whereupon.conditions.scope import bounded
@@ -32,19 +31,18 @@ from whereupon.errors import Severity
 def conjunct_of(
     logic: JsonValue,
     text: str,
-    performed: tuple[Performed, ...] = (),
     *,
-    reads_time: bool = False,
+    variables: Iterable[str],
+    performed: tuple[Performed, ...] = (),
 ) -> Conjunct:
     """The conjunct of a logic.
 
     Args:
         logic: its JSONLogic.
         text: the same in words.
+        variables: the absolute paths that it reads, in order.
         performed: what it asks of the history.
-        reads_time: it reads the timestamp, without a variable for it.
     """
-    variables = (*variables_of(logic), *(("timestamp",) if reads_time else ()))
     return Conjunct(
         test=_Test(logic, performed),
         text=text,

@@ -162,10 +162,11 @@ def _expectation(
     if fault is not None:
         context.report(path, *fault)
         return []
-    variable: JsonValue = {"var": f"{context.root}.{name}"}
-    logic = row.logic(variable, _on_clock(row.operand, expected, context.zone))
+    path_read = f"{context.root}.{name}"
+    logic = row.logic({"var": path_read}, _on_clock(row.operand, expected, context.zone))
     reads_time = row.addition is not None and row.addition.timed_test is not None
-    return [conjunct_of(logic, f"{name} {row.words(expected)}", reads_time=reads_time)]
+    variables = (path_read, "timestamp") if reads_time else (path_read,)
+    return [conjunct_of(logic, f"{name} {row.words(expected)}", variables=variables)]
 
 
 def _on_clock(operand: Operand, expected: JsonValue, zone: str) -> JsonValue:
@@ -250,7 +251,8 @@ def _performed(raw: JsonValue, path: Path, context: ParseContext) -> list[Conjun
             f"a * is not read here: this counts what is called {ask.event!r}; write one whole name"
         )
         context.warn((*path, "event"), "wrong-value", text)
-    return [conjunct_of({PERFORMED: [question(ask)]}, performed_words(ask), (ask,))]
+    logic: JsonValue = {PERFORMED: [question(ask)]}
+    return [conjunct_of(logic, performed_words(ask), variables=(), performed=(ask,))]
 
 
 _REFERRING: Final = MappingProxyType[
@@ -276,7 +278,10 @@ def logic_conjuncts(raw: JsonValue, path: Path, context: ParseContext) -> list[C
         if root_of(name) not in ROOTS:
             text = f"logic sees {', '.join(ROOTS)}, and so no {name}; write {context.root}.{name}"
             context.warn(path, "unknown-root", text)
-    return [conjunct_of(logic, logic_words(logic)) for logic in _operands_of_and(raw)]
+    return [
+        conjunct_of(logic, logic_words(logic), variables=variables_of(logic))
+        for logic in _operands_of_and(raw)
+    ]
 
 
 def _operands_of_and(logic: dict[str, JsonValue]) -> list[JsonValue]:
