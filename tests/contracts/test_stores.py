@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.contracts.plain import PlainStore
 
-from whereupon.ports import Store
+from whereupon.ports import DueWork, Questions, Reads, Session, Store
 from whereupon.storage import open_store
+from whereupon.storage.sql.store import SqlSession
 from whereupon.testing.contracts import StoreContract
 
 
@@ -16,6 +18,23 @@ class TestMemoryStore(StoreContract):
         """Nothing on the disk."""
         assert folder.is_dir()
         return open_store("memory://")
+
+
+class TestPlainStore(StoreContract):
+    """A store that implements no method that has a default, as a third party's may."""
+
+    def make_store(self, folder: Path) -> Store:
+        """Nothing on the disk."""
+        assert folder.is_dir()
+        return PlainStore()
+
+
+def test_the_databases_answer_every_read_themselves() -> None:
+    """A default would read whole tables: none of them is left in a session on a database."""
+    phases = (Reads, Questions, DueWork)
+    asked = {name for phase in phases for name in vars(phase) if not name.startswith("_")}
+    own = {name for name in asked if getattr(SqlSession, name) is not getattr(Session, name)}
+    assert asked - own == set()
 
 
 class TestSqliteFile(StoreContract):

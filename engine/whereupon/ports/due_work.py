@@ -1,5 +1,6 @@
 """Due work: what waits for a time, how it is taken, and what is too old to be kept."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -35,6 +36,7 @@ class DueWork(Reads, Writes, Protocol):
     A method with a body is made of the others. It is right for a store with one writer at a time.
     """
 
+    @abstractmethod
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
         """When the next unfinished claim or pending delivery is due.
 
@@ -45,6 +47,7 @@ class DueWork(Reads, Writes, Protocol):
 
     # --- entries ------------------------------------------------------------------------------------
 
+    @abstractmethod
     def due_entries(
         self, until: datetime, limit: int, versions: Collection[str] | None = None
     ) -> list[Entry]:
@@ -67,6 +70,7 @@ class DueWork(Reads, Writes, Protocol):
         """
         return self.due_entries(until, limit, versions)
 
+    @abstractmethod
     def waiting_versions(self) -> list[WaitingVersion]:
         """The rule versions that have running entries, by digest."""
         ...
@@ -106,6 +110,7 @@ class DueWork(Reads, Writes, Protocol):
         """
         return self.waiting_runs()
 
+    @abstractmethod
     def persons_after(self, key: int, limit: int) -> list[Person]:
         """The next persons by key."""
         ...
@@ -130,6 +135,7 @@ class DueWork(Reads, Writes, Protocol):
 
     # --- deliveries ---------------------------------------------------------------------------------
 
+    @abstractmethod
     def lease_deliveries(
         self,
         until: datetime,
@@ -147,20 +153,24 @@ class DueWork(Reads, Writes, Protocol):
         """
         ...
 
+    @abstractmethod
     def hold_deliveries(
         self, until: datetime, channels: Collection[str], limit: int
     ) -> dict[str, int]:
         """Hold pending deliveries due by ``until`` of other channels than these; returns their numbers."""
         ...
 
+    @abstractmethod
     def leased_now(self, key: int) -> LeasedNow | None:
         """A leased delivery and its person, as they are now; None if the delivery is gone."""
         ...
 
+    @abstractmethod
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down how tries ended. Deliveries that are no longer pending stay as they are."""
         ...
 
+    @abstractmethod
     def revive(self, key: int, due_at: datetime) -> bool:
         """Make a dead delivery pending again, with no attempts; False if it is not dead."""
         ...
@@ -223,6 +233,7 @@ class DueWork(Reads, Writes, Protocol):
 
     # --- retention ----------------------------------------------------------------------------------
 
+    @abstractmethod
     def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop old records. Records that another writer has locked stay until the next time.
 

@@ -3,6 +3,7 @@
 A read takes many keys at once, so that a batch costs a fixed number of queries, however large it is.
 """
 
+from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -43,18 +44,22 @@ class Reads(Protocol):
 
     # --- messages -----------------------------------------------------------------------------------
 
+    @abstractmethod
     def known_messages(self, refs: Collection[str]) -> set[str]:
         """The messages among these (see `ref_of`) that are recorded, or were recorded and then erased."""
         ...
 
+    @abstractmethod
     def twins(self, refs: Collection[str]) -> dict[str, Twin]:
         """What is recorded of these messages, by reference, to be compared with a second one."""
         ...
 
+    @abstractmethod
     def messages(self, keys: Collection[int]) -> list[StoredMessage]:
         """The messages with these keys, in any order."""
         ...
 
+    @abstractmethod
     def owned_messages(
         self, owners: Collection[int], since: datetime, limit: int | None = None
     ) -> list[StoredMessage]:
@@ -127,6 +132,7 @@ class Reads(Protocol):
 
     # --- people -------------------------------------------------------------------------------------
 
+    @abstractmethod
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
     ) -> list[Identifier]:
@@ -142,10 +148,12 @@ class Reads(Protocol):
         )
         return [identifier for kind, identifier in found if identifier.kind is kind]
 
+    @abstractmethod
     def persons(self, keys: Collection[int]) -> list[Person]:
         """The persons with these keys."""
         ...
 
+    @abstractmethod
     def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
         """Every run of claims of these anonymous ids, by `since` then anonymous key."""
         ...
@@ -227,20 +235,24 @@ class Reads(Protocol):
         """Whether a broadcast's run for that occasion is recorded, done or not."""
         return any((r.rule, r.occasion) == (rule, occasion) for r in self.scan(BroadcastRun))
 
+    @abstractmethod
     def kept_versions(self, digests: Collection[str]) -> set[str]:
         """The digests among these under which a rule version is kept. Every batch asks."""
         ...
 
+    @abstractmethod
     def rule_version(self, digest: str) -> bytes | None:
         """The source of a rule, as it was when it was first used under that digest."""
         ...
 
+    @abstractmethod
     def mark(self, name: str) -> int | None:
         """A number that the store keeps for the engine under that name."""
         ...
 
     # --- everything ---------------------------------------------------------------------------------
 
+    @abstractmethod
     def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
         """Every record of a kind, in any order; or those of one person. It may take long.
 

@@ -1,5 +1,6 @@
 """The writes of a batch: what deciding about messages changes, in one transaction."""
 
+from abc import abstractmethod
 from collections.abc import Collection
 from typing import Protocol
 
@@ -12,6 +13,7 @@ class Writes(Protocol):
     The defaults are right for a store with one writer at a time, which has nothing to lock.
     """
 
+    @abstractmethod
     def allocate(self, count: int) -> int:
         """Reserve ``count`` consecutive keys that nobody gets again; returns the first."""
         ...
@@ -44,6 +46,7 @@ class Writes(Protocol):
         """
         return
 
+    @abstractmethod
     def flush(self, changes: Changes) -> None:
         """Write a batch's changes. Forgotten persons are erased first, merges come second.
 
@@ -52,6 +55,7 @@ class Writes(Protocol):
         """
         ...
 
+    @abstractmethod
     def set_mark(self, name: str, value: int) -> None:
         """Keep a number under a name."""
         ...

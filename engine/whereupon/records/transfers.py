@@ -54,3 +54,7 @@ class Transfer(NamedTuple):
     inert: Inert
     decided_at: datetime
     skips: Mapping[MessageName, SkipSummary]
+
+    def includes(self, name: MessageName, timestamp: datetime) -> bool:
+        """Whether it takes a waiting message of that name and time along."""
+        return self.since <= timestamp <= self.until and self.inert.covers(name, timestamp)

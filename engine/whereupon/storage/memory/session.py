@@ -5,16 +5,15 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from heapq import merge
 from itertools import islice, takewhile
-from typing import TypeVar, cast
+from typing import cast
 
 import whereupon.records as records
 from whereupon.messages.model import erased_digests
 from whereupon.ports import NO_CHANNEL, DueWork, LeasedNow, Questions, Settlement
 from whereupon.records import Changes, Delivery, DeliveryState, IdKind, PruneAction, prune_action
 from whereupon.storage.memory.schema import Named, Schema
+from whereupon.storage.memory.tables import R
 from whereupon.storage.memory.writing import write
-
-R = TypeVar("R")
 
 
 class MemorySession(Questions, DueWork):
@@ -35,15 +34,15 @@ class MemorySession(Questions, DueWork):
 
     def known_messages(self, refs: Collection[str]) -> set[str]:
         """By the index, or by the digest of an erased one."""
-        found = {ref for ref in refs if ref in self._in.refs.keys}
+        found = {ref for ref in refs if ref in self._in.refs.groups}
         if erased := self._in.erased.rows:
             found.update(r for r in refs if any(digest in erased for digest in erased_digests(r)))
         return found
 
     def twins(self, refs: Collection[str]) -> dict[str, records.Twin]:
         """A stub says nobody's name; its request does."""
-        keys = self._in.refs.keys
-        found = {m.ref: m for m in self.messages([keys[ref] for ref in refs if ref in keys])}
+        keys = [key for ref in refs for key in self._in.refs.keys(ref)]
+        found = {message.ref: message for message in self.messages(keys)}
         stubs = any(m.user_id is None and m.anonymous_id is None for m in found.values())
         asked = {r.ref: r.person for r in self._in.requests.rows.values()} if stubs else {}
         return {
@@ -60,17 +59,17 @@ class MemorySession(Questions, DueWork):
     ) -> list[records.StoredMessage]:
         """From the moment on, owner by owner."""
         owned = self._in.messages.owned
-        keys = [key for owner in set(owners) for key in owned.keys(owner, (since, 0))]
-        found = self._in.messages.some(keys[:limit])
-        return sorted(found, key=lambda message: (message.timestamp, message.key))
+        keys = [key for owner in set(owners) for key in owned.keys(owner, (since, 0))][:limit]
+        return sorted(
+            self._in.messages.some(keys), key=lambda message: (message.timestamp, message.key)
+        )
 
     def identifiers(
         self, user_ids: Collection[str], anonymous_ids: Collection[str]
     ) -> list[records.Identifier]:
         """By key."""
-        users, anonymous = set(user_ids), set(anonymous_ids)
-        keys = [(IdKind.USER, value) for value in users]
-        return self._in.identifiers.some(keys + [(IdKind.ANONYMOUS, v) for v in anonymous])
+        keys = {(IdKind.USER, value) for value in user_ids}
+        return self._in.identifiers.some(keys | {(IdKind.ANONYMOUS, v) for v in anonymous_ids})
 
     def persons(self, keys: Collection[int]) -> list[records.Person]:
         """By key."""
@@ -78,14 +77,10 @@ class MemorySession(Questions, DueWork):
 
     def claims(self, anonymous_keys: Collection[int]) -> list[records.Claim]:
         """Anonymous id by anonymous id."""
-        keys = [place for key in set(anonymous_keys) for place in self._in.claims_of.keys(key)]
-        found = self._in.claims.some(keys)
-        return sorted(found, key=lambda claim: (claim.since, claim.anonymous_key))
-
-    def active_entries(self, person_keys: Collection[int]) -> list[records.Entry]:
-        """Person by person."""
-        keys = [key for person in set(person_keys) for key in self._in.active.keys(person)]
-        return self._in.entries.some(keys)
+        keys = (place for key in set(anonymous_keys) for place in self._in.claims_of.keys(key))
+        return sorted(
+            self._in.claims.some(keys), key=lambda claim: (claim.since, claim.anonymous_key)
+        )
 
     def kept_versions(self, digests: Collection[str]) -> set[str]:
         """By key."""
@@ -95,10 +90,6 @@ class MemorySession(Questions, DueWork):
         """By key."""
         found = self._in.versions.rows.get(digest)
         return None if found is None else cast("bytes", found.value)
-
-    def request(self, key: int) -> records.Request | None:
-        """By key."""
-        return self._in.requests.rows.get(key)
 
     def mark(self, name: str) -> int | None:
         """By key."""
@@ -141,23 +132,17 @@ class MemorySession(Questions, DueWork):
         found = [records.WaitingVersion(entry.rule, entry.digest, at) for entry, at in first]
         return sorted(found, key=lambda version: version.digest)
 
-    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
-        """The length of each queue."""
-        queues = self._in.due_entries.groups
-        return {digest: len(queues[digest]) for digest in set(digests) if digest in queues}
-
-    def waiting_runs(self) -> list[records.BroadcastRun]:
-        """In the order of the index."""
-        return self._in.runs.some(self._in.open_runs.keys())
-
     def persons_after(self, key: int, limit: int) -> list[records.Person]:
         """In the order of the index."""
         return self._in.persons.some(self._in.person_keys.keys(first=((), key + 1))[:limit])
 
-    def _waiting(self, state: str, channels: Collection[str] | None) -> Iterator[Delivery]:
+    def _waiting(
+        self, state: str, channels: Collection[str] | None, until: datetime | None = None
+    ) -> Iterator[Delivery]:
         """Deliveries of these channels in a state, by due time then key."""
-        rows = self._in.deliveries.rows
-        found = (rows[key] for _, key in self._in.waiting.groups.get(state, ()))
+        places = self._in.waiting.groups.get(state, ())
+        due = takewhile(lambda place: until is None or place[0] <= until, places)
+        found = (self._in.deliveries.rows[key] for _, key in due)
         return (each for each in found if channels is None or each.channel in channels)
 
     def lease_deliveries(
@@ -168,50 +153,49 @@ class MemorySession(Questions, DueWork):
         channels: Collection[str] | None = None,
     ) -> list[Delivery]:
         """In the order of the index."""
-        due = takewhile(lambda d: d.due_at <= until, self._waiting("pending", channels))
-        taken = list(islice(due, limit))
+        taken = list(islice(self._waiting("pending", channels, until), limit))
         held = islice(self._waiting("held", channels), limit - len(taken))
         taken += [each._replace(state=DeliveryState.PENDING, reason=None) for each in held]
-        for delivery in taken:
-            self._in.deliveries.put(delivery._replace(due_at=leased_until))
+        self._in.deliveries.put(*(each._replace(due_at=leased_until) for each in taken))
         return taken
 
     def hold_deliveries(
         self, until: datetime, channels: Collection[str], limit: int
     ) -> dict[str, int]:
         """In the order of the index."""
-        due = takewhile(lambda d: d.due_at <= until, self._waiting("pending", None))
+        due = self._waiting("pending", None, until)
         foreign = list(islice((each for each in due if each.channel not in channels), limit))
-        for delivery in foreign:
-            held = delivery._replace(state=DeliveryState.HELD, reason=NO_CHANNEL)
-            self._in.deliveries.put(held)
+        for each in foreign:
+            held = Settlement(each.key, DeliveryState.HELD, each.attempts, each.due_at, NO_CHANNEL)
+            self._try(DeliveryState.PENDING, held)
         return Counter(delivery.channel for delivery in foreign)
 
     def leased_now(self, key: int) -> LeasedNow | None:
         """By key."""
-        delivery = self._in.deliveries.rows.get(key)
-        if delivery is None:
-            return None
-        person = self._in.persons.rows.get(delivery.person_key)
-        who = (person.user_id, person.attributes) if person else (None, None)
-        return LeasedNow(delivery.state, delivery.due_at, *who)
+        for delivery in self._in.deliveries.some([key]):
+            person = self._in.persons.rows.get(delivery.person_key)
+            who = (person.user_id, person.attributes) if person else (None, None)
+            return LeasedNow(delivery.state, delivery.due_at, *who)
+        return None
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """By key."""
         for end in settlements:
-            was = self._in.deliveries.rows.get(end.key)
-            if was is not None and was.state is DeliveryState.PENDING:
-                ended = was._replace(state=end.state, attempts=end.attempts, reason=end.reason)
-                self._in.deliveries.put(ended._replace(due_at=end.due_at))
+            self._try(DeliveryState.PENDING, end)
 
     def revive(self, key: int, due_at: datetime) -> bool:
         """By key."""
-        was = self._in.deliveries.rows.get(key)
-        if was is None or was.state is not DeliveryState.DEAD:
-            return False
-        anew = was._replace(state=DeliveryState.PENDING, attempts=0, due_at=due_at, reason=None)
-        self._in.deliveries.put(anew)
-        return True
+        return self._try(
+            DeliveryState.DEAD,
+            Settlement(key, DeliveryState.PENDING, 0, due_at, None),
+        )
+
+    def _try(self, state: DeliveryState, end: Settlement) -> bool:
+        found = [each for each in self._in.deliveries.some([end.key]) if each.state is state]
+        for was in found:
+            ended = was._replace(state=end.state, attempts=end.attempts, reason=end.reason)
+            self._in.deliveries.put(ended._replace(due_at=end.due_at))
+        return bool(found)
 
     def prune(self, cutoff: records.RetentionCutoff, after: int, reach: int) -> records.PruneStep:
         """The next by key; of messages set aside the oldest, which have no such key."""
@@ -222,10 +206,10 @@ class MemorySession(Questions, DueWork):
             table.drop(*(each.ref for each in oldest))
             return records.PruneStep(len(oldest), cursor=after if len(oldest) == reach else None)
         keys = sorted(key for key in table.rows if key > after)[:reach]
-        actions = {key: prune_action(table.rows[key], cutoff) for key in keys}
-        table.drop(*(key for key, action in actions.items() if action is PruneAction.DROP))
-        emptied = [key for key, action in actions.items() if action is PruneAction.EMPTY]
-        for entry in table.some(emptied):
-            table.put(entry._replace(facts=records.NOTHING))
-        gone = sum(action is PruneAction.DROP for action in actions.values())
-        return records.PruneStep(gone, len(emptied), keys[-1] if len(keys) == reach else None)
+        actions = [(prune_action(table.rows[key], cutoff), key) for key in keys]
+        gone = [key for action, key in actions if action is PruneAction.DROP]
+        emptied = [key for action, key in actions if action is PruneAction.EMPTY]
+        table.drop(*gone)
+        table.put(*(entry._replace(facts=records.NOTHING) for entry in table.some(emptied)))
+        cursor = keys[-1] if len(keys) == reach else None
+        return records.PruneStep(len(gone), len(emptied), cursor)

@@ -1,7 +1,7 @@
 """The in-memory store: transactions that take turns, each written in place and rolled back if it raises."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TypeVar
 
 from whereupon.errors import StoreError
@@ -46,9 +46,7 @@ class MemoryStore(ForkAware):
                 raise
             self.schema.log.forget()
 
-    def reading(self) -> AbstractContextManager[MemorySession]:
-        """A transaction like any other."""
-        return self.session()
+    reading = session
 
     def after_fork_in_child(self) -> None:
         """Go on with the copy, without the writes of a thread that did not come along."""

@@ -1,13 +1,12 @@
 """Tables in memory: rows by key, indexes over their columns, and the log that a rollback reverses.
 
-Every change of a row goes through its `Table`, which keeps its indexes and the log. Rows are kept as they
-are given, never copied; the columns are the rows' attributes.
+Every change of a row goes through its `Table`. Rows are never copied; columns are their attributes.
 """
 
-from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -30,89 +29,52 @@ class Rollback:
             put_back(key, row)
 
 
-class Index(ABC):
+class Index:
     """The keys of rows, by the values of some columns.
 
     Args:
         columns: their names. The value of several is a tuple, the value of none is ``()`` for each row.
+        by: the column that orders the rows of a value; then they are ordered by key.
         where: which rows are in the index; None for all.
-    """
-
-    def __init__(self, *columns: str, where: Callable[[Any], bool] | None = None) -> None:
-        self._value = _reader(*columns)
-        self._where = where
-
-    def change(self, key: object, old: object | None, new: object | None) -> None:
-        """Note that a row has changed; None is no row."""
-        was_in = old is not None and (self._where is None or self._where(old))
-        is_in = new is not None and (self._where is None or self._where(new))
-        if was_in and is_in and self._place(old) == self._place(new):
-            return
-        if is_in:
-            self._insert(new, key)
-        if was_in:
-            self._remove(old, key)
-
-    def _place(self, row: object) -> object:
-        return self._value(row)
-
-    @abstractmethod
-    def _insert(self, row: object, key: object) -> None: ...
-
-    @abstractmethod
-    def _remove(self, row: object, key: object) -> None: ...
-
-
-class Unique(Index):
-    """An index in which a value has one row at most: `keys`."""
-
-    def __init__(self, *columns: str, where: Callable[[Any], bool] | None = None) -> None:
-        super().__init__(*columns, where=where)
-        self.keys: dict[object, Any] = {}
-
-    def _insert(self, row: object, key: object) -> None:
-        if self.keys.setdefault(value := self._value(row), key) != key:
-            raise _conflict(value)
-
-    def _remove(self, row: object, _key: object) -> None:
-        del self.keys[self._value(row)]
-
-
-class Ordered(Index):
-    """An index in which the rows of a value are in order, by another column and then by key.
-
-    Args:
-        by: the other column; without it, the order is that of the keys alone.
+        unique: whether a value has one row at most.
     """
 
     def __init__(
-        self, *columns: str, by: str = "", where: Callable[[Any], bool] | None = None
+        self,
+        *columns: str,
+        by: str = "",
+        where: Callable[[Any], bool] | None = None,
+        unique: bool = False,
     ) -> None:
-        super().__init__(*columns, where=where)
-        self._order = _reader(by) if by else _reader()
         self.groups: dict[object, list[tuple[Any, Any]]] = {}
+        self._value, self._order = _reader(*columns), _reader(*filter(None, [by]))
+        self._where, self._unique = where, unique
 
     def keys(self, value: object = (), first: tuple[object, ...] | None = None) -> list[Any]:
         """The keys of a value's rows, in order; from a place in that order on, if given."""
         places: list[Any] = self.groups.get(value, [])
         return [key for _, key in places[bisect_left(places, first) if first else 0 :]]
 
-    def _place(self, row: object) -> object:
-        return self._value(row), self._order(row)
+    def change(self, key: object, old: object | None, new: object | None) -> None:
+        """Note that a row has changed; None is no row."""
+        was, now = self._place(key, old), self._place(key, new)
+        if was == now:
+            return
+        if now is not None:
+            group = self.groups.setdefault(now[0], [])
+            if self._unique and group:
+                raise _conflict(now[0])
+            insort(group, now[1])
+        if was is not None:
+            group = self.groups[was[0]]
+            del group[bisect_left(group, was[1])]
+            if not group:
+                del self.groups[was[0]]
 
-    def _insert(self, row: object, key: object) -> None:
-        group, place = self.groups.setdefault(self._value(row), []), (self._order(row), key)
-        if not group or group[-1] < place:
-            group.append(place)
-        else:
-            insort(group, place)
-
-    def _remove(self, row: object, key: object) -> None:
-        value = self._value(row)
-        group = self.groups[value]
-        del group[bisect_left(group, (self._order(row), key))]
-        if not group:
-            del self.groups[value]
+    def _place(self, key: object, row: object | None) -> tuple[object, tuple[Any, object]] | None:
+        if row is None or (self._where is not None and not self._where(row)):
+            return None
+        return self._value(row), (self._order(row), key)
 
 
 class Table(Generic[R]):
@@ -127,11 +89,11 @@ class Table(Generic[R]):
     """
 
     def __init__(
-        self, log: Rollback, *key: str, indexes: Sequence[Index], owner: str, by: str
+        self, log: Rollback, *key: str, indexes: Sequence[Index] = (), owner: str = "", by: str = ""
     ) -> None:
         self.rows: dict[Any, R] = {}
         self.owner = owner
-        self.owned = Ordered(*filter(None, [owner]), by=by)
+        self.owned = Index(*filter(None, [owner]), by=by)
         self._log = log
         self._key = _reader(*key)
         self._indexes = (*indexes, self.owned) if owner else (*indexes,)
@@ -145,19 +107,23 @@ class Table(Generic[R]):
         rows = self.rows
         return [rows[key] for key in keys if key in rows]
 
-    def add(self, row: R) -> None:
-        """Keep a row whose key is new.
+    def add(self, *rows: R) -> None:
+        """Keep rows whose keys are new, or raise a `StoreError` with the code ``conflict``."""
+        for row in rows:
+            if (key := self._key(row)) in self.rows:
+                raise _conflict(key)
+            self._change(key, row)
 
-        Raises:
-            StoreError: with the code ``conflict``, if a row has its key, or a value that is unique.
-        """
-        if (key := self._key(row)) in self.rows:
-            raise _conflict(key)
-        self._change(key, row)
+    def put(self, *rows: R) -> None:
+        """Keep rows, each in place of the one with its key, if there is one."""
+        for row in rows:
+            self._change(self._key(row), row)
 
-    def put(self, row: R) -> None:
-        """Keep a row in place of the one with its key, if there is one."""
-        self._change(self._key(row), row)
+    def put_or_drop(self, rows: Mapping[Any, R | None]) -> None:
+        """Keep rows by their keys; drop those that are None."""
+        for key, row in rows.items():
+            if row is not None or key in self.rows:
+                self._change(key, row)
 
     def drop(self, *keys: object) -> None:
         """Drop the rows that there are of these keys."""
@@ -168,8 +134,10 @@ class Table(Generic[R]):
     def give(self, loser: int, survivor: int) -> None:
         """Give the rows of one person to another."""
         for row in self.of(loser):
+            any_row: Any = row
+            move = any_row._replace if isinstance(row, tuple) else partial(replace, any_row)
             self.drop(self._key(row))
-            self.put(changed(row, **{self.owner: survivor}))
+            self.put(move(**{self.owner: survivor}))
 
     def _change(self, key: object, row: R | None) -> None:
         old = self.rows.get(key)
@@ -190,13 +158,6 @@ class Table(Generic[R]):
             del self.rows[key]
         else:
             self.rows[key] = row
-
-
-def changed(row: R, **columns: object) -> R:
-    """The row, a NamedTuple or a dataclass, with other values in some columns."""
-    any_row: Any = row
-    made: R = any_row._replace(**columns) if isinstance(row, tuple) else replace(any_row, **columns)
-    return made
 
 
 def _reader(*columns: str) -> Callable[[Any], Any]:
