@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tests.unit.worlds import HOUR, File, World, after, book_of, campaign, decided, message, segment
+from tests.worlds import HOUR, File, World, after, book_of, campaign, decided, message, segment
 
 from whereupon.decide import BatchResult
 from whereupon.decide.decisions import Decision

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.properties.profiles import examples
 from tests.stores import Opener
-from tests.unit.worlds import DAY, HOUR, File, World, broadcast, campaign, segment, world
+from tests.worlds import DAY, HOUR, File, World, broadcast, campaign, segment, world
 
 from whereupon.decide.decisions import Reason
 from whereupon.messages.model import SenderClass

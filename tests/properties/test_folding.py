@@ -27,7 +27,7 @@ from tests.properties.histories import (
     take_in_parts,
 )
 from tests.servers import Server
-from tests.unit.worlds import NOON, World, decided
+from tests.worlds import NOON, World, decided
 
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.stores import contents
-from tests.unit.worlds import NOON, File, World, guard, message, world
+from tests.worlds import NOON, File, World, guard, message, world
 
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.messages.model import MessageType, Origin, SenderClass, erased_name, ref_of

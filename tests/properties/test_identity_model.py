@@ -28,7 +28,7 @@ from tests.properties.identity_histories import (
 from tests.properties.identity_model import Decided, Model, Plain, Said
 from tests.properties.profiles import examples
 from tests.stores import Opener
-from tests.unit.worlds import NOON
+from tests.worlds import NOON
 
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties.test_conditions import HOSTILE, RAW, SHORT_FORMS
-from tests.unit.worlds import book_of, campaign
+from tests.worlds import book_of, campaign
 
 from whereupon.conditions import Data, JsonValue, Performed, parse_condition
 from whereupon.matching import RuleList

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.properties.test_conditions import HOSTILE, SHORT_FORMS
 from tests.properties.test_matching import CLOSE, LIKELY, PERFORMED
-from tests.unit.worlds import World, broadcast, campaign, world
+from tests.worlds import World, broadcast, campaign, world
 
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe

@@ -13,7 +13,7 @@ from tests.properties.histories import (
     happenings,
     messages_of,
 )
-from tests.unit.worlds import World, campaign
+from tests.worlds import World, campaign
 
 from whereupon.messages.model import Message
 

@@ -7,7 +7,7 @@ It says that it is ready, and begins with the first line that it reads.
 
 import sys
 
-from tests.unit.worlds import File, after, book_of, guard
+from tests.worlds import File, after, book_of, guard
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock

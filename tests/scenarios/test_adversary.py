@@ -10,7 +10,7 @@ from threading import Barrier, Thread
 import pytest
 from pydantic import JsonValue
 from tests.stores import contents
-from tests.unit.worlds import DAY, HOUR, World, after, guard, message, world
+from tests.worlds import DAY, HOUR, World, after, guard, message, world
 
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, WhereuponError

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from tests.unit.worlds import World, after, campaign, message, world
+from tests.worlds import World, after, campaign, message, world
 
 from whereupon.messages.model import MessageType
 from whereupon.ports import Store

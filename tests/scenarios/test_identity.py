@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import HOUR, World, broadcast, campaign, world
+from tests.worlds import HOUR, World, broadcast, campaign, world
 
 from whereupon.errors import UnknownNameError
 from whereupon.insight.person_report import ClaimRun, Identity

@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen
 
 from tests.scenarios.hosting import ROOT, in_threads
 from tests.scenarios.judging import DUE, RULES
-from tests.unit.worlds import World, campaign, guard
+from tests.worlds import World, campaign, guard
 
 from whereupon.errors import RequestError
 from whereupon.ports import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.scenarios.hosting import tables_in
-from tests.unit.worlds import HOUR, File, World, broadcast, campaign, world
+from tests.worlds import HOUR, File, World, broadcast, campaign, world
 
 from whereupon import MessageRejectedError
 from whereupon.ports import Store

@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, HOUR, File, World, after, campaign, world
+from tests.worlds import DAY, HOUR, File, World, after, campaign, world
 
 from whereupon.ports import Store
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 from tests.stores import contents
-from tests.unit.worlds import DAY, HOUR, NOON, World, after, campaign, guard, message, world
+from tests.worlds import DAY, HOUR, NOON, World, after, campaign, guard, message, world
 
 from whereupon.decide import Settings
 from whereupon.engine import Engine

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 from tests.stores import contents
-from tests.unit.worlds import DAY, HOUR, World, guard, world
+from tests.worlds import DAY, HOUR, World, guard, world
 
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.pipeline.ingestion import WireMessage

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.unit.worlds import NOON, guard, world
+from tests.worlds import NOON, guard, world
 
 from whereupon.decide import Settings
 from whereupon.engine import Engine

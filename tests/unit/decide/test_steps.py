@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, HOUR, World, after, broadcast, campaign, segment, world
+from tests.worlds import DAY, HOUR, World, after, broadcast, campaign, segment, world
 
 from whereupon.records import DeliveryState, EntryState
 from whereupon.scheduling.clocks import FrozenClock

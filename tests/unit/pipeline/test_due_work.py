@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import (
+from tests.worlds import (
     DAY,
     HOUR,
     NOON,

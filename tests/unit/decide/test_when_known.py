@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, World, broadcast, campaign, message, segment, world
+from tests.worlds import DAY, World, broadcast, campaign, message, segment, world
 
 from whereupon.messages.model import MessageType
 from whereupon.ports import Store

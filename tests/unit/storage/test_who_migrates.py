@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from tests.scenarios.commands import whereupon
 from tests.scenarios.hosting import book, purchase, thanks
 from tests.servers import Server
-from tests.unit.test_versions import SCHEMAS, connected, drift
+from tests.unit.storage.test_migrations import SCHEMAS, connected, drift
 
 from whereupon import Engine
 from whereupon.errors import StoreError

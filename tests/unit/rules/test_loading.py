@@ -17,7 +17,7 @@ from whereupon.rules.loading.positions import UnreadableTextError
 from whereupon.rules.loading.yaml_text import read_yaml
 from whereupon.testing.case_reader import find_test_files
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-files"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "rule-files"
 GOOD = sorted(FIXTURES.glob("*.good.*"))
 BAD = sorted(path for path in FIXTURES.glob("*.bad.*") if path.suffix != ".txt")
 RULE = "campaign: {}\ndescription: One.\nwhen: purchase\nreentry: once\nwhereupon: [exit]\n"

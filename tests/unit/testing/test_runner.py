@@ -9,7 +9,7 @@ import pytest
 from whereupon.errors import Severity
 from whereupon.testing import RuleTestReport, run_rule_tests
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "fixtures" / "rule-tests"
 SILENT = "tests:\n  - {name: silence, given: [], expect: []}\n"
 

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 from pydantic import BaseModel, JsonValue
-from tests.unit.worlds import NOON, World, campaign, guard, world
+from tests.worlds import NOON, World, campaign, guard, world
 
 from whereupon.delivery.action_caller import ActionCall
 from whereupon.delivery.host_calls import MOST_HANGING

@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, HOUR, World, broadcast, campaign, world
+from tests.worlds import DAY, HOUR, World, broadcast, campaign, world
 
 # --- the order --------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.worlds import message
+from tests.worlds import message
 
 from whereupon.identity.algebra import (
     IdentityPolicy,

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, HOUR, World, broadcast, campaign, segment, world
+from tests.worlds import DAY, HOUR, World, broadcast, campaign, segment, world
 
 from whereupon.pipeline.ingestion import WireMessage
 

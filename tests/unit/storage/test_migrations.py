@@ -25,7 +25,7 @@ from whereupon.storage.sql.migrations.running import config
 from whereupon.storage.sql.tables import VERSIONS, Kept
 from whereupon.storage.sql.versions import revisions
 
-SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"
+SCHEMAS = Path(__file__).parents[3] / "fixtures" / "schemas"
 NEWEST = revisions()[-1]
 THEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """When the older databases were last used."""

@@ -14,7 +14,7 @@ from whereupon.errors import Severity
 from whereupon.rules.loading import load_document
 from whereupon.rules.reader import json_schema, parse_rule_file
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = sorted(
     path
     for path in (*(ROOT / "rules").rglob("*.yaml"), *(ROOT / "fixtures").rglob("*.good.*"))

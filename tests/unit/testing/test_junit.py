@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 from whereupon.errors import Diagnostic, Location, Severity
 from whereupon.testing import RuleTestReport, RuleTestResult, junit_xml, run_rule_tests
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "rule-tests"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "rule-tests"
 
 
 def _parsed(report: RuleTestReport) -> ET.Element:

@@ -1,7 +1,7 @@
 """Messages as values."""
 
 import pytest
-from tests.unit.worlds import message
+from tests.worlds import message
 
 from whereupon.messages.model import MessageType, Origin, SenderClass
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.worlds import campaign, world
+from tests.worlds import campaign, world
 
 from whereupon.messages.semantic_events import BUILT_IN, Action, ActionName, Registry, id_in
 from whereupon.rules.reserved import ACTION_EVENTS

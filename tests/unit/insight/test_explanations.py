@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import DAY, HOUR, World, after, book_of, broadcast, campaign, segment, world
+from tests.worlds import DAY, HOUR, World, after, book_of, broadcast, campaign, segment, world
 
 from whereupon.decide.decisions import Reason
 from whereupon.delivery.retries import RetryLater, RetryPolicy

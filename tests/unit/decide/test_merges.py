@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.unit.worlds import HOUR, File, World, campaign, world
+from tests.worlds import HOUR, File, World, campaign, world
 
 from whereupon.ports import Store
 from whereupon.records import Changes, DeliveryState, Entry

@@ -1,7 +1,7 @@
 """The step `webhook`: a delivery for the channel of that name."""
 
 from pydantic import JsonValue
-from tests.unit.worlds import World, campaign, world
+from tests.worlds import World, campaign, world
 
 from whereupon.records import Delivery, DeliveryState, SendKind
 
