@@ -1,4 +1,4 @@
-"""Fields that a ``batch`` body says for those of its messages that do not say them themselves."""
+"""Fields of a ``batch`` body that its messages inherit, unless they have such a field themselves."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,22 +8,22 @@ from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import JsonError, decode, decode_leniently, encode
-from whereupon.messages.envelope import Envelope, Object, Opened, as_text, object_in, own_object
+from whereupon.messages.envelope import Envelope, Members, Opened, as_text, object_in, own_object
 from whereupon.messages.json_scan import is_deep
 from whereupon.messages.limits import MAX_MESSAGE_BYTES, check_size, too_deep, too_large
 from whereupon.messages.repairs import Remark
 
 
 class Inherited(NamedTuple):
-    """What messages inherit from the bodies around them.
+    """The fields that a message inherits from the batch bodies around it.
 
     Attributes:
-        fault: why none of the messages can be read, if these fields cannot be.
+        fault: the rejection of every message of the body, if these fields cannot be read.
     """
 
     sent_at: JsonValue = None
     received_at: JsonValue = None
-    context: Object | None = None
+    context: Members | None = None
     remarks: tuple[Remark, ...] = ()
     fault: MessageRejectedError | None = None
 
@@ -31,22 +31,22 @@ class Inherited(NamedTuple):
 NOTHING = Inherited()
 _NAMES = ("sentAt", "receivedAt", "context")
 _LONGEST_HINT = 100
-"""Bytes; a longer time is left to the field alone and not put into the text."""
+"""Bytes. A longer time is set in the envelope alone, and is not written into the text."""
 
 
-def said_in(envelope: Envelope) -> Object:
+def inheritable_fields(envelope: Envelope) -> Members:
     """The fields of a batch body that its messages inherit."""
     context = decode(bytes(envelope.context) or b"null")
     return {"sentAt": envelope.sent_at, "receivedAt": envelope.received_at, "context": context}
 
 
 def inherited_from(body: Mapping[str, object], outer: Inherited) -> Inherited:
-    """What the messages of a body inherit: its own fields, and then those of the body around it."""
-    said = {name: body[name] for name in _NAMES if body.get(name) is not None}
-    if not said:
+    """The fields that the messages of a body inherit: its own, then those of the body around it."""
+    given = {name: body[name] for name in _NAMES if body.get(name) is not None}
+    if not given:
         return outer
     try:
-        text, remarks = as_text(said)
+        text, remarks = as_text(given)
     except MessageRejectedError as error:
         return outer._replace(fault=error)
     if is_deep(text):
@@ -67,24 +67,28 @@ def inherited_from(body: Mapping[str, object], outer: Inherited) -> Inherited:
     )
 
 
-def inherited_from_pieces(pieces: Mapping[str, bytes], outer: Inherited) -> Inherited:
-    """The same for a body that is not strict JSON, by its members unread."""
-    said: dict[str, object] = {}
+def inherited_from_members(members: Mapping[str, bytes], outer: Inherited) -> Inherited:
+    """The same for a body that is not strict JSON, from its members as text."""
+    given: dict[str, object] = {}
     for name in _NAMES:
-        piece = pieces.get(name, b"null")
-        if is_deep(piece):
+        member = members.get(name, b"null")
+        if is_deep(member):
             return outer._replace(fault=too_deep())
         try:
-            said[name] = decode_leniently(piece)
+            given[name] = decode_leniently(member)
         except JsonError as error:
-            reason = f"{name} is no JSON: {error}"
+            reason = f"{name} is not JSON: {error}"
             fault = MessageRejectedError(code="bad-json", field=name, reason=reason)
             return outer._replace(fault=fault)
-    return inherited_from(said, outer)
+    return inherited_from(given, outer)
 
 
 def with_inherited(opened: Opened, inherited: Inherited) -> Opened:
-    """The message with the fields that it inherits; its own fields win."""
+    """The message with the fields that it inherits; its own fields win.
+
+    Raises:
+        MessageRejectedError: the fields of the body cannot be read, or make the message too large.
+    """
     if inherited is NOTHING:
         return opened
     if inherited.fault is not None:
@@ -97,7 +101,7 @@ def with_inherited(opened: Opened, inherited: Inherited) -> Opened:
         check_size(len(text))
         envelope.context = msgspec.Raw(encode(context))
         remarks += inherited.remarks
-    hints: Object = {}
+    hints: Members = {}
     if inherited.sent_at is not None and envelope.sent_at is None:
         envelope.sent_at = hints["sentAt"] = inherited.sent_at
     if inherited.received_at is not None and envelope.received_at is None:
@@ -106,8 +110,8 @@ def with_inherited(opened: Opened, inherited: Inherited) -> Opened:
     return Opened(envelope, whole, remarks, max(0, len(whole) - len(opened.text)))
 
 
-def _with_hints(text: bytes, hints: Object) -> bytes:
-    """A message with further members, which come before its own of that name."""
+def _with_hints(text: bytes, hints: Members) -> bytes:
+    """The text of a message with further members at its end, where they win over those before them."""
     short = {name: hint for name, hint in hints.items() if len(encode(hint)) <= _LONGEST_HINT}
     if not short:
         return text

@@ -1,8 +1,8 @@
-"""From what a sender hands over to single messages.
+"""Division of what a sender passes into single messages.
 
-Messages come alone, in a list, or in a ``batch`` body of the Segment spec. A fault of one message is that message's
-alone: if a body cannot be read as a whole, it is divided by its brackets, and each piece is read by itself. The limits
-are counted here, so that they hold for every way in.
+Messages come alone, in a list, or in a ``batch`` body of the Segment spec. A fault in one message does not
+affect the others: if a body cannot be read as a whole, it is divided by its brackets, and each element is
+read by itself. The limits are counted here, so they hold for every way in.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,13 @@ from whereupon.errors import MessageRejectedError
 from whereupon.messages.batch_fields import (
     NOTHING,
     Inherited,
+    inheritable_fields,
     inherited_from,
-    inherited_from_pieces,
-    said_in,
+    inherited_from_members,
     with_inherited,
 )
 from whereupon.messages.envelope import Opened, open_text, open_value, read, sized, trimmed
-from whereupon.messages.json_scan import parts, pieces
+from whereupon.messages.json_scan import batch_members, elements
 from whereupon.messages.limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_MESSAGES,
@@ -31,19 +31,19 @@ from whereupon.messages.limits import (
 )
 
 _MOST_INHERITED = 8 * MAX_BATCH_BYTES
-"""Bytes that the messages of a batch may inherit; each of them repeats what its body says."""
+"""Bytes that the messages of a batch may inherit together; each message repeats the fields of its body."""
 
 _MOST_BATCHES = 3
-"""Batch bodies within one another; each is read anew."""
+"""Levels of batch bodies within one another. The text of each level is read again."""
 
 Item: TypeAlias = Opened | MessageRejectedError
-"""A message, or why it cannot be one."""
+"""A message, or its rejection."""
 
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def open_all(batch: Iterable[object]) -> Iterator[Item]:
-    """Each message of a batch, up to the limits of one; what is beyond them is refused once, and not read.
+    """Each message of a batch, up to the limits; the rest is rejected once, and is not read.
 
     Args:
         batch: values and JSON texts as bytes; one dict or one text alone is a batch of one.
@@ -90,8 +90,8 @@ def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[Item]:
 
 def _in_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[Item]:
     envelope = read(text)
-    found = pieces(text) if envelope is None else None
-    if found is None and (envelope is None or not envelope.is_batch):
+    members = batch_members(text) if envelope is None else None
+    if members is None and (envelope is None or not envelope.is_batch):
         try:
             yield with_inherited(sized(open_text(text, envelope)), inherited)
         except MessageRejectedError as error:
@@ -99,10 +99,10 @@ def _in_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[Item]:
     elif depth >= _MOST_BATCHES:
         yield too_deep()
     elif envelope is not None:
-        own = inherited_from(said_in(envelope), inherited)
+        own = inherited_from(inheritable_fields(envelope), inherited)
         for raw in _ITEMS.decode(envelope.batch):
             yield from _in_text(bytes(raw), own, depth + 1)
-    elif found is not None:
-        own = inherited_from_pieces(found, inherited)
-        for item in parts(found["batch"]):
+    elif members is not None:
+        own = inherited_from_members(members, inherited)
+        for item in elements(members["batch"]):
             yield from _in_text(item, own, depth + 1)

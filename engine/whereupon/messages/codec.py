@@ -1,7 +1,7 @@
-"""JSON in and out: the one home of msgspec, which reads, and of orjson, which writes.
+"""Reading and writing JSON: msgspec reads, orjson writes. Only this package imports them.
 
-Numbers are kept as sent: whole ones of any size stay exact, though orjson would refuse to write those
-beyond 64 bits, and what is beyond the doubles is infinite, as in JavaScript.
+Integers of any size stay exact, although orjson does not write those beyond 64 bits. A number beyond the
+range of doubles is infinite, as in JavaScript.
 """
 
 import json
@@ -16,7 +16,7 @@ from pydantic import JsonValue
 _READER = msgspec.json.Decoder()
 _CHECKER = msgspec.json.Decoder(msgspec.Raw)
 MOST_DIGITS = 4_000
-"""A whole number of more counts as infinite."""
+"""An integer of more digits counts as infinite."""
 
 
 class JsonError(ValueError):
@@ -24,7 +24,7 @@ class JsonError(ValueError):
 
 
 class DeepJsonError(JsonError):
-    """Objects and lists in one another, more than can be read or written."""
+    """Objects and lists that nest too deep to be read or written."""
 
 
 def decode(text: bytes | str) -> JsonValue:
@@ -42,13 +42,13 @@ def decode(text: bytes | str) -> JsonValue:
 
 
 def decode_member(text: bytes, name: str) -> JsonValue:
-    """One member of the object that a sound JSON text is; null where it is none, or has no such member.
+    """One member of an object that is given as valid JSON; null if there is no object or no such member.
 
-    The other members are passed over, which costs a fifth of reading them.
+    The other members are skipped, which takes a fifth of the time of reading them.
     """
     try:
         value: JsonValue = _member_reader(name).decode(text).value
-    except msgspec.ValidationError:  # no object, or as for `decode`
+    except msgspec.ValidationError:  # not an object, or as in `decode`
         whole = decode(text)
         value = whole.get(name) if isinstance(whole, dict) else None
     return value
@@ -56,7 +56,7 @@ def decode_member(text: bytes, name: str) -> JsonValue:
 
 @cache
 def _member_reader(name: str) -> msgspec.json.Decoder[Any]:
-    """Names are the engine's own, so these are few."""
+    """Few are cached, since only the engine chooses the names."""
     fields = [("value", Any, None)]
     return msgspec.json.Decoder(msgspec.defstruct("Member", fields, rename={"value": name}))
 
@@ -67,10 +67,10 @@ def _decode_slowly(raw: bytes) -> JsonValue:
 
 
 def decode_leniently(text: bytes) -> JsonValue:
-    r"""Read JSON as clients write it that are not strict; it may hold what JSON cannot (see `repairs`).
+    r"""Read JSON of clients that are not strict; raises `JsonError`.
 
-    That is ``NaN`` and ``Infinity``, halves of characters (``\ud83d``), numbers beyond the doubles, and
-    bytes that are no UTF-8. Raises `JsonError`.
+    It accepts ``NaN`` and ``Infinity``, half of a surrogate pair (``\ud83d``), numbers beyond the range of
+    doubles, and bytes that are not UTF-8. The value may need repair before it can be written (`repairs`).
     """
     try:
         whole = text.decode("utf-8", "surrogatepass")
@@ -90,7 +90,7 @@ def _loads(text: str, *, parse_constant: Callable[[str], object]) -> JsonValue:
 
 
 def check(text: bytes) -> None:
-    """Look through one JSON value without reading it; raises `JsonError` where `decode` would."""
+    """Check one JSON value without making Python objects; raises `JsonError` if `decode` would."""
     try:
         if not text.isascii():
             text.decode()
@@ -111,12 +111,12 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def encode(value: object, default: Callable[[object], object] | None = None) -> bytes:
-    """Write one JSON value, compactly; raises `JsonError` for what JSON cannot hold.
+    """Write one value as compact JSON; raises `JsonError` if JSON cannot hold it.
 
-    Instants, dates and UUIDs of the host's become text, NaN becomes null.
+    Instants, dates and UUIDs become text, NaN becomes null.
 
     Args:
-        default: what stands for a value that cannot be written.
+        default: returns a substitute for a value that cannot be written.
     """
     try:
         return orjson.dumps(value, default, orjson.OPT_NON_STR_KEYS)
@@ -138,7 +138,7 @@ def _encode_exactly(value: object, refusal: TypeError) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """The value with all but its whole numbers as the fast writer writes it."""
+    """The value as orjson writes it, except that its integers stay integers."""
     if isinstance(value, dict):
         return {_plain_key(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -160,8 +160,8 @@ def encode_canonically(value: object) -> bytes:
     ).encode("utf-8", "surrogatepass")
 
 
-class Unread(Mapping[str, JsonValue]):
-    """A JSON object as it was written, read when it is looked into; many never are."""
+class LazyObject(Mapping[str, JsonValue]):
+    """A JSON object that keeps its text, and is read at the first access; many are never accessed."""
 
     __slots__ = ("_read", "text")
 
@@ -170,7 +170,7 @@ class Unread(Mapping[str, JsonValue]):
         self._read: Mapping[str, JsonValue] | None = None
 
     def copy(self) -> dict[str, JsonValue]:
-        """The object, read anew."""
+        """The object, read again."""
         return cast("dict[str, JsonValue]", decode(self.text))
 
     def _whole(self) -> Mapping[str, JsonValue]:
@@ -192,10 +192,10 @@ class Unread(Mapping[str, JsonValue]):
 
 
 def read_object(value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    """A JSON object to be looked into at once: what is read of it does not stay with it."""
-    return value.copy() if type(value) is Unread else value
+    """The members of an object for one use: a `LazyObject` is read, but does not keep the result."""
+    return value.copy() if type(value) is LazyObject else value
 
 
 def object_text(value: Mapping[str, JsonValue] | Mapping[str, int]) -> str:
-    """A JSON object, as text."""
-    return value.text if type(value) is Unread else encode(value).decode()
+    """The JSON text of an object."""
+    return value.text if type(value) is LazyObject else encode(value).decode()

@@ -1,6 +1,6 @@
-"""One message, opened: its JSON text, its fields, and what was repaired.
+"""One message, opened: its JSON text, its fields, and the repairs.
 
-A message comes as a Python value or as JSON text; both give the same.
+A message comes as a Python value or as JSON text. Both give the same result.
 """
 
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import DeepJsonError, JsonError, decode, decode_leniently, encode
 from whereupon.messages.json_scan import is_deep, may_overflow
 from whereupon.messages.limits import MAX_MESSAGE_BYTES, check_size, not_an_object, too_deep
-from whereupon.messages.repairs import Remark, UnwritableError, Written, write, write_mended
+from whereupon.messages.repairs import Remark, UnwritableError, Written, write, write_repaired
 
-NOWHERE = msgspec.Raw()
-"""Stands for a field that is not there."""
+ABSENT = msgspec.Raw()
+"""The value of a field that a message does not have."""
 
-_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MOST_LARGER = 5
-"""Compact JSON is at most that many times larger than another text of the same value (``1e15``)."""
+"""Compact JSON is at most five times as long as another text of the same value (``1e15``)."""
 
-Object = dict[str, JsonValue]
+Members = dict[str, JsonValue]
 
 
 class Envelope(msgspec.Struct, rename="camel", gc=False):
-    """The fields of a message's wire form; those that only some messages need stay unread.
+    """The fields of a message's wire form; the larger ones stay JSON text.
 
-    Every other field may hold any JSON, for a refusal names the field.
+    Every other field may hold any JSON value, so that a rejection can name the field.
     """
 
-    type: Any = None  # any JSON: what is no text is refused, by name
+    type: Any = None  # any JSON value: the rejection of a wrong one names the field
     event: Any = None
     name: Any = None
     user_id: Any = None
@@ -43,22 +43,22 @@ class Envelope(msgspec.Struct, rename="camel", gc=False):
     received_at: Any = None
     previous_id: Any = None
     group_id: Any = None
-    properties: msgspec.Raw = NOWHERE
-    traits: msgspec.Raw = NOWHERE
-    context: msgspec.Raw = NOWHERE
-    batch: msgspec.Raw = NOWHERE
+    properties: msgspec.Raw = ABSENT
+    traits: msgspec.Raw = ABSENT
+    context: msgspec.Raw = ABSENT
+    batch: msgspec.Raw = ABSENT
 
     @property
     def is_batch(self) -> bool:
-        """Whether it holds messages rather than being one."""
-        return self.batch is not NOWHERE and bytes(self.batch)[:1] == b"["
+        """Whether it is a batch body, which holds messages."""
+        return self.batch is not ABSENT and bytes(self.batch)[:1] == b"["
 
 
 class Opened(NamedTuple):
-    """One message: its text, the fields of it, and what was repaired.
+    """One message: its fields, its JSON text, and the repairs.
 
     Attributes:
-        inherited: how many bytes of the text come from its batch.
+        inherited: bytes of the text that come from the batch body.
     """
 
     envelope: Envelope
@@ -71,7 +71,7 @@ _READER = msgspec.json.Decoder(Envelope)
 
 
 def open_one(raw: object) -> Opened:
-    """The one message that a value or a JSON text is; raises `MessageRejectedError`."""
+    """Open one message, given as a value or as JSON text; raises `MessageRejectedError`."""
     if isinstance(raw, bytes):
         text = trimmed(raw)
         return sized(open_text(text, read(text)))
@@ -80,11 +80,11 @@ def open_one(raw: object) -> Opened:
 
 def trimmed(text: bytes) -> bytes:
     """A text without its byte order mark and the spaces around it."""
-    return text.removeprefix(_MARK).strip()
+    return text.removeprefix(_BYTE_ORDER_MARK).strip()
 
 
 def open_value(raw: object) -> Opened:
-    """The message that a host's value is; raises `MessageRejectedError`."""
+    """Open a message that is given as a Python value; raises `MessageRejectedError`."""
     if not isinstance(raw, dict | Mapping) and not _may_be_object(raw):
         raise not_an_object()
     written = as_text(raw)
@@ -97,12 +97,12 @@ def open_value(raw: object) -> Opened:
 
 
 def _may_be_object(raw: object) -> bool:
-    """Whether a host's value may become an object; what JSON has a form of its own for does not."""
+    """Whether a value that is no mapping may be written as an object, as a model or a dataclass is."""
     return raw is not None and not isinstance(raw, list | tuple | bool | int | float | str)
 
 
 def as_text(value: object) -> Written:
-    """The host's Python values as JSON text; raises `MessageRejectedError`."""
+    """A Python value as JSON text; raises `MessageRejectedError`."""
     try:
         text, remarks = write(value)
     except DeepJsonError as error:
@@ -113,11 +113,11 @@ def as_text(value: object) -> Written:
     except JsonError as error:
         reason = "the message cannot be written as JSON"
         raise MessageRejectedError(code="not-json", field="message", reason=reason) from error
-    return Written(bytes(memoryview(text)), remarks)  # what the writer returns keeps 4 KB of memory
+    return Written(bytes(memoryview(text)), remarks)  # the writer's own result occupies 4 KB
 
 
 def read(text: bytes) -> Envelope | None:
-    """The fields of a JSON text; None where it is no object, or no strict JSON."""
+    """The fields of a JSON text; None if it is not strict JSON, or not an object."""
     try:
         if not text.isascii():
             text.decode()
@@ -127,10 +127,10 @@ def read(text: bytes) -> Envelope | None:
 
 
 def open_text(text: bytes, envelope: Envelope | None) -> Opened:
-    """The message that a JSON text is; raises `MessageRejectedError`.
+    """Open a message that is given as JSON text; raises `MessageRejectedError`.
 
     Args:
-        envelope: its fields, if it is a strict JSON object.
+        envelope: its fields, if the text is a strict JSON object.
     """
     if is_deep(text):
         raise too_deep()
@@ -141,28 +141,28 @@ def open_text(text: bytes, envelope: Envelope | None) -> Opened:
     except DeepJsonError as error:
         raise too_deep() from error
     except JsonError as error:
-        reason = f"the message is no JSON: {error}"
+        reason = f"the message is not JSON: {error}"
         raise MessageRejectedError(code="bad-json", field="message", reason=reason) from error
     if not isinstance(value, dict):
         raise not_an_object()
-    mended, remarks = write_mended(value)
+    repaired, remarks = write_repaired(value)
     if envelope is not None and not remarks:
         return Opened(envelope, text)
-    return Opened(_READER.decode(mended), mended, remarks)
+    return Opened(_READER.decode(repaired), repaired, remarks)
 
 
 def sized(opened: Opened) -> Opened:
-    """The message, unless it is too large; its exact size counts only where it may be."""
+    """The message, unless it is too large; the exact size is computed only if it may be over the limit."""
     text = opened.text
     if len(text) * _MOST_LARGER > MAX_MESSAGE_BYTES:
         check_size(len(encode(decode(text))))
     return opened
 
 
-def own_object(part: msgspec.Raw) -> Object | None:
-    """The object that a field holds, empty where it is missing; None where it holds something else.
+def own_object(part: msgspec.Raw) -> Members | None:
+    """The object of a field, empty if the field is absent; None if the field is not an object.
 
-    An empty list is an empty object: PHP has one kind of array.
+    An empty list counts as an empty object, since PHP has only one kind of array.
     """
     text = bytes(part)
     if text[:1] == b"{":
@@ -170,12 +170,12 @@ def own_object(part: msgspec.Raw) -> Object | None:
     return {} if text in {b"", b"null"} or is_empty_list(text) else None
 
 
-def object_in(text: bytes) -> Object:
-    """The object that a JSON text is; an empty one if it is something else."""
+def object_in(text: bytes) -> Members:
+    """The object that a JSON text holds; an empty one if the text holds another value."""
     value = decode(text)
     return value if isinstance(value, dict) else {}
 
 
 def is_empty_list(text: bytes) -> bool:
-    """Whether a JSON text is a list of nothing."""
+    """Whether a JSON text is an empty list."""
     return text[:1] == b"[" and text[-1:] == b"]" and not text[1:-1].strip()

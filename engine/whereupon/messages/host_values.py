@@ -1,7 +1,7 @@
-"""Ordinary Python values that JSON has no form for, brought one step nearer to it.
+"""Conversion of common Python values that JSON cannot hold.
 
-What JSON has, and instants, dates, UUIDs, enums and dataclasses, which the writer knows itself, do not
-come here. Bytes have no form: nobody can tell which text they are.
+Values of JSON do not come here, nor do instants, dates, UUIDs, enums and dataclasses, which orjson writes
+itself. Bytes are not converted, since their encoding is not known.
 """
 
 import math
@@ -20,10 +20,10 @@ _ADDRESSES = IPv4Address | IPv6Address | IPv4Network | IPv6Network
 _EXACT_DIGITS = 18
 
 
-def nearer(value: object) -> object:
-    """What stands for a value, one step nearer to JSON; raises `TypeError` where nothing does.
+def simplified(value: object) -> object:
+    """A simpler substitute for a value; raises `TypeError` if none is known. It may need the same again.
 
-    A decimal is a number (as precise as a double), a duration its seconds, a set a sorted list, a model
+    A decimal becomes a number of a double's precision, a duration its seconds, a set a sorted list, a model
     its fields.
     """
     for kinds, convert in _BY_KIND:
@@ -52,7 +52,7 @@ def _from_set(value: Iterable[Any]) -> list[object]:
 
 
 def _from_time(value: date | time) -> str | float:
-    """Of a subclass, as pandas has them; one that does not equal itself is no time at all."""
+    """The text of a time of a subclass, such as pandas'; a missing time (``NaT``) does not equal itself."""
     return value.isoformat() if value == value else math.nan  # noqa: PLR0124
 
 
@@ -77,7 +77,7 @@ _BY_KIND: tuple[tuple[Any, Callable[[Any], object]], ...] = (
 
 
 def _by_trait(value: object) -> object:
-    """Of types that are known by what they offer: models, numbers of other libraries, paths."""
+    """The substitute for a value whose type offers a known method, such as a model, a number or a path."""
     kind = type(value)
     for name, convert in _BY_TRAIT:
         if hasattr(kind, name):

@@ -1,7 +1,4 @@
-"""Messages of the Segment spec, as values.
-
-How a message is read from its wire form, and what is refused, is in `wire`.
-"""
+"""Messages of the Segment spec, as values. `wire` reads them from their wire form, and rejects others."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,24 +24,24 @@ class MessageType(StrEnum):
 
 
 NAMED = frozenset({MessageType.TRACK, MessageType.PAGE, MessageType.SCREEN})
-"""The types whose messages have a name."""
+"""The types of messages that have a name."""
 
 
 Source: TypeAlias = Literal["server", "client"]
-"""The class of sender as a call says it: a server, or a browser or an app."""
+"""The class of sender as an argument of a call: ``client`` is a browser or an app."""
 
 
 class SenderClass(StrEnum):
-    """The class of sender: a server key (the library is one too), or a browser or mobile key."""
+    """The class of sender: a server, as the host itself is, or a client, which is a browser or an app."""
 
     SERVER = "server"
     CLIENT = "client"
 
 
 class Origin(StrEnum):
-    """How a message came in; only what is live may ask for something destructive.
+    """How a message came in. Only live messages may ask for destructive actions.
 
-    A replay is live towards its own throwaway store.
+    The messages of a replay are live, since it has a throwaway store of its own.
     """
 
     LIVE = "live"
@@ -54,7 +51,7 @@ class Origin(StrEnum):
 def body_data(type_: MessageType, text: bytes) -> Mapping[str, JsonValue]:
     """The properties of a track, page or screen; the traits of an identify or group.
 
-    Some clients send the traits of an identify in its context only (RudderStack's).
+    Some clients, such as RudderStack's, send the traits of an identify only in its context.
 
     Args:
         text: the whole message as JSON; an empty text has no data.
@@ -77,59 +74,59 @@ def _member(text: bytes, name: str) -> Mapping[str, JsonValue]:
 
 
 _OF_CLIENT = "\x1f"
-"""What marks a client's message: ids are trimmed, so no sender's own can end with it."""
+"""The mark of a client's message. Ids are trimmed, so no id of a sender ends with it."""
 
 
 def ref_of(message_id: str, source: SenderClass) -> str:
-    """What stands for a message wherever there must be one: its id, unique within its class of sender.
+    """The unique reference of a message: its id, with a mark if a client sent it.
 
-    Whoever may write as a client, which is anybody, could otherwise be first with the id of what a
-    server is going to say, which would then pass for a duplicate.
+    Anybody can send as a client. Without the mark, a client could use the id of a server's later message,
+    which would then be taken for a duplicate.
     """
     return f"{message_id}{_OF_CLIENT}" if source is SenderClass.CLIENT else message_id
 
 
 def id_in_ref(ref: str) -> str:
-    """The message id, as its sender wrote it."""
+    """The message id in a reference, as the sender wrote it."""
     return ref.removesuffix(_OF_CLIENT)
 
 
 def erased_digest(ref: str) -> str:
-    """32 hexadecimal digits: what stays known of an erased message, so that it never comes again."""
+    """32 hexadecimal digits that are kept of an erased message, so that it is not accepted again."""
     return blake2b(ref.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def erased_digests(ref: str) -> tuple[str, str]:
-    """That, and what was kept before the tables' version 0010, when ids were unique among all."""
+    """That digest, and the one kept before version 0010 of the tables, when senders shared one set of ids."""
     return erased_digest(ref), f"{erased_digest(id_in_ref(ref))}-of-any"
 
 
 def erased_name(ref: str) -> str:
-    """What a record that stays is called, once the message that made it is erased."""
+    """The message id in records that remain after their message is erased."""
     return f"erased-{erased_digest(ref)}"
 
 
 def written_body(type_: MessageType, data: Mapping[str, JsonValue]) -> bytes:
-    """The body of a message that did not come by wire; raises `JsonError`."""
+    """The body of a message that the engine makes itself; raises `JsonError`."""
     return encode({"type": type_, data_key(type_): data})
 
 
 def data_key(type_: MessageType) -> str:
-    """Where a message of that type says what it has to say: ``properties`` or ``traits``."""
+    """The field that holds the data of a message of that type: ``properties`` or ``traits``."""
     return "properties" if type_ in NAMED else "traits"
 
 
 class Message(NamedTuple):
-    """One call of the Segment spec, accepted.
+    """One accepted call of the Segment spec.
 
     Attributes:
-        name: the event's name of a track, the page's or screen's name, else ``""``.
+        name: the event of a track, the name of a page or screen, else ``""``.
         target_id: the ``previousId`` of an alias, the ``groupId`` of a group, else None.
         timestamp: when it happened, corrected for the sender's clock; never after `received_at`.
-        original_timestamp: when it happened by the sender's own clock, where that was sent.
+        original_timestamp: when it happened by the sender's own clock, if that was sent.
         body: the whole message as JSON text, as it came and as the store keeps it (see `body_data`).
-        depth: how many ``track`` steps led to it; 0 for what came from outside.
-        remarks: what was mended in it, or left out of it, when it was read; it is told once, and not kept.
+        depth: how many ``track`` steps led to it; 0 for a message of a host or a client.
+        remarks: repairs and omissions while the message was read. They are reported once, and not stored.
     """
 
     message_id: str
@@ -154,10 +151,10 @@ class Message(NamedTuple):
 
     @property
     def data(self) -> Mapping[str, JsonValue]:
-        """See `body_data`; decoded anew each time."""
+        """See `body_data`; each access reads it again."""
         return body_data(self.type, self.body)
 
     @property
     def context(self) -> Mapping[str, JsonValue]:
-        """See `body_context`; decoded anew each time."""
+        """See `body_context`; each access reads it again."""
         return body_context(self.body)

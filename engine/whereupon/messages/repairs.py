@@ -1,8 +1,8 @@
-"""Values that JSON cannot hold, mended where no sense is lost, each with a remark that says where.
+"""Repair of values that JSON cannot hold; a remark says where a value was changed.
 
-NaN and the infinities become null, as in JavaScript; half of a surrogate pair, which is what cutting a
-text in the middle of an emoji leaves, becomes U+FFFD; a host's values become what stands for them.
-Whatever way a message comes in, as Python values or as JSON text, the same is made of it.
+NaN and the infinities become null, as in JavaScript. Half of a surrogate pair becomes U+FFFD; it is left
+when a text is cut in the middle of an emoji. Other Python values are simplified (`host_values`). A
+message that comes as Python values and one that comes as JSON text are repaired alike.
 """
 
 import math
@@ -14,14 +14,14 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.messages.codec import MOST_DIGITS, DeepJsonError, JsonError, decode, encode
-from whereupon.messages.host_values import nearer
+from whereupon.messages.host_values import simplified
 
 MAX_NESTING = 200
-"""Objects and lists within one another: as many as can be read, and written again, anywhere."""
+"""Levels of objects and lists that every reader and writer of JSON here can process."""
 
 _TOO_LARGE = 10**MOST_DIGITS
 MOST_QUOTED = 8
-"""Characters of a value that a sentence may quote."""
+"""Characters of a sent value that an error sentence may quote."""
 
 _MOST_PATHS = 5
 _LONGEST_KEY = 40
@@ -35,7 +35,7 @@ Path = tuple[str | int, ...]
 
 
 class Remark(NamedTuple):
-    """What was mended in a message, or left out of it, though it is taken.
+    """A repair of an accepted message, or a field that was left out.
 
     Attributes:
         code: stable and kebab-case, such as ``not-a-number``.
@@ -47,10 +47,10 @@ class Remark(NamedTuple):
 
 
 class UnwritableError(JsonError):
-    """A value that JSON cannot hold, and that nothing stands for.
+    """A value that JSON cannot hold, and that has no substitute.
 
     Attributes:
-        path: where it is: ``properties.order.price``.
+        path: the keys of the value, such as ``properties.order.price``.
         kind: the name of its type.
     """
 
@@ -61,69 +61,71 @@ class UnwritableError(JsonError):
 
 
 class Written(NamedTuple):
-    """A value as JSON text, and what had to be mended for it."""
+    """A value as JSON text, with remarks on its repairs."""
 
     text: bytes
     remarks: tuple[Remark, ...] = ()
 
 
 def write(value: object) -> Written:
-    """Write a value of Python's as JSON; raises `DeepJsonError` or `UnwritableError`."""
+    """Write a Python value as JSON; raises `DeepJsonError` or `UnwritableError`."""
     try:
-        text = encode(value, nearer)
+        text = encode(value, simplified)
     except DeepJsonError:
         raise
     except JsonError:
-        return write_mended(value)
-    if b"null" in text and _may_be_mended(value):
-        return write_mended(value)
+        return write_repaired(value)
+    if b"null" in text and _may_need_repair(value):
+        return write_repaired(value)
     return Written(text)
 
 
-def write_mended(value: object) -> Written:
-    """The same, for a value that is known to need mending, or nearly."""
-    mender = _Mender()
+def write_repaired(value: object) -> Written:
+    """The same for a value that probably needs repair; it takes longer."""
+    repairer = _Repairer()
     try:
-        text = encode(mender.plain(value, ()))
+        text = encode(repairer.plain(value, ()))
     except RecursionError as error:
         raise DeepJsonError(str(error)) from error
-    return Written(text, mender.remarks())
+    return Written(text, repairer.remarks())
 
 
-def _may_be_mended(value: object) -> bool:
-    """Whether a null may have been written for something else."""
-    left = [value]
-    while left:
-        each = left.pop()
+def _may_need_repair(value: object) -> bool:
+    """Whether the writer may have written null for another value."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
         kind = each.__class__
         if kind is dict:
-            left += each.values()  # type: ignore[attr-defined]  # it is a dict
+            waiting += each.values()  # type: ignore[attr-defined]  # it is a dict
         elif kind is list:
-            left += each  # type: ignore[arg-type]  # it is a list
+            waiting += each  # type: ignore[arg-type]  # it is a list
         elif kind is float:
             if not math.isfinite(each):  # type: ignore[arg-type]  # it is a float
                 return True
-        elif kind not in _SOUND:
+        elif kind not in _EXACT:
             return True
     return False
 
 
-_SOUND = frozenset({str, int, bool, type(None)})
+_EXACT = frozenset({str, int, bool, type(None)})
 
 
 @dataclass(slots=True)
-class _Mender:
-    """Makes plain JSON of one value, and notes what it changes."""
+class _Repairer:
+    """Makes plain JSON of one value, and keeps the path of each change."""
 
     found: dict[str, list[str]] = field(default_factory=dict)
 
     def remarks(self) -> tuple[Remark, ...]:
+        """One remark for each kind of change."""
         return tuple(
             Remark(code, f"{enumerated(paths)} {_REASONS[code]}")
             for code, paths in self.found.items()
         )
 
     def plain(self, value: object, path: Path, depth: int = 0) -> JsonValue:
+        """The value as JSON can hold it; raises `DeepJsonError` or `UnwritableError`."""
         if depth > MAX_NESTING:
             raise DeepJsonError
         match value:
@@ -138,7 +140,7 @@ class _Mender:
             case dict() | list() | tuple():
                 return self._container(value, path, depth)
             case _:
-                return self._nearer(value, path, depth)
+                return self._simplified(value, path, depth)
 
     def _container(
         self,
@@ -155,7 +157,7 @@ class _Mender:
             }
         return [self.plain(item, (*path, place), depth + 1) for place, item in enumerate(value)]
 
-    def _nearer(self, value: object, path: Path, depth: int) -> JsonValue:
+    def _simplified(self, value: object, path: Path, depth: int) -> JsonValue:
         if is_dataclass(value) and not isinstance(value, type):
             return self.plain(_fields(value), path, depth)
         try:
@@ -163,10 +165,10 @@ class _Mender:
         except JsonError:
             pass
         try:
-            instead = nearer(value)
+            substitute = simplified(value)
         except Exception as error:  # the host's own code may fail at anything
             raise UnwritableError(path=written_path(path), kind=type(value).__name__) from error
-        return self.plain(instead, path, depth + (not isinstance(instead, dict | list)))
+        return self.plain(substitute, path, depth + (not isinstance(substitute, dict | list)))
 
     def _key(self, key: object, path: Path) -> str:
         if isinstance(key, str):
@@ -179,9 +181,9 @@ class _Mender:
 
     def _odd_key(self, key: object, path: Path) -> str:
         try:
-            instead = nearer(key)
-            if isinstance(instead, str | int | float):
-                return self._key(instead, path)
+            substitute = simplified(key)
+            if isinstance(substitute, str | int | float):
+                return self._key(substitute, path)
         except Exception:  # noqa: BLE001, S110 - the host's own code may fail at anything
             pass
         raise UnwritableError(path=written_path(path), kind=type(key).__name__)
@@ -195,7 +197,7 @@ class _Mender:
         return whole
 
     def _number(self, number: float, path: Path) -> JsonValue:
-        """A whole one of thousands of digits counts as infinite, for hardly anything can read it."""
+        """An integer of thousands of digits counts as infinite, since few programs can read it."""
         if isinstance(number, int):
             if abs(number) < _TOO_LARGE:
                 return int(number)
@@ -213,13 +215,13 @@ def _object(value: JsonValue) -> dict[str, JsonValue]:
 
 
 def _fields(value: object) -> dict[str, object]:
-    """The fields of a dataclass that the writer would write."""
+    """The fields of a dataclass that orjson would write."""
     names = [each.name for each in fields(value)]  # type: ignore[arg-type]  # it is a dataclass
     return {name: getattr(value, name) for name in names if not name.startswith("_")}
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text holds no half of a surrogate pair."""
+    """Whether a text is free of halves of surrogate pairs."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -228,25 +230,25 @@ def is_whole(text: str) -> bool:
 
 
 def written_path(path: Path) -> str:
-    """A path as people write it, its keys cut short: they may be anything that was sent."""
+    """A path with dots between its keys. Long keys are cut, since a sender chooses them."""
     shown = [quoted(str(key), _LONGEST_KEY) for key in path[:_MOST_KEYS]]
     return ".".join([*shown, "…"] if len(path) > _MOST_KEYS else shown)
 
 
 def quoted(text: str, most: int) -> str:
-    """The beginning of what was sent, safe to write: at most so many characters, all of them visible."""
+    """The beginning of a sent text, safe to print: at most ``most`` characters, all of them visible."""
     visible = "".join(sign if sign.isprintable() else "�" for sign in text[:most])
     return f"{visible}…" if len(text) > most else visible
 
 
 def cut_reason(reason: str) -> str:
-    """What was raised, by its type and the beginning of its text, which may quote what was sent."""
+    """The type of an exception and the beginning of its text, which may quote sent values."""
     kind, _, text = reason.partition(": ")
     return f"{kind}: {quoted(text, MOST_QUOTED)}"
 
 
 def enumerated(paths: Iterable[str]) -> str:
-    """The first few paths, and how many more there are."""
+    """The first five paths, and the number of the others."""
     every = list(paths)
     more = len(every) - _MOST_PATHS
     return ", ".join(every[:_MOST_PATHS]) + (f" and {more} more" if more > 0 else "")

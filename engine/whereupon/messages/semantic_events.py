@@ -1,8 +1,8 @@
-"""Semantic events: the names that ask for an action, and names that nearly do.
+"""Semantic events: event names that ask for an action, and names that resemble them.
 
-Names are matched exactly, case and spelling. Integrations send both the spelling of the client
-documentation and that of the API schema, so both are listed. A near miss is an ordinary event; it is
-only reported.
+A name must match exactly in case and spelling. Integrations send both the spelling of the client
+documentation and that of the API schema, so both are listed. An event with a similar name is an ordinary
+event; a notice reports the similarity.
 """
 
 import unicodedata
@@ -37,13 +37,13 @@ class Action:
     """One action of the registry.
 
     Attributes:
-        events: the semantic event names, exactly; none for what another call asks for (alias).
-        needs_user: the message itself must carry the user id that it acts on.
-        needs: what must be there, as paths below the message: ``properties.objectId``.
-        destructive: whether something is lost, so that every guard has a say.
-        fault_in: what is wrong with a message's properties, in words that quote none of them; empty
-            when nothing is.
-        handled: whether the host carries it out, by a function of its own.
+        events: the exact semantic event names; none if another call asks for the action (alias).
+        needs_user: whether the message itself must carry the user id that the action is about.
+        needs: paths that the message must have, such as ``properties.objectId``.
+        destructive: whether data are lost, so that guards judge the action.
+        fault_in: returns what is wrong with the properties of a message, in words that do not quote
+            them; empty if nothing is wrong.
+        handled: whether a function of the host performs the action.
     """
 
     name: str
@@ -56,9 +56,10 @@ class Action:
 
 
 def id_in(value: object) -> str | None:
-    """An id that a message's properties or context hold, as text; None where that is none.
+    """An id in the properties or the context of a message, as text; None if the value is not an id.
 
-    As with the ids of a message itself, it is a text or a number, and no database can look up a NUL.
+    It is a text or a number, as are the ids of the message itself. A text with a NUL is not an id, since no
+    database can look it up.
     """
     if isinstance(value, str):
         return (value.strip() or None) if "\0" not in value else None
@@ -132,19 +133,19 @@ BUILT_IN = (
 )
 
 ERASING = frozenset({ActionName.DELETE_PERSON, ActionName.SUPPRESS_PERSON})
-"""The actions that leave nothing of a person."""
+"""The actions that erase a person."""
 
 LIFTING = ActionName.UNSUPPRESS_PERSON
-"""The action that lifts tombstones; they do not silence it, nor those that lay them."""
+"""The action that lifts tombstones. Suppression applies neither to it nor to the actions of `ERASING`."""
 
 
 class Registry:
-    """Which event name asks for which action. A value: adding gives another registry."""
+    """Actions by the event names that ask for them. It is a value: adding an action gives a new registry."""
 
     __slots__ = (
         "_by_event",
         "_by_name",
-        "_folded",
+        "_normalized",
         "actions",
         "erasing",
         "guarded",
@@ -165,49 +166,51 @@ class Registry:
         self.lifting = frozenset(
             event for event, action in self._by_event.items() if action.name == LIFTING
         )
-        self._folded = {folded(event): event for event in self._by_event}
-        self.near_miss = lru_cache(maxsize=4096)(self._near_miss)  # names repeat
+        self._normalized = {normalized(event): event for event in self._by_event}
+        self.near_miss = lru_cache(maxsize=4096)(
+            self._near_miss
+        )  # the same names come again and again
 
     def action_for(self, event: str) -> Action | None:
-        """The action that this event name asks for, exactly."""
+        """The action that this exact event name asks for."""
         return self._by_event.get(event)
 
     def named(self, name: str) -> Action:
-        """The action of that name; raises KeyError."""
+        """The action with that name; raises `KeyError`."""
         return self._by_name[name]
 
     def asked_for(self, name: str, event: str) -> Action:
-        """The action of that name; one of the host's that is not registered here is known by its name."""
+        """The action with that name; if it is not registered here, an action that the host performs."""
         known = self._by_name.get(name)
         if known is not None:
             return known
         return Action(name, (event,), needs_user=False, handled=True)
 
     def with_action(self, action: Action) -> "Registry":
-        """A registry with one more; raises ValueError when its name or an event's is taken."""
-        taken = {name for each in self.actions for name in (each.name, *each.events)}
+        """A registry with one more action; raises `ValueError` if its name or one of its events is in use."""
+        used = {name for each in self.actions for name in (each.name, *each.events)}
         for name in (action.name, *action.events):
-            if name in taken:
+            if name in used:
                 message = f"there is an action {name!r} already"
                 raise ValueError(message)
         return Registry((*self.actions, action))
 
     def _near_miss(self, event: str) -> str | None:
-        """The semantic name that an ordinary event's name nearly is, if any."""
+        """The semantic event name that the name of an ordinary event resembles, if there is one."""
         if event in self._by_event:
             return None
-        flat = folded(event)
-        if exact := self._folded.get(flat):
+        flat = normalized(event)
+        if exact := self._normalized.get(flat):
             return exact
-        close = get_close_matches(flat, self._folded, n=1, cutoff=0.9)
-        return self._folded[close[0]] if close else None
+        close = get_close_matches(flat, self._normalized, n=1, cutoff=0.9)
+        return self._normalized[close[0]] if close else None
 
 
-# Letters of other alphabets that look like Latin ones and that compatibility folding leaves alone.
+# Letters of other alphabets that look like Latin letters, and that NFKD does not change.
 _LOOK_ALIKES = str.maketrans("аеорсухіјѕԁɡνтпԛѡ", "aeopcyxijsdgvtnqw")
 
 
-def folded(name: str) -> str:
-    """Case, spaces, punctuation, accents and look-alike letters aside."""
+def normalized(name: str) -> str:
+    """A name without its case, spaces, punctuation and accents, and with Latin letters for look-alikes."""
     flat = unicodedata.normalize("NFKD", name).casefold().translate(_LOOK_ALIKES)
     return "".join(letter for letter in flat if letter.isalnum())

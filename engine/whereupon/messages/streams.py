@@ -1,8 +1,8 @@
 """Streams: files of messages, one JSON value a line (JSON Lines), read in constant memory.
 
-A line is a message in wire form, or a ``batch`` body of several. ``receivedAt`` says when it arrived;
-by default that is its own time, but never before the line above. A line that is no message is
-reported with its number, and the rest is read.
+A line is a message in wire form, or a ``batch`` body of several. ``receivedAt`` is its arrival. Without it,
+the message's own time is the arrival, but never before the arrival of the line above. A line that is not a
+message is reported with its number, and the other lines are read.
 """
 
 import gzip
@@ -23,14 +23,14 @@ from whereupon.messages.times import EPOCH
 from whereupon.messages.wire import Arrival, message_in
 
 MAX_LINE_BYTES = MAX_TEXT_BYTES
-"""A batch at its limit, and what its wrapping and spaces may add."""
+"""Bytes of one line; see `MAX_TEXT_BYTES`."""
 
 _BLANK = (b"", b"\xef\xbb\xbf")
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line, or an item of a batch on it, that is no message; ``line`` counts from 1."""
+    """A line that is not a message, or such an item of a batch; ``line`` counts from 1."""
 
     stream: str
     line: int
@@ -43,9 +43,9 @@ class StreamReader:
 
     Args:
         source: the class of sender of every line.
-        arrived_at: the arrival of everything, whatever the lines say (an import); None to go by the
-            lines (a replay).
-        progress: called with the number of bytes of every line, for those who wait.
+        arrived_at: the arrival of every message, for an import; None to take the arrival from the lines,
+            for a replay.
+        progress: is called with the number of bytes of every line.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class StreamReader:
         )
 
     def read(self, path: Path) -> Iterator[Message | BadLine]:
-        """The messages of one file (``.gz`` is unpacked); raises `StreamError` if it cannot be read."""
-        name = fsencode(path.name).decode("utf-8", "replace")  # it is told, also as JSON
+        """The messages of one file (``.gz`` is decompressed); raises `StreamError` if it cannot be read."""
+        name = fsencode(path.name).decode("utf-8", "replace")  # reports name it, also in JSON
         try:
             with _open(path) as file:
                 for number, (line, size) in enumerate(_lines(file), start=1):
@@ -84,7 +84,7 @@ class StreamReader:
             raise StreamError(path=str(path), reason=reason) from error
 
     def _messages(self, stream: str, number: int, line: bytes) -> Iterator[Message | BadLine]:
-        """The message that a line is, or those of the batch that it is; a line of spaces is nothing."""
+        """The message on a line, or the messages of its batch body; none on an empty line."""
         if line in _BLANK:
             return
         for place, item in enumerate(open_all(line)):
@@ -101,9 +101,9 @@ class StreamReader:
         return message
 
     def _derived_id(self) -> str:
-        """The id of a message that carries none.
+        """The id for a message that has none.
 
-        It is of its line's content and place, so that reading the same stream again gives the same.
+        It is a hash of the line's text and number, so reading the same stream again gives the same id.
         """
         line, number, place = self._place
         key = f"{number}:{place}".encode()
@@ -117,7 +117,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Each line and its size; of one that is too large, only the end, so that memory stays small."""
+    """Each line and its size in bytes; only the end of a line that is too large, to save memory."""
     last, size = b"", 0
     while piece := file.readline(MAX_LINE_BYTES + 1):
         last, size = piece, size + len(piece)

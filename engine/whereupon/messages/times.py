@@ -1,8 +1,8 @@
 """Instants and durations: how they are read, written and counted. No clock is read here.
 
-An instant is an aware `datetime` in UTC; the store counts it in whole microseconds since the
-Unix epoch. A duration in a rule file is a whole number and a unit: ``90s 15m 2h 7d``; a day is
-24 hours. How long something is kept may also be said in weeks and years: ``2w 1y``.
+An instant is an aware `datetime` in UTC. The store keeps it as whole microseconds since the Unix epoch. A
+duration in a rule file is a whole number and a unit: ``90s 15m 2h 7d``; a day is 24 hours. Times of
+retention may also have weeks and years: ``2w 1y``.
 """
 
 import re
@@ -62,13 +62,13 @@ def as_micros(instant: datetime) -> int:
 
 
 def all_as_micros(instants: Iterable[datetime]) -> list[int]:
-    """Of each instant what `as_micros` gives, faster for many."""
+    """`as_micros` of each instant, faster for many."""
     since = [instant - EPOCH for instant in instants]
     return [(s.days * 86_400 + s.seconds) * 1_000_000 + s.microseconds for s in since]
 
 
 def from_micros(micros: int) -> datetime:
-    """The instant that many microseconds after the Unix epoch."""
+    """The instant that is ``micros`` microseconds after the Unix epoch."""
     return EPOCH + timedelta(microseconds=micros)
 
 
@@ -78,7 +78,7 @@ def duration_micros(duration: timedelta) -> int:
 
 
 def later(instant: datetime, duration: timedelta) -> datetime:
-    """That much after; the last instant there is where the calendar ends before."""
+    """The sum of both; `LAST_INSTANT` if it is after the end of the calendar."""
     try:
         return instant + duration
     except OverflowError:
@@ -86,7 +86,7 @@ def later(instant: datetime, duration: timedelta) -> datetime:
 
 
 def earlier(instant: datetime, duration: timedelta) -> datetime:
-    """That much before; the first instant there is where the calendar begins after."""
+    """The difference of both; `FIRST_INSTANT` if it is before the beginning of the calendar."""
     try:
         return instant - duration
     except OverflowError:
@@ -94,12 +94,12 @@ def earlier(instant: datetime, duration: timedelta) -> datetime:
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """Read ``90s``, ``15m``, ``2h``, ``7d``, or several at once (``2h10m``); None if it is none."""
+    """Read ``90s``, ``15m``, ``2h``, ``7d``, or several at once (``2h10m``); None if it is not a duration."""
     return _duration_in(text, _UNITS)
 
 
 def parse_long_duration(text: str) -> timedelta | None:
-    """As `parse_duration`, also in weeks and years (``2w``, ``1y``): 7 and 365 days."""
+    """Read a duration that may also have weeks (7 days) and years (365 days): ``2w``, ``1y``."""
     return _duration_in(text, _LONG_UNITS)
 
 
@@ -114,28 +114,28 @@ def _duration_in(text: str, units: Mapping[str, timedelta]) -> timedelta | None:
 
 def format_duration(duration: timedelta) -> str:
     """Write a duration as rule files do, largest unit first: ``2h10m``."""
-    left = duration
+    rest = duration
     parts = []
     for unit, length in reversed(_UNITS.items()):
-        count, left = divmod(left, length)
+        count, rest = divmod(rest, length)
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
 
 
 def format_instant(instant: datetime) -> str:
-    """ISO 8601 in UTC, with ``Z``, and with a fraction only where there is one."""
+    """Write ISO 8601 in UTC, with ``Z``, and with a fraction of a second only if it is not 0."""
     utc = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     return utc.isoformat()[:-_OFFSET] + "Z"
 
 
 def parse_instant(value: object) -> datetime | None:
-    """Read an instant from text or from a Unix time; None if it is none.
+    """Read an instant from text or from a Unix time; None if the value is not an instant.
 
-    Text is ISO 8601, also as clients write it by hand (``2024-3-1 9:05 UTC``), or RFC 2822; without an
-    offset it counts as UTC. A Unix time counts seconds up to 20,000,000,000, beyond it milliseconds, and
-    microseconds and nanoseconds beyond a thousand and a million times that; as text it has at least
-    nine digits, for ``2024`` would be a year to the one and seconds to the other.
+    Text is ISO 8601, also as clients write it by hand (``2024-3-1 9:05 UTC``), or RFC 2822. Without an
+    offset it is UTC. A Unix time up to 20,000,000,000 is in seconds, up to a thousand times that in
+    milliseconds, up to a million times that in microseconds, and beyond in nanoseconds. As text it has at
+    least nine digits, since ``2024`` may be a year.
     """
     if isinstance(value, str):
         return _instant_from_text(value)
@@ -152,7 +152,7 @@ def parse_instant(value: object) -> datetime | None:
 
 
 def _instant_from_text(text: str) -> datetime | None:
-    if text[4:5] != "-" and _UNIX.fullmatch(text):  # else a day of the year 1712: 1712011200000
+    if text[4:5] != "-" and _UNIX.fullmatch(text):  # else 1712011200000 is a day of the year 1712
         return parse_instant(int(text) if text.strip().lstrip("-").isdecimal() else float(text))
     try:
         instant = datetime.fromisoformat(text)
@@ -185,7 +185,7 @@ def _instant_from_odd_text(text: str) -> datetime | None:
 
 
 def _american(zone: str) -> timedelta:
-    """What RFC 2822 says of the zones that it names: EST to PDT."""
+    """The offset of an American zone that RFC 2822 names, EST to PDT."""
     hours = "ECMP".index(zone[0]) + 5 - (zone[1] == "D") if zone else 0
     return timedelta(hours=-hours)
 
@@ -210,11 +210,11 @@ _CALENDAR = re.compile(r"\s*(?:\d{4}[-/]|\d{8}(?!\d)|.*:)", re.DOTALL)
 
 
 def parse_local(value: object, zone: tzinfo) -> datetime | None:
-    """As `parse_instant` does, but a text without an offset is on the clock of ``zone``."""
+    """Read an instant as `parse_instant` does, but a text without an offset is a local time of ``zone``."""
     instant = parse_instant(value)
     if instant is None or zone is UTC or not isinstance(value, str):
         return instant
-    if not _CALENDAR.match(value) or _says_offset(value):
+    if not _CALENDAR.match(value) or _has_offset(value):
         return instant
     try:
         return instant.replace(tzinfo=zone).astimezone(UTC)
@@ -222,12 +222,12 @@ def parse_local(value: object, zone: tzinfo) -> datetime | None:
         return None
 
 
-def _says_offset(text: str) -> bool:
-    """Whether anything behind the hours tells how far they are from UTC."""
+def _has_offset(text: str) -> bool:
+    """Whether an offset from UTC, or a zone, follows the time of day."""
     behind = text.partition(":")[2] or text.upper().partition("T")[2]
     return any(char.isalpha() or char in "+-" for char in behind)
 
 
 def format_local(instant: datetime, zone: tzinfo) -> str:
-    """ISO 8601 on the clock of ``zone``, with its offset; with ``Z`` in UTC."""
+    """Write ISO 8601 as local time of ``zone``, with its offset; with ``Z`` if the zone is UTC."""
     return format_instant(instant) if zone is UTC else instant.astimezone(zone).isoformat()

@@ -15,7 +15,7 @@ from whereupon.decide import BatchResult, recorded
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.guards.judge import Policy, Refusal
 from whereupon.messages.model import SenderClass
-from whereupon.messages.semantic_events import ActionName, folded
+from whereupon.messages.semantic_events import ActionName, normalized
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.claim_runner import Claims
 from whereupon.pipeline.current import CurrentPipeline
@@ -115,7 +115,7 @@ class Requests:
                 return None
             if plan is not None and plan != digest:
                 return None
-            self._agree(session, request, Approval(key, folded(by), digest, now), by)
+            self._agree(session, request, Approval(key, normalized(by), digest, now), by)
             return self._resumed(session, request, now)
 
         told = self._done(work, connection)
@@ -312,7 +312,7 @@ def _told(done: BatchResult, key: int) -> Request | None:
 
 
 def _check_named(by: str, key: int) -> None:
-    if not folded(by):
+    if not normalized(by):
         raise RequestError(code="no-actor", key=key, reason="say who decides this, by name")
 
 
@@ -335,7 +335,7 @@ def _names_of(session: Session, name: str) -> set[str]:
     """A name and, if it is a user id, every other user id of that person; case and look-alikes count as equal."""
     known = session.identifiers({name, name.strip()}, [])
     theirs = session.identifiers_of({each.key for each in known}) if known else []
-    return {folded(name)} | {folded(i.value) for i in theirs if i.kind is IdKind.USER}
+    return {normalized(name)} | {normalized(i.value) for i in theirs if i.kind is IdKind.USER}
 
 
 def _plain(name: str) -> str:

@@ -12,7 +12,7 @@ from typing_extensions import override
 from whereupon.conditions import Condition
 from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
-from whereupon.messages.semantic_events import ERASING, ActionName, folded
+from whereupon.messages.semantic_events import ERASING, ActionName, normalized
 from whereupon.messages.times import ZERO
 from whereupon.rules.field_types import Id, MaybeDuration, Name
 from whereupon.rules.files.file_form import FileForm
@@ -159,7 +159,7 @@ class GuardForm(FileForm):
 
 def _action_hint(action: str) -> str:
     """Only a near miss is an error: the host may register actions of its own."""
-    if folded(action) == MessageType.ALIAS:
+    if normalized(action) == MessageType.ALIAS:
         return f"; did you mean {str(ActionName.MERGE_PEOPLE)!r}?"
     meant = action_of(action)
     return f"; did you mean {meant!r}?" if meant else nearest(action, ACTION_EVENTS)

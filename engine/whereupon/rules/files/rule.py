@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, create_model
 from typing_extensions import override
 
 from whereupon.conditions import ALWAYS, Condition
-from whereupon.messages.codec import JsonError, Unread, encode
+from whereupon.messages.codec import JsonError, LazyObject, encode
 from whereupon.messages.model import MessageType
 from whereupon.rules.digests import digest_of
 from whereupon.rules.field_types import Id
@@ -154,7 +154,7 @@ BroadcastForm = _with_keys(_Broadcast, "BroadcastForm", "A broadcast: everyone w
 def _stored(data: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     """The content as JSON text, which takes a quarter of the memory; unchanged if JSON would lose a part."""
     try:
-        unread = Unread(encode(data).decode())
+        lazy = LazyObject(encode(data).decode())
     except JsonError:
         return data
-    return unread if unread.copy() == data else data
+    return lazy if lazy.copy() == data else data

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from whereupon.messages.semantic_events import folded
+from whereupon.messages.semantic_events import normalized
 from whereupon.rules.field_types import Name
 from whereupon.rules.form import Form, there
 from whereupon.rules.rule_reader import RuleReader
@@ -59,7 +59,7 @@ def read_approvals(form: AnyApprovals | None, reader: RuleReader) -> Approvals:
     if isinstance(form, int):
         return Approvals(form)
     by = None if form.by is None else tuple(form.by)
-    different = {folded(name) for name in by or ()}
+    different = {normalized(name) for name in by or ()}
     if by is not None and len(different) < form.needed:
         message = f"{form.needed} must agree, and {len(different)} may: name more, or ask for fewer"
         reader.report(("approvals", "by"), "too-few-approvers", message)

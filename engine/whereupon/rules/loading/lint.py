@@ -12,7 +12,7 @@ from whereupon.conditions import Condition
 from whereupon.conditions.analysis import guaranteed_by, turns_by_time
 from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Diagnostic, Severity
-from whereupon.messages.codec import Unread
+from whereupon.messages.codec import LazyObject
 from whereupon.messages.model import MessageType
 from whereupon.rules.loading.planned import templates_in
 from whereupon.rules.model import (
@@ -42,7 +42,7 @@ def lint(rule: Rule, segments: Segments) -> tuple[Diagnostic, ...]:
         rule: it.
         segments: all there are, by id.
     """
-    if isinstance(rule.source, Unread):  # else what is read of it would stay with the rule
+    if isinstance(rule.source, LazyObject):  # else what is read of it would stay with the rule
         rule = replace(rule, source=rule.source.copy())
     return tuple(diagnostic for check in _CHECKS for diagnostic in check(rule, segments))
 

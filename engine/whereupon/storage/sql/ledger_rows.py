@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
-from whereupon.messages.codec import Unread, decode, encode
+from whereupon.messages.codec import LazyObject, decode, encode
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.records import (
@@ -145,4 +145,4 @@ def head_from(row: Record) -> AuditHead:
 def device_from(row: Record) -> Device:
     """A device."""
     token, person_key, platform, attributes, updated_at = row
-    return Device(token, person_key, platform, Unread(attributes), from_micros(updated_at))
+    return Device(token, person_key, platform, LazyObject(attributes), from_micros(updated_at))

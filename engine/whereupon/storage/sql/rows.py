@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 
 from pydantic import JsonValue
 
-from whereupon.messages.codec import Unread, decode, encode, object_text
+from whereupon.messages.codec import LazyObject, decode, encode, object_text
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, ref_of
 from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.ports import LeasedNow
@@ -121,7 +121,7 @@ def person_row(person: Person) -> Parameters:
 def person_from(row: Record) -> Person:
     """A person."""
     key, user_id, created_at, attributes, stamps = row
-    said = cast("Mapping[str, int]", Unread(stamps))
+    said = cast("Mapping[str, int]", LazyObject(stamps))
     return Person(key, user_id, from_micros(created_at), _mapping(attributes), said)
 
 
@@ -233,7 +233,7 @@ def entry_from(row: Record) -> Entry:
         _ENTRY_STATES[state],
         position,
         instant_or_none(due_at),
-        Unread(facts),
+        LazyObject(facts),
         depth,
         message_key,
         _SOURCES.get(source, SenderClass.CLIENT),
@@ -401,7 +401,7 @@ def thing_row(thing: ObjectRecord) -> Parameters:
 def thing_from(row: Record) -> ObjectRecord:
     """An object."""
     type_id, object_id, attributes, updated_at = row
-    return ObjectRecord(type_id, object_id, Unread(attributes), from_micros(updated_at))
+    return ObjectRecord(type_id, object_id, LazyObject(attributes), from_micros(updated_at))
 
 
 def tombstone_row(tombstone: Tombstone) -> Parameters:
