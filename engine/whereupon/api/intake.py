@@ -49,35 +49,39 @@ class Intake:
         connection: HostTransaction | None = None,
     ) -> BatchResult:
         """Take a batch of messages as values (see `Engine.take`)."""
-        now, pipeline = self._clock.now(), self._current.pipeline
         if connection is not None:  # the host may still roll it back, so nothing is woken
             with self._store.session(connection) as session:
-                return self._claims.within(
-                    session,
-                    lambda session: pipeline.take(session, messages, until=until, now=now),
-                )
+                return self._take_all(self._claims.within(session), messages, until)
         with one_call():
-            whole = self._take(messages, until)
-            while whole.left:
-                done = len(messages) - whole.left
-                whole.join(self._take(messages[done:], until), begun=done)
+            whole = self._take_all(self._claims, messages, until)
         self._wake_up()
         return whole
 
-    def _take(self, messages: list[Message], until: datetime | None) -> BatchResult:
+    def _take_all(
+        self, claims: Claims, messages: list[Message], until: datetime | None
+    ) -> BatchResult:
+        whole = self._take(claims, messages, until)
+        while whole.left:
+            done = len(messages) - whole.left
+            whole.join(self._take(claims, messages[done:], until), begun=done)
+        return whole
+
+    def _take(self, claims: Claims, messages: list[Message], until: datetime | None) -> BatchResult:
         """Take the first of the messages in one transaction, and carry out the claims that they begin."""
         before, now, pipeline = list[BatchResult](), self._clock.now(), self._current.pipeline
-        result = self._claims.transact(
+        result = claims.transact(
             lambda session: pipeline.take(session, messages, until=until, now=now, in_parts=True),
             before.append,
         )
         result.emitted[:0] = [each for part in before for each in part.emitted]
         left, begun = result.left, result.begun
         try:
-            for part in self._claims.carry_out(begun):
+            for part in claims.carry_out(begun):
                 result.join(part)
-        except StoreError as error:  # the next round of due work goes on with it
-            _LOG.warning("claim-interrupted code=%s", error.code)
+        except StoreError as error:
+            if claims is not self._claims:
+                raise
+            _LOG.warning("claim-interrupted code=%s", error.code)  # due work goes on with it
             self._interrupted.update(begun)
         result.left = left
         return result

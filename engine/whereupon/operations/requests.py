@@ -134,7 +134,7 @@ class Requests:
         if connection is None:
             return self._claims.transact(alone)
         with self._store.session(connection) as session:
-            return self._claims.within(session, alone)
+            return self._claims.within(session).transact(alone)
 
     def _agree(self, session: Session, request: Request, approval: Approval, by: str) -> None:
         given = session.approvals(request.key)

@@ -7,21 +7,29 @@ it is due work a minute later. So what comes of it is what one transaction would
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from whereupon.decide import BatchResult
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.load import UnfinishedClaimsError
-from whereupon.ports import Session, Store
+from whereupon.ports import Session
 from whereupon.storage.patience import one_call
 
 T = TypeVar("T")
 
 
+class Transactions(Protocol):
+    """Does work in transactions."""
+
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
+        """Do work in a transaction (see `Store.transact`)."""
+        ...
+
+
 class Claims:
     """Does work on a store, and carries out first the claims that come before it."""
 
-    def __init__(self, store: Store, current: CurrentPipeline) -> None:
+    def __init__(self, store: Transactions, current: CurrentPipeline) -> None:
         self._store = store
         self._current = current
 
@@ -55,20 +63,18 @@ class Claims:
                 left = bool(part.begun)
                 yield part
 
-    def within(
-        self,
-        session: Session,
-        work: Callable[[Session], T],
-        tell: Callable[[BatchResult], object] | None = None,
-    ) -> T:
-        """Do work in a transaction that somebody else ends, with all that comes before it."""
-        while True:
-            try:
-                return work(session)
-            except UnfinishedClaimsError as found:
-                for key in found.keys:
-                    while (part := self._current.pipeline.carry_on(session, key)) is not None:
-                        if tell is not None:
-                            tell(part)
-                        if not part.begun:
-                            break
+    def within(self, session: Session) -> "Claims":
+        """The same, but all of it in one transaction that the caller ends."""
+        return Claims(_OneTransaction(session), self._current)
+
+
+class _OneTransaction:
+    """What a store's `transact` is, for work that shares a transaction with the caller's own."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
+        """Do work; nothing comes between it and other work."""
+        del alone
+        return work(self._session)

@@ -189,6 +189,24 @@ def test_a_claim_of_many_comes_to_the_same_wherever_it_stands(name: str, place: 
         assert _outcomes(engine) == _outcomes(other)
 
 
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_claim_of_many_comes_to_the_same_in_a_hosts_transaction(name: str, database: str) -> None:
+    """It is carried out in the same steps there, one behind the other."""
+    with _opened(database) as engine, _opened("memory://", part=999) as other:
+        for each in (engine, other):
+            each.ingest([purchase(80, "bob"), purchase(81, "cy")])
+            _record(each, 23)
+        host = create_engine(engine.store._engine.url)  # type: ignore[attr-defined]  # noqa: SLF001
+        with host.begin() as connection:
+            told = engine.ingest(BATCHES[name], connection=connection)
+        host.dispose()
+        expected = other.ingest(BATCHES[name])
+        assert told.accepted == expected.accepted
+        assert list(told.decisions) == list(expected.decisions)
+        assert _left(engine) == 0
+        assert _outcomes(engine) == _outcomes(other)
+
+
 def test_what_the_engine_fails_on_is_named_by_its_place_in_the_whole_batch() -> None:
     """Though the batch is taken in several transactions."""
 
