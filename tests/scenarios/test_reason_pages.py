@@ -20,7 +20,7 @@ from whereupon.messages.times import format_instant
 from whereupon.ports import NO_CHANNEL
 from whereupon.records import DeliveryState, EndReason, EntryEnd, RequestOutcome
 from whereupon.render.phrases import requested
-from whereupon.rules.loading.plan import Plan
+from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.testing.case_reader import read_test_file
 from whereupon.testing.cases import GivenMessage
 from whereupon.testing.contracts import samples
@@ -106,7 +106,7 @@ def test_the_example_of_an_end_ends_an_entry_so(section: Section, tmp_path: Path
 
 def _replayed(rules: Path) -> list[dict[str, object]]:
     """What a replay of what the folder's test is given tells."""
-    (test,) = read_test_file(rules / "example.test.yaml", Plan()).tests
+    (test,) = read_test_file(rules / "example.test.yaml", TrackingPlan()).tests
     stream = rules.parent / "stream.jsonl"
     lines = [
         {

@@ -11,7 +11,7 @@ from tests.scenarios.rule_pages import Block, Section, folders_of, sections_of, 
 
 from whereupon.errors import Severity
 from whereupon.rules.keys.attributes import TYPE_WORDS
-from whereupon.rules.loading.plan import OWN_ATTRIBUTES
+from whereupon.rules.plan.tracking_plan import OWN_ATTRIBUTES
 from whereupon.rules.reserved import ACTION_EVENTS
 from whereupon.templates import VARIABLE_ROOTS
 from whereupon.templates.filters import NAMES

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, TypeVar, cast
 from pydantic import JsonValue
 
 from whereupon.conditions import ALWAYS, Condition, ConjunctPool, parse_condition
-from whereupon.errors import Diagnostic
+from whereupon.errors import Diagnostic, Severity
 from whereupon.rules.spelling import nearest
 from whereupon.templates import (
     Content,
@@ -62,9 +62,11 @@ class RuleReader:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     zone: str = "UTC"
 
-    def report(self, path: Path, code: str, message: str) -> None:
-        """Note an error at a path of the file."""
-        self.diagnostics.append(Diagnostic.at(path, code, message))
+    def report(
+        self, path: Path, code: str, message: str, severity: Severity = Severity.ERROR
+    ) -> None:
+        """Note what is wrong at a path of the file."""
+        self.diagnostics.append(Diagnostic.at(path, code, message, severity))
 
     def condition(
         self, raw: JsonValue, path: Path, *, root: Literal["properties", "person"]

@@ -12,7 +12,8 @@ from whereupon.errors import Diagnostic, Location
 from whereupon.messages.model import SenderClass
 from whereupon.messages.times import ZERO
 from whereupon.rules.form import Form
-from whereupon.rules.loading import Plan, Positions, has_plain_name, load_document
+from whereupon.rules.loading import Positions, has_plain_name, load_document
+from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.testing.cases import (
     BroadcastCall,
     Effect,
@@ -67,7 +68,7 @@ def find_test_files(folder: Path) -> list[Path]:
     )
 
 
-def read_test_file(path: Path, plan: Plan) -> RuleTestFile:
+def read_test_file(path: Path, plan: TrackingPlan) -> RuleTestFile:
     """Read one file; its diagnostics hold everything that is wrong with it, in view of the plan, too."""
     data, positions, faults = load_document(path)
     file = path.as_posix()

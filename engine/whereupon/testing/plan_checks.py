@@ -1,21 +1,23 @@
-"""Every name in a test file, held to the tracking plan: events, properties, attributes and channels."""
+"""Every name in a test file against the tracking plan: events, properties, attributes and channels."""
 
 from collections.abc import Iterator
 
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Severity
-from whereupon.rules.loading.plan import Path, Plan
-from whereupon.rules.loading.planned import names_of_attributes, names_of_properties
+from whereupon.rules.plan.plan_checker import PlanChecker
+from whereupon.rules.plan.tracking_plan import TrackingPlan
+from whereupon.rules.rule_reader import Path
 
 
-def names_in_tests(data: JsonValue, plan: Plan) -> Iterator[Diagnostic]:
+def names_in_tests(data: JsonValue, plan: TrackingPlan) -> Iterator[Diagnostic]:
     """What is wrong with the names in a test file's content, in view of the plan."""
+    checker = PlanChecker(plan)
     for path, test in _items(data, (), "tests"):
         for place, given in _items(test, path, "given"):
-            yield from _given(given, place, plan)
+            yield from _given(given, place, checker)
         for place, expected in _items(test, path, "expect"):
-            yield from _expected(expected, place, plan)
+            yield from _expected(expected, place, checker)
 
 
 def _items(raw: JsonValue, path: Path, key: str) -> Iterator[tuple[Path, JsonValue]]:
@@ -24,21 +26,20 @@ def _items(raw: JsonValue, path: Path, key: str) -> Iterator[tuple[Path, JsonVal
         yield (*path, key, place), item
 
 
-def _given(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
+def _given(raw: JsonValue, path: Path, checker: PlanChecker) -> Iterator[Diagnostic]:
     if not isinstance(raw, dict):
         return
     if isinstance(event := raw.get("track"), str):
-        found = plan.event_diagnostic(event, (*path, "track"))
-        if found is not None and found.severity is Severity.ERROR:
-            yield found  # a name that resembles none is a decoy, which is what tests are for
-        yield from names_of_properties(raw.get("properties"), (*path, "properties"), event, plan)
+        for found in checker.event(event, (*path, "track")):
+            if found.severity is Severity.ERROR:  # an unknown name that resembles none is a decoy
+                yield found
+        yield from checker.properties(raw.get("properties"), (*path, "properties"), event)
     elif "identify" in raw:
-        yield from names_of_attributes(raw.get("traits"), (*path, "traits"), plan)
+        yield from checker.attributes(raw.get("traits"), (*path, "traits"))
 
 
-def _expected(raw: JsonValue, path: Path, plan: Plan) -> Iterator[Diagnostic]:
+def _expected(raw: JsonValue, path: Path, checker: PlanChecker) -> Iterator[Diagnostic]:
     for key in ("delivery", "withheld"):
         channel = raw.get(key) if isinstance(raw, dict) else None
-        found = plan.channel_diagnostic(channel, (*path, key)) if isinstance(channel, str) else None
-        if found is not None:
-            yield found
+        if isinstance(channel, str):
+            yield from checker.channel(channel, (*path, key))

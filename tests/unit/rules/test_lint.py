@@ -9,9 +9,8 @@ from pydantic import JsonValue
 from tests.properties.profiles import examples
 
 from whereupon.errors import Severity
-from whereupon.rules.loading import Plan
-from whereupon.rules.loading.planned import held_to_plan
-from whereupon.rules.model import EventPlan
+from whereupon.rules.loading.folders import check_names
+from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.testing.plan_checks import names_in_tests
 from whereupon.testing.runner import run_rule_tests
 
@@ -517,9 +516,13 @@ def test_nothing_that_is_written_makes_the_plan_raise(data: JsonValue, logic: Js
     """A file with errors is held to the plan as well, whatever the errors are."""
     price: JsonValue = {"type": "number"}
     items: JsonValue = {"type": "array", "items": {"type": "object", "properties": {"sku": {}}}}
-    purchase = EventPlan("purchase", "purchase", "", {"price": price, "items": items})
-    plan = Plan({"purchase": purchase}, {"vip": {"type": "boolean"}}, ("push",))
-    ruled: JsonValue = {"when": "purchase", "where": {"logic": logic}, "who": data}
-    for source in (data, ruled):
-        assert all(problem.message for problem in held_to_plan(source, plan))
+    purchase: dict[str, JsonValue] = {"price": price, "items": items}
+    plan = TrackingPlan({"purchase": purchase}, {"vip": {"type": "boolean"}}, ("push",))
+    written = data if isinstance(data, dict) else {"whereupon": data}
+    rule: JsonValue = {**written, "campaign": "x"}
+    guard: JsonValue = {"protect": data, "guard": "x"}
+    conditions: dict[str, JsonValue] = {"where": {"logic": logic}, "who": data, "exit": data}
+    ruled: JsonValue = {"when": "purchase", **conditions, "campaign": "x"}
+    for source in (data, rule, guard, ruled):
+        assert all(problem.message for problem in check_names(source, plan))
         assert all(problem.message for problem in names_in_tests(source, plan))

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import override
 
 from whereupon.conditions import Condition
@@ -20,10 +20,13 @@ from whereupon.rules.form import there
 from whereupon.rules.keys.approvals import NO_APPROVALS, AnyApprovals, Approvals, read_approvals
 from whereupon.rules.keys.limits import Limit, LimitText, read_limits
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
-from whereupon.rules.keys.protect import ProtectForm, read_protect
+from whereupon.rules.keys.protect import ProtectForm, check_protect, read_protect
 from whereupon.rules.reserved import ACTION_EVENTS, action_of
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.rules.spelling import nearest
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 DEFAULT_EXPIRY = timedelta(days=30)
 
@@ -155,6 +158,11 @@ class GuardForm(FileForm):
             expires_after=DEFAULT_EXPIRY if self.expires_after is None else self.expires_after,
             tombstone=Aftermath(self.tombstone),
         )
+
+    @override
+    @classmethod
+    def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
+        return check_protect(source.get("protect"), checker)
 
 
 def _action_hint(action: str) -> str:

@@ -1,15 +1,16 @@
 """Campaign and broadcast files: a rule, made of its keys."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, Field, JsonValue, create_model
 from typing_extensions import override
 
 from whereupon.conditions import ALWAYS, Condition
+from whereupon.errors import Diagnostic
 from whereupon.messages.codec import JsonError, LazyObject, encode
 from whereupon.messages.model import MessageType
 from whereupon.rules.digests import digest_of
@@ -22,9 +23,12 @@ from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.max_age import DEFAULT_MAX_AGE
 from whereupon.rules.keys.reentry import EVERY_TIME, Reentry
 from whereupon.rules.keys.retroactive import DEFAULT_RETROACTIVE, Retroactive
-from whereupon.rules.keys.when import OnCall, OnSchedule, Trigger
+from whereupon.rules.keys.when import API, OnCall, OnSchedule, Trigger, opening_events
 from whereupon.rules.rule_reader import RuleReader
 from whereupon.rules.steps.step_form import Step
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 class RuleKind(StrEnum):
@@ -97,6 +101,19 @@ class RuleForm(FileForm):
             **values,
         )
 
+    @override
+    @classmethod
+    def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
+        checker = replace(checker, opening=cls.opening_events(source.get("when")))
+        for key in cls.keys:
+            if key.check is not None:
+                yield from key.check(source.get(key.name), checker)
+
+    @classmethod
+    def opening_events(cls, when: JsonValue) -> list[str] | None:
+        """The events that open an entry; None if other messages open one, too."""
+        return opening_events(when)
+
 
 class _Campaign(RuleForm):
     kind = RuleKind.CAMPAIGN
@@ -120,6 +137,11 @@ class _Broadcast(RuleForm):
     broadcast: Id = Field(
         description="The id, which is the file's name without its ending.", examples=["monday-news"]
     )
+
+    @override
+    @classmethod
+    def opening_events(cls, when: JsonValue) -> list[str] | None:
+        return None if when == API else opening_events(when)
 
     @override
     def read(self, reader: RuleReader) -> Rule:

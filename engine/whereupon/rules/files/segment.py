@@ -1,16 +1,21 @@
 """Segment files: a named condition over the person."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, JsonValue
 from typing_extensions import override
 
 from whereupon.conditions import Condition
+from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import Id, RawCondition
 from whereupon.rules.files.file_form import FileForm
 from whereupon.rules.form import IfMissing
 from whereupon.rules.rule_reader import RuleReader
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,8 @@ class SegmentForm(FileForm):
     def read(self, reader: RuleReader) -> Segment:
         who = reader.condition(self.who, ("who",), root="person")
         return Segment(self.segment, self.description, who, source=self.who)
+
+    @override
+    @classmethod
+    def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
+        return checker.condition(source.get("who"), ("who",), "person")

@@ -1,16 +1,21 @@
 """The key `exit`: what ends an entry before its last step."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Discriminator, Field, JsonValue, Tag, WithJsonSchema
 
 from whereupon.conditions import ALWAYS, Condition
+from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import MessageCondition, RawCondition, WholeName
 from whereupon.rules.form import Form, there
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.when import LeavesForm, tag_by_key
 from whereupon.rules.rule_reader import Path, RuleReader
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,10 @@ class ExitEventForm(Form):
         description="A condition over the event's properties.",
         examples=[{"price": {"gt": 0}}],
     )
+
+
+_TRIGGERS = frozenset({"leaves", "enters", "page", "screen"})
+"""Keys that are no attributes at the top of an exit, even if one of them is not an exit's key."""
 
 
 def _tag(raw: object) -> str:
@@ -95,6 +104,25 @@ def _exit(form: _OneExit, reader: RuleReader, path: Path) -> Exit:
     return ExitOnCondition(reader.condition(form, path, root="person"))
 
 
+def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    several = enumerate(raw) if isinstance(raw, list) else ()
+    for place, each in several:
+        yield from _check_exit(each, ("exit", place), checker)
+    if not isinstance(raw, list):
+        yield from _check_exit(raw, ("exit",), checker)
+
+
+def _check_exit(raw: JsonValue, path: Path, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    if isinstance(raw, str) and not raw.endswith("*"):  # which the reader refuses
+        yield from checker.event(raw, path)
+    elif isinstance(raw, dict) and isinstance(event := raw.get("event"), str):
+        yield from checker.event(event, (*path, "event"))
+        where = raw.get("where")
+        yield from checker.condition(where, (*path, "where"), "properties", events=[event])
+    elif isinstance(raw, dict) and not raw.keys() & _TRIGGERS:
+        yield from checker.condition(raw, path, "person")
+
+
 EXIT = Key(
     name="exit",
     attribute="exits",
@@ -113,4 +141,5 @@ EXIT = Key(
         ],
     ),
     read=_read,
+    check=_check,
 )

@@ -1,10 +1,16 @@
 """A key of campaigns and broadcasts, as a row of a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pydantic import JsonValue
+
+from whereupon.errors import Diagnostic
 from whereupon.rules.rule_reader import RuleReader
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +23,7 @@ class Key:
         written: the type of what is written, as pydantic takes it.
         field: the default, the description and examples, as pydantic takes them.
         read: makes the value of what is written; diagnostics go to the reader.
+        check: checks the names in what is written against the tracking plan; None if there are none.
     """
 
     name: str
@@ -24,3 +31,4 @@ class Key:
     written: object
     field: object
     read: Callable[[Any, RuleReader], object]
+    check: "Callable[[JsonValue, PlanChecker], Iterator[Diagnostic]] | None" = None

@@ -1,15 +1,19 @@
 """The key `protect` of guard files: persons whom no action touches."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, JsonValue, WithJsonSchema
 
 from whereupon.conditions import Condition
 from whereupon.conditions.paths import root_of
 from whereupon.conditions.values import OF_THE_PERSON, ROOTS
+from whereupon.errors import Diagnostic
 from whereupon.rules.form import there
 from whereupon.rules.rule_reader import RuleReader
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 _SCHEMA: dict[str, JsonValue] = {
     "anyOf": [
@@ -42,6 +46,14 @@ def read_protect(raw: JsonValue, reader: RuleReader) -> Iterator[Condition]:
             )
             reader.report(path, "message-in-protect", message)
         yield condition
+
+
+def check_protect(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    """Check the names in the conditions against the tracking plan."""
+    if not isinstance(raw, list):
+        yield from checker.condition(raw, ("protect",), "person")
+    for place, each in enumerate(raw if isinstance(raw, list) else ()):
+        yield from checker.condition(each, ("protect", place), "person")
 
 
 def _not_of_the_person(condition: Condition) -> list[str]:

@@ -1,17 +1,22 @@
 """The key `reentry`: whether, and when, the same person may enter again."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, assert_never
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, JsonValue, Tag
 
 from whereupon.conditions.paths import parts_of
+from whereupon.errors import Diagnostic
 from whereupon.rules.field_types import MessagePath, PositiveDuration
 from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.keys.when import tag_by_key
 from whereupon.rules.rule_reader import RuleReader
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,12 @@ def _reentry(form: _ReentryForm) -> Reentry:
             assert_never(form)
 
 
+def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    key = raw.get("once_per_key") if isinstance(raw, dict) else None
+    if isinstance(key, str):
+        yield from checker.value(parts_of(key), ("reentry", "once_per_key"))
+
+
 REENTRY = Key(
     name="reentry",
     attribute="reentry",
@@ -126,4 +137,5 @@ REENTRY = Key(
         ],
     ),
     read=_read,
+    check=_check,
 )

@@ -1,21 +1,28 @@
 """The key `when`: what triggers a rule."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, JsonValue, Tag
 
+from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
+from whereupon.messages.times import EPOCH
 from whereupon.rules.field_types import Name, NamePattern, PositiveDuration, Timezone
 from whereupon.rules.form import Form, IfMissing
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
+from whereupon.scheduling.cron import missing_day, next_occurrence
 
 DEFAULT_LATE = timedelta(hours=24)
 API = "api"
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 # --- the values -------------------------------------------------------------------------------
@@ -210,7 +217,26 @@ def _read_broadcast(form: _BroadcastForm, reader: RuleReader) -> tuple[Trigger]:
         return (OnCall(),)
     if isinstance(form, CronForm):
         reader.zone = form.timezone
+        _report_cron(form.cron, reader)
     return _read(form, reader)
+
+
+def _report_cron(cron: str, reader: RuleReader) -> None:
+    """Report times that are no crontab expression, that never come, or that some months do not have."""
+    path = ("when", "cron")
+    try:
+        occurrence = next_occurrence(cron, "UTC", EPOCH)
+    except ValueError as error:
+        reader.report(path, "bad-cron", str(error))
+        return
+    if occurrence is None:
+        reader.report(path, "bad-cron", f"{cron!r} names a day that never comes")
+    elif (day := missing_day(cron)) is not None:
+        message = (
+            f"some months have no day {day}: it does not run in them; write last for the last day "
+            "of every month"
+        )
+        reader.report(path, "short-month", message, Severity.WARNING)
 
 
 def _trigger(form: _CampaignForm | _BroadcastForm, reader: RuleReader) -> Trigger:
@@ -240,6 +266,27 @@ def _on_message(type_: MessageType, *names: str) -> OnMessage:
     )
 
 
+def opening_events(raw: JsonValue) -> list[str] | None:
+    """The events that open an entry, as `when` is written; None if other messages open one, too."""
+    names = [raw] if isinstance(raw, str) else raw
+    if not isinstance(names, list) or not names:
+        return None
+    known = [name for name in names if isinstance(name, str)]
+    return known if len(known) == len(names) else None
+
+
+def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    if isinstance(raw, str):
+        yield from checker.event(raw, ("when",))
+    for place, name in enumerate(raw if isinstance(raw, list) else ()):
+        if isinstance(name, str):
+            yield from checker.event(name, ("when", place))
+
+
+def _check_broadcast(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    return iter(()) if raw == API else _check(raw, checker)
+
+
 _MISSING = IfMissing("say what triggers it: add when: with an event's name")
 
 CAMPAIGN = Key(
@@ -257,6 +304,7 @@ CAMPAIGN = Key(
         ],
     ),
     read=_read,
+    check=_check,
 )
 BROADCAST = Key(
     name="when",
@@ -267,4 +315,5 @@ BROADCAST = Key(
         examples=["api", {"cron": "0 9 * * MON", "timezone": "Europe/Paris"}, "Sale Started"],
     ),
     read=_read_broadcast,
+    check=_check_broadcast,
 )

@@ -1,14 +1,19 @@
 """The key `whereupon`: the steps of a rule, in their order."""
 
-from typing import Annotated, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, cast
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
+from whereupon.errors import Diagnostic
 from whereupon.rules.form import IfMissing
 from whereupon.rules.keys.key_row import Key
 from whereupon.rules.rule_reader import RuleReader
-from whereupon.rules.steps import AnyStepForm
+from whereupon.rules.steps import STEPS, AnyStepForm
 from whereupon.rules.steps.step_form import Step, StepForm
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 def _read(forms: list[StepForm], reader: RuleReader) -> tuple[Step, ...]:
@@ -21,6 +26,13 @@ def _read(forms: list[StepForm], reader: RuleReader) -> tuple[Step, ...]:
     if not reader.diagnostics:
         reader.pool.steps[written] = found
     return found
+
+
+def _check(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnostic]:
+    for place, step in enumerate(raw if isinstance(raw, list) else ()):
+        if isinstance(step, dict):
+            for key in step.keys() & STEPS.keys():
+                yield from STEPS[key].check(step, ("whereupon", place), checker)
 
 
 WHEREUPON = Key(
@@ -39,4 +51,5 @@ WHEREUPON = Key(
         examples=[[{"wait": "2h"}, {"send": "push", "title": "Thanks!"}]],
     ),
     read=_read,
+    check=_check,
 )

@@ -11,12 +11,10 @@ from whereupon.rules.loading.folders import (
     open_rules,
     read_folder,
 )
-from whereupon.rules.loading.plan import Plan
 from whereupon.rules.loading.positions import Positions
 
 __all__ = [
     "Folder",
-    "Plan",
     "Positions",
     "has_plain_name",
     "load_document",

@@ -2,25 +2,23 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from whereupon.errors import Diagnostic, Location, RulesInvalidError, Severity
 from whereupon.messages.codec import object_text, read_object
-from whereupon.messages.times import EPOCH
-from whereupon.rules.files import RuleFile
+from whereupon.rules.files import FILES, RuleFile
 from whereupon.rules.files.guard import lint_guard
 from whereupon.rules.loading.chains import Chains
 from whereupon.rules.loading.documents import finding, load_document, may_have_key
 from whereupon.rules.loading.lint import lint
-from whereupon.rules.loading.plan import Plan
-from whereupon.rules.loading.planned import held_to_plan
 from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
+from whereupon.rules.plan.plan_checker import PlanChecker
+from whereupon.rules.plan.tracking_plan import TrackingPlan
 from whereupon.rules.reader import read_rule_file
 from whereupon.rules.rule_reader import InternPool
-from whereupon.scheduling import missing_day, next_occurrence
 
 _SUFFIXES = frozenset({".yaml", ".json"})
 _MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
@@ -39,7 +37,7 @@ class Folder:
 
     book: Rulebook
     diagnostics: tuple[Diagnostic, ...]
-    plan: Plan = field(default_factory=Plan)
+    plan: TrackingPlan = field(default_factory=TrackingPlan)
 
 
 def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
@@ -68,19 +66,20 @@ def read_folder(folder: Path) -> Folder:
     for file in files:
         diagnostics += file.findings
         diagnostics += file.located(_lint(file.meant, known, chains))
-        diagnostics += file.held_to(plan)
+        diagnostics += file.checked(plan)
     refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
     book = _book([file.value for file in files if file.value and file.name not in refused])
     return Folder(book, tuple(sorted(set(diagnostics), key=_order)), plan)
 
 
-def _plan(files: Sequence["_File"]) -> Plan:
-    """What the files describe; of one with an error no more than that it is there."""
-    events = [value for file in files if isinstance(value := file.value, EventPlan)]
+def _plan(files: Sequence["_File"]) -> TrackingPlan:
+    """What the files describe. Of an event file with an error only the event's name counts."""
     broken = [value for file in files if isinstance(value := file.rest, EventPlan)]
-    settings = [value for file in files if isinstance(value := file.value, FolderSettings)]
-    known = [*events, *(replace(value, properties={}) for value in broken)]
-    return Plan.of(known, settings[0] if settings else FolderSettings())
+    events: dict[str, Mapping[str, JsonValue]] = {value.name: {} for value in broken}
+    events |= {e.name: e.properties for f in files if isinstance(e := f.value, EventPlan)}
+    found = (value for file in files if isinstance(value := file.value, FolderSettings))
+    settings = next(found, FolderSettings())
+    return TrackingPlan(events, settings.attributes, settings.channels)
 
 
 def _lint(
@@ -132,11 +131,11 @@ class _File:
         if () not in positions.values:
             return cls(path, None, faults)
         reading = read_rule_file(data, stem=path.stem, segments=segments, pool=pool)
-        diagnostics = (*reading.diagnostics, *_cron_diagnostics(data))
         is_broken = any(fault.severity is Severity.ERROR for fault in faults)
-        is_good = not is_broken and not any(p.code == "bad-cron" for p in diagnostics)
-        located = (positions.locate(diagnostic, path.as_posix()) for diagnostic in diagnostics)
-        value = reading.file if is_good else None
+        located = (
+            positions.locate(diagnostic, path.as_posix()) for diagnostic in reading.diagnostics
+        )
+        value = None if is_broken else reading.file
         rest = reading.rest if value is None else None
         faulty = tuple(
             p.path for p in reading.diagnostics if p.severity is Severity.ERROR and p.path
@@ -150,14 +149,14 @@ class _File:
             _, positions, _ = load_document(self.path)
             yield from (positions.locate(diagnostic, self.name) for diagnostic in diagnostics)
 
-    def held_to(self, plan: Plan) -> Iterator[Diagnostic]:
+    def checked(self, plan: TrackingPlan) -> Iterator[Diagnostic]:
         """What is wrong with the names in it, in view of the plan."""
         value = self.meant
         if value is None or isinstance(value, EventPlan | FolderSettings):
             return
         if plan.is_empty and isinstance(value, Rule) and '"logic"' not in object_text(value.source):
             return
-        yield from self.located(held_to_plan(self._data(value), plan))
+        yield from self.located(check_names(self._data(value), plan))
 
     def _is_at_fault(self, path: tuple[str | int, ...]) -> bool:
         """Whether there is an error in that part of the file, or in what it is a part of."""
@@ -169,28 +168,16 @@ class _File:
             case Rule():
                 return dict(read_object(value.source))
             case Segment():
-                return {"who": value.source}
+                return {"segment": value.id, "who": value.source}
             case _:
                 return load_document(self.path)[0]
 
 
-def _cron_diagnostics(data: JsonValue) -> Iterator[Diagnostic]:
-    when = data.get("when") if isinstance(data, dict) and "broadcast" in data else None
-    if not isinstance(when, dict) or not isinstance(cron := when.get("cron"), str):
-        return
-    try:
-        occurrence = next_occurrence(cron, "UTC", EPOCH)
-    except ValueError as error:
-        yield Diagnostic.at(("when", "cron"), "bad-cron", str(error))
-        return
-    if occurrence is None:
-        yield Diagnostic.at(("when", "cron"), "bad-cron", f"{cron!r} names a day that never comes")
-    elif (day := missing_day(cron)) is not None:
-        message = (
-            f"some months have no day {day}: it does not run in them; write last for the last day "
-            "of every month"
-        )
-        yield Diagnostic.at(("when", "cron"), "short-month", message, Severity.WARNING)
+def check_names(source: JsonValue, plan: TrackingPlan) -> Iterator[Diagnostic]:
+    """What is wrong with the names in a file's content, in view of the plan."""
+    kind = next((key for key in FILES if isinstance(source, dict) and key in source), None)
+    if isinstance(source, dict) and kind is not None:
+        yield from FILES[kind].check(source, PlanChecker(plan))
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from whereupon.conditions.paths import parts_of, path_of
 from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.codec import LazyObject
 from whereupon.messages.model import MessageType
-from whereupon.rules.loading.planned import templates_in
 from whereupon.rules.model import (
     Change,
     OncePerKey,
@@ -24,6 +23,7 @@ from whereupon.rules.model import (
     RuleKind,
     Segment,
 )
+from whereupon.rules.plan.plan_checker import templates_in
 from whereupon.rules.spelling import nearest
 from whereupon.templates import VARIABLE_ROOTS
 

@@ -1,11 +1,13 @@
 """The step `send`: hand a delivery to a channel."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, JsonValue
 from typing_extensions import override
 
+from whereupon.errors import Diagnostic
 from whereupon.records import SendKind
 from whereupon.rules.field_types import MaybeName, Name
 from whereupon.rules.rule_reader import Path, RuleReader
@@ -19,6 +21,9 @@ SENDER_KEYS = frozenset({"from", "sender", "reply_to"})
 """Keys that name the sender. They hold no template, so that event data never choose the sender."""
 
 KindName: TypeAlias = Literal["marketing", "transactional", "internal"]
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,15 @@ class SendForm(StepForm):
             message = f"a {kind} delivery asks no topic: take topic out, or make it kind: marketing"
             reader.report((*path, "topic"), "unsupported-key", message)
         return Send(self.send, reader.content(content, path, fields=()), kind, self.topic)
+
+    @override
+    @classmethod
+    def check(
+        cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
+    ) -> Iterator[Diagnostic]:
+        if isinstance(channel := raw.get("send"), str):
+            yield from checker.channel(channel, (*path, "send"))
+        yield from super().check(raw, path, checker)
 
 
 def _has_template(value: JsonValue) -> bool:

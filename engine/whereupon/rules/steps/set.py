@@ -1,15 +1,20 @@
 """The step `set`: set attributes of the person."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import Field, JsonValue
 from typing_extensions import override
 
+from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.rules.rule_reader import Path, RuleReader
 from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,11 @@ class SetForm(StepForm):
     @override
     def read(self, reader: RuleReader, path: Path) -> SetAttributes:
         return SetAttributes(reader.content(self.set, (*path, "set")))
+
+    @override
+    @classmethod
+    def check(
+        cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
+    ) -> Iterator[Diagnostic]:
+        yield from checker.attributes(raw.get("set"), (*path, "set"))
+        yield from super().check(raw, path, checker)

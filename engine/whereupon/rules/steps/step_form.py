@@ -1,13 +1,17 @@
 """What every kind of step says of itself, as a value and as it is written."""
 
-from collections.abc import Collection
-from typing import ClassVar, cast
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from pydantic import JsonValue
 
+from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.rules.form import Form
 from whereupon.rules.rule_reader import Path, RuleReader
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 class Step:
@@ -63,3 +67,10 @@ class StepForm(Form):
     def read(self, reader: RuleReader, path: Path) -> Step:
         """The value; ``path`` is the step's in the file."""
         raise NotImplementedError
+
+    @classmethod
+    def check(
+        cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
+    ) -> Iterator[Diagnostic]:
+        """Check the names that are written in the step against the tracking plan."""
+        return checker.templates(raw, path)

@@ -1,15 +1,21 @@
 """The step `track`: record an event of the person's."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import Field, JsonValue
 from typing_extensions import override
 
+from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.rules.field_types import EventName
 from whereupon.rules.rule_reader import Path, RuleReader
 from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content
+
+if TYPE_CHECKING:
+    from whereupon.rules.plan.plan_checker import PlanChecker
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +56,13 @@ class TrackForm(StepForm):
     @override
     def read(self, reader: RuleReader, path: Path) -> TrackEvent:
         return TrackEvent(self.track, reader.content(self.properties, (*path, "properties")))
+
+    @override
+    @classmethod
+    def check(
+        cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
+    ) -> Iterator[Diagnostic]:
+        if isinstance(event := raw.get("track"), str):
+            yield from checker.event(event, (*path, "track"))
+            yield from checker.properties(raw.get("properties"), (*path, "properties"), event)
+        yield from super().check(raw, path, checker)

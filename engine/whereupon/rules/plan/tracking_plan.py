@@ -10,48 +10,36 @@ error. Of what the folder does not describe nothing is said.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from pydantic import JsonValue
 
 from whereupon.conditions.paths import path_of
 from whereupon.errors import Diagnostic, Severity
-from whereupon.rules.model import EventPlan, FolderSettings
+from whereupon.rules.plan.schema_paths import Schemas, unknown_part
 from whereupon.rules.reserved import action_of
-from whereupon.rules.spelling import nearest
-
-Path: TypeAlias = tuple[str | int, ...]
-Schemas: TypeAlias = Mapping[str, JsonValue]
+from whereupon.rules.rule_reader import Path
+from whereupon.rules.spelling import nearest, resembled
 
 OWN_ATTRIBUTES: Final = frozenset(
     {"user_id", "unsubscribed", "topics", "cio_subscription_preferences", "timezone", "locale"}
 )
 """The attributes that the engine itself knows: no plan needs to describe them."""
 
-_OF_LISTS: Final = frozenset({"*", "first", "last"})
-_SIZES: Final = frozenset({"size", "length"})
-_SHORT, _LONG = 4, 10
-"""So many letters a name has in which one is wrong, and in which two are."""
-
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrackingPlan:
     """What the folder describes.
 
     Attributes:
-        events: the events that have a file, by name; empty where none has.
+        events: the schemas of the properties of each event that has a file, by the event's name.
         attributes: the schema of each attribute; None where the settings do not say.
         channels: their names; None where the settings do not say.
     """
 
-    events: Mapping[str, EventPlan] = field(default_factory=dict)
+    events: Mapping[str, Schemas] = field(default_factory=dict)
     attributes: Schemas | None = None
     channels: tuple[str, ...] | None = None
-
-    @classmethod
-    def of(cls, events: Iterable[EventPlan], settings: FolderSettings) -> "Plan":
-        """The plan that these event files and settings make."""
-        return cls({e.name: e for e in events}, settings.attributes, settings.channels)
 
     @property
     def is_empty(self) -> bool:
@@ -114,19 +102,20 @@ class Plan:
     def properties_of(self, events: Iterable[str]) -> Schemas | None:
         """The properties of all of these events; None unless each is described, with properties."""
         found: dict[str, JsonValue] = {}
-        names = list(events)
-        for name in names:
-            plans = list(self._described(name))
-            if not plans or not all(plan.properties for plan in plans):
+        for name in events:
+            described = list(self._described(name))
+            if not described or not all(described):
                 return None
-            for plan in plans:
-                for each, schema in plan.properties.items():
+            for properties in described:
+                for each, schema in properties.items():
                     found[each] = schema if found.get(each, schema) == schema else {}
         return found or None
 
-    def _described(self, name: str) -> Iterator[EventPlan]:
+    def _described(self, name: str) -> Iterator[Schemas]:
+        """The properties of the events of a name, or of a beginning of names."""
         if name.endswith("*"):
-            yield from (p for p in self.events.values() if p.name.startswith(name[:-1]))
+            start = name[:-1]
+            yield from (each for event, each in self.events.items() if event.startswith(start))
         elif name in self.events:
             yield self.events[name]
 
@@ -136,81 +125,6 @@ def _beginnings(event: str, like: str) -> Iterator[str]:
     if like and not like[-1].isalnum():
         yield from (event[: gap.end()] for gap in re.finditer(r"[\W_]+", event))
     yield from (event[: len(like) + more] for more in (0, 1, -1))
-
-
-def unknown_part(name: tuple[str, ...], known: Schemas) -> tuple[str, Schemas] | None:
-    """The part of a path that the schemas do not know, with those that are there; None for none."""
-    there: Schemas = known
-    for place, part in enumerate(name):
-        if part not in there:
-            return part, there
-        inner = _schemas_below(there[part], name[place + 1 :])
-        if inner is None:
-            return None
-        skipped, there = inner
-        if skipped:
-            return unknown_part(name[place + 1 + skipped :], there)
-    return None
-
-
-def schema_at(name: tuple[str, ...], known: Schemas) -> JsonValue:
-    """The schema of the value at a path; None where nothing describes it."""
-    schema: JsonValue = None
-    there: Schemas = known
-    for place, part in enumerate(name):
-        schema = there.get(part)
-        inner = _schemas_below(schema, name[place + 1 :])
-        if inner is None:
-            return schema if place == len(name) - 1 else None
-        skipped, there = inner
-        if skipped:
-            return schema_at(name[place + 1 + skipped :], there)
-    return schema
-
-
-def _schemas_below(schema: JsonValue, rest: tuple[str, ...]) -> tuple[int, Schemas] | None:
-    """What a value has in it, behind so many parts that say which items; None where nobody says."""
-    skipped = 0
-    while isinstance(schema, dict) and skipped < len(rest) and _is_place(rest[skipped], schema):
-        schema, skipped = schema.get("items"), skipped + 1
-    if not isinstance(schema, dict) or schema.get("additionalProperties"):
-        return None
-    below = schema.get("properties")
-    if not isinstance(below, dict) or not below or len(rest) == skipped:
-        return None
-    return None if rest[skipped] in _SIZES else (skipped, below)
-
-
-def _is_place(part: str, schema: Schemas) -> bool:
-    return "items" in schema and (part in _OF_LISTS or part.isdecimal())
-
-
-# --- names that resemble each other -----------------------------------------------------------------
-
-
-def resembled(name: str, known: Iterable[str]) -> str | None:
-    """The known name of which this one is a misspelling; None where it is a name of its own.
-
-    Case, spaces and signs count for nothing, digits for all: Step 1 and Step 2 are two names.
-    """
-    letters, digits = _letters(name), _digits(name)
-    best: tuple[int, str] | None = None
-    for other in known:
-        if _digits(other) != digits:
-            continue
-        against = _letters(other)
-        most = _allowed(letters, against)
-        distance = _distance(letters, against, most)
-        if distance <= most and (best is None or distance < best[0]):
-            best = distance, other
-    return None if best is None else best[1]
-
-
-def _allowed(letters: str, against: str) -> int:
-    """How many letters may be wrong: more in a long name, and where they only changed places."""
-    if len(letters) < _SHORT:
-        return 0
-    return 2 if len(letters) >= _LONG or sorted(letters) == sorted(against) else 1
 
 
 def _unknown(path: Path, code: str, message: str, name: str, known: Iterable[str]) -> Diagnostic:
@@ -231,28 +145,3 @@ def _with_a_dot(name: tuple[str, ...], known: Schemas) -> str:
                     f"; its name has a dot, so write {path_of([*name[:start], whole, *name[end:]])}"
                 )
     return ""
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
-def _digits(name: str) -> list[str]:
-    return re.findall(r"\d+", name)
-
-
-def _distance(one: str, other: str, most: int) -> int:
-    """How many letters are wrong, missing, too many or in each other's place; beyond ``most`` more than it."""
-    if abs(len(one) - len(other)) > most:
-        return most + 1
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
-        row = [i]
-        for j, against in enumerate(other, start=1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != against))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == against:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]

@@ -1,0 +1,183 @@
+"""Every name in a rule file against the tracking plan: events, properties, attributes and channels.
+
+The checks look at what is written, not at the rule that is made of it. So each diagnostic has its path,
+and a file with an error elsewhere is checked as well. Each key and step says in its own module which
+checks it needs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from whereupon.conditions.mentions import (
+    EventMention,
+    Root,
+    ValueMention,
+    mentions_of,
+    type_mismatches,
+)
+from whereupon.errors import Diagnostic
+from whereupon.rules.plan.schema_paths import schema_at, unknown_part
+from whereupon.rules.plan.tracking_plan import TrackingPlan
+from whereupon.rules.plan.value_checks import object_schema, unmet_value, warning
+from whereupon.rules.rule_reader import Path
+from whereupon.rules.spelling import nearest
+from whereupon.templates import Template, TemplateError, is_template, parse_template
+
+_LOOKED_INTO: Final = ("properties", "person", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChecker:
+    """Checks the parts of one file.
+
+    Attributes:
+        plan: what the folder describes.
+        opening: the names of the events that open an entry; None if other messages open one, too.
+    """
+
+    plan: TrackingPlan
+    opening: list[str] | None = None
+
+    def event(self, name: str, path: Path) -> Iterator[Diagnostic]:
+        """An event's name, or a beginning of names (``Order *``)."""
+        yield from _one(self.plan.event_diagnostic(name, path))
+
+    def channel(self, name: str, path: Path) -> Iterator[Diagnostic]:
+        """A channel's name."""
+        yield from _one(self.plan.channel_diagnostic(name, path))
+
+    def value(self, name: tuple[str, ...], path: Path) -> Iterator[Diagnostic]:
+        """The path of a value of the message or the person, its root first."""
+        yield from self._value(name, path, self.opening)
+
+    def properties(self, raw: JsonValue, path: Path, event: str) -> Iterator[Diagnostic]:
+        """The names of properties that are given to an event."""
+        for name, place in _names_in(raw, path):
+            yield from _one(self.plan.property_diagnostic(name, [event], place))
+
+    def attributes(self, raw: JsonValue, path: Path) -> Iterator[Diagnostic]:
+        """The names and the values of attributes that are given to a person."""
+        for name, place in _names_in(raw, path):
+            found = [*_one(self.plan.attribute_diagnostic(name, place))]
+            yield from found
+            if not found and len(name) == 1 and isinstance(raw, dict):
+                value = raw[name[0]]
+                if value is not None and not (isinstance(value, str) and is_template(value)):
+                    mention = ValueMention(place, ("person", *name), operator="eq", expected=value)
+                    yield from unmet_value(mention, self._schema(mention.name, None))
+
+    def templates(self, raw: JsonValue, path: Path) -> Iterator[Diagnostic]:
+        """The variables of all templates in a value, however deep."""
+        for place, template in templates_in(raw, path):
+            for variable in template.variables():
+                yield from self.value(tuple(map(str, variable)), place)
+
+    def condition(
+        self, raw: JsonValue, path: Path, root: Root, *, events: list[str] | None = None
+    ) -> Iterator[Diagnostic]:
+        """The names and the fixed values in a condition.
+
+        Args:
+            events: the events whose properties the condition reads; None if it reads none.
+        """
+        found_at: set[Path] = set()
+        for mention in mentions_of(raw, path, root):
+            found = [*self._mention(mention, events)]
+            if isinstance(mention, ValueMention) and mention.items is None:
+                found_at |= {each.path[:-1] for each in found}
+            yield from found
+        for place, fault in type_mismatches(raw, path, self._data_schema(events)):
+            if not any(each[: len(place)] == place for each in found_at):
+                yield warning(place, "type-mismatch", f"by the plan this never matches: {fault}")
+
+    def _mention(
+        self, mention: EventMention | ValueMention, opening: list[str] | None
+    ) -> Iterator[Diagnostic]:
+        if isinstance(mention, EventMention):
+            if not mention.event.endswith("*"):  # of which the reader warns
+                yield from self.event(mention.event, mention.path)
+            return
+        events = opening if mention.event is None else [mention.event]
+        if mention.items is not None:
+            yield from self._of_an_item(mention, events)
+            return
+        unknown = [*self._value(mention.name, mention.path, events)]
+        yield from unknown or unmet_value(mention, self._schema(mention.name, events))
+
+    def _value(
+        self, name: tuple[str, ...], path: Path, events: list[str] | None
+    ) -> Iterator[Diagnostic]:
+        if name[0] == "properties" and events is not None:
+            yield from _one(self.plan.property_diagnostic(name[1:], events, path))
+        elif name[0] == "person":
+            yield from _one(self.plan.attribute_diagnostic(name[1:], path))
+
+    def _schema(self, name: tuple[str, ...], events: list[str] | None) -> JsonValue:
+        """The schema of the value at a path; None if the plan has none."""
+        known = None
+        if name[0] == "properties" and events is not None:
+            known = self.plan.properties_of(events)
+        elif name[0] == "person":
+            known = self.plan.attributes
+        return None if known is None else schema_at(name[1:], known)
+
+    def _data_schema(self, events: list[str] | None) -> dict[str, JsonValue]:
+        """The plan as the JSON Schema of what a condition reads."""
+        roots = {
+            "properties": self.plan.properties_of(events or ()),
+            "person": self.plan.attributes,
+        }
+        known = {root: schemas for root, schemas in roots.items() if schemas}
+        properties = {root: object_schema(schemas) for root, schemas in known.items()}
+        return {"type": "object", "properties": {**properties}}
+
+    def _of_an_item(self, mention: ValueMention, events: list[str] | None) -> Iterator[Diagnostic]:
+        """A value that is read of an item of a list, where nothing outside of the list is seen."""
+        schema = self._schema(mention.items, events) if mention.items else None
+        item = schema.get("items") if isinstance(schema, dict) else None
+        known = item.get("properties") if isinstance(item, dict) else None
+        unknown = unknown_part(mention.name, known) if isinstance(known, dict) and known else None
+        root, *rest = mention.name
+        if root in _LOOKED_INTO and rest and (unknown is not None or not isinstance(known, dict)):
+            name = ".".join(mention.name)
+            message = (
+                f"this looks into the item, which has no {name}: nothing outside of the list is seen "
+                "here; take it out of the loop, or describe the item in the event file"
+            )
+            yield Diagnostic.at(mention.path, "looks-into-item", message)
+        elif unknown is not None:
+            part, there = unknown
+            message = f"no event file knows the property {part} of an item{nearest(part, there)}"
+            yield warning(mention.path, "unknown-property", message)
+
+
+def _names_in(raw: JsonValue, path: Path) -> Iterator[tuple[tuple[str, ...], Path]]:
+    """The names in a mapping, and in the mappings that it holds."""
+    waiting: list[tuple[tuple[str, ...], Path, JsonValue]] = [((), path, raw)]
+    while waiting:
+        name, place, value = waiting.pop()
+        for key, inner in value.items() if isinstance(value, dict) else ():
+            yield (*name, key), (*place, key)
+            waiting.append(((*name, key), (*place, key), inner))
+
+
+def templates_in(raw: JsonValue, path: Path) -> Iterator[tuple[Path, Template]]:
+    """Every template that is written in a value, however deep, and its place."""
+    if isinstance(raw, str) and is_template(raw):
+        try:
+            yield path, parse_template(raw)
+        except TemplateError:
+            return
+    inner = (
+        raw.items() if isinstance(raw, dict) else enumerate(raw if isinstance(raw, list) else ())
+    )
+    for key, value in inner:
+        yield from templates_in(value, (*path, key))
+
+
+def _one(diagnostic: Diagnostic | None) -> Iterator[Diagnostic]:
+    if diagnostic is not None:
+        yield diagnostic

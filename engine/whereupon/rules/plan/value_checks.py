@@ -1,0 +1,94 @@
+"""Values that are written in conditions and steps, against the schema that the tracking plan gives."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from whereupon.conditions.mentions import ValueMention
+from whereupon.conditions.operators import OPERATORS, PlanCheck
+from whereupon.conditions.scalars import reads_as_number, truth_in
+from whereupon.errors import Diagnostic, Severity
+from whereupon.rules.plan.schema_paths import Schemas
+from whereupon.rules.rule_reader import Path
+from whereupon.rules.spelling import nearest
+
+_CHECKED_TYPES: Final = ("number", "integer", "boolean", "array", "object")
+
+
+def unmet_value(mention: ValueMention, schema: JsonValue) -> Iterator[Diagnostic]:
+    """A warning if the fixed value of a comparison can never meet the schema of what it is compared with."""
+    operator = OPERATORS.get(mention.operator)
+    if not isinstance(schema, dict) or operator is None or operator.plan is None:
+        return
+    name = ".".join(mention.name[1:])
+    written = mention.expected if isinstance(mention.expected, list) else [mention.expected]
+    values = [value for value in written if value is not None]
+    if operator.operand.schema.get("type") == "array" and not isinstance(mention.expected, list):
+        return
+    options = schema.get("enum")
+    if isinstance(options, list) and operator.plan is PlanCheck.CHOICE:
+        known = [_text(option) for option in options]
+        for value in values:
+            if _text(value) not in known:
+                hint = nearest(_text(value), known) or f"; there are {', '.join(known)}"
+                message = f"the plan knows no {name} that is {_text(value)[:60]!r}{hint}"
+                yield warning(mention.path, "unknown-value", message)
+    type_ = schema.get("type")
+    if isinstance(type_, str) and not all(map(_FITS.get(type_, _anything), values)):
+        by = "event file says" if mention.name[0] == "properties" else "settings say"
+        message = (
+            f"the {by} that {name} is of type {type_}: this never matches{_TO_WRITE.get(type_, '')}"
+        )
+        yield warning(mention.path, "type-mismatch", message)
+
+
+def warning(path: Path, code: str, message: str) -> Diagnostic:
+    """A warning at a path."""
+    return Diagnostic.at(path, code, message, Severity.WARNING)
+
+
+def object_schema(schemas: Schemas) -> dict[str, JsonValue]:
+    """The schema of an object with these values; texts may be numbers, so they have no type."""
+    return {"type": "object", "properties": {name: _typed(each) for name, each in schemas.items()}}
+
+
+def _typed(schema: JsonValue) -> JsonValue:
+    if not isinstance(schema, dict):
+        return {}
+    below = schema.get("properties")
+    if isinstance(below, dict) and below:
+        return object_schema(below)
+    return {"type": schema["type"]} if schema.get("type") in _CHECKED_TYPES else {}
+
+
+# --- types ------------------------------------------------------------------------------------------
+
+
+def _text(value: JsonValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_text(value: JsonValue) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _is_boolean(value: JsonValue) -> bool:
+    return truth_in(value) is not None
+
+
+def _anything(_: JsonValue) -> bool:
+    return True
+
+
+_FITS: Mapping[str, Callable[[JsonValue], bool]] = {
+    "number": reads_as_number,
+    "integer": reads_as_number,
+    "string": _is_text,
+    "boolean": _is_boolean,
+}
+_TO_WRITE: Mapping[str, str] = {
+    "number": "; write a number",
+    "integer": "; write a number",
+    "boolean": "; write true or false, which 1 and 0 are not",
+}
