@@ -162,50 +162,31 @@ class _Writer:
             return self._other(logic)
         name, operands = operands_of(logic)
         if name in {"and", "or"} and operands:
-            required = self._required(name, operands)
-            inner = (self._truth(operand, depth - 1) for operand in operands)
-            return required or "(" + f" {name} ".join(inner) + ")"
+            inner = [self._truth(operand, depth - 1) for operand in operands]
+            return "(" + f" {name} ".join(inner) + ")"
         if name == "!" and len(operands) == 1:
             return f"(not {self._truth(operands[0], depth - 1)})"
         if name == PERFORMED:
             return self._asked(operands)
         if len(operands) == 2:  # noqa: PLR2004 - a comparison
             path = fixed_path(operands[0])
-            beside = (
-                None if path is None else self._beside(name, path, operands[1], is_required=False)
-            )
+            beside = None if path is None else self._beside(name, path, operands[1])
             return beside or self._other(logic)
         return self._other(logic)
 
-    def _required(self, name: str, operands: list[JsonValue]) -> str | None:
-        """A comparison after the demand that its variable is not null, as the short form writes it."""
-        if name != "and" or len(operands) != 2:  # noqa: PLR2004 - the demand and the comparison
-            return None
-        demand, comparison = operands
-        if not isinstance(comparison, dict) or not is_call(comparison):
-            return None
-        operator, sides = operands_of(comparison)
-        path = fixed_path(sides[0]) if len(sides) == 2 else None  # noqa: PLR2004 - two sides
-        if path is None or demand != {"!=": [{"var": path}, None]}:
-            return None
-        return self._beside(operator, path, sides[1], is_required=True)
-
-    def _beside(
-        self, operator: str, path: str, fixed: JsonValue, *, is_required: bool
-    ) -> str | None:
-        """A variable beside a fixed value or another variable; with ``is_required`` null never holds."""
+    def _beside(self, operator: str, path: str, fixed: JsonValue) -> str | None:
+        """A variable beside a fixed value or another variable; None if the source does not cover it."""
         if operator in ADDITIONS:
             return self._added(ADDITIONS[operator], path, fixed)
         if operator == "in" and isinstance(fixed, list):
             return self._among(self._value(path), fixed)
         if isinstance(fixed, dict | list):
-            return self._both(operator, path, fixed, is_required=is_required)
+            return self._both(operator, path, fixed)
         if operator in {"==", "!="}:
             equal = self._equal(self._value(path), fixed)
-            there = f"{self._value(path)} is not None and " if is_required else ""
-            return f"({there}not {equal})" if operator == "!=" else f"({there}{equal})"
+            return f"(not {equal})" if operator == "!=" else equal
         if operator in _ORDERS and isinstance(fixed, int | float) and is_plain(fixed):
-            return self._ordered(operator, self._value(path), fixed, is_required=is_required)
+            return self._ordered(operator, self._value(path), fixed)
         return None
 
     def _equal(self, value: str, fixed: str | float | None) -> str:
@@ -222,9 +203,9 @@ class _Writer:
         number = f"type({value}) is not int and type({value}) is not float"
         return f"({value} == {constant} or {number} and {loosely}({value}, {constant}))"
 
-    def _ordered(self, operator: str, value: str, fixed: float, *, is_required: bool) -> str:
+    def _ordered(self, operator: str, value: str, fixed: float) -> str:
         """Order: Python's between numbers. Python raises for anything else, so that closures answer."""
-        null = not is_required and COMPARISONS[operator].holds(None, fixed)
+        null = COMPARISONS[operator].holds(None, fixed)
         return f"({value} {operator} {self._cell(fixed)} if {value} is not None else {null})"
 
     def _added(self, addition: Addition, path: str, operand: JsonValue) -> str | None:
@@ -241,14 +222,13 @@ class _Writer:
             return None
         return f"({value} in {self._cell(frozenset(map(str, options)))})"
 
-    def _both(self, operator: str, path: str, other: JsonValue, *, is_required: bool) -> str | None:
+    def _both(self, operator: str, path: str, other: JsonValue) -> str | None:
         """Two variables."""
         second = fixed_path(other)
         if second is None or operator not in COMPARISONS:
             return None
         left, right = self._value(path), self._value(second)
-        there = f"{left} is not None and " if is_required else ""
-        return f"({there}{self._operator(COMPARISONS[operator].holds)}({left}, {right}))"
+        return f"{self._operator(COMPARISONS[operator].holds)}({left}, {right})"
 
     def _asked(self, operands: list[JsonValue]) -> str:
         asked = self._cell(self._questions[json.dumps(operands[0])])
