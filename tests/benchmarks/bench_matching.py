@@ -62,8 +62,8 @@ def by_loop(index: RuleIndex, name: str, data: Data) -> list[Rule]:
 
 def by_index(index: RuleIndex, name: str, data: Data) -> list[Rule]:
     """Those that the message may satisfy."""
-    roll = index.triggered_by(MessageType.TRACK, name)
-    return [candidate.rule for candidate in roll.candidates(data)]
+    rule_list = index.triggered_by(MessageType.TRACK, name)
+    return [candidate.rule for candidate in rule_list.candidates(data)]
 
 
 @pytest.mark.parametrize("match", [by_index, by_loop])

@@ -57,7 +57,7 @@ RULES = (
 )
 BOOK = book_of(*RULES)
 
-CHOOSY_RULES = (
+TAKE_ONE_RULES = (
     *RULES,
     campaign("noted", "view", whereupon=[{"set": {"noted": "{{ properties.price }}"}}]),
     campaign(

@@ -13,11 +13,11 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import StaticPool
 from tests.properties.histories import (
     BOOK,
-    CHOOSY_RULES,
     EVERYTHING,
     LASTING,
     ORDINARY,
     RULES,
+    TAKE_ONE_RULES,
     Happening,
     begin,
     fold_in_parts,
@@ -103,7 +103,7 @@ def test_a_claim_in_parts_comes_to_what_it_comes_to_as_a_whole(
     messages = messages_of(happened)
     singly = range(len(messages))
     whole, parted = (
-        outcome_of(fold_in_parts(messages, singly, rules=CHOOSY_RULES, claim_part=part))
+        outcome_of(fold_in_parts(messages, singly, rules=TAKE_ONE_RULES, claim_part=part))
         for part in (CLAIM_PART, claim_part)
     )
     for name, content in whole.contents.items():
@@ -118,8 +118,8 @@ def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
 ) -> None:
     """Should they who began it be gone: at any part of it, and whoever comes next, also nobody."""
     messages = messages_of(happened)
-    whole = outcome_of(fold_in_parts(messages, range(len(messages)), rules=CHOOSY_RULES))
-    made = World(list(CHOOSY_RULES))
+    whole = outcome_of(fold_in_parts(messages, range(len(messages)), rules=TAKE_ONE_RULES))
+    made = World(list(TAKE_ONE_RULES))
     made.engine.pipeline.claim_part = claim_part
     for message in messages:
         begin(made, message, carried_on=data.draw(st.integers(0, 3)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from tests.worlds import book_of, campaign
 from whereupon.conditions import Data, JsonValue, Performed, parse_condition
 from whereupon.matching import RuleList
 from whereupon.matching.criteria import criteria_of
+from whereupon.matching.rule_block import versions_of
 from whereupon.rules.model import Rule
 
 (USUAL,) = book_of(campaign("usual", "purchase")).rules
@@ -104,19 +106,19 @@ MESSAGES = st.builds(
 )
 
 
-def entering(roll: Sequence[Rule], data: Data, history: Always) -> list[str]:
+def entering(rule_list: Sequence[Rule], data: Data, history: Always) -> list[str]:
     """The rules whose conditions hold, by the plain loop."""
-    return [r.id for r in roll if r.where.holds(data, history) and r.who.holds(data, history)]
+    return [r.id for r in rule_list if r.where.holds(data, history) and r.who.holds(data, history)]
 
 
 @given(rules(), MESSAGES, st.integers(0, 1), st.integers(1, 4), st.sampled_from((0, 3, 100)))
 def test_the_index_and_the_plain_loop_agree(
-    rules: list[Rule], data: dict[str, JsonValue], times: int, page: int, few: int
+    rules: list[Rule], data: dict[str, JsonValue], times: int, block: int, few: int
 ) -> None:
     """Nobody is left out, what is certain holds, and what is left out fails without the history."""
     history = Always(times)
-    roll = RuleList.of(rules, page=page, few=few)
-    candidates = list(roll.candidates(data))
+    rule_list = RuleList.of(rules, block=block, few=few)
+    candidates = list(rule_list.candidates(data))
     found = [each.rule for each in candidates]
     assert [each.place for each in candidates] == sorted({each.place for each in candidates})
     assert entering(found, data, history) == entering(rules, data, history)
@@ -132,25 +134,20 @@ def test_the_index_and_the_plain_loop_agree(
             assert rule.who.failing(data, Always(0)) == rule.who.failing(data, Always(1))
 
 
-@given(rules(), MESSAGES, st.data())
-def test_a_changed_roll_is_as_if_made_anew(
-    rules: list[Rule], data: dict[str, JsonValue], draw: st.DataObject
+@given(rules(), rules(), MESSAGES)
+def test_a_list_that_shares_blocks_is_as_if_made_anew(
+    rules: list[Rule], others: list[Rule], data: dict[str, JsonValue]
 ) -> None:
-    """A rule changed, added or taken away: the others stay in their places."""
-    roll = RuleList.of(rules, page=3, few=2)
-    kept = list(rules)
-    if rules:
-        gone = draw.draw(st.sampled_from(rules))
-        roll, kept = roll.without(gone.id), [rule for rule in kept if rule is not gone]
-    added = replace(USUAL, id="added")
-    roll, kept = roll.with_rule(added), [*kept, added]
-    changed = replace(draw.draw(st.sampled_from(kept)), description="other", digest="other")
-    roll = roll.with_rule(changed)
-    kept = [changed if rule.id == changed.id else rule for rule in kept]
-    assert list(roll) == kept
-    assert roll.revision == RuleList.of(kept).revision
-    found, anew = roll.candidates(data), RuleList.of(kept).candidates(data)
-    history = Always(1)
-    assert entering([c.rule for c in found], data, history) == entering(
-        [c.rule for c in anew], data, history
-    )
+    """What two lists have in common is shared, wherever it stands in them."""
+    mixed = [each for both in zip_longest(rules, others) for each in both if each is not None]
+    changed = [replace(rule, digest=f"{place}-other") for place, rule in enumerate(others)]
+    earlier = RuleList.of(rules, block=3, few=2)
+    for ours in (rules[1:], [*rules, *changed], [*changed, *rules], mixed):
+        rule_list = RuleList.of(ours, earlier=earlier, block=3, few=2)
+        anew = RuleList.of(ours)
+        assert [versions_of([rule]) for rule in rule_list] == [versions_of([rule]) for rule in ours]
+        assert rule_list.revision == anew.revision
+        history = Always(1)
+        found = [each.rule for each in rule_list.candidates(data)]
+        assert entering(found, data, history) == entering(ours, data, history)
+    assert RuleList.of(rules, earlier=earlier, block=3, few=2) is earlier

@@ -124,10 +124,10 @@ def test_a_message_evaluates_hardly_more_conditions_than_it_satisfies(count: int
     counted = [replace(rule, where=counting.of(rule.where)) for rule in read(Mix(1).rules(count))]
     index = RuleIndex(Rulebook(rules=tuple(counted)))
     for name, data in Mix(1).messages(100):
-        roll = index.triggered_by(MessageType.TRACK, name)
+        rule_list = index.triggered_by(MessageType.TRACK, name)
         satisfied = [rule for rule in counted if rule.where.failing(data, NO_HISTORY) is None]
         counting.evaluated = 0
-        assert [each.rule for each in roll.candidates(data)] == satisfied
+        assert [each.rule for each in rule_list.candidates(data)] == satisfied
         assert counting.evaluated <= len(satisfied) + count // 100
 
 

@@ -8,7 +8,7 @@ from whereupon.conditions import NO_HISTORY
 from whereupon.decide.decisions import Decision, Outcome, Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.verdicts import verdict_on_unmatched
-from whereupon.matching import Selected
+from whereupon.matching import RuleSelection
 from whereupon.records import NOTHING, Person
 from whereupon.rules.model import Rule
 from whereupon.runtime.lazy import cached_property
@@ -26,7 +26,7 @@ class Skipped:
         reason: of all these rules; None if each rule has its own, which is found when it is read.
     """
 
-    rules: Selected
+    rules: RuleSelection
     since: int
     until: int
     evaluation: Evaluation

@@ -13,7 +13,7 @@ from whereupon.decide.entries import open_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.skips import SkipRecorder, skip_every_rule
 from whereupon.decide.verdicts import opening_verdict, verdict_on
-from whereupon.matching import Candidate, Selected
+from whereupon.matching import Candidate, RuleSelection
 from whereupon.messages.model import SenderClass
 from whereupon.records import NOTHING, BroadcastRun
 from whereupon.rules.model import Rule, RuleKind
@@ -36,7 +36,7 @@ def see_now(work: BatchState, evaluation: Evaluation, roots: Container[str] = RO
 def evaluate(
     work: BatchState,
     evaluation: Evaluation,
-    rules: Selected,
+    rules: RuleSelection,
     excluded: Collection[str] = (),
 ) -> None:
     """Decide the message for each of the rules: let the person in, or record why not.
@@ -49,7 +49,7 @@ def evaluate(
     """
     reason = evaluation.reason or (Reason.LOOP if evaluation.depth > MAX_DEPTH else None)
     see_now(work, evaluation, rules.roots)
-    is_past = evaluation.now - evaluation.timestamp > rules.roll.longest_age
+    is_past = evaluation.now - evaluation.timestamp > rules.rule_list.longest_age
     found = () if reason is not None or is_past else rules.candidates(evaluation.data)
     if found or excluded or rules.besides:
         _decide_each(work, evaluation, rules, excluded, found, reason)
@@ -60,7 +60,7 @@ def evaluate(
 def _decide_each(
     work: BatchState,
     evaluation: Evaluation,
-    rules: Selected,
+    rules: RuleSelection,
     excluded: Collection[str],
     found: Sequence[Candidate],
     reason: Reason | None,

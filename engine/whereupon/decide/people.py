@@ -243,15 +243,15 @@ def begin_in_parts(
         makes_known: whether it made the person known, and some rule asks for that.
     """
     key = work.anonymous[anonymous_id]
-    choosy = work.index.takes_one
+    takes_one = work.index.takes_one
     work.changes.claimings[key] = Claiming(
         anonymous_key=key,
         person_key=stored.owner,
         message_key=stored.key,
         due_at=later(message.received_at, CARRIED_ON_AFTER),
         after=(earlier(message.timestamp, work.settings.identity.retention), 0),
-        is_chosen=not choosy,
-        attributes=work.persons[stored.owner].attributes if choosy else NOTHING,
+        is_chosen=not takes_one,
+        attributes=work.persons[stored.owner].attributes if takes_one else NOTHING,
         entered=tuple(sorted(entered)),
         left=tuple(sorted(left)),
         makes_known=makes_known,

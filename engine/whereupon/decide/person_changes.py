@@ -12,7 +12,7 @@ from whereupon.decide.evaluator import evaluate
 from whereupon.decide.exits import end_by_change, end_by_event
 from whereupon.decide.people import set_attributes
 from whereupon.decide.requests import object_key
-from whereupon.matching import RuleList, Selected
+from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import format_instant
 from whereupon.records import ObjectRecord, Person, Relationship
@@ -89,7 +89,7 @@ def _add_event(
 ) -> PersonChange:
     """Add an event to the person's history, and end the entries that it ends."""
     end_by_event(work, evaluation)
-    if evaluation.name not in work.index.segment_watch:
+    if evaluation.name not in work.index.segment_window:
         work.add_to_history(person.key, evaluation)
     else:
         before = memberships(work, person, evaluation.timestamp)
@@ -100,7 +100,7 @@ def _add_event(
     return change
 
 
-def _rules_for(work: BatchState, evaluation: Evaluation, change: PersonChange) -> Selected:
+def _rules_for(work: BatchState, evaluation: Evaluation, change: PersonChange) -> RuleSelection:
     rules = _NO_RULES
     if evaluation.type is not None and evaluation.name:
         match = work.index.trigger_match(evaluation.type, evaluation.name)
@@ -112,7 +112,7 @@ def _rules_for(work: BatchState, evaluation: Evaluation, change: PersonChange) -
     return rules.and_besides([*(work.index.on_known if change.known else ()), *by_change])
 
 
-_NO_RULES = Selected(RuleList())
+_NO_RULES = RuleSelection(RuleList())
 
 
 def _is_triggered(rule: Rule, change: PersonChange) -> bool:

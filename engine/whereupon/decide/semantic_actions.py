@@ -29,7 +29,7 @@ from whereupon.decide.requests import (
 from whereupon.decide.snapshot import BatchResult, Settings, Snapshot
 from whereupon.decide.suppression import DELETED, SUPPRESSED, add_tombstones, lift_tombstones
 from whereupon.guards.judge import Refusal
-from whereupon.matching import RuleIndex, RuleList, Selected
+from whereupon.matching import RuleIndex, RuleList, RuleSelection
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.semantic_events import Action, ActionName, id_in
 from whereupon.records import (
@@ -69,7 +69,7 @@ def _evaluate_known(work: BatchState, message: Message, key: int) -> None:
     person_key = work.users[message.user_id or ""]
     stored, skips = StoredMessage(key, person_key, message), len(work.changes.skips)
     evaluation = Evaluation.of(stored, person_key, message.received_at)
-    evaluate(work, evaluation, Selected(RuleList()).and_besides(work.index.on_known))
+    evaluate(work, evaluation, RuleSelection(RuleList()).and_besides(work.index.on_known))
     del work.changes.skips[skips:]
 
 

@@ -17,17 +17,17 @@ from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decision_list import Skipped
 from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.evaluation import Evaluation
-from whereupon.matching import Candidate, Selected
+from whereupon.matching import Candidate, RuleSelection
 from whereupon.messages.times import as_micros
 from whereupon.records import Person, Skips, SkipSummary, SkipVerdict
 from whereupon.rules.model import Rule
 
 
 def skip_every_rule(
-    work: BatchState, evaluation: Evaluation, rules: Selected, reason: Reason | None
+    work: BatchState, evaluation: Evaluation, rules: RuleSelection, reason: Reason | None
 ) -> None:
     """Skip every rule of the list, as most messages do: for one reason, or each rule for its own."""
-    span = (0, len(rules.roll))
+    span = (0, len(rules.rule_list))
     if rules.size(*span):
         _emit(work, evaluation, rules, span, reason)
         _record(work, evaluation, (), _summaries(work, evaluation, rules, reason))
@@ -35,10 +35,10 @@ def skip_every_rule(
 
 
 def _summaries(
-    work: BatchState, evaluation: Evaluation, rules: Selected, reason: Reason | None
+    work: BatchState, evaluation: Evaluation, rules: RuleSelection, reason: Reason | None
 ) -> tuple[SkipSummary, ...]:
     """The summary of a whole list. Messages of one moment share it if no rule reads the person."""
-    rule_list, span = rules.roll, (0, len(rules.roll))
+    rule_list, span = rules.rule_list, (0, len(rules.rule_list))
     if rule_list.attributes:
         return (_summary(work, evaluation, rules, evaluation.data, span, (), reason),)
     of = (evaluation.now, evaluation.retroactive, reason, rules.kind)
@@ -50,20 +50,20 @@ def _summaries(
 
 
 def skipped_together(
-    work: BatchState, rules: Selected, person: Person, claimed_at: datetime
+    work: BatchState, rules: RuleSelection, person: Person, claimed_at: datetime
 ) -> SkipSummary:
     """The summary of all campaigns that skip messages which a claim brings and nothing evaluates."""
-    roll = work.out.rolls[rules.roll.revision] = rules.roll
+    rule_list = work.out.rule_lists[rules.rule_list.revision] = rules.rule_list
     kind = None if rules.kind is None else rules.kind.value
     return SkipSummary(
-        roll.revision,
+        rule_list.revision,
         kind,
-        *(0, len(roll)),
+        *(0, len(rule_list)),
         (),
         as_micros(claimed_at),
         retroactive=True,
         reason=None,
-        person=_known(person.attributes, roll.attributes),
+        person=_known(person.attributes, rule_list.attributes),
     )
 
 
@@ -80,7 +80,7 @@ class SkipRecorder:
         self,
         work: BatchState,
         evaluation: Evaluation,
-        rules: Selected,
+        rules: RuleSelection,
         forced: Iterable[str] = (),
     ) -> None:
         self._work = work
@@ -110,7 +110,7 @@ class SkipRecorder:
         """The next rule to decide; the rules before it are skipped. None after the last."""
         candidate = next(self._found, None)
         if candidate is None:
-            self._skip_up_to(len(self._rules.roll))
+            self._skip_up_to(len(self._rules.rule_list))
             return None
         self._skip_up_to(candidate.place)
         self._next = candidate.place + 1
@@ -120,7 +120,7 @@ class SkipRecorder:
     def skip_all(self, reason: Reason) -> None:
         """Skip every rule of the list for one reason."""
         self._data = self._evaluation.data
-        self._skip_up_to(len(self._rules.roll), reason)
+        self._skip_up_to(len(self._rules.rule_list), reason)
         self._summarize(reason)
 
     def note(self, rule: Rule, verdict: Verdict) -> None:
@@ -141,7 +141,7 @@ class SkipRecorder:
         rules, places = self._rules, {each.place: each for each in found}
         for place in map(rules.place_of, self._forced):
             if place is not None and place >= self._next:
-                places.setdefault(place, Candidate(place, rules.roll[place], is_certain=False))
+                places.setdefault(place, Candidate(place, rules.rule_list[place], is_certain=False))
         return [places[place] for place in sorted(places)]
 
     def _skip_up_to(self, until: int, reason: Reason | None = None) -> None:
@@ -165,7 +165,7 @@ class SkipRecorder:
 def _emit(
     work: BatchState,
     evaluation: Evaluation,
-    rules: Selected,
+    rules: RuleSelection,
     span: tuple[int, int],
     reason: Reason | None,
 ) -> None:
@@ -176,15 +176,15 @@ def _emit(
 def _summary(
     work: BatchState,
     evaluation: Evaluation,
-    rules: Selected,
+    rules: RuleSelection,
     data: Data,
     span: tuple[int, int],
     decided: tuple[int, ...],
     reason: Reason | None,
 ) -> SkipSummary:
     """The summary that is stored of the rules in the span, without the decided ones among them."""
-    rule_list, kind = rules.roll, rules.kind
-    work.out.rolls[rule_list.revision] = rule_list
+    rule_list, kind = rules.rule_list, rules.kind
+    work.out.rule_lists[rule_list.revision] = rule_list
     return SkipSummary(
         rule_list.revision,
         None if kind is None else kind.value,

@@ -207,7 +207,7 @@ class BatchResult:
 
     Attributes:
         told: in the order in which it happened.
-        rolls: those whose revisions the skips name, by revision; to be kept with the versions of their rules.
+        rule_lists: those whose revisions the skips name, by revision; to be kept with the versions of their rules.
         accepted: messages from outside that were new; those that steps sent do not count.
         duplicates: the ids of messages that were recorded already.
         set_aside: by their places in the batch, messages on which the fold itself failed.
@@ -218,7 +218,7 @@ class BatchResult:
 
     changes: Changes = field(default_factory=Changes)
     emitted: list[Emitted | Skipped] = field(default_factory=list)
-    rolls: dict[str, RuleList] = field(default_factory=dict)
+    rule_lists: dict[str, RuleList] = field(default_factory=dict)
     accepted: int = 0
     duplicates: list[str] = field(default_factory=list)
     new_persons: int = 0
@@ -239,7 +239,7 @@ class BatchResult:
         self.accepted += part.accepted
         self.duplicates += part.duplicates
         self.new_persons += part.new_persons
-        self.rolls |= part.rolls
+        self.rule_lists |= part.rule_lists
         self.left = part.left
         self.changes.rule_versions |= part.changes.rule_versions
         self.changes.claimings |= part.changes.claimings

@@ -23,22 +23,24 @@ class DecidedAgain:
     ) -> None:
         self.current = current
         self._stored = stored
-        self._rolls: dict[str, Mapping[str, tuple[int, str, str]]] = {}
+        self._rule_lists: dict[str, Mapping[str, tuple[int, str, str]]] = {}
         self._versions: dict[str, Rule | None] = {}
 
     def rules_of(self, skips: Skips) -> Collection[str]:
         """The ids of the rules that the record says something of."""
         named = dict.fromkeys(verdict[0] for verdict in skips.verdicts)
         for others in skips.others:
-            roll = self._roll(others).items()
-            named |= dict.fromkeys(i for i, (place, _, kind) in roll if others.covers(place, kind))
+            rule_list = self._rule_list(others).items()
+            named |= dict.fromkeys(
+                i for i, (place, _, kind) in rule_list if others.covers(place, kind)
+            )
         return named
 
     def verdicts(self, skips: Skips, message: StoredMessage, rule_id: str) -> Iterator[SkipVerdict]:
         """What the record says of a rule."""
         yield from (verdict for verdict in skips.verdicts if verdict[0] == rule_id)
         for others in skips.others:
-            found = self._roll(others).get(rule_id)
+            found = self._rule_list(others).get(rule_id)
             if found is None or not others.covers(found[0], found[2]):
                 continue
             if others.reason is not None:
@@ -46,11 +48,11 @@ class DecidedAgain:
             elif (rule := self.version_of(rule_id, found[1])) is not None:
                 yield _verdict(rule, others, message)
 
-    def _roll(self, others: SkipSummary) -> Mapping[str, tuple[int, str, str]]:
+    def _rule_list(self, others: SkipSummary) -> Mapping[str, tuple[int, str, str]]:
         revision = others.revision
-        if revision not in self._rolls:
-            self._rolls[revision] = read_rule_list(self._stored(revision))
-        return self._rolls[revision]
+        if revision not in self._rule_lists:
+            self._rule_lists[revision] = read_rule_list(self._stored(revision))
+        return self._rule_lists[revision]
 
     def version_of(self, rule_id: str, digest: str) -> Rule | None:
         """A rule as that digest words it; None where that is not kept."""

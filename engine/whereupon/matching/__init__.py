@@ -1,15 +1,16 @@
-"""Which rules a message names, which of them it may satisfy, and what they ask of the past.
+"""Matching: the rules that a message triggers, those it may open, and what they need of the past.
 
-Modules, from below: `criteria` (what a rule demands of attributes), `tables` (one attribute's
-demands, by value), `pages` and `rolls` (the rules of a name, with their tables), `entry_window` (what
-they ask of earlier entries), `index` (a whole rulebook). The cost of a message grows neither with the rules of other names nor, where there are
-many of its own, with those that it does not match.
+The package evaluates conditions, decides nothing and stores nothing. The cost of a message grows neither
+with the rules of other names nor, if many rules have its name, with those that it cannot open.
+
+For others: `RuleIndex` (a rulebook, arranged), `TriggerMatch`, `RuleList`, `RuleSelection`, `Candidate`, and
+`HistoryWindow` and `EntryWindow` (how far back events and entries are needed).
 """
 
 from whereupon.matching.entry_window import EntryWindow
 from whereupon.matching.rule_block import Candidate
 from whereupon.matching.rule_index import HistoryWindow, RuleIndex, TriggerMatch
-from whereupon.matching.rule_list import RuleList, Selected
+from whereupon.matching.rule_list import RuleList, RuleSelection
 
 __all__ = [
     "Candidate",
@@ -17,6 +18,6 @@ __all__ = [
     "HistoryWindow",
     "RuleIndex",
     "RuleList",
-    "Selected",
+    "RuleSelection",
     "TriggerMatch",
 ]

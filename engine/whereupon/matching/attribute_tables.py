@@ -1,12 +1,11 @@
 """One attribute's tests of many rules, arranged so that a value finds the rules that it satisfies.
 
-Rules are bits of a Python integer. A table holds one family of tests of one attribute, at most one
-for each rule; for a value it gives the rules that the value does not contradict, those without such
-a test among them, and those of which it cannot say. Exactness rests on comparing being simple here. As
-JavaScript does it, beside a number, a text or a boolean counts as its number; beside a text, a number
-counts as a number too; null is nothing but null. As the short form does (`conditions.meeting`), a number
-is met by texts that read as it, and true and false by their words. All tests of a table are of one
-manner. Only lists and objects are left to evaluation.
+Rules are bits of a Python integer. A table holds one kind of test of one attribute, at most one for each
+rule. For a value it gives the rules that the value does not contradict (rules without such a test are among
+them), and those of these rules that have to be evaluated. All tests of a table have the same semantics. In
+JavaScript's, beside a number a text or a boolean counts as its number, beside a text a number counts as a
+number too, and null equals null only. In the short form's (`conditions.scalars`), a number equals the texts
+that read as it, and true and false equal their words. Lists and objects are always evaluated.
 """
 
 import math
@@ -25,14 +24,14 @@ from whereupon.conditions.scalars import number_in, truth_in
 from whereupon.conditions.values import UNDEFINED
 
 MOST_CELLS: Final = 64
-"""Between the bounds of ranges; where there are more bounds, some cells are left uncertain."""
+"""Cells between the bounds of ranges; with more bounds than that, some cells stay uncertain."""
 
 Tests: TypeAlias = Sequence[tuple[int, Predicate]]
-"""Comparisons of one family and attribute, each with its rule's bit number."""
+"""Comparisons of one kind and attribute, each with its rule's bit number."""
 
 
 class Kind(IntEnum):
-    """What a value is, as far as comparing goes."""
+    """What a value is for comparing."""
 
     NULL = 0
     TEXT = 1
@@ -44,7 +43,7 @@ class View(NamedTuple):
     """A value, looked at once for all tables.
 
     Attributes:
-        number: what it counts as beside a number; of a text found when asked for (see `number_of`).
+        number: what the value counts as beside a number; of a text, see `number_of`.
     """
 
     kind: Kind
@@ -66,16 +65,16 @@ def view_of(value: JsonValue) -> View:
 
 
 def number_of(view: View) -> float:
-    """What the value counts as beside a number; NaN for a text that is none."""
+    """What the value counts as beside a number; NaN for a text that is no number."""
     return as_number(view.value) if view.kind is Kind.TEXT else view.number
 
 
 class Table(Protocol):
-    """See this module.
+    """The tests of one attribute (see this module).
 
     Attributes:
         testers: the rules that have a test here.
-        share: of a usual value, how many rules it leaves, for putting the most selective first.
+        share: how many rules a usual value leaves; the most selective table is asked first.
     """
 
     testers: int
@@ -86,23 +85,23 @@ class Table(Protocol):
         ...
 
     def passing(self, view: View) -> int:
-        """The rules that the value does not contradict; it is no list and no object."""
+        """The rules that the value does not contradict; the value is no list and no object."""
         ...
 
     def unsure(self, view: View) -> int:
-        """Those among them whose test has to be evaluated all the same."""
+        """The rules among them whose test has to be evaluated all the same."""
         ...
 
 
 def plain_number_of(view: View) -> float:
-    """The number that the value is, or that its text reads as, for the short form; else NaN."""
+    """The number that the value is or reads as in the short form; else NaN."""
     if view.kind is Kind.TEXT:
         return as_double(number_in(view.value))
     return math.nan if isinstance(view.value, bool) else view.number
 
 
 class OneOf:
-    """Equality, and membership in a list of values, as JavaScript has them: found by hash."""
+    """Equality, and membership in a list of values, with JavaScript's semantics: found by hash."""
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
@@ -143,7 +142,7 @@ class OneOf:
 
 
 class PlainOneOf:
-    """Equality, and membership in a list of values, as the short form has them: found by hash."""
+    """Equality, and membership in a list of values, with the short form's semantics: found by hash."""
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
@@ -221,7 +220,7 @@ class NoneOf:
 
 
 class Presence:
-    """Whether there is a value at all."""
+    """Whether there is a value."""
 
     def __init__(self, tests: Tests, everyone: int) -> None:
         self.testers = bits_of(place for place, _ in tests)
@@ -242,8 +241,8 @@ class Presence:
 class Range:
     """Numeric bounds: a value falls into one of at most `MOST_CELLS` cells, cut at quantiles of the bounds.
 
-    Cells are the cuts themselves and the open intervals between them, so that a bound which is a cut
-    is decided by the cell. One rule may have several bounds here; all must hold.
+    Cells are the cuts and the open intervals between them, so that a bound which is a cut is decided by the
+    cell. A rule may have several bounds here; all must hold.
     """
 
     def __init__(self, tests: Tests, everyone: int) -> None:
@@ -275,17 +274,17 @@ class Range:
         return 0 if view.kind is Kind.NULL else self._unsure[self._cell(self._number_of(view))]
 
     def _cell(self, number: float) -> int:
-        """The even cells are intervals, the odd ones cuts; the last is NaN's, which nothing contains."""
+        """The cell of a number: even cells are intervals, odd ones cuts. NaN has the last, which no span contains."""
         if number != number:  # noqa: PLR0124 - NaN is what differs from itself
             return -1
         cuts = self._cuts
         return bisect_left(cuts, number) + bisect_right(cuts, number)
 
     def _cells(self, spans: dict[int, Interval]) -> tuple[list[int], list[int]]:
-        """For each cell the rules that it may satisfy, and those that it may also not satisfy.
+        """For each cell, the rules that it may satisfy, and those of them that have to be evaluated.
 
-        A rule's bit is set where its span begins and again behind its end; summed up from the left
-        without carry, it stands in every cell between.
+        A rule's bit is set where its span begins and again after its end. Summed up from the left without
+        carry, it stands in every cell between.
         """
         count = 2 * len(self._cuts) + 1
         turns, doubts = [0] * (count + 1), [0] * count
@@ -303,7 +302,7 @@ class Range:
         return [*passing, self._others], [*doubts, 0]
 
     def _reach(self, span: Interval) -> tuple[int, int]:
-        """The first and the last cell with anything of the span in it."""
+        """The first and the last cell that the span reaches."""
         cuts = self._cuts
         first = bisect_left(cuts, span.least) + bisect_right(cuts, span.least)
         last = bisect_left(cuts, span.most) + bisect_right(cuts, span.most)
@@ -312,7 +311,7 @@ class Range:
         return first, last
 
     def _is_inside(self, cell: int, span: Interval) -> bool:
-        """Whether all of a cell is in the span, which reaches into it."""
+        """Whether a cell that the span reaches is inside it as a whole."""
         if cell % 2:
             return True
         cuts = self._cuts
@@ -322,7 +321,7 @@ class Range:
 
 
 def _cuts(spans: Iterable[Interval]) -> list[float]:
-    """Quantiles of the bounds, or all of them where they are few."""
+    """Quantiles of the bounds, or all bounds if they are few."""
     bounds = [bound for span in spans for bound in span[:2] if math.isfinite(bound)]
     distinct = sorted(set(bounds))
     most = (MOST_CELLS - 1) // 2
@@ -333,7 +332,7 @@ def _cuts(spans: Iterable[Interval]) -> list[float]:
 
 
 def _is_plain(tests: Tests) -> bool:
-    """Whether the tests compare as the short form does."""
+    """Whether the tests have the short form's semantics."""
     return any(test.semantics is Semantics.SHORT_FORM for _, test in tests)
 
 

@@ -1,9 +1,8 @@
 """What a rule demands of the attributes of a message and of a person, as far as an index can use it.
 
-A decision that the index makes is not stored with what it saw, but found out again when somebody
-asks (`decisions`). So a rule counts here as far as the stored message and the person's attributes
-say everything: not beyond the first question to the history, and not at all where a condition
-reads the person as a whole.
+A skip that the index decides is not stored with the values that it read, but decided again when it is
+read. So the index uses a rule only as far as the stored message and the person's attributes are enough:
+up to the first question to the history, and not at all if a condition reads the person as a whole.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,12 +17,12 @@ from whereupon.rules.model import Rule, RuleKind
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """One rule, as the index sees it: seen so for a moment, and not kept.
+    """What the index can use of one rule; not kept in memory.
 
     Attributes:
         where, who: the comparisons that must hold.
-        is_whole: the comparisons of `where` are all that it asks.
-        is_open: nothing of the rule is decided here.
+        is_whole: whether the comparisons are all of `where`.
+        is_open: whether the index can decide nothing about the rule.
     """
 
     where: Sequence[Predicate]
@@ -33,7 +32,7 @@ class Criteria:
 
 
 def criteria_of(rule: Rule) -> Criteria:
-    """What the rule demands."""
+    """What the index can use of the rule."""
     where, who = rule.where, rule.who
     asks_person = _asks_person(rule)
     if where.performed or _is_open(where) or (asks_person and _is_open(who)):
@@ -44,7 +43,7 @@ def criteria_of(rule: Rule) -> Criteria:
 
 
 def admits(rule: Rule, data: Data) -> bool:
-    """Whether a rule that is not open has to be decided, by evaluating its conditions."""
+    """Whether a rule that is not open has to be decided; its conditions are evaluated for it."""
     if not rule.where.holds(data, NO_HISTORY):
         return False
     judges_who = _asks_person(rule) and not rule.who.performed
@@ -61,7 +60,7 @@ def attributes_of(rule: Rule) -> Iterator[str]:
 
 
 def _asks_person(rule: Rule) -> bool:
-    """Whether `who` is of the person who did something, and not a broadcast's audience."""
+    """Whether `who` is about the sender of the message, and not about a broadcast's audience."""
     return rule.kind is RuleKind.CAMPAIGN
 
 
@@ -73,7 +72,7 @@ def _is_open(condition: Condition) -> bool:
 
 
 def _comparisons(condition: Condition) -> Sequence[Predicate]:
-    """Those before the first question to the history: whatever fails is then found again without it."""
+    """The comparisons before the first question to the history."""
     asked: Iterable[Conjunct] = condition.conjuncts
     if condition.performed:
         asked = takewhile(lambda each: not each.performed, asked)

@@ -1,4 +1,4 @@
-"""Which earlier entries have a say when rules are decided: what re-entry, and a late message, look back at."""
+"""How far back earlier entries are needed when rules are decided: by re-entry, and by late messages."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,32 +9,29 @@ from whereupon.rules.model import Once, OncePer, OncePerKey, OnKnown, OnSegment,
 
 @dataclass(frozen=True, slots=True)
 class EntryWindow:
-    """By a rule's id, how far back its earlier entries have a say (None: for ever).
-
-    A rule's entries that are still running are loaded in any case.
+    """Which earlier entries are needed, by rule id. Entries that are still running are always loaded.
 
     Attributes:
-        spans: of the rules that people do not enter every time.
-        choosy: the ids of rules that take only one of what a claim brings: after a claim, a late message
-            asks whether one was taken.
-        keys: of the rules that ask only for the entries of one key, which nothing but the message that
-            names them gives: where in it.
+        spans: how far back (None: for ever) the entries in a rule are needed that limits re-entry.
+        takes_one: rules that take only one of the messages that a claim brings. A message that arrives after
+            the claim needs to know whether one was taken.
+        keys: the path of the key in the message, of rules that need only the entries of that key. The key
+            can come from nothing but the message that triggers the rule.
     """
 
     spans: Mapping[str, timedelta | None]
-    choosy: frozenset[str]
+    takes_one: frozenset[str]
     keys: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, rules: Iterable[Rule], named: Collection[str] = ()) -> "EntryWindow":
-        """What deciding these rules may look back at.
+        """The window of these rules together.
 
         Args:
-            rules: all of them.
-            named: the ids of those that people enter by messages that name them, and by nothing else.
+            named: ids of the rules that people enter by messages that trigger them by name only.
         """
         spans: dict[str, timedelta | None] = {}
-        choosy: list[str] = []
+        takes_one: list[str] = []
         keys: dict[str, tuple[str, ...]] = {}
         for rule in rules:
             if isinstance(rule.reentry, Once | OncePerKey):
@@ -42,19 +39,19 @@ class EntryWindow:
             elif isinstance(rule.reentry, OncePer):
                 spans[rule.id] = rule.reentry.period
             if rule.retroactive.takes_one:
-                choosy.append(rule.id)
+                takes_one.append(rule.id)
             elif rule.id in named and (path := _path_in_message(rule)):
                 keys[rule.id] = path
-        return cls(spans, frozenset(choosy), keys)
+        return cls(spans, frozenset(takes_one), keys)
 
 
-_SAID = {"properties", "context"}
+_IN_MESSAGE = {"properties", "context"}
 
 
 def _path_in_message(rule: Rule) -> tuple[str, ...] | None:
-    """Where in a message its key is; None where it is elsewhere, or others than messages let people in."""
+    """The path of the rule's key in a message; None if it is elsewhere, or if not only messages let people in."""
     reentry = rule.reentry
-    if not isinstance(reentry, OncePerKey) or reentry.path[0] not in _SAID:
+    if not isinstance(reentry, OncePerKey) or reentry.path[0] not in _IN_MESSAGE:
         return None
     of_state = any(isinstance(trigger, OnSegment | OnKnown) for trigger in rule.triggers)
     return None if of_state else reentry.path

@@ -1,12 +1,12 @@
-"""A part of a name's rules, with the tables that find those which a message may satisfy.
+"""A part of a rule list, with the tables that find the rules which a message may satisfy.
 
-Pages bound three things: the length of a bitmap (so that an intersection costs a tenth of a
-microsecond, and ends as soon as a page has nobody left), the memory of an attribute with many
-values, and the work of changing one rule, which makes its own page anew and no other.
+Blocks bound three things: the length of a bitmap (an intersection costs a tenth of a microsecond, and ends
+when no rule of the block is left), the memory of an attribute with many values, and the work of changing a
+rule, which makes one block anew.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
@@ -28,17 +28,17 @@ from whereupon.matching.criteria import admits, criteria_of
 from whereupon.rules.model import Rule, RuleKind
 from whereupon.runtime.lazy import cached_property
 
-PAGE: Final = 2_048
-"""Rules of one page."""
+BLOCK: Final = 2_048
+"""Rules of one block."""
 FEW: Final = 16
-"""Below so many rules a page evaluates each of them, and has no tables.
+"""A block of fewer rules evaluates each of them, and has no tables.
 
-Measured on the benchmark's mix (`tests/benchmarks/peers/rule_mix.py`): a page with tables costs what
-evaluating nine rules costs (3.6 µs on a shared core), and hardly more for fifty. Rules that share fewer
-attributes than those have more tables, and gain later.
+Measured on the benchmark's mix (`tests/benchmarks/peers/rule_mix.py`): a block with tables costs what
+evaluating nine rules costs (3.6 µs on a shared core), and hardly more for fifty rules. Rules that share
+fewer attributes have more tables, and gain from larger numbers on.
 """
 MOST_TABLES: Final = 16
-"""The most tested attributes of a page have tables; what is left is evaluated."""
+"""The attributes of a block that most rules test have tables; the others are evaluated."""
 
 _Tests: TypeAlias = dict[tuple[str, PredicateKind, Semantics, bool], list[tuple[int, Predicate]]]
 """By attribute, family, manner and whether `where` has them: comparisons, each with its rule's bit number."""
@@ -54,6 +54,14 @@ _MAKERS: Final[
 }
 
 
+Versions: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def versions_of(rules: Iterable[Rule]) -> Versions:
+    """The ids and digests of rules, by which two blocks are known to be equal."""
+    return tuple((rule.id, rule.digest) for rule in rules)
+
+
 class Candidate(NamedTuple):
     """A rule that has to be decided.
 
@@ -67,11 +75,11 @@ class Candidate(NamedTuple):
     is_certain: bool
 
 
-class Looked:
-    """A message's data, each attribute looked at once, whatever the number of pages.
+class DataViews:
+    """A message's data, of which each attribute is data_views at once for all blocks.
 
     Attributes:
-        views: what was seen, by dotted path.
+        views: by dotted path.
     """
 
     __slots__ = ("data", "views")
@@ -91,7 +99,7 @@ class _Column(NamedTuple):
 
 
 class RuleBlock:
-    """Some of the rules of a name, in their order. Its tables are made when it is first asked."""
+    """Some rules of a list, in their order. The tables are made when they are first needed."""
 
     def __init__(self, rules: Sequence[Rule], *, few: int = FEW) -> None:
         self.rules = tuple(rules)
@@ -100,12 +108,23 @@ class RuleBlock:
     def __len__(self) -> int:
         return len(self.rules)
 
-    def candidates(self, looked: Looked, kind: RuleKind | None, first: int) -> list[Candidate]:
-        """The rules to decide, of that kind, in order; ``first`` is the place of the page's first."""
+    @cached_property
+    def versions(self) -> Versions:
+        """See `versions_of`."""
+        return versions_of(self.rules)
+
+    def candidates(
+        self, data_views: DataViews, kind: RuleKind | None, first: int
+    ) -> list[Candidate]:
+        """The rules to decide, of that kind, in order.
+
+        Args:
+            first: the place in the list of the block's first rule.
+        """
         if len(self.rules) >= self.few:
-            left, unsure = self._left(looked, kind)
-            return list(self._among(left, unsure, looked.data, first)) if left else []
-        data = looked.data
+            left, unsure = self._left(data_views, kind)
+            return list(self._among(left, unsure, data_views.data, first)) if left else []
+        data = data_views.data
         return [
             Candidate(first + place, rule, not is_open)
             for place, (rule, is_open) in enumerate(self._openness)
@@ -114,15 +133,15 @@ class RuleBlock:
 
     @cached_property
     def _openness(self) -> Sequence[tuple[Rule, bool]]:
-        """The rules of a page without tables, each with whether it is open."""
+        """The rules of a block without tables, each with whether it is open (see `Criteria`)."""
         return [(rule, criteria_of(rule).is_open) for rule in self.rules]
 
-    def _left(self, looked: Looked, kind: RuleKind | None) -> tuple[int, int]:
-        """By the tables: the rules that the message may satisfy, and those of which they cannot say."""
+    def _left(self, data_views: DataViews, kind: RuleKind | None) -> tuple[int, int]:
+        """As bits: the rules that the message may satisfy, and those among them that have to be evaluated."""
         left = self._of_kind[kind]
         columns, unsure, is_open = self._arranged
-        views = looked.views
-        data: JsonValue = looked.data  # type: ignore[assignment]  # read as an object is
+        views = data_views.views
+        data: JsonValue = data_views.data  # type: ignore[assignment]  # read as an object is
         for path, parts, table, is_where in columns:
             view = views.get(path)
             if view is None:
@@ -160,7 +179,7 @@ class RuleBlock:
 
     @cached_property
     def _arranged(self) -> tuple[Sequence[_Column], int, int]:
-        """The tables, the most selective first; rules whose `where` says more than they do; open ones."""
+        """The tables, the most selective first; as bits, the rules whose `where` says more, and the open rules."""
         tests, inexact, is_open = self._gathered()
         largest = sorted(tests, key=lambda place: len(tests[place]), reverse=True)
         columns = []
@@ -175,7 +194,7 @@ class RuleBlock:
         return sorted(columns, key=lambda column: column.table.share), inexact, is_open
 
     def _gathered(self) -> tuple[_Tests, int, int]:
-        """The comparisons by attribute and family, the rules that ask more of the message, and the open."""
+        """The comparisons by attribute and family; as bits, the rules whose `where` says more, and the open rules."""
         tests: _Tests = defaultdict(list)
         inexact = is_open = 0
         for place, rule in enumerate(self.rules):

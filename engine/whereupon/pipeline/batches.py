@@ -99,7 +99,7 @@ class Pipeline:
 
     def with_book(self, book: Rulebook, settings: Settings) -> "Pipeline":
         """A pipeline of another rulebook; entries keep the rule version that they began with."""
-        return self._made(settings, RuleVersions(RuleIndex(book)))
+        return self._made(settings, RuleVersions(self.index.with_book(book)))
 
     def _made(self, settings: Settings, versions: RuleVersions) -> "Pipeline":
         made = Pipeline(versions.index, settings)
@@ -446,7 +446,7 @@ class Pipeline:
                 keys *= 4
                 continue
             break
-        if folded.changes.rule_versions or folded.rolls:
+        if folded.changes.rule_versions or folded.rule_lists:
             self._leave_out_what_is_kept(session, folded)
         self.write(session, folded.changes)
         return folded
@@ -454,10 +454,10 @@ class Pipeline:
     def _leave_out_what_is_kept(self, session: Session, folded: BatchResult) -> None:
         """Write rule versions once; those of a roll stand beside its revision."""
         versions = folded.changes.rule_versions
-        kept = session.kept_versions(versions.keys() | folded.rolls.keys())
-        for revision, roll in folded.rolls.items():
+        kept = session.kept_versions(versions.keys() | folded.rule_lists.keys())
+        for revision, rule_list in folded.rule_lists.items():
             if revision not in kept:
-                versions |= self.index.version_texts(roll)
+                versions |= self.index.version_texts(rule_list)
         for digest in versions.keys() & kept:
             del versions[digest]
 

@@ -32,7 +32,7 @@ class BatchKeys:
         oldest: when the first of them happened.
     """
 
-    __slots__ = ("aliases", "choosy", "names", "oldest", "pairs", "refs", "watching")
+    __slots__ = ("aliases", "names", "oldest", "pairs", "refs", "takes_one", "watching")
 
     def __init__(self, messages: Sequence[Message], index: RuleIndex) -> None:
         columns = list(zip(*messages, strict=True)) or [()] * 7
@@ -48,10 +48,10 @@ class BatchKeys:
         if (MessageType.ALIAS, "") in self.names:
             aliases = (m for m in messages if m.type is MessageType.ALIAS)
             self.aliases = {(m.user_id or "", m.target_id or "") for m in aliases}
-        watched = {name for name in self.names if index.trigger_match(*name).watch}
+        watched = {name for name in self.names if index.trigger_match(*name).history_window}
         self.watching = [m for m in messages if (m.type, m.name) in watched] if watched else []
-        choosy = {name for name in self.names if index.trigger_match(*name).take_one_rules}
-        self.choosy = [m for m in messages if (m.type, m.name) in choosy] if choosy else []
+        takes_one = {name for name in self.names if index.trigger_match(*name).take_one_rules}
+        self.takes_one = [m for m in messages if (m.type, m.name) in takes_one] if takes_one else []
 
     def user_ids(self) -> set[str]:
         """Every user id, and every previous id, which may be one."""

@@ -98,7 +98,7 @@ class Claimable:
         sought = _Sought()
         if contested:
             self._seek_out_of_order(sought, loaded, contested, messages)
-        if loaded.claims and survey.choosy:
+        if loaded.claims and survey.takes_one:
             self._seek_brought_before(sought, loaded, survey)
             touched.late = self._policy.reach if sought.late else None
         self._load_sought(loaded, touched, sought)
@@ -237,7 +237,7 @@ class Claimable:
             key, person = loaded.anonymous.get(anonymous_id), loaded.users.get(user_id)
             if key is not None and person is not None:
                 coming[key].add(person)
-        for message in survey.choosy:
+        for message in survey.takes_one:
             if message.user_id is not None:
                 continue
             key = loaded.anonymous.get(message.anonymous_id or "", 0)

@@ -28,7 +28,7 @@ class Past:
         loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
         touched = LoadPlan()
-        watch = self._versions.index.watch_of([rule]) if rule.who.performed else {}
+        watch = self._versions.index.history_window_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
             touched.ask(key, watch, moment)
         self._load_history(loaded, touched)
@@ -51,7 +51,7 @@ class Past:
         touched.look_back(leading.entry_window)
         touched.look_back(EntryWindow.of([rule]))  # in the version in which it was sent
         for key in loaded.persons:
-            touched.ask(key, leading.watch, moment)
+            touched.ask(key, leading.history_window, moment)
         self.load(loaded, touched)
         return loaded
 
@@ -104,7 +104,7 @@ class Past:
             first[place] = min(message.timestamp, first.get(place, message.timestamp))
         for (user_id, anonymous_id, type_, name), moment in first.items():
             for owner in kinship.owners(user_id, anonymous_id):
-                touched.ask(owner, match(type_, name).watch, moment)
+                touched.ask(owner, match(type_, name).history_window, moment)
         for key, waiting in loaded.anonymous_messages.items():
             claimants = kinship.claimants(key)
             since: dict[tuple[MessageType, str], datetime] = {}
@@ -114,7 +114,7 @@ class Past:
                 since[named] = min(moment, since.get(named, moment))
             for named, moment in since.items():
                 for owner in claimants:
-                    touched.ask(owner, match(*named).watch, moment)
+                    touched.ask(owner, match(*named).history_window, moment)
 
     def load(self, loaded: Snapshot, touched: LoadPlan) -> None:
         """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
@@ -157,14 +157,14 @@ class Past:
         kin = touched.kin.get(entry.person_key, (entry.person_key,))
         if rule.exits and entry.due_at is not None:
             for one in kin:
-                touched.ask(one, self._versions.index.lapse_watch(rule), entry.timestamp)
+                touched.ask(one, self._versions.index.exit_window(rule), entry.timestamp)
         if entry.person_key in touched.quiet:
             return
         leading = self._versions.index.reachable_from(rule)
         touched.look_back(leading.entry_window)
-        if leading.watch and entry.due_at is not None:
+        if leading.history_window and entry.due_at is not None:
             for one in kin:
-                touched.ask(one, leading.watch, entry.timestamp)
+                touched.ask(one, leading.history_window, entry.timestamp)
 
     def _load_past_entries(self, loaded: Snapshot, touched: LoadPlan) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
@@ -175,7 +175,7 @@ class Past:
             ever = ever if touched.slots else [rule for rule in ever if rule not in keyed]
         lately = {rule: span for rule, span in touched.spans.items() if span is not None}
         if touched.late is not None:
-            for rule in touched.choosy.difference(ever):
+            for rule in touched.takes_one.difference(ever):
                 lately[rule] = max(touched.late, lately.get(rule, touched.late))
         if ever:
             found = self._session.past_entries(ever, touched.person_keys, asked=asked)

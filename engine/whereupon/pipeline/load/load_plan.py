@@ -21,7 +21,7 @@ class LoadPlan:
         settled: by anonymous key, up to when earlier messages keep their owners (see `settled_until`). Keys
             without such an instant are left out.
         spans: by rule, how far back earlier entries have a say (None: for ever).
-        choosy: see `EntryWindow.choosy`.
+        takes_one: see `EntryWindow.takes_one`.
         keyed, unkeyed: rules of which only some keys are asked for, and those of which more is.
         slots: those of the keys that messages ask for; None where it is not known.
         needs: by owner and event name, from when on the past is asked about (None: all of it).
@@ -34,7 +34,7 @@ class LoadPlan:
     erased_unknown: set[str] = field(default_factory=set)
     settled: dict[int, datetime] = field(default_factory=dict)
     spans: dict[str, timedelta | None] = field(default_factory=dict)
-    choosy: set[str] = field(default_factory=set)
+    takes_one: set[str] = field(default_factory=set)
     keyed: set[str] = field(default_factory=set)
     unkeyed: set[str] = field(default_factory=set)
     slots: set[str] | None = None
@@ -46,7 +46,7 @@ class LoadPlan:
     def look_back(self, entry_window: EntryWindow) -> None:
         """Note which earlier entries have a say; of one rule it is always the same."""
         self.spans.update(entry_window.spans)
-        self.choosy.update(entry_window.choosy)
+        self.takes_one.update(entry_window.takes_one)
         self.keyed.update(entry_window.keys)
         self.unkeyed.update(entry_window.spans.keys() - entry_window.keys.keys())
 

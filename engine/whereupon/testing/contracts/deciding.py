@@ -62,11 +62,14 @@ class Deciding:
         assert found == second._replace(verdicts=first.verdicts + second.verdicts)
 
     def test_one_word_for_many_rules_is_found_for_each(self, store: Store) -> None:
-        """By what is kept of their roll: its rules and kinds; not for those that were decided singly."""
-        roll = encode({"roll": [["a", "d1", "campaign"], ["b", "d2", "campaign"]]})
+        """By what is kept of their rule list: its rules and kinds; not for those that were decided singly."""
+        rule_list = encode({"roll": [["a", "d1", "campaign"], ["b", "d2", "campaign"]]})
         others = SkipSummary("r1", None, 0, 2, (1,), as_micros(NOON), False, None, dict(ODD))
         met = Skips(1, ADA, NOON, False, (("c", "d3", "who", None, {}),), (others,))
-        save(store, Changes(messages=[message(1)], skips=[met], rule_versions={"r1": ("", roll)}))
+        save(
+            store,
+            Changes(messages=[message(1)], skips=[met], rule_versions={"r1": ("", rule_list)}),
+        )
         save(store, Changes(skips=[met._replace(verdicts=())]))
         with store.session() as session:
             found = {rule: session.decided(ADA, rule, 10) for rule in "abc"}
@@ -77,7 +80,7 @@ class Deciding:
     def test_what_a_message_was_skipped_for_is_said_anew(self, store: Store) -> None:
         """What was said of nobody stays, and what the batch says itself; of another message, everything."""
         named = {"sale": "broadcast", "socks": "campaign", "shoes": "campaign"}
-        roll = encode({"roll": [[rule, "d1", kind] for rule, kind in named.items()]})
+        rule_list = encode({"roll": [[rule, "d1", kind] for rule, kind in named.items()]})
         without_person = SkipSummary("r1", "broadcast", 0, 3, (), as_micros(NOON), False, None, {})
         of_ada = SkipSummary("r1", "campaign", 0, 2, (), as_micros(NOON), True, None, dict(ODD))
         was: tuple[SkipVerdict, ...] = (
@@ -92,7 +95,9 @@ class Deciding:
         save(
             store,
             Changes(
-                messages=messages, skips=[met, skips(2), skips(3)], rule_versions={"r1": ("", roll)}
+                messages=messages,
+                skips=[met, skips(2), skips(3)],
+                rule_versions={"r1": ("", rule_list)},
             ),
         )
         discarded_skips = {
