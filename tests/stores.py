@@ -8,6 +8,7 @@ from typing import TypeAlias
 from sqlalchemy import Engine, StaticPool, create_engine, delete, inspect, table, text
 from tests.servers import Server
 
+import whereupon
 from whereupon.ports import Store
 from whereupon.storage import open_store
 from whereupon.storage.memory.store import MemoryStore
@@ -15,6 +16,9 @@ from whereupon.storage.memory.tables import Table
 from whereupon.storage.sql.addresses import engine_of
 
 KINDS = ("memory", "sqlite", "postgres")
+
+Tables: TypeAlias = dict[str, list[tuple[object, ...]]]
+"""Rows by the name of their table."""
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[Store]]
 """Lends an empty store for one block."""
@@ -79,3 +83,42 @@ def _emptied(database: Engine, store: Store) -> Iterator[Store]:
                 connection.execute(delete(table(name)))
         connection.execute(text("DELETE FROM whereupon_meta WHERE name LIKE 'process:%'"))
     yield store
+
+
+def tables_of(engine: whereupon.Engine) -> Tables:
+    """Everything that the engine's store in memory keeps, but for the counter of keys."""
+    return {
+        name: sorted((repr(row),) for key, row in rows.items() if key != "next_key")
+        for name, (rows, _) in contents(engine.store).items()
+    }
+
+
+def tables_in(database: str) -> Tables:
+    """Every row of every table of ours in a database, by its URL, but for the counter of keys and what processes mark."""
+    engine, _ = engine_of(database, patience=30)
+    with engine.connect() as connection:
+        names = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
+        rows = {
+            name: [tuple(row) for row in connection.execute(text(f"SELECT * FROM {name}"))]  # noqa: S608
+            for name in names
+        }
+    engine.dispose()
+    rows["whereupon_meta"] = [
+        row
+        for row in rows["whereupon_meta"]
+        if row[0] != "next_key" and not str(row[0]).startswith("process:")
+    ]
+    return {name: sorted(found, key=repr) for name, found in rows.items()}
+
+
+def owners_of(engine: whereupon.Engine) -> dict[str, str]:
+    """By message id: the user id of the person whose it is; of one that waits, its anonymous id."""
+    store = engine.store
+    assert isinstance(store, MemoryStore)
+    schema = store.schema
+    return {
+        message.message_id: schema.persons.rows[message.owner].user_id
+        if message.owner in schema.persons.rows
+        else f"waits: {message.anonymous_id}"
+        for message in schema.messages.rows.values()
+    }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypedDict, Unpack, cast
 
 from pydantic import JsonValue
+from tests.rule_files import File, book_of
 
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
@@ -14,8 +15,6 @@ from whereupon.messages.model import Message, MessageType, Origin, SenderClass, 
 from whereupon.pipeline.ingestion import Ingested
 from whereupon.ports import Store
 from whereupon.records import Delivery, Device, Entry, Person, StoredMessage
-from whereupon.rules.model import EventPlan, Guard, Rule, Rulebook, Segment
-from whereupon.rules.reader import parse_rule_file
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
 
@@ -23,62 +22,10 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = 60
 DAY = 24 * HOUR
 
-File = dict[str, JsonValue]
-
 
 def after(minutes: float) -> datetime:
     """That long after noon."""
     return NOON + timedelta(minutes=minutes)
-
-
-def campaign(name: str, when: JsonValue, **keys: JsonValue) -> File:
-    """A campaign's file that lets everybody in every time and sends a push, unless told otherwise."""
-    usual: File = {
-        "campaign": name,
-        "description": "Somebody did something.",
-        "when": when,
-        "reentry": "every_time",
-        "whereupon": [{"send": "push", "title": "Hello"}],
-    }
-    return usual | keys
-
-
-def broadcast(name: str, when: JsonValue, **keys: JsonValue) -> File:
-    """A broadcast's file."""
-    usual: File = {
-        "broadcast": name,
-        "description": "Something happened.",
-        "when": when,
-        "whereupon": [{"send": "push", "title": "Hello"}],
-    }
-    return usual | keys
-
-
-def segment(name: str, **who: JsonValue) -> File:
-    """A segment's file."""
-    return {"segment": name, "description": "Some people.", "who": who}
-
-
-def guard(name: str, actions: list[JsonValue], **keys: JsonValue) -> File:
-    """A guard's file."""
-    return {"guard": name, "description": "Who may.", "actions": actions, **keys}
-
-
-def book_of(*files: File) -> Rulebook:
-    """The rulebook of these files, which must be in order."""
-    segments = {str(file["segment"]): file["who"] for file in files if "segment" in file}
-    values = []
-    for file in files:
-        stem = str(next(iter(file.values())))
-        value, problems = parse_rule_file(dict(file), stem=stem, segments=segments)
-        assert not problems, problems
-        values.append(value)
-    return Rulebook(
-        rules=tuple(value for value in values if isinstance(value, Rule)),
-        segments={value.id: value for value in values if isinstance(value, Segment)},
-        guards=tuple(value for value in values if isinstance(value, Guard)),
-        events=tuple(value for value in values if isinstance(value, EventPlan)),
-    )
 
 
 class Said(TypedDict, total=False):

@@ -26,8 +26,9 @@ from tests.benchmarks.population import (
     sqlite_connection,
 )
 from tests.benchmarks.timing import peak_kilobytes, rounds_of
-from tests.scenarios.hosting import book, news
+from tests.rule_files import book_of
 from tests.servers import Server
+from tests.shop import news
 
 from whereupon.conditions.prefilter import EVERYBODY, Prefilter
 from whereupon.decide import Settings, Snapshot, audience_of, prefilter_for
@@ -43,7 +44,7 @@ COUNT = int(os.environ.get("WHEREUPON_PERSONS", "20000"))
 ROUNDS = 10
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TABLES = ("whereupon_entry", "whereupon_delivery")
-EVERYONE = book(
+EVERYONE = book_of(
     news(
         who={"age": {"gte": 18}, "plan": ["free", "pro", "team"]},
         whereupon=[
@@ -55,7 +56,7 @@ EVERYONE = book(
         ],
     )
 )
-SOME = book(news(who={"cohort": "c-7", "age": {"gte": 18}}))
+SOME = book_of(news(who={"cohort": "c-7", "age": {"gte": 18}}))
 RUN = BroadcastRun("news", "", "news:june", START, START, 0, {})
 
 Work = Callable[[], None]

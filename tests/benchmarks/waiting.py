@@ -21,7 +21,8 @@ from tests.benchmarks.population import (
     fill_sqlite,
     sqlite_connection,
 )
-from tests.scenarios.hosting import book, thanks
+from tests.rule_files import book_of
+from tests.shop import thanks
 
 from whereupon.messages.times import as_micros
 from whereupon.rules.model import Rule, Rulebook
@@ -44,7 +45,7 @@ _STEPS = [
 
 def rules() -> Rulebook:
     """Twenty campaigns that wait and then send, of every kind of re-entry."""
-    return book(
+    return book_of(
         *(
             thanks(
                 campaign=f"rule-{place}",

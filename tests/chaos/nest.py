@@ -18,7 +18,7 @@ from subprocess import Popen
 from threading import Lock
 
 from tests.chaos.worker import work
-from tests.scenarios.hosting import ROOT
+from tests.paths import ROOT
 
 
 @dataclass(slots=True)

@@ -12,7 +12,8 @@ from itertools import count
 from random import Random
 
 from pydantic import JsonValue
-from tests.scenarios.hosting import book, news, thanks
+from tests.rule_files import book_of
+from tests.shop import news, thanks
 
 from whereupon.delivery.retries import RetryPolicy
 from whereupon.messages.times import format_instant
@@ -24,7 +25,7 @@ ROUND = timedelta(minutes=10)
 LEASE = timedelta(seconds=1)
 POLICY = RetryPolicy(first=LEASE, longest=LEASE, lease=LEASE)
 
-RULES = book(
+RULES = book_of(
     thanks(
         campaign="cart",
         when="Product Added",

@@ -24,8 +24,10 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, text
-from tests.scenarios.hosting import ROOT, book, news, thanks
+from tests.paths import ROOT
+from tests.rule_files import book_of
 from tests.servers import Server, started
+from tests.shop import news, thanks
 
 from whereupon import Engine
 from whereupon.errors import StoreError
@@ -35,7 +37,7 @@ PEOPLE, DEVICES = 6, 6
 PATIENCE = 30.0
 SPARE = 1.5
 """Of its patience, how much longer a call may take before it counts as late: a machine has other work."""
-RULES = book(
+RULES = book_of(
     thanks(campaign="always", whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}]),
     thanks(campaign="first", reentry="once", retroactive={"take": "first"}),
     thanks(campaign="seen", when="view", reentry="not_while_active", whereupon=[{"wait": "1d"}]),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
-from tests.worlds import File, book_of
+from tests.rule_files import File, book_of
 
 from whereupon.decide import BatchResult, Settings, Snapshot, decide
 from whereupon.decide.decisions import Decision

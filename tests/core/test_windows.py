@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import JsonValue
 from tests.core.batches import DAY, MINUTE, NOON, TICK, folded, message, verdicts
-from tests.worlds import File, campaign
+from tests.rule_files import File, campaign
 
 from whereupon.conditions import NO_HISTORY, Condition, parse_condition
 from whereupon.decide import Settings

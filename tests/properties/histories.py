@@ -7,7 +7,8 @@ from itertools import islice, pairwise
 
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tests.worlds import HOUR, File, World, after, book_of, campaign, decided, message, segment
+from tests.rule_files import File, book_of, campaign, segment
+from tests.worlds import HOUR, World, after, decided, message
 
 from whereupon.decide import BatchResult
 from whereupon.decide.decisions import Decision

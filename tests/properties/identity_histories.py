@@ -10,7 +10,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.properties.identity_model import DAY, MINUTE, Campaign, Plain, Said, happened
-from tests.worlds import NOON, File, book_of, campaign
+from tests.rule_files import File, book_of, campaign
+from tests.worlds import NOON
 
 from whereupon.messages.codec import encode
 from whereupon.messages.model import Message, SenderClass

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.properties.profiles import examples
+from tests.rule_files import File, broadcast, campaign, segment
 from tests.stores import Opener
-from tests.worlds import DAY, HOUR, File, World, broadcast, campaign, segment, world
+from tests.worlds import DAY, HOUR, World, world
 
 from whereupon.decide.decisions import Reason
 from whereupon.messages.model import SenderClass

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.rule_files import File, guard
 from tests.stores import contents
-from tests.worlds import NOON, File, World, guard, message, world
+from tests.worlds import NOON, World, message, world
 
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.messages.model import MessageType, Origin, SenderClass, erased_name, ref_of

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties.test_conditions import HOSTILE, RAW, SHORT_FORMS
-from tests.worlds import book_of, campaign
+from tests.rule_files import book_of, campaign
 
 from whereupon.conditions import Data, JsonValue, Performed, parse_condition
 from whereupon.matching import RuleList

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from tests.properties.test_conditions import HOSTILE, SHORT_FORMS
 from tests.properties.test_matching import CLOSE, LIKELY, PERFORMED
-from tests.worlds import World, broadcast, campaign, world
+from tests.rule_files import broadcast, campaign
+from tests.worlds import World, world
 
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe

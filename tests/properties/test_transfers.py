@@ -13,7 +13,8 @@ from tests.properties.histories import (
     happenings,
     messages_of,
 )
-from tests.worlds import World, campaign
+from tests.rule_files import campaign
+from tests.worlds import World
 
 from whereupon.messages.model import Message
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from typer.testing import CliRunner
 
 from whereupon.cli import app
-from whereupon.messages.codec import decode, encode
+from whereupon.messages.codec import decode
 
 ROOT = Path(__file__).parents[2]
 STREAMS = Path("fixtures/streams")
@@ -66,13 +66,6 @@ def whereupon_process(*arguments: object, stdin: str | None = None, **environmen
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
-
-
-def write_stream(path: Path, *messages: Record | str) -> Path:
-    """A stream file of these messages; text stands in it as it is."""
-    lines = [m if isinstance(m, str) else encode(m).decode() for m in messages]
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return path
 
 
 def purchase(user: str, at: str, **properties: JsonValue) -> Record:

@@ -17,11 +17,12 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
-from tests.scenarios.hosting import book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import purchase, thanks
 
 from whereupon import Delivery, Engine
 
-RULES = book(thanks())
+RULES = book_of(thanks())
 
 
 def make(database: str, count: str = "1") -> None:

@@ -7,7 +7,8 @@ It says that it is ready, and begins with the first line that it reads.
 
 import sys
 
-from tests.worlds import File, after, book_of, guard
+from tests.rule_files import File, book_of, guard
+from tests.worlds import after
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock

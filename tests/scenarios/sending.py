@@ -9,7 +9,8 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from tests.scenarios.hosting import book, thanks
+from tests.rule_files import book_of
+from tests.shop import thanks
 
 from whereupon import Engine
 from whereupon.messages.codec import decode
@@ -17,7 +18,7 @@ from whereupon.messages.times import parse_instant
 from whereupon.scheduling.clocks import FrozenClock
 
 _BATCH = 7
-_RULES = book(
+_RULES = book_of(
     thanks(
         when="Product Added",
         exit="Order Completed",

@@ -7,12 +7,13 @@ The scenarios start it, and kill it. It may be started again: it goes on with wh
 
 import sys
 
-from tests.scenarios.hosting import NOON, book, news
+from tests.rule_files import book_of
+from tests.shop import NOON, news
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock
 
-RULES = book(
+RULES = book_of(
     news(
         who={"plan": "pro"}, whereupon=[{"track": "Addressed"}, {"send": "email", "subject": "Hi"}]
     )

@@ -9,8 +9,9 @@ from threading import Barrier, Thread
 
 import pytest
 from pydantic import JsonValue
+from tests.rule_files import guard
 from tests.stores import contents
-from tests.worlds import DAY, HOUR, World, after, guard, message, world
+from tests.worlds import DAY, HOUR, World, after, message, world
 
 from whereupon.engine import Engine
 from whereupon.errors import RequestError, WhereuponError

@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.scenarios.commands import ROOT, Finished, whereupon
+from tests.paths import ROOT
+from tests.scenarios.commands import Finished, whereupon
 
 from whereupon.engine import Engine
 

@@ -5,7 +5,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tests.scenarios.commands import ROOT, STREAMS, whereupon
+from tests.paths import ROOT
+from tests.scenarios.commands import STREAMS, whereupon
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock

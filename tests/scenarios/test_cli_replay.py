@@ -10,15 +10,9 @@ from time import monotonic
 
 import pytest
 from pydantic import JsonValue
-from tests.scenarios.commands import (
-    ROOT,
-    STREAMS,
-    identify,
-    purchase,
-    whereupon,
-    whereupon_process,
-    write_stream,
-)
+from tests.paths import ROOT
+from tests.scenarios.commands import STREAMS, identify, purchase, whereupon, whereupon_process
+from tests.stream_files import write_stream
 
 pytestmark = pytest.mark.slow  # nearly each starts the command as a process
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.scenarios.commands import ROOT, whereupon
+from tests.paths import ROOT
+from tests.scenarios.commands import whereupon
 
 from whereupon.cli.commands import HEADINGS, command
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
-from tests.scenarios.commands import ROOT, STREAMS, identify, purchase, whereupon, write_stream
+from tests.paths import ROOT
+from tests.scenarios.commands import STREAMS, identify, purchase, whereupon
 from tests.servers import Server
+from tests.stream_files import write_stream
 
 from whereupon import Engine, RetryPolicy
 from whereupon.messages.times import format_instant

@@ -10,7 +10,8 @@ from types import FrameType
 import pytest
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import Pool
-from tests.scenarios.hosting import book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import purchase, thanks
 
 from whereupon import Engine
 from whereupon.messages.codec import encode
@@ -43,7 +44,7 @@ def test_a_call_sets_nothing_by_which_sqlite_forgets_its_statements(
     url = f"sqlite:///{tmp_path}/shop.db"
     with traced() as ran:
         database = create_engine(url) if hosted else url
-        with Engine.open(database, rules=book(thanks())) as engine:
+        with Engine.open(database, rules=book_of(thanks())) as engine:
             for number in range(3):
                 ran.clear()
                 engine.ingest([purchase(number)])

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy import Engine as Database
 from tests.benchmarks.peers.rule_mix import Mix
 from tests.benchmarks.workload import messages, rules
-from tests.scenarios.hosting import book, news, rows_of, thanks
+from tests.query_plans import rows_of
+from tests.rule_files import book_of
 from tests.servers import Server
+from tests.shop import news, thanks
 
 from whereupon.conditions import NO_HISTORY, Condition, Data, History
 from whereupon.engine import Engine
@@ -145,7 +147,7 @@ def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Data
     """A thousand are let in at first, and again, then two of a thousand."""
     statements = Statements(database)
     plans = ["pro"] * 2 * AUDIENCE_CHUNK + ["free"] * AUDIENCE_CHUNK + ["pro"] * 2
-    rules = book(news(who={"plan": "pro"}))
+    rules = book_of(news(who={"plan": "pro"}))
     with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
         populated(engine.store, plans)
         engine.trigger("news")
@@ -161,7 +163,7 @@ def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Data
 
 def test_a_broadcast_asks_only_people_whom_it_may_be_meant_for(home: Store) -> None:
     """The others are not even read."""
-    (rule,) = book(news(who={"plan": "pro", "age": {"exists": False}})).rules
+    (rule,) = book_of(news(who={"plan": "pro", "age": {"exists": False}})).rules
     counting = Counting()
     rules = Rulebook(rules=(replace(rule, who=counting.of(rule.who)),))
     populated(home, ["free" if number % 100 else "pro" for number in range(2_000)])
@@ -173,7 +175,7 @@ def test_a_broadcast_asks_only_people_whom_it_may_be_meant_for(home: Store) -> N
 
 def test_a_broadcast_meant_for_few_does_not_hold_up_others_for_long(home: Store) -> None:
     """One transaction looks at so many people, whether it finds anybody among them or not."""
-    rules = book(news(who={"plan": "pro"}))
+    rules = book_of(news(who={"plan": "pro"}))
     populated(home, ["free"] * (2 * AUDIENCE_REACH) + ["pro"])
     engine = Engine(home, rules, clock=FrozenClock(START))
     engine.trigger("news")
@@ -217,7 +219,7 @@ def test_a_step_of_due_work_asks_as_often_for_many_as_for_few(
     database: Database, said: dict[str, object]
 ) -> None:
     """A thousand are woken at first, and again, then ten."""
-    statements, rules = Statements(database), book(said)
+    statements, rules = Statements(database), book_of(said)
     with Engine.open(database, rules=rules, clock=FrozenClock(LATER)) as engine:
         waiting(engine.store, 2 * DUE_LIMIT + 10, rules.rules[0], LATER)
         asked = []
@@ -234,7 +236,7 @@ def test_a_step_of_due_work_asks_as_often_for_many_as_for_few(
 
 def test_looking_for_due_work_asks_no_more_while_much_waits(database: Database) -> None:
     """Nothing of what waits is read, but by the index that says when the first is due."""
-    statements, rules = Statements(database), book(QUIET)
+    statements, rules = Statements(database), book_of(QUIET)
     with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
         engine.run_due()  # which cleans up what the database's last user has erased
         asked = []
@@ -264,7 +266,7 @@ def test_what_waits_is_found_by_an_index(
     database: Database, index: str, ask: Callable[[Session], object]
 ) -> None:
     """Whatever else a table holds."""
-    rules = book(QUIET)
+    rules = book_of(QUIET)
     with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
         waiting(engine.store, 1_000, rules.rules[0], LATER)
         with database.begin() as connection:
@@ -345,7 +347,7 @@ def test_a_login_on_a_shared_device_costs_as_much_after_thousands_as_after_fifty
     database: Database,
 ) -> None:
     """So does what happens there, now or long before, and a login that arrives late."""
-    steps, rules = Steps(database), book(thanks())
+    steps, rules = Steps(database), book_of(thanks())
     before = LATER - timedelta(minutes=30, seconds=7)
 
     def visits(device: str) -> Iterator[Callable[[], object]]:
@@ -453,7 +455,7 @@ def test_a_claim_of_a_hundred_times_as_many_old_messages_asks_and_loads_no_more(
     database: Database,
 ) -> None:
     """They change owner in one statement, and their skips are written by one; none of them is kept."""
-    statements, rules = Statements(database), book(thanks(max_age="1h"))
+    statements, rules = Statements(database), book_of(thanks(max_age="1h"))
     store = Loading(open_store(database))
     asked, loaded, skipped = [], [], list[int]()
     with Engine(store, rules, clock=FrozenClock(START)) as engine:

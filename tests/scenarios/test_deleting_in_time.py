@@ -3,7 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from tests.worlds import World, after, campaign, message, world
+from tests.rule_files import campaign
+from tests.worlds import World, after, message, world
 
 from whereupon.messages.model import MessageType
 from whereupon.ports import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 from sqlalchemy import create_engine, text
-from tests.worlds import book_of, broadcast, campaign, guard
+from tests.rule_files import book_of, broadcast, campaign, guard
 
 from whereupon.engine import Engine
 from whereupon.pipeline.ingestion import WireMessage

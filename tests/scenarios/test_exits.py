@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import DAY, HOUR, World, campaign, segment, world
+from tests.rule_files import campaign, segment
+from tests.worlds import DAY, HOUR, World, world
 
 from whereupon.ports import Store
 

@@ -8,8 +8,10 @@ from threading import Event, Thread
 
 import pytest
 from sqlalchemy import create_engine
+from tests.rule_files import book_of
 from tests.scenarios.forking import forked
-from tests.scenarios.hosting import book, purchase, tables_in, thanks
+from tests.shop import purchase, thanks
+from tests.stores import tables_in
 
 from whereupon import Engine
 from whereupon.errors import StoreError
@@ -20,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
 ]
 
-RULES = book(thanks())
+RULES = book_of(thanks())
 
 
 def purchases(process: int, engine: Engine, count: int = 10) -> Callable[[], int]:

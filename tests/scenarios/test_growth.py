@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from sqlalchemy import create_engine, event
-from tests.scenarios.hosting import NOON, book, rows_of, thanks
+from tests.query_plans import rows_of
+from tests.rule_files import book_of
+from tests.shop import NOON, thanks
 
 from whereupon import Delivery, Engine
 from whereupon.api import background
@@ -83,7 +85,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def opened(database: Database, clock: FrozenClock, rules: Rulebook | None = None) -> Engine:
     """An engine on it."""
-    return Engine.open(database.engine, rules=rules or book(thanks()), clock=clock)
+    return Engine.open(database.engine, rules=rules or book_of(thanks()), clock=clock)
 
 
 def ask_for_deletions(engine: Engine, first: int, count: int, *, source: Source = "client") -> None:
@@ -131,7 +133,7 @@ def test_deleting_somebody_looks_at_what_others_made_of_their_devices_once(postg
     """The rows that a database goes through, at its worst, are ten times as many for ten times as many."""
     shop, clock = create_engine(postgres), FrozenClock(NOON)
     seen: list[int] = []
-    with Engine.open(shop, rules=book(thanks()), clock=clock) as engine:
+    with Engine.open(shop, rules=book_of(thanks()), clock=clock) as engine:
         looked_at = []
         for user_id, count in (("ada", 30), ("bob", 300)):
             devices = [f"{user_id}-{n}" for n in range(count)]
@@ -181,8 +183,8 @@ class Touching(dict[int, tuple[Claim, ...]]):
 @pytest.mark.parametrize("count", [10, 100])
 def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
     """Not, for each of them, at everything that all of them have."""
-    index = RuleIndex(book(thanks()))
-    settings = settings_for(book(thanks()))
+    index = RuleIndex(book_of(thanks()))
+    settings = settings_for(book_of(thanks()))
     loaded = Snapshot(1_000, 1_000)
     for n in range(count):
         person, device = 10_000 + n, 20_000 + n
@@ -211,9 +213,9 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
     home: Store,
 ) -> None:
     """Neither a login there nor what happens there reads the people of other days."""
-    index, settings = RuleIndex(book(thanks())), settings_for(book(thanks()))
+    index, settings = RuleIndex(book_of(thanks())), settings_for(book_of(thanks()))
     clock = FrozenClock(NOON)
-    with Engine(home, book(thanks()), clock=clock, settings=settings) as engine:
+    with Engine(home, book_of(thanks()), clock=clock, settings=settings) as engine:
         for day in range(40):
             clock.move_to(NOON + timedelta(days=day))
             engine.identify(f"user-{day}", anonymous_id="kiosk")
@@ -236,7 +238,7 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
 
 def test_a_login_inside_the_claims_of_years_reads_those_about_its_own_time(home: Store) -> None:
     """Of somebody who has been logged in since, with every message a claim."""
-    rules, clock = book(thanks()), FrozenClock(NOON)
+    rules, clock = book_of(thanks()), FrozenClock(NOON)
     with Engine(home, rules, clock=clock, settings=settings_for(rules)) as engine:
         for day in range(0, 1_000, 10):
             clock.move_to(NOON + timedelta(days=day))
@@ -275,7 +277,7 @@ ORDERS: dict[str, object] = {"reentry": {"once_per_key": "properties.order"}}
 
 def test_of_a_thousand_orders_only_those_that_are_named_are_read(home: Store) -> None:
     """By whichever spelling, and by what a claim brings, too; none where no key is given."""
-    rules = book(thanks(**ORDERS))
+    rules = book_of(thanks(**ORDERS))
     with Engine(home, rules, clock=FrozenClock(NOON), settings=settings_for(rules)) as engine:
         engine.ingest([_order(n, userId="ada") for n in range(1_000)])
         engine.ingest([_order(n, anonymousId="phone") for n in (7, 8, 2_000)])
@@ -315,7 +317,7 @@ def test_where_keys_may_come_from_elsewhere_all_entries_are_read(
     said: dict[str, object],
 ) -> None:
     """From whom somebody becomes one with, another rule's step; or by more than a key."""
-    rules = book(thanks(**{**ORDERS, "whereupon": [{"wait": "1d"}], **changes}), *others)
+    rules = book_of(thanks(**{**ORDERS, "whereupon": [{"wait": "1d"}], **changes}), *others)
     with Engine(home, rules, clock=FrozenClock(NOON), settings=settings_for(rules)) as engine:
         engine.identify("ada")
         engine.identify("bob")

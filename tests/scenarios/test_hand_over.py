@@ -11,8 +11,10 @@ from subprocess import PIPE, Popen, run
 from threading import Event, Thread, main_thread
 
 import pytest
+from tests.paths import ROOT
+from tests.rule_files import book_of
 from tests.scenarios.delivering import RULES, make
-from tests.scenarios.hosting import NOON, ROOT, book, news, purchase, thanks
+from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
 from whereupon.delivery.action_caller import ActionCall
@@ -22,7 +24,7 @@ from whereupon.scheduling.clocks import FrozenClock
 
 _PATIENCE = 60.0  # seconds; only a failing test ever waits so long
 _HOUR = timedelta(hours=1)
-_MAILS = book(
+_MAILS = book_of(
     thanks(
         whereupon=[
             {"send": "push", "title": "Thanks"},
@@ -139,7 +141,7 @@ def test_nothing_is_handed_over_for_somebody_who_is_erased_while_another_call_is
 def test_who_unsubscribes_while_a_broadcast_goes_out_is_not_sent_it(place: str) -> None:
     """Also where all of it was taken in hand at once."""
     people = [f"p-{number}" for number in range(50)]
-    with Engine.open(place, rules=book(news())) as engine:
+    with Engine.open(place, rules=book_of(news())) as engine:
 
         @engine.channel("email")
         def email(delivery: Delivery) -> None:

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from fixtures.examples import fastapi_shop
 from sqlalchemy import URL, create_engine, make_url, text
-from tests.scenarios.hosting import ROOT
+from tests.paths import ROOT
 from tests.servers import Server
 
 from whereupon import Engine

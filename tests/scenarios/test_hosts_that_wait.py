@@ -2,11 +2,13 @@
 
 import pytest
 from sqlalchemy import create_engine, text
-from tests.scenarios.hosting import book, purchase, tables_in, thanks
+from tests.rule_files import book_of
+from tests.shop import purchase, thanks
+from tests.stores import tables_in
 
 from whereupon import Engine
 
-RULES = book(thanks(where={"number": {"lt": 100}}))
+RULES = book_of(thanks(where={"number": {"lt": 100}}))
 
 
 @pytest.mark.parametrize("commits", [True, False])

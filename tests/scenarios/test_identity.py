@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import HOUR, World, broadcast, campaign, world
+from tests.rule_files import broadcast, campaign
+from tests.worlds import HOUR, World, world
 
 from whereupon.errors import UnknownNameError
 from whereupon.insight.person_report import ClaimRun, Identity

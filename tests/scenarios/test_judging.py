@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from subprocess import PIPE, Popen
 
-from tests.scenarios.hosting import ROOT, in_threads
+from tests.paths import ROOT
+from tests.rule_files import campaign, guard
 from tests.scenarios.judging import DUE, RULES
-from tests.worlds import World, campaign, guard
+from tests.threads import in_threads
+from tests.worlds import World
 
 from whereupon.errors import RequestError
 from whereupon.ports import Store

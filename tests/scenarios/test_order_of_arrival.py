@@ -7,14 +7,9 @@ from typing import TypeAlias
 
 import pytest
 from fixtures.shop_stream import messages as shop_messages
-from tests.scenarios.hosting import (
-    RULES,
-    STREAMS,
-    owners_of,
-    tables_in,
-    tables_of,
-    written,
-)
+from tests.paths import RULES, STREAMS
+from tests.stores import owners_of, tables_in, tables_of
+from tests.stream_files import write_stream
 
 from whereupon import Engine
 from whereupon.messages.codec import JsonError, decode
@@ -68,7 +63,7 @@ def _owners(lines: Sequence[Line], folder: Path) -> dict[str, str]:
         engines.append(Engine.open("memory://", clock=clock))
         return engines[-1]
 
-    stream = written(folder / "shuffled.jsonl", lines)
+    stream = write_stream(folder / "shuffled.jsonl", *lines)
     replay(StreamReader().read(stream), open_engine, lambda _: None)
     return owners_of(engines[0])
 

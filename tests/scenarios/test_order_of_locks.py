@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy import Engine as Database
-from tests.scenarios.hosting import NOON, book, news, purchase, thanks
+from tests.rule_files import book_of
 from tests.servers import Server
+from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
 from whereupon.storage.sql.holding import Rank
 
-RULES = book(
+RULES = book_of(
     thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}]),
     news(broadcast="offer", when="sale"),
 )

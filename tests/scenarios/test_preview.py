@@ -5,8 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tests.scenarios.hosting import tables_in
-from tests.worlds import HOUR, File, World, broadcast, campaign, world
+from tests.rule_files import File, broadcast, campaign
+from tests.stores import tables_in
+from tests.worlds import HOUR, World, world
 
 from whereupon import MessageRejectedError
 from whereupon.ports import Store

@@ -11,8 +11,11 @@ from typing import TypeAlias
 
 import pytest
 from fixtures.shop_stream import messages as shop_messages
-from tests.scenarios.hosting import NOON, ROOT, tables_in, written
+from tests.paths import ROOT
 from tests.scenarios.spreading import RULES
+from tests.shop import NOON
+from tests.stores import tables_in
+from tests.stream_files import write_stream
 
 from whereupon import Engine
 from whereupon.pipeline.batches import AUDIENCE_CHUNK
@@ -63,7 +66,7 @@ def _outcome(database: str) -> Outcome:
 def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some hours of a busy shop."""
     lines = (dict(message) for message in shop_messages(1_500, seed=11, per_day=7_200))
-    return written(tmp_path_factory.mktemp("stream") / "shop.jsonl", lines)
+    return write_stream(tmp_path_factory.mktemp("stream") / "shop.jsonl", *lines)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy import Engine as Database
-from tests.scenarios.hosting import NOON, book, news, tables_in, thanks
+from tests.rule_files import book_of
 from tests.servers import Server
+from tests.shop import NOON, news, thanks
+from tests.stores import tables_in
 
 from whereupon import Delivery, Engine, Ingested
 from whereupon.errors import StoreError
@@ -18,7 +20,7 @@ from whereupon.pipeline.batches import AUDIENCE_CHUNK
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
 
-RULES = book(
+RULES = book_of(
     thanks(campaign="later", whereupon=[{"wait": "1m"}, {"send": "push", "title": "Later"}]),
     news(),
     news(broadcast="paying", who={"plan": "pro"}),

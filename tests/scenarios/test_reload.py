@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from tests.scenarios.hosting import NOON, book, news, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine, RulesInvalidError, StoreError, UnknownNameError
 from whereupon.scheduling.clocks import FrozenClock
@@ -38,7 +39,7 @@ def sent() -> list[tuple[str, str]]:
 @pytest.fixture
 def engine(store: str, sent: list[tuple[str, str]]) -> Iterator[Engine]:
     """An engine that thanks for purchases, and a channel that notes what it is given."""
-    with Engine.open(store, rules=book(thanks()), clock=FrozenClock(NOON)) as opened:
+    with Engine.open(store, rules=book_of(thanks()), clock=FrozenClock(NOON)) as opened:
         opened.channel("push")(lambda d: sent.append((d.rule, str(d.content["title"]))))
         yield opened
 
@@ -49,7 +50,7 @@ def test_the_next_batch_is_decided_under_the_new_rulebook(
     """What came before was decided under the old one."""
     engine.ingest([purchase(1)])
     engine.reload(
-        book(thanks(campaign="praise", whereupon=[{"send": "push", "title": "Well done"}]))
+        book_of(thanks(campaign="praise", whereupon=[{"send": "push", "title": "Well done"}]))
     )
     engine.ingest([purchase(2)])
     engine.run_due()
@@ -62,9 +63,9 @@ def test_people_inside_go_on_with_the_version_that_they_entered(
     """A wait that began under an old version ends with that version's text."""
     later = [{"wait": "1h"}, {"send": "push", "title": "Old"}]
     newer = [{"wait": "1h"}, {"send": "push", "title": "New"}]
-    engine.reload(book(thanks(whereupon=later)))
+    engine.reload(book_of(thanks(whereupon=later)))
     engine.ingest([purchase(1)])
-    engine.reload(book(thanks(whereupon=newer)))
+    engine.reload(book_of(thanks(whereupon=newer)))
     engine.ingest([purchase(2, "ben")])
     clock = engine.clock
     assert isinstance(clock, FrozenClock)
@@ -94,11 +95,11 @@ def test_a_folder_with_errors_changes_nothing(
 def test_broadcasts_follow_the_new_rulebook(engine: Engine) -> None:
     """A new one can be called and is planned. One that is gone cannot be called, and its plan is left alone."""
     cron = news(broadcast="weekly", when={"cron": "0 9 * * MON"})
-    engine.reload(book(news(), cron))
+    engine.reload(book_of(news(), cron))
     engine.trigger("news")
     engine.run_due()
     assert [run.timestamp.weekday() for run in engine.runs("weekly")] == [0]
-    engine.reload(book(thanks()))
+    engine.reload(book_of(thanks()))
     with pytest.raises(UnknownNameError):
         engine.trigger("news")
     assert [(each.rule, str(each.why)) for each in engine.status().left_alone] == [
@@ -110,7 +111,7 @@ def test_an_action_of_the_hosts_stays_registered(engine: Engine) -> None:
     """What the host registered is not the rulebook's to take away."""
     closed: list[str | None] = []
     engine.action("Close Account", destructive=False)(lambda call: closed.append(call.person))
-    engine.reload(book())
+    engine.reload(book_of())
     engine.track("Close Account", user_id="ada")
     engine.run_due()
     assert closed == ["ada"]
@@ -120,13 +121,13 @@ def test_each_batch_is_decided_under_one_rulebook(store: str) -> None:
     """However often it changes meanwhile: two rules that stand and fall together are met together."""
     pair = (thanks(campaign="a"), thanks(campaign="b"))
     other = (thanks(campaign="c"), thanks(campaign="d"))
-    with Engine.open(store, rules=book(*pair), clock=FrozenClock(NOON)) as engine:
+    with Engine.open(store, rules=book_of(*pair), clock=FrozenClock(NOON)) as engine:
         done = Event()
 
         def swap() -> None:
             while not done.is_set():
-                engine.reload(book(*other))
-                engine.reload(book(*pair))
+                engine.reload(book_of(*other))
+                engine.reload(book_of(*pair))
 
         swapping = Thread(target=swap)
         swapping.start()
@@ -145,4 +146,4 @@ def test_a_closed_engine_takes_no_rulebook(store: str) -> None:
     engine = Engine.open(store)
     engine.close()
     with pytest.raises(StoreError, match="closed"):
-        engine.reload(book())
+        engine.reload(book_of())

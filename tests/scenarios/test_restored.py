@@ -9,13 +9,15 @@ from shutil import copyfile
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
-from tests.scenarios.hosting import book, purchase, tables_in, thanks
+from tests.rule_files import book_of
 from tests.servers import Server
+from tests.shop import purchase, thanks
+from tests.stores import tables_in
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock
 
-RULES = book(thanks(where={"number": {"lt": 100}}))
+RULES = book_of(thanks(where={"number": {"lt": 100}}))
 
 
 class Backup:

@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import DAY, HOUR, File, World, after, campaign, world
+from tests.rule_files import File, campaign
+from tests.worlds import DAY, HOUR, World, after, world
 
 from whereupon.ports import Store
 

@@ -11,8 +11,10 @@ from threading import enumerate as threads
 
 import pytest
 from sqlalchemy import create_engine
+from tests.paths import ROOT
+from tests.rule_files import book_of
 from tests.scenarios.delivering import RULES
-from tests.scenarios.hosting import ROOT, book, purchase, thanks
+from tests.shop import purchase, thanks
 
 from whereupon import Delivery, Engine, RetryPolicy
 from whereupon.records import DeliveryState
@@ -54,7 +56,7 @@ def test_a_delivery_that_a_host_commits_leaves_at_once(database: str) -> None:
 
 def test_a_wait_that_another_process_begins_is_over_in_time(database: str) -> None:
     """Also what is due a moment later is known of."""
-    rules = book(thanks(whereupon=[{"wait": "1s"}, {"send": "push", "title": "Hi"}]))
+    rules = book_of(thanks(whereupon=[{"wait": "1s"}, {"send": "push", "title": "Hi"}]))
     sent = Event()
     with Engine.open(database, rules=rules, poll=_POLL) as worker:
         worker.channel("push")(lambda _: sent.set())

@@ -9,8 +9,12 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
-from tests.scenarios.hosting import NOON, ROOT, book, in_threads, news, tables_in
+from tests.paths import ROOT
+from tests.rule_files import book_of
 from tests.scenarios.writing import PURCHASES, RULES, End, end_of, write
+from tests.shop import NOON, news
+from tests.stores import tables_in
+from tests.threads import in_threads
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock
@@ -123,7 +127,7 @@ def test_what_is_deleted_while_others_write_stays_deleted(database: str) -> None
 def test_broadcasts_that_are_due_together_are_sent_by_several(database: str) -> None:
     """Each to everybody, once, though two engines are at it; and each has its next time after that."""
     daily = {"cron": "0 9 * * *", "timezone": "UTC"}
-    rules = book(*[news(broadcast=name, when=daily) for name in ("news", "more")])
+    rules = book_of(*[news(broadcast=name, when=daily) for name in ("news", "more")])
     clock = FrozenClock(NOON)
     sent: list[tuple[str, str]] = []
     with (

@@ -13,7 +13,9 @@ from datetime import timedelta
 from random import Random  # noqa: TID251 - seeded
 from typing import TypeAlias
 
-from tests.scenarios.hosting import NOON, book, purchase, tables_in, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, purchase, thanks
+from tests.stores import tables_in
 
 from whereupon import Delivery, Engine
 from whereupon.scheduling.clocks import FrozenClock
@@ -22,7 +24,7 @@ PEOPLE, PURCHASES = 6, 48
 Wire: TypeAlias = dict[str, object]
 End: TypeAlias = dict[str, object]
 
-RULES = book(
+RULES = book_of(
     thanks(),
     thanks(campaign="later", whereupon=[{"wait": "1m"}, {"send": "email", "subject": "Later"}]),
     thanks(campaign="once", reentry={"once_per_key": "properties.number"}),

@@ -15,16 +15,11 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy import Engine as Database
-from tests.scenarios.hosting import (
-    NOON,
-    RULES,
-    book,
-    in_threads,
-    news,
-    purchase,
-    tables_in,
-    thanks,
-)
+from tests.paths import RULES
+from tests.rule_files import book_of
+from tests.shop import NOON, news, purchase, thanks
+from tests.stores import tables_in
+from tests.threads import in_threads
 
 from whereupon import (
     Delivery,
@@ -52,7 +47,7 @@ _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 
 def _memory(*rules: dict[str, object]) -> Engine:
     said = rules or (thanks(),)
-    return Engine.open("memory://", rules=book(*said), clock=FrozenClock(NOON))
+    return Engine.open("memory://", rules=book_of(*said), clock=FrozenClock(NOON))
 
 
 def _entered(ingested: Ingested) -> list[str | None]:
@@ -86,7 +81,7 @@ def test_what_one_process_recorded_the_next_one_knows(tmp_path: Path) -> None:
     """The database is all that is kept."""
     url = f"sqlite:///{tmp_path}/shop.db"
     for _ in range(2):
-        with Engine.open(url, rules=book(thanks(reentry="once"))) as engine:
+        with Engine.open(url, rules=book_of(thanks(reentry="once"))) as engine:
             engine.track("purchase", user_id="ada")
             assert len(engine.deliveries()) == 1
 
@@ -305,7 +300,7 @@ def _kept(host: Database, engine: Engine) -> tuple[int, int, int]:
 
 def test_the_hosts_write_and_our_record_commit_together(host: Database) -> None:
     """One transaction, one truth."""
-    engine = Engine.open(host, rules=book(thanks()))
+    engine = Engine.open(host, rules=book_of(thanks()))
     with host.begin() as connection:
         _order(connection, 1)
         taken = engine.track("purchase", user_id="ada", connection=connection)
@@ -315,7 +310,7 @@ def test_the_hosts_write_and_our_record_commit_together(host: Database) -> None:
 
 def test_what_the_host_rolls_back_was_never_recorded(host: Database) -> None:
     """No thanks for an order that there is not; the same message may come again."""
-    engine = Engine.open(host, rules=book(thanks()))
+    engine = Engine.open(host, rules=book_of(thanks()))
     for _ in range(2):
         with host.connect() as connection:
             _order(connection, 1)
@@ -332,21 +327,21 @@ def test_a_rule_first_used_in_a_transaction_that_was_rolled_back_keeps_its_versi
     """Else those who enter later would follow a text that nobody kept."""
     waiting = thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "As it was"}])
     clock = FrozenClock(NOON)
-    engine = Engine.open(host, rules=book(waiting), clock=clock)
+    engine = Engine.open(host, rules=book_of(waiting), clock=clock)
     with host.connect() as connection:
         engine.ingest([purchase(1)], connection=connection)
         connection.rollback()
     engine.ingest([purchase(2)])
     edited = thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Edited"}])
     clock.move_to(NOON + timedelta(hours=1))
-    later = Engine.open(host, rules=book(edited), clock=clock)
+    later = Engine.open(host, rules=book_of(edited), clock=clock)
     list(later.wake(clock.now()))
     assert [each.content for each in later.deliveries()] == [{"title": "As it was"}]
 
 
 def test_several_calls_in_one_transaction_see_each_other(host: Database) -> None:
     """A claim finds what the same transaction recorded before."""
-    engine = Engine.open(host, rules=book(thanks()))
+    engine = Engine.open(host, rules=book_of(thanks()))
     with host.begin() as connection:
         engine.track("purchase", anonymous_id="anon-1", connection=connection)
         taken = engine.identify("ada", anonymous_id="anon-1", connection=connection)
@@ -355,7 +350,7 @@ def test_several_calls_in_one_transaction_see_each_other(host: Database) -> None
 
 def test_a_message_that_we_reject_leaves_the_hosts_transaction_usable(host: Database) -> None:
     """The host decides what our error means for its order."""
-    engine = Engine.open(host, rules=book(thanks()))
+    engine = Engine.open(host, rules=book_of(thanks()))
     with host.begin() as connection:
         _order(connection, 1)
         with pytest.raises(MessageRejectedError):
@@ -369,7 +364,7 @@ def test_a_record_that_fails_halfway_leaves_nothing_of_it_in_the_hosts_transacti
     host: Database,
 ) -> None:
     """A host that catches our error and commits keeps its order, and no half of our record."""
-    engine = Engine.open(host, rules=book(thanks()))
+    engine = Engine.open(host, rules=book_of(thanks()))
     engine.ingest([purchase(1)])
     taken = "UPDATE whereupon_message SET message_id = 'other'"  # and its delivery's key is not
     with host.begin() as connection:
@@ -384,7 +379,7 @@ def test_a_record_that_fails_halfway_leaves_nothing_of_it_in_the_hosts_transacti
 
 def test_a_broadcast_may_be_called_up_in_the_hosts_transaction(host: Database) -> None:
     """It starts if, and only if, the host commits."""
-    engine = Engine.open(host, rules=book(news()))
+    engine = Engine.open(host, rules=book_of(news()))
     engine.identify("ada")
     with host.connect() as connection:
         engine.trigger("news", key="june", connection=connection)
@@ -400,7 +395,7 @@ def test_a_broadcast_may_be_called_up_in_the_hosts_transaction(host: Database) -
 def test_a_dead_delivery_may_be_put_back_in_the_hosts_transaction(host: Database) -> None:
     """It is due again if, and only if, the host commits."""
     once = RetryPolicy(tries=1)
-    engine = Engine.open(host, rules=book(thanks()), clock=FrozenClock(NOON), retry=once)
+    engine = Engine.open(host, rules=book_of(thanks()), clock=FrozenClock(NOON), retry=once)
     engine.channel("push")(lambda _: 1 / 0)
     engine.ingest([purchase(1)])
     engine.run_due()
@@ -439,7 +434,7 @@ def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
             del tables["whereupon_name"], tables["whereupon_wording"]
         return tables
 
-    engine = Engine.open(host, rules=book(thanks(), news()), clock=FrozenClock(NOON))
+    engine = Engine.open(host, rules=book_of(thanks(), news()), clock=FrozenClock(NOON))
     engine.identify("bob")
     before = left()
     with host.connect() as connection:
@@ -455,7 +450,7 @@ def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
 @pytest.mark.parametrize("connection", ["sqlite://", 7])
 def test_what_is_no_connection_is_refused(connection: HostTransaction, host: Database) -> None:
     """The error says what to lend."""
-    engine = Engine.open(host, rules=book(thanks()))
+    engine = Engine.open(host, rules=book_of(thanks()))
     with pytest.raises(StoreError, match="connection="):
         engine.track("purchase", user_id="ada", connection=connection)
 
@@ -466,7 +461,7 @@ def test_what_is_no_connection_is_refused(connection: HostTransaction, host: Dat
 def test_eight_threads_lose_nothing_and_let_nobody_in_twice(tmp_path: Path) -> None:
     """Each message is recorded once though every thread sends them all; each person enters once."""
     database = tmp_path / "shop.db"
-    with Engine.open(f"sqlite:///{database}", rules=book(thanks(reentry="once"))) as engine:
+    with Engine.open(f"sqlite:///{database}", rules=book_of(thanks(reentry="once"))) as engine:
         accepted = [0] * 8
 
         def work(thread: int) -> None:
@@ -486,7 +481,7 @@ def test_eight_threads_lose_nothing_and_let_nobody_in_twice(tmp_path: Path) -> N
 def test_threads_that_dispatch_at_once_send_everything_once(store: str, tmp_path: Path) -> None:
     """A delivery is leased to one of them."""
     sent: list[str] = []
-    with Engine.open(store.format(folder=tmp_path), rules=book(thanks())) as engine:
+    with Engine.open(store.format(folder=tmp_path), rules=book_of(thanks())) as engine:
         engine.channel("push")(lambda delivery: sent.append(delivery.idempotency_key))
         engine.ingest([purchase(number) for number in range(500)])
         in_threads(4, lambda _: [engine.run_due()].clear())
@@ -496,7 +491,7 @@ def test_threads_that_dispatch_at_once_send_everything_once(store: str, tmp_path
 
 def test_two_engines_of_one_process_share_a_database(tmp_path: Path) -> None:
     """Each sees what the other recorded, names and rules' versions included."""
-    url, rules = f"sqlite:///{tmp_path}/shop.db", book(thanks(reentry="once"))
+    url, rules = f"sqlite:///{tmp_path}/shop.db", book_of(thanks(reentry="once"))
     with Engine.open(url, rules=rules) as one, Engine.open(url, rules=rules) as two:
         entered = [
             _entered(engine.ingest([purchase(number, f"user-{number % 5}")]))
@@ -512,7 +507,7 @@ def test_two_engines_of_one_process_share_a_database(tmp_path: Path) -> None:
 
 def test_the_background_sends_what_is_due_as_soon_as_it_is_recorded(tmp_path: Path) -> None:
     """Nobody has to poll, or to wait for a poll."""
-    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(thanks())) as engine:
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(thanks())) as engine:
         sent = threading.Semaphore(0)
         engine.channel("push")(lambda _: sent.release())
         engine.start()
@@ -523,7 +518,7 @@ def test_the_background_sends_what_is_due_as_soon_as_it_is_recorded(tmp_path: Pa
 
 def test_the_background_wakes_when_a_wait_is_over(tmp_path: Path) -> None:
     """The wait began before the engine did, and ends a moment later."""
-    rules = book(thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}]))
+    rules = book_of(thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}]))
     url = f"sqlite:///{tmp_path}/shop.db"
     nearly_due = datetime.now(UTC) - timedelta(hours=1) + timedelta(milliseconds=300)  # noqa: TID251
     with Engine.open(url, rules=rules, clock=FrozenClock(nearly_due)) as engine:
@@ -538,7 +533,7 @@ def test_the_background_wakes_when_a_wait_is_over(tmp_path: Path) -> None:
 def test_closing_stops_the_background_and_a_second_start_is_harmless(tmp_path: Path) -> None:
     """No thread is left, and closing twice is closing once."""
     before = set(threading.enumerate())
-    engine = Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(thanks()))
+    engine = Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(thanks()))
     sent = threading.Semaphore(0)
     engine.channel("push")(lambda _: sent.release())
     engine.start()
@@ -576,7 +571,7 @@ def _hearing(word: str) -> Iterator[threading.Event]:
 def test_the_background_survives_a_round_that_fails(tmp_path: Path) -> None:
     """Here a table is away for a moment; what was due is sent when it is back, and the log says so."""
     database = tmp_path / "shop.db"
-    with Engine.open(f"sqlite:///{database}", rules=book(thanks())) as engine:
+    with Engine.open(f"sqlite:///{database}", rules=book_of(thanks())) as engine:
         sent = threading.Event()
         engine.channel("push")(lambda _: sent.set())
         with connect(database) as other:
@@ -644,7 +639,7 @@ def test_a_slot_that_one_batch_frees_and_takes_is_no_conflict(tmp_path: Path) ->
         whereupon=[{"wait": "4h"}, {"send": "push", "title": "Your cart"}],
     )
     added = {"type": "track", "event": "Product Added", "userId": "ada"}
-    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(cart)) as engine:
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(cart)) as engine:
         assert _entered(engine.ingest([added])) == ["ada"]
         assert _entered(engine.ingest([purchase(1), added])) == ["ada"]
 

@@ -2,7 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.scenarios.hosting import NOON, book, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, thanks
 
 from whereupon import Engine
 from whereupon.decide import Notice
@@ -23,7 +24,7 @@ def ada(engine: Engine) -> Person:
 
 def opened(**rule: object) -> Engine:
     """An engine whose rule is this."""
-    return Engine.open("memory://", rules=book(thanks(**rule)), clock=FrozenClock(NOON))
+    return Engine.open("memory://", rules=book_of(thanks(**rule)), clock=FrozenClock(NOON))
 
 
 def fill(engine: Engine) -> None:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.scenarios.hosting import NOON, book, news
+from tests.rule_files import book_of
+from tests.shop import NOON, news
 
 from whereupon import Engine, UnknownNameError
 from whereupon.decide.decisions import Decision, Outcome, Reason
@@ -41,7 +42,7 @@ def _wake(engine: Engine, clock: FrozenClock, until: datetime) -> list[Decision]
 def test_a_daily_broadcast_keeps_its_local_hour_when_the_clocks_change() -> None:
     """Nine in Paris is eight in UTC in winter, and seven in summer."""
     clock = FrozenClock(_at("2026-03-28T00:00:00Z"))
-    engine = Engine.open("memory://", rules=book(news(when=_NINE_IN_PARIS)), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news(when=_NINE_IN_PARIS)), clock=clock)
     _people(engine, "ada")
     for hour in range(24 * 3):
         _wake(engine, clock, _at("2026-03-28T00:00:00Z") + timedelta(hours=hour))
@@ -66,7 +67,7 @@ def test_a_local_time_that_the_change_skips_or_repeats_comes_once_a_day(
     """Half past two does not exist on one Sunday in Paris, and exists twice on another."""
     at_half_past_two = {"cron": "30 2 * * *", "timezone": "Europe/Paris"}
     clock = FrozenClock(_at(start))
-    engine = Engine.open("memory://", rules=book(news(when=at_half_past_two)), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news(when=at_half_past_two)), clock=clock)
     _people(engine, "ada")
     for hour in range(24 * 3):
         _wake(engine, clock, _at(start) + timedelta(hours=hour))
@@ -76,7 +77,7 @@ def test_a_local_time_that_the_change_skips_or_repeats_comes_once_a_day(
 def test_a_process_that_slept_sends_late_and_only_once() -> None:
     """Times that passed meanwhile are coalesced into one, and the next comes at its usual time."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news(when={"cron": "0 13 * * *"})), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news(when={"cron": "0 13 * * *"})), clock=clock)
     _people(engine, "ada")
     clock.move_to(NOON + timedelta(days=5))
     engine.run_due()
@@ -88,7 +89,7 @@ def test_a_process_that_slept_sends_late_and_only_once() -> None:
 
 def test_a_restart_neither_forgets_nor_repeats_a_scheduled_broadcast(tmp_path: Path) -> None:
     """The next time is a row in the store, which outlives the process."""
-    rules, url = book(news(when={"cron": "0 13 * * *"})), f"sqlite:///{tmp_path}/shop.db"
+    rules, url = book_of(news(when={"cron": "0 13 * * *"})), f"sqlite:///{tmp_path}/shop.db"
     clock = FrozenClock(NOON)
     with Engine.open(url, rules=rules, clock=clock) as engine:
         _people(engine, "ada")
@@ -100,7 +101,7 @@ def test_a_restart_neither_forgets_nor_repeats_a_scheduled_broadcast(tmp_path: P
 
 
 def _triggered() -> Rulebook:
-    return book(
+    return book_of(
         news(
             when="Price Dropped",
             who={"logic": {"==": [{"var": "properties.city"}, {"var": "person.city"}]}},
@@ -137,7 +138,7 @@ def test_an_event_from_a_client_starts_no_broadcast_and_says_so() -> None:
 def test_an_event_without_a_person_may_start_a_broadcast_and_claiming_it_starts_no_second() -> None:
     """A broadcast sees a message when it comes in, whoever's it is or becomes."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news(when="Price Dropped")), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news(when="Price Dropped")), clock=clock)
     _people(engine, "ada")
     engine.track("Price Dropped", anonymous_id="anon-1")
     _wake(engine, clock, NOON)
@@ -150,7 +151,7 @@ def test_an_audience_of_many_chunks_survives_a_restart_and_gets_it_once_each(
     tmp_path: Path,
 ) -> None:
     """Where one process stopped, the next goes on."""
-    url, rules, clock = f"sqlite:///{tmp_path}/shop.db", book(news()), FrozenClock(NOON)
+    url, rules, clock = f"sqlite:///{tmp_path}/shop.db", book_of(news()), FrozenClock(NOON)
     names = [f"person-{number}" for number in range(AUDIENCE_CHUNK * 5 // 2)]
     with Engine.open(url, rules=rules, clock=clock) as engine:
         _people(engine, *names)
@@ -169,7 +170,7 @@ def test_an_audience_of_many_chunks_survives_a_restart_and_gets_it_once_each(
 def test_a_chunk_that_is_just_full_is_not_the_end(count: int) -> None:
     """Nobody is missed at a chunk's edge, and a broadcast without anybody ends too."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, *(f"person-{number}" for number in range(count)))
     engine.trigger("news")
     decisions = _wake(engine, clock, NOON)
@@ -183,7 +184,7 @@ def test_a_chunk_that_is_just_full_is_not_the_end(count: int) -> None:
 def test_people_who_come_between_two_chunks_get_it_once_too() -> None:
     """The audience is gone through by when people became known."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, *(f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)))
     engine.trigger("news")
     next(engine.wake(NOON))
@@ -196,7 +197,7 @@ def test_people_who_come_between_two_chunks_get_it_once_too() -> None:
 def test_a_call_with_a_key_starts_a_broadcast_once_ever() -> None:
     """A host that is not sure whether its call went through may call again."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, "ada")
     engine.trigger("news", key="june")
     engine.trigger("news", key="june")
@@ -218,7 +219,7 @@ def test_what_a_call_says_is_seen_by_who_and_by_the_templates() -> None:
         who={"logic": {"in": [{"var": "person.user"}, {"var": "properties.users"}]}},
         whereupon=[{"send": "email", "subject": "About {{ properties.topic }}"}],
     )
-    engine = Engine.open("memory://", rules=book(rule), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(rule), clock=clock)
     engine.identify("ada", traits={"user": "ada"})
     engine.identify("bob", traits={"user": "bob"})
     engine.trigger("news", properties={"topic": "socks", "users": ["bob", "cho"]})
@@ -230,7 +231,7 @@ def test_what_a_call_says_is_seen_by_who_and_by_the_templates() -> None:
 @pytest.mark.parametrize("name", ["nws", "daily", "thanks"])
 def test_calling_what_takes_no_calls_names_those_that_do(name: str) -> None:
     """A misspelt name must not fail in silence."""
-    rules = book(news(), news(broadcast="daily", when={"cron": "0 13 * * *"}))
+    rules = book_of(news(), news(broadcast="daily", when={"cron": "0 13 * * *"}))
     engine = Engine.open("memory://", rules=rules)
     with pytest.raises(UnknownNameError, match="news") as caught:
         engine.trigger(name)
@@ -240,7 +241,7 @@ def test_calling_what_takes_no_calls_names_those_that_do(name: str) -> None:
 def _edited(tmp_path: Path, after: Rulebook) -> list[tuple[str, datetime]]:
     """Scheduled for one o'clock under one rulebook, then woken a day later under another."""
     url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
-    before = book(news(when={"cron": "0 13 * * *"}))
+    before = book_of(news(when={"cron": "0 13 * * *"}))
     with Engine.open(url, rules=before, clock=clock) as engine:
         _people(engine, "ada")
     clock.move_to(NOON + timedelta(minutes=10))
@@ -254,13 +255,13 @@ def test_a_broadcast_that_is_edited_before_its_time_follows_the_new_version(
 ) -> None:
     """What was scheduled is the rule, not yesterday's text of it."""
     later = news(when={"cron": "0 15 * * *"})
-    assert _edited(tmp_path, book(later)) == [("ada", NOON + timedelta(hours=3))]
+    assert _edited(tmp_path, book_of(later)) == [("ada", NOON + timedelta(hours=3))]
 
 
 def test_a_broadcast_that_is_switched_off_before_its_time_is_not_sent(tmp_path: Path) -> None:
     """`active: false` holds for what was scheduled already."""
     off = news(when={"cron": "0 13 * * *"}, active=False)
-    assert _edited(tmp_path, book(off)) == []
+    assert _edited(tmp_path, book_of(off)) == []
 
 
 def test_a_broadcast_that_is_removed_before_its_time_is_not_sent(tmp_path: Path) -> None:
@@ -273,7 +274,7 @@ def test_a_broadcast_that_gives_up_its_schedule_before_its_time_is_not_sent(
     when: str, tmp_path: Path
 ) -> None:
     """The time was the old version's, which holds no more."""
-    assert _edited(tmp_path, book(news(when=when))) == []
+    assert _edited(tmp_path, book_of(news(when=when))) == []
 
 
 @pytest.mark.parametrize(
@@ -297,10 +298,10 @@ def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_vers
 ) -> None:
     """It is sent late, if at all, and as the rulebook says now."""
     url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
-    with Engine.open(url, rules=book(news(when={"cron": "0 13 * * *"})), clock=clock) as engine:
+    with Engine.open(url, rules=book_of(news(when={"cron": "0 13 * * *"})), clock=clock) as engine:
         _people(engine, "ada")
     clock.move_to(NOON + timedelta(hours=2))
-    with Engine.open(url, rules=book(after), clock=clock) as engine:
+    with Engine.open(url, rules=book_of(after), clock=clock) as engine:
         _wake(engine, clock, NOON + timedelta(hours=2))
         assert [delivery.content for delivery in engine.deliveries()] == sent
 
@@ -308,11 +309,11 @@ def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_vers
 def test_a_broadcast_called_up_before_it_was_edited_is_sent_as_it_was(tmp_path: Path) -> None:
     """Who called it meant what it said then; it had begun."""
     url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
-    with Engine.open(url, rules=book(news()), clock=clock) as engine:
+    with Engine.open(url, rules=book_of(news()), clock=clock) as engine:
         _people(engine, "ada")
         engine.trigger("news")
     edited = news(whereupon=[{"send": "email", "subject": "Other news"}])
-    with Engine.open(url, rules=book(edited), clock=clock) as engine:
+    with Engine.open(url, rules=book_of(edited), clock=clock) as engine:
         _wake(engine, clock, NOON)
         assert [delivery.content for delivery in engine.deliveries()] == [{"subject": "News"}]
 
@@ -320,12 +321,12 @@ def test_a_broadcast_called_up_before_it_was_edited_is_sent_as_it_was(tmp_path: 
 def test_a_broadcast_that_is_cut_short_by_a_edited_rule_ends_as_it_began() -> None:
     """One sending has one text, also when the rule is edited between two chunks."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, *(f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)))
     engine.trigger("news")
     next(engine.wake(NOON))
     edited = news(whereupon=[{"send": "email", "subject": "Other news"}])
-    other = Engine(engine.store, book(edited), clock=clock)
+    other = Engine(engine.store, book_of(edited), clock=clock)
     _wake(other, clock, NOON)
     found = other.deliveries(limit=AUDIENCE_CHUNK * 2)
     assert {str(delivery.content) for delivery in found} == {"{'subject': 'News'}"}
@@ -336,7 +337,7 @@ def test_a_broadcast_that_is_cut_short_by_a_edited_rule_ends_as_it_began() -> No
 def test_somebody_merged_between_two_chunks_is_sent_one_copy(survivor: int) -> None:
     """An entry is unique per person and sending, whichever of two ids the merge leaves."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news()), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     names = [f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)]
     _people(engine, *names)
     engine.trigger("news", key="today")
@@ -355,10 +356,10 @@ def test_somebody_merged_between_two_chunks_is_sent_one_copy(survivor: int) -> N
 def _down(place: str, said: dict[str, object], *, until: str) -> tuple[Engine, FrozenClock]:
     """An engine that comes back; nobody was awake from noon on the first of June."""
     clock = FrozenClock(NOON)
-    with Engine.open(place, rules=book(said), clock=clock) as engine:
+    with Engine.open(place, rules=book_of(said), clock=clock) as engine:
         _people(engine, "ada")
     clock.move_to(_at(until))
-    return Engine.open(place, rules=book(said), clock=clock), clock
+    return Engine.open(place, rules=book_of(said), clock=clock), clock
 
 
 def _told(engine: Engine) -> list[tuple[str, str | None, bool]]:
@@ -420,7 +421,7 @@ def test_a_weekly_broadcast_is_not_made_up_for_days_later(database: str) -> None
 def test_of_a_long_standstill_so_many_times_are_kept() -> None:
     """A minute's broadcast that nobody sent for a month is no million rows."""
     clock = FrozenClock(NOON)
-    engine = Engine.open("memory://", rules=book(news(when={"cron": "* * * * *"})), clock=clock)
+    engine = Engine.open("memory://", rules=book_of(news(when={"cron": "* * * * *"})), clock=clock)
     clock.move_to(NOON + timedelta(days=30, seconds=30))
     engine.run_due()
     told = _told(engine)

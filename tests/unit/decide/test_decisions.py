@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import DAY, HOUR, World, broadcast, campaign, world
+from tests.rule_files import broadcast, campaign
+from tests.worlds import DAY, HOUR, World, world
 
 # --- the order --------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import HOUR, File, World, campaign, world
+from tests.rule_files import File, campaign
+from tests.worlds import HOUR, World, world
 
 from whereupon.ports import Store
 from whereupon.records import Changes, DeliveryState, Entry

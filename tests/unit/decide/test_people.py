@@ -5,7 +5,8 @@ from typing import cast
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import DAY, HOUR, World, broadcast, campaign, segment, world
+from tests.rule_files import broadcast, campaign, segment
+from tests.worlds import DAY, HOUR, World, world
 
 from whereupon.pipeline.ingestion import WireMessage
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
+from tests.rule_files import campaign, guard
 from tests.stores import contents
-from tests.worlds import DAY, HOUR, NOON, World, after, campaign, guard, message, world
+from tests.worlds import DAY, HOUR, NOON, World, after, message, world
 
 from whereupon.decide import Settings
 from whereupon.engine import Engine

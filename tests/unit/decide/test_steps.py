@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import DAY, HOUR, World, after, broadcast, campaign, segment, world
+from tests.rule_files import broadcast, campaign, segment
+from tests.worlds import DAY, HOUR, World, after, world
 
 from whereupon.records import DeliveryState, EntryState
 from whereupon.scheduling.clocks import FrozenClock

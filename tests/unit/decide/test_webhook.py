@@ -1,7 +1,8 @@
 """The step `webhook`: a delivery for the channel of that name."""
 
 from pydantic import JsonValue
-from tests.worlds import World, campaign, world
+from tests.rule_files import campaign
+from tests.worlds import World, world
 
 from whereupon.records import Delivery, DeliveryState, SendKind
 

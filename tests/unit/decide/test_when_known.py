@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import DAY, World, broadcast, campaign, message, segment, world
+from tests.rule_files import broadcast, campaign, segment
+from tests.worlds import DAY, World, message, world
 
 from whereupon.messages.model import MessageType
 from whereupon.ports import Store

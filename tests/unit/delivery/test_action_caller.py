@@ -6,7 +6,8 @@ from threading import Event
 
 import pytest
 from pydantic import BaseModel, JsonValue
-from tests.worlds import NOON, World, campaign, guard, world
+from tests.rule_files import campaign, guard
+from tests.worlds import NOON, World, world
 
 from whereupon.delivery.action_caller import ActionCall
 from whereupon.delivery.host_calls import MOST_HANGING

@@ -7,7 +7,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from tests.scenarios.hosting import NOON, book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy, UnknownNameError
 from whereupon.delivery.channels.console import console_channel
@@ -36,7 +37,7 @@ class _Channel:
 def _opened(
     clock: FrozenClock, *rules: dict[str, object], store: str = "memory://"
 ) -> tuple[Engine, _Channel]:
-    engine = Engine.open(store, rules=book(*(rules or (thanks(),))), clock=clock, retry=_POLICY)
+    engine = Engine.open(store, rules=book_of(*(rules or (thanks(),))), clock=clock, retry=_POLICY)
     channel = _Channel()
     engine.channel("push")(channel)
     return engine, channel
@@ -175,7 +176,7 @@ def test_a_delivery_without_a_channel_of_its_name_is_printed_where_the_host_says
     clock: FrozenClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The first try of a rule needs no set-up but one word."""
-    pigeon = book(thanks(whereupon=[{"send": "pigeon", "body": "Grüße"}]))
+    pigeon = book_of(thanks(whereupon=[{"send": "pigeon", "body": "Grüße"}]))
     engine = Engine.open("memory://", rules=pigeon, clock=clock, unknown_channels="console")
     engine.ingest([purchase(1)])
     assert engine.run_due().dispatched == Dispatched(sent=1)
@@ -228,7 +229,7 @@ def test_a_slow_channel_keeps_its_deliveries_from_everybody_else(clock: FrozenCl
     """What takes longer than a lease is settled on the way, or others would send it again."""
     engine, push = _opened(clock)
     other, others_push = (
-        Engine(engine.store, book(thanks()), clock=clock, retry=_POLICY),
+        Engine(engine.store, book_of(thanks()), clock=clock, retry=_POLICY),
         _Channel(),
     )
     other.channel("push")(others_push)

@@ -6,7 +6,8 @@ from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
-from tests.scenarios.hosting import NOON, book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryPolicy
 from whereupon.delivery.dispatcher import Dispatched
@@ -51,7 +52,7 @@ def hanging() -> Iterator[_Hanging]:
 
 
 def _opened(clock: FrozenClock, push: _Hanging, policy: RetryPolicy = _POLICY) -> Engine:
-    engine = Engine.open("memory://", rules=book(_BOTH), clock=clock, retry=policy)
+    engine = Engine.open("memory://", rules=book_of(_BOTH), clock=clock, retry=policy)
     engine.channel("push")(push)
     engine.channel("email")(lambda _: None)
     return engine

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
-from tests.scenarios.hosting import book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import purchase, thanks
 
 from whereupon import Delivery, Engine, RetryPolicy, UnknownNameError
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState, Request
 
 _SECRET = "ada@example.com"  # noqa: S105 - an address
-_RULES = book(thanks(whereupon=[{"send": "push", "title": "For {{ person.email }}"}]))
+_RULES = book_of(thanks(whereupon=[{"send": "push", "title": "For {{ person.email }}"}]))
 
 
 def _refuse(delivery: Delivery) -> NoReturn:
@@ -67,7 +68,7 @@ def test_what_is_withheld_at_the_hand_over_is_logged_with_its_reason(
 def test_a_host_is_told_by_its_hooks_after_the_commit(place: str) -> None:
     """With the delivery as it is then."""
     told: list[tuple[str, DeliveryState, int, DeliveryState]] = []
-    with Engine.open(place, rules=book(thanks()), retry=RetryPolicy(tries=1)) as engine:
+    with Engine.open(place, rules=book_of(thanks()), retry=RetryPolicy(tries=1)) as engine:
 
         def noting(event: str) -> Callable[[Delivery], None]:
             def note(delivery: Delivery) -> None:
@@ -149,7 +150,7 @@ def _raise(_: object) -> NoReturn:
 
 def test_numbers_say_what_came_in_and_what_went_out(place: str) -> None:
     """Of this process since it began; of the store, what waits and what is dead."""
-    with Engine.open(place, rules=book(thanks()), retry=RetryPolicy(tries=1)) as engine:
+    with Engine.open(place, rules=book_of(thanks()), retry=RetryPolicy(tries=1)) as engine:
         engine.channel("push")(lambda delivery: 1 // (delivery.person == "ada"))
         engine.ingest([purchase(1), purchase(1), {"type": "track"}, purchase(2, "bob")])
         waiting = engine.metrics().backlog

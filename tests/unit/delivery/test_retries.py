@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from tests.scenarios.hosting import NOON, book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy
 from whereupon.delivery.dispatcher import Dispatched
@@ -92,7 +93,7 @@ def test_an_outage_of_two_days_loses_nothing(place: str) -> None:
             raise ConnectionError
         taken.append(delivery.person)
 
-    with Engine.open(place, rules=book(thanks()), clock=clock) as engine:
+    with Engine.open(place, rules=book_of(thanks()), clock=clock) as engine:
         engine.channel("push")(push)
         for number in range(3):
             engine.ingest([purchase(number, f"p-{number}")])
@@ -110,7 +111,7 @@ def test_a_channel_that_gives_up_is_not_asked_again(place: str) -> None:
     def push(_: Delivery) -> None:
         raise GiveUp("no such mailbox")  # noqa: EM101, TRY003 - as a channel would write it
 
-    with Engine.open(place, rules=book(thanks())) as engine:
+    with Engine.open(place, rules=book_of(thanks())) as engine:
         engine.channel("push")(push)
         engine.ingest([purchase(1)])
         assert engine.run_due().dispatched == Dispatched(dead=1)
@@ -145,7 +146,9 @@ def test_an_action_of_the_hosts_is_tried_as_long_as_a_delivery(*, ends: bool) ->
 def _dead(place: str, clock: FrozenClock) -> Engine:
     """An engine with three dead deliveries: two pushes, of which one died a day ago, and an email."""
     mail = thanks(campaign="mail", when="Mailed", whereupon=[{"send": "email", "subject": "Hi"}])
-    engine = Engine.open(place, rules=book(thanks(), mail), clock=clock, retry=RetryPolicy(tries=1))
+    engine = Engine.open(
+        place, rules=book_of(thanks(), mail), clock=clock, retry=RetryPolicy(tries=1)
+    )
 
     def refuse(_: Delivery) -> None:
         raise ConnectionError

@@ -3,14 +3,17 @@
 import logging
 
 import pytest
-from tests.scenarios.hosting import NOON, book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, purchase, thanks
 
 from whereupon import Delivery, Engine
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
 
-_BOTH = book(thanks(whereupon=[{"send": "push", "title": "Hi"}, {"send": "pigeon", "body": "Hi"}]))
+_BOTH = book_of(
+    thanks(whereupon=[{"send": "push", "title": "Hi"}, {"send": "pigeon", "body": "Hi"}])
+)
 
 
 def _states(engine: Engine) -> dict[str, tuple[DeliveryState, str | None, int]]:

@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import DAY, HOUR, World, after, book_of, broadcast, campaign, segment, world
+from tests.rule_files import book_of, broadcast, campaign, segment
+from tests.worlds import DAY, HOUR, World, after, world
 
 from whereupon.decide.decisions import Reason
 from whereupon.delivery.retries import RetryLater, RetryPolicy

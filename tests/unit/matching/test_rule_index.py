@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.worlds import book_of, broadcast, campaign, segment
+from tests.rule_files import book_of, broadcast, campaign, segment
 
 from whereupon.conditions import (
     NO_HISTORY,

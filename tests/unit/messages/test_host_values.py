@@ -18,7 +18,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, JsonValue
-from tests.scenarios.hosting import book, thanks
+from tests.rule_files import book_of
+from tests.shop import thanks
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data, History
@@ -434,7 +435,7 @@ def test_a_name_is_one_word_of_a_log_line(name: str, written: str) -> None:
 def test_a_senders_line_feed_begins_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
     """What is logged of a message that is set aside is one line."""
     failing = replace(ALWAYS, holds=_fails)
-    rules = Rulebook(rules=tuple(replace(rule, where=failing) for rule in book(thanks()).rules))
+    rules = Rulebook(rules=tuple(replace(rule, where=failing) for rule in book_of(thanks()).rules))
     clock = FrozenClock(NOON)
     opened = Engine.open("memory://", rules=rules, clock=clock)
     with caplog.at_level(logging.ERROR, "whereupon"), opened as engine:

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.worlds import campaign, world
+from tests.rule_files import campaign
+from tests.worlds import world
 
 from whereupon.messages.semantic_events import BUILT_IN, Action, ActionName, Registry, id_in
 from whereupon.rules.reserved import ACTION_EVENTS

@@ -8,7 +8,8 @@ from os import fsdecode
 from pathlib import Path
 
 import pytest
-from tests.scenarios.hosting import NOON, written
+from tests.shop import NOON
+from tests.stream_files import write_stream
 
 from whereupon.errors import StreamError
 from whereupon.messages.model import Message, Origin, SenderClass
@@ -32,7 +33,7 @@ def _messages(path: Path) -> list[Message]:
 
 
 def _arrivals(folder: Path, *lines: dict[str, object]) -> list[str]:
-    messages = _messages(written(folder / "s.jsonl", lines))
+    messages = _messages(write_stream(folder / "s.jsonl", *lines))
     return [message.received_at.strftime("%H:%M") for message in messages]
 
 
@@ -66,7 +67,7 @@ def test_a_line_never_arrives_before_the_line_above(tmp_path: Path) -> None:
 
 def test_an_arrival_that_is_no_time_is_told_not_guessed(tmp_path: Path) -> None:
     """The line is taken as if it said none, with a remark."""
-    path = written(tmp_path / "s.jsonl", [_line(1, receivedAt="some day")])
+    path = write_stream(tmp_path / "s.jsonl", _line(1, receivedAt="some day"))
     (message,) = _messages(path)
     assert (message.received_at, message.remarks[0].code) == (EPOCH, "bad-timestamp")
 
@@ -77,15 +78,15 @@ def test_a_late_line_keeps_its_own_time(tmp_path: Path) -> None:
         _line(1, timestamp="2026-06-01T12:30:00Z"),
         _line(2, timestamp="2026-06-01T12:10:00Z"),
     ]
-    late = _messages(written(tmp_path / "s.jsonl", lines))[1]
+    late = _messages(write_stream(tmp_path / "s.jsonl", *lines))[1]
     assert (late.timestamp.minute, late.received_at.minute) == (10, 30)
 
 
 def test_several_streams_are_one_sequence_of_arrivals(tmp_path: Path) -> None:
     """The second file goes on where the first one ended."""
     reader = StreamReader()
-    first = written(tmp_path / "1.jsonl", [_line(1, timestamp="2026-06-01T12:30:00Z")])
-    second = written(tmp_path / "2.jsonl", [_line(2, timestamp="2026-06-01T12:10:00Z")])
+    first = write_stream(tmp_path / "1.jsonl", _line(1, timestamp="2026-06-01T12:30:00Z"))
+    second = write_stream(tmp_path / "2.jsonl", _line(2, timestamp="2026-06-01T12:10:00Z"))
     (one,), (two,) = _read(first, reader), _read(second, reader)
     assert isinstance(one, Message)
     assert isinstance(two, Message)
@@ -94,14 +95,14 @@ def test_several_streams_are_one_sequence_of_arrivals(tmp_path: Path) -> None:
 
 def test_a_stream_without_any_time_starts_at_the_epoch(tmp_path: Path) -> None:
     """No clock is read: the same file is the same stream on every day."""
-    (message,) = _messages(written(tmp_path / "s.jsonl", [_line()]))
+    (message,) = _messages(write_stream(tmp_path / "s.jsonl", _line()))
     assert message.received_at == message.timestamp == EPOCH
 
 
 def test_an_import_arrives_now_whatever_the_lines_say(tmp_path: Path) -> None:
     """Age is measured to the real arrival, and nothing of it is live."""
     reader = StreamReader(source=SenderClass.CLIENT, origin=Origin.IMPORT, arrived_at=NOON)
-    path = written(tmp_path / "s.jsonl", [_line(timestamp="2025-06-01T12:00:00Z")])
+    path = write_stream(tmp_path / "s.jsonl", _line(timestamp="2025-06-01T12:00:00Z"))
     (message,) = _read(path, reader)
     assert isinstance(message, Message)
     assert (message.received_at, message.timestamp.year) == (NOON, 2025)
@@ -115,7 +116,7 @@ def test_a_senders_clock_is_corrected_where_the_arrival_is_known(tmp_path: Path)
         "sentAt": "2026-06-01T13:00:10Z",
     }
     lines = [_line(1, **fast, receivedAt="2026-06-01T12:00:10Z"), _line(2, **fast)]
-    known, unknown = _messages(written(tmp_path / "s.jsonl", lines))
+    known, unknown = _messages(write_stream(tmp_path / "s.jsonl", *lines))
     assert known.timestamp == NOON
     assert known.original_timestamp == unknown.timestamp == datetime(2026, 6, 1, 13, tzinfo=UTC)
 
@@ -126,7 +127,8 @@ def test_a_message_without_an_id_gets_the_same_one_whenever_the_stream_is_read(
     """From its line's content and place, so that replaying twice is a no-op."""
     nameless = {"type": "track", "event": "e", "userId": "ada"}
     batch = {"batch": [nameless, nameless]}
-    path = written(tmp_path / "s.jsonl", [nameless, nameless, batch, {**nameless, "messageId": ""}])
+    empty_id = {**nameless, "messageId": ""}
+    path = write_stream(tmp_path / "s.jsonl", nameless, nameless, batch, empty_id)
     ids = [message.message_id for message in _messages(path)]
     assert ids == [message.message_id for message in _messages(path)]
     assert len(set(ids)) == 5  # equal lines are two messages: the sender sent two
@@ -142,7 +144,7 @@ def test_a_line_may_hold_a_batch(tmp_path: Path) -> None:
         "receivedAt": "2026-06-01T12:30:00Z",
         "context": {"locale": "fr-FR"},
     }
-    first, bad, second = _read(written(tmp_path / "s.jsonl", [batch]))
+    first, bad, second = _read(write_stream(tmp_path / "s.jsonl", batch))
     assert isinstance(first, Message)
     assert isinstance(second, Message)
     assert (first.received_at.minute, second.received_at.minute) == (30, 45)
@@ -153,7 +155,7 @@ def test_a_line_may_hold_a_batch(tmp_path: Path) -> None:
 def test_a_batch_of_one_is_a_batch(tmp_path: Path) -> None:
     """Its arrival counts as it does for two."""
     batch = {"batch": [_line(1)], "receivedAt": "2026-06-01T12:30:00Z"}
-    (message,) = _messages(written(tmp_path / "s.jsonl", [batch]))
+    (message,) = _messages(write_stream(tmp_path / "s.jsonl", batch))
     assert message.received_at == NOON.replace(minute=30)
 
 
@@ -178,7 +180,7 @@ def test_a_message_that_cannot_be_read_leaves_its_batch_alone(
 
 def test_a_packed_stream_is_unpacked_on_the_way(tmp_path: Path) -> None:
     """Last month's events come as .gz."""
-    plain = written(tmp_path / "s.jsonl", [_line(1), _line(2)])
+    plain = write_stream(tmp_path / "s.jsonl", _line(1), _line(2))
     packed = tmp_path / "s.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert _messages(packed) == _messages(plain)
@@ -232,7 +234,7 @@ def test_a_stream_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> No
 def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> None:
     """Some editors put one there."""
     path = tmp_path / "s.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + written(tmp_path / "plain.jsonl", [_line()]).read_bytes())
+    path.write_bytes(b"\xef\xbb\xbf" + write_stream(tmp_path / "plain.jsonl", _line()).read_bytes())
     assert [message.message_id for message in _messages(path)] == ["m-1"]
 
 
@@ -252,7 +254,7 @@ def test_a_line_that_is_no_message_is_told_by_its_number_and_the_rest_is_read(
 def test_carriage_returns_and_a_missing_last_line_end_are_no_faults(tmp_path: Path) -> None:
     """Files come from everywhere."""
     path = tmp_path / "s.jsonl"
-    one, two = written(tmp_path / "plain.jsonl", [_line(1), _line(2)]).read_bytes().splitlines()
+    one, two = write_stream(tmp_path / "plain.jsonl", _line(1), _line(2)).read_bytes().splitlines()
     path.write_bytes(one + b"\r\n" + two)
     assert len(_messages(path)) == 2
 
@@ -260,7 +262,7 @@ def test_carriage_returns_and_a_missing_last_line_end_are_no_faults(tmp_path: Pa
 @pytest.mark.parametrize("factor", [1, 2, 7])
 def test_a_huge_line_is_refused_and_the_next_is_read(factor: int, tmp_path: Path) -> None:
     """One broken line must not cost the stream."""
-    good = written(tmp_path / "plain.jsonl", [_line()]).read_bytes()
+    good = write_stream(tmp_path / "plain.jsonl", _line()).read_bytes()
     huge = b"x" * (MAX_LINE_BYTES * factor) + b"\n"
     assert _bad(tmp_path, huge + good) == [(1, "message-too-large")]
     assert len(_read(tmp_path / "s.jsonl")) == 2

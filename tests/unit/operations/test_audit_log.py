@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.worlds import NOON, guard, world
+from tests.rule_files import guard
+from tests.worlds import NOON, world
 
 from whereupon.decide import Settings
 from whereupon.engine import Engine

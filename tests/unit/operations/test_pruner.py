@@ -6,7 +6,8 @@ from datetime import timedelta
 from threading import Thread
 
 import pytest
-from tests.scenarios.hosting import NOON, book, news, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.delivery.retries import RetryPolicy
@@ -56,7 +57,7 @@ class Shop:
 @pytest.fixture
 def shop(place: str) -> Iterator[Shop]:
     """A shop that thanks for small purchases, on each kind of store."""
-    made = Shop(place, book(thanks(where={"number": {"lt": 100}}), news()))
+    made = Shop(place, book_of(thanks(where={"number": {"lt": 100}}), news()))
     with closing(made.engine):
         yield made
 
@@ -81,7 +82,9 @@ def test_each_kind_goes_after_its_own_time(shop: Shop) -> None:
 
 def test_what_still_runs_or_waits_stays_however_old(place: str) -> None:
     """An entry that waits for two years, and the delivery that it makes then."""
-    shop = Shop(place, book(thanks(whereupon=[{"wait": "730d"}, {"send": "push", "title": "Hi"}])))
+    shop = Shop(
+        place, book_of(thanks(whereupon=[{"wait": "730d"}, {"send": "push", "title": "Hi"}]))
+    )
     with closing(shop.engine):
         assert shop.buys(1) == 1
         shop.after(729)
@@ -107,7 +110,7 @@ def test_what_still_runs_or_waits_stays_however_old(place: str) -> None:
 )
 def test_who_may_not_enter_again_still_may_not(place: str, reentry: object, again: int) -> None:
     """Of the entry that says so only what its message said goes."""
-    shop = Shop(place, book(thanks(reentry=reentry)))
+    shop = Shop(place, book_of(thanks(reentry=reentry)))
     with closing(shop.engine):
         assert shop.buys(1) == 1
         shop.after(400)
@@ -127,10 +130,10 @@ def test_a_rule_that_has_become_stricter_sees_who_was_in(place: str) -> None:
     """Entries that no slot keeps, of a rule that now lets each person in once, stay from then on."""
     if place == "memory://":
         pytest.skip("nothing outlives the process")
-    first = Shop(place, book(thanks()))
+    first = Shop(place, book_of(thanks()))
     with closing(first.engine):
         assert first.buys(1) == 1
-    shop = Shop(place, book(thanks(reentry="once")))
+    shop = Shop(place, book_of(thanks(reentry="once")))
     with closing(shop.engine):
         shop.after(400)
         assert shop.buys(2) == 0
@@ -159,7 +162,7 @@ def test_what_is_set_aside_goes_too(shop: Shop) -> None:
 
 def test_nothing_goes_where_nobody_said_so(place: str) -> None:
     """An engine without rules leaves all alone; `forever` is a time, too."""
-    rules = book(thanks(where={"number": {"lt": 100}}))
+    rules = book_of(thanks(where={"number": {"lt": 100}}))
     settings = FolderSettings(keep=Retention(None, None, None, None))
     shop = Shop(place, Rulebook(rules=rules.rules, settings=settings), keep=None)
     with closing(shop.engine):
@@ -177,7 +180,7 @@ def test_nothing_goes_where_nobody_said_so(place: str) -> None:
 
 def test_the_rules_settings_say_how_long(place: str) -> None:
     """Unless who opens the engine says else."""
-    rules = book(thanks())
+    rules = book_of(thanks())
     short = FolderSettings(keep=Retention(deliveries=DAY))
     shop = Shop(place, Rulebook(rules=rules.rules, settings=short), keep=None)
     with closing(shop.engine):

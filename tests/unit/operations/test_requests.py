@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
+from tests.rule_files import guard
 from tests.stores import contents
-from tests.worlds import DAY, HOUR, World, guard, world
+from tests.worlds import DAY, HOUR, World, world
 
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.pipeline.ingestion import WireMessage

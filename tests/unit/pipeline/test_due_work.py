@@ -2,18 +2,8 @@
 
 import pytest
 from pydantic import JsonValue
-from tests.worlds import (
-    DAY,
-    HOUR,
-    NOON,
-    File,
-    World,
-    after,
-    broadcast,
-    campaign,
-    segment,
-    world,
-)
+from tests.rule_files import File, broadcast, campaign, segment
+from tests.worlds import DAY, HOUR, NOON, World, after, world
 
 from whereupon import Engine
 from whereupon.pipeline.load import DUE_LIMIT

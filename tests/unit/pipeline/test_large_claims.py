@@ -12,7 +12,9 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, create_engine, event
-from tests.scenarios.hosting import NOON, book, in_threads, news, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, news, purchase, thanks
+from tests.threads import in_threads
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
@@ -30,7 +32,7 @@ T = TypeVar("T")
 PART = 5
 FIRST = thanks(campaign="first", reentry="once")
 LAST = thanks(campaign="last", retroactive={"take": "last"})
-RULES = book(thanks(), FIRST, LAST)
+RULES = book_of(thanks(), FIRST, LAST)
 
 
 def _opened(store: StoreAddress, rules: Rulebook = RULES, part: int = PART) -> Engine:
@@ -218,7 +220,7 @@ def test_what_the_engine_fails_on_is_named_by_its_place_in_the_whole_batch() -> 
             raise RecursionError(message)
         return True
 
-    first, *_ = book(thanks()).rules
+    first, *_ = book_of(thanks()).rules
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=explode)),))
     with _opened("memory://", rules) as engine:
         _record(engine, 23)
@@ -232,7 +234,7 @@ def test_what_the_engine_fails_on_is_named_by_its_place_in_the_whole_batch() -> 
 def test_many_small_claims_of_a_batch_share_transactions_of_bounded_size(tmp_path: Path) -> None:
     """Ten devices with four messages each: what is claimed in one of them is three parts at most."""
     counted = Counted(tmp_path / "shop.db")
-    with _opened(counted.database, book(thanks())) as engine:
+    with _opened(counted.database, book_of(thanks())) as engine:
         devices = [f"anon-{number}" for number in range(10)]
         for number, device in enumerate(devices):
             engine.ingest(
@@ -253,7 +255,7 @@ def test_many_small_claims_of_a_batch_share_transactions_of_bounded_size(tmp_pat
 def test_a_batch_is_divided_at_a_claim_of_many(tmp_path: Path) -> None:
     """Those before it with its beginning, its parts, those behind it: others come between."""
     counted = Counted(tmp_path / "shop.db")
-    with _opened(counted.database, book(thanks())) as engine:
+    with _opened(counted.database, book_of(thanks())) as engine:
         _record(engine, 23)
         with counted.counting() as statements:
             told = engine.ingest([purchase(90, "bob"), IDENTIFY, purchase(91), purchase(92)])
@@ -303,7 +305,7 @@ def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> 
             order.append("the third part")
         return True
 
-    first, *_ = book(thanks()).rules
+    first, *_ = book_of(thanks()).rules
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
     with Engine(store, rules, clock=FrozenClock(NOON)) as engine, ThreadPoolExecutor(1) as pool:
         engine.pipeline.claim_part = PART
@@ -318,7 +320,7 @@ def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> 
 def test_all_at_once_it_is_decided_once(place: str) -> None:
     """Several who claim, and others who come to the same person meanwhile."""
     told: list[tuple[str, str]] = []
-    with _opened(place, book(thanks()), part=2) as engine:
+    with _opened(place, book_of(thanks()), part=2) as engine:
         _record(engine, 20)
 
         def work(number: int) -> None:
@@ -378,7 +380,7 @@ def test_who_asks_for_a_deletion_carries_the_claim_out_first(place: str) -> None
 def test_a_broadcast_reaches_whom_a_claim_is_carried_out_for_first(place: str) -> None:
     """Its audience is asked what the claim has brought."""
     who = {"performed": {"event": "purchase", "at_least": 12}}
-    with _opened(place, book(thanks(), news(who=who))) as engine:
+    with _opened(place, book_of(thanks(), news(who=who))) as engine:
         _record(engine, 12)
         _begin(engine)
         engine.trigger("news")
@@ -427,7 +429,7 @@ def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: st
             raise RecursionError(message)
         return True
 
-    first, *_ = book(thanks()).rules
+    first, *_ = book_of(thanks()).rules
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=explode)),))
     with _opened(place, rules) as engine:
         _record(engine, 12)
@@ -457,7 +459,7 @@ def test_of_a_claim_only_what_is_young_enough_for_some_rule_is_evaluated(place: 
         looked_at.append(properties.get("number"))
         return properties.get("number") != 1
 
-    first, *_ = book(thanks()).rules
+    first, *_ = book_of(thanks()).rules
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
     with _opened(place, rules) as engine:
         engine.ingest([_old(number) for number in range(12)])
@@ -480,7 +482,7 @@ def _old(number: int) -> dict[str, object]:
 
 def test_a_claim_of_no_more_than_a_step_tells_every_decision(place: str) -> None:
     """Of what is too old as well."""
-    with _opened(place, book(thanks())) as engine:
+    with _opened(place, book_of(thanks())) as engine:
         engine.ingest([_old(number) for number in range(PART)])
         told = engine.identify("ada", anonymous_id="anon-1")
         assert [each.reason for each in told.decisions] == ["too-old"] * PART
@@ -544,7 +546,7 @@ def _claim(engine: Engine, counted: Counted, count: int, number: int) -> list[st
 def test_a_claim_is_one_round_of_bulk_work_up_to_a_part(tmp_path: Path) -> None:
     """Ten messages and four hundred ask the same of the store."""
     counted = Counted(tmp_path / "shop.db")
-    with _opened(counted.database, book(thanks()), part=400) as engine:
+    with _opened(counted.database, book_of(thanks()), part=400) as engine:
         _claim(engine, counted, 10, 1)
         ten, many = (_claim(engine, counted, n, k) for n, k in ((10, 2), (400, 3)))
         assert len(ten) == len(many)
@@ -554,7 +556,7 @@ def test_a_claim_is_one_round_of_bulk_work_up_to_a_part(tmp_path: Path) -> None:
 def test_a_claim_beyond_a_part_asks_the_same_for_each(tmp_path: Path) -> None:
     """Statements grow with the parts, and none is about more messages than a part has."""
     counted = Counted(tmp_path / "shop.db")
-    with _opened(counted.database, book(thanks()), part=20) as engine:
+    with _opened(counted.database, book_of(thanks()), part=20) as engine:
         _claim(engine, counted, 100, 1)
         found = {n: _claim(engine, counted, 20 * n, n) for n in (2, 5, 10)}
         commits = {n: statements.count("COMMIT") for n, statements in found.items()}
@@ -569,7 +571,7 @@ def test_a_claim_beyond_a_part_asks_the_same_for_each(tmp_path: Path) -> None:
 def test_a_batch_with_more_than_the_claim_is_one_transaction(tmp_path: Path) -> None:
     """What comes behind the claim needs what it leads to."""
     counted = Counted(tmp_path / "shop.db")
-    with _opened(counted.database, book(thanks())) as engine:
+    with _opened(counted.database, book_of(thanks())) as engine:
         _record(engine, 12)
         identify = {"type": "identify", "userId": "ada", "anonymousId": "anon-1"}
         with counted.counting() as statements:

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 from pydantic import JsonValue
-from tests.scenarios.hosting import NOON, book, news, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data
@@ -42,7 +43,7 @@ _EXPLODING = replace(ALWAYS, holds=_explodes)
 
 def _fragile(rule: dict[str, object], *more: dict[str, object], who: bool = False) -> Rulebook:
     """Rules of which the first explodes."""
-    first, *others = book(rule, *more).rules
+    first, *others = book_of(rule, *more).rules
     broken = replace(first, who=_EXPLODING) if who else replace(first, where=_EXPLODING)
     return Rulebook(rules=(broken, *others))
 
@@ -120,7 +121,7 @@ def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str)
     assert (aside.message_id, aside.user_id, aside.source) == ("purchase-13", "ada", "client")
     assert aside.reason == "RecursionError: too deep"
     assert broken.take_again(aside).rejected[0].code == "poison"
-    mended = Engine(store, book(thanks()), clock=FrozenClock(NOON + timedelta(hours=1)))
+    mended = Engine(store, book_of(thanks()), clock=FrozenClock(NOON + timedelta(hours=1)))
     told = mended.take_again(aside)
     assert [(d.message_id, d.outcome, d.timestamp.hour) for d in told.decisions] == [
         ("purchase-13", Outcome.ENTERED, 10)
@@ -136,7 +137,7 @@ def test_a_poison_message_that_its_sender_sends_again_is_tried_again(place: str)
     for _ in range(2):
         assert broken.ingest([purchase(13)]).rejected[0].code == "poison"
     assert len(broken.set_aside()) == 1
-    mended = Engine(store, book(thanks()), clock=FrozenClock(NOON))
+    mended = Engine(store, book_of(thanks()), clock=FrozenClock(NOON))
     assert mended.ingest([purchase(13)]).accepted == 1
     assert mended.set_aside() == []
     mended.close()

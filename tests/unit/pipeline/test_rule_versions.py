@@ -6,7 +6,7 @@ from contextlib import closing
 from threading import Thread
 
 import pytest
-from tests.worlds import book_of, campaign
+from tests.rule_files import book_of, campaign
 
 from whereupon.matching import RuleIndex
 from whereupon.pipeline.rule_versions import RuleVersions

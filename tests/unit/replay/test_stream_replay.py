@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from fixtures.golden import RULES, STREAMS
-from tests.scenarios.hosting import NOON, book, news, thanks, written
+from tests.rule_files import book_of
+from tests.shop import NOON, news, thanks
+from tests.stream_files import write_stream
 
 from whereupon import Delivery, Engine
 from whereupon.decide.decisions import Decision, Outcome
@@ -76,7 +78,7 @@ def _track(event: str, at: str, *, number: int = 0, user: str = "ada") -> dict[s
 
 
 def _stream(folder: Path, *lines: Mapping[str, object]) -> Path:
-    return written(folder / "stream.jsonl", lines)
+    return write_stream(folder / "stream.jsonl", *lines)
 
 
 _WAITING = thanks(whereupon=[{"wait": "2h"}, {"send": "push", "title": "Thanks"}])
@@ -87,11 +89,11 @@ def test_due_work_runs_between_the_messages_in_the_order_of_time(tmp_path: Path)
     stream = _stream(
         tmp_path, _track("purchase", "01T12:00"), _track("purchase", "01T15:00", user="bob")
     )
-    told = [type(each).__name__ for each in _Told(stream, book(_WAITING)).records]
+    told = [type(each).__name__ for each in _Told(stream, book_of(_WAITING)).records]
     assert told == ["Decision", "Delivery", "Decision", "Delivery"]
 
 
-_SHOP = book(
+_SHOP = book_of(
     _WAITING,
     thanks(
         campaign="reminder",
@@ -177,7 +179,7 @@ def test_a_broadcast_that_a_step_starts_comes_before_the_next_message(tmp_path: 
         _track("purchase", "01T12:10", user="bob"),
     )
     for batch in (1, 1_000):
-        assert _Told(stream, book(echo, drop), batch=batch).deliveries() == [
+        assert _Told(stream, book_of(echo, drop), batch=batch).deliveries() == [
             ("ada", "2026-06-01T12:05:00Z"),
             ("ada", "2026-06-01T12:15:00Z"),
             ("bob", "2026-06-01T12:15:00Z"),
@@ -188,7 +190,7 @@ def test_due_work_is_run_to_its_end(tmp_path: Path) -> None:
     """The stream ends, its waits do not."""
     month = thanks(whereupon=[{"wait": "30d"}, {"send": "push", "title": "Hello again"}])
     stream = _stream(tmp_path, _track("purchase", "01T12:00"))
-    assert _Told(stream, book(month)).deliveries() == [("ada", "2026-07-01T12:00:00Z")]
+    assert _Told(stream, book_of(month)).deliveries() == [("ada", "2026-07-01T12:00:00Z")]
 
 
 @pytest.mark.parametrize(("hours", "count"), [(1, 0), (2, 1), (26, 1)])
@@ -197,19 +199,19 @@ def test_due_work_is_run_up_to_the_instant_asked_for(
 ) -> None:
     """Its last instant included."""
     stream = _stream(tmp_path, _track("purchase", "01T12:00"))
-    told = _Told(stream, book(_WAITING), until=NOON + timedelta(hours=hours))
+    told = _Told(stream, book_of(_WAITING), until=NOON + timedelta(hours=hours))
     assert len(told.deliveries()) == count
 
 
 def test_an_instant_before_the_streams_end_cuts_no_message_off(tmp_path: Path) -> None:
     """It says how far due work is run afterwards."""
     stream = _stream(tmp_path, _track("purchase", "01T12:00"), _track("purchase", "02T12:00"))
-    told = _Told(stream, book(_WAITING), until=NOON)
+    told = _Told(stream, book_of(_WAITING), until=NOON)
     assert told.summary.accepted == 2
     assert told.deliveries() == [("ada", "2026-06-01T14:00:00Z")]
 
 
-_DAILY = book(news(when={"cron": "0 9 * * *"}))
+_DAILY = book_of(news(when={"cron": "0 9 * * *"}))
 
 
 def test_scheduled_broadcasts_end_with_the_stream(tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ def test_an_empty_stream_tells_nothing(tmp_path: Path) -> None:
 
 def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Deliveries stay in the outbox of the throwaway store."""
-    told = _Told(_stream(tmp_path, _track("purchase", "01T12:00")), book(thanks()))
+    told = _Told(_stream(tmp_path, _track("purchase", "01T12:00")), book_of(thanks()))
     assert told.summary.deliveries == 1
     store = told.engines[0].store
     assert isinstance(store, MemoryStore)
@@ -282,14 +284,14 @@ def test_many_waits_that_end_at_once_all_end(
     """More than fit into one transaction, at the same instant."""
     count = 2_345
     lines = [_track("purchase", "01T12:00", user=f"user-{n}", number=n) for n in range(count)]
-    told = _Told(_stream(tmp_path, *lines, *ending), book(_WAITING))
+    told = _Told(_stream(tmp_path, *lines, *ending), book_of(_WAITING))
     assert len(set(told.deliveries())) == told.summary.deliveries == count
 
 
 def test_streams_follow_one_another(tmp_path: Path) -> None:
     """Last month's files, one after the other, are one replay."""
-    first = written(tmp_path / "1.jsonl", [_track("purchase", "01T12:00")])
-    second = written(tmp_path / "2.jsonl", [_track("purchase", "01T13:00")])
+    first = write_stream(tmp_path / "1.jsonl", _track("purchase", "01T12:00"))
+    second = write_stream(tmp_path / "2.jsonl", _track("purchase", "01T13:00"))
     found = list(read_streams([first, second], StreamReader()))
     assert len(found) == 2
 
@@ -328,7 +330,7 @@ def test_memory_stays_flat_however_long_the_stream(tmp_path: Path) -> None:
         with throwaway_store() as store:
 
             def open_engine(clock: FrozenClock) -> Engine:
-                return Engine.open(store, rules=book(_WAITING), clock=clock)
+                return Engine.open(store, rules=book_of(_WAITING), clock=clock)
 
             summary = replay(watched(), open_engine, lambda _: None)
         peaks.append(tracemalloc.get_traced_memory()[1])

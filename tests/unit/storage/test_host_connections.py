@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 from sqlalchemy import create_engine, event, make_url
-from tests.scenarios.hosting import book, purchase, thanks
+from tests.rule_files import book_of
+from tests.shop import purchase, thanks
 
 from whereupon import Engine, StoreError
 
@@ -17,7 +18,7 @@ from whereupon import Engine, StoreError
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on a file."""
-    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(thanks())) as engine:
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(thanks())) as engine:
         yield engine
 
 
@@ -126,7 +127,7 @@ def test_an_sqlalchemy_connection_that_commits_each_statement_is_refused(databas
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     host = create_engine(url, isolation_level="AUTOCOMMIT")
-    with Engine.open(database, rules=book(thanks())) as engine, host.connect() as lent:
+    with Engine.open(database, rules=book_of(thanks())) as engine, host.connect() as lent:
         with pytest.raises(StoreError) as caught:
             engine.ingest([purchase(1)], connection=lent)
         assert caught.value.code == "no-transaction"
@@ -139,7 +140,7 @@ def test_a_host_that_begins_its_sqlite_transactions_itself_is_served(tmp_path: P
     host = create_engine(f"sqlite:///{tmp_path}/shop.db")
     event.listen(host, "connect", lambda made, _: setattr(made, "isolation_level", None))
     event.listen(host, "begin", lambda lent: lent.exec_driver_sql("BEGIN"))
-    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book(thanks())) as engine:
+    with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(thanks())) as engine:
         with host.connect() as lent:
             assert engine.ingest([purchase(1)], connection=lent).accepted == 1
             lent.rollback()
@@ -171,7 +172,7 @@ def test_what_psycopg_rolls_back_was_never_recorded_and_what_it_commits_is(
     postgres: str, psycopg_host: psycopg.Connection[DictRow]
 ) -> None:
     """As with the driver of SQLite; the host's rows stay dictionaries."""
-    with Engine.open(postgres, rules=book(thanks())) as engine:
+    with Engine.open(postgres, rules=book_of(thanks())) as engine:
         for end, kept in ((psycopg_host.rollback, 0), (psycopg_host.commit, 2)):
             engine.ingest([purchase(1)], connection=psycopg_host)
             assert engine.ingest([purchase(1), purchase(2)], connection=psycopg_host).accepted == 1
@@ -185,7 +186,7 @@ def test_a_psycopg_connection_that_commits_each_statement_is_refused(
 ) -> None:
     """Within a transaction block it is taken."""
     psycopg_host.autocommit = True
-    with Engine.open(postgres, rules=book(thanks())) as engine:
+    with Engine.open(postgres, rules=book_of(thanks())) as engine:
         with pytest.raises(StoreError) as caught:
             engine.ingest([purchase(1)], connection=psycopg_host)
         assert caught.value.code == "no-transaction"
@@ -207,7 +208,7 @@ def test_a_transaction_that_has_failed_is_refused_until_it_is_rolled_back(
     postgres: str, psycopg_host: psycopg.Connection[DictRow]
 ) -> None:
     """PostgreSQL ignores every statement until then."""
-    with Engine.open(postgres, rules=book(thanks())) as engine:
+    with Engine.open(postgres, rules=book_of(thanks())) as engine:
         with pytest.raises(psycopg.DataError):
             psycopg_host.execute("SELECT 1 / 0")
         with pytest.raises(StoreError) as caught:

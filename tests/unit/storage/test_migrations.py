@@ -12,8 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
-from tests.scenarios.hosting import RULES, in_threads, tables_in
+from tests.paths import RULES
 from tests.servers import Server
+from tests.stores import tables_in
+from tests.threads import in_threads
 
 from whereupon import Engine
 from whereupon.errors import StoreError

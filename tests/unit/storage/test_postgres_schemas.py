@@ -9,16 +9,17 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy import Engine as Database
 from sqlalchemy.engine import make_url
+from tests.rule_files import book_of
 from tests.scenarios.commands import whereupon
-from tests.scenarios.hosting import book, purchase, thanks
 from tests.servers import Server
+from tests.shop import purchase, thanks
 
 from whereupon import Engine
 from whereupon.errors import StoreError
 from whereupon.messages.model import Source
 from whereupon.storage import open_store
 
-RULES = book(thanks())
+RULES = book_of(thanks())
 TENANTS = ("tenant_a", 'Tenant "B" 100%')
 
 

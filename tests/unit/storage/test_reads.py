@@ -9,8 +9,10 @@ from threading import Event, Thread
 
 import pytest
 from sqlalchemy import create_engine
-from tests.scenarios.commands import ROOT, whereupon
-from tests.scenarios.hosting import NOON, book, news, purchase, thanks
+from tests.paths import ROOT
+from tests.rule_files import book_of
+from tests.scenarios.commands import whereupon
+from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.errors import StoreError
@@ -19,7 +21,7 @@ from whereupon.rules.model import Rulebook
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import StoreAddress
 
-RULES = book(thanks(), news())
+RULES = book_of(thanks(), news())
 
 QUESTIONS: list[Callable[[Engine], object]] = [
     lambda engine: engine.explain("ada", "thanks"),

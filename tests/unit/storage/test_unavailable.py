@@ -8,14 +8,15 @@ from sqlite3 import Connection as Driver
 import pytest
 from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, event
-from tests.scenarios.hosting import book, purchase, thanks
+from tests.rule_files import book_of
 from tests.servers import Server, mortal
+from tests.shop import purchase, thanks
 
 from whereupon import Engine, StoreError
 from whereupon.records import Changes
 from whereupon.storage.sql.addresses import engine_of
 
-_RULES = book(thanks(whereupon=[{"send": "push", "title": "Thanks " * 100}]))
+_RULES = book_of(thanks(whereupon=[{"send": "push", "title": "Thanks " * 100}]))
 
 
 def _known(engine: Engine, numbers: range) -> set[str]:

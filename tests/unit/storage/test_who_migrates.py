@@ -10,9 +10,10 @@ import psycopg
 import pytest
 from alembic import command
 from sqlalchemy.engine import make_url
+from tests.rule_files import book_of
 from tests.scenarios.commands import whereupon
-from tests.scenarios.hosting import book, purchase, thanks
 from tests.servers import Server
+from tests.shop import purchase, thanks
 from tests.unit.storage.test_migrations import SCHEMAS, connected, drift
 
 from whereupon import Engine
@@ -22,7 +23,7 @@ from whereupon.storage.sql.migrations.running import config
 from whereupon.storage.sql.versions import revisions
 
 NEWEST = revisions()[-1]
-RULES = book(thanks())
+RULES = book_of(thanks())
 _NUMBERS = count(1)
 
 

@@ -1,0 +1,62 @@
+"""Rule files as data, and the rulebook that they make."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from pydantic import JsonValue
+
+from whereupon.rules.model import EventPlan, Guard, Rule, Rulebook, Segment
+from whereupon.rules.reader import parse_rule_file
+
+File = dict[str, JsonValue]
+
+
+def campaign(name: str, when: JsonValue, **keys: JsonValue) -> File:
+    """A campaign's file that lets everybody in every time and sends a push, unless told otherwise."""
+    usual: File = {
+        "campaign": name,
+        "description": "Somebody did something.",
+        "when": when,
+        "reentry": "every_time",
+        "whereupon": [{"send": "push", "title": "Hello"}],
+    }
+    return usual | keys
+
+
+def broadcast(name: str, when: JsonValue, **keys: JsonValue) -> File:
+    """A broadcast's file."""
+    usual: File = {
+        "broadcast": name,
+        "description": "Something happened.",
+        "when": when,
+        "whereupon": [{"send": "push", "title": "Hello"}],
+    }
+    return usual | keys
+
+
+def segment(name: str, **who: JsonValue) -> File:
+    """A segment's file."""
+    return {"segment": name, "description": "Some people.", "who": who}
+
+
+def guard(name: str, actions: list[JsonValue], **keys: JsonValue) -> File:
+    """A guard's file."""
+    return {"guard": name, "description": "Who may.", "actions": actions, **keys}
+
+
+def book_of(*files: Mapping[str, object]) -> Rulebook:
+    """The rulebook of these files, which must be in order."""
+    forms = [cast("File", dict(file)) for file in files]
+    segments = {str(form["segment"]): form["who"] for form in forms if "segment" in form}
+    values = []
+    for form in forms:
+        stem = str(next(iter(form.values())))
+        value, problems = parse_rule_file(form, stem=stem, segments=segments)
+        assert not problems, problems
+        values.append(value)
+    return Rulebook(
+        rules=tuple(value for value in values if isinstance(value, Rule)),
+        segments={value.id: value for value in values if isinstance(value, Segment)},
+        guards=tuple(value for value in values if isinstance(value, Guard)),
+        events=tuple(value for value in values if isinstance(value, EventPlan)),
+    )
