@@ -15,8 +15,8 @@ from whereupon.ports import HistoryNeed, Session, Settlement, Store
 from whereupon.records import (
     BroadcastRun,
     Changes,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Delivery,
     DeliveryState,
     EndReason,
@@ -201,7 +201,7 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
         identifiers=new,
         persons={k: Person(k, f"user-{k}", NOON, draw(json_objects), {"a": 1}) for k in known},
         claims={(claim.anonymous_key, claim.since): claim for claim in claims},
-        claimings={key: draw(st.none() | claimings(key)) for key in draw(st.sets(waiting))},
+        claim_jobs={key: draw(st.none() | claim_jobs(key)) for key in draw(st.sets(waiting))},
         dropped_claims=draw(st.sets(st.tuples(st.sampled_from(ANONYMOUS), instants), max_size=1)),
         merges=[merge] if draw(small) == 0 else [],
         erased_persons=draw(st.lists(persons, max_size=2)) if draw(small) == 0 else [],
@@ -213,16 +213,16 @@ def base_changes(draw: st.DrawFn, first: int, new_ids: list[tuple[IdKind, str]])
 
 
 @st.composite
-def claim_runs(draw: st.DrawFn) -> Claim:
+def claim_runs(draw: st.DrawFn) -> ClaimRun:
     """A run of claims."""
-    return Claim(draw(st.sampled_from(ANONYMOUS)), draw(persons), draw(instants), LAST, "m-1")
+    return ClaimRun(draw(st.sampled_from(ANONYMOUS)), draw(persons), draw(instants), LAST, "m-1")
 
 
 @st.composite
-def claimings(draw: st.DrawFn, key: int) -> Claiming:
+def claim_jobs(draw: st.DrawFn, key: int) -> ClaimJob:
     """A claim that is begun."""
     noted = draw(json_objects)
-    return Claiming(key, draw(persons), 1, draw(instants), (draw(instants), 0), attributes=noted)
+    return ClaimJob(key, draw(persons), 1, draw(instants), (draw(instants), 0), attributes=noted)
 
 
 @st.composite
@@ -293,8 +293,8 @@ def ordered_answers(session: Session) -> list[object]:
         [(claim.since, claim) for claim in session.claims(ANONYMOUS)],
         session.owned_messages([*PERSONS, *ANONYMOUS], NOON - timedelta(minutes=1)),
         [session.waiting_messages(key, (NOON, 15), LAST, 3) for key in (*PERSONS, *ANONYMOUS)],
-        session.claimings(PERSONS[:1], ANONYMOUS[:1]),
-        session.due_claimings(NOON, 2),
+        session.claim_jobs(PERSONS[:1], ANONYMOUS[:1]),
+        session.due_claim_jobs(NOON, 2),
         session.history(needs),
         session.due_entries(NOON, 5),
         session.due_entries(NOON, 5, [f"d-{rule}" for rule in RULES[:2]]),

@@ -10,7 +10,7 @@ from tests.rule_files import File, campaign
 from whereupon.conditions import NO_HISTORY, Condition, parse_condition
 from whereupon.decide import Settings
 from whereupon.identity.algebra import IdentityPolicy, claimant
-from whereupon.records import Claim, EntryState, IdKind, Tombstone
+from whereupon.records import ClaimRun, EntryState, IdKind, Tombstone
 
 NOTHING = timedelta()
 HOUR = 60 * MINUTE
@@ -115,7 +115,7 @@ def test_a_claim_reaches_thirty_days_back_and_five_minutes_on(
     at: timedelta, *, is_theirs: bool
 ) -> None:
     """To the microsecond, on both sides."""
-    claim = Claim(7, 3, NOON, NOON, "claims")
+    claim = ClaimRun(7, 3, NOON, NOON, "claims")
     found = claimant([claim], NOON + at, IdentityPolicy())
     assert (found is not None) is is_theirs
 

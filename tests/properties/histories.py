@@ -14,7 +14,7 @@ from whereupon.decide import BatchResult
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.messages.model import Message, MessageType, SenderClass
-from whereupon.pipeline.load import CLAIM_PART
+from whereupon.pipeline.load import CLAIM_CHUNK
 from whereupon.records import IdKind
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore
@@ -193,15 +193,15 @@ def fold_in_parts(
     cuts: Iterable[int],
     *,
     rules: Sequence[File] = RULES,
-    claim_part: int = CLAIM_PART,
+    claim_chunk: int = CLAIM_CHUNK,
 ) -> World:
     """A world in which the messages arrived in batches that end at these places.
 
     Args:
-        claim_part: how much of a claim is put to the rules at once, of a message that comes alone.
+        claim_chunk: how much of a claim is put to the rules at once, of a message that comes alone.
     """
     made = World(list(rules))
-    made.engine.pipeline.claim_part = claim_part
+    made.engine.pipeline.claim_chunk = claim_chunk
     take_in_parts(made.engine, messages, cuts, made.decided.extend)
     return made
 
@@ -215,10 +215,10 @@ def begin(made: World, message: Message, *, carried_on: int) -> None:
     engine = made.engine
     told: list[BatchResult] = []
     folded = engine.claims.transact(
-        lambda session: engine.pipeline.take(session, [message], in_parts=True), told.append
+        lambda session: engine.pipeline.take(session, [message], chunked=True), told.append
     )
     told.append(folded)
-    told += islice(engine.claims.carry_out(folded.begun), carried_on)
+    told += islice(engine.claims.carry_out(folded.unfinished), carried_on)
     made.decided += [decision for each in told for decision in each.decisions]
 
 

@@ -66,7 +66,7 @@ class Somebody:
     traits: dict[str, tuple[Plain, int]] = field(default_factory=dict)
 
 
-class Claim(NamedTuple):
+class ClaimRun(NamedTuple):
     """One moment at which a message carried both ids."""
 
     device: str
@@ -94,7 +94,7 @@ class Handed(NamedTuple):
     """A message that a claim makes somebody's; ``again``, when it was somebody else's before."""
 
     record: Recorded
-    claim: Claim
+    claim: ClaimRun
     again: bool
 
 
@@ -145,7 +145,7 @@ class Model:
         self.people: list[Somebody] = []
         self.records: list[Recorded] = []
         self._seen: set[str] = set()
-        self._claims: list[Claim] = []
+        self._claims: list[ClaimRun] = []
         self._devices: set[str] = set()
         self._graves: list[Grave] = []
 
@@ -159,7 +159,7 @@ class Model:
         """Consecutive claims of one device by one person, where no instant between is out of reach."""
         runs: list[tuple[str, str, int, int, str]] = []
         for device in sorted(self._devices):
-            last: Claim | None = None
+            last: ClaimRun | None = None
             for claim in self._claims_of(device):
                 goes_on = (
                     last is not None
@@ -203,7 +203,7 @@ class Model:
         if said.type == "identify":
             _tell(person, said.data, record.at)
         if said.device is not None:
-            self._claim(Claim(said.device, record.at, said.id, person))
+            self._claim(ClaimRun(said.device, record.at, said.id, person))
         if said.type == "alias":
             self._alias(said, record.at, person, said.previous or "")
         self._put(self._handed(), record, said.arrives)
@@ -222,7 +222,7 @@ class Model:
 
     # --- claims -----------------------------------------------------------------------------------
 
-    def _claim(self, claim: Claim) -> None:
+    def _claim(self, claim: ClaimRun) -> None:
         """Two people who claim a device in one microsecond: the smaller message id has it."""
         self._devices.add(claim.device)
         here = [c for c in self._claims if (c.device, c.at) == (claim.device, claim.at)]
@@ -232,10 +232,10 @@ class Model:
         self._claims = [c for c in self._claims if c not in rivals]
         self._claims.append(claim)
 
-    def _claims_of(self, device: str) -> list[Claim]:
+    def _claims_of(self, device: str) -> list[ClaimRun]:
         return sorted((c for c in self._claims if c.device == device), key=lambda c: (c.at, c.id))
 
-    def _claim_over(self, device: str, at: int) -> Claim | None:
+    def _claim_over(self, device: str, at: int) -> ClaimRun | None:
         """The first claim from the late window before the instant on, unless it came too late."""
         for claim in self._claims_of(device):
             if claim.at >= at - LATE_WINDOW:
@@ -263,7 +263,7 @@ class Model:
         if loser is not None and loser is not survivor and said.arrives - at <= STALE_AFTER:
             self._merge(survivor, loser)
         if loser is None or previous in self._devices:
-            self._claim(Claim(previous, at, said.id, survivor))
+            self._claim(ClaimRun(previous, at, said.id, survivor))
 
     def _merge(self, survivor: Somebody, loser: Somebody) -> None:
         self.people.remove(loser)
@@ -397,7 +397,7 @@ class Model:
                     left_out[each.record.place, campaign.name] = "retroactive-take"
         return left_out
 
-    def _took(self, campaign: Campaign, claim: Claim) -> bool:
+    def _took(self, campaign: Campaign, claim: ClaimRun) -> bool:
         """Whether the claim has let its person in already."""
         by_claim = {
             r.said.id

@@ -31,7 +31,7 @@ from tests.worlds import NOON, World, decided
 
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
-from whereupon.pipeline.load import CLAIM_PART
+from whereupon.pipeline.load import CLAIM_CHUNK
 from whereupon.records import Changes
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
@@ -97,14 +97,14 @@ def _judged(made: World) -> list[tuple[str, str, str | None]]:
 @settings(max_examples=150)
 @given(claims, st.integers(1, 3))
 def test_a_claim_in_parts_comes_to_what_it_comes_to_as_a_whole(
-    happened: list[Happening], claim_part: int
+    happened: list[Happening], claim_chunk: int
 ) -> None:
     """Whatever rules take of it, and whatever it leads to on the way."""
     messages = messages_of(happened)
     singly = range(len(messages))
     whole, parted = (
-        outcome_of(fold_in_parts(messages, singly, rules=TAKE_ONE_RULES, claim_part=part))
-        for part in (CLAIM_PART, claim_part)
+        outcome_of(fold_in_parts(messages, singly, rules=TAKE_ONE_RULES, claim_chunk=part))
+        for part in (CLAIM_CHUNK, claim_chunk)
     )
     for name, content in whole.contents.items():
         assert parted.contents[name] == content, name
@@ -114,13 +114,13 @@ def test_a_claim_in_parts_comes_to_what_it_comes_to_as_a_whole(
 @settings(max_examples=150)
 @given(claims, st.integers(1, 3), st.data())
 def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
-    happened: list[Happening], claim_part: int, data: st.DataObject
+    happened: list[Happening], claim_chunk: int, data: st.DataObject
 ) -> None:
     """Should they who began it be gone: at any part of it, and whoever comes next, also nobody."""
     messages = messages_of(happened)
     whole = outcome_of(fold_in_parts(messages, range(len(messages)), rules=TAKE_ONE_RULES))
     made = World(list(TAKE_ONE_RULES))
-    made.engine.pipeline.claim_part = claim_part
+    made.engine.pipeline.claim_chunk = claim_chunk
     for message in messages:
         begin(made, message, carried_on=data.draw(st.integers(0, 3)))
     take_in_parts(made.engine, [], [], made.decided.extend)

@@ -33,9 +33,9 @@ from tests.worlds import NOON
 from whereupon.decide.decisions import Decision
 from whereupon.engine import Engine
 from whereupon.messages.times import FIRST_INSTANT, as_micros
-from whereupon.pipeline.load import CLAIM_PART
+from whereupon.pipeline.load import CLAIM_CHUNK
 from whereupon.ports import Session, Store
-from whereupon.records import Claim, Entry, IdKind
+from whereupon.records import ClaimRun, Entry, IdKind
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.memory.session import MemorySession
@@ -85,7 +85,7 @@ def by_the_engine(
     cuts: set[int],
     *,
     writers: int = 1,
-    part: int = CLAIM_PART,
+    part: int = CLAIM_CHUNK,
 ) -> Outcome:
     """What the engine makes of it, in batches that end at the cuts, each writer in its turn.
 
@@ -95,7 +95,7 @@ def by_the_engine(
     clock = FrozenClock(NOON)
     made = [Engine(store, BOOK, clock=clock) for _ in range(writers)]
     for engine in made:
-        engine.pipeline.claim_part = part
+        engine.pipeline.claim_chunk = part
     engines = cycle(made)
     messages = messages_of(history)
     told: list[Decided] = []
@@ -177,7 +177,7 @@ def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
     history=histories,
     places=cuts,
     writers=st.integers(1, 2),
-    part=st.sampled_from([CLAIM_PART, 1, 2]),
+    part=st.sampled_from([CLAIM_CHUNK, 1, 2]),
 )
 @examples(150)
 def test_the_engine_does_what_the_book_says(
@@ -232,7 +232,7 @@ def test_identify_then_event_ends_in_the_same_entries_as_event_then_identify(
 
 
 class _WithAllClaims(MemorySession):
-    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[ClaimRun]:
         return self.claims(spans)
 
 
@@ -252,7 +252,7 @@ on_one_device = st.lists(shared, min_size=1, max_size=24).map(said_of)
 @given(
     history=st.one_of(on_one_device, histories),
     places=cuts,
-    part=st.sampled_from([CLAIM_PART, 1, 2]),
+    part=st.sampled_from([CLAIM_CHUNK, 1, 2]),
 )
 @examples(200)
 def test_the_claims_near_a_batch_decide_what_all_claims_decide(

@@ -57,19 +57,19 @@ def _explained(made: World) -> list[tuple[str, datetime, str]]:
     ]
 
 
-def _made(messages: Sequence[Message], cuts: Iterable[int], claim_part: int = 99) -> World:
-    return fold_in_parts(messages, cuts, rules=RULES, claim_part=claim_part)
+def _made(messages: Sequence[Message], cuts: Iterable[int], claim_chunk: int = 99) -> World:
+    return fold_in_parts(messages, cuts, rules=RULES, claim_chunk=claim_chunk)
 
 
 @settings(max_examples=300)
 @given(histories, cuts, st.integers(1, 2))
 def test_what_is_not_evaluated_would_have_come_to_nothing(
-    happened: list[Happening], places: set[int] | None, claim_part: int
+    happened: list[Happening], places: set[int] | None, claim_chunk: int
 ) -> None:
     """Names, ages and retroactive policies of every kind; the same is stored, and explained."""
     messages = messages_of(happened)
     ends = range(len(messages)) if places is None else {n for n in places if n < len(messages)}
-    whole, parted = _made(messages, ends), _made(messages, ends, claim_part)
+    whole, parted = _made(messages, ends), _made(messages, ends, claim_chunk)
     expected, found = contents_of(whole.memory), contents_of(parted.memory)
     for name in expected.keys() - {"skips", "rule versions"}:
         assert found[name] == expected[name], name

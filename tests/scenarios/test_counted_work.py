@@ -25,11 +25,11 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
-from whereupon.pipeline.load import CLAIM_PART, DUE_LIMIT
+from whereupon.pipeline.load import CLAIM_CHUNK, DUE_LIMIT
 from whereupon.ports import Session, Store
 from whereupon.records import (
     Changes,
-    Claim,
+    ClaimRun,
     Entry,
     EntryState,
     Identifier,
@@ -301,7 +301,7 @@ def shared_device(store: Store, name: str, logins: int) -> None:
         keys = range(device + 1, device + 1 + logins)
         at = {key: LATER - (key - device) * timedelta(minutes=1) for key in keys}
         people = {key: Person(key, f"{name}-{key - device}", at[key]) for key in keys}
-        runs = [Claim(device, key, at[key], at[key], f"m-{key}") for key in keys]
+        runs = [ClaimRun(device, key, at[key], at[key], f"m-{key}") for key in keys]
         ids = [Identifier(IdKind.USER, person.user_id, key) for key, person in people.items()]
         changes = Changes(persons=people, claims={(device, run.since): run for run in runs})
         changes.identifiers = [*ids, Identifier(IdKind.ANONYMOUS, name, device)]
@@ -474,4 +474,4 @@ def test_a_claim_of_a_hundred_times_as_many_old_messages_asks_and_loads_no_more(
         asked[1] == asked[2]
     )  # by the first, every name has been met, and the rule's wording is kept
     assert sum(asked[1].values()) < MOST_STATEMENTS
-    assert loaded == [CLAIM_PART + 1] * 3
+    assert loaded == [CLAIM_CHUNK + 1] * 3

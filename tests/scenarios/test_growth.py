@@ -33,7 +33,7 @@ from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.ports import Store
 from whereupon.records import (
     LOOSE_EDGES,
-    Claim,
+    ClaimRun,
     Identifier,
     IdKind,
     KeysAsked,
@@ -162,7 +162,7 @@ def _explain(
         seen.append(rows_of(cursor.fetchone()[0][0]["Plan"]))
 
 
-class Touching(dict[int, tuple[Claim, ...]]):
+class Touching(dict[int, tuple[ClaimRun, ...]]):
     """Claims that count how often they are looked through as a whole, or one by one."""
 
     def __init__(self, *given: Any) -> None:
@@ -191,7 +191,7 @@ def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
         loaded.users[f"user-{n}"] = person
         loaded.persons[person] = Person(person, f"user-{n}", NOON)
         loaded.anonymous[f"anon-{n}"] = device
-        loaded.claims[device] = (Claim(device, person, NOON, NOON, f"m-{n}"),)
+        loaded.claims[device] = (ClaimRun(device, person, NOON, NOON, f"m-{n}"),)
     loaded.identifiers_of = [
         *(Identifier(IdKind.USER, name, key) for name, key in loaded.users.items()),
         *(Identifier(IdKind.ANONYMOUS, name, key) for name, key in loaded.anonymous.items()),

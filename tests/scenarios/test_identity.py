@@ -6,7 +6,7 @@ from tests.rule_files import broadcast, campaign
 from tests.worlds import HOUR, World, world
 
 from whereupon.errors import UnknownNameError
-from whereupon.insight.person_report import ClaimRun, Identity
+from whereupon.insight.person_report import ClaimReport, Identity
 from whereupon.ports import Store
 
 SOCKS = campaign("socks", "purchase")
@@ -18,7 +18,7 @@ CART = campaign(
 )
 
 
-def brought(run: ClaimRun) -> list[str]:
+def brought(run: ClaimReport) -> list[str]:
     """The messages that a run of claims brought, oldest first."""
     return [message.message_id for message in reversed(run.brought)]
 

@@ -13,7 +13,7 @@ from whereupon.delivery.action_caller import ActionCaller
 from whereupon.delivery.dispatcher import Dispatched, Dispatcher
 from whereupon.operations.pruner import Pruner
 from whereupon.operations.scrubber import Scrubber
-from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.due_work import REQUESTS_TOGETHER, STEPS_TOGETHER, due_together, take_step
 from whereupon.ports import Clock, Session, Store, Watch
@@ -31,7 +31,7 @@ _GRACE = 5.0
 class Workers:
     """The services that do due work, each its own kind."""
 
-    claims: Claims
+    claims: ClaimRunner
     dispatcher: Dispatcher
     actions: ActionCaller
     scrubbing: Scrubber

@@ -7,7 +7,7 @@ from datetime import datetime
 from whereupon.decide import BatchResult
 from whereupon.errors import StoreError
 from whereupon.messages.model import Message
-from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.ingestion import Ingested, Reading, answer, message_of
 from whereupon.ports import Clock, HostTransaction, Session, Store
@@ -30,7 +30,7 @@ class Intake:
         store: Store,
         current: CurrentPipeline,
         clock: Clock,
-        claims: Claims,
+        claims: ClaimRunner,
         interrupted: set[int],
         wake_up: Callable[[], None],
     ) -> None:
@@ -58,7 +58,7 @@ class Intake:
         return whole
 
     def _take_all(
-        self, claims: Claims, messages: list[Message], until: datetime | None
+        self, claims: ClaimRunner, messages: list[Message], until: datetime | None
     ) -> BatchResult:
         whole = self._take(claims, messages, until)
         while whole.left:
@@ -66,15 +66,17 @@ class Intake:
             whole.join(self._take(claims, messages[done:], until), begun=done)
         return whole
 
-    def _take(self, claims: Claims, messages: list[Message], until: datetime | None) -> BatchResult:
+    def _take(
+        self, claims: ClaimRunner, messages: list[Message], until: datetime | None
+    ) -> BatchResult:
         """Take the first of the messages in one transaction, and carry out the claims that they begin."""
         before, now, pipeline = list[BatchResult](), self._clock.now(), self._current.pipeline
         result = claims.transact(
-            lambda session: pipeline.take(session, messages, until=until, now=now, in_parts=True),
+            lambda session: pipeline.take(session, messages, until=until, now=now, chunked=True),
             before.append,
         )
         result.emitted[:0] = [each for part in before for each in part.emitted]
-        left, begun = result.left, result.begun
+        left, begun = result.left, result.unfinished
         try:
             for part in claims.carry_out(begun):
                 result.join(part)

@@ -21,7 +21,7 @@ from whereupon.operations.requests import Requests
 from whereupon.operations.scrubber import Scrubber
 from whereupon.pipeline.batches import Pipeline
 from whereupon.pipeline.broadcasts import is_all_scheduled, schedule_broadcasts
-from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Channel, Clock, Store
 from whereupon.rules.model import Retention, Rulebook
@@ -66,7 +66,7 @@ class EngineParts:
         self._channels: dict[str, Channel] = {}
         self._monitor = Monitor()
         policy, kept = retry or RetryPolicy(), keep or (lambda _: None)
-        self.claims = Claims(store, current)
+        self.claims = ClaimRunner(store, current)
         self._workers = Workers(
             self.claims,
             Dispatcher(

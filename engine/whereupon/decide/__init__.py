@@ -12,19 +12,19 @@ caller loads everything that a batch may need and writes everything that it made
 
 from whereupon.decide.batch import decide
 from whereupon.decide.broadcasts import audience_of, broadcast_chunk, excluded_by, prefilter_for
-from whereupon.decide.claiming import carry_on
+from whereupon.decide.claim_chunks import carry_on
 from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.requests import object_key, recorded
 from whereupon.decide.semantic_actions import give_up, plan_of, resume
 from whereupon.decide.snapshot import (
     BatchResult,
+    ClaimChunk,
     Emitted,
     Ended,
     GuardSnapshot,
     KeysExhausted,
     Notice,
-    Part,
     PoisonError,
     Settings,
     Snapshot,
@@ -33,6 +33,7 @@ from whereupon.decide.verdicts import verdict_on_unmatched
 
 __all__ = [
     "BatchResult",
+    "ClaimChunk",
     "Decisions",
     "Emitted",
     "Ended",
@@ -40,7 +41,6 @@ __all__ = [
     "GuardSnapshot",
     "KeysExhausted",
     "Notice",
-    "Part",
     "PoisonError",
     "Settings",
     "Skipped",

@@ -12,7 +12,7 @@ from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near
 from whereupon.decide.people import (
     Handed,
     anonymous_key_for,
-    begin_in_parts,
+    begin_job,
     claim,
     in_order,
     person_for,
@@ -122,7 +122,9 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
     if len(work.moved) > merges:  # the person was known already, by another id
         change = replace(change, known=False)
     is_unused = work.index.trigger_match(message.type, message.name).is_unused
-    begun = work.in_parts if work.in_parts in {message.anonymous_id, message.target_id} else None
+    begun = (
+        work.chunked_id if work.chunked_id in {message.anonymous_id, message.target_id} else None
+    )
     if is_unused and change is NO_CHANGE and not handed and begun is None:
         return
     own = Evaluation.of(stored, person.key, message.received_at)
@@ -130,7 +132,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         change = apply_attributes(work, own, person, change)
     if begun is not None:
         segments = change.entered, change.left
-        begin_in_parts(work, message, begun, stored, *segments, makes_known=change.known)
+        begin_job(work, message, begun, stored, *segments, makes_known=change.known)
     else:
         _apply_in_order(work, own, change, handed)
 

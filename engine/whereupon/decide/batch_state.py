@@ -18,7 +18,7 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, body_data, id_in_ref
 from whereupon.messages.times import earlier
 from whereupon.records import (
-    Claim,
+    ClaimRun,
     Device,
     Entry,
     EntryState,
@@ -124,7 +124,7 @@ class BatchState:
         self.inert = loaded.inert
         self.partly = dict(loaded.partly)
         self.waiting |= self.partly.keys()
-        self.in_parts = loaded.in_parts
+        self.chunked_id = loaded.chunked_id
         self._points = loaded.points
         self._runs_before = loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
@@ -335,7 +335,7 @@ class BatchState:
                 events.remove(event)
                 return
 
-    def points_of(self, anonymous_key: int, anonymous_id: str) -> list[Claim]:
+    def points_of(self, anonymous_key: int, anonymous_id: str) -> list[ClaimRun]:
         """The single claims of an anonymous id, as far as they were loaded or came in this batch.
 
         Of the runs that were there before, the ends are among them, without a message id.
@@ -343,7 +343,7 @@ class BatchState:
         runs = self._runs_before.get(anonymous_key, ())
         ends = [run._replace(since=run.until, message_id="") for run in runs]
         here = [
-            Claim(anonymous_key, said.owner, said.timestamp, said.timestamp, said.message_id)
+            ClaimRun(anonymous_key, said.owner, said.timestamp, said.timestamp, said.message_id)
             for said in self.changes.messages
             if anonymous_id in claimed_by(said)
         ]

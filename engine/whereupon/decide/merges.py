@@ -11,7 +11,7 @@ from whereupon.decide.reentry import would_refuse
 from whereupon.decide.steps import ENTRANT, completed_keys
 from whereupon.messages.model import Message
 from whereupon.records import (
-    Claim,
+    ClaimRun,
     EndReason,
     Entry,
     EntryEnd,
@@ -99,7 +99,7 @@ def _move(work: BatchState, loser: int, survivor: int) -> None:
     work.moved[loser] = survivor
 
 
-def _as_if_by(run: Claim, loser: int, survivor: int) -> Claim:
+def _as_if_by(run: ClaimRun, loser: int, survivor: int) -> ClaimRun:
     return run._replace(person_key=survivor) if run.person_key == loser else run
 
 

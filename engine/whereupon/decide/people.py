@@ -13,14 +13,14 @@ from pydantic import JsonValue
 from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.snapshot import Notice
-from whereupon.decide.transferring import transfer
+from whereupon.decide.transfers import transfer
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
 from whereupon.messages.model import Message
 from whereupon.messages.times import as_micros, earlier, later
 from whereupon.records import (
     NOTHING,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     EndReason,
     EntryEnd,
     Identifier,
@@ -146,17 +146,19 @@ def claim(
     before = work.claims.get(key, ())
     if before and key not in work.waiting and _goes_on(work, before, message, person_key):
         return ()
-    point = Claim(key, person_key, message.timestamp, message.timestamp, message.message_id)
+    point = ClaimRun(key, person_key, message.timestamp, message.timestamp, message.message_id)
     points = _points(work, before, point, anonymous_id)
     after = with_claim(before, point, work.settings.identity, points)
     if after != before:
         _rewrite_claims(work, key, before, after, message.timestamp)
         if key in work.partly:
             transfer(work, message, key)
-    return () if work.in_parts == anonymous_id else hand_over(work, key)
+    return () if work.chunked_id == anonymous_id else hand_over(work, key)
 
 
-def _goes_on(work: BatchState, runs: tuple[Claim, ...], message: Message, person_key: int) -> bool:
+def _goes_on(
+    work: BatchState, runs: tuple[ClaimRun, ...], message: Message, person_key: int
+) -> bool:
     """Whether the message only prolongs the latest run, as a logged-in browser's do; if so, it is done."""
     last, moment = runs[-1], message.timestamp
     if last.person_key != person_key or moment < last.since:
@@ -167,15 +169,15 @@ def _goes_on(work: BatchState, runs: tuple[Claim, ...], message: Message, person
         policy = work.settings.identity
         if moment - last.until > policy.retention:
             return False
-        run = Claim(last.anonymous_key, person_key, last.since, moment, last.message_id)
+        run = ClaimRun(last.anonymous_key, person_key, last.since, moment, last.message_id)
         work.claims[last.anonymous_key] = (*runs[:-1], run)
         work.changes.claims[last.anonymous_key, last.since] = run
     return True
 
 
 def _points(
-    work: BatchState, runs: tuple[Claim, ...], claim: Claim, anonymous_id: str
-) -> Sequence[Claim]:
+    work: BatchState, runs: tuple[ClaimRun, ...], claim: ClaimRun, anonymous_id: str
+) -> Sequence[ClaimRun]:
     """The single claims inside the run, if any, that somebody else's claim falls into."""
     around = next((run for run in runs if run.since <= claim.since <= run.until), None)
     if around is None or around.person_key == claim.person_key:
@@ -186,8 +188,8 @@ def _points(
 def _rewrite_claims(
     work: BatchState,
     key: int,
-    before: tuple[Claim, ...],
-    after: tuple[Claim, ...],
+    before: tuple[ClaimRun, ...],
+    after: tuple[ClaimRun, ...],
     instant: datetime,
 ) -> None:
     work.claims[key] = after
@@ -224,7 +226,7 @@ def hand_over(work: BatchState, key: int) -> list[Handed]:
     return in_order(handed)
 
 
-def begin_in_parts(
+def begin_job(
     work: BatchState,
     message: Message,
     anonymous_id: str,
@@ -244,7 +246,7 @@ def begin_in_parts(
     """
     key = work.anonymous[anonymous_id]
     takes_one = work.index.takes_one
-    work.changes.claimings[key] = Claiming(
+    work.changes.claim_jobs[key] = ClaimJob(
         anonymous_key=key,
         person_key=stored.owner,
         message_key=stored.key,

@@ -17,8 +17,8 @@ from whereupon.records import (
     ALL_LIVE,
     Breaker,
     Changes,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Delivery,
     Device,
     Entry,
@@ -119,8 +119,8 @@ class Snapshot:
         inert: which waiting messages were not loaded, of those anonymous ids that ``partly`` names: they
             have no effect when they are claimed.
         partly: how many of them campaigns name, by anonymous key and by name.
-        in_parts: the anonymous id of which more wait than one batch is to put to the rules: its claim is
-            only begun (see `Claiming`).
+        chunked_id: the anonymous id of which more wait than one batch is to put to the rules: its claim is
+            only begun (see `ClaimJob`).
         points: the single claims inside a run that the batch may split, by anonymous key.
         rule_versions: rules that running entries still follow, though the rulebook has newer ones.
         given_up: keys of entries that could not be woken, to be ended, of claimed messages that are put to
@@ -136,12 +136,12 @@ class Snapshot:
     anonymous: dict[str, int] = field(default_factory=dict)
     persons: dict[int, Person] = field(default_factory=dict)
     identifiers_of: list[Identifier] = field(default_factory=list)
-    claims: dict[int, tuple[Claim, ...]] = field(default_factory=dict)
+    claims: dict[int, tuple[ClaimRun, ...]] = field(default_factory=dict)
     anonymous_messages: dict[int, list[StoredMessage]] = field(default_factory=dict)
     inert: Inert = ALL_LIVE
     partly: dict[int, dict[MessageName, int]] = field(default_factory=dict)
-    in_parts: str | None = None
-    points: dict[int, list[Claim]] = field(default_factory=dict)
+    chunked_id: str | None = None
+    points: dict[int, list[ClaimRun]] = field(default_factory=dict)
     history: list[PastEvent] = field(default_factory=list)
     past_entries: list[PastEntry] = field(default_factory=list)
     active: list[Entry] = field(default_factory=list)
@@ -158,7 +158,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ClaimChunk:
     """The next part of a claim.
 
     Attributes:
@@ -166,7 +166,7 @@ class Part:
         is_last: whether nothing comes behind it.
     """
 
-    claiming: Claiming
+    job: ClaimJob
     own: StoredMessage
     is_last: bool
 
@@ -242,7 +242,7 @@ class BatchResult:
         self.rule_lists |= part.rule_lists
         self.left = part.left
         self.changes.rule_versions |= part.changes.rule_versions
-        self.changes.claimings |= part.changes.claimings
+        self.changes.claim_jobs |= part.changes.claim_jobs
 
     def records(self) -> Iterator[Emitted]:
         """What is told, piece by piece, every decision among it."""
@@ -253,10 +253,10 @@ class BatchResult:
                 yield told
 
     @property
-    def begun(self) -> list[int]:
+    def unfinished(self) -> list[int]:
         """The anonymous keys of claims that were only begun, or carried on but not to their end."""
-        claimings = self.changes.claimings
-        return [key for key, claiming in claimings.items() if claiming is not None]
+        jobs = self.changes.claim_jobs
+        return [key for key, job in jobs.items() if job is not None]
 
     @property
     def decisions(self) -> Decisions:

@@ -12,7 +12,7 @@ from whereupon.decide.evaluator import see_now
 from whereupon.decide.verdicts import opening_verdict
 from whereupon.identity.algebra import claimant
 from whereupon.messages.times import earlier
-from whereupon.records import Claim, StoredMessage
+from whereupon.records import ClaimRun, StoredMessage
 from whereupon.rules.model import Rule, Take
 
 Exclusions: TypeAlias = Mapping[int, Collection[str]]
@@ -64,7 +64,7 @@ def not_taken(taken: Mapping[str, int], opened: Iterable[tuple[Rule, int]]) -> E
 
 
 def excluded_late(
-    work: BatchState, evaluation: Evaluation, stored: StoredMessage, run: Claim
+    work: BatchState, evaluation: Evaluation, stored: StoredMessage, run: ClaimRun
 ) -> Collection[str]:
     """The rules that do not take a message that arrives after its claim has let the person in.
 
@@ -99,7 +99,7 @@ def _open_to(
     return opened
 
 
-def _claimed_together(work: BatchState, stored: StoredMessage, run: Claim) -> set[str]:
+def _claimed_together(work: BatchState, stored: StoredMessage, run: ClaimRun) -> set[str]:
     """The messages (see `ref_of`) that the same claim brought as this one."""
     points = work.points_of(run.anonymous_key, stored.anonymous_id or "")
     moments = sorted(

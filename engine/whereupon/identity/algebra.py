@@ -5,7 +5,7 @@ happened at t belongs to the first claim from t minus the late window on, unless
 than the retention later. So the claimant follows from the set of claims alone, whatever the order in
 which messages and claims arrive; of two claims at one instant, the smaller message id counts.
 
-Consecutive claims by one person are kept as one *run* (`Claim`): a logged-in browser claims with
+Consecutive claims by one person are kept as one *run* (`ClaimRun`): a logged-in browser claims with
 every message, and a row for each would say nothing more.
 """
 
@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import earlier, later
-from whereupon.records import Claim, StoredMessage
+from whereupon.records import ClaimRun, StoredMessage
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -42,7 +42,9 @@ def claimed_by(message: StoredMessage) -> tuple[str, ...]:
     return tuple(name for name in (message.anonymous_id, aliased) if name is not None)
 
 
-def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -> Claim | None:
+def claimant(
+    runs: Sequence[ClaimRun], instant: datetime, policy: IdentityPolicy
+) -> ClaimRun | None:
     """The run that covers ``instant``; None while it has to wait (or is older than the retention).
 
     Args:
@@ -55,7 +57,9 @@ def claimant(runs: Sequence[Claim], instant: datetime, policy: IdentityPolicy) -
     return run if run.since - instant <= policy.retention else None
 
 
-def covered(runs: Sequence[Claim], place: int, policy: IdentityPolicy) -> tuple[datetime, datetime]:
+def covered(
+    runs: Sequence[ClaimRun], place: int, policy: IdentityPolicy
+) -> tuple[datetime, datetime]:
     """The first and the last instant that the run at a place covers (see `claimant`)."""
     run = runs[place]
     since = earlier(run.since, policy.retention)
@@ -65,8 +69,8 @@ def covered(runs: Sequence[Claim], place: int, policy: IdentityPolicy) -> tuple[
 
 
 def affected(
-    runs: Sequence[Claim], since: datetime, until: datetime, policy: IdentityPolicy
-) -> Sequence[Claim]:
+    runs: Sequence[ClaimRun], since: datetime, until: datetime, policy: IdentityPolicy
+) -> Sequence[ClaimRun]:
     """The runs that messages between two instants may belong to or change, and one on either side.
 
     A message belongs to one of them, or waits. A claim changes the run that it falls into, or joins the
@@ -84,7 +88,7 @@ def affected(
 
 
 def settled_until(
-    runs: Sequence[Claim], since: datetime, policy: IdentityPolicy
+    runs: Sequence[ClaimRun], since: datetime, policy: IdentityPolicy
 ) -> datetime | None:
     """Up to when earlier messages keep their owners, whatever messages from ``since`` on claim.
 
@@ -104,8 +108,8 @@ def settled_until(
 
 
 def changed_runs(
-    before: Sequence[Claim], after: Sequence[Claim], instant: datetime
-) -> tuple[Sequence[Claim], Sequence[Claim]]:
+    before: Sequence[ClaimRun], after: Sequence[ClaimRun], instant: datetime
+) -> tuple[Sequence[ClaimRun], Sequence[ClaimRun]]:
     """Of the runs before and after one claim, those near its instant: the others are the same."""
     first = max(bisect_left(before, instant, key=_until) - 1, 0)
     last = max(len(before) - bisect_right(before, instant, key=_since) - 1, 0)
@@ -113,11 +117,11 @@ def changed_runs(
 
 
 def with_claim(
-    runs: Sequence[Claim],
-    claim: Claim,
+    runs: Sequence[ClaimRun],
+    claim: ClaimRun,
     policy: IdentityPolicy,
-    points: Sequence[Claim] = (),
-) -> tuple[Claim, ...]:
+    points: Sequence[ClaimRun] = (),
+) -> tuple[ClaimRun, ...]:
     """The runs after one more claim (a run of one moment), which may have come out of order.
 
     Of two people in one microsecond the smaller message id has it, whoever was the first to arrive.
@@ -136,8 +140,8 @@ def with_claim(
 
 
 def _with_claim_near(
-    runs: Sequence[Claim], claim: Claim, policy: IdentityPolicy, points: Sequence[Claim]
-) -> tuple[Claim, ...]:
+    runs: Sequence[ClaimRun], claim: ClaimRun, policy: IdentityPolicy, points: Sequence[ClaimRun]
+) -> tuple[ClaimRun, ...]:
     """The same, of the run that the claim falls into and its neighbours: no others change by it."""
     moment = claim.since
     before = [run for run in runs if run.until < moment]
@@ -160,22 +164,22 @@ def _with_claim_near(
     return _joined(before, claim, after, policy)
 
 
-def _since(run: Claim) -> datetime:
+def _since(run: ClaimRun) -> datetime:
     return run.since
 
 
-def _until(run: Claim) -> datetime:
+def _until(run: ClaimRun) -> datetime:
     return run.until
 
 
-def _opened_by(run: Claim, claim: Claim) -> Claim:
+def _opened_by(run: ClaimRun, claim: ClaimRun) -> ClaimRun:
     """The run with one more claim by its own person; of two at its start, the smaller id opened it."""
     if claim.since == run.since and claim.message_id < run.message_id:
         return run._replace(message_id=claim.message_id)
     return run
 
 
-def _ids_of(run: Claim, points: Sequence[Claim]) -> dict[datetime, str]:
+def _ids_of(run: ClaimRun, points: Sequence[ClaimRun]) -> dict[datetime, str]:
     """The single claims of a run: when, and by which message (of several, the smallest id)."""
     ids = {run.since: run.message_id}
     for point in points:
@@ -187,8 +191,8 @@ def _ids_of(run: Claim, points: Sequence[Claim]) -> dict[datetime, str]:
 
 
 def _joined(
-    before: list[Claim], claim: Claim, after: list[Claim], policy: IdentityPolicy
-) -> tuple[Claim, ...]:
+    before: list[ClaimRun], claim: ClaimRun, after: list[ClaimRun], policy: IdentityPolicy
+) -> tuple[ClaimRun, ...]:
     merged = claim
     if before and _continues(before[-1], merged, policy):
         last = before.pop()
@@ -198,7 +202,7 @@ def _joined(
     return (*before, merged, *after)
 
 
-def _continues(earlier: Claim, later: Claim, policy: IdentityPolicy) -> bool:
+def _continues(earlier: ClaimRun, later: ClaimRun, policy: IdentityPolicy) -> bool:
     """Whether no instant between the two would belong to anybody but this person."""
     near = later.since - earlier.until <= policy.reach
     return near and earlier.person_key == later.person_key

@@ -22,7 +22,7 @@ from whereupon.insight.outcomes import delivered, ended_by, headline_of, next_st
 from whereupon.insight.person_report import (
     BroughtMessage,
     ClaimedId,
-    ClaimRun,
+    ClaimReport,
     Identity,
     MergedPerson,
     identify_person,
@@ -31,7 +31,7 @@ from whereupon.insight.rule_report import explain_rule
 
 __all__ = [
     "BroughtMessage",
-    "ClaimRun",
+    "ClaimReport",
     "ClaimedId",
     "ClaimedMessage",
     "EndedEntry",

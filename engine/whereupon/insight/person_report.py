@@ -15,7 +15,7 @@ from whereupon.insight.explanations import Explanation, explain, told_once
 from whereupon.insight.redecision import DecidedAgain
 from whereupon.messages.times import later
 from whereupon.ports import Session
-from whereupon.records import Claim, Delivery, Entry, IdKind, Skips, StoredMessage
+from whereupon.records import ClaimRun, Delivery, Entry, IdKind, Skips, StoredMessage
 from whereupon.rules.model import Rulebook
 
 
@@ -35,7 +35,7 @@ class BroughtMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimRun:
+class ClaimReport:
     """One person's claims of an anonymous id, without a claim by another person between them.
 
     Attributes:
@@ -57,7 +57,7 @@ class ClaimedId:
     """An anonymous id that the person has claimed, and all persons' claims of it, oldest first."""
 
     anonymous_id: str
-    claims: tuple[ClaimRun, ...]
+    claims: tuple[ClaimReport, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,24 +157,24 @@ def _explained(
 
 
 def _claims(
-    runs: Sequence[Claim],
+    runs: Sequence[ClaimRun],
     device: int,
     person_key: int,
     names: Mapping[int, str],
     brought: Sequence[BroughtMessage],
     policy: IdentityPolicy,
-) -> Iterator[ClaimRun]:
+) -> Iterator[ClaimReport]:
     here = [run for run in runs if run.anonymous_key == device]
     mine = [run for run in here if run.person_key == person_key]
     for run in here:
         messages = tuple(each for each in brought if _claimed_in(mine, each, policy) == run)
         said = (names[run.person_key], run.since, run.until, run.message_id)
-        yield ClaimRun(*said, messages)
+        yield ClaimReport(*said, messages)
 
 
 def _claimed_in(
-    mine: Sequence[Claim], message: BroughtMessage, policy: IdentityPolicy
-) -> Claim | None:
+    mine: Sequence[ClaimRun], message: BroughtMessage, policy: IdentityPolicy
+) -> ClaimRun | None:
     """The first of a person's runs that reaches a message of theirs."""
     return next(
         (run for run in mine if message.timestamp <= later(run.until, policy.late_window)), None

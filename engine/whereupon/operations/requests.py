@@ -17,7 +17,7 @@ from whereupon.guards.judge import Policy, Refusal
 from whereupon.messages.model import SenderClass
 from whereupon.messages.semantic_events import ActionName, normalized
 from whereupon.messages.wire import Arrival, parse_message
-from whereupon.pipeline.claim_runner import Claims
+from whereupon.pipeline.claim_runner import ClaimRunner
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.ports import Clock, HostTransaction, Session, Store
 from whereupon.records import (
@@ -56,7 +56,7 @@ class Requests:
     ) -> None:
         self._store = store
         self._current = current
-        self._claims = Claims(store, current)
+        self._claims = ClaimRunner(store, current)
         self._clock = clock
         self._wake = wake
 

@@ -32,7 +32,7 @@ from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, id_in_ref
 from whereupon.messages.repairs import cut_reason
 from whereupon.pipeline.load import (
-    CLAIM_PART,
+    CLAIM_CHUNK,
     BatchLoader,
     TooManyClaimedError,
     apart,
@@ -85,12 +85,12 @@ class Pipeline:
     """A rulebook and settings, ready to take batches. Holds nothing of any person.
 
     Attributes:
-        claim_part: how many messages of one claim are put to the rules in one transaction.
+        claim_chunk: how many messages of one claim are put to the rules in one transaction.
     """
 
     def __init__(self, index: RuleIndex, settings: Settings) -> None:
         self.settings = settings
-        self.claim_part = CLAIM_PART
+        self.claim_chunk = CLAIM_CHUNK
         self._versions = RuleVersions(index)
 
     def with_settings(self, settings: Settings) -> "Pipeline":
@@ -103,7 +103,7 @@ class Pipeline:
 
     def _made(self, settings: Settings, versions: RuleVersions) -> "Pipeline":
         made = Pipeline(versions.index, settings)
-        made.claim_part, made._versions = self.claim_part, versions
+        made.claim_chunk, made._versions = self.claim_chunk, versions
         return made
 
     @property
@@ -118,7 +118,7 @@ class Pipeline:
         *,
         until: datetime | None = None,
         now: datetime | None = None,
-        in_parts: bool = False,
+        chunked: bool = False,
     ) -> BatchResult:
         """Take a batch of messages, in the order they arrived.
 
@@ -128,8 +128,8 @@ class Pipeline:
             now: what the clock says: what was due before is done late, and as of now.
             until: also wake the entries that are due by then (at most `DUE_LIMIT`), each in its turn
                 between the messages.
-            in_parts: a claim of many messages may only be begun: then it is carried out by `carry_on`, and
-                the caller sees to it (see `BatchResult.begun`). What comes behind it, or would make the claims of
+            chunked: a claim of many messages may only be begun: then it is carried out by `carry_on`, and
+                the caller sees to it (see `BatchResult.unfinished`). What comes behind it, or would make the claims of
                 one transaction too many, is left for the caller to take afterwards (see `BatchResult.left`).
 
         Raises:
@@ -143,14 +143,14 @@ class Pipeline:
         elif len(parts) > 1:  # all of them now, for later parts must not hold more
             self._recall(session).hold(messages, until)
         if len(parts) == 1:
-            return self._take_part(session, messages, Waking(until, now), in_parts=in_parts)
+            return self._take_part(session, messages, Waking(until, now), chunked=chunked)
         whole, begun = BatchResult(), 0
         for number, part in enumerate(parts, 1):
             by_then = until if until is None or number == len(parts) else part[-1].received_at
-            folded = self._take_part(session, part, Waking(by_then, now), in_parts=in_parts)
+            folded = self._take_part(session, part, Waking(by_then, now), chunked=chunked)
             whole.join(folded, begun=begun)
             begun += len(part) - folded.left
-            if folded.left or folded.begun:
+            if folded.left or folded.unfinished:
                 break
         whole.left = len(messages) - begun
         return whole
@@ -206,14 +206,14 @@ class Pipeline:
         messages: Sequence[Message],
         waking: "Waking",
         *,
-        in_parts: bool = False,
+        chunked: bool = False,
     ) -> BatchResult:
         """Take a part; what the fold fails on is set aside, and the rest goes in without it."""
         try:
-            return self._take_sound(session, messages, waking, set(), in_parts=in_parts)
+            return self._take_sound(session, messages, waking, set(), chunked=chunked)
         except TooManyClaimedError as found:
             first = messages[: found.place]
-            folded = self._take_part(session, first, waking, in_parts=in_parts)
+            folded = self._take_part(session, first, waking, chunked=chunked)
             folded.left += len(messages) - found.place
             return folded
         except PoisonError as poison:
@@ -265,11 +265,11 @@ class Pipeline:
         waking: "Waking",
         given_up: set[int],
         *,
-        in_parts: bool = False,
+        chunked: bool = False,
     ) -> BatchResult:
         until, now, versions = waking
         recall = self._recall(session)
-        loaded = recall.for_batch(messages, until, versions=versions, in_parts=in_parts)
+        loaded = recall.for_batch(messages, until, versions=versions, chunked=chunked)
         loaded.given_up = given_up
         return self._fold(
             session,
@@ -285,7 +285,7 @@ class Pipeline:
         """
         given_up: set[int] = set()
         while True:
-            found = self._recall(session).for_part(anonymous_key)
+            found = self._recall(session).for_chunk(anonymous_key)
             if found is None:
                 return None
             loaded, part = found
@@ -462,8 +462,8 @@ class Pipeline:
             del versions[digest]
 
     def _recall(self, session: Session) -> BatchLoader:
-        part = self.claim_part
-        return BatchLoader(session, self.settings, self._versions, claim_part=part)
+        part = self.claim_chunk
+        return BatchLoader(session, self.settings, self._versions, claim_chunk=part)
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:

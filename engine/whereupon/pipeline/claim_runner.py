@@ -26,7 +26,7 @@ class Transactions(Protocol):
         ...
 
 
-class Claims:
+class ClaimRunner:
     """Does work on a store, and carries out first the claims that come before it."""
 
     def __init__(self, store: Transactions, current: CurrentPipeline) -> None:
@@ -60,12 +60,12 @@ class Claims:
                 part = self._store.transact(go_on, alone=True)
                 if part is None:
                     break
-                left = bool(part.begun)
+                left = bool(part.unfinished)
                 yield part
 
-    def within(self, session: Session) -> "Claims":
+    def within(self, session: Session) -> "ClaimRunner":
         """The same, but all of it in one transaction that the caller ends."""
-        return Claims(_OneTransaction(session), self._current)
+        return ClaimRunner(_OneTransaction(session), self._current)
 
 
 class _OneTransaction:

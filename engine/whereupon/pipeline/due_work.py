@@ -47,8 +47,8 @@ def take_step(
     """
     if scheduled_at is not None and schedule_broadcasts(session, pipeline.index, scheduled_at):
         return Step(BatchResult())  # a step of its own, since runs are locked before anything else
-    for claiming in session.due_claimings(until, 1):
-        part = pipeline.carry_on(session, claiming.anonymous_key)
+    for job in session.due_claim_jobs(until, 1):
+        part = pipeline.carry_on(session, job.anonymous_key)
         if part is not None:
             return Step(part)
     run = _next_run(session, pipeline, until, scheduled=scheduled_at is not None)

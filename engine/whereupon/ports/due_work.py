@@ -17,7 +17,7 @@ from whereupon.ports.writes import Writes
 from whereupon.records import (
     BroadcastRun,
     Changes,
-    Claiming,
+    ClaimJob,
     Delivery,
     Entry,
     EntryState,
@@ -82,9 +82,9 @@ class DueWork(Reads, Writes, Protocol):
 
     # --- claims -------------------------------------------------------------------------------------
 
-    def due_claimings(self, until: datetime, limit: int) -> list[Claiming]:
+    def due_claim_jobs(self, until: datetime, limit: int) -> list[ClaimJob]:
         """Unfinished claims due at ``until`` or before, by due time."""
-        due = [each for each in self.scan(Claiming) if each.due_at <= until]
+        due = [each for each in self.scan(ClaimJob) if each.due_at <= until]
         return sorted(due, key=lambda each: (each.due_at, each.anonymous_key))[:limit]
 
     # --- broadcasts ---------------------------------------------------------------------------------

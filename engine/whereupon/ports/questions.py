@@ -22,7 +22,7 @@ from whereupon.records import (
     AuditRow,
     Breaker,
     BroadcastRun,
-    Claim,
+    ClaimRun,
     Delivery,
     DeliveryState,
     Device,
@@ -50,7 +50,7 @@ _ALL = 1 << 62
 _FOOTPRINT: Mapping[str, type] = {
     "messages": StoredMessage,
     "identifiers": Identifier,
-    "claims": Claim,
+    "claims": ClaimRun,
     "entries": Entry,
     "deliveries": Delivery,
     "devices": Device,

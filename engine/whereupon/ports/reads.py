@@ -16,8 +16,8 @@ from whereupon.ports.values import HistoryNeed
 from whereupon.records import (
     ALL_LIVE,
     BroadcastRun,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Entry,
     EntryState,
     Identifier,
@@ -141,7 +141,7 @@ class Reads(Protocol):
 
     def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
         """Every user id of these persons, and every anonymous id that they have claimed."""
-        claimed = {claim.anonymous_key for key in keys for claim in self.scan(Claim, key)}
+        claimed = {claim.anonymous_key for key in keys for claim in self.scan(ClaimRun, key)}
         sought = ((IdKind.USER, set(keys)), (IdKind.ANONYMOUS, claimed))
         found = (
             (kind, each) for kind, of in sought for k in of for each in self.scan(Identifier, k)
@@ -154,11 +154,11 @@ class Reads(Protocol):
         ...
 
     @abstractmethod
-    def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
+    def claims(self, anonymous_keys: Collection[int]) -> list[ClaimRun]:
         """Every run of claims of these anonymous ids, by `since` then anonymous key."""
         ...
 
-    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[ClaimRun]:
         """The runs of claims that reach into a span of time, and one run before and one behind it.
 
         Args:
@@ -167,7 +167,7 @@ class Reads(Protocol):
         Returns:
             By `since` then anonymous key; the runs of one anonymous id never overlap.
         """
-        found: list[Claim] = []
+        found: list[ClaimRun] = []
         for key, (since, until) in spans.items():
             runs = self.claims([key])
             first = sum(run.until < since for run in runs)
@@ -175,13 +175,13 @@ class Reads(Protocol):
             found += runs[max(first - 1, 0) : last + 1]
         return sorted(found, key=lambda claim: (claim.since, claim.anonymous_key))
 
-    def claimings(
+    def claim_jobs(
         self, person_keys: Collection[int], anonymous_keys: Collection[int]
-    ) -> list[Claiming]:
+    ) -> list[ClaimJob]:
         """Unfinished claims by these persons or of these anonymous ids, by anonymous key."""
         found = [
             claim
-            for claim in self.scan(Claiming)
+            for claim in self.scan(ClaimJob)
             if claim.person_key in person_keys or claim.anonymous_key in anonymous_keys
         ]
         return sorted(found, key=lambda claim: claim.anonymous_key)
@@ -258,7 +258,7 @@ class Reads(Protocol):
 
         Args:
             kind: a class of `records` that a store keeps, such as `Entry` or `Request`.
-            person_key: the person, for `StoredMessage`, `Skips`, `Identifier`, `Person`, `Claim`,
+            person_key: the person, for `StoredMessage`, `Skips`, `Identifier`, `Person`, `ClaimRun`,
                 `Entry`, `Delivery`, `Device` and `Relationship`. A message and its skips are the
                 owner's; an anonymous id is found by its own key. None for all records.
         """

@@ -6,8 +6,8 @@ from datetime import datetime
 from whereupon.records.entries import BroadcastRun, Delivery, Entry, Skips
 from whereupon.records.objects import Device, ObjectRecord, Relationship, Report
 from whereupon.records.people import (
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Identifier,
     IdKind,
     Merge,
@@ -29,7 +29,7 @@ class Changes:
         transfers: in their order, waiting messages that were claimed now and not loaded.
         discarded_skips: by message key, of those that turned out to be somebody else's: what they were skipped for
             goes, before `skips` is written, but for what was said of nobody, and by these rules.
-        claimings: by anonymous key; None where a claim has been carried out to its end.
+        claim_jobs: by anonymous key; None where a claim has been carried out to its end.
         claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
         tombstones: by (digest, of); None lifts one.
         erased_persons: keys of persons, and of anonymous ids that only they claimed, to erase with all that
@@ -49,8 +49,8 @@ class Changes:
     discarded_skips: dict[int, frozenset[str]] = field(default_factory=dict)
     identifiers: list[Identifier] = field(default_factory=list)
     persons: dict[int, Person] = field(default_factory=dict)
-    claims: dict[tuple[int, datetime], Claim] = field(default_factory=dict)
-    claimings: dict[int, Claiming | None] = field(default_factory=dict)
+    claims: dict[tuple[int, datetime], ClaimRun] = field(default_factory=dict)
+    claim_jobs: dict[int, ClaimJob | None] = field(default_factory=dict)
     dropped_claims: set[tuple[int, datetime]] = field(default_factory=set)
     merges: list[Merge] = field(default_factory=list)
     erased_persons: list[int] = field(default_factory=list)

@@ -53,7 +53,7 @@ class Person(NamedTuple):
     stamps: Mapping[str, int] = NO_STAMPS
 
 
-class Claim(NamedTuple):
+class ClaimRun(NamedTuple):
     """A run of claims of one anonymous id by one person, with nobody else's between.
 
     Attributes:
@@ -68,7 +68,7 @@ class Claim(NamedTuple):
     message_id: str
 
 
-class Claiming(NamedTuple):
+class ClaimJob(NamedTuple):
     """A claim of many messages, which are put to the rules in parts; of an anonymous id one at a time.
 
     Attributes:

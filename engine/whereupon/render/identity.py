@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from whereupon.decide.decisions import Decision
 from whereupon.insight import describe
 from whereupon.insight.identify_preview import ClaimedMessage, Preview
-from whereupon.insight.person_report import ClaimedId, ClaimRun, Identity
+from whereupon.insight.person_report import ClaimedId, ClaimReport, Identity
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState
 from whereupon.render.formatting import clean, counted, headline, named
@@ -39,7 +39,7 @@ def _claimed_id_lines(claimed: ClaimedId, person: str) -> Iterator[str]:
             yield "    it brought nothing"
 
 
-def _span(run: ClaimRun) -> str:
+def _span(run: ClaimReport) -> str:
     since, until = format_instant(run.since), format_instant(run.until)
     return since if since == until else f"{since} to {until}"
 

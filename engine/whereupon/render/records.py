@@ -16,7 +16,7 @@ from whereupon.records import Delivery, DeliveryState, EntryEnd, Request
 if TYPE_CHECKING:  # what only some commands show, and bring along
     from whereupon.insight import Explanation
     from whereupon.insight.identify_preview import Preview
-    from whereupon.insight.person_report import ClaimRun, Identity
+    from whereupon.insight.person_report import ClaimReport, Identity
     from whereupon.testing.reports import RuleTestResult, Uncovered
 
 Record: TypeAlias = Emitted | BadLine | WaitingEntry
@@ -238,7 +238,7 @@ def identity_objects(identity: "Identity") -> Iterator[JsonObject]:
             yield from _claim_objects(claimed.anonymous_id, run)
 
 
-def _claim_objects(anonymous_id: str, run: "ClaimRun") -> Iterator[JsonObject]:
+def _claim_objects(anonymous_id: str, run: "ClaimReport") -> Iterator[JsonObject]:
     yield {
         "kind": "claim",
         "anonymous_id": anonymous_id,

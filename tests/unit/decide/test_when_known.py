@@ -118,7 +118,7 @@ def test_history_makes_people_known_without_a_word(made: World) -> None:
 def test_a_large_claim_makes_them_known_in_its_turn(home: Store) -> None:
     """Where what they claim is put to the rules in parts, behind what came before."""
     made = world(WELCOME, campaign("x", "x"), store=home)
-    made.engine.pipeline.claim_part = 2
+    made.engine.pipeline.claim_chunk = 2
     for number in range(5):
         made.track("x", anonymous="anon-1", at=number, message_id=f"m-{number}")
     folded = made.engine.take(

@@ -18,7 +18,7 @@ from whereupon.identity.algebra import (
     with_claim,
 )
 from whereupon.messages.model import Message, MessageType
-from whereupon.records import Claim, StoredMessage
+from whereupon.records import ClaimRun, StoredMessage
 
 POLICY = IdentityPolicy(retention=timedelta(minutes=10), late_window=timedelta(minutes=3))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,9 +29,9 @@ def minute(number: float) -> datetime:
     return NOON + timedelta(minutes=number)
 
 
-def claim(person: int, at: float, message_id: str | None = None) -> Claim:
+def claim(person: int, at: float, message_id: str | None = None) -> ClaimRun:
     """A claim of one moment."""
-    return Claim(99, person, minute(at), minute(at), message_id or f"m-{at}")
+    return ClaimRun(99, person, minute(at), minute(at), message_id or f"m-{at}")
 
 
 def oracle(claims: list[tuple[float, int]], at: float) -> int | None:
@@ -42,14 +42,14 @@ def oracle(claims: list[tuple[float, int]], at: float) -> int | None:
     return None
 
 
-def runs_of(claims: list[tuple[float, int]]) -> tuple[Claim, ...]:
+def runs_of(claims: list[tuple[float, int]]) -> tuple[ClaimRun, ...]:
     """The runs after these claims, in this order of arrival, every single claim being known."""
     return runs_after([claim(person, moment) for moment, person in claims])
 
 
-def runs_after(claims: list[Claim]) -> tuple[Claim, ...]:
+def runs_after(claims: list[ClaimRun]) -> tuple[ClaimRun, ...]:
     """The same, of claims as they are."""
-    runs: tuple[Claim, ...] = ()
+    runs: tuple[ClaimRun, ...] = ()
     for number, made in enumerate(claims):
         runs = with_claim(runs, made, POLICY, claims[:number])
     return runs
@@ -81,7 +81,7 @@ claims_with_ties = st.lists(
 
 @settings(max_examples=300)
 @given(claims_with_ties, st.data())
-def test_the_order_of_claims_means_nothing(claims: list[Claim], data: st.DataObject) -> None:
+def test_the_order_of_claims_means_nothing(claims: list[ClaimRun], data: st.DataObject) -> None:
     """The runs themselves are the same, and what opened them; also where claims are at one instant."""
     as_come = runs_after(data.draw(st.permutations(claims)))
     assert as_come == runs_after(sorted(claims, key=lambda each: (each.since, each.message_id)))
@@ -89,7 +89,7 @@ def test_the_order_of_claims_means_nothing(claims: list[Claim], data: st.DataObj
 
 def test_claims_by_one_person_are_one_run() -> None:
     """A logged-in browser claims with every message; nothing between belongs to anybody else."""
-    assert runs_of([(0, 1), (13, 1), (5, 1)]) == (Claim(99, 1, minute(0), minute(13), "m-0"),)
+    assert runs_of([(0, 1), (13, 1), (5, 1)]) == (ClaimRun(99, 1, minute(0), minute(13), "m-0"),)
 
 
 def test_claims_too_far_apart_are_two_runs() -> None:
@@ -186,10 +186,10 @@ def test_only_the_runs_near_a_claim_change_and_only_those_behind_an_instant_are_
     points: list[tuple[datetime, int]], moment: datetime, person: int, asked: datetime
 ) -> None:
     """So that of thousands of claims of one device but a few are looked at."""
-    policy, runs = IdentityPolicy(), tuple[Claim, ...]()
+    policy, runs = IdentityPolicy(), tuple[ClaimRun, ...]()
     for number, (at, by) in enumerate(points):
-        runs = with_claim(runs, Claim(1, by, at, at, f"m-{number:02}"), policy)
-    after = with_claim(runs, Claim(1, person, moment, moment, "m-99"), policy)
+        runs = with_claim(runs, ClaimRun(1, by, at, at, f"m-{number:02}"), policy)
+    after = with_claim(runs, ClaimRun(1, person, moment, moment, "m-99"), policy)
     old, new = changed_runs(runs, after, moment)
     assert {*runs} - {*old} == {*after} - {*new}
     assert len(old) <= 3
@@ -235,7 +235,7 @@ def test_what_claims_make_of_the_affected_runs_they_make_of_all_runs(
             assert _claimant(part, at) in {has, None}
 
 
-def _claimant(runs: tuple[Claim, ...], at: datetime) -> int | None:
+def _claimant(runs: tuple[ClaimRun, ...], at: datetime) -> int | None:
     run = claimant(runs, at, POLICY)
     return None if run is None else run.person_key
 

@@ -37,7 +37,7 @@ RULES = book_of(thanks(), FIRST, LAST)
 
 def _opened(store: StoreAddress, rules: Rulebook = RULES, part: int = PART) -> Engine:
     engine = Engine.open(store, rules=rules, clock=FrozenClock(NOON))
-    engine.pipeline.claim_part = part
+    engine.pipeline.claim_chunk = part
     return engine
 
 
@@ -54,7 +54,7 @@ def _begin(engine: Engine) -> None:
     identify = {"type": "identify", "userId": "ada", "anonymousId": "anon-1", "messageId": "who"}
     once = _Once(engine.store)
     brief = Engine(once, engine.pipeline.index.book, clock=engine.clock)
-    brief.pipeline.claim_part = engine.pipeline.claim_part
+    brief.pipeline.claim_chunk = engine.pipeline.claim_chunk
     assert brief.ingest([identify]).accepted == 1
 
 
@@ -93,7 +93,7 @@ class _Once:
 def _left(engine: Engine) -> int:
     """How many claims are begun and not carried out."""
     with engine.store.session() as session:
-        return len(session.due_claimings(NOON + timedelta(days=99), 9))
+        return len(session.due_claim_jobs(NOON + timedelta(days=99), 9))
 
 
 def _outcomes(engine: Engine) -> list[tuple[str, str]]:
@@ -270,7 +270,7 @@ def test_a_claim_that_was_interrupted_is_carried_out_by_the_next_due_work(place:
         _record(engine, 23)
         once = _Once(engine.store)
         brief = Engine(once, RULES, clock=engine.clock)
-        brief.pipeline.claim_part = PART
+        brief.pipeline.claim_chunk = PART
         assert brief.ingest([IDENTIFY]).accepted == 1
         assert _left(engine) == 1
         once.is_gone = False
@@ -308,7 +308,7 @@ def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> 
     first, *_ = book_of(thanks()).rules
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
     with Engine(store, rules, clock=FrozenClock(NOON)) as engine, ThreadPoolExecutor(1) as pool:
-        engine.pipeline.claim_part = PART
+        engine.pipeline.claim_chunk = PART
         _record(engine, 5 * PART)
         claiming = pool.submit(lambda: engine.identify("ada", anonymous_id="anon-1"))
         assert begun.wait(60)

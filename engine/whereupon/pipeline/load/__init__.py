@@ -9,16 +9,16 @@ destructive action is judged by), `similar_ids`, `batch_loader` (the reads of on
 
 from whereupon.pipeline.load.batch_keys import apart, erasing, taken_apart
 from whereupon.pipeline.load.batch_loader import (
-    CLAIM_PART,
+    CLAIM_CHUNK,
     DUE_LIMIT,
     BatchLoader,
     CrowdedError,
     UnfinishedClaimsError,
 )
-from whereupon.pipeline.load.claiming import TooManyClaimedError
+from whereupon.pipeline.load.claim_loader import TooManyClaimedError
 
 __all__ = [
-    "CLAIM_PART",
+    "CLAIM_CHUNK",
     "DUE_LIMIT",
     "BatchLoader",
     "CrowdedError",

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from whereupon.decide import Part, Settings, Snapshot
+from whereupon.decide import ClaimChunk, Settings, Snapshot
 from whereupon.identity.algebra import settled_until
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message
 from whereupon.messages.times import LAST_INSTANT, earlier
 from whereupon.pipeline.load.batch_keys import BatchKeys, erases, erasing, spans_of
-from whereupon.pipeline.load.claiming import Claimable
+from whereupon.pipeline.load.claim_loader import ClaimLoader
 from whereupon.pipeline.load.guard_facts import asks_for_something, guard_snapshot, is_heard_of
 from whereupon.pipeline.load.history import Past
 from whereupon.pipeline.load.load_plan import LoadPlan
@@ -18,12 +18,12 @@ from whereupon.pipeline.load.similar_ids import near_ids
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import Versions, due_versions
 from whereupon.ports import Session
-from whereupon.records import Claim, Entry, IdKind
+from whereupon.records import ClaimRun, Entry, IdKind
 
 DUE_LIMIT = 1_000
 """Waiting entries woken in one transaction."""
 
-CLAIM_PART = 300
+CLAIM_CHUNK = 300
 """Messages of one claim put to the rules in one transaction, where one message claims more."""
 
 
@@ -50,7 +50,7 @@ class BatchLoader:
         past: the reads that ask about the past alone.
 
     Args:
-        claim_part: see `CLAIM_PART`.
+        claim_chunk: see `CLAIM_CHUNK`.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class BatchLoader:
         settings: Settings,
         versions: RuleVersions,
         *,
-        claim_part: int = CLAIM_PART,
+        claim_chunk: int = CLAIM_CHUNK,
     ) -> None:
         self.past = Past(session, versions)
         self._session = session
         self._versions = versions
         self._settings = settings
-        self._claim_part = claim_part
+        self._claim_chunk = claim_chunk
 
     def for_batch(
         self,
@@ -74,7 +74,7 @@ class BatchLoader:
         now: datetime | None = None,
         *,
         versions: Versions = None,
-        in_parts: bool = False,
+        chunked: bool = False,
     ) -> Snapshot:
         """All that folding the messages, and waking what is due by ``until``, may ask for.
 
@@ -83,7 +83,7 @@ class BatchLoader:
             until: None to wake nothing but what the messages themselves wake.
             now: when what the messages ask for is judged, if not as they arrive.
             versions: whose entries are woken, where there are no messages; else that is found out.
-            in_parts: what many claimed messages lead to may be left to later transactions; so may messages
+            chunked: what many claimed messages lead to may be left to later transactions; so may messages
                 that come behind such a claim.
 
         Raises:
@@ -98,9 +98,9 @@ class BatchLoader:
             loaded.known = self._session.known_messages(survey.refs)
             if loaded.known:
                 loaded.twins = self._session.twins(loaded.known)
-            may = in_parts and until is None
-            claimable = self._claimable(index)
-            claimable.load(loaded, touched, survey, messages, in_parts=may)
+            may = chunked and until is None
+            loader = self._claim_loader(index)
+            loader.load(loaded, touched, survey, messages, chunked=may)
             self._load_tombstones(loaded, survey)
             if survey.aliases or asks_for_something(survey.names, self._settings):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
@@ -111,7 +111,7 @@ class BatchLoader:
         if (
             messages and self._versions.index is not index
         ):  # it asks more since it has read a version
-            return self.for_batch(messages, until, now, in_parts=in_parts)
+            return self.for_batch(messages, until, now, chunked=chunked)
         return loaded
 
     def hold(self, messages: Sequence[Message], until: datetime | None) -> None:
@@ -130,36 +130,36 @@ class BatchLoader:
             self._load_tombstones(loaded, survey)
         return loaded
 
-    def for_part(self, anonymous_key: int) -> tuple[Snapshot, Part] | None:
+    def for_chunk(self, anonymous_key: int) -> tuple[Snapshot, ClaimChunk] | None:
         """The next part of a claim, held; None when nothing of it is left."""
-        found = self._session.claimings((), [anonymous_key])
+        found = self._session.claim_jobs((), [anonymous_key])
         if not found:
             return None
         (own,) = self._session.messages([found[0].message_key])
         survey = BatchKeys([own.message], self._versions.index)
         loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
-        held = self._session.claimings((), [anonymous_key])
+        held = self._session.claim_jobs((), [anonymous_key])
         if not held:  # somebody else was at it until now
             return None
-        waiting = self._claimable(self._versions.index).waiting(
+        waiting = self._claim_loader(self._versions.index).waiting(
             loaded, anonymous_key, held[0].after
         )
-        loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_part]}
+        loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_chunk]}
         self.past.plan(loaded, touched, survey, [own.message], None)
         self.past.load(loaded, touched)
-        return loaded, Part(held[0], own, is_last=len(waiting) <= self._claim_part)
+        return loaded, ClaimChunk(held[0], own, is_last=len(waiting) <= self._claim_chunk)
 
-    def _claimable(self, index: RuleIndex) -> Claimable:
-        return Claimable(self._session, self._settings.identity, index, self._claim_part)
+    def _claim_loader(self, index: RuleIndex) -> ClaimLoader:
+        return ClaimLoader(self._session, self._settings.identity, index, self._claim_chunk)
 
     def gate(self, person_keys: Collection[int], anonymous_keys: Collection[int] = ()) -> None:
         """Raise where claims by these, or of these, are to be carried out first."""
-        if unfinished := self._session.claimings(person_keys, anonymous_keys):
+        if unfinished := self._session.claim_jobs(person_keys, anonymous_keys):
             raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
 
     def gate_all(self) -> None:
         """Raise where anybody's claim is to be carried out first."""
-        if unfinished := self._session.due_claimings(LAST_INSTANT, 1):
+        if unfinished := self._session.due_claim_jobs(LAST_INSTANT, 1):
             raise UnfinishedClaimsError([each.anonymous_key for each in unfinished])
 
     def _held(
@@ -253,7 +253,7 @@ class BatchLoader:
             window = policy.late_window
             reach = {key: (earlier(since, window), till) for key, (since, till) in spans.items()}
             found = self._session.claims_near(reach)
-        runs: dict[int, list[Claim]] = defaultdict(list)
+        runs: dict[int, list[ClaimRun]] = defaultdict(list)
         for claim in found:
             runs[claim.anonymous_key].append(claim)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}

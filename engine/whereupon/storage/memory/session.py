@@ -75,7 +75,7 @@ class MemorySession(Questions, DueWork):
         """By key."""
         return self._in.persons.some(set(keys))
 
-    def claims(self, anonymous_keys: Collection[int]) -> list[records.Claim]:
+    def claims(self, anonymous_keys: Collection[int]) -> list[records.ClaimRun]:
         """Anonymous id by anonymous id."""
         keys = (place for key in set(anonymous_keys) for place in self._in.claims_of.keys(key))
         return sorted(
@@ -113,7 +113,7 @@ class MemorySession(Questions, DueWork):
     def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
         """The first of what waits."""
         due = [each.due_at for each in islice(self._waiting("pending", channels), 1)]
-        due += [claim.due_at for claim in self._in.claimings.rows.values()]
+        due += [claim.due_at for claim in self._in.claim_jobs.rows.values()]
         return min(due, default=None)
 
     def due_entries(

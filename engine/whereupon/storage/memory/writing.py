@@ -31,7 +31,7 @@ def write(changes: Changes, to: Schema) -> None:
     holds = {key: each if changes.relationships[each] else None for key, each in keyed.items()}
     to.persons.put_or_drop(changes.persons)
     to.claims.put_or_drop(changes.claims)
-    to.claimings.put_or_drop(changes.claimings)
+    to.claim_jobs.put_or_drop(changes.claim_jobs)
     to.devices.put_or_drop(changes.devices)
     to.objects.put_or_drop(changes.objects)
     to.relationships.put_or_drop(holds)
@@ -99,7 +99,7 @@ def _erase(changes: Changes, to: Schema) -> None:
     to.skips.drop(*(message.key for message in owned))
     for table in to.owned:
         table.drop(*(row for key in gone for row in table.owned.keys(key)))
-    to.claimings.drop(*gone)
+    to.claim_jobs.drop(*gone)
     to.persons.drop(*gone)
     to.merges.drop(*(m.ref for m in list(to.merges.rows.values()) if m.loser_key in gone))
     ids = set(changes.erased_identifiers)
@@ -114,7 +114,7 @@ def _only_theirs(persons: set[int], to: Schema) -> set[int]:
     return {key for key in claimed if all(run.person_key in persons for run in _runs(key, to))}
 
 
-def _runs(anonymous_key: int, to: Schema) -> list[records.Claim]:
+def _runs(anonymous_key: int, to: Schema) -> list[records.ClaimRun]:
     return to.claims.some(to.claims_of.keys(anonymous_key))
 
 

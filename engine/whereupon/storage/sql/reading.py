@@ -17,8 +17,8 @@ from whereupon.records import (
     ALL_LIVE,
     LOOSE_EDGES,
     BroadcastRun,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Delivery,
     DeliveryState,
     Entry,
@@ -139,13 +139,13 @@ class Reading:
         found = self._selects.persons_after.fetch(self._connection, key=key, limit=limit)
         return list(map(rows.person_from, found))
 
-    def claims(self, anonymous_keys: Collection[int]) -> list[Claim]:
+    def claims(self, anonymous_keys: Collection[int]) -> list[ClaimRun]:
         """Runs of claims, by since."""
         members = self._database.members(anonymous_keys)
         found = self._selects.claims.fetch(self._connection, keys=members)
         return list(map(rows.claim_from, found))
 
-    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[Claim]:
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[ClaimRun]:
         """Runs of claims that reach into the spans, and one on either side."""
         numbers = [(key, *map(as_micros, instants)) for key, instants in spans.items()]
         needs = self._database.rows(numbers)
@@ -224,22 +224,22 @@ class Reading:
             map(rows.message_from, self._selects.messages.fetch(self._connection, keys=members))
         )
 
-    def claimings(
+    def claim_jobs(
         self, person_keys: Collection[int], anonymous_keys: Collection[int]
-    ) -> list[Claiming]:
+    ) -> list[ClaimJob]:
         """Claims that are being carried out; there are hardly ever any."""
-        if not self._selects.any_claiming.fetch(self._connection):
+        if not self._selects.any_claim_job.fetch(self._connection):
             return []
         persons, keys = map(self._database.members, (person_keys, anonymous_keys))
-        found = self._selects.claimings.fetch(self._connection, persons=persons, keys=keys)
-        return list(map(rows.claiming_from, found))
+        found = self._selects.claim_jobs.fetch(self._connection, persons=persons, keys=keys)
+        return list(map(rows.claim_job_from, found))
 
-    def due_claimings(self, until: datetime, limit: int) -> list[Claiming]:
+    def due_claim_jobs(self, until: datetime, limit: int) -> list[ClaimJob]:
         """Claims that nobody seems to be at."""
-        found = self._selects.due_claimings.fetch(
+        found = self._selects.due_claim_jobs.fetch(
             self._connection, until=as_micros(until), limit=limit
         )
-        return list(map(rows.claiming_from, found))
+        return list(map(rows.claim_job_from, found))
 
     def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
         """Track messages that the needs name."""

@@ -16,8 +16,8 @@ from whereupon.messages.times import all_as_micros, as_micros, from_micros
 from whereupon.ports import LeasedNow
 from whereupon.records import (
     BroadcastRun,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Delivery,
     DeliveryState,
     Device,
@@ -131,39 +131,39 @@ def identifier_from(row: Record) -> Identifier:
     return Identifier(_ID_KINDS[kind], value, key)
 
 
-def claim_row(claim: Claim) -> Parameters:
+def claim_row(claim: ClaimRun) -> Parameters:
     """A claim's row."""
     since, until = as_micros(claim.since), as_micros(claim.until)
     return (claim.anonymous_key, since, claim.person_key, until, claim.message_id)
 
 
-def claim_from(row: Record) -> Claim:
+def claim_from(row: Record) -> ClaimRun:
     """A claim."""
     anonymous_key, since, person_key, until, message_id = row
-    return Claim(anonymous_key, person_key, from_micros(since), from_micros(until), message_id)
+    return ClaimRun(anonymous_key, person_key, from_micros(since), from_micros(until), message_id)
 
 
-def claiming_row(claiming: Claiming) -> Parameters:
+def claim_job_row(job: ClaimJob) -> Parameters:
     """The row of a claim that is being carried out."""
-    happened, key = claiming.after
+    happened, key = job.after
     noted = {
-        "chosen": claiming.is_chosen,
-        "taken": dict(claiming.taken),
-        "attributes": dict(claiming.attributes),
-        "put": claiming.is_put,
-        "entered": list(claiming.entered),
-        "left": list(claiming.left),
-        "known": claiming.makes_known,
+        "chosen": job.is_chosen,
+        "taken": dict(job.taken),
+        "attributes": dict(job.attributes),
+        "put": job.is_put,
+        "entered": list(job.entered),
+        "left": list(job.left),
+        "known": job.makes_known,
     }
-    place = (claiming.anonymous_key, claiming.person_key, claiming.message_key)
-    return (*place, as_micros(claiming.due_at), as_micros(happened), key, encode(noted).decode())
+    place = (job.anonymous_key, job.person_key, job.message_key)
+    return (*place, as_micros(job.due_at), as_micros(happened), key, encode(noted).decode())
 
 
-def claiming_from(row: Record) -> Claiming:
+def claim_job_from(row: Record) -> ClaimJob:
     """A claim that is being carried out."""
     anonymous_key, person_key, message_key, due_at, happened, key, text = row
     noted = cast("dict[str, Any]", decode(text))
-    return Claiming(
+    return ClaimJob(
         anonymous_key,
         person_key,
         message_key,

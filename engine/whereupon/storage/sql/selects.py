@@ -32,7 +32,7 @@ from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.memories import PREFIX
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.tables import (
-    ClaimingRow,
+    ClaimJobRow,
     ClaimRow,
     DeliveryRow,
     EntryRow,
@@ -59,7 +59,7 @@ NAME = table_of(NameRow)
 IDENTIFIER = table_of(IdentifierRow)
 PERSON = table_of(PersonRow)
 CLAIM = table_of(ClaimRow)
-CLAIMING = table_of(ClaimingRow)
+CLAIM_JOB = table_of(ClaimJobRow)
 ENTRY = table_of(EntryRow)
 DELIVERY = table_of(DeliveryRow)
 RUN = table_of(RunRow)
@@ -280,23 +280,23 @@ class Selects:
         return self._compiled(theirs.order_by(of.timestamp, of.key).limit(_LIMIT))
 
     @cached_property
-    def any_claiming(self) -> Statement:
+    def any_claim_job(self) -> Statement:
         """One claim that is being carried out, by its presence."""
-        return self._compiled(select(CLAIMING.c.due_at).limit(1))
+        return self._compiled(select(CLAIM_JOB.c.due_at).limit(1))
 
     @cached_property
-    def claimings(self) -> Statement:
+    def claim_jobs(self) -> Statement:
         """Claims being carried out, by those among ``persons`` or of those among ``keys``."""
         among = self._database.among
-        wanted = among(CLAIMING.c.person_key, "persons") | among(CLAIMING.c.anonymous_key, "keys")
-        return self._compiled(select(CLAIMING).where(wanted).order_by(CLAIMING.c.anonymous_key))
+        wanted = among(CLAIM_JOB.c.person_key, "persons") | among(CLAIM_JOB.c.anonymous_key, "keys")
+        return self._compiled(select(CLAIM_JOB).where(wanted).order_by(CLAIM_JOB.c.anonymous_key))
 
     @cached_property
-    def due_claimings(self) -> Statement:
+    def due_claim_jobs(self) -> Statement:
         """Claims being carried out, due by ``until``."""
-        clause = select(CLAIMING).where(CLAIMING.c.due_at <= bindparam("until"))
+        clause = select(CLAIM_JOB).where(CLAIM_JOB.c.due_at <= bindparam("until"))
         return self._compiled(
-            clause.order_by(CLAIMING.c.due_at, CLAIMING.c.anonymous_key).limit(_LIMIT)
+            clause.order_by(CLAIM_JOB.c.due_at, CLAIM_JOB.c.anonymous_key).limit(_LIMIT)
         )
 
     @cached_property
@@ -428,7 +428,7 @@ class Selects:
     def _next_due(self, delivery: Select[tuple[int]]) -> Statement:
         parts = (
             delivery,
-            select(func.min(CLAIMING.c.due_at)),
+            select(func.min(CLAIM_JOB.c.due_at)),
         )
         return self._compiled(union_all(*parts))
 

@@ -472,7 +472,7 @@ class SqlSession(Reading, LedgerAnswers, Questions, DueWork):
 def _makes_due(changes: Changes) -> bool:
     """Whether there is more due work than before, now or later."""
     return bool(
-        changes.claimings
+        changes.claim_jobs
         or any(delivery.state is DeliveryState.PENDING for delivery in changes.deliveries)
         or any(entry.due_at is not None for entry in changes.entries.values())
         or any(run.cursor is not None for run in changes.runs.values())

@@ -160,7 +160,7 @@ class ClaimRow(Kept, table=True):
     message_id: str = Field(sa_type=Words)
 
 
-class ClaimingRow(Kept, table=True):
+class ClaimJobRow(Kept, table=True):
     """A claim that is being carried out in parts; `noted` is what it has noted so far, as JSON."""
 
     __tablename__ = "whereupon_claiming"

@@ -26,7 +26,7 @@ from whereupon.storage.sql.bygones import BygoneStatements
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.selects import (
     CLAIM,
-    CLAIMING,
+    CLAIM_JOB,
     DELIVERY,
     ENTRY,
     ERASED,
@@ -61,7 +61,7 @@ _FOLLOW_A_MERGE = (
     MESSAGE.c.owner,
     IDENTIFIER.c.key,
     CLAIM.c.person_key,
-    CLAIMING.c.person_key,
+    CLAIM_JOB.c.person_key,
     ENTRY.c.person_key,
     DELIVERY.c.person_key,
     DEVICE.c.person_key,
@@ -74,8 +74,8 @@ _GO_WITH_A_PERSON = (
     MESSAGE.c.owner,
     IDENTIFIER.c.key,
     CLAIM.c.person_key,
-    CLAIMING.c.person_key,
-    CLAIMING.c.anonymous_key,
+    CLAIM_JOB.c.person_key,
+    CLAIM_JOB.c.anonymous_key,
     ENTRY.c.person_key,
     DELIVERY.c.person_key,
     DEVICE.c.person_key,
@@ -174,14 +174,14 @@ class Writes:
         return self._delete(CLAIM)
 
     @cached_property
-    def claiming(self) -> Statement:
+    def claim_job(self) -> Statement:
         """A claim that is being carried out."""
-        return self._upsert(CLAIMING)
+        return self._upsert(CLAIM_JOB)
 
     @cached_property
     def carried_out(self) -> Statement:
         """One that is no longer."""
-        return self._delete(CLAIMING)
+        return self._delete(CLAIM_JOB)
 
     @cached_property
     def new_entry(self) -> Statement:

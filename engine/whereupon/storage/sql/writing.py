@@ -145,8 +145,8 @@ class Writing:
         self._many(writes.person, map(rows.person_row, changes.persons.values()))
         self._many(writes.dropped_claim, dropped, _FIRST_TWO)
         self._many(writes.claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
-        begun = changes.claimings.items()
-        self._many(writes.claiming, (rows.claiming_row(each) for _, each in begun if each))
+        begun = changes.claim_jobs.items()
+        self._many(writes.claim_job, (rows.claim_job_row(each) for _, each in begun if each))
         self._many(writes.carried_out, ((key,) for key, each in begun if each is None))
 
     def _entries(self, changes: Changes) -> None:

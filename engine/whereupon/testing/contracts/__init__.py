@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from whereupon.ports import Store
-from whereupon.testing.contracts.claiming import Claims
+from whereupon.testing.contracts.claims import Claims
 from whereupon.testing.contracts.deciding import Deciding
 from whereupon.testing.contracts.entries import Entries
 from whereupon.testing.contracts.erasing import Erasing

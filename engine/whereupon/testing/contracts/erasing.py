@@ -10,7 +10,7 @@ from whereupon.messages.model import SenderClass, erased_name
 from whereupon.ports import Counts, Store
 from whereupon.records import (
     Changes,
-    Claim,
+    ClaimRun,
     DeliveryState,
     Identifier,
     IdKind,
@@ -54,7 +54,7 @@ class Erasing:
             assert len(session.identifiers_of([ADA])) == 4
             assert session.identifiers(["user-2"], [])[0].key == ADA
             assert {c.person_key for c in session.claims([11, 21])} == {ADA}
-            assert {c.person_key for c in session.claimings([], [11, 21])} == {ADA}
+            assert {c.person_key for c in session.claim_jobs([], [11, 21])} == {ADA}
             assert {e.key for e in session.active_entries([ADA])} == {10, 20}
             assert {p.person_key for p in session.past_entries(["socks"], [ADA, BOB])} == {ADA}
             assert {d.person_key for d in session.lease_deliveries(NOON, LAST, 9)} == {ADA}
@@ -110,7 +110,7 @@ class Erasing:
     def test_a_shared_anonymous_id_stays_for_the_other(self, store: Store) -> None:
         """Erasing Ada takes her claim; what Bob claimed, too, is his to keep."""
         save(store, all_of(ADA, start=10))
-        bobs = Claim(11, BOB, after(60), after(60), "m-20")
+        bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
         save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
@@ -121,7 +121,7 @@ class Erasing:
     def test_requests_by_a_namesake_keep_their_name(self, store: Store) -> None:
         """An anonymous id that goes with a person may read like somebody else's user id."""
         theirs = Identifier(IdKind.ANONYMOUS, "ada", ANON)
-        claim = Claim(ANON, BOB, NOON, NOON, "m-1")
+        claim = ClaimRun(ANON, BOB, NOON, NOON, "m-1")
         save(store, Changes(identifiers=[theirs], claims={(ANON, NOON): claim}))
         save(store, Changes(persons={BOB: person(BOB)}, requests={1: request(1)}))
         save(store, Changes(erased_persons=[BOB, ANON]))
@@ -154,7 +154,7 @@ class Erasing:
     def test_erasing_blanks_what_a_message_opened_for_somebody_else(self, store: Store) -> None:
         """Bob had claimed it before it turned out to be Ada's: he entered, without what it said."""
         save(store, all_of(ADA, start=10))
-        bobs = Claim(11, BOB, after(60), after(60), "m-20")
+        bobs = ClaimRun(11, BOB, after(60), after(60), "m-20")
         save(store, Changes(claims={(11, bobs.since): bobs}, persons={BOB: person(BOB)}))
         opened = entry(30, owner=BOB)._replace(message_key=10, occasion="m-10")
         other = entry(31, owner=BOB)

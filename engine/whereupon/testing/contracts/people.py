@@ -7,7 +7,7 @@ import pytest
 from whereupon.conditions.prefilter import EVERYBODY, NOBODY, Prefilter, Texts, TextTest, Values
 from whereupon.errors import StoreError
 from whereupon.ports import Store
-from whereupon.records import Changes, Claim, Identifier, IdKind, Merge, Person, Skips, Tombstone
+from whereupon.records import Changes, ClaimRun, Identifier, IdKind, Merge, Person, Skips, Tombstone
 from whereupon.testing.contracts.samples import (
     ADA,
     ANON,
@@ -113,8 +113,8 @@ class People:
 
     def test_claims_come_by_since(self, store: Store) -> None:
         """A rewritten run replaces the one of the same beginning; a dropped one is gone."""
-        first, second = (Claim(ANON, ADA, after(s), after(s), f"m-{s}") for s in (1, 2))
-        third = Claim(ANON + 1, BOB, after(0), LAST, "m-0")
+        first, second = (ClaimRun(ANON, ADA, after(s), after(s), f"m-{s}") for s in (1, 2))
+        third = ClaimRun(ANON + 1, BOB, after(0), LAST, "m-0")
         claims = {(c.anonymous_key, c.since): c for c in (second, third, first)}
         save(store, Changes(claims=claims))
         longer = first._replace(until=after(9), person_key=BOB)
@@ -127,10 +127,10 @@ class People:
     def test_claims_near_a_span_are_those_inside_and_one_on_either_side(self, store: Store) -> None:
         """Whichever runs the span begins and ends in, or between; of each anonymous id its own span."""
         runs = [
-            Claim(ANON, owner, after(since), after(until), f"m-{since}")
+            ClaimRun(ANON, owner, after(since), after(until), f"m-{since}")
             for owner, since, until in ((ADA, 1, 1), (BOB, 3, 6), (ADA, 8, 9), (BOB, 11, 11))
         ]
-        other = Claim(ANON + 1, ADA, after(4), after(4), "m-4")
+        other = ClaimRun(ANON + 1, ADA, after(4), after(4), "m-4")
         save(store, Changes(claims={(c.anonymous_key, c.since): c for c in (other, *runs[::-1])}))
         spans = [(first, last) for first in range(13) for last in range(first, 13)]
         with store.session() as session:

@@ -10,8 +10,8 @@ from whereupon.ports import Store
 from whereupon.records import (
     BroadcastRun,
     Changes,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Delivery,
     DeliveryState,
     Device,
@@ -118,9 +118,9 @@ def delivery(key: int, *, owner: int = ADA, due_at: datetime = NOON) -> Delivery
     return Delivery(key, f"i-{key}", "socks", owner, "ada", "push", due_at, {"title": "Thanks"})
 
 
-def claiming(key: int = ANON, *, owner: int = ADA, due_at: datetime = LAST) -> Claiming:
+def claiming(key: int = ANON, *, owner: int = ADA, due_at: datetime = LAST) -> ClaimJob:
     """A claim of an anonymous id that is only begun."""
-    return Claiming(key, owner, message_key=1, due_at=due_at, after=(NOON, 0))
+    return ClaimJob(key, owner, message_key=1, due_at=due_at, after=(NOON, 0))
 
 
 def skips(key: int, *, owner: int = ADA, rule: str = "socks", at: datetime = NOON) -> Skips:
@@ -183,8 +183,8 @@ def all_of(owner: int, *, start: int) -> Changes:
             Identifier(IdKind.ANONYMOUS, f"anon-{anonymous}", anonymous),
         ],
         persons={owner: person(owner, user_id=user_id)},
-        claims={(anonymous, NOON): Claim(anonymous, owner, NOON, NOON, f"m-{start}")},
-        claimings={anonymous: claiming(anonymous, owner=owner)},
+        claims={(anonymous, NOON): ClaimRun(anonymous, owner, NOON, NOON, f"m-{start}")},
+        claim_jobs={anonymous: claiming(anonymous, owner=owner)},
         skips=[skips(start, owner=owner)],
         entries={start: entry(start, owner=owner)},
         new_entries={start},
@@ -204,7 +204,7 @@ def seen(store: Store) -> list[object]:
             session.identifiers_of(keys),
             session.persons(keys),
             session.claims(keys),
-            session.claimings(keys, keys),
+            session.claim_jobs(keys, keys),
             session.owned_messages(keys, FIRST),
             session.active_entries(keys),
             session.due_entries(LAST, 99),

@@ -6,8 +6,8 @@ from whereupon.messages.model import MessageType
 from whereupon.ports import Store
 from whereupon.records import (
     Changes,
-    Claim,
-    Claiming,
+    ClaimJob,
+    ClaimRun,
     Inert,
     Skips,
     SkipSummary,
@@ -118,7 +118,7 @@ class Claims:
 
     def test_a_claim_that_was_begun_is_kept_until_it_is_carried_out(self, store: Store) -> None:
         """All that it has noted comes back; it is found by who claims, and by what is claimed."""
-        begun = Claiming(
+        begun = ClaimJob(
             ANON,
             ADA,
             message_key=2**40,
@@ -132,27 +132,27 @@ class Claims:
             left=("buyers", "🧦"),
         )
         other = claiming(ANON + 1, owner=BOB, due_at=after(30))
-        save(store, Changes(claimings={ANON: claiming(), ANON + 1: other}))
-        save(store, Changes(claimings={ANON: begun, 99: None}))
+        save(store, Changes(claim_jobs={ANON: claiming(), ANON + 1: other}))
+        save(store, Changes(claim_jobs={ANON: begun, 99: None}))
         with store.session() as session:
-            assert session.claimings([ADA], []) == [begun]
-            assert session.claimings([], [ANON + 1]) == [other]
-            assert session.claimings([ADA, BOB], [ANON]) == [begun, other]
-            assert session.claimings([99], [99]) == []
-            assert session.due_claimings(after(30), 9) == [other]
-            assert session.due_claimings(after(60), 9) == [other, begun]
-            assert session.due_claimings(after(60), 1) == [other]
+            assert session.claim_jobs([ADA], []) == [begun]
+            assert session.claim_jobs([], [ANON + 1]) == [other]
+            assert session.claim_jobs([ADA, BOB], [ANON]) == [begun, other]
+            assert session.claim_jobs([99], [99]) == []
+            assert session.due_claim_jobs(after(30), 9) == [other]
+            assert session.due_claim_jobs(after(60), 9) == [other, begun]
+            assert session.due_claim_jobs(after(60), 1) == [other]
             assert session.next_due() == after(30)
-        save(store, Changes(claimings={ANON: None, ANON + 1: None}))
+        save(store, Changes(claim_jobs={ANON: None, ANON + 1: None}))
         with store.session() as session:
-            assert session.claimings([ADA, BOB], [ANON]) == []
+            assert session.claim_jobs([ADA, BOB], [ANON]) == []
             assert session.next_due() is None
 
     def test_a_claim_that_was_begun_goes_with_its_anonymous_id(self, store: Store) -> None:
         """The id is erased with the last who claimed it, whoever was about to."""
-        claim = Claim(ANON, ADA, NOON, NOON, "m-1")
+        claim = ClaimRun(ANON, ADA, NOON, NOON, "m-1")
         save(store, Changes(persons={ADA: person()}, claims={(ANON, NOON): claim}))
-        save(store, Changes(claimings={ANON: claiming(owner=BOB)}))
+        save(store, Changes(claim_jobs={ANON: claiming(owner=BOB)}))
         save(store, Changes(erased_persons=[ADA]))
         with store.session() as session:
-            assert session.claimings([BOB], [ANON]) == []
+            assert session.claim_jobs([BOB], [ANON]) == []

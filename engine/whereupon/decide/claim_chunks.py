@@ -1,8 +1,8 @@
-"""The fold of one part of a claim of many messages.
+"""One chunk of a claim of many messages.
 
-All parts one after another, nothing of the person's between them, come to what the claim comes to as a
-whole: the messages are put to the rules in the same order, as of the same moment, and each part finds
-stored what the earlier ones made.
+All chunks together have the effect of one claim as a whole. They evaluate the messages in the same order and
+as of the same moment, nothing else of the person's comes between them, and each chunk finds stored what the
+chunks before it made.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,9 +16,9 @@ from whereupon.decide.people import Handed, hand_over
 from whereupon.decide.person_changes import NO_CHANGE, PersonChange, apply_message
 from whereupon.decide.snapshot import (
     BatchResult,
+    ClaimChunk,
     KeysExhausted,
     Notice,
-    Part,
     PoisonError,
     Settings,
     Snapshot,
@@ -27,81 +27,81 @@ from whereupon.decide.take_one import Exclusions, not_taken, note_taken, rules_o
 from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import earlier
-from whereupon.records import Claiming, StoredMessage
+from whereupon.records import ClaimJob, StoredMessage
 
 
-def carry_on(loaded: Snapshot, part: Part, index: RuleIndex, settings: Settings) -> BatchResult:
-    """Put the next part of what a claim brings to the rules.
+def carry_on(
+    loaded: Snapshot, chunk: ClaimChunk, index: RuleIndex, settings: Settings
+) -> BatchResult:
+    """Evaluate the next chunk of what a claim brings.
 
     Raises:
         PoisonError: it fails on one of the messages.
     """
     work = state_of(loaded, index, settings)
-    if part.claiming.is_chosen:
-        _put(work, part)
+    if chunk.job.is_chosen:
+        _put(work, chunk)
     else:
-        _choose(work, part)
+        _choose(work, chunk)
     return work.close()
 
 
-def _choose(work: BatchState, part: Part) -> None:
+def _choose(work: BatchState, chunk: ClaimChunk) -> None:
     """Look for the messages that rules take which take but one; then begin again, and put them all."""
-    claiming, here = part.claiming, _waiting(work, part)
-    runs = work.claims.get(claiming.anonymous_key, ())
+    job, here = chunk.job, _waiting(work, chunk)
+    runs = work.claims.get(job.anonymous_key, ())
     handed = [
         Handed(stored._replace(owner=run.person_key), again=False)
         for stored in here
         if (run := claimant(runs, stored.timestamp, work.settings.identity)) is not None
     ]
-    taken = dict(claiming.taken)
-    note_taken(taken, rules_opened(work, _claimed(work, part, handed), claiming.attributes))
-    if part.is_last:
+    taken = dict(job.taken)
+    note_taken(taken, rules_opened(work, _claimed(work, chunk, handed), job.attributes))
+    if chunk.is_last:
         retention = work.settings.identity.retention
-        behind = earlier(part.own.timestamp, retention), 0
-        claiming = claiming._replace(taken=taken, is_chosen=True, after=behind)
+        behind = earlier(chunk.own.timestamp, retention), 0
+        job = job._replace(taken=taken, is_chosen=True, after=behind)
     else:
-        claiming = claiming._replace(taken=taken, after=_last(here))
-    work.changes.claimings[claiming.anonymous_key] = claiming
+        job = job._replace(taken=taken, after=_last(here))
+    work.changes.claim_jobs[job.anonymous_key] = job
 
 
-def _put(work: BatchState, part: Part) -> None:
-    claiming, own = part.claiming, part.own
-    here = _waiting(work, part)
-    if not claiming.is_put:
+def _put(work: BatchState, chunk: ClaimChunk) -> None:
+    job, own = chunk.job, chunk.own
+    here = _waiting(work, chunk)
+    if not job.is_put:
         work.remove_from_history(own)  # it is the person's already, but nobody was told
-    evaluations = _claimed(work, part, hand_over(work, claiming.anonymous_key))
-    excluded = _exclusions(work, claiming, evaluations)
-    is_put = claiming.is_put
+    evaluations = _claimed(work, chunk, hand_over(work, job.anonymous_key))
+    excluded = _exclusions(work, job, evaluations)
+    is_put = job.is_put
     for evaluation in evaluations:
         if not is_put and evaluation.timestamp > own.timestamp:
-            _put_own(work, part)
+            _put_own(work, chunk)
             is_put = True
         _apply(work, evaluation, excluded.get(evaluation.key, ()))
-    if part.is_last and not is_put:
-        _put_own(work, part)
-    behind = None if part.is_last else claiming._replace(after=_last(here), is_put=is_put)
-    work.changes.claimings[claiming.anonymous_key] = behind
+    if chunk.is_last and not is_put:
+        _put_own(work, chunk)
+    behind = None if chunk.is_last else job._replace(after=_last(here), is_put=is_put)
+    work.changes.claim_jobs[job.anonymous_key] = behind
 
 
-def _exclusions(
-    work: BatchState, claiming: Claiming, evaluations: Sequence[Evaluation]
-) -> Exclusions:
-    """What rules do not take of this part; a rule that is new takes the first message that opens it."""
+def _exclusions(work: BatchState, job: ClaimJob, evaluations: Sequence[Evaluation]) -> Exclusions:
+    """What rules do not take of this chunk; a rule that is new takes the first message that opens it."""
     if not work.index.takes_one:
         return {}
-    opened = rules_opened(work, evaluations, claiming.attributes)
-    taken = dict(claiming.taken)
+    opened = rules_opened(work, evaluations, job.attributes)
+    taken = dict(job.taken)
     for rule, key in opened:
         taken.setdefault(rule.id, key)
     return not_taken(taken, opened)
 
 
-def _put_own(work: BatchState, part: Part) -> None:
+def _put_own(work: BatchState, chunk: ClaimChunk) -> None:
     """Put the message that claims to the rules, in its turn."""
-    claiming, own = part.claiming, part.own
+    job, own = chunk.job, chunk.own
     evaluation = Evaluation.of(own, own.owner, own.message.received_at)
-    segments = frozenset(claiming.entered), frozenset(claiming.left)
-    _apply(work, evaluation, (), PersonChange(*segments, claiming.makes_known))
+    segments = frozenset(job.entered), frozenset(job.left)
+    _apply(work, evaluation, (), PersonChange(*segments, job.makes_known))
 
 
 def _apply(
@@ -123,13 +123,13 @@ def _apply(
         raise PoisonError(error, claimed=evaluation.key) from error
 
 
-def _waiting(work: BatchState, part: Part) -> Sequence[StoredMessage]:
-    return list(work.anonymous_messages.get(part.claiming.anonymous_key, ()))
+def _waiting(work: BatchState, chunk: ClaimChunk) -> Sequence[StoredMessage]:
+    return list(work.anonymous_messages.get(chunk.job.anonymous_key, ()))
 
 
 def _last(here: Sequence[StoredMessage]) -> tuple[datetime, int]:
     return here[-1].timestamp, here[-1].key
 
 
-def _claimed(work: BatchState, part: Part, handed: Sequence[Handed]) -> list[Evaluation]:
-    return claimed_evaluations(work, handed, part.own.message.received_at)
+def _claimed(work: BatchState, chunk: ClaimChunk, handed: Sequence[Handed]) -> list[Evaluation]:
+    return claimed_evaluations(work, handed, chunk.own.message.received_at)

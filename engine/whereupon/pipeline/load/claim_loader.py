@@ -13,7 +13,7 @@ from whereupon.messages.times import earlier, later
 from whereupon.pipeline.load.batch_keys import BatchKeys
 from whereupon.pipeline.load.load_plan import LoadPlan
 from whereupon.ports import Session
-from whereupon.records import Claim, StoredMessage
+from whereupon.records import ClaimRun, StoredMessage
 
 _TOGETHER = 3
 """How many parts' worth of messages the claims of one batch may bring in one transaction."""
@@ -48,7 +48,7 @@ class _Sought:
         self.places[key] = min(earliest, since), known | owners
 
 
-class Claimable:
+class ClaimLoader:
     """Reads what anonymous ids have to give.
 
     Args:
@@ -71,12 +71,12 @@ class Claimable:
         survey: BatchKeys,
         messages: Sequence[Message],
         *,
-        in_parts: bool,
+        chunked: bool,
     ) -> None:
         """The messages that the batch may claim, and those claimed already that it asks about.
 
         Args:
-            in_parts: what one transaction should not do may be left to others.
+            chunked: what one transaction should not do may be left to others.
 
         Raises:
             TooManyClaimedError: it is to be taken in several transactions.
@@ -88,7 +88,7 @@ class Claimable:
         }
         if claiming and survey.oldest is not None:
             since = earlier(survey.oldest, self._policy.retention)
-            waiting = self._waiting(loaded, messages, claiming, since, in_parts=in_parts)
+            waiting = self._waiting(loaded, messages, claiming, since, chunked=chunked)
             for stored in waiting:
                 if not touched.is_settled(stored.owner, stored.timestamp):
                     loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
@@ -118,15 +118,15 @@ class Claimable:
         claiming: Mapping[int, str],
         since: datetime,
         *,
-        in_parts: bool,
+        chunked: bool,
     ) -> list[StoredMessage]:
         """What waits from an instant on.
 
-        With ``in_parts``, of more messages than one transaction evaluates: none that is inert, and of
+        With ``chunked``, of more messages than one transaction evaluates: none that is inert, and of
         the others only as many as show that it is so.
         """
         owners, most = claiming.keys(), self._part * (1 if len(messages) == 1 else _TOGETHER)
-        if not in_parts:
+        if not chunked:
             return self._session.owned_messages(owners, since)
         waiting = self._session.owned_messages(owners, since, most + 1)
         if len(waiting) <= most:
@@ -140,8 +140,8 @@ class Claimable:
             return waiting
         if len(messages) > 1:
             raise TooManyClaimedError(_place_within(messages, most, claiming, live))
-        loaded.in_parts = self._claimed_in_parts(loaded, messages[0], live)
-        if loaded.in_parts is not None:
+        loaded.chunked_id = self._claimed_by_job(loaded, messages[0], live)
+        if loaded.chunked_id is not None:
             return waiting
         return self._session.live_messages(owners, since, loaded.inert)
 
@@ -165,7 +165,7 @@ class Claimable:
         return {owner: sum(counts.values()) for owner, counts in live.items()}
 
     @staticmethod
-    def _claimed_in_parts(
+    def _claimed_by_job(
         loaded: Snapshot, message: Message, counts: Mapping[int, int]
     ) -> str | None:
         """The one anonymous id of which a message claims anything, if nobody else claimed it before.
@@ -191,7 +191,9 @@ class Claimable:
                     loaded.anonymous_messages.setdefault(key, []).append(stored)
                 elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
                     at, by = stored.timestamp, stored.message_id
-                    loaded.points.setdefault(key, []).append(Claim(key, stored.owner, at, at, by))
+                    loaded.points.setdefault(key, []).append(
+                        ClaimRun(key, stored.owner, at, at, by)
+                    )
 
     def _seek_out_of_order(
         self,
