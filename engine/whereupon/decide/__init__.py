@@ -15,8 +15,9 @@ from whereupon.decide.broadcasts import audience_of, broadcast_chunk, excluded_b
 from whereupon.decide.claim_chunks import carry_on
 from whereupon.decide.decision_list import Decisions, Skipped
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.requests import object_key, recorded
-from whereupon.decide.semantic_actions import give_up, plan_of, resume
+from whereupon.decide.guard_facts import object_key
+from whereupon.decide.requests import audit_record
+from whereupon.decide.semantic_actions import end_requests, plan_of_request, resume_request
 from whereupon.decide.snapshot import (
     BatchResult,
     ClaimChunk,
@@ -46,15 +47,15 @@ __all__ = [
     "Skipped",
     "Snapshot",
     "audience_of",
+    "audit_record",
     "broadcast_chunk",
     "carry_on",
     "decide",
+    "end_requests",
     "excluded_by",
-    "give_up",
     "object_key",
-    "plan_of",
+    "plan_of_request",
     "prefilter_for",
-    "recorded",
-    "resume",
+    "resume_request",
     "verdict_on_unmatched",
 ]

@@ -1,7 +1,7 @@
 """How many attributes a person may have, and how much they may hold.
 
-A person is read and written as a whole with each of their messages, so what a sender can pile up on one has
-an end. What is there may change; what would be too much is not set, whoever says it.
+A person is read and written as a whole with each message, so a sender must not be able to add without end.
+Attributes that exist may change; those that would exceed the limits are not set, whoever sends them.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from pydantic import JsonValue
 from whereupon.messages.codec import encode
 
 MOST_ATTRIBUTES = 1_000
-"""Attributes of one person."""
+"""How many attributes a person may have."""
 MOST_CHARACTERS = 100_000
-"""Characters that they hold together, names included; what is no text counts as its JSON."""
+"""How many characters they may have together, names included. A list or object counts as its JSON."""
 ESSENTIAL = frozenset(
     {
         "cio_subscription_preferences",
@@ -25,16 +25,16 @@ ESSENTIAL = frozenset(
         "unsubscribed",
     }
 )
-"""Attributes that are always set: whether and where somebody may be written to."""
+"""Attributes that are always set: whether and where a person may be contacted."""
 
 _PLAIN = 8
-"""What a number, true, false and null count as."""
+"""The characters that a number, true, false and null count as."""
 
 
-def admitted(
+def within_limits(
     there: Mapping[str, JsonValue], new: Mapping[str, JsonValue]
 ) -> Mapping[str, JsonValue]:
-    """Those of new attributes, in their order, that a person who has others already may have as well."""
+    """The new attributes, in their order, that a person may have beside the existing ones."""
     if len(there) + len(new) <= MOST_ATTRIBUTES and _size({**there, **new}) <= MOST_CHARACTERS:
         return new
     count, size = len(there), _size(there)

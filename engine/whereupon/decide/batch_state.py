@@ -9,7 +9,7 @@ from heapq import heapify, heappush
 from pydantic import JsonValue
 
 from whereupon.conditions import NO_HISTORY, Performed
-from whereupon.decide.erasure import withdraw
+from whereupon.decide.erasure import drop_erased
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.reentry import with_current_slot
 from whereupon.decide.snapshot import BatchResult, Ended, KeysExhausted, Settings, Snapshot
@@ -308,7 +308,7 @@ class BatchState:
             kept = [m for m in changes.messages if m.ref not in self._dropped]
             changes.messages = kept
         if gone or self.moved:
-            withdraw(changes, gone, self.moved)
+            drop_erased(changes, gone, self.moved)
         out, self.out = (
             self.out,
             BatchResult(),

@@ -1,7 +1,4 @@
-"""Whether a person may be sent something: asked when a step is done, and right before each hand-over.
-
-Pure, so that the two always agree.
-"""
+"""Whether a person may be sent a delivery: asked when a step is done, and right before each call of a channel."""
 
 from collections.abc import Mapping
 
@@ -22,10 +19,10 @@ _PREFERENCES = "cio_subscription_preferences"
 def reason_to_withhold(
     attributes: Mapping[str, JsonValue] | None, kind: SendKind, topic: str | None
 ) -> str | None:
-    """Why a person is not to be sent a delivery of this kind and topic; None if they may be.
+    """Why a person may not be sent a delivery of this kind and topic; None if the person may.
 
     Args:
-        attributes: the person's, as they are now; None where there is no such person any more.
+        attributes: the person's, as they are now; None if the person was erased.
     """
     if attributes is None:
         return ERASED
@@ -61,11 +58,11 @@ def _word(value: JsonValue) -> str | None:
 
 
 def _words_on(topic: str, attributes: Mapping[str, JsonValue]) -> list[JsonValue]:
-    """What the person says of a topic: in ``topics``, and as Customer.io writes it, nested or dotted."""
+    """What the person's attributes say of a topic: in ``topics``, and as Customer.io writes it, nested or dotted."""
     preferences = attributes.get(_PREFERENCES)
     places = [attributes.get("topics")]
     if isinstance(preferences, Mapping):
         places.append(preferences.get("topics"))
-    said = [place.get(topic) for place in places if isinstance(place, Mapping)]
+    found = [place.get(topic) for place in places if isinstance(place, Mapping)]
     dotted = (f"topics.{topic}", f"{_PREFERENCES}.topics.{topic}")
-    return [*said, *(attributes.get(name) for name in dotted)]
+    return [*found, *(attributes.get(name) for name in dotted)]

@@ -1,4 +1,4 @@
-"""Taking back, at a batch's end, what it made of those whom it erased or merged."""
+"""Erasure at a batch's end: what the batch made of persons whom it erased or merged then."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,8 +6,13 @@ from dataclasses import replace
 from whereupon.records import Changes
 
 
-def withdraw(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None:
-    """Rewrite what the batch made before it erased or merged its owner."""
+def drop_erased(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None:
+    """Drop what the batch made of erased persons, and give the survivors what it made of merged ones.
+
+    Args:
+        gone: keys of persons, and of anonymous ids, that were erased.
+        moved: by the key of a person who was merged, the survivor's.
+    """
 
     def owner(key: int) -> int:
         while key in moved:

@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 from pydantic import JsonValue
 
-from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
+from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, within_limits
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.snapshot import Notice
 from whereupon.decide.transfers import transfer
@@ -104,7 +104,7 @@ def within_bounds(
     work: BatchState, person: Person, new: Mapping[str, JsonValue], message_id: str
 ) -> Mapping[str, JsonValue]:
     """As many of new attributes as a person may have beside the others; says where that is not all."""
-    taken = admitted(person.attributes, new)
+    taken = within_limits(person.attributes, new)
     if refused := len(new) - len(taken):
         text = (
             f"{refused} of the attributes in {message_id} were not set: a person has at most "

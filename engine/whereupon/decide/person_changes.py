@@ -10,8 +10,8 @@ from whereupon.decide.batch_state import BatchState, HistoryUntil
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.exits import end_by_change, end_by_event
+from whereupon.decide.guard_facts import object_key
 from whereupon.decide.people import set_attributes
-from whereupon.decide.requests import object_key
 from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import format_instant

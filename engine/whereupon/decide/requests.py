@@ -1,47 +1,43 @@
-"""Requests: judged when they come in, and again whenever somebody agrees or their time has come.
+"""Requests: judged when they come in, and again when a person approves them or their time has come.
 
-A request is a small state machine, and every change of it is a record for the audit log:
+A request is a small state machine. Every change of its state is a record for the audit log:
 
     held ──► ran | refused | cancelled | expired
       └────► approved (the host's own action) ──► ran | failed ──► approved (tried again)
 
-What it would take away is its plan. Approvals are for the plan's digest; a request whose plan is no
-longer the one that was shown is held again.
+The plan of a request is what it would take away. Approvals are for the plan's digest. A request whose plan
+differs from the one that was approved is held again.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.guard_facts import guard_facts, plan_for
 from whereupon.decide.snapshot import Notice, Settings
-from whereupon.decide.suppression import suppressions, tombstone_for, tombstone_over
-from whereupon.guards.judge import Absence, GuardFacts, Policy, Refusal, Verdict, judge
-from whereupon.messages.codec import encode_canonically
-from whereupon.messages.model import Message, MessageType, SenderClass, erased_name
-from whereupon.messages.semantic_events import ERASING, Action, ActionName, id_in
+from whereupon.decide.suppression import tombstone_for
+from whereupon.guards.judge import Absence, Policy, Verdict, judge
+from whereupon.messages.model import Message, SenderClass, erased_name
+from whereupon.messages.semantic_events import ERASING, Action
 from whereupon.messages.times import FIRST_INSTANT, later
 from whereupon.records import (
     Approval,
     AuditRecord,
     Breaker,
-    Device,
     IdKind,
     Plan,
-    Relationship,
     Request,
     RequestOutcome,
 )
-from whereupon.rules.model import Scope
 
 ACTOR = "actor"
-"""Where a server's message says on whose behalf it asks: ``context.actor``."""
+"""The key in a server's context that says on whose behalf the message asks."""
 
 
-def ask(work: BatchState, message: Message, action: Action) -> Request:
+def request_action(work: BatchState, message: Message, action: Action) -> Request:
     """Judge a message that asks for an action, and record the request."""
     request = Request(
         message_id=message.message_id,
@@ -64,24 +60,24 @@ def ask(work: BatchState, message: Message, action: Action) -> Request:
 def judge_request(
     work: BatchState, request: Request, approvals: Sequence[Approval], now: datetime
 ) -> Request:
-    """Judge a request as things are now, and record what becomes of it."""
+    """Judge a request as things are now, and save the outcome."""
     action = work.settings.registry.asked_for(request.action, request.event)
     policy = work.settings.policy_on(action.name)
     message = request.message
     if message is None:
         return request
     plan = plan_for(work, action, message) if action.destructive else None
-    seen = _seen(work, request, message, policy, approvals, plan, now)
-    verdict = judge(message, action, policy, seen)
+    facts = guard_facts(work, request, message, policy, approvals, plan, now)
+    verdict = judge(message, action, policy, facts)
     if verdict.passed is not None:
         _open_breaker(work, verdict, now)
     if verdict.outcome is RequestOutcome.RAN and action.destructive:
         _spend(work, action, message.source)
     decided = _as_judged(request, verdict, action, policy, plan, now)
-    record(work, decided, "judged", now)
-    keep(work, decided)
-    if seen.missing is not None and decided.outcome in {RequestOutcome.RAN, RequestOutcome.HELD}:
-        _note_missing(work, decided, seen.missing)
+    audit(work, decided, "judged", now)
+    save_request(work, decided)
+    if facts.missing is not None and decided.outcome in {RequestOutcome.RAN, RequestOutcome.HELD}:
+        _note_missing(work, decided, facts.missing)
     return decided
 
 
@@ -112,87 +108,8 @@ def _as_judged(
     )
 
 
-def _seen(
-    work: BatchState,
-    request: Request,
-    message: Message,
-    policy: Policy,
-    approvals: Sequence[Approval],
-    plan: Plan | None,
-    now: datetime,
-) -> GuardFacts:
-    tombstone = tombstone_over(work, message)
-    key = _about(work, message)
-    person = work.persons.get(key) if key is not None else None
-    digest = plan.digest if plan else ""
-    return GuardFacts(
-        asked_at=request.asked_at or now,
-        now=now,
-        is_open=request.outcome.is_open,
-        silenced_by=tombstone.reason if tombstone else None,
-        is_theirs=_is_theirs(work, message),
-        missing=_missing(work, request.action, message),
-        person=person.attributes if person else None,
-        overtaken=_is_overtaken(work, request, message, key),
-        open_breakers=[
-            name for name in policy.guards if (b := work.breakers.get(name)) and b.is_open
-        ],
-        spent=[
-            work.spent.get((limit, _spender(limit.scope, message.source)), 0)
-            for limit in policy.limits
-        ],
-        people=work.guards.people,
-        approvals=len({each.actor for each in approvals if each.plan == digest}),
-        plan_changed=request.reason == Refusal.PLAN_CHANGED
-        or (request.plan is not None and request.plan.digest != digest),
-    )
-
-
-def _about(work: BatchState, message: Message) -> int | None:
-    """The key of the person whom a request would take away: of a merge, the one who is merged."""
-    is_merge = message.type is MessageType.ALIAS
-    return work.users.get((message.target_id if is_merge else message.user_id) or "")
-
-
-def _is_theirs(work: BatchState, message: Message) -> bool:
-    """Whether a device that is to be deleted is the named person's; one that nobody has is."""
-    action = work.settings.registry.action_for(message.name)
-    if action is None or action.name != ActionName.DELETE_DEVICE:
-        return True
-    device = _device(work, message)
-    return device is None or device.person_key == work.users.get(message.user_id or "")
-
-
-def _device(work: BatchState, message: Message) -> Device | None:
-    """The device that a message would have deleted, whosever it is."""
-    token = token_in(device_of(message))
-    return work.device(token) if token is not None else None
-
-
-def _missing(work: BatchState, action: str, message: Message) -> Absence | None:
-    """What the message is about and is not there, if anything."""
-    key = work.users.get(message.user_id or "")
-    match action:
-        case ActionName.DELETE_PERSON | ActionName.SUPPRESS_PERSON:
-            return Absence.PERSON if key is None else None
-        case ActionName.UNSUPPRESS_PERSON if not suppressions(work, message):
-            return Absence.PERSON if key is None else Absence.SUPPRESSION
-        case ActionName.DELETE_DEVICE:
-            return Absence.DEVICE if _device(work, message) is None else None
-        case ActionName.DELETE_OBJECT:
-            place = object_key(message.data, message.data.get("objectId"))
-            return None if work.has_object(place) else Absence.OBJECT
-        case ActionName.DELETE_RELATIONSHIP:
-            if key is None:
-                return Absence.PERSON
-            tie = Relationship(key, *object_key(message.data, message.data.get("objectId")))
-            return None if work.has_relationship(tie) else Absence.RELATIONSHIP
-        case _:
-            return None
-
-
 def _note_missing(work: BatchState, request: Request, absence: str) -> None:
-    """Say that a request ran, or waits, though there is nothing that it could take away."""
+    """Emit a notice that a request runs, or waits, though there is nothing that it could take away."""
     text = _NOTHING.get(absence)
     if text is None:
         return
@@ -211,67 +128,8 @@ _NOTHING: Mapping[str, str] = {
 }
 
 
-def object_key(properties: object, object_id: object) -> tuple[str, str]:
-    """An object's type and id, as text; type 1 where none is given."""
-    said = properties if isinstance(properties, Mapping) else {}
-    type_id = next((said[name] for name in _TYPE_IDS if said.get(name) is not None), None)
-    return (id_in(type_id) or "1", id_in(object_id) or "")
-
-
-_TYPE_IDS = ("objectTypeId", "object_type_id")
-
-
-def device_of(message: Message) -> Mapping[str, JsonValue]:
-    """The device in a message's context."""
-    device = message.context.get("device")
-    return device if isinstance(device, dict) else {}
-
-
-def token_in(device: Mapping[str, JsonValue]) -> str | None:
-    """A device's token, as text; None where there is none that could be looked up."""
-    return id_in(device.get("token"))
-
-
-def _is_overtaken(work: BatchState, request: Request, message: Message, key: int | None) -> bool:
-    """Whether the person did something after what would erase them, more than clocks differ by."""
-    latest = work.guards.footprints[key].latest if key in work.guards.footprints else None
-    if latest is None or request.action not in ERASING:
-        return False
-    return latest > later(message.timestamp, work.settings.identity.late_window)
-
-
-# --- plan -------------------------------------------------------------------------------------------
-
-
-def plan_for(work: BatchState, action: Action, message: Message) -> Plan:
-    """What the request would take away, as it is in the store now."""
-    key = _about(work, message)
-    takes = action.name in ERASING or action.name == ActionName.MERGE_PEOPLE
-    held = work.guards.footprints.get(key) if takes and key is not None else None
-    counts = {name: count for name, count in (held.counts if held else {}).items() if count}
-    if action.name == ActionName.DELETE_DEVICE and _device(work, message) is not None:
-        counts["devices"] = 1
-    about = [action.name, message.user_id, message.target_id, dict(message.data), counts]
-    return Plan(sha256(encode_canonically(about)).hexdigest()[:16], counts)
-
-
-# --- blast radius -----------------------------------------------------------------------------------
-
-
-def planned(work: BatchState, request: Request) -> Plan | None:
-    """What a waiting request would take away now."""
-    if request.message is None:
-        return None
-    action = work.settings.registry.asked_for(request.action, request.event)
-    return plan_for(work, action, request.message)
-
-
-def _spender(scope: Scope, source: SenderClass) -> str:
-    return source if scope is Scope.SOURCE else ""
-
-
 def _spend(work: BatchState, action: Action, source: SenderClass) -> None:
-    """Count one that runs against every limit about it that this batch looks at."""
+    """Count a request that runs in every limit for its action that this batch looks at."""
     for limit, spender in work.spent:
         if action.name in limit.actions and spender in {"", source}:
             work.spent[limit, spender] += 1
@@ -294,16 +152,16 @@ def _open_breaker(work: BatchState, verdict: Verdict, now: datetime) -> None:
 # --- records ----------------------------------------------------------------------------------------
 
 
-def keep(work: BatchState, request: Request) -> None:
-    """Tell of a request, and keep it; once it has ended, it names nobody who is gone."""
+def save_request(work: BatchState, request: Request) -> None:
+    """Emit a request and save it; an ended request does not name an erased person."""
     work.out.emitted.append(request)
-    if _is_of_nobody(work, request):
+    if _names_erased_person(work, request):
         work.changes.erased_ids.append(request.ref)
-        request = nameless(request)
+        request = anonymized(request)
     work.changes.requests[request.key] = request
 
 
-def _is_of_nobody(work: BatchState, request: Request) -> bool:
+def _names_erased_person(work: BatchState, request: Request) -> bool:
     if request.outcome.is_open or request.person is None:
         return False
     if request.action in ERASING and request.outcome is RequestOutcome.RAN:
@@ -314,39 +172,36 @@ def _is_of_nobody(work: BatchState, request: Request) -> bool:
     )
 
 
-def nameless(request: Request) -> Request:
-    """A request as it is kept when its person is erased: the message's id goes, too."""
+def anonymized(request: Request) -> Request:
+    """A request as it is saved when its person is erased; the message's id is removed, too."""
     if request.person is None:
         return replace(request, message=None, requester=None)
     message_id = erased_name(request.ref)
     return replace(request, message_id=message_id, person=None, message=None, requester=None)
 
 
-def record(
-    work: BatchState, request: Request, kind: str, now: datetime, **facts: JsonValue
-) -> None:
-    """Put what happened to a request among what the audit log gets."""
+def audit(work: BatchState, request: Request, kind: str, now: datetime, **facts: JsonValue) -> None:
+    """Add what happened to a request to the records for the audit log, if it is audited."""
     if is_audited(request, work.settings):
-        work.changes.records.append(recorded(request, work.settings, kind, now, **facts))
+        work.changes.records.append(audit_record(request, work.settings, kind, now, **facts))
 
 
 def is_audited(request: Request, settings: Settings) -> bool:
-    """Whether the audit log hears of a request: not of those that harm nobody."""
+    """Whether the audit log records a request: if its action is destructive, or the host's own."""
     action = settings.registry.asked_for(request.action, request.event)
     return action.destructive or action.handled
 
 
-def recorded(
+def audit_record(
     request: Request, settings: Settings, kind: str, now: datetime, **facts: JsonValue
 ) -> AuditRecord:
-    """What happened to a request, for the audit log."""
+    """What happened to a request, as a record for the audit log."""
     person = settings.digest(IdKind.USER, request.person or "").hex()
-    told = {"kind": kind, **facts_of(request, person), **facts}
-    return AuditRecord(now, request.key, told)
+    return AuditRecord(now, request.key, {"kind": kind, **audit_facts(request, person), **facts})
 
 
-def facts_of(request: Request, person: str) -> dict[str, JsonValue]:
-    """What the audit log says of a request: keyed hashes, counts and names of ours, nobody's data.
+def audit_facts(request: Request, person: str) -> dict[str, JsonValue]:
+    """What the audit log says of a request: keyed hashes, counts and the engine's own names.
 
     Args:
         person: the keyed hash of the user id.
@@ -369,6 +224,6 @@ def facts_of(request: Request, person: str) -> dict[str, JsonValue]:
 
 
 def _requester(message: Message) -> str | None:
-    """Who asks for the person, where a server says so; what a client says of it counts for nothing."""
+    """Who asks on behalf of the person, if a server says so. What a client says about it is ignored."""
     actor = message.context.get(ACTOR) if message.source is SenderClass.SERVER else None
     return actor if isinstance(actor, str) and actor and actor != message.user_id else None

@@ -1,7 +1,7 @@
 """Semantic events: the guards' verdict, and what each action does to the engine's own data.
 
-A semantic message is consumed: only its id is remembered, no rule sees it, and no claim ever brings
-it up again.
+A semantic message is consumed: only its id is recorded, no rule is evaluated for it, and no claim ever
+brings it.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,18 +13,15 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
+from whereupon.decide.guard_facts import current_plan, device_of, object_key, token_in
 from whereupon.decide.merges import merge
 from whereupon.decide.people import forget, person_for
 from whereupon.decide.requests import (
-    ask,
-    device_of,
+    anonymized,
+    audit,
     judge_request,
-    keep,
-    nameless,
-    object_key,
-    planned,
-    record,
-    token_in,
+    request_action,
+    save_request,
 )
 from whereupon.decide.snapshot import BatchResult, Settings, Snapshot
 from whereupon.decide.suppression import DELETED, SUPPRESSED, add_tombstones, lift_tombstones
@@ -50,10 +47,10 @@ from whereupon.rules.model import Aftermath
 
 def run_action(work: BatchState, message: Message, action: Action) -> None:
     """Judge a semantic message, carry it out if every guard agrees, and record the request."""
-    request = ask(work, message, action)
+    request = request_action(work, message, action)
     key = 0
     if work.changes.requests[request.key].message_id == message.message_id:
-        key = work.record_stub(message)  # else not even its id is kept, but a hash of it
+        key = work.record_stub(message)  # else a hash of its id is recorded, and not the id
     if request.outcome is RequestOutcome.RAN and not action.handled:
         others = len(work.changes.identifiers)
         _EFFECTS[action.name](work, message, message.timestamp)
@@ -62,9 +59,9 @@ def run_action(work: BatchState, message: Message, action: Action) -> None:
 
 
 def _evaluate_known(work: BatchState, message: Message, key: int) -> None:
-    """Put a message that made its person known to the rules that ask for that, and to no other.
+    """Evaluate a message that made its person known against the rules that ask for that only.
 
-    Why they skip it is told, but not kept: of the message itself nothing is.
+    Skips are emitted and not stored, since the message is not stored.
     """
     person_key = work.users[message.user_id or ""]
     stored, skips = StoredMessage(key, person_key, message), len(work.changes.skips)
@@ -73,7 +70,7 @@ def _evaluate_known(work: BatchState, message: Message, key: int) -> None:
     del work.changes.skips[skips:]
 
 
-def resume(
+def resume_request(
     loaded: Snapshot,
     request: Request,
     approvals: Sequence[Approval],
@@ -85,8 +82,8 @@ def resume(
     """Judge a held request again, and carry it out if every guard agrees now.
 
     Args:
-        loaded: what its message touches.
-        approvals: all that were given to it, whatever they were for.
+        loaded: what its message may change.
+        approvals: all that were given to it, for any plan.
     """
     work = BatchState(loaded, index, settings)
     decided = judge_request(work, request, approvals, now)
@@ -95,18 +92,18 @@ def resume(
         if message.type is MessageType.ALIAS:
             _merge_again(work, message)
         else:
-            _EFFECTS[request.action](work, message, now)  # of the host's none is ever `ran` here
+            _EFFECTS[request.action](work, message, now)  # a host's action is never `ran` here
     return work.close()
 
 
-def plan_of(
+def plan_of_request(
     loaded: Snapshot, request: Request, index: RuleIndex, settings: Settings
 ) -> Plan | None:
-    """What a waiting request would take away now; None when it has ended."""
-    return planned(BatchState(loaded, index, settings), request)
+    """What a waiting request would take away now; None if it has ended."""
+    return current_plan(BatchState(loaded, index, settings), request)
 
 
-def give_up(
+def end_requests(
     loaded: Snapshot,
     requests: Sequence[Request],
     index: RuleIndex,
@@ -116,15 +113,15 @@ def give_up(
     now: datetime,
     by: str | None = None,
 ) -> BatchResult:
-    """End requests that wait without carrying them out: nobody decided them in time, or ``by`` did."""
+    """End requests that wait, without carrying them out: they have expired, or ``by`` has ended them."""
     work = BatchState(loaded, index, settings)
     reason = Refusal.EXPIRED if outcome is RequestOutcome.EXPIRED else None
     for request in requests:
-        end(work, request, outcome, reason, now, by=by)
+        end_request(work, request, outcome, reason, now, by=by)
     return work.close()
 
 
-def end(
+def end_request(
     work: BatchState,
     request: Request,
     outcome: RequestOutcome,
@@ -145,14 +142,14 @@ def end(
         message=None,
     )
     facts: dict[str, JsonValue] = {} if by is None else {"actor": by}
-    record(work, ended, outcome.value, now, **facts)
-    keep(work, ended)
+    audit(work, ended, outcome.value, now, **facts)
+    save_request(work, ended)
 
 
 def merge_people(work: BatchState, message: Message, survivor: Person, loser: Person) -> Person:
-    """The action behind ``alias`` between two known persons; guarded like any other."""
+    """Merge two known persons, as an ``alias`` asks, if the guards agree; gives the survivor as it is now."""
     action = work.settings.registry.named(ActionName.MERGE_PEOPLE)
-    if ask(work, message, action).outcome is not RequestOutcome.RAN:
+    if request_action(work, message, action).outcome is not RequestOutcome.RAN:
         return survivor
     return merge(work, message, survivor, loser)
 
@@ -165,12 +162,12 @@ def _merge_again(work: BatchState, message: Message) -> None:
 
 
 def refuse_merge(work: BatchState, message: Message, tombstone: Tombstone) -> None:
-    """Record what became of an alias from an id that a tombstone silences: nobody is merged by it.
+    """Record the refusal of an alias whose previous id has a tombstone.
 
-    Where the tombstone is the speaker's own, nothing is kept: it would name who is gone.
+    If the tombstone is the sender's own, nothing is recorded, since that would name an erased person.
     """
     if tombstone.digest in work.settings.digests(IdKind.USER, message.target_id or ""):
-        ask(work, message, work.settings.registry.named(ActionName.MERGE_PEOPLE))
+        request_action(work, message, work.settings.registry.named(ActionName.MERGE_PEOPLE))
 
 
 # --- effects ----------------------------------------------------------------------------------------
@@ -189,15 +186,15 @@ def _suppress(work: BatchState, message: Message, instant: datetime) -> None:
 def _erase(
     work: BatchState, message: Message, instant: datetime, until: datetime | None, reason: str
 ) -> None:
-    """Forget the person, and add_tombstones every identifier they were known by; unknown ones count too."""
+    """Erase the person, and add a tombstone for every identifier of theirs, known or named."""
     user_id = message.user_id or ""
     named = {(IdKind.USER, user_id)}
     key = work.users.get(user_id)
     if key is not None:
         named |= {(known.kind, known.value) for known in work.identifiers_of(key)}
-        held = work.guards.footprints.get(key)
-        if until is not None and held is not None and held.latest is not None:
-            until = max(until, held.latest)  # all of that is erased, so none of it may come again
+        footprint = work.guards.footprints.get(key)
+        if until is not None and footprint is not None and footprint.latest is not None:
+            until = max(until, footprint.latest)  # all of that is erased, and must not come again
         forget(work, work.persons[key], max(instant, message.received_at))
     users = {value for kind, value in named if kind is IdKind.USER}
     _drop_requests(work, users, message)
@@ -205,7 +202,7 @@ def _erase(
 
 
 def _drop_requests(work: BatchState, user_ids: set[str], message: Message) -> None:
-    """What else was asked for the person, and waits, is for nobody now."""
+    """Cancel the other requests about the person that wait."""
     waiting = {request.key: request for request in work.guards.open_requests}
     waiting |= {key: r for key, r in work.changes.requests.items() if r.outcome.is_open}
     for request in waiting.values():
@@ -213,9 +210,9 @@ def _drop_requests(work: BatchState, user_ids: set[str], message: Message) -> No
         named = request.person in user_ids or target in user_ids
         if not named or request.ref == message.ref:
             continue
-        end(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
+        end_request(work, request, RequestOutcome.CANCELLED, Refusal.ERASED, message.received_at)
         if request.person in user_ids:
-            work.changes.requests[request.key] = nameless(work.changes.requests[request.key])
+            work.changes.requests[request.key] = anonymized(work.changes.requests[request.key])
             work.drop_stub(request.ref)
 
 

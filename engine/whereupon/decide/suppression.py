@@ -1,4 +1,4 @@
-"""Tombstones while a batch is folded: laid, lifted, and what they keep from everybody."""
+"""Tombstones: added, lifted, and the messages that they suppress."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,32 +21,33 @@ def add_tombstones(
     until: datetime | None,
     reason: str,
 ) -> None:
-    """Silence identifiers: up to an instant, or for good; never less than they are already.
+    """Suppress the messages of identifiers; a tombstone that reaches further is kept.
 
     Args:
-        of: the user id whose deletion or suppression it is.
+        of: the user id that is deleted or suppressed.
+        until: messages up to that instant; None for all.
     """
-    laid_by = work.settings.digest(IdKind.USER, of)
+    added_by = work.settings.digest(IdKind.USER, of)
     for kind, value in identifiers:
         work.changes.erased_identifiers.append((kind, value))
         digest = work.settings.digest(kind, value)
-        there = work.tombstones[digest].get(laid_by)
+        there = work.tombstones[digest].get(added_by)
         if there is None or (there.until and (until is None or until > there.until)):
-            _lay(work, Tombstone(digest, laid_by, until, reason))
+            _put(work, Tombstone(digest, added_by, until, reason))
 
 
 def lift_tombstones(work: BatchState, message: Message) -> None:
-    """Let what was silenced for good with a user id be heard again, from the message's time on.
+    """Let a user id that was suppressed for good be used again, from the message's time on.
 
-    So is an anonymous id that the message names itself. Nothing comes back, and what happened before,
-    however late it arrives, stays unheard.
+    So are the ids that were suppressed together with it, and an anonymous id that the message names.
+    Nothing comes back: messages from before stay suppressed, however late they arrive.
     """
     for tombstone in suppressions(work, message):
-        _lay(work, replace(tombstone, until=message.timestamp))
+        _put(work, replace(tombstone, until=message.timestamp))
 
 
 def suppressions(work: BatchState, message: Message) -> list[Tombstone]:
-    """What `lift_tombstones` lifts."""
+    """The tombstones that `lift_tombstones` lifts."""
     digests = work.settings.digests
     own = digests(IdKind.USER, message.user_id or "")
     together = {of for digest in own for of in work.tombstones.get(digest, {})}
@@ -59,17 +60,17 @@ def suppressions(work: BatchState, message: Message) -> list[Tombstone]:
     ]
 
 
-def _lay(work: BatchState, tombstone: Tombstone) -> None:
+def _put(work: BatchState, tombstone: Tombstone) -> None:
     work.tombstones[tombstone.digest][tombstone.of] = tombstone
     work.changes.tombstones[tombstone.digest, tombstone.of] = tombstone
     work.has_tombstones = True
 
 
 def tombstone_over(work: BatchState, message: Message) -> Tombstone | None:
-    """The tombstone that keeps this message from anybody, if there is one.
+    """The tombstone that suppresses a message, if there is one.
 
-    A message with a user id is that person's: the anonymous id beside it may be a shared device's. An
-    alias speaks of two people: of neither where one is silenced, or it would bring them back.
+    A message with a user id belongs to that person; the anonymous id beside it may be a shared device. An
+    alias names two persons. It is suppressed if either of them is, since it would bring that person back.
     """
     if not work.has_tombstones:
         return None
@@ -84,7 +85,7 @@ def tombstone_over(work: BatchState, message: Message) -> Tombstone | None:
 def tombstone_for(
     work: BatchState, identifier: tuple[IdKind, str | None], instant: datetime
 ) -> Tombstone | None:
-    """The tombstone of an id that reaches the instant: of several, the one that reaches furthest."""
+    """The tombstone of an id that reaches an instant; of several, the one that reaches furthest."""
     kind, value = identifier
     reaching = [
         tombstone

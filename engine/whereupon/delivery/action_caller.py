@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from whereupon.decide import recorded
+from whereupon.decide import audit_record
 from whereupon.delivery.host_calls import CallEnd, HostCaller, Line, NotTriedError
 from whereupon.delivery.monitor import Event, Monitor
 from whereupon.delivery.retries import RetryPolicy
@@ -266,7 +266,7 @@ class ActionCaller:
     ) -> None:
         changes = Changes(requests={request.key: request})
         changes.records.append(
-            recorded(request, self._current.pipeline.settings, kind, now, **facts)
+            audit_record(request, self._current.pipeline.settings, kind, now, **facts)
         )
         self._current.pipeline.write(session, changes)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 from unicodedata import normalize
 
-from whereupon.decide import BatchResult, recorded
+from whereupon.decide import BatchResult, audit_record
 from whereupon.errors import RequestError, UnknownNameError
 from whereupon.guards.judge import Policy, Refusal
 from whereupon.messages.model import SenderClass
@@ -288,7 +288,7 @@ class Requests:
         _check_named(by, 0)
 
     def _record(self, request: Request, kind: str, now: datetime, by: str) -> AuditRecord:
-        return recorded(request, self._current.pipeline.settings, kind, now, actor=by)
+        return audit_record(request, self._current.pipeline.settings, kind, now, actor=by)
 
 
 def _found(session: Session, key: int) -> Request:

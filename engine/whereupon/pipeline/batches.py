@@ -22,10 +22,10 @@ from whereupon.decide import (
     broadcast_chunk,
     carry_on,
     decide,
-    give_up,
-    plan_of,
+    end_requests,
+    plan_of_request,
     prefilter_for,
-    resume,
+    resume_request,
 )
 from whereupon.guards.audit_chain import seal
 from whereupon.matching import RuleIndex
@@ -323,7 +323,7 @@ class Pipeline:
             session,
             loaded,
             64,
-            lambda: resume(loaded, request, approvals, self.index, self.settings, now=now),
+            lambda: resume_request(loaded, request, approvals, self.index, self.settings, now=now),
         )
 
     def give_up(
@@ -340,7 +340,7 @@ class Pipeline:
         loaded = self._recall(session).for_ending(asked)
 
         def attempt() -> BatchResult:
-            return give_up(
+            return end_requests(
                 loaded, requests, self.index, self.settings, outcome=outcome, now=now, by=by
             )
 
@@ -351,7 +351,7 @@ class Pipeline:
         if request.message is None:
             return None
         loaded = self._recall(session).for_batch([request.message], None)
-        return plan_of(loaded, request, self.index, self.settings)
+        return plan_of_request(loaded, request, self.index, self.settings)
 
     def write(self, session: Session, changes: Changes) -> None:
         """Write changes, what they record for the audit log sealed into its chain."""

@@ -7,7 +7,12 @@ from tests.shop import NOON, thanks
 
 from whereupon import Engine
 from whereupon.decide import Notice
-from whereupon.decide.attribute_limits import ESSENTIAL, MOST_ATTRIBUTES, MOST_CHARACTERS, admitted
+from whereupon.decide.attribute_limits import (
+    ESSENTIAL,
+    MOST_ATTRIBUTES,
+    MOST_CHARACTERS,
+    within_limits,
+)
 from whereupon.records import Person
 from whereupon.scheduling.clocks import FrozenClock
 
@@ -88,8 +93,8 @@ def test_below_the_cap_everything_is_admitted(
     there: dict[str, object], new: dict[str, object]
 ) -> None:
     """And asked again, the same."""
-    assert admitted(there, new) == new  # type: ignore[arg-type]
+    assert within_limits(there, new) == new  # type: ignore[arg-type]
     many = FULL | there
-    taken = admitted(many, new)  # type: ignore[arg-type]
+    taken = within_limits(many, new)  # type: ignore[arg-type]
     assert {name for name in taken if name not in many} <= ESSENTIAL
     assert all(name in taken for name in new if name in many)
