@@ -12,7 +12,7 @@ _NAMING_KEYS = ("segment", "enters", "leaves")
 
 
 def digest_of(source: Mapping[str, JsonValue], segments: Mapping[str, JsonValue]) -> str:
-    """16 hexadecimal digits of the content and of every segment that it refers to, however indirectly."""
+    """16 hexadecimal digits of a hash of the content and of every segment it refers to, directly or through segments."""
     mentioned = {name: segments[name] for name in _closure(source, segments)}
     canonical = _WRITER.encode([source, mentioned])
     return blake2b(canonical.encode(), digest_size=_DIGEST_BYTES).hexdigest()

@@ -17,9 +17,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def resembled(name: str, known: Iterable[str]) -> str | None:
-    """The known name of which this one is a misspelling; None where it is a name of its own.
+    """The known name of which this one is a misspelling; None if it is a name of its own.
 
-    Case, spaces and signs count for nothing, digits for all: Step 1 and Step 2 are two names.
+    Case, spaces and signs do not count. Digits must be equal: Step 1 and Step 2 are two names.
     """
     letters, digits = _letters(name), _digits(name)
     best: tuple[int, str] | None = None
@@ -35,7 +35,7 @@ def resembled(name: str, known: Iterable[str]) -> str | None:
 
 
 def _allowed(letters: str, against: str) -> int:
-    """How many letters may be wrong: more in a long name, and where they only changed places."""
+    """How many letters may be wrong: more in a long name, and if the letters are the same."""
     if len(letters) < _SHORT:
         return 0
     return 2 if len(letters) >= _LONG or sorted(letters) == sorted(against) else 1
@@ -50,7 +50,7 @@ def _digits(name: str) -> list[str]:
 
 
 def _distance(one: str, other: str, most: int) -> int:
-    """How many letters are wrong, missing, too many or in each other's place; beyond ``most`` more than it."""
+    """How many letters are wrong, missing, added or swapped; any number above ``most`` if there are more."""
     if abs(len(one) - len(other)) > most:
         return most + 1
     before: list[int] = []

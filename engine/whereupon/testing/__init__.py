@@ -1,7 +1,10 @@
-"""What rules, and third parties' own parts, are tested with. The engine itself imports nothing of it.
+"""Tests of rules and guards, and the contract that every store must pass.
 
-`run_rule_tests` is what ``whereupon test`` runs; `whereupon.testing.contracts`, which needs pytest,
-is for stores.
+A rule test runs messages through a real engine on a frozen clock and compares the effects with what the
+test expects. The engine imports nothing of this package, and only `contracts` needs pytest.
+
+For others: `run_rule_tests` (which ``whereupon test`` calls), its report, `junit_xml`, and `contracts`
+for stores of third parties.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Reading test files: every test as a value, and everything that is wrong with it, located."""
+"""Test files as values: every test, and everything that is wrong with the file, located."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -56,7 +56,7 @@ _FACTS = {
 def find_test_files(folder: Path) -> list[Path]:
     """Every ``*.test.yaml`` and ``*.test.json`` below a folder, sorted.
 
-    Hidden ones are passed over, and those whose names cannot be told: reading the rules tells of them.
+    Hidden files are skipped. So are files whose names cannot be printed: reading the rules reports them.
     """
     return sorted(
         path
@@ -69,8 +69,8 @@ def find_test_files(folder: Path) -> list[Path]:
 
 
 def read_test_file(path: Path, plan: TrackingPlan) -> RuleTestFile:
-    """Read one file; its diagnostics hold everything that is wrong with it, in view of the plan, too."""
-    data, positions, faults = load_document(path)
+    """Read one file, with everything that is wrong with it; its names are checked against the plan."""
+    data, positions, text_diagnostics = load_document(path)
     file = path.as_posix()
     diagnostics: list[Diagnostic] = []
     tests: tuple[RuleTest, ...] = ()
@@ -83,15 +83,15 @@ def read_test_file(path: Path, plan: TrackingPlan) -> RuleTestFile:
         subject=path.name.partition(".test.")[0],
         tests=tests,
         positions=positions,
-        diagnostics=tuple(sorted({*map(_for_test_file, faults), *located}, key=_order)),
+        diagnostics=tuple(sorted({*map(_for_test_file, text_diagnostics), *located}, key=_order)),
     )
 
 
-def _for_test_file(fault: Diagnostic) -> Diagnostic:
+def _for_test_file(found: Diagnostic) -> Diagnostic:
     """A finding about the text, in terms of a test file."""
-    if fault.code != "empty-file":
-        return fault
-    return replace(fault, message="this file is empty; start it with tests:")
+    if found.code != "empty-file":
+        return found
+    return replace(found, message="this file is empty; start it with tests:")
 
 
 def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
@@ -101,7 +101,7 @@ def _order(diagnostic: Diagnostic) -> tuple[Location, str, str]:
 def _tests(
     data: JsonValue, positions: Positions, diagnostics: list[Diagnostic]
 ) -> Iterator[RuleTest]:
-    file = validated(forms.FileForm, data, (), diagnostics)
+    file = validated(forms.TestFileForm, data, (), diagnostics)
     raw_tests = file.tests if file else data.get("tests") if isinstance(data, dict) else None
     first: dict[str, int] = {}
     for place, raw in enumerate(raw_tests if isinstance(raw_tests, list) else ()):
@@ -145,23 +145,23 @@ def _given(
             )
             diagnostics.append(Diagnostic.at((*path, "at"), "out-of-order", text))
         arrival = max(arrival, form.at or ZERO)
-        if isinstance(form, forms.GivenForm):
+        if isinstance(form, forms.MessageItem):
             given.append(_message(found[0], form, arrival))
-        elif isinstance(form, forms.CallForm):
+        elif isinstance(form, forms.CallItem):
             given.append(BroadcastCall(arrival, form.trigger, form.key, form.properties))
         else:
             given.append(_operator_act(found[0], form, arrival))
     return given
 
 
-def _operator_act(kind: str, form: forms.OperatorActForm, at: timedelta) -> OperatorAct:
+def _operator_act(kind: str, form: forms.OperatorActItem, at: timedelta) -> OperatorAct:
     said = form.model_dump()
     return OperatorAct(
         at, OperatorVerb(kind), said[kind], said.get("person"), form.by, refused=form.refused
     )
 
 
-def _message(kind: str, form: forms.GivenForm, arrival: timedelta) -> GivenMessage:
+def _message(kind: str, form: forms.MessageItem, arrival: timedelta) -> GivenMessage:
     said = form.model_dump(exclude={"at", "happened", "source"}, exclude_unset=True)
     main: JsonValue = said.pop(kind)
     wire: dict[str, JsonValue] = {_WIRE_NAMES[name]: value for name, value in said.items()}

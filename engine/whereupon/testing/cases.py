@@ -14,7 +14,7 @@ from whereupon.rules.loading import Positions
 
 
 class EffectKind(StrEnum):
-    """What a test can expect, by the key that its item starts with."""
+    """The kinds of effect, by the key that starts an item of a test."""
 
     ENTERED = "entered"
     SKIPPED = "skipped"
@@ -25,12 +25,12 @@ class EffectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Something that a test expects, or that happened.
+    """An effect of a rule or a guard: expected by a test, or observed.
 
     Attributes:
-        facts: ``person``, ``channel``, ``at`` and the like; of an expectation only those that it names.
-        content: of a delivery, its rendered keys; of an expectation only those that it names.
-        because: of what happened, how it came about, as a clause.
+        facts: ``person``, ``channel``, ``at`` and the like; an expected effect has only those that it names.
+        content: the rendered keys of a delivery; an expected effect has only those that it names.
+        because: a clause that says how an observed effect came about.
     """
 
     kind: EffectKind
@@ -45,8 +45,8 @@ class GivenMessage:
 
     Attributes:
         at: when it arrives, from the test's start.
-        happened: how much earlier it happened; zero for at once.
-        wire: the message as a sender would put it, without its times.
+        happened: how much earlier it happened; zero if it arrives at once.
+        wire: the message as a sender writes it, without its times.
         subject: the message in words, such as ``track purchase``.
     """
 
@@ -59,7 +59,7 @@ class GivenMessage:
 
 @dataclass(frozen=True, slots=True)
 class BroadcastCall:
-    """The host calls up a broadcast, with the ``key`` and the ``properties`` that it gives."""
+    """The host triggers a broadcast, with the ``key`` and the ``properties`` that it gives."""
 
     at: timedelta
     broadcast: str
@@ -68,7 +68,7 @@ class BroadcastCall:
 
 
 class OperatorVerb(StrEnum):
-    """What a person may do between the messages of a test."""
+    """What an operator may do between the messages of a test."""
 
     APPROVE = "approve"
     CANCEL = "cancel"
@@ -77,16 +77,17 @@ class OperatorVerb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorAct:
-    """Somebody decides something.
+    """An operator decides about a request, or closes a breaker.
 
     Attributes:
-        what: the action that was asked for; of `OperatorVerb.CLOSE` the guard file.
-        person: whose request; the newest that waits.
-        refused: the code with which it is expected to be refused; None where it is expected to go.
+        verb: what the operator does.
+        what: the action that was asked for; the guard file for `OperatorVerb.CLOSE`.
+        person: the person whom the request is about; the newest request that waits counts.
+        refused: the code with which the act is expected to be refused; None if it is expected to be allowed.
     """
 
     at: timedelta
-    deed: OperatorVerb
+    verb: OperatorVerb
     what: str
     person: str | None
     by: str
@@ -94,13 +95,13 @@ class OperatorAct:
 
     @property
     def subject(self) -> str:
-        """In words, such as ``approve Delete Person by lena``."""
-        return f"{self.deed} {self.what} by {self.by}"
+        """The act in words, such as ``approve Delete Person by lena``."""
+        return f"{self.verb} {self.what} by {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
-    """One test of a rule or a guard; ``until`` counts from ``start``, None for the end of all work."""
+    """One test of a rule or a guard. ``until`` counts from ``start``; with None, all due work is done."""
 
     name: str
     line: int
@@ -112,7 +113,7 @@ class RuleTest:
 
 @dataclass(frozen=True, slots=True)
 class RuleTestFile:
-    """One file of tests; those of a file with an error are not to be run.
+    """One file of tests. The tests of a file with an error are not run.
 
     Attributes:
         subject: the id that the file's name gives, of a rule or a guard.

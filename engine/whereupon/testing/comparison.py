@@ -1,7 +1,7 @@
-"""Comparing what a test expects with what happened, and saying every difference in a sentence.
+"""The comparison of expected with observed effects: every difference in a sentence.
 
-The order does not matter. Each thing that happened meets at most one expectation, and as many are
-met as can be.
+The order does not matter. Each observed effect meets at most one expected effect, and the pairs are chosen
+so that as many as possible are met.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,9 +29,9 @@ def compare(
     """Every difference, as sentences.
 
     Args:
-        expected: what the test names, in any order.
-        happened: everything that is looked at, skips included.
-        complete: the kinds of which nothing may happen that is not expected.
+        expected: the effects that the test names, in any order.
+        happened: all effects that were observed, skips included.
+        complete: the kinds of which every observed effect must be expected.
     """
     met = _pairs(expected, happened)
     left = [effect for place, effect in enumerate(happened) if place not in met]
@@ -42,7 +42,7 @@ def compare(
 
 
 def _pairs(expected: Sequence[Effect], happened: Sequence[Effect]) -> dict[int, int]:
-    """Which of what happened meets which expectation: as many as can be (augmenting paths)."""
+    """Which observed effect meets which expected one, with as many pairs as possible (augmenting paths)."""
     met: dict[int, int] = {}
 
     def meet(wanted: int, tried: set[int]) -> bool:
@@ -65,7 +65,7 @@ def _meets(wanted: Effect, effect: Effect) -> bool:
 
 
 def _differences(wanted: Effect, effect: Effect) -> Iterator[str]:
-    """What is otherwise than wanted, each as a clause."""
+    """Every difference from the expected effect, as a clause."""
     for name, value in wanted.facts.items():
         seen = effect.facts.get(name)
         if seen != value and not (name == "reason" and _is_sort_of(seen, value)):
@@ -87,7 +87,7 @@ def _otherwise(name: str, effect: Effect) -> str:
 
 
 def _is_sort_of(reason: JsonValue, sort: JsonValue) -> bool:
-    """Whether a detailed reason, such as ``template: …``, begins with the word given."""
+    """Whether a detailed reason, such as ``template: …``, begins with that word."""
     return isinstance(reason, str) and reason.startswith(f"{sort}:")
 
 
@@ -95,7 +95,7 @@ def _is_sort_of(reason: JsonValue, sort: JsonValue) -> bool:
 
 
 def _unmet(wanted: Effect, left: list[Effect], happened: Sequence[Effect]) -> str:
-    """The sentence for an expectation; what nearly meets it is taken out of what is left."""
+    """The sentence for an expected effect; the effect that nearly meets it is removed from what is left."""
     near = _nearest(wanted, left)
     if near is None:
         why = _why_not(wanted, happened)
@@ -107,7 +107,7 @@ def _unmet(wanted: Effect, left: list[Effect], happened: Sequence[Effect]) -> st
 
 
 def _nearest(wanted: Effect, left: Sequence[Effect]) -> Effect | None:
-    """Of what is left, the same thing for the same person with the fewest differences."""
+    """The effect of the same kind for the same person that has the fewest differences."""
     if wanted.kind is EffectKind.SKIPPED:
         return None
     near = [effect for effect in left if _is_akin(wanted, effect)]
@@ -128,7 +128,7 @@ def _distance(wanted: Effect, effect: Effect) -> tuple[bool, int]:
 
 
 def _why_not(wanted: Effect, happened: Sequence[Effect]) -> str:
-    """What the rule said of the person instead, message by message."""
+    """What the rule decided about the person instead, message by message."""
     if wanted.kind is EffectKind.REQUEST:
         return ""
     person = wanted.facts["person"]
@@ -149,7 +149,7 @@ def _unexpected(effect: Effect) -> str:
 
 
 def phrase(effect: Effect) -> str:
-    """A thing that is expected, or that happened, in words."""
+    """An effect in words."""
     facts = dict(effect.facts)
     words = [_NOUNS[effect.kind]]
     for name, link in (("channel", "by"), ("action", "for")):

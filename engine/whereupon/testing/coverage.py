@@ -1,6 +1,6 @@
 """Which conditions of a rule its tests have seen true, and which false.
 
-A condition counts as seen where it was reached: a part of a `where` behind one that fails is not.
+A condition counts as seen if it was evaluated: a part of a `where` after one that fails is not.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ _BOTH: tuple[tuple[bool, Literal["true", "false"]], ...] = ((True, "true"), (Fal
 
 
 class Coverage:
-    """Notes what one rule's conditions say while `rule`, a copy of it that takes notes, is run."""
+    """Records the answers of one rule's conditions while `rule`, an instrumented copy, is run."""
 
     def __init__(self, rule: Rule) -> None:
         self._seen: dict[str, set[bool]] = defaultdict(set)
@@ -30,7 +30,7 @@ class Coverage:
         self._entering: set[bool] = set()
 
     def note_entering(self, *, entered: bool) -> None:
-        """Note whether a test let anybody in."""
+        """Record whether a test let a person in."""
         self._entering.add(entered)
 
     def uncovered(self) -> Iterator[Uncovered]:

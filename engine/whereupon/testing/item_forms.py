@@ -58,7 +58,7 @@ Objects = dict[str, JsonValue]
 Recipient = Annotated[Name, IfMissing("add to: with the person's user id")]
 
 
-class FileForm(Form):
+class TestFileForm(Form):
     """The file as a whole."""
 
     tests: Annotated[
@@ -103,7 +103,7 @@ class TestForm(Form):
     )
 
 
-class GivenForm(Form):
+class MessageItem(Form):
     """What every message may say: when it arrives, when it happened, who sends it."""
 
     at: Offset = Field(
@@ -133,7 +133,7 @@ class GivenForm(Form):
     )
 
 
-class _BySomebody(GivenForm):
+class _BySomebody(MessageItem):
     user: str | None = Field(
         default=None, description="The user id of the person.", examples=["ada"]
     )
@@ -144,8 +144,8 @@ class _BySomebody(GivenForm):
     )
 
 
-class TrackForm(_BySomebody):
-    """Somebody did something."""
+class TrackItem(_BySomebody):
+    """A person did something."""
 
     track: str = Field(description="The event's name.", examples=["purchase"])
     properties: Objects = Field(
@@ -155,8 +155,8 @@ class TrackForm(_BySomebody):
     )
 
 
-class PageForm(_BySomebody):
-    """Somebody saw a page."""
+class PageItem(_BySomebody):
+    """A person saw a page."""
 
     page: str = Field(description="The page's name.", examples=["Pricing"])
     properties: Objects = Field(
@@ -164,8 +164,8 @@ class PageForm(_BySomebody):
     )
 
 
-class ScreenForm(_BySomebody):
-    """Somebody saw an app's screen."""
+class ScreenItem(_BySomebody):
+    """A person saw a screen of an app."""
 
     screen: str = Field(description="The screen's name.", examples=["Cart"])
     properties: Objects = Field(
@@ -173,8 +173,8 @@ class ScreenForm(_BySomebody):
     )
 
 
-class GroupForm(_BySomebody):
-    """Somebody belongs to an object."""
+class GroupItem(_BySomebody):
+    """A person belongs to an object."""
 
     group: str = Field(description="The object's id.", examples=["acme"])
     traits: Objects = Field(
@@ -182,8 +182,8 @@ class GroupForm(_BySomebody):
     )
 
 
-class IdentifyForm(GivenForm):
-    """Who somebody is; null where only an anonymous id is known."""
+class IdentifyItem(MessageItem):
+    """The user id of a person; null if only an anonymous id is known."""
 
     identify: str | None = Field(
         description="The user id; null where only an anonymous id is known.", examples=["ada"]
@@ -200,8 +200,8 @@ class IdentifyForm(GivenForm):
     )
 
 
-class AliasForm(GivenForm):
-    """Two ids are one person's."""
+class AliasItem(MessageItem):
+    """Two ids belong to one person."""
 
     alias: str = Field(description="The user id that stays.", examples=["ada"])
     previous: Annotated[str, IfMissing("add previous: with the id that is no longer used")] = Field(
@@ -210,8 +210,8 @@ class AliasForm(GivenForm):
     )
 
 
-class OperatorActForm(Form):
-    """Somebody decides something between the messages."""
+class OperatorActItem(Form):
+    """An operator decides something between the messages."""
 
     at: Offset = Field(
         default=None,
@@ -228,7 +228,7 @@ class OperatorActForm(Form):
     )
 
 
-class _OfSomebody(OperatorActForm):
+class _OfSomebody(OperatorActItem):
     person: Name | None = Field(
         default=None,
         description="The user id of the person whom the request is about; without it the newest request is meant.",
@@ -236,32 +236,32 @@ class _OfSomebody(OperatorActForm):
     )
 
 
-class ApproveForm(_OfSomebody):
-    """Somebody agrees to the newest request for an action that is held."""
+class ApproveItem(_OfSomebody):
+    """An operator approves the newest held request for an action."""
 
     approve: Name = Field(
         description="The action that was asked for, and is agreed to.", examples=["Delete Person"]
     )
 
 
-class CancelForm(_OfSomebody):
-    """Somebody calls it off."""
+class CancelItem(_OfSomebody):
+    """An operator cancels a request."""
 
     cancel: Name = Field(
         description="The action that was asked for, and is called off.", examples=["Delete Person"]
     )
 
 
-class CloseForm(OperatorActForm):
-    """Somebody closes the breaker of a guard file."""
+class CloseItem(OperatorActItem):
+    """An operator closes the breaker of a guard file."""
 
     close: Name = Field(
         description="The guard file whose breaker is closed.", examples=["deletions"]
     )
 
 
-class CallForm(Form):
-    """The host calls up a broadcast whose `when` is api."""
+class CallItem(Form):
+    """The host triggers a broadcast whose `when` is api."""
 
     at: Offset = Field(
         default=None,
@@ -281,8 +281,8 @@ class CallForm(Form):
     )
 
 
-class EnteredForm(Form):
-    """Somebody enters the rule."""
+class EnteredItem(Form):
+    """A person enters the rule."""
 
     entered: Name = Field(
         description="The user id of the person who enters the rule.", examples=["ada"]
@@ -295,8 +295,8 @@ class EnteredForm(Form):
     at: Offset = Field(default=None, description="When, from the test's start.", examples=["+10m"])
 
 
-class SkippedForm(Form):
-    """Somebody (null: nobody known) does not enter."""
+class SkippedItem(Form):
+    """A person does not enter; null if the person is not known."""
 
     skipped: Name | None = Field(
         description="The user id of the person who does not enter; null for an anonymous visitor.",
@@ -308,7 +308,7 @@ class SkippedForm(Form):
     at: Offset = Field(default=None, description="When, from the test's start.", examples=["+10m"])
 
 
-class DeliveryForm(Form):
+class DeliveryItem(Form):
     """A delivery reaches the outbox; every key beside these is content."""
 
     model_config = ConfigDict(extra="allow")
@@ -321,7 +321,7 @@ class DeliveryForm(Form):
     )
 
 
-class WithheldForm(Form):
+class WithheldItem(Form):
     """A delivery is withheld."""
 
     withheld: Name = Field(description="The channel.", examples=["push"])
@@ -336,7 +336,7 @@ class WithheldForm(Form):
     )
 
 
-class RequestForm(Form):
+class RequestItem(Form):
     """An action is asked for."""
 
     request: Name = Field(description="The action that is asked for.", examples=["Delete Person"])
@@ -355,25 +355,25 @@ class RequestForm(Form):
     )
 
 
-OPERATOR_ACTS: dict[str, type[OperatorActForm]] = {
-    "approve": ApproveForm,
-    "cancel": CancelForm,
-    "close": CloseForm,
+OPERATOR_ACTS: dict[str, type[OperatorActItem]] = {
+    "approve": ApproveItem,
+    "cancel": CancelItem,
+    "close": CloseItem,
 }
-GIVEN: dict[str, type[GivenForm | OperatorActForm | CallForm]] = {
-    "track": TrackForm,
-    "page": PageForm,
-    "screen": ScreenForm,
-    "identify": IdentifyForm,
-    "alias": AliasForm,
-    "group": GroupForm,
+GIVEN: dict[str, type[MessageItem | OperatorActItem | CallItem]] = {
+    "track": TrackItem,
+    "page": PageItem,
+    "screen": ScreenItem,
+    "identify": IdentifyItem,
+    "alias": AliasItem,
+    "group": GroupItem,
     **OPERATOR_ACTS,
-    "trigger": CallForm,
+    "trigger": CallItem,
 }
 EXPECTED: dict[str, type[Form]] = {
-    "delivery": DeliveryForm,
-    "entered": EnteredForm,
-    "skipped": SkippedForm,
-    "withheld": WithheldForm,
-    "request": RequestForm,
+    "delivery": DeliveryItem,
+    "entered": EnteredItem,
+    "skipped": SkippedItem,
+    "withheld": WithheldItem,
+    "request": RequestItem,
 }

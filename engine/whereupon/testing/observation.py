@@ -1,4 +1,4 @@
-"""What an engine did in a test, put as the things that a test can expect."""
+"""The records of an engine as effects that a test can expect."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,7 +14,7 @@ from whereupon.testing.cases import Effect, EffectKind, offset
 
 
 def observe(records: Iterable[Record], subject: Rule | Guard, start: datetime) -> Iterator[Effect]:
-    """The effects of a rule and every request; of a guard, the requests for its actions."""
+    """The effects of a rule, and every request; for a guard, the requests for its actions."""
     for record in records:
         match record:
             case Decision() if isinstance(subject, Rule) and record.rule == subject.id:

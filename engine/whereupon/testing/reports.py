@@ -1,4 +1,4 @@
-"""What a run of rule tests found: results, diagnostics, and what no test has tried."""
+"""The report of a run of rule tests: results, diagnostics, and what no test covers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,13 +11,13 @@ ENTERING = "entering"
 
 @dataclass(frozen=True, slots=True)
 class RuleTestResult:
-    """How one test went.
+    """The result of one test.
 
     Attributes:
         rule: the id of the rule, or of the guard, that it tests.
-        line: where the test stands in its file.
-        failures: a sentence each; none when it passed.
-        seconds: how long it took, on the real clock.
+        line: of the test in its file.
+        failures: a sentence for each; empty if the test passed.
+        seconds: the run time on the real clock.
     """
 
     file: str
@@ -30,12 +30,12 @@ class RuleTestResult:
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """Something of a rule that its tests have not seen both ways.
+    """A part of a rule that its tests have not seen both true and false.
 
     Attributes:
-        part: a condition, such as ``where: price is greater than 20``; ``entering`` for whether a
-            test lets anybody in (true) and one nobody (false); ``tests`` for the test file itself.
-        missing: what no test has seen the part to be.
+        part: a condition, such as ``where: price is greater than 20``; ``entering`` for whether one
+            test lets a person in (true) and another lets none in (false); ``tests`` for the test file.
+        missing: the answer that no test has seen.
     """
 
     rule: str
@@ -55,11 +55,11 @@ class Uncovered:
 
 @dataclass(frozen=True, slots=True)
 class RuleTestReport:
-    """All that one run found.
+    """Everything that one run found.
 
     Attributes:
-        diagnostics: of the rule files and of the test files; with an error among those of the rule
-            files nothing was run, with one among a test file's nothing of that file.
+        diagnostics: of the rule files and of the test files. If a rule file has an error, no test was
+            run; if a test file has one, no test of that file was run.
     """
 
     diagnostics: tuple[Diagnostic, ...] = ()

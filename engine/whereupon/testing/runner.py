@@ -1,4 +1,4 @@
-"""Running rule tests: every message through the real engine, on a frozen clock and a throwaway store."""
+"""The run of rule tests: every message goes through a real engine with a frozen clock and a store in memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -50,9 +50,9 @@ _OF_A_GUARD = frozenset({EffectKind.REQUEST})
 def run_rule_tests(folder: Path) -> RuleTestReport:
     """Run every test file below a rules folder, against all of the folder's rules.
 
-    Of what happens in a test only the effects of the rule that the file is named after count; in a
-    guard's test, only the requests for its actions. Requests count in a rule's test where they are
-    expected. Nothing is raised: what is wrong with a file is a diagnostic.
+    A rule's test counts only the effects of the rule that the file is named after, and the requests that
+    the test expects. A guard's test counts only the requests for the guard's actions. Nothing is raised:
+    what is wrong with a file is a diagnostic.
     """
     read = read_folder(folder)
     book, found = read.book, read.diagnostics
@@ -97,7 +97,7 @@ def _untested(book: Rulebook, files: Sequence[RuleTestFile]) -> Iterator[Uncover
 
 
 def _checked(file: RuleTestFile, subjects: dict[str, Subject]) -> RuleTestFile:
-    """The file with what is wrong with it in view of the rules there are."""
+    """The file with what is wrong with it in view of the rules of the folder."""
     subject = subjects.get(file.subject)
     if subject is None:
         diagnostics = [_without_rule(file, subjects)]
@@ -118,7 +118,7 @@ def _without_rule(file: RuleTestFile, subjects: dict[str, Subject]) -> Diagnosti
 
 
 def _not_guarded(file: RuleTestFile, guard: Guard) -> Iterator[Diagnostic]:
-    """Expectations that a guard's tests never look at."""
+    """Expected effects that no test of a guard looks at."""
     for test, each in enumerate(file.tests):
         for place, expected in enumerate(each.expected):
             path = ("tests", test, "expect", place)
@@ -164,7 +164,7 @@ def _failures(
 def _arrivals(
     test: RuleTest,
 ) -> tuple[list[Message | OperatorAct | BroadcastCall], tuple[str, ...]]:
-    """What a test gives; and the messages that the engine would not accept, in sentences."""
+    """The arrivals of a test, and a sentence for each message that the engine rejects."""
     arrivals: list[Message | OperatorAct | BroadcastCall] = []
     rejections: list[str] = []
     for place, given in enumerate(test.given, start=1):
@@ -187,7 +187,7 @@ def _message(test: RuleTest, given: GivenMessage, place: int) -> Message:
 
 
 def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
-    """The book, its rule under test replaced by the copy that takes notes."""
+    """The book with an instrumented copy of the rule under test."""
     if coverage is None:
         return book
     noted = coverage.rule
@@ -197,7 +197,7 @@ def _with_notes(book: Rulebook, coverage: Coverage | None) -> Rulebook:
 def _records(
     test: RuleTest, arrivals: Sequence[Message | OperatorAct | BroadcastCall], book: Rulebook
 ) -> tuple[list[Record], tuple[str, ...]]:
-    """What the engine tells; and the interventions that did not go as the test says, in sentences."""
+    """The records of the engine, and a sentence for each act that did not go as the test says."""
     records: list[Record] = []
     refusals: list[str] = []
     clock = FrozenClock(test.start)
@@ -218,7 +218,7 @@ def _records(
 
 
 def _call_up(call: BroadcastCall, refusals: list[str], engine: Engine) -> list[Record]:
-    """Start a broadcast as the host does; it is sent as what is due."""
+    """Trigger a broadcast as the host does. Its deliveries are due work."""
     try:
         engine.trigger(call.broadcast, key=call.key, properties=call.properties)
     except UnknownNameError as error:
@@ -226,34 +226,34 @@ def _call_up(call: BroadcastCall, refusals: list[str], engine: Engine) -> list[R
     return []
 
 
-def _act(deed: OperatorAct, refusals: list[str], engine: Engine) -> list[Record]:
-    """Do what somebody does; what it led to at once."""
+def _act(act: OperatorAct, refusals: list[str], engine: Engine) -> list[Record]:
+    """Do what the operator does, and return the requests that it changed."""
     code, told = None, []
     try:
-        told = _done(deed, engine)
+        told = _done(act, engine)
     except RequestError as error:
         code = error.code
     except UnknownNameError:
         code = "not-held"
-    if code != deed.refused:
-        expected = f"refused as {deed.refused}" if deed.refused else "allowed"
+    if code != act.refused:
+        expected = f"refused as {act.refused}" if act.refused else "allowed"
         happened = f"refused as {code}" if code else "allowed"
-        when = offset(deed.at)
-        refusals.append(f"{deed.subject} at {when}: expected to be {expected}, but was {happened}")
+        when = offset(act.at)
+        refusals.append(f"{act.subject} at {when}: expected to be {expected}, but was {happened}")
     return [*told]
 
 
-def _done(deed: OperatorAct, engine: Engine) -> list[Request]:
+def _done(act: OperatorAct, engine: Engine) -> list[Request]:
     requests = engine.requests
-    if deed.deed is OperatorVerb.CLOSE:
-        requests.close(deed.what, by=deed.by)
+    if act.verb is OperatorVerb.CLOSE:
+        requests.close(act.what, by=act.by)
         return []
     for request in requests.list(RequestOutcome.HELD):
-        if request.action == deed.what and deed.person in {None, request.person}:
-            if deed.deed is OperatorVerb.APPROVE:
-                return [requests.approve(request.key, by=deed.by)]
-            return [requests.cancel(request.key, by=deed.by)]
-    raise UnknownNameError(kind="held request", name=deed.what)
+        if request.action == act.what and act.person in {None, request.person}:
+            if act.verb is OperatorVerb.APPROVE:
+                return [requests.approve(request.key, by=act.by)]
+            return [requests.cancel(request.key, by=act.by)]
+    raise UnknownNameError(kind="held request", name=act.what)
 
 
 def _enters(record: Record, rule: Rule) -> bool:

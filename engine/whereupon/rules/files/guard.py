@@ -40,24 +40,24 @@ class Consent(StrEnum):
 
 
 class Aftermath(StrEnum):
-    """What a deletion does to messages of the deleted that come afterwards."""
+    """What a deletion does to later messages of the deleted person."""
 
     LATE = "late"
     """What happened before it is ignored; what happens after makes a new, empty person."""
     IGNORE = "ignore"
-    """All are ignored, until the person is unsuppressed."""
+    """All messages are ignored, until the person is unsuppressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A guard file: for which actions, what must hold before they run.
+    """A guard file: what must hold before its actions run.
 
     Attributes:
-        sources: what each class of sender (`Source` value) may ask, as far as the file says it.
-        enabled: whether the actions run at all here.
-        protect: nobody of whom one of these holds is touched.
-        cool_off: how long a request waits, and can be cancelled.
-        expires_after: how long a held request waits for people before it is given up.
+        sources: what becomes of a request, by the class of its sender (a `SenderClass` value).
+        enabled: whether the actions run here at all.
+        protect: no action is done to a person who meets one of these conditions.
+        cool_off: how long a request waits before it runs, and can be cancelled.
+        expires_after: how long a held request waits for approvals before it expires.
     """
 
     id: str
@@ -139,6 +139,7 @@ class GuardForm(FileForm):
 
     @override
     def read(self, reader: RuleReader) -> Guard:
+        """An unknown action that resembles a built-in one is an error."""
         for i, action in enumerate(self.actions):
             if action not in ACTION_EVENTS and (hint := _action_hint(action)):
                 message = f"there is no action {action!r}{hint}"
@@ -162,11 +163,12 @@ class GuardForm(FileForm):
     @override
     @classmethod
     def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
+        """The conditions of `protect`."""
         return check_protect(source.get("protect"), checker)
 
 
 def _action_hint(action: str) -> str:
-    """Only a near miss is an error: the host may register actions of its own."""
+    """A hint if the name resembles a built-in action. Any other name may be an action of the host's."""
     if normalized(action) == MessageType.ALIAS:
         return f"; did you mean {str(ActionName.MERGE_PEOPLE)!r}?"
     meant = action_of(action)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class RuleKind(StrEnum):
-    """Whom a rule speaks to: the person who did something, or an audience."""
+    """Who enters a rule: the person who did something, or an audience."""
 
     CAMPAIGN = "campaign"
     BROADCAST = "broadcast"
@@ -44,9 +44,9 @@ class Rule:
 
     Attributes:
         source: the file's content as plain values, from which this rule can be read again.
-        digest: 16 hexadecimal digits of the content's hash (with the segments it refers to);
-            they change when the meaning may have changed.
-        reentry: for a broadcast always `EveryTime`; each run admits a person once anyway.
+        digest: 16 hexadecimal digits of a hash of the content and of the segments it refers to. They
+            change if the meaning may have changed.
+        reentry: always `EveryTime` for a broadcast, since each run admits a person once.
     """
 
     id: str
@@ -89,6 +89,7 @@ class RuleForm(FileForm):
 
     @override
     def read(self, reader: RuleReader) -> Rule:
+        """Each key makes the attribute of `Rule` that its row names."""
         values: dict[str, Any] = {
             key.attribute: key.read(getattr(self, key.name), reader) for key in self.keys
         }
@@ -104,6 +105,7 @@ class RuleForm(FileForm):
     @override
     @classmethod
     def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
+        """The names in each key whose row has a check."""
         checker = replace(checker, opening=cls.opening_events(source.get("when")))
         for key in cls.keys:
             if key.check is not None:

@@ -49,4 +49,5 @@ class SegmentForm(FileForm):
     @override
     @classmethod
     def check(cls, source: Mapping[str, JsonValue], checker: "PlanChecker") -> Iterator[Diagnostic]:
+        """The condition."""
         return checker.condition(source.get("who"), ("who",), "person")

@@ -20,10 +20,10 @@ class FolderSettings:
     """The settings file of a rules folder: what holds for all of its files.
 
     Attributes:
-        channels: the names of all channels there are; None where the folder does not say.
+        channels: the names of all channels there are; None if the folder does not say.
         attributes: the tracking plan of persons: the JSON Schema of each attribute by its name;
-            None where the folder does not say.
-        keep: how long the store keeps what is done with; defaults where the folder does not say.
+            None if the folder does not say.
+        keep: how long the store keeps what is done with; defaults if the folder does not say.
     """
 
     id: str = "settings"

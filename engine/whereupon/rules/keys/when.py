@@ -125,7 +125,7 @@ class LeavesForm(Form):
 
 
 class KnownForm(Form):
-    """Somebody becomes known."""
+    """A person becomes known."""
 
     known: Literal["person"] = Field(
         description="Once for each person, at the first message that makes them known.",

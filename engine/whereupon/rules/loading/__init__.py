@@ -1,6 +1,9 @@
-"""Reading rule files from disk: data with the line and column of every part, and all findings at once.
+"""Rule files on disk: a folder as a rulebook, with every diagnostic at its line and column.
 
-The home of PyYAML. What a file may say is `rulefiles`' business.
+The one home of PyYAML, and the only package of `rules` that opens files. What a file may say is written
+in `rules.files`; here stand the limits on size and depth, and the warnings about rules (`lint`).
+
+For others: `open_rules`, `load_rules`, `read_folder`, `load_document`, `Positions`.
 """
 
 from whereupon.rules.loading.documents import load_document

@@ -1,8 +1,8 @@
-"""Chains of rules by which what one person's message says would reach everybody.
+"""Chains of rules that lead from one person's message to a broadcast.
 
-A browser's event may open an entry of a campaign, whose `track` step may be what triggers a broadcast, with
-words of the event in it. The engine lets no client's message start a broadcast, however many steps are
-between; so the broadcast never starts that way, which is a surprise that lint tells of.
+A browser's event may open an entry of a campaign, and a `track` step of that campaign may trigger a
+broadcast. The engine lets no client's message start a broadcast, through any number of steps. So the
+broadcast never starts that way, and lint warns of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from whereupon.rules.model import (
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """The rules of a folder, and which of them a step of another one triggers."""
+    """The rules of a folder, and which of them a step of another rule triggers."""
 
     rules: Sequence[Rule]
     segments: Mapping[str, Segment]
@@ -45,7 +45,7 @@ class Chains:
                 yield Diagnostic.at(path, "leads-to-broadcast", _told(way), Severity.WARNING)
 
     def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
-        """The shortest way from a step to a broadcast, by the rules that are on it."""
+        """The rules on the shortest chain from a step to a broadcast; None if there is no chain."""
         ways = [[rule] for rule in self._triggered_by(step)]
         seen = {way[0].id for way in ways}
         while ways:

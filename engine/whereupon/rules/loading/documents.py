@@ -1,4 +1,4 @@
-"""One file as plain data, with the place of every value. Nothing here raises: what is wrong is a diagnostic."""
+"""One file as plain data, with the place of every value. What is wrong becomes a diagnostic; nothing raises."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +20,9 @@ Loaded: TypeAlias = tuple[JsonValue, Positions, tuple[Diagnostic, ...]]
 
 
 def load_document(path: Path) -> Loaded:
-    """Read a YAML or JSON file: its data, where each part stands, and what is wrong with its text.
+    """Read a YAML or JSON file: its data, the place of each part, and what is wrong with its text.
 
-    The data is None where the text is no document at all; a diagnostic says why.
+    The data are None if the text is no document; a diagnostic says why.
     """
     file = path.as_posix()
     try:
@@ -34,7 +34,7 @@ def load_document(path: Path) -> Loaded:
 
 
 def may_have_key(path: Path, key: str) -> bool:
-    """Whether a file may hold that key, written out or with escapes; without reading what it says."""
+    """Whether a file may hold a key, written out or with escapes. The file is not parsed."""
     try:
         content = _content(path)
     except UnreadableTextError:

@@ -22,7 +22,7 @@ from whereupon.rules.rule_reader import InternPool
 
 _SUFFIXES = frozenset({".yaml", ".json"})
 _MISSPELT = {".yml": ".yaml", ".yaml": ".yaml", ".json": ".json"}
-"""What is meant by a suffix that is no rule file's, in small letters."""
+"""The right suffix for each that resembles one, in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Folder:
     """What a rules folder says, and what is wrong with it.
 
     Attributes:
-        book: what its files say; those with errors are left out.
-        diagnostics: warnings too, in the order of files and lines.
-        plan: the tracking plan to which the names in its files are held.
+        book: what its files say, without the files that have errors.
+        diagnostics: errors and warnings, in the order of files and lines.
+        plan: the tracking plan that the names in its files are checked against.
     """
 
     book: Rulebook
@@ -47,10 +47,9 @@ def load_rules(folder: Path) -> tuple[Rulebook, tuple[Diagnostic, ...]]:
 
 
 def read_folder(folder: Path) -> Folder:
-    """Read every rule file below a folder; files with errors are left out of the book.
+    """Read every rule file below a folder; files with errors are not in the book.
 
-    Test files (``*.test.yaml``), hidden files and other kinds of file are passed over.
-    Nothing is raised.
+    Test files (``*.test.yaml``), hidden files and other kinds of file are skipped. Nothing is raised.
     """
     if not folder.is_dir():
         message = "there is no such folder; give the one that holds the rule files"
@@ -104,10 +103,10 @@ def open_rules(folder: Path) -> Rulebook:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file, what it says, and what is wrong with it.
+    """One file, its value, and what is wrong with it.
 
-    Of many files their text, and the places in it, would be most of the memory: they are let go of, and
-    read again where there is more to find fault with.
+    The text of a file and the places in it are not kept, since they would be most of the memory of a large
+    folder. A file with further diagnostics is read again to locate them.
     """
 
     path: Path
@@ -122,7 +121,7 @@ class _File:
 
     @property
     def meant(self) -> RuleFile | None:
-        """What it says, or what can be made of it where it has an error."""
+        """The value, or what can be made of a file with an error."""
         return self.value or self.rest
 
     @classmethod
@@ -143,7 +142,7 @@ class _File:
         return cls(path, value, (*faults, *located), rest, faulty)
 
     def located(self, diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-        """The diagnostics with their places, but for those of a part in which there is an error already."""
+        """The diagnostics with their places, without those of a part that has an error already."""
         diagnostics = tuple(each for each in diagnostics if not self._is_at_fault(each.path))
         if diagnostics:
             _, positions, _ = load_document(self.path)
@@ -159,11 +158,11 @@ class _File:
         yield from self.located(check_names(self._data(value), plan))
 
     def _is_at_fault(self, path: tuple[str | int, ...]) -> bool:
-        """Whether there is an error in that part of the file, or in what it is a part of."""
+        """Whether that part of the file has an error, or is within a part that has one."""
         return path != () and any(path[: len(part)] == part[: len(path)] for part in self.faulty)
 
     def _data(self, value: RuleFile) -> JsonValue:
-        """What is written, as far as that is not kept."""
+        """What is written in the file."""
         match value:
             case Rule():
                 return dict(read_object(value.source))
@@ -208,7 +207,7 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
 
 
 def has_plain_name(path: Path, folder: Path) -> bool:
-    """Whether the name of a file below the folder can be told in one line of text."""
+    """Whether the name of a file below the folder can be printed in one line."""
     return str(path).removeprefix(str(folder)).isprintable()
 
 
@@ -220,7 +219,7 @@ def _leads_inside(path: Path, home: Path) -> bool:
 
 
 def _visible_files(folder: Path, found: list[Diagnostic]) -> Iterator[Path]:
-    """Every file, and every link to a folder, which is not followed."""
+    """Every file, and every link to a folder. Links are not followed."""
 
     def unreadable(error: OSError) -> None:
         message = f"this folder cannot be read: {error.strerror}"

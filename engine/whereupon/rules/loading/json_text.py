@@ -1,4 +1,4 @@
-"""JSON with the place of every value; the standard library says what is JSON and where it is not."""
+"""JSON with the place of every value. The standard library says whether a text is JSON."""
 
 import json
 import math
@@ -26,18 +26,18 @@ _CONSTANTS = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
 def read_json(text: str) -> Document:
-    """Read one document; raises `UnreadableTextError` where there is none."""
+    """Read one document; raises `UnreadableTextError` if the text is no document."""
     if not text.strip():
         message = "this file is empty; start it with {"
         raise UnreadableTextError(code="empty-file", message=message, place=(1, 1))
     try:
         json.loads(text, parse_constant=_refuse_constant, parse_int=float)
     except json.JSONDecodeError as error:
-        message = f"this is no JSON: {error.msg}"
+        message = f"this is not valid JSON: {error.msg}"
         place = (error.lineno, error.colno)
         raise UnreadableTextError(code="json-syntax", message=message, place=place) from error
     except ValueError as error:
-        message = f"this is no JSON: {error}"
+        message = f"this is not valid JSON: {error}"
         raise UnreadableTextError(
             code="json-syntax", message=message, place=_place_of_constant(text)
         ) from error
@@ -48,12 +48,12 @@ def read_json(text: str) -> Document:
 
 
 def _refuse_constant(name: str) -> float:
-    message = f"{name} is no number in JSON"
+    message = f"{name} is not a number in JSON"
     raise ValueError(message)
 
 
 def _place_of_constant(text: str) -> Place:
-    """Where the first number stands that is none; the standard library does not say."""
+    """The place of the first ``NaN`` or ``Infinity``, which the standard library does not give."""
     places = (t.start() for t in _TOKEN.finditer(text) if t.group() in _CONSTANTS)
     before = text[: next(places, 0)]
     return before.count("\n") + 1, len(before) - before.rfind("\n")

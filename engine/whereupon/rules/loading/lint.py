@@ -1,4 +1,4 @@
-"""What is legal in a rule and yet likely a mistake: one function for each kind of warning."""
+"""Warnings about what is legal in a rule and likely a mistake: one function for each kind of warning."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,15 +32,15 @@ Path: TypeAlias = tuple[str | int, ...]
 Names: TypeAlias = tuple[str, ...]
 
 _SIZES = ("size", "first", "last")
-"""What Liquid makes of a list or a text that is there."""
+"""Parts that Liquid finds in every list and text."""
 
 
 def lint(rule: Rule, segments: Segments) -> tuple[Diagnostic, ...]:
     """Every warning about a rule.
 
     Args:
-        rule: it.
-        segments: all there are, by id.
+        rule: a rule that may come from a file with errors.
+        segments: all segments of the folder, by id.
     """
     if isinstance(rule.source, LazyObject):  # else what is read of it would stay with the rule
         rule = replace(rule, source=rule.source.copy())
@@ -99,7 +99,7 @@ def _triggers_as_exits(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
 
 
 def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
-    """Where people would come in by time alone: only messages are looked at (but see `fold.lapsing`)."""
+    """A trigger that only time would fire. Triggers are evaluated at messages alone."""
     for trigger in rule.triggers:
         if isinstance(trigger, OnSegment) and trigger.segment in segments:
             change = trigger.change
@@ -125,7 +125,7 @@ def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
 
 
 def _behind_size(variable: Path) -> Names:
-    """The value that must be there: of a list's size, the list."""
+    """The value that must be there: the list, for the size of a list."""
     name = tuple(map(str, variable))
     while len(name) > 2 and name[-1] in _SIZES:  # noqa: PLR2004 - a root and a name
         name = name[:-1]
@@ -137,9 +137,9 @@ def _is_there(name: Names, given: set[Names]) -> bool:
 
 
 def _given(rule: Rule, segments: Segments) -> set[Names]:
-    """The values that must be there for the rule to be entered at all, by its conditions.
+    """The values that the rule's conditions guarantee for everyone who enters.
 
-    Of what is written a plain key counts, too: the rule may have an error, and no conditions then.
+    The keys of the conditions as written count, too, since a rule from a file with errors may have no conditions.
     """
     conditions = [rule.where, rule.who, *_segments_entered(rule, segments)]
     given = set(map(parts_of, chain.from_iterable(map(guaranteed_by, conditions))))
@@ -152,7 +152,7 @@ def _given(rule: Rule, segments: Segments) -> set[Names]:
 
 
 def _segments_entered(rule: Rule, segments: Segments) -> Iterator[Condition]:
-    """What holds of a person who comes in by entering a segment."""
+    """The condition of the segment by which a person enters."""
     triggers = [each for each in rule.triggers if isinstance(each, OnSegment)]
     if len(rule.triggers) == 1 and triggers and triggers[0].change is Change.ENTERS:
         entered = segments.get(triggers[0].segment)
@@ -164,7 +164,7 @@ _BARE_PATH = re.compile(r"\s*(?:properties|person|context)(?:\.\w+)+\s*")
 
 
 def _paths_as_texts(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
-    """A path without braces is a text, and is sent as one."""
+    """A path without braces, which is sent as a text."""
     for path, text in _texts(rule.source.get("whereupon"), ("whereupon",)):
         if _BARE_PATH.fullmatch(text):
             message = (
@@ -190,7 +190,7 @@ _HABITS: Mapping[str, str] = {
     **dict.fromkeys(("traits", "attributes", "custom_attribute", "custom_attributes"), "person"),
     **dict.fromkeys(("trigger", "event_properties", "message", "data"), "properties"),
 }
-"""What templates of other tools begin with, and what it is here."""
+"""The roots of variables in other tools, and the root here."""
 
 
 def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Diagnostic]:

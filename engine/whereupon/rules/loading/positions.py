@@ -13,7 +13,7 @@ Place: TypeAlias = tuple[int, int]
 """Line and column, both from 1."""
 
 LARGEST = 256 * 1024
-"""Bytes; a rule file has about a thousand."""
+"""The size of a file in bytes; a rule file has about a thousand."""
 DEEPEST = 50
 """Levels of nesting."""
 MOST_VALUES = 20_000

@@ -37,28 +37,30 @@ _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?
 _OTHER_NUMBER = re.compile(
     r"[-+]?(?:[0-9]+(?:_[0-9]+)+(?:\.[0-9_]*)?|0x[0-9a-fA-F]+|0o[0-7]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
 )
-"""What other readers of YAML take for a number."""
+"""Numbers of other versions of YAML, which are texts here."""
 
 _Event: TypeAlias = yaml.events.Event
 
 
 def read_yaml(text: str) -> Document:
-    """Read one document; raises `UnreadableTextError` where there is none."""
+    """Read one document; raises `UnreadableTextError` if the text is no document."""
     try:
         return _Reader(yaml.parse(text, Loader=_LOADER)).read()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
-        message = f"this is no YAML: {error.problem or error.context}; check indents and quotes"
+        message = (
+            f"this is not valid YAML: {error.problem or error.context}; check indents and quotes"
+        )
         raise UnreadableTextError(code="yaml-syntax", message=message, place=place) from error
     except yaml.YAMLError as error:
-        message = f"this is no YAML: {str(error).splitlines()[0]}"
+        message = f"this is not valid YAML: {str(error).splitlines()[0]}"
         place = _place_of_unprintable(text)
         raise UnreadableTextError(code="yaml-syntax", message=message, place=place) from error
 
 
 def _place_of_unprintable(text: str) -> Place:
-    """Where the first character stands that no YAML may have; its parser gives no line of it."""
+    """The place of the first character that YAML forbids. The parser does not give its line."""
     found = yaml.reader.Reader.NON_PRINTABLE.search(text)
     before = text[: found.start()] if found else ""
     return before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -144,7 +146,7 @@ class _Reader:
         return False
 
     def _key(self, event: _Event) -> str:
-        """A key is the text that is written, whatever it would be as a value."""
+        """A key is the text that is written, even if it would be a number or a boolean as a value."""
         if not isinstance(event, yaml.ScalarEvent):
             message = "a key is a plain text; a { after a : may want quotes around it"
             raise UnreadableTextError(code="yaml-key", message=message, place=_place(event))

@@ -13,7 +13,7 @@ _SIZES: Final = frozenset({"size", "length"})
 
 
 def unknown_part(name: tuple[str, ...], known: Schemas) -> tuple[str, Schemas] | None:
-    """The part of a path that the schemas do not know, with those that are there; None for none."""
+    """The part of a path that the schemas do not know, with the schemas at its place; None if all parts are known."""
     there: Schemas = known
     for place, part in enumerate(name):
         if part not in there:
@@ -28,7 +28,7 @@ def unknown_part(name: tuple[str, ...], known: Schemas) -> tuple[str, Schemas] |
 
 
 def schema_at(name: tuple[str, ...], known: Schemas) -> JsonValue:
-    """The schema of the value at a path; None where nothing describes it."""
+    """The schema of the value at a path; None if nothing describes it."""
     schema: JsonValue = None
     there: Schemas = known
     for place, part in enumerate(name):
@@ -43,7 +43,7 @@ def schema_at(name: tuple[str, ...], known: Schemas) -> JsonValue:
 
 
 def _schemas_below(schema: JsonValue, rest: tuple[str, ...]) -> tuple[int, Schemas] | None:
-    """What a value has in it, behind so many parts that say which items; None where nobody says."""
+    """The schemas within a value, after a number of parts that choose items; None if the schema has none."""
     skipped = 0
     while isinstance(schema, dict) and skipped < len(rest) and _is_place(rest[skipped], schema):
         schema, skipped = schema.get("items"), skipped + 1

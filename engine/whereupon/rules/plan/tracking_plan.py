@@ -1,10 +1,9 @@
-"""The tracking plan of a folder, as that to which the names in its files are held.
+"""The tracking plan of a folder, against which the names in its files are checked.
 
-A folder that describes events (`event:` files), attributes or channels (its settings file) is held to
-what it describes. A name that resembles a known one is an error, since it is misspelt and the rule
-would never see what it asks for; any other unknown name of an event or a property is a warning, since
-a plan may grow after the rules. The lists of the settings file are complete: what is not in them is an
-error. Of what the folder does not describe nothing is said.
+A folder describes events in `event:` files, and attributes and channels in its settings file. A name that
+resembles a known one is an error, since it is misspelt. Any other unknown name of an event or a property
+is a warning, since a plan may grow after the rules. The lists of the settings file are complete: any other
+attribute or channel is an error. Nothing is said about what the folder does not describe.
 """
 
 import re
@@ -24,7 +23,7 @@ from whereupon.rules.spelling import nearest, resembled
 OWN_ATTRIBUTES: Final = frozenset(
     {"user_id", "unsubscribed", "topics", "cio_subscription_preferences", "timezone", "locale"}
 )
-"""The attributes that the engine itself knows: no plan needs to describe them."""
+"""The attributes that the engine itself reads. No plan needs to describe them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,8 @@ class TrackingPlan:
 
     Attributes:
         events: the schemas of the properties of each event that has a file, by the event's name.
-        attributes: the schema of each attribute; None where the settings do not say.
-        channels: their names; None where the settings do not say.
+        attributes: the schema of each attribute; None if the settings do not say.
+        channels: their names; None if the settings do not say.
     """
 
     events: Mapping[str, Schemas] = field(default_factory=dict)
@@ -121,7 +120,7 @@ class TrackingPlan:
 
 
 def _beginnings(event: str, like: str) -> Iterator[str]:
-    """How an event's name begins, as far as what resembles it may reach: to a gap, or to its length."""
+    """The beginnings of an event's name that may be meant: up to a gap, or of about the same length."""
     if like and not like[-1].isalnum():
         yield from (event[: gap.end()] for gap in re.finditer(r"[\W_]+", event))
     yield from (event[: len(like) + more] for more in (0, 1, -1))
@@ -136,7 +135,7 @@ def _unknown(path: Path, code: str, message: str, name: str, known: Iterable[str
 
 
 def _with_a_dot(name: tuple[str, ...], known: Schemas) -> str:
-    """What to write where a known name has the dots that were read as a path."""
+    """What to write if a known name contains the dots that were read as a path."""
     for start in range(len(name)):
         for end in range(start + 2, len(name) + 1):
             whole = ".".join(name[start:end])

@@ -1,4 +1,4 @@
-"""What is wrong with the form of a rule file, where a file of its kind has more to say than any form."""
+"""pydantic's errors about a rule file as diagnostics, with what is said of rule files alone."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from whereupon.rules.steps.step_form import StepForm
 
 
 def diagnostic_from(error: FormError, *, kind: str) -> Diagnostic:
-    """One error of a file of that kind."""
+    """What is wrong, and what to write instead, in a file of that kind."""
     match error.type:
         case "extra_forbidden":
             return _unknown_key(error, kind=kind)

@@ -16,7 +16,7 @@ _NULL: JsonValue = {"type": "null"}
 
 
 def json_schema() -> dict[str, JsonValue]:
-    """The JSON Schema (2020-12) of a rule file of any kind, for editors to complete by."""
+    """The JSON Schema (2020-12) of a rule file of any kind, by which editors complete."""
     any_file: Any = reduce(or_, FILES.values())  # a union, which a type checker cannot follow
     schema = TypeAdapter(Annotated[any_file, Field(title="A whereupon rule file")]).json_schema()
     linked = _with_references(schema)
@@ -38,7 +38,7 @@ def _forbid_misplaced_words(definitions: dict[str, JsonValue]) -> None:
 
 
 def _with_references(schema: JsonValue) -> JsonValue:
-    """Our references in place, unions that overlap allowed, and no null: a key left empty is an error."""
+    """The schema with our references, with unions that may overlap, and without null, which no key may be."""
     if isinstance(schema, list):
         return [_with_references(item) for item in schema if item != _NULL]
     if not isinstance(schema, dict):

@@ -1,8 +1,7 @@
 """The words of the rule grammar that stand in a step by mistake, and where each belongs.
 
-Beside `send` every key is content, so a word of the grammar there would be sent as content in
-silence, and what it asks for would not be done. One table says what to tell; a word that becomes a
-key of a step is taken out of it.
+Beside `send` every key is content. A word of the grammar there would be sent as content, and what it
+asks for would not be done. So each such word is an error that says where the word belongs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from whereupon.errors import Diagnostic
+from whereupon.rules.keys import CAMPAIGN_KEYS
 from whereupon.rules.reserved import NOT_YET_RULE_KEYS, NOT_YET_STEPS
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.steps import STEPS
@@ -32,9 +32,9 @@ STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
         "topic": "write topic, in small letters",
         # keys of a rule
         **dict.fromkeys(("campaign", "broadcast", "guard"), _RULE),
-        **dict.fromkeys(("when", "where", "who", "reentry", "max_age", "retroactive"), _RULE),
-        **dict.fromkeys(("active", "goal", "quiet_hours", "cap", "holdout", "stay"), _RULE),
-        **dict.fromkeys(("grace", "priority", "rate", "late", "whereupon"), _RULE),
+        **dict.fromkeys((key.name for key in CAMPAIGN_KEYS), _RULE),
+        **dict.fromkeys(sorted(NOT_YET_RULE_KEYS), _RULE),
+        **dict.fromkeys(("stay", "grace", "priority", "rate", "late"), _RULE),
         **dict.fromkeys(("once_per", "once_per_key"), "it belongs into reentry: of the rule"),
         # steps
         **dict.fromkeys(STEPS, _STEP),
@@ -52,7 +52,7 @@ STEP_WORDS: Final[Mapping[str, str | None]] = MappingProxyType(
         "on_failure": "it is for a webhook step",
     }
 )
-"""Each word, and where it belongs; None for a key of the step that this version does not run."""
+"""Each word, and where it belongs; None for a key of a step that this version does not run."""
 
 
 def _spellings(word: str) -> set[str]:
@@ -78,7 +78,7 @@ def misplaced_words(form: StepForm, path: Path) -> Iterator[Diagnostic]:
 def misplaced(path: Path, step: str) -> Diagnostic | None:
     """What to write instead of the word of the grammar that stands at the path in a step.
 
-    None where the key is no word of the grammar.
+    None if the key is no word of the grammar.
     """
     key = str(path[-1])
     word = SPELLINGS.get(key)

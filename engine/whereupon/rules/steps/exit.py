@@ -19,6 +19,7 @@ class Leave(Step):
     @property
     @override
     def in_words(self) -> str:
+        """How the entry ends."""
         return "ends by its exit step"
 
 

@@ -31,7 +31,8 @@ class Send(Step):
     """Hand one delivery to a channel; ``content`` holds templates by key (title, body, …).
 
     Attributes:
-        kind: whether the person's consent is asked; of the topic, too, where there is one.
+        kind: why it is sent, which says whether consent is asked.
+        topic: what it is about; consent is asked for the topic, too.
     """
 
     key = "send"
@@ -44,6 +45,7 @@ class Send(Step):
     @property
     @override
     def in_words(self) -> str:
+        """``sends`` and the channel."""
         return f"sends {self.channel}"
 
 
@@ -80,6 +82,7 @@ class SendForm(StepForm):
 
     @override
     def read(self, reader: RuleReader, path: Path) -> Send:
+        """Each extra key is content. A recipient is an error, and so is a template in the sender."""
         content = self.__pydantic_extra__
         for key, value in content.items():
             if key in RECIPIENT_KEYS:
@@ -101,6 +104,7 @@ class SendForm(StepForm):
     def check(
         cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
     ) -> Iterator[Diagnostic]:
+        """The channel, and the variables of templates."""
         if isinstance(channel := raw.get("send"), str):
             yield from checker.channel(channel, (*path, "send"))
         yield from super().check(raw, path, checker)

@@ -28,11 +28,13 @@ class SetAttributes(Step):
     @property
     @override
     def in_words(self) -> str:
+        """``sets`` and the attributes."""
         return f"sets {', '.join(self.attributes)}"
 
     @property
     @override
     def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
+        """An identify message."""
         return ((MessageType.IDENTIFY, ""),)
 
     @property
@@ -61,5 +63,6 @@ class SetForm(StepForm):
     def check(
         cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
     ) -> Iterator[Diagnostic]:
+        """The attributes, and the variables of templates."""
         yield from checker.attributes(raw.get("set"), (*path, "set"))
         yield from super().check(raw, path, checker)

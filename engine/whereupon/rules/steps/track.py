@@ -30,11 +30,13 @@ class TrackEvent(Step):
     @property
     @override
     def in_words(self) -> str:
+        """``tracks`` and the event."""
         return f"tracks {self.event}"
 
     @property
     @override
     def messages_sent(self) -> tuple[tuple[MessageType, str], ...]:
+        """The track message."""
         return ((MessageType.TRACK, self.event),)
 
 
@@ -62,6 +64,7 @@ class TrackForm(StepForm):
     def check(
         cls, raw: dict[str, JsonValue], path: Path, checker: "PlanChecker"
     ) -> Iterator[Diagnostic]:
+        """The event, its properties, and the variables of templates."""
         if isinstance(event := raw.get("track"), str):
             yield from checker.event(event, (*path, "track"))
             yield from checker.properties(raw.get("properties"), (*path, "properties"), event)

@@ -24,6 +24,7 @@ class Wait(Step):
     @property
     @override
     def in_words(self) -> str:
+        """``waits`` and how long."""
         return f"waits {format_duration(self.duration)} more"
 
 

@@ -42,6 +42,7 @@ class Webhook(Step):
     @property
     @override
     def in_words(self) -> str:
+        """``calls`` and the host of the URL."""
         return f"calls the webhook at {self.host}"
 
 
