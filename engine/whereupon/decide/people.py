@@ -30,7 +30,7 @@ from whereupon.records import (
 )
 
 CARRIED_ON_AFTER = timedelta(minutes=1)
-"""How long a claim in parts is left to those who began it."""
+"""How long an unfinished claim is left to the process that began it."""
 
 
 def person_for(work: BatchState, user_id: str, seen_at: datetime) -> Person:
@@ -140,7 +140,7 @@ def claim(
 
     Returns:
         The messages that become the person's by it, in the order they happened; none yet where they are
-        to be handed over in parts.
+        left to a claim job.
     """
     key = anonymous_key_for(work, anonymous_id)
     before = work.claims.get(key, ())

@@ -159,7 +159,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class ClaimChunk:
-    """The next part of a claim.
+    """The next chunk of a claim.
 
     Attributes:
         own: the message that claims.
@@ -270,7 +270,7 @@ class PoisonError(Exception):
     Attributes:
         message: the place in the batch of the message at fault; None where it is none of them.
         entry: the key of the entry that could not be woken.
-        claimed: the key of the message that a claim brought, in parts.
+        claimed: the key of the message that a claim brought in a chunk.
         person: the key of the person of a broadcast's audience.
         reason: what was raised, by its type and text, which may quote anything (see `cut_reason`).
     """

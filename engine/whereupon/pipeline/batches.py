@@ -279,7 +279,7 @@ class Pipeline:
         )
 
     def carry_on(self, session: Session, anonymous_key: int) -> BatchResult | None:
-        """Put the next part of what was claimed of an anonymous id to the rules; None when nothing is left.
+        """Evaluate the next chunk of what was claimed of an anonymous id; None if nothing is left.
 
         What the fold fails on is the claimant's all the same, and is put to no rule.
         """
@@ -288,7 +288,7 @@ class Pipeline:
             found = self._recall(session).for_chunk(anonymous_key)
             if found is None:
                 return None
-            loaded, part = found
+            loaded, chunk = found
             loaded.given_up = given_up
             keys = 64 + 4 * (len(loaded.active) + loaded.claimable)
             try:
@@ -296,7 +296,7 @@ class Pipeline:
                     session,
                     loaded,
                     keys,
-                    lambda: carry_on(loaded, part, self.index, self.settings),  # noqa: B023 - called here
+                    lambda: carry_on(loaded, chunk, self.index, self.settings),  # noqa: B023 - called here
                 )
             except PoisonError as poison:
                 if poison.claimed is None:
@@ -462,8 +462,8 @@ class Pipeline:
             del versions[digest]
 
     def _recall(self, session: Session) -> BatchLoader:
-        part = self.claim_chunk
-        return BatchLoader(session, self.settings, self._versions, claim_chunk=part)
+        chunk = self.claim_chunk
+        return BatchLoader(session, self.settings, self._versions, claim_chunk=chunk)
 
 
 def _set_aside(message: Message, poison: PoisonError) -> SetAside:

@@ -1,8 +1,9 @@
-"""Claims of many messages, carried out in parts: each a transaction, so that nobody waits for the whole.
+"""Claims of many messages, carried out chunk by chunk, so that other writers never wait for a whole claim.
 
-The message that claims is recorded first, and the claim with it; then its parts follow, by whoever
-began it. Whoever comes to somebody whose claim is not carried out yet does that first. Should all be gone,
-it is due work a minute later. So what comes of it is what one transaction would have made of it.
+The first transaction records the message that claims and a `ClaimJob`, and gives all inert messages to the
+person. Each chunk of the others is a transaction of its own, run by the process that took the message. A
+call that touches a person with an unfinished claim finishes the claim first. If the process dies, the job
+is due work after a minute. The result is the same as if one transaction had done everything.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +28,7 @@ class Transactions(Protocol):
 
 
 class ClaimRunner:
-    """Does work on a store, and carries out first the claims that come before it."""
+    """Does work on a store, and finishes first the claims that come before that work."""
 
     def __init__(self, store: Transactions, current: CurrentPipeline) -> None:
         self._store = store
@@ -47,21 +48,21 @@ class ClaimRunner:
                 try:
                     return self._store.transact(work)
                 except UnfinishedClaimsError as found:
-                    for part in self.carry_out(found.keys):
+                    for chunk in self.carry_out(found.keys):
                         if tell is not None:
-                            tell(part)
+                            tell(chunk)
 
     def carry_out(self, anonymous_keys: Iterable[int]) -> Iterator[BatchResult]:
-        """Carry claims out to their ends, a transaction a part."""
+        """Carry claims out to their ends, one transaction for each chunk."""
         for key in anonymous_keys:
             left = True
             while left:
                 go_on = partial(self._current.pipeline.carry_on, anonymous_key=key)
-                part = self._store.transact(go_on, alone=True)
-                if part is None:
+                chunk = self._store.transact(go_on, alone=True)
+                if chunk is None:
                     break
-                left = bool(part.unfinished)
-                yield part
+                left = bool(chunk.unfinished)
+                yield chunk
 
     def within(self, session: Session) -> "ClaimRunner":
         """The same, but all of it in one transaction that the caller ends."""

@@ -69,16 +69,16 @@ class ClaimRun(NamedTuple):
 
 
 class ClaimJob(NamedTuple):
-    """A claim of many messages, which are put to the rules in parts; of an anonymous id one at a time.
+    """A claim of many messages that are evaluated in chunks. An anonymous id has one job at a time.
 
     Attributes:
-        message_key: of the message that claims; it is put to the rules in its turn.
-        due_at: when somebody else carries on, should those who began it be gone.
-        after: the timestamp and key of the last message that was looked at.
-        is_chosen: whether all were looked at for the rules that take but one of a claim's messages.
-        taken: the key of that one, by rule id, as far as they were.
-        attributes: the person's as they claimed, by which that is found out.
-        is_put: whether the message that claims was put to the rules.
+        message_key: the key of the message that claims; it is evaluated in its turn.
+        due_at: when another process goes on with the job, if the one that began it is gone.
+        after: the timestamp and key of the last message that was read.
+        is_chosen: whether every message was read for the rules that take one message of a claim.
+        taken: the key of the message that such a rule takes, by rule id, as far as is known.
+        attributes: the person's attributes at the claim, by which a rule takes a message.
+        is_put: whether the message that claims was evaluated.
         entered, left: the segments that the person entered and left by it.
         makes_known: whether the message made the person known.
     """

@@ -131,7 +131,7 @@ class BatchLoader:
         return loaded
 
     def for_chunk(self, anonymous_key: int) -> tuple[Snapshot, ClaimChunk] | None:
-        """The next part of a claim, held; None when nothing of it is left."""
+        """The next chunk of a claim, with its person held; None if nothing of the claim is left."""
         found = self._session.claim_jobs((), [anonymous_key])
         if not found:
             return None

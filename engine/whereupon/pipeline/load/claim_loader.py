@@ -1,4 +1,4 @@
-"""What a batch may claim: what waits, and what others claimed before that may be due to somebody else."""
+"""What a batch may claim: messages that wait, and messages that others claimed and may have to give up."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -16,14 +16,14 @@ from whereupon.ports import Session
 from whereupon.records import ClaimRun, StoredMessage
 
 _TOGETHER = 3
-"""How many parts' worth of messages the claims of one batch may bring in one transaction."""
+"""How many chunks the claims of one batch may bring in one transaction."""
 
 
 class TooManyClaimedError(Exception):
-    """A batch claims more than one transaction is to put to the rules.
+    """A batch claims more messages than one transaction evaluates.
 
     Attributes:
-        place: up to which place it may be taken, at least one message.
+        place: how many of the batch's messages can be taken together, at least one.
     """
 
     def __init__(self, place: int) -> None:
@@ -49,20 +49,20 @@ class _Sought:
 
 
 class ClaimLoader:
-    """Reads what anonymous ids have to give.
+    """Reads the messages that a batch may claim.
 
     Args:
-        part: messages of one claim that are put to the rules in one transaction, where one message
-            claims more; the claims of a batch may bring three times as many together.
+        chunk: how many messages of one message's claim are evaluated in one transaction. The claims of a
+            batch may bring three times as many together.
     """
 
     def __init__(
-        self, session: Session, policy: IdentityPolicy, index: RuleIndex, part: int
+        self, session: Session, policy: IdentityPolicy, index: RuleIndex, chunk: int
     ) -> None:
         self._session = session
         self._policy = policy
         self._index = index
-        self._part = part
+        self._chunk = chunk
 
     def load(
         self,
@@ -106,10 +106,10 @@ class ClaimLoader:
     def waiting(
         self, loaded: Snapshot, key: int, after: tuple[datetime, int]
     ) -> list[StoredMessage]:
-        """The next that wait under an anonymous id, up to where its claims reach; one more than a part."""
+        """The next that wait under an anonymous id, up to where its claims reach; one more than a chunk."""
         last = max(run.until for run in loaded.claims[key])
         until = later(last, self._policy.late_window)
-        return self._session.waiting_messages(key, after, until, self._part + 1)
+        return self._session.waiting_messages(key, after, until, self._chunk + 1)
 
     def _waiting(
         self,
@@ -125,7 +125,7 @@ class ClaimLoader:
         With ``chunked``, of more messages than one transaction evaluates: none that is inert, and of
         the others only as many as show that it is so.
         """
-        owners, most = claiming.keys(), self._part * (1 if len(messages) == 1 else _TOGETHER)
+        owners, most = claiming.keys(), self._chunk * (1 if len(messages) == 1 else _TOGETHER)
         if not chunked:
             return self._session.owned_messages(owners, since)
         waiting = self._session.owned_messages(owners, since, most + 1)

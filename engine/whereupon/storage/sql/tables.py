@@ -161,7 +161,7 @@ class ClaimRow(Kept, table=True):
 
 
 class ClaimJobRow(Kept, table=True):
-    """A claim that is being carried out in parts; `noted` is what it has noted so far, as JSON."""
+    """A claim that is carried out in chunks; `noted` is what it has noted so far, as JSON."""
 
     __tablename__ = "whereupon_claiming"
     __table_args__ = (Index("whereupon_claiming_person", "person_key"),)
