@@ -7,23 +7,23 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 def thanks(**changes: object) -> dict[str, object]:
     """A campaign that answers every purchase with a push at once, unless the changes say else."""
-    said: dict[str, object] = {
+    file: dict[str, object] = {
         "campaign": "thanks",
         "when": "purchase",
         "reentry": "every_time",
         "whereupon": [{"send": "push", "title": "Thanks"}],
     }
-    return {**said, **changes}
+    return {**file, **changes}
 
 
 def news(**changes: object) -> dict[str, object]:
     """A broadcast that the host calls up, unless the changes say else."""
-    said: dict[str, object] = {
+    file: dict[str, object] = {
         "broadcast": "news",
         "when": "api",
         "whereupon": [{"send": "email", "subject": "News"}],
     }
-    return {**said, **changes}
+    return {**file, **changes}
 
 
 def purchase(number: int, user_id: str = "ada") -> dict[str, object]:

@@ -28,7 +28,7 @@ def after(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
-class Said(TypedDict, total=False):
+class Extra(TypedDict, total=False):
     """What every message may say besides its own.
 
     Attributes:
@@ -60,58 +60,58 @@ class World:
     def _open(self) -> Engine:
         return Engine(self.home, book_of(*self.files), clock=self.clock)
 
-    def reword(self, *files: File) -> None:
+    def change_rules(self, *files: File) -> None:
         """Go on with other rules on the same store."""
         self.files = list(files)
         self.engine = self._open()
 
     # --- what happens -------------------------------------------------------------------------
 
-    def send(self, type_: str, user: str | None, body: File, said: Said) -> Ingested:
+    def send(self, type_: str, user: str | None, body: File, extra: Extra) -> Ingested:
         """Let one message arrive."""
-        at = said.get("at")
-        arrives = said.get("arrives", at)
+        at = extra.get("at")
+        arrives = extra.get("arrives", at)
         if arrives is not None:
             self.clock.move_to(after(arrives))
-        wire: File = {"type": type_, "userId": user, "anonymousId": said.get("anonymous"), **body}
+        wire: File = {"type": type_, "userId": user, "anonymousId": extra.get("anonymous"), **body}
         wire["timestamp"] = None if at is None else after(at).isoformat()
-        wire["messageId"] = said.get("message_id")
-        wire["context"] = said.get("context")
-        told = self.engine.ingest([wire], source=cast("Source", said.get("source", "server")))
-        self.decided += told.decisions
-        assert not told.rejected, told.rejected
-        return told
+        wire["messageId"] = extra.get("message_id")
+        wire["context"] = extra.get("context")
+        result = self.engine.ingest([wire], source=cast("Source", extra.get("source", "server")))
+        self.decided += result.decisions
+        assert not result.rejected, result.rejected
+        return result
 
     def track(
         self,
         event: str,
         user: str | None = None,
         properties: JsonValue = None,
-        **said: Unpack[Said],
+        **extra: Unpack[Extra],
     ) -> Ingested:
         """Somebody does something."""
-        return self.send("track", user, {"event": event, "properties": properties}, said)
+        return self.send("track", user, {"event": event, "properties": properties}, extra)
 
     def identify(
-        self, user: str | None = None, traits: JsonValue = None, **said: Unpack[Said]
+        self, user: str | None = None, traits: JsonValue = None, **extra: Unpack[Extra]
     ) -> Ingested:
         """Somebody says who they are."""
-        return self.send("identify", user, {"traits": traits}, said)
+        return self.send("identify", user, {"traits": traits}, extra)
 
-    def alias(self, user: str, previous: str, **said: Unpack[Said]) -> Ingested:
+    def alias(self, user: str, previous: str, **extra: Unpack[Extra]) -> Ingested:
         """Two ids are one person's."""
-        return self.send("alias", user, {"previousId": previous}, said)
+        return self.send("alias", user, {"previousId": previous}, extra)
 
     def group(
-        self, user: str, group: str, traits: JsonValue = None, **said: Unpack[Said]
+        self, user: str, group: str, traits: JsonValue = None, **extra: Unpack[Extra]
     ) -> Ingested:
         """Somebody belongs to something."""
-        return self.send("group", user, {"groupId": group, "traits": traits}, said)
+        return self.send("group", user, {"groupId": group, "traits": traits}, extra)
 
     def run(self, until: float) -> None:
         """Let time pass, and do what comes due when it does; deliveries stay in the outbox."""
-        for folded in self.engine.wake(after(until)):
-            self.decided += folded.decisions
+        for woken in self.engine.wake(after(until)):
+            self.decided += woken.decisions
         self.clock.move_to(after(until))
 
     # --- what became of it --------------------------------------------------------------------
@@ -223,10 +223,10 @@ def message(  # noqa: PLR0913 - a message has that many parts
     )
 
 
-def decided(told: Iterable[object]) -> list[tuple[str, str | None, str, str]]:
+def decided(result: Iterable[object]) -> list[tuple[str, str | None, str, str]]:
     """Message, person, rule and outcome of every decision among what was told."""
     return [
         (d.message_id, d.person, d.rule, d.reason or d.outcome.value)
-        for d in told
+        for d in result
         if isinstance(d, Decision)
     ]

@@ -100,9 +100,9 @@ def main() -> int:
     known = benchmarks(asked.plot)
     if unknown := set(asked.names) - known.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
-    told, found = Console(stderr=True), list[Row]()
+    progress, found = Console(stderr=True), list[Row]()
     for name in asked.names or known:
-        told.print(f"measuring {name} …")
+        progress.print(f"measuring {name} …")
         found += known[name]()
     show(found, title=machine())
     if asked.markdown is not None:

@@ -105,11 +105,11 @@ def send(benchmark: BenchmarkFixture, url: str, count: int) -> None:
         chunks_of_a_round = count // ROUNDS // AUDIENCE_CHUNK
 
         def work() -> None:
-            for folded in islice(chunks, chunks_of_a_round):
-                assert len(folded.changes.deliveries) == AUDIENCE_CHUNK
+            for result in islice(chunks, chunks_of_a_round):
+                assert len(result.changes.deliveries) == AUDIENCE_CHUNK
 
         rounds_of(benchmark, lambda: ((work,), {}), count=count // ROUNDS, rounds=ROUNDS, warmup=0)
-        assert [folded.changes.deliveries for folded in chunks] == [[]]  # nobody is left
+        assert [result.changes.deliveries for result in chunks] == [[]]  # nobody is left
     benchmark.extra_info["peak"] = peak_kilobytes()
 
 

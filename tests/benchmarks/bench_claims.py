@@ -43,8 +43,8 @@ Work = Callable[[], None]
 @cache
 def tracks(seed: int, size: int = COUNT) -> list[dict[str, object]]:
     """Messages of the workload's, without whose they are."""
-    said = (orjson.loads(text) for text in messages(10**9, seed=seed))
-    plain = ({**each, "userId": None, "anonymousId": None} for each in said)
+    body = (orjson.loads(text) for text in messages(10**9, seed=seed))
+    plain = ({**each, "userId": None, "anonymousId": None} for each in body)
     return list(islice((each for each in plain if each["type"] == "track"), size))
 
 
@@ -53,10 +53,10 @@ def texts(seed: int, **ids: str) -> list[bytes]:
     return [orjson.dumps({**each, **ids}) for each in tracks(seed)]
 
 
-def ingest(engine: Engine, said: list[bytes]) -> None:
+def ingest(engine: Engine, body: list[bytes]) -> None:
     """In batches."""
-    for first in range(0, len(said), BATCH):
-        batch = said[first : first + BATCH]
+    for first in range(0, len(body), BATCH):
+        batch = body[first : first + BATCH]
         assert engine.ingest(batch).accepted == len(batch)
 
 
@@ -81,8 +81,8 @@ def test_claim(benchmark: BenchmarkFixture, engine: Engine) -> None:
         ingest(engine, texts(number, anonymousId=f"anon-{number}"))
 
         def work() -> None:
-            told = engine.identify(f"user-{number}", anonymous_id=f"anon-{number}")
-            assert len(told.decisions) == 20 * COUNT
+            result = engine.identify(f"user-{number}", anonymous_id=f"anon-{number}")
+            assert len(result.decisions) == 20 * COUNT
 
         return (work,), {}
 
@@ -95,8 +95,8 @@ def test_reference(benchmark: BenchmarkFixture, engine: Engine) -> None:
 
     def prepare() -> tuple[tuple[Work], dict[str, object]]:
         number = next(numbers)
-        said = texts(number, userId=f"user-{number}")
-        return (lambda: ingest(engine, said),), {}
+        body = texts(number, userId=f"user-{number}")
+        return (lambda: ingest(engine, body),), {}
 
     rounds_of(benchmark, prepare, count=COUNT, rounds=ROUNDS)
 
@@ -132,9 +132,9 @@ def test_others(benchmark: BenchmarkFixture, engine: Engine) -> None:
     others, claims = iter(tracks(1, size=2 * OTHERS)), Claiming(engine)
 
     def prepare() -> tuple[tuple[Work], dict[str, object]]:
-        said = orjson.dumps({**next(others), "userId": "somebody else"})
+        body = orjson.dumps({**next(others), "userId": "somebody else"})
         claims.see_to_it()
-        return (lambda: ingest(engine, [said]),), {}
+        return (lambda: ingest(engine, [body]),), {}
 
     with bulk():
         rounds_of(benchmark, prepare, count=1, rounds=OTHERS, warmup=OTHERS // 10)

@@ -137,8 +137,8 @@ def test_wakes(benchmark: BenchmarkFixture, urls: dict[str, str]) -> None:
         steps = engine.wake(due)
 
         def work() -> None:
-            for folded in islice(steps, STEPS):
-                assert len(folded.changes.deliveries) == DUE_LIMIT
+            for result in islice(steps, STEPS):
+                assert len(result.changes.deliveries) == DUE_LIMIT
 
         rounds_of(benchmark, lambda: ((work,), {}), count=STEPS * DUE_LIMIT, rounds=ROUNDS)
         assert len(engine.deliveries(limit=WOKEN + 1)) == WOKEN
@@ -183,11 +183,11 @@ def bare(
     benchmark: BenchmarkFixture,
     cursor: Cursor,
     made: dict[int, Sequence[object]],
-    said: tuple[str, str, str],
+    form: tuple[str, str, str],
 ) -> None:
     """The reference: how a transaction begins, how entries are selected, and what holds a value's place."""
-    begin, *others = said[0], said[1], ENDED, FREED, SENT
-    selected, ended, freed, sent = (each.replace("?", said[2]) for each in others)
+    begin, *others = form[0], form[1], ENDED, FREED, SENT
+    selected, ended, freed, sent = (each.replace("?", form[2]) for each in others)
     until = as_micros(NOON + min(COUNT, WOKEN) * PACE)
 
     def wake() -> None:

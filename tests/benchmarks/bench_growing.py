@@ -92,9 +92,9 @@ class Reference:
 
     def _rows(self, made: list[bytes]) -> list[tuple[object, ...]]:
         read = [parse_message(text, self.arrival) for text in made]
-        for said in read:
-            self.names.setdefault((said.type, said.name), len(self.names))
-        owners = (crc32((said.user_id or said.anonymous_id or "").encode()) for said in read)
+        for body in read:
+            self.names.setdefault((body.type, body.name), len(self.names))
+        owners = (crc32((body.user_id or body.anonymous_id or "").encode()) for body in read)
         stored = map(StoredMessage, self.keys, owners, read)
         return message_rows(list(stored), self.names)
 

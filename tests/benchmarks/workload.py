@@ -87,8 +87,8 @@ def messages(count: int, *, seed: int = 2, people: int | None = None) -> Iterato
             for visit in visits:
                 if made == count:
                     return
-                said = _message(draw, visit.sender(step), f"{draw.getrandbits(96):024x}", made)
-                yield bytes(memoryview(orjson.dumps(said)))  # which itself keeps 4 KB for each
+                body = _message(draw, visit.sender(step), f"{draw.getrandbits(96):024x}", made)
+                yield bytes(memoryview(orjson.dumps(body)))  # which itself keeps 4 KB for each
                 made += 1
 
 
@@ -99,9 +99,9 @@ def _visit(draw: Random, people: int, name: str) -> _Visit:
 
 def _message(draw: Random, sender: dict[str, Any], message_id: str, place: int) -> dict[str, Any]:
     at = (_START + place * PACE).isoformat(timespec="milliseconds")[:-6] + "Z"
-    said = {**sender, "messageId": message_id, "timestamp": at, "context": _CONTEXT}
+    body = {**sender, "messageId": message_id, "timestamp": at, "context": _CONTEXT}
     if sender["type"] == "identify":
-        return {**said, "traits": {"plan": draw.choice(("free", "pro", "team"))}}
+        return {**body, "traits": {"plan": draw.choice(("free", "pro", "team"))}}
     properties = {
         "category": f"category-{draw.randrange(_CATEGORIES)}",
         "country": draw.choice(_COUNTRIES),
@@ -111,4 +111,4 @@ def _message(draw: Random, sender: dict[str, Any], message_id: str, place: int) 
         "size": draw.randrange(30, 50),
         "order_id": f"o-{draw.randrange(10**6)}",
     }
-    return {**said, "event": f"event-{draw.randrange(NAMES)}", "properties": properties}
+    return {**body, "event": f"event-{draw.randrange(NAMES)}", "properties": properties}

@@ -31,7 +31,7 @@ def ingest(url: str, seed: int, count: int) -> None:
     """One process: a stream of its own through the engine."""
     stream = [dict(message) for message in messages(count, seed=seed)]
     with Engine.open(url, rules="rules") as engine:
-        for batch in _told_to_go(stream):
+        for batch in _on_signal(stream):
             engine.ingest(batch)
 
 
@@ -41,7 +41,7 @@ def insert(url: str, seed: int, count: int) -> None:
     rows = [_row(seed * 10**9 + n) for n in range(count)]
     statement = f"INSERT INTO floor VALUES ({', '.join(['%s'] * columns)})".encode()  # noqa: S608 - our own table
     with psycopg.connect(conninfo(url)) as connection, connection.cursor() as cursor:
-        for batch in _told_to_go(rows):
+        for batch in _on_signal(rows):
             cursor.executemany(statement, batch)
             connection.commit()
 
@@ -55,7 +55,7 @@ def _row(key: int) -> tuple[object, ...]:
 T = TypeVar("T")
 
 
-def _told_to_go(items: Sequence[T]) -> Iterator[list[T]]:
+def _on_signal(items: Sequence[T]) -> Iterator[list[T]]:
     """Batches, once the parent says so."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()

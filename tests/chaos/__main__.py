@@ -47,7 +47,7 @@ def _run(database: str, chosen: argparse.Namespace) -> int:
         )
     killed = "its server" if chosen.victim == Victim.SERVER else "processes"
     sys.stdout.write(f"{database}, {chosen.workers} processes, seed {chosen.seed}, {killed}: ")
-    return _told(verdict, perf_counter() - began)
+    return _report(verdict, perf_counter() - began)
 
 
 @contextmanager
@@ -64,23 +64,23 @@ def _stores(database: str, folder: str) -> Iterator[tuple[tuple[str, str], Serve
         yield (disturbed, undisturbed), server
 
 
-def _told(verdict: Verdict, seconds: float) -> int:
+def _report(verdict: Verdict, seconds: float) -> int:
     figures = verdict.figures
-    say = sys.stdout.write
-    say(f"{figures.kills} kills in {seconds:.0f} s, of {figures.planned} planned\n")
+    write = sys.stdout.write
+    write(f"{figures.kills} kills in {seconds:.0f} s, of {figures.planned} planned\n")
     for phase in PHASES:
-        say(f"  {figures.phases[phase]:5}  {phase}\n")
-    say(f"{figures.messages} messages sent, {figures.resent} of them sent again after a kill; ")
-    say(f"{figures.accepted} acknowledged as new\n")
-    say(f"{figures.failed} orders failed with an error of ours, and were given again\n")
+        write(f"  {figures.phases[phase]:5}  {phase}\n")
+    write(f"{figures.messages} messages sent, {figures.resent} of them sent again after a kill; ")
+    write(f"{figures.accepted} acknowledged as new\n")
+    write(f"{figures.failed} orders failed with an error of ours, and were given again\n")
     rows = {table: len(found) for table, found in verdict.contents.items() if found}
-    say("rows: " + ", ".join(f"{table} {count}" for table, count in rows.items()) + "\n")
-    say(f"{verdict.dispatched} deliveries dispatched, {verdict.repeated} times more than once, ")
-    say("each under one key\n")
+    write("rows: " + ", ".join(f"{table} {count}" for table, count in rows.items()) + "\n")
+    write(f"{verdict.dispatched} deliveries dispatched, {verdict.repeated} times more than once, ")
+    write("each under one key\n")
     found_out = verdict.differences
     for line in found_out[:_MOST_LINES]:
-        say(f"{line}\n")
-    say(f"{len(found_out)} differences\n" if found_out else "no difference\n")
+        write(f"{line}\n")
+    write(f"{len(found_out)} differences\n" if found_out else "no difference\n")
     return 1 if found_out or figures.kills < figures.planned else 0
 
 

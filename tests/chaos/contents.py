@@ -55,7 +55,7 @@ def contents_of(url: str) -> Contents:
         if column in _KEYS or (column.endswith("_key") and isinstance(value, int)):
             return names.get(value, "gone")
         if column == "record":
-            return _said(str(value))
+            return _without_request(str(value))
         return bytes(value) if isinstance(value, memoryview) else value
 
     rows["meta"] = [row for row in rows["meta"] if not _is_of_a_process(str(row["name"]))]
@@ -68,11 +68,11 @@ def contents_of(url: str) -> Contents:
     }
 
 
-def _said(record: str) -> object:
+def _without_request(record: str) -> object:
     """What an audit record says, but for the key of its request."""
-    said = decode(record)
-    assert isinstance(said, dict)
-    return {name: value for name, value in said.items() if name != "request"}
+    fields = decode(record)
+    assert isinstance(fields, dict)
+    return {name: value for name, value in fields.items() if name != "request"}
 
 
 def _read(url: str) -> Rows:

@@ -58,14 +58,14 @@ class Worker:
         if self._process is None:
             self._process = self._nest.hatch(*self._store)
         process = self._process
-        told = dict(order)
+        given = dict(order)
         if aim is not None and aim.delay is None:
-            told["stop"] = [aim.point, aim.count]
+            given["stop"] = [aim.point, aim.count]
         marks, found = [str(order["do"])], list[str]()
         watch = Timer(_PATIENCE, process.kill)
         watch.start()
         try:
-            _say(process, told)
+            _write(process, given)
             for line in _lines(process):
                 marks.append(line)
                 if not found and aim is not None and _is_met(aim, marks):
@@ -94,7 +94,7 @@ class Worker:
             self._process = None
 
 
-def _say(process: Hatched, order: Order) -> None:
+def _write(process: Hatched, order: Order) -> None:
     process.orders.write(json.dumps(order).encode() + b"\n")
     process.orders.flush()
 

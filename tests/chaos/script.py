@@ -95,7 +95,7 @@ class _Sender:
                 seconds=self._chance.choice([0, 5, 40, 300, 4000]), microseconds=place
             )
             message = {
-                **self._said(name, number),
+                **self._body(name, number),
                 "messageId": name,
                 "timestamp": format_instant(happened),
             }
@@ -105,7 +105,7 @@ class _Sender:
         made += self._chance.sample(self._sent, min(3, len(self._sent)))
         return made
 
-    def _said(self, name: str, number: int) -> Wire:
+    def _body(self, name: str, number: int) -> Wire:
         kind = self._chance.choices(_KINDS, _WEIGHTS)[0]
         person, device = self._one_of("person", 12, number), self._one_of("device", 12, number)
         match kind:

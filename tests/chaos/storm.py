@@ -227,9 +227,9 @@ def storm(
             for number in range(processes)
         ]
         for process in started:
-            said, _ = process.communicate()
-            told = json.loads(said)
-            met.join(Weather(**{**told, "raised": Counter(told["raised"])}))
+            output, _ = process.communicate()
+            report = json.loads(output)
+            met.join(Weather(**{**report, "raised": Counter(report["raised"])}))
         return Aftermath(met, _deadlocks(url) - before, _wrong(url))
 
 
@@ -326,17 +326,19 @@ def main() -> int:
             most=chosen.most,
             seed=chosen.seed,
         )
-    return _told(left)
+    return _report(left)
 
 
-def _told(left: Aftermath) -> int:
-    met, say = left.weather, sys.stdout.write
-    say(f"{met.calls} calls; the longest took {met.longest:.1f} s, of {PATIENCE:.0f} s patience\n")
-    say(f"{left.deadlocks} deadlocks; {met.late} calls past their patience\n")
+def _report(left: Aftermath) -> int:
+    met, write = left.weather, sys.stdout.write
+    write(
+        f"{met.calls} calls; the longest took {met.longest:.1f} s, of {PATIENCE:.0f} s patience\n"
+    )
+    write(f"{left.deadlocks} deadlocks; {met.late} calls past their patience\n")
     for fault, times in met.raised.most_common(20):
-        say(f"  {times} times raised: {fault}\n")
+        write(f"  {times} times raised: {fault}\n")
     for line in left.wrong:
-        say(f"  wrong: {line}\n")
+        write(f"  wrong: {line}\n")
     return 0 if left.is_fine else 1
 
 

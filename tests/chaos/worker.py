@@ -127,6 +127,6 @@ def _obey(engine: Engine, order: dict[str, Any], points: Points) -> dict[str, An
 
 
 def _woken(engine: Engine, points: Points) -> Iterator[object]:
-    for folded in engine.wake(engine.clock.now()):
+    for result in engine.wake(engine.clock.now()):
         points.reach("committed")
-        yield folded
+        yield result

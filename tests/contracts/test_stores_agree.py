@@ -71,7 +71,7 @@ settlements = st.builds(
 def messages(draw: st.DrawFn, key: int) -> StoredMessage:
     """A message of a person's, an anonymous id's or nobody's."""
     owner = draw(st.sampled_from([0, *PERSONS, *ANONYMOUS]))
-    said = Message(
+    properties = Message(
         message_id=f"m-{key}",
         type=draw(st.sampled_from([MessageType.TRACK, MessageType.PAGE])),
         name=draw(st.sampled_from(NAMES)),
@@ -85,7 +85,7 @@ def messages(draw: st.DrawFn, key: int) -> StoredMessage:
         origin=Origin.LIVE,
         body=b"{}",
     )
-    return StoredMessage(key, owner, said)
+    return StoredMessage(key, owner, properties)
 
 
 @st.composite
@@ -355,7 +355,7 @@ def unordered_answers(session: Session) -> list[object]:
 @given(stories())
 def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
     """Every read method answers the same after the same story."""
-    assert _told_by("memory://", story) == _told_by("sqlite://", story)
+    assert _answers_of("memory://", story) == _answers_of("sqlite://", story)
 
 
 @pytest.mark.slow
@@ -364,10 +364,10 @@ def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
 def test_memory_and_postgres_agree(server: Server, story: list[Happening]) -> None:
     """So they do on a database that many writers share."""
     with server.clean() as url:
-        assert _told_by("memory://", story) == _told_by(url, story)
+        assert _answers_of("memory://", story) == _answers_of(url, story)
 
 
-def _told_by(url: str, story: list[Happening]) -> list[object]:
+def _answers_of(url: str, story: list[Happening]) -> list[object]:
     store = open_store(url)
     try:
         return perform(store, story)

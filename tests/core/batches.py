@@ -1,4 +1,4 @@
-"""Batches for the pure core, put to it directly: no engine, no store, no clock."""
+"""Batches for the pure core, decided directly: no engine, no store, no clock."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +29,7 @@ def message(
     arrives: timedelta | None = None,
     properties: JsonValue = None,
 ) -> Message:
-    """A track message, or an identify where no event is named; times are since noon."""
+    """Make a track message, or an identify if there is no event; times are since noon."""
     type_ = MessageType.TRACK if event else MessageType.IDENTIFY
     key = "properties" if event else "traits"
     body: JsonValue = {"type": str(type_), "event": event, key: properties or {}}
@@ -49,15 +49,15 @@ def message(
     )
 
 
-def folded(
+def decide_batch(
     files: list[File], *messages: Message, tombstones: list[Tombstone] | None = None
 ) -> BatchResult:
-    """What the core makes of the messages, in this order, where nothing was recorded before."""
+    """Decide the messages in this order, with nothing recorded before."""
     loaded = Snapshot(1, 1_000, tombstones=tombstones or [])
     return decide(loaded, messages, RuleIndex(book_of(*files)), Settings())
 
 
 def verdicts(result: BatchResult) -> dict[str, str]:
-    """What became of each message that a rule names: ``entered``, or why not."""
+    """The outcome of each message that a rule names: ``entered``, or the reason."""
     decisions: list[Decision] = list(result.decisions)
     return {each.message_id: each.reason or str(each.outcome) for each in decisions}

@@ -1,4 +1,4 @@
-"""Whether a person may be sent something: the words of consent, kinds and topics."""
+"""Consent: whether a person may be sent something, by attribute, kind and topic."""
 
 import pytest
 from pydantic import JsonValue
@@ -22,7 +22,7 @@ def test_each_word_for_yes_unsubscribes(word: JsonValue) -> None:
     [False, 0, 2, -1, 0.5, float("nan"), "0", "false", "no", "", "11", "y", None, [], [True], {}],
 )
 def test_no_other_word_unsubscribes(word: JsonValue) -> None:
-    """Only what clearly says so."""
+    """Only a clear word unsubscribes."""
     assert reason_to_withhold({"unsubscribed": word}, MARKETING, None) is None
 
 
@@ -58,12 +58,12 @@ def test_a_word_for_no_opts_out_of_a_topic(attributes: dict[str, JsonValue]) -> 
     ],
 )
 def test_somebody_who_says_nothing_of_a_topic_gets_it(attributes: dict[str, JsonValue]) -> None:
-    """Opting out is a word; silence, or a word of another shape, is none."""
+    """Only an explicit opt-out counts; a missing value, or a value of another shape, is none."""
     assert reason_to_withhold(attributes, MARKETING, "news") is None
 
 
 @pytest.mark.parametrize("kind", [SendKind.TRANSACTIONAL, SendKind.INTERNAL])
 def test_only_marketing_asks_for_consent(kind: SendKind) -> None:
-    """A receipt goes to somebody who wants no news; nothing goes to somebody who is gone."""
+    """A receipt is sent to an unsubscribed person; nothing is sent to an erased one."""
     assert reason_to_withhold({"unsubscribed": True, "topics": {"news": 0}}, kind, "news") is None
     assert reason_to_withhold(None, kind, None) == "erased"

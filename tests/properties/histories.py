@@ -128,7 +128,7 @@ def _message(place: int, each: Happening, now: int) -> Message:
         anonymous = DEVICES[0]
     if each.kind in OF_SOMEBODY and user is None:
         user = PEOPLE[0]
-    type_, name, target, data, context = _said(each)
+    type_, name, target, data, context = _body(each)
     made = message(
         f"m-{place}",
         type_=type_,
@@ -150,7 +150,7 @@ def _message(place: int, each: Happening, now: int) -> Message:
 _Data = Mapping[str, JsonValue]
 
 
-def _said(each: Happening) -> tuple[MessageType, str, str | None, _Data, _Data]:
+def _body(each: Happening) -> tuple[MessageType, str, str | None, _Data, _Data]:
     n = each.number
     plan: JsonValue = ["pro", "free", "gone", "pro"][n - 1]
     match each.kind:
@@ -213,29 +213,29 @@ def begin(made: World, message: Message, *, carried_on: int) -> None:
         carried_on: how many parts of it they do.
     """
     engine = made.engine
-    told: list[BatchResult] = []
-    folded = engine.claims.transact(
-        lambda session: engine.pipeline.take(session, [message], chunked=True), told.append
+    results: list[BatchResult] = []
+    result = engine.claims.transact(
+        lambda session: engine.pipeline.take(session, [message], chunked=True), results.append
     )
-    told.append(folded)
-    told += islice(engine.claims.carry_out(folded.unfinished), carried_on)
-    made.decided += [decision for each in told for decision in each.decisions]
+    results.append(result)
+    results += islice(engine.claims.carry_out(result.unfinished), carried_on)
+    made.decided += [decision for each in results for decision in each.decisions]
 
 
 def take_in_parts(
     engine: Engine,
     messages: Sequence[Message],
     cuts: Iterable[int],
-    tell: Callable[[list[Decision]], object],
+    observe: Callable[[list[Decision]], object],
 ) -> None:
     """Let an engine take the messages in batches, and then do all that comes due."""
     for start, end in pairwise(sorted({0, *cuts, len(messages)})):
-        folded = engine.take(list(messages[start:end]))
-        tell(list(folded.decisions))
+        result = engine.take(list(messages[start:end]))
+        observe(list(result.decisions))
     clock = engine.clock
     assert isinstance(clock, FrozenClock)
-    for folded in engine.wake(after(END)):
-        tell(list(folded.decisions))
+    for result in engine.wake(after(END)):
+        observe(list(result.decisions))
     clock.move_to(after(END))
 
 

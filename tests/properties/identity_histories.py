@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tests.properties.identity_model import DAY, MINUTE, Campaign, Plain, Said, happened
+from tests.properties.identity_model import DAY, MINUTE, Campaign, Line, Plain, happened
 from tests.rule_files import File, book_of, campaign
 from tests.worlds import NOON
 
@@ -119,20 +119,20 @@ def anything(kinds: Sequence[str]) -> st.SearchStrategy[Happening]:
     )
 
 
-def said_of(happenings: Sequence[Happening]) -> list[Said]:
+def lines_of(happenings: Sequence[Happening]) -> list[Line]:
     """The messages in the order they arrive; their ids do not follow that order."""
-    made: list[Said] = []
+    made: list[Line] = []
     now = EPOCH_AT_NOON
     for place, each in enumerate(happenings):
         now += each.pause * MINUTE
         if each.repeats is not None and made:
             made.append(made[each.repeats % len(made)]._replace(arrives=now))
         else:
-            made.append(_said(f"m-{place * 7 % 23:02}", each, now))
+            made.append(_line(f"m-{place * 7 % 23:02}", each, now))
     return made
 
 
-def _said(message_id: str, each: Happening, now: int) -> Said:
+def _line(message_id: str, each: Happening, now: int) -> Line:
     user, device = each.user, each.device
     if user is None and device is None:
         device = DEVICES[0]
@@ -160,37 +160,37 @@ def _said(message_id: str, each: Happening, now: int) -> Said:
         data = {"price": each.number}
     original = now + (each.skew - each.delay) * MINUTE
     sent = now + each.skew * MINUTE if each.sent else None
-    return Said(message_id, type_, name, user, device, previous, data, original, sent, now)
+    return Line(message_id, type_, name, user, device, previous, data, original, sent, now)
 
 
-def arriving_together(history: Sequence[Said]) -> list[Said]:
+def arriving_together(history: Sequence[Line]) -> list[Line]:
     """The same messages, each once and with the time that it happened, all arriving at the end."""
-    once = {said.id: said for said in reversed(history)}
-    last = max(said.arrives for said in history)
+    once = {line.id: line for line in reversed(history)}
+    last = max(line.arrives for line in history)
     return [s._replace(original=happened(s), sent=None, arrives=last) for s in once.values()]
 
 
-def wire_of(said: Said) -> dict[str, JsonValue]:
+def wire_of(line: Line) -> dict[str, JsonValue]:
     """The message as a line of a stream."""
-    named = {"track": "event", "page": "name"}.get(said.type)
-    targets: dict[str, JsonValue] = {"alias": said.previous, "group": "acme"}
+    named = {"track": "event", "page": "name"}.get(line.type)
+    targets: dict[str, JsonValue] = {"alias": line.previous, "group": "acme"}
     wire: dict[str, JsonValue] = {
-        "type": said.type,
-        "messageId": said.id,
-        "userId": said.user,
-        "anonymousId": said.device,
+        "type": line.type,
+        "messageId": line.id,
+        "userId": line.user,
+        "anonymousId": line.device,
         "properties" if named else "traits": {
             name: dict(value) if isinstance(value, Mapping) else value
-            for name, value in said.data.items()
+            for name, value in line.data.items()
         },
-        "timestamp" if said.sent is None else "originalTimestamp": _instant(said.original),
-        "sentAt": None if said.sent is None else _instant(said.sent),
-        "receivedAt": _instant(said.arrives),
+        "timestamp" if line.sent is None else "originalTimestamp": _instant(line.original),
+        "sentAt": None if line.sent is None else _instant(line.sent),
+        "receivedAt": _instant(line.arrives),
     }
     if named:
-        wire[named] = said.name
-    if said.type in targets:
-        wire["previousId" if said.type == "alias" else "groupId"] = targets[said.type]
+        wire[named] = line.name
+    if line.type in targets:
+        wire["previousId" if line.type == "alias" else "groupId"] = targets[line.type]
     return {key: value for key, value in wire.items() if value is not None}
 
 
@@ -202,11 +202,11 @@ def _no_id() -> str:
     raise NotImplementedError
 
 
-def messages_of(history: Sequence[Said]) -> list[Message]:
+def messages_of(history: Sequence[Line]) -> list[Message]:
     """The messages as the wire reads them."""
     read: list[Message] = []
-    for said in history:
+    for line in history:
         arrived = read[-1].received_at if read else NOON
         arrival = Arrival(arrived, SenderClass.SERVER, _no_id, by_message=True)
-        read.append(parse_message(encode(wire_of(said)), arrival))
+        read.append(parse_message(encode(wire_of(line)), arrival))
     return read

@@ -19,7 +19,7 @@ Plain: TypeAlias = str | int | Mapping[str, str | int] | None
 Name: TypeAlias = tuple[Literal["user", "device"], str]
 
 
-class Said(NamedTuple):
+class Line(NamedTuple):
     """One message as it is sent. Times are microseconds.
 
     Attributes:
@@ -79,7 +79,7 @@ class ClaimRun(NamedTuple):
 class Recorded:
     """A message that is kept, in the order of arrival; it waits while it has no owner."""
 
-    said: Said
+    line: Line
     at: int
     place: int
     owner: Somebody | None = None
@@ -129,10 +129,10 @@ class Grave(NamedTuple):
     reason: str
 
 
-def happened(said: Said) -> int:
+def happened(line: Line) -> int:
     """The sender's clock corrected by ours, and never in the future."""
-    at = said.original if said.sent is None else said.arrives - (said.sent - said.original)
-    return min(at, said.arrives)
+    at = line.original if line.sent is None else line.arrives - (line.sent - line.original)
+    return min(at, line.arrives)
 
 
 class Model:
@@ -153,7 +153,7 @@ class Model:
 
     def owners(self) -> dict[str, str | None]:
         """Whose every message is that is kept and is somebody's or may become so."""
-        return {r.said.id: r.owner.first_id if r.owner else None for r in self.records}
+        return {r.line.id: r.owner.first_id if r.owner else None for r in self.records}
 
     def runs(self) -> list[tuple[str, str, int, int, str]]:
         """Consecutive claims of one device by one person, where no instant between is out of reach."""
@@ -175,41 +175,41 @@ class Model:
 
     # --- one message ------------------------------------------------------------------------------
 
-    def take(self, said: Said) -> None:
+    def take(self, line: Line) -> None:
         """Let a message arrive; one whose id was seen before is nothing new."""
-        if said.id in self._seen:
+        if line.id in self._seen:
             return
-        self._seen.add(said.id)
-        act = said.name.removesuffix(" Person")
-        if said.type == "track" and act in {"Delete", "Suppress", "Unsuppress"}:
-            self._act(said, act)
-        elif (grave := self._silenced(said)) is not None:
-            for campaign in self._rule_lists(said):
-                self._decide(said.id, None, campaign, grave.reason, retroactive=False)
-        elif said.user is None:
-            self._take_anonymous(said, said.device or "")
+        self._seen.add(line.id)
+        act = line.name.removesuffix(" Person")
+        if line.type == "track" and act in {"Delete", "Suppress", "Unsuppress"}:
+            self._act(line, act)
+        elif (grave := self._silenced(line)) is not None:
+            for campaign in self._rule_lists(line):
+                self._decide(line.id, None, campaign, grave.reason, retroactive=False)
+        elif line.user is None:
+            self._take_anonymous(line, line.device or "")
         else:
-            self._take_known(said, said.user)
+            self._take_known(line, line.user)
 
-    def _take_anonymous(self, said: Said, device: str) -> None:
-        self._record(said)
+    def _take_anonymous(self, line: Line, device: str) -> None:
+        self._record(line)
         self._devices.add(device)
-        self._put(self._handed(), None, said.arrives)
+        self._put(self._handed(), None, line.arrives)
 
-    def _take_known(self, said: Said, user: str) -> None:
+    def _take_known(self, line: Line, user: str) -> None:
         person = self._person(user)
-        record = self._record(said)
+        record = self._record(line)
         record.owner = person
-        if said.type == "identify":
-            _tell(person, said.data, record.at)
-        if said.device is not None:
-            self._claim(ClaimRun(said.device, record.at, said.id, person))
-        if said.type == "alias":
-            self._alias(said, record.at, person, said.previous or "")
-        self._put(self._handed(), record, said.arrives)
+        if line.type == "identify":
+            _set_traits(person, line.data, record.at)
+        if line.device is not None:
+            self._claim(ClaimRun(line.device, record.at, line.id, person))
+        if line.type == "alias":
+            self._alias(line, record.at, person, line.previous or "")
+        self._put(self._handed(), record, line.arrives)
 
-    def _record(self, said: Said) -> Recorded:
-        record = Recorded(said, happened(said), len(self._seen))
+    def _record(self, line: Line) -> Recorded:
+        record = Recorded(line, happened(line), len(self._seen))
         self.records.append(record)
         return record
 
@@ -246,24 +246,24 @@ class Model:
         """The anonymous messages that are somebody else's, or nobody's, than the claims say."""
         handed = []
         for record in self.records:
-            if record.said.user is None:
-                claim = self._claim_over(record.said.device or "", record.at)
+            if record.line.user is None:
+                claim = self._claim_over(record.line.device or "", record.at)
                 if claim is not None and claim.person is not record.owner:
                     handed.append(Handed(record, claim, again=record.owner is not None))
         return sorted(handed, key=lambda each: (each.record.at, each.record.place))
 
     # --- alias ------------------------------------------------------------------------------------
 
-    def _alias(self, said: Said, at: int, survivor: Somebody, previous: str) -> None:
+    def _alias(self, line: Line, at: int, survivor: Somebody, previous: str) -> None:
         """Merge, when somebody is known by the id as the alias arrives; else claim it as a device."""
         loser = next((p for p in self.people if previous in p.ids), None)
         gone = any(g.name == ("device", previous) and at <= g.until for g in self._graves)
         if loser is None and gone:
             return  # it was a device of somebody's who was erased, and nobody names it again
-        if loser is not None and loser is not survivor and said.arrives - at <= STALE_AFTER:
+        if loser is not None and loser is not survivor and line.arrives - at <= STALE_AFTER:
             self._merge(survivor, loser)
         if loser is None or previous in self._devices:
-            self._claim(ClaimRun(previous, at, said.id, survivor))
+            self._claim(ClaimRun(previous, at, line.id, survivor))
 
     def _merge(self, survivor: Somebody, loser: Somebody) -> None:
         self.people.remove(loser)
@@ -286,23 +286,23 @@ class Model:
 
     # --- deleting and silencing -------------------------------------------------------------------
 
-    def _act(self, said: Said, act: str) -> None:
-        at = happened(said)
-        if said.user is None or said.arrives - at > STALE_AFTER:
+    def _act(self, line: Line, act: str) -> None:
+        at = happened(line)
+        if line.user is None or line.arrives - at > STALE_AFTER:
             return  # refused
         if act == "Unsuppress":
-            self._unsuppress(said.user, said.device, at)
+            self._unsuppress(line.user, line.device, at)
             return
-        latest = self._latest_of(said.user)
+        latest = self._latest_of(line.user)
         if latest > at + LATE_WINDOW:
             return  # held: it would erase what the person did long after asking
         until, reason = (max(at, latest), "deleted") if act == "Delete" else (inf, "suppressed")
-        for name in self._forget(said.user):
-            self._bury(Grave(name, said.user, until, reason))
+        for name in self._forget(line.user):
+            self._bury(Grave(name, line.user, until, reason))
 
     def _latest_of(self, user: str) -> float:
         person = next((p for p in self.people if user in p.ids), None)
-        times = [happened(r.said) for r in self.records if person and r.owner is person]
+        times = [happened(r.line) for r in self.records if person and r.owner is person]
         return max(times, default=-inf)
 
     def _forget(self, user: str) -> set[Name]:
@@ -320,7 +320,7 @@ class Model:
         self.records = [
             r
             for r in self.records
-            if r.owner is not person and not (r.said.user is None and r.said.device in only_theirs)
+            if r.owner is not person and not (r.line.user is None and r.line.device in only_theirs)
         ]
         names |= {("user", each) for each in person.ids}
         return names | {("device", each) for each in claimed}
@@ -341,12 +341,12 @@ class Model:
             for g in self._graves
         ]
 
-    def _silenced(self, said: Said) -> Grave | None:
+    def _silenced(self, line: Line) -> Grave | None:
         """A user id speaks for its person; an alias speaks of two; a device's is all there is."""
-        names: list[Name] = [("user", said.user)] if said.user else [("device", said.device or "")]
-        if said.type == "alias":
-            names.append(("user", said.previous or ""))
-        over = [g for g in self._graves if g.name in names and happened(said) <= g.until]
+        names: list[Name] = [("user", line.user)] if line.user else [("device", line.device or "")]
+        if line.type == "alias":
+            names.append(("user", line.previous or ""))
+        over = [g for g in self._graves if g.name in names and happened(line) <= g.until]
         return max(over, key=lambda g: (g.until, g.reason), default=None)
 
     # --- rules ------------------------------------------------------------------------------------
@@ -360,16 +360,16 @@ class Model:
         for each in claimed:
             self._put_claimed(each, now, left_out)
         if own is not None:
-            for campaign in self._rule_lists(own.said):
+            for campaign in self._rule_lists(own.line):
                 self._judge(own, campaign, now, None, claimed=False)
         for each in handed[len(claimed) :]:
             self._put_claimed(each, now, left_out)
 
     def _put_claimed(self, each: Handed, now: int, left_out: Mapping[tuple[int, str], str]) -> None:
         record = each.record
-        if record.said.type == "identify":
-            _tell(each.claim.person, record.said.data, record.at)
-        for campaign in self._rule_lists(record.said):
+        if record.line.type == "identify":
+            _set_traits(each.claim.person, record.line.data, record.at)
+        for campaign in self._rule_lists(record.line):
             why = "claimed-before" if each.again else left_out.get((record.place, campaign.name))
             self._judge(record, campaign, now, why, claimed=True)
 
@@ -388,7 +388,7 @@ class Model:
                 for each in handed
                 if campaign.take in {"first", "last"}
                 and not each.again
-                and campaign in self._rule_lists(each.record.said)
+                and campaign in self._rule_lists(each.record.line)
                 and _closed(campaign, each.record, now, claimed=True) is None
             ]
             for each in taking:
@@ -400,10 +400,10 @@ class Model:
     def _took(self, campaign: Campaign, claim: ClaimRun) -> bool:
         """Whether the claim has let its person in already."""
         by_claim = {
-            r.said.id
+            r.line.id
             for r in self.records
-            if r.said.user is None
-            and r.said.device == claim.device
+            if r.line.user is None
+            and r.line.device == claim.device
             and self._claim_over(claim.device, r.at) == claim
         }
         return any(
@@ -411,8 +411,8 @@ class Model:
             for e in self.entries
         )
 
-    def _rule_lists(self, said: Said) -> Iterator[Campaign]:
-        return (c for c in self.campaigns if (said.type, said.name) in c.when)
+    def _rule_lists(self, line: Line) -> Iterator[Campaign]:
+        return (c for c in self.campaigns if (line.type, line.name) in c.when)
 
     def _judge(
         self, record: Recorded, campaign: Campaign, now: int, why: str | None, *, claimed: bool
@@ -425,10 +425,10 @@ class Model:
             why = "who"
         why = why or self._kept_out(campaign, person, record, now)
         if why is None:
-            key, ends = record.said.data.get("price"), now + campaign.wait
-            entry = Entry(campaign.name, person, record.said.id, record.at, key, ends, claimed)
+            key, ends = record.line.data.get("price"), now + campaign.wait
+            entry = Entry(campaign.name, person, record.line.id, record.at, key, ends, claimed)
             self.entries.append(entry)
-        self._decide(record.said.id, person, campaign, why or "entered", retroactive=claimed)
+        self._decide(record.line.id, person, campaign, why or "entered", retroactive=claimed)
 
     def _kept_out(
         self, campaign: Campaign, person: Somebody, record: Recorded, now: int
@@ -442,7 +442,7 @@ class Model:
             case "once_per":
                 kept_out = any(abs(e.at - record.at) < campaign.period for e in past)
             case "once_per_key":
-                kept_out = any(e.key == record.said.data.get("price") for e in past)
+                kept_out = any(e.key == record.line.data.get("price") for e in past)
             case _:  # not while an earlier one runs
                 kept_out = any(e.ends > now for e in past)
         return "reentry" if kept_out else None
@@ -460,7 +460,7 @@ class Model:
         self.decided.append(Decided(message, who, campaign.name, outcome, retroactive))
 
 
-def _tell(person: Somebody, traits: Mapping[str, Plain], at: int) -> None:
+def _set_traits(person: Somebody, traits: Mapping[str, Plain], at: int) -> None:
     """The newest word wins, by its own time; of two at one instant the one that arrived last."""
     for name, value in traits.items():
         if name not in person.traits or person.traits[name][1] <= at:
@@ -469,7 +469,7 @@ def _tell(person: Somebody, traits: Mapping[str, Plain], at: int) -> None:
 
 def _closed(campaign: Campaign, record: Recorded, now: int, *, claimed: bool) -> str | None:
     """Why a rule is not open to a message at all, whoever the person is; ages are measured to now."""
-    price = record.said.data.get("price")
+    price = record.line.data.get("price")
     if campaign.price_over is not None and not (
         isinstance(price, int) and price > campaign.price_over
     ):

@@ -63,7 +63,7 @@ def rulebooks(draw: st.DrawFn) -> list[File]:
 @st.composite
 def browsing(draw: st.DrawFn) -> list[tuple[str, JsonValue, str | None, str | None]]:
     """What a browser sends: a call, what it says, and the user id or anonymous id it says it of."""
-    said = []
+    browsed = []
     for _ in range(draw(st.integers(2, 6))):
         user = draw(st.sampled_from([*PEOPLE, None]))
         device = draw(st.sampled_from(["anon-1", "anon-2", None])) if user else "anon-1"
@@ -71,11 +71,11 @@ def browsing(draw: st.DrawFn) -> list[tuple[str, JsonValue, str | None, str | No
         what: JsonValue = (
             draw(events) if kind == "track" else {draw(attributes): draw(st.booleans())}
         )
-        said.append((kind, what, user, device))
-    return said
+        browsed.append((kind, what, user, device))
+    return browsed
 
 
-def say(made: World, kind: str, what: JsonValue, user: str | None, device: str | None) -> None:
+def send_one(made: World, kind: str, what: JsonValue, user: str | None, device: str | None) -> None:
     """Send one message as a browser does."""
     body: File = {"properties": {"said": "buy at evil.example.com"}}
     match kind:
@@ -98,16 +98,16 @@ def started(made: World) -> list[str]:
 
 
 @examples(40)
-@given(files=rulebooks(), said=browsing())
+@given(files=rulebooks(), browsed=browsing())
 def test_a_browsers_event_reaches_no_broadcast_by_any_chain_of_steps(
-    opener: Opener, files: list[File], said: list[tuple[str, JsonValue, str | None, str | None]]
+    opener: Opener, files: list[File], browsed: list[tuple[str, JsonValue, str | None, str | None]]
 ) -> None:
     """Neither at once nor after waits, claims and a new start; what its steps say is a client's, too."""
     with opener() as store:
         made = World(files, store)
         made.identify("ada", {"first_name": "Ada"})
-        for place, (kind, what, user, device) in enumerate(said):
-            say(made, kind, what, user, device)
+        for place, (kind, what, user, device) in enumerate(browsed):
+            send_one(made, kind, what, user, device)
             made.run(place * HOUR)
             assert started(made) == []
             made = World(files, store, made.clock)

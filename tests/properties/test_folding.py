@@ -77,8 +77,8 @@ def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Hap
     slept = fold_in_parts(messages, range(len(messages)))
     made = World(list(RULES))
     for message in messages:
-        for folded in made.engine.wake(message.received_at):
-            made.decided += folded.decisions
+        for result in made.engine.wake(message.received_at):
+            made.decided += result.decisions
         made.decided += made.engine.take([message]).decisions
     take_in_parts(made.engine, [], [], made.decided.extend)
     asleep, awake = outcome_of(slept), outcome_of(made)
@@ -179,12 +179,12 @@ def _assert_alike(
     messages = messages_of(happened)
     within = {place for place in places if place < len(messages)}
     made = fold_in_parts(messages, within)
-    told: list[Decision] = []
+    observed: list[Decision] = []
     with open_database() as database:
         engine = Engine(open_store(database), BOOK, clock=FrozenClock(NOON))
-        take_in_parts(engine, messages, within, told.extend)
+        take_in_parts(engine, messages, within, observed.extend)
         there = _rows(database)
-    assert decided(told) == decided(made.decided)
+    assert decided(observed) == decided(made.decided)
     with open_database() as database:
         with open_store(database).session() as session:
             session.flush(_everything(made.memory))
@@ -206,12 +206,12 @@ def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Ha
     """Each (message, campaign that names it) is decided exactly once while its person has it."""
     messages = messages_of(happened)
     made = fold_in_parts(messages, set())
-    told = Counter((d.message_id, d.rule) for d in made.decided if d.reason != "claimed-before")
+    observed = Counter((d.message_id, d.rule) for d in made.decided if d.reason != "claimed-before")
     for message in messages:
         if message.user_id is None:
             continue
         for rule in made.engine.pipeline.index.triggered_by(message.type, message.name):
-            assert told[message.message_id, rule.id] == 1
+            assert observed[message.message_id, rule.id] == 1
 
 
 # --- deleting -------------------------------------------------------------------------------------

@@ -259,9 +259,9 @@ class Oracle:
         assert len(window) <= MOST, "no more than the limit in any window"
 
     def _person_of(self, asked: Request, request: Request) -> str | None:
-        return asked.person or request.person or self._said(asked)
+        return asked.person or request.person or self._named_in(asked)
 
-    def _said(self, asked: Request) -> str | None:
+    def _named_in(self, asked: Request) -> str | None:
         """Whom a request that ran at once was about: what is kept of it names nobody."""
         found = (step.user for name, step in self.sent if _erased(name, asked) == asked.message_id)
         return next(found, None)

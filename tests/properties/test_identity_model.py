@@ -21,11 +21,11 @@ from tests.properties.identity_histories import (
     PEOPLE,
     anything,
     arriving_together,
+    lines_of,
     messages_of,
-    said_of,
     wire_of,
 )
-from tests.properties.identity_model import Decided, Model, Plain, Said
+from tests.properties.identity_model import Decided, Line, Model, Plain
 from tests.properties.profiles import examples
 from tests.stores import Opener
 from tests.worlds import NOON
@@ -41,8 +41,8 @@ from whereupon.storage import open_store
 from whereupon.storage.memory.session import MemorySession
 from whereupon.storage.memory.store import MemoryStore
 
-histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(said_of)
-claiming = st.lists(anything(CLAIMING), min_size=1, max_size=12).map(said_of)
+histories = st.lists(anything(EVERYTHING), min_size=1, max_size=14).map(lines_of)
+claiming = st.lists(anything(CLAIMING), min_size=1, max_size=12).map(lines_of)
 cuts = st.sets(st.integers(1, 12), max_size=6)
 
 # --- what becomes of them -------------------------------------------------------------------------
@@ -59,12 +59,12 @@ class Outcome:
     runs: list[tuple[str, str, int, int, str]]
 
 
-def by_the_book(history: Sequence[Said]) -> Outcome:
+def by_the_book(history: Sequence[Line]) -> Outcome:
     """What the model makes of a history."""
     model = Model(CAMPAIGNS)
-    for said in history:
-        note(str(wire_of(said)))
-        model.take(said)
+    for line in history:
+        note(str(wire_of(line)))
+        model.take(line)
     return Outcome(
         decided=sorted(model.decided, key=repr),
         owners=model.owners(),
@@ -81,7 +81,7 @@ def by_the_book(history: Sequence[Said]) -> Outcome:
 
 def by_the_engine(
     store: Store,
-    history: Sequence[Said],
+    history: Sequence[Line],
     cuts: set[int],
     *,
     writers: int = 1,
@@ -98,15 +98,15 @@ def by_the_engine(
         engine.pipeline.claim_chunk = part
     engines = cycle(made)
     messages = messages_of(history)
-    told: list[Decided] = []
+    taken: list[Decided] = []
     within = {cut for cut in cuts if cut < len(messages)}
     for start, end in pairwise(sorted({0, *within, len(messages)})):
         clock.move_to(messages[end - 1].received_at)
-        folded = next(engines).take(messages[start:end])
-        told += [_as_decided(each) for each in folded.decisions]
+        result = next(engines).take(messages[start:end])
+        taken += [_as_decided(each) for each in result.decisions]
     with store.session() as session:
         return Outcome(
-            decided=sorted(told, key=repr),
+            decided=sorted(taken, key=repr),
             owners=_owners(session),
             entries=_entries(session),
             people=_people(session),
@@ -181,7 +181,7 @@ def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
 )
 @examples(150)
 def test_the_engine_does_what_the_book_says(
-    opener: Opener, history: list[Said], places: set[int], writers: int, part: int
+    opener: Opener, history: list[Line], places: set[int], writers: int, part: int
 ) -> None:
     """Same owners, same entries, same reason for every decision; in any batches, parts, by any writer."""
     expected = by_the_book(history)
@@ -196,7 +196,7 @@ def test_the_engine_does_what_the_book_says(
 @given(history=claiming.map(arriving_together), places=cuts, data=st.data())
 @examples(60)
 def test_the_order_of_arrival_means_nothing_to_claims(
-    opener: Opener, history: list[Said], places: set[int], data: st.DataObject
+    opener: Opener, history: list[Line], places: set[int], data: st.DataObject
 ) -> None:
     """Whose a message is, who claimed what from when on, and by which message: by their times alone."""
     other = data.draw(st.permutations(history))
@@ -211,7 +211,7 @@ def test_the_order_of_arrival_means_nothing_to_claims(
 @given(history=claiming.map(arriving_together), data=st.data())
 @examples(100)
 def test_identify_then_event_ends_in_the_same_entries_as_event_then_identify(
-    history: list[Said], data: st.DataObject
+    history: list[Line], data: st.DataObject
 ) -> None:
     """A campaign that takes everybody every time takes the same messages, whatever arrived first.
 
@@ -246,7 +246,7 @@ class _AllClaims(MemoryStore):
 
 
 shared = anything(CLAIMING).map(lambda each: replace(each, device=DEVICES[0]))
-on_one_device = st.lists(shared, min_size=1, max_size=24).map(said_of)
+on_one_device = st.lists(shared, min_size=1, max_size=24).map(lines_of)
 
 
 @given(
@@ -256,7 +256,7 @@ on_one_device = st.lists(shared, min_size=1, max_size=24).map(said_of)
 )
 @examples(200)
 def test_the_claims_near_a_batch_decide_what_all_claims_decide(
-    history: list[Said], places: set[int], part: int
+    history: list[Line], places: set[int], part: int
 ) -> None:
     """Whoever had a device at other times has no say in it."""
     outcomes = []

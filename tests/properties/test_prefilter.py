@@ -272,12 +272,12 @@ def test_no_condition_is_too_large_for_a_store(opener: Opener) -> None:
         deep = {"not": {"any": [{"not": {"any": [deep, {"b": "socks"}]}}, {"b": "shoes"}]}}
     among = {"logic": {"in": [{"var": "person.many"}, {"var": "properties.many"}]}}
     ada = Person(1, "ada", NOON, {"a": "socks", "a99": 19, "many": "19999"})
-    said: dict[str, JsonValue] = {"properties": {"many": many}}
+    data: dict[str, JsonValue] = {"properties": {"many": many}}
     with opener() as store, store.session() as session:
         session.flush(Changes(persons={1: ada}))
         for raw in ({"any": some}, {"any": [*some, {"a": "socks"}]}, deep, among):
             condition = condition_of(raw)
             assert condition.conjuncts
-            assert condition.holds({**said, "person": dict(ada.attributes)}, NO_HISTORY)
-            found, _ = session.take_audience(0, 9, prefilter_of(condition, said), 9)
+            assert condition.holds({**data, "person": dict(ada.attributes)}, NO_HISTORY)
+            found, _ = session.take_audience(0, 9, prefilter_of(condition, data), 9)
             assert found == [ada]

@@ -66,15 +66,15 @@ PARTS = st.lists(
 def live(files: list[File], happened: list[tuple[str, JsonValue, str | None, int]]) -> World:
     """The world after that; everything arrives now, whenever it happened."""
     made = world(*files)
-    for place, (kind, said, anonymous, at) in enumerate(happened):
+    for place, (kind, data, anonymous, at) in enumerate(happened):
         extra = {} if anonymous is None else {"anonymous": anonymous}
         source = "client" if place % 2 else "server"
         if kind == "identify":
-            made.identify("ada", said, at=at, arrives=place, **extra)
+            made.identify("ada", data, at=at, arrives=place, **extra)
         elif kind == "track":
-            made.track("purchase", "ada", said, at=at, arrives=place, source=source, **extra)
+            made.track("purchase", "ada", data, at=at, arrives=place, source=source, **extra)
         else:
-            made.track("purchase", None, said, at=at, arrives=place, anonymous="anon-1")
+            made.track("purchase", None, data, at=at, arrives=place, anonymous="anon-1")
     return made
 
 
@@ -99,8 +99,8 @@ def test_an_explanation_says_what_was_decided(
         return
     for file in files:
         name = str(next(iter(file.values())))
-        told = [d for d in made.decided if d.rule == name and d.outcome is Outcome.SKIPPED]
-        said = [
+        skipped = [d for d in made.decided if d.rule == name and d.outcome is Outcome.SKIPPED]
+        explanations = [
             each
             for each in made.engine.explain("ada", name)
             if each.outcome is Outcome.SKIPPED and "in the audience" not in each.sentence
@@ -108,16 +108,18 @@ def test_an_explanation_says_what_was_decided(
         theirs = made.owners()
         expected = sorted(
             (d.message_id, str(d.reason), because(d, made))
-            for d in told
+            for d in skipped
             if theirs[d.message_id] == "ada"
         )
-        found = [(e.message_id, str(e.reason), e.sentence.partition(": ")[2][:-1]) for e in said]
+        found = [
+            (e.message_id, str(e.reason), e.sentence.partition(": ")[2][:-1]) for e in explanations
+        ]
         assert sorted(found) == expected
 
 
 @settings(max_examples=30)
 @given(PARTS, HAPPENINGS)
-def test_every_rule_that_is_named_is_told_once_a_putting(
+def test_every_named_rule_gets_one_decision_an_evaluation(
     parts: list[tuple[JsonValue, JsonValue, dict[str, JsonValue]]],
     happened: list[tuple[str, JsonValue, str | None, int]],
 ) -> None:
@@ -126,10 +128,10 @@ def test_every_rule_that_is_named_is_told_once_a_putting(
     made = live(files, happened)
     names = [str(next(iter(file.values()))) for file in files]
     campaigns = [name for name, file in zip(names, files, strict=True) if "campaign" in file]
-    told: dict[tuple[str, str | None], list[str]] = {}
+    evaluated: dict[tuple[str, str | None], list[str]] = {}
     for decision in made.decided:
-        told.setdefault((decision.message_id, decision.person), []).append(decision.rule)
-    for (_, person), rules in told.items():
+        evaluated.setdefault((decision.message_id, decision.person), []).append(decision.rule)
+    for (_, person), rules in evaluated.items():
         of_campaigns = [name for name in rules if name in campaigns]
         assert of_campaigns == (campaigns if person else [])
         assert rules == sorted(set(rules))  # a broadcast that starts is decided for its audience

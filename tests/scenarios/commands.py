@@ -1,4 +1,4 @@
-"""Running the command line as its users do, from the repository's root."""
+"""Running the command line as users do, from the repository's root."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ Record: TypeAlias = dict[str, JsonValue]
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended, and what it wrote where."""
+    """The exit status of a command, and its output."""
 
     status: int
     stdout: str
@@ -30,7 +30,7 @@ class Finished:
 
     @property
     def records(self) -> list[Record]:
-        """Standard output as JSON Lines; every line of it has to be an object."""
+        """Standard output as JSON Lines; every line must be an object."""
         decoded = [decode(line) for line in self.stdout.splitlines()]
         records = [value for value in decoded if isinstance(value, dict)]
         assert len(records) == len(decoded)
@@ -44,7 +44,7 @@ class Finished:
 def whereupon(
     *arguments: object, columns: int | None = None, folder: Path = ROOT, typed: str | None = None
 ) -> Finished:
-    """Run ``whereupon`` with these arguments to its end, in this process; no fault is swallowed."""
+    """Run ``whereupon`` with these arguments in this process; exceptions are not caught."""
     runner = CliRunner(env={"COLUMNS": str(columns) if columns else None})
     with chdir(folder):
         done = runner.invoke(
@@ -54,7 +54,7 @@ def whereupon(
 
 
 def whereupon_process(*arguments: object, stdin: str | None = None, **environment: str) -> Finished:
-    """Run ``python -m whereupon`` with these arguments to its end, as a process of its own."""
+    """Run ``python -m whereupon`` with these arguments in its own process."""
     done = subprocess.run(
         [sys.executable, "-m", "whereupon", *map(str, arguments)],
         cwd=ROOT,
@@ -69,7 +69,7 @@ def whereupon_process(*arguments: object, stdin: str | None = None, **environmen
 
 
 def purchase(user: str, at: str, **properties: JsonValue) -> Record:
-    """A purchase by somebody known."""
+    """A purchase by a known person."""
     return {
         "type": "track",
         "event": "purchase",
@@ -81,7 +81,7 @@ def purchase(user: str, at: str, **properties: JsonValue) -> Record:
 
 
 def identify(user: str, at: str, *, anonymous: str | None = None, **traits: JsonValue) -> Record:
-    """Somebody says who they are."""
+    """An identify call."""
     return {
         "type": "identify",
         "userId": user,

@@ -1,4 +1,4 @@
-"""A process that makes deliveries, or hands them over, and writes down each call of its channel.
+"""A process that makes or dispatches deliveries, and logs each call of its channel.
 
     python -m tests.scenarios.delivering make sqlite:///shop.db 100
     python -m tests.scenarios.delivering send sqlite:///shop.db log 71
@@ -26,13 +26,13 @@ RULES = book_of(thanks())
 
 
 def make(database: str, count: str = "1") -> None:
-    """Record purchases, which are each answered by a push."""
+    """Record purchases, each of which makes a push."""
     with Engine.open(database, rules=RULES) as engine:
         engine.ingest([purchase(number, f"p-{number}") for number in range(int(count))])
 
 
 def send(database: str, log: str, dies_at: str) -> None:
-    """Hand over what is due, up to a call of which nobody learns how it ended."""
+    """Dispatch what is due, and die in the middle of the given call."""
     calls = 0
     with Engine.open(database, rules=RULES) as engine, Path(log).open("ab", buffering=0) as written:
 
@@ -48,7 +48,7 @@ def send(database: str, log: str, dies_at: str) -> None:
 
 
 def serve(database: str, log: str) -> None:
-    """Work in the background, a second a call, until a SIGTERM ends the process."""
+    """Work in the background, a second for each call, until a SIGTERM ends the process."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         Path(log).open("ab", buffering=0) as written,
@@ -66,7 +66,7 @@ def serve(database: str, log: str) -> None:
 
 
 def loop(database: str, log: str) -> None:
-    """Hand over in the foreground, until the handler of a SIGTERM closes the engine amid that."""
+    """Dispatch in the foreground, until the handler of a SIGTERM closes the engine in the middle of it."""
     with (
         Path(log).open("ab", buffering=0) as written,
         Engine.open(database, rules=RULES) as engine,

@@ -1,4 +1,4 @@
-"""Children of the test's own process, as gunicorn's ``--preload`` and Celery's prefork make them."""
+"""Child processes of the test's own process, as gunicorn's ``--preload`` and Celery's prefork make them."""
 
 import json
 import os
@@ -13,18 +13,18 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Child:
-    """A forked process that does some work, says what came of it, and ends without cleaning up."""
+    """A forked process that does some work, sends the result, and ends without cleaning up."""
 
     pid: int
     says: int
 
-    def told(self) -> Any:
-        """What came of it, once it has ended."""
+    def result(self) -> Any:
+        """The result, once the child has ended."""
         with os.fdopen(self.says, "rb") as pipe:
-            said = pipe.read()
+            output = pipe.read()
         _, status = os.waitpid(self.pid, 0)
-        assert status == 0, f"the child ended with {status}: {said.decode()}"
-        return json.loads(said)
+        assert status == 0, f"the child ended with {status}: {output.decode()}"
+        return json.loads(output)
 
 
 def forked(work: Callable[[], object]) -> Child:
@@ -37,10 +37,10 @@ def forked(work: Callable[[], object]) -> Child:
     status = 1
     try:
         signal.alarm(_LONGEST)
-        said = json.dumps(work())
+        output = json.dumps(work())
         status = 0
     except BaseException as error:  # noqa: BLE001 - it is the parent's to judge
-        said = f"{type(error).__name__}: {error}"
+        output = f"{type(error).__name__}: {error}"
     finally:
-        os.write(writing, said.encode())
+        os.write(writing, output.encode())
         os._exit(status)

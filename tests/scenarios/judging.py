@@ -1,4 +1,4 @@
-"""A worker that does the due work of a shop with guarded deletions, once it is told to begin.
+"""A worker that does the due work of a shop with guarded deletions when it gets a line.
 
     python -m tests.scenarios.judging sqlite:///shop.db
 
@@ -20,7 +20,7 @@ DUE = after(31)
 
 
 def main(database: str) -> None:
-    """Judge what is due."""
+    """Judge the due requests."""
     with Engine.open(database, rules=book_of(*RULES), clock=FrozenClock(DUE)) as engine:
         sys.stdout.write("ready\n")
         sys.stdout.flush()

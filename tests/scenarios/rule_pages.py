@@ -1,4 +1,4 @@
-"""The pages on the rule language as examples: what stands in their blocks, as folders of rule files.
+"""The pages on the rule language as examples: their blocks as folders of rule files.
 
 A ``yaml`` block of a page is a part of a rule file. Behind ``yaml`` stands the kind of file, which is a
 campaign if nothing is said; the rest of the file is `CARRIERS`'. A block whose first line is a comment
@@ -47,7 +47,7 @@ _KEY: Final = re.compile(r"^(\w+):", re.M)
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page: its language, the kind of file that is behind that, and its text."""
+    """A block of a page: its language, the kind of file named behind it, and its text."""
 
     language: str
     kind: str
@@ -73,7 +73,7 @@ class Section:
 
 
 def sections_of(page: Path) -> list[Section]:
-    """Every section of a page, in order; a section ends at the next heading, whatever its level."""
+    """Every section of a page, in order; a section ends at the next heading of any level."""
     return [*_sections(page.name, page.read_text(encoding="utf-8").splitlines(keepends=True))]
 
 
@@ -99,7 +99,7 @@ def _sections(page: str, lines: Sequence[str]) -> Iterator[Section]:
 
 
 def folders_of(section: Section, place: Path) -> list[Path]:
-    """The folders of rule files that a section's blocks make, written below a place."""
+    """The folders of rule files that a section's blocks make, written below a folder."""
     made: list[Path] = []
     for blocks in _by_folder([b for b in section.blocks if b.language in _LANGUAGES]):
         rules = place / str(len(made)) / "rules"
@@ -123,7 +123,7 @@ def _by_folder(blocks: Sequence[Block]) -> list[list[Block]]:
 
 
 def write_folder(rules: Path, blocks: Sequence[Block]) -> None:
-    """Write a folder of rule files, and run what is to be run before it is read."""
+    """Write a folder of rule files, and run the commands that come before it is read."""
     for name, who in _SEGMENTS.items():
         _write(rules / f"{name}.yaml", f"segment: {name}\nwho: {who}\n")
     if not any(b.kind not in ("tests", "event", "segment") or _PATH.match(b.text) for b in blocks):
@@ -149,15 +149,15 @@ def _write(path: Path, text: str) -> None:
 
 
 def file_of(block: Block) -> str:
-    """The whole file of which the block is a part; the block may be empty."""
+    """The whole file that the block is a part of; the block may be empty."""
     text = block.text
     if text.startswith("- "):
         text = f"{_LISTED[block.kind]}:\n{text}"
     keys = _KEY.findall(text)
     if "tests" in keys:
         return text
-    rest = {key: said for key, said in CARRIERS[block.kind].items() if key not in keys}
-    lines = "".join(f"{key}: {said}\n" for key, said in rest.items()) + text
+    rest = {key: value for key, value in CARRIERS[block.kind].items() if key not in keys}
+    lines = "".join(f"{key}: {value}\n" for key, value in rest.items()) + text
     if block.kind != "tests":
         return lines
     return "tests:\n  - " + lines.replace("\n", "\n    ").rstrip() + "\n"

@@ -1,4 +1,4 @@
-"""A process that sends a stream into a database and says which messages were acknowledged.
+"""A process that sends a stream into a database and prints which messages were acknowledged.
 
     python -m tests.scenarios.sending sqlite:///shop.db stream.jsonl
 
@@ -42,7 +42,7 @@ _RULES = book_of(
 
 
 def main(database: str, stream: str) -> None:
-    """Send it all, waking what is due between the batches; the messages' own times are the clock."""
+    """Send everything, with due work between the batches; the messages' own times are the clock."""
     clock = FrozenClock()
     lines = iter(Path(stream).read_bytes().splitlines())
     with Engine.open(database, rules=_RULES, clock=clock) as engine:

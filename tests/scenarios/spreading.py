@@ -1,4 +1,4 @@
-"""A process that sends a broadcast to everybody in a database, and says so of each chunk.
+"""A process that sends a broadcast to everybody in a database, and prints the size of each chunk.
 
     python -m tests.scenarios.spreading sqlite:///shop.db
 
@@ -21,10 +21,10 @@ RULES = book_of(
 
 
 def main(database: str) -> None:
-    """Send what is left, chunk by chunk."""
+    """Send the rest, chunk by chunk."""
     with Engine.open(database, rules=RULES, clock=FrozenClock(NOON)) as engine:
-        for folded in engine.wake(NOON):
-            sys.stdout.write(f"{len(folded.changes.deliveries)}\n")
+        for result in engine.wake(NOON):
+            sys.stdout.write(f"{len(result.changes.deliveries)}\n")
             sys.stdout.flush()
 
 

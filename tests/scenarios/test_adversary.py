@@ -1,4 +1,4 @@
-"""What an adversary tries: each case fails, and leaves a record of having been tried."""
+"""Attacks: each of them fails, and leaves a record."""
 
 # ruff: noqa: RUF001 - letters that look alike are what some of the cases are about
 
@@ -25,7 +25,7 @@ DEVICE: JsonValue = {"device": {"token": "t-ada", "type": "ios"}}
 
 
 def shop(**keys: JsonValue) -> World:
-    """A shop with ada and ben in it, and a guard over deletions."""
+    """A shop with ada and ben, and a guard on deletions."""
     made = world(guard("deletions", ["Delete Person", "Suppress Person"], **keys))
     made.identify("ada", {"plan": "pro"}, anonymous="anon-1", at=0)
     made.identify("ben", {"plan": "free"}, at=0)
@@ -34,12 +34,12 @@ def shop(**keys: JsonValue) -> World:
 
 
 def is_known(made: World, user: str = "ada") -> bool:
-    """Whether somebody is still there."""
+    """Whether a person still exists."""
     return made.person(user) is not None
 
 
 @pytest.mark.parametrize(
-    "said",
+    "forged",
     [
         {"source": "server"},
         {"context": {"source": "server"}},
@@ -48,21 +48,21 @@ def is_known(made: World, user: str = "ada") -> bool:
         {"origin": "live", "writeKey": "server"},
     ],
 )
-def test_a_source_cannot_be_forged_by_a_message(said: dict[str, JsonValue]) -> None:
-    """The class of sender is how the message came in; what it says of itself counts for nothing."""
+def test_a_source_cannot_be_forged_by_a_message(forged: dict[str, JsonValue]) -> None:
+    """The class of sender follows from how the message came in, not from its content."""
     made = shop()
     wire: dict[str, JsonValue] = {
         "type": "track",
         "event": "Delete Person",
         "userId": "ada",
-        **said,
+        **forged,
     }
     (request,) = made.engine.ingest([wire], source="client").requests
     assert (request.outcome, request.reason, is_known(made)) == ("held", "source", True)
 
 
 def test_a_client_key_cannot_delete_somebody_else() -> None:
-    """Neither the person, nor their device, nor by a merge; all of it is held or refused."""
+    """Neither the person, nor their device, nor by a merge; every request is held or refused."""
     made = shop()
     for name in ("Delete Person", "User Deleted", "Suppress Person"):
         made.track(name, "ada", anonymous="anon-9", source="client", at=1)
@@ -86,7 +86,7 @@ def test_a_device_goes_only_with_its_owner() -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 def test_replayed_requests_ask_once(together: bool) -> None:
-    """The same message, in one batch or days later, deletes nobody who came back."""
+    """The same message, in one batch or days later, deletes no person who came back."""
     made = shop()
     wire: WireMessage = {
         "type": "track",
@@ -96,12 +96,12 @@ def test_replayed_requests_ask_once(together: bool) -> None:
     }
     made.engine.ingest([wire, wire] if together else [wire])
     made.identify("ada", {"plan": "new"}, at=HOUR)
-    told = made.engine.ingest([wire])
-    assert (told.duplicates, told.requests, is_known(made)) == (1, [], True)
+    result = made.engine.ingest([wire])
+    assert (result.duplicates, result.requests, is_known(made)) == (1, [], True)
 
 
 def test_reordered_requests_erase_nobody_who_was_active_since() -> None:
-    """A deletion that arrives after what the person did later is held; within clocks' difference it runs."""
+    """A deletion that arrives after later activity is held; within the tolerance for clocks it runs."""
     made = shop()
     made.track("purchase", "ada", at=60)
     (late,) = made.track("Delete Person", "ada", at=10, arrives=61).requests
@@ -115,7 +115,7 @@ def test_reordered_requests_erase_nobody_who_was_active_since() -> None:
 
 
 def test_an_anonymous_request_never_becomes_somebodys() -> None:
-    """Claimed by identify, by a track with both ids, or by alias, before or after it arrives."""
+    """It may be claimed by identify, by a track with both ids, or by alias, before or after it arrives."""
     made = shop()
     for place, name in enumerate(("Delete Person", "Suppress Person", "Delete Device")):
         made.track(name, anonymous="anon-2", context=DEVICE, at=place, message_id=f"d-{place}")
@@ -130,7 +130,7 @@ def test_an_anonymous_request_never_becomes_somebodys() -> None:
 
 
 def test_alias_takes_nobody_over_from_a_client() -> None:
-    """Held, whichever of the two is named first; approving needs a name that is allowed."""
+    """It is held, whichever id comes first; an approval needs an allowed name."""
     made = world(guard("merges", ["Merge People"], approvals={"needed": 1, "by": ["lena"]}))
     made.identify("ada", {"card": "gold"}, at=0)
     made.identify("mallory", {}, at=0)
@@ -144,7 +144,7 @@ def test_alias_takes_nobody_over_from_a_client() -> None:
 
 
 def test_alias_brings_nobody_back() -> None:
-    """Merging with somebody deleted or suppressed takes over nothing, and keeps no trace of the id."""
+    """A merge with a deleted or suppressed person takes over nothing, and keeps no trace of the id."""
     made = shop()
     made.track("purchase", "ada", {"secret": "zx81"}, at=1)
     made.track("Suppress Person", "ada", at=2)
@@ -159,7 +159,7 @@ def test_alias_brings_nobody_back() -> None:
 
 
 def test_a_device_that_was_a_deleted_persons_tells_nothing_of_them() -> None:
-    """Late anonymous messages stay unheard, whoever claims the device next; new ones are theirs."""
+    """Late anonymous messages stay ignored, whoever claims the device next; new ones are that person's."""
     made = shop()
     made.track("Delete Person", "ada", at=10)
     made.track("purchase", anonymous="anon-1", at=5, arrives=11, message_id="late")
@@ -170,7 +170,7 @@ def test_a_device_that_was_a_deleted_persons_tells_nothing_of_them() -> None:
 
 
 def test_unsuppressing_lifts_what_was_laid_in_that_name() -> None:
-    """The person's devices, too; a device that was also somebody else's stays silent for theirs."""
+    """Also for the person's devices; a device of another suppressed person stays suppressed."""
     made = shop()
     made.identify("ben", anonymous="anon-1", at=1)
     made.track("Suppress Person", "ada", at=2)
@@ -184,7 +184,7 @@ def test_unsuppressing_lifts_what_was_laid_in_that_name() -> None:
 
 
 def test_of_two_who_agree_at_once_each_counts_once(tmp_path: Path) -> None:
-    """Racing approvals by one name are one; by two names they are two, and it runs once."""
+    """Simultaneous approvals with one name count as one; with two names they are two, and it runs once."""
     book = guard("deletions", ["Delete Person"], approvals=2)
     made = World([book], f"sqlite:///{tmp_path}/race.db")
     made.identify("ada", at=0)
@@ -211,7 +211,7 @@ def test_of_two_who_agree_at_once_each_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_is_turned_shortens_no_wait() -> None:
-    """A sender's clock says nothing of cool-off; ours going on is what counts."""
+    """Only the engine's clock counts for the cool-off, not the sender's."""
     made = shop(cool_off="7d", stale_after="72h")
     wire: dict[str, JsonValue] = {"type": "track", "event": "Delete Person", "userId": "ada"}
     for timestamp, sent_at in ((after(-2 * DAY), after(0)), (after(9 * DAY), after(9 * DAY))):
@@ -224,7 +224,7 @@ def test_a_clock_that_is_turned_shortens_no_wait() -> None:
 
 
 def test_a_future_or_ancient_timestamp_gets_around_nothing() -> None:
-    """The future counts as now; the past is stale."""
+    """A time in the future counts as now; one in the past is stale."""
     made = shop()
     old = made.track("Delete Person", "ada", at=-30 * DAY, arrives=1).requests[0]
     assert (old.outcome, old.reason) == ("refused", "stale")
@@ -234,7 +234,7 @@ def test_a_future_or_ancient_timestamp_gets_around_nothing() -> None:
 
 
 def test_a_flood_through_many_keys_opens_the_breaker() -> None:
-    """However the sender spreads it: users, devices, batches, both spellings, both actions."""
+    """However the requests are spread over users, devices, batches, both spellings and both actions."""
     made = shop(limits=["3 per 1h"], sources={"client": "run"})
     names = ("Delete Person", "User Deleted", "Suppress Person", "User Suppressed")
     for number in range(40):
@@ -266,7 +266,7 @@ LOOK_ALIKES = [
 
 @pytest.mark.parametrize("name", LOOK_ALIKES)
 def test_names_that_look_alike_run_nothing(name: str) -> None:
-    """An ordinary event, whatever it looks like."""
+    """Such an event is an ordinary one."""
     made = shop()
     assert made.track(name, "ada", at=1).requests == []
     assert is_known(made)
@@ -274,10 +274,10 @@ def test_names_that_look_alike_run_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("user", ["аda", "ada\u200b", "ADA", "ａｄａ", "a da"])
 def test_ids_that_look_alike_are_other_people(user: str) -> None:
-    """Deleting one leaves the other: ids count exactly."""
+    """Deleting one person leaves the other: ids are compared exactly."""
     made = shop()
-    told = made.engine.ingest([{"type": "track", "event": "Delete Person", "userId": user}])
-    assert told.accepted + len(told.rejected) == 1
+    result = made.engine.ingest([{"type": "track", "event": "Delete Person", "userId": user}])
+    assert result.accepted + len(result.rejected) == 1
     assert is_known(made)
 
 
@@ -292,7 +292,7 @@ def _nested(depth: int) -> JsonValue:
     "properties", [_nested(190), _nested(5000), {"x": "y" * 40_000}, {"k" * 20_000: 1}]
 )
 def test_oversized_and_deep_properties_stop_nothing(properties: JsonValue) -> None:
-    """They are accepted or refused by name; what follows goes on as before."""
+    """They are accepted or refused with a code; later messages are handled as before."""
     made = shop()
     wire: WireMessage = {
         "type": "track",
@@ -300,9 +300,9 @@ def test_oversized_and_deep_properties_stop_nothing(properties: JsonValue) -> No
         "userId": "ben",
         "properties": properties,
     }
-    told = made.engine.ingest([wire], source="client")
-    assert told.accepted + len(told.rejected) == 1
-    assert all(request.outcome == "held" for request in told.requests)
+    result = made.engine.ingest([wire], source="client")
+    assert result.accepted + len(result.rejected) == 1
+    assert all(request.outcome == "held" for request in result.requests)
     assert made.engine.audit.verify() == []
 
 
@@ -366,7 +366,7 @@ def _deep(folder: Path) -> None:
 def test_a_hostile_rules_folder_is_reported_and_guards_nothing_down(
     attack: Callable[[Path], None], tmp_path: Path
 ) -> None:
-    """Bombs, tags, links out and links in circles: a finding each, and no guard of theirs."""
+    """Bombs, tags, links to the outside and cyclic links: one diagnostic each, and no guard file is read from them."""
     folder = tmp_path / "rules"
     folder.mkdir()
     attack(folder)
@@ -378,7 +378,7 @@ def test_a_hostile_rules_folder_is_reported_and_guards_nothing_down(
 
 
 def test_an_import_takes_no_detour() -> None:
-    """Neither a deletion nor a merge of history runs, nor waits for somebody to let it."""
+    """Deletions and merges in imported history neither run nor wait for an approval."""
     made = shop()
     history = [
         message("h-1", name="Delete Person", user="ada", at=1),
@@ -390,7 +390,7 @@ def test_an_import_takes_no_detour() -> None:
 
 
 def test_a_frozen_engine_runs_nothing_early() -> None:
-    """Waking up to an instant runs what is due by then, and not a request that is due later."""
+    """Waking up to an instant runs what is due by then, and no request that is due later."""
     made = shop(cool_off="1d")
     made.track("Delete Person", "ada", at=0)
     made.run(DAY - 1)

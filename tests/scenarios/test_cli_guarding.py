@@ -1,4 +1,4 @@
-"""Requests, erasure and the audit log on the command line, as the person on call uses them."""
+"""Requests, erasure and the audit log on the command line, as operators use them."""
 
 import sqlite3
 from contextlib import closing
@@ -15,7 +15,7 @@ KEY = "a secret of the shop's"
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A shop's store, in which a browser asked for ada to be deleted."""
+    """The store of a shop in which a browser asked to delete ada."""
     monkeypatch.setenv("WHEREUPON_DIGEST_KEY", KEY)
     url = f"sqlite:///{tmp_path}/shop.db"
     with Engine.open(url, rules=ROOT / "rules", digest_key=KEY.encode()) as engine:
@@ -26,7 +26,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def number_of(store: str) -> int:
-    """The number of the request that waits."""
+    """The number of the held request."""
     (request,) = whereupon("requests", "list", "--store", store, "--json").of_kind("request")
     number = request["request"]
     assert isinstance(number, int)
@@ -34,25 +34,25 @@ def number_of(store: str) -> int:
 
 
 def decide(store: str, *arguments: object) -> Finished:
-    """Decide the request that waits."""
+    """Decide the held request."""
     verb, *rest = arguments
     return whereupon("requests", verb, number_of(store), "--store", store, *rest)
 
 
 def test_an_id_that_nobody_has_is_said_to_be_one_with_those_near_it(store: str) -> None:
-    """A slip in a deletion that the law asks for must not pass for the deletion."""
+    """A misspelt id in a deletion that the law requires must not pass for the deletion."""
     tried = whereupon("erase", "Ada", "--dry-run", "--by", "omar", "--store", store)
     done = whereupon("erase", "Ada", "--yes", "--by", "omar", "--store", store)
-    for told in (tried, done):
-        assert "ran  Delete Person of Ada" in told.stdout
-        assert "and found nothing: nobody is known by that id" in told.stdout
-        assert told.stderr == "whereupon: nobody is known as 'Ada' here; near it: ada\n"
+    for output in (tried, done):
+        assert "ran  Delete Person of Ada" in output.stdout
+        assert "and found nothing: nobody is known by that id" in output.stdout
+        assert output.stderr == "whereupon: nobody is known as 'Ada' here; near it: ada\n"
     meant = whereupon("erase", "ada", "--yes", "--by", "omar", "--store", store)
     assert (meant.stderr, "found nothing" in meant.stdout) == ("", False)
 
 
 def test_what_waits_is_listed_shown_and_approved(store: str) -> None:
-    """Who may is checked; the plan is shown before and after."""
+    """The operator's name is checked; the plan is shown before and after."""
     listed = whereupon("requests", "list", "--store", store)
     assert "held  Delete Person of ada" in listed.stdout
     number = number_of(store)
@@ -74,7 +74,7 @@ def test_what_waits_is_listed_shown_and_approved(store: str) -> None:
 
 
 def decide_again(store: str, number: int) -> Finished:
-    """Try to approve what has ended."""
+    """Try to approve a request that has ended."""
     return whereupon("requests", "approve", number, "--store", store, "--by", "lena")
 
 
@@ -92,13 +92,13 @@ def decide_again(store: str, number: int) -> Finished:
 def test_a_number_that_no_database_knows_is_wrong_usage(
     store: str, command: tuple[object, ...]
 ) -> None:
-    """A slip of the finger is told as one."""
+    """A mistyped number is reported as such."""
     done = whereupon(*command, "--store", store)
     assert (done.status, "less than or equal to" in done.stderr) == (2, True)
 
 
 def test_a_request_is_called_off(store: str) -> None:
-    """For good; it is listed with those that have ended."""
+    """It is final; the request is listed with the ended ones."""
     assert "cancelled" in decide(store, "cancel", "--by", "omar").stdout
     assert "There are no such requests." in whereupon("requests", "list", "--store", store).stdout
     everything = whereupon("requests", "list", "--all", "--store", store, "--json")
@@ -106,7 +106,7 @@ def test_a_request_is_called_off(store: str) -> None:
 
 
 def test_a_dry_run_says_what_would_go_and_who_objects(store: str) -> None:
-    """Nothing is done; a protected person is refused with the status of a finding."""
+    """Nothing is done; for a protected person the exit status is 1."""
     tried = whereupon("erase", "ada", "--dry-run", "--by", "omar", "--store", store)
     assert "nothing was done" in tried.stdout
     assert "would go" in tried.stdout
@@ -118,7 +118,7 @@ def test_a_dry_run_says_what_would_go_and_who_objects(store: str) -> None:
 
 
 def test_a_breaker_is_closed_by_somebody_who_may(store: str) -> None:
-    """It is listed while it is open, and says how it is closed."""
+    """It is listed while it is open, with the command that closes it."""
     for number in range(6):
         whereupon("erase", f"p-{number}", "--yes", "--by", "omar", "--store", store)
     listed = whereupon("requests", "list", "--store", store)
@@ -131,7 +131,7 @@ def test_a_breaker_is_closed_by_somebody_who_may(store: str) -> None:
 
 
 def test_a_log_that_was_tampered_with_is_found_out(store: str, tmp_path: Path) -> None:
-    """An edited row, and rows removed at the end, which only a kept head finds."""
+    """An edited row, and rows removed at the end, which only a kept head shows."""
     decide(store, "approve", "--by", "lena")
     assert (
         "3 rows, each as it was written." in whereupon("audit", "verify", "--store", store).stdout
@@ -154,7 +154,7 @@ def test_a_log_that_was_tampered_with_is_found_out(store: str, tmp_path: Path) -
 
 
 def test_a_log_made_unreadable_can_still_be_looked_at(store: str, tmp_path: Path) -> None:
-    """Whoever looks into it needs the other rows most of all then."""
+    """The other rows are needed most at that time."""
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
         connection.execute("UPDATE whereupon_audit SET record = 'no JSON'")
     number = number_of(store)
@@ -165,13 +165,13 @@ def test_a_log_made_unreadable_can_still_be_looked_at(store: str, tmp_path: Path
 
 
 def test_scrubbing_is_a_command(store: str) -> None:
-    """It says that nothing is left."""
+    """It prints that nothing is left."""
     decide(store, "approve", "--by", "lena")
     assert "Nothing of those who were erased" in whereupon("scrub", "--store", store).stdout
 
 
 def test_another_key_is_refused(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what to do; a former one may follow the new one."""
+    """The error says what to do; a former key may be given after the new one."""
     monkeypatch.setenv("WHEREUPON_DIGEST_KEY", "another")
     refused = whereupon("audit", "verify", "--store", store)
     assert (refused.status, "other-key" in refused.stderr) == (2, True)

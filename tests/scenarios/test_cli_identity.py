@@ -1,4 +1,4 @@
-"""`whereupon identity` and `identify` as the person on call meets them."""
+"""`whereupon identity` and `identify` as operators use them."""
 
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,7 +16,7 @@ SHOPPING = STREAMS / "anonymous-shopping.jsonl"
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """A shop where somebody unknown played a game just now."""
+    """A shop in which an unknown visitor has just played a game."""
     path = tmp_path / "shop.db"
     now = datetime.now(UTC)  # noqa: TID251 - the command asks the system's clock
     with Engine.open(f"sqlite:///{path}", rules=ROOT / "rules", clock=FrozenClock(now)) as engine:
@@ -25,7 +25,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def identify(database: Path, *arguments: str) -> tuple[str, ...]:
-    """The arguments that identify ada there."""
+    """The arguments that identify ada in that shop."""
     store = f"sqlite:///{database}"
     return ("identify", "ada", "--anonymous", "anon-1", "--store", store, *arguments)
 
@@ -33,9 +33,9 @@ def identify(database: Path, *arguments: str) -> tuple[str, ...]:
 def test_a_dry_run_says_what_would_happen_and_changes_no_byte(database: Path) -> None:
     """What would be claimed, what that would trigger, and what would be sent."""
     before = sha256(database.read_bytes()).digest()
-    told = whereupon(*identify(database, "--dry-run", "--traits", '{"first_name": "Ada"}'))
-    assert (told.status, told.stderr) == (0, "")
-    lines = told.stdout.splitlines()
+    output = whereupon(*identify(database, "--dry-run", "--traits", '{"first_name": "Ada"}'))
+    assert (output.status, output.stderr) == (0, "")
+    lines = output.stdout.splitlines()
     assert lines[:2] == [
         "A dry run: nothing was written, and nothing is sent.",
         "Identifying ada would claim 1 message:",
@@ -47,7 +47,7 @@ def test_a_dry_run_says_what_would_happen_and_changes_no_byte(database: Path) ->
 
 
 def test_a_dry_run_notes_no_broadcast_that_the_rules_schedule(tmp_path: Path) -> None:
-    """Nor does it where no engine has opened the store under these rules before."""
+    """Also if no engine has opened the store with these rules before."""
     database = tmp_path / "shop.db"
     Engine.open(f"sqlite:///{database}").close()
     before = sha256(database.read_bytes()).digest()
@@ -56,10 +56,10 @@ def test_a_dry_run_notes_no_broadcast_that_the_rules_schedule(tmp_path: Path) ->
 
 
 def test_a_dry_run_prints_json_lines_with_a_summary_last(database: Path) -> None:
-    """Each record says of what kind it is."""
-    told = whereupon(*identify(database, "--dry-run", "--json")).records
-    assert [record["kind"] for record in told] == ["claimed", "decision", "delivery", "preview"]
-    assert told[-1] == {
+    """Each record names its kind."""
+    output = whereupon(*identify(database, "--dry-run", "--json")).records
+    assert [record["kind"] for record in output] == ["claimed", "decision", "delivery", "preview"]
+    assert output[-1] == {
         "kind": "preview",
         "silenced": False,
         "claimed": 1,
@@ -70,7 +70,7 @@ def test_a_dry_run_prints_json_lines_with_a_summary_last(database: Path) -> None
 
 
 def test_without_a_dry_run_it_is_done(database: Path) -> None:
-    """The claim is recorded, its decisions are told, and its delivery waits in the outbox."""
+    """The claim is recorded, its decisions are printed, and its delivery waits in the outbox."""
     store = f"sqlite:///{database}"
     done = whereupon(*identify(database, "--traits", '{"first_name": "Ada"}'))
     assert (done.status, done.stdout.splitlines()) == (
@@ -79,9 +79,9 @@ def test_without_a_dry_run_it_is_done(database: Path) -> None:
     )
     (delivery,) = whereupon("deliveries", "--store", store, "--json").records
     assert (delivery["rule"], delivery["state"]) == ("game-points", "pending")
-    told = whereupon("identity", "ada", "--store", store, "--json").records
-    assert [record["kind"] for record in told] == ["identity", "claim", "claimed", "explanation"]
-    assert told[2]["by"] == told[1]["message_id"]
+    output = whereupon("identity", "ada", "--store", store, "--json").records
+    assert [record["kind"] for record in output] == ["identity", "claim", "claimed", "explanation"]
+    assert output[2]["by"] == output[1]["message_id"]
     assert whereupon(*identify(database, "--json")).records == []
 
 
@@ -96,7 +96,7 @@ def test_without_a_dry_run_it_is_done(database: Path) -> None:
     ],
 )
 def test_an_identify_that_makes_no_sense_ends_with_two(arguments: tuple[str, ...]) -> None:
-    """No store, a store that is not there, an id that names nobody, traits that are no object."""
+    """No store, a missing store, an invalid id, or traits that are not an object."""
     ended = whereupon("identify", *arguments)
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr
@@ -107,10 +107,10 @@ def test_an_identify_that_makes_no_sense_ends_with_two(arguments: tuple[str, ...
 
 
 def test_identity_says_who_claimed_a_device_and_what_that_brought() -> None:
-    """Each claim with its message, each message with what it led to."""
-    told = whereupon("identity", "mia", "--stream", SHOPPING)
-    assert told.status == 0
-    lines = told.stdout.splitlines()
+    """Each claim with its message, each message with what followed."""
+    output = whereupon("identity", "mia", "--stream", SHOPPING)
+    assert output.status == 0
+    lines = output.stdout.splitlines()
     assert lines[0] == "mia is known as mia."
     start = lines.index("anon-laptop")
     assert lines[start + 1].strip() == (
@@ -121,24 +121,26 @@ def test_identity_says_who_claimed_a_device_and_what_that_brought() -> None:
 
 
 def test_identity_tells_nothing_of_the_others_on_a_device() -> None:
-    """Their user id and when they claimed it; not what they did."""
-    told = whereupon("identity", "noah", "--stream", SHOPPING, "--json").records
-    theirs = [record for record in told if record["kind"] == "claim" and record["person"] == "mia"]
+    """Only the other person's user id and the time of their claim are shown, not what they did."""
+    output = whereupon("identity", "noah", "--stream", SHOPPING, "--json").records
+    theirs = [
+        record for record in output if record["kind"] == "claim" and record["person"] == "mia"
+    ]
     assert theirs
     claims = {record["message_id"] for record in theirs}
-    assert not [record for record in told if record.get("by") in claims]
-    assert {r["person"] for r in told if r["kind"] == "explanation"} == {"noah"}
+    assert not [record for record in output if record.get("by") in claims]
+    assert {r["person"] for r in output if r["kind"] == "explanation"} == {"noah"}
 
 
 def test_identity_of_somebody_unknown_names_who_is_near() -> None:
-    """Exit status 1, as with explain."""
-    told = whereupon("identity", "mai", "--stream", SHOPPING)
-    assert (told.status, told.stdout) == (1, "")
-    assert told.stderr == "whereupon: nobody is known as 'mai' here; near it: mia\n"
+    """The exit status is 1, as for explain."""
+    output = whereupon("identity", "mai", "--stream", SHOPPING)
+    assert (output.status, output.stdout) == (1, "")
+    assert output.stderr == "whereupon: nobody is known as 'mai' here; near it: mia\n"
 
 
 def test_identity_asks_one_place() -> None:
-    """A store or a stream, not none and not both."""
+    """Either a store or a stream must be given, and not both."""
     assert whereupon("identity", "mia").status == 2
     both = ("--stream", SHOPPING, "--store", "memory://")
     assert whereupon("identity", "mia", *both).status == 2

@@ -1,4 +1,4 @@
-"""`whereupon replay` as its users meet it."""
+"""`whereupon replay` as users meet it."""
 
 import os
 import re
@@ -90,7 +90,7 @@ def test_the_summary_comes_last_and_counts_what_was_printed() -> None:
 
 
 def test_replaying_twice_prints_the_same_in_any_process() -> None:
-    """A replay depends on its stream and its rules alone."""
+    """A replay depends only on its stream and its rules."""
     replayed = whereupon_process("replay", SHOPPING, "--json")
     assert (replayed.status, replayed.stderr) == (0, "")
     assert replayed == whereupon("replay", SHOPPING, "--json")
@@ -107,7 +107,7 @@ def test_replaying_again_into_a_kept_store_changes_nothing(tmp_path: Path) -> No
 
 
 def test_an_anonymous_purchase_enters_retroactively_once_claimed() -> None:
-    """What was bought before signing up triggers at the claim, and says so."""
+    """What was bought before signing up triggers at the claim, and is marked as retroactive."""
     decisions = whereupon("replay", STORY, "--json").of_kind("decision")
     first = next(each for each in decisions if each["rule"] == "sock-thanks")
     assert first["message_id"] == "03-anonymous-purchase-price-as-text"
@@ -117,7 +117,7 @@ def test_an_anonymous_purchase_enters_retroactively_once_claimed() -> None:
 
 
 def test_a_rejected_line_names_its_stream_only_when_there_are_several(tmp_path: Path) -> None:
-    """With one stream the line number says it all."""
+    """With one stream the line number is enough."""
     good = write_stream(tmp_path / "good.jsonl", identify("ada", "2026-03-02T09:00:00Z"))
     bad = write_stream(tmp_path / "bad.jsonl", "", "no json")
     alone = whereupon("replay", bad, "--json").of_kind("rejected")
@@ -128,7 +128,7 @@ def test_a_rejected_line_names_its_stream_only_when_there_are_several(tmp_path: 
 
 
 def test_what_is_held_back_is_no_delivery(tmp_path: Path) -> None:
-    """An unsubscribed person gets nothing; the record is of a kind of its own, with the reason."""
+    """An unsubscribed person gets nothing; the record has its own kind, and the reason."""
     stream = write_stream(
         tmp_path / "s.jsonl",
         identify("ada", "2026-03-02T09:00:00Z", email="ada@example.com", unsubscribed=True),
@@ -144,7 +144,7 @@ def test_what_is_held_back_is_no_delivery(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("until", ["+1h", "2026-03-02T10:05:00Z"])
 def test_time_goes_on_only_until_told(tmp_path: Path, until: str) -> None:
-    """A wait that ends later stays open, whether the end is a span or an instant."""
+    """A wait that ends later stays open, whether the end is given as a span or an instant."""
     stream = write_stream(
         tmp_path / "s.jsonl",
         identify("ada", "2026-03-02T09:00:00Z", plan="pro"),
@@ -174,7 +174,7 @@ whereupon:
 
 @pytest.fixture
 def leaving(tmp_path: Path) -> tuple[Path, Path]:
-    """A rules folder, and a stream in which entries end, wait and have their mail held back."""
+    """A rules folder, and a stream in which entries end, wait and have their mail withheld."""
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "cart.yaml").write_text(LEAVING)
@@ -199,29 +199,29 @@ def leaving(tmp_path: Path) -> tuple[Path, Path]:
 def test_who_leaves_early_is_told_by_what_and_who_still_waits_until_when(
     leaving: tuple[Path, Path],
 ) -> None:
-    """In the timeline, where it happens; at the end, who waits; and each rule's counts."""
+    """In the timeline at its time; at the end, the waiting entries and the counts of each rule."""
     rules, stream = leaving
-    told = whereupon("replay", stream, "--rules", rules, "--until", "+1h").stdout
-    assert "10:00  ada  ordered\n         ← leaves cart by ordered\n" in told
+    output = whereupon("replay", stream, "--rules", rules, "--until", "+1h").stdout
+    assert "10:00  ada  ordered\n         ← leaves cart by ordered\n" in output
     assert (
         "11:00  ben  what is known of them changes\n         ← leaves cart since plan is pro"
-        in told
+        in output
     )
-    assert "✗ push to cy held back: they are unsubscribed (cart)" in told
-    assert "✗ push to ada held back: its text could not be made: " in told
-    assert "Still waiting  2 entries\n2026-03-03T09:02:00Z  cy   cart sends email\n" in told
-    assert re.search(r"entries\s+5\s+3 left early, 2 still wait", told)
-    assert re.search(r"per person\s+1\s+is the median of 2 people; the most: ada 2, ben 1", told)
+    assert "✗ push to cy held back: they are unsubscribed (cart)" in output
+    assert "✗ push to ada held back: its text could not be made: " in output
+    assert "Still waiting  2 entries\n2026-03-03T09:02:00Z  cy   cart sends email\n" in output
+    assert re.search(r"entries\s+5\s+3 left early, 2 still wait", output)
+    assert re.search(r"per person\s+1\s+is the median of 2 people; the most: ada 2, ben 1", output)
     heading = (
         r"rule\s+entered\s+retroactively\s+exited\s+deliveries\s+held back\s+waiting\s+skipped"
     )
-    assert re.search(heading, told)
-    assert re.search(r"cart\s+4\s+0\s+3\s+2\s+2\s+1\s+0", told)
-    assert re.search(r"else\s+1\s+0\s+0\s+1\s+0\s+1\s+0", told)
+    assert re.search(heading, output)
+    assert re.search(r"cart\s+4\s+0\s+3\s+2\s+2\s+1\s+0", output)
+    assert re.search(r"else\s+1\s+0\s+0\s+1\s+0\s+1\s+0", output)
 
 
 def test_what_ends_and_what_waits_are_records_of_their_own(leaving: tuple[Path, Path]) -> None:
-    """An entry that entered has ended early, waits, or was completed."""
+    """An entry has ended early, waits, or was completed."""
     rules, stream = leaving
     replayed = whereupon("replay", stream, "--rules", rules, "--until", "+1h", "--json")
     ended = [(each["person"], each["reason"], each["detail"]) for each in replayed.of_kind("ended")]
@@ -236,7 +236,7 @@ def test_what_ends_and_what_waits_are_records_of_their_own(leaving: tuple[Path, 
 
 
 @pytest.mark.parametrize(
-    ("options", "rules_told", "people_told"),
+    ("options", "rules_shown", "people_shown"),
     [
         (["--rule", "cart"], {"cart"}, {"ada", "ben", "cy"}),
         (["--rule", "cart", "--rule", "else"], {"cart", "else"}, {"ada", "ben", "cy"}),
@@ -248,29 +248,29 @@ def test_what_ends_and_what_waits_are_records_of_their_own(leaving: tuple[Path, 
 def test_a_replay_tells_of_the_rules_and_people_that_are_asked_for(
     leaving: tuple[Path, Path],
     options: list[str],
-    rules_told: set[str],
-    people_told: set[str],
+    rules_shown: set[str],
+    people_shown: set[str],
 ) -> None:
-    """All rules run all the same; the counts are of what is told, and say so."""
+    """All rules run; the counts are those of the shown ones, and are marked so."""
     rules, stream = leaving
     replayed = whereupon("replay", stream, "--rules", rules, "--until", "+1h", "--json", *options)
     *records, summary = replayed.records
-    assert {each["rule"] for each in records if "rule" in each} == rules_told
-    assert {each["person"] for each in records if "person" in each} == people_told
+    assert {each["rule"] for each in records if "rule" in each} == rules_shown
+    assert {each["person"] for each in records if "person" in each} == people_shown
     assert summary["messages"] == 7
     assert summary["decisions"] == len(replayed.of_kind("decision"))
     assert summary["deliveries"] == len(replayed.of_kind("delivery"))
     assert summary["of"] == {
-        "rules": sorted(rules_told if "--rule" in options else ()),
-        "people": sorted(people_told if "--person" in options else ()),
+        "rules": sorted(rules_shown if "--rule" in options else ()),
+        "people": sorted(people_shown if "--person" in options else ()),
     }
     shown = whereupon("replay", stream, "--rules", rules, "--until", "+1h", *options).stdout
     assert re.search(r"Summary (of|for) ", shown)
-    assert ("leaves cart by ordered" in shown) is ({"cart", "ada"} <= rules_told | people_told)
+    assert ("leaves cart by ordered" in shown) is ({"cart", "ada"} <= rules_shown | people_shown)
 
 
 def test_a_rule_or_a_person_that_is_not_there_is_said_to_be(leaving: tuple[Path, Path]) -> None:
-    """A slip is no empty answer."""
+    """A misspelt name does not give an empty answer."""
     rules, stream = leaving
     wrong = whereupon("replay", stream, "--rules", rules, "--rule", "carts")
     assert (wrong.status, "did you mean 'cart'?" in wrong.stderr) == (2, True)
@@ -279,7 +279,7 @@ def test_a_rule_or_a_person_that_is_not_there_is_said_to_be(leaving: tuple[Path,
 
 
 def test_a_large_audience_that_leaves_at_once_is_told_in_short(tmp_path: Path) -> None:
-    """How many of a broadcast leave, in one line."""
+    """One line says how many people leave a broadcast."""
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "news.yaml").write_text(
@@ -294,38 +294,38 @@ def test_a_large_audience_that_leaves_at_once_is_told_in_short(tmp_path: Path) -
         ),
         purchase("editor", "2026-03-02T10:00:00Z") | {"event": "news published"},
     )
-    told = whereupon("replay", stream, "--rules", rules).stdout
-    assert told.count("10:00  broadcast news") == 1
-    assert "← 8 of them leave early" in told
+    output = whereupon("replay", stream, "--rules", rules).stdout
+    assert output.count("10:00  broadcast news") == 1
+    assert "← 8 of them leave early" in output
 
 
 def test_a_deletion_of_nobody_is_no_plain_success(tmp_path: Path) -> None:
-    """A slip in an id is said, with the id that was meant."""
+    """The output names the id that was probably meant."""
     gone = purchase("Ada@Example.com", "2026-03-02T10:00:00Z") | {"event": "Delete Person"}
     stream = write_stream(
         tmp_path / "s.jsonl", identify("ada@example.com", "2026-03-02T09:00:00Z"), gone
     )
-    told = whereupon("replay", stream).stdout
-    assert "· ran Delete Person of Ada@Example.com, and found nothing: nobody is known by" in told
-    assert "'ada@example.com' is" in told
-    assert "✓ ran" not in told
+    output = whereupon("replay", stream).stdout
+    assert "· ran Delete Person of Ada@Example.com, and found nothing: nobody is known by" in output
+    assert "'ada@example.com' is" in output
+    assert "✓ ran" not in output
 
 
 def test_a_client_stream_has_its_deletion_held() -> None:
-    """`--source client`: what a server may run, a browser may only ask for."""
+    """With `--source client`, as a browser may only ask for what a server may run."""
     requests = whereupon("replay", STORY, "--json", "--source", "client").of_kind("request")
     assert ("held", "source") in {(each["outcome"], each["reason"]) for each in requests}
 
 
 def test_a_stream_can_come_from_standard_input() -> None:
-    """`-` reads what is piped in."""
+    """`-` reads standard input."""
     text = (ROOT / SHOPPING).read_text(encoding="utf-8")
     piped = whereupon_process("replay", "-", "--json", stdin=text)
     assert piped.stdout == whereupon("replay", SHOPPING, "--json").stdout
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
-    """`| head -1` gets its line, and nobody gets a traceback."""
+    """`| head -1` gets its line, without a traceback."""
     stream = write_stream(
         tmp_path / "long.jsonl",
         *(purchase(f"p{n}", "2026-03-02T09:00:00Z", product="hat") for n in range(3000)),
@@ -346,7 +346,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_replay_that_is_ended_leaves_nothing_behind(number: int, tmp_path: Path) -> None:
-    """Its store holds what people did: it goes, also when a time limit or Ctrl-C ends the replay."""
+    """Its store holds people's data: it is deleted, also when a time limit or Ctrl-C ends the replay."""
     with subprocess.Popen(
         [sys.executable, "-m", "whereupon", "replay", "-", "--json"],
         cwd=ROOT,
@@ -362,8 +362,8 @@ def test_a_replay_that_is_ended_leaves_nothing_behind(number: int, tmp_path: Pat
         while not list(tmp_path.rglob("replay.db*")):
             assert monotonic() < deadline
         process.send_signal(number)
-        _, said = process.communicate()
-    assert (process.returncode, said) == (128 + number, b"")
+        _, errors = process.communicate()
+    assert (process.returncode, errors) == (128 + number, b"")
     assert not list(tmp_path.iterdir())
 
 
@@ -371,8 +371,8 @@ def test_a_replay_that_is_ended_leaves_nothing_behind(number: int, tmp_path: Pat
 
 
 def test_the_timeline_tells_what_triggered_for_whom_and_why_not() -> None:
-    """Days, times, people, entries, deliveries, skips and requests are all told in words."""
-    told = whereupon("replay", STORY).stdout
+    """Days, times, people, entries, deliveries, skips and requests are all shown in words."""
+    output = whereupon("replay", STORY).stdout
     for text in (
         "Monday 2 March 2026",
         "09:10  ada  known now, so what they did anonymously counts:",
@@ -384,34 +384,34 @@ def test_the_timeline_tells_what_triggered_for_whom_and_why_not() -> None:
         "✓ ran Delete Person of lin",
         "Summary",
     ):
-        assert text in told
+        assert text in output
 
 
 def test_a_file_gets_no_colours_and_no_line_over_a_hundred_columns() -> None:
-    """Output that is not for a terminal is plain, wraps at 100 columns, and ends no line in blanks."""
+    """Output to a file is plain, wraps at 100 columns, and has no trailing spaces."""
     for stream in (SHOPPING, STREAMS / "messy.jsonl"):
-        told = whereupon("replay", stream)
-        assert "\x1b" not in told.stdout
-        assert told.stderr == ""
-        assert max(map(len, told.stdout.splitlines())) <= 100
-        assert not re.search(r"[ \t]+$", told.stdout, re.MULTILINE)
+        output = whereupon("replay", stream)
+        assert "\x1b" not in output.stdout
+        assert output.stderr == ""
+        assert max(map(len, output.stdout.splitlines())) <= 100
+        assert not re.search(r"[ \t]+$", output.stdout, re.MULTILINE)
 
 
 def test_text_from_outside_is_shown_as_it_is_and_steers_no_terminal(tmp_path: Path) -> None:
-    """Markup, escape sequences and line breaks in ids and names stay text, on their own line."""
+    """Markup, escape sequences and line breaks in ids and names stay text, on one line."""
     name = "[red]\x1b[31m\u202eada[/red]\nforged line 日本語"
     stream = write_stream(
         tmp_path / "s.jsonl", identify(name, "2026-03-02T09:00:00Z", email="a@example.com")
     )
-    told = whereupon("replay", stream, columns=200).stdout
-    assert "[red]\ufffd[31m\ufffdada[/red] forged line 日本語" in told
-    assert "\x1b" not in told
-    assert "\u202e" not in told
-    assert not any(line.startswith("forged") for line in told.splitlines())
+    output = whereupon("replay", stream, columns=200).stdout
+    assert "[red]\ufffd[31m\ufffdada[/red] forged line 日本語" in output
+    assert "\x1b" not in output
+    assert "\u202e" not in output
+    assert not any(line.startswith("forged") for line in output.splitlines())
 
 
 def test_wide_letters_count_as_two_columns(tmp_path: Path) -> None:
-    """A name in wide letters wraps where the terminal would break it."""
+    """A name in wide letters wraps where a terminal would wrap it."""
     stream = write_stream(
         tmp_path / "s.jsonl",
         identify("ada", "2026-03-02T09:00:00Z", email="a@example.com", first_name="宝" * 60),
@@ -421,7 +421,7 @@ def test_wide_letters_count_as_two_columns(tmp_path: Path) -> None:
 
 
 def test_like_skips_are_told_once_unless_each_is_asked_for(tmp_path: Path) -> None:
-    """Skips do not drown the rest: alike ones are counted; `--skips all` tells each, `none` none."""
+    """Like skips are counted in one line; `--skips all` shows each, `none` shows none."""
     stream = write_stream(
         tmp_path / "s.jsonl",
         *(purchase("ada", f"2026-03-02T09:{n:02}:00Z", product="hat", price=n) for n in range(20)),
@@ -436,18 +436,18 @@ def test_like_skips_are_told_once_unless_each_is_asked_for(tmp_path: Path) -> No
 
 
 def test_a_busy_day_tells_some_skips_and_counts_the_rest(tmp_path: Path) -> None:
-    """After the first eight of a day, how many did not enter which rule is told in one line."""
+    """After the first eight skips of a day, one line counts the others by rule."""
     stream = write_stream(
         tmp_path / "s.jsonl",
         *(purchase(f"p{n}", f"2026-03-02T09:{n:02}:00Z", product="hat") for n in range(20)),
     )
-    told = whereupon("replay", stream).stdout
-    assert told.count("not sock-thanks") == 8
-    assert "12 more did not enter: sock-thanks 12 (where)" in told
+    output = whereupon("replay", stream).stdout
+    assert output.count("not sock-thanks") == 8
+    assert "12 more did not enter: sock-thanks 12 (where)" in output
 
 
 def test_a_large_audience_is_told_in_short(tmp_path: Path) -> None:
-    """A broadcast names some of those it goes to and shows some of what they get."""
+    """Some people of a broadcast are named, and some of its deliveries are shown."""
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "news.yaml").write_text(
@@ -459,35 +459,35 @@ def test_a_large_audience_is_told_in_short(tmp_path: Path) -> None:
         *(identify(f"p{n}", "2026-03-02T09:00:00Z", plan="pro") for n in range(12)),
         purchase("editor", "2026-03-02T10:00:00Z") | {"event": "news published"},
     )
-    told = whereupon("replay", stream, "--rules", rules).stdout
-    assert "10:00  broadcast news, by news published" in told
-    assert "✓ goes to p0, p1, p2, p3, p4, p5, p6, p7 and 4 more" in told
-    assert told.count("→ email to") == 3
-    assert "→ and 9 more like it" in told
+    output = whereupon("replay", stream, "--rules", rules).stdout
+    assert "10:00  broadcast news, by news published" in output
+    assert "✓ goes to p0, p1, p2, p3, p4, p5, p6, p7 and 4 more" in output
+    assert output.count("→ email to") == 3
+    assert "→ and 9 more like it" in output
 
 
 def test_quiet_shows_the_summary_alone() -> None:
-    """`--quiet` leaves the timeline out."""
-    told = whereupon("replay", SHOPPING, "--quiet").stdout
-    assert told.lstrip().startswith("Summary")
-    assert "enters" not in told
-    assert re.search(r"messages\s+37\s+35 new, 2 seen before", told)
+    """`--quiet` leaves out the timeline."""
+    output = whereupon("replay", SHOPPING, "--quiet").stdout
+    assert output.lstrip().startswith("Summary")
+    assert "enters" not in output
+    assert re.search(r"messages\s+37\s+35 new, 2 seen before", output)
 
 
 def test_rejected_lines_are_told_with_their_numbers() -> None:
-    """Nothing is dropped in silence: line, code and sentence, and the count of the rest."""
+    """Line, code and sentence of each, and the count of the others."""
     rejected = len(whereupon("replay", STREAMS / "messy.jsonl", "--json").of_kind("rejected"))
-    told = whereupon("replay", STREAMS / "messy.jsonl").stdout
-    assert f"{rejected} lines that are no messages" in told
-    assert re.search(r"line 11\s+not-an-object\s+a message is a JSON object", told)
-    assert f"and {rejected - 20} more" in told
+    output = whereupon("replay", STREAMS / "messy.jsonl").stdout
+    assert f"{rejected} lines that are no messages" in output
+    assert re.search(r"line 11\s+not-an-object\s+a message is a JSON object", output)
+    assert f"and {rejected - 20} more" in output
 
 
 def test_a_locale_without_the_marks_gets_question_marks() -> None:
-    """What cannot be written in the terminal's encoding does not end the run."""
-    told = whereupon_process("replay", SHOPPING, PYTHONIOENCODING="ascii")
-    assert (told.status, told.stderr) == (0, "")
-    assert "? enters welcome" in told.stdout
+    """Characters that the terminal cannot show do not end the run."""
+    output = whereupon_process("replay", SHOPPING, PYTHONIOENCODING="ascii")
+    assert (output.status, output.stderr) == (0, "")
+    assert "? enters welcome" in output.stdout
 
 
 # --- wrong usage --------------------------------------------------------------------------------
@@ -508,7 +508,7 @@ def test_a_locale_without_the_marks_gets_question_marks() -> None:
     ],
 )
 def test_wrong_usage_ends_with_two_and_a_word_on_stderr(arguments: tuple[object, ...]) -> None:
-    """Exit status 2, the reason on stderr, nothing on stdout, never a traceback."""
+    """Exit status 2, the reason on stderr, nothing on stdout, and no traceback."""
     ended = whereupon_process("replay", *arguments)
     assert ended.status == 2
     assert ended.stdout == ""
@@ -519,7 +519,7 @@ def test_wrong_usage_ends_with_two_and_a_word_on_stderr(arguments: tuple[object,
 @pytest.mark.parametrize("closed", [">&-", "2>&- >/dev/null", ">&- 2>&- <&-"])
 @pytest.mark.parametrize("form", [["--json"], []])
 def test_what_a_caller_has_closed_is_written_to_nobody(closed: str, form: list[str]) -> None:
-    """A job that is started without a standard output ends as it would have with one."""
+    """A job without a standard output ends as it would with one."""
     script = f'exec "$0" -m whereupon replay "$@" {closed}'
     ended = subprocess.run(
         ["/bin/sh", "-c", script, sys.executable, str(SHOPPING), *form],
@@ -531,7 +531,7 @@ def test_what_a_caller_has_closed_is_written_to_nobody(closed: str, form: list[s
 
 
 def test_a_full_disk_is_said_in_one_line() -> None:
-    """Where standard output takes no more, that is the whole message."""
+    """The message is one line if standard output cannot be written."""
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
@@ -547,7 +547,7 @@ def test_a_full_disk_is_said_in_one_line() -> None:
 
 
 def test_broken_rules_are_all_told_at_once(tmp_path: Path) -> None:
-    """Exit status 1, every diagnostic on stderr as file:line:column: code message."""
+    """Exit status 1, and every diagnostic on stderr as file:line:column: code message."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(f"campaign: {name}\nwhen: purchase\nwhoops: 1\n")
     ended = whereupon("replay", SHOPPING, "--rules", tmp_path, "--json")

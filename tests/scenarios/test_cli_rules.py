@@ -1,4 +1,4 @@
-"""`whereupon lint`, `test`, `schema` and the help, as their users meet them."""
+"""`whereupon lint`, `test`, `schema` and the help, as users meet them."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def test_good_rules_have_no_findings(rules: Path) -> None:
 
 
 def test_every_finding_is_a_line_that_editors_can_follow(rules: Path) -> None:
-    """file:line:column: code message, of rules and of tests; errors make the exit status 1."""
+    """file:line:column: code message, for rules and tests; errors make the exit status 1."""
     (rules / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhoops: 1\n")
     (rules / "lost.test.yaml").write_text("tests: 1\n")
     linted = whereupon("lint", rules)
@@ -65,7 +65,7 @@ def test_every_finding_is_a_line_that_editors_can_follow(rules: Path) -> None:
 
 
 def test_a_warning_is_marked_and_fails_nothing(rules: Path) -> None:
-    """What is legal and likely a mistake says that it is a warning."""
+    """A likely mistake that is allowed is marked as a warning."""
     (rules / "thanks.yaml").write_text(GOOD.replace("description: Thank people who buy.\n", ""))
     linted = whereupon("lint", rules)
     assert linted.status == 0
@@ -73,14 +73,14 @@ def test_a_warning_is_marked_and_fails_nothing(rules: Path) -> None:
 
 
 def test_with_strict_a_warning_fails(rules: Path) -> None:
-    """For those who want a tracking plan that is complete."""
+    """For teams that want a complete tracking plan."""
     (rules / "thanks.yaml").write_text(GOOD.replace("description: Thank people who buy.\n", ""))
     assert whereupon("lint", rules).status == 0
     assert whereupon("lint", rules, "--strict").status == 1
 
 
 def test_findings_as_json_have_their_parts_apart(rules: Path) -> None:
-    """One object a finding, then the counts."""
+    """One object for each diagnostic, then the counts."""
     (rules / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhoops: 1\n")
     linted = whereupon("lint", rules, "--json")
     assert linted.status == 1
@@ -91,7 +91,7 @@ def test_findings_as_json_have_their_parts_apart(rules: Path) -> None:
 
 
 def test_the_rules_that_ship_are_clean() -> None:
-    """The worked examples set an example: not a warning."""
+    """The worked examples have no warning."""
     assert whereupon("lint", "--strict").status == 0
 
 
@@ -99,34 +99,34 @@ def test_the_rules_that_ship_are_clean() -> None:
 
 
 def test_passing_tests_end_well_and_tell_what_they_never_tried(rules: Path) -> None:
-    """Exit status 0, the count, and what no test has seen both ways, unless it is not asked for."""
-    told = whereupon("test", rules)
-    assert told.status == 0
-    assert "1 passed, 0 failed" in told.stdout
-    assert "not covered: thanks" in told.stdout
+    """Exit status 0, the count, and what no test covers, unless that is switched off."""
+    output = whereupon("test", rules)
+    assert output.status == 0
+    assert "1 passed, 0 failed" in output.stdout
+    assert "not covered: thanks" in output.stdout
     assert "not covered" not in whereupon("test", rules, "--no-coverage").stdout
 
 
 def test_a_failing_test_is_named_with_its_line_and_its_reasons(rules: Path, tmp_path: Path) -> None:
-    """Exit status 1; JUnit gets the same."""
+    """Exit status 1; the JUnit report has the same text."""
     (rules / "thanks.test.yaml").write_text(TESTS.replace("price: 30", "price: 3"))
     junit = tmp_path / "out" / "junit.xml"
     junit.parent.mkdir()
-    told = whereupon("test", rules, "--junit", junit)
-    assert told.status == 1
-    assert "thanks.test.yaml:2: failed: thanks: a purchase is thanked" in told.stdout
-    assert "0 passed, 1 failed" in told.stdout
+    output = whereupon("test", rules, "--junit", junit)
+    assert output.status == 1
+    assert "thanks.test.yaml:2: failed: thanks: a purchase is thanked" in output.stdout
+    assert "0 passed, 1 failed" in output.stdout
     assert ET.parse(junit).getroot().get("failures") == "1"  # noqa: S314 - our own output
 
 
 def test_results_as_json_have_their_parts_apart(rules: Path) -> None:
-    """One object a test, what is not covered, then the counts."""
-    told = whereupon("test", rules, "--json")
-    assert [list(each) for each in told.of_kind("test")] == [
+    """One object for each test, what is not covered, then the counts."""
+    output = whereupon("test", rules, "--json")
+    assert [list(each) for each in output.of_kind("test")] == [
         ["kind", "file", "line", "rule", "name", "outcome", "failures", "seconds"]
     ]
-    assert list(told.of_kind("uncovered")[0]) == ["kind", "rule", "part", "missing"]
-    assert list(told.records[-1]) == ["kind", "tests", "passed", "failed", "uncovered"]
+    assert list(output.of_kind("uncovered")[0]) == ["kind", "rule", "part", "missing"]
+    assert list(output.records[-1]) == ["kind", "tests", "passed", "failed", "uncovered"]
 
 
 def test_a_report_that_cannot_be_written_is_wrong_usage(rules: Path) -> None:
@@ -149,30 +149,30 @@ def test_a_folder_that_is_not_there_is_wrong_usage(command: str) -> None:
 
 
 def test_the_schema_is_a_json_schema() -> None:
-    """Standard output is the schema, whole."""
+    """Standard output is the whole schema."""
     schema = json.loads(whereupon("schema").stdout)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str) -> None:
-    """The list of commands names it with a sentence, and its own help tells its options."""
+    """The list of commands has a sentence for it, and its own help lists its options."""
     listed = whereupon("--help", columns=120)
     assert re.search(rf"{command} +[A-Z]\w+ .+", listed.stdout)
-    told = whereupon(command, "--help", columns=120)
-    assert told.status == 0
-    assert len(told.stdout.splitlines()) > 5
+    output = whereupon(command, "--help", columns=120)
+    assert output.status == 0
+    assert len(output.stdout.splitlines()) > 5
 
 
 def test_the_overview_is_in_step_with_the_commands() -> None:
-    """It is written apart from them, so that nothing of theirs is imported for it."""
+    """It is written separately, so that it imports no command."""
     for name, heading in HEADINGS.items():
-        said = " ".join(command(name).help.split())
-        assert said.startswith(heading.summary)
+        help_text = " ".join(command(name).help.split())
+        assert help_text.startswith(heading.summary)
 
 
 def test_every_command_is_named_in_the_readme() -> None:
-    """Nobody has to guess what there is."""
+    """The README names all commands."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"whereupon {name}" not in readme] == []
 

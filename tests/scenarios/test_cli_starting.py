@@ -1,4 +1,4 @@
-"""The first minutes: a version, a rules folder to begin with, and questions without one."""
+"""The first minutes: the version, a new rules folder, and commands without one."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ SHOPPING = STREAMS / "anonymous-shopping.jsonl"
 
 def test_the_version_is_told() -> None:
     """One line, for bug reports."""
-    told = whereupon("--version")
-    assert (told.status, told.stderr) == (0, "")
-    assert told.stdout.startswith("whereupon 0.")
+    output = whereupon("--version")
+    assert (output.status, output.stderr) == (0, "")
+    assert output.stdout.startswith("whereupon 0.")
 
 
 def test_a_new_folder_lints_without_findings_and_its_tests_pass(tmp_path: Path) -> None:
-    """It has a rule, its test, events and settings, and its tests leave nothing untried."""
+    """It has a rule with its test, events and settings; the tests cover everything."""
     made = whereupon("init", folder=tmp_path)
     assert made.status == 0
     files = {path.relative_to(tmp_path / "rules").as_posix() for path in tmp_path.rglob("*.yaml")}
@@ -36,7 +36,7 @@ def test_a_new_folder_lints_without_findings_and_its_tests_pass(tmp_path: Path) 
 
 
 def test_editors_are_led_from_each_file_to_the_schema(tmp_path: Path) -> None:
-    """The first line names a schema that is there, and that the file keeps to."""
+    """The first line names an existing schema, which the file satisfies."""
     folder = tmp_path / "shop" / "rules"
     assert whereupon("init", folder).status == 0
     for path in folder.rglob("*.yaml"):
@@ -50,7 +50,7 @@ def test_editors_are_led_from_each_file_to_the_schema(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mine.yaml", ".hidden"])
 def test_nothing_is_ever_overwritten(name: str, tmp_path: Path) -> None:
-    """A folder with anything in it is left as it is; exit status 2."""
+    """A folder that is not empty stays as it is; exit status 2."""
     (tmp_path / name).write_text("mine")
     refused = whereupon("init", tmp_path)
     assert refused.status == 2
@@ -60,7 +60,7 @@ def test_nothing_is_ever_overwritten(name: str, tmp_path: Path) -> None:
 
 
 def test_a_store_is_asked_without_a_rules_folder(tmp_path: Path) -> None:
-    """Its decisions say why; the folder may be on another machine."""
+    """The decisions hold their reasons; the folder may be on another machine."""
     store = f"sqlite:///{tmp_path}/shop.db"
     assert whereupon("import", SHOPPING, "--store", store).status == 0
     asked = ("explain", "mia", "abandoned-cart", "--store", store)
@@ -77,13 +77,13 @@ def test_a_replay_needs_rules_and_says_so(tmp_path: Path) -> None:
     """There is nothing to decide by."""
     (tmp_path / "empty.jsonl").write_text("")
     for asked in (("explain", "mia", "x"), ("identity", "mia")):
-        told = whereupon(*asked, "--stream", "empty.jsonl", folder=tmp_path)
-        assert told.status == 2
-        assert "--rules" in told.stderr
+        output = whereupon(*asked, "--stream", "empty.jsonl", folder=tmp_path)
+        assert output.status == 2
+        assert "--rules" in output.stderr
 
 
 def test_a_rules_folder_that_is_named_and_not_there_is_wrong_usage(tmp_path: Path) -> None:
-    """Only the usual one may be missing."""
+    """Only the default folder may be missing."""
     store = f"sqlite:///{tmp_path}/shop.db"
-    told = whereupon("explain", "mia", "x", "--store", store, "--rules", tmp_path / "nowhere")
-    assert told.status == 2
+    output = whereupon("explain", "mia", "x", "--store", store, "--rules", tmp_path / "nowhere")
+    assert output.status == 2

@@ -1,4 +1,4 @@
-"""`whereupon import`, `explain`, `deliveries` and `retry` as their users meet them."""
+"""`whereupon import`, `explain`, `deliveries` and `retry` as users meet them."""
 
 import gzip
 import os
@@ -27,7 +27,7 @@ STORY = STREAMS / "source-story.jsonl"
 
 @pytest.fixture
 def store(database: str) -> str:
-    """The URL of a store without anything in it, on each kind of database."""
+    """The URL of an empty store, on each kind of database."""
     return database
 
 
@@ -35,7 +35,7 @@ def store(database: str) -> str:
 
 
 def test_old_history_comes_in_and_triggers_nothing(store: str) -> None:
-    """Messages older than every `max_age` are history; nothing destructive runs."""
+    """Messages older than every `max_age` are history; no destructive action runs."""
     imported = whereupon("import", STORY, "--store", store, "--json")
     assert imported.status == 0
     assert imported.stderr == ""
@@ -48,7 +48,7 @@ def test_old_history_comes_in_and_triggers_nothing(store: str) -> None:
 
 
 def test_fresh_history_triggers_what_it_still_may(store: str, tmp_path: Path) -> None:
-    """What is younger than `max_age` enters, and its delivery waits in the outbox."""
+    """A message younger than `max_age` enters, and its delivery waits in the outbox."""
     fresh = datetime.now(UTC) - timedelta(hours=1)  # noqa: TID251 - an import arrives now
     stream = write_stream(
         tmp_path / "fresh.jsonl", identify("ada", format_instant(fresh), email="ada@example.com")
@@ -61,7 +61,7 @@ def test_fresh_history_triggers_what_it_still_may(store: str, tmp_path: Path) ->
 
 
 def test_importing_again_changes_nothing(store: str) -> None:
-    """Every message is known by its id, with or without one of its own."""
+    """Every message is recognised by its id, given or derived."""
     whereupon("import", SHOPPING, "--store", store)
     again = whereupon("import", SHOPPING, "--store", store, "--json").records
     assert [each["kind"] for each in again] == ["summary"]
@@ -69,20 +69,20 @@ def test_importing_again_changes_nothing(store: str) -> None:
 
 
 def test_an_import_needs_a_store() -> None:
-    """There is no default that history could end up in by mistake."""
+    """There is no default store for history to end up in by mistake."""
     ended = whereupon("import", STORY)
     assert ended.status == 2
     assert "--store" in ended.stderr
 
 
 def _long_stream(folder: Path) -> Path:
-    """More messages than go in at once, each with something to tell."""
+    """More messages than one batch takes, each with output."""
     lines = (purchase(f"p{n}", "2026-03-02T09:00:00Z", product="hat") for n in range(BATCH + 1))
     return write_stream(folder / "long.jsonl", *lines)
 
 
 def test_a_reader_that_goes_away_stops_no_import(store: str, tmp_path: Path) -> None:
-    """`| head -1` gets its line, and the store gets the whole stream."""
+    """`| head -1` gets its line, and the whole stream is imported."""
     stream = _long_stream(tmp_path)
     with subprocess.Popen(
         [sys.executable, "-m", "whereupon", "import", str(stream), "--store", store, "--json"],
@@ -101,7 +101,7 @@ def test_a_reader_that_goes_away_stops_no_import(store: str, tmp_path: Path) -> 
 
 
 def test_an_import_that_fails_says_how_much_is_in(store: str, tmp_path: Path) -> None:
-    """Half a file went in, and the other half cannot be read: both are said."""
+    """The output gives the number of imported messages, and the error."""
     packed = tmp_path / "long.jsonl.gz"
     packed.write_bytes(gzip.compress(_long_stream(tmp_path).read_bytes())[:-12])
     ended = whereupon("import", packed, "--store", store)
@@ -111,7 +111,7 @@ def test_an_import_that_fails_says_how_much_is_in(store: str, tmp_path: Path) ->
 
 
 def test_progress_is_shown_on_a_terminal_only(store: str, tmp_path: Path) -> None:
-    """A long stream has a bar on a terminal's stderr; standard output stays as it is."""
+    """A long stream shows a bar on a terminal's stderr; standard output stays the same."""
     lines = (purchase("ada", "2026-03-02T09:00:00Z", note="x" * 900, n=n) for n in range(1500))
     messages = [line | {"messageId": f"m{n}"} for n, line in enumerate(lines)]
     stream = write_stream(tmp_path / "long.jsonl", *messages)
@@ -136,10 +136,10 @@ def test_progress_is_shown_on_a_terminal_only(store: str, tmp_path: Path) -> Non
 
 
 def test_explaining_a_stream_gives_a_sentence_a_message_newest_first() -> None:
-    """Entered or not, each message that named the rule has its sentence."""
-    told = whereupon("explain", "mia", "abandoned-cart", "--stream", SHOPPING)
-    sentences = told.stdout.splitlines()
-    assert told.status == 0
+    """Each message that named the rule has its sentence, entered or not."""
+    output = whereupon("explain", "mia", "abandoned-cart", "--stream", SHOPPING)
+    sentences = output.stdout.splitlines()
+    assert output.status == 0
     assert sentences[-2] == (
         "mia did not enter abandoned-cart by Product Added of 2026-03-12T18:08:00Z: "
         "the rule asks that price is at least 15, but price was 9."
@@ -151,7 +151,7 @@ def test_explaining_a_stream_gives_a_sentence_a_message_newest_first() -> None:
 
 
 def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
-    """What was decided is kept with the facts that decided it."""
+    """Decisions are stored with the facts that decided them."""
     whereupon("replay", SHOPPING, "--store", store, "--quiet")
     kept = whereupon("explain", "mia", "abandoned-cart", "--store", store, "--json")
     streamed = whereupon("explain", "mia", "abandoned-cart", "--stream", SHOPPING, "--json")
@@ -179,17 +179,17 @@ def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
 
 
 def test_somebody_unknown_is_said_to_be_with_names_near_theirs() -> None:
-    """Exit status 1, and the name that was meant."""
-    told = whereupon("explain", "mai", "abandoned-cart", "--stream", SHOPPING)
-    assert (told.status, told.stdout) == (1, "")
-    assert told.stderr == "whereupon: nobody is known as 'mai' here; near it: mia\n"
+    """Exit status 1, and the name that was probably meant."""
+    output = whereupon("explain", "mai", "abandoned-cart", "--stream", SHOPPING)
+    assert (output.status, output.stdout) == (1, "")
+    assert output.stderr == "whereupon: nobody is known as 'mai' here; near it: mia\n"
 
 
 def test_a_rule_that_no_message_named_is_said_to_be() -> None:
-    """Somebody known without a decision gets a sentence, not silence."""
-    told = whereupon("explain", "mia", "login-alert", "--stream", SHOPPING)
-    assert told.status == 0
-    assert told.stdout == "mia is known, but no message of theirs named login-alert.\n"
+    """A known person without a decision gets a sentence, not an empty answer."""
+    output = whereupon("explain", "mia", "login-alert", "--stream", SHOPPING)
+    assert output.status == 0
+    assert output.stdout == "mia is known, but no message of theirs named login-alert.\n"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_rule_that_no_message_named_is_said_to_be() -> None:
     ],
 )
 def test_a_question_that_makes_no_sense_ends_with_two(arguments: tuple[object, ...]) -> None:
-    """An unknown rule, nowhere or two places to look, a store that is not there."""
+    """An unknown rule, no place or two places to look in, or a missing store."""
     ended = whereupon("explain", *arguments)
     assert (ended.status, ended.stdout) == (2, "")
     assert "Traceback" not in ended.stderr
@@ -211,7 +211,7 @@ def test_a_question_that_makes_no_sense_ends_with_two(arguments: tuple[object, .
 
 
 def test_a_question_to_a_database_without_a_store_makes_none(server: Server) -> None:
-    """The command says so, and ends with two."""
+    """The command prints that, and its exit status is 2."""
     with server.empty() as url:
         for command in (("explain", "mia", "abandoned-cart"), ("deliveries",), ("retry", "0" * 32)):
             ended = whereupon(*command, "--store", url)
@@ -220,7 +220,7 @@ def test_a_question_to_a_database_without_a_store_makes_none(server: Server) -> 
 
 
 def test_no_command_shows_a_password() -> None:
-    """Neither one that stands where passwords do, nor one among the options."""
+    """Neither in the user part of the URL nor among its options."""
     for url in (
         "postgresql://shop:s3cret@127.0.0.1:1/shop",
         "postgresql://127.0.0.1:1/shop?user=shop&password=s3cret",
@@ -239,7 +239,7 @@ def test_no_command_shows_a_password() -> None:
 
 
 def give_up(store: str) -> Delivery:
-    """A delivery whose channel refused it until the last try."""
+    """A delivery that its channel refused until the last attempt."""
     clock = FrozenClock(datetime(2026, 3, 2, 9, tzinfo=UTC))
     with Engine.open(store, rules=ROOT / "rules", clock=clock) as engine:
 
@@ -255,11 +255,11 @@ def give_up(store: str) -> Delivery:
 
 
 def test_a_dead_delivery_is_listed_and_can_be_sent_again(store: str) -> None:
-    """It goes back into the outbox under its old idempotency key."""
+    """It is due again, under its old idempotency key."""
     dead = give_up(store)
-    told = whereupon("deliveries", "--store", store, "--state", "dead")
-    assert dead.idempotency_key in told.stdout
-    assert "ConnectionError: email" in told.stdout
+    output = whereupon("deliveries", "--store", store, "--state", "dead")
+    assert dead.idempotency_key in output.stdout
+    assert "ConnectionError: email" in output.stdout
     retried = whereupon("retry", dead.idempotency_key, "--store", store)
     assert retried.status == 0
     assert "It is due again." in retried.stdout
@@ -270,7 +270,7 @@ def test_a_dead_delivery_is_listed_and_can_be_sent_again(store: str) -> None:
 
 
 def _give_up_all(store: str) -> int:
-    """Let every delivery of the shopping stream die; how many."""
+    """Let every delivery of the shopping stream fail until it is dead; return how many there are."""
     whereupon("replay", SHOPPING, "--store", store, "--quiet")
     clock = FrozenClock(datetime(2027, 1, 1, tzinfo=UTC))
     policy = RetryPolicy(tries=1)
@@ -282,7 +282,7 @@ def _give_up_all(store: str) -> int:
 
 
 def test_all_that_is_dead_is_sent_again_once_somebody_agrees(store: str) -> None:
-    """With the count; narrowed by channel, rule and age."""
+    """The question shows the count; it can be narrowed by channel, rule and age."""
     dead = _give_up_all(store)
     mails = len(
         [
@@ -292,16 +292,16 @@ def test_all_that_is_dead_is_sent_again_once_somebody_agrees(store: str) -> None
         ]
     )
     assert 1 < mails < dead
-    told = whereupon("retry", "--all", "--channel", "email", "--store", store, typed="n\n")
-    assert told.status == 1
-    assert f"Send {mails} dead deliveries of the channel email again?" in told.stderr
-    told = whereupon("retry", "--all", "--channel", "email", "--store", store, typed="y\n")
-    assert told.status == 0
-    assert told.stdout.endswith(f"{mails} deliveries are due again.\n")
-    told = whereupon("retry", "--all", "--rule", "nobody", "--store", store, "--yes")
-    assert (told.status, told.stdout) == (1, "")
-    told = whereupon("retry", "--all", "--since", "36500d", "--store", store, "--yes")
-    assert (told.status, told.stdout) == (0, f"{dead - mails} deliveries are due again.\n")
+    output = whereupon("retry", "--all", "--channel", "email", "--store", store, typed="n\n")
+    assert output.status == 1
+    assert f"Send {mails} dead deliveries of the channel email again?" in output.stderr
+    output = whereupon("retry", "--all", "--channel", "email", "--store", store, typed="y\n")
+    assert output.status == 0
+    assert output.stdout.endswith(f"{mails} deliveries are due again.\n")
+    output = whereupon("retry", "--all", "--rule", "nobody", "--store", store, "--yes")
+    assert (output.status, output.stdout) == (1, "")
+    output = whereupon("retry", "--all", "--since", "36500d", "--store", store, "--yes")
+    assert (output.status, output.stdout) == (0, f"{dead - mails} deliveries are due again.\n")
     assert whereupon("retry", "--all", "--store", store, "--yes").status == 1
 
 
@@ -312,12 +312,12 @@ def test_all_that_is_dead_is_sent_again_once_somebody_agrees(store: str) -> None
 def test_which_deliveries_are_to_be_sent_again_has_to_be_said(
     store: str, words: tuple[str, ...]
 ) -> None:
-    """One by its key, or all: never all by a slip."""
+    """One by its key, or all of them: never all by mistake."""
     assert whereupon("retry", *words, "--store", store).status == 2
 
 
 def test_only_what_is_dead_can_be_retried(store: str) -> None:
-    """A key that no dead delivery has is a finding, said on stderr."""
+    """A key without a dead delivery is an error on stderr."""
     whereupon("replay", SHOPPING, "--store", store, "--quiet")
     ended = whereupon("retry", "0" * 32, "--store", store)
     assert (ended.status, ended.stdout) == (1, "")
@@ -325,7 +325,7 @@ def test_only_what_is_dead_can_be_retried(store: str) -> None:
 
 
 def test_who_stands_still_is_told(store: str, tmp_path: Path) -> None:
-    """By rule, and why, in view of the rules that are given; without any, every rule is unknown."""
+    """By rule and reason, in view of the given rules; without rules, every rule is unknown."""
     entered = datetime.now(UTC) - timedelta(hours=1)  # noqa: TID251 - an import arrives now
     stream = write_stream(tmp_path / "s.jsonl", _added_to_cart("ada", format_instant(entered)))
     whereupon("import", stream, "--store", store)
@@ -333,12 +333,15 @@ def test_who_stands_still_is_told(store: str, tmp_path: Path) -> None:
     assert (here.status, here.stdout) == (0, "Nothing is left alone.\n")
     (tmp_path / "none").mkdir()
     none = ("status", "--store", store, "--rules", tmp_path / "none")
-    told = {each["rule"]: each for each in whereupon(*none, "--json").records}
-    assert told["abandoned-cart"]["kind"] == "left-alone"
-    assert (told["abandoned-cart"]["why"], told["abandoned-cart"]["entries"]) == ("unknown-rule", 1)
-    said = whereupon(*none).stdout
-    assert "abandoned-cart  1 inside, due " in said
-    assert "there is no such rule here" in said
+    output = {each["rule"]: each for each in whereupon(*none, "--json").records}
+    assert output["abandoned-cart"]["kind"] == "left-alone"
+    assert (output["abandoned-cart"]["why"], output["abandoned-cart"]["entries"]) == (
+        "unknown-rule",
+        1,
+    )
+    text = whereupon(*none).stdout
+    assert "abandoned-cart  1 inside, due " in text
+    assert "there is no such rule here" in text
 
 
 def _added_to_cart(user: str, timestamp: str) -> dict[str, JsonValue]:
@@ -356,7 +359,7 @@ def _added_to_cart(user: str, timestamp: str) -> dict[str, JsonValue]:
 
 
 def test_pruning_says_what_goes_and_explain_that_it_is_gone(store: str) -> None:
-    """A dry run counts; the real one drops, and says so; running it again finds nothing."""
+    """A dry run counts; the real run deletes, and prints it; a second run finds nothing."""
     long_ago = datetime(2024, 3, 12, tzinfo=UTC)
     with Engine.open(store, rules=ROOT / "rules", clock=FrozenClock(long_ago)) as engine:
         engine.identify("ada", traits={"plan": "free"})
@@ -370,8 +373,8 @@ def test_pruning_says_what_goes_and_explain_that_it_is_gone(store: str) -> None:
     pruned = whereupon("prune", "--store", store)
     assert pruned.status == 0
     assert "1 skips are gone." in pruned.stdout
-    told = whereupon(*asked).stdout
-    assert "no message of theirs named sock-thanks" in told
-    assert "Older than what is kept (keep: skips in the settings)" in told
+    output = whereupon(*asked).stdout
+    assert "no message of theirs named sock-thanks" in output
+    assert "Older than what is kept (keep: skips in the settings)" in output
     again = whereupon("prune", "--store", store, "--json").records
     assert [each["skips"] for each in again] == [0]

@@ -1,4 +1,4 @@
-"""What one call costs, counted and not timed: what SQLite is asked beside our statements, how often a text is read."""
+"""The cost of one call, counted and not timed: SQLite's statements beside ours, and reads of a text."""
 
 import sqlite3
 import sys
@@ -22,7 +22,7 @@ from whereupon.pipeline.ingestion import read_batch
 
 @contextmanager
 def traced() -> Iterator[list[str]]:
-    """Every statement that SQLite runs, on connections that are made from now on."""
+    """Every statement that SQLite runs on connections that are opened from now on."""
     ran: list[str] = []
 
     def trace(connection: sqlite3.Connection, _: object) -> None:
@@ -40,7 +40,7 @@ def test_a_call_sets_nothing_by_which_sqlite_forgets_its_statements(
     hosted: bool,
     tmp_path: Path,
 ) -> None:
-    """A pragma that is set anew expires every statement that was prepared; then each is prepared again."""
+    """Setting a pragma expires every prepared statement, and each would be prepared again."""
     url = f"sqlite:///{tmp_path}/shop.db"
     with traced() as ran:
         database = create_engine(url) if hosted else url
@@ -56,7 +56,7 @@ def test_a_call_sets_nothing_by_which_sqlite_forgets_its_statements(
 
 
 def calls(text: bytes) -> int:
-    """How many functions are called to read a text, Python's and the libraries'."""
+    """How many functions of Python and of libraries are called to read a text."""
     count = 0
 
     def note(_: FrameType, kind: str, __: object) -> None:
@@ -83,7 +83,7 @@ def calls(text: bytes) -> int:
 
 
 def test_a_text_with_an_accent_is_read_as_often_as_one_without() -> None:
-    """That it is UTF-8 is looked at once, and that is all."""
+    """The text is checked to be UTF-8 once, and nothing more."""
     plain, accented = (
         encode({**purchase(1), "properties": {"title": title}})
         for title in ("Chaussettes rayees", "Chaussettes rayées")

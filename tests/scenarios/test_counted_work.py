@@ -1,4 +1,4 @@
-"""What work costs, counted and not timed: statements a batch, conditions a message."""
+"""The cost of work, counted and not timed: statements for a batch, conditions for a message."""
 
 import sqlite3
 from collections import Counter
@@ -50,7 +50,7 @@ MOST_STATEMENTS: Final = 30
 
 
 def read(sources: Iterator[dict[str, Any]]) -> Iterator[Rule]:
-    """Rules from their files' plain data."""
+    """The rules of the data of rule files."""
     for source in sources:
         rule, problems = parse_rule_file(source, stem=str(source["campaign"]), segments={})
         assert isinstance(rule, Rule), problems
@@ -58,7 +58,7 @@ def read(sources: Iterator[dict[str, Any]]) -> Iterator[Rule]:
 
 
 class Statements:
-    """Counts what a database is asked; a statement for many rows is one."""
+    """Counts the statements of a database; a statement for many rows counts as one."""
 
     def __init__(self, database: Database) -> None:
         self.asked: Counter[str] = Counter()
@@ -83,7 +83,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 def test_a_batch_twice_as_large_asks_no_more_often(database: Database) -> None:
-    """Claims, entries and deliveries among it. A thousand messages are fifty whole visits."""
+    """With claims, entries and deliveries; a thousand messages are fifty whole visits."""
     statements = Statements(database)
     arrival = Arrival(LATER, SenderClass.SERVER, lambda: "")
     sent = messages(FIRST + 3_000, people=100)
@@ -121,7 +121,7 @@ class Counting:
 
 @pytest.mark.parametrize("count", [200, 2_000])
 def test_a_message_evaluates_hardly_more_conditions_than_it_satisfies(count: int) -> None:
-    """Whatever the number of rules of its name: the others are left out by tables."""
+    """For any number of rules of its name: tables rule the others out."""
     counting = Counting()
     counted = [replace(rule, where=counting.of(rule.where)) for rule in read(Mix(1).rules(count))]
     index = RuleIndex(Rulebook(rules=tuple(counted)))
@@ -134,7 +134,7 @@ def test_a_message_evaluates_hardly_more_conditions_than_it_satisfies(count: int
 
 
 def populated(store: Store, plans: Sequence[str]) -> None:
-    """People of these plans, in this order."""
+    """Add people with these plans, in this order."""
     made = {
         key: Person(key, f"p-{key}", START, {"plan": plan}) for key, plan in enumerate(plans, 1)
     }
@@ -144,7 +144,7 @@ def populated(store: Store, plans: Sequence[str]) -> None:
 
 
 def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Database) -> None:
-    """A thousand are let in at first, and again, then two of a thousand."""
+    """A thousand people enter, another thousand, then two of a thousand."""
     statements = Statements(database)
     plans = ["pro"] * 2 * AUDIENCE_CHUNK + ["free"] * AUDIENCE_CHUNK + ["pro"] * 2
     rules = book_of(news(who={"plan": "pro"}))
@@ -152,8 +152,8 @@ def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Data
         populated(engine.store, plans)
         engine.trigger("news")
         asked, sent = [], []
-        for folded in engine.wake(START):
-            sent.append(len(folded.changes.deliveries))
+        for done in engine.wake(START):
+            sent.append(len(done.changes.deliveries))
             asked.append(dict(statements.asked))
             statements.asked.clear()
     assert sent == [AUDIENCE_CHUNK, AUDIENCE_CHUNK, 2]
@@ -162,28 +162,28 @@ def test_a_chunk_of_a_broadcast_asks_as_often_for_many_as_for_few(database: Data
 
 
 def test_a_broadcast_asks_only_people_whom_it_may_be_meant_for(home: Store) -> None:
-    """The others are not even read."""
+    """The rows of the others are not read."""
     (rule,) = book_of(news(who={"plan": "pro", "age": {"exists": False}})).rules
     counting = Counting()
     rules = Rulebook(rules=(replace(rule, who=counting.of(rule.who)),))
     populated(home, ["free" if number % 100 else "pro" for number in range(2_000)])
     engine = Engine(home, rules, clock=FrozenClock(START))
     engine.trigger("news")
-    sent = [len(folded.changes.deliveries) for folded in engine.wake(START)]
+    sent = [len(done.changes.deliveries) for done in engine.wake(START)]
     assert (sum(sent), counting.evaluated) == (20, 20)
 
 
 def test_a_broadcast_meant_for_few_does_not_hold_up_others_for_long(home: Store) -> None:
-    """One transaction looks at so many people, whether it finds anybody among them or not."""
+    """One transaction looks at a limited number of people, whether or not any of them is in the audience."""
     rules = book_of(news(who={"plan": "pro"}))
     populated(home, ["free"] * (2 * AUDIENCE_REACH) + ["pro"])
     engine = Engine(home, rules, clock=FrozenClock(START))
     engine.trigger("news")
-    assert [len(folded.changes.deliveries) for folded in engine.wake(START)] == [0, 0, 1]
+    assert [len(done.changes.deliveries) for done in engine.wake(START)] == [0, 0, 1]
 
 
 def waiting(store: Store, count: int, rule: Rule, due_at: datetime) -> None:
-    """As many people, each with two entries that wait: one due then, one a day later."""
+    """Add people with two entries each: one due at that time, one a day later."""
     people = {key: Person(key, f"p-{key}", START, {}) for key in range(1, count + 1)}
     entries = {
         key + turn * count: Entry(
@@ -214,28 +214,28 @@ QUIET = thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}])
 SPEAKING = thanks(whereupon=[{"wait": "1h"}, {"track": "thanked"}])
 
 
-@pytest.mark.parametrize("said", [QUIET, SPEAKING])
+@pytest.mark.parametrize("form", [QUIET, SPEAKING])
 def test_a_step_of_due_work_asks_as_often_for_many_as_for_few(
-    database: Database, said: dict[str, object]
+    database: Database, form: dict[str, object]
 ) -> None:
-    """A thousand are woken at first, and again, then ten."""
-    statements, rules = Statements(database), book_of(said)
+    """A thousand entries are woken, another thousand, then ten."""
+    statements, rules = Statements(database), book_of(form)
     with Engine.open(database, rules=rules, clock=FrozenClock(LATER)) as engine:
         waiting(engine.store, 2 * DUE_LIMIT + 10, rules.rules[0], LATER)
         asked = []
-        for folded in engine.wake(LATER):
-            asked.append((len(folded.changes.entries), dict(statements.asked)))
+        for done in engine.wake(LATER):
+            asked.append((len(done.changes.entries), dict(statements.asked)))
             statements.asked.clear()
     assert [count for count, _ in asked] == [DUE_LIMIT, DUE_LIMIT, 10]
     assert asked[1][1] == asked[2][1]
     assert sum(asked[1][1].values()) < MOST_STATEMENTS
     read = [sql for sql in asked[1][1] if "FROM whereupon_entry" in sql]
     others = [sql for sql in read if "due_at <=" not in sql and "RECURSIVE" not in sql]
-    assert len(others) == (said is SPEAKING)  # who only sends has to do with no other entry
+    assert len(others) == (form is SPEAKING)  # who only sends has to do with no other entry
 
 
 def test_looking_for_due_work_asks_no_more_while_much_waits(database: Database) -> None:
-    """Nothing of what waits is read, but by the index that says when the first is due."""
+    """Only the index that gives the first due time is read."""
     statements, rules = Statements(database), book_of(QUIET)
     with Engine.open(database, rules=rules, clock=FrozenClock(START)) as engine:
         engine.run_due()  # which cleans up what the database's last user has erased
@@ -295,7 +295,7 @@ def test_what_waits_is_found_by_an_index(
 
 
 def shared_device(store: Store, name: str, logins: int) -> None:
-    """A device on which one person after the other has logged in, a minute apart, until `LATER`."""
+    """A device on which one person after another has logged in, a minute apart, until `LATER`."""
     with store.session() as session:
         device = session.allocate(logins + 1)
         keys = range(device + 1, device + 1 + logins)
@@ -309,7 +309,7 @@ def shared_device(store: Store, name: str, logins: int) -> None:
 
 
 class Steps:
-    """Counts what a database does with claims: on SQLite its machine's steps, else the rows of plans."""
+    """Counts a database's work on claims: SQLite's virtual-machine steps, or rows in PostgreSQL's plans."""
 
     def __init__(self, database: Database) -> None:
         self._taken = 0
@@ -319,7 +319,7 @@ class Steps:
         event.listen(database, "before_cursor_execute", self._explain)
 
     def of(self, work: Callable[[], object]) -> int:
-        """Those of some work."""
+        """The steps of some work."""
         self._taken, self._is_counting = 0, True
         work()
         self._is_counting = False
@@ -346,7 +346,7 @@ class Steps:
 def test_a_login_on_a_shared_device_costs_as_much_after_thousands_as_after_fifty(
     database: Database,
 ) -> None:
-    """So does what happens there, now or long before, and a login that arrives late."""
+    """The same holds for messages there, now or long ago, and for a login that arrives late."""
     steps, rules = Steps(database), book_of(thanks())
     before = LATER - timedelta(minutes=30, seconds=7)
 
@@ -417,7 +417,7 @@ class Loading:
 
 
 def anonymous_messages(store: Store, device: str, count: int, happened_at: datetime) -> None:
-    """So many purchases on a device, one a second up to an instant, half of them views."""
+    """Add purchases on a device, one a second up to an instant; half of them are views."""
     with store.session() as session:
         first = session.allocate(count + 1)
         made = [
@@ -446,7 +446,7 @@ def anonymous_messages(store: Store, device: str, count: int, happened_at: datet
 
 
 def count_of(database: Database, table: str) -> int:
-    """How many rows a table has."""
+    """The number of a table's rows."""
     with database.connect() as connection:
         return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())  # noqa: S608
 
@@ -454,7 +454,7 @@ def count_of(database: Database, table: str) -> int:
 def test_a_claim_of_a_hundred_times_as_many_old_messages_asks_and_loads_no_more(
     database: Database,
 ) -> None:
-    """They change owner in one statement, and their skips are written by one; none of them is kept."""
+    """They change their owner in one statement, and their skips are one row; none of them is loaded."""
     statements, rules = Statements(database), book_of(thanks(max_age="1h"))
     store = Loading(open_store(database))
     asked, loaded, skipped = [], [], list[int]()
@@ -464,8 +464,8 @@ def test_a_claim_of_a_hundred_times_as_many_old_messages_asks_and_loads_no_more(
             anonymous_messages(store, device, count, START - timedelta(hours=2))
             statements.asked.clear()
             store.loaded = 0
-            told = engine.identify(user, anonymous_id=device)
-            assert [each.code for each in told.warnings] == ["claimed-together"]
+            result = engine.identify(user, anonymous_id=device)
+            assert [each.code for each in result.warnings] == ["claimed-together"]
             asked.append(dict(statements.asked))
             loaded.append(store.loaded)
             skipped.append(count // 2)

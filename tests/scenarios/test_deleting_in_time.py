@@ -1,4 +1,4 @@
-"""A deletion comes to the same whenever due work is done, and in whatever batches the messages come."""
+"""A deletion gives the same result whenever due work is done, and for all divisions into batches."""
 
 from itertools import pairwise
 
@@ -14,13 +14,13 @@ TRACKING = campaign("thanks", "purchase", whereupon=[{"wait": "1m"}, {"track": "
 
 
 def known(made: World) -> list[str]:
-    """Who is known of the two."""
+    """Which of the two people are known."""
     with made.home.session() as session:
         return sorted(found.value for found in session.identifiers(["ada"], ["anon-1"]))
 
 
 def silenced_until(made: World) -> list[object]:
-    """Up to when what ada did is not heard any more."""
+    """Until when Ada's messages are ignored."""
     digests = made.engine.pipeline.settings.digests(IdKind.USER, "ada")
     with made.home.session() as session:
         return [tombstone.until for tombstone in session.tombstones(digests)]
@@ -31,7 +31,7 @@ def silenced_until(made: World) -> list[object]:
 def test_what_a_step_has_said_makes_no_deletion_reach_further(
     home: Store, woken: bool, bought: float, found: list[str]
 ) -> None:
-    """Ada asks half a minute after noon; what she did later makes a new person, what was before does not."""
+    """Ada asks half a minute after noon; what she did later makes a new person, what was earlier does not."""
     made = world(TRACKING, store=home)
     made.track("purchase", "ada", at=0)
     if woken:
@@ -44,7 +44,7 @@ def test_what_a_step_has_said_makes_no_deletion_reach_further(
 
 @pytest.mark.parametrize("woken", [True, False], ids=["woken", "not woken"])
 def test_what_the_person_has_done_after_it_does(home: Store, woken: bool) -> None:
-    """It is erased, so none of it may come again, however due work was done."""
+    """Their later message is erased, so it may not come again, however due work was done."""
     made = world(TRACKING, store=home)
     made.track("purchase", "ada", at=0)
     made.track("purchase", "ada", at=2)
@@ -56,7 +56,7 @@ def test_what_the_person_has_done_after_it_does(home: Store, woken: bool) -> Non
 
 @pytest.mark.parametrize("cuts", [(), (1,), (2,), (1, 2), (1, 2, 3)])
 def test_another_message_beside_it_wakes_nobody_else(home: Store, cuts: tuple[int, ...]) -> None:
-    """Due work does, and what concerns them."""
+    """Only due work and the person's own messages wake an entry."""
     made = world(TRACKING, store=home)
     messages = [
         message("m-1", name="purchase", user="ada"),
@@ -72,7 +72,7 @@ def test_another_message_beside_it_wakes_nobody_else(home: Store, cuts: tuple[in
 
 @pytest.mark.parametrize("cuts", [(), (1,), (2,), (1, 2)])
 def test_a_receipt_counts_the_same_in_whatever_batches(home: Store, cuts: tuple[int, ...]) -> None:
-    """What one of two deletions in a batch has woken counts in the other's plan."""
+    """Work that one of two deletions in a batch has woken counts in the other's plan."""
     made = world(TRACKING, store=home)
     messages = [
         message("m-1", name="purchase", user="ada"),

@@ -1,4 +1,4 @@
-"""Names that have a dot themselves, such as `utm.source`, wherever a rule can say one."""
+"""Names with a dot, such as `utm.source`, in all parts of a rule."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ whereupon:
 def test_a_name_with_a_dot_is_reached_by_conditions_keys_exits_and_templates(
     tmp_path: Path,
 ) -> None:
-    """With a backslash in paths, in brackets in templates; explain writes it as the rule does."""
+    """With a backslash in paths and in brackets in templates; explain writes the name as the rule does."""
     (tmp_path / "ads.yaml").write_text(RULE)
     with Engine.open("memory://", rules=tmp_path) as engine:
         engine.identify("ada", traits={"first.name": "Ada"})
@@ -33,8 +33,8 @@ def test_a_name_with_a_dot_is_reached_by_conditions_keys_exits_and_templates(
         assert [each.reason for each in again.decisions] == ["reentry"]
         other = {**properties, "utm.source": "mail", "utm": {"source": "ads"}}
         engine.track("visit", user_id="ada", properties=other)
-        said = [each.sentence for each in engine.explain("ada", "ads")]
-        assert any(r'utm\.source is ads, but utm\.source was "mail"' in each for each in said)
+        sentences = [each.sentence for each in engine.explain("ada", "ads")]
+        assert any(r'utm\.source is ads, but utm\.source was "mail"' in each for each in sentences)
         engine.track("left", user_id="ada", properties={"utm.source": "ads"})
         assert any("exited" in each.sentence for each in engine.explain("ada", "ads"))
         (delivery,) = engine.deliveries()

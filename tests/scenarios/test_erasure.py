@@ -1,4 +1,4 @@
-"""Erasure is complete: a marker in everything that is a person's is nowhere in the database's files."""
+"""Complete erasure: a marker in all of a person's data is nowhere in the database's files."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ RULES = (
 
 @dataclass(frozen=True)
 class Kept:
-    """A store on disk: its URL, and every byte that its database keeps anywhere."""
+    """A store on disk: its URL, and all the bytes that its database keeps."""
 
     url: str
     files: Callable[[], dict[str, bytes]]
@@ -46,7 +46,7 @@ class Kept:
 
 @contextmanager
 def _sqlite(folder: Path) -> Iterator[Kept]:
-    """The main file with its free pages, the write-ahead log and its index, whatever there is."""
+    """The main file with its free pages, the write-ahead log and its index."""
 
     def files() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -56,7 +56,7 @@ def _sqlite(folder: Path) -> Iterator[Kept]:
 
 @contextmanager
 def _postgres(url: str) -> Iterator[Kept]:
-    """Every row of every table; its pages and its log are the server's own (see engine/docs/deletions.md)."""
+    """Every row of every table; pages and log belong to the server (see engine/docs/deletions.md)."""
     engine, _ = engine_of(url, patience=5)
 
     def files() -> dict[str, bytes]:
@@ -74,7 +74,7 @@ def _postgres(url: str) -> Iterator[Kept]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
-    """A store of each kind that leaves bytes on a disk; another joins here."""
+    """A store of each kind that is kept on a disk."""
     if request.param == "sqlite":
         opened = _sqlite(tmp_path)
     else:
@@ -92,7 +92,7 @@ def _mark(name: str) -> str:
 
 
 def _live(engine: Engine) -> None:
-    """Everything that a person can do, with the marker in all that is theirs to say."""
+    """Messages of every kind with the marker in each of the person's fields."""
     user, device = _mark("user"), _mark("anon")
     data: JsonValue = {"mark": MARKER, "nested": {"list": [MARKER, {MARKER: MARKER * 400}]}}
     context: JsonValue = {"device": {"token": _mark("token"), "type": MARKER}, "ip": MARKER}
@@ -100,16 +100,16 @@ def _live(engine: Engine) -> None:
     engine.identify("ben", traits={"plan": "pro"})
     engine.track("signed_up", user_id="ben", properties={"mark": "no"})
     for number in range(3):
-        said: dict[str, JsonValue] = {"properties": data, "context": context}
+        body: dict[str, JsonValue] = {"properties": data, "context": context}
         ids = [_mark(f"m{number}-{step}") for step in range(8)]
         batch: list[WireMessage] = [
-            _wire("track", event="signed_up", anonymousId=device, messageId=ids[0], **said),
+            _wire("track", event="signed_up", anonymousId=device, messageId=ids[0], **body),
             _wire("identify", traits=data, messageId=ids[1], context=context, **both),
-            _wire("track", event="signed_up", userId=user, messageId=ids[2], **said),
-            _wire("page", name="Pricing", messageId=ids[3], **both, **said),
+            _wire("track", event="signed_up", userId=user, messageId=ids[2], **body),
+            _wire("page", name="Pricing", messageId=ids[3], **both, **body),
             _wire("group", groupId="acme", userId=user, messageId=ids[4]),
-            _wire("track", event="posted", userId=user, messageId=ids[5], **said),
-            _wire("track", event="Device Created or Updated", userId=user, messageId=ids[6], **said),
+            _wire("track", event="posted", userId=user, messageId=ids[5], **body),
+            _wire("track", event="Device Created or Updated", userId=user, messageId=ids[6], **body),
             _wire("track", event="Delete Object", userId=user, messageId=ids[7],
                   properties={"objectId": MARKER}),
         ]  # fmt: skip
@@ -154,13 +154,13 @@ def _found(store: Kept) -> list[str]:
 
 
 def test_nothing_of_an_erased_person_is_left_in_any_file(kept: Kept) -> None:
-    """Tables, free pages, write-ahead log: none holds a byte of it, and others keep what is theirs."""
+    """Tables, free pages and write-ahead log hold no byte of it, and other people keep their data."""
     with Engine.open(kept.url, rules=book_of(*RULES), digest_key=b"secret") as engine:
         engine.channel("push")(lambda _: None)
         _live(engine)
         assert _found(kept), "the marker was never written: the test sees nothing"
-        told = engine.track("Delete Person", user_id=_mark("user"), message_id=_mark("delete"))
-        assert [request.outcome for request in told.requests] == [
+        result = engine.track("Delete Person", user_id=_mark("user"), message_id=_mark("delete"))
+        assert [request.outcome for request in result.requests] == [
             "ran",
             *["cancelled"] * 5,
         ]
@@ -182,7 +182,7 @@ def test_nothing_of_an_erased_person_is_left_in_any_file(kept: Kept) -> None:
 
 
 def test_a_suppression_leaves_as_little(kept: Kept) -> None:
-    """It is a deletion that also silences what follows."""
+    """It is a deletion that also ignores later messages."""
     with Engine.open(kept.url, rules=book_of(*RULES), digest_key=b"secret") as engine:
         engine.channel("push")(lambda _: None)
         _live(engine)
@@ -195,7 +195,7 @@ def test_a_suppression_leaves_as_little(kept: Kept) -> None:
 
 
 def test_a_hosts_engine_that_does_not_overwrite_is_made_to(tmp_path: Path) -> None:
-    """What the host's own connection deletes becomes zeros, too."""
+    """Rows that the host's own connection deletes become zeros, too."""
     database = create_engine(f"sqlite:///{tmp_path}/host.db")
     with database.connect() as connection:
         connection.execute(text("PRAGMA secure_delete = OFF"))
@@ -211,7 +211,7 @@ def test_a_hosts_engine_that_does_not_overwrite_is_made_to(tmp_path: Path) -> No
 
 
 def test_scrubbing_waits_for_nobody(tmp_path: Path) -> None:
-    """Where somebody reads, it says so, and the next round of due work does it."""
+    """While another connection reads, it reports that, and the next round of due work does it."""
     url = f"sqlite:///{tmp_path}/shop.db"
     clock = FrozenClock()
     reader = create_engine(url)

@@ -1,4 +1,4 @@
-"""What ends an entry while it waits: also what comes true by time alone, which nobody says."""
+"""What ends an entry while it waits, also conditions that become true by time alone."""
 
 import pytest
 from pydantic import JsonValue
@@ -11,7 +11,7 @@ RECENT = segment("recent", performed={"event": "visit", "within": "1h"})
 
 
 def reminders(home: Store, leave: JsonValue) -> World:
-    """A campaign that reminds of a cart after half an hour, and again an hour later."""
+    """A campaign with a reminder of a cart after half an hour, and another an hour later."""
     steps: list[JsonValue] = []
     for wait in ("30m", "1h"):
         steps += [{"wait": wait}, {"send": "push", "title": wait}]
@@ -19,7 +19,7 @@ def reminders(home: Store, leave: JsonValue) -> World:
 
 
 def sent(made: World) -> list[JsonValue]:
-    """What was sent once all is over, in order."""
+    """The titles of all deliveries at the end, in order."""
     made.run(30 * DAY)
     return made.titles()
 
@@ -31,14 +31,14 @@ def sent(made: World) -> list[JsonValue]:
 def test_an_entry_ends_when_its_condition_comes_true_by_time(
     home: Store, visits: list[float], titles: list[str]
 ) -> None:
-    """Nobody says that there was no visit for an hour; each step looks, the first as they enter."""
+    """No message says that an hour passed without a visit; each step checks it, the first at the entry."""
     made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
     for at in sorted([*visits, 0.0]):
         made.run(at)
         made.track("visit" if at else "cart", "ada", at=at)
     assert sent(made) == titles
-    (said,) = made.engine.explain("ada", "cart")
-    assert said.state == ("completed" if titles == ["30m", "1h"] else "exited")
+    (explanation,) = made.engine.explain("ada", "cart")
+    assert explanation.state == ("completed" if titles == ["30m", "1h"] else "exited")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_an_entry_ends_when_its_condition_comes_true_by_time(
 def test_an_entry_ends_when_a_segment_is_left_by_time(
     home: Store, visits: list[float], titles: list[str]
 ) -> None:
-    """Whoever was in it since they entered, and is in it no more; who never was in it goes on."""
+    """An entry ends for a person who was in the segment at the entry and left it; others go on."""
     made = reminders(home, {"leaves": "recent"})
     for at in sorted([*visits, 0.0]):
         made.run(at)
@@ -57,7 +57,7 @@ def test_an_entry_ends_when_a_segment_is_left_by_time(
 
 
 def test_what_a_merge_brings_ends_an_entry(home: Store) -> None:
-    """An attribute that is filled by it is said by nobody."""
+    """A merge fills an attribute without a message."""
     made = reminders(home, {"plan": "pro"})
     made.identify("ben", {"plan": "pro"}, at=0)
     made.track("cart", "ada", at=0)
@@ -66,7 +66,7 @@ def test_what_a_merge_brings_ends_an_entry(home: Store) -> None:
 
 
 def test_what_both_did_counts_when_they_are_merged(home: Store) -> None:
-    """What the one did keeps an entry of the other's going, from the alias on."""
+    """What one of them did keeps an entry of the other alive, from the alias on."""
     made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
     made.track("visit", "ada", at=-40)
     made.track("visit", "ben", at=0)
@@ -77,7 +77,7 @@ def test_what_both_did_counts_when_they_are_merged(home: Store) -> None:
 
 
 def test_nothing_that_is_late_ends_an_entry_for_what_was_before_it(home: Store) -> None:
-    """A condition is asked as of when they entered, and later."""
+    """A condition is evaluated as of the entry, and later."""
     made = reminders(home, {"performed": {"event": "visit", "within": "1h", "never": True}})
     made.track("visit", "ada", at=0)
     made.track("cart", "ada", at=1)
@@ -86,7 +86,7 @@ def test_nothing_that_is_late_ends_an_entry_for_what_was_before_it(home: Store) 
 
 
 def test_a_condition_on_a_message_waits_for_one(home: Store) -> None:
-    """A waking entry has no message to look at, and a missing one proves nothing."""
+    """A waking entry has no message, and a missing message proves nothing."""
     made = reminders(home, {"logic": {"!=": [{"var": "properties.city"}, "Oslo"]}})
     made.track("cart", "ada", at=0)
     assert sent(made) == ["30m", "1h"]

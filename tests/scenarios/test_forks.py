@@ -1,4 +1,4 @@
-"""Processes that fork with an engine open: what belongs to the parent is not used by a child."""
+"""Processes that fork with an open engine: a child uses nothing that belongs to its parent."""
 
 import os
 from collections.abc import Callable
@@ -26,7 +26,7 @@ RULES = book_of(thanks())
 
 
 def purchases(process: int, engine: Engine, count: int = 10) -> Callable[[], int]:
-    """Work for a process: so many purchases, each in a call, each of a person of its own."""
+    """Work for a process: so many purchases, each in one call, each by another person."""
 
     def work() -> int:
         return sum(
@@ -38,7 +38,7 @@ def purchases(process: int, engine: Engine, count: int = 10) -> Callable[[], int
 
 
 def check(database: str, messages: int) -> None:
-    """All came in, and every message, entry and delivery is its own person's."""
+    """All purchases were recorded, and every message, entry and delivery belongs to its own person."""
     tables = tables_in(database)
     people = {row[0]: row[1] for row in tables["whereupon_person"]}
     assert len(people) == messages
@@ -53,33 +53,33 @@ def check(database: str, messages: int) -> None:
 
 
 def test_parent_and_children_share_no_key(database: str) -> None:
-    """Each goes on handing out keys: of blocks of its own, over connections of its own."""
+    """Each takes keys from blocks of its own, over connections of its own."""
     with Engine.open(database, rules=RULES) as engine:
         purchases(0, engine)()
         children = [forked(purchases(number, engine)) for number in (1, 2, 3)]
         purchases(4, engine)()
-        assert [child.told() for child in children] == [10, 10, 10]
+        assert [child.result() for child in children] == [10, 10, 10]
         purchases(5, engine)()
     check(database, 60)
 
 
 def test_a_childs_child_is_one_too(database: str) -> None:
-    """A worker that forks again shares nothing with its own children either."""
+    """A worker that forks again shares nothing with its children either."""
     with Engine.open(database, rules=RULES) as engine:
         purchases(0, engine)()
 
         def work() -> list[int]:
             purchases(1, engine)()
             grandchild = forked(purchases(2, engine))
-            return [purchases(3, engine)(), grandchild.told()]
+            return [purchases(3, engine)(), grandchild.result()]
 
-        assert forked(work).told() == [10, 10]
+        assert forked(work).result() == [10, 10]
         purchases(4, engine)()
     check(database, 50)
 
 
 def test_a_child_works_though_other_threads_of_the_parent_were_writing(database: str) -> None:
-    """What those threads held at the instant of the fork, they do not hold in the child."""
+    """Locks that those threads held at the instant of the fork are free in the child."""
     stopped = Event()
     with Engine.open(database, rules=RULES) as engine:
         taken: list[int] = []
@@ -95,16 +95,16 @@ def test_a_child_works_though_other_threads_of_the_parent_were_writing(database:
         for thread in threads:
             thread.start()
         children = [forked(purchases(number, engine)) for number in range(8)]
-        told = [child.told() for child in children]
+        result = [child.result() for child in children]
         stopped.set()
         for thread in threads:
             thread.join()
-        assert told == [10] * 8
+        assert result == [10] * 8
     check(database, 80 + sum(taken))
 
 
 def test_a_child_works_after_a_fork_amid_a_session_of_another_thread(postgres: str) -> None:
-    """The transaction is the parent's, and goes on there; the child begins others."""
+    """The transaction is the parent's, and goes on there; the child begins its own."""
     inside, over = Event(), Event()
     with Engine.open(postgres, rules=RULES) as engine:
 
@@ -117,7 +117,7 @@ def test_a_child_works_after_a_fork_amid_a_session_of_another_thread(postgres: s
         holder = Thread(target=hold)
         holder.start()
         inside.wait()
-        assert forked(purchases(1, engine)).told() == 10
+        assert forked(purchases(1, engine)).result() == 10
         over.set()
         holder.join()
         purchases(2, engine)()
@@ -125,7 +125,7 @@ def test_a_child_works_after_a_fork_amid_a_session_of_another_thread(postgres: s
 
 
 def test_on_sqlite_a_child_that_was_forked_amid_a_transaction_is_refused(tmp_path: Path) -> None:
-    """SQLite cannot open the file anew in a process that inherits a transaction: that is said."""
+    """SQLite cannot reopen the file in a process that inherits a transaction; the error says so."""
     database = f"sqlite:///{tmp_path}/shop.db"
     inside, over = Event(), Event()
     with Engine.open(f"{database}?patience=0.1", rules=RULES) as engine:
@@ -147,14 +147,14 @@ def test_on_sqlite_a_child_that_was_forked_amid_a_transaction_is_refused(tmp_pat
         child = forked(work)
         over.set()
         holder.join()
-        assert child.told() == "forked"
+        assert child.result() == "forked"
         purchases(2, engine)()
-        assert forked(purchases(3, engine)).told() == 10
+        assert forked(purchases(3, engine)).result() == 10
     check(database, 20)
 
 
 def test_start_in_a_child_starts(database: str) -> None:
-    """The background thread of the parent is not there, so the child gets one of its own."""
+    """The parent's background thread does not exist in the child, which gets its own."""
     waiting, going = os.pipe()
     engine = Engine.open(database, rules=RULES)
     sent = Event()
@@ -173,11 +173,11 @@ def test_start_in_a_child_starts(database: str) -> None:
     child = forked(work)
     engine.close()
     os.write(going, b"!")
-    assert child.told()
+    assert child.result()
 
 
 def test_a_child_that_ends_leaves_the_parents_connections_alone(database: str) -> None:
-    """Neither closing the engine in the child nor its end closes what the parent has open."""
+    """Neither closing the engine in the child nor its end closes the parent's connections."""
     with Engine.open(database, rules=RULES) as engine:
         purchases(0, engine)()
 
@@ -185,9 +185,9 @@ def test_a_child_that_ends_leaves_the_parents_connections_alone(database: str) -
             engine.close()
             return True
 
-        assert forked(work).told()
+        assert forked(work).result()
         purchases(1, engine)()
-        assert forked(lambda: None).told() is None
+        assert forked(lambda: None).result() is None
         purchases(2, engine)()
     check(database, 30)
 
@@ -215,11 +215,11 @@ def test_a_store_in_memory_goes_on_in_a_child_as_a_copy() -> None:
         child = forked(work)
         over.set()
         holder.join()
-        assert child.told() == 20
+        assert child.result() == 20
 
 
 def test_a_hosts_own_engine_is_not_shared_by_processes_either(database: str) -> None:
-    """Its pool is begun anew in a child; the parent's connections stay the parent's."""
+    """Its pool starts anew in a child; the parent's connections stay the parent's."""
     host = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
     with Engine.open(host, rules=RULES) as engine:
         purchases(1, engine)()
@@ -228,7 +228,7 @@ def test_a_hosts_own_engine_is_not_shared_by_processes_either(database: str) -> 
             with host.begin() as connection:
                 return engine.ingest([purchase(7, "user-7")], connection=connection).accepted
 
-        assert [forked(work).told(), purchases(2, engine)()] == [1, 10]
+        assert [forked(work).result(), purchases(2, engine)()] == [1, 10]
     with closing(host.raw_connection()):
         pass
     host.dispose()

@@ -13,20 +13,20 @@ def _assert_golden(made: bytes, stream: Path) -> None:
 
 @pytest.mark.parametrize("stream", streams(), ids=lambda stream: stream.stem)
 def test_a_stream_leads_to_its_golden_file_on_every_store(stream: Path, place: str) -> None:
-    """Replay is deterministic, byte for byte, whatever the store."""
+    """A replay is deterministic, byte for byte, on every store."""
     _assert_golden(replayed(stream, place, batch=1_000), stream)
 
 
 @pytest.mark.parametrize("stream", streams(), ids=lambda stream: stream.stem)
 def test_a_stream_that_is_taken_message_by_message_leads_to_its_golden_file(stream: Path) -> None:
-    """Batches are for speed alone."""
+    """Batches only change the speed."""
     _assert_golden(replayed(stream, "memory://", batch=1), stream)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", streams(), ids=lambda stream: stream.stem)
 def test_the_command_prints_the_golden_file(stream: Path) -> None:
-    """What `whereupon replay --json` prints is what these files are compared with by hand."""
+    """`whereupon replay --json` prints what these files hold."""
     _assert_golden(by_command(stream), stream)
 
 

@@ -1,4 +1,4 @@
-"""Work that must not grow faster than what it is about, counted and not timed."""
+"""Work that must not grow faster than its subject, counted and not timed."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ LONG_AGO = "2026-05-31T12:00:00Z"
 
 
 class Database:
-    """A database on SQLite that counts what it is asked."""
+    """A database on SQLite that counts its statements."""
 
     def __init__(self, path: Path) -> None:
         self.engine = create_engine(f"sqlite:///{path}")
@@ -77,7 +77,7 @@ class Database:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty one."""
+    """An empty database."""
     database = Database(tmp_path / "shop.db")
     yield database
     database.engine.dispose()
@@ -89,7 +89,7 @@ def opened(database: Database, clock: FrozenClock, rules: Rulebook | None = None
 
 
 def ask_for_deletions(engine: Engine, first: int, count: int, *, source: Source = "client") -> None:
-    """As many requests; those of a client's are held."""
+    """Ask for so many deletions; those of a client are held."""
     numbers = range(first, first + count)
     engine.ingest(
         [{"type": "track", "event": "Delete Person", "userId": f"user-{n}"} for n in numbers],
@@ -98,7 +98,7 @@ def ask_for_deletions(engine: Engine, first: int, count: int, *, source: Source 
 
 
 def test_requests_that_expire_are_given_up_together(database: Database) -> None:
-    """Two hundred ask the store no more often than two; and what is due to be sent goes out then, too."""
+    """Two hundred use as many statements as two; due deliveries are sent in the same round."""
     clock, handed = FrozenClock(NOON), list[Delivery]()
     with opened(database, clock) as engine:
         engine.channel("push")(handed.append)
@@ -116,7 +116,7 @@ def test_requests_that_expire_are_given_up_together(database: Database) -> None:
 
 
 def test_deleting_somebody_asks_as_often_for_many_devices_as_for_few(database: Database) -> None:
-    """Two, or two hundred that nobody else has; all of them are gone, and silenced."""
+    """Two, or two hundred that no other person has; all of them are erased and suppressed."""
     with opened(database, FrozenClock(NOON)) as engine:
         asked = []
         for user_id, count in (("amy", 2), ("ada", 2), ("bob", 200)):
@@ -130,7 +130,7 @@ def test_deleting_somebody_asks_as_often_for_many_devices_as_for_few(database: D
 
 
 def test_deleting_somebody_looks_at_what_others_made_of_their_devices_once(postgres: str) -> None:
-    """The rows that a database goes through, at its worst, are ten times as many for ten times as many."""
+    """The rows that a database reads, at its worst, are ten times as many for ten times as many."""
     shop, clock = create_engine(postgres), FrozenClock(NOON)
     seen: list[int] = []
     with Engine.open(shop, rules=book_of(thanks()), clock=clock) as engine:
@@ -154,7 +154,7 @@ def test_deleting_somebody_looks_at_what_others_made_of_their_devices_once(postg
 def _explain(
     seen: list[int], _connection: object, cursor: Any, statement: str, values: object, *_: object
 ) -> None:
-    """Have PostgreSQL join row by row, as it does where it takes large tables for small ones."""
+    """Make PostgreSQL join row by row, as it does if it takes large tables for small ones."""
     if statement.startswith(("SELECT whereupon_entry", "SELECT DISTINCT")):
         for way in ("hashjoin", "mergejoin", "seqscan"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
@@ -163,7 +163,7 @@ def _explain(
 
 
 class Touching(dict[int, tuple[ClaimRun, ...]]):
-    """Claims that count how often they are looked through as a whole, or one by one."""
+    """Claims that count how often they are read as a whole, or one by one."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -182,7 +182,7 @@ class Touching(dict[int, tuple[ClaimRun, ...]]):
 
 @pytest.mark.parametrize("count", [10, 100])
 def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
-    """Not, for each of them, at everything that all of them have."""
+    """Not, for each of them, at all rows of all of them."""
     index = RuleIndex(book_of(thanks()))
     settings = settings_for(book_of(thanks()))
     loaded = Snapshot(1_000, 1_000)
@@ -212,7 +212,7 @@ def _claim(user_id: str, anonymous_id: str) -> dict[str, object]:
 def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_before(
     home: Store,
 ) -> None:
-    """Neither a login there nor what happens there reads the people of other days."""
+    """Neither a login there nor a message there reads the people of other days."""
     index, settings = RuleIndex(book_of(thanks())), settings_for(book_of(thanks()))
     clock = FrozenClock(NOON)
     with Engine(home, book_of(thanks()), clock=clock, settings=settings) as engine:
@@ -220,9 +220,9 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
             clock.move_to(NOON + timedelta(days=day))
             engine.identify(f"user-{day}", anonymous_id="kiosk")
         clock.move_to(NOON + timedelta(days=40))
-        for said in (_claim("user-99", "kiosk"), _purchase("kiosk"), _claim("user-3", "kiosk")):
+        for wire in (_claim("user-99", "kiosk"), _purchase("kiosk"), _claim("user-3", "kiosk")):
             (message,) = read_batch(
-                [said],
+                [wire],
                 received_at=clock.now(),
                 source=SenderClass.SERVER,
                 origin=Origin.LIVE,
@@ -237,7 +237,7 @@ def test_a_login_on_a_device_of_thousands_concerns_nobody_who_used_it_long_befor
 
 
 def test_a_login_inside_the_claims_of_years_reads_those_about_its_own_time(home: Store) -> None:
-    """Of somebody who has been logged in since, with every message a claim."""
+    """For a person who has been logged in since, with every message a claim."""
     rules, clock = book_of(thanks()), FrozenClock(NOON)
     with Engine(home, rules, clock=clock, settings=settings_for(rules)) as engine:
         for day in range(0, 1_000, 10):
@@ -253,11 +253,11 @@ def _purchase(anonymous_id: str) -> dict[str, object]:
 
 
 def _loaded(
-    rules: Rulebook, home: Store, *said: dict[str, object], now: datetime = NOON
+    rules: Rulebook, home: Store, *wire: dict[str, object], now: datetime = NOON
 ) -> Snapshot:
-    """What a batch reads."""
+    """The data that a batch loads."""
     messages = read_batch(
-        said,
+        wire,
         received_at=now,
         source=SenderClass.SERVER,
         origin=Origin.LIVE,
@@ -276,26 +276,26 @@ ORDERS: dict[str, object] = {"reentry": {"once_per_key": "properties.order"}}
 
 
 def test_of_a_thousand_orders_only_those_that_are_named_are_read(home: Store) -> None:
-    """By whichever spelling, and by what a claim brings, too; none where no key is given."""
+    """In any spelling, also for claimed messages; none is read if there is no key."""
     rules = book_of(thanks(**ORDERS))
     with Engine(home, rules, clock=FrozenClock(NOON), settings=settings_for(rules)) as engine:
         engine.ingest([_order(n, userId="ada") for n in range(1_000)])
         engine.ingest([_order(n, anonymousId="phone") for n in (7, 8, 2_000)])
-        for said, slots in (
+        for wire, slots in (
             ([_order(5, userId="ada"), _order(" 6 ", userId="ada")], {'key:"5"', 'key:"6"'}),
             ([_order(9_999, userId="ada")], set()),
             ([_order(None, userId="ada")], set()),
             ([_claim("ada", "phone")], {'key:"7"', 'key:"8"'}),
         ):
-            loaded = _loaded(rules, home, *said)
+            loaded = _loaded(rules, home, *wire)
             assert {past.slot for past in loaded.past_entries} == slots
-        folded = engine.ingest([_order(5.0, userId="ada"), _claim("ada", "phone")])
-        outcomes = [each.outcome for each in folded.decisions]
+        result = engine.ingest([_order(5.0, userId="ada"), _claim("ada", "phone")])
+        outcomes = [each.outcome for each in result.decisions]
     assert sorted(outcomes) == ["entered", "skipped", "skipped", "skipped"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "others", "said"),
+    ("changes", "others", "wire"),
     [
         ({}, [], {"type": "alias", "userId": "ada", "previousId": "bob"}),
         (
@@ -314,15 +314,15 @@ def test_where_keys_may_come_from_elsewhere_all_entries_are_read(
     home: Store,
     changes: dict[str, object],
     others: list[dict[str, object]],
-    said: dict[str, object],
+    wire: dict[str, object],
 ) -> None:
-    """From whom somebody becomes one with, another rule's step; or by more than a key."""
+    """After a merge, for another rule's step, or for more conditions than the key."""
     rules = book_of(thanks(**{**ORDERS, "whereupon": [{"wait": "1d"}], **changes}), *others)
     with Engine(home, rules, clock=FrozenClock(NOON), settings=settings_for(rules)) as engine:
         engine.identify("ada")
         engine.identify("bob")
         engine.ingest([_order(n, userId="ada") for n in range(3)])
-        loaded = _loaded(rules, home, said)
+        loaded = _loaded(rules, home, wire)
         assert len(loaded.past_entries) == 3
 
 
@@ -334,7 +334,7 @@ numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 
 @given(st.one_of(texts, numbers, st.booleans(), st.lists(texts)))
 def test_however_a_key_was_written_once_the_entry_that_holds_it_is_found(key: JsonValue) -> None:
-    """With its space, as a number, as a truth."""
+    """With space around it, as a number, or as a boolean."""
     once = PastEntry("hi", 1, NOON, f"key:{encode_canonically(key).decode()}", True, "m-1")
     now = slot_at(["key"], {"key": key})
     assert now is None or KeysAsked(["hi"], [now]).concerns("hi", once.slot)
@@ -342,25 +342,25 @@ def test_however_a_key_was_written_once_the_entry_that_holds_it_is_found(key: Js
 
 
 def test_all_space_that_a_key_is_trimmed_of_is_looked_out_for() -> None:
-    """But for what JSON writes as an escape."""
+    """Except spaces that JSON writes as an escape."""
     spaces = {chr(code) for code in range(0x110000) if chr(code).isspace()}
     assert {space for space in spaces if space >= " "} <= set(LOOSE_EDGES)
 
 
 class Slotted(PastEntry):
-    """An entry that counts how often its slot is asked for."""
+    """An entry that counts how often its slot is read."""
 
     looks = 0
 
     def __getattribute__(self, name: str) -> Any:
-        """What is asked for."""
+        """Count reads of the slot."""
         if name == "slot":
             Slotted.looks += 1
         return super().__getattribute__(name)
 
 
 def test_a_key_is_looked_for_without_looking_through_all_that_came_before() -> None:
-    """Nor is an entry that ends: a thousand orders of one person are a thousand steps."""
+    """An ending entry is not searched for either: a thousand orders of one person are a thousand steps."""
     past, count = PastEntries(), 1_000
     for number in range(count):
         slot = f"key:{number}"
@@ -391,7 +391,7 @@ ends = st.tuples(st.sampled_from("xyz"), st.none() | st.sampled_from("abc"))
 def test_entries_that_are_found_by_slot_are_those_of_a_plain_list(
     done: list[PastEntry | tuple[str, str | None]],
 ) -> None:
-    """Whatever begins and ends, in whatever order."""
+    """For entries that begin and end in any order."""
     past, plain = PastEntries(), list[PastEntry]()
     for each in done:
         if isinstance(each, PastEntry):
@@ -420,7 +420,7 @@ cool_off: 1h
 def test_deliveries_do_not_wait_for_all_requests_that_are_due(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Of many whose time has come a few are judged, what is to be sent goes out, then the others."""
+    """Of many due requests a few are judged, then deliveries are sent, then the others are judged."""
     monkeypatch.setattr(background, "STEPS_TOGETHER", 3)
     (tmp_path / "guards").mkdir()
     (tmp_path / "guards" / "deletions.yaml").write_text(GUARD)

@@ -1,4 +1,4 @@
-"""Right before each hand-over, and right after it: who is asked again, and what a crash repeats."""
+"""Right before a channel is called, and right after: what is checked again, and what a crash repeats."""
 
 import signal
 import sys
@@ -36,7 +36,7 @@ _MAILS = book_of(
 
 
 class _Shop:
-    """An engine whose channels are down until somebody opens them."""
+    """An engine whose channels fail until they are repaired."""
 
     def __init__(self, place: str) -> None:
         self.clock = FrozenClock(NOON)
@@ -63,7 +63,7 @@ class _Shop:
         return self.engine.run_due().dispatched
 
     def withheld(self) -> dict[str, str | None]:
-        """By channel: why nothing is sent."""
+        """The reason by channel why a delivery is withheld."""
         found = self.engine.deliveries(DeliveryState.WITHHELD)
         return {delivery.channel: delivery.reason for delivery in found}
 
@@ -77,7 +77,7 @@ def shop(place: str) -> Iterator[_Shop]:
 
 
 def test_who_unsubscribes_while_a_mail_waits_is_not_sent_it(shop: _Shop) -> None:
-    """Consent is what it is when the channel is called; what is transactional asks for none."""
+    """Consent is checked when the channel is called; a transactional delivery needs none."""
     dispatched = shop.outage(lambda e: e.identify("ada", traits={"unsubscribed": "Yes"}))
     assert dispatched == Dispatched(sent=1, withheld=2)
     assert [delivery.channel for delivery in shop.taken] == ["sms"]
@@ -87,7 +87,7 @@ def test_who_unsubscribes_while_a_mail_waits_is_not_sent_it(shop: _Shop) -> None
 def test_who_opts_out_of_a_topic_while_a_mail_waits_is_not_sent_what_is_about_it(
     shop: _Shop,
 ) -> None:
-    """Kind and topic are kept with the delivery."""
+    """Kind and topic are stored with the delivery."""
     shop.outage(lambda e: e.identify("ada", traits={"topics": {"news": False}}))
     assert {delivery.channel for delivery in shop.taken} == {"push", "sms"}
     assert shop.withheld() == {"email": "topic"}
@@ -96,7 +96,7 @@ def test_who_opts_out_of_a_topic_while_a_mail_waits_is_not_sent_what_is_about_it
 
 
 def test_a_channel_gets_the_address_as_it_is_when_it_is_called(shop: _Shop) -> None:
-    """A mail that waited for two hours does not go to where the person was two hours ago."""
+    """A mail that waited for two hours goes to the address at that time."""
     shop.outage(lambda e: e.identify("ada", traits={"email": "ada@new.example"}))
     assert {d.recipient["email"] for d in shop.taken} == {"ada@new.example"}
     assert len(shop.taken) == 3
@@ -105,7 +105,7 @@ def test_a_channel_gets_the_address_as_it_is_when_it_is_called(shop: _Shop) -> N
 def test_what_waits_for_somebody_who_was_merged_goes_to_the_one_person_there_is(
     shop: _Shop,
 ) -> None:
-    """By that person's consent and address."""
+    """With that person's consent and address."""
 
     def merge(engine: Engine) -> None:
         engine.identify("lovelace", traits={"email": "lovelace@example.com", "topics": {"news": 0}})
@@ -122,7 +122,7 @@ def test_what_waits_for_somebody_who_was_merged_goes_to_the_one_person_there_is(
 def test_nothing_is_handed_over_for_somebody_who_is_erased_while_another_call_is_under_way(
     place: str, how: str
 ) -> None:
-    """What was leased together with that call is looked for once more."""
+    """Deliveries that were leased together with that call are looked up again."""
     taken = []
     with Engine.open(place, rules=RULES) as engine:
 
@@ -139,7 +139,7 @@ def test_nothing_is_handed_over_for_somebody_who_is_erased_while_another_call_is
 
 
 def test_who_unsubscribes_while_a_broadcast_goes_out_is_not_sent_it(place: str) -> None:
-    """Also where all of it was taken in hand at once."""
+    """Also if all of its deliveries were leased at once."""
     people = [f"p-{number}" for number in range(50)]
     with Engine.open(place, rules=book_of(news())) as engine:
 
@@ -158,7 +158,7 @@ def test_who_unsubscribes_while_a_broadcast_goes_out_is_not_sent_it(place: str) 
 
 
 def test_a_delivery_that_others_have_taken_meanwhile_is_not_handed_over(place: str) -> None:
-    """Whoever is so slow that a lease runs out leaves the rest to others."""
+    """A process whose lease ends leaves the rest to others."""
     clock, taken = FrozenClock(NOON), []
     with Engine.open(place, rules=RULES, clock=clock) as engine:
 
@@ -176,7 +176,7 @@ def test_a_delivery_that_others_have_taken_meanwhile_is_not_handed_over(place: s
 
 
 def test_each_delivery_is_settled_before_the_next_is_handed_over(place: str) -> None:
-    """So a kill repeats no more than the call that was under way."""
+    """A kill repeats only the call that was running."""
     seen = []
     with Engine.open(place, rules=RULES) as engine:
 
@@ -196,7 +196,7 @@ def _process(*words: str) -> list[str]:
 def test_a_kill_amid_a_hundred_calls_repeats_only_the_one_that_was_under_way(
     database: str, tmp_path: Path
 ) -> None:
-    """Seventy that came back are not sent again."""
+    """Seventy calls that had returned are not repeated."""
     log = tmp_path / "log"
     make(database, "100")
     killed = run(_process("send", database, str(log), "71"), cwd=ROOT, check=False)
@@ -218,7 +218,7 @@ def _append(log: Path, line: str) -> None:
 def test_a_process_that_is_told_to_end_leaves_its_backlog_to_others(
     database: str, tmp_path: Path, how: str
 ) -> None:
-    """The call under way comes to its end; the rest is due for anybody, at once."""
+    """The running call ends; the others are due for any process, at once."""
     log = tmp_path / "log"
     make(database, "50")
     with Popen(_process(how, database, str(log)), stdout=PIPE, text=True, cwd=ROOT) as process:
@@ -235,7 +235,7 @@ def test_a_process_that_is_told_to_end_leaves_its_backlog_to_others(
 
 
 def test_closing_waits_for_the_call_under_way_and_sends_no_backlog(place: str) -> None:
-    """Of five hundred that a slow channel is taking, one more goes out, or none."""
+    """Of five hundred for a slow channel, one more is sent, or none."""
     clock = FrozenClock(NOON)
     engine = Engine.open(place, rules=RULES, clock=clock)
     called, go_on, taken = Event(), Event(), list[str]()
@@ -261,7 +261,7 @@ def test_closing_waits_for_the_call_under_way_and_sends_no_backlog(place: str) -
 
 
 def test_closing_does_not_wait_for_ever(place: str) -> None:
-    """What hangs is left to itself; its delivery is tried again when its lease is over."""
+    """It no longer waits for a call that hangs; the delivery is tried again when its lease ends."""
     engine = Engine.open(place, rules=RULES, clock=FrozenClock(NOON))
     called, go_on = Event(), Event()
 
@@ -278,7 +278,7 @@ def test_closing_does_not_wait_for_ever(place: str) -> None:
 
 
 def test_an_interruption_from_the_keyboard_leaves_the_backlog_to_others(place: str) -> None:
-    """The call under way comes to its end; what waits behind it is put back."""
+    """The running call ends; deliveries behind it are put back."""
     clock, go_on, taken = FrozenClock(NOON), Event(), list[str]()
     with Engine.open(place, rules=RULES, clock=clock) as engine:
 
@@ -300,7 +300,7 @@ def test_an_interruption_from_the_keyboard_leaves_the_backlog_to_others(place: s
 
 
 def test_closing_lets_an_action_under_way_end_and_begins_no_other(place: str) -> None:
-    """The host's own actions are left as channels are."""
+    """Actions of the host's are treated as channels are."""
     called, go_on, taken = Event(), Event(), list[str | None]()
     engine = Engine.open(place)
 

@@ -23,7 +23,7 @@ _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 
 @contextmanager
 def _shop(url: str) -> Iterator[tuple[TestClient, Semaphore, Engine]]:
-    """The shop, what its mailer is handed, and its engine."""
+    """The shop, the calls of its mailer, and its engine."""
     app, mailed = fastapi_shop.make_app(url), Semaphore(0)
     with TestClient(app) as client:
         engine: Engine = app.state.whereupon
@@ -32,7 +32,7 @@ def _shop(url: str) -> Iterator[tuple[TestClient, Semaphore, Engine]]:
 
 
 def _rows(url: str) -> tuple[int, int]:
-    """How many orders there are, and how many messages of ours."""
+    """The numbers of orders and of recorded messages."""
     database = create_engine(url)
     with database.connect() as connection:
         counts = [
@@ -45,7 +45,7 @@ def _rows(url: str) -> tuple[int, int]:
 
 @pytest.fixture
 def shop_database(server: Server) -> Iterator[str]:
-    """The name of a database of the shop's own on PostgreSQL."""
+    """The name of the shop's own database on PostgreSQL."""
     server.run("CREATE DATABASE shop")
     yield "shop"
     server.run("DROP DATABASE shop WITH (FORCE)")
@@ -68,7 +68,7 @@ def _order(number: int, socks: int) -> dict[str, object]:
 
 
 def test_an_order_with_fastapi_is_recorded_and_delivered_after_its_commit(url: str) -> None:
-    """The order, the event, and at once the email."""
+    """The order, the event, and the email at once."""
     with _shop(url) as (client, mailed, engine):
         assert client.post("/orders", json=_order(1, socks=2)).status_code == 201
         assert mailed.acquire(timeout=_PATIENCE)
@@ -78,7 +78,7 @@ def test_an_order_with_fastapi_is_recorded_and_delivered_after_its_commit(url: s
 
 
 def test_an_order_with_fastapi_that_is_rolled_back_takes_the_event_with_it(url: str) -> None:
-    """Neither is there, nothing is delivered, and the same order may come again."""
+    """Neither exists, nothing is delivered, and the same order may be sent again."""
     with _shop(url) as (client, mailed, engine):
         assert client.post("/orders", json=_order(1, socks=100)).status_code == 409
         assert _rows(url) == (0, 0)
@@ -115,24 +115,24 @@ print(seen)
 
 @pytest.mark.slow
 def test_an_order_with_django_and_its_event_are_one_transaction(url: str) -> None:
-    """Rolled back, neither is there; committed, both are, and the email goes out."""
+    """Rolled back, neither exists; committed, both do, and the email is sent."""
     address = make_url(url)
     kind = "sqlite3" if address.get_backend_name() == "sqlite" else "postgresql"
-    said = _django(
+    output = _django(
         SHOP_ENGINE=f"django.db.backends.{kind}",
         SHOP_DATABASE=str(address.database),
         SHOP_HOST=str(address.query.get("host", "")),
         SHOP_USER=address.username or "",
         SHOP_URL=url,
     )
-    assert said == ["ada We have your order O-1", "[(409, 0, 0), (201, 1, 1)]"]
+    assert output == ["ada We have your order O-1", "[(409, 0, 0), (201, 1, 1)]"]
     assert _rows(url) == (1, 1)
     with Engine.open(url) as engine:
         assert [each.state for each in engine.deliveries()] == [DeliveryState.SENT]
 
 
 def _django(**environment: str) -> list[str]:
-    """What the Django shop prints, in a process of its own, for Django has one setting a process."""
+    """Run the Django shop in its own process, since Django has one setting for each process."""
     settings = {"DJANGO_SETTINGS_MODULE": "fixtures.examples.django_shop.settings", **environment}
     done = run(
         [sys.executable, "-W", "error", "-c", _DJANGO],

@@ -1,4 +1,4 @@
-"""Hosts that keep a transaction open in which they have told of something new: nobody waits for that."""
+"""Hosts that keep a transaction open after recording a new name: no other caller waits for it."""
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -13,7 +13,7 @@ RULES = book_of(thanks(where={"number": {"lt": 100}}))
 
 @pytest.mark.parametrize("commits", [True, False])
 def test_others_meet_the_same_new_name_meanwhile(postgres: str, commits: bool) -> None:
-    """And it is theirs, too, whatever becomes of the host's transaction."""
+    """They record it, too, whether or not the host's transaction commits."""
     host = create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"))
     with Engine.open(f"{postgres}&patience=1", rules=RULES) as engine:
         with host.connect() as connection:
@@ -51,7 +51,7 @@ def test_a_host_that_sees_an_old_state_may_name_what_came_later(postgres: str) -
 
 
 def test_a_pool_that_is_used_up_by_the_hosts_transactions_is_no_hindrance(postgres: str) -> None:
-    """What is new is written over a connection beside the pool."""
+    """New names are written over a connection beside the pool."""
     host = create_engine(
         postgres.replace("postgresql:", "postgresql+psycopg:"), pool_size=1, max_overflow=0
     )

@@ -1,4 +1,4 @@
-"""Identity as people live it: several ids, shared devices, merges, deletions; and how it is explained."""
+"""Identity in realistic cases: several ids, shared devices, merges and deletions; and its explanation."""
 
 import pytest
 from pydantic import JsonValue
@@ -24,7 +24,7 @@ def brought(run: ClaimReport) -> list[str]:
 
 
 def runs(identity: Identity) -> list[tuple[str, str, str, list[str]]]:
-    """Every claim that is told: anonymous id, claimant, the message that opened it, what it brought."""
+    """Every shown claim: anonymous id, person, the opening message, and the claimed messages."""
     return [
         (claimed.anonymous_id, run.person, run.message_id, brought(run))
         for claimed in identity.anonymous_ids
@@ -36,7 +36,7 @@ def runs(identity: Identity) -> list[tuple[str, str, str, list[str]]]:
 
 
 def test_one_person_has_several_user_ids_and_devices(home: Store) -> None:
-    """Whatever any of them says or did is hers, under her first id."""
+    """All messages under any of them are hers, under her first id."""
     made = world(SOCKS, store=home)
     made.track("purchase", anonymous="phone", message_id="by-phone", at=0)
     made.track("purchase", anonymous="laptop", message_id="by-laptop", at=1)
@@ -59,7 +59,7 @@ def test_one_person_has_several_user_ids_and_devices(home: Store) -> None:
 
 
 def test_a_shared_device_tells_each_person_only_what_is_theirs(home: Store) -> None:
-    """Of the other one there is the user id, and from when on the device was theirs."""
+    """Of the other person only the user id is shown, and since when the device was theirs."""
     made = world(SOCKS, store=home)
     made.track("purchase", anonymous="family", message_id="hers", at=0)
     made.identify("ada", {"plan": "pro"}, anonymous="family", message_id="ada-says", at=1)
@@ -78,7 +78,7 @@ def test_a_shared_device_tells_each_person_only_what_is_theirs(home: Store) -> N
 def test_an_earlier_claim_that_arrives_later_takes_over_but_triggers_nothing_again(
     home: Store,
 ) -> None:
-    """The message is whose claim came first by its own time; a rule looks at it once."""
+    """The message belongs to the earliest claim by its own time; a rule evaluates it once."""
     made = world(SOCKS, store=home)
     made.track("purchase", anonymous="family", message_id="bought", at=0)
     made.identify("ben", anonymous="family", message_id="ben-says", at=30)
@@ -93,7 +93,7 @@ def test_an_earlier_claim_that_arrives_later_takes_over_but_triggers_nothing_aga
 def test_what_was_decided_of_another_goes_when_a_message_turns_out_to_be_ones_own(
     home: Store,
 ) -> None:
-    """Ben's attributes are no reason of Ada's; what a broadcast made of it is about nobody, and stays."""
+    """Ben's attributes are no reason for Ada; a broadcast's decision on the message is without a person, and stays."""
     made = world(
         campaign("pros", "purchase", who={"plan": "pro"}),
         campaign("dear", "purchase", where={"price": {"gt": 9}}, who={"plan": "pro"}),
@@ -105,20 +105,20 @@ def test_what_was_decided_of_another_goes_when_a_message_turns_out_to_be_ones_ow
     made.identify("ben", {"plan": "bens-plan"}, anonymous="family", at=30)
     made.identify("ada", anonymous="family", at=2, arrives=40)
     explain = made.engine.explain
-    said = {rule: explain("ada", rule) for rule in ("pros", "dear", "sale", "over")}
-    assert {rule: [each.reason for each in found] for rule, found in said.items()} == {
+    explanations = {rule: explain("ada", rule) for rule in ("pros", "dear", "sale", "over")}
+    assert {rule: [each.reason for each in found] for rule, found in explanations.items()} == {
         "pros": ["claimed-before"],
         "dear": ["claimed-before"],
         "sale": ["where"],
         "over": ["inactive"],
     }
-    assert "bens-plan" not in repr([said, made.engine.identity("ada")])
+    assert "bens-plan" not in repr([explanations, made.engine.identity("ada")])
 
 
 def test_deleting_who_a_message_turned_out_to_be_takes_what_it_said_from_the_other(
     home: Store,
 ) -> None:
-    """Ben had entered by it, and waits; he goes on without a word of it, and is sent none."""
+    """Ben had entered by it, and waits; he goes on without its content, and is sent none of it."""
     steps: list[JsonValue] = [
         {"send": "push", "title": "{{ properties.item }}"},
         {"wait": "2h"},
@@ -128,8 +128,8 @@ def test_deleting_who_a_message_turned_out_to_be_takes_what_it_said_from_the_oth
     made.track("purchase", None, {"item": "a secret"}, anonymous="family", at=0)
     made.identify("ben", anonymous="family", at=30)
     made.identify("ada", anonymous="family", at=2, arrives=40)
-    told = made.engine.track("Delete Person", user_id="ada")
-    assert [request.outcome for request in told.requests] == ["ran"]
+    result = made.engine.track("Delete Person", user_id="ada")
+    assert [request.outcome for request in result.requests] == ["ran"]
     made.run(3 * HOUR)
     assert [(sent.person, sent.state, dict(sent.content)) for sent in made.deliveries()] == [
         ("ben", "withheld", {}),
@@ -138,15 +138,15 @@ def test_deleting_who_a_message_turned_out_to_be_takes_what_it_said_from_the_oth
 
 
 def test_a_message_that_comes_back_is_explained_once(home: Store) -> None:
-    """It let Ben in, became Ada's by an earlier claim, and Ben's again by one that was earlier still."""
+    """It let Ben in, became Ada's by an earlier claim, and Ben's again by an even earlier one."""
     made = world(campaign("thanks", "purchase"), store=home)
     made.track("purchase", anonymous="family", at=0)
     made.identify("ben", anonymous="family", at=30)
     made.identify("ada", anonymous="family", at=20, arrives=40)
     made.identify("ben", anonymous="family", at=10, arrives=50)
     assert made.outcomes == ["entered", "claimed-before", "claimed-before"]
-    (said,) = made.engine.explain("ben", "thanks")
-    assert said.reason is None
+    (explanations,) = made.engine.explain("ben", "thanks")
+    assert explanations.reason is None
     (claim, *_) = made.engine.identity("ben").anonymous_ids[0].claims
     assert [decision.reason for decision in claim.brought[0].decisions] == [None]
     assert made.engine.explain("ada", "thanks") == []
@@ -156,7 +156,7 @@ def test_a_message_that_comes_back_is_explained_once(home: Store) -> None:
 def test_of_two_claims_in_one_microsecond_the_smaller_message_id_counts(
     home: Store, order: tuple[str, str]
 ) -> None:
-    """So that two machines, and a replay, agree on it."""
+    """So two machines, and a replay, agree."""
     made = world(SOCKS, store=home)
     made.track("purchase", anonymous="family", message_id="bought", at=0)
     for user in order:
@@ -170,7 +170,7 @@ def test_of_two_claims_in_one_microsecond_the_smaller_message_id_counts(
 
 
 def test_aliases_in_a_chain_and_a_circle_end_in_one_person(home: Store) -> None:
-    """From a to b, from b to c, and back again; and an alias of somebody to themselves is nothing."""
+    """From a to b, from b to c, and back; an alias of a person to themselves does nothing."""
     made = world(SOCKS, store=home)
     for user in ("a", "b", "c"):
         made.identify(user, at=0)
@@ -188,7 +188,7 @@ def test_aliases_in_a_chain_and_a_circle_end_in_one_person(home: Store) -> None:
 
 
 def added(made: World, user: str, item: str, at: float) -> None:
-    """Somebody adds something to their cart."""
+    """An addition to a cart."""
     made.track("Product Added", user, {"item": item}, at=at)
 
 
@@ -203,7 +203,7 @@ def test_what_waits_goes_on_for_the_survivor_once(home: Store) -> None:
 
 
 def test_re_entry_counts_what_both_had_entered(home: Store) -> None:
-    """A merge is no way around a window of re-entry, for whichever of the two ids."""
+    """A merge does not bypass a period of re-entry, for either of the ids."""
     made = world(CART, store=home)
     made.identify("ada", at=0)
     added(made, "ben", "socks", at=1)
@@ -214,7 +214,7 @@ def test_re_entry_counts_what_both_had_entered(home: Store) -> None:
 
 
 def test_a_merge_triggers_nothing_by_itself(home: Store) -> None:
-    """What the loser did stays decided; nothing of it is put to the rules for the survivor."""
+    """The loser's decisions stay; their messages are not evaluated again for the survivor."""
     made = world(SOCKS, store=home)
     made.track("purchase", "ben", at=0)
     made.alias("ada", "ben", at=1)
@@ -222,7 +222,7 @@ def test_a_merge_triggers_nothing_by_itself(home: Store) -> None:
 
 
 def test_an_attribute_that_a_merge_fills_keeps_the_time_it_was_said(home: Store) -> None:
-    """A later word wins over it, though it is older than the empty one that was filled."""
+    """A later change wins over it, though it is older than the empty value that was filled."""
     made = world(store=home)
     made.identify("ben", {"plan": "free"}, at=0)
     made.identify("ada", {"plan": "", "city": ""}, at=20)
@@ -237,7 +237,7 @@ def test_an_attribute_that_a_merge_fills_keeps_the_time_it_was_said(home: Store)
 
 @pytest.mark.parametrize("gone", ["Suppress Person", "Delete Person"])
 def test_an_alias_does_not_bring_back_who_is_gone(home: Store, gone: str) -> None:
-    """It is refused with the reason, merges and claims nothing, and names them nowhere."""
+    """It is refused with the reason, merges and claims nothing, and stores the id nowhere."""
     made = world(SOCKS, store=home)
     made.identify("ada", at=0)
     made.track("purchase", "zoe", anonymous="anon-zoe", at=1)
@@ -252,7 +252,7 @@ def test_an_alias_does_not_bring_back_who_is_gone(home: Store, gone: str) -> Non
 
 
 def test_somebody_suppressed_survives_no_alias_either(home: Store) -> None:
-    """An alias to their id is theirs, so it is not heard; the other one stays who they are."""
+    """An alias to a suppressed id is ignored; the other person stays as they are."""
     made = world(SOCKS, store=home)
     made.track("Suppress Person", "zoe", at=0)
     made.identify("ada", at=1)
@@ -265,7 +265,7 @@ def test_somebody_suppressed_survives_no_alias_either(home: Store) -> None:
 def test_the_id_of_a_merged_person_stays_silenced_for_what_was_before_their_deletion(
     home: Store,
 ) -> None:
-    """They came back, and became somebody else; what is late from before is still unheard."""
+    """The person came back, and was merged; late messages from before the deletion are still ignored."""
     made = world(SOCKS, store=home)
     made.identify("ada", at=0)
     made.track("purchase", "zoe", at=1)
@@ -282,7 +282,7 @@ def test_the_id_of_a_merged_person_stays_silenced_for_what_was_before_their_dele
 
 
 def test_deleting_the_survivor_silences_every_id_that_became_theirs(home: Store) -> None:
-    """The loser's user id and device are the person's, and go with them."""
+    """The loser's user id and device are the person's, and are erased with them."""
     made = world(SOCKS, store=home)
     made.identify("zoe", anonymous="anon-zoe", at=0)
     made.identify("ada", at=1)
@@ -300,7 +300,7 @@ def test_deleting_the_survivor_silences_every_id_that_became_theirs(home: Store)
 def test_unsuppressing_by_any_user_id_lifts_all_that_was_silenced_with_it(
     home: Store, by: str
 ) -> None:
-    """The person's other ids and devices are heard again, from then on; what was before is not."""
+    """The person's other ids and devices are accepted again from then on; earlier messages are not."""
     made = world(SOCKS, store=home)
     made.identify("ada", anonymous="phone", at=0)
     made.identify("ada-work", at=1)
@@ -315,7 +315,7 @@ def test_unsuppressing_by_any_user_id_lifts_all_that_was_silenced_with_it(
 
 
 def test_a_device_of_two_suppressed_people_is_silent_until_both_are_heard(home: Store) -> None:
-    """Lifting one person's silence does not lift the other's."""
+    """Lifting one person's suppression does not lift the other's."""
     made = world(SOCKS, store=home)
     made.identify("ada", anonymous="family", at=0)
     made.identify("ben", anonymous="family", at=1)
@@ -333,7 +333,7 @@ def test_a_device_of_two_suppressed_people_is_silent_until_both_are_heard(home: 
 
 
 def test_each_claim_says_what_it_brought_and_what_that_led_to(home: Store) -> None:
-    """Entered or not and why, rule by rule, as `explain` says it."""
+    """Entered or skipped with the reason, rule by rule, as `explain` words it."""
     dear = campaign("dear", "purchase", where={"price": {"gt": 10}})
     made = world(SOCKS, dear, store=home)
     made.track("purchase", anonymous="phone", properties={"price": 5}, message_id="cheap", at=0)
@@ -343,12 +343,12 @@ def test_each_claim_says_what_it_brought_and_what_that_led_to(home: Store) -> No
         ("socks", None, True),
         ("dear", "where", True),
     }
-    said = [made.engine.explain("ada", rule)[0] for rule in ("socks", "dear")]
-    assert sorted(claimed.decisions, key=repr) == sorted(said, key=repr)
+    explanations = [made.engine.explain("ada", rule)[0] for rule in ("socks", "dear")]
+    assert sorted(claimed.decisions, key=repr) == sorted(explanations, key=repr)
 
 
 def test_no_more_is_read_than_asked_for(home: Store) -> None:
-    """The newest messages first; the claims are all told."""
+    """The newest messages come first; all claims are shown."""
     made = world(SOCKS, store=home)
     for number in range(5):
         made.track("purchase", anonymous="phone", message_id=f"m-{number}", at=number)
@@ -357,7 +357,7 @@ def test_no_more_is_read_than_asked_for(home: Store) -> None:
 
 
 def test_nobody_known_has_no_identity(home: Store) -> None:
-    """An anonymous id is nobody yet."""
+    """An anonymous id is not a person yet."""
     made = world(store=home)
     made.track("purchase", anonymous="phone")
     with pytest.raises(UnknownNameError):

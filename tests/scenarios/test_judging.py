@@ -1,4 +1,4 @@
-"""Workers that share a store judge each held request once: one row of the audit log each time."""
+"""Workers on one store judge each held request once: each judgement is one row of the audit log."""
 
 import sys
 from collections import Counter
@@ -31,20 +31,20 @@ def asked(store: Store, *more: dict[str, object]) -> World:
 
 
 def worker(made: World) -> World:
-    """Another worker on the same store, when everything has cooled off."""
+    """Another worker on the same store, when all cool-off times are over."""
     return World(made.files, made.home, FrozenClock(DUE))
 
 
 def rows_of(store: Store, kind: str) -> Counter[object]:
-    """How many rows of a kind the audit log has, by request."""
+    """The number of rows of a kind in the audit log, by request."""
     with store.session() as session:
         rows = session.audit_rows(0, 10_000)
-    told = [row.facts for row in rows]
-    return Counter(facts["request"] for facts in told if facts["kind"] == kind)
+    recorded = [row.facts for row in rows]
+    return Counter(facts["request"] for facts in recorded if facts["kind"] == kind)
 
 
 def check_judged_once(store: Store) -> None:
-    """Each was judged as it came in, and once more; three ran, which is the limit."""
+    """Each was judged when it came in, and once more; three ran, which is the limit."""
     made = World(list(RULES), store)
     assert set(rows_of(store, "judged").values()) == {2}
     ran = made.engine.requests.list(RequestOutcome.RAN)
@@ -53,7 +53,7 @@ def check_judged_once(store: Store) -> None:
 
 
 def test_a_worker_that_comes_second_leaves_what_the_first_has_judged(home: Store) -> None:
-    """It has seen that a request is due; when its turn comes, that is no longer so."""
+    """The second worker has seen that a request is due; when it gets the lock, that is no longer so."""
     waits = campaign("waits", "Signed In", whereupon=[{"wait": "10m"}, {"send": "push"}])
     made = asked(home, dict(waits))
     made.track("Signed In", PEOPLE[0], at=0)
@@ -66,7 +66,7 @@ def test_a_worker_that_comes_second_leaves_what_the_first_has_judged(home: Store
 
 
 def test_two_threads_judge_each_request_once(database: str) -> None:
-    """However they meet."""
+    """In any interleaving."""
     with closing(open_store(database)) as store:
         workers = [worker(asked(store)), worker(World(list(RULES), store))]
         in_threads(2, lambda number: list(workers[number].engine.wake(DUE)))
@@ -74,7 +74,7 @@ def test_two_threads_judge_each_request_once(database: str) -> None:
 
 
 def test_two_processes_judge_each_request_once(postgres: str) -> None:
-    """On a database that lets them work side by side."""
+    """On a database where they work at the same time."""
     with closing(open_store(postgres)) as store:
         asked(store)
         with ExitStack() as stack:
@@ -98,7 +98,7 @@ def working(database: str) -> Iterator[Popen[str]]:
 
 
 def test_each_approval_is_one_row_whoever_comes_first(database: str) -> None:
-    """Of two that agree at once in one name, one has; of two names, both."""
+    """Of two simultaneous approvals with one name, one counts; with two names, both do."""
     rules = [guard("deletions", ["Delete Person"], approvals=3)]
     with closing(open_store(database)) as store:
         made = World(list(rules), store)

@@ -1,4 +1,4 @@
-"""What reaches a channel: texts of mails as the data, the person and the schedule's clock make them."""
+"""The texts that reach a channel: made of data, the person and the schedule's timezone."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ STREAM = "".join(
 
 
 def test_data_are_escaped_in_markup_and_break_no_line(tmp_path: Path) -> None:
-    """A browser's event says what it likes; the mail is the rule's. A trait hides no real id."""
+    """A browser's event can hold any data, but the mail is the rule's; a trait does not replace the real id."""
     (tmp_path / "order.yaml").write_text(MAIL)
     name = "Smith & <b>\r\nBcc: all@example.com"
     with Engine.open("memory://", rules=tmp_path) as engine:
@@ -71,7 +71,7 @@ def test_data_are_escaped_in_markup_and_break_no_line(tmp_path: Path) -> None:
 
 
 def test_a_schedules_timezone_is_that_of_its_dates(tmp_path: Path) -> None:
-    """In its audience, its exits and its texts, in each step: a date without an offset is on its clock."""
+    """In its audience, its exits and its texts, in each step: a date without an offset is in its timezone."""
     rules, stream = tmp_path / "rules", tmp_path / "stream.jsonl"
     rules.mkdir()
     (rules / "morning.yaml").write_text(MORNING)
@@ -90,14 +90,14 @@ def test_a_schedules_timezone_is_that_of_its_dates(tmp_path: Path) -> None:
 def test_a_message_that_would_take_too_much_is_withheld_and_the_next_is_sent(
     tmp_path: Path,
 ) -> None:
-    """A small event that asks for gigabytes stops nobody, nor the entry that it opened."""
+    """A small event that asks for gigabytes stops no other person, and not its own entry."""
     (tmp_path / "stars.yaml").write_text(STARS)
     with Engine.open("memory://", rules=tmp_path) as engine:
         for stars in (10**8, 3):
             engine.track("Reviewed", user_id="ada", properties={"stars": stars})
-        told = [(each.state, each.reason, each.content) for each in engine.deliveries()]
-    withheld = [each for each in told if each[0] == "withheld"]
+        outbox = [(each.state, each.reason, each.content) for each in engine.deliveries()]
+    withheld = [each for each in outbox if each[0] == "withheld"]
     assert len(withheld) == 2
     assert all(str(reason).startswith("template: line 1: this") for _, reason, _ in withheld)
-    sent = sorted(str(content["title"]) for state, _, content in told if state != "withheld")
+    sent = sorted(str(content["title"]) for state, _, content in outbox if state != "withheld")
     assert sent == ["***", "1,2,3", "done", "done"]

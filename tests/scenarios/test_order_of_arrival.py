@@ -1,4 +1,4 @@
-"""Whatever the order of arrival, the same people end up with the same messages."""
+"""The order of arrival: in any order, the same people get the same messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ _ABOUT_ORDER = {"merged-in-one-alias", "silenced-ids"}
 
 
 def _messages(stream: Path) -> list[Line]:
-    """The stream's messages one by one, without their arrival, each with an id of its own.
+    """The stream's messages one by one, without their arrival, each with its own id.
 
     A line without a messageId gets one by its place, which is no more what it was when shuffled.
     """
@@ -83,7 +83,7 @@ def _compared(owners: dict[str, str], lines: Sequence[Line], gone: set[str]) -> 
     ids=lambda stream: stream.stem,
 )
 def test_any_order_of_arrival_ends_in_the_same_claims(stream: Path, tmp_path: Path) -> None:
-    """Whose a message is follows from the messages' own times, not from their arrival."""
+    """The owner of a message follows from the messages' own times, not from their arrival."""
     lines = _messages(stream)
     gone = _DELETED.get(stream.stem, set())
     expected = _compared(_owners(lines, tmp_path), lines, gone)
@@ -98,7 +98,7 @@ def test_any_order_of_arrival_ends_in_the_same_claims(stream: Path, tmp_path: Pa
 def test_any_order_of_arrival_ends_in_the_same_claims_in_a_shop_of_shared_devices(
     seed: int, tmp_path: Path
 ) -> None:
-    """Also where people own several devices, share some, and come back on them."""
+    """Also if people own several devices, share some, and come back on them."""
     lines = [dict(message) for message in shop_messages(3_000, seed=7, per_day=400)]
     expected = _owners(lines, tmp_path)
     shuffled = Random(seed).sample(lines, len(lines))  # noqa: S311
@@ -120,7 +120,7 @@ def _replayed(stream: Path, store: Store) -> tuple[Engine, Summary]:
 def test_replaying_a_stream_twice_into_one_database_changes_nothing(
     stream: Path, database: str
 ) -> None:
-    """Every row of every table is what it was; the ids of erased messages stay known."""
+    """Every row of every table is as it was; the ids of erased messages stay known."""
     _, first = _replayed(stream, open_store(database))
     before = tables_in(database)
     _, second = _replayed(stream, open_store(database))
@@ -131,7 +131,7 @@ def test_replaying_a_stream_twice_into_one_database_changes_nothing(
 
 @pytest.mark.parametrize("stream", _STREAMS, ids=lambda stream: stream.stem)
 def test_replaying_a_stream_twice_into_memory_changes_nothing(stream: Path) -> None:
-    """The store without a database keeps the same promise."""
+    """The store in memory gives the same guarantee."""
     store = MemoryStore()
     engine, first = _replayed(stream, store)
     before = tables_of(engine)

@@ -1,4 +1,4 @@
-"""One order of locks on PostgreSQL: as it is written down in `holding`, whatever a call is about."""
+"""The order of locks on PostgreSQL: every call takes its locks in one documented order."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _HURRYING = "a hurry"
 
 
 def rank_of(statement: str) -> Rank | None:
-    """What a statement locks; None where it locks nothing, or waits for nobody."""
+    """The rank of what a statement locks; None if it locks nothing, or does not wait."""
     if statement.startswith("SELECT pg_advisory_xact_lock"):
         return None  # of the rows that are locked next
     if found := _LOCKING.search(statement):
@@ -57,7 +57,7 @@ def rank_of(statement: str) -> Rank | None:
 
 @dataclass
 class Recorded:
-    """The locks that each transaction took, in order; and where it ceased to wait."""
+    """The locks that each transaction took, in order; and from where on it did not wait."""
 
     transactions: list[list[Rank | str]] = field(default_factory=list)
 
@@ -85,7 +85,7 @@ def database(postgres: str) -> Iterator[Database]:
 
 @contextmanager
 def recording(database: Database) -> Iterator[Recorded]:
-    """What is locked within the block."""
+    """Record the locks within the block."""
     recorded = Recorded()
     event.listen(database, "begin", recorded.begin)
     event.listen(database, "before_cursor_execute", recorded.note)
@@ -132,7 +132,7 @@ CALLS: dict[str, list[dict[str, object]]] = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_every_call_locks_in_the_one_order(name: str, database: Database) -> None:
-    """Who steps back in it waits for nobody from there on."""
+    """A transaction that goes back in the order waits for nobody from there on."""
     with Engine.open(database, rules=RULES, clock=FrozenClock(NOON)) as engine:
         for user_id in ("ada", "bob"):
             engine.track("purchase", user_id=user_id, anonymous_id="anon-1")
@@ -153,7 +153,7 @@ def test_every_call_locks_in_the_one_order(name: str, database: Database) -> Non
 def test_what_is_judged_and_an_erasure_of_the_same_person_never_meet_head_on(
     name: str, postgres: str, database: Database, server: Server
 ) -> None:
-    """Both wait for somebody who holds the person; when they may go on, neither is in the other's way."""
+    """Both wait for a holder of the person; when they go on, neither blocks the other."""
     with (
         Engine.open(postgres, rules=RULES, clock=FrozenClock(NOON)) as engine,
         database.connect() as host,
@@ -174,14 +174,14 @@ def test_what_is_judged_and_an_erasure_of_the_same_person_never_meet_head_on(
 
 
 def _deadlocks(database: Database) -> int:
-    """How many the server has seen; a connection that is closed has told it of all its own."""
+    """The number of deadlocks that the server has seen; a closed connection has reported its own."""
     asked = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     with database.connect() as connection:
         return int(connection.execute(text(asked)).scalar_one())
 
 
 def test_ids_are_written_before_names(database: Database) -> None:
-    """Whoever occupies an id may come to a new name next; the other way round would be a circle."""
+    """A transaction that holds an id may need a new name next; the reverse order would be a cycle."""
     written: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:

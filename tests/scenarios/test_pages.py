@@ -1,4 +1,4 @@
-"""Every page is executed: its Python runs and prints what it says, its commands answer as shown.
+"""Every page is executed: its Python runs and prints what it shows, and its commands answer as shown.
 
 Pages are the Markdown files that people read: README.md, and those in engine/ and .github/. A block is
 
@@ -42,7 +42,7 @@ _FILE = re.compile(r"[\w.-]+(/[\w.*-]+)*(/|\.(py|yaml|md|toml|txt|json|jsonl|svg
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: where it stands, its language, what is behind that, its text, and the output."""
+    """A fenced block: its place, its language, the words behind that, its text, and the output."""
 
     page: Path
     line: int
@@ -90,7 +90,7 @@ def test_python_prints_what_the_page_says(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Each example runs on its own. Where it names a PostgreSQL server, that is the tests' own."""
+    """Each example runs on its own. A PostgreSQL server in it is the tests' own."""
     code = block.text
     if POSTGRES in code:
         code = code.replace(POSTGRES, request.getfixturevalue("postgres"))
@@ -127,7 +127,7 @@ def _shop(folder: Path) -> None:
 
 
 def _outbox(folder: Path) -> None:
-    """Make a shop's store with a delivery that is dead and one that is held."""
+    """Make a shop's store with a dead delivery and a held one."""
     with Engine.open(f"sqlite:///{folder}/shop.db", rules=ROOT / "rules") as engine:
 
         @engine.channel("email")
@@ -160,27 +160,27 @@ STORES: Mapping[str, Callable[[Path], None]] = {"night": _shop, "outbox": _outbo
 def test_a_reader_who_follows_a_page_command_for_command_sees_what_it_shows(
     blocks: list[Block], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a store of its own: the same answers, but for numbers, times and hashes."""
+    """With a store of its own: the same answers, except numbers, times and hashes."""
     monkeypatch.setenv("WHEREUPON_DIGEST_KEY", "secret" if blocks[0].note == "night" else "")
     (tmp_path / "rules").symlink_to(ROOT / "rules", target_is_directory=True)
     STORES[blocks[0].note](tmp_path)
     numbers: dict[str, str] = {}
     for command, expected in (step for block in blocks for step in _steps_of(block)):
-        said = re.sub(r"\b\d{3,}\b", lambda m: numbers.get(m[0], m[0]), command)
-        shown = _run(said, tmp_path)
+        words = re.sub(r"\b\d{3,}\b", lambda m: numbers.get(m[0], m[0]), command)
+        shown = _run(words, tmp_path)
         numbers.update(zip(_numbers_in(expected), _numbers_in(shown), strict=False))
         assert _anonymous(shown) == _anonymous(expected), command
 
 
 @pytest.mark.parametrize("block", FILES, ids=str)
 def test_files_that_a_page_shows_are_the_files(block: Block) -> None:
-    """What is shown as a file is that file, whole."""
+    """A block with a file's name is that file, whole."""
     assert (ROOT / block.note.removeprefix("file=")).read_text() == block.text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_something(page: Path) -> None:
-    """Links within the project name a file, and a heading of it."""
+    """A link within the project names a file, and a heading in it."""
     for target in _LINK.findall(_prose_of(page)):
         if target.startswith(("http:", "https:", "mailto:")):
             continue
@@ -193,7 +193,7 @@ def test_links_lead_to_something(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
-    """A path is one of the project's or of the package's; NAME stands for one to choose.
+    """A path is one of the project's or of the package's; NAME stands for a name to choose.
 
     So a page about the code cannot outlive the code.
     """
@@ -212,7 +212,7 @@ _ABOUT_THE_CODE = {"ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} | {
 
 
 def test_only_documents_of_the_project_are_cited() -> None:
-    """Code, tests and pages name no page and no section that a reader cannot open."""
+    """Code, tests and pages cite no page or section that a reader cannot open."""
     for folder in ("engine", "tests", "fixtures", ".github"):
         for file in (ROOT / folder).rglob("*"):
             if file.suffix in {".py", ".md", ".yaml", ".toml"}:
@@ -223,23 +223,23 @@ def test_only_documents_of_the_project_are_cited() -> None:
 
 
 def test_the_architecture_page_has_every_package() -> None:
-    """And no other: a new package says there what it is for."""
+    """It has no other; the page of a new package says what it is for."""
     page = (SOURCE / "ARCHITECTURE.md").read_text().partition("## The way of a message")[0]
-    said = {path.strip("/") for path in re.findall(r"`([\w.]+/)`", page)}
+    words = {path.strip("/") for path in re.findall(r"`([\w.]+/)`", page)}
     packages = {path.parent.name for path in (SOURCE / "whereupon").glob("*/__init__.py")}
-    assert said - {"engine", "whereupon"} == packages
+    assert words - {"engine", "whereupon"} == packages
 
 
 def test_loggers_and_public_names_are_on_a_page() -> None:
-    """Whatever people may ask for by a name they find in the documents."""
-    said = "\n".join(page.read_text() for page in (SOURCE / "docs").glob("*.md"))
+    """Every name that people may look for is in the documents."""
+    words = "\n".join(page.read_text() for page in (SOURCE / "docs").glob("*.md"))
     calls = {f"engine.{name}" for name in dir(Engine) if not name.startswith("_")} - {"engine.open"}
     for name in LOGGERS | calls | set(whereupon.__all__):
-        assert re.search(rf"\b{re.escape(name)}\b", said), name
+        assert re.search(rf"\b{re.escape(name)}\b", words), name
 
 
 def test_every_decision_is_listed_under_its_title() -> None:
-    """Pages are numbered from 1 on, and none is missing from the list."""
+    """Pages are numbered from 1, and the list has all of them."""
     pages = sorted((SOURCE / "decisions").glob("[0-9]*.md"))
     listed = (SOURCE / "decisions" / "README.md").read_text()
     for number, page in enumerate(pages, 1):
@@ -248,7 +248,7 @@ def test_every_decision_is_listed_under_its_title() -> None:
 
 
 def test_the_first_example_is_short() -> None:
-    """At most twelve lines, so that a newcomer reads it at a glance."""
+    """It has twelve lines at most, so that a newcomer reads it at a glance."""
     first = next(block for block in PYTHON if block.page.name == "README.md")
     assert len([line for line in first.text.splitlines() if line.strip()]) <= 12
 
@@ -267,7 +267,7 @@ def _headings_of(page: Path) -> set[str]:
 
 
 def _is_module(name: str) -> bool:
-    """Whether it is a module, or a name that stands in one."""
+    """Whether it is a module, or a name in one."""
     path = SOURCE / name.replace(".", "/")
     if path.is_dir() or path.with_suffix(".py").exists():
         return True
@@ -278,7 +278,7 @@ def _is_module(name: str) -> bool:
 
 
 def _steps_of(block: Block) -> list[tuple[str, str]]:
-    """Each command with what it answers."""
+    """Each command with its answer."""
     steps = ("\n" + block.text).split("\n$ ")[1:]
     return [(step.partition("\n")[0], step.partition("\n")[2]) for step in steps]
 
@@ -287,12 +287,12 @@ def _steps_of(block: Block) -> list[tuple[str, str]]:
 
 
 def _numbers_in(text: str) -> list[str]:
-    """The requests' numbers at the beginning of lines."""
+    """The numbers of requests at the beginning of lines."""
     return re.findall(r"^\d+(?=  \w+  )", text, re.M)
 
 
 def _anonymous(text: str) -> list[str]:
-    """Lines without the numbers, times and hashes that are others each time."""
+    """The lines without numbers, times and hashes that differ each time."""
     bare = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
     bare = re.sub(r"\b[0-9a-f]{12,64}\b", "HASH", bare)
     bare = re.sub(r"^\d+(?=  \w+  )|(?<=request )\d+", "N", bare, flags=re.M)

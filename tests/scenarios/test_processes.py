@@ -53,13 +53,13 @@ def _outcome(database: str) -> Outcome:
     """
     tables = tables_in(database)
     people = {row[0]: row[1] for row in tables["whereupon_person"]}
-    said: list[list[tuple[object, ...]]] = [
+    rows_by_table: list[list[tuple[object, ...]]] = [
         [(row[1], people.get(row[3])) for row in tables["whereupon_message"]],
         [(row[1], people[row[3]], row[5], *row[6:12]) for row in tables["whereupon_entry"]],
         [(row[1], row[4], row[7], row[9]) for row in tables["whereupon_delivery"]],
         [(row[1], row[3]) for row in tables["whereupon_person"]],
     ]
-    return tuple(sorted(rows, key=repr) for rows in said)
+    return tuple(sorted(rows, key=repr) for rows in rows_by_table)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What two transactions on PostgreSQL make of the same people, where one is made to wait for the other."""
+"""Two transactions on PostgreSQL about the same people, one of which has to wait for the other."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,20 +41,20 @@ class Shop:
     handed: list[Delivery] = field(default_factory=list)
 
     def meanwhile(self, call: Callable[[], Ingested | None]) -> "Future[Ingested | None]":
-        """Begin a call that waits for the host's transaction, and return when it does."""
+        """Start a call that waits for the host's transaction, and return when it waits."""
         waiting = self.pool.submit(call)
         self.server.await_waiting()
         return waiting
 
     def people(self) -> list[set[str]]:
-        """The ids that each person is known by."""
+        """The ids of each person."""
         tables = tables_in(self.url)
         keys = [row[0] for row in tables["whereupon_person"]]
         known = tables["whereupon_identifier"]
         return [{str(v) for v, kind, k in known if k == key and kind == "user"} for key in keys]
 
     def owners(self) -> dict[str, object]:
-        """By message id, the key of the person whose it is."""
+        """The owner's key by message id."""
         return {str(row[1]): row[3] for row in tables_in(self.url)["whereupon_message"]}
 
 
@@ -83,7 +83,7 @@ def shop(postgres: str, server: Server, database: Database) -> Iterator[Shop]:
 
 
 def test_whoever_comes_second_with_a_new_id_finds_the_person(shop: Shop) -> None:
-    """The loser of the race folds again, and nobody is there twice."""
+    """The transaction that loses the race is decided again, and no person exists twice."""
     shop.engine.track("purchase", user_id="ada", message_id="m-1", connection=shop.host)
     second = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="ada", message_id="m-2"))
     shop.host.commit()
@@ -93,42 +93,42 @@ def test_whoever_comes_second_with_a_new_id_finds_the_person(shop: Shop) -> None
 
 
 def test_a_message_that_two_bring_at_once_is_a_duplicate_for_one(shop: Shop) -> None:
-    """Recorded once, and said so to whoever came second."""
+    """It is recorded once, and the second caller gets a duplicate."""
     shop.engine.track("purchase", anonymous_id="anon-1", message_id="m-1", connection=shop.host)
     again = shop.meanwhile(
         lambda: shop.engine.track("purchase", anonymous_id="anon-1", message_id="m-1")
     )
     shop.host.commit()
-    told = again.result(60)
-    assert told is not None
-    assert (told.accepted, told.duplicates) == (0, 1)
+    answer = again.result(60)
+    assert answer is not None
+    assert (answer.accepted, answer.duplicates) == (0, 1)
 
 
 def test_what_the_first_takes_back_is_the_seconds(shop: Shop) -> None:
-    """A host that rolls back leaves the way free."""
+    """A host that rolls back leaves nothing in the way."""
     shop.engine.track("purchase", user_id="ada", message_id="m-1", connection=shop.host)
     second = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="ada", message_id="m-1"))
     shop.host.rollback()
-    told = second.result(60)
-    assert told is not None
-    assert told.accepted == 1
+    answer = second.result(60)
+    assert answer is not None
+    assert answer.accepted == 1
     assert shop.people() == [{"ada"}]
 
 
 def test_what_a_merged_person_does_meanwhile_is_the_survivors(shop: Shop) -> None:
-    """Read again once the merge is done."""
+    """The person is loaded again after the merge."""
     shop.engine.ingest([{"type": "identify", "userId": name} for name in ("ada", "bob")])
     shop.engine.alias("ada", previous_id="bob", connection=shop.host)
     second = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="bob", message_id="m-9"))
     shop.host.commit()
-    told = second.result(60)
-    assert told is not None
-    assert [decision.person for decision in told.decisions] == ["ada"]
+    answer = second.result(60)
+    assert answer is not None
+    assert [decision.person for decision in answer.decisions] == ["ada"]
     assert shop.people() == [{"ada", "bob"}]
 
 
 def test_two_who_merge_each_other_are_one(shop: Shop) -> None:
-    """Whoever is first decides who survives; the second finds it done."""
+    """The first decides who survives; the second finds it done."""
     shop.engine.ingest([{"type": "identify", "userId": name} for name in ("ada", "bob")])
     shop.engine.alias("ada", previous_id="bob", connection=shop.host)
     second = shop.meanwhile(lambda: shop.engine.alias("bob", previous_id="ada"))
@@ -139,20 +139,20 @@ def test_two_who_merge_each_other_are_one(shop: Shop) -> None:
 
 
 def test_a_claim_takes_what_was_recorded_meanwhile(shop: Shop) -> None:
-    """Anonymous activity under way when the claim comes is claimed, and triggers once."""
+    """Anonymous messages under way at the claim are claimed, and trigger once."""
     shop.engine.track("view", anonymous_id="anon-1")
     shop.engine.track(
         "purchase", anonymous_id="anon-1", timestamp=BEFORE, connection=shop.host, message_id="m-1"
     )
     claim = shop.meanwhile(lambda: shop.engine.identify("ada", anonymous_id="anon-1"))
     shop.host.commit()
-    told = claim.result(60)
-    assert told is not None
-    assert [(d.message_id, d.retroactive) for d in told.decisions] == [("m-1", True)]
+    answer = claim.result(60)
+    assert answer is not None
+    assert [(d.message_id, d.retroactive) for d in answer.decisions] == [("m-1", True)]
 
 
 def test_due_work_does_not_wait_for_those_whom_others_hold(shop: Shop) -> None:
-    """Bob's wait is over, and he is woken; Ada is in other hands, and comes later."""
+    """Bob's wait is over, and his entry is woken; Ada is locked, and comes later."""
     for user in ("ada", "bob"):
         shop.engine.track("purchase", user_id=user)
     shop.clock.move_to(later(NOON, timedelta(hours=1)))
@@ -165,7 +165,7 @@ def test_due_work_does_not_wait_for_those_whom_others_hold(shop: Shop) -> None:
 
 
 def test_a_broadcast_that_somebody_sends_is_left_to_them(shop: Shop) -> None:
-    """Whoever holds the run sends it; the others go on without."""
+    """The holder of the run sends it; other processes skip it."""
     shop.engine.identify("ada")
     shop.engine.trigger("news", key="monday")
     shop.host.execute(text("SELECT 1 FROM whereupon_run FOR UPDATE"))
@@ -177,7 +177,7 @@ def test_a_broadcast_that_somebody_sends_is_left_to_them(shop: Shop) -> None:
 
 
 def test_a_broadcast_meets_whom_it_waited_for_as_they_are_then(shop: Shop) -> None:
-    """Ada was paying when the broadcast came by, and is no more when it gets hold of her."""
+    """Ada was paying when the broadcast read her, and no longer is when it gets her lock."""
     for user in ("ada", "bob"):
         shop.engine.identify(user, traits={"plan": "pro"})
     shop.engine.trigger("paying")
@@ -193,7 +193,7 @@ def test_a_broadcast_meets_whom_it_waited_for_as_they_are_then(shop: Shop) -> No
 
 
 def test_a_broadcast_does_not_wait_for_those_whom_it_is_not_meant_for(shop: Shop) -> None:
-    """Whoever turns out to be meant after it came by is not sent it."""
+    """A person who joins the audience after it was read is not sent the broadcast."""
     shop.engine.identify("ada", traits={"plan": "free"})
     shop.engine.identify("bob", traits={"plan": "pro"})
     shop.engine.trigger("paying")
@@ -205,7 +205,7 @@ def test_a_broadcast_does_not_wait_for_those_whom_it_is_not_meant_for(shop: Shop
 
 
 def test_whoever_was_known_when_a_broadcast_began_is_sent_it_once(shop: Shop) -> None:
-    """Wherever their keys are; who comes while it is sent may be behind where it is, or before."""
+    """Wherever their keys are; a person who appears during the run may be before or behind its position."""
 
     def identify(engine: Engine, *names: str) -> None:
         engine.ingest([{"type": "identify", "userId": name} for name in names])
@@ -225,7 +225,7 @@ def test_whoever_was_known_when_a_broadcast_began_is_sent_it_once(shop: Shop) ->
 
 
 def test_a_broadcast_of_one_key_starts_once(shop: Shop) -> None:
-    """Though two call for it at once."""
+    """Also with two simultaneous calls."""
     shop.engine.identify("ada")
     shop.engine.trigger("news", key="monday", connection=shop.host)
 
@@ -240,7 +240,7 @@ def test_a_broadcast_of_one_key_starts_once(shop: Shop) -> None:
 
 
 def test_who_appears_while_they_are_deleted_is_deleted(shop: Shop) -> None:
-    """Their first message is under way when the deletion comes."""
+    """Their first message is under way when the deletion arrives."""
     shop.engine.track("purchase", user_id="zoe", timestamp=BEFORE, connection=shop.host)
     deletion = shop.meanwhile(lambda: shop.engine.track("Delete Person", user_id="zoe"))
     shop.host.commit()
@@ -249,18 +249,18 @@ def test_who_appears_while_they_are_deleted_is_deleted(shop: Shop) -> None:
 
 
 def test_who_is_deleted_before_they_appear_stays_deleted(shop: Shop) -> None:
-    """Nobody knew them; what happened before the deletion still makes nobody of them."""
+    """The person was unknown; messages from before the deletion still make no person."""
     shop.engine.track("Delete Person", user_id="zoe", connection=shop.host)
     late = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="zoe", timestamp=BEFORE))
     shop.host.commit()
-    told = late.result(60)
-    assert told is not None
-    assert [decision.reason for decision in told.decisions] == ["deleted"]
+    answer = late.result(60)
+    assert answer is not None
+    assert [decision.reason for decision in answer.decisions] == ["deleted"]
     assert shop.people() == []
 
 
 def test_a_batch_that_merges_and_erases_is_taken_at_once(shop: Shop) -> None:
-    """What belonged to either is held from the start, so that nothing more is wanted on the way."""
+    """Everything of both persons is locked from the start, so that nothing more is needed on the way."""
     for user in ("ada", "bob"):
         shop.engine.identify(user, anonymous_id=f"anon-{user}")
     shop.engine.identify("cleo", anonymous_id="anon-bob")
@@ -280,7 +280,7 @@ def test_a_batch_that_merges_and_erases_is_taken_at_once(shop: Shop) -> None:
 
 
 def test_patience_has_an_end(shop: Shop) -> None:
-    """A host that keeps somebody for too long is named as the reason."""
+    """The error names a host that holds a lock for too long."""
     shop.engine.identify("ada")
     shop.engine.track("purchase", user_id="ada", connection=shop.host)
     with (
@@ -292,7 +292,7 @@ def test_patience_has_an_end(shop: Shop) -> None:
 
 
 def test_patience_has_an_end_in_a_hosts_transaction_too(shop: Shop, database: Database) -> None:
-    """Which goes on afterwards, its own settings as they were."""
+    """The transaction goes on afterwards, with its own settings."""
     shop.engine.identify("ada")
     shop.engine.track("purchase", user_id="ada", connection=shop.host)
     with (
@@ -310,7 +310,7 @@ def test_patience_has_an_end_in_a_hosts_transaction_too(shop: Shop, database: Da
 
 
 def test_a_host_that_loses_is_told_and_may_go_on(shop: Shop, database: Database) -> None:
-    """Its transaction cannot be begun again by us; what it wrote itself is as it was."""
+    """We cannot repeat its transaction; what it wrote itself stays."""
     shop.host.execute(text("CREATE TABLE orders (id INTEGER)"))
     shop.host.commit()
     shop.engine.track("purchase", user_id="zoe", connection=shop.host)
@@ -330,13 +330,13 @@ def test_a_host_that_loses_is_told_and_may_go_on(shop: Shop, database: Database)
 
 
 def test_two_hosts_in_each_others_way_are_told_apart(shop: Shop, database: Database) -> None:
-    """Each holds whom the other wants: one gets a typed error, the other goes on."""
+    """Each holds a person whom the other needs: one gets a typed error, the other goes on."""
     for user in ("ada", "bob"):
         shop.engine.track("view", user_id=user)
     with database.connect() as other:
 
         def go_on(user_id: str, connection: Connection) -> str | None:
-            """Track, and end the transaction one way or the other, as a host does."""
+            """Track, and commit or roll back, as a host does."""
             try:
                 shop.engine.track("view", user_id=user_id, connection=connection)
                 connection.commit()

@@ -1,4 +1,4 @@
-"""The page on reasons has every reason that there is, each with an example that leads to it."""
+"""The page on reasons: it has every reason, each with an example that leads to it."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ def _reason_of(section: Section) -> str:
 
 
 def test_every_reason_is_on_the_page_and_no_other() -> None:
-    """A reason that is added gets an entry."""
+    """A new reason gets an entry."""
     shown = {
         group: frozenset(_reason_of(each) for each in ENTRIES if each.group == group)
         for group in REASONS
@@ -62,14 +62,14 @@ def test_every_reason_is_on_the_page_and_no_other() -> None:
 
 
 def test_everything_that_a_request_may_not_find_is_on_the_page() -> None:
-    """In the output of an example, which the tests of pages compare with what is printed."""
+    """It is in the output of an example, which the tests of pages compare with the real output."""
     (section,) = (s for s in SECTIONS if s.heading == "Requests that find nothing")
     assert set(section.blocks[-1].text.split()) - {"ran"} == set(Absence)
 
 
 @pytest.mark.parametrize("section", [s for s in ENTRIES if s.group != _ENDED], ids=str)
 def test_the_example_of_a_reason_leads_to_it(section: Section) -> None:
-    """A test expects it, and passes (see `test_rule_pages`); or the engine says so, word for word."""
+    """A test expects it and passes (see `test_rule_pages`), or the engine's sentence is on the page."""
     reason = _reason_of(section)
     kinds = {block.kind for block in section.blocks}
     text = section.blocks[-1].text
@@ -82,7 +82,7 @@ def test_the_example_of_a_reason_leads_to_it(section: Section) -> None:
 
 
 def _clause_for(group: str, reason: str) -> str:
-    """What is said of a reason that no rule file leads to."""
+    """The sentence on a reason that no rule file leads to."""
     if group == _HELD_BACK:
         held_back = samples.delivery(1)._replace(state=DeliveryState.WITHHELD, reason=reason)
         return why_withheld(held_back)
@@ -92,7 +92,7 @@ def _clause_for(group: str, reason: str) -> str:
 
 @pytest.mark.parametrize("section", [s for s in ENTRIES if s.group == _ENDED], ids=str)
 def test_the_example_of_an_end_ends_an_entry_so(section: Section, tmp_path: Path) -> None:
-    """As a replay tells; what completes is no early end, and what no rule file leads to is said."""
+    """In a replay; completion is not an early end, and an end without a rule file has a sentence."""
     reason = _reason_of(section)
     if section.blocks[-1].language == "text":
         assert ended_by(EntryEnd(reason, samples.NOON)) in section.blocks[-1].text
@@ -105,7 +105,7 @@ def test_the_example_of_an_end_ends_an_entry_so(section: Section, tmp_path: Path
 
 
 def _replayed(rules: Path) -> list[dict[str, object]]:
-    """What a replay of what the folder's test is given tells."""
+    """The records of a replay of the folder's test."""
     (test,) = read_test_file(rules / "example.test.yaml", TrackingPlan()).tests
     stream = rules.parent / "stream.jsonl"
     lines = [

@@ -1,4 +1,4 @@
-"""Another rulebook while the engine runs: between two batches, whole or not at all."""
+"""Reloading rules while the engine runs: between two batches, all at once or not at all."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,13 +32,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def sent() -> list[tuple[str, str]]:
-    """What the channel got: rule and title."""
+    """Rule and title of everything that the channel got."""
     return []
 
 
 @pytest.fixture
 def engine(store: str, sent: list[tuple[str, str]]) -> Iterator[Engine]:
-    """An engine that thanks for purchases, and a channel that notes what it is given."""
+    """An engine with a campaign for purchases, and a channel that keeps its deliveries."""
     with Engine.open(store, rules=book_of(thanks()), clock=FrozenClock(NOON)) as opened:
         opened.channel("push")(lambda d: sent.append((d.rule, str(d.content["title"]))))
         yield opened
@@ -47,7 +47,7 @@ def engine(store: str, sent: list[tuple[str, str]]) -> Iterator[Engine]:
 def test_the_next_batch_is_decided_under_the_new_rulebook(
     engine: Engine, sent: list[tuple[str, str]]
 ) -> None:
-    """What came before was decided under the old one."""
+    """Earlier batches were decided under the old one."""
     engine.ingest([purchase(1)])
     engine.reload(
         book_of(thanks(campaign="praise", whereupon=[{"send": "push", "title": "Well done"}]))
@@ -108,7 +108,7 @@ def test_broadcasts_follow_the_new_rulebook(engine: Engine) -> None:
 
 
 def test_an_action_of_the_hosts_stays_registered(engine: Engine) -> None:
-    """What the host registered is not the rulebook's to take away."""
+    """A reload does not change what the host registered."""
     closed: list[str | None] = []
     engine.action("Close Account", destructive=False)(lambda call: closed.append(call.person))
     engine.reload(book_of())
@@ -118,7 +118,7 @@ def test_an_action_of_the_hosts_stays_registered(engine: Engine) -> None:
 
 
 def test_each_batch_is_decided_under_one_rulebook(store: str) -> None:
-    """However often it changes meanwhile: two rules that stand and fall together are met together."""
+    """However often it is replaced: two rules that are replaced together are seen together."""
     pair = (thanks(campaign="a"), thanks(campaign="b"))
     other = (thanks(campaign="c"), thanks(campaign="d"))
     with Engine.open(store, rules=book_of(*pair), clock=FrozenClock(NOON)) as engine:
@@ -142,7 +142,7 @@ def test_each_batch_is_decided_under_one_rulebook(store: str) -> None:
 
 
 def test_a_closed_engine_takes_no_rulebook(store: str) -> None:
-    """As it takes nothing else."""
+    """As it accepts no other call."""
     engine = Engine.open(store)
     engine.close()
     with pytest.raises(StoreError, match="closed"):

@@ -1,4 +1,4 @@
-"""A backup that is put back under processes that run: what they remember of the store is true no more."""
+"""A restored backup under running processes: what they remember of the store is no longer true."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ RULES = book_of(thanks(where={"number": {"lt": 100}}))
 
 
 class Backup:
-    """A store that can be put back to where it was."""
+    """A store that can be restored to an earlier state."""
 
     def __init__(self, url: str, take: Callable[[], Callable[[], None]]) -> None:
         self.url = url
@@ -44,7 +44,7 @@ def _file_replaced(path: Path) -> Callable[[], None]:
 
 
 def _content_replaced(path: Path) -> Callable[[], None]:
-    """As the shell's ``.restore`` does it: the file is the same one."""
+    """As with the shell's ``.restore``: the file is the same one."""
     kept = path.with_suffix(".kept")
     with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(kept)) as then:
         now.backup(then)
@@ -57,7 +57,7 @@ def _content_replaced(path: Path) -> Callable[[], None]:
 
 
 def _tables_restored(url: str) -> Callable[[], None]:
-    """As ``pg_restore --data-only`` into emptied tables does it, sequences and all."""
+    """As with ``pg_restore --data-only`` into emptied tables, with sequences."""
     query = make_url(url).query
     connected = psycopg.connect(
         host=str(query["host"]), user="postgres", dbname="postgres", options=str(query["options"])
@@ -98,7 +98,7 @@ def _tables_restored(url: str) -> Callable[[], None]:
 
 @pytest.fixture(params=["file", "content", "postgres"])
 def backup(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backup]:
-    """A store of each kind, and each way of putting it back."""
+    """A store of each kind with each way of restoring it."""
     path = tmp_path / "shop.db"
     if request.param == "postgres":
         server: Server = request.getfixturevalue("server")
@@ -110,23 +110,23 @@ def backup(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backup]:
 
 
 def named(url: str) -> dict[str, str]:
-    """Each message's id, and the name that the store says it has."""
+    """Each message's id, and its name in the store."""
     tables = tables_in(url)
     names = {row[0]: str(row[2]) for row in tables["whereupon_name"]}
     return {str(row[1]): names[row[2]] for row in tables["whereupon_message"]}
 
 
 def check_owners(url: str, messages: int) -> None:
-    """Every message is of the person whose user id it carried, and nobody took somebody's place."""
+    """Check that every message belongs to the person whose user id it carried."""
     tables = tables_in(url)
     people = {row[0]: row[1] for row in tables["whereupon_person"]}
     owners = [(row[4], people.get(row[3])) for row in tables["whereupon_message"]]
-    assert [said for said, owner in owners if said != owner] == []
+    assert [message for message, owner in owners if message != owner] == []
     assert len(owners) == messages
 
 
 def test_an_event_is_never_recorded_under_another_events_name(backup: Backup) -> None:
-    """The name that a process remembers had a number that is another name's now."""
+    """The number of a name that a process remembers is another name's now."""
     with Engine.open(backup.url, rules=RULES) as engine:
         engine.track("Signed Up", user_id="ada", message_id="m-1")
         put_back = backup.take()
@@ -140,7 +140,7 @@ def test_an_event_is_never_recorded_under_another_events_name(backup: Backup) ->
 
 
 def test_the_same_calls_made_again_after_a_restore_do_not_hide_it(backup: Backup) -> None:
-    """Another process has redelivered exactly what was lost, so that the same keys are taken."""
+    """Another process has sent exactly the lost messages again, so the same keys are used."""
     with Engine.open(backup.url, rules=RULES) as engine:
         engine.ingest([purchase(1, "user-1")])
     put_back = backup.take()
@@ -158,7 +158,7 @@ def test_the_same_calls_made_again_after_a_restore_do_not_hide_it(backup: Backup
 
 
 def test_what_was_learned_before_the_backup_is_still_right(backup: Backup) -> None:
-    """And nothing is lost by looking it up again."""
+    """Looking it up again loses nothing either."""
     with Engine.open(backup.url, rules=RULES) as engine:
         engine.ingest([purchase(1, "ada")])
         put_back = backup.take()
@@ -169,7 +169,7 @@ def test_what_was_learned_before_the_backup_is_still_right(backup: Backup) -> No
 
 
 def test_rules_that_the_backup_does_not_know_are_kept_again(backup: Backup) -> None:
-    """Or what was skipped could be explained to nobody."""
+    """Otherwise their skips could not be explained."""
     clock = FrozenClock()
     with Engine.open(backup.url, rules=RULES, clock=clock) as engine:
         engine.identify("ada")
@@ -177,12 +177,12 @@ def test_rules_that_the_backup_does_not_know_are_kept_again(backup: Backup) -> N
         engine.ingest([purchase(100, "ada"), purchase(1, "ada")])
         put_back()
         engine.ingest([purchase(200, "ada"), purchase(2, "ada")])
-        told = engine.explain("ada", "thanks")
-    assert sorted(each.outcome for each in told) == ["entered", "skipped"]
+        explanations = engine.explain("ada", "thanks")
+    assert sorted(each.outcome for each in explanations) == ["entered", "skipped"]
 
 
 def test_no_key_is_handed_out_twice_after_a_restore(backup: Backup) -> None:
-    """A key in use would be somebody else's: of a process that reserved it before, or of another."""
+    """A key in use would belong to a record of this process, or of another one."""
     with Engine.open(backup.url, rules=RULES) as engine:
         put_back = backup.take()
         engine.ingest([purchase(1, "user-1")])

@@ -1,4 +1,4 @@
-"""Which of what a claim brings a rule takes: `retroactive`, `max_age`, and what arrives late."""
+"""Which claimed messages a rule takes: `retroactive`, `max_age`, and late arrivals."""
 
 import pytest
 from pydantic import JsonValue
@@ -14,20 +14,20 @@ def shop(home: Store, **policy: JsonValue) -> World:
 
 
 def bought(made: World, *minutes: float, arrives: float | None = None) -> None:
-    """Purchases on a phone that nobody is known by; each is called after its minute."""
+    """Purchases on a phone without a known person; each is named after its minute."""
     for at in minutes:
-        said = at if arrives is None else arrives
-        made.track("purchase", anonymous="phone", message_id=f"at-{at:g}", at=at, arrives=said)
+        arrival = at if arrives is None else arrives
+        made.track("purchase", anonymous="phone", message_id=f"at-{at:g}", at=at, arrives=arrival)
 
 
 def claimed(made: World, at: float, user: str = "ada") -> None:
-    """Somebody says that the phone is theirs."""
+    """The phone is claimed."""
     made.identify(user, anonymous="phone", at=at, arrives=max(at, 0))
 
 
 @pytest.mark.parametrize(("take", "entered"), [("first", "at-0"), ("last", "at-2")])
 def test_a_rule_takes_the_first_or_last_of_a_claim(home: Store, take: str, entered: str) -> None:
-    """By when they happened; of the others the decision says why."""
+    """By the time at which they happened; the decisions on the others say why."""
     made = shop(home, retroactive={"take": take})
     bought(made, 2, 0, 1)
     claimed(made, 3)
@@ -39,7 +39,7 @@ def test_a_rule_takes_the_first_or_last_of_a_claim(home: Store, take: str, enter
     ("take", "entered"), [("first", ["at-0", "at-20"]), ("last", ["at-1", "at-21"])]
 )
 def test_a_rule_takes_one_of_each_claim(home: Store, take: str, entered: list[str]) -> None:
-    """Somebody who logs in twice has two claims, though they are one run."""
+    """Two logins are two claims, though they are one run."""
     made = shop(home, retroactive={"take": take})
     bought(made, 0, 1)
     claimed(made, 2)
@@ -50,7 +50,7 @@ def test_a_rule_takes_one_of_each_claim(home: Store, take: str, entered: list[st
 
 
 def test_each_of_two_people_on_a_device_is_taken_one_message(home: Store) -> None:
-    """A claim brings only what is its own."""
+    """A claim only brings its own messages."""
     made = shop(home, retroactive={"take": "last"})
     bought(made, 0, 1)
     claimed(made, 2)
@@ -63,7 +63,7 @@ def test_each_of_two_people_on_a_device_is_taken_one_message(home: Store) -> Non
 
 
 def test_only_what_the_rule_is_open_to_can_be_first(home: Store) -> None:
-    """What `where`, `within` or `max_age` keeps out leaves the place to the next."""
+    """A message that `where`, `within` or `max_age` rules out leaves its place to the next."""
     made = shop(home, where={"price": {"gt": 10}}, retroactive={"take": "first", "within": "24h"})
     for name, price, at in [("old", 20, 0), ("cheap", 5, DAY), ("dear", 20, DAY + 1)]:
         properties: JsonValue = {"price": price}
@@ -85,7 +85,7 @@ def test_only_what_the_rule_is_open_to_can_be_first(home: Store) -> None:
 def test_what_arrives_after_its_claim_is_not_taken_beside_what_was(
     home: Store, take: str, at: float
 ) -> None:
-    """One message of a claim is taken; that it came late, or happened earlier, makes it no second."""
+    """One message of a claim is taken; a late or an earlier message is not a second one."""
     made = shop(home, retroactive={"take": take})
     bought(made, 1)
     claimed(made, 2)
@@ -95,7 +95,7 @@ def test_what_arrives_after_its_claim_is_not_taken_beside_what_was(
 
 
 def test_a_late_message_is_taken_where_its_claim_took_none(home: Store) -> None:
-    """Identify-then-event ends as event-then-identify; of a second one only the first to come is taken."""
+    """The result is the same in both orders; of two late messages the first to arrive is taken."""
     made = shop(home, retroactive={"take": "last"})
     claimed(made, 2)
     bought(made, 1, arrives=3)
@@ -104,7 +104,7 @@ def test_a_late_message_is_taken_where_its_claim_took_none(home: Store) -> None:
 
 
 def test_a_late_message_of_the_next_claim_is_taken_for_itself(home: Store) -> None:
-    """What the claim before it took does not count."""
+    """The message that the earlier claim took does not count."""
     made = shop(home, retroactive={"take": "first"})
     bought(made, 0)
     claimed(made, 1)
@@ -114,7 +114,7 @@ def test_a_late_message_of_the_next_claim_is_taken_for_itself(home: Store) -> No
 
 
 def test_a_late_message_is_told_from_what_a_claim_brought_a_month_before(home: Store) -> None:
-    """However far apart two claims of one run may lie, each brings its own."""
+    """However far apart two claims of one run are, each brings its own messages."""
     month = 30 * DAY
     made = shop(home, max_age="40d", retroactive={"take": "first", "within": "40d"})
     claimed(made, -DAY)
@@ -126,7 +126,7 @@ def test_a_late_message_is_told_from_what_a_claim_brought_a_month_before(home: S
 
 
 def test_a_late_message_is_not_measured_by_a_claim_before_somebody_elses(home: Store) -> None:
-    """Ada's claim, Ben's, and Ada's again: what the first of them brought is not of the third."""
+    """Ada's claim, Ben's, and Ada's again: messages of the first claim do not count for the third."""
     made = shop(home, retroactive={"take": "first"})
     bought(made, 0)
     claimed(made, 2)
@@ -140,7 +140,7 @@ def test_a_late_message_is_not_measured_by_a_claim_before_somebody_elses(home: S
 def test_a_claim_of_the_same_batch_may_be_what_brings_a_late_message(
     home: Store, *, together: bool
 ) -> None:
-    """It happened before the claim that took one, and brings what that one took, in whatever batches."""
+    """It happened before the claim that took one, and brings what that one took, for all divisions into batches."""
     made = shop(home, retroactive={"take": "last"}, max_age="90d")
     bought(made, 0)
     claimed(made, 29 * DAY)
@@ -150,14 +150,14 @@ def test_a_claim_of_the_same_batch_may_be_what_brings_a_late_message(
         "event": "purchase",
         "timestamp": after(-27 * DAY).isoformat(),
     }
-    coming = [said | {"anonymousId": "phone"} for said in (claim, late)]
+    coming = [arrival | {"anonymousId": "phone"} for arrival in (claim, late)]
     for batch in [coming] if together else [[each] for each in coming]:
         made.decided += made.engine.ingest(batch).decisions
     assert made.outcomes == ["entered", "retroactive-take"]
 
 
 def test_what_a_person_does_under_their_own_name_is_no_claims(home: Store) -> None:
-    """`retroactive` speaks of claimed messages only."""
+    """`retroactive` only concerns claimed messages."""
     made = shop(home, retroactive={"take": "first"})
     bought(made, 0)
     claimed(made, 1)
@@ -179,7 +179,7 @@ def test_within_is_measured_from_the_claim(home: Store, at: float, outcome: str)
 def test_the_age_of_a_late_message_is_measured_to_its_arrival(
     home: Store, policy: File, arrives: float, outcome: str
 ) -> None:
-    """`max_age` and `within` ask when the message and the claim both had arrived."""
+    """`max_age` and `within` are measured to when the message and the claim had both arrived."""
     made = shop(home, **policy)
     claimed(made, 0)
     bought(made, 0, arrives=arrives)
@@ -187,7 +187,7 @@ def test_the_age_of_a_late_message_is_measured_to_its_arrival(
 
 
 def test_a_rule_that_does_not_look_back_takes_nothing_that_was_claimed(home: Store) -> None:
-    """`retroactive: false`, for what waits and for what comes late."""
+    """`retroactive: false`, for waiting messages and for late ones."""
     made = shop(home, retroactive=False)
     bought(made, 0)
     claimed(made, 1)

@@ -1,4 +1,4 @@
-"""The pages on the rule language leave nothing out, and every example does what they say."""
+"""The pages on the rule language: they are complete, and every example works."""
 
 import ast
 import re
@@ -48,7 +48,7 @@ def test_what_is_made_of_the_forms_is_what_is_committed(page: Path) -> None:
 
 
 def test_every_key_and_operator_is_on_a_page() -> None:
-    """A key that is added to a form is added to a page."""
+    """A new key of a form is added to a page."""
     shown = {_shown(key) for page in FILES for key in shown_on(page.read_text("utf-8"), KEYS)}
     assert {_shown(key) for key in KEYS} - shown == set()
 
@@ -59,7 +59,7 @@ def test_every_key_and_operator_is_on_a_page() -> None:
     ids=lambda key: f"{key.form} {key.name}",
 )
 def test_every_key_has_a_sentence_and_examples_that_are_read(key: Key, tmp_path: Path) -> None:
-    """What an editor shows of a key can be written into a file of that kind."""
+    """The examples that an editor shows for a key are valid in a file of that kind."""
     assert key.sentence.endswith(".")
     assert key.examples
     for place, example in enumerate(key.examples):
@@ -72,7 +72,7 @@ def test_every_key_has_a_sentence_and_examples_that_are_read(key: Key, tmp_path:
 
 
 def _in_code(page: str, heading: str) -> set[str]:
-    """What stands in code marks in the prose under a heading."""
+    """The texts in code marks in the prose under a heading."""
     (section,) = (s for s in SECTIONS if (s.page, s.heading) == (page, heading))
     return set(re.findall(r"`([^`]+)`", section.prose))
 
@@ -94,7 +94,7 @@ def test_lists_that_are_written_by_hand_are_complete() -> None:
     "section", [s for s in SECTIONS if s.page != "diagnostics.md" and s.blocks], ids=str
 )
 def test_every_example_is_read_and_its_tests_pass(section: Section, tmp_path: Path) -> None:
-    """What a page shows can be copied."""
+    """Every example of a page can be copied."""
     for folder in folders_of(section, tmp_path):
         report = run_rule_tests(folder)
         assert _errors(report) == []
@@ -106,13 +106,13 @@ def test_every_example_is_read_and_its_tests_pass(section: Section, tmp_path: Pa
 
 @pytest.mark.parametrize("section", CODES.values(), ids=str)
 def test_every_diagnostic_is_reported_for_its_example(section: Section, tmp_path: Path) -> None:
-    """As an error or as a warning, whichever the page says first."""
-    said = re.match(r"\s*\*(Error|Warning|Error or warning)\.\*", section.prose)
-    assert said, section.prose
+    """As an error or as a warning, as the page says first."""
+    stated = re.match(r"\s*\*(Error|Warning|Error or warning)\.\*", section.prose)
+    assert stated, section.prose
     folders = folders_of(section, tmp_path)
     found = [d for folder in folders for d in run_rule_tests(folder).diagnostics]
     severities = {str(d.severity) for d in found if d.code == section.heading}
-    assert severities == set(said[1].lower().split(" or ")), [*map(str, found)]
+    assert severities == set(stated[1].lower().split(" or ")), [*map(str, found)]
 
 
 def test_every_code_of_a_diagnostic_is_on_the_page() -> None:
@@ -121,13 +121,13 @@ def test_every_code_of_a_diagnostic_is_on_the_page() -> None:
 
 
 def test_no_code_is_on_the_page_that_there_is_not() -> None:
-    """A code that goes takes its entry along."""
+    """A removed code takes its entry along."""
     text = "".join(path.read_text("utf-8") for path in SOURCE.rglob("*.py"))
     assert [code for code in CODES if f'"{code}"' not in text] == []
 
 
 def _codes_in_the_source() -> Iterator[str]:
-    """The codes that the packages name which find fault with files."""
+    """The diagnostic codes in the source of the packages."""
     for package in ("rules", "conditions", "templates", "testing"):
         for path in (SOURCE / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -138,7 +138,7 @@ def _codes_in_the_source() -> Iterator[str]:
 
 
 def _places_of_codes(node: ast.AST) -> list[ast.expr]:
-    """Where a code stands: by its name or beside other arguments, before a sentence, or as a choice."""
+    """The places of codes: a keyword, an argument before a sentence, or a choice."""
     match node:
         case ast.Call(func=ast.Attribute(attr="encode" | "decode")):
             return []  # there it is an encoding

@@ -26,7 +26,7 @@ _POLL = timedelta(hours=1)
 
 @contextmanager
 def _worker(database: str) -> Iterator["SimpleQueue[Delivery]"]:
-    """An engine that works in the background, as the queue of what its channel gets."""
+    """An engine that works in the background, with a queue of its channel's deliveries."""
     taken: SimpleQueue[Delivery] = SimpleQueue()
     with Engine.open(database, rules=RULES, poll=_POLL) as engine:
         engine.channel("push")(taken.put)
@@ -37,14 +37,14 @@ def _worker(database: str) -> Iterator["SimpleQueue[Delivery]"]:
 
 
 def test_a_delivery_that_another_process_makes_leaves_at_once(database: str) -> None:
-    """The poll is an hour here."""
+    """The poll interval is an hour here."""
     with _worker(database) as taken:
         run([sys.executable, "-m", "tests.scenarios.delivering", "make", database], cwd=ROOT, check=True)  # fmt: skip
         assert taken.get(timeout=_PATIENCE).person == "p-0"
 
 
 def test_a_delivery_that_a_host_commits_leaves_at_once(database: str) -> None:
-    """When the host's own transaction ends, and not before; nobody need say so."""
+    """When the host's own transaction ends, and not earlier; no call is needed."""
     with _worker(database) as taken, Engine.open(database, rules=RULES) as web:
         lent = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
         for number in range(5):
@@ -55,7 +55,7 @@ def test_a_delivery_that_a_host_commits_leaves_at_once(database: str) -> None:
 
 
 def test_a_wait_that_another_process_begins_is_over_in_time(database: str) -> None:
-    """Also what is due a moment later is known of."""
+    """Also work that becomes due a moment later."""
     rules = book_of(thanks(whereupon=[{"wait": "1s"}, {"send": "push", "title": "Hi"}]))
     sent = Event()
     with Engine.open(database, rules=rules, poll=_POLL) as worker:
@@ -67,7 +67,7 @@ def test_a_wait_that_another_process_begins_is_over_in_time(database: str) -> No
 
 
 def test_what_somebody_revives_elsewhere_is_sent_at_once(database: str) -> None:
-    """As by `whereupon retry --all` on the machine of whoever is on call."""
+    """As with `whereupon retry --all` on another machine."""
     once, refusing = RetryPolicy(tries=1), True
     taken: SimpleQueue[str] = SimpleQueue()
 
@@ -102,13 +102,13 @@ def test_closing_leaves_no_thread_and_no_connection(database: str) -> None:
 
 def test_a_watch_goes_on_when_what_it_tells_fails(database: str) -> None:
     """A store that was away for a moment does not end it."""
-    told: SimpleQueue[int] = SimpleQueue()
+    results: SimpleQueue[int] = SimpleQueue()
     calls = 0
 
     def changed() -> None:
         nonlocal calls
         calls += 1
-        told.put(calls)
+        results.put(calls)
         if calls == 1:
             message = "the store is away"
             raise OSError(message)
@@ -117,9 +117,9 @@ def test_a_watch_goes_on_when_what_it_tells_fails(database: str) -> None:
         store = open_store(database)
         watch = store.watch(changed)
         assert watch is not None
-        assert told.get(timeout=_PATIENCE) == 1
+        assert results.get(timeout=_PATIENCE) == 1
         engine.ingest([purchase(1)])
-        assert told.get(timeout=_PATIENCE) == 2
+        assert results.get(timeout=_PATIENCE) == 2
         watch.stop()
         watch.stop()
         store.close()
@@ -128,7 +128,7 @@ def test_a_watch_goes_on_when_what_it_tells_fails(database: str) -> None:
 
 @pytest.mark.parametrize("place", ["memory://", "sqlite://"])
 def test_where_there_are_no_other_processes_nobody_watches(place: str) -> None:
-    """A store in memory is its process's own."""
+    """A store in memory belongs to one process."""
     store = open_store(place)
     assert store.watch(print) is None
     store.close()

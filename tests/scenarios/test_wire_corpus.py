@@ -1,4 +1,4 @@
-"""What clients really send, in every way in: one answer, and nothing that is accepted is misread.
+"""Messages that clients really send, through every way in: one answer, and no accepted message is misread.
 
 The oracle reads the Segment spec's common fields straight from the JSON, with none of our parser.
 """
@@ -82,7 +82,7 @@ def bodies() -> list[str]:
 
 
 class Answer(NamedTuple):
-    """What became of texts, in their order; places count every message of every batch."""
+    """The answers to texts, in their order; places count every message of every batch."""
 
     accepted: int
     duplicates: int
@@ -91,22 +91,22 @@ class Answer(NamedTuple):
 
 
 def answered(way: Callable[[Engine, list[str]], Iterator[Ingested]], texts: list[str]) -> Answer:
-    """What an engine without rules says to some calls of `ingest`, put together."""
+    """The answers of an engine without rules to some calls of `ingest`, joined."""
     accepted = duplicates = begun = 0
     rejected: list[tuple[int, str]] = []
     notices: list[tuple[str, str]] = []
     with Engine.open("memory://", clock=FrozenClock(NOW)) as engine:
-        for told in way(engine, texts):
-            accepted += told.accepted
-            duplicates += told.duplicates
-            rejected += [(begun + each.index, each.code) for each in told.rejected]
-            notices += [(each.code, each.message) for each in told.warnings]
-            begun += told.accepted + told.duplicates + len(told.rejected)
+        for result in way(engine, texts):
+            accepted += result.accepted
+            duplicates += result.duplicates
+            rejected += [(begun + each.index, each.code) for each in result.rejected]
+            notices += [(each.code, each.message) for each in result.warnings]
+            begun += result.accepted + result.duplicates + len(result.rejected)
     return Answer(accepted, duplicates, rejected, _without_look_alikes(notices))
 
 
 def _without_look_alikes(notices: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Which ids are seen together depends on what is sent together."""
+    """The answer without notices on similar ids, which depend on the division into calls."""
     return [each for each in notices if each[0] != "ids-alike"]
 
 
@@ -129,7 +129,7 @@ WAYS: dict[str, Callable[[Engine, list[str]], Iterator[Ingested]]] = {
 
 
 def as_stream(texts: list[str], folder: Path) -> Answer:
-    """What a replay tells of the texts, a line each."""
+    """A replay's answer to the texts, one on each line."""
     path = folder / "stream.jsonl"
     path.write_text("\n".join(text.strip() for text in texts))
     records: list[Record] = []
@@ -140,17 +140,17 @@ def as_stream(texts: list[str], folder: Path) -> Answer:
     )
     rejected = [(0, each.code) for each in records if isinstance(each, BadLine)]
     notices = [(each.code, each.message) for each in records if isinstance(each, Notice)]
-    told = _without_look_alikes(notices)
-    return Answer(summary.accepted, summary.duplicates, rejected, told)
+    result = _without_look_alikes(notices)
+    return Answer(summary.accepted, summary.duplicates, rejected, result)
 
 
 def without_places(answer: Answer) -> Answer:
-    """A stream tells of lines, not of places."""
+    """The answer without places, which a stream does not have."""
     return answer._replace(rejected=[(0, code) for _, code in answer.rejected])
 
 
 def count(answer: Answer) -> tuple[dict[str, int], dict[str, int]]:
-    """How many came to what end, and how many notices there were, by code."""
+    """Count outcomes, and notices by code."""
     ends = Counter(code for _, code in answer.rejected)
     ends.update(accepted=answer.accepted, duplicates=answer.duplicates)
     return dict(ends), dict(Counter(str(code) for code, _ in answer.notices))
@@ -164,7 +164,7 @@ def count(answer: Answer) -> tuple[dict[str, int], dict[str, int]]:
 def test_every_way_in_gives_one_answer(
     texts: Callable[[], list[str]], counts: dict[str, int], notices: dict[str, int], tmp_path: Path
 ) -> None:
-    """As dict, text, list, batch body and stream; the counts by code stand here, so that a change shows."""
+    """As dict, text, list, batch body and stream; the expected counts by code are listed here."""
     sent = texts()
     answers = {name: answered(way, sent) for name, way in WAYS.items()}
     first = answers.pop("dict")
@@ -186,7 +186,7 @@ NAMED = ("track", "page", "screen")
 
 
 def as_id(value: Any) -> str | None:
-    """An id, by the spec a text; clients send numbers, and words that stand for nothing."""
+    """An id by the spec: a text; clients also send numbers, and words for "none"."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = str(value).strip()
@@ -195,7 +195,7 @@ def as_id(value: Any) -> str | None:
 
 
 def as_time(value: Any) -> datetime | None:
-    """A time in ISO 8601 or in a form near it, in RFC 2822, or as a Unix time of any precision."""
+    """A time in ISO 8601 or a similar form, in RFC 2822, or as a Unix time of any precision."""
     if isinstance(value, str) and value.isdigit() and len(value) > 8:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -219,7 +219,7 @@ def _nearly_iso(value: str) -> datetime:
 
 
 def happened(raw: dict[str, Any], lent: dict[str, Any]) -> datetime:
-    """When a message happened, that comes in now (Segment spec, Timestamps)."""
+    """The time of a live message (Segment spec, Timestamps)."""
     whole = {**lent, **{name: value for name, value in raw.items() if value is not None}}
     names = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
     timestamp, original, sent, received = (as_time(whole.get(name)) for name in names)
@@ -229,7 +229,7 @@ def happened(raw: dict[str, Any], lent: dict[str, Any]) -> datetime:
 
 
 def whole(value: Any) -> Any:
-    """A value in which no half of a character stands, as JavaScript's `toWellFormed` makes it."""
+    """The value without lone surrogates, as JavaScript's `toWellFormed` makes it."""
     if isinstance(value, str):
         return "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in value)
     if isinstance(value, dict):
@@ -238,12 +238,12 @@ def whole(value: Any) -> Any:
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """An object; what is none is empty."""
+    """An object; any other value counts as an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def expected(raw: dict[str, Any], lent: dict[str, Any]) -> dict[str, Any]:
-    """What the spec makes of a message."""
+    """The message as the spec reads it."""
     type_ = raw["type"].strip().lower()
     properties, traits = as_object(raw.get("properties")), as_object(raw.get("traits"))
     context = {**as_object(lent.get("context")), **as_object(raw.get("context"))}
@@ -264,14 +264,14 @@ def expected(raw: dict[str, Any], lent: dict[str, Any]) -> dict[str, Any]:
 
 
 def seen(message: Message) -> dict[str, Any]:
-    """The same of what was made of it."""
+    """The same fields as the engine read them."""
     fields = ("type", "name", "user_id", "anonymous_id", "target_id", "data", "context")
-    told = {name: getattr(message, name) for name in fields}
-    return {**told, "type": str(message.type), "timestamp": message.timestamp}
+    result = {name: getattr(message, name) for name in fields}
+    return {**result, "type": str(message.type), "timestamp": message.timestamp}
 
 
 def items_of(body: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Each message of a body, and what the body says for it."""
+    """Each message of a body, and the body's own fields for it."""
     if isinstance(body, dict) and isinstance(body.get("batch"), list):
         lent = {name: body[name] for name in ("sentAt", "receivedAt", "context") if body.get(name)}
         for item in body["batch"]:
@@ -282,7 +282,7 @@ def items_of(body: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 @pytest.mark.parametrize("texts", [messages, bodies], ids=["messages", "bodies"])
 def test_nothing_that_is_accepted_is_misread(texts: Callable[[], list[str]]) -> None:
-    """Ids, name, time, properties and traits are what the spec says they are."""
+    """Ids, name, time, properties and traits are as the spec reads them."""
     arrival = Arrival(NOW, SenderClass.SERVER, lambda: "fresh")
     accepted = 0
     for text in texts():
@@ -300,7 +300,7 @@ def test_nothing_that_is_accepted_is_misread(texts: Callable[[], list[str]]) -> 
 
 
 def test_messages_that_passed_a_collector_are_dated_as_it_said() -> None:
-    """Of the many that carry both times, none is dated by its way here."""
+    """No message with both times gets the time of its arrival here."""
     arrival = Arrival(NOW, SenderClass.SERVER, lambda: "fresh")
     both = 0
     for text in messages():

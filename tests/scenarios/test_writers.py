@@ -1,4 +1,4 @@
-"""Many writers on one database, all about the same few people: as if they had taken turns."""
+"""Many writers on one database, about the same few people: the result is as if they had taken turns."""
 
 import sys
 from collections import Counter
@@ -24,7 +24,7 @@ AFTERWARDS = NOON + timedelta(hours=1)
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> End:
-    """What one writer alone ends in."""
+    """The result of one writer alone."""
     url = f"sqlite:///{tmp_path_factory.mktemp('serial')}/shop.db"
     clock = FrozenClock(NOON)
     with Engine.open(url, rules=RULES, clock=clock) as engine:
@@ -62,8 +62,8 @@ def _writers(url: str, count: int) -> Iterator[Sequence[Popen[str]]]:
                 process.kill()
 
 
-def _all_say(processes: Sequence[Popen[str]], word: str) -> None:
-    """Wait until every process is that far, and let all of them go on at once."""
+def _all_write(processes: Sequence[Popen[str]], word: str) -> None:
+    """Wait until every process has printed this, and let all of them go on at once."""
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == f"{word}\n"
@@ -77,10 +77,10 @@ def _all_say(processes: Sequence[Popen[str]], word: str) -> None:
 def test_processes_that_write_at_once_end_as_one_that_writes_alone(
     database: str, serial: End
 ) -> None:
-    """Nothing is lost, nobody enters twice, and each delivery is handed over once, by one of them."""
+    """Nothing is lost, nobody enters twice, and each delivery is sent once, by one of them."""
     with _writers(database, 3) as processes:
-        _all_say(processes, "ready")
-        _all_say(processes, "written")
+        _all_write(processes, "ready")
+        _all_write(processes, "written")
         handed = Counter(line for process in processes for line in process.communicate()[0].split())
         assert [process.returncode for process in processes] == [0, 0, 0]
     assert end_of(database) == serial
@@ -106,7 +106,7 @@ def test_threads_that_write_at_once_end_as_one_that_writes_alone(
 
 
 def test_what_is_deleted_while_others_write_stays_deleted(database: str) -> None:
-    """Whatever was under way about her, nothing from before the deletion is left of her."""
+    """For any concurrent message, nothing from before the deletion is left of her."""
     clock = FrozenClock(NOON)
     with Engine.open(database, rules=RULES, clock=clock) as engine:
         _be_silent(engine)
@@ -125,7 +125,7 @@ def test_what_is_deleted_while_others_write_stays_deleted(database: str) -> None
 
 
 def test_broadcasts_that_are_due_together_are_sent_by_several(database: str) -> None:
-    """Each to everybody, once, though two engines are at it; and each has its next time after that."""
+    """Each is sent to everybody once, by two engines together; each has its next time after that."""
     daily = {"cron": "0 9 * * *", "timezone": "UTC"}
     rules = book_of(*[news(broadcast=name, when=daily) for name in ("news", "more")])
     clock = FrozenClock(NOON)
@@ -147,7 +147,7 @@ def test_broadcasts_that_are_due_together_are_sent_by_several(database: str) -> 
 
 
 def test_files_of_the_queue_hold_nothing(tmp_path: Path) -> None:
-    """What stands beside an SQLite file for its writers to queue at has no content."""
+    """The file beside an SQLite file in which its writers queue has no content."""
     with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=RULES) as engine:
         engine.track("purchase", user_id="ada")
     assert (tmp_path / "shop.db-turn").read_bytes() == b""

@@ -1,4 +1,4 @@
-"""A process that writes what others write at the same time, and says what it handed over.
+"""A process that writes the same as others at the same time, and prints what it sent.
 
     python -m tests.scenarios.writing URL NUMBER
 
@@ -33,7 +33,7 @@ _AFTERWARDS = NOON + timedelta(hours=1)
 
 
 def messages() -> list[Wire]:
-    """Purchases, known and not; who is who, on which devices; and people who turn out to be one."""
+    """Purchases, known and anonymous; logins on devices; and merges."""
     made = [
         {**purchase(n, f"user-{n % PEOPLE}"), "timestamp": "2026-06-01T11:40:00Z"}
         for n in range(PURCHASES)
@@ -41,8 +41,8 @@ def messages() -> list[Wire]:
     for n in range(0, PURCHASES, 3):  # anonymously, on the buyer's own device
         made[n] = {**made[n], "userId": None, "anonymousId": f"anon-{n % PEOPLE}"}
     for n in range(PEOPLE):
-        said: Wire = {"type": "identify", "userId": f"user-{n}", "anonymousId": f"anon-{n}"}
-        made.append({**said, "messageId": f"identify-{n}", "timestamp": "2026-06-01T11:50:00Z"})
+        body: Wire = {"type": "identify", "userId": f"user-{n}", "anonymousId": f"anon-{n}"}
+        made.append({**body, "messageId": f"identify-{n}", "timestamp": "2026-06-01T11:50:00Z"})
         group: Wire = {"type": "group", "userId": f"user-{n}", "groupId": f"acme-{n % 2}"}
         made.append({**group, "messageId": f"group-{n}", "timestamp": "2026-06-01T11:51:00Z"})
         made.append(_device(n))
@@ -51,8 +51,8 @@ def messages() -> list[Wire]:
 
 
 def _alias(user_id: str, previous_id: str) -> Wire:
-    said: Wire = {"type": "alias", "userId": user_id, "previousId": previous_id}
-    return {**said, "messageId": f"{previous_id}-is-{user_id}"}
+    body: Wire = {"type": "alias", "userId": user_id, "previousId": previous_id}
+    return {**body, "messageId": f"{previous_id}-is-{user_id}"}
 
 
 def _device(number: int) -> Wire:
@@ -67,7 +67,7 @@ def _device(number: int) -> Wire:
 
 
 def write(engine: Engine, number: int) -> None:
-    """Send everything in batches, in the writer's own order, with due work between them.
+    """Send everything in batches, in the writer's own order, with due work in between.
 
     Only an alias comes after its people are known: before, it would be a claim.
     """
@@ -89,7 +89,7 @@ def write(engine: Engine, number: int) -> None:
 
 
 def end_of(url: str) -> End:
-    """Who has what in the end, people named by all the ids they are known by."""
+    """The final result, with people named by all their ids."""
     tables = tables_in(url)
     ids: dict[object, set[str]] = {}
     for value, kind, key in tables["whereupon_identifier"]:
@@ -110,7 +110,7 @@ def end_of(url: str) -> End:
 
 
 def main(url: str, number: str) -> None:
-    """Write, and then do what is due, in competition with others."""
+    """Write, and then do due work in competition with others."""
     clock = FrozenClock(NOON)
     handed: list[str] = []
     with Engine.open(url, rules=RULES, clock=clock) as engine:

@@ -1,4 +1,4 @@
-"""The engine as a host embeds it: its calls, its answers, and whose transaction it is."""
+"""The engine as a host embeds it: its calls, its answers, and the host's transactions."""
 
 import gc
 import json
@@ -46,8 +46,8 @@ _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 
 
 def _memory(*rules: dict[str, object]) -> Engine:
-    said = rules or (thanks(),)
-    return Engine.open("memory://", rules=book_of(*said), clock=FrozenClock(NOON))
+    files = rules or (thanks(),)
+    return Engine.open("memory://", rules=book_of(*files), clock=FrozenClock(NOON))
 
 
 def _entered(ingested: Ingested) -> list[str | None]:
@@ -104,7 +104,7 @@ _CALLS: list[Callable[[Engine], Ingested]] = [
 def test_each_of_the_six_calls_records_a_message_of_its_own(
     call: Callable[[Engine], Ingested],
 ) -> None:
-    """Without a message id two equal calls are two messages."""
+    """Two equal calls without a message id are two messages."""
     engine = _memory()
     assert [call(engine).accepted, call(engine).accepted] == [1, 1]
 
@@ -122,7 +122,7 @@ def test_a_call_with_a_message_id_is_recorded_once_for_ever() -> None:
     "when", [NOON - timedelta(hours=1), "2026-06-01T11:00:00Z", "2026-06-01T13:00:00+02:00"]
 )
 def test_a_call_may_say_when_it_happened(when: datetime | str) -> None:
-    """As an instant or as text; the engine's clock says when it came."""
+    """As an instant or as text; the time of arrival is the engine's clock's."""
     engine = _memory()
     (decision,) = engine.track("purchase", user_id="ada", timestamp=when).decisions
     assert decision.timestamp == NOON - timedelta(hours=1)
@@ -161,7 +161,7 @@ def test_a_source_that_there_is_not_is_refused() -> None:
 
 @pytest.mark.parametrize("slip", ["sorce", "conection", "messageId", "traits"])
 def test_an_argument_that_there_is_not_is_refused(slip: str) -> None:
-    """Nothing is recorded as a server's, committed alone or recorded twice by a slip of the pen."""
+    """A misspelt argument must not record a message as a server's, commit it alone or record it twice."""
     engine = _memory()
     with pytest.raises(TypeError, match=f"'{slip}'; there are also: message_id, .*connection"):
         engine.track("Delete Person", user_id="ada", **{slip: "client"})  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ def test_a_batch_reports_what_it_cannot_accept_and_takes_the_rest() -> None:
 
 
 def test_a_batch_body_counts_as_its_items() -> None:
-    """What an SDK sends can be handed on as it is."""
+    """What an SDK sends can be passed on as it is."""
     ingested = _memory().ingest([{"batch": [purchase(1), {}, purchase(2)]}, purchase(3)])
     assert ingested.accepted == 3
     assert [each.index for each in ingested.rejected] == [1]
@@ -201,13 +201,13 @@ def test_a_batch_body_counts_as_its_items() -> None:
     ],
 )
 def test_a_message_or_a_body_may_come_alone(alone: Any, accepted: int) -> None:
-    """What a web server's handler has in its hand; its keys are no messages."""
+    """A web server's handler has such a value; its keys are not messages."""
     ingested = _memory().ingest(alone)
     assert (ingested.accepted, ingested.rejected) == (accepted, [])
 
 
 def test_texts_are_taken_as_they_came() -> None:
-    """What a web server received goes in as it is: messages, a batch of them, and what is neither."""
+    """What a web server received is accepted as it is: messages, a batch of them, and text that is neither."""
     texts = [
         b'{"type":"track","event":"purchase","userId":"ada","properties":{"price":30}}',
         b'{"batch":[{"type":"track","event":"purchase","userId":"bob"},7]}',
@@ -225,14 +225,14 @@ def test_texts_are_taken_as_they_came() -> None:
 def test_what_comes_alone_needs_no_list(
     batch: dict[str, object], written: Callable[[object], WireMessage]
 ) -> None:
-    """A request's body is one dict, or one text: never the keys of the one, or the other's bytes."""
+    """A request's body is one dict, or one text; neither is read item by item."""
     listed, alone = _memory().ingest([written(batch)]), _memory().ingest(written(batch))
     assert (alone.accepted, alone.rejected) == (listed.accepted, listed.rejected)
     assert alone.accepted > 0
 
 
 def test_a_message_that_cannot_be_read_leaves_the_others_of_its_text_alone() -> None:
-    """What is no JSON, and what nests too deep, at any depth."""
+    """Text that is not JSON, or that nests too deep, at any depth."""
     bad = [b"tru", *(b"[" * deep + b"]" * deep for deep in (300, 100_000))]
     items = [b'{"type":"track","event":"purchase","properties":{"x":%s}}' % each for each in bad]
     text = b'{"batch":[%s]}' % b",".join([encode(purchase(1)), *items, encode(purchase(2))])
@@ -246,7 +246,7 @@ def test_a_message_that_cannot_be_read_leaves_the_others_of_its_text_alone() -> 
 
 
 def test_what_is_beyond_the_limit_of_a_batch_is_named_not_dropped() -> None:
-    """The first part goes in; the sender is told once from where on to send again."""
+    """The first part is accepted; the sender is told once from which place to send again."""
     ingested = _memory().ingest(purchase(number) for number in range(MAX_BATCH_MESSAGES + 2))
     assert ingested.accepted == MAX_BATCH_MESSAGES
     assert [(each.index, each.code) for each in ingested.rejected] == [
@@ -260,7 +260,7 @@ def test_an_empty_batch_is_nothing() -> None:
 
 
 def test_requests_and_warnings_are_in_the_answer() -> None:
-    """Whoever asks for a deletion learns at once what became of it."""
+    """A caller who asks for a deletion gets its outcome at once."""
     engine = _memory()
     engine.identify("ada")
     ingested = engine.track("Delete Person", user_id="ada", source="client")
@@ -290,7 +290,7 @@ def _order(connection: Connection, number: int) -> None:
 
 
 def _kept(host: Database, engine: Engine) -> tuple[int, int, int]:
-    """How many orders, messages and deliveries there are."""
+    """The numbers of orders, messages and deliveries."""
     with host.connect() as connection:
         orders = connection.scalar(text("SELECT count(*) FROM orders"))
     with engine.store.session() as session:
@@ -299,7 +299,7 @@ def _kept(host: Database, engine: Engine) -> tuple[int, int, int]:
 
 
 def test_the_hosts_write_and_our_record_commit_together(host: Database) -> None:
-    """One transaction, one truth."""
+    """One transaction holds both."""
     engine = Engine.open(host, rules=book_of(thanks()))
     with host.begin() as connection:
         _order(connection, 1)
@@ -309,7 +309,7 @@ def test_the_hosts_write_and_our_record_commit_together(host: Database) -> None:
 
 
 def test_what_the_host_rolls_back_was_never_recorded(host: Database) -> None:
-    """No thanks for an order that there is not; the same message may come again."""
+    """No delivery is made for an order that does not exist; the same message may be sent again."""
     engine = Engine.open(host, rules=book_of(thanks()))
     for _ in range(2):
         with host.connect() as connection:
@@ -324,7 +324,7 @@ def test_what_the_host_rolls_back_was_never_recorded(host: Database) -> None:
 def test_a_rule_first_used_in_a_transaction_that_was_rolled_back_keeps_its_version(
     host: Database,
 ) -> None:
-    """Else those who enter later would follow a text that nobody kept."""
+    """Otherwise later entries would follow a version that is not stored."""
     waiting = thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "As it was"}])
     clock = FrozenClock(NOON)
     engine = Engine.open(host, rules=book_of(waiting), clock=clock)
@@ -363,7 +363,7 @@ def test_a_message_that_we_reject_leaves_the_hosts_transaction_usable(host: Data
 def test_a_record_that_fails_halfway_leaves_nothing_of_it_in_the_hosts_transaction(
     host: Database,
 ) -> None:
-    """A host that catches our error and commits keeps its order, and no half of our record."""
+    """A host that catches our error and commits keeps its order, and no part of our record."""
     engine = Engine.open(host, rules=book_of(thanks()))
     engine.ingest([purchase(1)])
     taken = "UPDATE whereupon_message SET message_id = 'other'"  # and its delivery's key is not
@@ -426,7 +426,7 @@ _WRITING: list[Callable[[Engine, Connection], object]] = [
 def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
     call: Callable[[Engine, Connection], object], host: Database
 ) -> None:
-    """Nothing of it is left in any table, but for what is everybody's: keys, names of events, rules."""
+    """No row of any table stays, except what is shared: keys, names of events, rules."""
 
     def left() -> dict[str, list[tuple[object, ...]]]:
         tables = tables_in(host.url.render_as_string(hide_password=False))
@@ -449,7 +449,7 @@ def test_every_writing_call_is_taken_back_with_the_hosts_transaction(
 
 @pytest.mark.parametrize("connection", ["sqlite://", 7])
 def test_what_is_no_connection_is_refused(connection: HostTransaction, host: Database) -> None:
-    """The error says what to lend."""
+    """The error says what to pass."""
     engine = Engine.open(host, rules=book_of(thanks()))
     with pytest.raises(StoreError, match="connection="):
         engine.track("purchase", user_id="ada", connection=connection)
@@ -490,7 +490,7 @@ def test_threads_that_dispatch_at_once_send_everything_once(store: str, tmp_path
 
 
 def test_two_engines_of_one_process_share_a_database(tmp_path: Path) -> None:
-    """Each sees what the other recorded, names and rules' versions included."""
+    """Each sees what the other recorded, with names and rule versions."""
     url, rules = f"sqlite:///{tmp_path}/shop.db", book_of(thanks(reentry="once"))
     with Engine.open(url, rules=rules) as one, Engine.open(url, rules=rules) as two:
         entered = [
@@ -506,7 +506,7 @@ def test_two_engines_of_one_process_share_a_database(tmp_path: Path) -> None:
 
 
 def test_the_background_sends_what_is_due_as_soon_as_it_is_recorded(tmp_path: Path) -> None:
-    """Nobody has to poll, or to wait for a poll."""
+    """No poll is needed, and none is waited for."""
     with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(thanks())) as engine:
         sent = threading.Semaphore(0)
         engine.channel("push")(lambda _: sent.release())
@@ -531,7 +531,7 @@ def test_the_background_wakes_when_a_wait_is_over(tmp_path: Path) -> None:
 
 
 def test_closing_stops_the_background_and_a_second_start_is_harmless(tmp_path: Path) -> None:
-    """No thread is left, and closing twice is closing once."""
+    """No thread is left, and a second close does nothing."""
     before = set(threading.enumerate())
     engine = Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(thanks()))
     sent = threading.Semaphore(0)
@@ -547,7 +547,7 @@ def test_closing_stops_the_background_and_a_second_start_is_harmless(tmp_path: P
 
 
 class _Heard(logging.Handler):
-    """Waits for the first word of a log record, which is for machines."""
+    """A handler that waits for the first word of a log record, which is for machines."""
 
     def __init__(self, word: str) -> None:
         super().__init__()
@@ -569,7 +569,7 @@ def _hearing(word: str) -> Iterator[threading.Event]:
 
 
 def test_the_background_survives_a_round_that_fails(tmp_path: Path) -> None:
-    """Here a table is away for a moment; what was due is sent when it is back, and the log says so."""
+    """A table is missing for a moment; due deliveries are sent when it is back, and the log reports it."""
     database = tmp_path / "shop.db"
     with Engine.open(f"sqlite:///{database}", rules=book_of(thanks())) as engine:
         sent = threading.Event()
@@ -591,7 +591,7 @@ def test_the_background_survives_a_round_that_fails(tmp_path: Path) -> None:
 
 
 def test_rules_with_faults_do_not_open(tmp_path: Path) -> None:
-    """All faults of the folder are in the error."""
+    """The error has all diagnostics of the folder."""
     (tmp_path / "one.yaml").write_text("campaign: one\n")
     (tmp_path / "two.yaml").write_text("campaign: other\n")
     with pytest.raises(RulesInvalidError) as caught:
@@ -603,7 +603,7 @@ def test_rules_with_faults_do_not_open(tmp_path: Path) -> None:
 
 
 def test_rules_of_another_kind_are_no_rules(tmp_path: Path) -> None:
-    """An engine without rules triggers nothing, so nobody gets one by accident."""
+    """An engine without rules triggers nothing, so it is never opened by accident."""
     rules: Any = 7
     with pytest.raises(TypeError):
         Engine.open("memory://", rules=rules)
@@ -619,19 +619,19 @@ def test_rules_of_another_kind_are_no_rules(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("store", ["no url", "nosuch://x", "sqlite:////no/such/folder/shop.db", 7])
 def test_a_store_that_cannot_be_opened_is_an_error_of_ours(store: str) -> None:
-    """Not the driver's."""
+    """The error is not the driver's."""
     with pytest.raises(StoreError):
         Engine.open(store)
 
 
 def test_explaining_somebody_unknown_names_them() -> None:
-    """A misspelt name is no empty answer."""
+    """A misspelt name does not give an empty answer."""
     with pytest.raises(UnknownNameError, match="adda"):
         _memory().explain("adda", "thanks")
 
 
 def test_a_slot_that_one_batch_frees_and_takes_is_no_conflict(tmp_path: Path) -> None:
-    """Who ordered and fills the next cart at once is let in again, by one batch as by two."""
+    """A person who orders and fills the next cart at once is let in again, by one batch as by two."""
     cart = thanks(
         when="Product Added",
         exit="purchase",
@@ -645,7 +645,7 @@ def test_a_slot_that_one_batch_frees_and_takes_is_no_conflict(tmp_path: Path) ->
 
 
 def test_the_hosts_collector_is_left_alone() -> None:
-    """Python's cycle collector belongs to the process; only `bulk` touches it, and puts it back."""
+    """Python's cycle collector belongs to the process; only `bulk` pauses it, and starts it again."""
     before = gc.get_threshold()
     seen: set[tuple[bool, tuple[int, int, int]]] = set()
 

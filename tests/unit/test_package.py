@@ -1,4 +1,4 @@
-"""The package's face: its public names, and what importing it costs."""
+"""The package as users import it: its public names, and the cost of an import."""
 
 import re
 import subprocess
@@ -38,7 +38,7 @@ _HEAVY = {
 
 
 def test_every_public_name_is_there() -> None:
-    """Each is imported from where it lives when it is asked for; the list is sorted and complete."""
+    """Each is imported from its module on first use; the list is sorted and complete."""
     assert whereupon.__all__ == sorted(whereupon.__all__) == dir(whereupon)
     for name in whereupon.__all__:
         found = getattr(whereupon, name)
@@ -58,13 +58,13 @@ def test_every_type_of_a_public_call_can_be_imported() -> None:
 
 
 def test_every_public_name_is_on_the_page() -> None:
-    """The page on embedding says what each is."""
+    """The page on embedding describes each of them."""
     page = (DOCS / "embedding.md").read_text()
     assert [name for name in whereupon.__all__ if f"`{name}`" not in page] == []
 
 
 class _Types:
-    """Classes of ours that type hints name, in the classes found, too."""
+    """The classes of ours in type hints, and in those classes' hints."""
 
     def __init__(self) -> None:
         self.found: set[type] = set()
@@ -95,20 +95,20 @@ def _documented() -> list[ModuleType]:
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    """As of any module."""
+    """As in any module."""
     with pytest.raises(AttributeError, match="no attribute 'Engin'"):
         _ = whereupon.Engin  # type: ignore[attr-defined]
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    """A host pays for a database, templates or a scheduler when it uses them."""
+    """A host imports a database, templates or a scheduler only when it uses them."""
     imported = _imported_by("import whereupon")
     assert not imported & _HEAVY
     assert [name for name in imported if name.startswith("whereupon")] == ["whereupon"]
 
 
 def test_an_engine_is_imported_without_what_it_may_never_use() -> None:
-    """Neither the reading of rule files, nor templates, databases, a scheduler or a command line."""
+    """Neither the reader of rule files, nor templates, databases, a scheduler or a command line."""
     imported = _imported_by("from whereupon import Engine")
     assert imported & _HEAVY == {"pydantic"}  # the types of what hosts hand in
     assert not imported & {
@@ -132,7 +132,7 @@ def test_rules_bring_only_what_they_say(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_opening_a_database_brings_no_migrations_and_no_other_database(tmp_path: Path) -> None:
-    """Neither the first time, when the tables are made, nor when they are there."""
+    """Neither the first time, when the tables are made, nor later."""
     code = f"from whereupon import Engine; Engine.open('sqlite:///{tmp_path}/shop.db').close()"
     for _ in range(2):
         heavy = _imported_by(code) & _HEAVY
@@ -140,7 +140,7 @@ def test_opening_a_database_brings_no_migrations_and_no_other_database(tmp_path:
 
 
 def test_the_overview_of_commands_imports_none_of_them() -> None:
-    """Asking what there is costs its printing."""
+    """The overview costs no more than its printing."""
     imported = _imported_by(_running("--help"))
     ours = {name for name in imported if name.startswith("whereupon")}
     assert ours == {"whereupon", "whereupon.cli", "whereupon.cli.commands"}
@@ -148,7 +148,7 @@ def test_the_overview_of_commands_imports_none_of_them() -> None:
 
 
 def test_checking_rules_brings_no_database_and_no_coloured_text(tmp_path: Path) -> None:
-    """It runs in every commit hook."""
+    """It runs in commit hooks."""
     (tmp_path / "plain.yaml").write_text(PLAIN)
     heavy = _imported_by(_running("lint", str(tmp_path))) & _HEAVY
     assert heavy <= {"typer", "pydantic", "yaml"}
@@ -164,14 +164,16 @@ def _running(*arguments: str) -> str:
 
 
 def _imported_by(code: str) -> set[str]:
-    """The names of all modules that are there once the code has run in a process of its own."""
-    told = f"{code}\nimport sys; sys.stderr.write(' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    """The names of all modules that are imported once the code has run in its own process."""
+    script = f"{code}\nimport sys; sys.stderr.write(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return set(done.stderr.split())
 
 
 def test_without_its_extra_the_command_says_how_to_get_it() -> None:
-    """In a sentence, with the exit status of wrong usage; the library itself goes without."""
+    """In a sentence, with the exit status of wrong usage; the library works without it."""
     code = (
         "import sys\n"
         "sys.modules['typer'] = None\n"

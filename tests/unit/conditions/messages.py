@@ -18,7 +18,7 @@ class Past:
     asked: list[Performed] = field(default_factory=list)
 
     def count(self, performed: Performed) -> int:
-        """As often as it was made to have happened."""
+        """Return the number that the event was given."""
         self.asked.append(performed)
         return self.counts.get(performed.event, 0)
 

@@ -34,14 +34,14 @@ from whereupon.conditions.predicate import Interval
 def test_a_value_is_between_two_ends_as_it_is_gte_one_and_lte_the_other(
     ends: list[JsonValue], value: JsonValue, expected: bool
 ) -> None:
-    """Numbers, texts that read as numbers, and texts that are none, such as dates."""
+    """Numbers, texts that read as numbers, and other texts, such as dates."""
     least, most = ends
     assert holds({"it": {"between": ends}}, {"it": value}) is expected
     assert holds({"it": {"gte": least, "lte": most}}, {"it": value}) is expected
 
 
 @pytest.mark.parametrize(
-    ("operand", "code", "says"),
+    ("operand", "code", "sentence"),
     [
         (10, "wrong-type", "[10, 20]"),
         ([10], "wrong-type", "list of two"),
@@ -57,16 +57,16 @@ def test_a_value_is_between_two_ends_as_it_is_gte_one_and_lte_the_other(
     ],
 )
 def test_ends_that_leave_nothing_between_them_are_an_error(
-    operand: JsonValue, code: str, says: str
+    operand: JsonValue, code: str, sentence: str
 ) -> None:
     """The sentence says what to write instead."""
     (problem,) = problems_of({"it": {"between": operand}})
     assert (problem.path, problem.code) == (("it", "between"), code)
-    assert says in problem.message
+    assert sentence in problem.message
 
 
 def test_two_ends_are_one_predicate_of_the_index() -> None:
-    """A range, of which both ends are closed."""
+    """It is a range with both ends closed."""
     (conjunct,) = where({"it": {"between": [10, 20]}}).conjuncts
     assert conjunct.text == "it is between 10 and 20"
     assert conjunct.predicate is not None

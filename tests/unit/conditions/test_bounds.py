@@ -1,4 +1,4 @@
-"""What evaluating logic may take: no logic and no data keep a machine busy, or fill its memory."""
+"""Limits on evaluating logic: no logic and no data keep a machine busy or fill its memory."""
 
 import tracemalloc
 
@@ -20,7 +20,7 @@ PROPERTIES: JsonValue = {
 
 
 def nested_loops(depth: int) -> JsonValue:
-    """A loop over a list of the rule's own, within another, and so on."""
+    """Make a loop over a list of the rule's own, within another loop, and so on."""
     inner: JsonValue = 1
     for _ in range(depth):
         inner = {"map": [list(range(1_000)), inner]}
@@ -47,14 +47,14 @@ SPENDING: list[JsonValue] = [
 
 @pytest.mark.parametrize("logic", SPENDING)
 def test_logic_that_would_take_too_much_has_no_value(logic: JsonValue) -> None:
-    """It is counted, and ends where the count does: the same on every machine."""
+    """Work is counted, and ends where the count ends: at the same place on every machine."""
     apply = compiled(logic)
     assert apply({"properties": PROPERTIES}) is None
 
 
 @pytest.mark.parametrize("logic", [SPENDING[2], SPENDING[3], {"cat": [TEXT] * 2_000}])
 def test_what_is_made_on_the_way_is_bounded_too(logic: JsonValue) -> None:
-    """A value that is thrown away takes memory as well."""
+    """A value that is thrown away takes memory, too."""
     apply = compiled(logic)
     tracemalloc.start()
     try:
@@ -67,7 +67,7 @@ def test_what_is_made_on_the_way_is_bounded_too(logic: JsonValue) -> None:
 
 @pytest.mark.parametrize("logic", SPENDING[2::3])
 def test_a_condition_that_would_take_too_much_does_not_hold(logic: JsonValue) -> None:
-    """Nor does what denies it: nobody can make it come true by sending more."""
+    """Its negation does not hold either: nobody can make it true by sending more."""
     both: list[JsonValue] = [{"!!": [logic]}, {"!": [logic]}]
     for asked in both:
         condition = where({"logic": asked})
@@ -78,7 +78,7 @@ def test_a_condition_that_would_take_too_much_does_not_hold(logic: JsonValue) ->
 
 
 def test_what_an_honest_rule_asks_of_a_long_list_is_answered() -> None:
-    """Ten thousand items, each with a condition of its own."""
+    """Ten thousand items are searched, each with a condition of its own."""
     logic: JsonValue = {
         "some": [ITEMS, {"and": [{">": [{"var": ""}, 9_990]}, {"<": [{"var": ""}, 9_992]}]}]
     }

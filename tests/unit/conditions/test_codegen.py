@@ -1,4 +1,4 @@
-"""Conditions as generated source: one code for one shape, and nothing of a rule in the text."""
+"""Conditions as generated source: one code for one shape, and no text of a rule in the source."""
 
 from collections.abc import Sequence
 from types import FunctionType
@@ -18,7 +18,7 @@ def code_of(condition: Condition) -> object:
 
 
 def test_a_condition_is_compiled_once_when_it_is_first_asked() -> None:
-    """Most rules of many are ruled out by an index, and never are."""
+    """An index rules most rules out, and they are never compiled."""
     parsed, made = where({"product": "socks", "price": {"gt": 20}}), list[int]()
 
     def compile_(conjuncts: Sequence[Conjunct]) -> Holds:
@@ -46,7 +46,7 @@ def test_conditions_of_one_shape_share_their_code() -> None:
     "text", ['"); raise SystemExit(1) #', "'''\n", "{c0}", "\\", "__import__('os')", "é\x00\udc80"]
 )
 def test_what_a_rule_says_never_becomes_source(text: str) -> None:
-    """Quotes, braces and line ends in names and values are data, and compare as such."""
+    """Quotes, braces and line ends in names and values are data, and are compared as data."""
     condition = where({text: text, "other": [text, "b"]})
     code = code_of(condition)
     assert code is code_of(where({"a": "b", "other": ["c", "d"]}))
@@ -55,7 +55,7 @@ def test_what_a_rule_says_never_becomes_source(text: str) -> None:
 
 
 def test_a_condition_of_any_size_and_depth_has_an_answer() -> None:
-    """What is too large for one function is tried test by test; what is too deep, by closures."""
+    """A condition too large for one function is split into tests; one that nests too deep uses closures."""
     wide: JsonValue = {f"p{n}": n for n in range(MOST_CELLS)}
     assert where(wide).holds(message({f"p{n}": n for n in range(MOST_CELLS)}), NO_HISTORY)
     assert not where(wide).holds(message({}), NO_HISTORY)

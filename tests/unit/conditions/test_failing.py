@@ -7,7 +7,7 @@ from whereupon.conditions import NO_HISTORY, Condition, Failure, JsonValue
 
 
 def text_of(condition: Condition) -> str:
-    """The words of what fails for a message without properties."""
+    """Describe what fails for a message without properties."""
     failure = condition.failing(message(), NO_HISTORY)
     assert failure is not None
     return failure.text
@@ -59,7 +59,7 @@ def test_a_condition_reads_as_a_sentence(raw: JsonValue, text: str) -> None:
     ],
 )
 def test_a_question_to_the_history_reads_as_a_sentence(raw: JsonValue, text: str) -> None:
-    """With the count that the history gave."""
+    """It shows the count from the history."""
     failure = who({"performed": raw}).failing(message(), NO_HISTORY)
     assert failure is not None
     assert failure.text == text
@@ -67,7 +67,7 @@ def test_a_question_to_the_history_reads_as_a_sentence(raw: JsonValue, text: str
 
 
 def test_never_and_at_most_are_named_too() -> None:
-    """Those fail for a history of too many."""
+    """They fail for a history with too many events."""
     past = Past({"a": 5})
     never = who({"performed": {"event": "a", "never": True, "within": "1d"}})
     assert never.failing(message(), past) == Failure(
@@ -94,7 +94,7 @@ def test_the_first_condition_that_fails_is_named_with_what_it_saw() -> None:
 
 
 def test_a_segment_is_named_with_what_it_read() -> None:
-    """Not with its parts: the segment has a name that people know."""
+    """Its parts are left out: people know the segment by its name."""
     failure = who({"segment": "pro"}, {"pro": {"plan": "pro", "seats": {"gt": 1}}}).failing(
         message(None, {"plan": "free"}), NO_HISTORY
     )

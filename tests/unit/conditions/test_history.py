@@ -22,14 +22,14 @@ from whereupon.conditions import NO_HISTORY, JsonValue
 def test_performed_compares_a_count(
     asks: dict[str, JsonValue], enough: list[int], not_enough: list[int]
 ) -> None:
-    """The history counts, the condition compares; once is enough where nothing is said."""
+    """The history counts and the condition compares; without a number, one event is enough."""
     condition = who({"performed": {"event": "visit", **asks}})
     assert all(condition.holds(message(), Past({"visit": count})) for count in enough)
     assert not any(condition.holds(message(), Past({"visit": count})) for count in not_enough)
 
 
 def test_a_question_carries_its_own_condition_and_window() -> None:
-    """What the history is asked is a value: event, where, within and the counts that satisfy."""
+    """The history is asked with a value: event, where, within, and the counts that satisfy."""
     raw: JsonValue = {"event": "purchase", "where": {"price": {"gte": 10}}, "within": "30d"}
     condition = who({"performed": raw})
     past = Past({"purchase": 1})
@@ -55,7 +55,7 @@ def test_every_question_of_a_condition_is_listed_once() -> None:
 
 
 def test_a_segment_holds_where_its_own_condition_does() -> None:
-    """A list of segments needs each; a segment may refer to another."""
+    """A list of segments needs each of them; a segment may refer to another."""
     segments: dict[str, JsonValue] = {
         "pro": {"plan": ["pro", "team"]},
         "big-pro": {"segment": "pro", "seats": {"gt": 10}},

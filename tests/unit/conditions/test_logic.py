@@ -51,7 +51,7 @@ def test_the_corpus_covers_the_standard() -> None:
 
 
 def test_what_the_reference_throws_at_is_answered() -> None:
-    """A rule that data break must not stop the others."""
+    """Data that break one rule must not stop the others."""
     thrown = [case for case in CASES if "throws" in case]
     assert len(thrown) >= 5
     for case in thrown:
@@ -110,7 +110,7 @@ def test_extreme_data_raises_nothing(rule: JsonValue, value: JsonValue) -> None:
 
 
 def test_a_rule_that_doubles_a_value_for_each_item_stays_bounded() -> None:
-    """Texts and lists that an evaluation makes end where the work that it may do does."""
+    """Texts and lists that an evaluation makes are limited by the work that it may do."""
     twice: JsonValue = [{"var": "accumulator"}, {"var": "accumulator"}]
     for operator in ("cat", "merge"):
         rule: JsonValue = {"reduce": [{"var": ""}, {operator: twice}, "ab"]}
@@ -121,7 +121,7 @@ def test_a_rule_that_doubles_a_value_for_each_item_stays_bounded() -> None:
 
 
 def test_bad_logic_is_refused_with_its_problems() -> None:
-    """All of them, each with its place."""
+    """All problems are reported, each with its place."""
     problems = problems_of({"logic": {"and": [{"nope": 1}, {"neither": {"var": "a"}}]}})
     assert [problem.path for problem in problems if problem.severity is Severity.ERROR] == [
         ("logic", "and", 0, "nope"),
@@ -136,7 +136,7 @@ def test_logic_too_deep_for_the_interpreter_is_refused() -> None:
 
 
 def test_a_list_of_the_data_is_never_changed() -> None:
-    """Evaluation makes lists of its own."""
+    """Evaluation makes its own lists."""
     data: JsonValue = {"list": [3, None, [1]]}
     compiled({"merge": [{"var": "list"}, {"map": [{"var": "list"}, {"and": []}]}]})(data)
     assert data == {"list": [3, None, [1]]}

@@ -47,14 +47,14 @@ def operators_in(logic: JsonValue) -> Iterator[str]:
 
 
 def near(example: JsonValue) -> list[JsonValue]:
-    """Values about an operand, and the values that every operator is tried on."""
+    """Return values near an operand, and the values that every operator is tried on."""
     options = example if isinstance(example, list) else [example]
     return [*VALUES, *options, *(f"{option} and more" for option in options)]
 
 
 @pytest.mark.parametrize("kind", [Operator, Addition])
 def test_a_row_says_something_in_every_column(kind: type[Operator | Addition]) -> None:
-    """No column has a default: what an operator does not have is written out as None."""
+    """No column has a default: what an operator lacks is written out as None."""
     required = dataclasses.MISSING
     for column in dataclasses.fields(kind):
         assert column.default is required, column.name
@@ -63,7 +63,7 @@ def test_a_row_says_something_in_every_column(kind: type[Operator | Addition]) -
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_has_an_example_that_it_takes(row: Operator) -> None:
-    """The check, the schema, the words and the logic are all for operands such as the example."""
+    """The check, the schema, the words and the logic all accept operands like the example."""
     assert row.operand.check(row.example) is None
     assert Draft202012Validator(row.operand.schema).is_valid(row.example)
     assert row.operand.check({}) is not None
@@ -104,7 +104,7 @@ def test_a_row_means_the_same_however_it_is_evaluated(row: Operator) -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_prefilter_keeps_back_nobody_for_whom_its_operator_holds(row: Operator) -> None:
-    """Nor does the prefilter of its opposite."""
+    """The prefilter of the negated operator keeps back nobody either."""
     tried: list[JsonValue] = [
         {"it": {row.name: row.example}},
         {"not": {"it": {row.name: row.example}}},

@@ -29,12 +29,12 @@ names = st.text(alphabet="ab.\\é", max_size=5)
 def test_a_path_is_cut_at_its_dots_but_for_those_behind_a_backslash(
     path: str, parts: tuple[str, ...]
 ) -> None:
-    """Backslashes count before dots alone, so that names which have some stay what they were."""
+    """Backslashes count only before dots, so that names which contain backslashes keep their meaning."""
     assert parts_of(path) == parts
     assert root_of(path) == parts[0]
 
 
 @given(parts=st.lists(names, min_size=1, max_size=4))
 def test_any_names_make_a_path_that_leads_to_them(parts: list[str]) -> None:
-    """Whatever is written in a message can be asked for."""
+    """Every name that can be in a message can be written as a path."""
     assert parts_of(path_of(parts)) == tuple(parts)

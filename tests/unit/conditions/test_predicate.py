@@ -77,5 +77,5 @@ def test_a_test_of_one_attribute_is_a_predicate(
     ],
 )
 def test_anything_else_is_left_to_evaluation(raw: JsonValue) -> None:
-    """Other attributes, texts in parts, time, and numbers that no table compares exactly."""
+    """Other attributes, computed texts, time, and numbers that no table compares exactly."""
     assert predicates_of(raw) == [None]

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a condition, at once, each with its place and what to write."""
+"""All problems of a condition at once, each with its place and with what to write instead."""
 
 import pytest
 from tests.unit.conditions.messages import problems_of
@@ -12,7 +12,7 @@ for _ in range(150):
 
 
 @pytest.mark.parametrize(
-    ("raw", "path", "code", "says"),
+    ("raw", "path", "code", "sentence"),
     [
         ({"a": {"greater": 5}}, ("a", "greater"), "unknown-operator", "a.greater"),
         ({"a": {"conains": 5}}, ("a", "conains"), "unknown-operator", "'contains'"),
@@ -64,7 +64,7 @@ for _ in range(150):
     ],
 )
 def test_an_error_says_where_it_is_and_what_to_write(
-    raw: JsonValue, path: tuple[str | int, ...], code: str, says: str
+    raw: JsonValue, path: tuple[str | int, ...], code: str, sentence: str
 ) -> None:
     """The path leads the loader to the line; the condition is not used."""
     condition, problems = parse_condition(raw, root="properties")
@@ -72,7 +72,7 @@ def test_an_error_says_where_it_is_and_what_to_write(
     assert [(found.path, found.code, found.severity) for found in problems] == [
         (path, code, Severity.ERROR)
     ]
-    assert says in problems[0].message
+    assert sentence in problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_cycle_of_segments_names_the_way_round() -> None:
     ],
 )
 def test_a_comparison_that_a_missing_value_satisfies_is_warned_about(logic: JsonValue) -> None:
-    """Null < 20 is true in JSONLogic, which nobody means who writes it about a price."""
+    """Null < 20 is true in JSONLogic, which the author of a condition on a price does not mean."""
     condition, problems = parse_condition({"logic": {"or": [logic, False]}}, root="properties")
     assert [(found.code, found.severity) for found in problems] == [
         ("null-comparison-trap", Severity.WARNING)
@@ -179,7 +179,7 @@ def test_a_comparison_that_a_missing_value_satisfies_is_warned_about(logic: Json
     ],
 )
 def test_a_comparison_that_rules_missing_values_out_is_not_warned_about(logic: JsonValue) -> None:
-    """A default, or a test for the value beside it, is what the warning asks for."""
+    """The warning asks for a default, or for a test of the value beside the comparison."""
     assert problems_of({"logic": logic}) == ()
 
 
@@ -195,7 +195,7 @@ def test_a_comparison_that_rules_missing_values_out_is_not_warned_about(logic: J
 def test_what_is_probably_not_meant_is_warned_about(
     raw: JsonValue, path: tuple[str | int, ...], code: str
 ) -> None:
-    """The condition is used: the reference would take it."""
+    """The condition is still used: the reference would accept it."""
     found = problems_of(raw)
     assert [(each.path, each.code, each.severity) for each in found] == [
         (path, code, Severity.WARNING)
@@ -220,7 +220,7 @@ def test_all_problems_are_found_at_once() -> None:
 
 
 def test_an_attribute_that_is_called_user_id_is_not_whom_the_engine_knows() -> None:
-    """Any message may say such a trait, so that nobody is chosen, or protected, by it unwarned."""
+    """Any message may set such a trait, so a condition on it is warned about before it chooses or protects a person."""
     (found,) = problems_of({"user_id": "ada"}, root="person")
     assert (found.path, found.code, found.severity) == (
         ("user_id",),

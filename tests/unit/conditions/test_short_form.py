@@ -77,7 +77,7 @@ def test_an_operator_holds_for_what_it_says(expected: JsonValue, value: JsonValu
     ],
 )
 def test_an_operator_does_not_hold_for_anything_else(expected: JsonValue, value: JsonValue) -> None:
-    """What makes no sense to compare is not equal, not greater and not smaller; it never raises."""
+    """Values that cannot be compared are not equal, not greater and not smaller; nothing is raised."""
     assert not holds({"it": expected}, {"it": value})
 
 
@@ -133,7 +133,7 @@ def test_what_is_asked_for_is_met_by_its_own_kind_alone(asked: JsonValue, met_by
 def test_a_bound_is_met_by_numbers_and_by_texts_that_read_as_one(
     operator: str, bound: JsonValue
 ) -> None:
-    """Nothing else is greater or less than a number, however JavaScript would convert it."""
+    """No other value is greater or less than a number, whatever JavaScript would convert it to."""
     values: list[JsonValue] = [*TRUES, *FALSES, *NOTHINGS]
     for value in values:
         assert not holds({"it": {operator: bound}}, {"it": value}), value
@@ -165,13 +165,13 @@ def test_a_bound_is_met_by_numbers_and_by_texts_that_read_as_one(
 def test_a_text_is_met_by_itself_and_by_what_it_reads_as(
     asked: JsonValue, value: JsonValue, *, is_met: bool
 ) -> None:
-    """So an id in quotes finds one without, and no list is taken for its one item."""
+    """An id in quotes matches the same id without quotes; a list never counts as its one item."""
     assert holds({"it": asked}, {"it": value}) is is_met
     assert holds({"it": [asked]}, {"it": value}) is is_met
 
 
 def test_two_texts_that_are_no_numbers_are_ordered_as_texts() -> None:
-    """A version such as 1.20.3 is beside other texts only."""
+    """A version such as 1.20.3 is only compared with other texts."""
     assert holds({"it": {"gte": "1.20.3"}}, {"it": "1.20.4"})
     assert not holds({"it": {"gte": "1.20.3"}}, {"it": 5})
     assert not holds({"it": {"lt": "1.20.3"}}, {"it": True})
@@ -196,7 +196,7 @@ def test_raw_logic_keeps_the_standards_conversions() -> None:
     ],
 )
 def test_a_backslash_makes_a_dot_part_of_a_name(path: str, properties: JsonValue) -> None:
-    """In the short form and in raw logic, also where the path is computed."""
+    """In the short form and in raw logic, also if the path is computed."""
     full = f"properties.{path}"
     computed: JsonValue = {"==": [{"var": {"cat": [full]}}, "ads"]}
     conditions: list[JsonValue] = [
@@ -246,7 +246,7 @@ def test_a_negation_holds_where_its_condition_does_not() -> None:
 
 
 def test_all_keys_of_a_mapping_must_hold() -> None:
-    """The keys of one mapping are and."""
+    """The keys of one mapping are joined by "and"."""
     raw: JsonValue = {"a": 1, "b": {"gt": 1}, "c": [1, 2]}
     assert holds(raw, {"a": 1, "b": 2, "c": 2})
     assert not holds(raw, {"a": 1, "b": 2, "c": 3})
@@ -269,7 +269,7 @@ def test_a_dotted_path_reaches_into_objects_and_lists() -> None:
 
 
 def test_logic_sees_the_whole_message() -> None:
-    """Raw logic stands beside the short form, and reads every root."""
+    """Raw logic stands beside the short form, and can read every root."""
     condition = where(
         {
             "product": "socks",
@@ -342,5 +342,5 @@ def test_two_conditions_of_the_same_logic_are_equal() -> None:
     ],
 )
 def test_the_variables_of_raw_logic_are_known(logic: JsonValue, variables: set[str]) -> None:
-    """Where the path is computed, or the whole message is taken, every root is read."""
+    """If the path is computed, or the whole message is taken, every root is read."""
     assert where({"logic": logic}).variables == variables

@@ -1,4 +1,4 @@
-"""What a person's attributes may come to: the message is taken, what is too much is not set."""
+"""Limits on a person's attributes: the message is accepted, and what is too much is not set."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,21 +33,21 @@ def opened(**rule: object) -> Engine:
 
 
 def fill(engine: Engine) -> None:
-    """As many attributes as may be, over several messages."""
+    """Set as many attributes as are allowed, in several messages."""
     names = list(FULL)
     for first in range(0, len(names), 200):
         engine.identify("ada", traits={name: FULL[name] for name in names[first : first + 200]})
 
 
 def test_attributes_beyond_the_cap_are_not_set_and_that_is_said() -> None:
-    """The message counts as taken; what is known may still change; consent is always heard."""
+    """The message is accepted; known attributes may still change; consent is always read."""
     with opened() as engine:
         fill(engine)
-        told = engine.identify(
+        result = engine.identify(
             "ada", traits={"one-more": 1, "a-1": "changed", "unsubscribed": True}
         )
-        (notice,) = (each for each in told.warnings if isinstance(each, Notice))
-        assert (told.accepted, notice.code) == (1, "attributes-full")
+        (notice,) = (each for each in result.warnings if isinstance(each, Notice))
+        assert (result.accepted, notice.code) == (1, "attributes-full")
         assert notice.message.startswith("1 of the attributes")
         found = ada(engine).attributes
         assert len(found) == MOST_ATTRIBUTES + 1
@@ -56,31 +56,31 @@ def test_attributes_beyond_the_cap_are_not_set_and_that_is_said() -> None:
 
 
 def test_a_step_sets_no_more_than_a_message_does() -> None:
-    """What a rule says is an identify like any other."""
+    """An attribute that a rule sets is set as by any identify call."""
     with opened(whereupon=[{"set": {"bought": True}}]) as engine:
         fill(engine)
-        told = engine.track("purchase", user_id="ada")
-        assert [each.code for each in told.warnings] == ["attributes-full"]
+        result = engine.track("purchase", user_id="ada")
+        assert [each.code for each in result.warnings] == ["attributes-full"]
         assert "bought" not in ada(engine).attributes
 
 
 def test_text_has_an_end_as_well() -> None:
-    """Three attributes can hold as much as a thousand."""
+    """Three attributes can hold as much text as a thousand."""
     with opened() as engine:
-        told = [
+        result = [
             engine.identify("ada", traits={f"essay-{number}": "x" * 30_000}) for number in range(4)
         ]
-        assert [each.code for each in told[-1].warnings] == ["attributes-full"]
+        assert [each.code for each in result[-1].warnings] == ["attributes-full"]
         assert len(ada(engine).attributes) == MOST_CHARACTERS // 30_000
 
 
 def test_a_merge_fills_up_to_the_cap() -> None:
-    """The survivor keeps what is theirs, and gets as much of the other's as there is room for."""
+    """The survivor keeps their attributes, and takes over as many of the other's as fit."""
     with opened() as engine:
         fill(engine)
         engine.identify("bob", traits={"plan": "pro", "email": "bob@example.com"})
-        told = engine.alias("ada", previous_id="bob")
-        assert [each.code for each in told.warnings] == ["attributes-full"]
+        result = engine.alias("ada", previous_id="bob")
+        assert [each.code for each in result.warnings] == ["attributes-full"]
         found = ada(engine).attributes
         assert ("plan" in found, found["email"]) == (False, "bob@example.com")
 
@@ -92,7 +92,7 @@ values = st.one_of(st.text(max_size=9), st.integers(), st.lists(st.integers(), m
 def test_below_the_cap_everything_is_admitted(
     there: dict[str, object], new: dict[str, object]
 ) -> None:
-    """And asked again, the same."""
+    """Asking twice gives the same answer."""
     assert within_limits(there, new) == new  # type: ignore[arg-type]
     many = FULL | there
     taken = within_limits(many, new)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Broadcasts: at their time, from whom may ask for them, to everybody once."""
+"""Broadcasts: sent at their time, started by allowed senders, once to each person."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,16 +27,16 @@ def _people(engine: Engine, *names: str) -> None:
 
 
 def _sent(engine: Engine, limit: int = 10_000) -> list[tuple[str, datetime]]:
-    """Who was sent something, and when it was due, oldest first."""
+    """Who was sent something and when it was due, oldest first."""
     entered = engine.deliveries(DeliveryState.PENDING, limit=limit)
     return [(delivery.person, delivery.due_at) for delivery in reversed(entered)]
 
 
 def _wake(engine: Engine, clock: FrozenClock, until: datetime) -> list[Decision]:
-    """Time passes, and the engine does what is due when it is; nothing is handed to a channel."""
-    told = [each for folded in engine.wake(until) for each in folded.records()]
+    """Let time pass, and do all work at the time at which it is due; no channel is called."""
+    explanations = [each for result in engine.wake(until) for each in result.records()]
     clock.move_to(until)
-    return [each for each in told if isinstance(each, Decision)]
+    return [each for each in explanations if isinstance(each, Decision)]
 
 
 def test_a_daily_broadcast_keeps_its_local_hour_when_the_clocks_change() -> None:
@@ -75,7 +75,7 @@ def test_a_local_time_that_the_change_skips_or_repeats_comes_once_a_day(
 
 
 def test_a_process_that_slept_sends_late_and_only_once() -> None:
-    """Times that passed meanwhile are coalesced into one, and the next comes at its usual time."""
+    """The times that passed are merged into one run, and the next run comes at its usual time."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news(when={"cron": "0 13 * * *"})), clock=clock)
     _people(engine, "ada")
@@ -124,19 +124,19 @@ def test_an_event_from_a_server_starts_a_broadcast_to_those_it_is_meant_for() ->
 
 
 def test_an_event_from_a_client_starts_no_broadcast_and_says_so() -> None:
-    """A browser's key travels in clear: any visitor could mail everybody."""
+    """A browser's write key is public: any visitor could send mail to everybody."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=_triggered(), clock=clock)
     engine.identify("ada", traits={"city": "Oslo"})
-    said = {"city": "Oslo"}
-    ingested = engine.track("Price Dropped", user_id="eve", properties=said, source="client")
+    oslo = {"city": "Oslo"}
+    ingested = engine.track("Price Dropped", user_id="eve", properties=oslo, source="client")
     (decision,) = ingested.decisions
     assert (decision.outcome, decision.reason) == (Outcome.SKIPPED, Reason.SOURCE)
     assert _wake(engine, clock, NOON + timedelta(days=1)) == []
 
 
 def test_an_event_without_a_person_may_start_a_broadcast_and_claiming_it_starts_no_second() -> None:
-    """A broadcast sees a message when it comes in, whoever's it is or becomes."""
+    """A broadcast sees a message when it comes in, whether or not it has a person."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news(when="Price Dropped")), clock=clock)
     _people(engine, "ada")
@@ -150,7 +150,7 @@ def test_an_event_without_a_person_may_start_a_broadcast_and_claiming_it_starts_
 def test_an_audience_of_many_chunks_survives_a_restart_and_gets_it_once_each(
     tmp_path: Path,
 ) -> None:
-    """Where one process stopped, the next goes on."""
+    """The next process goes on where the first one stopped."""
     url, rules, clock = f"sqlite:///{tmp_path}/shop.db", book_of(news()), FrozenClock(NOON)
     names = [f"person-{number}" for number in range(AUDIENCE_CHUNK * 5 // 2)]
     with Engine.open(url, rules=rules, clock=clock) as engine:
@@ -168,7 +168,7 @@ def test_an_audience_of_many_chunks_survives_a_restart_and_gets_it_once_each(
 
 @pytest.mark.parametrize("count", [0, 1, AUDIENCE_CHUNK - 1, AUDIENCE_CHUNK, AUDIENCE_CHUNK + 1])
 def test_a_chunk_that_is_just_full_is_not_the_end(count: int) -> None:
-    """Nobody is missed at a chunk's edge, and a broadcast without anybody ends too."""
+    """Nobody at the edge of a chunk is missed, and a broadcast without an audience ends, too."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, *(f"person-{number}" for number in range(count)))
@@ -182,7 +182,7 @@ def test_a_chunk_that_is_just_full_is_not_the_end(count: int) -> None:
 
 
 def test_people_who_come_between_two_chunks_get_it_once_too() -> None:
-    """The audience is gone through by when people became known."""
+    """The audience is read in the order in which people became known."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, *(f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)))
@@ -195,7 +195,7 @@ def test_people_who_come_between_two_chunks_get_it_once_too() -> None:
 
 
 def test_a_call_with_a_key_starts_a_broadcast_once_ever() -> None:
-    """A host that is not sure whether its call went through may call again."""
+    """A host that does not know whether its call succeeded may call again."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, "ada")
@@ -230,7 +230,7 @@ def test_what_a_call_says_is_seen_by_who_and_by_the_templates() -> None:
 
 @pytest.mark.parametrize("name", ["nws", "daily", "thanks"])
 def test_calling_what_takes_no_calls_names_those_that_do(name: str) -> None:
-    """A misspelt name must not fail in silence."""
+    """A misspelt name must not fail silently."""
     rules = book_of(news(), news(broadcast="daily", when={"cron": "0 13 * * *"}))
     engine = Engine.open("memory://", rules=rules)
     with pytest.raises(UnknownNameError, match="news") as caught:
@@ -239,7 +239,7 @@ def test_calling_what_takes_no_calls_names_those_that_do(name: str) -> None:
 
 
 def _edited(tmp_path: Path, after: Rulebook) -> list[tuple[str, datetime]]:
-    """Scheduled for one o'clock under one rulebook, then woken a day later under another."""
+    """An engine that was scheduled for one o'clock under one rulebook, and woken a day later under another."""
     url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
     before = book_of(news(when={"cron": "0 13 * * *"}))
     with Engine.open(url, rules=before, clock=clock) as engine:
@@ -253,19 +253,19 @@ def _edited(tmp_path: Path, after: Rulebook) -> list[tuple[str, datetime]]:
 def test_a_broadcast_that_is_edited_before_its_time_follows_the_new_version(
     tmp_path: Path,
 ) -> None:
-    """What was scheduled is the rule, not yesterday's text of it."""
+    """The schedule belongs to the rule, not to its old version."""
     later = news(when={"cron": "0 15 * * *"})
     assert _edited(tmp_path, book_of(later)) == [("ada", NOON + timedelta(hours=3))]
 
 
 def test_a_broadcast_that_is_switched_off_before_its_time_is_not_sent(tmp_path: Path) -> None:
-    """`active: false` holds for what was scheduled already."""
+    """`active: false` also stops what was scheduled before."""
     off = news(when={"cron": "0 13 * * *"}, active=False)
     assert _edited(tmp_path, book_of(off)) == []
 
 
 def test_a_broadcast_that_is_removed_before_its_time_is_not_sent(tmp_path: Path) -> None:
-    """A rule that the rulebook has no more lets nobody in."""
+    """A rule that is no longer in the rulebook lets nobody in."""
     assert _edited(tmp_path, Rulebook()) == []
 
 
@@ -273,7 +273,7 @@ def test_a_broadcast_that_is_removed_before_its_time_is_not_sent(tmp_path: Path)
 def test_a_broadcast_that_gives_up_its_schedule_before_its_time_is_not_sent(
     when: str, tmp_path: Path
 ) -> None:
-    """The time was the old version's, which holds no more."""
+    """The time belonged to the old version, which is no longer valid."""
     assert _edited(tmp_path, book_of(news(when=when))) == []
 
 
@@ -296,7 +296,7 @@ def test_a_broadcast_that_gives_up_its_schedule_before_its_time_is_not_sent(
 def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_version(
     after: dict[str, object], sent: list[dict[str, object]], tmp_path: Path
 ) -> None:
-    """It is sent late, if at all, and as the rulebook says now."""
+    """It is sent late, if at all, and in its new version."""
     url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
     with Engine.open(url, rules=book_of(news(when={"cron": "0 13 * * *"})), clock=clock) as engine:
         _people(engine, "ada")
@@ -307,7 +307,7 @@ def test_a_broadcast_edited_while_its_time_passed_unnoticed_follows_the_new_vers
 
 
 def test_a_broadcast_called_up_before_it_was_edited_is_sent_as_it_was(tmp_path: Path) -> None:
-    """Who called it meant what it said then; it had begun."""
+    """The run had started, and the caller meant the version of that time."""
     url, clock = f"sqlite:///{tmp_path}/shop.db", FrozenClock(NOON)
     with Engine.open(url, rules=book_of(news()), clock=clock) as engine:
         _people(engine, "ada")
@@ -319,7 +319,7 @@ def test_a_broadcast_called_up_before_it_was_edited_is_sent_as_it_was(tmp_path: 
 
 
 def test_a_broadcast_that_is_cut_short_by_a_edited_rule_ends_as_it_began() -> None:
-    """One sending has one text, also when the rule is edited between two chunks."""
+    """One run has one text, even if the rule is edited between two chunks."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     _people(engine, *(f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)))
@@ -335,7 +335,7 @@ def test_a_broadcast_that_is_cut_short_by_a_edited_rule_ends_as_it_began() -> No
 
 @pytest.mark.parametrize("survivor", [0, AUDIENCE_CHUNK])
 def test_somebody_merged_between_two_chunks_is_sent_one_copy(survivor: int) -> None:
-    """An entry is unique per person and sending, whichever of two ids the merge leaves."""
+    """A person has one entry for each run, whichever of two ids survives the merge."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news()), clock=clock)
     names = [f"person-{number}" for number in range(AUDIENCE_CHUNK + 1)]
@@ -353,37 +353,37 @@ def test_somebody_merged_between_two_chunks_is_sent_one_copy(survivor: int) -> N
 # --- missed -----------------------------------------------------------------------------------------
 
 
-def _down(place: str, said: dict[str, object], *, until: str) -> tuple[Engine, FrozenClock]:
-    """An engine that comes back; nobody was awake from noon on the first of June."""
+def _down(place: str, file: dict[str, object], *, until: str) -> tuple[Engine, FrozenClock]:
+    """An engine that starts again after no process was running since noon on the first of June."""
     clock = FrozenClock(NOON)
-    with Engine.open(place, rules=book_of(said), clock=clock) as engine:
+    with Engine.open(place, rules=book_of(file), clock=clock) as engine:
         _people(engine, "ada")
     clock.move_to(_at(until))
-    return Engine.open(place, rules=book_of(said), clock=clock), clock
+    return Engine.open(place, rules=book_of(file), clock=clock), clock
 
 
-def _told(engine: Engine) -> list[tuple[str, str | None, bool]]:
-    """Time, reason, and whether it is done, of every run, oldest first."""
+def _runs(engine: Engine) -> list[tuple[str, str | None, bool]]:
+    """Time, reason and completion of every run, oldest first."""
     runs = reversed(engine.runs("news", limit=10_000))
     return [(f"{run.timestamp:%dT%H:%M}", run.reason, run.cursor is None) for run in runs]
 
 
 def test_of_times_that_were_missed_only_the_newest_is_made_up_for(database: str) -> None:
-    """The others are kept, with the reason why they did not go out."""
+    """The other times are kept, with the reason why they were not sent."""
     engine, clock = _down(database, news(when={"cron": "0 13 * * *"}), until="2026-06-04T15:00:00Z")
     with engine:
         _wake(engine, clock, clock.now())
         assert _sent(engine) == [("ada", _at("2026-06-04T15:00:00Z"))]
-        assert _told(engine) == [
+        assert _runs(engine) == [
             ("01T13:00", "overtaken", True),
             ("02T13:00", "overtaken", True),
             ("03T13:00", "overtaken", True),
             ("04T13:00", None, True),
             ("05T13:00", None, False),
         ]
-        told = engine.explain("ada", "news")
-        assert [each.reason for each in told] == ["pending", None, *["overtaken"] * 3]
-        assert told[-1].sentence.endswith(
+        explanations = engine.explain("ada", "news")
+        assert [each.reason for each in explanations] == ["pending", None, *["overtaken"] * 3]
+        assert explanations[-1].sentence.endswith(
             "nobody was awake at its time, and a newer one went out instead."
         )
 
@@ -394,36 +394,36 @@ def test_of_times_that_were_missed_only_the_newest_is_made_up_for(database: str)
 def test_what_was_missed_is_made_up_for_only_within_the_limit(
     database: str, late: dict[str, object], sent: int
 ) -> None:
-    """A day, unless the rule says otherwise; the limit itself is within it."""
-    said = news(when={"cron": "0 13 * * *", **late})
-    engine, clock = _down(database, said, until="2026-06-02T15:00:00Z")
+    """The limit is a day unless the rule names another; a time at the limit is still sent."""
+    file = news(when={"cron": "0 13 * * *", **late})
+    engine, clock = _down(database, file, until="2026-06-02T15:00:00Z")
     with engine:
         _wake(engine, clock, clock.now())
         assert len(_sent(engine)) == sent
         why = "overtaken" if sent else "missed"
-        assert _told(engine)[:2] == [
+        assert _runs(engine)[:2] == [
             ("01T13:00", why, True),
             ("02T13:00", None if sent else "missed", True),
         ]
-        assert _told(engine)[-1] == ("03T13:00", None, False)
+        assert _runs(engine)[-1] == ("03T13:00", None, False)
 
 
 def test_a_weekly_broadcast_is_not_made_up_for_days_later(database: str) -> None:
-    """A day is the most, where the rule does not say; the next one goes out on time."""
-    said = news(when={"cron": "0 13 * * MON"})
-    engine, clock = _down(database, said, until="2026-06-04T12:00:00Z")
+    """The default limit is a day; the next run is on time."""
+    file = news(when={"cron": "0 13 * * MON"})
+    engine, clock = _down(database, file, until="2026-06-04T12:00:00Z")
     with engine:
         _wake(engine, clock, clock.now())
         assert _sent(engine) == []
-        assert _told(engine) == [("01T13:00", "missed", True), ("08T13:00", None, False)]
+        assert _runs(engine) == [("01T13:00", "missed", True), ("08T13:00", None, False)]
 
 
 def test_of_a_long_standstill_so_many_times_are_kept() -> None:
-    """A minute's broadcast that nobody sent for a month is no million rows."""
+    """A broadcast every minute does not leave a million rows after a month without a process."""
     clock = FrozenClock(NOON)
     engine = Engine.open("memory://", rules=book_of(news(when={"cron": "* * * * *"})), clock=clock)
     clock.move_to(NOON + timedelta(days=30, seconds=30))
     engine.run_due()
-    told = _told(engine)
-    assert len(told) == MOST_NOTED + 2
-    assert told[-2:] == [("01T12:00", None, True), ("01T12:01", None, False)]
+    explanations = _runs(engine)
+    assert len(explanations) == MOST_NOTED + 2
+    assert explanations[-2:] == [("01T12:00", None, True), ("01T12:01", None, False)]

@@ -1,4 +1,4 @@
-"""Deciding: every reason, the order of evaluation, and every kind of re-entry."""
+"""Decisions: every reason, the order of evaluation, and every kind of re-entry."""
 
 import pytest
 from pydantic import JsonValue
@@ -35,7 +35,7 @@ def test_reasons_are_given_in_the_order_of_evaluation() -> None:
 
 
 def test_a_decision_says_what_failed_and_what_it_saw() -> None:
-    """The failing part of the condition, with the values that it read."""
+    """It names the part of the condition that failed, and the values that this part read."""
     made = world(
         campaign("thanks", "purchase", where={"price": {"gt": 20}}, who={"plan": ["pro", "team"]})
     )
@@ -49,7 +49,7 @@ def test_a_decision_says_what_failed_and_what_it_saw() -> None:
 
 
 def test_every_rule_that_names_a_message_decides_it_once() -> None:
-    """Exact names, lists and prefixes; a rule that matches twice still decides once."""
+    """Exact names, lists and prefixes; a rule that matches twice makes one decision."""
     made = world(
         campaign("exact", "Product Added"),
         campaign("listed", ["Product Added", "Product Removed", "Product Added"]),
@@ -64,7 +64,7 @@ def test_every_rule_that_names_a_message_decides_it_once() -> None:
 
 
 def test_pages_and_screens_trigger_by_their_names() -> None:
-    """A page is no event of the same name, and a nameless one triggers nothing."""
+    """A page is not an event of the same name, and a page without a name triggers nothing."""
     made = world(campaign("page", {"page": "Pric*"}), campaign("screen", {"screen": "Cart"}))
     for type_, name in (
         ("page", "Pricing"),
@@ -95,7 +95,7 @@ def test_conditions_see_the_message_and_the_person() -> None:
 
 
 def test_performed_counts_up_to_the_message_itself() -> None:
-    """By the messages' own times: what happened later does not count, however early it came."""
+    """Only events that happened before the message count, whatever their order of arrival."""
     made = world(
         campaign(
             "thanks",
@@ -112,7 +112,7 @@ def test_performed_counts_up_to_the_message_itself() -> None:
 
 
 def reentered(reentry: JsonValue, *minutes: float, **keys: JsonValue) -> list[str]:
-    """What becomes of purchases at these minutes, in this order of arrival."""
+    """The outcomes of purchases at these minutes, in this order of arrival."""
     made = world(campaign("thanks", "purchase", reentry=reentry, **keys))
     for at in minutes:
         made.track("purchase", "ada", {"price": at}, at=at, arrives=max(minutes))
@@ -143,7 +143,7 @@ def test_every_time_is_every_time() -> None:
     ],
 )
 def test_once_per_counts_in_both_directions(minutes: list[float], outcomes: list[str]) -> None:
-    """No two entries closer than the period, on the messages' own times, whatever their arrival."""
+    """No two entries are closer than the period, by the messages' own times, in any order of arrival."""
     assert reentered({"once_per": "10m"}, *minutes) == outcomes
 
 
@@ -160,7 +160,7 @@ def test_once_per_counts_in_both_directions(minutes: list[float], outcomes: list
     ],
 )
 def test_once_per_key_is_one_entry_a_value(keys: list[JsonValue], outcomes: list[str]) -> None:
-    """The same value once, as a number or as text; a message without it does not enter."""
+    """A number and the same text are one value; a message without the value does not enter."""
     made = world(campaign("thanks", "purchase", reentry={"once_per_key": "properties.order.id"}))
     for key in keys:
         made.track("purchase", "ada", {"order": {"id": key}})
@@ -168,7 +168,7 @@ def test_once_per_key_is_one_entry_a_value(keys: list[JsonValue], outcomes: list
 
 
 def test_a_key_that_is_not_there_is_named() -> None:
-    """The explanation can say what was missing, also where the path leads through no object."""
+    """The explanation can name the missing key, also if the path leads through a value that is not an object."""
     made = world(campaign("thanks", "purchase", reentry={"once_per_key": "properties.order.id"}))
     made.track("purchase", "ada", {"order": "odd"})
     made.track("purchase", "ada")
@@ -191,7 +191,7 @@ def test_nobody_enters_twice_while_inside() -> None:
 
 @pytest.mark.parametrize("reentry", ["once", {"once_per": "1d"}, {"once_per_key": "properties.n"}])
 def test_re_entry_is_each_persons_own(reentry: JsonValue) -> None:
-    """What one person did keeps nobody else out."""
+    """What one person did does not keep another out."""
     made = world(campaign("thanks", "purchase", reentry=reentry))
     for user in ("ada", "ben", "ada"):
         made.track("purchase", user, {"n": 1})
@@ -211,7 +211,7 @@ def test_somebody_deleted_enters_anew() -> None:
 
 
 def claimed(made: World) -> list[str]:
-    """What becomes of three anonymous purchases, and of a fourth that came late."""
+    """The outcomes of three anonymous purchases, and of a fourth that arrived late."""
     for at in (0, 10, 20):
         made.track("purchase", None, {"price": at}, anonymous="anon-1", at=at)
     made.identify("ada", anonymous="anon-1", at=25)
@@ -234,18 +234,18 @@ def claimed(made: World) -> list[str]:
 def test_a_rule_says_which_claimed_messages_trigger(
     retroactive: JsonValue, outcomes: list[str]
 ) -> None:
-    """All, none, the first or the last of those that count; no older than a span before the claim."""
+    """All, none, the first or the last of the eligible ones, up to a span before the claim."""
     assert claimed(world(campaign("thanks", "purchase", retroactive=retroactive))) == outcomes
 
 
 def test_first_and_last_are_of_those_that_could_trigger() -> None:
-    """A message that `where` rules out is not the one that is taken."""
+    """`first` and `last` skip a message that `where` rules out."""
     rule = campaign("thanks", "purchase", where={"price": {"lt": 15}}, retroactive={"take": "last"})
     assert claimed(world(rule)) == ["retroactive-take", "entered", "where"]
 
 
 def test_what_was_never_anonymous_is_not_retroactive() -> None:
-    """`retroactive: false` leaves the messages of known people alone, late or not."""
+    """`retroactive: false` has no effect on messages of known people, late or not."""
     made = world(campaign("thanks", "purchase", retroactive=False))
     made.track("purchase", "ada", at=0, arrives=30)
     made.track("purchase", "ada", anonymous="anon-1", at=31)
@@ -253,7 +253,7 @@ def test_what_was_never_anonymous_is_not_retroactive() -> None:
 
 
 def test_a_late_anonymous_message_is_retroactive_too() -> None:
-    """Whether it came before the claim or after makes no difference."""
+    """It makes no difference whether it arrives before the claim or after it."""
     made = world(campaign("thanks", "purchase", retroactive=False))
     made.identify("ada", anonymous="anon-1", at=5)
     made.track("purchase", anonymous="anon-1", at=4, arrives=6)
@@ -276,7 +276,7 @@ def test_a_late_anonymous_message_is_retroactive_too() -> None:
 def test_a_backdated_message_triggers_while_no_older_than_max_age(
     keys: dict[str, JsonValue], age: float, outcome: str
 ) -> None:
-    """Measured from when it happened to when it arrived."""
+    """Age is measured from when it happened to when it arrived."""
     made = world(campaign("thanks", "purchase", **keys))
     made.track("purchase", "ada", at=0, arrives=age)
     assert made.outcomes == [outcome]
@@ -298,7 +298,7 @@ def test_a_backdated_message_triggers_while_no_older_than_max_age(
 def test_a_rule_is_active_from_one_instant_to_another(
     active: JsonValue, outcomes: list[str]
 ) -> None:
-    """By when messages happened; the first instant belongs to it, the last does not."""
+    """The time at which a message happened counts; the first instant is included, the last is not."""
     made = world(campaign("thanks", "purchase", active=active))
     for at in (0, 1, 2):
         made.track("purchase", "ada", at=at, arrives=9)
@@ -309,7 +309,7 @@ def test_a_rule_is_active_from_one_instant_to_another(
 
 
 def test_messages_of_people_gone_are_decided_and_skipped() -> None:
-    """Nothing is dropped in silence."""
+    """Every message gets a decision, also if its person is gone."""
     made = world(campaign("thanks", "purchase"))
     made.identify("ada")
     made.track("Delete Person", "ada", at=5)
@@ -320,7 +320,7 @@ def test_messages_of_people_gone_are_decided_and_skipped() -> None:
 
 
 def test_a_broadcast_is_started_by_a_server_only() -> None:
-    """Else any visitor could mail everybody."""
+    """Otherwise any visitor could send mail to everybody."""
     made = world(broadcast("sale", "price dropped", who={"plan": "pro"}))
     made.identify("ada", {"plan": "pro"})
     made.identify("ben", {"plan": "free"})
@@ -336,7 +336,7 @@ def test_a_broadcast_is_started_by_a_server_only() -> None:
 
 
 def test_a_rule_that_tracks_its_own_trigger_ends() -> None:
-    """After so many steps that led to one another the next is skipped as a loop."""
+    """After a limit of steps that follow from one another, the next is skipped as a loop."""
     made = world(campaign("echo", "ping", whereupon=[{"track": "ping"}]))
     made.track("ping", "ada")
     assert made.outcomes == ["entered"] * 9 + ["loop"]
@@ -344,7 +344,7 @@ def test_a_rule_that_tracks_its_own_trigger_ends() -> None:
 
 
 def test_two_rules_that_set_each_other_off_end() -> None:
-    """However the circle is made; also one that waits in between."""
+    """It ends for circles of any shape, also for one with a wait in it."""
     made = world(
         campaign("ping", "ping", whereupon=[{"wait": "1m"}, {"track": "pong"}]),
         campaign("pong", "pong", whereupon=[{"track": "ping"}]),

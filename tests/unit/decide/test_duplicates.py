@@ -1,4 +1,4 @@
-"""Message ids: unique within a class of sender, and a duplicate that says something else is told of."""
+"""Message ids: unique within a class of sender; a duplicate with other content is reported."""
 
 from pathlib import Path
 
@@ -33,24 +33,24 @@ def rules(tmp_path: Path) -> Path:
 
 
 def order(message_id: str, user: str = "ada", **more: JsonValue) -> Raw:
-    """An order, by an id."""
+    """An order with this id."""
     usual: Raw = {"type": "track", "event": "Order Completed", "userId": user}
     return {**usual, "messageId": message_id, **more}
 
 
 def deletion(message_id: str) -> Raw:
-    """A request that Ada be deleted."""
+    """A request to delete Ada."""
     return order(message_id, event="Delete Person")
 
 
-def codes(told: Ingested) -> list[str]:
-    """What was told besides."""
-    return [each.code for each in told.warnings]
+def codes(result: Ingested) -> list[str]:
+    """The codes of all notices."""
+    return [each.code for each in result.warnings]
 
 
 @pytest.mark.parametrize("squat", ["order", "page", "deletion", "later in one batch"])
 def test_a_clients_message_takes_no_id_from_a_server(place: str, rules: Path, squat: str) -> None:
-    """Whoever is first: an order and a deletion of the server's have their effects."""
+    """In either order, the order and the deletion from the server take effect."""
     pages: dict[str, list[Raw]] = {
         "order": [order("m-1"), order("m-2")],
         "page": [{"type": "page", "anonymousId": "a-1", "messageId": f"m-{n}"} for n in (1, 2)],
@@ -71,7 +71,7 @@ def test_a_clients_message_takes_no_id_from_a_server(place: str, rules: Path, sq
 
 
 def test_what_is_erased_of_one_class_is_not_erased_of_the_other(place: str, rules: Path) -> None:
-    """The digest of an id that stays is of its class; within it nothing erased comes again."""
+    """The digest that remains of an erased id belongs to its class of sender; within the class the id stays used."""
     with Engine.open(place, rules=rules) as engine:
         engine.ingest([order("m-1")], source="client")
         engine.ingest([deletion("m-2")])
@@ -82,7 +82,7 @@ def test_what_is_erased_of_one_class_is_not_erased_of_the_other(place: str, rule
 
 
 def test_both_merges_of_one_id_are_kept(place: str) -> None:
-    """What is called after a message is told apart as the messages are, and shown as they were sent."""
+    """Records named after a message are kept apart as the messages are, and shown with the ids that were sent."""
     with Engine.open(place) as engine:
         for user in ("ada", "bob", "cy"):
             engine.identify(user)
@@ -110,32 +110,32 @@ def test_both_merges_of_one_id_are_kept(place: str) -> None:
 def test_a_duplicate_that_differs_is_told_of(
     place: str, second: Raw, differing: str | None
 ) -> None:
-    """By type, event or person; a repeated message changes nothing all the same."""
+    """By type, event or person; a repeated message still changes nothing."""
     with Engine.open(place) as engine:
         for batches in ([[order("m")], [second]], [[order("m"), second]]):
-            told = [engine.ingest(batch) for batch in batches][-1]
-            assert told.duplicates == 1 + (len(batches) == 1)
-            assert codes(told) == ["duplicate-differs"] * (differing is not None)
-            assert all(f"another {differing};" in each.message for each in told.warnings)
-            assert "bob" not in str(told.warnings)
+            result = [engine.ingest(batch) for batch in batches][-1]
+            assert result.duplicates == 1 + (len(batches) == 1)
+            assert codes(result) == ["duplicate-differs"] * (differing is not None)
+            assert all(f"another {differing};" in each.message for each in result.warnings)
+            assert "bob" not in str(result.warnings)
 
 
 def test_a_request_that_comes_again_about_somebody_else_is_told_of(place: str) -> None:
-    """Of a message that asked for an action, whom it was about is known by the request."""
-    said = order("m", event="Suppress Person")
+    """For a message that asked for an action, the request says which person it was about."""
+    suppression = order("m", event="Suppress Person")
     with Engine.open(place) as engine:
         engine.identify("ada")
-        engine.ingest([said], source="client")
-        told = engine.ingest([{**said, "userId": "bob"}], source="client")
-    assert (told.duplicates, codes(told)) == (1, ["duplicate-differs"])
+        engine.ingest([suppression], source="client")
+        result = engine.ingest([{**suppression, "userId": "bob"}], source="client")
+    assert (result.duplicates, codes(result)) == (1, ["duplicate-differs"])
 
 
 def test_an_id_of_a_client_is_shown_as_it_was_sent(place: str, rules: Path) -> None:
     """In decisions, deliveries, explanations and requests."""
     with Engine.open(place, rules=rules) as engine:
-        told = engine.ingest([order("m-1"), deletion("m-2")], source="client")
-        shown: list[str | None] = [decision.message_id for decision in told.decisions]
-        shown += [request.message_id for request in told.requests]
+        result = engine.ingest([order("m-1"), deletion("m-2")], source="client")
+        shown: list[str | None] = [decision.message_id for decision in result.decisions]
+        shown += [request.message_id for request in result.requests]
         shown += [delivery.message_id for delivery in engine.deliveries()]
         shown += [why.message_id for why in engine.explain("ada", "thanks")]
         shown += [held.message_id for held in engine.requests.list(RequestOutcome.HELD)]

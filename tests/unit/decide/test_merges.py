@@ -1,4 +1,4 @@
-"""Two persons who turn out to be one: what is known of them, and who goes on inside of a rule."""
+"""Merges: what is known of the merged person, and which of two entries goes on."""
 
 import pytest
 from pydantic import JsonValue
@@ -11,8 +11,8 @@ from whereupon.records import Changes, DeliveryState, Entry
 LATER: list[JsonValue] = [{"wait": "4h"}, {"send": "push", "title": "{{ properties.n }}"}]
 
 
-def told(made: World, rule: str = "hi") -> list[tuple[str, str, str | None]]:
-    """Occasion, state and reason of the end of every entry that is new's, oldest first."""
+def entries_of_new(made: World, rule: str = "hi") -> list[tuple[str, str, str | None]]:
+    """Trigger, state and end reason of every entry of the person `new`, oldest first."""
     with made.home.session() as session:
         (known,) = session.identifiers(["new"], [])
         decided = session.decided(known.key, rule, 9)
@@ -21,7 +21,7 @@ def told(made: World, rule: str = "hi") -> list[tuple[str, str, str | None]]:
 
 
 def both_inside(home: Store, reentry: JsonValue, second: JsonValue, *, at: float = 30) -> World:
-    """New at noon, and old a little later, are let in and wait; then they are one."""
+    """`new` enters at noon, `old` a little later, and both wait; then they are merged."""
     made = world(campaign("hi", "ping", reentry=reentry, whereupon=LATER), store=home)
     made.track("ping", "new", {"n": 1}, at=0, message_id="first")
     made.track("ping", "old", {"n": second}, at=at, message_id="second")
@@ -46,12 +46,12 @@ ADMITTED: list[tuple[JsonValue, JsonValue]] = [
 def test_the_later_entry_ends_that_the_earlier_would_have_kept_out(
     home: Store, reentry: JsonValue, second: JsonValue
 ) -> None:
-    """One human being gets one copy, and whoever asks is told why."""
+    """One human being gets one copy, and the explanation says why."""
     made = both_inside(home, reentry, second)
-    assert told(made) == [("first", "active", None), ("second", "exited", "merged")]
+    assert entries_of_new(made) == [("first", "active", None), ("second", "exited", "merged")]
     made.run(9 * HOUR)
     assert made.titles() == ["1"]
-    assert told(made)[0] == ("first", "completed", "completed")
+    assert entries_of_new(made)[0] == ("first", "completed", "completed")
 
 
 @pytest.mark.parametrize(("reentry", "second"), ADMITTED)
@@ -65,29 +65,32 @@ def test_both_entries_go_on_that_one_person_could_have_had(
 
 
 def test_it_is_the_later_entry_that_ends_whoever_survives(home: Store) -> None:
-    """Old was let in first: theirs goes on, as the survivor's."""
+    """`old` entered first, so that entry goes on, as the survivor's."""
     made = both_inside(home, "once", 2, at=-10)
-    assert told(made) == [("second", "active", None), ("first", "exited", "merged")]
+    assert entries_of_new(made) == [("second", "active", None), ("first", "exited", "merged")]
 
 
 def test_an_entry_that_is_over_keeps_out_as_it_always_did(home: Store) -> None:
-    """`once` is once: who has been through it gets no second copy by a merge."""
+    """`once` means once: a person who has finished gets no second copy by a merge."""
     made = world(campaign("hi", "ping", reentry="once", whereupon=LATER), store=home)
     made.track("ping", "old", at=0, message_id="first")
     made.run(5 * HOUR)
     made.track("ping", "new", at=5 * HOUR, message_id="second")
     made.alias("new", "old", at=6 * HOUR)
-    assert told(made) == [("first", "completed", "completed"), ("second", "exited", "merged")]
+    assert entries_of_new(made) == [
+        ("first", "completed", "completed"),
+        ("second", "exited", "merged"),
+    ]
 
 
 def test_an_entry_that_ends_by_the_merge_keeps_nobody_out(home: Store) -> None:
-    """The third is far enough from the first, which alone goes on before it."""
+    """The third entry is far enough from the first, the only one that goes on before it."""
     made = world(campaign("hi", "ping", reentry={"once_per": "1h"}, whereupon=LATER), store=home)
     made.track("ping", "new", at=0, message_id="first")
     made.track("ping", "old", at=30, message_id="second")
     made.track("ping", "new", at=61, message_id="third")
     made.alias("new", "old", at=62)
-    assert told(made) == [
+    assert entries_of_new(made) == [
         ("first", "active", None),
         ("second", "exited", "merged"),
         ("third", "active", None),
@@ -95,7 +98,7 @@ def test_an_entry_that_ends_by_the_merge_keeps_nobody_out(home: Store) -> None:
 
 
 def test_what_the_ended_entry_has_not_sent_yet_is_withdrawn(home: Store) -> None:
-    """Only its own, and only what still waits."""
+    """Only deliveries of that entry, and only those that still wait."""
     steps: list[JsonValue] = [{"send": "push", "title": "{{ properties.n }}"}, *LATER]
     made = world(campaign("hi", "ping", reentry="once", whereupon=steps), store=home)
     made.track("ping", "new", {"n": 1}, at=0)
@@ -109,7 +112,7 @@ def test_what_the_ended_entry_has_not_sent_yet_is_withdrawn(home: Store) -> None
 
 
 def test_what_both_are_inside_of_is_settled_in_one_batch_as_in_many(home: Store) -> None:
-    """However the messages come in."""
+    """The result is the same for every division into batches."""
     made = world(campaign("hi", "ping", reentry="once", whereupon=LATER), store=home)
     wire: list[File] = [
         {"type": "track", "event": "ping", "userId": "new", "messageId": "first"},
@@ -117,38 +120,38 @@ def test_what_both_are_inside_of_is_settled_in_one_batch_as_in_many(home: Store)
         {"type": "alias", "userId": "new", "previousId": "old", "messageId": "third"},
     ]
     made.engine.ingest(wire)
-    assert told(made) == [("first", "active", None), ("second", "exited", "merged")]
+    assert entries_of_new(made) == [("first", "active", None), ("second", "exited", "merged")]
 
 
 def test_it_is_settled_where_nobody_has_the_rule(home: Store) -> None:
-    """As the rule was when they entered."""
+    """The entry follows the rule version with which the person entered."""
     made = world(campaign("hi", "ping", reentry="once", whereupon=LATER), store=home)
     made.track("ping", "new", at=0, message_id="first")
     made.track("ping", "old", at=30, message_id="second")
-    made.reword()
+    made.change_rules()
     made.alias("new", "old", at=HOUR)
-    assert told(made) == [("first", "active", None), ("second", "exited", "merged")]
+    assert entries_of_new(made) == [("first", "active", None), ("second", "exited", "merged")]
 
 
 def test_a_merge_that_somebody_agrees_to_later_is_settled_then(home: Store) -> None:
-    """Also by a script without rules: the version that they follow is read from the store."""
+    """Also in a script without rules: the entries' rule version is read from the store."""
     made = world(campaign("hi", "ping", reentry="once", whereupon=LATER), store=home)
     made.track("ping", "new", at=0, message_id="first")
     made.track("ping", "old", at=30, message_id="second")
     made.alias("new", "old", at=HOUR, source="client")
-    assert told(made) == [("first", "active", None)]
-    made.reword()
+    assert entries_of_new(made) == [("first", "active", None)]
+    made.change_rules()
     (request,) = made.engine.requests()
     made.engine.requests.approve(request.key, by="lena")
     made.run(2 * HOUR)
-    assert told(made) == [("first", "active", None), ("second", "exited", "merged")]
+    assert entries_of_new(made) == [("first", "active", None), ("second", "exited", "merged")]
 
 
 # --- what is known ----------------------------------------------------------------------------------
 
 
 def merged(home: Store, mine: JsonValue, theirs: JsonValue, *, theirs_at: float) -> JsonValue:
-    """What the one is known by who told the one at noon, the other at another time."""
+    """The merged attributes, where one person set theirs at noon and the other at another time."""
     made = world(store=home)
     made.identify("new", mine, at=0)
     made.identify("old", theirs, at=theirs_at, arrives=max(0, theirs_at))
@@ -185,12 +188,12 @@ def merged(home: Store, mine: JsonValue, theirs: JsonValue, *, theirs_at: float)
 def test_of_two_the_newer_word_on_consent_wins(
     home: Store, mine: JsonValue, theirs: JsonValue, theirs_at: float, found: JsonValue
 ) -> None:
-    """And no word never beats a word; of everything else the survivor's wins."""
+    """A missing value never replaces one; for all other attributes the survivor's value wins."""
     assert merged(home, mine, theirs, theirs_at=theirs_at) == found
 
 
 def test_a_word_that_was_older_than_the_merged_one_stays_so(home: Store) -> None:
-    """What arrives late is as old as it says, whichever of the two had the newer word."""
+    """A late message is as old as its timestamp, whichever of the two persons had the newer value."""
     made = world(store=home)
     made.identify("new", {"unsubscribed": False}, at=0)
     made.identify("old", {"unsubscribed": True}, at=5)
@@ -220,7 +223,7 @@ def test_a_word_that_was_older_than_the_merged_one_stays_so(home: Store) -> None
 def test_what_only_the_loser_has_is_kept_at_any_depth(
     home: Store, mine: JsonValue, theirs: JsonValue, found: JsonValue
 ) -> None:
-    """The survivor's wins where both have something."""
+    """Where both have a value, the survivor's wins."""
     both = merged(home, {"address": mine}, {"address": theirs}, theirs_at=5)
     assert both == {"address": found}
 
@@ -244,7 +247,7 @@ KEYED = campaign("hi", "ping", reentry={"once_per_key": "properties.n"})
     ],
 )
 def test_keys_compare_as_ids_do(home: Store, same: list[JsonValue]) -> None:
-    """A number is its digits, a truth its word, and space around does not count."""
+    """A number counts as its digits, true and false as their words, and surrounding space is ignored."""
     made = world(KEYED, store=home)
     for value in same:
         made.track("ping", "ada", {"n": value})
@@ -252,7 +255,7 @@ def test_keys_compare_as_ids_do(home: Store, same: list[JsonValue]) -> None:
 
 
 def test_keys_that_differ_are_different(home: Store) -> None:
-    """In digits, case, or kind of thing."""
+    """In digits, case or type."""
     made = world(KEYED, store=home)
     values: list[JsonValue] = [
         1001,
@@ -274,7 +277,7 @@ def test_keys_that_differ_are_different(home: Store) -> None:
 
 @pytest.mark.parametrize("blank", [None, "", " \t\n", "\u00a0", [], {}])
 def test_a_blank_key_is_no_key(home: Store, blank: JsonValue) -> None:
-    """As is one that is missing."""
+    """A missing key is none either."""
     made = world(KEYED, store=home)
     made.track("ping", "ada", {"n": blank})
     made.track("ping", "ada", {})
@@ -283,7 +286,7 @@ def test_a_blank_key_is_no_key(home: Store, blank: JsonValue) -> None:
 
 @pytest.mark.parametrize("stored", ["1001", "1001.0", '"1001"', '" 1001"', '"1001\\n"'])
 def test_a_key_that_was_kept_as_a_number_still_keeps_out(home: Store, stored: str) -> None:
-    """Slots that were written before keys compared as ids do are read as what they say."""
+    """Slots that were stored before keys compared like ids are read by their meaning."""
     made = world(KEYED, store=home)
     made.track("ping", "ada", {"n": "other"})
     with made.home.session() as session:

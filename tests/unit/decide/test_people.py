@@ -15,7 +15,7 @@ EACH = campaign("each", "purchase")
 
 
 def shop(*, store: str = "memory://") -> World:
-    """A world where every purchase is thanked for."""
+    """A world with a campaign that answers every purchase."""
     return world(THANKS, store=store)
 
 
@@ -23,7 +23,7 @@ def shop(*, store: str = "memory://") -> World:
 
 
 def test_a_message_with_a_user_id_makes_a_person() -> None:
-    """Whatever the call, the person exists from then on."""
+    """The person exists from then on, whatever the call."""
     made = shop()
     made.track("purchase", "ada", at=3)
     person = made.person("ada")
@@ -35,17 +35,17 @@ def test_a_message_with_a_user_id_makes_a_person() -> None:
 
 
 def test_an_anonymous_message_waits_and_triggers_nothing() -> None:
-    """Not even a decision is made about it."""
+    """No decision is made about it."""
     made = shop()
-    told = made.track("purchase", anonymous="anon-1", message_id="m")
-    assert (told.accepted, made.decided, made.owners()) == (1, [], {"m": None})
+    result = made.track("purchase", anonymous="anon-1", message_id="m")
+    assert (result.accepted, made.decided, made.owners()) == (1, [], {"m": None})
 
 
 # --- 3. a claim -------------------------------------------------------------------------------------
 
 
 def test_an_identify_with_both_ids_claims_what_waits() -> None:
-    """Every unclaimed message of the anonymous id becomes the person's, in the order it happened."""
+    """All unclaimed messages of the anonymous id become the person's, in the order in which they happened."""
     made = shop()
     made.track("purchase", anonymous="anon-1", message_id="second", at=2, arrives=2)
     made.track("purchase", anonymous="anon-1", message_id="first", at=1, arrives=3)
@@ -57,7 +57,7 @@ def test_an_identify_with_both_ids_claims_what_waits() -> None:
 
 
 def test_any_message_with_both_ids_claims() -> None:
-    """A purchase of a logged-in browser says whose the browser is."""
+    """A purchase in a logged-in browser claims that browser."""
     made = shop()
     made.track("purchase", anonymous="anon-1", message_id="first", at=1)
     made.track("purchase", "ada", anonymous="anon-1", message_id="second", at=2)
@@ -75,7 +75,7 @@ def test_the_retention_is_thirty_days(age: float, owner: str | None) -> None:
 
 
 def test_a_message_is_claimed_once() -> None:
-    """The next person on the device gets what happened since, and nothing twice."""
+    """The next person on the device gets the messages since then, and none twice."""
     made = shop()
     made.track("purchase", anonymous="anon-1", message_id="hers", at=0)
     made.identify("ada", anonymous="anon-1", at=1)
@@ -88,7 +88,7 @@ def test_a_message_is_claimed_once() -> None:
 
 
 def test_what_was_said_anonymously_about_oneself_comes_with_the_claim() -> None:
-    """An anonymous identify's traits are the person's, as of when they were said."""
+    """The traits of an anonymous identify become the person's, with the time at which they were set."""
     made = shop()
     made.identify(None, {"plan": "free", "city": "Oslo"}, anonymous="anon-1", at=0)
     made.identify("ada", {"plan": "pro"}, anonymous="anon-1", at=1)
@@ -106,7 +106,7 @@ def test_what_was_said_anonymously_about_oneself_comes_with_the_claim() -> None:
 def test_a_message_that_arrives_after_the_claim_is_the_claimants_too(
     at: float, owner: str | None
 ) -> None:
-    """If it happened before it, or up to five minutes after."""
+    """If it happened before the claim, or up to five minutes after."""
     made = shop()
     made.identify("ada", anonymous="anon-1", at=0, arrives=0)
     made.track("purchase", anonymous="anon-1", message_id="m", at=at, arrives=10)
@@ -114,7 +114,7 @@ def test_a_message_that_arrives_after_the_claim_is_the_claimants_too(
 
 
 def test_identify_and_event_end_alike_in_either_order() -> None:
-    """The same entries, retroactive in both, with the same facts and deliveries."""
+    """The entries, facts and deliveries are the same, and retroactive in both orders."""
     ends = []
     for event_first in (True, False):
         made = world(campaign("thanks", "purchase", who={"plan": "pro"}))
@@ -140,7 +140,7 @@ def test_identify_and_event_end_alike_in_either_order() -> None:
 
 
 def test_a_shared_device_leaks_nothing() -> None:
-    """What happens well after one person's claim waits for the next claim, whoever makes it."""
+    """A message well after one person's claim waits for the next claim, by any person."""
     made = shop()
     made.identify("ada", anonymous="anon-1", at=0)
     made.track("purchase", anonymous="anon-1", message_id="m", at=30)
@@ -151,7 +151,7 @@ def test_a_shared_device_leaks_nothing() -> None:
 
 
 def test_an_earlier_claim_that_arrives_late_takes_what_is_due() -> None:
-    """The message changes hands, but triggers nothing a second time."""
+    """The message changes its owner, but triggers nothing again."""
     made = shop()
     made.track("purchase", anonymous="anon-1", message_id="m", at=0)
     made.identify("ben", anonymous="anon-1", at=30)
@@ -162,7 +162,7 @@ def test_an_earlier_claim_that_arrives_late_takes_what_is_due() -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 def test_claims_by_alias_split_a_run_too(together: bool) -> None:
-    """Somebody else's claim between finds the alias's claim among its neighbours."""
+    """Another person's claim in between splits the run of the alias's claim."""
     made = shop()
     made.track("purchase", anonymous="anon-1", at=-100, message_id="seen")
     made.alias("ada", "anon-1", at=0)
@@ -183,7 +183,7 @@ def test_claims_by_alias_split_a_run_too(together: bool) -> None:
     ("age", "outcome"), [(72 * HOUR, "entered"), (72 * HOUR + 0.001, "too-old")]
 )
 def test_claimed_messages_trigger_while_no_older_than_max_age(age: float, outcome: str) -> None:
-    """72 hours by default; older ones are history, not triggers."""
+    """The default is 72 hours; older messages are history and trigger nothing."""
     made = shop()
     made.track("purchase", anonymous="anon-1", at=0)
     made.identify("ada", anonymous="anon-1", at=age)
@@ -191,7 +191,7 @@ def test_claimed_messages_trigger_while_no_older_than_max_age(age: float, outcom
 
 
 def test_age_is_measured_to_when_a_message_became_claimable() -> None:
-    """To the claim's arrival, or to its own, if that was later."""
+    """Age is measured to the later of two arrivals: the claim's and the message's own."""
     made = world(campaign("thanks", "purchase", max_age="10m"))
     made.track("purchase", anonymous="anon-1", at=0)
     made.identify("ada", anonymous="anon-1", at=1, arrives=11)
@@ -202,7 +202,7 @@ def test_age_is_measured_to_when_a_message_became_claimable() -> None:
 
 
 def test_history_too_old_to_trigger_is_counted() -> None:
-    """A purchase of last week is one, though it triggers nothing."""
+    """A purchase of last week counts, although it triggers nothing."""
     made = world(
         campaign("thanks", "view", who={"performed": {"event": "purchase", "at_least": 1}}),
         EACH,
@@ -237,7 +237,7 @@ RICH = segment("rich", money={"gt": 5})
 
 
 def test_what_a_merged_person_does_is_the_survivors() -> None:
-    """Both ids stand for one person from then on; history counts as one."""
+    """Both ids stand for one person from then on, with one history."""
     made = world(campaign("thanks", "purchase", reentry="once"))
     made.track("purchase", "ben", at=0)
     made.identify("ada", at=1)
@@ -252,7 +252,7 @@ def test_what_a_merged_person_does_is_the_survivors() -> None:
 
 
 def test_two_aliases_from_an_id_that_nobody_has_seen_merge_nobody() -> None:
-    """A device's id may be heard of by an alias first; it is no user id for that."""
+    """An alias may be the first to mention a device's id; that does not make it a user id."""
     made = shop()
     made.alias("ada", "anon-1", at=0)
     made.alias("ben", "anon-1", at=30)
@@ -261,7 +261,7 @@ def test_two_aliases_from_an_id_that_nobody_has_seen_merge_nobody() -> None:
 
 
 def test_an_alias_from_an_anonymous_id_is_a_claim() -> None:
-    """It brings what waits, and the next person on the device is no relation."""
+    """It claims what waits; the next person on the device is not merged."""
     made = shop()
     made.track("purchase", anonymous="anon-1", at=0, message_id="hers")
     made.alias("ada", "anon-1", at=1)
@@ -274,7 +274,7 @@ def test_an_alias_from_an_anonymous_id_is_a_claim() -> None:
 
 
 def test_aliases_in_a_chain_end_in_one_person() -> None:
-    """Everybody along the chain is the last survivor."""
+    """Each person in the chain becomes the last survivor."""
     made = shop()
     for user in ("ada", "ben", "cy", "dee"):
         made.track("purchase", user, message_id=user)
@@ -287,7 +287,7 @@ def test_aliases_in_a_chain_end_in_one_person() -> None:
 
 
 def test_aliases_in_a_circle_change_nothing_further() -> None:
-    """Two ids of one person are merged already; so is one with itself."""
+    """Two ids of one person are merged already; so is an id with itself."""
     made = shop()
     made.identify("ada")
     made.identify("ben")
@@ -313,7 +313,7 @@ def test_a_waiting_step_survives_two_merges_in_one_batch() -> None:
 
 
 def test_people_merged_during_a_broadcast_get_it_once() -> None:
-    """Of two entries by one sending, which are one person's now, one goes on."""
+    """Of two entries in one run that become one person's, one goes on."""
     steps: JsonValue = [{"wait": "5m"}, {"send": "push", "title": "News"}]
     made = world(broadcast("news", "api", whereupon=steps))
     made.identify("ada")
@@ -331,7 +331,7 @@ def test_people_merged_during_a_broadcast_get_it_once() -> None:
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
 def test_the_newest_word_about_an_attribute_wins(order: list[int]) -> None:
-    """By when it was said, whatever the order of arrival, attribute by attribute."""
+    """The time of the change counts, not the order of arrival, separately for each attribute."""
     words: list[dict[str, JsonValue]] = [
         {"plan": "free", "city": "Oslo"},
         {"plan": "pro"},
@@ -347,25 +347,25 @@ def test_the_newest_word_about_an_attribute_wins(order: list[int]) -> None:
 
 
 def test_a_repeated_message_id_changes_nothing() -> None:
-    """For ever, not for a window; in one batch, or in two."""
+    """For ever, not within a window only; in one batch or in two."""
     made = shop()
     made.track("purchase", "ada", message_id="m", at=0)
     again = made.track("refund", "ben", message_id="m", at=400 * DAY)
     assert (again.accepted, again.duplicates, again.decisions) == (0, 1, [])
     assert made.person("ben") is None
     item = {"type": "track", "event": "purchase", "userId": "ada", "messageId": "n"}
-    told = made.engine.ingest([item, item])
-    assert (told.accepted, told.duplicates, len(told.decisions)) == (1, 1, 1)
+    result = made.engine.ingest([item, item])
+    assert (result.accepted, result.duplicates, len(result.decisions)) == (1, 1, 1)
 
 
 def test_bad_messages_are_reported_and_the_rest_goes_in() -> None:
-    """Each with its place, a code and a sentence; a nested batch counts as its items."""
+    """Each rejection has its place, a code and a sentence; a nested batch counts as its items."""
     made = shop()
     good = {"type": "track", "event": "purchase", "userId": "ada"}
     batch = [good, {"batch": [{"type": "odd"}, good]}, {"a": object()}, 7]
-    told = made.engine.ingest(cast("list[WireMessage]", batch))
-    assert told.accepted == 2
-    assert [(r.index, r.code, r.field) for r in told.rejected] == [
+    result = made.engine.ingest(cast("list[WireMessage]", batch))
+    assert result.accepted == 2
+    assert [(r.index, r.code, r.field) for r in result.rejected] == [
         (1, "unknown-type", "type"),
         (3, "not-json", "a"),
         (4, "not-an-object", "message"),
@@ -373,21 +373,21 @@ def test_bad_messages_are_reported_and_the_rest_goes_in() -> None:
 
 
 def test_a_batch_has_a_limit() -> None:
-    """What is beyond it is refused by name, not dropped."""
+    """Every message beyond the limit is refused with its place."""
     made = world()
-    told = made.engine.ingest([{"type": "page", "userId": "ada"}] * 2501)
-    assert (told.accepted, [r.code for r in told.rejected]) == (2500, ["batch-too-large"])
+    result = made.engine.ingest([{"type": "page", "userId": "ada"}] * 2501)
+    assert (result.accepted, [r.code for r in result.rejected]) == (2500, ["batch-too-large"])
 
 
 def test_a_source_that_there_is_not_is_refused() -> None:
-    """The class of sender decides what may be asked for, so it is never guessed."""
+    """The class of sender decides what a message may ask for, so it is never guessed."""
     with pytest.raises(ValueError, match="there are: server, client"):
         world().track("purchase", "ada", source="robot")
 
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite://"])
 def test_the_rules_of_identity_hold_on_every_store(store: str) -> None:
-    """One story with all of it ends in the same decisions."""
+    """One history with all these rules leads to the same decisions."""
     made = shop(store=store)
     made.track("purchase", anonymous="anon-1", at=0, message_id="1")
     made.identify("ben", anonymous="anon-1", at=30)
@@ -405,7 +405,7 @@ def test_the_rules_of_identity_hold_on_every_store(store: str) -> None:
 
 
 def test_a_batch_goes_when_it_is_done() -> None:
-    """Nothing that a batch made holds on to itself until Python's collector comes."""
+    """No object of a batch holds a reference to itself until Python's collector runs."""
     made = world(campaign("thanks", "purchase", where={"price": {"gt": 20}}))
     gc.collect()
     gc.disable()

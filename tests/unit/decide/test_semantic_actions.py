@@ -1,4 +1,4 @@
-"""The guards before an action, in their order, and what each action does when they all agree."""
+"""The guards of an action in their order, and what each action does if none objects."""
 
 import sqlite3
 from contextlib import closing
@@ -37,7 +37,7 @@ DELETE_DEVICE = Registry().named(ActionName.DELETE_DEVICE)
 
 
 def shop() -> World:
-    """A world with purchases and ada in it, who waits for a push."""
+    """A world with purchases, in which ada waits for a push."""
     made = world(
         campaign("thanks", "purchase", whereupon=[{"wait": "1d"}, {"send": "push", "title": "Hi"}])
     )
@@ -49,7 +49,7 @@ def shop() -> World:
 
 
 def test_the_guards_object_in_their_order() -> None:
-    """Properties, identity, source, liveness and so on: the first that objects decides."""
+    """Properties, identity, source, liveness and so on: the first guard that objects decides."""
     refuse = Policy({SenderClass.SERVER: Consent.REFUSE})
     seen = GuardFacts(asked_at=NOON, now=NOON)
     bad = message("m", name="Delete Device", anonymous="anon-1", origin=Origin.IMPORT)
@@ -99,27 +99,27 @@ def test_a_request_without_what_it_needs_is_refused(
 ) -> None:
     """The detail names what is missing, or what is accepted."""
     made = world()
-    told = made.track(name, "ada", data, context=context)
-    (request,) = told.requests
+    result = made.track(name, "ada", data, context=context)
+    (request,) = result.requests
     assert (request.outcome, request.reason) == ("refused", "invalid-properties")
     assert missing in (request.detail or "")
     assert not made.devices()
 
 
 def test_a_token_that_no_database_can_look_up_is_refused_and_the_rest_goes_in(place: str) -> None:
-    """A browser sends what it likes; nobody else's messages are lost by it."""
+    """A browser can send anything; no other sender's messages are lost."""
     with Engine.open(place) as engine:
         context = {"device": {"token": "a\0b"}}
-        said = {"type": "track", "event": "Delete Device", "userId": "ada", "context": context}
-        told = engine.ingest([said, {"type": "identify", "userId": "bob"}])
-        assert (told.accepted, told.rejected) == (2, [])
-        (request,) = told.requests
+        sent = {"type": "track", "event": "Delete Device", "userId": "ada", "context": context}
+        result = engine.ingest([sent, {"type": "identify", "userId": "bob"}])
+        assert (result.accepted, result.rejected) == (2, [])
+        (request,) = result.requests
         assert (request.outcome, request.reason) == ("refused", "invalid-properties")
         assert request.detail == "context.device.token is a text without NUL"
 
 
 def test_a_number_names_the_object_that_a_group_call_made(tmp_path: Path) -> None:
-    """Some senders have only floats: 5.0 is the id 5 there, and so it is here."""
+    """Some senders have only floats: 5.0 is the id 5 in the group call, and in the request, too."""
 
     def objects() -> list[tuple[str, str]]:
         with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
@@ -134,7 +134,7 @@ def test_a_number_names_the_object_that_a_group_call_made(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["Delete Person", "User Deleted", "Suppress Person"])
 def test_an_anonymous_deletion_is_refused_for_ever(name: str) -> None:
-    """Also once it is known whose browser sent it, and nothing is deleted by the claim."""
+    """A later claim does not lift the refusal, and deletes nothing."""
     made = world(campaign("thanks", "*"))
     made.identify("ada", {"plan": "pro"})
     made.track(name, anonymous="anon-1", at=1, message_id="d")
@@ -149,7 +149,7 @@ def test_an_anonymous_deletion_is_refused_for_ever(name: str) -> None:
 
 
 def test_a_client_is_held_and_a_server_runs() -> None:
-    """A browser's write key travels in clear."""
+    """A browser's write key is public."""
     made = shop()
     made.track("Delete Person", "ada", source="client")
     assert made.person("ada") is not None
@@ -164,12 +164,12 @@ def test_a_client_is_held_and_a_server_runs() -> None:
 @pytest.mark.parametrize("word", ["run", "hold", "refuse"])
 @pytest.mark.parametrize("source", ["server", "client"])
 def test_a_guard_file_says_run_hold_or_refuse(word: str, source: str) -> None:
-    """For each class of sender; the other keeps its default."""
+    """Separately for each class of sender; a class without a setting keeps its default."""
     made = world(guard("deletions", ["Delete Person"], sources={source: word}))
     made.identify("ada")
-    told = made.track("Delete Person", "ada", source=source)
+    result = made.track("Delete Person", "ada", source=source)
     outcome = {"run": "ran", "hold": "held", "refuse": "refused"}[word]
-    assert [request.outcome for request in told.requests] == [outcome]
+    assert [request.outcome for request in result.requests] == [outcome]
     assert (made.person("ada") is None) == (word == "run")
     other = made.track("Delete Person", "ben", source={"server": "client"}.get(source, "server"))
     assert [request.outcome for request in other.requests] == [
@@ -186,7 +186,7 @@ def guards(*policies: tuple[str, dict[str, Consent], int]) -> list[Guard]:
 
 
 def test_of_several_guard_files_the_strictest_word_counts() -> None:
-    """For each sender by itself, and the shortest time."""
+    """Separately for each sender; the shortest time wins."""
     policy = policy_on(
         DELETE.name,
         guards(
@@ -203,14 +203,14 @@ def test_of_several_guard_files_the_strictest_word_counts() -> None:
 
 
 def test_a_guard_file_about_something_else_says_nothing() -> None:
-    """What no file speaks of keeps the defaults."""
+    """Actions that no file mentions keep their defaults."""
     files = guards(("a", {SenderClass.SERVER: Consent.REFUSE}, 1))
     assert policy_on(ActionName.DELETE_OBJECT, files) == DEFAULT_POLICY
     assert policy_on(DELETE_DEVICE.name, files) == default_policy(DELETE_DEVICE.name)
 
 
 def test_an_import_deletes_nothing() -> None:
-    """History is no request."""
+    """History is not a request."""
     made = shop()
     made.engine.take([message("d", name="Delete Person", user="ada", origin=Origin.IMPORT)])
     assert made.requests() == [("Delete Person", "refused", "not-live")]
@@ -228,17 +228,17 @@ def test_a_stale_request_is_refused(age: float, outcome: str) -> None:
 
 
 def test_the_same_message_asks_once() -> None:
-    """A client that tries again deletes nobody anew."""
+    """A client that sends its request again deletes nobody a second time."""
     made = world()
     made.track("Delete Person", "ada", message_id="d", at=0)
     made.identify("ada", at=1)
-    told = made.track("Delete Person", "ada", message_id="d", at=2)
-    assert (told.duplicates, told.requests, len(made.requests())) == (1, [], 1)
+    result = made.track("Delete Person", "ada", message_id="d", at=2)
+    assert (result.duplicates, result.requests, len(made.requests())) == (1, [], 1)
     assert made.person("ada") is not None
 
 
 def test_what_harms_nobody_needs_no_consent() -> None:
-    """Devices are registered, and metrics reported, by browsers and by imports."""
+    """Browsers and imports may register devices and report metrics."""
     made = world(guard("d", ["Create or Update Device"], sources={"client": "refuse"}))
     made.track("Device Created or Updated", "ada", context=DEVICE, source="client")
     assert list(made.devices()) == ["t-1"]
@@ -248,14 +248,14 @@ def test_what_harms_nobody_needs_no_consent() -> None:
 
 
 def test_a_semantic_message_is_consumed() -> None:
-    """No campaign sees it, and it is nobody's event."""
+    """No campaign sees it, and it counts as no person's event."""
     made = world(campaign("all", "*"))
     made.track("Device Created or Updated", "ada", context=DEVICE, message_id="d")
     assert (made.decided, made.messages()["d"].body, made.owners()["d"]) == ([], b"", None)
 
 
 def test_delete_leaves_nothing_of_the_person() -> None:
-    """Messages, identifiers, devices, entries, deliveries, skips: all are gone; others' stay."""
+    """Messages, identifiers, devices, entries, deliveries and skips are gone; other people's stay."""
     made = shop()
     made.track("purchase", "ben", at=0)
     made.identify("ada", {"plan": "pro"}, at=0)
@@ -280,7 +280,7 @@ def test_delete_leaves_nothing_of_the_person() -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 def test_a_deletion_in_one_batch_with_the_person_leaves_nothing(together: bool) -> None:
-    """Made and erased in one transaction, or in several: the same."""
+    """Made and erased in one transaction or in several, the result is the same."""
     made = shop()
     items: list[WireMessage] = [
         {"type": "track", "event": "Device Created or Updated", "userId": "zoe", "context": DEVICE},
@@ -303,15 +303,15 @@ def test_a_deletion_in_one_batch_with_the_person_leaves_nothing(together: bool) 
 
 
 def test_what_was_told_of_a_deletion_names_the_person_once() -> None:
-    """The answer does; the record that is kept does not."""
+    """The answer names the person; the stored record does not."""
     made = shop()
-    told = made.track("Delete Person", "ada")
-    assert [request.person for request in told.requests] == ["ada"]
+    result = made.track("Delete Person", "ada")
+    assert [request.person for request in result.requests] == ["ada"]
     assert [request.person for request in made.engine.requests()] == [None]
 
 
 def test_late_messages_bring_nobody_back() -> None:
-    """What happened before the deletion is nobody's; what happens after makes a new, empty person."""
+    """What happened before the deletion belongs to nobody; what happens after it makes a new, empty person."""
     made = shop()
     made.identify("ada", {"plan": "pro", "unsubscribed": True}, at=1)
     made.track("Delete Person", "ada", at=5)
@@ -326,7 +326,7 @@ def test_late_messages_bring_nobody_back() -> None:
 
 
 def test_a_deletion_that_arrives_late_does_not_move_the_tombstone_back() -> None:
-    """Of two deletions the later one counts."""
+    """The later of two deletions counts."""
     made = shop()
     made.track("Delete Person", "ada", at=9)
     made.track("Delete Person", "ada", at=5, arrives=10)
@@ -335,16 +335,16 @@ def test_a_deletion_that_arrives_late_does_not_move_the_tombstone_back() -> None
 
 
 def test_a_deletion_of_nobody_makes_nobody() -> None:
-    """But it counts for what happened before and comes later."""
+    """The tombstone also covers older messages that arrive later."""
     made = world()
-    told = made.track("Delete Person", "zoe", at=5)
-    assert [request.outcome for request in told.requests] == ["ran"]
+    result = made.track("Delete Person", "zoe", at=5)
+    assert [request.outcome for request in result.requests] == ["ran"]
     made.identify("zoe", at=4, arrives=6)
     assert made.person("zoe") is None
 
 
 def test_others_on_the_device_of_somebody_deleted_are_heard() -> None:
-    """Their own messages are theirs, whatever browser sends them."""
+    """Their messages are recorded, whatever browser sends them."""
     made = shop()
     made.identify("ben", anonymous="anon-1", at=20)
     made.track("purchase", anonymous="anon-1", at=21, message_id="his")
@@ -358,7 +358,7 @@ def test_others_on_the_device_of_somebody_deleted_are_heard() -> None:
 
 
 def test_suppress_deletes_and_ignores_until_unsuppressed() -> None:
-    """By user id and by what they had claimed; nothing comes back."""
+    """By user id and by claimed anonymous ids; nothing is restored."""
     made = shop()
     made.track("Suppress Person", "ada", at=1)
     made.track("purchase", "ada", at=2)
@@ -374,7 +374,7 @@ def test_suppress_deletes_and_ignores_until_unsuppressed() -> None:
 
 
 def test_deleting_somebody_suppressed_leaves_them_suppressed() -> None:
-    """Only unsuppressing unblocks."""
+    """Only an unsuppress request lifts the suppression."""
     made = shop()
     made.track("User Suppressed", "ada", at=1)
     made.track("User Deleted", "ada", at=2)
@@ -386,7 +386,7 @@ def test_deleting_somebody_suppressed_leaves_them_suppressed() -> None:
 
 
 def test_unsuppressing_somebody_deleted_restores_nothing() -> None:
-    """The deletion still silences what happened before it."""
+    """The tombstone still covers what happened before the deletion."""
     made = shop()
     made.track("Delete Person", "ada", at=5)
     made.track("Unsuppress Person", "ada", at=6)
@@ -395,7 +395,7 @@ def test_unsuppressing_somebody_deleted_restores_nothing() -> None:
 
 
 def test_a_suppression_of_two_people_on_a_device_outlasts_a_deletion() -> None:
-    """The device of somebody suppressed stays silent when the other is deleted."""
+    """The device of the suppressed person stays suppressed when the other person is deleted."""
     made = shop()
     made.identify("ben", anonymous="anon-1", at=20)
     made.track("Suppress Person", "ben", at=21)
@@ -408,7 +408,7 @@ def test_a_suppression_of_two_people_on_a_device_outlasts_a_deletion() -> None:
 
 
 def test_a_device_is_the_last_persons_to_register_it() -> None:
-    """One token, one person; its platform and properties are the last that were said."""
+    """A token belongs to one person; its platform and properties are those of the last registration."""
     made = world()
     made.track("Device Created or Updated", "ada", {"v": 1}, context=DEVICE, at=0)
     made.track("Device Created or Updated", "ben", {"v": 2}, context=DEVICE, at=1)
@@ -424,12 +424,12 @@ def test_a_device_is_the_last_persons_to_register_it() -> None:
 
 @pytest.mark.parametrize("name", ["Device Deleted", "Delete Device"])
 def test_a_client_may_delete_a_device_of_the_senders_own(home: Store, name: str) -> None:
-    """A phone says so at every logout; whose it is counts at that moment, and nobody else's goes."""
+    """A phone asks for it at every logout; the owner at that moment counts, and no other person's device goes."""
     made = World(store=home)
-    said: dict[str, JsonValue] = {}
+    sent: dict[str, JsonValue] = {}
 
     def asked(user: str, source: str = "client") -> tuple[str, str | None, str | None]:
-        (request,) = made.track(name, user, said, context=DEVICE, source=source).requests
+        (request,) = made.track(name, user, sent, context=DEVICE, source=source).requests
         return request.outcome.value, request.reason, request.detail
 
     made.track("Device Created or Updated", "ada", context=DEVICE, source="client")
@@ -456,7 +456,7 @@ def test_a_client_may_delete_a_device_of_the_senders_own(home: Store, name: str)
 def test_a_guard_file_may_still_keep_clients_from_their_devices(
     keys: dict[str, JsonValue], outcome: str
 ) -> None:
-    """What no file says stays as it is; and nothing waits for a device that nobody has."""
+    """A key without a setting keeps its default; no request waits for a device without an owner."""
     made = world(guard("devices", ["Delete Device"], **keys))
     made.track("Device Created or Updated", "ada", context=DEVICE, source="client")
     (request,) = made.track("Device Deleted", "ada", context=DEVICE, source="client").requests
@@ -467,7 +467,7 @@ def test_a_guard_file_may_still_keep_clients_from_their_devices(
 
 
 def test_devices_move_with_a_merge() -> None:
-    """And go with the survivor."""
+    """The devices become the survivor's."""
     made = world()
     made.identify("ben")
     made.track("Device Created or Updated", "ada", context=DEVICE)
@@ -495,12 +495,12 @@ def test_devices_move_with_a_merge() -> None:
 def test_what_takes_nothing_away_is_no_plain_success(
     home: Store, name: str, user: str | None, data: JsonValue, code: str
 ) -> None:
-    """It ran, since what comes late is kept out all the same; but a notice says what was not there."""
+    """It ran, because late messages are kept out all the same; a notice names what was missing."""
     made = World(store=home)
     made.group("Ada@Example.com", "acme")
     made.identify("ben")
-    told = made.track(name, user, data, context=DEVICE, anonymous="anon-1")
-    (request,), (notice,) = told.requests, told.warnings
+    result = made.track(name, user, data, context=DEVICE, anonymous="anon-1")
+    (request,), (notice,) = result.requests, result.warnings
     assert (request.outcome, request.reason, request.detail) == ("ran", None, code)
     assert (notice.code, notice.message_id) == (code, request.message_id)
     assert "there was nothing to" in notice.message
@@ -519,7 +519,7 @@ def test_what_takes_nothing_away_is_no_plain_success(
 def test_a_deletion_of_nobody_hints_at_an_id_that_is_written_otherwise(
     home: Store, asked: str, source: str, hint: str | None
 ) -> None:
-    """By case or white space only; a browser is told of nobody."""
+    """The ids differ by case or white space only; a browser gets no hint."""
     made = World(store=home)
     made.identify("Ada@Example.com")
     (notice,) = made.track("Delete Person", asked, source=source).warnings
@@ -529,10 +529,10 @@ def test_a_deletion_of_nobody_hints_at_an_id_that_is_written_otherwise(
 
 
 def test_what_is_there_is_taken_away_without_a_word() -> None:
-    """Also where the same batch has made it."""
+    """Also if the same batch has made it."""
     made = world()
     made.group("ada", "acme")
-    told = made.engine.ingest(
+    result = made.engine.ingest(
         [
             {"type": "group", "userId": "ada", "groupId": "new"},
             {"type": "track", "event": "Delete Relationship", "userId": "ada"}
@@ -545,12 +545,12 @@ def test_what_is_there_is_taken_away_without_a_word() -> None:
             {"type": "track", "event": "Unsuppress Person", "userId": "ada"},
         ]
     )
-    assert [request.detail for request in told.requests] == [None] * 5
-    assert told.warnings == []
+    assert [request.detail for request in result.requests] == [None] * 5
+    assert result.warnings == []
 
 
 def test_objects_and_relationships_come_and_go() -> None:
-    """A group call makes both; type 1 where none is given."""
+    """A group call makes both; the type is 1 if none is given."""
     made = world()
     made.group("ada", "acme", {"size": 3})
     made.group("ada", "math", {"objectTypeId": 2})
@@ -572,7 +572,7 @@ def test_objects_and_relationships_come_and_go() -> None:
 
 
 def test_reports_are_kept_by_delivery_or_content() -> None:
-    """Every metric of the list; also without a person."""
+    """Every metric of the list is kept, also without a person."""
     made = world()
     made.track(
         "Report Delivery Event", None, {"deliveryId": "d", "metric": "opened"}, anonymous="a"
@@ -588,7 +588,7 @@ def test_reports_are_kept_by_delivery_or_content() -> None:
 
 
 def test_a_clients_alias_of_two_persons_is_held() -> None:
-    """Merging deletes one of them; a browser may still claim its own anonymous id."""
+    """A merge deletes one of them; a browser may still claim its own anonymous id."""
     made = world()
     made.identify("ada")
     made.identify("ben")
@@ -619,7 +619,7 @@ def test_the_windows_of_identity_are_the_hosts_to_set() -> None:
 
 
 def test_nothing_is_pending_for_the_deleted() -> None:
-    """A delivery that was not yet handed over goes with its person."""
+    """A delivery that was not sent yet is removed with its person."""
     made = world(campaign("thanks", "purchase"))
     made.track("purchase", "ada", at=0)
     assert [d.state for d in made.deliveries()] == [DeliveryState.PENDING]

@@ -21,7 +21,7 @@ def inside(**keys: JsonValue) -> World:
 
 
 def states(made: World) -> list[EntryState]:
-    """How the entries stand."""
+    """The states of all entries."""
     return [entry.state for entry in made.entries()]
 
 
@@ -29,7 +29,7 @@ def states(made: World) -> list[EntryState]:
 
 
 def test_steps_run_in_order_until_a_wait() -> None:
-    """What comes before the wait is done at once, what comes after when it is over."""
+    """Steps before a wait are done at once, steps behind it when the wait is over."""
     made = world(
         campaign("thanks", "purchase", whereupon=[PUSH, WAIT, {"send": "email", "subject": "Yo"}])
     )
@@ -43,7 +43,7 @@ def test_steps_run_in_order_until_a_wait() -> None:
 
 
 def test_waits_add_up_whenever_the_machine_wakes() -> None:
-    """A step's time is when it was due, not when somebody got round to it."""
+    """A step's time is the time at which it was due, not the time at which it was done."""
     made = world(campaign("thanks", "purchase", whereupon=[WAIT, WAIT, PUSH]))
     made.track("purchase", "ada", at=0)
     made.run(500)
@@ -51,7 +51,7 @@ def test_waits_add_up_whenever_the_machine_wakes() -> None:
 
 
 def test_a_late_message_waits_from_its_arrival() -> None:
-    """A wait is time that passes, from the moment the step is reached."""
+    """A wait begins when the step is reached."""
     made = world(campaign("thanks", "purchase", whereupon=[WAIT, PUSH]))
     made.track("purchase", "ada", at=0, arrives=60)
     made.run(100)
@@ -59,7 +59,7 @@ def test_a_late_message_waits_from_its_arrival() -> None:
 
 
 def test_a_delivery_holds_what_its_channel_needs() -> None:
-    """Rendered content, the person's attributes as they are then, and what triggered it."""
+    """Rendered content, the person's attributes at that time, and the trigger."""
     made = world(
         campaign(
             "thanks",
@@ -92,7 +92,7 @@ def test_a_delivery_holds_what_its_channel_needs() -> None:
 
 
 def test_a_template_that_lacks_a_value_withholds_the_delivery() -> None:
-    """Nobody is greeted with a hole; the record says why, and the entry goes on."""
+    """No text is sent with a gap; the record says why, and the entry goes on."""
     steps: JsonValue = [{"send": "push", "title": "{{ person.first_name }}"}, PUSH]
     made = world(campaign("thanks", "purchase", whereupon=steps))
     made.track("purchase", "ada")
@@ -115,7 +115,7 @@ def test_a_template_that_lacks_a_value_withholds_the_delivery() -> None:
 def test_somebody_unsubscribed_enters_and_is_sent_nothing(
     unsubscribed: JsonValue, state: DeliveryState
 ) -> None:
-    """Unsubscribing is not leaving: the person stays, and is written to no more."""
+    """An unsubscribed person stays in the campaign, and is sent nothing."""
     made = world(campaign("thanks", "purchase"))
     made.identify("ada", {"unsubscribed": unsubscribed})
     made.track("purchase", "ada")
@@ -124,7 +124,7 @@ def test_somebody_unsubscribed_enters_and_is_sent_nothing(
 
 
 def test_set_tells_the_engine_about_the_person() -> None:
-    """By a message of its own, as new as the step; rules see it at once."""
+    """By a message of its own with the time of the step; rules see it at once."""
     made = world(
         campaign("mark", "purchase", whereupon=[{"set": {"last": "{{ properties.product }}"}}]),
         campaign("thanks", "purchase", who={"last": "socks"}),
@@ -142,14 +142,14 @@ def test_set_tells_the_engine_about_the_person() -> None:
 
 
 def test_track_sends_an_event_of_the_persons() -> None:
-    """It is recorded, counts, and triggers as any other; its id follows from what led to it."""
+    """The event is recorded, counts, and triggers like any other; its id follows from its cause."""
     made = world(
         campaign("say", "purchase", whereupon=[{"track": "thanked", "properties": {"n": 1}}]),
         campaign("hear", "thanked", where={"n": 1}),
     )
     made.track("purchase", "ada", at=0, arrives=3, message_id="m")
-    (said,) = (m for m in made.messages().values() if m.name == "thanked")
-    assert (said.user_id, said.timestamp, said.message.depth) == ("ada", after(3), 1)
+    (tracked,) = (m for m in made.messages().values() if m.name == "thanked")
+    assert (tracked.user_id, tracked.timestamp, tracked.message.depth) == ("ada", after(3), 1)
     assert made.verdicts == [("ada", "say", "entered"), ("ada", "hear", "entered")]
     again = world(*made.files)
     again.track("purchase", "ada", at=0, arrives=3, message_id="m")
@@ -157,7 +157,7 @@ def test_track_sends_an_event_of_the_persons() -> None:
 
 
 def test_a_step_that_cannot_be_said_is_reported_and_passed_over() -> None:
-    """The entry goes on; the warning names the rule and the step."""
+    """The entry goes on; the notice names the rule and the step."""
     made = world(
         campaign(
             "say",
@@ -165,22 +165,22 @@ def test_a_step_that_cannot_be_said_is_reported_and_passed_over() -> None:
             whereupon=[{"track": "t", "properties": {"a": "{{ person.a }}"}}, PUSH],
         )
     )
-    told = made.track("purchase", "ada")
-    assert [(w.code, w.message.split(":")[0]) for w in told.warnings] == [
+    result = made.track("purchase", "ada")
+    assert [(w.code, w.message.split(":")[0]) for w in result.warnings] == [
         ("step-failed", "say step 1")
     ]
     assert len(made.deliveries()) == 1
 
 
 def test_exit_among_the_steps_ends_the_entry() -> None:
-    """What stands behind it is not done."""
+    """Steps behind it are not done."""
     made = world(campaign("thanks", "purchase", whereupon=["exit", PUSH]))
     made.track("purchase", "ada")
     assert (states(made), made.deliveries()) == ([EntryState.EXITED], [])
 
 
 def test_idempotency_keys_are_stable() -> None:
-    """The same on every machine and every store; different for each step, message, rule and person."""
+    """They are the same on every machine and every store, and differ by step, message, rule and person."""
     keys = []
     for store in ("memory://", "sqlite://"):
         made = world(
@@ -216,7 +216,7 @@ def test_idempotency_keys_survive_a_merge() -> None:
 
 
 def test_an_event_ends_the_entry() -> None:
-    """Of the same person, and with the properties that the rule asks for."""
+    """The event is the same person's, with the properties that the rule asks for."""
     made = inside(exit={"event": "refund", "where": {"price": {"gt": 5}}})
     made.track("purchase", "ben", at=0)
     made.track("refund", "ada", {"price": 1}, at=1)
@@ -228,7 +228,7 @@ def test_an_event_ends_the_entry() -> None:
 
 
 def test_an_event_from_before_the_trigger_ends_nothing() -> None:
-    """A refund of last week, told today, is no reply to this purchase."""
+    """A refund of last week that arrives today does not answer this purchase."""
     made = inside(exit="refund")
     made.track("refund", "ada", at=-5, arrives=1)
     assert states(made) == [EntryState.ACTIVE]
@@ -236,7 +236,7 @@ def test_an_event_from_before_the_trigger_ends_nothing() -> None:
 
 @pytest.mark.parametrize("exits", ["refund", ["other", "refund"]])
 def test_an_event_that_arrived_before_a_late_trigger_ends_the_entry(exits: JsonValue) -> None:
-    """The order of arrival means nothing: the person did leave after they came."""
+    """The order of arrival does not matter: the person left after they entered."""
     made = world(campaign("thanks", "purchase", exit=exits, whereupon=[WAIT, PUSH]))
     made.track("refund", "ada", at=5)
     made.track("purchase", "ada", at=0, arrives=6)
@@ -246,7 +246,7 @@ def test_an_event_that_arrived_before_a_late_trigger_ends_the_entry(exits: JsonV
 
 
 def test_what_a_claim_brings_ends_entries_too() -> None:
-    """A refund in an anonymous browser is a refund once it is known whose."""
+    """A refund in an anonymous browser counts once its person is known."""
     made = inside(exit="refund")
     made.track("refund", anonymous="anon-1", at=1)
     made.identify("ada", anonymous="anon-1", at=2)
@@ -254,14 +254,14 @@ def test_what_a_claim_brings_ends_entries_too() -> None:
 
 
 def test_a_trigger_does_not_end_what_it_opens() -> None:
-    """An exit by the triggering event ends earlier entries only."""
+    """The triggering event ends earlier entries only."""
     made = inside(exit="purchase")
     made.track("purchase", "ada", at=1)
     assert states(made) == [EntryState.EXITED, EntryState.ACTIVE]
 
 
 def test_leaving_a_segment_ends_the_entry() -> None:
-    """When an attribute says so, wherever the word comes from."""
+    """Any change of an attribute counts, wherever it comes from."""
     made = world(
         segment("pros", plan="pro"),
         campaign("thanks", "purchase", exit={"leaves": "pros"}, whereupon=[WAIT, PUSH]),
@@ -275,7 +275,7 @@ def test_leaving_a_segment_ends_the_entry() -> None:
 
 
 def test_a_condition_come_true_ends_the_entry() -> None:
-    """About attributes, and about what the person did."""
+    """The condition may be on attributes and on what the person did."""
     made = inside(exit=[{"plan": "gone"}, {"performed": {"event": "login", "at_least": 2}}])
     made.track("purchase", "ben", at=0)
     made.identify("ada", {"plan": "gone"}, at=1)
@@ -286,7 +286,7 @@ def test_a_condition_come_true_ends_the_entry() -> None:
 
 
 def test_a_condition_that_holds_when_they_enter_ends_the_entry_at_once() -> None:
-    """Somebody who is gone is sent nothing, whether it was known before the purchase or after it."""
+    """Nothing is sent to a person who left, whether that was known before the purchase or after it."""
     made = world(
         campaign("thanks", "purchase", exit={"plan": "gone"}, whereupon=[PUSH]),
         campaign("often", "purchase", exit={"performed": {"event": "login"}}, whereupon=[PUSH]),
@@ -300,7 +300,7 @@ def test_a_condition_that_holds_when_they_enter_ends_the_entry_at_once() -> None
 
 
 def test_a_broadcast_is_not_sent_to_whom_its_exit_would_end_at_once() -> None:
-    """Their past is looked into as it is for `who`."""
+    """Their history is loaded as it is for `who`."""
     made = world(
         broadcast("news", "drop", exit={"performed": {"event": "login"}}, whereupon=[PUSH])
     )
@@ -312,7 +312,7 @@ def test_a_broadcast_is_not_sent_to_whom_its_exit_would_end_at_once() -> None:
 
 
 def test_a_deleted_persons_waiting_steps_never_run() -> None:
-    """The entry is gone with the person."""
+    """The entry is erased with the person."""
     made = inside()
     made.track("Delete Person", "ada", at=5)
     made.run(HOUR)
@@ -323,7 +323,7 @@ def test_a_deleted_persons_waiting_steps_never_run() -> None:
 
 
 def test_entering_and_leaving_a_segment_trigger() -> None:
-    """Once for each change, by the message that makes it; staying in is no entering."""
+    """Once for each change, by the message that makes it; a person who stays in does not enter again."""
     made = world(
         segment("pros", plan=["pro", "team"]),
         campaign("in", {"enters": "pros"}),
@@ -337,7 +337,7 @@ def test_entering_and_leaving_a_segment_trigger() -> None:
 
 
 def test_what_people_do_moves_them_between_segments() -> None:
-    """A segment over the past is entered by the event that fills it."""
+    """An event that changes a count moves people into a segment over the past."""
     made = world(
         segment("buyers", performed={"event": "purchase", "at_least": 2}),
         campaign("in", {"enters": "buyers"}),
@@ -348,7 +348,7 @@ def test_what_people_do_moves_them_between_segments() -> None:
 
 
 def test_a_claim_moves_people_into_segments() -> None:
-    """By what they had said, and what they had done."""
+    """By their attributes and by their events."""
     made = world(
         segment("pros", plan="pro"),
         segment("buyers", performed={"event": "purchase", "at_least": 1}),
@@ -365,9 +365,9 @@ def test_a_claim_moves_people_into_segments() -> None:
 
 
 def test_people_inside_an_edited_rule_follow_the_old_version() -> None:
-    """They were promised one thing; who comes now is promised another."""
+    """An entry keeps its version; people who enter now follow the new one."""
     made = inside()
-    made.reword(campaign("thanks", "purchase", whereupon=[{"send": "push", "title": "New"}]))
+    made.change_rules(campaign("thanks", "purchase", whereupon=[{"send": "push", "title": "New"}]))
     made.track("purchase", "ben", at=1)
     made.run(HOUR)
     assert [(d.person, d.content["title"]) for d in made.deliveries()] == [
@@ -377,7 +377,7 @@ def test_people_inside_an_edited_rule_follow_the_old_version() -> None:
 
 
 def test_people_inside_an_edited_rule_leave_by_its_old_exits() -> None:
-    """Though the rules as they are now never ask for that event or segment."""
+    """Although no current rule asks for that event or segment."""
     made = world(
         segment("pros", plan="pro"),
         campaign("thanks", "purchase", exit=["refund", {"leaves": "pros"}], whereupon=[WAIT, PUSH]),
@@ -385,7 +385,7 @@ def test_people_inside_an_edited_rule_leave_by_its_old_exits() -> None:
     made.identify("ben", {"plan": "pro"}, at=0)
     for user in ("ada", "ben", "cy"):
         made.track("purchase", user, at=0)
-    made.reword(segment("pros", plan="pro"), campaign("thanks", "purchase"))
+    made.change_rules(segment("pros", plan="pro"), campaign("thanks", "purchase"))
     made.track("refund", "ada", at=1)
     made.identify("ben", {"plan": "free"}, at=2)
     made.run(HOUR)
@@ -393,31 +393,31 @@ def test_people_inside_an_edited_rule_leave_by_its_old_exits() -> None:
 
 
 def test_who_is_inside_an_old_version_does_not_enter_the_new_one_twice() -> None:
-    """Re-entry is asked of the rule's current version, for entries of any version."""
+    """Re-entry follows the current version of the rule, for entries of any version."""
     made = inside()
-    made.reword(campaign("thanks", "purchase", reentry="once", whereupon=[WAIT, PUSH]))
+    made.change_rules(campaign("thanks", "purchase", reentry="once", whereupon=[WAIT, PUSH]))
     made.track("purchase", "ada", at=1)
     assert made.outcomes == ["entered", "reentry"]
 
 
 def test_a_removed_rule_stands_still() -> None:
-    """Nobody is sent anything by a rule that is no more; should it come back, they go on."""
+    """A removed rule sends nothing; if it comes back, its entries go on."""
     made = inside()
     files = made.files
-    made.reword(campaign("other", "purchase"))
+    made.change_rules(campaign("other", "purchase"))
     made.run(HOUR)
     assert (made.deliveries(), states(made)) == ([], [EntryState.ACTIVE])
-    made.reword(*files)
+    made.change_rules(*files)
     made.run(HOUR)
     assert states(made) == [EntryState.COMPLETED]
 
 
 def test_an_edited_broadcast_is_finished_as_it_began() -> None:
-    """Its audience is admitted by, and follows, the version under which it was started."""
+    """Its audience is chosen by, and follows, the version with which the run started."""
     made = world(broadcast("news", "api", whereupon=[PUSH]))
     made.identify("ada")
     made.engine.trigger("news", key="today")
-    made.reword(broadcast("news", "api", whereupon=[{"send": "push", "title": "New"}]))
+    made.change_rules(broadcast("news", "api", whereupon=[{"send": "push", "title": "New"}]))
     made.run(1)
     assert made.titles() == ["Hi"]
     made.engine.trigger("news", key="tomorrow")
@@ -426,20 +426,20 @@ def test_an_edited_broadcast_is_finished_as_it_began() -> None:
 
 
 def test_entries_survive_a_restart() -> None:
-    """A wait is a row, not a timer."""
+    """A wait is a row in the store, not a timer."""
     clock = FrozenClock(after(0))
     home = open_store("memory://")
     made = world(campaign("thanks", "purchase", whereupon=[WAIT, PUSH]))
     made.home, made.clock = home, clock
-    made.reword(*made.files)
+    made.change_rules(*made.files)
     made.track("purchase", "ada", at=0)
-    made.reword(*made.files)
+    made.change_rules(*made.files)
     made.run(3 * DAY)
     assert [d.due_at for d in made.deliveries()] == [after(10)]
 
 
 def test_what_people_do_moves_them_out_of_segments() -> None:
-    """A segment that only an exit watches is counted over the whole past, batch after batch."""
+    """A segment that only an exit uses is counted over the whole past, in every batch."""
     made = world(
         segment("quiet", performed={"event": "login", "at_most": 2}),
         segment("fresh", plan="pro", performed={"event": "login", "at_most": 3}),
@@ -460,7 +460,7 @@ def test_what_people_do_moves_them_out_of_segments() -> None:
 
 
 def test_an_event_that_a_step_tracks_moves_people_into_segments() -> None:
-    """However many steps led to it: a segment's past is loaded for it too."""
+    """After any number of steps: a segment's history is loaded for such events, too."""
     made = world(
         segment("fans", performed={"event": "thanked", "at_least": 2}),
         campaign("fan", {"enters": "fans"}),

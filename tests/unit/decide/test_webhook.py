@@ -37,7 +37,7 @@ def test_a_webhook_is_a_delivery_that_says_which_request_to_make() -> None:
 
 
 def test_what_a_webhook_does_not_say_is_not_in_its_delivery() -> None:
-    """A URL alone is called by POST; a text is a body of its own."""
+    """A URL alone is called with POST; a text is the body as it is."""
     made = called_by({"webhook": URL}, {"webhook": URL, "body": "{{ event }}"})
     assert [each.content for each in made.deliveries()] == [
         {"url": URL, "method": "POST"},
@@ -46,7 +46,7 @@ def test_what_a_webhook_does_not_say_is_not_in_its_delivery() -> None:
 
 
 def test_a_webhook_asks_for_no_consent() -> None:
-    """It goes to a system of the host's, and not to the person, who is unsubscribed here."""
+    """It goes to a system of the host's and not to the person, who is unsubscribed here."""
     (delivery,) = called_by({"webhook": URL}).deliveries()
     assert (delivery.state, delivery.kind) == (DeliveryState.PENDING, SendKind.INTERNAL)
 
@@ -69,7 +69,7 @@ def test_the_hosts_channel_makes_the_request() -> None:
 
 
 def test_a_waiting_webhook_is_explained_by_its_host() -> None:
-    """The address may hold a template, or what is nobody's business; the host is written out."""
+    """The address may hold a template or a secret; the explanation shows the host name only."""
     made = called_by({"wait": "1h"}, {"webhook": f"{URL}/{{{{ properties.order_id }}}}"})
     (explanation,) = made.engine.explain("ada", "tell")
     assert explanation.sentence.endswith("then it calls the webhook at hooks.example.com.")

@@ -18,7 +18,7 @@ WELCOME = campaign(
 
 @pytest.fixture
 def made(home: Store) -> World:
-    """Nobody is known yet."""
+    """A world without people."""
     return world(WELCOME, store=home)
 
 
@@ -43,7 +43,7 @@ def made(home: Store) -> World:
 def test_the_first_message_makes_somebody_known_whichever_call_it_is(
     made: World, wire: dict[str, JsonValue]
 ) -> None:
-    """What comes after does not."""
+    """Later messages do not trigger."""
     for number in (1, 2):
         ingested = made.engine.ingest([{**wire, "userId": "ada", "messageId": f"m-{number}"}])
         made.decided += ingested.decisions
@@ -54,36 +54,36 @@ def test_the_first_message_makes_somebody_known_whichever_call_it_is(
 
 
 def test_each_person_is_met_once(made: World) -> None:
-    """In one batch as in many; nobody anonymous is known."""
+    """In one batch as in many; an anonymous id is not a known person."""
     made.track("x", anonymous="anon-1")
-    told = made.engine.ingest(
+    result = made.engine.ingest(
         [{"type": "track", "event": "x", "userId": user} for user in ("ada", "ben", "ada")]
     )
-    assert [d.person for d in told.decisions] == ["ada", "ben"]
+    assert [d.person for d in result.decisions] == ["ada", "ben"]
     made.identify("ben", anonymous="anon-1")
     assert made.titles() == ["Hi ada", "Hi ben"]
 
 
 def test_who_claims_what_they_did_before_is_met_by_the_message_that_claims(made: World) -> None:
-    """What they did anonymously made nobody known."""
+    """Their anonymous messages did not make them known."""
     made.track("x", anonymous="anon-1", at=0)
     made.identify("ada", anonymous="anon-1", at=1, message_id="i-1")
     assert [(d.message_id, d.retroactive) for d in made.decided] == [("i-1", False)]
 
 
 def test_who_asks_of_the_same_identify_is_heard(home: Store) -> None:
-    """The attributes are set before the rule is asked; nobody is asked twice."""
+    """The attributes are set before the rule is evaluated; each person is evaluated once."""
     made = world(WELCOME | {"who": {"plan": "pro"}}, store=home)
     made.identify("ada", {"plan": "pro"})
     made.identify("ben", {"plan": "free"})
     made.identify("ben", {"plan": "pro"})
     assert made.verdicts == [("ada", "welcome", "entered"), ("ben", "welcome", "who")]
-    (said,) = made.engine.explain("ben", "welcome")
-    assert said.reason == "who"
+    (explanation,) = made.engine.explain("ben", "welcome")
+    assert explanation.reason == "who"
 
 
 def test_another_id_of_somebody_who_is_known_makes_nobody_known(made: World) -> None:
-    """An alias to a new id merges: whoever it is was met already."""
+    """An alias to a new id merges: its person was known before."""
     made.identify("old")
     made.alias("new", "old")
     made.identify("new")
@@ -91,7 +91,7 @@ def test_another_id_of_somebody_who_is_known_makes_nobody_known(made: World) -> 
 
 
 def test_two_who_are_met_and_merge_stay_met(made: World) -> None:
-    """Nothing inherited triggers anything."""
+    """Inherited messages trigger nothing."""
     made.identify("old")
     made.identify("new")
     made.alias("new", "old")
@@ -99,7 +99,7 @@ def test_two_who_are_met_and_merge_stay_met(made: World) -> None:
 
 
 def test_who_comes_back_after_a_deletion_is_a_new_person(home: Store) -> None:
-    """With no memory of having been met."""
+    """Nothing shows that they were known before."""
     made = world(WELCOME | {"reentry": "once"}, store=home)
     made.identify("ada", at=0)
     made.track("Delete Person", "ada", at=1)
@@ -109,7 +109,7 @@ def test_who_comes_back_after_a_deletion_is_a_new_person(home: Store) -> None:
 
 
 def test_history_makes_people_known_without_a_word(made: World) -> None:
-    """What is older than the rule looks back triggers nothing, as ever."""
+    """Messages older than `max_age` trigger nothing, as for other triggers."""
     made.track("x", "ada", at=-4 * DAY, arrives=0)
     made.track("x", "ada", at=0)
     assert made.verdicts == [("ada", "welcome", "too-old")]
@@ -121,23 +121,23 @@ def test_a_large_claim_makes_them_known_in_its_turn(home: Store) -> None:
     made.engine.pipeline.claim_chunk = 2
     for number in range(5):
         made.track("x", anonymous="anon-1", at=number, message_id=f"m-{number}")
-    folded = made.engine.take(
+    parted = made.engine.take(
         [message("i", type_=MessageType.IDENTIFY, user="ada", anonymous="anon-1", at=2.5)]
     )
-    entered = [(d.message_id, d.rule) for d in folded.decisions]
+    entered = [(d.message_id, d.rule) for d in parted.decisions]
     assert entered.index(("i", "welcome")) == 3
     assert len(entered) == 6
 
 
 def test_a_step_makes_nobody_known_again(home: Store) -> None:
-    """It speaks of somebody who is."""
+    """A step acts for a person who is known already."""
     made = world(WELCOME | {"whereupon": [{"track": "met"}, {"set": {"met": True}}]}, store=home)
     made.identify("ada")
     assert made.outcomes == ["entered"]
 
 
 def test_segments_and_knowing_do_not_hinder_each_other(home: Store) -> None:
-    """One identify can do both."""
+    """One identify can trigger both."""
     pros = segment("pros", plan="pro")
     made = world(WELCOME, pros, campaign("pro", {"enters": "pros"}), store=home)
     made.identify("ada", {"plan": "pro"})
@@ -153,6 +153,6 @@ def test_segments_and_knowing_do_not_hinder_each_other(home: Store) -> None:
     ],
 )
 def test_nothing_else_can_be_known(file: dict[str, JsonValue], code: str) -> None:
-    """And a broadcast goes to everybody: nobody new sets it off."""
+    """A broadcast goes to an audience: a new person does not start one."""
     _, problems = parse_rule_file(file, stem="welcome", segments={})
     assert [problem.code for problem in problems] == [code]

@@ -1,4 +1,4 @@
-"""The host's own actions: guarded like the built-in ones, run after the commit, until they succeed."""
+"""Actions of the host: guarded like the built-in ones, called after the commit, and tried until they succeed."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -18,21 +18,21 @@ from whereupon.records import RequestOutcome
 
 
 class Closing(BaseModel):
-    """What closing an account needs."""
+    """The properties of a request to close an account."""
 
     reason: str
     refund: int = 0
 
 
 class Bank:
-    """A handler that notes its orders, and fails as often as it is told to."""
+    """A handler that keeps its calls, and fails as often as it is set to."""
 
     def __init__(self, *failures: Exception) -> None:
         self.orders: list[ActionCall] = []
         self.failures = list(failures)
 
     def __call__(self, order: ActionCall) -> None:
-        """Carry the order out, or fail."""
+        """Keep the call, or fail."""
         self.orders.append(order)
         if self.failures:
             raise self.failures.pop(0)
@@ -41,7 +41,7 @@ class Bank:
 def bank(
     handler: Bank, *, destructive: bool = True, undo: Bank | None = None, **keys: JsonValue
 ) -> World:
-    """A world with an action of the host's in it."""
+    """A world with an action of the host's."""
     made = world(guard("closing", ["Close Account"], **keys))
     made.engine.action("Close Account", destructive=destructive, properties=Closing, undo=undo)(
         handler
@@ -49,14 +49,14 @@ def bank(
     return made
 
 
-def ask(made: World, at: float = 1, **said: JsonValue) -> RequestOutcome:
-    """Ada wants her account closed."""
-    (request,) = made.track("Close Account", "ada", {"reason": "moving", **said}, at=at).requests
+def ask(made: World, at: float = 1, **changes: JsonValue) -> RequestOutcome:
+    """Let ada ask to close her account."""
+    (request,) = made.track("Close Account", "ada", {"reason": "moving", **changes}, at=at).requests
     return request.outcome
 
 
 def test_a_handler_runs_after_the_commit_with_what_was_asked() -> None:
-    """In the next round of due work; then it ran."""
+    """It is called in the next round of due work; then the request has run."""
     handler = Bank()
     made = bank(handler)
     assert (ask(made, refund=5), handler.orders) == ("approved", [])
@@ -69,19 +69,19 @@ def test_a_handler_runs_after_the_commit_with_what_was_asked() -> None:
     assert len(handler.orders) == 1
 
 
-@pytest.mark.parametrize("said", [{"reason": None}, {"reason": {"a": 1}}, {"refund": "lots"}])
-def test_properties_that_do_not_fit_are_refused(said: dict[str, JsonValue]) -> None:
-    """The detail says where, and quotes nobody's data."""
+@pytest.mark.parametrize("changes", [{"reason": None}, {"reason": {"a": 1}}, {"refund": "lots"}])
+def test_properties_that_do_not_fit_are_refused(changes: dict[str, JsonValue]) -> None:
+    """The detail names the property, and quotes no value."""
     made = bank(Bank())
-    asked: dict[str, JsonValue] = {"reason": "moving", **said}
+    asked: dict[str, JsonValue] = {"reason": "moving", **changes}
     (request,) = made.track("Close Account", "ada", asked, at=1).requests
     assert (request.outcome, request.reason) == ("refused", "invalid-properties")
     assert "lots" not in (request.detail or "")
-    assert next(iter(said)) in (request.detail or "")
+    assert next(iter(changes)) in (request.detail or "")
 
 
 def test_every_guard_has_a_say_in_what_the_host_does() -> None:
-    """Identity, source and approvals, as for a deletion."""
+    """Identity, source and approvals are checked as for a deletion."""
     handler = Bank()
     made = bank(handler, approvals=1)
     made.track("Close Account", None, {"reason": "x"}, anonymous="anon-1", at=0)
@@ -96,7 +96,7 @@ def test_every_guard_has_a_say_in_what_the_host_does() -> None:
 
 
 def test_a_rules_step_asks_for_nothing_destructive() -> None:
-    """Else whoever can set off the rule, by an event of a browser's, could have it done."""
+    """Otherwise any sender of an event that triggers the rule, such as a browser, could have it done."""
     step: dict[str, JsonValue] = {"track": "Close Account", "properties": {"reason": "moving"}}
     closing = campaign("closing-time", "left", reentry="every_time", whereupon=[step])
     for destructive, outcome in ((True, "refused"), (False, "approved")):
@@ -111,14 +111,14 @@ def test_a_rules_step_asks_for_nothing_destructive() -> None:
 
 
 def test_what_destroys_nothing_needs_no_consent() -> None:
-    """Only that it is known, valid and identified."""
+    """The action must be known, its properties valid, and the person identified."""
     handler = Bank()
     made = bank(handler, destructive=False, approvals=2)
     assert ask(made) == "approved"
 
 
 def test_a_failure_is_tried_again_later_under_the_same_key() -> None:
-    """And is a record, not a crash; `RetryLater` says when at least."""
+    """It is recorded and raises nothing; `RetryLater` sets the shortest pause."""
     handler = Bank(ValueError("ada's bank says no"), RetryLater(after=timedelta(hours=2)))
     made = bank(handler)
     ask(made)
@@ -140,7 +140,7 @@ def test_a_failure_is_tried_again_later_under_the_same_key() -> None:
 
 
 def test_what_fails_again_and_again_is_given_up_and_can_be_retried() -> None:
-    """By somebody who is named, from the start."""
+    """A named operator can retry it, and its attempts start again."""
     handler = Bank(*[OSError()] * 2)
     made = world(guard("closing", ["Close Account"], approvals={"needed": 0, "by": ["lena"]}))
     policy = RetryPolicy(tries=2, first=timedelta(seconds=1))
@@ -160,7 +160,7 @@ def test_what_fails_again_and_again_is_given_up_and_can_be_retried() -> None:
 
 
 def test_a_handler_that_takes_too_long_has_failed() -> None:
-    """It is left to itself, and called again: at least once."""
+    """The engine no longer waits for it and calls it again: at least once."""
     made, done = world(), Event()
     made.engine.action("Close Account", destructive=True, timeout=timedelta(milliseconds=20))(
         lambda _: done.wait(10)
@@ -175,7 +175,7 @@ def test_a_handler_that_takes_too_long_has_failed() -> None:
 def test_an_order_is_kept_from_others_for_as_long_as_its_handler_may_take(
     after: int, calls: int
 ) -> None:
-    """And a minute more, so that whoever has just been in time settles it; then another may try."""
+    """The lease is a minute longer, so that a call that has just ended in time is settled; then another process may try."""
     made, orders = world(), list[int]()
     other = Engine(made.home, made.engine.pipeline.index.book, clock=made.clock)
 
@@ -205,7 +205,7 @@ def test_what_a_handler_was_told_is_recorded_without_anybodys_data() -> None:
 
 
 def test_what_can_be_undone_is_undone_once() -> None:
-    """By the function that was registered for it, with the same key."""
+    """The function that is registered for it is called with the same key."""
     handler, undo = Bank(), Bank(ValueError())
     made = bank(handler, undo=undo)
     ask(made)
@@ -220,7 +220,7 @@ def test_what_can_be_undone_is_undone_once() -> None:
 
 @pytest.mark.parametrize(("by", "code"), [("", "no-actor"), ("eve", "not-allowed")])
 def test_only_who_may_decide_takes_back_what_was_done(by: str, code: str) -> None:
-    """The audit log names them, and the guard file says who they are."""
+    """The audit log names the operator; the guard file says who is allowed."""
     undo = Bank()
     made = bank(Bank(), undo=undo, approvals={"needed": 0, "by": ["lena"]})
     ask(made)
@@ -232,7 +232,7 @@ def test_only_who_may_decide_takes_back_what_was_done(by: str, code: str) -> Non
 
 
 def test_an_erased_persons_orders_are_called_off() -> None:
-    """Nothing that names them waits for a handler."""
+    """No request that names them waits for a handler."""
     handler = Bank()
     made = bank(handler)
     ask(made)
@@ -243,7 +243,7 @@ def test_an_erased_persons_orders_are_called_off() -> None:
 
 
 def test_a_replay_calls_no_handler() -> None:
-    """Waking runs what is due of ours, and nothing of the host's."""
+    """Waking does the engine's own due work, and calls no function of the host's."""
     handler = Bank()
     made = bank(handler)
     ask(made)
@@ -252,7 +252,7 @@ def test_a_replay_calls_no_handler() -> None:
 
 
 def test_a_request_is_decided_where_its_handler_is_not_known() -> None:
-    """A command line has the guard files, and none of the host's functions."""
+    """A command line has the guard files, but none of the host's functions."""
     handler = Bank()
     made = bank(handler, approvals=1)
     ask(made)
@@ -266,7 +266,7 @@ def test_a_request_is_decided_where_its_handler_is_not_known() -> None:
 
 @pytest.mark.parametrize("name", ["Delete Person", "User Deleted", "Close Account"])
 def test_a_name_is_taken_once(name: str) -> None:
-    """The built-in actions and their events are not to be replaced."""
+    """The built-in actions and their events cannot be replaced."""
     made = bank(Bank())
     with pytest.raises(ValueError, match="already"):
         made.engine.action(name, destructive=False)(Bank())
@@ -274,13 +274,13 @@ def test_a_name_is_taken_once(name: str) -> None:
 
 
 class StricterClosing(Closing):
-    """What closing an account needs since yesterday."""
+    """The same properties with a stricter type."""
 
     iban: str
 
 
 def test_an_order_that_fits_the_model_no_more_stops_nobody(tmp_path: Path) -> None:
-    """The model changed between the asking and the doing: that one fails, as a record."""
+    """The model changed after the request: that one request fails, as a record."""
     url = f"sqlite:///{tmp_path / 'bank.db'}"
     with Engine.open(url) as engine:
         engine.action("Close Account", destructive=False, properties=Closing)(Bank())
@@ -295,7 +295,7 @@ def test_an_order_that_fits_the_model_no_more_stops_nobody(tmp_path: Path) -> No
 
 
 def test_an_action_that_hangs_in_many_calls_is_not_called_until_one_returns() -> None:
-    """As a channel is; what was not tried is put off and not counted as tried."""
+    """As for a channel: requests that were not tried are put off, and no attempt is counted."""
     called: list[str | None] = []
     let_go = Event()
 

@@ -1,4 +1,4 @@
-"""The outbox's other end: sent, tried again, given up, and never lost on the way."""
+"""The dispatcher: deliveries are sent, tried again or given up, and none is lost."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ _POLICY = RetryPolicy(tries=_TRIES, first=timedelta(seconds=10), longest=timedel
 
 
 class _Channel:
-    """Takes what it is given, or raises what it was told to raise."""
+    """Keeps the deliveries that it is given, or raises the error that it is set to."""
 
     def __init__(self) -> None:
         self.taken: list[Delivery] = []
@@ -69,7 +69,7 @@ def clock() -> FrozenClock:
 
 
 def test_what_is_due_is_handed_to_its_channel_once(clock: FrozenClock) -> None:
-    """Sent is sent: the next round finds nothing."""
+    """The next round does not find a sent delivery."""
     engine, push = _opened(clock)
     engine.ingest([purchase(1)])
     assert engine.run_due().dispatched == Dispatched(sent=1)
@@ -99,7 +99,7 @@ def test_a_pause_doubles_up_to_the_longest_with_at_most_a_quarter_more(
 def test_a_delivery_that_fails_is_tried_again_after_its_pause_and_not_before(
     clock: FrozenClock,
 ) -> None:
-    """Every try has the same idempotency key, so that the far end can tell."""
+    """Every attempt has the same idempotency key, so that the receiving side can recognise it."""
     engine, push = _opened(clock)
     push.refusal = lambda _: ConnectionError("no route")
     engine.ingest([purchase(1)])
@@ -124,7 +124,7 @@ def test_a_delivery_that_fails_is_tried_again_after_its_pause_and_not_before(
 def test_a_channel_that_asks_for_time_gets_at_least_the_usual_pause(
     clock: FrozenClock, asked: timedelta | None, waited: timedelta | None
 ) -> None:
-    """`Retry-After` is honoured, but never shortens the backoff."""
+    """`Retry-After` is honoured, but never makes the pause shorter."""
     engine, push = _opened(clock)
     push.refusal = lambda _: RetryLater(after=asked, reason="429")
     engine.ingest([purchase(1)])
@@ -143,7 +143,7 @@ def _given_up(engine: Engine, clock: FrozenClock) -> Delivery:
 
 
 def test_after_the_last_try_a_delivery_is_dead_and_listed_as_such(clock: FrozenClock) -> None:
-    """Given up is a state that somebody can find, with what was said last."""
+    """A dead delivery can be listed, with the last error."""
     engine, push = _opened(clock)
     push.refusal = lambda _: ValueError("no such token")
     engine.ingest([purchase(1)])
@@ -159,7 +159,7 @@ def test_after_the_last_try_a_delivery_is_dead_and_listed_as_such(clock: FrozenC
 def test_retrying_a_dead_delivery_sends_it_under_its_old_key(
     clock: FrozenClock, store: str
 ) -> None:
-    """A human's retry is no second message: the far end may have had the first."""
+    """A retry by an operator is not a second message: the receiver may have got the first."""
     engine, push = _opened(clock, store=store)
     push.refusal = lambda _: ValueError("no such token")
     engine.ingest([purchase(1)])
@@ -175,7 +175,7 @@ def test_retrying_a_dead_delivery_sends_it_under_its_old_key(
 def test_a_delivery_without_a_channel_of_its_name_is_printed_where_the_host_says_so(
     clock: FrozenClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first try of a rule needs no set-up but one word."""
+    """The first try of a rule needs no configuration but one word."""
     pigeon = book_of(thanks(whereupon=[{"send": "pigeon", "body": "Grüße"}]))
     engine = Engine.open("memory://", rules=pigeon, clock=clock, unknown_channels="console")
     engine.ingest([purchase(1)])
@@ -186,7 +186,7 @@ def test_a_delivery_without_a_channel_of_its_name_is_printed_where_the_host_says
 
 
 def test_the_console_channel_writes_where_it_is_told_to(clock: FrozenClock) -> None:
-    """A host may keep what would be printed."""
+    """A host may give a stream of its own."""
     engine, _ = _opened(clock)
     shown = StringIO()
     engine.channel("push")(console_channel(shown))
@@ -196,7 +196,7 @@ def test_the_console_channel_writes_where_it_is_told_to(clock: FrozenClock) -> N
 
 
 def test_one_delivery_that_always_fails_does_not_stop_the_others(clock: FrozenClock) -> None:
-    """A poison message is retried and given up beside the queue, not at its head."""
+    """A poison delivery is retried and given up beside the queue, not at its head."""
     engine, push = _opened(clock)
     push.refusal = lambda delivery: KeyError("poison") if delivery.person == "eve" else None
     engine.ingest([purchase(0, "eve"), *(purchase(number, "ada") for number in range(1, 251))])
@@ -210,7 +210,7 @@ def test_one_delivery_that_always_fails_does_not_stop_the_others(clock: FrozenCl
 def test_a_crash_between_lease_and_settlement_only_delays_a_delivery(
     clock: FrozenClock, store: str
 ) -> None:
-    """At least once, never silently: the lease runs out, and the key is the old one."""
+    """At least once, never silently: the lease ends, and the key stays."""
     engine, push = _opened(clock, store=store)
     engine.ingest([purchase(1)])
     until = NOON + _POLICY.lease
@@ -226,7 +226,7 @@ def test_a_crash_between_lease_and_settlement_only_delays_a_delivery(
 
 
 def test_a_slow_channel_keeps_its_deliveries_from_everybody_else(clock: FrozenClock) -> None:
-    """What takes longer than a lease is settled on the way, or others would send it again."""
+    """Deliveries that take longer than a lease are settled on the way, or another process would send them again."""
     engine, push = _opened(clock)
     other, others_push = (
         Engine(engine.store, book_of(thanks()), clock=clock, retry=_POLICY),
@@ -248,14 +248,14 @@ def test_a_slow_channel_keeps_its_deliveries_from_everybody_else(clock: FrozenCl
 
 @pytest.mark.parametrize("store", ["memory://", "sqlite://"])
 def test_a_channel_may_call_the_engine_itself(clock: FrozenClock, store: str) -> None:
-    """Handing over holds no transaction; what the channel records leads on in the same round."""
+    """No transaction is open while a channel is called; what the channel records triggers in the same round."""
     welcome = thanks(campaign="echo", when="Push Sent", reentry="once")
     engine, push = _opened(clock, thanks(), welcome, store=store)
 
     def echoing(delivery: Delivery) -> None:
         push(delivery)
-        said = f"sent-{delivery.idempotency_key}"
-        engine.track("Push Sent", user_id=delivery.person, message_id=said)
+        own_id = f"sent-{delivery.idempotency_key}"
+        engine.track("Push Sent", user_id=delivery.person, message_id=own_id)
 
     engine.channel("push")(echoing)
     engine.ingest([purchase(1)])
@@ -275,7 +275,7 @@ def test_who_unsubscribed_is_withheld_and_never_handed_over(clock: FrozenClock) 
 
 
 def test_what_a_deleted_person_was_to_be_sent_is_gone(clock: FrozenClock) -> None:
-    """A retry that waits does not outlive its person."""
+    """A retry that waits is erased with its person."""
     engine, push = _opened(clock)
     push.refusal = lambda _: ConnectionError("no route")
     engine.ingest([purchase(1)])
@@ -290,7 +290,7 @@ def test_what_a_deleted_person_was_to_be_sent_is_gone(clock: FrozenClock) -> Non
 def test_a_person_deleted_while_being_sent_something_stays_deleted(
     clock: FrozenClock, store: str
 ) -> None:
-    """Settling a delivery that is gone meanwhile is nothing."""
+    """Settling an erased delivery does nothing."""
     engine, push = _opened(clock, store=store)
 
     def deleting(delivery: Delivery) -> None:
@@ -304,7 +304,7 @@ def test_a_person_deleted_while_being_sent_something_stays_deleted(
 
 
 class _UnspeakableError(Exception):
-    """An error that cannot even be printed."""
+    """An error that cannot be printed."""
 
     def __str__(self) -> str:
         message = "no words"
@@ -326,7 +326,7 @@ class _UnspeakableError(Exception):
 def test_whatever_a_channel_raises_is_settled_and_stops_nobody(
     opened: tuple[Engine, _Channel], error: Exception, reason: str
 ) -> None:
-    """Else what went out beside it would go out again, and the queue would stand still."""
+    """Otherwise the deliveries beside it would be sent again, and the queue would stop."""
     engine, push = opened
     push.refusal = lambda delivery: error if delivery.person == "ada" else None
     engine.ingest([purchase(1), purchase(2, "bob")])
@@ -363,7 +363,7 @@ def _handed_on(function: Any, delivery: Delivery) -> object:
 def test_what_would_do_nothing_when_called_is_refused_at_once(
     clock: FrozenClock, function: Any
 ) -> None:
-    """Its deliveries would count as sent, and nobody would have got them."""
+    """Its deliveries would count as sent, and no person would have received them."""
     engine, _ = _opened(clock)
     with pytest.raises(TypeError):
         engine.channel("push")(function)
@@ -373,7 +373,7 @@ def test_what_would_do_nothing_when_called_is_refused_at_once(
 
 @pytest.mark.parametrize("function", [_later, _bit_by_bit])
 def test_a_call_that_has_yet_to_run_is_no_delivery(clock: FrozenClock, function: Any) -> None:
-    """Also where registering could not tell, since a plain function returns it."""
+    """Also if it cannot be known at the registration, since a plain function returns the coroutine."""
     engine, _ = _opened(clock)
     engine.channel("push")(partial(_handed_on, function))
     engine.ingest([purchase(1)])
@@ -386,7 +386,7 @@ def test_a_call_that_has_yet_to_run_is_no_delivery(clock: FrozenClock, function:
 def test_a_delivery_that_was_listed_as_dead_is_retried_once(
     clock: FrozenClock, opened: tuple[Engine, _Channel]
 ) -> None:
-    """Two people who look at one list do not send it twice."""
+    """Two operators who look at one list do not send it twice."""
     engine, push = opened
     push.refusal = lambda _: RuntimeError("down")
     engine.ingest([purchase(1)])
@@ -405,7 +405,7 @@ def test_a_delivery_that_was_listed_as_dead_is_retried_once(
 def test_what_an_erasure_withheld_while_it_was_being_sent_is_not_tried_again(
     clock: FrozenClock, opened: tuple[Engine, _Channel]
 ) -> None:
-    """Its content is gone with the person whose message it was; nobody is sent an empty one."""
+    """Its content was erased with the person of the triggering message; no empty delivery is sent."""
     engine, push = opened
 
     def erase(_: Delivery) -> Exception:

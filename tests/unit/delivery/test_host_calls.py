@@ -1,4 +1,4 @@
-"""Channels that hang: given up for the moment, tried again under the same key, nobody else held up."""
+"""Calls that hang: given up after a time limit, tried again under the same key, without delay for others."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _BOTH = thanks(whereupon=[{"send": "push", "title": "Hi"}, {"send": "email", "su
 
 
 class _Hanging:
-    """A channel whose calls hang until they are let go, except those beyond a number."""
+    """A channel whose calls hang until they are released, except those after a number."""
 
     def __init__(self, calls: int) -> None:
         self.taken: list[Delivery] = []
@@ -45,7 +45,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def hanging() -> Iterator[_Hanging]:
-    """A channel that hangs in its first call, and is let go in the end."""
+    """A channel that hangs in its first call, and is released at the end."""
     channel = _Hanging(1)
     yield channel
     channel.let_go.set()
@@ -66,7 +66,7 @@ def _pushes(engine: Engine) -> list[tuple[DeliveryState, int, str | None]]:
 def test_a_delivery_whose_channel_hangs_is_tried_again_under_its_key(
     clock: FrozenClock, hanging: _Hanging
 ) -> None:
-    """Nobody knows whether the first call delivered; the far end can tell by the key."""
+    """It is unknown whether the first call delivered; the receiver can recognise the key."""
     engine = _opened(clock, hanging)
     engine.ingest([purchase(1)])
     assert engine.run_due().dispatched == Dispatched(sent=1, retried=1)
@@ -80,7 +80,7 @@ def test_a_delivery_whose_channel_hangs_is_tried_again_under_its_key(
 
 @pytest.mark.slow
 def test_a_channel_that_hangs_for_ever_ends_in_a_dead_letter(clock: FrozenClock) -> None:
-    """It is no reason to try for ever; a human may have it tried again."""
+    """It is not tried for ever; an operator may have it tried again."""
     hanging = _Hanging(1_000)
     engine = _opened(clock, hanging, RetryPolicy(tries=2, timeout=_LIMIT))
     engine.ingest([purchase(1)])
@@ -93,7 +93,7 @@ def test_a_channel_that_hangs_for_ever_ends_in_a_dead_letter(clock: FrozenClock)
 def test_a_channel_that_hangs_holds_up_neither_other_channels_nor_messages(
     clock: FrozenClock, hanging: _Hanging
 ) -> None:
-    """While the push hangs, the emails go out and a message comes in."""
+    """While the push hangs, the emails are sent and a message is recorded."""
     engine = _opened(clock, hanging, RetryPolicy(timeout=timedelta(seconds=_PATIENCE)))
     mailed = Event()
     engine.channel("email")(lambda _: mailed.set())
@@ -126,7 +126,7 @@ def test_what_waits_behind_a_call_that_hangs_is_put_off_and_not_counted_as_tried
 def test_a_channel_that_hangs_in_many_calls_is_not_called_until_one_comes_back(
     clock: FrozenClock,
 ) -> None:
-    """Else every retry would leave one more thread behind."""
+    """Otherwise every retry would leave one more thread behind."""
     hanging = _Hanging(MOST_HANGING)
     engine = _opened(clock, hanging)
     for number in range(MOST_HANGING + 2):
@@ -146,7 +146,7 @@ def test_a_channel_that_hangs_in_many_calls_is_not_called_until_one_comes_back(
 def test_a_call_that_comes_back_too_late_changes_nothing(
     clock: FrozenClock, hanging: _Hanging
 ) -> None:
-    """It was counted as failed, and it is tried again whatever it says now."""
+    """It was counted as failed, and it is tried again whatever it returns now."""
     engine = _opened(clock, hanging)
     engine.ingest([purchase(1)])
     engine.run_due()

@@ -1,4 +1,4 @@
-"""What becomes of deliveries and actions, as log records, hooks and numbers."""
+"""Monitoring: deliveries and actions as log records, hooks and numbers."""
 
 import logging
 from collections.abc import Callable
@@ -32,16 +32,16 @@ def _opened(tries: int = 2, push: Callable[[Delivery], object] = _refuse) -> Eng
 def test_each_failure_and_each_death_is_a_log_record_without_content_or_address(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """By machine keys; what the channel said may name the person, so its type alone is told."""
+    """The record names machine keys; the error's text may name the person, so only its type is logged."""
     with _opened(tries=1) as engine:
         engine.run_due()
         (dead,) = engine.deliveries(DeliveryState.DEAD)
-    told = [record for record in caplog.records if hasattr(record, "event")]
-    assert [(r.event, r.levelno) for r in told] == [
+    seen = [record for record in caplog.records if hasattr(record, "event")]
+    assert [(r.event, r.levelno) for r in seen] == [
         ("delivery-failed", logging.WARNING),
         ("delivery-dead", logging.ERROR),
     ]
-    for record in told:
+    for record in seen:
         keys = {name: getattr(record, name) for name in ("rule", "channel", "attempt", "key")}
         assert keys == {
             "rule": "thanks",
@@ -56,24 +56,24 @@ def test_each_failure_and_each_death_is_a_log_record_without_content_or_address(
 def test_what_is_withheld_at_the_hand_over_is_logged_with_its_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing is dropped in silence."""
+    """Every delivery that is not sent leaves a record."""
     caplog.set_level(logging.INFO)
     with _opened() as engine:
         engine.identify("ada", traits={"unsubscribed": True})
         assert engine.run_due().dispatched == Dispatched(withheld=1)
-    (told,) = [r for r in caplog.records if getattr(r, "event", "") == "delivery-withheld"]
-    assert told.reason == "unsubscribed"  # type: ignore[attr-defined]
+    (seen,) = [r for r in caplog.records if getattr(r, "event", "") == "delivery-withheld"]
+    assert seen.reason == "unsubscribed"  # type: ignore[attr-defined]
 
 
 def test_a_host_is_told_by_its_hooks_after_the_commit(place: str) -> None:
-    """With the delivery as it is then."""
-    told: list[tuple[str, DeliveryState, int, DeliveryState]] = []
+    """The hook gets the delivery as it is then."""
+    seen: list[tuple[str, DeliveryState, int, DeliveryState]] = []
     with Engine.open(place, rules=book_of(thanks()), retry=RetryPolicy(tries=1)) as engine:
 
         def noting(event: str) -> Callable[[Delivery], None]:
             def note(delivery: Delivery) -> None:
                 kept = {each.key: each for each in engine.deliveries()}
-                told.append((event, delivery.state, delivery.attempts, kept[delivery.key].state))
+                seen.append((event, delivery.state, delivery.attempts, kept[delivery.key].state))
 
             return note
 
@@ -83,7 +83,7 @@ def test_a_host_is_told_by_its_hooks_after_the_commit(place: str) -> None:
         engine.ingest([purchase(1, "ada"), purchase(2, "bob"), purchase(3, "cyd")])
         engine.identify("cyd", traits={"unsubscribed": True})
         engine.run_due()
-    assert told == [
+    assert seen == [
         ("sent", DeliveryState.SENT, 1, DeliveryState.SENT),
         ("failed", DeliveryState.DEAD, 1, DeliveryState.DEAD),
         ("dead", DeliveryState.DEAD, 1, DeliveryState.DEAD),
@@ -95,23 +95,23 @@ def test_a_host_is_told_by_its_hooks_after_the_commit(place: str) -> None:
 def test_a_hook_that_fails_is_logged_and_harms_nothing(
     fault: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the delivery, nor those behind it, nor the other hooks."""
-    told: list[Delivery] = []
+    """Neither the delivery, nor the deliveries behind it, nor the other hooks suffer."""
+    seen: list[Delivery] = []
 
     def fail(_: Delivery) -> NoReturn:
         raise fault
 
     with _opened(push=lambda _: None) as engine:
         engine.on("delivery-sent", fail)
-        engine.on("delivery-sent", told.append)
+        engine.on("delivery-sent", seen.append)
         engine.ingest([purchase(2)])
         assert engine.run_due().dispatched == Dispatched(sent=2)
-    assert len(told) == 2
+    assert len(seen) == 2
     assert [getattr(r, "event", None) for r in caplog.records].count("hook-failed") == 2
 
 
 def test_a_hook_for_an_event_that_there_is_not_is_refused() -> None:
-    """With the names that there are."""
+    """The error lists the existing names."""
     with (
         Engine.open("memory://") as engine,
         pytest.raises(UnknownNameError, match="delivery-dead") as caught,
@@ -123,18 +123,18 @@ def test_a_hook_for_an_event_that_there_is_not_is_refused() -> None:
 def test_actions_of_the_host_are_told_of_as_deliveries_are(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Each failure, and that there are no more tries."""
-    told: list[tuple[str, Request]] = []
+    """Each failure is reported, and the last one."""
+    seen: list[tuple[str, Request]] = []
     with Engine.open("memory://", retry=RetryPolicy(tries=1)) as engine:
         engine.action("Close Account", destructive=False)(_raise)
         engine.action("Open Account", destructive=False)(lambda _: None)
         for event in ("action-ran", "action-failed", "action-dead"):
-            engine.on(event, lambda request, event=event: told.append((event, request)))  # type: ignore[misc]
+            engine.on(event, lambda request, event=event: seen.append((event, request)))  # type: ignore[misc]
         engine.track("Close Account", user_id="ada")
         engine.track("Open Account", user_id="ada")
         engine.run_due()
         counts = engine.metrics().events
-    assert [(event, request.action) for event, request in told] == [
+    assert [(event, request.action) for event, request in seen] == [
         ("action-failed", "Close Account"),
         ("action-dead", "Close Account"),
         ("action-ran", "Open Account"),
@@ -149,7 +149,7 @@ def _raise(_: object) -> NoReturn:
 
 
 def test_numbers_say_what_came_in_and_what_went_out(place: str) -> None:
-    """Of this process since it began; of the store, what waits and what is dead."""
+    """Numbers of this process since its start, and the waiting and dead deliveries of the store."""
     with Engine.open(place, rules=book_of(thanks()), retry=RetryPolicy(tries=1)) as engine:
         engine.channel("push")(lambda delivery: 1 // (delivery.person == "ada"))
         engine.ingest([purchase(1), purchase(1), {"type": "track"}, purchase(2, "bob")])

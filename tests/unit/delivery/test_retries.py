@@ -1,4 +1,4 @@
-"""How long something is tried again, and when it is given up: the policy, for channels and actions."""
+"""The retry policy: how long a delivery or an action is tried again, and when it is given up."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def _until_given_up(policy: RetryPolicy, key: str = _KEY) -> list[timedelta]:
 
 @pytest.mark.parametrize("key", ["0000" + "0" * 28, "ffff" + "f" * 28])
 def test_by_default_something_is_tried_for_three_days(key: str) -> None:
-    """With pauses that grow up to six hours; a day more at most, by the jitter."""
+    """The pauses grow up to six hours; the jitter adds a day at most."""
     pauses = _until_given_up(RetryPolicy(), key)
     assert timedelta(hours=72) <= sum(pauses, timedelta()) < timedelta(hours=97)
     assert timedelta(seconds=10) <= pauses[0] <= timedelta(seconds=12.5)
@@ -47,13 +47,13 @@ def test_by_default_something_is_tried_for_three_days(key: str) -> None:
     ],
 )
 def test_it_is_given_up_when_the_pauses_were_long_enough(enough: timedelta, attempts: int) -> None:
-    """After 10, 20, 25 and 25 seconds, without jitter: not before, and not after."""
+    """After 10, 20, 25 and 25 seconds, without jitter: not earlier, and not later."""
     policy = RetryPolicy(first=10 * _SECOND, longest=25 * _SECOND, for_at_least=enough)
     assert len(_until_given_up(policy)) == attempts - 1
 
 
 def test_the_number_of_tries_can_be_limited() -> None:
-    """However soon they are over; without pauses it has to be."""
+    """It ends however short the pauses are; without pauses a number is required."""
     assert len(_until_given_up(RetryPolicy(tries=3))) == 2
     assert RetryPolicy(tries=3, first=timedelta(0)).gives_up(3)
     with pytest.raises(ValueError, match="tried for ever"):
@@ -63,14 +63,14 @@ def test_the_number_of_tries_can_be_limited() -> None:
 
 
 def test_a_hundred_thousand_tries_are_counted_in_no_time() -> None:
-    """Who asks for a try a second gets it for three days."""
+    """A channel that asks for one attempt a second gets them for three days."""
     policy = RetryPolicy(first=_SECOND, longest=_SECOND)
     assert not policy.gives_up(3 * 24 * 3600)
     assert policy.gives_up(3 * 24 * 3600 + 1)
 
 
 def test_who_asks_for_time_gets_it_where_it_is_more_than_the_pause() -> None:
-    """`Retry-After` is the least; the backoff is not shortened by a far end that says *at once*."""
+    """`Retry-After` is a lower limit; a receiver that asks for *at once* does not shorten the pause."""
     policy = RetryPolicy()
     usual = policy.pause_for(_KEY, 3)
     for asked, waited in (
@@ -84,7 +84,7 @@ def test_who_asks_for_time_gets_it_where_it_is_more_than_the_pause() -> None:
 
 
 def test_an_outage_of_two_days_loses_nothing(place: str) -> None:
-    """All of it goes out when the far end is back, whatever fell due when."""
+    """Every delivery goes out when the receiver is back, whenever it was due."""
     clock, taken = FrozenClock(NOON), list[str]()
     back = NOON + timedelta(days=2)
 
@@ -106,7 +106,7 @@ def test_an_outage_of_two_days_loses_nothing(place: str) -> None:
 
 
 def test_a_channel_that_gives_up_is_not_asked_again(place: str) -> None:
-    """What can never be delivered is dead at once, with what was said."""
+    """A delivery that can never succeed is dead at once, with the channel's text."""
 
     def push(_: Delivery) -> None:
         raise GiveUp("no such mailbox")  # noqa: EM101, TRY003 - as a channel would write it
@@ -121,7 +121,7 @@ def test_a_channel_that_gives_up_is_not_asked_again(place: str) -> None:
 
 @pytest.mark.parametrize("ends", [False, True])
 def test_an_action_of_the_hosts_is_tried_as_long_as_a_delivery(*, ends: bool) -> None:
-    """One policy for both; and both can be told that it is of no use."""
+    """Both follow one policy, and both can be given up at once."""
     clock = FrozenClock(NOON)
     tries = 0
 
@@ -144,7 +144,7 @@ def test_an_action_of_the_hosts_is_tried_as_long_as_a_delivery(*, ends: bool) ->
 
 
 def _dead(place: str, clock: FrozenClock) -> Engine:
-    """An engine with three dead deliveries: two pushes, of which one died a day ago, and an email."""
+    """An engine with three dead deliveries: two pushes, one of which died a day ago, and an email."""
     mail = thanks(campaign="mail", when="Mailed", whereupon=[{"send": "email", "subject": "Hi"}])
     engine = Engine.open(
         place, rules=book_of(thanks(), mail), clock=clock, retry=RetryPolicy(tries=1)
@@ -182,7 +182,7 @@ def _dead(place: str, clock: FrozenClock) -> Engine:
 def test_dead_deliveries_are_put_back_all_at_once(
     place: str, which: dict[str, object], count: int
 ) -> None:
-    """All, or those of a channel, of a rule, or of the last hours; under their old keys."""
+    """All of them, or those of a channel, of a rule, or of the last hours; each under its old key."""
     clock = FrozenClock(NOON)
     with _dead(place, clock) as engine:
         before = {d.idempotency_key: d.attempts for d in engine.deliveries()}

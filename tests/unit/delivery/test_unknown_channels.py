@@ -1,4 +1,4 @@
-"""Deliveries for a name that has no channel here: held, reported, and left to whoever has it."""
+"""Deliveries for a name without a channel in this process: held, reported, and left to a process that has it."""
 
 import logging
 
@@ -27,7 +27,7 @@ _HELD = (DeliveryState.HELD, "no-channel", 0)
 def test_what_nobody_can_hand_over_is_held_and_never_printed_or_sent(
     place: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One warning a channel, however often it is looked at."""
+    """There is one warning for each channel, however often the outbox is read."""
     with Engine.open(place, rules=_BOTH) as engine:
         engine.channel("push")(lambda _: None)
         for number in range(3):
@@ -45,7 +45,7 @@ def test_what_nobody_can_hand_over_is_held_and_never_printed_or_sent(
 
 
 def test_what_is_held_goes_out_when_its_channel_appears(place: str) -> None:
-    """In the same process, for a channel that is registered after the first round."""
+    """In the same process, also for a channel that is registered after the first round."""
     taken: list[str] = []
     with Engine.open(place, rules=_BOTH) as engine:
         engine.ingest([purchase(1)])
@@ -75,7 +75,7 @@ def test_a_process_without_a_channel_leaves_its_deliveries_to_one_that_has_it(
 
 
 def test_what_is_not_due_yet_is_not_held(place: str) -> None:
-    """Whoever registers the channel in time is not told of it."""
+    """A channel that is registered in time causes no warning."""
     with Engine.open(place, rules=_BOTH, clock=FrozenClock(NOON)) as engine:
         with engine.store.session() as session:
             assert session.hold_deliveries(NOON, ("push",), 10) == {}
@@ -89,7 +89,7 @@ def test_what_is_not_due_yet_is_not_held(place: str) -> None:
 
 
 def test_who_is_erased_leaves_nothing_that_is_held(place: str) -> None:
-    """Held is not sent; it goes with the person, as what waits does."""
+    """A held delivery was not sent; it is erased with its person, as a waiting one is."""
     with Engine.open(place, rules=_BOTH) as engine:
         engine.ingest([purchase(1)])
         engine.run_due()
@@ -100,7 +100,7 @@ def test_who_is_erased_leaves_nothing_that_is_held(place: str) -> None:
 def test_where_all_is_due_a_process_without_channels_stays_quiet(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A console that has no channel does not warn of what it prints."""
+    """A console without channels does not warn of what it prints."""
     caplog.set_level(logging.WARNING)
     with Engine.open("memory://", rules=_BOTH, unknown_channels="console") as engine:
         engine.ingest([purchase(1)])

@@ -1,4 +1,4 @@
-"""Whose an anonymous message is, against the plain set of claims."""
+"""The owner of an anonymous message: the runs of claims against the plain set of claims."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -25,12 +25,12 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def minute(number: float) -> datetime:
-    """That many minutes after noon."""
+    """An instant so many minutes after noon."""
     return NOON + timedelta(minutes=number)
 
 
 def claim(person: int, at: float, message_id: str | None = None) -> ClaimRun:
-    """A claim of one moment."""
+    """A claim at one instant."""
     return ClaimRun(99, person, minute(at), minute(at), message_id or f"m-{at}")
 
 
@@ -43,12 +43,12 @@ def oracle(claims: list[tuple[float, int]], at: float) -> int | None:
 
 
 def runs_of(claims: list[tuple[float, int]]) -> tuple[ClaimRun, ...]:
-    """The runs after these claims, in this order of arrival, every single claim being known."""
+    """The runs after these claims in this order of arrival, if every single claim is loaded."""
     return runs_after([claim(person, moment) for moment, person in claims])
 
 
 def runs_after(claims: list[ClaimRun]) -> tuple[ClaimRun, ...]:
-    """The same, of claims as they are."""
+    """The runs after claims that are given as they are."""
     runs: tuple[ClaimRun, ...] = ()
     for number, made in enumerate(claims):
         runs = with_claim(runs, made, POLICY, claims[:number])
@@ -65,7 +65,7 @@ claims_in_any_order = st.lists(
 @settings(max_examples=300)
 @given(claims_in_any_order)
 def test_runs_say_what_the_plain_set_of_claims_says(claims: list[tuple[float, int]]) -> None:
-    """For every instant the claimant is that of the first claim within reach, if any."""
+    """For every instant the owner is that of the first claim within reach, if there is one."""
     runs = runs_of(claims)
     assert [run.since for run in runs] == sorted(run.since for run in runs)
     for half in range(-30, 150):
@@ -82,18 +82,18 @@ claims_with_ties = st.lists(
 @settings(max_examples=300)
 @given(claims_with_ties, st.data())
 def test_the_order_of_claims_means_nothing(claims: list[ClaimRun], data: st.DataObject) -> None:
-    """The runs themselves are the same, and what opened them; also where claims are at one instant."""
+    """The runs and their opening messages are the same, also for claims at one instant."""
     as_come = runs_after(data.draw(st.permutations(claims)))
     assert as_come == runs_after(sorted(claims, key=lambda each: (each.since, each.message_id)))
 
 
 def test_claims_by_one_person_are_one_run() -> None:
-    """A logged-in browser claims with every message; nothing between belongs to anybody else."""
+    """A logged-in browser claims with every message; no message in between belongs to another person."""
     assert runs_of([(0, 1), (13, 1), (5, 1)]) == (ClaimRun(99, 1, minute(0), minute(13), "m-0"),)
 
 
 def test_claims_too_far_apart_are_two_runs() -> None:
-    """What happened between, out of reach of both, waits."""
+    """Messages in between, out of reach of both, wait."""
     runs = runs_of([(0, 1), (13.5, 1)])
     assert len(runs) == 2
     assert claimant(runs, minute(3.25), POLICY) is None
@@ -116,7 +116,7 @@ def test_nobody_claims_without_claims() -> None:
 
 
 def test_somebody_between_splits_a_run_between_its_claims() -> None:
-    """The run's own claims on either side stay its own."""
+    """The single claims of the run on either side stay its own."""
     runs = runs_of([(0, 1), (4, 1), (8, 1), (6, 2)])
     assert [(run.person_key, run.since, run.until) for run in runs] == [
         (1, minute(0), minute(4)),
@@ -127,13 +127,13 @@ def test_somebody_between_splits_a_run_between_its_claims() -> None:
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_of_two_people_at_one_instant_the_smaller_message_id_has_it(order: tuple[int, int]) -> None:
-    """A tie to the microsecond is decided alike on every machine, whoever was the first to arrive."""
+    """A tie to the microsecond is decided alike on every machine, in any order of arrival."""
     claims = [claim(1, 0, "m-b"), claim(2, 0, "m-a")]
     assert runs_after([claims[place] for place in order]) == (claims[1],)
 
 
 def test_a_tie_inside_a_run_takes_out_the_claim_that_loses_it() -> None:
-    """The run goes on behind, opened by its next claim."""
+    """The run goes on with its next claim, which opens it."""
     runs = runs_after([*(claim(1, at, f"m-{at}") for at in (0, 4, 8)), claim(2, 4, "m-0")])
     assert [(run.person_key, run.since, run.message_id) for run in runs] == [
         (1, minute(0), "m-0"),
@@ -143,7 +143,7 @@ def test_a_tie_inside_a_run_takes_out_the_claim_that_loses_it() -> None:
 
 
 def test_the_end_of_a_run_is_a_claim_of_its_own_message() -> None:
-    """A tie there is with that message, not with the one that opened the run."""
+    """A tie there is with the last message, not with the one that opened the run."""
     runs = runs_after([claim(1, 0, "m-a"), claim(1, 4, "m-c"), claim(2, 4, "m-b")])
     assert [(run.person_key, run.since, run.message_id) for run in runs] == [
         (1, minute(0), "m-a"),
@@ -152,17 +152,17 @@ def test_the_end_of_a_run_is_a_claim_of_its_own_message() -> None:
 
 
 def test_the_windows_are_thirty_days_and_five_minutes() -> None:
-    """Unless the host decides otherwise."""
+    """Unless the host sets others."""
     assert IdentityPolicy() == IdentityPolicy(timedelta(days=30), timedelta(minutes=5))
 
 
-def stored(said: Message) -> StoredMessage:
+def stored(sent: Message) -> StoredMessage:
     """A message as it is recorded."""
-    return StoredMessage(1, 1, said)
+    return StoredMessage(1, 1, sent)
 
 
 @pytest.mark.parametrize(
-    ("said", "claims"),
+    ("sent", "claims"),
     [
         (message("m", anonymous="a"), ()),
         (message("m", user="u"), ()),
@@ -172,9 +172,9 @@ def stored(said: Message) -> StoredMessage:
         (message("m", type_=MessageType.GROUP, user="u", target="a"), ()),
     ],
 )
-def test_both_ids_in_one_message_are_a_claim(said: Message, claims: tuple[str, ...]) -> None:
+def test_both_ids_in_one_message_are_a_claim(sent: Message, claims: tuple[str, ...]) -> None:
     """Any message with both, and an alias from an anonymous id."""
-    assert claimed_by(stored(said)) == claims
+    assert claimed_by(stored(sent)) == claims
 
 
 moments = st.integers(0, 60).map(lambda days: NOON + timedelta(days=days))
@@ -185,7 +185,7 @@ points = st.lists(st.tuples(moments, st.integers(1, 3)), max_size=12)
 def test_only_the_runs_near_a_claim_change_and_only_those_behind_an_instant_are_affected(
     points: list[tuple[datetime, int]], moment: datetime, person: int, asked: datetime
 ) -> None:
-    """So that of thousands of claims of one device but a few are looked at."""
+    """Of thousands of claims of one device, only a few are looked at."""
     policy, runs = IdentityPolicy(), tuple[ClaimRun, ...]()
     for number, (at, by) in enumerate(points):
         runs = with_claim(runs, ClaimRun(1, by, at, at, f"m-{number:02}"), policy)
@@ -210,7 +210,7 @@ made_now = st.lists(st.tuples(st.integers(0, 120), st.integers(1, 3)), min_size=
 def test_what_claims_make_of_the_affected_runs_they_make_of_all_runs(
     before: list[tuple[int, int]], now: list[tuple[int, int]], others: list[int]
 ) -> None:
-    """The runs of other times stay; and every message that changes owner is given to the same person."""
+    """The other runs stay, and every message that changes its owner goes to the same person."""
     old = [claim(person, at, f"m-{number:02}") for number, (at, person) in enumerate(before)]
     new = [claim(person, at, f"n-{number:02}") for number, (at, person) in enumerate(now)]
     moments = [each.since for each in new] + [minute(at) for at in others]
@@ -241,7 +241,7 @@ def _claimant(runs: tuple[ClaimRun, ...], at: datetime) -> int | None:
 
 
 def test_a_run_further_back_may_come_before_the_affected_ones() -> None:
-    """So of a message from before them they do not say whose it is, though one would reach it."""
+    """The affected runs do not give the owner of a message before them, although one of them would reach it."""
     runs = runs_of([(0, 1), (4, 2), (20, 3)])
     near = affected(runs, minute(20), minute(20), POLICY)
     assert [run.person_key for run in near] == [2, 3]

@@ -1,4 +1,4 @@
-"""Why somebody did, or did not, enter a rule: one sentence a message."""
+"""Explanations: why a person did or did not enter a rule, in one sentence for each message."""
 
 import pytest
 from pydantic import JsonValue
@@ -15,12 +15,12 @@ from whereupon.records import Delivery, DeliveryState
 
 
 def sentences(made: World, person: str = "ada", rule: str = "thanks") -> list[str]:
-    """What the engine says of somebody and a rule, newest message first."""
+    """The sentences about a person and a rule, newest message first."""
     return [explanation.sentence for explanation in made.engine.explain(person, rule)]
 
 
 def test_an_explanation_is_one_sentence_a_message_newest_first() -> None:
-    """What was bought, when, and what came of it."""
+    """What was bought, when, and what followed."""
     made = world(
         campaign("thanks", "purchase", where={"price": {"gt": 20}}, whereupon=[{"wait": "1h"}]),
         campaign("other", "purchase"),
@@ -83,7 +83,7 @@ def test_an_explanation_is_one_sentence_a_message_newest_first() -> None:
     ],
 )
 def test_every_skip_says_why(keys: dict[str, JsonValue], because: str) -> None:
-    """In words that a marketer understands, with the values that were seen."""
+    """In words for a marketer, with the values that were seen."""
     buyers = segment("buyers", performed={"event": "purchase", "at_least": 9})
     made = world(buyers, campaign("thanks", "purchase", **keys))
     made.track("purchase", "ada", {"id": 1}, at=0)
@@ -92,7 +92,7 @@ def test_every_skip_says_why(keys: dict[str, JsonValue], because: str) -> None:
 
 
 def test_what_a_claim_brought_is_said_to_be_retroactive() -> None:
-    """And what was left out says by which policy."""
+    """An excluded message is explained by the policy that excluded it."""
     made = world(
         campaign("thanks", "purchase", retroactive={"take": "last", "within": "1h"}, max_age="2h"),
         campaign("off", "purchase", retroactive=False),
@@ -108,21 +108,21 @@ def test_what_a_claim_brought_is_said_to_be_retroactive() -> None:
 
 
 def test_an_old_message_names_the_limit() -> None:
-    """The rule's own."""
+    """The limit is the rule's own."""
     made = world(campaign("thanks", "purchase", max_age="1h"))
     made.track("purchase", "ada", at=0, arrives=2 * HOUR)
     assert "(limit 1h)" in sentences(made)[0]
 
 
 def test_an_edited_rule_is_said_to_be() -> None:
-    """The decision was made under another version."""
+    """The decision was made under another version of the rule."""
     made = world(campaign("thanks", "purchase", where={"price": {"gt": 20}}))
     made.track("purchase", "ada", {"price": 30})
     made.track("purchase", "ada", {"price": 3})
     assert [e.reworded for e in made.engine.explain("ada", "thanks")] == [False, False]
-    made.reword(campaign("thanks", "purchase"))
+    made.change_rules(campaign("thanks", "purchase"))
     assert [e.reworded for e in made.engine.explain("ada", "thanks")] == [True, True]
-    made.reword()
+    made.change_rules()
     assert len(sentences(made)) == 2
 
 
@@ -133,7 +133,7 @@ SEND: JsonValue = {"send": "push", "title": "Hello"}
 
 
 def test_what_was_sent_is_said(home: Store) -> None:
-    """What waits to be sent, what was sent, what failed and what was given up, each with its time."""
+    """Waiting, sent, failed and dead deliveries, each with its time."""
     made = World([campaign("thanks", "purchase")], home)
     policy = RetryPolicy(tries=2)
     engine = Engine(home, book_of(*made.files), clock=made.clock, retry=policy)
@@ -147,20 +147,23 @@ def test_what_was_sent_is_said(home: Store) -> None:
         raise RetryLater(after=60, reason="busy")
 
     engine.run_due()
-    (said,) = sentences(made)
-    assert said.startswith(
+    (line,) = sentences(made)
+    assert line.startswith(
         f"{began}failed one try, and is tried again at 2026-03-01T12:01:00Z: busy"
     )
     made.clock.move_to(after(1))
     engine.run_due()
-    (said,) = sentences(made)
-    assert said.startswith(f"{began}was given up at 2026-03-01T12:01:00Z, after 2 tries: busy;")
+    (line,) = sentences(made)
+    assert line.startswith(f"{began}was given up at 2026-03-01T12:01:00Z, after 2 tries: busy;")
     made.track("purchase", "ben", at=2)
     engine.channel("push")(lambda _: None)
     engine.run_due()
-    (told,) = made.engine.explain("ben", "thanks")
-    assert "push “Hello” was sent at 2026-03-01T12:02:00Z; the entry was completed" in told.sentence
-    assert [(d.channel, d.state) for d in told.deliveries] == [("push", DeliveryState.SENT)]
+    (explained,) = made.engine.explain("ben", "thanks")
+    assert (
+        "push “Hello” was sent at 2026-03-01T12:02:00Z; the entry was completed"
+        in explained.sentence
+    )
+    assert [(d.channel, d.state) for d in explained.deliveries] == [("push", DeliveryState.SENT)]
 
 
 @pytest.mark.parametrize(
@@ -171,29 +174,29 @@ def test_what_was_sent_is_said(home: Store) -> None:
     ],
 )
 def test_what_was_held_back_is_said_and_why(traits: JsonValue, step: JsonValue, why: str) -> None:
-    """The entry was completed all the same, and nothing was sent."""
+    """The entry was completed, and nothing was sent."""
     made = world(campaign("thanks", "purchase", whereupon=[step]))
     made.identify("ada", traits)
     made.track("purchase", "ada", at=0)
-    (told,) = made.engine.explain("ada", "thanks")
-    assert f"; push was held back at 2026-03-01T12:00:00Z, since {why}" in told.sentence
-    assert told.sentence.endswith("completed at 2026-03-01T12:00:00Z, and nothing was sent.")
-    assert [d.state for d in told.deliveries] == [DeliveryState.WITHHELD]
+    (explained,) = made.engine.explain("ada", "thanks")
+    assert f"; push was held back at 2026-03-01T12:00:00Z, since {why}" in explained.sentence
+    assert explained.sentence.endswith("completed at 2026-03-01T12:00:00Z, and nothing was sent.")
+    assert [d.state for d in explained.deliveries] == [DeliveryState.WITHHELD]
 
 
 def test_what_was_held_back_only_when_its_turn_came_is_said_likewise(home: Store) -> None:
-    """Consent is asked again right before a mail is handed over."""
+    """Consent is asked again right before a channel is called."""
     made = World([campaign("thanks", "purchase")], home)
     made.engine.channel("push")(lambda _: None)
     made.track("purchase", "ada", at=0)
     made.identify("ada", {"unsubscribed": True}, at=1)
     made.engine.run_due()
-    (said,) = sentences(made)
+    (line,) = sentences(made)
     assert (
         "push was held back at 2026-03-01T12:01:00Z, since they are unsubscribed;"
-        in said.replace("push “Hello”", "push")
+        in line.replace("push “Hello”", "push")
     )
-    assert said.endswith("completed at 2026-03-01T12:00:00Z, and nothing was sent.")
+    assert line.endswith("completed at 2026-03-01T12:00:00Z, and nothing was sent.")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ def test_what_was_held_back_only_when_its_turn_came_is_said_likewise(home: Store
 def test_what_ended_an_entry_early_is_said(
     home: Store, leave: JsonValue, reason: str, because: str
 ) -> None:
-    """By what, when, and by which message; also what the values say."""
+    """By which message, when, and with which values."""
     rules = [segment("pros", plan="pro"), campaign("thanks", "purchase", exit=leave)]
     rules[1]["whereupon"] = [WAIT, SEND]
     made = World(rules, home)
@@ -218,15 +221,19 @@ def test_what_ended_an_entry_early_is_said(
         made.track("refunded", "ada", at=2, message_id="m-end")
     else:
         made.identify("ada", {"plan": "free"}, at=2, message_id="m-end")
-    (told,) = made.engine.explain("ada", "thanks")
-    assert f"; the entry exited at 2026-03-01T12:02:00Z, {because}" in told.sentence
-    assert told.ended is not None
-    assert (told.ended.reason, told.ended.at, told.ended.message_id) == (reason, after(2), "m-end")
-    assert (told.state, told.waits_until) == ("exited", None)
+    (explained,) = made.engine.explain("ada", "thanks")
+    assert f"; the entry exited at 2026-03-01T12:02:00Z, {because}" in explained.sentence
+    assert explained.ended is not None
+    assert (explained.ended.reason, explained.ended.at, explained.ended.message_id) == (
+        reason,
+        after(2),
+        "m-end",
+    )
+    assert (explained.state, explained.waits_until) == ("exited", None)
 
 
 def test_an_exit_that_time_brings_and_one_that_was_there_before_are_said() -> None:
-    """No message ended the entry; and a step of its own may."""
+    """No message ended the entry; also a step of the entry can end it."""
     often: JsonValue = {"performed": {"event": "purchase", "within": "30m", "never": True}}
     made = world(
         campaign("quiet", "purchase", exit=often, whereupon=[WAIT, SEND]),
@@ -257,18 +264,18 @@ def test_an_exit_that_time_brings_and_one_that_was_there_before_are_said() -> No
     ],
 )
 def test_what_an_entry_waits_for_is_said(steps: JsonValue, then: str) -> None:
-    """Until when, and what it does then; by the rule as it was when they entered."""
+    """It names the time and the next step, of the version with which the person entered."""
     made = world(campaign("thanks", "purchase", whereupon=steps))
     made.track("purchase", "ada", at=0)
     until = f"; the entry waits until 2026-03-01T13:00:00Z; then it {then}."
     assert sentences(made)[0].endswith(until)
     assert made.engine.explain("ada", "thanks")[0].waits_until == after(HOUR)
-    made.reword(campaign("thanks", "purchase", whereupon=[SEND]))
+    made.change_rules(campaign("thanks", "purchase", whereupon=[SEND]))
     assert sentences(made)[0].endswith(until)
 
 
 def test_of_two_entries_that_a_merge_makes_one_the_other_is_said_to_go_on(home: Store) -> None:
-    """And what that sent is not said twice."""
+    """Its deliveries are not listed twice."""
     made = World([broadcast("news", "api", whereupon=[WAIT, SEND])], home)
     made.identify("ada")
     made.identify("ben")
@@ -276,8 +283,8 @@ def test_of_two_entries_that_a_merge_makes_one_the_other_is_said_to_go_on(home: 
     made.run(1)
     made.alias("ada", "ben", at=2, message_id="m-alias")
     made.run(2 * HOUR)
-    told = made.engine.explain("ada", "news")
-    ends = {each.ended.reason: each for each in told if each.ended is not None}
+    explained = made.engine.explain("ada", "news")
+    ends = {each.ended.reason: each for each in explained if each.ended is not None}
     assert set(ends) == {"completed", "merged"}
     assert "since they became one person with somebody" in ends["merged"].sentence
     assert [len(each.deliveries) for each in ends.values()].count(1) == 1
@@ -285,7 +292,7 @@ def test_of_two_entries_that_a_merge_makes_one_the_other_is_said_to_go_on(home: 
 
 
 def test_of_two_that_merged_each_entry_says_what_it_sent_itself(home: Store) -> None:
-    """Also what was taken back: the other's goes on."""
+    """Also withheld deliveries, because the other entry goes on."""
     made = World([campaign("once", "purchase", reentry="once", whereupon=[SEND, WAIT, SEND])], home)
     made.track("purchase", "ada", at=0)
     made.track("purchase", "ben", at=1)
@@ -300,14 +307,14 @@ def test_of_two_that_merged_each_entry_says_what_it_sent_itself(home: Store) -> 
 
 
 def test_an_entry_stands_still_while_its_rule_is_switched_off(home: Store) -> None:
-    """It says so, and goes on afterwards."""
+    """The explanation says so; the entry goes on afterwards."""
     rule = campaign("thanks", "purchase", whereupon=[WAIT, SEND])
     made = World([rule], home)
     made.track("purchase", "ada", at=0)
-    made.reword({**rule, "active": False})
+    made.change_rules({**rule, "active": False})
     made.run(2 * HOUR)
-    (said,) = sentences(made)
-    assert said.endswith(", and stands still while the rule is switched off.")
+    (line,) = sentences(made)
+    assert line.endswith(", and stands still while the rule is switched off.")
 
 
 # --- broadcasts -------------------------------------------------------------------------------------
@@ -324,23 +331,23 @@ def test_an_entry_stands_still_while_its_rule_is_switched_off(home: Store) -> No
 def test_a_broadcast_is_explained_by_what_set_it_off(
     home: Store, when: JsonValue, how: str, at: str
 ) -> None:
-    """A call, a message or a schedule; whoever was in the audience sees what they were sent."""
+    """A call, a message or a schedule; a person in the audience sees what they were sent."""
     made = World([broadcast("news", when)], home)
     made.identify("ada", at=0)
     if when == "api":
         made.engine.trigger("news", key="today")
     made.track("Shouted", "ben", at=0)
     made.run(HOUR)
-    said = next(each for each in made.engine.explain("ada", "news") if each.reason is None)
+    line = next(each for each in made.engine.explain("ada", "news") if each.reason is None)
     instant = f"2026-03-01T{at}:00Z"
-    assert said.sentence == (
+    assert line.sentence == (
         f"ada was in the audience of news of {instant}, {how}; push “Hello” waits to be sent, "
         f"due at {instant}; the entry was completed at {instant}."
     )
 
 
 def test_why_a_broadcast_did_not_go_to_somebody_is_said(home: Store) -> None:
-    """They are not meant, as they are now; they came later; it was not active; or it is still to come."""
+    """The person is not in the audience now, came later, the broadcast was not active, or it is still to come."""
     made = World([broadcast("news", "api", who={"plan": "pro"})], home)
     made.identify("ada", {"plan": "free"}, at=0)
     made.identify("ben", {"plan": "pro"}, at=0)
@@ -367,19 +374,19 @@ def test_why_a_broadcast_did_not_go_to_somebody_is_said(home: Store) -> None:
 
 
 def test_a_time_that_was_missed_is_said_to_be() -> None:
-    """With what was made up for, if anything was."""
+    """With the run that replaced it, if there is one."""
     news = broadcast("news", {"cron": "0 13 * * *", "timezone": "UTC"})
     made = world(news)
     made.identify("ada", at=0)
     made.clock.move_to(after(3 * DAY))
-    made.reword(news)  # it is opened anew, after a standstill
-    said = {each.timestamp: each for each in made.engine.explain("ada", "news")}
-    assert said[after(HOUR)].reason == "overtaken"
-    assert "a newer one went out instead" in said[after(HOUR)].sentence
+    made.change_rules(news)  # it is opened anew, after a standstill
+    line = {each.timestamp: each for each in made.engine.explain("ada", "news")}
+    assert line[after(HOUR)].reason == "overtaken"
+    assert "a newer one went out instead" in line[after(HOUR)].sentence
 
 
 def test_who_of_a_broadcast_may_ask_of_the_past() -> None:
-    """As it was when the broadcast went out."""
+    """The past is the one at the time of the run."""
     who: JsonValue = {"performed": {"event": "purchase", "at_least": 1}}
     made = world(broadcast("news", "api", who=who))
     made.identify("ada", at=0)
@@ -390,7 +397,7 @@ def test_who_of_a_broadcast_may_ask_of_the_past() -> None:
 
 
 def test_whoever_could_not_set_a_broadcast_off_sees_why() -> None:
-    """It is no entry that was refused."""
+    """No entry was refused: the message may not start a broadcast."""
     made = world(broadcast("news", "Shouted", where={"loud": True}))
     made.track("Shouted", "ada", {"loud": False}, at=0)
     assert sentences(made, rule="news") == [
@@ -402,19 +409,19 @@ def test_whoever_could_not_set_a_broadcast_off_sees_why() -> None:
 
 
 def test_nobody_is_explained_by_name() -> None:
-    """An id that stands for nobody is an error, not silence."""
+    """An unknown id is an error, not an empty answer."""
     with pytest.raises(UnknownNameError):
         world(campaign("thanks", "purchase")).engine.explain("zoe", "thanks")
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_its_words(reason: Reason) -> None:
-    """Also where the rule is no more."""
+    """Also if the rule no longer exists."""
     assert sentence_for(reason, None, {}, None)
 
 
 def test_a_fresh_decision_is_described_likewise() -> None:
-    """Nothing is to be said of somebody who entered."""
+    """An entry that has just been made has no sentence."""
     made = world(campaign("thanks", "purchase", where={"price": {"gt": 20}}))
     made.track("purchase", "ada", {"price": 30})
     made.track("purchase", "ada", {"price": 3})

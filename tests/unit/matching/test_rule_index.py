@@ -1,4 +1,4 @@
-"""Which rules a message names, and what of the past it may lead to."""
+"""The rule index: which rules a message names, and how much history it needs."""
 
 import math
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ whens = st.lists(st.lists(patterns, min_size=1, max_size=3), max_size=5)
 
 @given(whens, names)
 def test_the_index_names_what_a_plain_loop_names(whens: list[list[str]], name: str) -> None:
-    """Each rule once, exact names and prefixes alike."""
+    """Each rule once, for exact names and prefixes alike."""
     files = [campaign(f"r-{place}", list(when)) for place, when in enumerate(whens)]
     index = RuleIndex(book_of(*files))
     named = [rule.id for rule in index.triggered_by(TRACK, name)]
@@ -46,7 +46,7 @@ def test_the_index_names_what_a_plain_loop_names(whens: list[list[str]], name: s
 
 
 def test_a_message_leads_to_rules_through_their_steps() -> None:
-    """Through `track` to the rules of that event, through `set` to those of segments."""
+    """Through `track` to the rules of that event, through `set` to the rules of segments."""
     index = RuleIndex(
         book_of(
             segment("pros", plan="pro"),
@@ -68,7 +68,7 @@ def test_a_message_leads_to_rules_through_their_steps() -> None:
 
 
 def test_what_is_asked_of_the_past_is_the_widest_of_all() -> None:
-    """Each name as far back as any rule that the message may lead to asks."""
+    """For each name, the longest span that any reachable rule asks for."""
     index = RuleIndex(
         book_of(
             campaign("one", "a", who={"performed": {"event": "x", "within": "2d"}}),
@@ -87,7 +87,7 @@ def test_what_is_asked_of_the_past_is_the_widest_of_all() -> None:
 
 
 def test_what_means_nothing_to_any_rule_is_silent() -> None:
-    """Unless it is named, counted, or ends something; an identify never is."""
+    """A name is unused unless a rule names it, counts it, or exits by it; an identify is always used."""
     index = RuleIndex(book_of(campaign("one", "a", who={"performed": {"event": "x"}}, exit="y")))
     assert [index.trigger_match(TRACK, name).is_unused for name in ("a", "x", "y", "z")] == [
         False,
@@ -99,7 +99,7 @@ def test_what_means_nothing_to_any_rule_is_silent() -> None:
 
 
 def test_only_a_broadcasts_event_starts_one() -> None:
-    """A campaign of the same name does not."""
+    """A campaign of the same name starts none."""
     index = RuleIndex(book_of(broadcast("sale", "a"), campaign("one", "b")))
     assert index.trigger_match(TRACK, "a").broadcasts
     assert not index.trigger_match(TRACK, "b").broadcasts
@@ -109,7 +109,7 @@ def test_only_a_broadcasts_event_starts_one() -> None:
 
 
 def counting(rule: Rule, asked: list[str]) -> Rule:
-    """The rule, noting when its conditions are evaluated."""
+    """The rule, with a record of when its conditions are evaluated."""
 
     def noted(condition: Condition) -> Condition:
         def holds(data: Data, history: History) -> bool:
@@ -138,12 +138,12 @@ def shop(count: int, asked: list[str]) -> RuleList:
 
 
 def purchase(product: JsonValue, price: JsonValue, plan: JsonValue = "pro") -> Data:
-    """Somebody buys something."""
+    """A purchase."""
     return {"properties": {"product": product, "price": price}, "person": {"plan": plan}}
 
 
 def test_only_rules_that_a_message_may_satisfy_are_evaluated() -> None:
-    """Of five hundred, none that its product, price or the person's plan rules out, and few others."""
+    """Of five hundred rules, none that its product, price or the person's plan rules out, and few others."""
     asked: list[str] = []
     rule_list = shop(500, asked)
     found = [each.rule.id for each in rule_list.candidates(purchase("p7", 57.5))]
@@ -159,7 +159,7 @@ def test_only_rules_that_a_message_may_satisfy_are_evaluated() -> None:
 
 
 def test_a_value_of_no_usual_type_is_evaluated_where_it_matters() -> None:
-    """A list is left to evaluation: its attribute says nothing to the index, the others still do."""
+    """A list is left to evaluation: the index ignores its attribute, and uses the others."""
     asked: list[str] = []
     rule_list = shop(500, asked)
     assert not list(rule_list.candidates(purchase(["p7"], 57.5)))
@@ -197,7 +197,7 @@ def pairs() -> Iterator[list[JsonValue]]:
 
 
 def expectations() -> Iterator[JsonValue]:
-    """What the short form may expect of one attribute, in every way that an index knows."""
+    """Everything that the short form can ask of one attribute, in every way that an index knows."""
     yield {"exists": True}
     yield {"exists": False}
     for value in POOL:
@@ -223,7 +223,7 @@ def raw_logic() -> Iterator[JsonValue]:
 
 @pytest.mark.parametrize("block", [64, 2_048])
 def test_every_expectation_finds_what_it_holds_for(block: int) -> None:
-    """Of whatever type expectation and value are: as JavaScript coerces them, exactly."""
+    """For every type of operand and value, with exactly JavaScript's conversions."""
     (usual,) = book_of(campaign("usual", "purchase")).rules
     raw: list[JsonValue] = [*({"a": each} for each in expectations()), *raw_logic()]
     conditions = [parse_condition(each, root="properties")[0] for each in raw]
@@ -247,7 +247,7 @@ def test_names_with_few_rules_evaluate_each_once() -> None:
 
 
 def test_an_index_of_another_rulebook_shares_the_names_that_did_not_change() -> None:
-    """The rules of a name are arranged anew only if one of them changed, came or went."""
+    """The rules of a name are arranged anew only if one of them changed, appeared or was removed."""
     files = [campaign("one", "a"), campaign("two", "b"), campaign("all", "*")]
     index = RuleIndex(book_of(*files))
     same, own = index.triggered_by(TRACK, "b"), index.triggered_by(TRACK, "a")
@@ -269,7 +269,7 @@ def test_an_index_of_another_rulebook_shares_the_names_that_did_not_change() -> 
 def test_an_index_that_shares_names_is_as_if_made_anew(
     before: list[list[str]], after: list[list[str]], name: str
 ) -> None:
-    """Whatever names the rules had, and have now."""
+    """For any names that the old and the new rules have."""
     index = RuleIndex(book_of(*(campaign(f"r-{n}", list(when)) for n, when in enumerate(before))))
     index.triggered_by(TRACK, name)
     book = book_of(*(campaign(f"r-{n}", list(when)) for n, when in enumerate(after)))

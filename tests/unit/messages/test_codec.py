@@ -47,20 +47,20 @@ def test_huge_whole_numbers_are_exact(number: int) -> None:
     ],
 )
 def test_what_is_no_json_is_refused(text: str | bytes) -> None:
-    """One error for every fault, however large the numbers beside it."""
+    """One error for every fault, also beside huge numbers."""
     with pytest.raises(JsonError):
         decode(text)
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, "\ud800", {"a": {"b": b"bytes"}}])
 def test_what_json_cannot_hold_is_refused(value: object) -> None:
-    """Nothing is written as something else."""
+    """No value is written as another one."""
     with pytest.raises(JsonError):
         encode(value)
 
 
 def test_a_value_within_itself_is_refused() -> None:
-    """A circle has no end to write."""
+    """A cycle cannot be written."""
     circle: list[object] = []
     circle.append(circle)
     with pytest.raises(JsonError):
@@ -70,7 +70,7 @@ def test_a_value_within_itself_is_refused() -> None:
 
 
 def test_the_hosts_values_become_text() -> None:
-    """Instants, dates and UUIDs are what a host has at hand."""
+    """Hosts use instants, dates and UUIDs."""
     instant = datetime(2026, 3, 1, 12, tzinfo=UTC)
     some = {"at": instant, "on": date(2026, 3, 1), "id": UUID(int=1), "nan": float("nan")}
     assert decode(encode(some)) == {
@@ -82,7 +82,7 @@ def test_the_hosts_values_become_text() -> None:
 
 
 def test_the_hosts_values_become_text_beside_huge_numbers() -> None:
-    """The exact writer writes what the fast one does."""
+    """The exact writer writes the same as the fast one."""
     instant = datetime(2026, 3, 1, 12, tzinfo=UTC)
     some = {"at": instant, "nan": float("nan"), 7: date(2026, 3, 1), "huge": 2**70}
     assert decode(encode(some)) == {
@@ -96,6 +96,6 @@ def test_the_hosts_values_become_text_beside_huge_numbers() -> None:
 @pytest.mark.slow
 @given(st.dictionaries(texts, values))
 def test_equal_objects_are_written_alike(value: dict[str, JsonValue]) -> None:
-    """The order of keys means nothing in the canonical form."""
+    """The canonical form ignores the order of keys."""
     turned = dict(reversed(value.items()))
     assert encode_canonically(turned) == encode_canonically(value)

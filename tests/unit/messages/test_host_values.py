@@ -1,4 +1,4 @@
-"""A value of any shape, and a host's own kinds of value: one answer in every way in, and bounds on all."""
+"""Values of every shape and type: one answer through every way in, and limits on each."""
 
 import json
 import logging
@@ -44,28 +44,28 @@ def purchase(**fields: Any) -> Raw:
     return {"type": "track", "event": "purchase", "userId": "ada"} | fields
 
 
-def told(batch: Any, source: Source = "server") -> Ingested:
-    """What an engine of its own says to a batch."""
+def answer_to(batch: Any, source: Source = "server") -> Ingested:
+    """The answer of a new engine to a batch."""
     with Engine.open("memory://", clock=FrozenClock(NOON)) as engine:
         return engine.ingest(batch, source=source)
 
 
 def codes(batch: Any) -> list[tuple[int, str]]:
-    """What was rejected, by place."""
-    return [(each.index, each.code) for each in told(batch).rejected]
+    """The rejected items, by place."""
+    return [(each.index, each.code) for each in answer_to(batch).rejected]
 
 
 # --- a host's own kinds of value ----------------------------------------------------------------------
 
 
 class Plan(Enum):
-    """A plain enumeration."""
+    """An enumeration."""
 
     PRO = "pro"
 
 
 class Order(BaseModel):
-    """A model of pydantic's."""
+    """A pydantic model."""
 
     total: Decimal
     lines: list[str]
@@ -80,20 +80,20 @@ class Line:
 
 
 class Struct(msgspec.Struct):
-    """A structure of msgspec's."""
+    """A msgspec structure."""
 
     price: Decimal
 
 
 class Scalar:
-    """A number of some library's, such as numpy's."""
+    """A number type of a library, such as numpy's."""
 
     def __float__(self) -> float:
         return 2.5
 
 
 class Whole:
-    """A whole number of some library's."""
+    """A whole number type of a library."""
 
     def __index__(self) -> int:
         return 7
@@ -135,7 +135,7 @@ VALUES: list[tuple[object, JsonValue]] = [
 @pytest.mark.parametrize(("value", "read"), VALUES, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("beside", [{}, {"huge": 2**70}, {"cut": "a\ud83d"}, {"nothing": None}])
 def test_ordinary_values_of_pythons_are_taken(value: object, read: JsonValue, beside: Raw) -> None:
-    """As what stands for them in JSON, also where the value beside them takes the slow way."""
+    """They become their JSON equivalents, also if a value beside them takes the slow way."""
     with Engine.open("memory://", clock=FrozenClock(NOON)) as engine:
         engine.identify("ada", traits={"value": value, **beside})
         (kept,) = engine.store.schema.persons.rows.values()  # type: ignore[attr-defined]
@@ -152,7 +152,7 @@ def test_ordinary_values_of_pythons_are_taken(value: object, read: JsonValue, be
     ],
 )
 def test_a_call_that_cannot_be_written_names_the_path(properties: Raw, path: str) -> None:
-    """And the type, never the value."""
+    """The error names the path and the type, never the value."""
     with Engine.open("memory://") as engine, pytest.raises(MessageRejectedError) as caught:
         engine.track("purchase", user_id="ada", properties=properties)
     assert (caught.value.code, caught.value.field) == ("not-json", path)
@@ -166,15 +166,17 @@ def test_a_value_that_fails_when_it_is_asked_is_refused_by_name() -> None:
             message = "ada@example.com"
             raise ZeroDivisionError(message)
 
-    (refused,) = told(purchase(properties={"a": Broken()})).rejected
+    (refused,) = answer_to(purchase(properties={"a": Broken()})).rejected
     assert (refused.code, refused.field) == ("not-json", "properties.a")
     assert "ada" not in refused.message
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN"), -float("inf")])
 def test_what_is_no_number_is_null_with_a_notice_of_the_path(number: object) -> None:
-    """Also of models and deep inside; the message is taken."""
-    given = told([purchase(), purchase(properties={"order": [{"price": number}], "none": None})])
+    """Also in models and at any depth; the message is accepted."""
+    given = answer_to(
+        [purchase(), purchase(properties={"order": [{"price": number}], "none": None})]
+    )
     assert given.accepted == 2
     (notice,) = given.warnings
     assert notice.code == "not-a-number"
@@ -213,14 +215,14 @@ shapes = st.one_of(
 
 
 def answer(given: Ingested) -> tuple[object, ...]:
-    """What may not depend on the way in."""
+    """The parts of an answer that must not depend on the way in."""
     rejected = [(each.code, each.field, each.message) for each in given.rejected]
     notices = [(each.code, each.message) for each in given.warnings]
     return given.accepted, given.duplicates, rejected, notices
 
 
 def by_stream(text: bytes, path: Path) -> tuple[object, ...]:
-    """The same of a replay, which names no fields."""
+    """The same for a replay, which names no fields."""
     path.write_bytes(text)
     records: list[Record] = []
     summary = replay(
@@ -244,15 +246,15 @@ def by_stream(text: bytes, path: Path) -> tuple[object, ...]:
 def test_any_value_gets_one_answer_in_five_ways(
     tmp_path_factory: pytest.TempPathFactory, value: Any
 ) -> None:
-    """As a value, as text, in a list, in a batch body and in a stream; nothing else is ever raised."""
+    """As a value, as text, in a list, in a batch body and in a stream; no other error is raised."""
     text = json.dumps(value).encode()
-    one = answer(told([value]))
-    assert answer(told([text])) == one
-    assert answer(told(text)) == one
+    one = answer(answer_to([value]))
+    assert answer(answer_to([text])) == one
+    assert answer(answer_to(text)) == one
     if isinstance(value, dict):
-        assert answer(told(value)) == one
-    assert answer(told({"batch": [value]})) == one
-    assert answer(told(b'{"batch":[%b]}' % text)) == one
+        assert answer(answer_to(value)) == one
+    assert answer(answer_to({"batch": [value]})) == one
+    assert answer(answer_to(b'{"batch":[%b]}' % text)) == one
     accepted, duplicates, rejected, notices = by_stream(
         text, tmp_path_factory.mktemp("ways") / "s.jsonl"
     )
@@ -262,7 +264,7 @@ def test_any_value_gets_one_answer_in_five_ways(
 
 @pytest.mark.parametrize("deep", [201, 300, 5_000, 100_000])
 def test_an_item_that_nests_too_deep_costs_itself(deep: int) -> None:
-    """At any depth, and in every way in."""
+    """At any depth, through every way in."""
     value: Any = 1
     for _ in range(deep):
         value = [value]
@@ -272,7 +274,7 @@ def test_an_item_that_nests_too_deep_costs_itself(deep: int) -> None:
     good = json.dumps(purchase()).encode()
     body = b'{"batch":[%b],"sentAt":"2026-03-01T12:00:00Z"}' % b",".join([good, written, good])
     for batch in ([purchase(), bad, purchase()], [good, written, good], body):
-        given = told(batch)
+        given = answer_to(batch)
         assert (given.accepted, [(r.index, r.code) for r in given.rejected]) == (
             2,
             [(1, "too-deep")],
@@ -286,19 +288,19 @@ def test_an_item_that_nests_too_deep_costs_itself(deep: int) -> None:
 
 @pytest.mark.parametrize("body", [b'{"batch":[%b1]}' % (b"1," * 250_000), {"batch": [1] * 250_000}])
 def test_a_body_of_junk_is_refused_once_beyond_the_limit(body: Any) -> None:
-    """Its rejections are as many as messages are allowed, and one that says where it was left."""
+    """There are as many rejections as messages are allowed, and one that says where reading stopped."""
     rejected = codes(body)
     assert len(rejected) == MAX_BATCH_MESSAGES + 1
     assert rejected[-1] == (MAX_BATCH_MESSAGES, "batch-too-large")
 
 
 def big(count: int) -> list[Raw]:
-    """So many messages of about 10 KB."""
+    """So many messages of about 10 KB each."""
     return [purchase(messageId=str(n), properties={"a": "x" * 10_000}) for n in range(count)]
 
 
 def test_a_batch_has_a_size_in_every_form() -> None:
-    """What goes into 500 KB goes in; the first that does not is named, once."""
+    """500 KB are accepted; the first message beyond that is named, once."""
     fits = MAX_BATCH_BYTES // len(json.dumps(big(1)[0], separators=(",", ":")))
     many, some = big(52), big(fits)
     assert len(some) < len(many)
@@ -310,24 +312,24 @@ def test_a_batch_has_a_size_in_every_form() -> None:
     ]
     forms += [json.dumps({"batch": many}, separators=(",", ":")).encode()]
     for form in forms:
-        given = told(form)
+        given = answer_to(form)
         assert given.accepted == fits
         assert [(r.index, r.code) for r in given.rejected] == [(fits, "batch-too-large")]
-    assert told(some).rejected == []
+    assert answer_to(some).rejected == []
 
 
 def test_a_batch_repeats_what_it_lends_only_so_often() -> None:
-    """A context that would make of 250 KB eighty times as much is not repeated to the end."""
+    """A context that would turn 250 KB into eighty times as much is not repeated to the end."""
     items = [purchase(messageId=str(n)) for n in range(2_000)]
-    given = told({"batch": items, "context": {"a": "x" * 30_000}})
+    given = answer_to({"batch": items, "context": {"a": "x" * 30_000}})
     assert (given.accepted, given.rejected[0].code) == (136, "batch-too-large")
-    assert told({"batch": items, "context": {"a": "x" * 1_000}}).accepted == 2_000
+    assert answer_to({"batch": items, "context": {"a": "x" * 1_000}}).accepted == 2_000
 
 
 def test_a_text_full_of_exponents_is_read_in_time_that_grows_with_it() -> None:
-    """Each may be a number beyond the doubles, and is looked at for itself."""
+    """Each may be a number beyond the doubles, and is checked by itself."""
     text = b'{"type":"track","event":"e","userId":"ada","properties":{"a":"%b"}}'
-    given = told(text % (b"x1e123" * 80_000))
+    given = answer_to(text % (b"x1e123" * 80_000))
     assert [each.code for each in given.rejected] == ["message-too-large"]
 
 
@@ -339,18 +341,18 @@ def test_a_text_full_of_exponents_is_read_in_time_that_grows_with_it() -> None:
     ],
 )
 def test_a_text_beyond_all_limits_is_not_read(body: bytes, code: str) -> None:
-    """It is refused as a whole, before anything is made of it."""
+    """It is refused as a whole, before it is parsed."""
     assert codes(body) == [(0, code)]
 
 
 def test_a_text_is_read_as_one() -> None:
-    """As a text, and not letter by letter."""
-    assert told(json.dumps(purchase())).accepted == 1
+    """A text is not read letter by letter."""
+    assert answer_to(json.dumps(purchase())).accepted == 1
     assert codes("x" * 500_000) == [(0, "bad-json")]
 
 
 def test_a_sentence_quotes_no_value() -> None:
-    """Whatever is at fault: at most a few characters of it."""
+    """It shows a few characters of a value at most."""
     private = "ada.lovelace@example.com"
     faults: list[Any] = [
         purchase(timestamp=private),
@@ -367,7 +369,7 @@ def test_a_sentence_quotes_no_value() -> None:
         json.dumps(purchase(userId=private)).encode()[:-3],
         private,
     ]
-    sentences = [each.message for each in told(faults).rejected]
+    sentences = [each.message for each in answer_to(faults).rejected]
     assert len(sentences) == len(faults)
     assert all(len(sentence) < 200 and "lovelace" not in sentence for sentence in sentences[:-3])
 
@@ -376,7 +378,7 @@ def test_a_sentence_quotes_no_value() -> None:
 
 
 def test_ids_that_differ_by_spelling_only_are_told_of_once() -> None:
-    """By case or Unicode form: they are two people, and one notice, when the second is first met."""
+    """By case or Unicode form: they are two people, with one notice when the second is first met."""
     pairs = [("Ada", "ada"), ("zoe\u0301", "zo\u00e9"), ("ADA-2", "ada-2")]
     for kind in ("userId", "anonymousId"):
         for one, two in pairs:
@@ -389,7 +391,7 @@ def test_ids_that_differ_by_spelling_only_are_told_of_once() -> None:
 
 
 def test_an_id_of_a_known_person_is_told_of_beside_theirs() -> None:
-    """What the batch names is looked at, whoever was there before."""
+    """The ids of the batch are compared with earlier ones."""
     with Engine.open("memory://") as engine:
         engine.identify("ada")
         given = engine.ingest([purchase(userId="ada"), purchase(userId=" ADA ")])
@@ -404,7 +406,7 @@ def test_an_id_of_a_known_person_is_told_of_beside_theirs() -> None:
 def test_an_id_of_the_next_call_is_told_of_beside_the_one_that_is_there(
     place: str, known: str, fresh: str
 ) -> None:
-    """Calls of one message each never name both; a lookup that they make anyway finds the other."""
+    """Calls with one message each never contain both; a lookup that they make anyway finds the other."""
     with Engine.open(place) as engine:
         engine.identify(known)
         given = [engine.identify(fresh), engine.identify(fresh), engine.identify(known)]
@@ -428,12 +430,12 @@ def test_an_id_of_the_next_call_is_told_of_beside_the_one_that_is_there(
     ],
 )
 def test_a_name_is_one_word_of_a_log_line(name: str, written: str) -> None:
-    """Whole where it can be, else as a JSON text in ASCII."""
+    """The name as it is if possible, otherwise as a JSON text in ASCII."""
     assert in_log(name) == written
 
 
 def test_a_senders_line_feed_begins_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    """What is logged of a message that is set aside is one line."""
+    """A log record about a message that was set aside is one line."""
     failing = replace(ALWAYS, holds=_fails)
     rules = Rulebook(rules=tuple(replace(rule, where=failing) for rule in book_of(thanks()).rules))
     clock = FrozenClock(NOON)
@@ -447,6 +449,6 @@ def test_a_senders_line_feed_begins_no_log_line(caplog: pytest.LogCaptureFixture
 
 
 def _fails(_data: Data, _history: History) -> bool:
-    """A condition of a host's own making that quotes what it fails on."""
+    """A condition of the host's that quotes the value on which it fails."""
     message = "ada.lovelace@example.com"
     raise KeyError(message)

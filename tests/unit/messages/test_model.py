@@ -7,11 +7,11 @@ from whereupon.messages.model import MessageType, Origin, SenderClass
 
 
 def test_a_message_is_frozen() -> None:
-    """Nobody changes what was said."""
-    said = message("m", name="purchase", user="ada")
+    """A message cannot be changed."""
+    purchase = message("m", name="purchase", user="ada")
     with pytest.raises(AttributeError):
-        said.name = "refund"  # type: ignore[misc]  # that is the point
-    assert said == message("m", name="purchase", user="ada")
+        purchase.name = "refund"  # type: ignore[misc]  # that is the point
+    assert purchase == message("m", name="purchase", user="ada")
 
 
 def test_the_words_of_the_wire_are_the_words_of_the_values() -> None:

@@ -1,4 +1,4 @@
-"""The names of semantic events: exact ones ask for an action, near ones are only reported."""
+"""Names of semantic events: exact names ask for an action, near ones are only reported."""
 
 import pytest
 from hypothesis import given
@@ -51,7 +51,7 @@ ORDINARY = ("purchase", "Account Deleted", "Deleted", "Person", "Order Deleted",
 
 @pytest.mark.parametrize(("name", "action"), NAMES.items())
 def test_both_spellings_ask_for_the_action(name: str, action: ActionName) -> None:
-    """That of the client documentation and that of the API schema."""
+    """The spelling of the client documentation and that of the API schema."""
     found = Registry().action_for(name)
     assert found is not None
     assert found.name == action
@@ -59,7 +59,7 @@ def test_both_spellings_ask_for_the_action(name: str, action: ActionName) -> Non
 
 
 def test_no_other_name_asks_for_an_action() -> None:
-    """The registry and the rule files know the same names, and alias has none."""
+    """The registry and the rule files have the same names; alias has none."""
     known = {event: action.name for action in BUILT_IN for event in action.events}
     assert known == NAMES
     assert {action.name: action.events for action in BUILT_IN} == ACTION_EVENTS
@@ -71,9 +71,9 @@ def test_a_near_miss_runs_nothing_and_is_reported(name: str, meant: str) -> None
     """It is an ordinary event: recorded, and decided like any other."""
     made = world(campaign("thanks", "*"))
     made.identify("ada")
-    told = made.track(name, "ada", message_id="m")
-    assert [(warned.code, warned.message_id) for warned in told.warnings] == [("near-miss", "m")]
-    assert repr(meant) in told.warnings[0].message
+    result = made.track(name, "ada", message_id="m")
+    assert [(warned.code, warned.message_id) for warned in result.warnings] == [("near-miss", "m")]
+    assert repr(meant) in result.warnings[0].message
     assert made.person("ada") is not None
     assert (made.requests(), made.owners()["m"], made.entered) == ([], "ada", ["m"])
 
@@ -87,7 +87,7 @@ def test_an_ordinary_event_is_not_suspected(name: str) -> None:
 
 @given(st.text())
 def test_only_the_exact_name_asks(name: str) -> None:
-    """Whatever is sent, nothing but the listed names runs anything."""
+    """No other name runs an action."""
     assert (Registry().action_for(name) is not None) == (name in NAMES)
     Registry().near_miss(name)
 
@@ -102,15 +102,15 @@ def test_a_registry_is_a_value() -> None:
 
 
 def test_an_action_that_there_is_not_is_a_key_error() -> None:
-    """A name that nobody registered is nobody's."""
+    """An unregistered name has no action."""
     with pytest.raises(KeyError):
         Registry().named("Close Account")
 
 
 @pytest.mark.parametrize(
-    ("said", "read"),
+    ("value", "read"),
     [(" acme\n", "acme"), ("acme", "acme"), (7.0, "7"), (" ", None), ("a\0", None), (True, None)],
 )
-def test_an_id_within_a_message_is_read_as_its_own_ids_are(said: object, read: str | None) -> None:
-    """A text without the space around it, or a number: an object is found by what a group call said."""
-    assert id_in(said) == read
+def test_an_id_within_a_message_is_read_as_its_own_ids_are(value: object, read: str | None) -> None:
+    """As a text without the space around it, or a number: it matches the id that a group call sent."""
+    assert id_in(value) == read

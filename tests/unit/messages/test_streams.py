@@ -1,4 +1,4 @@
-"""Streams: every line becomes a message or a bad line with its number, and nothing is lost."""
+"""Streams: every line becomes a message or a bad line with its number, and no line is lost."""
 
 import gzip
 import json
@@ -44,7 +44,7 @@ def _bad(folder: Path, content: bytes) -> list[tuple[int, str]]:
 
 
 def test_a_line_arrives_when_it_happened_unless_it_says_otherwise(tmp_path: Path) -> None:
-    """`receivedAt` is the arrival; its own time is the next best."""
+    """`receivedAt` is the arrival, otherwise the line's own time."""
     assert _arrivals(
         tmp_path,
         _line(1, timestamp="2026-06-01T12:00:00Z"),
@@ -54,7 +54,7 @@ def test_a_line_arrives_when_it_happened_unless_it_says_otherwise(tmp_path: Path
 
 
 def test_a_line_never_arrives_before_the_line_above(tmp_path: Path) -> None:
-    """A clock that goes back is a line that came late; one without a time comes with the last."""
+    """A line with an earlier time arrived late; one without a time arrives with the last."""
     arrivals = _arrivals(
         tmp_path,
         _line(1, timestamp="2026-06-01T12:00:00Z", receivedAt="2026-06-01T12:30:00Z"),
@@ -66,14 +66,14 @@ def test_a_line_never_arrives_before_the_line_above(tmp_path: Path) -> None:
 
 
 def test_an_arrival_that_is_no_time_is_told_not_guessed(tmp_path: Path) -> None:
-    """The line is taken as if it said none, with a remark."""
+    """The line is read as if it had no arrival, with a remark."""
     path = write_stream(tmp_path / "s.jsonl", _line(1, receivedAt="some day"))
     (message,) = _messages(path)
     assert (message.received_at, message.remarks[0].code) == (EPOCH, "bad-timestamp")
 
 
 def test_a_late_line_keeps_its_own_time(tmp_path: Path) -> None:
-    """Arrival is moved, not what happened when."""
+    """The arrival is moved; the time at which it happened stays."""
     lines = [
         _line(1, timestamp="2026-06-01T12:30:00Z"),
         _line(2, timestamp="2026-06-01T12:10:00Z"),
@@ -83,7 +83,7 @@ def test_a_late_line_keeps_its_own_time(tmp_path: Path) -> None:
 
 
 def test_several_streams_are_one_sequence_of_arrivals(tmp_path: Path) -> None:
-    """The second file goes on where the first one ended."""
+    """The second file begins where the first one ended."""
     reader = StreamReader()
     first = write_stream(tmp_path / "1.jsonl", _line(1, timestamp="2026-06-01T12:30:00Z"))
     second = write_stream(tmp_path / "2.jsonl", _line(2, timestamp="2026-06-01T12:10:00Z"))
@@ -100,7 +100,7 @@ def test_a_stream_without_any_time_starts_at_the_epoch(tmp_path: Path) -> None:
 
 
 def test_an_import_arrives_now_whatever_the_lines_say(tmp_path: Path) -> None:
-    """Age is measured to the real arrival, and nothing of it is live."""
+    """Age is measured to the real arrival, and no imported message is live."""
     reader = StreamReader(source=SenderClass.CLIENT, origin=Origin.IMPORT, arrived_at=NOON)
     path = write_stream(tmp_path / "s.jsonl", _line(timestamp="2025-06-01T12:00:00Z"))
     (message,) = _read(path, reader)
@@ -124,7 +124,7 @@ def test_a_senders_clock_is_corrected_where_the_arrival_is_known(tmp_path: Path)
 def test_a_message_without_an_id_gets_the_same_one_whenever_the_stream_is_read(
     tmp_path: Path,
 ) -> None:
-    """From its line's content and place, so that replaying twice is a no-op."""
+    """It follows from the line's content and place, so that replaying twice changes nothing."""
     nameless = {"type": "track", "event": "e", "userId": "ada"}
     batch = {"batch": [nameless, nameless]}
     empty_id = {**nameless, "messageId": ""}
@@ -138,7 +138,7 @@ def test_a_message_without_an_id_gets_the_same_one_whenever_the_stream_is_read(
 
 
 def test_a_line_may_hold_a_batch(tmp_path: Path) -> None:
-    """What SDKs send is a stream as it is; a batch's arrival and context are its items'."""
+    """A stream may hold what SDKs send; the arrival and context of a batch apply to its items."""
     batch = {
         "batch": [_line(1), "no message", _line(2, receivedAt="2026-06-01T12:45:00Z")],
         "receivedAt": "2026-06-01T12:30:00Z",
@@ -153,7 +153,7 @@ def test_a_line_may_hold_a_batch(tmp_path: Path) -> None:
 
 
 def test_a_batch_of_one_is_a_batch(tmp_path: Path) -> None:
-    """Its arrival counts as it does for two."""
+    """Its arrival counts as that of a batch of two."""
     batch = {"batch": [_line(1)], "receivedAt": "2026-06-01T12:30:00Z"}
     (message,) = _messages(write_stream(tmp_path / "s.jsonl", batch))
     assert message.received_at == NOON.replace(minute=30)
@@ -165,7 +165,7 @@ def test_a_batch_of_one_is_a_batch(tmp_path: Path) -> None:
 def test_a_message_that_cannot_be_read_leaves_its_batch_alone(
     bad: str, code: str, tmp_path: Path
 ) -> None:
-    """What is no JSON, or nests too deep, is one message's fault."""
+    """Text that is not JSON, or that nests too deep, costs only its own message."""
     items = [json.dumps(_line(1)), '{"type":"track","traits":' + bad + "}", json.dumps(_line(2))]
     path = tmp_path / "s.jsonl"
     path.write_text(f'{{"batch":[{",".join(items)}]}}\n{{"batch":[{items[0]}],\n')
@@ -179,7 +179,7 @@ def test_a_message_that_cannot_be_read_leaves_its_batch_alone(
 
 
 def test_a_packed_stream_is_unpacked_on_the_way(tmp_path: Path) -> None:
-    """Last month's events come as .gz."""
+    """Exported events often come as .gz."""
     plain = write_stream(tmp_path / "s.jsonl", _line(1), _line(2))
     packed = tmp_path / "s.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
@@ -202,7 +202,7 @@ def test_a_packed_stream_that_cannot_be_unpacked_is_an_error(
 
 
 def test_a_packed_stream_with_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
-    """The checksum, and the compressed data itself, are believed."""
+    """The checksum and the compressed data are checked."""
     packed = bytearray(gzip.compress(b'{"type": "track"}\n' * 1000))
     packed[len(packed) // 2] ^= 0xFF
     broken = tmp_path / "s.jsonl.gz"
@@ -212,7 +212,7 @@ def test_a_packed_stream_with_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_file_whose_name_is_no_text_can_be_named(tmp_path: Path) -> None:
-    """File systems take any bytes as a name; what is told of its lines can be written as JSON."""
+    """File systems accept any bytes as a name; messages about its lines can be written as JSON."""
     path = tmp_path / fsdecode(b"caf\xe9.jsonl")
     try:
         path.write_bytes(b"no json\n")
@@ -225,14 +225,14 @@ def test_a_file_whose_name_is_no_text_can_be_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere.jsonl", "nowhere.jsonl.gz", "."])
 def test_a_stream_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> None:
-    """It names the file and the reason."""
+    """The error names the file and the reason."""
     with pytest.raises(StreamError) as caught:
         _read(tmp_path / name)
     assert caught.value.path == str(tmp_path / name)
 
 
 def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> None:
-    """Some editors put one there."""
+    """Some editors write one."""
     path = tmp_path / "s.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + write_stream(tmp_path / "plain.jsonl", _line()).read_bytes())
     assert [message.message_id for message in _messages(path)] == ["m-1"]
@@ -241,7 +241,7 @@ def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> 
 def test_a_line_that_is_no_message_is_told_by_its_number_and_the_rest_is_read(
     tmp_path: Path,
 ) -> None:
-    """Lines count from one, empty ones too."""
+    """Lines are counted from one, empty ones included."""
     content = b'\n{"type": "track", "event": "\x01", "userId": "ada"}\n   \nno json\n[]\n{}\n'
     assert _bad(tmp_path, content) == [
         (2, "bad-json"),
@@ -252,7 +252,7 @@ def test_a_line_that_is_no_message_is_told_by_its_number_and_the_rest_is_read(
 
 
 def test_carriage_returns_and_a_missing_last_line_end_are_no_faults(tmp_path: Path) -> None:
-    """Files come from everywhere."""
+    """Files come from many systems."""
     path = tmp_path / "s.jsonl"
     one, two = write_stream(tmp_path / "plain.jsonl", _line(1), _line(2)).read_bytes().splitlines()
     path.write_bytes(one + b"\r\n" + two)
@@ -272,7 +272,7 @@ def test_a_huge_line_is_refused_and_the_next_is_read(factor: int, tmp_path: Path
 
 
 def test_a_huge_line_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
-    """A file without a line end must not cost the memory of the machine."""
+    """A file without line ends must not fill the memory."""
     path = tmp_path / "s.jsonl"
     path.write_bytes(b"x" * MAX_LINE_BYTES * 40)
     tracemalloc.start()
@@ -285,9 +285,9 @@ def test_a_huge_line_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
-    """Every byte of the file is told once, bad lines and empty ones too."""
+    """Every byte is counted once, in bad and empty lines, too."""
     path = tmp_path / "s.jsonl"
     path.write_bytes(b'no json\n\n{"type": "track", "event": "e", "userId": "ada"}')
-    told: list[int] = []
-    _read(path, StreamReader(progress=told.append))
-    assert sum(told) == path.stat().st_size
+    reported: list[int] = []
+    _read(path, StreamReader(progress=reported.append))
+    assert sum(reported) == path.stat().st_size

@@ -77,7 +77,7 @@ def test_every_form_of_time_in_circulation_is_read(sent: object, instant: dateti
     ],
 )
 def test_offsets_seconds_and_fractions_of_odd_forms_count(sent: str, instant: datetime) -> None:
-    """West is behind UTC, east before it, by halves and quarters of hours, too."""
+    """West of Greenwich is behind UTC and east before it, also by half and quarter hours."""
     assert parse_instant(sent) == instant
     assert all_as_micros([instant]) == [round(instant.timestamp() * 1_000_000)]
 
@@ -94,7 +94,7 @@ def test_offsets_seconds_and_fractions_of_odd_forms_count(sent: str, instant: da
     ],
 )
 def test_times_are_read_as_clients_write_them(sent: object) -> None:
-    """With one digit for a month or an hour, as mail and JavaScript write them, and of any precision."""
+    """With one digit for a month or an hour, as in mail and JavaScript, and with any precision."""
     assert parse_instant(sent) == datetime(2024, 3, 12, 9, 5, tzinfo=UTC)
 
 
@@ -107,20 +107,20 @@ def test_times_are_read_as_clients_write_them(sent: object) -> None:
     ],
 )
 def test_what_is_no_time_is_none(sent: object) -> None:
-    """Nothing is guessed, and nothing raises."""
+    """No time is guessed, and nothing is raised."""
     assert parse_instant(sent) is None
 
 
 @given(instants)
 def test_an_instant_survives_writing(instant: datetime) -> None:
-    """As text and as microseconds, an instant comes back as it was."""
+    """As text and as microseconds, an instant comes back unchanged."""
     assert parse_instant(format_instant(instant)) == instant
     assert from_micros(as_micros(instant)) == instant
 
 
 @given(instants, st.integers(-14, 14))
 def test_instants_are_written_in_utc(instant: datetime, hours: int) -> None:
-    """Whatever the offset, the text says ``Z``."""
+    """For every offset, the text ends in ``Z``."""
     try:
         elsewhere = instant.astimezone(timezone(timedelta(hours=hours)))
     except OverflowError:
@@ -131,7 +131,7 @@ def test_instants_are_written_in_utc(instant: datetime, hours: int) -> None:
 
 @given(st.text())
 def test_no_text_makes_a_reader_raise(text: str) -> None:
-    """Whatever is sent, the answer is a value or None."""
+    """For any text the answer is a value or None."""
     parse_instant(text)
     parse_duration(text)
 
@@ -153,7 +153,7 @@ def test_durations_are_numbers_with_units(text: str, duration: timedelta) -> Non
 
 @pytest.mark.parametrize("text", ["", "7", "d", "1.5h", "-1d", "1w", "7 d", "999999999d" * 9, "7D"])
 def test_what_is_no_duration_is_none(text: str) -> None:
-    """A number without a unit is none, and neither is one that no calendar holds."""
+    """A number without a unit is not a duration, and neither is one beyond every calendar."""
     assert parse_duration(text) is None
 
 
@@ -165,7 +165,7 @@ def test_a_duration_survives_writing(duration: timedelta) -> None:
 
 
 def test_the_calendar_ends_where_it_ends() -> None:
-    """A span that leads out of the calendar leads to its end."""
+    """A span that leads out of the calendar ends at its end."""
     assert later(LAST_INSTANT, timedelta(days=1)) == LAST_INSTANT
     assert earlier(FIRST_INSTANT, timedelta(days=1)) == FIRST_INSTANT
     assert later(NOON, timedelta(days=1)) - NOON == timedelta(days=1)
@@ -189,7 +189,7 @@ def test_the_calendar_ends_where_it_ends() -> None:
 def test_a_date_without_an_offset_is_on_the_clock_that_is_asked_for(
     value: str | int, written: str
 ) -> None:
-    """What says its offset, and a Unix time, is an instant wherever one is."""
+    """A text with an offset, and a Unix time, is the same instant in every timezone."""
     sydney = ZoneInfo("Australia/Sydney")
     instant = parse_local(value, sydney)
     assert instant is not None

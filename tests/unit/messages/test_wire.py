@@ -1,4 +1,4 @@
-"""The wire form: what the six calls may say, and each refusal with its code and its field."""
+"""The wire form: what the six calls may contain, and each refusal with its code and its field."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def arrival(**changes: object) -> Arrival:
 
 
 def parsed(raw: JsonValue, **changes: object) -> Message:
-    """A message, read."""
+    """Read a message."""
     return parse_message(raw, arrival(**changes))
 
 
@@ -57,7 +57,7 @@ def purchase(**fields: JsonValue) -> Raw:
 
 
 def refusal(raw: JsonValue) -> MessageRejectedError:
-    """Why a message is refused."""
+    """Return why a message is refused."""
     with pytest.raises(MessageRejectedError) as caught:
         parsed(raw)
     return caught.value
@@ -98,7 +98,7 @@ def test_the_six_calls_are_read(
 
 
 def test_nulls_are_as_good_as_absent() -> None:
-    """Official clients send explicit nulls for whatever they do not know."""
+    """Official clients send explicit nulls for fields that they do not know."""
     names = ("anonymousId", "messageId", "timestamp", "originalTimestamp", "sentAt", "properties")
     message = parsed(purchase(**dict.fromkeys((*names, "context", "traits", "previousId"), None)))
     assert message == parsed(purchase())._replace(body=message.body)
@@ -109,7 +109,7 @@ def test_nulls_are_as_good_as_absent() -> None:
     ("sent", "read"), [(7, "7"), (7.0, "7"), (7.5, "7.5"), (2**70, str(2**70)), (" a\n ", "a")]
 )
 def test_ids_may_be_numbers(sent: JsonValue, read: str) -> None:
-    """A number counts as its digits; a text without the space around it."""
+    """A number counts as its digits; a text is stripped of the space around it."""
     message = parsed(purchase(userId=sent, anonymousId=sent, messageId=sent))
     assert [message.user_id, message.anonymous_id, message.message_id] == [read] * 3
 
@@ -124,20 +124,20 @@ def test_names_and_properties_are_kept_as_sent() -> None:
 
 
 def test_the_bytes_that_came_are_kept() -> None:
-    """What is kept of a message is what the sender wrote, spaces and unknown fields too."""
+    """The stored message has the sender's bytes, with spaces and unknown fields."""
     text = b'{"type": "track", "event":"purchase", "userId":"ada", "price": 1e2, "odd": [1 ]}'
     assert parse_message(text, arrival()).body is text
 
 
 def test_a_message_without_an_id_is_given_one() -> None:
-    """An empty message id is none."""
+    """An empty message id counts as none."""
     how = arrival()
     given = [purchase(messageId=i) for i in ("", None, "m")]
     assert [parse_message(text, how).message_id for text in given] == ["fresh-1", "fresh-2", "m"]
 
 
 def test_how_a_message_came_is_remembered() -> None:
-    """Its source and origin decide what it may ask for."""
+    """The source and the origin decide what a message may ask for."""
     message = parsed(purchase(), source=SenderClass.CLIENT, origin=Origin.IMPORT)
     assert (message.source, message.origin, message.depth) == (SenderClass.CLIENT, Origin.IMPORT, 0)
 
@@ -146,7 +146,7 @@ def test_how_a_message_came_is_remembered() -> None:
 
 
 def at(minutes: float) -> str:
-    """That many minutes from noon, as text."""
+    """The time so many minutes from noon, as text."""
     return (NOON + timedelta(minutes=minutes)).isoformat()
 
 
@@ -183,7 +183,7 @@ def test_a_senders_clock_is_corrected(fields: Raw, minutes: float, original: flo
 
 
 def test_a_correction_beyond_the_calendar_is_left_out() -> None:
-    """A nonsensical clock leaves what was sent."""
+    """A nonsensical clock does not change the sent time."""
     message = parsed(
         purchase(originalTimestamp="0001-01-02T00:00:00Z", sentAt="9999-12-30T00:00:00Z")
     )
@@ -191,7 +191,7 @@ def test_a_correction_beyond_the_calendar_is_left_out() -> None:
 
 
 def test_a_live_message_does_not_say_when_it_arrived() -> None:
-    """Only a stream's line does; a sender's ``receivedAt`` says at most when a collector got it."""
+    """Only a line of a stream can; ``receivedAt`` in a live message is at most a collector's time."""
     assert parsed(purchase(receivedAt=at(-60))).received_at == NOON
     assert parsed(purchase(receivedAt={"odd": 1})).received_at == NOON
 
@@ -210,14 +210,14 @@ def test_a_live_message_does_not_say_when_it_arrived() -> None:
     ],
 )
 def test_a_streams_line_says_when_it_arrived(fields: Raw, received: float, happened: float) -> None:
-    """By default when it happened, but never before the line above; only its word corrects clocks."""
+    """By default when it happened, but never before the line above; only ``receivedAt`` corrects clocks."""
     message = parsed(purchase(**fields), by_message=True)
     assert message.received_at == NOON + timedelta(minutes=received)
     assert message.timestamp == NOON + timedelta(minutes=happened)
 
 
 def test_an_import_arrives_at_once() -> None:
-    """Whatever the lines say; they still correct their senders' clocks."""
+    """Its ``receivedAt`` still corrects the sender's clock."""
     fields: Raw = {"receivedAt": at(-10), "originalTimestamp": at(-65), "sentAt": at(-60)}
     message = parsed(purchase(**fields), by_message=True, all_at_once=True)
     assert (message.received_at, message.timestamp) == (NOON, NOON - timedelta(minutes=15))
@@ -280,7 +280,7 @@ def test_an_import_arrives_at_once() -> None:
 def test_every_refusal_has_a_code_and_names_its_field(
     raw: JsonValue, code: str, field: str
 ) -> None:
-    """Codes are for ever; the sentence says what is at fault and what is accepted."""
+    """Codes never change; the sentence names the fault and what is accepted."""
     error = refusal(raw)
     assert (error.code, error.field) == (code, field)
     assert field in error.reason
@@ -289,14 +289,14 @@ def test_every_refusal_has_a_code_and_names_its_field(
 @pytest.mark.parametrize("junk", sorted(JUNK_IDS - {""}))
 @pytest.mark.parametrize("field", ["userId", "anonymousId"])
 def test_junk_ids_name_nobody(junk: str, field: str) -> None:
-    """Ids that once glued strangers together are refused, trimmed and whatever their case."""
+    """Ids that are known to join strangers are refused, in any case and with space around them."""
     for spelt in (junk, junk.upper(), f" {junk.title()}\t"):
         raw: Raw = {"type": "track", "event": "purchase", field: spelt}
         assert refusal(raw).code == "junk-id"
 
 
 def test_ids_that_only_look_like_junk_are_ids() -> None:
-    """A junk word within an id is no junk."""
+    """A junk word inside an id is allowed."""
     for good in ("00", "null1", "guest-7", "00000000-0000-0000-0000-000000000001", "user id"):
         assert parsed(purchase(userId=good)).user_id == good
 
@@ -322,7 +322,7 @@ def test_limits_are_the_last_that_is_accepted() -> None:
     ],
 )
 def test_a_value_that_cannot_be_written_names_its_path(value: object, field: str) -> None:
-    """A host's objects that JSON cannot hold are refused before they are read."""
+    """Host objects that JSON cannot hold are refused before they are read."""
     with pytest.raises(MessageRejectedError) as caught:
         parse_message(value, arrival())
     assert (caught.value.code, caught.value.field) == ("not-json", field)
@@ -333,7 +333,7 @@ def test_a_value_that_cannot_be_written_names_its_path(value: object, field: str
 
 
 def remarks(raw: JsonValue) -> list[tuple[str, str]]:
-    """The codes of what was mended in a message or left out of it, and the first words of each."""
+    """The codes of repairs and omissions in a message, and the first words of each."""
     return [(code, text.split()[0]) for code, text in parsed(raw).remarks]
 
 
@@ -350,7 +350,7 @@ def remarks(raw: JsonValue) -> list[tuple[str, str]]:
 def test_a_bad_id_does_not_take_a_good_one_with_it(
     fields: Raw, user: str | None, anonymous: str | None, remark: tuple[str, str]
 ) -> None:
-    """The bad one is left out, the event is kept, and a remark says so."""
+    """The bad one is left out, the event is kept, and a remark names it."""
     message = parsed(purchase(**fields))
     assert (message.user_id, message.anonymous_id) == (user, anonymous)
     assert remarks(purchase(**fields)) == [remark]
@@ -358,7 +358,7 @@ def test_a_bad_id_does_not_take_a_good_one_with_it(
 
 @pytest.mark.parametrize("field", ["sentAt", "receivedAt", "originalTimestamp"])
 def test_a_hint_that_is_no_time_is_left_out(field: str) -> None:
-    """The message says when it happened without it."""
+    """The message has a time without it."""
     raw = purchase(timestamp=at(-5), **{field: "yesterday, at ada's"})
     assert parsed(raw).timestamp == NOON - timedelta(minutes=5)
     assert remarks(raw) == [("bad-timestamp", field)]
@@ -366,7 +366,7 @@ def test_a_hint_that_is_no_time_is_left_out(field: str) -> None:
 
 
 def test_an_identifys_traits_may_stand_in_its_context() -> None:
-    """RudderStack's clients send them there, and empty ones beside; of another call they are none."""
+    """RudderStack's clients send them there; in other calls, and beside other traits, they are ignored."""
     context: Raw = {"traits": {"plan": "pro"}}
     nothing: list[JsonValue] = [{}, None, []]
     for traits in nothing:
@@ -381,7 +381,7 @@ def test_an_identifys_traits_may_stand_in_its_context() -> None:
 
 @pytest.mark.parametrize("event", ["Report Delivery Event", "Report Content Event"])
 def test_a_report_needs_no_id(event: str) -> None:
-    """Push metrics of phones say which delivery they are about, and nothing else."""
+    """Push metrics of phones name their delivery and nothing else."""
     message = parsed({"type": "track", "event": event, "properties": {"deliveryId": "d"}})
     assert (message.user_id, message.anonymous_id) == (None, None)
 
@@ -390,7 +390,7 @@ def test_a_report_needs_no_id(event: str) -> None:
 
 
 def opened(raw: object) -> list[JsonValue]:
-    """Each message's text, read; of one that cannot be one, the code."""
+    """The texts of the messages, or the code of the one that is not a message."""
 
     def shown(item: Item) -> JsonValue:
         return decode(item.text) if isinstance(item, Opened) else item.code
@@ -399,7 +399,7 @@ def opened(raw: object) -> list[JsonValue]:
 
 
 def test_a_batch_lends_its_items_what_they_lack() -> None:
-    """``sentAt`` and ``context`` are inherited; an item's own fields win, a null is none."""
+    """``sentAt`` and ``context`` are inherited; an item's own fields win, and a null counts as absent."""
     sent: Raw = {
         "sentAt": "S",
         "context": {"ip": "192.0.2.1", "library": "x"},
@@ -423,7 +423,7 @@ def test_a_batch_lends_its_items_what_they_lack() -> None:
 
 
 def test_a_batch_that_says_nothing_leaves_its_items_alone() -> None:
-    """Nothing is added that nobody said."""
+    """Nothing is added that was not sent."""
     item: Raw = {"type": "track", "event": "purchase"}
     for raw in ({"batch": [item]}, item, {"batch": [{"batch": [item]}]}):
         assert opened(raw) == opened(encode(raw)) == [item]
@@ -431,7 +431,7 @@ def test_a_batch_that_says_nothing_leaves_its_items_alone() -> None:
 
 
 def test_batches_within_batches_have_an_end() -> None:
-    """They count as their items, but not at any depth; nor do they take long."""
+    """They count as their items, up to a depth; reading them takes no long time."""
     raw: JsonValue = purchase()
     for _ in range(MAX_NESTING + 50):
         raw = {"batch": [raw, 7]}
@@ -445,7 +445,7 @@ def test_batches_within_batches_have_an_end() -> None:
 
 
 def test_a_size_does_not_depend_on_how_a_message_was_written() -> None:
-    """Spaces and escapes are free: alone, in a batch, as values and as text, the same counts."""
+    """Spaces and escapes are free: alone, in a batch, as values and as text, the same size counts."""
     room = MAX_MESSAGE_BYTES - len(encode(purchase(properties={"a": "", "n": [1e15] * 50})))
     for more, expected in ((0, "purchase"), (1, "message-too-large")):
         letters = "é" * (room // 2) + "x" * (room % 2 + more)
@@ -500,7 +500,7 @@ sent = st.one_of(
 @settings(max_examples=300)
 @given(sent, st.booleans())
 def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -> None:
-    """No JSON raises anything but a refusal; what is accepted is kept as it was sent."""
+    """Any JSON is accepted or refused and raises nothing else; an accepted message is kept as it was sent."""
     refused: list[MessageRejectedError] = []
     for item in open_all([raw]):
         try:
@@ -518,14 +518,14 @@ def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -
 
 @given(st.sampled_from(MessageType), st.dictionaries(texts, anything, max_size=4))
 def test_a_body_of_our_own_is_read_like_a_senders(type_: MessageType, data: Raw) -> None:
-    """What a step says comes back as it was said."""
+    """The content of a step comes back unchanged."""
     text = written_body(type_, data)
     assert (body_data(type_, text), body_context(text)) == (data, {})
 
 
 @pytest.mark.parametrize("text", [b"", b"7", b"{}", b'{"properties": 7, "context": []}'])
 def test_a_body_without_data_is_empty(text: bytes) -> None:
-    """A stub, or what another version stored, has neither data nor context."""
+    """A stub, or a body from another version, has neither data nor context."""
     assert (body_data(MessageType.TRACK, text), body_context(text)) == ({}, {})
 
 
@@ -533,7 +533,7 @@ def test_a_body_without_data_is_empty(text: bytes) -> None:
 
 
 def within(value: bytes) -> bytes:
-    """A message with that text as its property."""
+    """A message with the text as its property."""
     return b'{"type":"track","event":"e","userId":"ada","properties":{"p":%b}}' % value
 
 
@@ -555,7 +555,7 @@ def within(value: bytes) -> bytes:
     ],
 )
 def test_a_text_that_is_no_json_is_refused_though_nobody_reads_it(value: bytes) -> None:
-    """What is accepted can be read later: the parts that stay text are checked like the others."""
+    """An accepted message can be read later: the parts that stay text are checked like the others."""
     with pytest.raises(MessageRejectedError) as caught:
         parse_message(within(value), arrival())
     assert (caught.value.code, caught.value.field) == ("bad-json", "message")
@@ -580,7 +580,7 @@ def test_a_text_that_is_no_json_is_refused_though_nobody_reads_it(value: bytes) 
     ],
 )
 def test_what_clients_write_that_is_no_json_is_mended(value: bytes, read: JsonValue) -> None:
-    """Whole numbers are exact; what is infinite or no number is null; half a character is U+FFFD."""
+    """Whole numbers are exact; infinite values and NaN are null; half a character is U+FFFD."""
     message = parse_message(within(value), arrival())
     assert message.data == {"p": read}
     is_mended = read is None or (isinstance(read, str) and "\ufffd" in read)
@@ -589,7 +589,7 @@ def test_what_clients_write_that_is_no_json_is_mended(value: bytes, read: JsonVa
 
 
 def test_how_deep_a_message_may_nest() -> None:
-    """Two hundred levels, the message itself and its properties included; many side by side are fine."""
+    """Two hundred levels, with the message itself and its properties; many values side by side are allowed."""
     most = MAX_NESTING - 2
     assert parse_message(within(b"[" * most + b"]" * most), arrival()).name == "e"
     wide = b"[" + b"[]," * 500 + b"[]]"
@@ -601,7 +601,7 @@ def test_how_deep_a_message_may_nest() -> None:
 
 
 def test_a_hosts_value_that_nests_too_deep_is_refused_as_its_text_is() -> None:
-    """It cannot even be written."""
+    """It cannot be written."""
     value: JsonValue = []
     for _ in range(300):
         value = [value]
@@ -611,7 +611,7 @@ def test_a_hosts_value_that_nests_too_deep_is_refused_as_its_text_is() -> None:
 
 
 def test_a_time_beyond_the_doubles_is_none() -> None:
-    """It is no number that JSON has, wherever it stands among the fields that are read."""
+    """JSON has no such number, in any of the fields that are read."""
     text = b'{"type":"track","event":"e","userId":"a","timestamp":1e400}'
     message = parse_message(text, arrival())
     assert (message.timestamp, message.remarks[0].code) == (NOON, "not-a-number")

@@ -1,4 +1,4 @@
-"""The audit log: what is found out when somebody lays hands on it."""
+"""The audit log: which manipulations are found."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ KEY = b"secret"
 
 
 def chain(count: int = 5, key: bytes = KEY) -> tuple[list[AuditRow], AuditHead]:
-    """A log of so many rows, sealed in two goes."""
+    """A log of so many rows, sealed in two steps."""
     records = [
         AuditRecord(NOON + timedelta(minutes=n), n, {"kind": "judged"}) for n in range(1, count + 1)
     ]
@@ -32,12 +32,12 @@ def chain(count: int = 5, key: bytes = KEY) -> tuple[list[AuditRow], AuditHead]:
 def flaws(
     rows: list[AuditRow], head: AuditHead | None, kept: tuple[int, str] | None = None
 ) -> list[tuple[int, str]]:
-    """What is found, and where."""
+    """The flaws, with their places."""
     return [(flaw.sequence, flaw.code) for flaw in verify(rows, head, [KEY], kept=kept)]
 
 
 def test_a_log_that_nobody_touched_has_no_flaw() -> None:
-    """However it was written; an empty one neither."""
+    """However it was written; an empty log has no flaw either."""
     rows, head = chain()
     assert flaws(rows, head, (3, rows[2].hash)) == []
     assert (rows[0].previous, rows[1].previous) == (GENESIS, rows[0].hash)
@@ -45,7 +45,7 @@ def test_a_log_that_nobody_touched_has_no_flaw() -> None:
 
 
 def test_an_edited_row_is_found() -> None:
-    """Its text, or its hash as well where the key is not known."""
+    """A changed text is found, also with a new hash that was made without the key."""
     rows, head = chain()
     rows[2] = replace(rows[2], record=rows[2].record.replace("judged", "agreed"))
     assert flaws(rows, head) == [(3, "edited")]
@@ -55,7 +55,7 @@ def test_an_edited_row_is_found() -> None:
 
 
 def test_a_removed_row_is_found() -> None:
-    """In the middle and at the beginning by its neighbour, at the end by the head."""
+    """A removed row is found by its neighbour, and at the end by the head."""
     rows, head = chain()
     assert flaws(rows[:2] + rows[3:], head) == [(3, "rows-missing")]
     assert flaws(rows[2:], head) == [(1, "rows-missing")]
@@ -64,7 +64,7 @@ def test_a_removed_row_is_found() -> None:
 
 
 def test_reordered_rows_are_found() -> None:
-    """Whether their numbers were left or put right."""
+    """Whether or not their numbers were changed, too."""
     rows, head = chain()
     assert (3, "rows-missing") in flaws([*rows[:2], rows[3], rows[2], rows[4]], head)
     swapped = [*rows[:2], replace(rows[3], sequence=3), replace(rows[2], sequence=4), rows[4]]
@@ -72,7 +72,7 @@ def test_reordered_rows_are_found() -> None:
 
 
 def test_a_row_under_another_request_is_found(database: str) -> None:
-    """Else what was done about one would be shown as done about the other."""
+    """Otherwise a decision on one request would be shown for another."""
     with Engine.open(database) as engine:
         engine.track("Delete Person", user_id="ada")
         engine.track("Delete Person", user_id="bob")
@@ -88,7 +88,7 @@ def test_a_row_under_another_request_is_found(database: str) -> None:
 
 
 def test_a_last_row_that_was_rewritten_is_found_though_there_is_no_key() -> None:
-    """Without a key its hash is anybody's to compute; the head in the store is still of the old row."""
+    """Without a key anyone can compute its hash; the head in the store is still that of the old row."""
     rows, head = chain(key=b"")
     (other,), _ = seal(
         AuditHead(4, rows[3].hash, ""), [AuditRecord(NOON, 5, {"kind": "agreed"})], b""
@@ -98,7 +98,7 @@ def test_a_last_row_that_was_rewritten_is_found_though_there_is_no_key() -> None
 
 
 def test_what_is_found_is_said_in_a_sentence() -> None:
-    """With the rows that are missing, by their numbers."""
+    """It names the missing rows by their numbers."""
     rows, head = chain(7)
     texts = [flaw.message for flaw in verify([rows[0], rows[2], *rows[5:]], head, [KEY])]
     assert texts == ["row 2 missing before row 3", "rows 4 to 5 missing before row 6"]
@@ -110,7 +110,7 @@ def test_what_is_found_is_said_in_a_sentence() -> None:
 
 
 def test_a_head_that_was_put_back_is_found_by_one_that_was_kept() -> None:
-    """Without the key nobody makes one; an old one fits, unless a newer was kept elsewhere."""
+    """Without the key nobody can make a head; an old one fits, unless a newer one was kept elsewhere."""
     rows, head = chain()
     _, old = chain(3)
     assert flaws(rows[:3], old) == []
@@ -122,7 +122,7 @@ def test_a_head_that_was_put_back_is_found_by_one_that_was_kept() -> None:
 
 
 def test_a_log_written_anew_is_found_by_a_head_that_was_kept() -> None:
-    """Even by somebody who has the key."""
+    """Even with the key."""
     rows, _ = chain()
     other, head = seal(None, [AuditRecord(NOON, 9, {"kind": "judged"})] * 5, KEY)
     assert flaws(other, head) == []
@@ -130,7 +130,7 @@ def test_a_log_written_anew_is_found_by_a_head_that_was_kept() -> None:
 
 
 def test_every_step_of_a_request_is_in_the_log() -> None:
-    """Asked, agreed, run; counts and keyed hashes, nobody's name but those who decided."""
+    """Asked, agreed, run; counts and keyed hashes, and no names except those of the deciders."""
     made = world(guard("deletions", ["Delete Person"], approvals=1))
     made.identify("ada-lovelace", {"plan": "pro"}, at=0)
     (request,) = made.track("Delete Person", "ada-lovelace", at=1).requests
@@ -149,14 +149,14 @@ def test_every_step_of_a_request_is_in_the_log() -> None:
 
 
 def test_what_harms_nobody_is_not_in_the_log() -> None:
-    """Devices register all day."""
+    """Devices are registered all the time."""
     made = world()
     made.track("Device Created or Updated", "ada", context={"device": {"token": "t"}}, at=0)
     assert list(made.engine.audit.rows()) == []
 
 
 def test_a_receipt_says_what_was_done_and_where_it_is_proven() -> None:
-    """The person can be told it; the host can find the mark again from the id and the key."""
+    """It can be sent to the person; the host can find its mark again with the id and the key."""
     made = world(guard("deletions", ["Delete Person"], approvals=1))
     made.identify("ada", {"plan": "pro"}, at=0)
     (request,) = made.track("Delete Person", "ada", at=1).requests
@@ -176,7 +176,7 @@ def test_a_receipt_says_what_was_done_and_where_it_is_proven() -> None:
 
 
 def test_another_key_is_refused_where_something_was_hashed() -> None:
-    """Else the deleted would come back, unknown to their tombstones."""
+    """Otherwise deleted people would come back, unknown to their tombstones."""
     home = open_store("memory://")
 
     def opened(key: bytes, *former: bytes) -> Engine:

@@ -1,4 +1,4 @@
-"""What is done with goes when it is old enough; what still says something stays."""
+"""Pruning: old records that nothing needs are deleted, and the others stay."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -33,37 +33,37 @@ class Shop:
         self.engine.channel("email")(lambda _: 1 / 0)
 
     def buys(self, number: int, user_id: str = "ada") -> int:
-        """A purchase, now; how many it lets in."""
+        """Make a purchase now; return how many entries it opens."""
         taken = self.engine.ingest([purchase(number, user_id)])
         self.engine.run_due()
         return sum(decision.reason is None for decision in taken.decisions)
 
     def after(self, days: float) -> None:
-        """So many days later, due work is done."""
+        """Let so many days pass, and do due work."""
         self.clock.move_to(self.clock.now() + days * DAY)
         self.engine.run_due()
 
     def counts(self) -> tuple[int, int, int]:
-        """Messages, entries, deliveries."""
+        """The numbers of messages, entries and deliveries."""
         with self.engine.store.session() as session:
             counts = session.counts()
         return counts.messages, counts.entries, counts.deliveries
 
     def explained(self, rule: str = "thanks") -> list[str]:
-        """The outcomes that `explain` knows of."""
+        """The outcomes that `explain` finds."""
         return [each.outcome for each in self.engine.explain("ada", rule)]
 
 
 @pytest.fixture
 def shop(place: str) -> Iterator[Shop]:
-    """A shop that thanks for small purchases, on each kind of store."""
+    """A shop with a campaign for small purchases, on each kind of store."""
     made = Shop(place, book_of(thanks(where={"number": {"lt": 100}}), news()))
     with closing(made.engine):
         yield made
 
 
 def test_each_kind_goes_after_its_own_time(shop: Shop) -> None:
-    """Skips after a month, what was sent after a quarter, entries after a year; the messages stay."""
+    """Skips after a month, sent deliveries after a quarter, entries after a year; messages stay."""
     assert (shop.buys(1), shop.buys(100)) == (1, 0)
     shop.engine.trigger("news")
     shop.engine.run_due()
@@ -81,7 +81,7 @@ def test_each_kind_goes_after_its_own_time(shop: Shop) -> None:
 
 
 def test_what_still_runs_or_waits_stays_however_old(place: str) -> None:
-    """An entry that waits for two years, and the delivery that it makes then."""
+    """An entry that waits for two years, and the delivery that it then makes."""
     shop = Shop(
         place, book_of(thanks(whereupon=[{"wait": "730d"}, {"send": "push", "title": "Hi"}]))
     )
@@ -109,7 +109,7 @@ def test_what_still_runs_or_waits_stays_however_old(place: str) -> None:
     ],
 )
 def test_who_may_not_enter_again_still_may_not(place: str, reentry: object, again: int) -> None:
-    """Of the entry that says so only what its message said goes."""
+    """Of the entry that keeps them out, only the content of its message is deleted."""
     shop = Shop(place, book_of(thanks(reentry=reentry)))
     with closing(shop.engine):
         assert shop.buys(1) == 1
@@ -127,7 +127,7 @@ def test_who_may_not_enter_again_still_may_not(place: str, reentry: object, agai
 
 
 def test_a_rule_that_has_become_stricter_sees_who_was_in(place: str) -> None:
-    """Entries that no slot keeps, of a rule that now lets each person in once, stay from then on."""
+    """Entries without a slot, of a rule that now lets each person in once, stay from then on."""
     if place == "memory://":
         pytest.skip("nothing outlives the process")
     first = Shop(place, book_of(thanks()))
@@ -140,7 +140,7 @@ def test_a_rule_that_has_become_stricter_sees_who_was_in(place: str) -> None:
 
 
 def test_a_message_never_counts_twice_though_all_it_led_to_is_gone(shop: Shop) -> None:
-    """Its id is known for ever, and so is a broadcast's key; nothing is sent again."""
+    """Its id is kept for ever, like a broadcast's key; nothing is sent again."""
     shop.buys(1)
     shop.engine.trigger("news", key="june")
     shop.engine.run_due()
@@ -153,7 +153,7 @@ def test_a_message_never_counts_twice_though_all_it_led_to_is_gone(shop: Shop) -
 
 
 def test_what_is_set_aside_goes_too(shop: Shop) -> None:
-    """It was never recorded, so that its id may come again."""
+    """It was never recorded, so its id may be used again."""
     kept = [aside(1, at=NOON), aside(2, at=NOON + 5 * DAY)]
     shop.engine.store.transact(lambda session: session.flush(Changes(set_aside=kept)))
     shop.after(91)
@@ -161,7 +161,7 @@ def test_what_is_set_aside_goes_too(shop: Shop) -> None:
 
 
 def test_nothing_goes_where_nobody_said_so(place: str) -> None:
-    """An engine without rules leaves all alone; `forever` is a time, too."""
+    """An engine without rules deletes nothing; `forever` is allowed as a time."""
     rules = book_of(thanks(where={"number": {"lt": 100}}))
     settings = FolderSettings(keep=Retention(None, None, None, None))
     shop = Shop(place, Rulebook(rules=rules.rules, settings=settings), keep=None)
@@ -179,7 +179,7 @@ def test_nothing_goes_where_nobody_said_so(place: str) -> None:
 
 
 def test_the_rules_settings_say_how_long(place: str) -> None:
-    """Unless who opens the engine says else."""
+    """Unless the caller sets other times when the engine is opened."""
     rules = book_of(thanks())
     short = FolderSettings(keep=Retention(deliveries=DAY))
     shop = Shop(place, Rulebook(rules=rules.rules, settings=short), keep=None)
@@ -190,7 +190,7 @@ def test_the_rules_settings_say_how_long(place: str) -> None:
 
 
 def test_it_goes_in_bounded_steps_between_other_work(shop: Shop) -> None:
-    """A round of due work takes some; the next goes on where it ended."""
+    """Each round of due work deletes some; the next one goes on from there."""
     count = REACH * (MOST_STEPS + 2)
     met = [Skips(key, 0, NOON, False, (("thanks", "d", "where", None, {}),)) for key in range(1, count + 1)]  # fmt: skip
     shop.engine.store.transact(lambda session: session.flush(Changes(skips=met)))
@@ -204,7 +204,7 @@ def test_it_goes_in_bounded_steps_between_other_work(shop: Shop) -> None:
 
 
 def test_pruning_now_says_how_much_went(shop: Shop) -> None:
-    """And a dry run what would."""
+    """A dry run returns what would be deleted."""
     shop.buys(1)
     shop.buys(100)
     shop.clock.move_to(NOON + 400 * DAY)
@@ -215,7 +215,7 @@ def test_pruning_now_says_how_much_went(shop: Shop) -> None:
 
 
 def test_several_at_once_drop_everything_once(shop: Shop) -> None:
-    """What one of them holds, the others leave to it."""
+    """Each skips what another holds."""
     met = [Skips(key, 0, NOON, False, (("thanks", "d", "where", None, {}),)) for key in range(1, 3001)]  # fmt: skip
     shop.engine.store.transact(lambda session: session.flush(Changes(skips=met)))
     shop.clock.move_to(NOON + 31 * DAY)

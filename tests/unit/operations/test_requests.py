@@ -1,4 +1,4 @@
-"""Requests that wait: who agrees, what changes meanwhile, and what runs in the end."""
+"""Held requests: approvals, changes while they wait, and what runs in the end."""
 
 from datetime import timedelta
 
@@ -17,26 +17,26 @@ TWO: JsonValue = {"needed": 2, "by": ["lena", "omar", "yuki"]}
 
 
 def careful(**keys: JsonValue) -> World:
-    """A world with ada in it, whose deletion is guarded as these keys say."""
+    """A world with ada, whose deletion is guarded as these keys say."""
     made = world(guard("deletions", ["Delete Person"], **keys))
     made.identify("ada", {"plan": "pro"}, at=0)
     return made
 
 
 def held(made: World, at: float = 1, source: str = "server") -> Request:
-    """Ada's deletion, asked for and held."""
+    """Ask for ada's deletion, which is held."""
     (request,) = made.track("Delete Person", "ada", at=at, source=source).requests
     assert request.outcome is RequestOutcome.HELD
     return request
 
 
 def is_known(made: World) -> bool:
-    """Whether ada is still there."""
+    """Whether ada still exists."""
     return made.person("ada") is not None
 
 
 def code_of(made: World, key: int, by: str, plan: str | None = None) -> str:
-    """Why an approval is refused."""
+    """The code with which an approval is refused."""
     with pytest.raises(RequestError) as caught:
         made.engine.requests.approve(key, by=by, plan=plan)
     return caught.value.code
@@ -46,7 +46,7 @@ def code_of(made: World, key: int, by: str, plan: str | None = None) -> str:
 
 
 def test_it_runs_when_as_many_agree_as_the_file_asks_for() -> None:
-    """Not before, and only by those whom it names."""
+    """Not earlier, and only by the people whom it names."""
     made = careful(approvals=TWO)
     request = held(made)
     assert (request.reason, request.detail) == ("approval", "0 of 2 agreed")
@@ -58,7 +58,7 @@ def test_it_runs_when_as_many_agree_as_the_file_asks_for() -> None:
 
 
 def test_one_person_agrees_once() -> None:
-    """Whatever the case, the spaces or the alphabet their name is written in."""
+    """Case, spaces and alphabet of a name make no other person."""
     made = careful(approvals=2)
     request = held(made)
     made.engine.requests.approve(request.key, by="lena")
@@ -69,13 +69,13 @@ def test_one_person_agrees_once() -> None:
 
 @pytest.mark.parametrize("by", ["ada", "Ada", "аdа"])  # noqa: RUF001 - Cyrillic letters
 def test_nobody_agrees_to_what_they_asked_for(by: str) -> None:
-    """The person whose request it is; look-alikes of the name, too."""
+    """Neither the person who made the request, nor look-alikes of the name."""
     made = careful(approvals=1)
     assert code_of(made, held(made).key, by) == "own-request"
 
 
 def test_whom_a_server_names_as_the_requester_cannot_agree() -> None:
-    """What a client says of that counts for nothing."""
+    """The name that a client sends counts for nothing."""
     made = careful(approvals=1)
     asked = made.track("Delete Person", "ada", at=1, context={"actor": "lena"}).requests[0]
     assert (asked.requester, code_of(made, asked.key, "lena")) == ("lena", "own-request")
@@ -87,7 +87,7 @@ def test_whom_a_server_names_as_the_requester_cannot_agree() -> None:
 
 @pytest.mark.parametrize("by", ["lena-work", " lena-home", "LENA-WORK"])
 def test_somebody_with_two_user_ids_is_one_person_who_asks_and_agrees(home: Store, by: str) -> None:
-    """Asking as one and agreeing as the other is agreeing to oneself; calling off is the asker's."""
+    """Asking with one id and agreeing with the other is agreeing to one's own request; only the requester may cancel it."""
     made = World([guard("deletions", ["Delete Person"], approvals=2)], home)
     for user in ("ada", "lena-home", "lena-work", "lena-phone", "omar"):
         made.identify(user, {}, at=0)
@@ -101,7 +101,7 @@ def test_somebody_with_two_user_ids_is_one_person_who_asks_and_agrees(home: Stor
 
 
 def test_a_person_with_two_user_ids_agrees_to_nothing_about_themselves() -> None:
-    """Whichever of the two the request names."""
+    """Whichever of the two ids the request names."""
     made = careful(approvals=1)
     made.identify("ada-2", at=0.5)
     made.alias("ada", "ada-2", at=0.6)
@@ -112,7 +112,7 @@ def test_a_person_with_two_user_ids_agrees_to_nothing_about_themselves() -> None
 
 @pytest.mark.parametrize("by", ["eve", "", " ", "...", "lеna"])  # noqa: RUF001 - a Cyrillic letter
 def test_only_the_named_may_decide(by: str) -> None:
-    """Approving, cancelling and closing all ask for a name that the file has."""
+    """Approving, cancelling and closing all need a name from the file."""
     made = careful(approvals=TWO)
     request = held(made)
     with pytest.raises(RequestError):
@@ -123,7 +123,7 @@ def test_only_the_named_may_decide(by: str) -> None:
 
 
 def test_a_request_that_has_ended_is_decided_no_more() -> None:
-    """Nor is one that nobody made."""
+    """An unknown request is not decided either."""
     made = careful(approvals=1)
     request = held(made)
     made.engine.requests.cancel(request.key, by="lena")
@@ -133,7 +133,7 @@ def test_a_request_that_has_ended_is_decided_no_more() -> None:
 
 
 def test_a_clients_request_needs_somebody_even_where_the_file_asks_for_nobody() -> None:
-    """That is what holding it means."""
+    """A held request always needs an approval."""
     made = careful()
     request = held(made, source="client")
     assert made.engine.requests.approve(request.key, by="lena").outcome == "ran"
@@ -144,7 +144,7 @@ def test_a_clients_request_needs_somebody_even_where_the_file_asks_for_nobody() 
 
 
 def test_the_plan_says_what_would_go() -> None:
-    """Counted by table, before anything does."""
+    """The rows are counted by table before any are deleted."""
     made = careful(approvals=1)
     made.track("purchase", "ada", anonymous="anon-1", at=0.5)
     plan = held(made).plan
@@ -153,7 +153,7 @@ def test_the_plan_says_what_would_go() -> None:
 
 
 def test_the_plan_of_a_devices_deletion_counts_the_device() -> None:
-    """So do the receipt, and the plan of one that nobody has any more."""
+    """So does the receipt; a device without an owner is counted, too."""
     made = world(guard("devices", ["Delete Device"], approvals=1))
     context: JsonValue = {"device": {"token": "t-1"}}
     made.track("Device Created or Updated", "ada", context=context, at=0)
@@ -168,7 +168,7 @@ def test_the_plan_of_a_devices_deletion_counts_the_device() -> None:
 
 
 def test_a_changed_plan_voids_what_was_agreed_to() -> None:
-    """It is shown anew, and needs to be agreed to anew."""
+    """It is shown again, and needs new approvals."""
     made = careful(approvals=2)
     request = held(made)
     made.engine.requests.approve(request.key, by="lena")
@@ -181,7 +181,7 @@ def test_a_changed_plan_voids_what_was_agreed_to() -> None:
 
 
 def test_an_approval_names_the_plan_that_was_seen() -> None:
-    """Another than the one there is now counts for nothing, and changes nothing."""
+    """Another plan than the current one approves nothing, and changes nothing."""
     made = careful(approvals=1)
     request = held(made)
     assert request.plan is not None
@@ -192,7 +192,7 @@ def test_an_approval_names_the_plan_that_was_seen() -> None:
 
 
 def test_a_plan_that_no_longer_matches_when_its_time_comes_is_held_again() -> None:
-    """Even where nobody had to agree: now somebody must."""
+    """Also if no approval was needed: now one is."""
     made = careful(cool_off="1d")
     request = held(made)
     made.track("purchase", "ada", at=HOUR)
@@ -207,7 +207,7 @@ def test_a_plan_that_no_longer_matches_when_its_time_comes_is_held_again() -> No
 
 
 def test_a_request_cools_off() -> None:
-    """It runs by itself when its time has come, and can be called off until then."""
+    """It runs by itself at its time, and can be cancelled until then."""
     made = careful(cool_off="7d")
     assert held(made).reason == "cool-off"
     made.run(7 * DAY)
@@ -217,7 +217,7 @@ def test_a_request_cools_off() -> None:
 
 
 def test_a_request_that_is_called_off_never_runs() -> None:
-    """The person themselves may call it off."""
+    """The person themselves may cancel it."""
     made = careful(cool_off="7d", approvals={"needed": 0, "by": ["lena"]})
     request = held(made)
     assert made.engine.requests.cancel(request.key, by="ada").outcome == "cancelled"
@@ -226,7 +226,7 @@ def test_a_request_that_is_called_off_never_runs() -> None:
 
 
 def test_agreeing_does_not_shorten_the_time() -> None:
-    """Nor does the time run out for want of agreement: both are needed."""
+    """The time also does not end without approvals: both are needed."""
     made = careful(cool_off="1d", approvals=1)
     request = held(made)
     assert request.reason == "approval"
@@ -241,7 +241,7 @@ def test_agreeing_does_not_shorten_the_time() -> None:
 
 
 def test_a_request_that_nobody_decides_is_given_up() -> None:
-    """After 30 days, unless the file says otherwise; agreeing is too late then."""
+    """After 30 days, unless the file sets another time; a later approval is refused."""
     made = careful(approvals=1, expires_after="3d")
     request = held(made)
     made.run(3 * DAY + 1)
@@ -265,7 +265,7 @@ def test_what_happened_while_it_waited_never_comes_back() -> None:
 
 
 def test_a_request_for_somebody_who_is_gone_is_called_off() -> None:
-    """Nothing is left to be asked for; and nothing names them."""
+    """There is nothing left to do, and no record names the person."""
     made = careful(approvals=1)
     first, second = held(made), held(made, at=2)
     made.engine.requests.approve(first.key, by="lena")
@@ -277,7 +277,7 @@ def test_a_request_for_somebody_who_is_gone_is_called_off() -> None:
 
 
 def test_protected_people_stay() -> None:
-    """Also when they became it after somebody asked."""
+    """Also if they became protected after the request."""
     made = careful(protect=[{"staff": True}, {"hold": {"exists": True}}], approvals=1)
     request = held(made)
     made.identify("ada", {"hold": "case 7"}, at=2)
@@ -287,14 +287,14 @@ def test_protected_people_stay() -> None:
 
 
 def test_what_does_not_hold_protects_nobody() -> None:
-    """A value that is missing satisfies no comparison."""
+    """A missing value satisfies no comparison."""
     made = careful(protect={"staff": True})
     made.track("Delete Person", "ada", at=1)
     assert not is_known(made)
 
 
 def test_what_is_switched_off_runs_for_nobody() -> None:
-    """The file says so."""
+    """The file switches the action off."""
     made = careful(enabled=False)
     made.track("Delete Person", "ada", at=1)
     assert made.requests() == [("Delete Person", "refused", "disabled")]
@@ -306,11 +306,11 @@ def test_what_is_switched_off_runs_for_nobody() -> None:
 def flood(made: World, count: int, *, at: float = 1, source: str = "server") -> list[str]:
     """The outcomes of so many deletions."""
     asked = [made.track("Delete Person", f"p-{at}-{n}", at=at, source=source) for n in range(count)]
-    return [told.requests[0].reason or told.requests[0].outcome for told in asked]
+    return [result.requests[0].reason or result.requests[0].outcome for result in asked]
 
 
 def test_past_its_limit_the_breaker_opens_and_holds_the_rest() -> None:
-    """Until a person closes it; then the count begins anew."""
+    """An operator has to close it; then the count begins anew."""
     made = careful(limits=["2 per 1h"])
     assert flood(made, 4) == ["ran", "ran", "limit", "breaker"]
     assert flood(made, 1, at=9 * HOUR) == ["breaker"]
@@ -324,14 +324,14 @@ def test_past_its_limit_the_breaker_opens_and_holds_the_rest() -> None:
 
 
 def test_the_window_moves() -> None:
-    """What ran longer ago than the window counts no more."""
+    """Actions that ran before the window no longer count."""
     made = careful(limits=["2 per 1h"])
     assert flood(made, 2) == ["ran", "ran"]
     assert flood(made, 2, at=HOUR + 1.1) == ["ran", "ran"]
 
 
 def test_limits_count_by_source_or_by_action() -> None:
-    """One class of sender does not spend the other's."""
+    """One class of sender does not use up the limit of the other."""
     made = careful(limits=["1 per 1h by source"], sources={"client": "run"})
     assert flood(made, 1) == ["ran"]
     assert flood(made, 2, at=2, source="client") == ["ran", "limit"]
@@ -342,7 +342,7 @@ def test_limits_count_by_source_or_by_action() -> None:
 
 
 def test_a_limit_may_be_a_share_of_all_people() -> None:
-    """Of those that are known now; one may always go."""
+    """Of the people who are known now; one deletion is always allowed."""
     made = careful(limits=["10% per 1d"])
     for number in range(39):
         made.identify(f"person-{number}", at=0)
@@ -360,15 +360,15 @@ def test_one_batch_does_not_pass_a_limit_together() -> None:
     batch: list[WireMessage] = [
         {"type": "track", "event": "Delete Person", "userId": f"p-{n}"} for n in range(5)
     ]
-    told = made.engine.ingest(batch).requests
-    assert [request.outcome for request in told] == ["ran", "ran", "held", "held", "held"]
+    result = made.engine.ingest(batch).requests
+    assert [request.outcome for request in result] == ["ran", "ran", "held", "held", "held"]
 
 
 # --- erase ------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_says_what_would_happen_and_does_nothing() -> None:
-    """The same guards, the same plan, and not a row written."""
+    """The same guards and the same plan, and no row is written."""
     made = careful(protect={"staff": True})
     tried = made.engine.requests.erase("ada", by="lena", dry_run=True)
     assert (tried.outcome, is_known(made), made.engine.requests()) == ("ran", True, [])
@@ -392,7 +392,7 @@ def test_requests_may_still_be_listed_as_before() -> None:
 
 
 def test_a_merge_that_waits_leaves_no_trace_of_somebody_erased_meanwhile() -> None:
-    """It is called off, and the message that asked for it names no other person."""
+    """The request is cancelled, and its message names no other person."""
     made = world(guard("merges", ["Merge People"], approvals=1))
     made.identify("ben", at=0)
     made.identify("ada", at=0)
@@ -408,7 +408,7 @@ def test_a_merge_that_waits_leaves_no_trace_of_somebody_erased_meanwhile() -> No
 
 
 def test_a_refused_request_about_somebody_gone_names_nobody() -> None:
-    """Whether it came before the deletion, for an id that nobody had, or after it."""
+    """Whether it arrived before the deletion, for an unknown id, or after it."""
     made = world(guard("d", ["Delete Person"], sources={"client": "refuse"}))
     made.track("Delete Person", "zoe", source="client", at=1, message_id="zoe-before")
     made.track("Delete Person", "zoe", at=2, message_id="zoe-delete")

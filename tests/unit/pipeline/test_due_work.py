@@ -1,4 +1,4 @@
-"""Which due work an engine does: that of rules that it has; the rest it leaves to those who have them."""
+"""Due work of unknown rules: an engine does the work of its own rules, and leaves the rest to others."""
 
 import pytest
 from pydantic import JsonValue
@@ -20,7 +20,7 @@ DAILY = broadcast("daily", {"cron": "0 13 * * *"})
 
 
 def states(made: World) -> list[EntryState]:
-    """How the entries stand, oldest first."""
+    """The states of the entries, oldest first."""
     with made.home.session() as session:
         (known,) = session.identifiers(["ada"], [])
         decided = session.decided(known.key, "cart", 9)
@@ -29,7 +29,7 @@ def states(made: World) -> list[EntryState]:
 
 @pytest.fixture
 def made(home: Store) -> World:
-    """Ada has something in her cart, as of noon."""
+    """A world in which Ada has had something in her cart since noon."""
     made = world(CART, OTHER, DAILY, store=home)
     made.track("added", "ada", at=0)
     return made
@@ -39,43 +39,43 @@ def made(home: Store) -> World:
 def test_an_engine_that_lacks_a_rule_leaves_its_entries_as_due_as_they_were(
     made: World, files: tuple[File, ...]
 ) -> None:
-    """An old process, or a script without rules, ends nobody's journey, and delays none."""
-    made.reword(*files)
+    """An old process, or a script without rules, neither ends nor delays an entry."""
+    made.change_rules(*files)
     made.run(3 * HOUR)
     assert (made.deliveries(), states(made)) == ([], [EntryState.ACTIVE])
     assert not made.engine.run_due().decisions
-    made.reword(CART)
+    made.change_rules(CART)
     made.engine.run_due()
     assert (made.titles(), states(made)) == (["Still here?"], [EntryState.COMPLETED])
 
 
 def test_an_engine_that_lacks_a_broadcast_does_not_use_up_its_time(made: World) -> None:
-    """It goes out once somebody comes who has it."""
-    made.reword(CART)
+    """It is sent by the next engine that has it."""
+    made.change_rules(CART)
     made.run(2 * HOUR)
     made.engine.run_due()
-    made.reword(CART, DAILY)
+    made.change_rules(CART, DAILY)
     made.engine.run_due()
     assert [d.rule for d in made.deliveries()] == ["cart", "daily"]
 
 
 def test_what_is_left_alone_is_told(made: World) -> None:
-    """By rule, why, how much, and since when it is due."""
+    """By rule: why, how many, and since when they are due."""
     made.track("added", "bob")
-    made.reword()
+    made.change_rules()
     assert made.engine.status().left_alone == (
         LeftAlone("cart", Why.UNKNOWN_RULE, 2, 0, after(HOUR)),
         LeftAlone("daily", Why.UNKNOWN_RULE, 0, 1, after(HOUR)),
     )
-    made.reword(CART | {"active": False}, DAILY)
+    made.change_rules(CART | {"active": False}, DAILY)
     assert made.engine.status().left_alone == (LeftAlone("cart", Why.PAUSED, 2, 0, after(HOUR)),)
-    made.reword(CART, DAILY)
+    made.change_rules(CART, DAILY)
     assert made.engine.status().left_alone == ()
 
 
 def test_an_engine_that_lacks_a_rule_is_not_kept_awake_by_it(made: World) -> None:
-    """What it leaves alone is due all the time, to others."""
-    made.reword(OTHER)
+    """Work that it leaves alone is always due for others."""
+    made.change_rules(OTHER)
     made.clock.move_to(after(2 * HOUR))
     made.engine.run_due()
     with made.home.session() as session:
@@ -86,8 +86,8 @@ def test_an_engine_that_lacks_a_rule_is_not_kept_awake_by_it(made: World) -> Non
 
 
 def test_what_ends_an_entry_ends_it_wherever_it_comes_in(made: World) -> None:
-    """Also where the rule is unknown: what it says is read from the store."""
-    made.reword(OTHER)
+    """Also if the rule is unknown: its version is read from the store."""
+    made.change_rules(OTHER)
     made.track("bought", "ada", at=10)
     assert states(made) == [EntryState.EXITED]
 
@@ -100,19 +100,19 @@ def test_what_ends_an_entry_ends_it_wherever_it_comes_in(made: World) -> None:
 def test_a_condition_that_ends_an_entry_is_asked_wherever_it_comes_true(
     home: Store, leave: File
 ) -> None:
-    """An engine that has never heard of the rule looks out for what the rule counts."""
+    """An engine without the rule also loads the history that its condition counts."""
     made = world(CART | {"exit": leave}, store=home)
     made.track("added", "ada", at=0)
     made.track("bought", "ada", at=1)
-    made.reword()
+    made.change_rules()
     made.track("bought", "ada", at=2)
     made.identify("ada", {"plan": "pro"}, at=3)
     assert states(made) == [EntryState.EXITED]
 
 
 def test_a_message_of_theirs_does_not_wake_what_is_left_alone(made: World) -> None:
-    """Neither does it end it."""
-    made.reword(OTHER)
+    """The message does not end the entry either."""
+    made.change_rules(OTHER)
     made.track("sold", "ada", at=2 * HOUR)
     assert (made.deliveries(), states(made)) == ([], [EntryState.ACTIVE])
 
@@ -133,14 +133,14 @@ def test_a_version_that_cannot_be_read_is_left_alone(made: World) -> None:
 
 
 def test_an_older_version_is_run_as_it_was(made: World) -> None:
-    """The rulebook has the rule, and the store what it said."""
-    made.reword(CART | {"whereupon": [{"wait": "1h"}, {"send": "push", "title": "New"}]})
+    """The rulebook has the rule, and the store the older version."""
+    made.change_rules(CART | {"whereupon": [{"wait": "1h"}, {"send": "push", "title": "New"}]})
     made.run(2 * HOUR)
     assert made.titles() == ["Still here?"]
 
 
 def test_much_that_is_left_alone_keeps_nobody_waiting(made: World) -> None:
-    """More than one transaction takes is due before, of a rule that is unknown."""
+    """More work than one transaction takes is due earlier, of an unknown rule."""
     with made.home.session() as session:
         (found,) = session.due_entries(after(DAY), 9)
         first = session.allocate(2 * DUE_LIMIT)
@@ -161,36 +161,36 @@ def test_much_that_is_left_alone_keeps_nobody_waiting(made: World) -> None:
 
 
 def test_who_is_inside_a_rule_that_is_switched_off_stands_still(made: World) -> None:
-    """Nothing goes out until it is switched on again; then everybody goes on from where they were."""
-    made.reword(CART | {"active": False})
+    """Nothing is sent until it is switched on again; then every entry goes on from where it was."""
+    made.change_rules(CART | {"active": False})
     made.run(3 * HOUR)
     made.track("added", "ada")
     assert (made.deliveries(), states(made)) == ([], [EntryState.ACTIVE])
     assert made.outcomes[-1] == "inactive"
-    said = [each.sentence for each in made.engine.explain("ada", "cart")]
-    assert said[-1].endswith("sends push, and stands still while the rule is switched off.")
-    made.reword(CART)
+    sentences = [each.sentence for each in made.engine.explain("ada", "cart")]
+    assert sentences[-1].endswith("sends push, and stands still while the rule is switched off.")
+    made.change_rules(CART)
     made.run(3 * HOUR)
     assert (made.titles(), states(made)) == (["Still here?"], [EntryState.COMPLETED])
 
 
 def test_a_rule_that_is_over_lets_those_inside_finish(made: World) -> None:
-    """`until` only stops entering."""
-    made.reword(CART | {"active": {"until": after(30).isoformat()}})
+    """`until` only stops new entries."""
+    made.change_rules(CART | {"active": {"until": after(30).isoformat()}})
     made.run(3 * HOUR)
     made.track("added", "ada")
     assert (made.titles(), made.outcomes[-1]) == (["Still here?"], "inactive")
 
 
 def test_what_ends_an_entry_ends_it_while_the_rule_is_switched_off(made: World) -> None:
-    """Who has bought is not asked about the cart when it is switched on again."""
-    made.reword(CART | {"active": False})
+    """A person who has bought gets no question about the cart when the rule is switched on again."""
+    made.change_rules(CART | {"active": False})
     made.track("bought", "ada", at=10)
     assert states(made) == [EntryState.EXITED]
 
 
 def test_what_was_made_already_goes_out_when_the_rule_is_on_again(home: Store) -> None:
-    """Nothing goes out meanwhile, and no attempt is used up."""
+    """Nothing is sent in the meantime, and no attempt is used up."""
     made = world(campaign("hi", "ping"), store=home)
     made.track("ping", "ada")
     sent: list[int] = []
@@ -199,7 +199,7 @@ def test_what_was_made_already_goes_out_when_the_rule_is_on_again(home: Store) -
         sent.append(delivery.attempts)
 
     for on, minutes in ((False, 0), (False, 1), (False, 5), (True, 7)):
-        made.reword(campaign("hi", "ping", active=on))
+        made.change_rules(campaign("hi", "ping", active=on))
         made.engine.channel("push")(push)
         made.clock.move_to(after(minutes))
         assert not sent
@@ -208,26 +208,26 @@ def test_what_was_made_already_goes_out_when_the_rule_is_on_again(home: Store) -
 
 
 def test_a_broadcast_that_is_switched_off_under_way_goes_on_when_it_is_on_again() -> None:
-    """Who has had it does not get it again, who has not, gets it then."""
+    """A person who has got it does not get it again; the others get it then."""
     files = broadcast("news", "api")
     made = world(files)
     made.engine.ingest([{"type": "identify", "userId": f"u-{n}"} for n in range(1_500)])
     made.engine.trigger("news")
     next(made.engine.wake(NOON))
-    made.reword(files | {"active": False})
+    made.change_rules(files | {"active": False})
     made.engine.run_due()
     assert len(made.engine.deliveries(limit=9_999)) == 1_000
-    made.reword(files)
+    made.change_rules(files)
     made.engine.run_due()
     sent = [delivery.person for delivery in made.engine.deliveries(limit=9_999)]
     assert len(sent) == len(set(sent)) == 1_500
 
 
 def test_a_time_of_a_broadcast_that_is_switched_off_passes(made: World) -> None:
-    """Nobody enters: it is not made up for when it is switched on again."""
-    made.reword(CART, DAILY | {"active": False})
+    """Nobody enters: a time in the past is not made up for when it is switched on again."""
+    made.change_rules(CART, DAILY | {"active": False})
     made.run(2 * HOUR)
-    made.reword(CART, DAILY)
+    made.change_rules(CART, DAILY)
     made.run(3 * HOUR)
     assert [d.rule for d in made.deliveries()] == ["cart"]
 
@@ -236,7 +236,7 @@ def test_a_time_of_a_broadcast_that_is_switched_off_passes(made: World) -> None:
 
 
 def series(home: Store) -> World:
-    """A day between each."""
+    """A campaign with a day between its steps."""
     between: list[JsonValue] = []
     for day in (1, 2, 3):
         between += [{"send": "push", "title": str(day)}, {"wait": "1d"}]
@@ -246,12 +246,12 @@ def series(home: Store) -> World:
 
 
 def test_a_wait_counts_from_when_the_step_before_was_really_done(home: Store) -> None:
-    """After a standstill what lies a day apart stays a day apart."""
+    """After a standstill, steps a day apart stay a day apart."""
     made = series(home)
     made.clock.move_to(after(10 * DAY))
     for day in (10, 10.9, 11):
         made.clock.move_to(after(day * DAY))
-        assert all(folded.changes for folded in made.engine.wake(after(day * DAY)))
+        assert all(result.changes for result in made.engine.wake(after(day * DAY)))
     assert [(d.due_at, d.content["title"]) for d in made.deliveries()] == [
         (after(0), "1"),
         (after(10 * DAY), "2"),
@@ -260,7 +260,7 @@ def test_a_wait_counts_from_when_the_step_before_was_really_done(home: Store) ->
 
 
 def test_so_it_does_where_a_message_of_theirs_comes_first(home: Store) -> None:
-    """Their message is as late a moment as any."""
+    """A message of the person's counts as the time at which the step was done."""
     made = series(home)
     made.track("other", "ada", at=10 * DAY)
     assert [d.due_at for d in made.deliveries()] == [after(0), after(10 * DAY)]
@@ -274,18 +274,18 @@ def test_a_step_is_on_time_where_nobody_was_late(home: Store) -> None:
 
 
 def test_an_engine_without_rules_opens_and_closes(home: Store) -> None:
-    """It has nothing to do, and says what it leaves."""
+    """It has no work to do, and reports what it leaves."""
     engine = Engine(home, Rulebook(), clock=FrozenClock(NOON))
     engine.run_due()
     assert engine.status().left_alone == ()
 
 
 def test_a_segment_left_ends_an_entry_wherever_it_is_left(home: Store) -> None:
-    """Also where the rulebook has no such segment: it was kept with the rule."""
+    """Also if the rulebook has no such segment: it was stored with the rule."""
     pros = segment("pros", plan="pro")
     made = world(pros, CART | {"exit": {"leaves": "pros"}}, store=home)
     made.identify("ada", {"plan": "pro"}, at=0)
     made.track("added", "ada", at=1)
-    made.reword()
+    made.change_rules()
     made.identify("ada", {"plan": "free"}, at=2)
     assert states(made) == [EntryState.EXITED]

@@ -1,4 +1,4 @@
-"""Messages on which the engine itself fails: set aside, listed, taken again; the queue goes on."""
+"""Messages on which the engine itself fails: they are set aside, listed and taken again; the queue goes on."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ _WAITING = [{"wait": "1h"}, {"track": "waited"}, {"send": "push", "title": "Than
 
 
 def _explodes(data: Data, _history: object) -> bool:
-    """A condition of a host's own making that does not expect everything."""
+    """A host's condition that fails for some values."""
     person = data["person"]
     assert isinstance(person, dict)
     if _is_poison(data.get("properties")) or _is_poison(person):
@@ -42,7 +42,7 @@ _EXPLODING = replace(ALWAYS, holds=_explodes)
 
 
 def _fragile(rule: dict[str, object], *more: dict[str, object], who: bool = False) -> Rulebook:
-    """Rules of which the first explodes."""
+    """Rules, the first of which has such a condition."""
     first, *others = book_of(rule, *more).rules
     broken = replace(first, who=_EXPLODING) if who else replace(first, where=_EXPLODING)
     return Rulebook(rules=(broken, *others))
@@ -58,7 +58,7 @@ def _messages(engine: Engine) -> int:
 
 
 def test_a_poison_message_is_rejected_and_the_rest_of_its_batch_goes_in(place: str) -> None:
-    """It names the message by its place among what was sent, bad ones and duplicates included."""
+    """The rejection names the message by its place in the batch, with bad messages and duplicates counted."""
     with _opened(place, _fragile(thanks())) as engine:
         bad = {"type": "track", "event": "purchase"}
         batch: list[WireMessage] = [
@@ -69,38 +69,38 @@ def test_a_poison_message_is_rejected_and_the_rest_of_its_batch_goes_in(place: s
             purchase(14),
             purchase(2),
         ]
-        told = engine.ingest(batch)
-        assert [(each.index, each.code) for each in told.rejected] == [
+        result = engine.ingest(batch)
+        assert [(each.index, each.code) for each in result.rejected] == [
             (0, "missing-id"),
             (2, "poison"),
             (4, "poison"),
         ]
-        assert "RecursionError: too deep" in told.rejected[1].message
-        assert (told.accepted, told.duplicates, _messages(engine)) == (2, 1, 2)
-        assert [d.message_id for d in told.decisions] == ["purchase-1", "purchase-2"]
+        assert "RecursionError: too deep" in result.rejected[1].message
+        assert (result.accepted, result.duplicates, _messages(engine)) == (2, 1, 2)
+        assert [d.message_id for d in result.decisions] == ["purchase-1", "purchase-2"]
 
 
 def test_a_batch_of_nothing_but_poison_goes_through(place: str) -> None:
-    """Each is set aside, one after the other."""
+    """The messages are set aside one after another."""
     with _opened(place, _fragile(thanks())) as engine:
         batch = [{**purchase(13), "messageId": f"p-{number}"} for number in range(50)]
-        told = engine.ingest(batch)
-        assert (told.accepted, len(told.rejected), len(engine.set_aside())) == (0, 50, 50)
+        result = engine.ingest(batch)
+        assert (result.accepted, len(result.rejected), len(engine.set_aside())) == (0, 50, 50)
 
 
 @pytest.mark.parametrize("way", ["replay", "import"])
 def test_a_summary_counts_what_was_set_aside_as_rejected(place: str, way: str) -> None:
-    """What was accepted, seen before and rejected is all there was."""
+    """The sum of accepted, duplicate and rejected messages is the number of all."""
     numbers = (1, 13, 2, 2)
     arrival = Arrival(NOON, SenderClass.SERVER, lambda: "")
     arrivals = [parse_message(purchase(number), arrival) for number in numbers]
-    clock, told = FrozenClock(NOON), list[Record]()
+    clock, result = FrozenClock(NOON), list[Record]()
     with Engine.open(place, rules=_fragile(thanks()), clock=clock) as engine:
         summary = Summary()
         if way == "import":
-            import_messages(engine, arrivals, told.append, summary)
+            import_messages(engine, arrivals, result.append, summary)
         else:
-            run = Replay(engine, clock, told.append)
+            run = Replay(engine, clock, result.append)
             run.feed(arrivals)
             summary = run.finish()
     assert (summary.messages, summary.accepted, summary.duplicates, summary.rejected) == (
@@ -109,11 +109,11 @@ def test_a_summary_counts_what_was_set_aside_as_rejected(place: str, way: str) -
         1,
         1,
     )
-    assert [each.message_id for each in told if isinstance(each, Notice)] == ["purchase-13"]
+    assert [each.message_id for each in result if isinstance(each, Notice)] == ["purchase-13"]
 
 
 def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str) -> None:
-    """By its old id, from its old source, at its old time: nothing of it is lost."""
+    """With its old id, source and time: nothing is lost."""
     store = _opened(place, _fragile(thanks())).store
     broken = Engine(store, _fragile(thanks()), clock=FrozenClock(NOON))
     broken.ingest([{**purchase(13), "timestamp": "2026-06-01T10:00:00Z"}], source="client")
@@ -122,8 +122,8 @@ def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str)
     assert aside.reason == "RecursionError: too deep"
     assert broken.take_again(aside).rejected[0].code == "poison"
     mended = Engine(store, book_of(thanks()), clock=FrozenClock(NOON + timedelta(hours=1)))
-    told = mended.take_again(aside)
-    assert [(d.message_id, d.outcome, d.timestamp.hour) for d in told.decisions] == [
+    result = mended.take_again(aside)
+    assert [(d.message_id, d.outcome, d.timestamp.hour) for d in result.decisions] == [
         ("purchase-13", Outcome.ENTERED, 10)
     ]
     assert mended.set_aside() == []
@@ -131,7 +131,7 @@ def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str)
 
 
 def test_a_poison_message_that_its_sender_sends_again_is_tried_again(place: str) -> None:
-    """It was not recorded, so it is no duplicate; once it goes in, it is no longer set aside."""
+    """It was not recorded, so it is not a duplicate; once it is accepted, it is no longer set aside."""
     store = _opened(place, _fragile(thanks())).store
     broken = Engine(store, _fragile(thanks()), clock=FrozenClock(NOON))
     for _ in range(2):
@@ -144,7 +144,7 @@ def test_a_poison_message_that_its_sender_sends_again_is_tried_again(place: str)
 
 
 def test_what_was_set_aside_of_a_deleted_person_is_deleted(place: str) -> None:
-    """Also of one whom nobody knows yet, since all that came of them was set aside."""
+    """Also of an unknown person, if all of their messages were set aside."""
     with _opened(place, _fragile(thanks())) as engine:
         engine.ingest([purchase(13), {**purchase(14, "bob"), "messageId": "of-bob"}])
         engine.track("Delete Person", user_id="ada")
@@ -155,12 +155,15 @@ def test_what_erases_and_what_is_poison_in_one_batch_are_told_apart(place: str) 
     """The places in the answer are those of the whole batch."""
     deletion = {"type": "track", "event": "Delete Person", "userId": "eve"}
     with _opened(place, _fragile(thanks())) as engine:
-        told = engine.ingest([purchase(1), deletion, purchase(13), deletion, purchase(14)])
-        assert [(each.index, each.code) for each in told.rejected] == [(2, "poison"), (4, "poison")]
+        result = engine.ingest([purchase(1), deletion, purchase(13), deletion, purchase(14)])
+        assert [(each.index, each.code) for each in result.rejected] == [
+            (2, "poison"),
+            (4, "poison"),
+        ]
 
 
 def test_an_entry_that_fails_when_it_is_woken_ends_and_the_others_go_on(place: str) -> None:
-    """It is said in the log and in the answer, and nobody waits behind it for ever."""
+    """The log and the answer report it, and no entry behind it waits for ever."""
     waited = thanks(campaign="waited", when="waited")
     waiting = thanks(campaign="slow", whereupon=_WAITING)
     rules = _fragile(waited, waiting, who=True)
@@ -168,35 +171,35 @@ def test_an_entry_that_fails_when_it_is_woken_ends_and_the_others_go_on(place: s
         engine.ingest([purchase(1, "ada"), purchase(2, "bob")])
         engine.identify("bob", traits={"number": 13})
         engine.clock.move_to(NOON + timedelta(hours=2))  # type: ignore[attr-defined]
-        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.emitted]
-        assert [each.code for each in told if isinstance(each, Notice)] == ["entry-failed"]
+        result = [each for done in engine.wake(engine.clock.now()) for each in done.emitted]
+        assert [each.code for each in result if isinstance(each, Notice)] == ["entry-failed"]
         pending = engine.deliveries(DeliveryState.PENDING)
         assert {each.person for each in pending if each.rule == "slow"} == {"ada"}
         assert list(engine.wake(engine.clock.now())) == []
 
 
 def test_a_person_on_whom_a_broadcast_fails_is_left_out_and_the_others_get_it(place: str) -> None:
-    """One person's attributes do not keep the news from everybody."""
+    """One person's attributes do not keep the broadcast from the others."""
     with _opened(place, _fragile(news(), who=True)) as engine:
         for name, number in (("ada", 1), ("bob", 13), ("cy", 2)):
             engine.identify(name, traits={"number": number})
         engine.trigger("news")
-        told = [each for folded in engine.wake(engine.clock.now()) for each in folded.emitted]
-        assert [each.code for each in told if isinstance(each, Notice)] == ["person-left-out"]
+        result = [each for done in engine.wake(engine.clock.now()) for each in done.emitted]
+        assert [each.code for each in result if isinstance(each, Notice)] == ["person-left-out"]
         assert {each.person for each in engine.deliveries()} == {"ada", "cy"}
 
 
 @pytest.mark.parametrize("count", [1, 7])
 def test_poison_takes_nothing_from_what_stands_around_it(place: str, count: int) -> None:
-    """The same messages without it end in the same decisions."""
+    """The same messages without it lead to the same decisions."""
     sound = [purchase(number, f"user-{number % 3}") for number in range(12)]
     mixed = list(sound)
     for number in range(count):
         mixed.insert(2 * number, {**purchase(13), "messageId": f"p-{number}"})
     with _opened(place, _fragile(thanks())) as engine:
-        told = engine.ingest(mixed)
+        result = engine.ingest(mixed)
     with _opened("memory://", _fragile(thanks())) as other:
         expected = other.ingest(sound)
-    assert [(d.message_id, d.person, d.reason) for d in told.decisions] == [
+    assert [(d.message_id, d.person, d.reason) for d in result.decisions] == [
         (d.message_id, d.person, d.reason) for d in expected.decisions
     ]

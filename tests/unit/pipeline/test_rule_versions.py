@@ -1,4 +1,4 @@
-"""Older versions of rules, which people still follow, in an index that threads share."""
+"""Older versions of rules, which entries still follow, in an index that threads share."""
 
 import sys
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from whereupon.storage import open_store
 
 
 def leaving_by(event: str) -> Rule:
-    """The rule, in a version of its own that ends by an event."""
+    """A version of the rule that ends by this event."""
     file = campaign("series", "start", exit={"event": event})
     return book_of(file).rules[0]
 
 
 @pytest.fixture
 def hasty() -> Iterator[None]:
-    """Threads that are switched between as often as can be."""
+    """Switch between threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -31,7 +31,7 @@ def hasty() -> Iterator[None]:
 
 
 def test_an_index_is_a_value() -> None:
-    """Looking out for another version makes another index, and leaves the first as it was."""
+    """Adding a version makes another index, and leaves the first as it was."""
     index = RuleIndex(Rulebook((leaving_by("now"),)))
     other = index.with_version(leaving_by("before"))
     assert index.exit_names == {"now"}
@@ -42,7 +42,7 @@ def test_an_index_is_a_value() -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_no_thread_loses_what_another_has_read() -> None:
-    """Every older version's exits are looked out for, whoever read it, and at whatever moment."""
+    """The exits of every older version are known, whichever thread read it, at any moment."""
     older = [leaving_by(f"event {number}") for number in range(48)]
     index = RuleIndex(Rulebook((leaving_by("now"),)))
     versions = RuleVersions(index)

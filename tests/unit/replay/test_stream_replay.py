@@ -1,4 +1,4 @@
-"""Replay: a stream through the real engine on a frozen clock, the same whatever the batches."""
+"""Replay: a stream through the real engine on a frozen clock, with the same result for all batches."""
 
 import gc
 import tracemalloc
@@ -30,8 +30,8 @@ from whereupon.scheduling import FrozenClock
 from whereupon.storage import MemoryStore
 
 
-class _Told:
-    """What a replay told, and its summary."""
+class _Replayed:
+    """The records of a replay, and its summary."""
 
     def __init__(
         self,
@@ -85,12 +85,12 @@ _WAITING = thanks(whereupon=[{"wait": "2h"}, {"send": "push", "title": "Thanks"}
 
 
 def test_due_work_runs_between_the_messages_in_the_order_of_time(tmp_path: Path) -> None:
-    """What waits two hours comes before a message that comes three hours later."""
+    """A wait of two hours ends before a message that arrives three hours later."""
     stream = _stream(
         tmp_path, _track("purchase", "01T12:00"), _track("purchase", "01T15:00", user="bob")
     )
-    told = [type(each).__name__ for each in _Told(stream, book_of(_WAITING)).records]
-    assert told == ["Decision", "Delivery", "Decision", "Delivery"]
+    replayed = [type(each).__name__ for each in _Replayed(stream, book_of(_WAITING)).records]
+    assert replayed == ["Decision", "Delivery", "Decision", "Delivery"]
 
 
 _SHOP = book_of(
@@ -135,8 +135,8 @@ def test_what_is_told_does_not_depend_on_the_size_of_the_batches(
 ) -> None:
     """Waits, schedules, broadcasts by event and bad lines come in their turn among the messages."""
     stream = _stream(tmp_path, *_busy_day())
-    usual = _Told(stream, _SHOP)
-    other = _Told(stream, _SHOP, batch=batch, store=store)
+    usual = _Replayed(stream, _SHOP)
+    other = _Replayed(stream, _SHOP, batch=batch, store=store)
     assert _without_keys(other.records) == _without_keys(usual.records)
     assert other.summary == usual.summary
     assert usual.summary.deliveries > 100
@@ -145,8 +145,8 @@ def test_what_is_told_does_not_depend_on_the_size_of_the_batches(
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("stream", sorted(STREAMS.glob("*.jsonl")), ids=lambda path: path.stem)
 def test_the_shipped_streams_tell_the_same_in_batches_of_any_size(stream: Path, batch: int) -> None:
-    """The shipped rules, too."""
-    usual, other = _Told(stream, RULES), _Told(stream, RULES, batch=batch)
+    """Also with the shipped rules."""
+    usual, other = _Replayed(stream, RULES), _Replayed(stream, RULES, batch=batch)
     assert _without_keys(other.records) == _without_keys(usual.records)
 
 
@@ -170,7 +170,7 @@ def _without_keys(records: Iterable[Record]) -> list[str]:
 
 
 def test_a_broadcast_that_a_step_starts_comes_before_the_next_message(tmp_path: Path) -> None:
-    """Its audience is as it was then, whatever the batches."""
+    """Its audience is that of its own time, for all batches."""
     echo = thanks(whereupon=[{"wait": "5m"}, {"track": "Price Dropped"}])
     drop = news(when="Price Dropped")
     stream = _stream(
@@ -179,7 +179,7 @@ def test_a_broadcast_that_a_step_starts_comes_before_the_next_message(tmp_path: 
         _track("purchase", "01T12:10", user="bob"),
     )
     for batch in (1, 1_000):
-        assert _Told(stream, book_of(echo, drop), batch=batch).deliveries() == [
+        assert _Replayed(stream, book_of(echo, drop), batch=batch).deliveries() == [
             ("ada", "2026-06-01T12:05:00Z"),
             ("ada", "2026-06-01T12:15:00Z"),
             ("bob", "2026-06-01T12:15:00Z"),
@@ -187,28 +187,28 @@ def test_a_broadcast_that_a_step_starts_comes_before_the_next_message(tmp_path: 
 
 
 def test_due_work_is_run_to_its_end(tmp_path: Path) -> None:
-    """The stream ends, its waits do not."""
+    """The stream ends, but its waits are still done."""
     month = thanks(whereupon=[{"wait": "30d"}, {"send": "push", "title": "Hello again"}])
     stream = _stream(tmp_path, _track("purchase", "01T12:00"))
-    assert _Told(stream, book_of(month)).deliveries() == [("ada", "2026-07-01T12:00:00Z")]
+    assert _Replayed(stream, book_of(month)).deliveries() == [("ada", "2026-07-01T12:00:00Z")]
 
 
 @pytest.mark.parametrize(("hours", "count"), [(1, 0), (2, 1), (26, 1)])
 def test_due_work_is_run_up_to_the_instant_asked_for(
     hours: int, count: int, tmp_path: Path
 ) -> None:
-    """Its last instant included."""
+    """The last instant is included."""
     stream = _stream(tmp_path, _track("purchase", "01T12:00"))
-    told = _Told(stream, book_of(_WAITING), until=NOON + timedelta(hours=hours))
-    assert len(told.deliveries()) == count
+    replayed = _Replayed(stream, book_of(_WAITING), until=NOON + timedelta(hours=hours))
+    assert len(replayed.deliveries()) == count
 
 
 def test_an_instant_before_the_streams_end_cuts_no_message_off(tmp_path: Path) -> None:
-    """It says how far due work is run afterwards."""
+    """The instant only limits due work after the stream."""
     stream = _stream(tmp_path, _track("purchase", "01T12:00"), _track("purchase", "02T12:00"))
-    told = _Told(stream, book_of(_WAITING), until=NOON)
-    assert told.summary.accepted == 2
-    assert told.deliveries() == [("ada", "2026-06-01T14:00:00Z")]
+    replayed = _Replayed(stream, book_of(_WAITING), until=NOON)
+    assert replayed.summary.accepted == 2
+    assert replayed.deliveries() == [("ada", "2026-06-01T14:00:00Z")]
 
 
 _DAILY = book_of(news(when={"cron": "0 9 * * *"}))
@@ -217,33 +217,33 @@ _DAILY = book_of(news(when={"cron": "0 9 * * *"}))
 def test_scheduled_broadcasts_end_with_the_stream(tmp_path: Path) -> None:
     """Otherwise a replay would never end."""
     stream = _stream(tmp_path, _track("purchase", "01T12:00"), _track("purchase", "04T08:00"))
-    assert _Told(stream, _DAILY).deliveries() == [
+    assert _Replayed(stream, _DAILY).deliveries() == [
         ("ada", "2026-06-02T09:00:00Z"),
         ("ada", "2026-06-03T09:00:00Z"),
     ]
 
 
 def test_scheduled_broadcasts_go_on_to_the_instant_asked_for(tmp_path: Path) -> None:
-    """Whoever names an instant wants to see what happens until then."""
+    """A caller who names an instant wants to see what happens until then."""
     stream = _stream(tmp_path, _track("purchase", "01T12:00"))
-    told = _Told(stream, _DAILY, until=NOON + timedelta(days=3))
-    assert len(told.deliveries()) == 3
+    replayed = _Replayed(stream, _DAILY, until=NOON + timedelta(days=3))
+    assert len(replayed.deliveries()) == 3
 
 
 def test_a_long_gap_is_made_up_for_a_year_and_then_once(tmp_path: Path) -> None:
     """A stray line of another decade must not send ten years of newsletters."""
     late = {**_track("purchase", "01T12:00", number=1), "timestamp": "2036-06-01T12:00:00Z"}
-    told = _Told(_stream(tmp_path, _track("purchase", "01T12:00"), late), _DAILY)
-    times = [due for _, due in told.deliveries()]
+    replayed = _Replayed(_stream(tmp_path, _track("purchase", "01T12:00"), late), _DAILY)
+    times = [due for _, due in replayed.deliveries()]
     assert len(times) == LONG_GAP.days + 1
     assert times[:2] == ["2026-06-02T09:00:00Z", "2026-06-03T09:00:00Z"]
     assert times[-1] == "2036-06-01T12:00:00Z"  # late, as of then
 
 
 def test_a_stream_of_bad_lines_only_is_a_replay_too(tmp_path: Path) -> None:
-    """Nothing is known of time then, and nothing happens."""
-    told = _Told(_stream(tmp_path, {}, {}), _DAILY)
-    assert told.summary.as_dict() == {
+    """No time is known then, and nothing happens."""
+    replayed = _Replayed(_stream(tmp_path, {}, {}), _DAILY)
+    assert replayed.summary.as_dict() == {
         "messages": 2,
         "accepted": 0,
         "duplicates": 0,
@@ -262,15 +262,15 @@ def test_a_stream_of_bad_lines_only_is_a_replay_too(tmp_path: Path) -> None:
 
 
 def test_an_empty_stream_tells_nothing(tmp_path: Path) -> None:
-    """And fails nothing."""
-    assert _Told(_stream(tmp_path), _DAILY).records == []
+    """It raises nothing either."""
+    assert _Replayed(_stream(tmp_path), _DAILY).records == []
 
 
 def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Deliveries stay in the outbox of the throwaway store."""
-    told = _Told(_stream(tmp_path, _track("purchase", "01T12:00")), book_of(thanks()))
-    assert told.summary.deliveries == 1
-    store = told.engines[0].store
+    replayed = _Replayed(_stream(tmp_path, _track("purchase", "01T12:00")), book_of(thanks()))
+    assert replayed.summary.deliveries == 1
+    store = replayed.engines[0].store
     assert isinstance(store, MemoryStore)
     assert [each.attempts for each in store.schema.deliveries.rows.values()] == [0]
     assert capsys.readouterr().out == ""
@@ -281,15 +281,15 @@ def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_many_waits_that_end_at_once_all_end(
     ending: list[dict[str, object]], tmp_path: Path
 ) -> None:
-    """More than fit into one transaction, at the same instant."""
+    """There are more than fit into one transaction, at the same instant."""
     count = 2_345
     lines = [_track("purchase", "01T12:00", user=f"user-{n}", number=n) for n in range(count)]
-    told = _Told(_stream(tmp_path, *lines, *ending), book_of(_WAITING))
-    assert len(set(told.deliveries())) == told.summary.deliveries == count
+    replayed = _Replayed(_stream(tmp_path, *lines, *ending), book_of(_WAITING))
+    assert len(set(replayed.deliveries())) == replayed.summary.deliveries == count
 
 
 def test_streams_follow_one_another(tmp_path: Path) -> None:
-    """Last month's files, one after the other, are one replay."""
+    """The files of several months, one after another, are one replay."""
     first = write_stream(tmp_path / "1.jsonl", _track("purchase", "01T12:00"))
     second = write_stream(tmp_path / "2.jsonl", _track("purchase", "01T13:00"))
     found = list(read_streams([first, second], StreamReader()))
@@ -307,13 +307,13 @@ def test_a_throwaway_store_is_gone_afterwards() -> None:
 
 @pytest.mark.slow
 def test_memory_stays_flat_however_long_the_stream(tmp_path: Path) -> None:
-    """The last twenty thousand messages take no more memory than the first ten: it is on disk."""
+    """The last twenty thousand messages take no more memory than the first ten thousand: messages are on disk."""
     count, early = 30_000, 10_000
-    said = (
+    purchases = (
         _track("seen" if n % 10 else "purchase", "01T12:00", user=f"user-{n}", number=n)
         for n in range(count)
     )
-    lines = ({**line, "timestamp": 1_780_000_000 + 20 * n} for n, line in enumerate(said))
+    lines = ({**line, "timestamp": 1_780_000_000 + 20 * n} for n, line in enumerate(purchases))
     stream = _stream(tmp_path, *lines)
     peaks: list[int] = []
 
@@ -341,7 +341,7 @@ def test_memory_stays_flat_however_long_the_stream(tmp_path: Path) -> None:
 
 
 def test_a_frozen_clock_never_goes_back() -> None:
-    """It moves only when it is told to."""
+    """It moves only when it is moved."""
     clock = FrozenClock(NOON)
     clock.move_to(NOON - timedelta(days=1))
     assert clock.now() == NOON

@@ -1,4 +1,4 @@
-"""What lint says of a folder: names that the tracking plan does not know, and likely mistakes."""
+"""Lint: names that the tracking plan does not know, and likely mistakes."""
 
 from pathlib import Path
 
@@ -96,7 +96,7 @@ GOOD = {
 
 
 def _written(folder: Path, *, typo: tuple[str, str, str] | None = None) -> Path:
-    """The folder of good files, in one of them one text replaced by another."""
+    """The folder of good files, with one text in one of them replaced."""
     for name, text in GOOD.items():
         lines = [line.removeprefix("        ") for line in text.strip("\n").splitlines()]
         content = "\n".join(lines) + "\n"
@@ -112,7 +112,7 @@ def _found(folder: Path) -> list[str]:
 
 
 def test_a_folder_that_keeps_to_its_plan_has_no_findings(tmp_path: Path) -> None:
-    """Every place in which a name may stand."""
+    """In every place where a name may stand."""
     assert run_rule_tests(_written(tmp_path)).diagnostics == ()
 
 
@@ -158,7 +158,7 @@ def test_a_folder_that_keeps_to_its_plan_has_no_findings(tmp_path: Path) -> None
 def test_a_misspelt_name_is_an_error_with_what_was_meant(
     file: str, good: str, bad: str, code: str, meant: str, tmp_path: Path
 ) -> None:
-    """Wherever it stands, and nothing else is found."""
+    """In every place, and nothing else is reported."""
     report = run_rule_tests(_written(tmp_path, typo=(file, good, bad)))
     (only,) = report.diagnostics
     assert (only.code, only.severity) == (code, Severity.ERROR)
@@ -182,7 +182,7 @@ def test_a_misspelt_name_is_an_error_with_what_was_meant(
 def test_what_the_plan_contradicts_or_may_yet_learn_is_a_warning(
     file: str, good: str, bad: str, code: str, tmp_path: Path
 ) -> None:
-    """A name of its own is no misspelling: the plan may grow after the rules."""
+    """A new name is not a misspelling: the plan may grow after the rules."""
     (only,) = run_rule_tests(_written(tmp_path, typo=(file, good, bad))).diagnostics
     assert (only.code, only.severity) == (code, Severity.WARNING)
 
@@ -205,7 +205,7 @@ def test_what_the_plan_contradicts_or_may_yet_learn_is_a_warning(
 def test_logic_is_checked_by_the_types_of_the_plan(
     logic: str, operator: str, tmp_path: Path
 ) -> None:
-    """What a list is compared with; a text may read as a number, so that it may be one."""
+    """What a list is compared with; a text may read as a number, so it may be compared with one."""
     good = '{">": [{"var": "properties.price"}, 20]}'
     report = run_rule_tests(_written(tmp_path, typo=("thanks.yaml", good, logic)))
     found = [d for d in report.diagnostics if d.code == "type-mismatch"]
@@ -213,7 +213,7 @@ def test_logic_is_checked_by_the_types_of_the_plan(
 
 
 def test_a_decoy_in_a_test_is_left_alone(tmp_path: Path) -> None:
-    """A test may send an event that is none, to see that nothing happens."""
+    """A test may send an unknown event, to show that nothing happens."""
     decoy = ("thanks.test.yaml", "track: purchase", "track: Guide Read")
     assert _found(_written(tmp_path, typo=decoy)) == []
 
@@ -227,7 +227,7 @@ def test_names_that_differ_by_a_number_do_not_resemble_each_other(tmp_path: Path
 
 
 def test_a_folder_without_a_plan_is_held_to_none(tmp_path: Path) -> None:
-    """Neither events nor attributes nor channels need be described."""
+    """Events, attributes and channels need not be described."""
     (tmp_path / "a.yaml").write_text(_rule("a", who="{anything: 1}", steps="[{send: telex}]"))
     assert _found(tmp_path) == []
 
@@ -245,7 +245,7 @@ def _rule(name: str, *, when: str = "purchase", who: str = "", steps: str = "[ex
 
 @pytest.mark.parametrize("loop", ["some", "all", "none", "filter", "map"])
 def test_a_path_that_looks_into_an_item_is_an_error(loop: str, tmp_path: Path) -> None:
-    """Within a loop nothing but the item is seen; the person is not in it."""
+    """Within a loop only the item is visible; the person is not in it."""
     where = f'{{logic: {{{loop}: [{{"var": "properties.items"}}, {{"==": [{{"var": "person.vip"}}, 1]}}]}}}}'
     (tmp_path / "a.yaml").write_text(_rule("a") + f"where: {where}\n")
     (only,) = run_rule_tests(tmp_path).diagnostics
@@ -256,7 +256,7 @@ def test_a_path_that_looks_into_an_item_is_an_error(loop: str, tmp_path: Path) -
 def test_an_item_is_held_to_what_the_event_file_says_of_it(
     name: str, found: list[str], tmp_path: Path
 ) -> None:
-    """`items` describes what each has."""
+    """`items` describes the keys of each item."""
     where = f'{{"some": [{{"var": "properties.items"}}, {{"==": [{{"var": "{name}"}}, "x"]}}]}}'
     logic = '{">": [{"var": "properties.price"}, 20]}'
     assert _found(_written(tmp_path, typo=("thanks.yaml", logic, where))) == found
@@ -266,14 +266,14 @@ def test_an_item_is_held_to_what_the_event_file_says_of_it(
 
 
 def test_a_file_with_an_error_is_warned_about_all_the_same(tmp_path: Path) -> None:
-    """All findings at once: the rest of the file is checked as if the error were not there."""
+    """All diagnostics come at once: the rest of the file is checked as if the error were not there."""
     text = _rule("a", steps='[{send: push, title: "{{ properties.x }}"}]')
     (tmp_path / "a.yaml").write_text(text.replace("every_time", "sometimes"))
     assert sorted(_found(tmp_path)) == ["bad-reentry", "no-default"]
 
 
 def test_a_broken_event_file_makes_no_name_unknown(tmp_path: Path) -> None:
-    """The event is there; what it has in it is not known."""
+    """The event exists; its properties are unknown."""
     (tmp_path / "purchase.yaml").write_text("event: purchase\nproperties: {price: {type: numbr}}\n")
     (tmp_path / "a.yaml").write_text(_rule("a") + "where: {prise: 1}\n")
     assert _found(tmp_path) == ["unknown-type"]
@@ -296,7 +296,7 @@ def test_a_broken_event_file_makes_no_name_unknown(tmp_path: Path) -> None:
 def test_a_variable_of_another_tool_is_an_error_with_what_to_write(
     text: str, write: str, tmp_path: Path
 ) -> None:
-    """It would never be there; `event` alone is the event's name."""
+    """The variable would never have a value; the event's name is `event` alone."""
     (tmp_path / "a.yaml").write_text(_rule("a", steps=f'[{{send: push, title: "{text}"}}]'))
     (only,) = run_rule_tests(tmp_path).diagnostics
     assert (only.code, only.severity) == ("unknown-variable", Severity.ERROR)
@@ -313,7 +313,7 @@ def test_a_path_without_braces_is_pointed_out(tmp_path: Path) -> None:
 
 
 def test_the_name_of_the_event_is_a_variable(tmp_path: Path) -> None:
-    """A text, with a size."""
+    """It is a text, with a size."""
     (tmp_path / "a.yaml").write_text(
         _rule("a", steps='[{send: push, title: "{{ event }} {{ event.size }}"}]')
     )
@@ -345,7 +345,7 @@ def test_the_name_of_the_event_is_a_variable(tmp_path: Path) -> None:
 def test_what_a_condition_guarantees_needs_no_default(
     condition: str, text: str, *, needs_default: bool, tmp_path: Path
 ) -> None:
-    """By `where` or `who`, through segments and alternatives; a size is there where the list is."""
+    """By `where` or `who`, through segments and alternatives; a list that exists has a size."""
     (tmp_path / "members.yaml").write_text("segment: members\nwho: {email: {contains: '@'}}\n")
     rule = _rule("a", steps=f'[{{send: push, title: "{text}"}}]') + condition + "\n"
     (tmp_path / "a.yaml").write_text(rule)
@@ -391,7 +391,7 @@ _RECENT = "performed: {event: purchase, within: 60d}"
 def test_polarity_says_what_comes_true_by_time_alone(
     who: str, *, enters: bool, leaves: bool, tmp_path: Path
 ) -> None:
-    """Not to have bought for 60 days comes true by time; to have bought only ceases by it."""
+    """A person without a purchase for 60 days joins by time; one with a purchase only leaves by it."""
     (tmp_path / "seg.yaml").write_text(f"segment: seg\nwho: {who}\n")
     for change, expected in (("enters", enters), ("leaves", leaves)):
         (tmp_path / "a.yaml").write_text(_rule("a", when=f"{{{change}: seg}}"))
@@ -439,7 +439,7 @@ _BROADCAST = "broadcast: all\nwhen: {}\nwhereupon: [{{send: push, title: Hi}}]\n
 def test_a_chain_from_an_event_to_a_broadcast_is_warned_of(
     rules: list[tuple[str, str, str]], warned: set[str], tmp_path: Path
 ) -> None:
-    """At each step on the way: what a browser sends must not reach everybody."""
+    """At each step of the chain: what a browser sends must not reach everybody."""
     (tmp_path / "pros.yaml").write_text("segment: pros\nwho: {plan: pro}\n")
     (tmp_path / "all.yaml").write_text(_BROADCAST.format("Big"))
     for name, when, steps in rules:
@@ -450,7 +450,7 @@ def test_a_chain_from_an_event_to_a_broadcast_is_warned_of(
 
 
 def test_a_broadcast_by_the_clock_may_start_another(tmp_path: Path) -> None:
-    """Nothing that a client sends is in it."""
+    """Nothing in it comes from a client."""
     (tmp_path / "all.yaml").write_text(_BROADCAST.format("Big"))
     (tmp_path / "weekly.yaml").write_text(
         'broadcast: weekly\nwhen: {cron: "0 9 * * MON"}\nwhereupon: [{track: Big}]\n'
@@ -513,7 +513,7 @@ _WRITTEN: st.SearchStrategy[JsonValue] = st.recursive(
 @examples(300)
 @given(data=_WRITTEN, logic=_WRITTEN)
 def test_nothing_that_is_written_makes_the_plan_raise(data: JsonValue, logic: JsonValue) -> None:
-    """A file with errors is held to the plan as well, whatever the errors are."""
+    """A file with errors is checked against the plan, too, whatever the errors are."""
     price: JsonValue = {"type": "number"}
     items: JsonValue = {"type": "array", "items": {"type": "object", "properties": {"sku": {}}}}
     purchase: dict[str, JsonValue] = {"price": price, "items": items}

@@ -1,4 +1,4 @@
-"""Rules folders: what is read, what is refused, and where each finding is said to be."""
+"""Rules folders: what is read, what is refused, and the place of each diagnostic."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def test_the_good_files_are_read_without_any_finding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fixture", BAD, ids=lambda path: path.name.partition(".")[0])
 def test_a_bad_file_yields_exactly_the_diagnostics_beside_it(fixture: Path, tmp_path: Path) -> None:
-    """Line, column, code and sentence, all of a file in one run."""
+    """Line, column, code and sentence of all errors of a file in one run."""
     expected = fixture.with_name(fixture.name.partition(".bad")[0] + ".bad.expected.txt")
     found = [
         f"{d.location.line}:{d.location.column}: {d.code} {d.message}"
@@ -64,14 +64,14 @@ def test_a_bad_file_yields_exactly_the_diagnostics_beside_it(fixture: Path, tmp_
 
 
 def test_a_rule_broken_in_eight_ways_has_eight_located_findings(tmp_path: Path) -> None:
-    """Nothing is hidden by anything else, and each is on a line of its own."""
+    """No error hides another, and each is on a line of its own."""
     diagnostics = _beside_good_files(FIXTURES / "eight-ways.bad.yaml", tmp_path)
     assert len({d.code for d in diagnostics}) == 8
     assert len({d.location.line for d in diagnostics}) == 8
 
 
 def test_rules_with_errors_are_left_out_and_the_others_stay(tmp_path: Path) -> None:
-    """`load_rules` gives what is good; `open_rules` refuses the whole folder."""
+    """`load_rules` returns the good rules; `open_rules` refuses the whole folder."""
     (tmp_path / "a.yaml").write_text(RULE.format("a"))
     (tmp_path / "b.yaml").write_text(RULE.format("b").replace("once", "twice"))
     book, diagnostics = load_rules(tmp_path)
@@ -89,7 +89,7 @@ def test_warnings_alone_refuse_nothing(tmp_path: Path) -> None:
 
 
 def test_an_id_is_taken_once_in_all_folders(tmp_path: Path) -> None:
-    """The second file of that id is refused, naming the first."""
+    """The second file with that id is refused, with the name of the first."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.yaml").write_text(RULE.format("a"))
@@ -101,7 +101,7 @@ def test_an_id_is_taken_once_in_all_folders(tmp_path: Path) -> None:
 
 
 def test_a_folder_has_one_settings_file(tmp_path: Path) -> None:
-    """A second one is refused, naming the first."""
+    """A second one is refused, with the name of the first."""
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "settings.yaml").write_text("settings: settings\nchannels: [email]\n")
     (tmp_path / "settings.json").write_text('{"settings": "settings", "channels": ["push"]}')
@@ -112,7 +112,7 @@ def test_a_folder_has_one_settings_file(tmp_path: Path) -> None:
 
 
 def test_a_segment_is_found_however_its_key_is_written(tmp_path: Path) -> None:
-    """Files are read for segments only where they may have one."""
+    """Only files that may hold a segment are read for segments."""
     (tmp_path / "pro.json").write_text('{"\\u0073egment": "pro", "who": {"plan": "pro"}}')
     (tmp_path / "team.yaml").write_text('"seg\\x6dent": team\nwho: {segment: pro}\n')
     (tmp_path / "x.yaml").write_text(RULE.format("x") + "who: {segment: team}\n")
@@ -123,7 +123,7 @@ def test_a_segment_is_found_however_its_key_is_written(tmp_path: Path) -> None:
 
 
 def test_only_rule_files_are_read(tmp_path: Path) -> None:
-    """Tests, hidden files and other kinds of file are passed over; `.yml` and `.YAML` are slips."""
+    """Tests, hidden files and other kinds of file are skipped; `.yml` and `.YAML` are reported."""
     for name in ("a.test.yaml", ".hidden.yaml", "README.md", "a.yaml.orig"):
         (tmp_path / name).write_text("nonsense: [")
     (tmp_path / ".git").mkdir()
@@ -153,7 +153,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_cannot_be_told_in_one_line_of_text_is_a_finding(
     name: bytes, tmp_path: Path
 ) -> None:
-    """Findings are lines of UTF-8, and JSON: a name that is neither would end them."""
+    """Diagnostics are lines of UTF-8, and JSON: a name that fits neither would break them."""
     try:
         (tmp_path / os.fsdecode(name)).write_text(RULE.format("a"))
     except OSError:
@@ -165,7 +165,7 @@ def test_a_name_that_cannot_be_told_in_one_line_of_text_is_a_finding(
 
 
 def test_a_folder_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
-    """A mistyped path does not pass for an empty folder."""
+    """A mistyped path must not pass for an empty folder."""
     assert _codes(tmp_path / "rulse") == ["no-folder"]
 
 
@@ -182,13 +182,13 @@ def test_a_folder_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
 def test_a_text_that_is_no_document_is_one_finding(
     content: bytes, code: str, tmp_path: Path
 ) -> None:
-    """Nothing more is said of a file that cannot be read."""
+    """A file that cannot be read has no further diagnostics."""
     (tmp_path / "a.yaml").write_bytes(content)
     assert _codes(tmp_path) == [code]
 
 
 def test_a_broken_link_is_a_finding_never_an_exception(tmp_path: Path) -> None:
-    """No rule is lost in silence: a link to nowhere, or to itself, was meant to be a rule."""
+    """No rule is lost silently: a link to nowhere, or to itself, was meant to be a rule."""
     (tmp_path / "a.yaml").symlink_to(tmp_path / "nowhere")
     assert _codes(tmp_path) == ["unreadable"]
     (tmp_path / "b.yaml").symlink_to(tmp_path / "b.yaml")
@@ -205,7 +205,7 @@ def test_a_broken_link_is_a_finding_never_an_exception(tmp_path: Path) -> None:
 def test_what_a_parser_refuses_without_a_place_is_located(
     name: str, content: str, place: tuple[int, int], tmp_path: Path
 ) -> None:
-    """A control character, and a number that is none."""
+    """A control character, and a text in place of a number."""
     (tmp_path / name).write_text(content)
     _, (only,) = load_rules(tmp_path)
     assert (only.location.line, only.location.column) == place
@@ -229,7 +229,7 @@ def test_plain_words_are_read_as_editors_read_them(text: str, value: JsonValue) 
 
 
 def test_a_word_that_used_to_be_a_boolean_is_pointed_out(tmp_path: Path) -> None:
-    """`vip: yes` compares with a text, which its writer may not expect."""
+    """`vip: yes` compares with a text, which its author may not expect."""
     (tmp_path / "a.yaml").write_text(RULE.format("a") + "where: {vip: yes}\n")
     (only,) = load_rules(tmp_path)[1]
     assert (only.code, only.severity) == ("yaml-boolean", Severity.WARNING)
@@ -238,7 +238,7 @@ def test_a_word_that_used_to_be_a_boolean_is_pointed_out(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["1_000", "-1_000.5", "0x1f", "0o17", ".inf", "-.Inf", ".nan"])
 def test_a_word_that_others_read_as_a_number_is_pointed_out(text: str, tmp_path: Path) -> None:
-    """`price: {gt: 1_000}` compares with a text that is no number, and never holds."""
+    """`price: {gt: 1_000}` compares with a text that does not read as a number, and never holds."""
     (tmp_path / "a.yaml").write_text(RULE.format("a") + f"where: {{price: {text}}}\n")
     (only,) = load_rules(tmp_path)[1]
     assert (only.code, only.severity) == ("yaml-number", Severity.WARNING)
@@ -247,7 +247,7 @@ def test_a_word_that_others_read_as_a_number_is_pointed_out(text: str, tmp_path:
 
 @pytest.mark.parametrize("text", ["'1_000'", "a_1", "1_a", "2026-01-31", "12:30", "v1_0"])
 def test_a_text_that_nobody_reads_as_a_number_is_let_pass(text: str) -> None:
-    """Only what would be a number elsewhere."""
+    """Only texts that would be numbers elsewhere are reported."""
     assert read_yaml(f"x: {text}").diagnostics == ()
 
 
@@ -268,7 +268,7 @@ def test_a_key_is_the_text_that_is_written() -> None:
     ],
 )
 def test_json_that_is_none_or_is_too_much_is_refused(text: str, code: str) -> None:
-    """The same limits as for YAML, and nothing that JSON does not have."""
+    """The same limits as for YAML; nothing beyond the JSON standard is read."""
     with pytest.raises(UnreadableTextError) as caught:
         read_json(text)
     assert caught.value.diagnostic.code == code
@@ -279,7 +279,7 @@ def test_json_that_is_none_or_is_too_much_is_refused(text: str, code: str) -> No
     [("a: 1e999", "bad-number"), ("a: " + "9" * 5000, "bad-number"), ("&x a: 1\nb: *x", None)],
 )
 def test_a_number_that_nothing_can_hold_is_refused(text: str, code: str | None) -> None:
-    """A number beyond a double's range is named, and not read as infinity."""
+    """A number beyond the range of a double is reported, and not read as infinity."""
     assert [found.code for found in read_yaml(text).diagnostics] == ([code] if code else [])
 
 
@@ -304,7 +304,7 @@ def test_a_number_that_nothing_can_hold_is_refused(text: str, code: str | None) 
 def test_a_value_that_contradicts_the_event_file_is_pointed_out(
     declared: str, where: str, is_contradicted: bool, tmp_path: Path
 ) -> None:
-    """Numbers may be texts, as on the wire; a comparison that can never hold is a slip."""
+    """Numbers may be texts, as on the wire; a comparison that can never hold is a mistake."""
     (tmp_path / "a.yaml").write_text(RULE.format("a") + f"where: {{{where}}}\n")
     plan = f"event: purchase\nproperties: {{price: {{type: {declared}}}}}\n"
     (tmp_path / "purchase.yaml").write_text(plan)
@@ -322,7 +322,7 @@ def test_a_value_that_contradicts_the_event_file_is_pointed_out(
 def test_a_property_that_no_event_file_knows_is_pointed_out_where_it_stands(
     where: str, column: int, tmp_path: Path
 ) -> None:
-    """However deep it is nested, within `logic` too."""
+    """At any depth, within `logic`, too."""
     (tmp_path / "a.yaml").write_text(RULE.format("a") + f"where: {where}\n")
     plan = "event: purchase\nproperties: {a: {type: number}, price: {}}\n"
     (tmp_path / "purchase.yaml").write_text(plan)
@@ -331,7 +331,7 @@ def test_a_property_that_no_event_file_knows_is_pointed_out_where_it_stands(
 
 
 def test_properties_are_not_checked_where_a_trigger_has_no_event_file(tmp_path: Path) -> None:
-    """A plan that covers some of the events says nothing about the others."""
+    """A plan that covers some events says nothing about the others."""
     rule = RULE.format("a").replace("purchase", "[purchase, refund]")
     (tmp_path / "a.yaml").write_text(rule + "where: {pirce: 1}\n")
     (tmp_path / "purchase.yaml").write_text("event: purchase\nproperties: {price: {}}\n")
@@ -344,7 +344,7 @@ def test_an_alias_stands_for_what_its_anchor_names() -> None:
 
 
 def test_a_document_tells_where_every_key_and_value_stands(tmp_path: Path) -> None:
-    """Test files are read by the same way in, with the same places."""
+    """Test files are read by the same reader, with the same places."""
     path = tmp_path / "a.test.yaml"
     path.write_text("tests:\n  - name: one\n    given: []\n")
     data, positions, diagnostics = load_document(path)
@@ -381,7 +381,7 @@ def test_json_is_read_as_the_standard_library_reads_it(
 @given(text=st.text(alphabet="{}[]:,-&*!|>#'\"% \n\t?ab1.~<@`\\é", max_size=60) | st.text())
 @settings(max_examples=300)
 def test_no_text_makes_the_readers_raise_anything_else(text: str) -> None:
-    """Any text is a document or an UnreadableTextError with a place."""
+    """Any text is a document, or an UnreadableTextError with a place."""
     for read in (read_yaml, read_json):
         try:
             read(text)
@@ -406,7 +406,7 @@ _lines = st.lists(
 def test_no_file_makes_the_loader_raise(
     lines: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever is written, the folder is a book and a list of findings within the file."""
+    """Any folder is a rulebook and a list of diagnostics with places in the file."""
     folder = tmp_path_factory.getbasetemp() / "fuzzed"
     folder.mkdir(exist_ok=True)
     (folder / "a.yaml").write_text("\n".join(lines))
@@ -420,14 +420,14 @@ def test_no_file_makes_the_loader_raise(
 def test_no_bytes_make_the_loader_raise(
     content: bytes, suffix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Not even bytes that are no text."""
+    """Not even bytes that are not text."""
     path = tmp_path_factory.getbasetemp() / f"bytes{suffix}"
     path.write_bytes(content)
     load_document(path)
 
 
 def test_a_path_that_is_a_planned_name_with_a_dot_is_told_how_to_be_written(tmp_path: Path) -> None:
-    """`utm.source` looks for an object; where the plan has that very name, the backslash is missing."""
+    """`utm.source` looks for an object; if the plan has that very name, the backslash is missing."""
     (tmp_path / "a.yaml").write_text(RULE.format("a") + "where: {utm.source: ads, ok: 1}\n")
     (tmp_path / "b.yaml").write_text(RULE.format("b") + "where: {utm\\.source: ads}\n")
     plan = "event: purchase\nproperties: {utm.source: {type: string}, ok: {type: number}}\n"

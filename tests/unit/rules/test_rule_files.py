@@ -1,4 +1,4 @@
-"""From the plain data of rule files to rules."""
+"""From the data of rule files to rules."""
 
 import json
 from collections.abc import Mapping
@@ -184,16 +184,16 @@ def test_an_event_file_names_the_event_by_its_id_unless_it_says_otherwise() -> N
 
 
 def test_a_settings_file_names_channels_and_attributes_and_says_what_is_kept() -> None:
-    """What it does not say has its default; weeks and years are 7 and 365 days."""
+    """A key that is left out has its default; weeks and years are 7 and 365 days."""
     data: JsonValue = {
         "settings": "settings",
         "channels": ["push", "email", "push"],
         "attributes": {"plan": {"enum": ["free", "pro"]}, "renews_at": "date"},
         "keep": {"skips": "2w", "entries": "1y6h", "set_aside": "forever"},
     }
-    said, diagnostics = parse_rule_file(data, stem="settings", segments={})
+    value, diagnostics = parse_rule_file(data, stem="settings", segments={})
     assert diagnostics == ()
-    assert said == rules.FolderSettings(
+    assert value == rules.FolderSettings(
         channels=("push", "email"),
         attributes={
             "plan": {"enum": ["free", "pro"]},
@@ -210,7 +210,7 @@ def test_a_settings_file_names_channels_and_attributes_and_says_what_is_kept() -
 
 
 def test_the_digest_changes_with_the_rule_and_with_the_segments_it_leads_to() -> None:
-    """A segment that another one refers to counts; one that nobody mentions does not."""
+    """Also with a segment of a segment; a segment that is not mentioned does not count."""
     chain: dict[str, JsonValue] = {"pro": {"segment": "paying"}, "paying": {"plan": "pro"}}
     digest = _rule(chain, who={"segment": "pro"}).digest
     assert len(digest) == 16
@@ -252,20 +252,20 @@ _files = st.fixed_dictionaries(
 
 @given(files=st.lists(_files, max_size=6))
 def test_files_that_share_what_they_say_are_read_as_if_alone(files: list[JsonValue]) -> None:
-    """The same rules, with the same diagnostics, each of them told for each file."""
+    """The same rules, with the same diagnostics, repeated for each file."""
     pool = InternPool()
     together = [parse_rule_file(f, stem="x", segments=SEGMENTS, pool=pool) for f in files]
     assert together == [parse_rule_file(file, stem="x", segments=SEGMENTS) for file in files]
 
 
 def test_what_rules_say_alike_is_kept_once() -> None:
-    """Of a rule like others, nothing is new but itself, its id, its digest and its text."""
+    """A rule like others needs memory only for itself, its id, its digest and its text."""
     pool = InternPool()
     where = {"product": ["socks", "shoes"], "price": {"gt": 20}}
     send = {"send": "push", "title": "Thanks!"}
-    said = {**CAMPAIGN, "where": where, "who": {"plan": "pro"}, "whereupon": [send]}
+    value = {**CAMPAIGN, "where": where, "who": {"plan": "pro"}, "whereupon": [send]}
     one, two = (
-        parse_rule_file(json.loads(json.dumps(said)), stem="x", segments={}, pool=pool)[0]
+        parse_rule_file(json.loads(json.dumps(value)), stem="x", segments={}, pool=pool)[0]
         for _ in range(2)
     )
     assert isinstance(one, rules.Rule)
@@ -279,7 +279,7 @@ def test_what_rules_say_alike_is_kept_once() -> None:
 
 
 def test_a_source_is_what_was_written_even_what_json_has_no_word_for() -> None:
-    """A number that is none stays one, and so does a text that is no Unicode."""
+    """NaN stays NaN, and text that is not Unicode stays as it is."""
     written = _rule(whereupon=[{"set": {"whole": 10**30, "half": "\ud800", "few": [1, 1.0, True]}}])
     step = {"set": {"whole": 10**30, "half": "\ud800", "few": [1, 1.0, True]}}
     assert repr(dict(written.source)["whereupon"]) == repr([step])
@@ -288,32 +288,32 @@ def test_a_source_is_what_was_written_even_what_json_has_no_word_for() -> None:
 
 
 def test_a_rule_can_be_read_again_from_its_source() -> None:
-    """The stored source is all that is needed, with the segments."""
+    """The stored source and the segments are all that is needed."""
     rule = _rule(who={"segment": "pro"}, reentry={"once_per": "7d"})
     again = rule_from_source(rule.source, SEGMENTS)
     assert (again.digest, again.reentry, again.id) == (rule.digest, rule.reentry, rule.id)
 
 
 def test_a_source_that_is_no_rule_raises() -> None:
-    """A stored rule that this version cannot read is not passed over."""
+    """A stored rule that this version cannot read is not skipped silently."""
     with pytest.raises(ValueError, match="cannot be read: say whether the same person"):
         rule_from_source({"campaign": "x", "when": "purchase", "whereupon": ["exit"]}, {})
 
 
 @pytest.mark.parametrize("key", ["goal", "quiet_hours", "cap", "holdout"])
 def test_what_this_version_does_not_run_is_never_accepted(key: str) -> None:
-    """A reserved key is an error of its own."""
+    """A reserved key has an error of its own."""
     assert _codes({**CAMPAIGN, key: 1}) == ["not-yet"]
 
 
 @pytest.mark.parametrize("step", ["run", "wait_for", "branch", "split"])
 def test_steps_that_this_version_does_not_run_are_never_accepted(step: str) -> None:
-    """A reserved step is an error of its own."""
+    """A reserved step has an error of its own."""
     assert _codes({**CAMPAIGN, "whereupon": [{step: "x"}]}) == ["not-yet"]
 
 
 def test_no_rule_is_triggered_or_sent_a_semantic_event() -> None:
-    """Semantic events are consumed: no campaign ever sees one, and no step may ask for one."""
+    """Semantic events are consumed: no campaign sees one, and no step may ask for one."""
     when: JsonValue = ["purchase", "User Deleted"]
     track: JsonValue = [{"track": "Delete Person"}]
     assert _codes({**CAMPAIGN, "when": when, "whereupon": track}) == [
@@ -323,7 +323,7 @@ def test_no_rule_is_triggered_or_sent_a_semantic_event() -> None:
 
 
 def test_a_fault_in_one_part_hides_none_in_another() -> None:
-    """What stands beside a fault of form is read for its own faults in the same run."""
+    """The parts beside an error of form are checked in the same run."""
     codes = _codes(
         {
             **CAMPAIGN,
@@ -343,7 +343,7 @@ def test_a_fault_in_one_part_hides_none_in_another() -> None:
 
 
 def test_segments_that_lead_back_to_themselves_are_refused() -> None:
-    """A circle of segments says nothing about anybody."""
+    """A cycle of segments has no meaning."""
     segments: dict[str, JsonValue] = {"x": {"segment": "y"}, "y": {"segment": "x"}}
     _, diagnostics = parse_rule_file(
         {"segment": "x", "who": {"segment": "y"}}, stem="x", segments=segments
@@ -378,7 +378,7 @@ _values = st.recursive(
 
 @given(data=_values)
 def test_no_data_makes_the_reader_raise(data: JsonValue) -> None:
-    """Whatever a file says, it is a rule file or it has diagnostics."""
+    """Any data are a rule file or have diagnostics."""
     file, diagnostics = parse_rule_file(data, stem="x", segments=SEGMENTS)
     assert (file is None) or not any(p.severity == "error" for p in diagnostics)
     assert file is not None or diagnostics
@@ -388,7 +388,7 @@ def test_no_data_makes_the_reader_raise(data: JsonValue) -> None:
     "key", sorted(SPELLINGS.keys() - {*SendForm.model_fields, "wait", "set", "track"})
 )
 def test_a_word_of_the_grammar_is_never_content(key: str) -> None:
-    """In any spelling; below a key of the content it is the channel's own business."""
+    """In any spelling; keys inside the content are the channel's own."""
     beside: JsonValue = {"send": "push", "title": "Hi", key: "x"}
     assert _codes({**CAMPAIGN, "whereupon": [beside]}) in (["misplaced-key"], ["not-yet"])
     below: JsonValue = {"send": "push", "title": "Hi", "data": {key: "x"}}

@@ -79,7 +79,7 @@ def _at(value: JsonValue, path: tuple[str | int, ...]) -> JsonValue:
 
 @st.composite
 def _changed_files(draw: st.DrawFn) -> JsonValue:
-    """A good file in which one part or two are replaced, taken out, or have a key more."""
+    """A good file in which one or two parts are replaced, removed, or given an extra key."""
     data = copy.deepcopy(draw(st.sampled_from(DOCUMENTS)))
     for _ in range(draw(st.integers(1, 2))):
         path = draw(st.sampled_from(list(_parts(data))))
@@ -97,14 +97,14 @@ def _changed_files(draw: st.DrawFn) -> JsonValue:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_the_schema_accepts_every_good_file(path: Path) -> None:
-    """An editor underlines nothing in the rules that ship."""
+    """An editor underlines nothing in the shipped rules."""
     assert [error.message for error in SCHEMA.iter_errors(load_document(path)[0])] == []
 
 
 @settings(max_examples=500)
 @given(data=_changed_files())
 def test_the_schema_accepts_what_the_reader_accepts(data: JsonValue) -> None:
-    """And nothing else, but for what only the reader can know."""
+    """It accepts nothing else, except what only the reader can check."""
     named = [data[kind] for kind in KINDS if kind in data] if isinstance(data, dict) else []
     file, problems = parse_rule_file(data, stem=str(next(iter(named), "x")), segments=SEGMENTS)
     errors = {problem.code for problem in problems if problem.severity is Severity.ERROR}

@@ -1,4 +1,4 @@
-"""Cron in a named timezone."""
+"""Cron schedules in a named timezone."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -46,7 +46,7 @@ def test_an_hour_that_a_clock_put_back_repeats_counts_once_unless_every_hour_doe
 )
 @pytest.mark.parametrize("cron", ["0 0 * * *", "30 0 * * *", "30 2 * * *"])
 def test_no_day_is_lost_where_a_clock_is_put_forward(cron: str, timezone: str) -> None:
-    """Also where that is at midnight; what the clock leaves out comes as much later."""
+    """Also if that is at midnight; times that the clock leaves out come as much later."""
     moment, end, days = _at("2026-01-01T00:00:00+00:00"), _at("2026-12-30T00:00:00+00:00"), []
     while (moment := next_occurrence(cron, timezone, moment) or end) < end:
         days.append(moment.astimezone(ZoneInfo(timezone)).date())
@@ -54,7 +54,7 @@ def test_no_day_is_lost_where_a_clock_is_put_forward(cron: str, timezone: str) -
 
 
 def test_all_of_an_hour_that_a_clock_leaves_out_comes_later() -> None:
-    """Two o'clock of 29 March 2026 is three in Paris."""
+    """Two o'clock on 29 March 2026 is three o'clock in Paris."""
     moment, found = _at("2026-03-28T12:00:00+00:00"), []
     for _ in range(3):
         moment = next_occurrence("*/30 2 * * *", "Europe/Paris", moment) or moment
@@ -63,7 +63,7 @@ def test_all_of_an_hour_that_a_clock_leaves_out_comes_later() -> None:
 
 
 def test_the_calendar_ends() -> None:
-    """No instant makes it raise."""
+    """No instant raises an exception."""
     assert next_occurrence("0 9 * * *", "Europe/Paris", LAST_INSTANT) is None
     first = next_occurrence("0 9 * * *", "America/Lima", FIRST_INSTANT)
     assert first is not None
@@ -83,7 +83,7 @@ def test_the_next_occurrence_is_later_than_the_instant_asked_about() -> None:
     ],
 )  # fmt: skip
 def test_days_of_the_week_are_numbered_as_cron_does(days: str, expected: int) -> None:
-    """0 and 7 are Sunday; the first day after a Saturday evening tells them apart."""
+    """0 and 7 are Sunday; the first day after a Saturday evening shows it."""
     saturday = _at("2026-06-06T23:00:00+00:00")
     found = next_occurrence(f"0 9 * * {days}", "UTC", saturday)
     assert found is not None
@@ -92,7 +92,7 @@ def test_days_of_the_week_are_numbered_as_cron_does(days: str, expected: int) ->
 
 @pytest.mark.parametrize("timezone", ["UTC", "Asia/Tokyo", "America/New_York"])
 def test_where_the_calendar_ends_there_is_no_next_occurrence(timezone: str) -> None:
-    """Exports write 9999-12-31 for never: a stream's clock may stand there."""
+    """Exports write 9999-12-31 for never: the clock of a stream may reach it."""
     for after in ("9999-12-30T23:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"):
         found = next_occurrence("0 9 * * *", timezone, _at(after))
         assert found is None or found > _at(after)
@@ -134,7 +134,7 @@ def test_what_is_no_schedule_raises_and_says_what_to_write(cron: str, timezone: 
 def test_the_latest_time_is_the_newest_that_has_passed(
     cron: str, after: str, until: str, found: str | None
 ) -> None:
-    """Found by halving, however many there were."""
+    """It is found by bisection, for any number of times."""
     span = (datetime.fromisoformat(after), datetime.fromisoformat(until))
     expected = None if found is None else datetime.fromisoformat(found)
     assert latest_occurrence(cron, "UTC", *span) == expected

@@ -1,4 +1,4 @@
-"""The waker: woken when asked, when something is due, and never twice at once."""
+"""The waker: a round when it is woken, a round when work is due, and never two at once."""
 
 import sys
 import threading
@@ -54,14 +54,14 @@ def _restless_threads() -> Iterator[None]:
 
 
 def test_starting_does_what_is_due_at_once() -> None:
-    """What waited while nobody was awake does not wait for the first poll."""
+    """Work that became due while no process was running does not wait for the first poll."""
     rounds = _Rounds()
     with _started(rounds):
         assert rounds.reach(1)
 
 
 def test_waking_makes_another_round() -> None:
-    """Whoever adds work need not wait for the poll."""
+    """A caller who adds work need not wait for the poll."""
     rounds = _Rounds()
     with _started(rounds) as waker:
         assert rounds.reach(1)
@@ -70,7 +70,7 @@ def test_waking_makes_another_round() -> None:
 
 
 def test_no_wake_is_lost_however_close_it_comes_to_the_end_of_a_round() -> None:
-    """A round that is just ending still makes way for the next one, however threads take turns."""
+    """A wake at the end of a round still leads to the next one, however threads are scheduled."""
     rounds = _Rounds()
     with _restless_threads(), _started(rounds) as waker:
         assert rounds.reach(1)
@@ -81,7 +81,7 @@ def test_no_wake_is_lost_however_close_it_comes_to_the_end_of_a_round() -> None:
 
 
 def test_waking_during_a_round_makes_another_follow_it() -> None:
-    """What is added while the work looks may have been overlooked by it."""
+    """A running round may overlook work that is added during it."""
     rounds = _Rounds()
     with _started(rounds) as waker:
         assert rounds.reach(1)
@@ -91,7 +91,7 @@ def test_waking_during_a_round_makes_another_follow_it() -> None:
 
 
 def test_the_next_round_comes_when_the_work_said_it_is_due() -> None:
-    """The poll is an hour here; the work knows better."""
+    """The poll interval is an hour here, but the work knows its time."""
     rounds = _Rounds()
     soon = timedelta(milliseconds=50)
     rounds.answer = lambda count: SystemClock().now() + soon if count < 20 else None
@@ -107,7 +107,7 @@ def test_the_poll_comes_although_nothing_is_known_to_be_due() -> None:
 
 
 def test_what_was_due_long_ago_is_done_now_in_one_round() -> None:
-    """An entry that waited for years is no backlog of polls."""
+    """An entry that has waited for years does not cause a series of rounds."""
     rounds = _Rounds()
     with _started(rounds) as waker:
         assert rounds.reach(1)
@@ -117,7 +117,7 @@ def test_what_was_due_long_ago_is_done_now_in_one_round() -> None:
 
 
 def test_a_round_that_fails_does_not_end_the_waking() -> None:
-    """A database that was away for a moment must not stop the deliveries for good."""
+    """A database that was away for a moment must not stop the deliveries for ever."""
     rounds = _Rounds()
 
     def answer(count: int) -> None:
@@ -133,7 +133,7 @@ def test_a_round_that_fails_does_not_end_the_waking() -> None:
 
 
 def test_a_second_start_is_the_first() -> None:
-    """All rounds run in one thread, one after the other."""
+    """All rounds run in one thread, one after another."""
     rounds = _Rounds()
     with _started(rounds) as waker:
         waker.start()
@@ -145,7 +145,7 @@ def test_a_second_start_is_the_first() -> None:
 
 
 def test_stopping_waits_for_the_round_under_way_and_leaves_no_thread() -> None:
-    """Nothing is handed to a channel after the engine was closed."""
+    """No channel is called after the engine was closed."""
     before = set(threading.enumerate())
     rounds = _Rounds()
     with _started(rounds) as waker:

@@ -1,4 +1,4 @@
-"""Opening stores, and what goes wrong with them."""
+"""Opening stores, and their errors."""
 
 import sqlite3
 import subprocess
@@ -43,7 +43,7 @@ from whereupon.testing.contracts.samples import (
 
 @pytest.fixture
 def engine(database: str) -> Iterator[Engine]:
-    """A host's own engine, with a table of the host's in its database, on each kind of database."""
+    """A host's own engine with a table of the host's, on each kind of database."""
     engine = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE orders (id INTEGER)"))
@@ -60,7 +60,7 @@ def is_known(store: Store, message_id: str) -> bool:
 
 
 def orders(engine: Engine) -> int:
-    """How many orders the host has."""
+    """The number of the host's orders."""
     with engine.connect() as connection:
         return int(connection.execute(text("SELECT count(*) FROM orders")).scalar_one())
 
@@ -104,7 +104,7 @@ except Exception as error:
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    """And is left alone."""
+    """The file is not changed."""
     path = tmp_path / "letter.txt"
     path.write_text("Dear Ada, " * 200)
     with pytest.raises(StoreError) as caught:
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_store_is_found_again(tmp_path: Path) -> None:
-    """Closed and opened, by another library process or this one, it holds what it held."""
+    """Opened again, by another process or this one, it holds what it held."""
     url = f"sqlite:///{tmp_path}/store.db"
     first = open_store(url)
     save(first, all_of(ADA, start=10))
@@ -147,7 +147,7 @@ def test_our_tables_stand_beside_the_hosts(engine: Engine) -> None:
 
 
 def test_a_hosts_transaction_commits_both(engine: Engine) -> None:
-    """The order and the record of it, together, when the host commits and not before."""
+    """The order and its record become visible together, when the host commits."""
     store = open_store(engine)
     with engine.connect() as connection:
         connection.execute(text("INSERT INTO orders VALUES (1)"))
@@ -161,7 +161,7 @@ def test_a_hosts_transaction_commits_both(engine: Engine) -> None:
 
 
 def test_a_hosts_rollback_takes_both_back(engine: Engine) -> None:
-    """Neither the order nor the record of it, nor the names that it brought, are left."""
+    """Neither the order, nor its record, nor the new names stay."""
     store = open_store(engine)
     with engine.connect() as connection:
         with store.session(connection) as session:
@@ -177,7 +177,7 @@ def test_a_hosts_rollback_takes_both_back(engine: Engine) -> None:
 
 
 def test_a_failing_block_leaves_the_hosts_transaction_alone(engine: Engine) -> None:
-    """The host may go on and commit its order; of ours there is nothing, rather than a part."""
+    """The host may go on and commit its order; of our record nothing is left."""
     store = open_store(engine)
     save(store, Changes(messages=[message(1)]))
     with engine.begin() as connection:
@@ -190,7 +190,7 @@ def test_a_failing_block_leaves_the_hosts_transaction_alone(engine: Engine) -> N
 
 
 def test_names_of_a_failed_session_are_not_trusted(tmp_path: Path) -> None:
-    """A name's number that was rolled back may become another name's."""
+    """The number of a name that was rolled back may become that of another name."""
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     with pytest.raises(ZeroDivisionError), store.session() as session:  # noqa: PT012 - the block
         session.flush(Changes(messages=[message(1, name="lost")]))
@@ -203,7 +203,7 @@ def test_names_of_a_failed_session_are_not_trusted(tmp_path: Path) -> None:
 
 
 def test_a_connection_must_be_one(engine: Engine) -> None:
-    """An engine or an ORM session is no connection, and memory has nothing to connect to."""
+    """An engine or an ORM session is not a connection, and a store in memory has no connections."""
     for store in (open_store(engine), MemoryStore()):
         with pytest.raises(StoreError) as caught, store.session(engine):
             pass
@@ -211,7 +211,7 @@ def test_a_connection_must_be_one(engine: Engine) -> None:
 
 
 def test_a_session_within_a_session_is_refused(place: str) -> None:
-    """It would wait for itself, for ever."""
+    """It would wait for itself for ever."""
     store = open_store(place)
     with store.session(), pytest.raises(StoreError) as caught, store.session():
         pass
@@ -221,7 +221,7 @@ def test_a_session_within_a_session_is_refused(place: str) -> None:
 
 
 def test_a_locked_database_is_reported(tmp_path: Path) -> None:
-    """A host that keeps its transaction open and does not lend it is told so."""
+    """A host that keeps its transaction open and does not pass its connection is told so."""
     engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE orders (id INTEGER)"))
@@ -238,7 +238,7 @@ def test_a_locked_database_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
-    """Whoever keeps it for less than patience lasts holds nobody up for good."""
+    """A lock that is held for less than the patience delays a call, and breaks none."""
     url = f"sqlite:///{tmp_path}/shop.db"
     store = open_store(url)
     engine = create_engine(url, connect_args={"check_same_thread": False})
@@ -254,7 +254,7 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_patience_is_a_number_of_seconds(tmp_path: Path) -> None:
-    """In a URL as in a call; anything else is refused."""
+    """In a URL as in a call; other values are refused."""
     open_store(f"sqlite:///{tmp_path}/shop.db?patience=2.5").close()
     with pytest.raises(StoreError) as caught:
         open_store(f"sqlite:///{tmp_path}/shop.db?patience=long")
@@ -262,7 +262,7 @@ def test_patience_is_a_number_of_seconds(tmp_path: Path) -> None:
 
 
 def test_whoever_waits_for_the_database_is_next(tmp_path: Path) -> None:
-    """Nobody passes the gate behind them, though he came at a luckier moment."""
+    """No later caller is let in first, however well timed."""
     gate = Gate(f"{tmp_path}/shop.db")
     with (
         gate.closed_behind(Patience(0)),
@@ -299,7 +299,7 @@ def test_two_stores_of_one_file_wait_for_each_other(tmp_path: Path) -> None:
 
 
 def test_an_id_with_a_nul_is_refused(database: str) -> None:
-    """SQLite would look up the text before it, and PostgreSQL cannot hold it at all."""
+    """SQLite would look up the text before it, and PostgreSQL cannot store it."""
     store = open_store(database)
     with pytest.raises(StoreError) as caught, store.session() as session:
         session.known_messages(["m\0"])
@@ -308,7 +308,7 @@ def test_an_id_with_a_nul_is_refused(database: str) -> None:
 
 
 def test_half_a_character_is_refused_by_postgres(postgres: str) -> None:
-    """No text in UTF-8 holds one."""
+    """UTF-8 cannot encode it."""
     store = open_store(postgres)
     with pytest.raises(StoreError) as caught:
         save(store, Changes(messages=[saying(message(1), message_id="\ud800")]))
@@ -317,7 +317,7 @@ def test_half_a_character_is_refused_by_postgres(postgres: str) -> None:
 
 
 def test_a_nul_that_is_nobodys_id_is_kept_as_its_picture_by_postgres(postgres: str) -> None:
-    """A device's token and a channel's error may hold anything."""
+    """A device's token and a channel's error may hold any text."""
     store = open_store(postgres)
     save(store, Changes(deliveries=[delivery(1)]))
     settled = Settlement(1, DeliveryState.DEAD, 1, NOON, "it said \0")
@@ -329,7 +329,7 @@ def test_a_nul_that_is_nobodys_id_is_kept_as_its_picture_by_postgres(postgres: s
 
 
 def test_nothing_of_an_erased_person_is_in_the_file(tmp_path: Path) -> None:
-    """Not in any table, and not in the free pages of the file either."""
+    """Not in any table, and not in the free pages of the file."""
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     save(store, all_of(BOB, start=20))
     save(store, all_of(ADA, start=10))
@@ -344,7 +344,7 @@ def test_nothing_of_an_erased_person_is_in_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("erased_persons", [[], [ADA]])
 def test_memory_moves_and_erases_what_no_read_shows(erased_persons: list[int]) -> None:
-    """Devices, ties and the records of merges follow a merge, and go with a person."""
+    """Devices, relationships and merge records follow a merge, and are erased with a person."""
     store = MemoryStore()
     for owner in (ADA, BOB):
         save(store, all_of(owner, start=10 * owner))
@@ -359,7 +359,7 @@ def test_memory_moves_and_erases_what_no_read_shows(erased_persons: list[int]) -
 
 
 def test_sqlite_moves_what_no_read_shows(tmp_path: Path) -> None:
-    """The same on SQLite: two devices, and the one tie that both had."""
+    """The same on SQLite: two devices, and the relationship that both had."""
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     for owner in (ADA, BOB):
         save(store, all_of(owner, start=10 * owner))
@@ -372,7 +372,7 @@ def test_sqlite_moves_what_no_read_shows(tmp_path: Path) -> None:
 
 
 def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
-    """Objects come and go; a report stays when its person is erased, without the name."""
+    """Objects are written and deleted; a report stays without the name when its person is erased."""
     acme, gone = ObjectRecord("1", "acme", {"seats": 3}, NOON), ObjectRecord("1", "gone", {}, NOON)
     report = Report("m-7", "delivery", "i-1", "opened", "ada", NOON)
     tie = Relationship(BOB, "1", "acme")

@@ -1,4 +1,4 @@
-"""Group commit: who waits at the same time shares one transaction, and keeps his own failure."""
+"""Group commit: threads that wait at the same time share one transaction; each keeps its own failure."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +23,7 @@ from whereupon.testing.contracts.samples import message
 
 
 class Counted(SqlStore):
-    """A store on SQLite that counts its commits, and says how much work waits."""
+    """A store on SQLite that counts its commits, and knows how much work waits."""
 
     def __init__(self, path: Path) -> None:
         self.commits = 0
@@ -40,13 +40,13 @@ class Counted(SqlStore):
         self.commits += statement == "COMMIT"
 
     def _interrupt(self, _cursor: object, statement: str, *_: object) -> None:
-        """As Ctrl-C does that is pressed while the thread writes."""
+        """Interrupt the thread while it writes, as Ctrl-C does."""
         if self.interrupts_in == get_ident() and statement.startswith("INSERT"):
             self.interrupts_in = None
             raise KeyboardInterrupt
 
     def await_waiting(self, count: int) -> None:
-        """Return when so much work waits for a leader."""
+        """Return when so many pieces of work wait for a leader."""
         deadline = monotonic() + 60
         while self._group.waiting < count:
             assert monotonic() < deadline
@@ -74,7 +74,7 @@ def store(tmp_path: Path) -> Iterator[Counted]:
 
 
 def writing(number: int) -> Callable[[Session], int]:
-    """Work that records the message of that number."""
+    """Work that records the message with that number."""
 
     def work(session: Session) -> int:
         session.flush(Changes(messages=[message(number)]))
@@ -85,7 +85,7 @@ def writing(number: int) -> Callable[[Session], int]:
 
 @contextmanager
 def leader(store: Counted) -> Iterator[None]:
-    """Have somebody lead, and not come to an end before the block does."""
+    """Let a thread lead, and not finish before the block does."""
     begun, end = Event(), Event()
 
     def work(session: Session) -> None:
@@ -104,7 +104,7 @@ def leader(store: Counted) -> Iterator[None]:
 
 
 def test_those_who_wait_share_a_commit(store: Counted) -> None:
-    """Ten threads, two commits: the one that they waited for, and theirs."""
+    """Ten threads and two commits: the one that they waited for, and theirs."""
     threads = [Thread(target=store.transact, args=(writing(n),)) for n in range(2, 12)]
     with leader(store):
         for thread in threads:
@@ -117,7 +117,7 @@ def test_those_who_wait_share_a_commit(store: Counted) -> None:
 
 
 def test_work_that_takes_long_shares_no_commit(store: Counted) -> None:
-    """It comes in its turn; those behind it share theirs, and those before it wait for it no more."""
+    """It is committed in its turn; work behind it shares a commit, and work before it waits for it no longer."""
     threads = [Thread(target=store.transact, args=(writing(n),)) for n in (2, 3)]
     long = Thread(target=store.transact, args=(writing(4),), kwargs={"alone": True})
     with leader(store):
@@ -132,8 +132,8 @@ def test_work_that_takes_long_shares_no_commit(store: Counted) -> None:
 
 
 def test_ones_failure_is_its_own(store: Counted) -> None:
-    """What raises is taken back alone, and raises in its own thread; the others are committed."""
-    told: dict[int, object] = {}
+    """A failure is rolled back alone, and raised in its own thread; the rest is committed."""
+    outcomes: dict[int, object] = {}
 
     def send(number: int) -> None:
         def work(session: Session) -> int:
@@ -143,9 +143,9 @@ def test_ones_failure_is_its_own(store: Counted) -> None:
             return number
 
         try:
-            told[number] = store.transact(work)
+            outcomes[number] = store.transact(work)
         except StoreError as error:
-            told[number] = error.code
+            outcomes[number] = error.code
 
     threads = [Thread(target=send, args=(n,)) for n in range(4, 8)]
     with leader(store):
@@ -154,12 +154,12 @@ def test_ones_failure_is_its_own(store: Counted) -> None:
         store.await_waiting(4)
     for thread in threads:
         thread.join()
-    assert told == {4: 4, 5: "conflict", 6: 6, 7: 7}
+    assert outcomes == {4: 4, 5: "conflict", 6: 6, 7: 7}
     assert store.known(range(1, 8)) == {1, 4, 6, 7}
 
 
 def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(store: Counted) -> None:
-    """Work that ends the transaction under the others does not take them with it."""
+    """Work that ends the shared transaction does not undo the others'."""
 
     def ruin(session: Session) -> None:
         writing(9)(session)
@@ -186,7 +186,7 @@ def test_where_a_transaction_fails_as_a_whole_each_is_done_alone(store: Counted)
 
 
 def test_an_interruption_within_a_statement_is_an_interruption(store: Counted) -> None:
-    """Ctrl-C, wherever it hits: nothing of that transaction is recorded, and the store goes on."""
+    """Wherever Ctrl-C hits, nothing of that transaction is recorded, and the store goes on."""
     store.interrupts_in = get_ident()
     with pytest.raises(KeyboardInterrupt):
         store.transact(writing(1))
@@ -195,15 +195,15 @@ def test_an_interruption_within_a_statement_is_an_interruption(store: Counted) -
 
 
 def test_an_interrupted_leader_takes_nobody_with_it(store: Counted) -> None:
-    """It is interrupted in the transaction that it leads for others, who then do their own work."""
-    told: list[type[BaseException]] = []
+    """The leader is interrupted in the shared transaction; the others then do their own work."""
+    outcomes: list[type[BaseException]] = []
 
     def lead() -> None:
         store.interrupts_in = get_ident()
         try:
             store.transact(writing(2))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is looked at below
-            told.append(type(error))
+            outcomes.append(type(error))
 
     threads = [Thread(target=lead)]
     with leader(store):
@@ -215,7 +215,7 @@ def test_an_interrupted_leader_takes_nobody_with_it(store: Counted) -> None:
         store.await_waiting(3)
     for thread in threads:
         thread.join()
-    assert told == [KeyboardInterrupt]
+    assert outcomes == [KeyboardInterrupt]
     assert store.known(range(1, 5)) == {1, 3, 4}
 
 
@@ -265,7 +265,7 @@ class Undivided:
 
     @contextmanager
     def part(self) -> Iterator[Session]:
-        """The whole of it."""
+        """Return the transaction itself."""
         yield self.session
 
     def is_open(self) -> bool:
@@ -274,7 +274,7 @@ class Undivided:
 
 
 def test_what_is_committed_is_never_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A leader's own work may still lie among what waits, when another leader comes to it."""
+    """A leader's own work may still be in the queue when another leader comes to it."""
     monkeypatch.setattr(commits, "MOST", 2)
     turns = LastFirst()
     home = open_store("memory://")
@@ -310,7 +310,7 @@ def test_what_is_committed_is_never_done_again(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_who_waits_for_a_leader_gives_up_when_patience_ends(store: Counted) -> None:
-    """Nothing of it is done afterwards; and what a leader is at when it ends is done all the same."""
+    """Its work is not done afterwards; work that the leader has already begun is done all the same."""
     codes: list[str] = []
 
     def send(number: int) -> None:
@@ -348,7 +348,7 @@ class Overtaken(OneByOne):
 
 
 def test_what_a_leader_is_at_is_waited_for() -> None:
-    """Its owner's patience ends meanwhile, but the work is done, and that is what is told."""
+    """Its owner's patience ends meanwhile, but the work is done, and the answer says so."""
     led, home, done = Event(), open_store("memory://"), list[str]()
     turns = Overtaken(led)
 

@@ -1,4 +1,4 @@
-"""Connections of the driver itself: a host without SQLAlchemy lends what it has."""
+"""A host's connections of the driver itself, without SQLAlchemy."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _counts(engine: Engine, host: sqlite3.Connection) -> tuple[int, int]:
 def test_what_the_driver_rolls_back_was_never_recorded(
     engine: Engine, host: sqlite3.Connection
 ) -> None:
-    """The order and the event, neither happened."""
+    """Neither the order nor the event happened."""
     host.execute("INSERT INTO orders VALUES ('O-1')")
     assert engine.ingest([purchase(1)], connection=host).accepted == 1
     host.rollback()
@@ -47,7 +47,7 @@ def test_what_the_driver_rolls_back_was_never_recorded(
 
 
 def test_what_the_driver_commits_is_recorded(engine: Engine, host: sqlite3.Connection) -> None:
-    """Several calls see each other, and are committed by the host alone."""
+    """Several calls see each other, and only the host commits them."""
     host.execute("INSERT INTO orders VALUES ('O-1')")
     engine.ingest([purchase(1)], connection=host)
     assert engine.ingest([purchase(1), purchase(2)], connection=host).duplicates == 1
@@ -59,7 +59,7 @@ def test_what_the_driver_commits_is_recorded(engine: Engine, host: sqlite3.Conne
 def test_a_transaction_that_our_call_is_the_first_to_write_in_is_still_the_hosts(
     engine: Engine, host: sqlite3.Connection
 ) -> None:
-    """The host's order may come after the event."""
+    """The host may write its order after the event."""
     engine.ingest([purchase(1)], connection=host)
     host.execute("INSERT INTO orders VALUES ('O-1')")
     host.rollback()
@@ -69,7 +69,7 @@ def test_a_transaction_that_our_call_is_the_first_to_write_in_is_still_the_hosts
 def test_a_connection_that_commits_each_statement_is_refused(
     engine: Engine, host: sqlite3.Connection
 ) -> None:
-    """There is no transaction to take part in; begun by hand there is."""
+    """It has no transaction to take part in; after an explicit BEGIN it has one."""
     host.isolation_level = None
     with pytest.raises(StoreError) as caught:
         engine.ingest([purchase(1)], connection=host)
@@ -81,7 +81,7 @@ def test_a_connection_that_commits_each_statement_is_refused(
 
 
 def test_the_hosts_connection_stays_as_it_was(engine: Engine, host: sqlite3.Connection) -> None:
-    """Its rows, its functions and its isolation are the host's affair."""
+    """Its rows, its functions and its isolation level are the host's."""
     before = host.isolation_level
     host.row_factory = sqlite3.Row
     host.create_function("regexp", 2, lambda _pattern, _text: "the host's")
@@ -109,7 +109,7 @@ def test_an_error_of_ours_leaves_the_drivers_transaction_usable(
 def test_a_connection_that_cannot_be_used_is_refused_by_name(
     engine: Engine, host: sqlite3.Connection
 ) -> None:
-    """Whichever kind it is, the host catches one error of ours."""
+    """The host catches one error of ours for every kind of connection."""
     database = create_engine("sqlite://")
     with database.connect() as over:
         pass
@@ -122,7 +122,7 @@ def test_a_connection_that_cannot_be_used_is_refused_by_name(
 
 
 def test_an_sqlalchemy_connection_that_commits_each_statement_is_refused(database: str) -> None:
-    """What it was lent for, one transaction with the host's own writes, cannot be had."""
+    """It cannot give one transaction with the host's own writes."""
     url = make_url(database)
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
@@ -136,7 +136,7 @@ def test_an_sqlalchemy_connection_that_commits_each_statement_is_refused(databas
 
 
 def test_a_host_that_begins_its_sqlite_transactions_itself_is_served(tmp_path: Path) -> None:
-    """As SQLAlchemy's own pages tell users of SQLite to do."""
+    """As SQLAlchemy's documentation recommends for SQLite."""
     host = create_engine(f"sqlite:///{tmp_path}/shop.db")
     event.listen(host, "connect", lambda made, _: setattr(made, "isolation_level", None))
     event.listen(host, "begin", lambda lent: lent.exec_driver_sql("BEGIN"))
@@ -155,11 +155,11 @@ def test_a_host_that_begins_its_sqlite_transactions_itself_is_served(tmp_path: P
 
 @pytest.fixture
 def psycopg_host(postgres: str) -> Iterator[psycopg.Connection[DictRow]]:
-    """The host's connection to PostgreSQL, with rows as it likes them."""
+    """The host's connection to PostgreSQL, with its own row type."""
     url = make_url(postgres)
     query = {key: str(value) for key, value in url.query.items()}
-    said = {"user": url.username, "dbname": url.database, **query}
-    with psycopg.connect(row_factory=dict_row, **said) as connection:  # type: ignore[arg-type]
+    options = {"user": url.username, "dbname": url.database, **query}
+    with psycopg.connect(row_factory=dict_row, **options) as connection:  # type: ignore[arg-type]
         yield connection
 
 
@@ -184,7 +184,7 @@ def test_what_psycopg_rolls_back_was_never_recorded_and_what_it_commits_is(
 def test_a_psycopg_connection_that_commits_each_statement_is_refused(
     postgres: str, psycopg_host: psycopg.Connection[DictRow]
 ) -> None:
-    """Within a transaction block it is taken."""
+    """Within a transaction block it is accepted."""
     psycopg_host.autocommit = True
     with Engine.open(postgres, rules=book_of(thanks())) as engine:
         with pytest.raises(StoreError) as caught:

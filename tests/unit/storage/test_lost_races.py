@@ -1,4 +1,4 @@
-"""A transaction that others are in the way of is done again for as long as patience lasts."""
+"""Retries: a transaction that fails because of another one is repeated until patience ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ def begin() -> Iterator[Session]:
 
 
 def test_lost_races_are_tried_again_until_one_is_won() -> None:
-    """However many they are, while there is patience; so is who was not let in at once."""
+    """Any number of them, while there is patience; so is a transaction that was not let in at once."""
     faults: list[StoreError] = [LostRaceError(reason="slow"), busy()] * 20
 
     def work(_session: Session) -> str:
@@ -33,7 +33,7 @@ def test_lost_races_are_tried_again_until_one_is_won() -> None:
 
 @pytest.mark.parametrize("fault", [LostRaceError(reason="slow"), busy()])
 def test_a_call_that_loses_every_race_is_busy_when_its_patience_ends(fault: StoreError) -> None:
-    """Not after so many tries: each may take long."""
+    """The time counts, not the number of attempts: each may take long."""
     tries = 0
 
     def work(_session: Session) -> None:
@@ -52,7 +52,7 @@ def test_a_call_that_loses_every_race_is_busy_when_its_patience_ends(fault: Stor
 
 
 def test_what_is_no_race_is_raised_at_once() -> None:
-    """It would be no better the next time."""
+    """A repetition would not help."""
 
     def work(_session: Session) -> None:
         raise StoreError(code="full", reason="there is no room")

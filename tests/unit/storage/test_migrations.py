@@ -71,13 +71,13 @@ def old(empty: str) -> str:
 
 
 def kept(url: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every row but those about the store itself."""
+    """Every row except those about the store itself."""
     rows = tables_in(url)
     return {n: r for n, r in rows.items() if n not in {"whereupon_meta", VERSIONS.name}}
 
 
 def drift(url: str) -> list[object]:
-    """How the tables that are there differ from those described."""
+    """The differences between the existing tables and the described ones."""
     with connected(url) as connection:
         context = MigrationContext.configure(
             connection,
@@ -92,7 +92,7 @@ def drift(url: str) -> list[object]:
 
 
 def about_itself(url: str) -> tuple[list[str], list[str]]:
-    """What is counted in the store, and the sequences it has."""
+    """The counters of the store, and its sequences."""
     with connected(url) as connection:
         numbers = connection.execute(text("SELECT name FROM whereupon_meta ORDER BY name"))
         names = [str(name) for (name,) in numbers]
@@ -107,7 +107,7 @@ def about_itself(url: str) -> tuple[list[str], list[str]]:
 
 
 def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
-    """What was recorded, decided and due before is as it was, and goes on."""
+    """Recorded messages, decisions and due work are as they were, and go on."""
     before = kept(old)
     with Engine.open(old, rules=RULES, clock=FrozenClock(THEN)) as engine:
         expected = before | _standing_for_themselves(before) | _erased_of_any(before)
@@ -130,7 +130,7 @@ def test_an_older_database_opens_with_everything_in_it(old: str) -> None:
 def _standing_for_themselves(
     before: dict[str, list[tuple[object, ...]]],
 ) -> dict[str, list[tuple[object, ...]]]:
-    """The tombstones of version 1, which did not know with whom they were laid."""
+    """The tombstones of version 1, which did not know the person with whom they were made."""
     name = "whereupon_tombstone"
     return {name: [(digest, digest, *rest) for digest, *rest in before[name]]}
 
@@ -138,13 +138,13 @@ def _standing_for_themselves(
 def _erased_of_any(
     before: dict[str, list[tuple[object, ...]]],
 ) -> dict[str, list[tuple[object, ...]]]:
-    """What was erased when ids were unique among all senders."""
+    """The erased ids of the time when ids were unique among all senders."""
     name = "whereupon_erased"
     return {name: [(f"{digest}-of-any",) for (digest,) in before[name]]}
 
 
 @pytest.mark.parametrize(
-    ("said", "source"),
+    ("statement", "source"),
     [
         ("UPDATE whereupon_message SET source = 'server' WHERE key = 2", SenderClass.SERVER),
         ("UPDATE whereupon_message SET source = 'client' WHERE key = 2", SenderClass.CLIENT),
@@ -154,19 +154,19 @@ def _erased_of_any(
     ],
 )
 def test_an_older_entry_is_of_the_class_of_its_opening_message(
-    old: str, said: str, source: SenderClass
+    old: str, statement: str, source: SenderClass
 ) -> None:
-    """Where nobody can tell any more, and where a step may have hidden who set it off: a client's."""
+    """If it is unknown, or if a step may have hidden the sender, the class is the client's."""
     with connected(old) as connection:
-        connection.execute(text(said))
+        connection.execute(text(statement))
     with closing(open_store(old)) as store, store.session() as session:
         entries = {entry.key: entry for entry in session.active_entries([77])}
     assert (entries[79].source, entries[79].ended) == (source, None)
 
 
 def test_an_older_id_is_a_clients_where_a_client_sent_it(old: str) -> None:
-    """Ids were unique among all senders; of what is erased nobody knows any more whose it was."""
-    said = {"type": "track", "event": "purchase", "userId": "bob"}
+    """Ids were unique among all senders; the class of an erased id is no longer known."""
+    statement = {"type": "track", "event": "purchase", "userId": "bob"}
     with connected(old) as connection:
         connection.execute(text("UPDATE whereupon_message SET source = 'client'"))
         gone = text("INSERT INTO whereupon_erased VALUES (:digest)")
@@ -178,12 +178,12 @@ def test_an_older_id_is_a_clients_where_a_client_sent_it(old: str) -> None:
             *(("gone", "client", 0), ("gone", "server", 0)),
         ]
         for message_id, source, fresh in cases:
-            told = engine.ingest([{**said, "messageId": message_id}], source=source)
-            assert told.accepted == fresh
+            result = engine.ingest([{**statement, "messageId": message_id}], source=source)
+            assert result.accepted == fresh
 
 
 def test_an_upgraded_database_is_like_a_new_one(old: str, tmp_path: Path) -> None:
-    """Tables, columns, indexes and what is counted are those that a new store has."""
+    """Tables, columns, indexes and counters are those of a new store."""
     open_store(old).close()
     assert drift(old) == []
     if old.startswith("sqlite"):
@@ -194,7 +194,7 @@ def test_an_upgraded_database_is_like_a_new_one(old: str, tmp_path: Path) -> Non
 
 
 def test_a_new_database_is_as_described(empty: str) -> None:
-    """The newest version, made at once."""
+    """It has the newest version at once."""
     open_store(empty).close()
     assert drift(empty) == []
     assert tables_in(empty)[VERSIONS.name] == [(NEWEST,)]
@@ -231,17 +231,17 @@ def test_tables_of_a_newer_library_are_refused(empty: str, newer: str) -> None:
 
 
 def test_many_may_open_a_new_database_at_once(empty: str) -> None:
-    """One makes the tables; the others wait, and find them ready."""
+    """One thread makes the tables; the others wait, and find them ready."""
     open_at_once(empty)
 
 
 def test_many_may_open_an_older_database_at_once(old: str) -> None:
-    """One migrates the tables; the others wait, and find them ready."""
+    """One thread migrates the tables; the others wait, and find them ready."""
     open_at_once(old)
 
 
 def open_at_once(url: str) -> None:
-    """Open a store in several threads, and see that it was prepared once."""
+    """Open a store in several threads, and check that it was prepared once."""
 
     def work(_: int) -> None:
         store = open_store(url)
@@ -265,7 +265,7 @@ def test_a_hosts_own_migrations_are_left_alone(old: str) -> None:
 
 
 def test_a_store_is_not_made_where_none_is_wanted(empty: str) -> None:
-    """A question to a database without our tables makes none."""
+    """A read in a database without our tables makes none."""
     with pytest.raises(StoreError) as caught:
         open_store(empty, make=False)
     assert caught.value.code == "no-store"
@@ -274,7 +274,7 @@ def test_a_store_is_not_made_where_none_is_wanted(empty: str) -> None:
 
 
 def test_migrations_stand_in_one_line(tmp_path: Path) -> None:
-    """Each follows the one before, and its file's name says its number."""
+    """Each follows the one before, and its file's name starts with its number."""
     with connected(f"sqlite:///{tmp_path}/any.db") as connection:
         scripts = ScriptDirectory.from_config(config(connection))
         found = [script.revision for script in scripts.walk_revisions()]
@@ -283,7 +283,7 @@ def test_migrations_stand_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_new_store_needs_no_migrations(tmp_path: Path) -> None:
-    """Nor Alembic, nor a driver of a database that it is not on: all are slow to import."""
+    """It imports neither Alembic nor the driver of another database: both are slow to import."""
     asked = f"""
 import sys
 from whereupon import Engine

@@ -51,7 +51,7 @@ def path_of(connection: Connection) -> object:
 
 
 def test_each_tenant_has_a_store_of_its_own(host: Database) -> None:
-    """Made where there is none, over one pool, and found again; the host's tables are where they were."""
+    """It is made if there is none, over one pool, and found again; the host's tables stay where they were."""
     engines = [Engine.open(host, rules=RULES, schema=tenant) for tenant in TENANTS]
     for count, engine in enumerate(engines, 1):
         for number in range(count):
@@ -75,7 +75,7 @@ def test_each_tenant_has_a_store_of_its_own(host: Database) -> None:
 def test_a_lent_connection_is_used_in_the_tenants_schema_and_left_as_it_was(
     host: Database, commits: bool
 ) -> None:
-    """Wherever it looks for tables, before, after, and when a call has failed."""
+    """Wherever it looks for tables: before a call, after it, and when it has failed."""
     engine = Engine.open(host, rules=RULES, schema=TENANTS[1])
     with host.connect() as connection:
         connection.execute(text("SET search_path TO pg_catalog"))
@@ -105,7 +105,7 @@ def test_a_drivers_connection_is_too(host: Database) -> None:
 
 
 def test_a_lent_connection_that_leads_to_another_store_is_refused(host: Database) -> None:
-    """Or one tenant's order would be another's; nothing is written anywhere."""
+    """Otherwise one tenant's order would be another's; nothing is written."""
     ours, other = Engine.open(host, rules=RULES), Engine.open(host, rules=RULES, schema=TENANTS[0])
     home = str(make_url(address(host)).query["options"]).removeprefix("-csearch_path=")
     with host.connect() as connection:
@@ -133,7 +133,7 @@ def test_a_schema_can_be_named_in_a_url(host: Database) -> None:
 
 
 def test_sqlite_has_no_schemas(tmp_path: Path) -> None:
-    """It says what to do instead."""
+    """The error says what to do instead."""
     for given in (f"sqlite:///{tmp_path}/shop.db?schema=a", f"sqlite:///{tmp_path}/shop.db"):
         with pytest.raises(StoreError) as caught:
             open_store(given, schema="a")

@@ -1,4 +1,4 @@
-"""Questions to a store: they wait for no writer on SQLite, and a closed engine answers none."""
+"""Reads: on SQLite they wait for no writer, and a closed engine answers none."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def _first(engine: Engine) -> Request:
 
 
 def opened(store: StoreAddress) -> Engine:
-    """A shop in which something has happened."""
+    """A shop with some messages."""
     engine = Engine.open(
         store, rules=RULES, clock=FrozenClock(NOON), patience=timedelta(seconds=0.2)
     )
@@ -73,7 +73,7 @@ def opened(store: StoreAddress) -> Engine:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Another process that is amid a transaction, and takes its time."""
+    """Another process that keeps a transaction open for some time."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("UPDATE whereupon_meta SET value = value")
@@ -84,7 +84,7 @@ def writing(path: Path) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.parametrize("hosted", [False, True])
 def test_on_sqlite_questions_wait_for_no_writer(tmp_path: Path, hosted: bool) -> None:
-    """They tell of what was committed last, and so does an engine that opens meanwhile."""
+    """They return what was committed last; an engine can also be opened meanwhile."""
     path = tmp_path / "shop.db"
     url = f"sqlite:///{path}"
     host = create_engine(url)
@@ -100,7 +100,7 @@ def test_on_sqlite_questions_wait_for_no_writer(tmp_path: Path, hosted: bool) ->
 
 
 def test_nor_for_another_thread_of_the_same_process(tmp_path: Path) -> None:
-    """The turn to write is not asked for."""
+    """A read does not ask for the write lock."""
     inside, over = Event(), Event()
     with closing(opened(f"sqlite:///{tmp_path}/shop.db")) as engine:
 
@@ -122,7 +122,7 @@ def test_nor_for_another_thread_of_the_same_process(tmp_path: Path) -> None:
 
 
 def test_the_command_line_asks_a_store_that_is_being_written(tmp_path: Path) -> None:
-    """With a patience of nothing at all."""
+    """Also with a patience of zero."""
     path = tmp_path / "shop.db"
     opened(f"sqlite:///{path}").close()
     Engine.open(f"sqlite:///{path}", rules=ROOT / "rules").close()  # which plans its broadcasts
@@ -140,7 +140,7 @@ def test_the_command_line_asks_a_store_that_is_being_written(tmp_path: Path) -> 
 
 
 def test_where_readers_and_writers_take_turns_questions_do(tmp_path: Path) -> None:
-    """A host's database without a write-ahead log is read between transactions, and nobody is harmed."""
+    """A host's database without a write-ahead log is read between transactions, without harm."""
     host = create_engine(f"sqlite:///{tmp_path}/host.db")
     with closing(opened(host)) as engine:
         assert engine.ingest([purchase(2)]).accepted == 1
@@ -149,7 +149,7 @@ def test_where_readers_and_writers_take_turns_questions_do(tmp_path: Path) -> No
 
 
 def test_a_question_sees_what_was_committed_before(home_url: str) -> None:
-    """In every kind of store, also what another engine has written."""
+    """In every kind of store, also for what another engine has written."""
     with closing(opened(home_url)) as engine:
         engine.ingest([purchase(number) for number in range(2, 5)])
         assert len(engine.deliveries()) == 4
@@ -162,7 +162,7 @@ def home_url(place: str) -> str:
 
 
 def test_a_closed_engine_refuses_every_call(place: str) -> None:
-    """With an error of its own, rather than going on in silence over new connections."""
+    """With an error of its own; it does not silently open new connections."""
     engine = opened(place)
     engine.close()
     for call in CALLS:
@@ -173,7 +173,7 @@ def test_a_closed_engine_refuses_every_call(place: str) -> None:
 
 
 def test_a_closed_engine_refuses_a_lent_connection(database: str) -> None:
-    """Though that is open."""
+    """Even though the connection is open."""
     host = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
     engine = opened(host)
     engine.close()
@@ -184,7 +184,7 @@ def test_a_closed_engine_refuses_a_lent_connection(database: str) -> None:
 
 
 def test_no_secret_is_shown(tmp_path: Path) -> None:
-    """Neither by the settings, nor by anything that holds them."""
+    """Neither the settings, nor any object that holds them, show it."""
     url = f"sqlite:///{tmp_path}/shop.db"
     with Engine.open(url, rules=Rulebook(), digest_key=b"s3cret", former_keys=[b"0ld"]) as engine:
         for shown in (

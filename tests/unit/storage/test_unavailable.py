@@ -1,4 +1,4 @@
-"""Stores that cannot take what they are given: typed errors, nothing half-written, and then on."""
+"""Stores that cannot write: typed errors, no partial batch, and the next call works."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def disk(tmp_path: Path) -> Iterator[_SmallDisk]:
 
 
 def _fill(engine: Engine) -> int:
-    """Send batches of ten until one is refused; how many were taken."""
+    """Send batches of ten until one is refused; return how many were accepted."""
     taken = 0
     with pytest.raises(StoreError) as caught:  # noqa: PT012 - one of them is refused
         for taken in range(1_000):
@@ -61,7 +61,7 @@ def _fill(engine: Engine) -> int:
 
 
 def test_a_full_disk_refuses_a_batch_as_a_whole_and_keeps_what_it_had(disk: _SmallDisk) -> None:
-    """What was accepted is there, of what was refused there is nothing."""
+    """Every accepted message is there, and none of the refused batch."""
     engine = Engine.open(disk.database, rules=_RULES)
     taken = _fill(engine)
     assert taken > 1
@@ -70,7 +70,7 @@ def test_a_full_disk_refuses_a_batch_as_a_whole_and_keeps_what_it_had(disk: _Sma
 
 
 def test_a_batch_that_found_no_room_goes_in_when_there_is_some(disk: _SmallDisk) -> None:
-    """The sender sends it again, and nothing else need be done."""
+    """The sender sends it again, and nothing else is needed."""
     engine = Engine.open(disk.database, rules=_RULES)
     taken = _fill(engine)
     disk.pages = 100_000
@@ -81,7 +81,7 @@ def test_a_batch_that_found_no_room_goes_in_when_there_is_some(disk: _SmallDisk)
 
 @pytest.mark.slow
 def test_a_full_disk_keeps_deliveries_for_later(disk: _SmallDisk) -> None:
-    """They wait in the outbox; what was handed over and could not be settled goes out again."""
+    """They wait in the outbox; a sent delivery that could not be settled is sent again."""
     engine = Engine.open(disk.database, rules=_RULES)
     engine.channel("push")(lambda _: None)
     taken = _fill(engine)
@@ -90,7 +90,7 @@ def test_a_full_disk_keeps_deliveries_for_later(disk: _SmallDisk) -> None:
 
 
 def test_a_database_whose_folder_is_gone_is_an_error_and_not_a_loss(tmp_path: Path) -> None:
-    """SQLite alone would go on writing into the file that nobody finds any more."""
+    """SQLite alone would go on writing into the deleted file."""
     home = tmp_path / "data"
     home.mkdir()
     engine = Engine.open(f"sqlite:///{home}/shop.db", rules=_RULES)
@@ -106,7 +106,7 @@ def test_a_database_whose_folder_is_gone_is_an_error_and_not_a_loss(tmp_path: Pa
 
 
 def test_a_database_that_was_restored_from_a_backup_is_opened_anew(tmp_path: Path) -> None:
-    """What is recorded then is in the file that is there now."""
+    """Later messages are recorded in the new file."""
     file = tmp_path / "shop.db"
     Engine.open(f"sqlite:///{file}", rules=_RULES).close()
     shutil.copy(file, tmp_path / "backup.db")
@@ -123,7 +123,7 @@ def test_a_database_that_was_restored_from_a_backup_is_opened_anew(tmp_path: Pat
 
 
 def test_a_database_that_was_replaced_by_an_empty_one_says_so(tmp_path: Path) -> None:
-    """The tables are made when a store is opened, not behind somebody's back."""
+    """Tables are made when a store is opened, not later."""
     file = tmp_path / "shop.db"
     engine = Engine.open(f"sqlite:///{file}", rules=_RULES)
     for left in tmp_path.glob("shop.db*"):
@@ -136,7 +136,7 @@ def test_a_database_that_was_replaced_by_an_empty_one_says_so(tmp_path: Path) ->
 
 
 def test_a_file_that_is_damaged_is_named_as_such(tmp_path: Path) -> None:
-    """Not the driver's error, and not an empty answer."""
+    """Neither a driver's error nor an empty answer is given."""
     file = tmp_path / "shop.db"
     with Engine.open(f"sqlite:///{file}", rules=_RULES) as engine:
         engine.ingest([purchase(number) for number in range(100)])
@@ -150,7 +150,7 @@ def test_a_file_that_is_damaged_is_named_as_such(tmp_path: Path) -> None:
 
 
 def test_a_database_that_may_only_be_read_says_so(tmp_path: Path) -> None:
-    """As a file system that was mounted read-only would have it."""
+    """As with a file system that is mounted read-only."""
     file = tmp_path / "shop.db"
     Engine.open(f"sqlite:///{file}", rules=_RULES).close()
     database = create_engine(f"sqlite:///file:{file}?mode=ro&uri=true")
@@ -165,7 +165,7 @@ def test_a_database_that_may_only_be_read_says_so(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def frail() -> Iterator[Server]:
-    """A server of this file's own, that may be stopped."""
+    """A server for this file alone, which may be stopped."""
     with mortal() as server:
         yield server
 
@@ -175,7 +175,7 @@ def frail() -> Iterator[Server]:
 def test_a_server_that_is_away_is_an_error_and_the_next_call_works_when_it_is_back(
     how: Callable[[Server], None], frail: Server
 ) -> None:
-    """What was accepted is there; what was not goes in on the same engine, without a restart."""
+    """Accepted messages are there; the same engine accepts the others without a restart."""
     with frail.empty() as url, Engine.open(url, rules=_RULES) as engine:
         engine.ingest([purchase(1)])
         how(frail)
@@ -191,7 +191,7 @@ def test_a_server_that_is_away_is_an_error_and_the_next_call_works_when_it_is_ba
 def test_a_server_that_goes_away_in_the_middle_of_a_transaction_keeps_nothing_of_it(
     frail: Server,
 ) -> None:
-    """Typed as well where the first statements had gone through."""
+    """The error is typed, too, if the first statements had succeeded."""
     with frail.empty() as url, Engine.open(url, rules=_RULES) as engine:
         with pytest.raises(StoreError) as caught, engine.store.session() as session:  # noqa: PT012
             session.flush(Changes(rule_versions={"d1": ("thanks", b"{}")}))
@@ -216,7 +216,7 @@ def test_a_server_that_only_reads_says_so(postgres: str) -> None:
 def test_what_is_accepted_is_on_the_disk_unless_the_store_is_to_be_thrown_away(
     tmp_path: Path,
 ) -> None:
-    """Each commit waits for it, by SQLite's strictest usual setting."""
+    """Each commit waits for the disk, with SQLite's strictest usual setting."""
     for query, level in (("", 2), ("?synchronous=OFF", 0)):  # FULL is 2
         database, _ = engine_of(f"sqlite:///{tmp_path}/shop.db{query}", patience=30)
         with database.connect() as connection:

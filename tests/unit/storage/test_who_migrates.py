@@ -1,4 +1,4 @@
-"""Tables that somebody else makes or migrates: under another role, or from a script."""
+"""Tables that another role or a script makes or migrates."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def older(empty: str) -> str:
-    """The same with tables as they were some versions ago."""
+    """The same with the tables of an older version."""
     run(empty, (SCHEMAS / f"version-1.{make_url(empty).get_backend_name()}.sql").read_text())
     with connected(empty) as connection:
         command.upgrade(config(connection), "0006")
@@ -72,7 +72,7 @@ def refused(url: str, **options: bool) -> StoreError:
 
 
 def test_an_engine_that_may_not_migrate_says_who_does(older: str) -> None:
-    """And changes nothing; after ``whereupon migrate`` it opens."""
+    """Nothing is changed; after ``whereupon migrate`` it opens."""
     error = refused(older, migrate=False)
     assert error.code == "older-schema"
     assert "0006" in str(error)
@@ -85,7 +85,7 @@ def test_an_engine_that_may_not_migrate_says_who_does(older: str) -> None:
 
 
 def test_nor_does_it_make_tables(empty: str) -> None:
-    """Where there are none, they are made by the same command."""
+    """A missing table is made by the same command."""
     error = refused(empty, migrate=False)
     assert (error.code, "whereupon migrate" in str(error)) == ("no-store", True)
     assert "are made" in whereupon("migrate", "--store", empty).stdout
@@ -93,7 +93,7 @@ def test_nor_does_it_make_tables(empty: str) -> None:
 
 
 def test_the_script_for_new_tables_makes_what_opening_makes(empty: str) -> None:
-    """It is printed and nothing is changed; run by somebody else, it is all that is needed."""
+    """It is printed and nothing is changed; the printed script is all that another role needs to run."""
     script = whereupon("migrate", "--sql", "--store", empty).stdout
     assert refused(empty, migrate=False).code == "no-store"
     run(empty, script)
@@ -104,7 +104,7 @@ def test_the_script_for_new_tables_makes_what_opening_makes(empty: str) -> None:
 
 
 def test_the_script_for_older_tables_brings_them_up_to_date(older: str) -> None:
-    """Or it is said that a step has to look at the database, and the command is to be run itself."""
+    """If a step has to read the database, the output says that the command itself must be run."""
     printed = whereupon("migrate", "--sql", "--store", older)
     if printed.status:
         assert "no-sql" in printed.stderr
@@ -116,7 +116,7 @@ def test_the_script_for_older_tables_brings_them_up_to_date(older: str) -> None:
 
 
 def test_what_looks_at_the_database_is_not_written_down(server: Server) -> None:
-    """The first of all migrations on PostgreSQL asks where the counter of keys was."""
+    """The first migration on PostgreSQL asks for the counter of keys."""
     with server.empty() as url:
         run(url, (SCHEMAS / "version-1.postgresql.sql").read_text())
         printed = whereupon("migrate", "--sql", "--store", url)
@@ -125,7 +125,7 @@ def test_what_looks_at_the_database_is_not_written_down(server: Server) -> None:
 
 
 def test_a_script_for_a_schema_leads_there(server: Server) -> None:
-    """It makes the schema, too."""
+    """The script makes the schema, too."""
     with server.empty() as url:
         named = f"{url}&schema=tenant_of_a_script"
         try:
@@ -140,7 +140,7 @@ def test_a_script_for_a_schema_leads_there(server: Server) -> None:
 
 @contextmanager
 def role(url: str, *grants: str) -> Iterator[str]:
-    """The URL by which a role without further rights comes to a database's schema."""
+    """The URL with which a role without further rights comes to a database's schema."""
     name = f"shop_{next(_NUMBERS)}"
     schema = str(make_url(url).query["options"]).removeprefix("-csearch_path=")
     run(url, f"CREATE ROLE {name} LOGIN")
@@ -169,7 +169,7 @@ SEQUENCES = "USAGE ON ALL SEQUENCES IN SCHEMA {schema}"
 def test_a_role_is_told_which_grant_it_lacks(
     grants: list[str], missing: str, server: Server
 ) -> None:
-    """Whether it is noticed when the engine opens, or at the first call."""
+    """Whether it is noticed when the engine is opened, or at the first call."""
     with server.empty() as url:
         open_store(url).close()
         with role(url, *grants) as as_role:
@@ -180,7 +180,7 @@ def test_a_role_is_told_which_grant_it_lacks(
 
 
 def test_a_role_that_may_make_no_tables_is_told_so(server: Server) -> None:
-    """And who can do it instead."""
+    """The error also says who can make them."""
     with server.empty() as url, role(url, USAGE) as as_role:
         error = refused(as_role)
         assert (error.code, "CREATE ON SCHEMA" in str(error)) == ("no-grant", True)
@@ -188,7 +188,7 @@ def test_a_role_that_may_make_no_tables_is_told_so(server: Server) -> None:
 
 
 def test_only_the_owner_migrates(server: Server) -> None:
-    """Another role that may do all else is told so."""
+    """The error tells another role so, even one with all other rights."""
     with server.empty() as url:
         run(url, (SCHEMAS / "version-1.postgresql.sql").read_text())
         with role(url, USAGE, TABLES) as as_role:
@@ -197,7 +197,7 @@ def test_only_the_owner_migrates(server: Server) -> None:
 
 
 def test_a_role_without_rights_to_make_anything_can_do_all_the_work(server: Server) -> None:
-    """Rows and sequences are all that it needs."""
+    """It needs rights on rows and sequences only."""
     with server.empty() as url:
         open_store(url).close()
         with (

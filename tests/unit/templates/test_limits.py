@@ -1,4 +1,4 @@
-"""What a template may use up: no template and no data keep a machine busy, or fill its memory."""
+"""Limits on templates: no template and no data keep a machine busy or fill its memory."""
 
 import tracemalloc
 
@@ -90,14 +90,14 @@ SPENDING = [
 @pytest.mark.parametrize("use", [Use.TEXT, Use.MARKUP])
 @pytest.mark.parametrize("source", SPENDING)
 def test_what_would_take_too_much_is_refused_while_it_is_counted(source: str, use: Use) -> None:
-    """The count ends it, on every machine at the same place; little has been done or made by then."""
+    """The count stops it at the same place on every machine, before much is done or made."""
     with pytest.raises(TemplateError, match=r"than|limit|infinity|at most|date:|more work"):
         parse_template(source, use).render(DATA)
 
 
 @pytest.mark.parametrize("source", SPENDING[::7])
 def test_the_count_is_the_same_every_time(source: str) -> None:
-    """So that a replay ends where the message did."""
+    """So a replay stops where the original stopped."""
     works = set()
     for _ in range(2):
         meter = Meter()
@@ -118,7 +118,7 @@ def test_the_count_is_the_same_every_time(source: str) -> None:
     ],
 )
 def test_what_is_made_on_the_way_is_bounded_too(source: str) -> None:
-    """Not only what is written: a value that is only measured, or thrown away, takes memory as well."""
+    """A value that is only measured, or thrown away, takes memory, too."""
     template = parse_template(source, Use.MARKUP)
     tracemalloc.start()
     try:
@@ -144,12 +144,12 @@ def test_what_is_made_on_the_way_is_bounded_too(source: str) -> None:
     ],
 )
 def test_what_costs_little_is_done_however_large_its_numbers(source: str, text: str) -> None:
-    """The bounds are on work and sizes, and not on what numbers say."""
+    """The limits are on work and sizes, not on the values of numbers."""
     assert parse_template(source).render(DATA) == text
 
 
 def test_all_texts_of_a_message_share_what_they_may_use() -> None:
-    """A thousand fields do not make a thousand budgets."""
+    """A thousand fields do not have a thousand budgets."""
     template = parse_template("{{ properties.long | upcase }}")
     few: Content = {str(n): template for n in range(LARGEST // len(LONG))}
     assert len(render_content(few, DATA)) == len(few)
@@ -162,7 +162,7 @@ def test_all_texts_of_a_message_share_what_they_may_use() -> None:
 
 
 def test_tags_are_stripped_as_they_are_read() -> None:
-    """Tags, comments, scripts and styles go; what only looks like one stays."""
+    """Tags, comments, scripts and styles are removed; text that only looks like a tag stays."""
     source = "{{ properties.html | strip_html }}"
     html = "1 < 2<p class='a>b'>x</p><!-- <b> --><script>var a = '<p>';</script>y<STYLE>p{}</STYLE >z<br/"
     text = parse_template(source).render({"properties": {"html": html}})

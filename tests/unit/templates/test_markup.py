@@ -1,4 +1,4 @@
-"""What the data say never becomes markup, and never begins another header."""
+"""Data in templates: they never become markup, and never begin another header."""
 
 from base64 import b64encode
 
@@ -47,7 +47,7 @@ def test_in_markup_data_are_escaped_and_what_the_author_wrote_is_not(
 
 
 def test_elsewhere_nothing_is_escaped() -> None:
-    """`raw` is there as well, and does nothing."""
+    """`raw` exists there, too, and does nothing."""
     source = "{{ properties.name }} {{ properties.name | raw }}"
     assert parse_template(source).render(DATA) == "Smith & Sons Smith & Sons"
 
@@ -70,7 +70,7 @@ chains = st.tuples(values, st.lists(calls, max_size=4)).map(
 
 @given(first=chains, second=chains, third=chains)
 def test_no_filters_let_data_through_as_markup(first: str, second: str, third: str) -> None:
-    """Whatever they are chained to, through variables and captures too: only `raw` does."""
+    """In any chain of filters, through variables and captures: only `raw` does."""
     source = f"{{% capture c %}}{{{{ {first} }}}}{{% endcapture %}}{{% assign d = {second} %}}{{{{ {third} }}}}{{{{ d }}}}{{{{ c }}}}"
     try:
         text = parse_template(source, Use.MARKUP).render(DATA)
@@ -103,13 +103,13 @@ def test_no_filters_let_data_through_as_markup(first: str, second: str, third: s
     ],
 )
 def test_what_a_text_is_for_is_known_by_its_fields_name(path: tuple[str, ...], use: Use) -> None:
-    """Whatever is or ends in `html` is markup; addresses, subjects, titles and headers are one line."""
+    """A name that is or ends in `html` is markup; addresses, subjects, titles and headers are one line."""
     assert use_of(path) is use
 
 
 @pytest.mark.parametrize("breaks", ["\n", "\r", "\r\n", "\n\n", "\u2028", "\x85", "\v", "\0"])
 def test_no_line_break_reaches_a_text_of_one_line(breaks: str) -> None:
-    """A break in the data becomes a space, by whatever way it is written."""
+    """A line break in the data becomes a space, in every spelling."""
     data: dict[str, JsonValue] = {
         "properties": {"name": f"Ada{breaks}Bcc: all@example.com{breaks}"}
     }

@@ -1,4 +1,4 @@
-"""Liquid templates: what they write, and what they refuse to."""
+"""Liquid templates: what they write, and what they refuse."""
 
 import time
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ DATA: dict[str, JsonValue] = {
     ],
 )
 def test_a_template_writes_values_as_their_readers_know_them(source: str, text: str) -> None:
-    """JSON's values are written as JSON writes them, dates as the template says."""
+    """JSON's values are written as in JSON, dates as the template formats them."""
     assert parse_template(source).render(DATA) == text
 
 
@@ -52,7 +52,7 @@ def test_a_template_writes_values_as_their_readers_know_them(source: str, text: 
     ],
 )
 def test_a_missing_or_null_value_is_never_written(source: str) -> None:
-    """Nothing half-empty is sent: rendering fails and names the variable."""
+    """No incomplete text is sent: rendering fails and names the variable."""
     with pytest.raises(TemplateError, match=r"person\S* has no value; add \| default"):
         parse_template(source).render(DATA)
 
@@ -69,12 +69,12 @@ def test_a_missing_or_null_value_is_never_written(source: str) -> None:
     ],
 )
 def test_a_default_or_a_condition_allows_for_a_missing_value(source: str, text: str) -> None:
-    """`| default:` and `{% if %}` are the two ways to live without a value."""
+    """`| default:` and `{% if %}` are the two ways to go without a value."""
     assert parse_template(source).render(DATA) == text
 
 
 def test_now_is_what_the_data_says_and_never_the_clock() -> None:
-    """The same data render to the same text for ever; `timestamp` stands in for `now`."""
+    """The same data always give the same text; `timestamp` takes the place of `now`."""
     template = parse_template("{{ now | date: '%Y' }} {{ 'now' | date: '%m' }} {{ today }}")
     assert template.render(DATA) == "2026 03 2026-03-01"
     later = {**DATA, "now": "2031-12-01T00:00:00Z"}
@@ -82,7 +82,7 @@ def test_now_is_what_the_data_says_and_never_the_clock() -> None:
 
 
 def test_seconds_are_counted_alike_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `strftime` would count in the timezone of the machine is counted in UTC."""
+    """`strftime` would count them in the machine's timezone; here they are counted in UTC."""
     template = parse_template("{{ timestamp | date: '%s %%s %%%s' }}")
     texts = set()
     for timezone in ("UTC", "America/New_York"):
@@ -95,7 +95,7 @@ def test_seconds_are_counted_alike_on_every_machine(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_any_time_in_the_data_now_is_missing() -> None:
-    """Liquid's own clock is out of reach."""
+    """Liquid's own clock is never read."""
     with pytest.raises(TemplateError, match="now has no value"):
         parse_template("{{ now | date: '%Y' }}").render({})
 
@@ -152,13 +152,13 @@ def test_a_bad_template_is_refused_with_its_line(source: str, reason: str) -> No
     ],
 )
 def test_whatever_goes_wrong_while_rendering_is_one_error(source: str, reason: str) -> None:
-    """Limits passed, sums that cannot be done and unreadable dates are all a TemplateError."""
+    """Exceeded limits, impossible sums and unreadable dates all raise a TemplateError."""
     with pytest.raises(TemplateError, match=reason):
         parse_template(source).render(DATA)
 
 
 def test_a_filter_that_is_called_as_it_may_be_is_taken() -> None:
-    """With each number of arguments that it takes, and the names of those that have one."""
+    """With each number of arguments that it allows, and the names of named ones."""
     source = (
         "{{ 'a,b' | replace: 'a' }}{{ 'x' | replace: 'x', 'y' }}{{ false | default: 1, allow_false: true }}"
         "{{ 1.234 | round }}{{ 1.234 | round: 1 }}"
@@ -183,7 +183,7 @@ def test_a_filter_that_is_called_as_it_may_be_is_taken() -> None:
     ],
 )
 def test_dates_are_on_the_clock_of_the_message(zone: str, text: str) -> None:
-    """`now`, `today` and what says its offset become that clock's; a date that says none is on it already."""
+    """`now`, `today` and times with an offset are converted; a date without an offset is in that timezone already."""
     clock = UTC if zone == "UTC" else ZoneInfo(zone)
     template = parse_template(
         "{{ now }} {{ today }} {{ today | date: '%d' }} {{ now | date: '%H:%M' }} "
@@ -207,13 +207,13 @@ def test_content_is_rendered_at_every_depth() -> None:
 
 
 def test_templates_are_equal_when_their_sources_are() -> None:
-    """A template is a value: comparable, and usable as a key."""
+    """A template is a value: it can be compared and used as a key."""
     assert parse_template("{{ event }}") == Template("{{ event }}")
     assert len({parse_template("{{ event }}"), parse_template("{{ event }}")}) == 1
 
 
 def test_the_variables_that_must_be_there_are_known_beforehand() -> None:
-    """What a default or an enclosing condition allows for is not among them."""
+    """A variable that a default or an enclosing condition allows to be missing is not among them."""
     template = parse_template(
         "{{ person.a }}{{ person.b | default: person.c }}"
         "{% if person.d %}{{ person.d }}{{ person.e | append: person.f }}{% endif %}"
@@ -230,7 +230,7 @@ def test_the_variables_that_must_be_there_are_known_beforehand() -> None:
 
 @given(source=st.text(alphabet="{}%| .:'ab\n[]0", max_size=40))
 def test_no_text_makes_a_template_raise_anything_else(source: str) -> None:
-    """Any text either renders or is refused with a TemplateError."""
+    """Any text renders, or is refused with a TemplateError."""
     try:
         parse_template(source).render(DATA)
     except TemplateError as error:
@@ -263,7 +263,7 @@ sources = st.lists(st.one_of(slots, st.sampled_from(["Hi ", "!", "{% if person %
 @settings(max_examples=400)
 @given(sources.map("".join), st.fixed_dictionaries({"person": people, "properties": people}))
 def test_what_is_filled_in_is_what_liquid_writes(source: str, data: dict[str, JsonValue]) -> None:
-    """A plain template is filled in without Liquid; the two never differ, in markup either."""
+    """A plain template is filled in without Liquid; both always give the same text, in markup, too."""
     mentioned = {key: Object(_shown(value)) for key, value in data.items()}
     for is_markup in (False, True):
         filled = interpolate(pieces_of(source), data, is_markup=is_markup)
@@ -282,7 +282,7 @@ def _shown(value: JsonValue) -> dict[str, object]:
 
 
 def test_the_templates_that_people_write_are_plain() -> None:
-    """Texts with variables, and what stands for one that is missing; anything else is Liquid's."""
+    """Texts with variables and defaults; all others are rendered by Liquid."""
     plain = "Hi {{ person.first_name | default: 'friend' }}, {{ properties['n'] }} {{ event }}!"
     data: dict[str, JsonValue] = {"person": {}, "properties": {"n": 7}, "event": "purchase"}
     assert interpolate(pieces_of(plain), data) == "Hi friend, 7 purchase!"
@@ -296,7 +296,7 @@ def test_the_templates_that_people_write_are_plain() -> None:
 
 
 def test_a_shoes_size_is_filled_in_and_the_size_of_a_list_is_liquids() -> None:
-    """Where there is such a key it is a value like any other."""
+    """A key `size` is a value like any other."""
     pieces = pieces_of("{{ properties.size }}")
     assert interpolate(pieces, {"properties": {"size": 42}}) == "42"
     assert interpolate(pieces, {"properties": {"colour": "red"}}) is None

@@ -1,4 +1,4 @@
-"""Matching expectations with what happened: any order, and as many as can be."""
+"""Matching expectations with what happened: in any order, and as many as possible."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ ALL = frozenset(EffectKind)
 
 @st.composite
 def _expectations(draw: st.DrawFn) -> tuple[list[Effect], list[Effect]]:
-    """What happened; and expectations of just that, in another order, with less said of each."""
+    """Things that happened, and expectations of them, in another order and with fewer fields."""
     happened = draw(DOINGS)
     expected = []
     for effect in draw(st.permutations(happened)):
@@ -51,7 +51,7 @@ def _expectations(draw: st.DrawFn) -> tuple[list[Effect], list[Effect]]:
 def test_what_leaves_things_out_is_met_in_any_order(
     case: tuple[list[Effect], list[Effect]],
 ) -> None:
-    """However vague the first expectations are, they leave to the exact ones what these need."""
+    """Vague expectations leave to exact ones the things that only these match."""
     happened, expected = case
     assert compare(expected, happened, complete=ALL) == ()
 
@@ -60,7 +60,7 @@ def test_what_leaves_things_out_is_met_in_any_order(
 def test_each_thing_is_in_one_sentence_at_most(
     expected: list[Effect], happened: list[Effect]
 ) -> None:
-    """Whatever is expected of whatever happened; what one side has too many of is never lost."""
+    """For any expectations and any things that happened, none is counted twice and none is lost."""
     failures = compare(expected, happened, complete=ALL)
     assert len(failures) >= abs(len(expected) - len(happened))
     assert len(failures) <= len(expected) + len(happened)
@@ -68,14 +68,14 @@ def test_each_thing_is_in_one_sentence_at_most(
 
 @given(DOINGS)
 def test_without_expectations_everything_is_unexpected(happened: list[Effect]) -> None:
-    """An empty list asserts silence; of kinds that are not complete, nothing."""
+    """An empty list asserts that nothing happened; kinds that need not be complete are not reported."""
     failures = compare([], happened, complete=ALL)
     assert failures == tuple(f"not expected: {phrase(effect)}" for effect in happened)
     assert compare([], happened, complete=()) == ()
 
 
 def test_the_nearest_of_several_is_the_one_that_is_told_of() -> None:
-    """A wrong title is said of the delivery at the right time, not of another."""
+    """A wrong title is reported for the delivery at the right time, not for another."""
     wanted = Effect(
         EffectKind.DELIVERY, {"channel": "push", "person": "ada", "at": "+2h"}, {"title": "Hi"}
     )

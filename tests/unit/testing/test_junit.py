@@ -32,7 +32,7 @@ def test_each_file_is_a_suite_with_its_tests() -> None:
 
 
 def test_a_passed_test_has_nothing_in_it() -> None:
-    """And takes the time that it took; what XML cannot hold is replaced."""
+    """It has its duration; characters that XML cannot hold are replaced."""
     ((case,),) = _parsed(RuleTestReport(results=(_result(),)))
     assert list(case) == []
     assert case.get("time") == "0.013"
@@ -40,7 +40,7 @@ def test_a_passed_test_has_nothing_in_it() -> None:
 
 
 def test_an_error_of_a_file_is_an_error_of_its_suite() -> None:
-    """So that CI goes red for a rule that cannot be read; a warning is left out."""
+    """CI fails for a rule that cannot be read; a warning is left out."""
     place = Location("cart.test.yaml", 3, 5)
     error = Diagnostic("unknown-key", Severity.ERROR, "there is no key 'givn'", place)
     warning = Diagnostic("no-default", Severity.WARNING, "nothing is sent", place)

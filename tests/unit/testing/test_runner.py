@@ -1,4 +1,4 @@
-"""Running rule tests: what passes, what fails and how that is said, and what no test has tried."""
+"""Running rule tests: what passes, what fails with which sentence, and what no test covers."""
 
 import shutil
 from dataclasses import replace
@@ -23,19 +23,19 @@ def _timeless(report: RuleTestReport) -> RuleTestReport:
 
 
 def test_the_rules_that_ship_pass_their_tests() -> None:
-    """Every rule and guard of the worked example, without a single error."""
+    """Every rule and guard of the worked example passes, without an error."""
     report = run_rule_tests(ROOT / "rules")
     assert [(r.name, r.failures) for r in report.results if r.failures] == []
     assert report.passed
 
 
 def test_every_condition_of_the_rules_that_ship_is_seen_true_and_false() -> None:
-    """Each has an entering and a silent case, too."""
+    """Each rule also has a case that enters and one that does not."""
     assert [str(uncovered) for uncovered in run_rule_tests(ROOT / "rules").uncovered] == []
 
 
 def test_every_kind_of_message_and_expectation_can_be_met() -> None:
-    """In YAML and JSON; of other rules, other guards and unexpected skips nothing is said."""
+    """In YAML and JSON; other rules, other guards and unexpected skips are not reported."""
     report = run_rule_tests(FIXTURES / "passing")
     assert [result.failures for result in report.results] == [()] * 11
     assert {result.rule for result in report.results} == {"cart", "deletions", "monday"}
@@ -44,35 +44,35 @@ def test_every_kind_of_message_and_expectation_can_be_met() -> None:
 
 
 def test_every_failure_is_a_sentence() -> None:
-    """What was expected, what happened, and why an entry that was expected did not happen."""
+    """What was expected, what happened, and why an expected entry did not happen."""
     report = run_rule_tests(FIXTURES / "failing")
-    told = [
+    lines = [
         f"{Path(result.file).name}:{result.line}: {failure}"
         for result in report.results
         for failure in result.failures
     ]
-    assert told == _lines("failing/failures.txt")
+    assert lines == _lines("failing/failures.txt")
     assert all(result.failures for result in report.results)
     assert not report.passed
 
 
 def test_everything_wrong_with_test_files_is_located() -> None:
-    """All of it in one run, with what to write instead; none of these files' tests is run."""
+    """All errors in one run, with what to write instead; none of the tests in these files is run."""
     folder = FIXTURES / "broken-tests"
     report = run_rule_tests(folder)
-    told = [
+    lines = [
         str(d).removeprefix(f"{folder.as_posix()}/")
         for d in report.diagnostics
         if d.severity is Severity.ERROR
     ]
-    assert told == _lines("broken-tests/diagnostics.txt")
+    assert lines == _lines("broken-tests/diagnostics.txt")
     assert report.results == ()
     assert report.uncovered == ()
     assert not report.passed
 
 
 def test_with_an_error_in_a_rule_nothing_is_run() -> None:
-    """Half a rulebook would give wrong answers; the test files are read all the same."""
+    """Half a rulebook would give wrong answers; the test files are still read."""
     report = run_rule_tests(FIXTURES / "broken-rules")
     assert [d.code for d in report.diagnostics] == ["bad-duration", "no-default", "unknown-key"]
     assert report.results == ()
@@ -80,7 +80,7 @@ def test_with_an_error_in_a_rule_nothing_is_run() -> None:
 
 
 def test_a_broadcast_that_the_host_calls_up_can_be_tested() -> None:
-    """GivenMessage `trigger:`, with the key and the properties that the host would give."""
+    """`trigger:` has the key and the properties that the host would pass."""
     results = run_rule_tests(FIXTURES / "called-up").results
     assert [result.failures for result in results] == [
         (),
@@ -90,7 +90,7 @@ def test_a_broadcast_that_the_host_calls_up_can_be_tested() -> None:
 
 
 def test_a_broken_test_file_does_not_keep_others_from_running(tmp_path: Path) -> None:
-    """Its own tests wait until it is mended."""
+    """Its own tests wait until it is corrected."""
     folder = shutil.copytree(FIXTURES / "passing", tmp_path / "rules")
     (folder / "cart.test.yaml").write_text("tests: [{}]\n")
     report = run_rule_tests(folder)
@@ -107,7 +107,7 @@ def test_what_no_test_has_tried_is_reported_and_is_no_failure() -> None:
 
 
 def test_a_condition_counts_as_tried_only_where_it_was_reached() -> None:
-    """In the silent rule `who` stands behind a `where` that failed: it was seen neither way."""
+    """In the rule without an entry, `who` stands behind a `where` that failed: it was not evaluated."""
     report = run_rule_tests(FIXTURES / "uncovered")
     parts = [(u.part, u.missing) for u in report.uncovered if u.rule == "silent"]
     assert ("where: price is at least 15", "false") not in parts
@@ -116,7 +116,7 @@ def test_a_condition_counts_as_tried_only_where_it_was_reached() -> None:
 
 
 def test_the_files_of_one_rule_count_together(tmp_path: Path) -> None:
-    """A rule may have its tests in several files; what one has seen the others need not."""
+    """A rule may have its tests in several files; each part needs to be covered by one of them."""
     shutil.copy(FIXTURES / "passing" / "cart.yaml", tmp_path)
     tests = (FIXTURES / "passing" / "cart.test.yaml").read_text().split("  - name: ")
     (tmp_path / "more").mkdir()
@@ -144,7 +144,7 @@ def test_a_folder_that_is_not_there_is_one_finding(tmp_path: Path) -> None:
 
 
 def test_tests_may_lie_in_any_folder_below_but_not_in_hidden_ones(tmp_path: Path) -> None:
-    """As the rule files themselves."""
+    """As for rule files."""
     for name in ("shop", ".draft"):
         folder = tmp_path / name
         folder.mkdir()
@@ -156,7 +156,7 @@ def test_tests_may_lie_in_any_folder_below_but_not_in_hidden_ones(tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["segment: cart\nwho: {vip: true}", "event: cart"])
 def test_only_rules_and_guards_have_tests(tmp_path: Path, kind: str) -> None:
-    """A segment is tried through the rules that ask for it; an event file does nothing."""
+    """A segment is tested through the rules that use it; an event file has no behaviour."""
     (tmp_path / "cart.yaml").write_text(f"{kind}\ndescription: One.\n")
     (tmp_path / "cart.test.yaml").write_text(SILENT)
     report = run_rule_tests(tmp_path)
