@@ -88,7 +88,7 @@ def read_test_file(path: Path, plan: TrackingPlan) -> RuleTestFile:
 
 
 def _for_test_file(found: Diagnostic) -> Diagnostic:
-    """A finding about the text, in terms of a test file."""
+    """A diagnostic about the text, in terms of a test file."""
     if found.code != "empty-file":
         return found
     return replace(found, message="this file is empty; start it with tests:")

@@ -133,7 +133,7 @@ class MessageItem(Form):
     )
 
 
-class _BySomebody(MessageItem):
+class _PersonItem(MessageItem):
     user: str | None = Field(
         default=None, description="The user id of the person.", examples=["ada"]
     )
@@ -144,7 +144,7 @@ class _BySomebody(MessageItem):
     )
 
 
-class TrackItem(_BySomebody):
+class TrackItem(_PersonItem):
     """A person did something."""
 
     track: str = Field(description="The event's name.", examples=["purchase"])
@@ -155,7 +155,7 @@ class TrackItem(_BySomebody):
     )
 
 
-class PageItem(_BySomebody):
+class PageItem(_PersonItem):
     """A person saw a page."""
 
     page: str = Field(description="The page's name.", examples=["Pricing"])
@@ -164,7 +164,7 @@ class PageItem(_BySomebody):
     )
 
 
-class ScreenItem(_BySomebody):
+class ScreenItem(_PersonItem):
     """A person saw a screen of an app."""
 
     screen: str = Field(description="The screen's name.", examples=["Cart"])
@@ -173,7 +173,7 @@ class ScreenItem(_BySomebody):
     )
 
 
-class GroupItem(_BySomebody):
+class GroupItem(_PersonItem):
     """A person belongs to an object."""
 
     group: str = Field(description="The object's id.", examples=["acme"])
@@ -228,7 +228,7 @@ class OperatorActItem(Form):
     )
 
 
-class _OfSomebody(OperatorActItem):
+class _RequestItem(OperatorActItem):
     person: Name | None = Field(
         default=None,
         description="The user id of the person whom the request is about; without it the newest request is meant.",
@@ -236,7 +236,7 @@ class _OfSomebody(OperatorActItem):
     )
 
 
-class ApproveItem(_OfSomebody):
+class ApproveItem(_RequestItem):
     """An operator approves the newest held request for an action."""
 
     approve: Name = Field(
@@ -244,7 +244,7 @@ class ApproveItem(_OfSomebody):
     )
 
 
-class CancelItem(_OfSomebody):
+class CancelItem(_RequestItem):
     """An operator cancels a request."""
 
     cancel: Name = Field(

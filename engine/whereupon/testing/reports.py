@@ -47,9 +47,9 @@ class Uncovered:
             case "tests", _:
                 return f"{self.rule} has no tests: write {self.rule}.test.yaml beside it"
             case "entering", "true":
-                return f"{self.rule}: no test lets anybody in"
+                return f"{self.rule}: no test lets a person in"
             case "entering", _:
-                return f"{self.rule}: in no test does it stay silent"
+                return f"{self.rule}: every test lets a person in"
         return f"{self.rule}: no test has seen this {self.missing}: {self.part}"
 
 

@@ -228,9 +228,9 @@ def _call_up(call: BroadcastCall, refusals: list[str], engine: Engine) -> list[R
 
 def _act(act: OperatorAct, refusals: list[str], engine: Engine) -> list[Record]:
     """Do what the operator does, and return the requests that it changed."""
-    code, told = None, []
+    code, changed = None, list[Request]()
     try:
-        told = _done(act, engine)
+        changed = _done(act, engine)
     except RequestError as error:
         code = error.code
     except UnknownNameError:
@@ -240,7 +240,7 @@ def _act(act: OperatorAct, refusals: list[str], engine: Engine) -> list[Record]:
         happened = f"refused as {code}" if code else "allowed"
         when = offset(act.at)
         refusals.append(f"{act.subject} at {when}: expected to be {expected}, but was {happened}")
-    return [*told]
+    return [*changed]
 
 
 def _done(act: OperatorAct, engine: Engine) -> list[Request]:

@@ -185,8 +185,8 @@ def lint_guard(guard: Guard) -> Iterator[Diagnostic]:
         yield Diagnostic.at((), "no-description", message, Severity.WARNING)
     erasing = [name for name in guard.actions if name in ERASING]
     if erasing and guard.sources.get("client") is Consent.RUN:
-        message = "a browser's write key travels in clear: with client: run anybody can have anybody deleted"
+        message = "a browser's write key is public: with client: run, any visitor can have any person deleted"
         yield Diagnostic.at(("sources", "client"), "client-may-erase", message, Severity.WARNING)
     if guard.expires_after < guard.cool_off:
-        message = "a request waits out its cool_off first; expires_after is shorter, and counts for nothing"
+        message = "expires_after is shorter than cool_off, which a request waits out first, so it has no effect"
         yield Diagnostic.at(("expires_after",), "expires-too-soon", message, Severity.WARNING)

@@ -60,7 +60,7 @@ def _read(form: bool | ActiveForm, reader: RuleReader) -> Active:
     if isinstance(form, bool):
         return reader.pool.one(Active(on=form))
     if form.since is not None and form.until is not None and form.until <= form.since:
-        message = "until is not later than from: nobody could ever enter"
+        message = "until is not later than from: no person could ever enter"
         reader.report(("active", "until"), "bad-instant", message)
     return reader.pool.one(Active(since=form.since, until=form.until))
 

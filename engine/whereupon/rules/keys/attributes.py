@@ -32,7 +32,7 @@ def _word(word: object) -> object:
     if word is not None and not (isinstance(word, str) and word in TYPE_WORDS):
         raise invalid(
             code="unknown-type",
-            text="{found} is no type; write one of {known}, or a JSON Schema",
+            text="{found} is not a type; write one of {known}, or a JSON Schema",
             found=shown(word),
             known=", ".join(TYPE_WORDS),
         )

@@ -41,8 +41,8 @@ def read_protect(raw: JsonValue, reader: RuleReader) -> Iterator[Condition]:
             reader.report(path, "history-in-protect", message)
         if strange := _not_of_the_person(condition):
             message = (
-                f"protect looks at a person's attributes, and would never see {', '.join(strange)}: "
-                "nobody would be protected by it; write person.NAME"
+                f"protect looks at a person's attributes, and never sees {', '.join(strange)}, "
+                "so it would protect no person; write person.NAME"
             )
             reader.report(path, "message-in-protect", message)
         yield condition

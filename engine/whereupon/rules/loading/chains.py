@@ -42,7 +42,7 @@ class Chains:
             way = self._to_a_broadcast(step)
             if way is not None:
                 path = ("whereupon", place, step.key)
-                yield Diagnostic.at(path, "leads-to-broadcast", _told(way), Severity.WARNING)
+                yield Diagnostic.at(path, "leads-to-broadcast", _sentence(way), Severity.WARNING)
 
     def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
         """The rules on the shortest chain from a step to a broadcast; None if there is no chain."""
@@ -86,7 +86,7 @@ class Chains:
         return self.segments[segment].who.variables if segment in self.segments else frozenset()
 
 
-def _told(way: Sequence[Rule]) -> str:
+def _sentence(way: Sequence[Rule]) -> str:
     *between, last = way
     through = f" through {', '.join(rule.id for rule in between)}" if between else ""
     return (

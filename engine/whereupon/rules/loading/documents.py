@@ -42,7 +42,7 @@ def may_have_key(path: Path, key: str) -> bool:
     return key.encode() in content or b"\\" in content
 
 
-def finding(path: Path, *, code: str, message: str) -> Diagnostic:
+def file_error(path: Path, *, code: str, message: str) -> Diagnostic:
     """An error about a file as a whole."""
     return Diagnostic(code, Severity.ERROR, message, Location(path.as_posix()))
 
@@ -75,5 +75,5 @@ def _text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        message = "this is no UTF-8; save the file as UTF-8"
+        message = "this is not UTF-8; save the file as UTF-8"
         raise UnreadableTextError(code="not-utf-8", message=message, place=(line, 1)) from error

@@ -1,4 +1,4 @@
-"""A rules folder as a rulebook: every file below it, and every finding at once."""
+"""A rules folder as a rulebook: every file below it, and every diagnostic at once."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from whereupon.messages.codec import object_text, read_object
 from whereupon.rules.files import FILES, RuleFile
 from whereupon.rules.files.guard import lint_guard
 from whereupon.rules.loading.chains import Chains
-from whereupon.rules.loading.documents import finding, load_document, may_have_key
+from whereupon.rules.loading.documents import file_error, load_document, may_have_key
 from whereupon.rules.loading.lint import lint
 from whereupon.rules.model import EventPlan, FolderSettings, Guard, Rule, Rulebook, Segment
 from whereupon.rules.plan.plan_checker import PlanChecker
@@ -53,7 +53,7 @@ def read_folder(folder: Path) -> Folder:
     """
     if not folder.is_dir():
         message = "there is no such folder; give the one that holds the rule files"
-        return Folder(Rulebook(), (finding(folder, code="no-folder", message=message),))
+        return Folder(Rulebook(), (file_error(folder, code="no-folder", message=message),))
     paths, found = _rule_paths(folder)
     segments, pool = _raw_segments(paths), InternPool()
     files = [_File.from_path(path, segments, pool) for path in paths]
@@ -63,7 +63,7 @@ def read_folder(folder: Path) -> Folder:
     known = {value.id: value for value in values if isinstance(value, Segment)}
     chains = Chains([value for value in values if isinstance(value, Rule)], known)
     for file in files:
-        diagnostics += file.findings
+        diagnostics += file.diagnostics
         diagnostics += file.located(_lint(file.meant, known, chains))
         diagnostics += file.checked(plan)
     refused = {d.location.file for d in diagnostics if d.severity is Severity.ERROR}
@@ -111,9 +111,9 @@ class _File:
 
     path: Path
     value: RuleFile | None
-    findings: tuple[Diagnostic, ...]
+    diagnostics: tuple[Diagnostic, ...]
     rest: RuleFile | None = None
-    faulty: tuple[tuple[str | int, ...], ...] = ()
+    errors_at: tuple[tuple[str | int, ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -126,24 +126,24 @@ class _File:
 
     @classmethod
     def from_path(cls, path: Path, segments: Mapping[str, JsonValue], pool: InternPool) -> "_File":
-        data, positions, faults = load_document(path)
+        data, positions, found = load_document(path)
         if () not in positions.values:
-            return cls(path, None, faults)
+            return cls(path, None, found)
         reading = read_rule_file(data, stem=path.stem, segments=segments, pool=pool)
-        is_broken = any(fault.severity is Severity.ERROR for fault in faults)
+        is_broken = any(each.severity is Severity.ERROR for each in found)
         located = (
             positions.locate(diagnostic, path.as_posix()) for diagnostic in reading.diagnostics
         )
         value = None if is_broken else reading.file
         rest = reading.rest if value is None else None
-        faulty = tuple(
+        errors_at = tuple(
             p.path for p in reading.diagnostics if p.severity is Severity.ERROR and p.path
         )
-        return cls(path, value, (*faults, *located), rest, faulty)
+        return cls(path, value, (*found, *located), rest, errors_at)
 
     def located(self, diagnostics: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
         """The diagnostics with their places, without those of a part that has an error already."""
-        diagnostics = tuple(each for each in diagnostics if not self._is_at_fault(each.path))
+        diagnostics = tuple(each for each in diagnostics if not self._has_error(each.path))
         if diagnostics:
             _, positions, _ = load_document(self.path)
             yield from (positions.locate(diagnostic, self.name) for diagnostic in diagnostics)
@@ -157,9 +157,9 @@ class _File:
             return
         yield from self.located(check_names(self._data(value), plan))
 
-    def _is_at_fault(self, path: tuple[str | int, ...]) -> bool:
+    def _has_error(self, path: tuple[str | int, ...]) -> bool:
         """Whether that part of the file has an error, or is within a part that has one."""
-        return path != () and any(path[: len(part)] == part[: len(path)] for part in self.faulty)
+        return path != () and any(path[: len(part)] == part[: len(path)] for part in self.errors_at)
 
     def _data(self, value: RuleFile) -> JsonValue:
         """What is written in the file."""
@@ -190,17 +190,17 @@ def _rule_paths(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     for path in sorted(_visible_files(folder, found)):
         if path.suffix.lower() in _MISSPELT and not has_plain_name(path, folder):
             shown = "".join(char if char.isprintable() else "�" for char in path.as_posix())
-            message = "this name holds a control character, or is no UTF-8; rename it"
-            found.append(finding(Path(shown), code="file-name", message=message))
+            message = "this name holds a control character, or is not UTF-8; rename it"
+            found.append(file_error(Path(shown), code="file-name", message=message))
         elif not _leads_inside(path, home):
             message = "this link leads out of the rules folder; put the file itself here"
-            found.append(finding(path, code="link-outside", message=message))
+            found.append(file_error(path, code="link-outside", message=message))
         elif path.suffix not in _SUFFIXES and path.suffix.lower() in _MISSPELT:
             message = f"rename this to {path.stem}{_MISSPELT[path.suffix.lower()]}"
-            found.append(finding(path, code="extension", message=message))
+            found.append(file_error(path, code="extension", message=message))
         elif path.is_symlink() and not path.exists():
             message = "this link leads nowhere; put the file itself here, or take the link out"
-            found.append(finding(path, code="unreadable", message=message))
+            found.append(file_error(path, code="unreadable", message=message))
         elif path.is_file() and path.suffix in _SUFFIXES and not path.stem.endswith(".test"):
             paths.append(path)
     return paths, found
@@ -223,7 +223,7 @@ def _visible_files(folder: Path, found: list[Diagnostic]) -> Iterator[Path]:
 
     def unreadable(error: OSError) -> None:
         message = f"this folder cannot be read: {error.strerror}"
-        found.append(finding(Path(error.filename), code="unreadable", message=message))
+        found.append(file_error(Path(error.filename), code="unreadable", message=message))
 
     for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -106,8 +106,8 @@ def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
             condition = segments[trigger.segment].who
             if turns_by_time(condition.logic, to=change is Change.ENTERS):
                 message = (
-                    f"no message tells that time has passed: whoever {change} {trigger.segment} by it "
-                    "triggers nothing; a broadcast by cron finds them"
+                    f"only a message triggers a rule: a person who {change} {trigger.segment} because "
+                    "time passes does not come in; use a broadcast with cron"
                 )
                 yield _warning(("when", change.value), "time-alone", message)
 
@@ -120,7 +120,7 @@ def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
     for path, template in templates_in(rule.source.get("whereupon"), ("whereupon",)):
         for name in dict.fromkeys(map(_behind_size, template.required_variables())):
             if name[0] in ("properties", "person", "context") and not _is_there(name, given):
-                message = f"where {path_of(name)} is missing nothing is sent; add | default: '…'"
+                message = f"if {path_of(name)} is missing, nothing is sent; add | default: '…'"
                 yield _warning(path, "no-default", message)
 
 
@@ -198,17 +198,17 @@ def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
         for variable in template.variables():
             root, *rest = map(str, variable)
             if root == "event" and rest and rest[0] not in _SIZES:
-                message = f"event is the event's name, and has no {rest[0]}; write {_said(rest, 'properties')}"
+                message = f"event is the event's name, and has no {rest[0]}; write {_in_our_words(rest, 'properties')}"
                 yield Diagnostic.at(path, "unknown-variable", message)
             elif root in _HABITS and rest:
-                message = f"there is no {root} here; write {_said(rest, _HABITS[root])}"
+                message = f"there is no {root} here; write {_in_our_words(rest, _HABITS[root])}"
                 yield Diagnostic.at(path, "unknown-variable", message)
             elif root not in VARIABLE_ROOTS:
                 hint = nearest(root, VARIABLE_ROOTS) or f"; there are {', '.join(VARIABLE_ROOTS)}"
                 yield _warning(path, "unknown-variable", f"there is no {root}{hint}")
 
 
-def _said(rest: Sequence[str], root: str) -> str:
+def _in_our_words(rest: Sequence[str], root: str) -> str:
     """The variable by our root; a person's id has a name of its own here."""
     names = ["user_id"] if root == "person" and rest[0] == "id" else rest
     return path_of([root, *names])

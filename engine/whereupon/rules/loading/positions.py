@@ -40,7 +40,7 @@ _KEY_CODES = frozenset(
 def at_place(
     place: Place, code: str, message: str, severity: Severity = Severity.ERROR
 ) -> Diagnostic:
-    """A finding about the text itself, at a place of a file that the caller fills in."""
+    """A diagnostic about the text itself, at a place of a file that the caller fills in."""
     return Diagnostic(code, severity, message, Location("", *place))
 
 
@@ -67,7 +67,7 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says, as plain data, with the places of its parts and the findings about its text."""
+    """What a file says, as plain data, with the places of its parts and the diagnostics about its text."""
 
     data: JsonValue
     positions: Positions

@@ -150,7 +150,9 @@ class PlanChecker:
             yield Diagnostic.at(mention.path, "looks-into-item", message)
         elif unknown is not None:
             part, there = unknown
-            message = f"no event file knows the property {part} of an item{nearest(part, there)}"
+            message = (
+                f"no event file describes the property {part} of an item{nearest(part, there)}"
+            )
             yield warning(mention.path, "unknown-property", message)
 
 

@@ -69,7 +69,7 @@ class TrackingPlan:
         part, there = unknown
         hint = _with_a_dot(name, there)
         known = {*there, *OWN_ATTRIBUTES} if there is self.attributes else set(there)
-        message = f"the settings know no attribute {part}{hint or nearest(part, sorted(known))}"
+        message = f"the settings have no attribute {part}{hint or nearest(part, sorted(known))}"
         return Diagnostic.at(path, "unknown-attribute", message)
 
     def channel_diagnostic(self, name: str, path: Path) -> Diagnostic | None:
@@ -78,7 +78,7 @@ class TrackingPlan:
             return None
         hint = nearest(name, self.channels) or f"; there are {', '.join(self.channels)}"
         return Diagnostic.at(
-            path, "unknown-channel", f"the settings know no channel {name!r}{hint}"
+            path, "unknown-channel", f"the settings have no channel {name!r}{hint}"
         )
 
     def property_diagnostic(
@@ -90,7 +90,7 @@ class TrackingPlan:
         if unknown is None:
             return None
         part, there = unknown
-        message = f"no event file knows the property {part}"
+        message = f"no event file describes the property {part}"
         hint = _with_a_dot(name, there)
         if hint:
             return Diagnostic.at(path, "unknown-property", f"{message}{hint}")
