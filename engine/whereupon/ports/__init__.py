@@ -9,7 +9,7 @@ For others: every name below.
 
 from whereupon.ports.due_work import DueWork
 from whereupon.ports.host import NO_CHANNEL, Channel, Clock, HostTransaction
-from whereupon.ports.questions import Questions
+from whereupon.ports.questions import FOOTPRINT, Questions
 from whereupon.ports.reads import Reads
 from whereupon.ports.store import Session, Store, Watch
 from whereupon.ports.values import (
@@ -25,6 +25,7 @@ from whereupon.ports.values import (
 from whereupon.ports.writes import Writes
 
 __all__ = [
+    "FOOTPRINT",
     "NO_CHANNEL",
     "Backlog",
     "Channel",

@@ -47,7 +47,7 @@ from whereupon.records import (
 )
 
 _ALL = 1 << 62
-_FOOTPRINT: Mapping[str, type] = {
+FOOTPRINT: Mapping[str, type] = {
     "messages": StoredMessage,
     "identifiers": Identifier,
     "claims": ClaimRun,
@@ -57,6 +57,7 @@ _FOOTPRINT: Mapping[str, type] = {
     "relationships": Relationship,
     "persons": Person,
 }
+"""The records that a footprint counts, by the names of its counts."""
 
 
 class Questions(Reads, Protocol):
@@ -230,7 +231,7 @@ class Questions(Reads, Protocol):
 
         A message that a step made is the person's, but the person did not do it.
         """
-        counts = {n: sum(1 for _ in self.scan(k, person_key)) for n, k in _FOOTPRINT.items()}
+        counts = {n: sum(1 for _ in self.scan(k, person_key)) for n, k in FOOTPRINT.items()}
         own = (m.timestamp for m in self.scan(StoredMessage, person_key) if m.message.depth == 0)
         return PersonFootprint(counts, max(own, default=None))
 

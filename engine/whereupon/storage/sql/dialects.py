@@ -4,22 +4,17 @@ A statement is compiled once, to a driver string with positional parameters, and
 level with the bare driver. Another database is one more subclass of `Database`.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, TypeAlias
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     CursorResult,
     Engine,
-    FromClause,
-    Select,
     Table,
-    bindparam,
-    literal_column,
-    update,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -31,6 +26,8 @@ from whereupon.storage.sql.prefilter import PrefilterClauses
 
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
 Parameters: TypeAlias = tuple[object, ...]
+
+_PARAMETER = re.compile(r"(?<![\w:]):([a-z_]+)")
 
 PATIENCE = 30.0
 """Seconds that a call waits for others, unless the store's opener says otherwise."""
@@ -70,48 +67,63 @@ class Database(ABC):
         one_writer: whether the database lets in one writing transaction at a time. Where it does not,
             sessions lock what they decide about, and write in one order.
         prefilters: how it writes a prefilter as a condition of a statement.
+        file: of the statements that the dialect says in its own way.
+        placeholder: of a parameter.
     """
 
     one_writer: ClassVar[bool]
     prefilters: ClassVar[PrefilterClauses]
+    file: ClassVar[str]
+    placeholder: ClassVar[str]
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
 
-    def compile(self, clause: ClauseElement, *, given: Sequence[str] | None = None) -> Statement:
-        """Compile once; values are bound by name when it runs.
+    def statement(self, sql: str) -> Statement:
+        """A statement in the words of the dialect.
 
         Args:
-            clause: what to compile.
-            given: the columns that an insert binds, in the table's order; by default all.
+            sql: with parameters ``:so``. A list of them is written ``= ANY(:so)`` or ``<> ALL(:so)``; rows
+                may be locked ``FOR UPDATE``.
         """
-        columns = None if given is None else list(given)
-        compiled = clause.compile(dialect=self._dialect, column_keys=columns)
+        names: list[str] = []
+
+        def bound(found: re.Match[str]) -> str:
+            names.append(found[1])
+            return self.placeholder
+
+        return self._statement(_PARAMETER.sub(bound, self.rewritten(sql)), names, {})
+
+    @abstractmethod
+    def rewritten(self, sql: str) -> str:
+        """The statement as the driver takes it, but for its parameters."""
+
+    def insert(self, _table: Table, sql: str) -> Statement:
+        """An insert of whole rows; a dialect may have a quicker way for many of them."""
+        return self.statement(sql)
+
+    def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
+        """An update of rows by their keys.
+
+        Args:
+            table: where.
+            names: the columns to change; the parameters are these, then the key.
+            only: the state that a row must have to be changed.
+        """
+        changed = ", ".join(f'"{name}" = :{name}' for name in names)
+        met = "" if only is None else f" AND state = '{only}'"
+        return self.statement(f'UPDATE {table.name} SET {changed} WHERE "key" = :changed{met}')  # noqa: S608 - our own names
+
+    def compile(self, clause: ClauseElement) -> Statement:
+        """Compile a statement that is made of a condition; values are bound by name when it runs."""
+        compiled = clause.compile(dialect=self._dialect)
         if not isinstance(compiled, SQLCompiler):  # DDL, which the store leaves to SQLAlchemy
             message = f"{type(clause).__name__} takes no parameters"
             raise TypeError(message)
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        return self._statement(clause, str(compiled), compiled.positiontup or (), fixed)
+        return self._statement(str(compiled), compiled.positiontup or (), fixed)
 
-    def change(
-        self, table: Table, names: Sequence[str], *, only: tuple[str, str] | None = None
-    ) -> Statement:
-        """Changes of rows by their keys.
-
-        Args:
-            table: where.
-            names: the columns to change, in the table's order, as its parameters are; the key comes last.
-            only: a column and the value (a word of ours) that a row must have there to be changed.
-        """
-        changed: dict[str, ColumnElement[Any]] = {n: bindparam(f"new_{n}") for n in names}
-        clause = update(table).values(changed).where(table.c.key == bindparam("changed"))
-        if only is not None:
-            clause = clause.where(table.c[only[0]] == literal_column(f"'{only[1]}'"))
-        return self.compile(clause)
-
-    def _statement(
-        self, _clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]
-    ) -> Statement:
+    def _statement(self, sql: str, names: Sequence[str], fixed: Mapping[str, object]) -> Statement:
         return Statement(sql, names, fixed)
 
     @abstractmethod
@@ -172,14 +184,6 @@ class Database(ABC):
         del connection
 
     @abstractmethod
-    def advance(self) -> Statement:
-        """Put the row of a ``process`` up, to the present time at least; returns how far (`memories`)."""
-
-    @abstractmethod
-    def counter(self, connection: Connection, count: int) -> int | None:
-        """Reserve ``count`` keys by a counter; the first, or None where a sequence does it (`keys`)."""
-
-    @abstractmethod
     def scrub(self, engine: Engine) -> bool:
         """Take deleted content out of free pages and logs; whether that could be done now.
 
@@ -198,58 +202,9 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        """That a column's value is one of the members bound as ``name``."""
-
-    @abstractmethod
-    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
-        """The number that a text begins with."""
-
-    @abstractmethod
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """Members, as they are bound."""
 
     @abstractmethod
-    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
-        """What a limited question finds for each of the members bound as ``name``, together.
-
-        Args:
-            name: of texts.
-            column: what equals the member, in the question.
-            asked: the question.
-        """
-
-    @abstractmethod
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """Rows of numbers, as they are bound for `needs`."""
-
-    @abstractmethod
-    def needs(self, *names: str) -> FromClause:
-        """The rows bound as ``needs``: three numbers each, of these names."""
-
-    @abstractmethod
-    def upsert(
-        self,
-        table: Table,
-        *,
-        on: Sequence[str],
-        change: Sequence[str],
-        append: Sequence[str] = (),
-        forward: str | None = None,
-        source: Select[Any] | None = None,
-    ) -> ClauseElement:
-        """Insert a row, or change the one that has the same ``on``.
-
-        Args:
-            table: where.
-            on: the columns of a uniqueness.
-            change: the columns to change; with none, the row that is there stays as it is.
-            append: those of them whose new text goes behind the old, after a comma.
-            forward: a number that only grows, until it is null for good; else nothing is changed.
-            source: a query for the rows, column by column; None for one row of parameters.
-        """
-
-
-def grows(there: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[bool]:
-    """That a number that ends as null goes on, or stays; null itself is the end."""
-    return there.is_not(None) & (new.is_(None) | (new >= there))

@@ -26,8 +26,8 @@ import whereupon.storage.sql.rows as rows
 from whereupon.records import BroadcastRun, Changes, Entry
 from whereupon.storage.patience import Patience
 from whereupon.storage.sql.dialects import Database, Rows, Statement
-from whereupon.storage.sql.locks import Locks
 from whereupon.storage.sql.pictures import pictured
+from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.races import LostRaceError
 
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
@@ -70,7 +70,7 @@ class Holding:
         self,
         connection: Connection,
         database: Database,
-        locks: Locks,
+        locks: Queries,
         patience: Patience,
         *,
         lent: bool,
@@ -122,9 +122,11 @@ class Holding:
         """Keep others out of the ledger."""
         if self._has_ledger:
             return
-        if not self._lock(Rank.LEDGER, self._locks.ledger):  # before its first row there is no head
+        if not self._lock(
+            Rank.LEDGER, self._locks.lock_audit_head
+        ):  # before its first row there is no head
             self._connection.exec_driver_sql(_LOCK, (_LEDGER_LOCK,))
-            self._locks.ledger.run(self._connection)
+            self._locks.lock_audit_head.run(self._connection)
         self._has_ledger = True
 
     def hold(
@@ -140,9 +142,9 @@ class Holding:
             return False
         members = self._database.members
         if new_persons:
-            self._lock(Rank.PERSONS, self._locks.persons, keys=members(new_persons))
+            self._lock(Rank.PERSONS, self._locks.lock_persons, keys=members(new_persons))
         if new_anonymous:
-            self._lock(Rank.ANONYMOUS, self._locks.anonymous, keys=members(new_anonymous))
+            self._lock(Rank.ANONYMOUS, self._locks.lock_anonymous, keys=members(new_anonymous))
         if new_unknown:
             self._occupy(new_unknown)
         self._persons |= new_persons
@@ -156,10 +158,10 @@ class Holding:
         """
         self.reach(Rank.UNKNOWN, again=True)
         for user_id in sorted(user_ids):
-            took = self._locks.occupy.run(self._connection, value=user_id, kind="user", key=0)
+            took = self._locks.occupy_id.run(self._connection, value=user_id, kind="user", key=0)
             if not took.rowcount:
                 raise LostRaceError(reason="somebody new came meanwhile")
-            self._locks.vacate.run(self._connection, value=user_id)
+            self._locks.vacate_id.run(self._connection, value=user_id)
         self._unknown |= user_ids
 
     def note(self, persons: Iterable[int]) -> None:
@@ -178,9 +180,9 @@ class Holding:
         """
         self.reach(Rank.PERSONS)
         due: dict[str, object] = {"until": until, "limit": limit}
-        statement = self._locks.due_entries
+        statement = self._locks.lock_due_persons
         if versions is not None:
-            statement = self._locks.due_entries_of
+            statement = self._locks.lock_due_persons_of
             due["versions"] = self._database.members(versions)
             due["share"] = max(1, limit // max(1, len(versions)))
         while found := statement.fetch(self._connection, **due):
@@ -195,14 +197,14 @@ class Holding:
     def run(self, run: BroadcastRun) -> BroadcastRun | None:
         """The run as it is now, for this transaction to send; None when others do, or have done."""
         named = {"rule": run.rule, "occasion": run.occasion}
-        found = self._locks.run.fetch(self._connection, **named)
+        found = self._locks.take_run.fetch(self._connection, **named)
         return rows.run_from(found[0]) if found else None
 
     def runs(self) -> list[BroadcastRun]:
         """Every unfinished run, once nobody else sends or adds one."""
         self.reach(Rank.RUNS)
         self._connection.exec_driver_sql(_LOCK, (_RUNS_LOCK,))
-        found = list(map(rows.run_from, self._locks.runs.fetch(self._connection)))
+        found = list(map(rows.run_from, self._locks.lock_runs.fetch(self._connection)))
         self._runs = {(run.rule, run.occasion) for run in found}
         return sorted(found, key=lambda run: (run.due_at, run.rule, run.occasion))
 
@@ -227,24 +229,24 @@ class Holding:
             self.reach(Rank.ERASURES, again=True)
             self._count_own_erasure()
         if leaves:
-            found = self._locks.deliveries_of.fetch(self._connection, keys=leaving)
+            found = self._locks.deliveries_of_persons.fetch(self._connection, keys=leaving)
             self.deliveries([*deliveries, *(key for (key,) in found)])
         if leaves or changes.devices:
             tokens = self._texts(changes.devices)
-            self._lock(Rank.DEVICES, self._locks.devices, keys=leaving, tokens=tokens)
+            self._lock(Rank.DEVICES, self._locks.lock_devices, keys=leaving, tokens=tokens)
         if changes.objects:
             ids = self._texts({object_id for _, object_id in changes.objects})
-            self._lock(Rank.THINGS, self._locks.objects, ids=ids)
+            self._lock(Rank.THINGS, self._locks.lock_objects, ids=ids)
         if changes.tombstones:
             digests = members({digest.hex() for digest, _ in changes.tombstones})
-            self._lock(Rank.TOMBSTONES, self._locks.tombstones, digests=digests)
+            self._lock(Rank.TOMBSTONES, self._locks.lock_tombstones, digests=digests)
         self.reach(Rank.WRITING, again=True)
 
     def deliveries(self, keys: Collection[int]) -> None:
         """Hold deliveries, by their keys."""
         if keys:
             members = self._database.members(keys)
-            self._lock(Rank.DELIVERIES, self._locks.deliveries, keys=members)
+            self._lock(Rank.DELIVERIES, self._locks.lock_deliveries, keys=members)
 
     def _texts(self, texts: Collection[str]) -> object:
         return self._database.members([str(pictured(text)) for text in texts])
@@ -263,7 +265,7 @@ class Holding:
             raise LostRaceError(reason="somebody was erased meanwhile")
 
     def _count_own_erasure(self) -> None:
-        self._locks.erase.run(self._connection)
+        self._locks.count_erasure.run(self._connection)
         now = self._count_erasures()
         if self._erasures is not None and now != self._erasures + 1:
             raise LostRaceError(reason="somebody was erased meanwhile")

@@ -9,36 +9,38 @@ took it is committed (see `memories`); until then it is the session's.
 from sqlalchemy import Connection
 
 from whereupon.storage.sql.beside import Beside
+from whereupon.storage.sql.dialects import Statement
 from whereupon.storage.sql.memories import Block, Recall
-from whereupon.storage.sql.tables import BLOCK, KEYS
+from whereupon.storage.sql.tables import BLOCK
 
 
 def take_keys(
     connection: Connection,
     recall: Recall,
     count: int,
+    take_blocks: Statement,
     beside: Beside | None,
 ) -> int:
     """The first of ``count`` keys in a row.
 
     Args:
+        take_blocks: returns the first keys of so many blocks.
         beside: takes a block, for a session in a host's transaction.
     """
     for block in (recall.learned.block, recall.known(connection).block):
         first = None if block is None else block.take(count)
         if first is not None:
             return first
-    new = new_block(connection, count) if beside is None else beside.reserve(count)
+    new = new_block(connection, take_blocks, count) if beside is None else beside.reserve(count)
     recall.learned.block = new
     first = new.take(count)
-    return take_keys(connection, recall, count, beside) if first is None else first
+    return take_keys(connection, recall, count, take_blocks, beside) if first is None else first
 
 
-def new_block(connection: Connection, count: int) -> Block:
+def new_block(connection: Connection, take_blocks: Statement, count: int) -> Block:
     """A block in which so many keys are free; some that somebody came between stay unused."""
-    asked = f"SELECT nextval('{KEYS.name}') FROM generate_series(1, %s)"  # noqa: S608 - our own name
     blocks = -(-count // BLOCK)
     while True:
-        firsts = [int(row[0]) for row in connection.exec_driver_sql(asked, (blocks,))]
+        firsts = [int(first) for (first,) in take_blocks.fetch(connection, count=blocks)]
         if firsts[-1] - firsts[0] == (blocks - 1) * BLOCK:
             return Block(firsts[0], firsts[0] + blocks * BLOCK)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 import whereupon.storage.sql.ledger_rows as rows
 from whereupon.messages.times import as_micros, from_micros
+from whereupon.ports import FOOTPRINT
 from whereupon.records import (
     Approval,
     AuditHead,
@@ -21,7 +22,7 @@ from whereupon.records import (
 )
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
 from whereupon.storage.sql.holding import Holding
-from whereupon.storage.sql.ledger_statements import COUNTED, LedgerStatements
+from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.rows import instant_or_none
 
 _NEVER = -(2**63)
@@ -34,7 +35,7 @@ class LedgerAnswers:
         self,
         connection: Connection,
         database: Database,
-        ledger: LedgerStatements,
+        ledger: Queries,
         holding: Holding | None = None,
     ) -> None:
         self._connection = connection
@@ -79,10 +80,10 @@ class LedgerAnswers:
     def next_request_due(self, actions: Collection[str] | None = None) -> datetime | None:
         """When the next is due."""
         if actions is None:
-            found = self._ledger.next_due.fetch(self._connection)
+            found = self._ledger.next_request_due.fetch(self._connection)
         else:
             members = self._database.members(actions)
-            found = self._ledger.next_due_of.fetch(self._connection, actions=members)
+            found = self._ledger.next_request_due_of.fetch(self._connection, actions=members)
         known = [from_micros(at) for row in found for at in row if at is not None]
         return min(known, default=None)
 
@@ -97,20 +98,20 @@ class LedgerAnswers:
         if not found:
             return None
         request = rows.request_from(found[0])
-        self._many(self._ledger.lease, [(as_micros(leased_until), request.key)])
+        self._many(self._ledger.lease_request, [(as_micros(leased_until), request.key)])
         return request
 
     def count_ran(self, actions: Collection[str], source: str, since: datetime) -> int:
         """How many ran."""
         wanted = self._database.members(actions)
-        ((count,),) = self._ledger.ran_since.fetch(
+        ((count,),) = self._ledger.count_ran.fetch(
             self._connection, actions=wanted, source=source, since=as_micros(since)
         )
         return int(count)
 
     def count_persons(self) -> int:
         """How many persons."""
-        ((count,),) = self._ledger.people.fetch(self._connection)
+        ((count,),) = self._ledger.count_persons.fetch(self._connection)
         return int(count)
 
     def breakers(self) -> list[Breaker]:
@@ -126,7 +127,7 @@ class LedgerAnswers:
         """How much is a person's."""
         ((*counts, latest),) = self._ledger.footprint.fetch(self._connection, person=person_key)
         return PersonFootprint(
-            {name: int(count) for name, count in zip(COUNTED, counts, strict=True)},
+            {name: int(count) for name, count in zip(FOOTPRINT, counts, strict=True)},
             instant_or_none(latest),
         )
 
@@ -152,17 +153,17 @@ class LedgerAnswers:
     def audit_head(self) -> AuditHead | None:
         """The head, held."""
         self.lock_requests()
-        found = self._ledger.head.fetch(self._connection)
+        found = self._ledger.audit_head.fetch(self._connection)
         return rows.head_from(found[0]) if found else None
 
     def audit_rows(self, after: int, limit: int) -> list[AuditRow]:
         """Rows of the log."""
-        found = self._ledger.audit.fetch(self._connection, after=after, limit=limit)
+        found = self._ledger.audit_rows.fetch(self._connection, after=after, limit=limit)
         return list(map(rows.audit_from, found))
 
     def audit_rows_of(self, request: int) -> list[AuditRow]:
         """Rows about a request."""
-        found = self._ledger.audit_of.fetch(self._connection, request=request)
+        found = self._ledger.audit_rows_of.fetch(self._connection, request=request)
         return list(map(rows.audit_from, found))
 
     def mark(self, name: str) -> int | None:
@@ -180,9 +181,9 @@ class LedgerAnswers:
         self._many(to.put_request, map(rows.request_row, changes.requests.values()))
         self._many(to.put_approval, map(rows.approval_row, changes.approvals))
         self._many(to.put_breaker, map(rows.breaker_row, changes.breakers.values()))
-        self._many(to.add_audit, (rows.audit_row(row, row.request) for row in changes.audit))
+        self._many(to.add_audit_row, (rows.audit_row(row, row.request) for row in changes.audit))
         if changes.audit_head is not None:
-            self._many(to.put_head, [rows.head_row(changes.audit_head)])
+            self._many(to.put_audit_head, [rows.head_row(changes.audit_head)])
 
     def _many(self, statement: Statement, parameters: Iterable[Parameters]) -> None:
         statement.write(self._connection, list(parameters))

@@ -22,32 +22,20 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    FromClause,
-    Insert,
-    Select,
     Table,
     Text,
-    bindparam,
-    cast,
-    column,
     create_engine,
-    func,
-    literal_column,
-    select,
-    text,
-    true,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
-from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
 from whereupon.storage.patience import Patience, busy
-from whereupon.storage.sql.dialects import PATIENCE, Database, Parameters, Statement, grows
+from whereupon.storage.sql.dialects import PATIENCE, Database, Parameters, Statement
 from whereupon.storage.sql.grants import NO_GRANT, no_grant
 from whereupon.storage.sql.lending import (
     GuardedConnection,
@@ -60,7 +48,7 @@ from whereupon.storage.sql.pictures import pictured
 from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
 from whereupon.storage.sql.races import LostRaceError
 from whereupon.storage.sql.schemas import Place
-from whereupon.storage.sql.tables import Kept, Number, Words
+from whereupon.storage.sql.tables import Kept, Words
 
 DRIVER = "postgresql+psycopg"
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
@@ -88,6 +76,8 @@ class Postgres(Database):
     """
 
     one_writer = False
+    file = "postgres"
+    placeholder = "%s"
     prefilters = PostgresPrefilterClauses()
 
     def __init__(self, *, patience: float = PATIENCE, schema: str | None = None) -> None:
@@ -158,38 +148,24 @@ class Postgres(Database):
         """Take note of the schema in which our tables were found."""
         self._place.note(connection)
 
-    def advance(self) -> Statement:
-        """Microseconds, as they are counted everywhere."""
-        now = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
-        return Statement(
-            f"INSERT INTO whereupon_meta (name, value) VALUES (%s, {now}) ON CONFLICT (name) "  # noqa: S608 - our own words
-            "DO UPDATE SET value = greatest(whereupon_meta.value + 1, excluded.value) "
-            "RETURNING value",
-            ("process",),
-            {},
-        )
+    def rewritten(self, sql: str) -> str:
+        """As it is; the driver takes a percent sign for the beginning of a parameter."""
+        return sql.replace("%", "%%")
 
-    def counter(self, connection: Connection, count: int) -> int | None:
-        """None: a sequence."""
-        del connection, count
-        return None
-
-    def _statement(
-        self, clause: ClauseElement, sql: str, names: Sequence[str], fixed: Mapping[str, object]
-    ) -> Statement:
-        if isinstance(clause, Insert) and clause._post_values_clause is None:  # noqa: SLF001
-            return CopiedStatement(clause.table, sql, names, fixed)
+    def _statement(self, sql: str, names: Sequence[str], fixed: Mapping[str, object]) -> Statement:
         return PostgresStatement(sql, names, fixed)
 
-    def change(
-        self, table: Table, names: Sequence[str], *, only: tuple[str, str] | None = None
-    ) -> Statement:
+    def insert(self, table: Table, sql: str) -> Statement:
+        """A COPY, where there are several rows."""
+        return CopiedStatement(table, self.statement(sql).sql)
+
+    def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
         """One statement for all rows, where there are several: each for itself is a round of its own."""
         one = super().change(table, names, only=only)
         given = [*names, "key"]
         arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[name])})" for name in given)
         changed = ", ".join(f"{name} = given.{name}" for name in names)
-        kept = "" if only is None else f" AND {table}.{only[0]} = '{only[1]}'"
+        kept = "" if only is None else f" AND {table}.state = '{only}'"
         many = (
             f"UPDATE {table} SET {changed} FROM unnest({arrays}) AS given ({', '.join(given)}) "  # noqa: S608 - our own names
             f"WHERE {table}.key = given.key{kept}"
@@ -219,62 +195,13 @@ class Postgres(Database):
         """By a notice that the commit sends; to this process, too, where a host commits."""
         connection.exec_driver_sql(NOTIFY, ("" if lent else self._origin,))
 
-    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        """Membership in an array: one parameter, however many members."""
-        if isinstance(column.type, Number):
-            return column.bool_op("=")(func.any(bindparam(name, type_=_NUMBERS)))
-        return column.bool_op("=")(func.any(bindparam(name, type_=_TEXTS)))
-
-    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
-        """By a pattern; null where there is none."""
-        return cast(func.substring(text, literal_column("'^[0-9]+'")), BigInteger)
-
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """An array."""
         return list(values)
 
-    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
-        """By a lateral join."""
-        texts = func.unnest(bindparam(name, type_=_TEXTS)).table_valued("value")
-        given = texts.render_derived(name="member")
-        member = cast(given.c.value, Words())
-        found = asked.where(column == member).correlate(given).lateral("of_one")
-        return select(*found.c).select_from(given.join(found, true()))
-
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """An array of arrays."""
         return [list(row) for row in numbers]
-
-    def needs(self, *names: str) -> FromClause:
-        """Rows of an array of arrays."""
-        parts = ", ".join(f"given.rows[i][{n}] AS {name}" for n, name in enumerate(names, 1))
-        rows = text(
-            f"SELECT {parts} FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, "  # noqa: S608 - our own names
-            "generate_subscripts(given.rows, 1) AS i"
-        )
-        return rows.columns(*[column(name, BigInteger) for name in names]).subquery("need")
-
-    def upsert(
-        self,
-        table: Table,
-        *,
-        on: Sequence[str],
-        change: Sequence[str],
-        append: Sequence[str] = (),
-        forward: str | None = None,
-        source: Select[Any] | None = None,
-    ) -> ClauseElement:
-        """PostgreSQL's own upsert."""
-        insert = postgresql.insert(table)
-        if source is not None:
-            insert = insert.from_select(list(table.c), source)
-        if not change:
-            return insert.on_conflict_do_nothing(index_elements=list(on))
-        changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
-        for name in append:
-            changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
-        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
-        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
 
 
 class PostgresStatement(Statement):
@@ -300,11 +227,10 @@ class CopiedStatement(PostgresStatement):
 
     __slots__ = ("_copy",)
 
-    def __init__(
-        self, table: FromClause, sql: str, names: Sequence[str], fixed: Mapping[str, object]
-    ) -> None:
-        super().__init__(sql, names, fixed)
-        self._copy = f"COPY {table} ({', '.join(names)}) FROM STDIN"
+    def __init__(self, table: Table, sql: str) -> None:
+        super().__init__(sql, (), {})
+        columns = ", ".join(f'"{column.name}"' for column in table.c)
+        self._copy = f"COPY {table.name} ({columns}) FROM STDIN"
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
         """Copy them; one alone, or none, is not worth it."""

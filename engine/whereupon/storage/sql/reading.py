@@ -43,8 +43,8 @@ from whereupon.records import (
 from whereupon.storage.sql.dialects import Database
 from whereupon.storage.sql.memories import Recall
 from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.scans import SCANNED
-from whereupon.storage.sql.selects import Selects
 from whereupon.storage.sql.transfers import inert_parameters
 
 R = TypeVar("R")
@@ -65,7 +65,7 @@ class Reading:
         self,
         connection: Connection,
         database: Database,
-        selects: Selects,
+        selects: Queries,
         names: Names,
         recall: Recall,
     ) -> None:
@@ -107,7 +107,7 @@ class Reading:
     def _erased(self, refs: Collection[str]) -> set[str]:
         by_digest = {digest: ref for ref in refs for digest in erased_digests(ref)}
         digests = self._database.members(list(by_digest))
-        found = self._selects.erased.fetch(self._connection, digests=digests)
+        found = self._selects.erased_among.fetch(self._connection, digests=digests)
         return {by_digest[digest] for (digest,) in found}
 
     def identifiers(
@@ -352,7 +352,7 @@ class Reading:
 
     def has_run(self, rule: str, occasion: str) -> bool:
         """Whether a run was recorded."""
-        found = self._selects.run.fetch(self._connection, rule=rule, occasion=occasion)
+        found = self._selects.has_run.fetch(self._connection, rule=rule, occasion=occasion)
         return bool(found)
 
     def kept_versions(self, digests: Collection[str]) -> set[str]:

@@ -47,6 +47,11 @@ class Scanned(NamedTuple):
     made: Callable[[Record], object]
     owner: str = ""
 
+    @property
+    def name(self) -> str:
+        """The table's."""
+        return str(self.table.__tablename__)
+
 
 SCANNED: dict[type, Scanned] = {
     records.StoredMessage: Scanned(MessageRow, rows.message_from, "owner"),

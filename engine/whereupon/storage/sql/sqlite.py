@@ -1,40 +1,28 @@
 """SQLite: one writer at a time, write-ahead log, and a commit that is on the disk when it returns."""
 
+import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
-    FromClause,
-    Integer,
-    Select,
     StaticPool,
-    Table,
-    bindparam,
-    cast,
     create_engine,
     event,
-    func,
-    literal_column,
-    select,
-    true,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.errors import StoreError
 from whereupon.messages.codec import encode
 from whereupon.ports import Watch
 from whereupon.storage.patience import Patience, busy
-from whereupon.storage.sql.dialects import PATIENCE, Database, Statement, grows
+from whereupon.storage.sql.dialects import PATIENCE, Database
 from whereupon.storage.sql.gates import Gate
 from whereupon.storage.sql.lending import (
     GuardedConnection,
@@ -46,6 +34,9 @@ from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
 from whereupon.storage.sql.refusals import check_file, told
 from whereupon.storage.sql.watching import FileWatching
 
+_ANY = re.compile(r"= ANY\((:\w+)\)")
+_ALL = re.compile(r"<> ALL\((:\w+)\)")
+_LOCK = re.compile(r"\s+FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
 _OVERWRITES = "whereupon_overwrites"
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -67,6 +58,8 @@ class Sqlite(Database):
     """
 
     one_writer = True
+    file = "sqlite"
+    placeholder = "?"
     prefilters = SqlitePrefilterClauses()
 
     def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
@@ -157,27 +150,13 @@ class Sqlite(Database):
             with connection.begin_nested():
                 yield
 
+    def rewritten(self, sql: str) -> str:
+        """A list is a JSON array, and nobody else writes."""
+        listed = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", _LOCK.sub("", sql))
+        return _ALL.sub(r"NOT IN (SELECT value FROM json_each(\1))", listed)
+
     def lock_schema(self, connection: Connection) -> None:
         """Nothing to do: a transaction of ours has the whole database."""
-
-    def advance(self) -> Statement:
-        """Microseconds, as they are counted everywhere."""
-        now = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
-        return Statement(
-            f"INSERT INTO whereupon_meta (name, value) VALUES (?, {now}) "  # noqa: S608 - our own words
-            "ON CONFLICT (name) DO UPDATE SET value = max(value + 1, excluded.value) "
-            "RETURNING value",
-            ("process",),
-            {},
-        )
-
-    def counter(self, connection: Connection, count: int) -> int | None:
-        """Put the counter up, and say where it was."""
-        moved = (
-            "UPDATE whereupon_meta SET value = value + ? WHERE name = 'next_key' RETURNING value"
-        )
-        after = int(connection.exec_driver_sql(moved, (count,)).scalar_one())
-        return after - count
 
     def scrub(self, engine: Engine) -> bool:
         """Empty the write-ahead log: until then it holds pages as they were before the deletion.
@@ -203,15 +182,6 @@ class Sqlite(Database):
         del engine
         return None if self._file is None else FileWatching(self._file, changed)
 
-    def among(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        """Membership in a JSON array: one parameter, however many members."""
-        listed = func.json_each(bindparam(name)).table_valued("value")
-        return column.in_(select(listed.c.value))
-
-    def leading_number(self, text: ColumnElement[str]) -> ColumnElement[int]:
-        """A cast takes no more than that."""
-        return cast(text, Integer)
-
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """A JSON array; SQLite would cut a text short at a NUL, so that is refused."""
         text = encode(list(values)).decode()
@@ -220,47 +190,9 @@ class Sqlite(Database):
             raise StoreError(code="bad-text", reason=reason)
         return text
 
-    def of_each(self, name: str, column: ColumnElement[Any], asked: Select[Any]) -> Select[Any]:
-        """By a question that names its member; SQLite has no LATERAL, but IN may."""
-        member = func.json_each(bindparam(name)).table_valued("value").alias("member")
-        (wanted,) = asked.selected_columns
-        table = column.table.alias("each")
-        found = asked.where(column == member.c.value).correlate(member)
-        joined = select(table.c[wanted.key]).select_from(member.join(table, true()))
-        return joined.where(table.c[wanted.key].in_(found))
-
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
         """A JSON array of arrays."""
         return encode(list(numbers)).decode()
-
-    def needs(self, *names: str) -> FromClause:
-        """Rows of a JSON array of arrays."""
-        listed = func.json_each(bindparam("needs")).table_valued("value")
-        parts = [func.json_extract(listed.c.value, literal_column(f"'$[{n}]'")) for n in range(3)]
-        labelled = [part.label(name) for part, name in zip(parts, names, strict=True)]
-        return select(*labelled).subquery("need")
-
-    def upsert(
-        self,
-        table: Table,
-        *,
-        on: Sequence[str],
-        change: Sequence[str],
-        append: Sequence[str] = (),
-        forward: str | None = None,
-        source: Select[Any] | None = None,
-    ) -> ClauseElement:
-        """SQLite's own upsert, which is PostgreSQL's."""
-        insert = sqlite.insert(table)
-        if source is not None:
-            insert = insert.from_select(list(table.c), source)
-        if not change:
-            return insert.on_conflict_do_nothing(index_elements=list(on))
-        changed: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in change}
-        for name in append:
-            changed[name] = table.c[name] + literal_column("','") + insert.excluded[name]
-        met = None if forward is None else grows(table.c[forward], insert.excluded[forward])
-        return insert.on_conflict_do_update(index_elements=list(on), set_=changed, where=met)
 
 
 def _borrow(driver: sqlite3.Connection) -> GuardedConnection:

@@ -33,18 +33,15 @@ from whereupon.storage.sql.dialects import PATIENCE, Database
 from whereupon.storage.sql.holding import Holding, Rank
 from whereupon.storage.sql.keys import new_block
 from whereupon.storage.sql.ledger import LedgerAnswers
-from whereupon.storage.sql.ledger_statements import LedgerStatements
 from whereupon.storage.sql.lending import unusable
-from whereupon.storage.sql.locks import Locks
 from whereupon.storage.sql.memories import Block, Memory, Name, Numbers, Recall
 from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.quiet import QuietForks
 from whereupon.storage.sql.races import LostRaceError, retrying
 from whereupon.storage.sql.reading import Reading, meant
-from whereupon.storage.sql.selects import Selects
-from whereupon.storage.sql.traces import Traces, TraceStatements
+from whereupon.storage.sql.traces import Traces
 from whereupon.storage.sql.versions import is_current, prepare
-from whereupon.storage.sql.writes import Writes
 from whereupon.storage.sql.writing import Writing
 from whereupon.storage.turns import OneByOne, SideBySide, Turns, closed
 
@@ -84,13 +81,8 @@ class SqlStore(ForkAware):
         self._patience = patience
         schema = schema_of(url_or_engine, schema)
         self._database = database_of(self._engine, patience=patience, schema=schema)
-        self._selects = Selects(self._database)
-        self._writes = Writes(self._database)
-        self._traces = TraceStatements(self._database)
-        self._ledger = LedgerStatements(self._database)
-        self._locks = Locks(self._database)
+        self._queries = Queries(self._database)
         self._memory = Memory()
-        self._advance = self._database.advance()
         self._side: Engine | None = None
         self._turns: Turns = OneByOne() if self._database.one_writer else SideBySide()
         self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
@@ -202,26 +194,26 @@ class SqlStore(ForkAware):
         beside = Beside(self._beside) if lent and not database.one_writer else None
         recall = Recall(
             self._memory,
-            read=self._selects.process,
-            advance=self._advance,
-            lapse=self._selects.lapsed,
+            read=self._queries.process,
+            advance=self._queries.advance_process,
+            lapse=self._queries.drop_lapsed_processes,
             lent=lent,
         )
         names = Names(
             recall,
-            find=self._selects.name_id,
-            add=self._writes.name,
+            find=self._queries.name_id,
+            add=self._queries.add_name,
             beside=beside,
         )
         holding = None
         if not database.one_writer:
             patience = Patience(self._patience)
-            holding = Holding(connection, database, self._locks, patience, lent=lent)
-        traces = Traces(connection, database, self._traces)
-        writing = Writing(connection, database, self._writes, names, traces, recall, holding)
+            holding = Holding(connection, database, self._queries, patience, lent=lent)
+        traces = Traces(connection, database, self._queries)
+        writing = Writing(connection, database, self._queries, names, traces, recall, holding)
         announce = partial(database.announce, connection, lent=lent)
         return SqlSession(
-            connection, database, self._selects, names, writing, holding, self._ledger, announce
+            connection, database, self._queries, names, writing, holding, self._queries, announce
         )
 
     def scrub(self) -> bool:
@@ -337,11 +329,11 @@ class SqlSession(Reading, LedgerAnswers, Questions, DueWork):
         self,
         connection: Connection,
         database: Database,
-        selects: Selects,
+        selects: Queries,
         names: Names,
         writing: Writing,
         holding: Holding | None,
-        ledger: LedgerStatements,
+        ledger: Queries,
         announce: Callable[[], None],
     ) -> None:
         Reading.__init__(self, connection, database, selects, names, writing.recall)
@@ -465,7 +457,7 @@ class SqlSession(Reading, LedgerAnswers, Questions, DueWork):
 
     def reserve(self, count: int) -> Block:
         """Reserve a block of so many keys."""
-        self.recall.learned.block = new_block(self._connection, count)
+        self.recall.learned.block = new_block(self._connection, self._selects.take_blocks, count)
         return self.recall.learned.block
 
 

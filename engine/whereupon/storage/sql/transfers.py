@@ -1,15 +1,13 @@
 """Changing the owner of inert messages: one statement, whatever their number, and one for each name's skips."""
 
-from sqlalchemy import BigInteger, Connection, bindparam, cast, literal_column, select, update
+from sqlalchemy import Connection
 
 import whereupon.storage.sql.rows as rows
 from whereupon.messages.times import as_micros
 from whereupon.records import Inert, MessageName, Skips, SkipSummary, Transfer
-from whereupon.runtime.lazy import cached_property
-from whereupon.storage.sql.dialects import Database, Statement
+from whereupon.storage.sql.dialects import Database
 from whereupon.storage.sql.names import Names
-from whereupon.storage.sql.selects import MESSAGE, SKIPS, inert
-from whereupon.storage.sql.tables import Words
+from whereupon.storage.sql.queries import Queries
 
 
 def inert_parameters(
@@ -24,39 +22,6 @@ def inert_parameters(
     }
 
 
-class TransferStatements:
-    """The statements of a transfer for one kind of database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @cached_property
-    def owner(self) -> Statement:
-        """Gives the inert messages of ``waiting``, from ``since`` up to ``until``, to ``claimant``."""
-        within = MESSAGE.c.timestamp.between(bindparam("since"), bindparam("until"))
-        theirs = MESSAGE.c.owner == bindparam("waiting")
-        changed = update(MESSAGE).values(owner=bindparam("claimant"))
-        return self._database.compile(changed.where(theirs, within, inert(self._database)))
-
-    @cached_property
-    def skips(self) -> Statement:
-        """Writes the same skips for each of those messages that has the name ``name_number``."""
-        of = MESSAGE.c
-        within = of.timestamp.between(bindparam("since"), bindparam("until"))
-        of_one_name = of.name_id == bindparam("name_number")
-        made = select(
-            of.key,
-            cast(bindparam("claimed_at"), BigInteger),
-            literal_column("1"),
-            cast(bindparam("said"), Words()),
-        ).where(of.owner == bindparam("waiting"), within, of_one_name)
-        change = ("decided_at", "retroactive", "verdicts")
-        clause = self._database.upsert(
-            SKIPS, on=("message_key",), change=change, append=("verdicts",), source=made
-        )
-        return self._database.compile(clause)
-
-
 class Transferring:
     """One session's transfers."""
 
@@ -64,7 +29,7 @@ class Transferring:
         self,
         connection: Connection,
         database: Database,
-        statements: TransferStatements,
+        statements: Queries,
         names: Names,
     ) -> None:
         self._connection = connection
@@ -76,7 +41,7 @@ class Transferring:
         """Write the skips of a transfer's messages, then their owner."""
         for name, summary in transfer.skips.items():
             self._skip(transfer, name, summary)
-        self._statements.owner.run(
+        self._statements.transfer_messages.run(
             self._connection,
             waiting=transfer.anonymous_key,
             claimant=transfer.person_key,
@@ -96,7 +61,7 @@ class Transferring:
         ((_, claimed_at, _, said),) = rows.skips_rows(
             [Skips(0, person, decided_at, retroactive=True, others=(summary,))]
         )
-        self._statements.skips.run(
+        self._statements.transfer_skips.run(
             self._connection,
             waiting=transfer.anonymous_key,
             since=as_micros(transfer.since),

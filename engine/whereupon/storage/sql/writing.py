@@ -21,9 +21,9 @@ from whereupon.storage.sql.holding import Holding
 from whereupon.storage.sql.keys import take_keys
 from whereupon.storage.sql.memories import Name, Recall
 from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.traces import Traces
 from whereupon.storage.sql.transfers import Transferring
-from whereupon.storage.sql.writes import Writes
 
 _Order: TypeAlias = Callable[[Parameters], Any]
 _FIRST, _SECOND, _LAST = itemgetter(0), itemgetter(1), itemgetter(-1)
@@ -42,7 +42,7 @@ class Writing:
         self,
         connection: Connection,
         database: Database,
-        writes: Writes,
+        writes: Queries,
         names: Names,
         traces: Traces,
         recall: Recall,
@@ -55,15 +55,16 @@ class Writing:
         self._writes = writes
         self._names = names
         self._traces = traces
-        self.bygone = Bygone(connection, database, writes.bygones)
-        self._transferring = Transferring(connection, database, writes.transfers, names)
+        self.bygone = Bygone(connection, database, writes)
+        self._transferring = Transferring(connection, database, writes, names)
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
-        first = self._database.counter(self._connection, count)
-        if first is not None:
-            return first
-        return take_keys(self._connection, self.recall, count, self._names.beside)
+        if self._database.one_writer:
+            ((after,),) = self._writes.take_keys.fetch(self._connection, count=count)
+            return int(after) - count
+        take_blocks = self._writes.take_blocks
+        return take_keys(self._connection, self.recall, count, take_blocks, self._names.beside)
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
@@ -104,9 +105,11 @@ class Writing:
             }
             numbers = self._names.number(self._connection, names)
             made = rows.message_rows(changes.messages, numbers)
-            self._many(self._writes.message, made, _SECOND)
+            self._many(self._writes.add_message, made, _SECOND)
         if changes.owners:
-            self._many(self._writes.owner, ((owner, key) for key, owner in changes.owners), _LAST)
+            self._many(
+                self._writes.change_owner, ((owner, key) for key, owner in changes.owners), _LAST
+            )
         if changes.discarded_skips:
             self._discard_skips(changes.discarded_skips)
         if changes.skips:
@@ -116,9 +119,9 @@ class Writing:
         members = self._database.members(list(discarded_skips))
         found = self._writes.earlier_skips.fetch(self._connection, keys=members)
         earlier = [rows.skips_from(row, person_key=0) for row in found]
-        self._many(self._writes.dropped_skips, ((skips.message_key,) for skips in earlier))
+        self._many(self._writes.drop_skips, ((skips.message_key,) for skips in earlier))
         left = (skips.without_person(discarded_skips[skips.message_key]) for skips in earlier)
-        self._many(self._writes.new_skips, rows.skips_rows(s for s in left if s is not None))
+        self._many(self._writes.add_skips, rows.skips_rows(s for s in left if s is not None))
 
     def _skips(self, changes: Changes) -> None:
         """The first of a message, which may be new or may have met none yet, are simply inserted."""
@@ -134,66 +137,70 @@ class Writing:
                 first.append(row)
             else:
                 later.append(row)
-        self._many(self._writes.new_skips, first)
-        self._many(self._writes.skips, later)
+        self._many(self._writes.add_skips, first)
+        self._many(self._writes.append_skips, later)
 
     def _persons(self, changes: Changes) -> None:
         writes = self._writes
         identifiers = ((i.value, i.kind.value, i.key) for i in changes.identifiers)
         dropped = ((key, as_micros(since)) for key, since in changes.dropped_claims)
-        self._many(writes.identifier, identifiers, _FIRST_TWO)
-        self._many(writes.person, map(rows.person_row, changes.persons.values()))
-        self._many(writes.dropped_claim, dropped, _FIRST_TWO)
-        self._many(writes.claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
+        self._many(writes.add_identifier, identifiers, _FIRST_TWO)
+        self._many(writes.put_person, map(rows.person_row, changes.persons.values()))
+        self._many(writes.drop_claim, dropped, _FIRST_TWO)
+        self._many(writes.put_claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
         begun = changes.claim_jobs.items()
-        self._many(writes.claim_job, (rows.claim_job_row(each) for _, each in begun if each))
-        self._many(writes.carried_out, ((key,) for key, each in begun if each is None))
+        self._many(writes.put_claim_job, (rows.claim_job_row(each) for _, each in begun if each))
+        self._many(writes.drop_claim_job, ((key,) for key, each in begun if each is None))
 
     def _entries(self, changes: Changes) -> None:
         writes, new = self._writes, changes.new_entries
         added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
         stepped, freed, others = _changed_entries(changes)
-        self._many(writes.stepped_entry, stepped, _LAST)
-        self._many(writes.freed_entry, freed, _LAST)  # before others, who may want the slot
-        self._many(writes.entry, others, _LAST)
-        self._many(writes.new_entry, added)
-        self._many(writes.delivery, map(rows.delivery_row, changes.deliveries))
+        self._many(writes.step_entry, stepped, _LAST)
+        self._many(writes.free_entry, freed, _LAST)  # before others, who may want the slot
+        self._many(writes.change_entry, others, _LAST)
+        self._many(writes.add_entry, added)
+        self._many(writes.add_delivery, map(rows.delivery_row, changes.deliveries))
         withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
-        self._many(writes.withdrawn, withdrawn, _LAST)
-        self._many(writes.run, map(rows.run_row, changes.runs.values()), _FIRST_TWO)
+        self._many(writes.withdraw, withdrawn, _LAST)
+        self._many(writes.advance_run, map(rows.run_row, changes.runs.values()), _FIRST_TWO)
 
     def _objects(self, changes: Changes) -> None:
         writes = self._writes
         devices, things, ties = changes.devices, changes.objects, changes.relationships
-        self._many(writes.dropped_device, ((token,) for token, d in devices.items() if d is None))
-        self._many(writes.device, (rows.device_row(d) for d in devices.values() if d))
-        self._many(writes.dropped_thing, (n for n, t in things.items() if t is None), _FIRST_TWO)
-        self._many(writes.thing, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO)
+        self._many(writes.drop_device, ((token,) for token, d in devices.items() if d is None))
+        self._many(writes.put_device, (rows.device_row(d) for d in devices.values() if d))
+        self._many(writes.drop_object, (n for n, t in things.items() if t is None), _FIRST_TWO)
+        self._many(writes.put_object, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO)
         gone = (rows.relationship_row(tie) for tie, holds in ties.items() if not holds)
         held = (rows.relationship_row(tie) for tie, holds in ties.items() if holds)
-        self._many(writes.dropped_relationship, gone, _FIRST_THREE)
-        self._many(writes.relationship, held, _FIRST_THREE)
+        self._many(writes.drop_relationship, gone, _FIRST_THREE)
+        self._many(writes.put_relationship, held, _FIRST_THREE)
 
     def _records(self, changes: Changes) -> None:
         writes, tombstones = self._writes, changes.tombstones
         lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
-        self._many(writes.dropped_tombstone, lifted)
-        self._many(writes.tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
-        self._many(writes.report, map(rows.report_row, changes.reports))
+        self._many(writes.drop_tombstone, lifted)
+        self._many(writes.put_tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
+        self._many(writes.put_report, map(rows.report_row, changes.reports))
         self._keep(changes.rule_versions)
+        discards = {
+            IdKind.USER: writes.discard_asides_of_users,
+            IdKind.ANONYMOUS: writes.discard_asides_of_anonymous,
+        }
         for kind in IdKind:
             if ids := [value for of, value in changes.erased_identifiers if of is kind]:
                 members = self._database.members(ids)
-                writes.erased_identifiers[kind].run(self._connection, ids=members)
-        self._many(writes.set_aside, map(rows.set_aside_row, changes.set_aside))
-        self._many(writes.resumed, ((name,) for name in changes.resumed))
+                discards[kind].run(self._connection, ids=members)
+        self._many(writes.put_set_aside, map(rows.set_aside_row, changes.set_aside))
+        self._many(writes.drop_set_aside, ((name,) for name in changes.resumed))
 
     def _keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
         if versions and self._names.beside is not None:
             self._names.beside.keep(versions)
         else:
             rows = ((digest, rule, text) for digest, (rule, text) in versions.items())
-            self._many(self._writes.rule_version, rows)
+            self._many(self._writes.keep_rule_version, rows)
         self.recall.learned.rule_versions |= versions.keys()
 
     def _theirs(self, persons: list[int]) -> object:
@@ -215,37 +222,41 @@ class Writing:
         if changes.erased_identifiers:
             users = [value for kind, value in changes.erased_identifiers if kind is IdKind.USER]
             named |= self._traces.remove_names(users)
-        self._many(self._writes.erased, ((erased_digest(name),) for name in owned | named))
+        self._many(self._writes.keep_erased, ((erased_digest(name),) for name in owned | named))
         if theirs is not None:
-            for statement in self._writes.erasures:
+            for statement in self._writes.each("erase"):
                 statement.run(self._connection, keys=theirs)
         self._traces.drop_husks(named)
 
     def _merge(self, merge: Merge) -> None:
-        for statement in self._writes.moves:
+        for statement in self._writes.each("merge_into"):
             statement.run(self._connection, survivor=merge.survivor_key, loser=merge.loser_key)
-        self._writes.merge.write(self._connection, [rows.merge_row(merge)])
+        self._writes.put_merge.write(self._connection, [rows.merge_row(merge)])
 
     def lease(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off."""
-        self._many(self._writes.lease, ((leased_until, d.key) for d in deliveries), _LAST)
+        self._many(self._writes.lease_delivery, ((leased_until, d.key) for d in deliveries), _LAST)
 
     def take_held(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off that were held."""
         state = DeliveryState.PENDING.value
         self._many(
-            self._writes.take_held, ((leased_until, state, None, d.key) for d in deliveries), _LAST
+            self._writes.take_held_delivery,
+            ((leased_until, state, None, d.key) for d in deliveries),
+            _LAST,
         )
 
     def hold(self, keys: Iterable[int]) -> None:
         """Hold deliveries for whom nobody here has the channel."""
         state = DeliveryState.HELD.value
-        self._many(self._writes.hold, ((state, NO_CHANNEL, key) for key in keys), _LAST)
+        self._many(self._writes.hold_delivery, ((state, NO_CHANNEL, key) for key in keys), _LAST)
 
     def revive_some(self, keys: Iterable[int], due_at: int) -> None:
         """Put dead deliveries back."""
         state = DeliveryState.PENDING.value
-        self._many(self._writes.revive_some, ((due_at, state, None, 0, key) for key in keys), _LAST)
+        self._many(
+            self._writes.revive_delivery, ((due_at, state, None, 0, key) for key in keys), _LAST
+        )
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Write down the end of tries."""
@@ -255,7 +266,7 @@ class Writing:
         ]
         if self._holding is not None and len(ends) > 1:  # one statement changes them as it likes
             self._holding.deliveries([key for *_, key in ends])
-        self._many(self._writes.settle, ends, _LAST)
+        self._many(self._writes.settle_delivery, ends, _LAST)
 
     def revive(self, key: int, due_at: int) -> bool:
         """Put a dead delivery back; whether it was one."""

@@ -1,0 +1,150 @@
+"""Statements about whole rows, made of the lists of columns in `tables`.
+
+The parameters of an insert or upsert are the row's columns in order; those of a delete are its key; those
+of an update are the columns that it changes, then the key.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from sqlalchemy import Table
+
+from whereupon.storage.sql.dialects import Database, Statement
+from whereupon.storage.sql.tables import (
+    ApprovalRow,
+    AuditHeadRow,
+    AuditRowRow,
+    BreakerRow,
+    ClaimJobRow,
+    ClaimRow,
+    DeliveryRow,
+    DeviceRow,
+    EntryRow,
+    ErasedRow,
+    IdentifierRow,
+    Kept,
+    MergeRow,
+    MessageRow,
+    MetaRow,
+    PersonRow,
+    RelationshipRow,
+    ReportRow,
+    RequestRow,
+    RuleVersionRow,
+    SetAsideRow,
+    SkipsRow,
+    ThingRow,
+    TombstoneRow,
+    table_of,
+)
+
+_Make: TypeAlias = Callable[[Database], Statement]
+
+
+def _insert(table: Table) -> str:
+    columns = [column.name for column in table.c]
+    bound = ", ".join(f":{name}" for name in columns)
+    return f"INSERT INTO {table.name} ({_quoted(columns)}) VALUES ({bound})"  # noqa: S608 - our own names
+
+
+def _quoted(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _adds(row: type[Kept]) -> _Make:
+    """Insert a row that is new."""
+    table = table_of(row)
+    return lambda database: database.insert(table, _insert(table))
+
+
+def _puts(row: type[Kept]) -> _Make:
+    """Insert a row, or change the one with its key."""
+    table = table_of(row)
+    keys = [column.name for column in table.primary_key]
+    changed = [f'"{c.name}" = excluded."{c.name}"' for c in table.c if c.name not in keys]
+    action = f"UPDATE SET {', '.join(changed)}" if changed else "NOTHING"
+    text = f"{_insert(table)} ON CONFLICT ({_quoted(keys)}) DO {action}"
+    return lambda database: database.statement(text)
+
+
+def _keeps(row: type[Kept]) -> _Make:
+    """Insert a row, unless there is one with its key."""
+    table = table_of(row)
+    keys = [column.name for column in table.primary_key]
+    text = f"{_insert(table)} ON CONFLICT ({_quoted(keys)}) DO NOTHING"
+    return lambda database: database.statement(text)
+
+
+def _drops(row: type[Kept]) -> _Make:
+    """Delete a row by its key."""
+    table = table_of(row)
+    met = " AND ".join(f'"{column.name}" = :{column.name}' for column in table.primary_key)
+    text = f"DELETE FROM {table.name} WHERE {met}"  # noqa: S608 - our own names
+    return lambda database: database.statement(text)
+
+
+def _changes(row: type[Kept], *columns: str, only: str | None = None) -> _Make:
+    """Change some columns of a row by its key.
+
+    Args:
+        row: the table.
+        columns: those to change.
+        only: the state that the row must have.
+    """
+    table = table_of(row)
+    return lambda database: database.change(table, columns, only=only)
+
+
+_END = ("ended_at", "end_reason", "end_detail", "end_message")
+_TRIED = ("due_at", "state", "reason", "attempts")
+
+ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
+    {
+        "add_message": _adds(MessageRow),
+        "add_skips": _adds(SkipsRow),
+        "add_identifier": _adds(IdentifierRow),
+        "add_entry": _adds(EntryRow),
+        "add_delivery": _adds(DeliveryRow),
+        "add_audit_row": _adds(AuditRowRow),
+        "put_person": _puts(PersonRow),
+        "put_claim": _puts(ClaimRow),
+        "put_claim_job": _puts(ClaimJobRow),
+        "put_device": _puts(DeviceRow),
+        "put_object": _puts(ThingRow),
+        "put_relationship": _puts(RelationshipRow),
+        "put_tombstone": _puts(TombstoneRow),
+        "put_report": _puts(ReportRow),
+        "put_merge": _puts(MergeRow),
+        "put_set_aside": _puts(SetAsideRow),
+        "put_request": _puts(RequestRow),
+        "put_approval": _puts(ApprovalRow),
+        "put_breaker": _puts(BreakerRow),
+        "put_audit_head": _puts(AuditHeadRow),
+        "put_mark": _puts(MetaRow),
+        "keep_rule_version": _keeps(RuleVersionRow),
+        "keep_erased": _keeps(ErasedRow),
+        "occupy_id": _keeps(IdentifierRow),
+        "drop_skips": _drops(SkipsRow),
+        "drop_claim": _drops(ClaimRow),
+        "drop_claim_job": _drops(ClaimJobRow),
+        "drop_device": _drops(DeviceRow),
+        "drop_object": _drops(ThingRow),
+        "drop_relationship": _drops(RelationshipRow),
+        "drop_tombstone": _drops(TombstoneRow),
+        "drop_set_aside": _drops(SetAsideRow),
+        "change_owner": _changes(MessageRow, "owner"),
+        # Every column that is mentioned costs its indexes, changed or not.
+        "step_entry": _changes(EntryRow, "state", "position", "due_at", *_END),
+        "free_entry": _changes(EntryRow, "slot", "state", "position", "due_at", *_END),
+        "change_entry": _changes(
+            EntryRow, "person_key", "slot", "state", "position", "due_at", "facts", *_END
+        ),
+        "lease_delivery": _changes(DeliveryRow, "due_at"),
+        "take_held_delivery": _changes(DeliveryRow, "due_at", "state", "reason", only="held"),
+        "hold_delivery": _changes(DeliveryRow, "state", "reason", only="pending"),
+        "revive_delivery": _changes(DeliveryRow, *_TRIED, only="dead"),
+        "settle_delivery": _changes(DeliveryRow, *_TRIED, only="pending"),
+    }
+)
+"""The statements by name."""

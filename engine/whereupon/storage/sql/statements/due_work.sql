@@ -1,0 +1,217 @@
+-- What waits for a time, how it is taken, and what is too old to be kept.
+
+-- name: next_due
+SELECT min(due_at) FROM whereupon_delivery WHERE state = 'pending'
+UNION ALL
+SELECT min(due_at) FROM whereupon_claiming
+
+-- name: next_due_of
+-- The index finds the first of an order; it does not find a minimum over some channels.
+SELECT (
+    SELECT due_at FROM whereupon_delivery
+    WHERE state = 'pending' AND channel = ANY(:channels)
+    ORDER BY due_at
+    LIMIT 1
+)
+UNION ALL
+SELECT min(due_at) FROM whereupon_claiming
+
+-- name: due_entries
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE state = 'active' AND due_at <= :until
+ORDER BY due_at, key
+LIMIT :limit
+
+-- name: waiting_versions
+-- From each digest to the next by the index, however many entries are between.
+WITH RECURSIVE version (digest) AS (
+    SELECT min(digest) FROM whereupon_entry WHERE state = 'active'
+    UNION ALL
+    SELECT (
+        SELECT min(entry.digest) FROM whereupon_entry AS entry
+        WHERE entry.state = 'active' AND entry.digest > version.digest
+    )
+    FROM version
+    WHERE version.digest IS NOT NULL
+)
+SELECT
+    (
+        SELECT entry.rule FROM whereupon_entry AS entry
+        WHERE entry.state = 'active' AND entry.digest = version.digest
+        LIMIT 1
+    ),
+    version.digest,
+    (
+        SELECT min(entry.due_at) FROM whereupon_entry AS entry
+        WHERE entry.state = 'active' AND entry.digest = version.digest
+    )
+FROM version
+WHERE version.digest IS NOT NULL
+ORDER BY version.digest
+
+-- name: count_entries
+SELECT digest, count(*) FROM whereupon_entry
+WHERE state = 'active' AND digest = ANY(:versions)
+GROUP BY digest
+
+-- name: due_claim_jobs
+SELECT whereupon_claiming.* FROM whereupon_claiming
+WHERE due_at <= :until
+ORDER BY due_at, anonymous_key
+LIMIT :limit
+
+-- name: due_runs
+SELECT whereupon_run.* FROM whereupon_run
+WHERE cursor IS NOT NULL AND due_at <= :until
+ORDER BY due_at, rule, occasion
+
+-- name: waiting_runs
+SELECT whereupon_run.* FROM whereupon_run
+WHERE cursor IS NOT NULL
+ORDER BY due_at, rule, occasion
+
+-- name: persons_after
+SELECT whereupon_person.* FROM whereupon_person
+WHERE key > :key
+ORDER BY key
+LIMIT :limit
+
+-- name: person_behind
+SELECT key FROM whereupon_person
+WHERE key > :key
+ORDER BY key
+LIMIT 1 OFFSET :skipped
+
+-- name: due_deliveries
+SELECT whereupon_delivery.* FROM whereupon_delivery
+WHERE state = 'pending' AND due_at <= :until
+ORDER BY due_at, key
+LIMIT :limit
+FOR UPDATE SKIP LOCKED
+
+-- name: due_deliveries_of
+SELECT whereupon_delivery.* FROM whereupon_delivery
+WHERE state = 'pending' AND due_at <= :until AND channel = ANY(:channels)
+ORDER BY due_at, key
+LIMIT :limit
+FOR UPDATE SKIP LOCKED
+
+-- name: held_deliveries
+SELECT whereupon_delivery.* FROM whereupon_delivery
+WHERE state = 'held'
+ORDER BY due_at, key
+LIMIT :limit
+FOR UPDATE SKIP LOCKED
+
+-- name: held_deliveries_of
+SELECT whereupon_delivery.* FROM whereupon_delivery
+WHERE state = 'held' AND channel = ANY(:channels)
+ORDER BY due_at, key
+LIMIT :limit
+FOR UPDATE SKIP LOCKED
+
+-- name: foreign_deliveries
+SELECT key, channel FROM whereupon_delivery
+WHERE state = 'pending' AND due_at <= :until AND channel <> ALL(:channels)
+ORDER BY due_at, key
+LIMIT :limit
+FOR UPDATE SKIP LOCKED
+
+-- name: leased_now
+SELECT delivery.state, delivery.due_at, person.user_id, person.attributes
+FROM whereupon_delivery AS delivery
+LEFT JOIN whereupon_person AS person ON person.key = delivery.person_key
+WHERE delivery.key = :key
+
+-- name: dead_keys
+SELECT key FROM whereupon_delivery
+WHERE state = 'dead' AND due_at >= :since
+    AND (:any_channel = 1 OR channel = :channel) AND (:any_rule = 1 OR rule = :rule)
+ORDER BY due_at, key
+LIMIT :limit
+FOR UPDATE SKIP LOCKED
+
+-- name: revive
+UPDATE whereupon_delivery
+SET due_at = :new_due_at, state = 'pending', reason = NULL, attempts = 0
+WHERE key = :revived AND state = 'dead'
+
+-- name: due_requests
+SELECT whereupon_request.* FROM whereupon_request
+WHERE outcome IN ('held', 'approved') AND outcome = 'held'
+    AND (due_at <= :until OR expires_at <= :expiring)
+ORDER BY coalesce(due_at, expires_at), key
+LIMIT :limit
+
+-- name: next_request_due
+SELECT min(due_at), min(expires_at) FROM whereupon_request
+WHERE outcome IN ('held', 'approved')
+
+-- name: next_request_due_of
+SELECT min(due_at), min(expires_at) FROM whereupon_request
+WHERE outcome IN ('held', 'approved') AND (outcome = 'held' OR action = ANY(:actions))
+
+-- name: due_approved
+SELECT whereupon_request.* FROM whereupon_request
+WHERE outcome IN ('held', 'approved') AND outcome = 'approved'
+    AND action = ANY(:actions) AND due_at <= :until
+ORDER BY due_at, key
+LIMIT :limit
+FOR UPDATE SKIP LOCKED
+
+-- name: prune_end_skips
+SELECT message_key FROM whereupon_skips
+WHERE message_key > :after
+ORDER BY message_key
+LIMIT 1 OFFSET :skipped
+
+-- name: prune_end_deliveries
+SELECT key FROM whereupon_delivery
+WHERE key > :after
+ORDER BY key
+LIMIT 1 OFFSET :skipped
+
+-- name: prune_end_entries
+SELECT key FROM whereupon_entry
+WHERE key > :after
+ORDER BY key
+LIMIT 1 OFFSET :skipped
+
+-- name: prune_skips
+DELETE FROM whereupon_skips
+WHERE message_key IN (
+    SELECT message_key FROM whereupon_skips
+    WHERE message_key > :after AND message_key <= :until AND decided_at < :before
+    ORDER BY message_key
+    FOR UPDATE SKIP LOCKED
+)
+
+-- name: prune_deliveries
+DELETE FROM whereupon_delivery
+WHERE key IN (
+    SELECT key FROM whereupon_delivery
+    WHERE key > :after AND key <= :until
+        AND state IN ('sent', 'withheld', 'dead') AND due_at < :before
+    ORDER BY key
+    FOR UPDATE SKIP LOCKED
+)
+
+-- name: prune_set_aside
+DELETE FROM whereupon_set_aside
+WHERE message_id IN (
+    SELECT message_id FROM whereupon_set_aside
+    WHERE set_aside_at < :before
+    ORDER BY set_aside_at, message_id
+    LIMIT :reach
+    FOR UPDATE SKIP LOCKED
+)
+
+-- name: empty_entries
+UPDATE whereupon_entry SET facts = '{}'
+WHERE key IN (
+    SELECT key FROM whereupon_entry
+    WHERE key > :after AND key <= :until
+        AND state <> 'active' AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
+    ORDER BY key
+    FOR UPDATE SKIP LOCKED
+)

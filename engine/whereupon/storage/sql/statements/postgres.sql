@@ -1,0 +1,133 @@
+-- What PostgreSQL says in its own way. Rows of numbers are bound as an array of arrays.
+
+-- name: history
+-- Each need is one range of the message table's secondary index.
+SELECT message.owner, message.name_id, message.timestamp, message.body
+FROM (
+    SELECT given.rows[i][1] AS owner, given.rows[i][2] AS since, given.rows[i][3] AS name_id
+    FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, generate_subscripts(given.rows, 1) AS i
+) AS need
+JOIN whereupon_message AS message
+    ON message.owner = need.owner
+    AND message.timestamp >= need.since
+    AND message.name_id = need.name_id
+ORDER BY message.timestamp, message.key
+
+-- name: claims_near
+-- The runs of one anonymous id never overlap: few begin before a span and end in it. So a few steps along
+-- the primary key find the outermost ones. The number is the first instant that there is.
+SELECT whereupon_claim.*
+FROM (
+    SELECT given.rows[i][1] AS anonymous_key, given.rows[i][2] AS since, given.rows[i][3] AS until
+    FROM (SELECT CAST(:needs AS BIGINT[]) AS rows) AS given, generate_subscripts(given.rows, 1) AS i
+) AS need
+JOIN whereupon_claim
+    ON whereupon_claim.anonymous_key = need.anonymous_key
+    AND whereupon_claim.since >= coalesce((
+        SELECT other.since FROM whereupon_claim AS other
+        WHERE other.anonymous_key = need.anonymous_key
+            AND other.since < need.since AND other.until < need.since
+        ORDER BY other.since DESC
+        LIMIT 1
+    ), -62135596800000000)
+    AND whereupon_claim.since <= coalesce((
+        SELECT other.since FROM whereupon_claim AS other
+        WHERE other.anonymous_key = need.anonymous_key AND other.since > need.until
+        ORDER BY other.since
+        LIMIT 1
+    ), need.until)
+ORDER BY whereupon_claim.since, whereupon_claim.anonymous_key
+
+-- name: due_entries_of
+-- The first of each version.
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE key IN (
+    SELECT first.key
+    FROM unnest(CAST(:versions AS TEXT[])) AS member (digest)
+    JOIN LATERAL (
+        SELECT one.key FROM whereupon_entry AS one
+        WHERE one.state = 'active' AND one.due_at <= :until
+            AND one.digest = member.digest COLLATE "C"
+        ORDER BY one.due_at, one.key
+        LIMIT :share
+    ) AS first ON true
+)
+ORDER BY due_at, key
+LIMIT :limit
+
+-- name: lock_due_persons_of
+-- The same entries and their persons, who are locked.
+SELECT found.entry, found.person
+FROM (
+    SELECT first.entry, first.person, first.due_at
+    FROM unnest(CAST(:versions AS TEXT[])) AS member (digest)
+    JOIN LATERAL (
+        SELECT entry.key AS entry, person.key AS person, entry.due_at
+        FROM whereupon_entry AS entry
+        JOIN whereupon_person AS person ON person.key = entry.person_key
+        WHERE entry.state = 'active' AND entry.due_at <= :until
+            AND entry.digest = member.digest COLLATE "C"
+        ORDER BY entry.due_at, entry.key
+        LIMIT :share
+        FOR UPDATE OF person SKIP LOCKED
+    ) AS first ON true
+) AS found
+ORDER BY found.due_at, found.entry
+LIMIT :limit
+
+-- name: prune_entries
+-- Ended entries that keep nobody out, as retention says.
+DELETE FROM whereupon_entry
+WHERE key IN (
+    SELECT key FROM whereupon_entry
+    WHERE key > :after AND key <= :until
+        AND state <> 'active' AND coalesce(ended_at, entered_at) < :before
+        AND (
+            slot LIKE 'per:%'
+            AND coalesce(
+                timestamp + CAST(substring(substr(slot, 5) FROM '^[0-9]+') AS BIGINT), :unasked
+            ) < :unasked
+            OR coalesce(slot, 'active') = 'active'
+            AND rule <> ALL(:lasting)
+            AND timestamp < :unasked
+        )
+    ORDER BY key
+    FOR UPDATE SKIP LOCKED
+)
+
+-- name: count_prunable_entries
+SELECT count(*) FROM whereupon_entry
+WHERE state <> 'active' AND coalesce(ended_at, entered_at) < :before
+    AND (
+        slot LIKE 'per:%'
+        AND coalesce(
+            timestamp + CAST(substring(substr(slot, 5) FROM '^[0-9]+') AS BIGINT), :unasked
+        ) < :unasked
+        OR coalesce(slot, 'active') = 'active'
+        AND rule <> ALL(:lasting)
+        AND timestamp < :unasked
+    )
+
+-- name: count_emptied
+SELECT count(*) FROM whereupon_entry
+WHERE state <> 'active' AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
+    AND NOT (
+        slot LIKE 'per:%'
+        AND coalesce(
+            timestamp + CAST(substring(substr(slot, 5) FROM '^[0-9]+') AS BIGINT), :unasked
+        ) < :unasked
+        OR coalesce(slot, 'active') = 'active'
+        AND rule <> ALL(:lasting)
+        AND timestamp < :unasked
+    )
+
+-- name: advance_process
+-- At least to the present time, in microseconds.
+INSERT INTO whereupon_meta (name, value)
+VALUES (:process, CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT))
+ON CONFLICT (name) DO UPDATE SET value = greatest(whereupon_meta.value + 1, excluded.value)
+RETURNING value
+
+-- name: take_blocks
+-- The first keys of blocks; so many at once.
+SELECT nextval('whereupon_key') FROM generate_series(1, :count)

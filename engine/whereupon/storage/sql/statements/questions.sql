@@ -1,0 +1,166 @@
+-- What people and guards ask: lists, counts and reports.
+
+-- name: entries_of
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE person_key = :person AND rule = :rule
+ORDER BY timestamp DESC, message_key DESC, key DESC
+LIMIT :limit
+
+-- name: skips_of
+-- Behind the timestamp of each message, newest first.
+SELECT whereupon_message.timestamp, whereupon_skips.*
+FROM whereupon_message
+JOIN whereupon_skips ON whereupon_skips.message_key = whereupon_message.key
+WHERE whereupon_message.owner = :person
+ORDER BY whereupon_message.timestamp DESC, whereupon_message.key DESC
+
+-- name: entries_by
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE person_key = :person AND message_key = ANY(:keys)
+ORDER BY message_key, key
+
+-- name: skips_on
+SELECT whereupon_skips.*
+FROM whereupon_message
+JOIN whereupon_skips ON whereupon_skips.message_key = whereupon_message.key
+WHERE whereupon_message.owner = :person AND whereupon_skips.message_key = ANY(:keys)
+ORDER BY whereupon_skips.message_key
+
+-- name: claimed_messages
+SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+FROM whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+WHERE whereupon_message.owner = :person AND whereupon_message.user_id IS NULL
+ORDER BY whereupon_message.timestamp DESC, whereupon_message.key DESC
+LIMIT :limit
+
+-- name: merges
+SELECT whereupon_merge.* FROM whereupon_merge
+WHERE survivor_key = ANY(:keys)
+ORDER BY merged_at, message_id
+
+-- name: runs_of
+SELECT whereupon_run.* FROM whereupon_run
+WHERE rule = :rule
+ORDER BY timestamp DESC, occasion DESC
+LIMIT :limit
+
+-- name: set_aside
+SELECT whereupon_set_aside.* FROM whereupon_set_aside
+WHERE NOT EXISTS (
+    SELECT 1 FROM whereupon_message
+    WHERE whereupon_message.message_id = whereupon_set_aside.message_id
+)
+ORDER BY whereupon_set_aside.set_aside_at DESC, whereupon_set_aside.message_id
+LIMIT :limit
+
+-- name: deliveries
+SELECT whereupon_delivery.* FROM whereupon_delivery
+WHERE state = ANY(:states)
+ORDER BY key DESC
+LIMIT :limit
+
+-- name: deliveries_of
+SELECT whereupon_delivery.* FROM whereupon_delivery
+WHERE person_key = :person AND message_id = ANY(:occasions)
+ORDER BY key
+
+-- name: dead_count
+SELECT count(*) FROM whereupon_delivery
+WHERE state = 'dead' AND due_at >= :since
+    AND (:any_channel = 1 OR channel = :channel) AND (:any_rule = 1 OR rule = :rule)
+
+-- name: backlog
+-- Two parts, each with an index of its own.
+SELECT state, channel, count(*), min(due_at)
+FROM (
+    SELECT state, channel, due_at FROM whereupon_delivery WHERE state = 'pending'
+    UNION ALL
+    SELECT state, channel, due_at FROM whereupon_delivery WHERE state = 'held' OR state = 'dead'
+) AS unfinished
+GROUP BY state, channel
+ORDER BY state, channel
+
+-- name: request
+SELECT whereupon_request.* FROM whereupon_request WHERE key = :key
+
+-- name: requests
+SELECT whereupon_request.* FROM whereupon_request
+WHERE outcome = ANY(:outcomes)
+ORDER BY key DESC
+LIMIT :limit
+
+-- name: open_requests_of
+SELECT whereupon_request.* FROM whereupon_request
+WHERE outcome IN ('held', 'approved') AND (person = ANY(:ids) OR target_id = ANY(:ids))
+ORDER BY key
+
+-- name: count_ran
+SELECT count(*) FROM whereupon_request
+WHERE action = ANY(:actions) AND decided_at > :since
+    AND outcome IN ('ran', 'approved', 'failed', 'undone')
+    AND (:source = '' OR source = :source)
+
+-- name: approvals
+SELECT whereupon_approval.* FROM whereupon_approval
+WHERE request = :request
+ORDER BY approved_at, actor
+
+-- name: breakers
+SELECT whereupon_breaker.* FROM whereupon_breaker ORDER BY guard
+
+-- name: devices
+SELECT whereupon_device.* FROM whereupon_device WHERE token = ANY(:tokens)
+
+-- name: objects
+SELECT type_id, object_id FROM whereupon_thing
+WHERE type_id = ANY(:types) AND object_id = ANY(:ids)
+
+-- name: relationships
+SELECT whereupon_relationship.* FROM whereupon_relationship
+WHERE person_key = ANY(:persons) AND object_id = ANY(:ids)
+
+-- name: audit_head
+SELECT whereupon_audit_head.* FROM whereupon_audit_head WHERE id = 1
+
+-- name: audit_rows
+SELECT whereupon_audit.* FROM whereupon_audit
+WHERE sequence > :after
+ORDER BY sequence
+LIMIT :limit
+
+-- name: audit_rows_of
+SELECT whereupon_audit.* FROM whereupon_audit WHERE request = :request ORDER BY sequence
+
+-- name: counts
+SELECT
+    (SELECT count(*) FROM whereupon_message),
+    (SELECT count(*) FROM whereupon_person),
+    (SELECT count(*) FROM whereupon_entry),
+    (SELECT count(*) FROM whereupon_delivery)
+
+-- name: count_persons
+SELECT count(*) FROM whereupon_person
+
+-- name: footprint
+-- Rows by table, and when the person last did something.
+SELECT
+    (SELECT count(*) FROM whereupon_message WHERE owner = :person),
+    (SELECT count(*) FROM whereupon_identifier WHERE key = :person),
+    (SELECT count(*) FROM whereupon_claim WHERE person_key = :person),
+    (SELECT count(*) FROM whereupon_entry WHERE person_key = :person),
+    (SELECT count(*) FROM whereupon_delivery WHERE person_key = :person),
+    (SELECT count(*) FROM whereupon_device WHERE person_key = :person),
+    (SELECT count(*) FROM whereupon_relationship WHERE person_key = :person),
+    (SELECT count(*) FROM whereupon_person WHERE key = :person),
+    (SELECT max(timestamp) FROM whereupon_message WHERE owner = :person AND depth = 0)
+
+-- name: count_prunable_skips
+SELECT count(*) FROM whereupon_skips WHERE decided_at < :before
+
+-- name: count_prunable_deliveries
+SELECT count(*) FROM whereupon_delivery
+WHERE state IN ('sent', 'withheld', 'dead') AND due_at < :before
+
+-- name: count_prunable_set_aside
+SELECT count(*) FROM whereupon_set_aside WHERE set_aside_at < :before

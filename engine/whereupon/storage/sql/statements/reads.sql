@@ -1,0 +1,175 @@
+-- What deciding a batch loads.
+--
+-- Parameters are written :so. A list of them is written = ANY(:so) or <> ALL(:so), and table.* stands for
+-- the columns of the table; each dialect rewrites these. Conditions of partial indexes are written out,
+-- or a database would not use them.
+
+-- name: known_messages
+SELECT message_id FROM whereupon_message WHERE message_id = ANY(:ids)
+
+-- name: state
+-- How far the row of a process is, and whether any message was erased.
+SELECT
+    (SELECT value FROM whereupon_meta WHERE name = :process),
+    EXISTS (SELECT 1 FROM whereupon_erased)
+
+-- name: process
+SELECT value FROM whereupon_meta WHERE name = :process
+
+-- name: erased_among
+SELECT digest FROM whereupon_erased WHERE digest = ANY(:digests)
+
+-- name: twins
+-- A stub names nobody; its request does.
+SELECT
+    message.message_id, name.type, name.name,
+    coalesce(message.user_id, request.person), message.anonymous_id
+FROM whereupon_message AS message
+JOIN whereupon_name AS name ON name.id = message.name_id
+LEFT JOIN whereupon_request AS request ON request.message_id = message.message_id
+WHERE message.message_id = ANY(:ids)
+
+-- name: messages
+SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+FROM whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+WHERE whereupon_message.key = ANY(:keys)
+
+-- name: owned_messages
+SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+FROM whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
+ORDER BY whereupon_message.timestamp, whereupon_message.key
+
+-- name: some_owned_messages
+SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+FROM whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
+LIMIT :limit
+
+-- name: live_messages
+-- Without inert ones: by their name, or by their name and age.
+SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+FROM whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+WHERE whereupon_message.owner = ANY(:keys) AND whereupon_message.timestamp >= :since
+    AND whereupon_message.name_id <> ALL(:names)
+    AND (whereupon_message.name_id <> ALL(:aged) OR whereupon_message.timestamp >= :before)
+LIMIT :limit
+
+-- name: owned_counts
+SELECT message.owner, name.type, name.name, count(*)
+FROM whereupon_message AS message
+JOIN whereupon_name AS name ON name.id = message.name_id
+WHERE message.owner = ANY(:keys) AND message.timestamp BETWEEN :since AND :until
+    AND message.name_id <> ALL(:names)
+    AND (message.name_id <> ALL(:aged) OR message.timestamp >= :before)
+GROUP BY message.owner, name.type, name.name
+
+-- name: waiting_messages
+-- The index finds the timestamps; the last condition is about messages of the same instant.
+SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name
+FROM whereupon_message
+JOIN whereupon_name ON whereupon_name.id = whereupon_message.name_id
+WHERE whereupon_message.owner = :owner
+    AND whereupon_message.timestamp >= :timestamp AND whereupon_message.timestamp <= :until
+    AND (whereupon_message.timestamp > :timestamp OR whereupon_message.key > :key)
+ORDER BY whereupon_message.timestamp, whereupon_message.key
+LIMIT :limit
+
+-- name: name_id
+SELECT id FROM whereupon_name WHERE name = :name AND type = :type
+
+-- name: identifiers
+SELECT whereupon_identifier.* FROM whereupon_identifier
+WHERE kind = :kind AND value = ANY(:ids)
+
+-- name: identifiers_of
+SELECT whereupon_identifier.* FROM whereupon_identifier
+WHERE kind = 'user' AND key = ANY(:keys)
+UNION ALL
+SELECT whereupon_identifier.* FROM whereupon_identifier
+WHERE kind = 'anonymous' AND key IN (
+    SELECT anonymous_key FROM whereupon_claim WHERE person_key = ANY(:keys)
+)
+
+-- name: persons
+SELECT whereupon_person.* FROM whereupon_person WHERE key = ANY(:keys)
+
+-- name: claims
+SELECT whereupon_claim.* FROM whereupon_claim
+WHERE anonymous_key = ANY(:keys)
+ORDER BY since, anonymous_key
+
+-- name: any_claim_job
+SELECT due_at FROM whereupon_claiming LIMIT 1
+
+-- name: claim_jobs
+SELECT whereupon_claiming.* FROM whereupon_claiming
+WHERE person_key = ANY(:persons) OR anonymous_key = ANY(:keys)
+ORDER BY anonymous_key
+
+-- name: any_tombstone
+SELECT reason FROM whereupon_tombstone LIMIT 1
+
+-- name: tombstones
+SELECT whereupon_tombstone.* FROM whereupon_tombstone WHERE digest = ANY(:digests)
+
+-- name: tombstones_laid_with
+SELECT whereupon_tombstone.* FROM whereupon_tombstone
+WHERE "of" IN (SELECT "of" FROM whereupon_tombstone WHERE digest = ANY(:digests))
+
+-- name: past_entries
+SELECT rule, person_key, timestamp, slot, state, occasion FROM whereupon_entry
+WHERE person_key = ANY(:keys) AND rule = ANY(:rules) AND timestamp >= :since
+
+-- name: past_entries_asked
+-- Without those that do not matter, as KeysAsked.concerns says.
+SELECT rule, person_key, timestamp, slot, state, occasion FROM whereupon_entry
+WHERE person_key = ANY(:keys) AND rule = ANY(:rules) AND timestamp >= :since
+    AND (
+        rule <> ALL(:keyed)
+        OR slot = ANY(:slots)
+        OR substr(slot, 1, 4) = 'key:' AND (
+            substr(slot, 5, 1) <> '"'
+            OR replace(slot, '\', '') <> slot
+            OR substr(slot, 6, 1) = ANY(:edges)
+            OR substr(slot, length(slot) - 1, 1) = ANY(:edges)
+        )
+    )
+
+-- name: entries_since
+SELECT rule, person_key, timestamp, slot, state, occasion FROM whereupon_entry
+WHERE person_key = ANY(:keys) AND timestamp >= :since
+
+-- name: entries_since_asked
+SELECT rule, person_key, timestamp, slot, state, occasion FROM whereupon_entry
+WHERE person_key = ANY(:keys) AND timestamp >= :since
+    AND (
+        rule <> ALL(:keyed)
+        OR slot = ANY(:slots)
+        OR substr(slot, 1, 4) = 'key:' AND (
+            substr(slot, 5, 1) <> '"'
+            OR replace(slot, '\', '') <> slot
+            OR substr(slot, 6, 1) = ANY(:edges)
+            OR substr(slot, length(slot) - 1, 1) = ANY(:edges)
+        )
+    )
+
+-- name: active_entries
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE person_key = ANY(:keys) AND state = 'active'
+
+-- name: has_run
+SELECT depth FROM whereupon_run WHERE rule = :rule AND occasion = :occasion
+
+-- name: kept_versions
+SELECT digest FROM whereupon_wording WHERE digest = ANY(:digests)
+
+-- name: rule_version
+SELECT source FROM whereupon_wording WHERE digest = :digest
+
+-- name: mark
+SELECT value FROM whereupon_meta WHERE name = :name

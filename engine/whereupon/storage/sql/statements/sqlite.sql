@@ -1,0 +1,109 @@
+-- What SQLite says in its own way. Rows of numbers are bound as a JSON array of arrays.
+
+-- name: history
+-- Each need is one range of the message table's secondary index.
+SELECT message.owner, message.name_id, message.timestamp, message.body
+FROM (
+    SELECT
+        json_extract(value, '$[0]') AS owner,
+        json_extract(value, '$[1]') AS since,
+        json_extract(value, '$[2]') AS name_id
+    FROM json_each(:needs)
+) AS need
+JOIN whereupon_message AS message
+    ON message.owner = need.owner
+    AND message.timestamp >= need.since
+    AND message.name_id = need.name_id
+ORDER BY message.timestamp, message.key
+
+-- name: claims_near
+-- The runs of one anonymous id never overlap: few begin before a span and end in it. So a few steps along
+-- the primary key find the outermost ones. The number is the first instant that there is.
+SELECT whereupon_claim.*
+FROM (
+    SELECT
+        json_extract(value, '$[0]') AS anonymous_key,
+        json_extract(value, '$[1]') AS since,
+        json_extract(value, '$[2]') AS until
+    FROM json_each(:needs)
+) AS need
+JOIN whereupon_claim
+    ON whereupon_claim.anonymous_key = need.anonymous_key
+    AND whereupon_claim.since >= coalesce((
+        SELECT other.since FROM whereupon_claim AS other
+        WHERE other.anonymous_key = need.anonymous_key
+            AND other.since < need.since AND other.until < need.since
+        ORDER BY other.since DESC
+        LIMIT 1
+    ), -62135596800000000)
+    AND whereupon_claim.since <= coalesce((
+        SELECT other.since FROM whereupon_claim AS other
+        WHERE other.anonymous_key = need.anonymous_key AND other.since > need.until
+        ORDER BY other.since
+        LIMIT 1
+    ), need.until)
+ORDER BY whereupon_claim.since, whereupon_claim.anonymous_key
+
+-- name: due_entries_of
+-- The first of each version. SQLite has no LATERAL, but IN may name the member.
+SELECT whereupon_entry.* FROM whereupon_entry
+WHERE key IN (
+    SELECT candidate.key FROM json_each(:versions) AS member JOIN whereupon_entry AS candidate
+    WHERE candidate.key IN (
+        SELECT one.key FROM whereupon_entry AS one
+        WHERE one.state = 'active' AND one.due_at <= :until AND one.digest = member.value
+        ORDER BY one.due_at, one.key
+        LIMIT :share
+    )
+)
+ORDER BY due_at, key
+LIMIT :limit
+
+-- name: prune_entries
+-- Ended entries that keep nobody out, as retention says.
+DELETE FROM whereupon_entry
+WHERE key IN (
+    SELECT key FROM whereupon_entry
+    WHERE key > :after AND key <= :until
+        AND state <> 'active' AND coalesce(ended_at, entered_at) < :before
+        AND (
+            slot LIKE 'per:%'
+            AND coalesce(timestamp + CAST(substr(slot, 5) AS INTEGER), :unasked) < :unasked
+            OR coalesce(slot, 'active') = 'active'
+            AND rule <> ALL(:lasting)
+            AND timestamp < :unasked
+        )
+    ORDER BY key
+)
+
+-- name: count_prunable_entries
+SELECT count(*) FROM whereupon_entry
+WHERE state <> 'active' AND coalesce(ended_at, entered_at) < :before
+    AND (
+        slot LIKE 'per:%'
+        AND coalesce(timestamp + CAST(substr(slot, 5) AS INTEGER), :unasked) < :unasked
+        OR coalesce(slot, 'active') = 'active'
+        AND rule <> ALL(:lasting)
+        AND timestamp < :unasked
+    )
+
+-- name: count_emptied
+SELECT count(*) FROM whereupon_entry
+WHERE state <> 'active' AND coalesce(ended_at, entered_at) < :before AND facts <> '{}'
+    AND NOT (
+        slot LIKE 'per:%'
+        AND coalesce(timestamp + CAST(substr(slot, 5) AS INTEGER), :unasked) < :unasked
+        OR coalesce(slot, 'active') = 'active'
+        AND rule <> ALL(:lasting)
+        AND timestamp < :unasked
+    )
+
+-- name: advance_process
+-- At least to the present time, in microseconds.
+INSERT INTO whereupon_meta (name, value)
+VALUES (:process, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))
+ON CONFLICT (name) DO UPDATE SET value = max(value + 1, excluded.value)
+RETURNING value
+
+-- name: take_keys
+UPDATE whereupon_meta SET value = value + :count WHERE name = 'next_key' RETURNING value

@@ -1,0 +1,132 @@
+"""The written SQL statements: each is understood by its database, and large tables are read by an index."""
+
+import ast
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from whereupon.storage import open_store
+from whereupon.storage.sql.addresses import database_of, engine_of
+from whereupon.storage.sql.dialects import Statement
+from whereupon.storage.sql.queries import SHARED, Queries, written
+from whereupon.storage.sql.row_statements import ROW_STATEMENTS
+from whereupon.storage.sql.scans import SCANNED
+
+LARGE = ("message", "skips", "identifier", "person", "claim", "entry", "delivery")
+WHOLE = {
+    "counts": "counts rows",
+    "count_persons": "counts rows",
+    "count_prunable_skips": "counts rows",
+    "count_prunable_deliveries": "counts rows",
+    "count_prunable_entries": "counts rows",
+    "count_emptied": "counts rows",
+    "deliveries": "lists sent deliveries, the newest first",
+    "blank_run": "erases what opened a broadcast, which is rare",
+    "sent_by_run": "erases what opened a broadcast, which is rare",
+}
+"""Statements that may read a large table from end to end, and why."""
+
+
+def statements(queries: Queries) -> Iterator[tuple[str, Statement]]:
+    """Every statement of a dialect, by name."""
+    for name in queries.names():
+        several = ";\n" in next(w[name] for w in _files(queries) if name in w)
+        for each in queries.each(name) if several else [getattr(queries, name)]:
+            yield name, each
+    for name in ROW_STATEMENTS:
+        yield name, getattr(queries, name)
+    for kind, scanned in SCANNED.items():
+        yield f"scan of {kind.__name__}", queries.scan(kind)
+        if scanned.owner:
+            yield f"scan of a person's {kind.__name__}", queries.scan_of(kind)
+
+
+def _files(queries: Queries) -> list[dict[str, str]]:
+    return [dict(written(file)) for file in (*SHARED, vars(queries)["_database"].file)]
+
+
+@contextmanager
+def opened(url: str) -> Iterator[tuple[Connection, Queries]]:
+    """A connection to a new store, and its statements."""
+    open_store(url).close()
+    engine, patience = engine_of(url, patience=30)
+    database = database_of(engine, patience=patience)
+    try:
+        with engine.connect() as connection:
+            yield connection, Queries(database)
+    finally:
+        engine.dispose()
+
+
+def plans_on_sqlite(connection: Connection, sql: str) -> str:
+    """The plan, a line a step."""
+    nothing = (None,) * sql.count("?")
+    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", nothing)
+    return "\n".join(str(row[3]) for row in rows)
+
+
+def plans_on_postgres(connection: Connection, sql: str) -> str:
+    """The plan for any parameters, without a scan of a whole table where there is another way."""
+    numbers = iter(range(1, 100))
+    numbered = re.sub("%s", lambda _: f"${next(numbers)}", sql).replace("%%", "%")
+    nothing = ", ".join(["NULL"] * (next(numbers) - 1))
+    for command in ("SET plan_cache_mode = force_generic_plan", "SET enable_seqscan = off"):
+        connection.exec_driver_sql(command)
+    connection.exec_driver_sql(f"PREPARE asked AS {numbered.replace('%', '%%')}")
+    rows = connection.exec_driver_sql(f"EXPLAIN EXECUTE asked{f'({nothing})' if nothing else ''}")
+    plan = "\n".join(str(row[0]) for row in rows)
+    connection.exec_driver_sql("DEALLOCATE asked")
+    return plan
+
+
+def test_sqlite_understands_every_statement_and_reads_large_tables_by_an_index(
+    tmp_path: Path,
+) -> None:
+    """A statement that scans a large table is named, with the reason why it may."""
+    with opened(f"sqlite:///{tmp_path}/store.db") as (connection, queries):
+        for name, statement in statements(queries):
+            if "FOR UPDATE" in "".join(w.get(name, "") for w in _files(queries)):
+                assert "FOR UPDATE" not in statement.sql
+            if name == "lock_due_persons":
+                continue  # for databases with many writers alone
+            plan = plans_on_sqlite(connection, statement.sql)
+            scans = re.findall(r"SCAN (?:whereupon_)?(\w+)$", plan, re.MULTILINE)
+            if name not in WHOLE and not name.startswith("scan of"):
+                assert not set(scans) & set(LARGE), f"{name}: {plan}"
+
+
+@pytest.mark.postgres
+def test_postgres_understands_every_statement_and_reads_large_tables_by_an_index(
+    postgres: str,
+) -> None:
+    """Asked for any parameters at all."""
+    with opened(postgres) as (connection, queries):
+        for name, statement in statements(queries):
+            plan = plans_on_postgres(connection, statement.sql)
+            scans = re.findall(r"Seq Scan on whereupon_(\w+)", plan)
+            if name not in WHOLE and not name.startswith("scan of"):
+                assert not set(scans) & set(LARGE), f"{name}: {plan}"
+
+
+def test_every_statement_is_used_and_every_used_one_is_written() -> None:
+    """Neither is checked by anything else, since statements are found by their names."""
+    package = Path(str(files("whereupon.storage.sql")))
+    used = set[str]()
+    for path in package.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute):
+                used.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                used.add(node.value)
+    shared = {name for file in SHARED for name in written(file)}
+    own = {file: set(written(file)) for file in ("sqlite", "postgres")}
+    by_kind = {name for name in shared | own["sqlite"] if re.match("(count_)?prun", name)}
+    every = shared | own["sqlite"] | own["postgres"] | ROW_STATEMENTS.keys()
+    assert every - by_kind - used == set()
+    assert own["sqlite"] ^ own["postgres"] == {"take_keys", "take_blocks", "lock_due_persons_of"}
+    assert not shared & (own["sqlite"] | own["postgres"])
