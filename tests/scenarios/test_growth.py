@@ -21,7 +21,7 @@ from whereupon import Delivery, Engine
 from whereupon.api import background
 from whereupon.api.config import settings_for
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.people import forget
+from whereupon.decide.people import erase_person
 from whereupon.decide.reentry import slot_at, with_current_slot
 from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
@@ -200,7 +200,7 @@ def test_deleting_many_at_once_looks_at_what_each_has_alone(count: int) -> None:
     work.claims = looked_at = Touching(work.claims)
     for each in list(work.persons.values()):
         assert len(work.identifiers_of(each.key)) == 2
-        forget(work, each, NOON)
+        erase_person(work, each, NOON)
     assert looked_at.looks == 2 * count
     assert len(work.changes.erased_persons) == 2 * count
 
@@ -245,7 +245,7 @@ def test_a_login_inside_the_claims_of_years_reads_those_about_its_own_time(home:
             engine.ingest([_claim("ada", "kiosk")])
         late = {**_claim("bob", "kiosk"), "timestamp": NOON + timedelta(days=985)}
         loaded = _loaded(rules, home, late, now=clock.now())
-    assert len(loaded.points[min(loaded.points)]) == 4
+    assert len(loaded.single_claims[min(loaded.single_claims)]) == 4
 
 
 def _purchase(anonymous_id: str) -> dict[str, object]:

@@ -63,7 +63,7 @@ class Intake:
         whole = self._take(claims, messages, until)
         while whole.left:
             done = len(messages) - whole.left
-            whole.join(self._take(claims, messages[done:], until), begun=done)
+            whole.join(self._take(claims, messages[done:], until), offset=done)
         return whole
 
     def _take(

@@ -14,22 +14,13 @@ from whereupon.decide.batch import decide
 from whereupon.decide.broadcasts import audience_of, broadcast_chunk, excluded_by, prefilter_for
 from whereupon.decide.claim_chunks import carry_on
 from whereupon.decide.decision_list import Decisions, Skipped
+from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.guard_facts import object_key
 from whereupon.decide.requests import audit_record
+from whereupon.decide.result import BatchResult, Emitted, Ended, KeysExhausted, Notice, PoisonError
 from whereupon.decide.semantic_actions import end_requests, plan_of_request, resume_request
-from whereupon.decide.snapshot import (
-    BatchResult,
-    ClaimChunk,
-    Emitted,
-    Ended,
-    GuardSnapshot,
-    KeysExhausted,
-    Notice,
-    PoisonError,
-    Settings,
-    Snapshot,
-)
+from whereupon.decide.snapshot import ClaimChunk, GuardSnapshot, Snapshot
 from whereupon.decide.verdicts import verdict_on_unmatched
 
 __all__ = [

@@ -10,7 +10,7 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
 from whereupon.decide.people import (
-    Handed,
+    ClaimedMessage,
     anonymous_key_for,
     begin_job,
     claim,
@@ -118,14 +118,14 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         entered = memberships(work, person, message.timestamp)
         change = PersonChange(entered=entered, known=bool(work.index.on_known))
     merges = len(work.moved)
-    handed = _claimed_by(work, message, person, stored)
+    claimed = _claimed_by(work, message, person, stored)
     if len(work.moved) > merges:  # the person was known already, by another id
         change = replace(change, known=False)
     is_unused = work.index.trigger_match(message.type, message.name).is_unused
     begun = (
         work.chunked_id if work.chunked_id in {message.anonymous_id, message.target_id} else None
     )
-    if is_unused and change is NO_CHANGE and not handed and begun is None:
+    if is_unused and change is NO_CHANGE and not claimed and begun is None:
         return
     own = Evaluation.of(stored, person.key, message.received_at)
     if message.type is MessageType.IDENTIFY:
@@ -134,24 +134,24 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
         segments = change.entered, change.left
         begin_job(work, message, begun, stored, *segments, makes_known=change.known)
     else:
-        _apply_in_order(work, own, change, handed)
+        _apply_in_order(work, own, change, claimed)
 
 
 def _claimed_by(
     work: BatchState, message: Message, person: Person, stored: StoredMessage
-) -> Sequence[Handed]:
+) -> Sequence[ClaimedMessage]:
     """Carry out what a message claims for its person, and whom it merges into them; gives the claimed messages."""
     if message.type is not MessageType.ALIAS:
         if message.anonymous_id is None:
             return ()
         return claim(work, message, person.key, message.anonymous_id)
-    handed = _alias(work, message, person)
+    claimed = _alias(work, message, person)
     if work.users.get(message.target_id or "", person.key) != person.key:
         work.strip_to_stub(stored)  # the two stay two, and this one's message names no other
-    return handed
+    return claimed
 
 
-def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[Handed]:
+def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[ClaimedMessage]:
     """Merge with a known person, or claim an anonymous id; claim the anonymous id beside it, too.
 
     An id that was never seen counts as an anonymous id only. If it counted as a user id as well, two
@@ -161,21 +161,21 @@ def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[Han
     loser_key = None if previous is None else work.users.get(previous)
     if loser_key is not None and loser_key != survivor.key:
         survivor = merge_people(work, message, survivor, work.persons[loser_key])
-    claimed = [] if message.anonymous_id is None else [message.anonymous_id]
+    ids = [] if message.anonymous_id is None else [message.anonymous_id]
     if previous is not None and (loser_key is None or previous in work.anonymous):
-        claimed.append(previous)
-    handed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in claimed]
-    return in_order([each for of_one in handed for each in of_one])
+        ids.append(previous)
+    claimed = [claim(work, message, survivor.key, anonymous_id) for anonymous_id in ids]
+    return in_order([each for of_one in claimed for each in of_one])
 
 
 def _apply_in_order(
-    work: BatchState, own: Evaluation, change: PersonChange, handed: Sequence[Handed]
+    work: BatchState, own: Evaluation, change: PersonChange, claimed: Sequence[ClaimedMessage]
 ) -> None:
     """Apply a message and the messages that it claims in the order in which they happened."""
-    if not handed:
+    if not claimed:
         apply_message(work, own, (), change)
         return
-    evaluations = claimed_evaluations(work, handed, own.now)
+    evaluations = claimed_evaluations(work, claimed, own.now)
     excluded = exclusions(work, evaluations)
     for evaluation in evaluations:
         if evaluation.timestamp <= own.timestamp:
@@ -187,7 +187,7 @@ def _apply_in_order(
 
 
 def claimed_evaluations(
-    work: BatchState, handed: Sequence[Handed], now: datetime
+    work: BatchState, claimed: Sequence[ClaimedMessage], now: datetime
 ) -> list[Evaluation]:
     """The claimed messages that rules use, to be evaluated.
 
@@ -203,6 +203,6 @@ def claimed_evaluations(
             retroactive=True,
             reason=Reason.CLAIMED_BEFORE if each.again else None,
         )
-        for each in handed
+        for each in claimed
         if not match(each.stored.type, each.stored.name).is_unused
     ]

@@ -7,15 +7,11 @@ from heapq import heappop
 
 from whereupon.decide.arrivals import take_message
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.engine_settings import Settings
 from whereupon.decide.entries import fail_entry, run_entry
 from whereupon.decide.exits import entry_end, exit_by_time
-from whereupon.decide.snapshot import (
-    BatchResult,
-    KeysExhausted,
-    PoisonError,
-    Settings,
-    Snapshot,
-)
+from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
+from whereupon.decide.snapshot import Snapshot
 from whereupon.identity.algebra import affected
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType

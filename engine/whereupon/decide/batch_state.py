@@ -1,22 +1,21 @@
-"""The state of one batch while it is folded: what was loaded, and what was made since."""
+"""The state of one batch while it is decided: what was loaded, and what was made since."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from heapq import heapify, heappush
 
-from pydantic import JsonValue
-
-from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.decide.belongings import Belongings
+from whereupon.decide.engine_settings import Settings
 from whereupon.decide.erasure import drop_erased
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.history import HistoryEvent
 from whereupon.decide.reentry import with_current_slot
-from whereupon.decide.snapshot import BatchResult, Ended, KeysExhausted, Settings, Snapshot
+from whereupon.decide.result import BatchResult, Ended, KeysExhausted
+from whereupon.decide.snapshot import Snapshot
 from whereupon.identity.algebra import claimed_by
 from whereupon.matching import RuleIndex
-from whereupon.messages.model import Message, MessageType, body_data, id_in_ref
-from whereupon.messages.times import earlier
+from whereupon.messages.model import Message, MessageType, id_in_ref
 from whereupon.records import (
     ClaimRun,
     Device,
@@ -26,7 +25,6 @@ from whereupon.records import (
     IdKind,
     PastEntries,
     PastEntry,
-    PastEvent,
     Relationship,
     SkipSummary,
     StoredMessage,
@@ -37,66 +35,19 @@ from whereupon.records import (
 from whereupon.rules.model import NotWhileActive, Rule
 
 
-@dataclass(slots=True)
-class Past:
-    """One event of a person's history; its properties are decoded when they are first asked for."""
-
-    timestamp: datetime
-    text: bytes
-    _data: Mapping[str, JsonValue] | None = None
-
-    @property
-    def data(self) -> Mapping[str, JsonValue]:
-        """The event's properties."""
-        if self._data is None:
-            self._data = body_data(MessageType.TRACK, self.text)
-        return self._data
-
-
-class Belongings:
-    """Who has which ids, as far as it is known; kept beside what says whose an id is.
-
-    Attributes:
-        users: the user ids of persons, by their keys.
-        devices: the keys of anonymous ids that persons claim, or did before somebody else's claim.
-        names: the anonymous ids, by their keys.
-    """
-
-    __slots__ = ("devices", "names", "users")
-
-    def __init__(self, loaded: Snapshot) -> None:
-        self.users: dict[int, set[str]] = defaultdict(set)
-        self.devices: dict[int, set[int]] = defaultdict(set)
-        self.names: dict[int, str] = {key: name for name, key in loaded.anonymous.items()}
-        for user_id, key in loaded.users.items():
-            self.users[key].add(user_id)
-        for known in loaded.identifiers_of:
-            if known.kind is IdKind.USER:
-                self.users[known.key].add(known.value)
-            else:
-                self.names[known.key] = known.value
-        for anonymous_key, runs in loaded.claims.items():
-            for run in runs:
-                self.devices[run.person_key].add(anonymous_key)
-
-    def move(self, loser: int, survivor: int) -> None:
-        """Give what one person has to another."""
-        self.users[survivor] |= self.users.pop(loser, set())
-        self.devices[survivor] |= self.devices.pop(loser, set())
-
-
 class BatchState:
-    """One batch's state. Lookups see what the batch itself has made.
+    """The state of one batch. Lookups see what the batch itself has made.
 
     Not thread-safe, and used once.
 
     Attributes:
         waiting: keys of the anonymous ids that have messages waiting to be claimed.
-        ordinary: event names that were found to be neither semantic nor nearly so.
-        spelt: by kind, ids by their spelling, once a new one is met (see `people.look_alike`).
-        take: the way of one message through the fold, for messages that steps send.
-        words: by a roll's revision, what was said last of all its rules, and of what (see `skipping`).
-        timers: running entries that may be run, by due time, as a heap; an entry that moved on may stand there twice.
+        ordinary_events: names of events that are neither semantic nor nearly so.
+        ids_by_spelling: by kind; filled when a new id is met (see `people.look_alike`).
+        take_message: takes a message that a step sends.
+        summaries: by a rule list's revision, the last summary of all its rules, and of what (see `skips`).
+        timers: running entries that may run, by due time, as a heap; an entry that moved on may stand twice.
+        moved: by the key of a person who was merged, the survivor's.
     """
 
     def __init__(self, loaded: Snapshot, index: RuleIndex, settings: Settings) -> None:
@@ -108,7 +59,7 @@ class BatchState:
             ref: loaded.twins.get(ref) for ref in loaded.known
         }
         self.alike = loaded.alike
-        self.spelt: dict[IdKind, dict[str, str]] = {}
+        self.ids_by_spelling: dict[IdKind, dict[str, str]] = {}
         self.users = dict(loaded.users)
         self.anonymous = dict(loaded.anonymous)
         self.persons = dict(loaded.persons)
@@ -125,7 +76,7 @@ class BatchState:
         self.partly = dict(loaded.partly)
         self.waiting |= self.partly.keys()
         self.chunked_id = loaded.chunked_id
-        self._points = loaded.points
+        self._single_claims = loaded.single_claims
         self._runs_before = loaded.claims
         self.tombstones: dict[bytes, dict[bytes, Tombstone]] = defaultdict(dict)
         for tombstone in loaded.tombstones:
@@ -137,9 +88,9 @@ class BatchState:
         self.belongings = Belongings(loaded)
         self.rule_versions = loaded.rule_versions
         self.given_up = loaded.given_up
-        self.history: dict[tuple[int, str], list[Past]] = defaultdict(list)
+        self.history: dict[tuple[int, str], list[HistoryEvent]] = defaultdict(list)
         for event in loaded.history:
-            self.history[event.owner, event.name].append(_past(event))
+            self.history[event.owner, event.name].append(HistoryEvent(event.timestamp, event.body))
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
@@ -157,11 +108,11 @@ class BatchState:
         ]
         heapify(self.timers)
         self.versions_used: set[str] = set()
-        self.take_message: Callable[[Message], None] = _nobody_takes
+        self.take_message: Callable[[Message], None] = _refuse
         self.ordinary_events: set[str] = set()
         self.summaries: dict[str, tuple[object, tuple[SkipSummary, ...]]] = {}
         self.moved: dict[int, int] = {}
-        self._forgotten: set[int] = set()
+        self._erased: set[int] = set()
         self._recorded: dict[int, int] = {}
         self._dropped: set[str] = set()
         self._keys = iter(range(loaded.first_key, loaded.first_key + loaded.keys))
@@ -174,7 +125,7 @@ class BatchState:
         return key
 
     def save_entry(self, entry: Entry) -> None:
-        """Take the new state of an entry into the state of the batch, and among the changes."""
+        """Save the new state of an entry."""
         self.changes.entries[entry.key] = entry
         if entry.state is EntryState.ACTIVE:
             self.active[entry.person_key][entry.key] = entry
@@ -188,7 +139,7 @@ class BatchState:
             earlier_ones.end(entry.occasion, entry.slot)
 
     def emit_end(self, entry: Entry) -> None:
-        """Tell of an entry that ended before its last step was done."""
+        """Emit that an entry ended before its last step was done."""
         if entry.ended is None or entry.state is EntryState.COMPLETED:
             return
         person = self.persons.get(entry.person_key)
@@ -199,15 +150,15 @@ class BatchState:
     # --- messages ---------------------------------------------------------------------------
 
     def record(self, message: Message, owner: int) -> StoredMessage:
-        """Put a message among those to write, under its owner."""
+        """Record a message under its owner."""
         stored = StoredMessage(self.new_key(), owner, message)
-        if message.user_id is None:  # it may be given to somebody else
+        if message.user_id is None:  # its owner may change
             self._recorded[stored.key] = len(self.changes.messages)
         self.changes.messages.append(stored)
         return stored
 
     def strip_to_stub(self, stored: StoredMessage) -> None:
-        """Keep of a message of this batch that it came, and not what it said."""
+        """Record of a message of this batch only that it came."""
         bare = stored.message._replace(target_id=None, body=b"")
         for place in reversed(range(len(self.changes.messages))):
             if self.changes.messages[place].key == stored.key:
@@ -215,13 +166,13 @@ class BatchState:
                 return
 
     def record_stub(self, message: Message) -> int:
-        """Remember only that this message id was seen: nobody's, without a body; gives its key."""
+        """Record only that a message id was seen, without an owner and a body; gives the record's key."""
         key = self.new_key()
         self.changes.messages.append(StoredMessage(key, 0, stub_of(message)))
         return key
 
-    def give(self, stored: StoredMessage, owner: int) -> None:
-        """Make a recorded message somebody's."""
+    def assign(self, stored: StoredMessage, owner: int) -> None:
+        """Give a recorded message to a person."""
         place = self._recorded.get(stored.key)
         if place is None:
             self.changes.owners.append((stored.key, owner))
@@ -229,7 +180,7 @@ class BatchState:
         self.changes.messages[place] = stored._replace(owner=owner)
 
     def identifiers_of(self, key: int) -> list[Identifier]:
-        """Every id that a person is known by: user ids, and anonymous ids that they claimed."""
+        """Every id of a person: user ids, and anonymous ids that the person claimed."""
         has = self.belongings
         known = [Identifier(IdKind.USER, value, key) for value in has.users.get(key, ())]
         claimed = (
@@ -241,43 +192,43 @@ class BatchState:
         return [*known, *claimed]
 
     def device(self, token: str) -> Device | None:
-        """The device of that token, of those that the batch may delete."""
+        """The device of that token, among those that the batch may delete."""
         if token in self.changes.devices:
             return self.changes.devices[token]
         return self.guards.devices.get(token)
 
     def has_object(self, place: tuple[str, str]) -> bool:
-        """Whether there is an object of that type and id, of those that the batch may delete."""
+        """Whether there is an object of that type and id, among those that the batch may delete."""
         if place in self.changes.objects:
             return self.changes.objects[place] is not None
         return place in self.guards.objects
 
     def has_relationship(self, tie: Relationship) -> bool:
-        """Whether there is that tie, of those that the batch may delete."""
+        """Whether there is that tie, among those that the batch may delete."""
         return self.changes.relationships.get(tie, tie in self.guards.relationships)
 
     def drop_stub(self, ref: str) -> None:
-        """Keep but a digest of a message's id, as if its stub had been stored before it is erased."""
+        """Record only a digest of a message's id, as if its stub had been stored and then erased."""
         if any(stored.ref == ref for stored in self.changes.messages):
             self._dropped.add(ref)
             self.changes.erased_ids.append(ref)
 
     def discard_skips(self, messages: Iterable[StoredMessage]) -> None:
-        """Take back what messages were skipped for that turn out to be somebody else's.
+        """Discard the skips of messages that turn out to belong to another person.
 
-        It would be said of them, with what was known of another. What a broadcast made of one as it came
-        in is about nobody, and stays.
+        These skips were decided with the former owner's attributes. The skips of broadcasts, which are decided
+        when the message comes in and for no person, are kept.
         """
-        discarded_skips = {
+        discarded = {
             stored.key: frozenset(
                 rule.id for rule in self.index.trigger_match(stored.type, stored.name).broadcasts
             )
             for stored in messages
         }
-        self.changes.discarded_skips |= discarded_skips
+        self.changes.discarded_skips |= discarded
         left = (
-            skips.without_person(discarded_skips[skips.message_key])
-            if skips.message_key in discarded_skips
+            skips.without_person(discarded[skips.message_key])
+            if skips.message_key in discarded
             else skips
             for skips in self.changes.skips
         )
@@ -285,17 +236,15 @@ class BatchState:
 
     # --- erasing --------------------------------------------------------------------------------
 
-    def forget(self, key: int) -> None:
-        """Erase a person at the flush, and take back what this batch made of theirs."""
-        self._forgotten.add(key)
+    def erase(self, key: int) -> None:
+        """Erase a person, or an anonymous id, when the batch is written; what this batch made of it is dropped."""
+        self._erased.add(key)
         self.changes.erased_persons.append(key)
 
     def close(self) -> BatchResult:
-        """The outcome, without what was made of those erased, and in the names of the merged."""
-        self.take_message = (
-            _nobody_takes  # else the batch holds on to itself, until the collector comes
-        )
-        gone, changes = self._forgotten, self.changes
+        """The result, without what belongs to erased persons; what belongs to merged ones is the survivors'."""
+        self.take_message = _refuse  # or the batch would refer to itself, until the collector comes
+        gone, changes = self._erased, self.changes
         for digest in self.versions_used:
             rule = self.index.by_digest.get(digest)
             if rule is None:  # an older version, which is kept already
@@ -309,10 +258,7 @@ class BatchState:
             changes.messages = kept
         if gone or self.moved:
             drop_erased(changes, gone, self.moved)
-        out, self.out = (
-            self.out,
-            BatchResult(),
-        )  # what is told holds on to this, for the past it knows
+        out, self.out = self.out, BatchResult()  # or the result would refer to itself
         self.changes = self.out.changes
         return out
 
@@ -322,10 +268,10 @@ class BatchState:
         """Add an event to the history that `performed` conditions count, if a rule asks for its name."""
         name = evaluation.name
         if name in self.index.counted_names and evaluation.type is MessageType.TRACK:
-            self.history[owner, name].append(Past(evaluation.timestamp, evaluation.text))
+            self.history[owner, name].append(HistoryEvent(evaluation.timestamp, evaluation.text))
 
     def remove_from_history(self, stored: StoredMessage) -> None:
-        """Take an event that turns out to be somebody else's out of its former owner's history."""
+        """Remove an event that turns out to belong to another person from its former owner's history."""
         events = self.history.get((stored.owner, stored.name), [])
         if not any(event.timestamp == stored.timestamp for event in events):
             return
@@ -335,23 +281,23 @@ class BatchState:
                 events.remove(event)
                 return
 
-    def points_of(self, anonymous_key: int, anonymous_id: str) -> list[ClaimRun]:
-        """The single claims of an anonymous id, as far as they were loaded or came in this batch.
+    def single_claims_of(self, anonymous_key: int, anonymous_id: str) -> list[ClaimRun]:
+        """The single claims of an anonymous id that were loaded or came in this batch.
 
-        Of the runs that were there before, the ends are among them, without a message id.
+        The ends of the loaded runs are among them, without a message id.
         """
         runs = self._runs_before.get(anonymous_key, ())
         ends = [run._replace(since=run.until, message_id="") for run in runs]
         here = [
-            ClaimRun(anonymous_key, said.owner, said.timestamp, said.timestamp, said.message_id)
-            for said in self.changes.messages
-            if anonymous_id in claimed_by(said)
+            ClaimRun(anonymous_key, each.owner, each.timestamp, each.timestamp, each.message_id)
+            for each in self.changes.messages
+            if anonymous_id in claimed_by(each)
         ]
-        known = (*self._points.get(anonymous_key, ()), *here, *runs, *ends)
+        known = (*self._single_claims.get(anonymous_key, ()), *here, *runs, *ends)
         return [point._replace(person_key=self.survivor_of(point.person_key)) for point in known]
 
     def survivor_of(self, key: int) -> int:
-        """Who a person is after this batch's merges."""
+        """The key of a person after the merges of this batch."""
         while key in self.moved:
             key = self.moved[key]
         return key
@@ -361,56 +307,23 @@ class BatchState:
         return self.past_entries.get((rule.id, person_key), ())
 
     def may_run(self, entry: Entry) -> bool:
-        """Whether its steps may be run here: the rulebook has the rule, and has not switched it off.
+        """Whether the entry's steps may run here: the rulebook has the rule, and the rule is switched on.
 
-        What ends it ends it anywhere.
+        An exit ends the entry in any case.
         """
         rule = self.index.by_id.get(entry.rule)
         return rule is not None and rule.active.on and self.rule_of(entry) is not None
 
     def rule_of(self, entry: Entry) -> Rule | None:
-        """The rule as it was when the person entered; None when that cannot be read."""
+        """The rule in the version that the entry follows; None if the version cannot be read."""
         return self.index.by_digest.get(entry.digest) or self.rule_versions.get(entry.digest)
 
 
-def _nobody_takes(message: Message) -> None:
+def _refuse(message: Message) -> None:
     raise NotImplementedError(message.message_id)
 
 
-class HistoryUntil:
-    """A person's history as conditions may ask for it: up to one instant, by the messages' times."""
-
-    __slots__ = ("_owner", "_until", "_working")
-
-    def __init__(self, working: BatchState, owner: int, until: datetime) -> None:
-        self._working = working
-        self._owner = owner
-        self._until = until
-
-    def count(self, performed: Performed) -> int:
-        """How many past events are meant, the present one included."""
-        events = self._working.history.get((self._owner, performed.event), ())
-        return sum(1 for event in events if self._is_meant(event, performed))
-
-    def _is_meant(self, event: Past, performed: Performed) -> bool:
-        if event.timestamp > self._until:
-            return False
-        if performed.within is not None and event.timestamp <= earlier(
-            self._until, performed.within
-        ):
-            return False
-        if performed.where is None:
-            return True
-        return performed.where.holds(
-            {"event": performed.event, "properties": dict(event.data)}, NO_HISTORY
-        )
-
-
 def as_past_entry(entry: Entry) -> PastEntry:
-    """A running entry, as deciding about another sees it."""
+    """A running entry as the verdict on another entry sees it."""
     place = (entry.rule, entry.person_key, entry.timestamp)
     return with_current_slot(PastEntry(*place, entry.slot, active=True, occasion=entry.occasion))
-
-
-def _past(event: PastEvent) -> Past:
-    return Past(event.timestamp, event.body)

@@ -11,11 +11,14 @@ from whereupon.conditions import Failure
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.conditions.pushdown import prefilter_of
 from whereupon.decide.batch import state_of
-from whereupon.decide.batch_state import BatchState, HistoryUntil
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decisions import ENTERED, Reason, Verdict
+from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import emit_decision, let_in
-from whereupon.decide.snapshot import BatchResult, KeysExhausted, PoisonError, Settings, Snapshot
+from whereupon.decide.history import HistoryUntil
+from whereupon.decide.result import BatchResult, KeysExhausted, PoisonError
+from whereupon.decide.snapshot import Snapshot
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import MessageType, SenderClass
 from whereupon.records import NOTHING, BroadcastRun, Person
@@ -46,7 +49,7 @@ def audience_of(
     with _blaming(persons) as each:
         for person in each:
             data: dict[str, JsonValue] = {**same, "person": person.attributes}  # type: ignore[dict-item]  # read only
-            if holds(data, HistoryUntil(work, person.key, run.timestamp)):
+            if holds(data, HistoryUntil(work.history, person.key, run.timestamp)):
                 admitted.append(person)
     return admitted
 
@@ -65,7 +68,7 @@ def excluded_by(
         loaded: holds what the condition asks of the person's history.
     """
     work = BatchState(loaded, index, settings)
-    history = HistoryUntil(work, person.key, run.timestamp)
+    history = HistoryUntil(work.history, person.key, run.timestamp)
     evaluation = _evaluation(run, rule, run.due_at).see(person.attributes, history)
     return rule.who.failing(evaluation.data, evaluation.history)
 

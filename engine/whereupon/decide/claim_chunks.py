@@ -11,18 +11,12 @@ from datetime import datetime
 from whereupon.decide.arrivals import claimed_evaluations
 from whereupon.decide.batch import state_of
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.people import Handed, hand_over
+from whereupon.decide.people import ClaimedMessage, claim_messages
 from whereupon.decide.person_changes import NO_CHANGE, PersonChange, apply_message
-from whereupon.decide.snapshot import (
-    BatchResult,
-    ClaimChunk,
-    KeysExhausted,
-    Notice,
-    PoisonError,
-    Settings,
-    Snapshot,
-)
+from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
+from whereupon.decide.snapshot import ClaimChunk, Snapshot
 from whereupon.decide.take_one import Exclusions, not_taken, note_taken, rules_opened
 from whereupon.identity.algebra import claimant
 from whereupon.matching import RuleIndex
@@ -36,27 +30,27 @@ def carry_on(
     """Evaluate the next chunk of what a claim brings.
 
     Raises:
-        PoisonError: it fails on one of the messages.
+        PoisonError: the engine fails on one of the messages.
     """
     work = state_of(loaded, index, settings)
     if chunk.job.is_chosen:
-        _put(work, chunk)
+        _evaluate_chunk(work, chunk)
     else:
         _choose(work, chunk)
     return work.close()
 
 
 def _choose(work: BatchState, chunk: ClaimChunk) -> None:
-    """Look for the messages that rules take which take but one; then begin again, and put them all."""
+    """Find the messages that rules take which take only one. After the last chunk, start again and evaluate."""
     job, here = chunk.job, _waiting(work, chunk)
     runs = work.claims.get(job.anonymous_key, ())
-    handed = [
-        Handed(stored._replace(owner=run.person_key), again=False)
+    claimed = [
+        ClaimedMessage(stored._replace(owner=run.person_key), again=False)
         for stored in here
         if (run := claimant(runs, stored.timestamp, work.settings.identity)) is not None
     ]
     taken = dict(job.taken)
-    note_taken(taken, rules_opened(work, _claimed(work, chunk, handed), job.attributes))
+    note_taken(taken, rules_opened(work, _claimed(work, chunk, claimed), job.attributes))
     if chunk.is_last:
         retention = work.settings.identity.retention
         behind = earlier(chunk.own.timestamp, retention), 0
@@ -66,21 +60,21 @@ def _choose(work: BatchState, chunk: ClaimChunk) -> None:
     work.changes.claim_jobs[job.anonymous_key] = job
 
 
-def _put(work: BatchState, chunk: ClaimChunk) -> None:
+def _evaluate_chunk(work: BatchState, chunk: ClaimChunk) -> None:
     job, own = chunk.job, chunk.own
     here = _waiting(work, chunk)
     if not job.is_put:
-        work.remove_from_history(own)  # it is the person's already, but nobody was told
-    evaluations = _claimed(work, chunk, hand_over(work, job.anonymous_key))
+        work.remove_from_history(own)  # it is recorded already, and not applied
+    evaluations = _claimed(work, chunk, claim_messages(work, job.anonymous_key))
     excluded = _exclusions(work, job, evaluations)
     is_put = job.is_put
     for evaluation in evaluations:
         if not is_put and evaluation.timestamp > own.timestamp:
-            _put_own(work, chunk)
+            _apply_own(work, chunk)
             is_put = True
         _apply(work, evaluation, excluded.get(evaluation.key, ()))
     if chunk.is_last and not is_put:
-        _put_own(work, chunk)
+        _apply_own(work, chunk)
     behind = None if chunk.is_last else job._replace(after=_last(here), is_put=is_put)
     work.changes.claim_jobs[job.anonymous_key] = behind
 
@@ -96,8 +90,8 @@ def _exclusions(work: BatchState, job: ClaimJob, evaluations: Sequence[Evaluatio
     return not_taken(taken, opened)
 
 
-def _put_own(work: BatchState, chunk: ClaimChunk) -> None:
-    """Put the message that claims to the rules, in its turn."""
+def _apply_own(work: BatchState, chunk: ClaimChunk) -> None:
+    """Apply the message that claims, in its place among the claimed ones."""
     job, own = chunk.job, chunk.own
     evaluation = Evaluation.of(own, own.owner, own.message.received_at)
     segments = frozenset(job.entered), frozenset(job.left)
@@ -131,5 +125,7 @@ def _last(here: Sequence[StoredMessage]) -> tuple[datetime, int]:
     return here[-1].timestamp, here[-1].key
 
 
-def _claimed(work: BatchState, chunk: ClaimChunk, handed: Sequence[Handed]) -> list[Evaluation]:
-    return claimed_evaluations(work, handed, chunk.own.message.received_at)
+def _claimed(
+    work: BatchState, chunk: ClaimChunk, claimed: Sequence[ClaimedMessage]
+) -> list[Evaluation]:
+    return claimed_evaluations(work, claimed, chunk.own.message.received_at)

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.decide.batch_state import BatchState, as_past_entry
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.exits import entry_end, exit_at_start
-from whereupon.decide.snapshot import Notice
+from whereupon.decide.result import Notice
 from whereupon.decide.steps import StepFailed, StepMessage, advance
 from whereupon.messages.model import Message, MessageType, Origin, id_in_ref, written_body
 from whereupon.records import Delivery, EndReason, Entry, EntryEnd, EntryState, Person

@@ -6,11 +6,12 @@ from itertools import chain
 from pydantic import JsonValue
 
 from whereupon.conditions.values import ROOTS
-from whereupon.decide.batch_state import BatchState, HistoryUntil
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.decision_list import decision
 from whereupon.decide.decisions import Reason, Verdict
 from whereupon.decide.entries import open_entry
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.history import HistoryUntil
 from whereupon.decide.skips import SkipRecorder, skip_every_rule
 from whereupon.decide.verdicts import opening_verdict, verdict_on
 from whereupon.matching import Candidate, RuleSelection
@@ -29,7 +30,7 @@ def see_now(work: BatchState, evaluation: Evaluation, roots: Container[str] = RO
         roots: see `Evaluation.see`.
     """
     person = work.persons.get(evaluation.person_key)
-    history = HistoryUntil(work, evaluation.person_key, evaluation.timestamp)
+    history = HistoryUntil(work.history, evaluation.person_key, evaluation.timestamp)
     return evaluation.see(person.attributes if person else NOTHING, history, roots)
 
 

@@ -14,8 +14,9 @@ from pydantic import JsonValue
 from whereupon.conditions import NO_HISTORY, Condition
 from whereupon.conditions.paths import parts_of, root_of
 from whereupon.conditions.values import OF_THE_PERSON
-from whereupon.decide.batch_state import BatchState, HistoryUntil
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
+from whereupon.decide.history import HistoryUntil
 from whereupon.messages.times import format_local, from_micros
 from whereupon.records import EndReason, Entry, EntryEnd, Person
 from whereupon.rules.model import Exit, ExitOnCondition, ExitOnEvent, ExitOnLeaving, Rule
@@ -105,7 +106,7 @@ def _holds(
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_local(instant, zone),
     }
-    return condition.holds(data, HistoryUntil(work, person.key, instant))
+    return condition.holds(data, HistoryUntil(work.history, person.key, instant))
 
 
 # --- by a message -----------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def end_by_change(work: BatchState, evaluation: Evaluation, left: Iterable[str])
         if rule is None or person is None or not rule.exits:
             continue
         data = evaluation.as_data(person.attributes)
-        history = HistoryUntil(work, key, max(evaluation.timestamp, entry.timestamp))
+        history = HistoryUntil(work.history, key, max(evaluation.timestamp, entry.timestamp))
         for leave in rule.exits:
             if (isinstance(leave, ExitOnLeaving) and leave.segment in segments) or (
                 isinstance(leave, ExitOnCondition) and leave.condition.holds(data, history)

@@ -1,4 +1,4 @@
-"""Two persons become one while a batch is folded: what is known of them, what is theirs, who is inside what."""
+"""Two persons become one: their attributes, what belongs to them, and the entries that they are inside."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState, as_past_entry
-from whereupon.decide.people import changed, within_bounds
+from whereupon.decide.people import limited, save_person
 from whereupon.decide.reentry import would_refuse
 from whereupon.decide.steps import ENTRANT, completed_keys
 from whereupon.messages.model import Message
@@ -22,18 +22,18 @@ from whereupon.records import (
 )
 
 CONSENT = frozenset({"unsubscribed", "topics", "cio_subscription_preferences"})
-"""Attributes by which a person says what may be sent: of two, the newer word wins."""
+"""Attributes by which a person says what may be sent. Of two values, the newer wins."""
 
 _EMPTY: tuple[JsonValue, ...] = (None, "")
-"""What an attribute may hold that a merge fills: no word."""
+"""Values that a merge replaces by the other person's."""
 
 
 def merge(work: BatchState, message: Message, survivor: Person, loser: Person) -> Person:
-    """Make two persons one: the survivor's attributes win, empty ones are filled, the rest moves."""
+    """Merge two persons: the survivor's attributes win, empty ones are filled, the rest moves."""
     attributes, stamps = _attributes(survivor, loser)
     known = survivor.attributes
     new = {name: value for name, value in attributes.items() if known.get(name, ...) is not value}
-    taken = within_bounds(work, survivor, new, message.message_id)
+    taken = limited(work, survivor, new, message.message_id)
     merged = survivor._replace(
         attributes={**known, **taken},
         stamps={
@@ -43,7 +43,7 @@ def merge(work: BatchState, message: Message, survivor: Person, loser: Person) -
         created_at=min(survivor.created_at, loser.created_at),
     )
     _move(work, loser.key, survivor.key)
-    changed(work, merged)
+    save_person(work, merged)
     _join_entries(work, loser, survivor, message)
     work.changes.merges.append(
         Merge(survivor.key, loser.key, loser.user_id, message.ref, message.received_at)
@@ -51,27 +51,27 @@ def merge(work: BatchState, message: Message, survivor: Person, loser: Person) -
     return merged
 
 
-# --- what is known ----------------------------------------------------------------------------------
+# --- attributes -------------------------------------------------------------------------------------
 
 
 def _attributes(
     survivor: Person, loser: Person
 ) -> tuple[Mapping[str, JsonValue], Mapping[str, int]]:
-    """What the one person is known by, and when that was said."""
+    """The attributes of the merged person, and when each was set."""
     attributes, stamps = dict(survivor.attributes), dict(survivor.stamps)
     for name, value in loser.attributes.items():
-        known, said_at = attributes.get(name), loser.stamps.get(name)
+        known, set_at = attributes.get(name), loser.stamps.get(name)
         if value in _EMPTY:
             continue
-        is_newer = name in CONSENT and (said_at or 0) > stamps.get(name, 0)
+        is_newer = name in CONSENT and (set_at or 0) > stamps.get(name, 0)
         attributes[name] = _filled(value, known) if is_newer else _filled(known, value)
-        if said_at is not None and (is_newer or known in _EMPTY):
-            stamps[name] = said_at
+        if set_at is not None and (is_newer or known in _EMPTY):
+            stamps[name] = set_at
     return attributes, stamps
 
 
 def _filled(winner: JsonValue, other: JsonValue) -> JsonValue:
-    """A value, with what only the other has: what is empty, and of objects every member that is."""
+    """The winner, or the other value if the winner is empty; of two objects, each member so."""
     if winner in _EMPTY:
         return winner if other is None else other
     if not isinstance(winner, dict) or not isinstance(other, dict):
@@ -80,11 +80,11 @@ def _filled(winner: JsonValue, other: JsonValue) -> JsonValue:
     return {name: _filled(winner.get(name), other.get(name)) for name in names}
 
 
-# --- what is theirs ---------------------------------------------------------------------------------
+# --- what belongs to them ---------------------------------------------------------------------------
 
 
 def _move(work: BatchState, loser: int, survivor: int) -> None:
-    """Hand over what this batch knows of the loser; what is stored is the store's to move."""
+    """Give the survivor what this batch knows of the loser; the store moves what is stored."""
     has = work.belongings
     work.users |= dict.fromkeys(has.users.get(loser, ()), survivor)
     for key in has.devices.get(loser, ()):
@@ -107,14 +107,15 @@ def _owned_by(stored: StoredMessage, loser: int, survivor: int) -> StoredMessage
     return stored._replace(owner=survivor) if stored.owner == loser else stored
 
 
-# --- who is inside what -----------------------------------------------------------------------------
+# --- entries ----------------------------------------------------------------------------------------
 
 
 class _Inside(NamedTuple):
-    """An entry of one of the two, as the other's may refuse it.
+    """An entry of one of the two persons, which an entry of the other may refuse.
 
     Attributes:
-        entry: None where it has ended.
+        of: the key of the person.
+        entry: None if it has ended.
     """
 
     of: int
@@ -123,7 +124,7 @@ class _Inside(NamedTuple):
 
 
 def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Message) -> None:
-    """Running entries go on for the survivor, but those that the other's would have kept out, had they been one."""
+    """Let running entries go on for the survivor; end those that re-entry would have refused to one person."""
     both = _by_rule(work, loser.key, survivor.key)
     moved = _move_entries(work, loser, survivor.key)
     ended = EntryEnd(EndReason.MERGED, message.received_at, message_id=message.message_id)
@@ -141,12 +142,12 @@ def _join_entries(work: BatchState, loser: Person, survivor: Person, message: Me
 
 
 def _order(one: _Inside, survivor: int) -> tuple[object, ...]:
-    """By when they were opened; at one instant the survivor's comes first."""
+    """The order of entries: by when they were opened; at one instant the survivor's comes first."""
     return one.past.timestamp, one.of != survivor, one.past.occasion
 
 
 def _by_rule(work: BatchState, *persons: int) -> dict[str, list[_Inside]]:
-    """What the two have been inside of, by rule; of rules in which one of them is now."""
+    """The entries of both, by rule, in the rules that one of them is inside now."""
     active = {key: list(work.active.get(key, {}).values()) for key in persons}
     rules = {entry.rule for entries in active.values() for entry in entries}
     return {
@@ -168,13 +169,13 @@ def _inside(work: BatchState, rule: str, person: int, active: list[Entry]) -> It
 def _is_refused(work: BatchState, later: _Inside, kept: list[_Inside]) -> bool:
     others = [each.past for each in kept if each.of != later.of]
     if any(past.occasion == later.past.occasion for past in others):
-        return True  # two in one sending of a broadcast
+        return True  # two in one run of a broadcast
     rule = None if later.entry is None else work.rule_of(later.entry)
     return rule is not None and any(would_refuse(rule, past, later.past) for past in others)
 
 
 def _move_entries(work: BatchState, loser: Person, survivor: int) -> dict[int, Entry]:
-    """Make the loser's entries the survivor's; those that are running."""
+    """Give the survivor the loser's entries; gives the running ones by key."""
     for rule, owner in [place for place in work.past_entries if place[1] == loser.key]:
         theirs = work.past_entries.pop((rule, owner))
         for past in theirs:

@@ -2,7 +2,7 @@
 
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.people import look_alike
-from whereupon.decide.snapshot import Notice
+from whereupon.decide.result import Notice
 from whereupon.messages.model import Message, MessageType
 from whereupon.messages.repairs import MOST_QUOTED, quoted
 from whereupon.records import IdKind, Twin

@@ -1,6 +1,6 @@
-"""Persons and their identifiers while a batch is folded: known, claimed, merged, erased.
+"""Persons and their identifiers: made known, changed, claimed, erased.
 
-Every function here changes the `BatchState` state and the changes to write, and decides nothing.
+The functions change the `BatchState` and the changes to write; they decide nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from whereupon.decide.attribute_limits import MOST_ATTRIBUTES, MOST_CHARACTERS, within_limits
 from whereupon.decide.batch_state import BatchState
-from whereupon.decide.snapshot import Notice
+from whereupon.decide.result import Notice
 from whereupon.decide.transfers import transfer
 from whereupon.identity.algebra import changed_runs, claimant, with_claim
 from whereupon.messages.model import Message
@@ -34,7 +34,7 @@ CARRIED_ON_AFTER = timedelta(minutes=1)
 
 
 def person_for(work: BatchState, user_id: str, seen_at: datetime) -> Person:
-    """The person of that user id, who exists from now on."""
+    """The person of that user id; made if there is none."""
     key = work.users.get(user_id)
     if key is not None:
         return work.persons[key]
@@ -49,12 +49,12 @@ def person_for(work: BatchState, user_id: str, seen_at: datetime) -> Person:
 
 
 def look_alike(work: BatchState, kind: IdKind, value: str) -> str | None:
-    """An id of this batch, or known and named in it, that differs from a new one by its spelling only."""
-    known = [*work.alike, *work.users] if kind is IdKind.USER else work.anonymous
-    spelt = work.spelt.get(kind)
+    """Another id, of this batch or loaded for it, that differs from a new id by its spelling only."""
+    others = [*work.alike, *work.users] if kind is IdKind.USER else work.anonymous
+    spelt = work.ids_by_spelling.get(kind)
     if spelt is None:
-        spelt = work.spelt[kind] = {}
-        for each in known:
+        spelt = work.ids_by_spelling[kind] = {}
+        for each in others:
             spelt.setdefault(_spelling(each), each)
     other = spelt.setdefault(_spelling(value), value)
     return None if other == value else other
@@ -82,28 +82,31 @@ def set_attributes(
     at: datetime,
     message_id: str,
 ) -> Person:
-    """Set attributes: of each, the newest word by its own time wins, whenever it arrives.
+    """Set attributes of a person. Of two values, the one with the later time wins, whichever arrives first.
 
-    Those that are too many, or too much (see `capping`), are not set, and a notice says so.
+    Attributes that exceed the limits (see `attribute_limits`) are not set, and a notice says so.
+
+    Args:
+        at: when the values were sent.
     """
     stamp = as_micros(at)
     newer = {
         name: value for name, value in traits.items() if person.stamps.get(name, stamp) <= stamp
     }
-    taken = within_bounds(work, person, newer, message_id)
+    taken = limited(work, person, newer, message_id)
     if not taken:
         return person
-    changed_person = person._replace(
+    changed = person._replace(
         attributes={**person.attributes, **taken},
         stamps={**person.stamps, **dict.fromkeys(taken, stamp)},
     )
-    return changed(work, changed_person)
+    return save_person(work, changed)
 
 
-def within_bounds(
+def limited(
     work: BatchState, person: Person, new: Mapping[str, JsonValue], message_id: str
 ) -> Mapping[str, JsonValue]:
-    """As many of new attributes as a person may have beside the others; says where that is not all."""
+    """The new attributes that a person may have beside the others; emits a notice if that is not all of them."""
     taken = within_limits(person.attributes, new)
     if refused := len(new) - len(taken):
         text = (
@@ -114,19 +117,19 @@ def within_bounds(
     return taken
 
 
-def changed(work: BatchState, person: Person) -> Person:
-    """Know a person as they are now."""
+def save_person(work: BatchState, person: Person) -> Person:
+    """Save the new state of a person."""
     work.persons[person.key] = person
     work.changes.persons[person.key] = person
     return person
 
 
-class Handed(NamedTuple):
-    """A message that a claim makes somebody's.
+class ClaimedMessage(NamedTuple):
+    """A message that a claim gives to a person.
 
     Attributes:
-        stored: the message, owned by its new person.
-        again: another person's later claim had it before, so it may have triggered already.
+        stored: the message, owned by the person.
+        again: whether another person's later claim had it before, so that it may have triggered rules.
     """
 
     stored: StoredMessage
@@ -135,36 +138,36 @@ class Handed(NamedTuple):
 
 def claim(
     work: BatchState, message: Message, person_key: int, anonymous_id: str
-) -> Sequence[Handed]:
-    """Let a person take over an anonymous id at the time of a message that carries both ids.
+) -> Sequence[ClaimedMessage]:
+    """Let a person claim an anonymous id at the time of a message that carries both ids.
 
     Returns:
-        The messages that become the person's by it, in the order they happened; none yet where they are
-        left to a claim job.
+        The messages that become the person's by it, in the order they happened; none yet if they are left
+        to a claim job.
     """
     key = anonymous_key_for(work, anonymous_id)
     before = work.claims.get(key, ())
     if before and key not in work.waiting and _goes_on(work, before, message, person_key):
         return ()
     point = ClaimRun(key, person_key, message.timestamp, message.timestamp, message.message_id)
-    points = _points(work, before, point, anonymous_id)
+    points = _single_claims(work, before, point, anonymous_id)
     after = with_claim(before, point, work.settings.identity, points)
     if after != before:
         _rewrite_claims(work, key, before, after, message.timestamp)
         if key in work.partly:
             transfer(work, message, key)
-    return () if work.chunked_id == anonymous_id else hand_over(work, key)
+    return () if work.chunked_id == anonymous_id else claim_messages(work, key)
 
 
 def _goes_on(
     work: BatchState, runs: tuple[ClaimRun, ...], message: Message, person_key: int
 ) -> bool:
-    """Whether the message only prolongs the latest run, as a logged-in browser's do; if so, it is done."""
+    """Whether the message only prolongs the latest run, as those of a logged-in browser do; prolongs it."""
     last, moment = runs[-1], message.timestamp
     if last.person_key != person_key or moment < last.since:
         return False
     if moment == last.since and message.message_id < last.message_id:
-        return False  # then it is this message that opened the run
+        return False  # then this message opens the run
     if moment > last.until:
         policy = work.settings.identity
         if moment - last.until > policy.retention:
@@ -175,14 +178,14 @@ def _goes_on(
     return True
 
 
-def _points(
+def _single_claims(
     work: BatchState, runs: tuple[ClaimRun, ...], claim: ClaimRun, anonymous_id: str
 ) -> Sequence[ClaimRun]:
-    """The single claims inside the run, if any, that somebody else's claim falls into."""
+    """The single claims inside the run of another person that a claim falls into; none if it falls into none."""
     around = next((run for run in runs if run.since <= claim.since <= run.until), None)
     if around is None or around.person_key == claim.person_key:
         return ()
-    return work.points_of(claim.anonymous_key, anonymous_id)
+    return work.single_claims_of(claim.anonymous_key, anonymous_id)
 
 
 def _rewrite_claims(
@@ -205,25 +208,25 @@ def _rewrite_claims(
         work.changes.dropped_claims.add((key, since))
 
 
-def hand_over(work: BatchState, key: int) -> list[Handed]:
-    """Give the messages of an anonymous id that are loaded to whom its claims say."""
+def claim_messages(work: BatchState, key: int) -> list[ClaimedMessage]:
+    """Give the loaded messages of an anonymous id to the persons whose claims cover them."""
     runs = work.claims.get(key, ())
-    handed: list[Handed] = []
+    claimed: list[ClaimedMessage] = []
     messages = work.anonymous_messages.get(key, [])
     for place, stored in enumerate(messages):
         run = claimant(runs, stored.timestamp, work.settings.identity)
         if run is None or run.person_key == stored.owner:
             continue
         owned = stored._replace(owner=run.person_key)
-        work.give(stored, run.person_key)
+        work.assign(stored, run.person_key)
         work.remove_from_history(stored)
         messages[place] = owned
-        handed.append(Handed(owned, again=stored.owner != key))
+        claimed.append(ClaimedMessage(owned, again=stored.owner != key))
     if key not in work.partly and all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
-    if again := [each.stored for each in handed if each.again]:
+    if again := [each.stored for each in claimed if each.again]:
         work.discard_skips(again)
-    return in_order(handed)
+    return in_order(claimed)
 
 
 def begin_job(
@@ -260,25 +263,25 @@ def begin_job(
     )
 
 
-def in_order(handed: Sequence[Handed]) -> list[Handed]:
-    """Messages that claims bring, in the order they happened; at one instant, as they arrived."""
-    return sorted(handed, key=lambda each: (each.stored.timestamp, each.stored.key))
+def in_order(claimed: Sequence[ClaimedMessage]) -> list[ClaimedMessage]:
+    """Claimed messages in the order they happened; at one instant, in the order they arrived."""
+    return sorted(claimed, key=lambda each: (each.stored.timestamp, each.stored.key))
 
 
-def forget(work: BatchState, person: Person, at: datetime) -> None:
-    """Erase a person: what is stored at the flush, what this batch made right here."""
+def erase_person(work: BatchState, person: Person, at: datetime) -> None:
+    """Erase a person: what is stored when the batch is written, what this batch made at once."""
     key = person.key
     for entry in work.active.pop(key, {}).values():
         work.emit_end(entry.finished(EntryEnd(EndReason.DELETED, at)))
     work.persons.pop(key, None)
     for user_id in work.belongings.users.pop(key, ()):
         work.users.pop(user_id, None)
-    _forget_devices(work, key)
-    work.forget(key)
+    _erase_devices(work, key)
+    work.erase(key)
 
 
-def _forget_devices(work: BatchState, key: int) -> None:
-    """Take the person out of the claims; an anonymous id that nobody else claimed goes with them."""
+def _erase_devices(work: BatchState, key: int) -> None:
+    """Remove the person from the claims; an anonymous id that no other person claimed is erased as well."""
     has = work.belongings
     for anonymous_key in has.devices.pop(key, ()):
         runs = work.claims.get(anonymous_key, ())
@@ -290,4 +293,4 @@ def _forget_devices(work: BatchState, key: int) -> None:
         messages[:] = [stored for stored in messages if others and stored.owner != key]
         if not others:
             work.anonymous.pop(has.names.pop(anonymous_key, ""), None)
-            work.forget(anonymous_key)
+            work.erase(anonymous_key)

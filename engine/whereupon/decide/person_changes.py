@@ -6,11 +6,12 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from whereupon.decide.batch_state import BatchState, HistoryUntil
+from whereupon.decide.batch_state import BatchState
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.exits import end_by_change, end_by_event
 from whereupon.decide.guard_facts import object_key
+from whereupon.decide.history import HistoryUntil
 from whereupon.decide.people import set_attributes
 from whereupon.matching import RuleList, RuleSelection
 from whereupon.messages.model import MessageType
@@ -132,7 +133,7 @@ def memberships(work: BatchState, person: Person, at: datetime) -> frozenset[str
         "person": person.attributes,  # type: ignore[dict-item]  # read only
         "timestamp": format_instant(at),
     }
-    history = HistoryUntil(work, person.key, at)
+    history = HistoryUntil(work.history, person.key, at)
     return frozenset(segment.id for segment in watched if segment.who.holds(data, history))
 
 

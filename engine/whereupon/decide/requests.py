@@ -16,8 +16,9 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.engine_settings import Settings
 from whereupon.decide.guard_facts import guard_facts, plan_for
-from whereupon.decide.snapshot import Notice, Settings
+from whereupon.decide.result import Notice
 from whereupon.decide.suppression import tombstone_for
 from whereupon.guards.judge import Absence, Policy, Verdict, judge
 from whereupon.messages.model import Message, SenderClass, erased_name

@@ -11,11 +11,12 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.guard_facts import current_plan, device_of, object_key, token_in
 from whereupon.decide.merges import merge
-from whereupon.decide.people import forget, person_for
+from whereupon.decide.people import erase_person, person_for
 from whereupon.decide.requests import (
     anonymized,
     audit,
@@ -23,7 +24,8 @@ from whereupon.decide.requests import (
     request_action,
     save_request,
 )
-from whereupon.decide.snapshot import BatchResult, Settings, Snapshot
+from whereupon.decide.result import BatchResult
+from whereupon.decide.snapshot import Snapshot
 from whereupon.decide.suppression import DELETED, SUPPRESSED, add_tombstones, lift_tombstones
 from whereupon.guards.judge import Refusal
 from whereupon.matching import RuleIndex, RuleList, RuleSelection
@@ -195,7 +197,7 @@ def _erase(
         footprint = work.guards.footprints.get(key)
         if until is not None and footprint is not None and footprint.latest is not None:
             until = max(until, footprint.latest)  # all of that is erased, and must not come again
-        forget(work, work.persons[key], max(instant, message.received_at))
+        erase_person(work, work.persons[key], max(instant, message.received_at))
     users = {value for kind, value in named if kind is IdKind.USER}
     _drop_requests(work, users, message)
     add_tombstones(work, sorted(named), of=user_id, until=until, reason=reason)

@@ -101,7 +101,7 @@ def _open_to(
 
 def _claimed_together(work: BatchState, stored: StoredMessage, run: ClaimRun) -> set[str]:
     """The messages (see `ref_of`) that the same claim brought as this one."""
-    points = work.points_of(run.anonymous_key, stored.anonymous_id or "")
+    points = work.single_claims_of(run.anonymous_key, stored.anonymous_id or "")
     moments = sorted(
         point.since
         for point in points

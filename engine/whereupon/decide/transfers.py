@@ -1,8 +1,8 @@
 """What a claim brings that was not loaded, since nothing evaluates it: it changes owner in one statement."""
 
 from whereupon.decide.batch_state import BatchState
+from whereupon.decide.result import Notice
 from whereupon.decide.skips import skipped_together
-from whereupon.decide.snapshot import Notice
 from whereupon.identity.algebra import covered
 from whereupon.messages.model import Message
 from whereupon.records import Transfer

@@ -148,7 +148,7 @@ class Pipeline:
         for number, part in enumerate(parts, 1):
             by_then = until if until is None or number == len(parts) else part[-1].received_at
             folded = self._take_part(session, part, Waking(by_then, now), chunked=chunked)
-            whole.join(folded, begun=begun)
+            whole.join(folded, offset=begun)
             begun += len(part) - folded.left
             if folded.left or folded.unfinished:
                 break

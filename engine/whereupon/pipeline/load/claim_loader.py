@@ -191,7 +191,7 @@ class ClaimLoader:
                     loaded.anonymous_messages.setdefault(key, []).append(stored)
                 elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
                     at, by = stored.timestamp, stored.message_id
-                    loaded.points.setdefault(key, []).append(
+                    loaded.single_claims.setdefault(key, []).append(
                         ClaimRun(key, stored.owner, at, at, by)
                     )
 

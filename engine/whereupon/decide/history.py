@@ -1,0 +1,61 @@
+"""The history of persons that `performed` conditions count."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from whereupon.conditions import NO_HISTORY, Performed
+from whereupon.messages.model import MessageType, body_data
+from whereupon.messages.times import earlier
+
+
+@dataclass(slots=True)
+class HistoryEvent:
+    """One event of a person's history; its properties are decoded when they are first asked for."""
+
+    timestamp: datetime
+    text: bytes
+    _data: Mapping[str, JsonValue] | None = None
+
+    @property
+    def data(self) -> Mapping[str, JsonValue]:
+        """The event's properties."""
+        if self._data is None:
+            self._data = body_data(MessageType.TRACK, self.text)
+        return self._data
+
+
+Histories: TypeAlias = Mapping[tuple[int, str], Sequence[HistoryEvent]]
+"""By person key and name, the events of that name."""
+
+
+class HistoryUntil:
+    """A person's history up to one instant, by the times of the messages."""
+
+    __slots__ = ("_histories", "_person_key", "_until")
+
+    def __init__(self, histories: Histories, person_key: int, until: datetime) -> None:
+        self._histories = histories
+        self._person_key = person_key
+        self._until = until
+
+    def count(self, performed: Performed) -> int:
+        """How many events the condition counts, the present one included."""
+        events = self._histories.get((self._person_key, performed.event), ())
+        return sum(1 for event in events if self._counts(event, performed))
+
+    def _counts(self, event: HistoryEvent, performed: Performed) -> bool:
+        if event.timestamp > self._until:
+            return False
+        if performed.within is not None and event.timestamp <= earlier(
+            self._until, performed.within
+        ):
+            return False
+        if performed.where is None:
+            return True
+        return performed.where.holds(
+            {"event": performed.event, "properties": dict(event.data)}, NO_HISTORY
+        )

@@ -1,0 +1,135 @@
+"""What deciding one batch gives: changes, what it emits, and the exceptions that name a part at fault."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from whereupon.decide.decision_list import Decisions, Skipped
+from whereupon.decide.decisions import Decision
+from whereupon.matching import RuleList
+from whereupon.records import Changes, Delivery, EntryEnd, EntryState, Request, SetAside
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a human should look at and that changed nothing, such as a near miss of a name."""
+
+    code: str
+    message_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An entry that ended before its last step was done.
+
+    Attributes:
+        person: the first user id.
+        message_id: of the message that opened the entry.
+    """
+
+    rule: str
+    person: str
+    message_id: str
+    entered_at: datetime
+    state: EntryState
+    end: EntryEnd
+
+
+Emitted: TypeAlias = Decision | Delivery | Request | Notice | Ended
+"""What a batch emits."""
+
+
+@dataclass(slots=True)
+class BatchResult:
+    """What deciding one batch made: changes to write, and what it emits.
+
+    Attributes:
+        emitted: in the order in which it happened.
+        rule_lists: those that the skips name by revision; they are stored with their rules' versions.
+        accepted: new messages from outside; messages that steps send do not count.
+        duplicates: the ids of messages that were recorded before.
+        set_aside: messages on which the engine fails, by their places in the batch.
+        left: how many messages, at the batch's end, were left to another transaction.
+        alike: notices of ids that differ by their spelling only. They are kept apart, since which ids are
+            compared depends on what the batch names.
+    """
+
+    changes: Changes = field(default_factory=Changes)
+    emitted: list[Emitted | Skipped] = field(default_factory=list)
+    rule_lists: dict[str, RuleList] = field(default_factory=dict)
+    accepted: int = 0
+    duplicates: list[str] = field(default_factory=list)
+    new_persons: int = 0
+    set_aside: dict[int, SetAside] = field(default_factory=dict)
+    left: int = 0
+    alike: list[Notice] = field(default_factory=list)
+
+    def join(self, part: "BatchResult", *, offset: int = 0) -> None:
+        """Add what the next part of the same batch made; its changes are written already.
+
+        Args:
+            offset: the place in the batch of the part's first message.
+        """
+        self.set_aside |= {offset + place: aside for place, aside in part.set_aside.items()}
+        self.emitted += part.emitted
+        self.alike += part.alike
+        self.accepted += part.accepted
+        self.duplicates += part.duplicates
+        self.new_persons += part.new_persons
+        self.rule_lists |= part.rule_lists
+        self.left = part.left
+        self.changes.rule_versions |= part.changes.rule_versions
+        self.changes.claim_jobs |= part.changes.claim_jobs
+
+    def records(self) -> Iterator[Emitted]:
+        """What was emitted, one by one; skipped rules as their decisions."""
+        for emitted in self.emitted:
+            if isinstance(emitted, Skipped):
+                yield from emitted
+            else:
+                yield emitted
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The anonymous keys of claims that were begun or carried on, and are not finished."""
+        jobs = self.changes.claim_jobs
+        return [key for key, job in jobs.items() if job is not None]
+
+    @property
+    def decisions(self) -> Decisions:
+        """Every decision, in order; see `Decisions`."""
+        return Decisions(self.emitted)
+
+
+class PoisonError(Exception):
+    """One message, entry or person on which the engine itself fails; the rest can be decided without it.
+
+    Attributes:
+        message: the place of the message in the batch; None if the fault is elsewhere.
+        entry: the key of the entry that did not wake.
+        claimed: the key of the claimed message, in a chunk of a claim.
+        person: the key of the person of a broadcast's audience.
+        reason: the type and text of what was raised; the text may quote anything (see `cut_reason`).
+    """
+
+    def __init__(
+        self,
+        cause: Exception,
+        *,
+        message: int | None = None,
+        entry: int | None = None,
+        claimed: int | None = None,
+        person: int | None = None,
+    ) -> None:
+        self.message = message
+        self.entry = entry
+        self.claimed = claimed
+        self.person = person
+        self.reason = f"{type(cause).__name__}: {cause}"
+        super().__init__(self.reason)
+
+
+class KeysExhausted(Exception):  # noqa: N818 - a signal to reserve more and decide again, no error
+    """The batch needs more keys than were reserved for it."""
