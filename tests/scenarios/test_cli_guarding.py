@@ -46,7 +46,7 @@ def test_an_id_that_nobody_has_is_said_to_be_one_with_those_near_it(store: str) 
     for output in (tried, done):
         assert "ran  Delete Person of Ada" in output.stdout
         assert "and found nothing: nobody is known by that id" in output.stdout
-        assert output.stderr == "whereupon: nobody is known as 'Ada' here; near it: ada\n"
+        assert output.stderr == "whereupon: nobody is known as 'Ada' here; similar ids: ada\n"
     meant = whereupon("erase", "ada", "--yes", "--by", "omar", "--store", store)
     assert (meant.stderr, "found nothing" in meant.stdout) == ("", False)
 
@@ -167,7 +167,7 @@ def test_a_log_made_unreadable_can_still_be_looked_at(store: str, tmp_path: Path
 def test_scrubbing_is_a_command(store: str) -> None:
     """It prints that nothing is left."""
     decide(store, "approve", "--by", "lena")
-    assert "Nothing of those who were erased" in whereupon("scrub", "--store", store).stdout
+    assert "Nothing of erased persons is left" in whereupon("scrub", "--store", store).stdout
 
 
 def test_another_key_is_refused(store: str, monkeypatch: pytest.MonkeyPatch) -> None:

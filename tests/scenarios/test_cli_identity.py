@@ -136,7 +136,7 @@ def test_identity_of_somebody_unknown_names_who_is_near() -> None:
     """The exit status is 1, as for explain."""
     output = whereupon("identity", "mai", "--stream", SHOPPING)
     assert (output.status, output.stdout) == (1, "")
-    assert output.stderr == "whereupon: nobody is known as 'mai' here; near it: mia\n"
+    assert output.stderr == "whereupon: nobody is known as 'mai' here; similar ids: mia\n"
 
 
 def test_identity_asks_one_place() -> None:

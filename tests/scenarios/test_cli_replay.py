@@ -275,7 +275,7 @@ def test_a_rule_or_a_person_that_is_not_there_is_said_to_be(leaving: tuple[Path,
     wrong = whereupon("replay", stream, "--rules", rules, "--rule", "carts")
     assert (wrong.status, "did you mean 'cart'?" in wrong.stderr) == (2, True)
     nobody = whereupon("replay", stream, "--rules", rules, "--person", "adaa", "--json")
-    assert nobody.stderr == "nothing here is about 'adaa'; did you mean 'ada'?\n"
+    assert nobody.stderr == "there is no record of 'adaa'; did you mean 'ada'?\n"
 
 
 def test_a_large_audience_that_leaves_at_once_is_told_in_short(tmp_path: Path) -> None:
@@ -478,7 +478,7 @@ def test_rejected_lines_are_told_with_their_numbers() -> None:
     """Line, code and sentence of each, and the count of the others."""
     rejected = len(whereupon("replay", STREAMS / "messy.jsonl", "--json").of_kind("rejected"))
     output = whereupon("replay", STREAMS / "messy.jsonl").stdout
-    assert f"{rejected} lines that are no messages" in output
+    assert f"{rejected} lines that are not messages" in output
     assert re.search(r"line 11\s+not-an-object\s+a message is a JSON object", output)
     assert f"and {rejected - 20} more" in output
 

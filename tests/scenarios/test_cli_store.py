@@ -106,7 +106,7 @@ def test_an_import_that_fails_says_how_much_is_in(store: str, tmp_path: Path) ->
     packed.write_bytes(gzip.compress(_long_stream(tmp_path).read_bytes())[:-12])
     ended = whereupon("import", packed, "--store", store)
     assert ended.status == 2
-    assert ended.stderr.startswith("stopped: 5,000 messages are in; run it again to go on\n")
+    assert ended.stderr.startswith("stopped: 5,000 messages are imported; run it again to go on\n")
     assert "long.jsonl.gz" in ended.stderr
 
 
@@ -182,7 +182,7 @@ def test_somebody_unknown_is_said_to_be_with_names_near_theirs() -> None:
     """Exit status 1, and the name that was probably meant."""
     output = whereupon("explain", "mai", "abandoned-cart", "--stream", SHOPPING)
     assert (output.status, output.stdout) == (1, "")
-    assert output.stderr == "whereupon: nobody is known as 'mai' here; near it: mia\n"
+    assert output.stderr == "whereupon: nobody is known as 'mai' here; similar ids: mia\n"
 
 
 def test_a_rule_that_no_message_named_is_said_to_be() -> None:
@@ -375,6 +375,6 @@ def test_pruning_says_what_goes_and_explain_that_it_is_gone(store: str) -> None:
     assert "1 skips are gone." in pruned.stdout
     output = whereupon(*asked).stdout
     assert "no message of theirs named sock-thanks" in output
-    assert "Older than what is kept (keep: skips in the settings)" in output
+    assert "No longer stored (keep: skips in the settings)" in output
     again = whereupon("prune", "--store", store, "--json").records
     assert [each["skips"] for each in again] == [0]

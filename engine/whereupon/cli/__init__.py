@@ -1,7 +1,10 @@
 """The command line: ``whereupon COMMAND``, or ``python -m whereupon``.
 
-Each command reads its options, asks the library and shows the answer; nothing is decided here.
-Exit status: 0 done, 1 findings, 2 wrong usage (see `ending`).
+Each command reads its options, calls the library and prints the result. It decides nothing. The exit status
+is 0 for success, 1 for findings, 2 for wrong usage (see `exit_status`). The package needs the extra
+``whereupon[cli]``, and only it and `render` import typer and rich.
+
+For others: `main`, and `app` for tests.
 """
 
 import sys
@@ -25,7 +28,7 @@ app = typer.Typer(
 )
 
 
-def _tell_version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         sys.stdout.write(f"whereupon {version('whereupon')}\n")
         raise typer.Exit
@@ -36,27 +39,27 @@ def _root(
     _: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_tell_version, is_eager=True, help="Say which version this is."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
     pass
 
 
-def _heading() -> None:
-    """Stands for a command in the overview; `Commands` puts the command in its place."""
+def _placeholder() -> None:
+    """Stand for a command in the overview; `Commands` replaces it with the command that runs."""
 
 
-for _name, _told in HEADINGS.items():
-    app.command(_name, rich_help_panel=_told.panel, help=_told.summary)(_heading)
+for _name, _heading in HEADINGS.items():
+    app.command(_name, rich_help_panel=_heading.panel)(_placeholder)
 
 
 def main() -> None:
-    """Run the command line; it exits with the command's status."""
-    signal(SIGTERM, _end)
+    """Run the command line, and exit with the command's status."""
+    signal(SIGTERM, _exit_by_signal)
     app(prog_name="whereupon")
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    """Put away what is in hand first: a replay's store is full of people, and to be thrown away."""
+def _exit_by_signal(number: int, _frame: FrameType | None) -> NoReturn:
+    """Exit by an exception, so that a replay deletes its temporary store, which is full of personal data."""
     sys.exit(128 + number)

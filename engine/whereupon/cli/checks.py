@@ -1,4 +1,4 @@
-"""``whereupon lint``, ``test`` and ``schema``: what is wrong with rules before they go live."""
+"""``whereupon lint`` and ``schema``: checks of rules before they are used."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.exit_status import FINDINGS, as_line, say, settles
+from whereupon.cli.exit_status import FINDINGS, as_line, exits_with_status, print_to_stderr
 from whereupon.cli.options import RULES, AsJson, RulesArgument
 from whereupon.errors import Diagnostic, Severity
 from whereupon.render.formatting import clean, counted
@@ -14,17 +14,18 @@ from whereupon.render.records import JsonLines, diagnostic_object
 from whereupon.rules.reader import json_schema
 
 
-@settles
+@exits_with_status
 def lint_command(
     folder: RulesArgument = RULES,
     as_json: AsJson = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Also exit with status 1 when there is a warning.")
+        bool, typer.Option("--strict", help="Exit with status 1 also if there is a warning.")
     ] = False,
 ) -> None:
-    """Check every rule file and every test file of a folder: all findings at once.
+    """Check all rule files and test files of a folder, and print every error and warning.
 
-    One finding a line, file:line:column: code message. Exit status 1 when one of them is an error; with --strict, when there is any.
+    Each line is file:line:column: code message. The exit status is 1 if there is an error; with --strict,
+    also if there is a warning.
     """
     from whereupon.testing.runner import run_rule_tests  # noqa: PLC0415 - no other command needs it
 
@@ -40,7 +41,7 @@ def lint_command(
     else:
         for diagnostic in diagnostics:
             sys.stdout.write(f"{clean(as_line(diagnostic))}\n")
-        say(f"{folder}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
+        print_to_stderr(f"{folder}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
     if errors or (strict and warnings):
         raise typer.Exit(FINDINGS)
 
@@ -50,7 +51,7 @@ def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
     return (place.file, place.line, place.column, diagnostic.code, diagnostic.message)
 
 
-@settles
+@exits_with_status
 def schema_command() -> None:
-    """Print the JSON Schema of rule files, for editors to complete and check them by."""
+    """Print the JSON Schema of rule files, with which editors complete and check them."""
     sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

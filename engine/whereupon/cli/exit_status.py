@@ -1,6 +1,6 @@
-"""How a command ends: its exit status, and errors of ours as one clear line instead of a traceback.
+"""The exit status of a command, and errors of the library as one line instead of a traceback.
 
-0: done. 1: findings (lint errors, failed tests, nobody known by that name). 2: wrong usage.
+0: success. 1: findings (errors of lint, failed tests, an unknown person). 2: wrong usage.
 """
 
 import os
@@ -22,19 +22,19 @@ INTERRUPTED = 130
 P = ParamSpec("P")
 
 
-def settles(command: Callable[P, None]) -> Callable[P, None]:
-    """Let a command raise what it likes of ours; a reader that goes away (``| head``) ends it."""
+def exits_with_status(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn the errors of a command into its exit status; success if the reader goes away (``| head``)."""
 
     @wraps(command)
-    def settled(*args: P.args, **kwargs: P.kwargs) -> None:
-        _open_what_is_closed()
-        _write_what_can_be()
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        _open_closed_streams()
+        _replace_unencodable()
         try:
             command(*args, **kwargs)
             sys.stdout.flush()
         except RulesInvalidError as error:
             for diagnostic in error.diagnostics:
-                say(as_line(diagnostic))
+                print_to_stderr(as_line(diagnostic))
             raise typer.Exit(FINDINGS) from error
         except WhereuponError as error:
             fail(str(error))
@@ -45,42 +45,42 @@ def settles(command: Callable[P, None]) -> Callable[P, None]:
             drop_output()
             fail(error.strerror or str(error))
 
-    return settled
+    return wrapped
 
 
 def as_line(diagnostic: Diagnostic) -> str:
-    """``file:line:column: code message``, a warning marked as one."""
+    """``file:line:column: code message``, with a mark if it is a warning."""
     mark = " (warning)" if diagnostic.severity is Severity.WARNING else ""
     return f"{diagnostic}{mark}"
 
 
-def say(line: str) -> None:
-    """One line for people, beside the output proper."""
+def print_to_stderr(line: str) -> None:
+    """Print one line for people, apart from the output of the command."""
     typer.echo(line, err=True)
 
 
 def fail(line: str, status: int = WRONG_USAGE) -> NoReturn:
-    """End with one line of what is wrong."""
-    say(f"whereupon: {line}")
+    """Print one line that says what is wrong, and exit."""
+    print_to_stderr(f"whereupon: {line}")
     raise typer.Exit(status)
 
 
-def _open_what_is_closed() -> None:
-    """What a caller has closed (``>&-``) is written to nobody; Python has no stream for it at all."""
+def _open_closed_streams() -> None:
+    """Open a stream that the caller has closed (``>&-``) on the null device; Python sets it to None."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
-            setattr(sys, name, nowhere)
+            null = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
+            setattr(sys, name, null)
 
 
-def _write_what_can_be() -> None:
-    """Where the locale has no letter for a mark or a name, a question mark stands for it."""
+def _replace_unencodable() -> None:
+    """Print a question mark for a character that the locale's encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def drop_output() -> None:
-    """Give what is still buffered to nobody, so that the interpreter's last flush finds no fault."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    """Send buffered output to the null device, so that the interpreter's last flush does not fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

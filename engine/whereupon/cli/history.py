@@ -1,11 +1,11 @@
-"""``whereupon import``: history into a real store."""
+"""``whereupon import``: past messages into a store."""
 
 import sys
 from collections.abc import Callable
 
 import typer
 
-from whereupon.cli.exit_status import INTERRUPTED, drop_output, say, settles
+from whereupon.cli.exit_status import INTERRUPTED, drop_output, exits_with_status, print_to_stderr
 from whereupon.cli.options import (
     RULES,
     AsJson,
@@ -28,7 +28,7 @@ from whereupon.rules.loading import open_rules
 from whereupon.runtime.gc_pause import bulk
 
 
-@settles
+@exits_with_status
 def import_command(
     streams: Streams,
     store: StoreUrl,
@@ -36,10 +36,10 @@ def import_command(
     source: SourceClass = SenderClass.SERVER,
     as_json: AsJson = False,
 ) -> None:
-    """Bring history into a real store.
+    """Import past messages into a store.
 
-    Only what a rule's max_age still allows triggers, and nothing destructive runs. Deliveries wait in
-    the outbox for the host to send. Running it again changes nothing: a message that is in stays one.
+    A message triggers a rule only within the rule's max_age. No destructive action runs. Deliveries wait in
+    the outbox for the host to send. A second import of the same messages changes nothing.
     """
     book = open_rules(rules)
     paths = paths_of(streams)
@@ -56,26 +56,30 @@ def import_command(
             arrived_at=engine.clock.now(),
             progress=progress,
         )
-        heard = _while_heard(output.tell)
+        emit = _ignoring_broken_pipes(output.emit)
         try:
             with bulk():
-                import_messages(engine, read_streams(paths, reader), heard, summary)
+                import_messages(engine, read_streams(paths, reader), emit, summary)
         except KeyboardInterrupt:
-            say(f"interrupted: {summary.messages:,} messages are in; run it again to go on")
+            print_to_stderr(
+                f"interrupted: {summary.messages:,} messages are imported; run it again to go on"
+            )
             raise typer.Exit(INTERRUPTED) from None
         except (WhereuponError, OSError):
-            say(f"stopped: {summary.messages:,} messages are in; run it again to go on")
+            print_to_stderr(
+                f"stopped: {summary.messages:,} messages are imported; run it again to go on"
+            )
             raise
     output.summarize(summary.as_dict())
 
 
-def _while_heard(tell: Callable[[Record], None]) -> Callable[[Record], None]:
-    """Tell until the reader goes away (``| head``); what is still to be imported is, all the same."""
+def _ignoring_broken_pipes(emit: Callable[[Record], None]) -> Callable[[Record], None]:
+    """Emit until the reader goes away (``| head``), so that the import goes on without a reader."""
 
-    def told(record: Record) -> None:
+    def emit_if_read(record: Record) -> None:
         try:
-            tell(record)
+            emit(record)
         except BrokenPipeError:
             drop_output()
 
-    return told
+    return emit_if_read

@@ -1,24 +1,24 @@
-"""``whereupon identity`` and ``identify``: who somebody is, and who they turn out to be."""
+"""``whereupon identity`` and ``identify``: the ids of a person, and the claim of another id."""
 
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from whereupon.api.config import settings_for
-from whereupon.cli.exit_status import FINDINGS, fail, settles
+from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
 from whereupon.cli.options import (
     LARGEST,
     RULES,
     AsJson,
     RulesFolder,
     RulesIfAny,
+    StoreIfAny,
     StoreUrl,
-    readable,
+    StreamsToReplay,
 )
-from whereupon.cli.questions import existing_store, nobody, rules_asked, store_asked
+from whereupon.cli.stores import existing_store, rules_for, store_to_ask, unknown_person
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
 from whereupon.identity.algebra import IdentityPolicy
@@ -42,35 +42,25 @@ from whereupon.rules.model import Rulebook
 from whereupon.scheduling import SystemClock
 
 
-@settles
+@exits_with_status
 def identity_command(
     person: Annotated[str, typer.Argument(help="One of the person's user ids.")],
-    store: Annotated[
-        str | None, typer.Option("--store", metavar="URL", help="Ask this event store.")
-    ] = None,
-    streams: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--stream",
-            metavar="STREAM",
-            callback=readable,
-            help="Replay this stream first, and ask about that; give it again for more streams.",
-        ),
-    ] = None,
+    store: StoreIfAny = None,
+    streams: StreamsToReplay = None,
     rules: RulesIfAny = None,
     as_json: AsJson = False,
     limit: Annotated[
         int,
-        typer.Option(min=1, max=LARGEST, help="How many of the messages claimed, newest first."),
+        typer.Option(min=1, max=LARGEST, help="The most claimed messages, newest first."),
     ] = 100,
 ) -> None:
-    """Say who somebody is: their ids, who claimed which device by which message, what it brought."""
-    book = rules_asked(rules, store)
-    with store_asked(store, streams or [], book) as asked, asked.reading() as session:
+    """Show the ids of a person, the messages that claimed each anonymous id, and what the claims triggered."""
+    book = rules_for(rules, store)
+    with store_to_ask(store, streams or [], book) as event_store, event_store.reading() as session:
         try:
             identity = identify_person(session, person, book, IdentityPolicy(), limit)
         except UnknownNameError:
-            fail(nobody(session, person), FINDINGS)
+            fail(unknown_person(session, person), FINDINGS)
     if as_json:
         out = JsonLines(sys.stdout.buffer)
         for each in identity_objects(identity):
@@ -80,7 +70,7 @@ def identity_command(
         sys.stdout.write(f"{line}\n")
 
 
-@settles
+@exits_with_status
 def identify_command(
     person: Annotated[str, typer.Argument(help="The user id.")],
     store: StoreUrl,
@@ -88,30 +78,31 @@ def identify_command(
         str | None, typer.Option("--anonymous", metavar="ID", help="The anonymous id to claim.")
     ] = None,
     traits: Annotated[
-        str | None, typer.Option(metavar="JSON", help="What to say of them: a JSON object.")
+        str | None, typer.Option(metavar="JSON", help="The person's attributes, as a JSON object.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would happen; write and send nothing.")
+        bool, typer.Option("--dry-run", help="Show what would happen; write and send nothing.")
     ] = False,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
 ) -> None:
-    """Identify somebody; with --dry-run, say what that would claim, and what would then trigger.
+    """Identify a person; with --dry-run, show what that would claim and trigger.
 
     Deliveries wait in the outbox for the host to send.
     """
-    said = _object(traits)
+    attributes = _object(traits)
     book = open_rules(rules)
-    with closing(existing_store(store)) as kept:
+    with closing(existing_store(store)) as event_store:
         if not dry_run:
-            ingested = Engine(kept, book).identify(person, anonymous_id=anonymous, traits=said)
-            _show_done(ingested, person, book, as_json=as_json)
+            engine = Engine(event_store, book)
+            ingested = engine.identify(person, anonymous_id=anonymous, traits=attributes)
+            _print_result(ingested, person, book, as_json=as_json)
             return
-        pipeline = Pipeline(RuleIndex(book), settings_for(book))  # an engine would note broadcasts
-        wire = {"userId": person, "anonymousId": anonymous, "traits": said}
-        with kept.session() as session:
+        pipeline = Pipeline(RuleIndex(book), settings_for(book))  # an engine would store broadcasts
+        wire = {"userId": person, "anonymousId": anonymous, "traits": attributes}
+        with event_store.session() as session:
             preview = preview_identify(session, pipeline, wire, SystemClock().now())
-    _show_preview(preview, person, book, as_json=as_json)
+    _print_preview(preview, person, book, as_json=as_json)
 
 
 def _object(traits: str | None) -> dict[str, object] | None:
@@ -120,13 +111,13 @@ def _object(traits: str | None) -> dict[str, object] | None:
     try:
         value = decode(traits.encode("utf-8", "surrogateescape"))
     except JsonError as error:
-        fail(f"--traits is no JSON: {error}")
+        fail(f"--traits is not JSON: {error}")
     if not isinstance(value, dict):
-        fail('--traits is a JSON object, such as \'{"plan": "pro"}\'')
+        fail('--traits must be a JSON object, such as \'{"plan": "pro"}\'')
     return {**value}
 
 
-def _show_preview(preview: Preview, person: str, book: Rulebook, *, as_json: bool) -> None:
+def _print_preview(preview: Preview, person: str, book: Rulebook, *, as_json: bool) -> None:
     if as_json:
         out = JsonLines(sys.stdout.buffer)
         for each in preview_objects(preview):
@@ -136,7 +127,7 @@ def _show_preview(preview: Preview, person: str, book: Rulebook, *, as_json: boo
         sys.stdout.write(f"{line}\n")
 
 
-def _show_done(ingested: Ingested, person: str, book: Rulebook, *, as_json: bool) -> None:
+def _print_result(ingested: Ingested, person: str, book: Rulebook, *, as_json: bool) -> None:
     if as_json:
         out = JsonLines(sys.stdout.buffer)
         for decision in ingested.decisions:

@@ -1,4 +1,4 @@
-"""``whereupon init``: a rules folder to begin with, that lints and whose tests pass."""
+"""``whereupon init``: a first rules folder, which has no errors and whose tests pass."""
 
 import json
 import sys
@@ -9,48 +9,46 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.exit_status import fail, settles
+from whereupon.cli.exit_status import exits_with_status, fail
 from whereupon.cli.options import RULES
 from whereupon.rules.reader import json_schema
 
 _STARTER = "starter"
 _SCHEMA = ".schema.json"
-"""Hidden, so that it is not read as a rule file; the first line of each file leads editors to it."""
+"""A hidden file, so that it is not read as a rule. The first line of each rule file names it for editors."""
 
 _NEXT = """
-  whereupon lint {folder}    checks every file: all findings at once
+  whereupon lint {folder}    checks every file, and prints all errors and warnings
   whereupon test {folder}    runs order-thanks.test.yaml on a frozen clock
 
-Editors that know YAML complete the files by {folder}/{schema}; start yours with the line
-# yaml-language-server: $schema={schema}   (whereupon schema > {folder}/{schema} makes it anew)
+Editors that know YAML complete the files with {folder}/{schema}. Begin your files with the line
+# yaml-language-server: $schema={schema}   (whereupon schema > {folder}/{schema} writes it again)
 """
 
 
-@settles
+@exits_with_status
 def init_command(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", file_okay=False, help="The rules folder to make.")
+        Path, typer.Argument(metavar="[DIR]", file_okay=False, help="The rules folder to create.")
     ] = RULES,
 ) -> None:
-    """Make a rules folder to begin with: a rule, its test, two events, the settings, and the schema.
+    """Create a first rules folder: a rule, its test, two events, the settings, and the schema.
 
-    The folder is new or empty: nothing is ever overwritten.
+    The folder must be new or empty, since no file is overwritten.
     """
     if folder.is_dir() and any(folder.iterdir()):
-        fail(
-            f"{folder} has files in it already, and none is overwritten; name a folder that is new"
-        )
+        fail(f"{folder} has files already, and none is overwritten; name a new folder")
     for name, content in sorted(_starter()):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(content)
-        sys.stdout.write(f"made {path}\n")
+        sys.stdout.write(f"created {path}\n")
     sys.stdout.write(_NEXT.format(folder=folder, schema=_SCHEMA))
 
 
 def _starter() -> list[tuple[str, str]]:
-    """The files to make, each by its path in the folder, with what is in it."""
+    """The path of each file in the folder, and its text."""
     schema = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     return [(_SCHEMA, schema), *_files_below(files("whereupon.cli") / _STARTER, "")]
 

@@ -6,11 +6,17 @@ from typing import Annotated, TypeAlias
 import typer
 
 from whereupon.messages.model import SenderClass
-from whereupon.render.choices import Skipping
+from whereupon.render.choices import SkipDetail
+
+LARGEST = 2**63 - 1
+"""The largest integer that a database can hold."""
+
+RULES = Path("rules")
+"""The default rules folder."""
 
 
 def readable(paths: list[Path] | None) -> list[Path] | None:
-    """Refuse files that are not there before anything is read; ``-`` is standard input."""
+    """Reject paths that are not files before anything is read; ``-`` is standard input."""
     for path in paths or ():
         if str(path) != "-" and not path.exists():
             message = f"there is no file {str(path)!r}"
@@ -22,7 +28,7 @@ def readable(paths: list[Path] | None) -> list[Path] | None:
 
 
 def paths_of(streams: list[Path]) -> list[Path]:
-    """The files to read, ``-`` as what standard input is called."""
+    """The files to read; ``-`` becomes the path of standard input."""
     return [Path("/dev/stdin") if str(path) == "-" else path for path in streams]
 
 
@@ -32,6 +38,15 @@ Streams: TypeAlias = Annotated[
         metavar="STREAM...",
         callback=readable,
         help="Files of messages, one JSON object a line (.gz too); - is standard input.",
+    ),
+]
+StreamsToReplay: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--stream",
+        metavar="STREAM",
+        callback=readable,
+        help="Ask about a replay of this stream; repeat it for more streams.",
     ),
 ]
 RulesFolder: TypeAlias = Annotated[
@@ -45,7 +60,7 @@ RulesIfAny: TypeAlias = Annotated[
         metavar="DIR",
         exists=True,
         file_okay=False,
-        help="The rules folder; by default rules, if there is one.",
+        help="The rules folder; by default rules, if that folder exists.",
     ),
 ]
 RulesArgument: TypeAlias = Annotated[
@@ -53,17 +68,18 @@ RulesArgument: TypeAlias = Annotated[
     typer.Argument(metavar="[DIR]", exists=True, file_okay=False, help="The rules folder."),
 ]
 SourceClass: TypeAlias = Annotated[
-    SenderClass, typer.Option(help="Whom the messages came from: it decides what they may ask for.")
+    SenderClass,
+    typer.Option(help="Who sent the messages; a client may ask for less than a server."),
 ]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON Lines instead.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
 Skips: TypeAlias = Annotated[
-    Skipping,
+    SkipDetail,
     typer.Option(
-        help="What is shown of who did not enter: like ones counted together, each, or nothing."
+        help="How to show the messages that entered no rule: similar ones counted, each, or none."
     ),
 ]
 Quiet: TypeAlias = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Show the summary alone, without the timeline.")
+    bool, typer.Option("--quiet", "-q", help="Print the summary without the timeline.")
 ]
 StoreUrl: TypeAlias = Annotated[
     str,
@@ -71,9 +87,12 @@ StoreUrl: TypeAlias = Annotated[
         "--store", metavar="URL", help="The event store, as sqlite:///shop.db or postgresql://…"
     ),
 ]
-
-LARGEST = 2**63 - 1
-"""The largest number that a database can be asked about."""
-
-RULES = Path("rules")
-"""Where the rules are unless somebody says otherwise."""
+StoreIfAny: TypeAlias = Annotated[
+    str | None, typer.Option("--store", metavar="URL", help="Ask this event store.")
+]
+RequestNumber: TypeAlias = Annotated[
+    int, typer.Argument(metavar="REQUEST", max=LARGEST, help="The number of the request.")
+]
+By: TypeAlias = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="The name of the decider.")
+]

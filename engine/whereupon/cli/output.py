@@ -1,10 +1,10 @@
-"""Where a run's records go: JSON Lines or a report for people, both on standard output."""
+"""The output of a replay or an import: JSON Lines, or a report for people, on standard output."""
 
 import sys
 from collections.abc import Mapping
 from typing import Protocol
 
-from whereupon.cli.exit_status import say
+from whereupon.cli.exit_status import print_to_stderr
 from whereupon.decide import Notice
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, Request
@@ -16,19 +16,19 @@ from whereupon.rules.spelling import nearest
 
 
 class Output(Protocol):
-    """Takes a run's records as they come, then its counts."""
+    """Takes the records of a run in order, then its counts."""
 
-    def tell(self, record: Record) -> None:
+    def emit(self, record: Record) -> None:
         """Take one record."""
         ...
 
     def summarize(self, counts: Mapping[str, int]) -> None:
-        """Take the counts; the last call."""
+        """Take the counts. This is the last call."""
         ...
 
 
 def output_on(book: Rulebook, *, as_json: bool, heading: str, view: View) -> Output:
-    """The output that the options ask for."""
+    """The output for the options of a command."""
     out: Output
     if as_json:
         of = {"rules": sorted(view.rules), "people": sorted(view.people)}
@@ -40,9 +40,9 @@ def output_on(book: Rulebook, *, as_json: bool, heading: str, view: View) -> Out
 
 
 class Selection:
-    """Lets through what is about some rules, or some people; and counts that alone.
+    """An output of the records of some rules or some people alone, with counts of these.
 
-    What is of no rule and of nobody, as a line that is no message, is not of these.
+    A record without rule and person, such as a rejected line, is left out.
     """
 
     def __init__(self, out: Output, view: View) -> None:
@@ -52,22 +52,22 @@ class Selection:
         self._messages: set[str] = set()
         self._people: set[str] = set()
 
-    def tell(self, record: Record) -> None:
-        """Take one record."""
-        if not self._is_meant(record):
+    def emit(self, record: Record) -> None:
+        """Take one record, and pass it on if it is selected."""
+        if not self._is_selected(record):
             return
         self._summary.count(record)
-        self._out.tell(record)
+        self._out.emit(record)
 
     def summarize(self, counts: Mapping[str, int]) -> None:
-        """The counts of what was let through; of messages and people, of all."""
+        """Pass on the counts of the selected records, and the counts of all messages and people."""
         for person in sorted(self._view.people - self._people):
-            say(f"nothing here is about {person!r}{nearest(person, self._people)}")
+            print_to_stderr(f"there is no record of {person!r}{nearest(person, self._people)}")
         own = self._summary.as_dict()
         whole = {name: counts[name] for name in _OF_THE_STREAM}
         self._out.summarize({**own, **whole})
 
-    def _is_meant(self, record: Record) -> bool:
+    def _is_selected(self, record: Record) -> bool:
         rules, people = self._view.rules, self._view.people
         if not isinstance(record, Notice | BadLine) and record.person is not None:
             self._people.add(record.person)
@@ -77,14 +77,14 @@ class Selection:
             case Notice():
                 return record.message_id in self._messages
             case Request():
-                meant = not rules and record.person in people
+                selected = not rules and record.person in people
             case _:
-                meant = (not rules or record.rule in rules) and (
+                selected = (not rules or record.rule in rules) and (
                     not people or record.person in people
                 )
-        if meant and not isinstance(record, Delivery):
+        if selected and not isinstance(record, Delivery):
             self._messages.add(record.message_id)
-        return meant
+        return selected
 
 
 _OF_THE_STREAM = ("messages", "accepted", "duplicates", "rejected", "persons")

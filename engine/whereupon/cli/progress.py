@@ -1,4 +1,4 @@
-"""How far a long stream has been read: a bar on a terminal's stderr, and nothing anywhere else."""
+"""A progress bar for long streams, on the terminal of standard error."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +13,11 @@ _STEP = 1 << 18
 def progress_over(
     streams: Sequence[Path], *, alone: bool
 ) -> Iterator[Callable[[int], None] | None]:
-    """A function to call with the number of bytes of each line; None where nothing is to be shown.
+    """A function to call with the number of bytes of each line; None if no bar is shown.
 
     Args:
         streams: the files that will be read.
-        alone: whether nothing else is written to the terminal meanwhile.
+        alone: whether no other output goes to the terminal meanwhile.
     """
     sizes = [path.stat().st_size for path in streams if path.is_file()]
     if not alone or not sys.stderr.isatty() or sum(sizes) < _WORTH_A_BAR:

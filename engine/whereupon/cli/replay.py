@@ -1,4 +1,4 @@
-"""``whereupon replay``: what these rules would have made of these messages."""
+"""``whereupon replay``: what the rules would have done with past messages."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.exit_status import fail, settles
+from whereupon.cli.exit_status import exits_with_status, fail
 from whereupon.cli.options import (
     RULES,
     AsJson,
@@ -26,7 +26,7 @@ from whereupon.engine import Engine
 from whereupon.messages.model import SenderClass
 from whereupon.messages.streams import StreamReader
 from whereupon.messages.times import parse_duration, parse_instant
-from whereupon.render.choices import Skipping
+from whereupon.render.choices import SkipDetail
 from whereupon.render.report import View
 from whereupon.replay.stream_replay import read_streams, replay, throwaway_store
 from whereupon.rules.loading import open_rules
@@ -44,7 +44,7 @@ def as_until(text: str) -> datetime | timedelta:
     return until
 
 
-@settles
+@exits_with_status
 def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
     streams: Streams,
     rules: RulesFolder = RULES,
@@ -52,41 +52,41 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
         str | None,
         typer.Option(
             metavar="WHEN",
-            help="How far time goes on after the messages: 2026-03-12T19:00:00Z, or +8d after the "
-            "last one. By default what waits is run to its end.",
+            help="The end of the replay: 2026-03-12T19:00:00Z, or +8d after the last message. By "
+            "default, all waits are run to their end.",
         ),
     ] = None,
     as_json: AsJson = False,
     source: SourceClass = SenderClass.SERVER,
-    skips: Skips = Skipping.BRIEF,
+    skips: Skips = SkipDetail.BRIEF,
     quiet: Quiet = False,
     store: Annotated[
         str | None,
         typer.Option(
             "--store",
             metavar="URL",
-            help="Replay into this store and keep it; by default into one that is thrown away. "
-            "Nothing is sent either way.",
+            help="Replay into this store and keep it; by default into a temporary store. Nothing is "
+            "sent in either case.",
         ),
     ] = None,
     rule: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="RULE", help="Tell of this rule only; give it again for more. All of them run."
+            metavar="RULE", help="Show only this rule; repeat it for more. All rules run."
         ),
     ] = None,
     person: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PERSON",
-            help="Tell of this person only, by their first user id; give it again for more.",
+            help="Show only this person, by their first user id; repeat it for more.",
         ),
     ] = None,
 ) -> None:
-    """Show what the rules would have made of streams of messages: who, what, when, and why not.
+    """Replay streams of messages: show who would have entered which rule, when, and why not.
 
-    The real engine runs on the messages' own time. Nothing leaves the process: deliveries are shown
-    instead of sent, and actions such as Delete Person act on the throwaway store only.
+    The real engine runs, with the messages' own times as its clock. Nothing leaves the process: deliveries
+    are shown instead of sent, and actions such as Delete Person change only the store of the replay.
     """
     until_when = as_until(until) if until is not None else None
     book = open_rules(rules)
@@ -99,25 +99,25 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
         skips,
         quiet,
         several=len(paths) > 1,
-        rules=_known(rule or (), book, rules),
+        rules=_checked_ids(rule or (), book, rules),
         people=frozenset(person or ()),
     )
     output = output_on(book, as_json=as_json, heading=heading, view=view)
     alone = not sys.stdout.isatty() or quiet
-    with progress_over(paths, alone=alone) as progress, _store(store) as url:
+    with progress_over(paths, alone=alone) as progress, _store_url(store) as url:
         reader = StreamReader(source=source, progress=progress)
         with bulk():
             summary = replay(
                 read_streams(paths, reader),
                 lambda clock: Engine.open(url, rules=book, clock=clock),
-                output.tell,
+                output.emit,
                 until=until_when,
             )
     output.summarize(summary.as_dict())
 
 
-def _known(names: Iterable[str], book: Rulebook, folder: Path) -> frozenset[str]:
-    """The rules of these ids, all of which there must be."""
+def _checked_ids(names: Iterable[str], book: Rulebook, folder: Path) -> frozenset[str]:
+    """The ids of rules; the command fails if there is no rule with one of them."""
     for name in names:
         if book.rule(name) is None:
             hint = nearest(name, [each.id for each in book.rules])
@@ -126,9 +126,9 @@ def _known(names: Iterable[str], book: Rulebook, folder: Path) -> frozenset[str]
 
 
 @contextmanager
-def _store(url: str | None) -> Iterator[str]:
+def _store_url(url: str | None) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    with throwaway_store() as throwaway:
-        yield throwaway
+    with throwaway_store() as temporary:
+        yield temporary

@@ -1,4 +1,4 @@
-"""``whereupon retry``: having dead deliveries sent again, one of them or all."""
+"""``whereupon retry``: sends dead deliveries again, one of them or all."""
 
 import sys
 from contextlib import closing
@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.exit_status import FINDINGS, fail, settles
+from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
 from whereupon.cli.options import StoreUrl
-from whereupon.cli.questions import existing_store
+from whereupon.cli.stores import existing_store
 from whereupon.messages.times import format_duration, parse_duration
 from whereupon.operations.outbox import Outbox
 from whereupon.ports import Session, Store
@@ -27,40 +27,43 @@ def _duration(text: str) -> timedelta:
     return duration
 
 
-@settles
+@exits_with_status
 def retry_command(
     store: StoreUrl,
     key: Annotated[
-        str | None, typer.Argument(help="The delivery's idempotency key; or say --all.")
+        str | None, typer.Argument(help="The delivery's idempotency key, unless --all is given.")
     ] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Every dead delivery, or those that the options name.")
+        bool, typer.Option("--all", help="Every dead delivery, or those that match the options.")
     ] = False,
     channel: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --all: only those of this channel.")
+        str | None,
+        typer.Option(metavar="NAME", help="With --all: only deliveries of this channel."),
     ] = None,
     rule: Annotated[
-        str | None, typer.Option(metavar="RULE", help="With --all: only those of this rule.")
+        str | None, typer.Option(metavar="RULE", help="With --all: only deliveries of this rule.")
     ] = None,
     since: Annotated[
         timedelta | None,
         typer.Option(
             metavar="DURATION",
             parser=_duration,
-            help="With --all: only those that died no longer ago, such as 2h.",
+            help="With --all: only deliveries given up within this time, such as 2h.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="With --all: do not ask again.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --all: do not ask for confirmation.")
+    ] = False,
 ) -> None:
     """Put dead deliveries back into the outbox, due now, under their old idempotency keys."""
-    narrowed = channel is not None or rule is not None or since is not None
-    if every == (key is not None) or (narrowed and not every):
-        fail("name one delivery by its KEY, or say --all, with --channel, --rule and --since")
-    with closing(existing_store(store)) as kept:
+    is_filtered = channel is not None or rule is not None or since is not None
+    if every == (key is not None) or (is_filtered and not every):
+        fail("name one delivery by its KEY, or use --all, with --channel, --rule and --since")
+    with closing(existing_store(store)) as event_store:
         if key is not None:
-            _retry_one(kept, key)
+            _retry_one(event_store, key)
         else:
-            _retry_all(kept, channel, rule, since, yes=yes)
+            _retry_all(event_store, channel, rule, since, yes=yes)
 
 
 def _retry_one(store: Store, key: str) -> None:
@@ -82,15 +85,14 @@ def _retry_all(
     outbox = Outbox(store, SystemClock(), lambda: None)
     count = outbox.dead(channel=channel, rule=rule, since=since)
     if not count:
-        fail("no such delivery is dead; see: whereupon deliveries --state dead", FINDINGS)
-    which = counted(count, "dead delivery", "dead deliveries")
-    words = (
+        fail("there is no such dead delivery; see: whereupon deliveries --state dead", FINDINGS)
+    filters = (
         f" of the channel {channel}" if channel is not None else "",
         f" of the rule {rule}" if rule is not None else "",
         f" of the last {format_duration(since)}" if since is not None else "",
     )
-    said = which + "".join(words)
-    if not yes and not typer.confirm(f"Send {said} again?", err=True):
+    selected = counted(count, "dead delivery", "dead deliveries") + "".join(filters)
+    if not yes and not typer.confirm(f"Send {selected} again?", err=True):
         fail("nothing was done", FINDINGS)
-    done = outbox.retry_all(channel=channel, rule=rule, since=since)
-    sys.stdout.write(f"{counted(done, 'delivery is', 'deliveries are')} due again.\n")
+    revived = outbox.retry_all(channel=channel, rule=rule, since=since)
+    sys.stdout.write(f"{counted(revived, 'delivery is', 'deliveries are')} due again.\n")

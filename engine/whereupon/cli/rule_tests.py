@@ -1,4 +1,4 @@
-"""``whereupon test``: rules against the tests beside them."""
+"""``whereupon test``: the tests of rules."""
 
 import sys
 from pathlib import Path
@@ -6,29 +6,33 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.exit_status import FINDINGS, as_line, fail, settles
+from whereupon.cli.exit_status import FINDINGS, as_line, exits_with_status, fail
 from whereupon.cli.options import RULES, AsJson, RulesArgument
 from whereupon.render.formatting import clean, counted
 from whereupon.render.records import JsonLines, diagnostic_object, result_object, uncovered_object
 from whereupon.testing.reports import RuleTestReport
 
 
-@settles
+@exits_with_status
 def run_tests_command(
     folder: RulesArgument = RULES,
     junit: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", dir_okay=False, help="Write the results there as JUnit XML."),
+        typer.Option(
+            metavar="FILE", dir_okay=False, help="Write the results to this file, as JUnit XML."
+        ),
     ] = None,
     as_json: AsJson = False,
     coverage: Annotated[
         bool,
-        typer.Option(help="Also tell what of each rule no test has seen both true and false."),
+        typer.Option(
+            help="Also list the conditions of each rule that no test has seen both true and false."
+        ),
     ] = True,
 ) -> None:
     """Run every *.test.yaml of a folder through the real engine, on a frozen clock.
 
-    Exit status 1 when a test fails, or a file has an error. What is not covered fails nothing.
+    The exit status is 1 if a test fails or a file has an error. Missing coverage is not a failure.
     """
     from whereupon.testing.runner import run_rule_tests  # noqa: PLC0415 - no other command needs it
 
@@ -44,7 +48,7 @@ def run_tests_command(
 
 
 def _write_junit(report: RuleTestReport, path: Path) -> None:
-    from whereupon.testing.junit import junit_xml  # noqa: PLC0415 - rarely asked for
+    from whereupon.testing.junit import junit_xml  # noqa: PLC0415 - few runs need it
 
     try:
         path.write_text(junit_xml(report), encoding="utf-8")
@@ -75,22 +79,22 @@ def _counts(report: RuleTestReport) -> dict[str, int]:
 
 def _write_text(report: RuleTestReport, *, coverage: bool) -> None:
     for diagnostic in report.diagnostics:
-        _line(as_line(diagnostic))
+        _print_line(as_line(diagnostic))
     for result in report.results:
         if result.failures:
-            _line(f"{result.file}:{result.line}: failed: {result.rule}: {result.name}")
+            _print_line(f"{result.file}:{result.line}: failed: {result.rule}: {result.name}")
             for failure in result.failures:
-                _line(f"    {failure}")
+                _print_line(f"    {failure}")
     for uncovered in report.uncovered if coverage else ():
-        _line(f"not covered: {uncovered}")
+        _print_line(f"not covered: {uncovered}")
     counts = _counts(report)
     seconds = sum(result.seconds for result in report.results)
     rules = len({result.rule for result in report.results})
-    _line(
+    _print_line(
         f"{counted(counts['tests'], 'test')} of {counted(rules, 'rule')} in {seconds:.1f} s: "
         f"{counts['passed']:,} passed, {counts['failed']:,} failed"
     )
 
 
-def _line(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(f"{clean(text)}\n")

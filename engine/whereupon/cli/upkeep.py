@@ -1,4 +1,4 @@
-"""``whereupon prune`` and ``migrate``: a store's upkeep."""
+"""``whereupon prune`` and ``migrate``: the maintenance of a store."""
 
 import sys
 from contextlib import closing
@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from whereupon.cli.exit_status import settles
+from whereupon.cli.exit_status import exits_with_status
 from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl
-from whereupon.cli.questions import existing_store
+from whereupon.cli.stores import existing_store
 from whereupon.matching import RuleIndex
 from whereupon.operations.pruner import Pruned, Pruner
 from whereupon.render.records import JsonLines
 from whereupon.rules.loading import open_rules
 from whereupon.scheduling import SystemClock
 
-_NAMED = {
+_NOUNS = {
     "skips": "skips",
     "deliveries": "deliveries",
     "entries": "entries",
@@ -23,19 +23,21 @@ _NAMED = {
 }
 
 
-@settles
+@exits_with_status
 def prune_command(
     store: StoreUrl,
     rules: RulesFolder = RULES,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what would be removed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let go of what is done with and older than the rules' settings have it kept (`keep`)."""
+    """Remove finished rows that are older than the settings of the rules allow (keep)."""
     book = open_rules(rules)
     index = RuleIndex(book)
-    with closing(existing_store(store)) as kept:
-        pruning = Pruner(kept, lambda: book.settings.keep, lambda: index, SystemClock())
-        pruned = pruning.prune(dry_run=dry_run)
+    with closing(existing_store(store)) as event_store:
+        pruner = Pruner(event_store, lambda: book.settings.keep, lambda: index, SystemClock())
+        pruned = pruner.prune(dry_run=dry_run)
     if as_json:
         record = {"kind": "pruned", "dry_run": dry_run, **pruned.gone, "emptied": pruned.emptied}
         JsonLines(sys.stdout.buffer).write(record)
@@ -43,14 +45,17 @@ def prune_command(
     sys.stdout.writelines(f"{line}\n" for line in _lines(pruned, dry_run=dry_run))
 
 
-@settles
+@exits_with_status
 def migrate_command(
     store: StoreUrl,
     sql: Annotated[
-        bool, typer.Option("--sql", help="Only print what would be run, for somebody else to run.")
+        bool,
+        typer.Option(
+            "--sql", help="Only print the SQL, so that a database administrator can run it."
+        ),
     ] = False,
 ) -> None:
-    """Make a store's tables, or bring them up to date, under a role that may."""
+    """Create the tables of a store or bring them up to date, under a database role that may do so."""
     from whereupon.storage.upkeep import migrate, sql_of_migrating  # noqa: PLC0415 - not for `prune`
 
     if sql:
@@ -58,19 +63,19 @@ def migrate_command(
         return
     done = migrate(store)
     if done.before == done.after:
-        sys.stdout.write(f"The tables are of version {done.after} already.\n")
+        sys.stdout.write(f"The tables have version {done.after} already.\n")
     elif done.before is None:
-        sys.stdout.write(f"The tables are made, of version {done.after}.\n")
+        sys.stdout.write(f"The tables are created, with version {done.after}.\n")
     else:
-        sys.stdout.write(f"The tables are of version {done.after} now; they were {done.before}.\n")
+        sys.stdout.write(f"The tables have version {done.after} now; they had {done.before}.\n")
 
 
 def _lines(pruned: Pruned, *, dry_run: bool) -> list[str]:
-    done, emptied = ("would go", "would stay") if dry_run else ("are gone", "stay")
-    counted = [f"{count:,} {_NAMED[kind]} {done}." for kind, count in pruned.gone.items()]
+    removed, emptied = ("would go", "would stay") if dry_run else ("are gone", "stay")
+    counted = [f"{count:,} {_NOUNS[kind]} {removed}." for kind, count in pruned.gone.items()]
     if pruned.emptied:
         counted.append(
-            f"{pruned.emptied:,} entries {emptied} without what their messages said: they keep "
-            "their persons from being let in again."
+            f"{pruned.emptied:,} entries {emptied} without the data of their messages: they prevent that "
+            "their persons enter again."
         )
     return counted

@@ -1,4 +1,7 @@
-"""What the command line shows: records as JSON Lines, and the same for people. Nothing is decided here.
+"""Output of the command line: records as JSON Lines, and as lines and tables for people.
 
-rich is known in this package only, and where progress is shown.
+The package asks no store and decides nothing. rich is imported only here, and for progress bars in `cli`.
+
+For others: `records` (JSON Lines), `report` (a replay for people), `identity`, `outbox`, `requests` and
+`audit` (the answers of single commands), `formatting` (safe text).
 """

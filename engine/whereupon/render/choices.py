@@ -1,10 +1,10 @@
-"""What people may choose of what they are shown, apart from the showing."""
+"""Choices that options of the command line offer; importing them brings no output with it."""
 
 from enum import StrEnum
 
 
-class Skipping(StrEnum):
-    """How much is said of who did not enter: like skips counted together, each one, or nothing."""
+class SkipDetail(StrEnum):
+    """How skips are shown: similar ones counted together, each one, or none."""
 
     BRIEF = "brief"
     ALL = "all"

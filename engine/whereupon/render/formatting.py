@@ -1,4 +1,4 @@
-"""Small pieces of text for people: names and values made harmless, ages and days in words."""
+"""Small texts for people: safe names and values, durations and dates in words."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ _LONGEST_NAME = 48
 
 
 def clean(text: str) -> str:
-    """Text from outside on one line, without anything that steers a terminal or reorders a line."""
+    """A text of others on one line, without characters that control a terminal or reorder the line."""
     if text.isprintable():
         return text
-    return "".join(_shown(letter) for letter in text)
+    return "".join(_safe(letter) for letter in text)
 
 
-def _shown(letter: str) -> str:
+def _safe(letter: str) -> str:
     if letter.isspace():
         return " "
     if letter in _REORDERING or category(letter) in _UNPRINTABLE:
@@ -30,7 +30,7 @@ def _shown(letter: str) -> str:
 
 
 def named(name: str) -> str:
-    """Somebody's id, harmless, and cut in the middle where it is longer than a line can take."""
+    """A safe id; one that is too long for a line is cut in the middle."""
     whole = clean(name)
     if len(whole) <= _LONGEST_NAME:
         return whole
@@ -39,10 +39,10 @@ def named(name: str) -> str:
 
 def in_words(duration: timedelta) -> str:
     """The two largest units of a duration: ``3 days 10 hours``."""
-    left = max(int(duration.total_seconds()), 0)
+    rest = max(int(duration.total_seconds()), 0)
     parts = []
     for name, length in _UNITS:
-        count, left = divmod(left, length)
+        count, rest = divmod(rest, length)
         if count:
             parts.append(counted(count, name))
         elif parts:
@@ -51,24 +51,24 @@ def in_words(duration: timedelta) -> str:
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """``1 person``, ``1,200 people``."""
+    """A number with its noun: ``1 person``, ``1,200 people``."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def day_of(instant: datetime) -> str:
-    """``Thursday 12 March 2026``, whatever the locale."""
+    """A date in English, independent of the locale: ``Thursday 12 March 2026``."""
     day = _DAYS[instant.weekday()]
     return f"{day} {instant.day} {_MONTHS[instant.month - 1]} {instant.year}"
 
 
 def listed(names: Iterable[str], more: int = 0) -> str:
-    """``mia, noah and 9,998 more``."""
+    """Names with commas between them: ``mia, noah and 9,998 more``."""
     shown = ", ".join(map(named, names))
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def headline(content: Mapping[str, JsonValue]) -> str:
-    """What a delivery says first, harmless."""
+    """The most important text of a delivery, made safe."""
     return clean(headline_of(content))
 
 

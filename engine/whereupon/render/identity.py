@@ -1,4 +1,4 @@
-"""Who somebody is, and what an identify would do, as plain lines for people."""
+"""The identity of a person, and the preview of an identify, as lines for people."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from whereupon.rules.model import Rulebook
 
 
 def identity_lines(identity: Identity) -> Iterator[str]:
-    """Ids, merges, and for each anonymous id who claimed it when, and what that brought."""
+    """The ids and merges of a person; for each anonymous id, its claims and what they triggered."""
     yield f"{named(identity.person)} is known as {', '.join(map(named, identity.user_ids))}."
     for merge in identity.merges:
         when = format_instant(merge.merged_at)
@@ -45,7 +45,7 @@ def _span(run: ClaimReport) -> str:
 
 
 def preview_lines(preview: Preview, person: str, book: Rulebook) -> Iterator[str]:
-    """What an identify would claim, decide, send and let wait."""
+    """What an identify would claim, decide, send and leave waiting."""
     yield "A dry run: nothing was written, and nothing is sent."
     if preview.silenced:
         yield f"{named(person)} is silenced: suppressed, or deleted after this time. Nothing would happen."
@@ -75,7 +75,7 @@ def _claimed(message: ClaimedMessage) -> str:
 
 
 def decided(decision: Decision, book: Rulebook) -> str:
-    """A decision as a line: who enters which rule by what; or does not, and why."""
+    """A decision as a line: which person enters which rule by which message, or why not."""
     who, by = named(decision.person or "nobody"), subject(decision)
     if decision.reason is None:
         retroactively = ", retroactively" if decision.retroactive else ""
@@ -88,5 +88,5 @@ def _delivery(delivery: Delivery) -> str:
     to = f"{clean(delivery.channel)} to {named(delivery.person)} ({delivery.rule})"
     if delivery.state is DeliveryState.WITHHELD:
         return f"{to}, held back: {clean(delivery.reason or '')}"
-    said = headline(delivery.content)
-    return f"{to}: “{said}”" if said else to
+    title = headline(delivery.content)
+    return f"{to}: “{title}”" if title else to

@@ -1,4 +1,4 @@
-"""Lines on a terminal or in a file: days, times, hanging indents; wide letters are counted as wide."""
+"""Lines of a timeline on a terminal or in a file: days, times, hanging indents, wide characters."""
 
 import os
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from whereupon.render.phrases import Phrase
 
 _FILE_WIDTH = 100
 _AT = 7
-"""The column of a moment's title; its phrases stand two further in."""
+"""The column of a moment's title; the marks of its phrases are two columns further right."""
 
 
 def console_on(out: TextIO) -> Console:
-    """A console that interprets nothing in the text; a file gets 100 columns and no colours."""
+    """A console that does not interpret markup in texts; a file has 100 columns and no colours."""
     if not out.isatty():
         width = os.environ.get("COLUMNS", "")
         return Console(
@@ -33,7 +33,7 @@ def console_on(out: TextIO) -> Console:
 
 
 def show(console: Console, renderable: RenderableType) -> None:
-    """Print a table or a paragraph, without blanks at the ends of lines."""
+    """Print a table or a paragraph without spaces at the ends of lines."""
     with console.capture() as captured:
         console.print(renderable)
     for line in captured.get().splitlines():
@@ -41,14 +41,14 @@ def show(console: Console, renderable: RenderableType) -> None:
 
 
 class Lines:
-    """Writes moments, with a heading wherever a new day begins."""
+    """Writes moments, with a heading for each day."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._day: date | None = None
 
     def moment(self, at: datetime | None, title: Text, phrases: Sequence[Phrase]) -> None:
-        """One moment: its title beside the time, its phrases below."""
+        """Write one moment: the time and the title, then its phrases."""
         if at is not None and at.date() != self._day:
             self._day = at.date()
             self.line(0, "", Text(""))
@@ -58,7 +58,7 @@ class Lines:
             self.line(_AT + 4, " " * (_AT + 2) + phrase.mark, phrase.text, phrase.style)
 
     def line(self, indent: int, lead: str, text: Text, style: str = "") -> None:
-        """One line; what does not fit goes on below, at the same indent."""
+        """Write one text, wrapped at the same indent."""
         width = max(self.console.width - indent, 20)
         parts = [text] if text.cell_len <= width else text.wrap(self.console, width)
         for number, part in enumerate(parts):

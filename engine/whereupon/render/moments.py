@@ -1,4 +1,4 @@
-"""Moments of a timeline: the records that belong together because one thing brought them about."""
+"""Moments of a timeline. The records of a moment have the same cause."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,13 +19,13 @@ Key: TypeAlias = tuple[object, ...]
 
 @dataclass(slots=True)
 class Moment:
-    """One line that says when and what, and the phrases under it.
+    """A title with its time, and the phrases under it.
 
     Attributes:
-        key: what holds its records together.
-        at: None where the time is not known.
-        messages: the ids of the messages that it is about.
-        skips: the decisions in it, as long as every one was a skip.
+        key: identifies the common cause of the records.
+        at: None if the time is not known.
+        messages: the ids of the messages of its records.
+        skips: its decisions while all of them are skips, else None.
     """
 
     key: Key
@@ -36,7 +36,7 @@ class Moment:
     skips: list[Decision] | None = field(default_factory=list)
 
     def add(self, phrase: Phrase, *, message_id: str, skip: Decision | None = None) -> None:
-        """One more phrase."""
+        """Add a phrase."""
         self.messages.add(message_id)
         self.phrases.append(phrase)
         if skip is None:
@@ -45,7 +45,7 @@ class Moment:
             self.skips.append(skip)
 
     def lines(self) -> list[Phrase]:
-        """What stands under the title."""
+        """The phrases under the title."""
         return self.phrases
 
     def owns(self, delivery: Delivery) -> bool:
@@ -54,8 +54,8 @@ class Moment:
 
 
 @dataclass(slots=True)
-class Sending(Moment):
-    """A broadcast goes out: whom to, in short, however large the audience."""
+class BroadcastMoment(Moment):
+    """The run of a broadcast: a summary of its audience and its deliveries."""
 
     rule: str = ""
     people: list[str] = field(default_factory=list)
@@ -64,8 +64,8 @@ class Sending(Moment):
     deliveries: int = 0
     exits: int = 0
 
-    def admit(self, decision: Decision) -> None:
-        """One more of the audience."""
+    def add_person(self, decision: Decision) -> None:
+        """Add a person of the audience."""
         self.messages.add(decision.message_id)
         self.skips = None
         self.admitted += 1
@@ -73,17 +73,17 @@ class Sending(Moment):
             self.people.append(decision.person or "")
 
     def deliver(self, delivery: Delivery) -> None:
-        """One more delivery."""
+        """Add a delivery."""
         self.deliveries += 1
         if len(self.samples) < _SHOWN_DELIVERIES:
             self.samples.append(delivered(delivery))
 
     def owns(self, delivery: Delivery) -> bool:
-        """Whether the delivery is this broadcast's; a campaign may go by the same message."""
+        """Whether the delivery belongs to this broadcast; a campaign may have the same trigger."""
         return delivery.rule == self.rule and Moment.owns(self, delivery)
 
     def lines(self) -> list[Phrase]:
-        """The audience, some of the deliveries, and what else happened."""
+        """The audience, some of the deliveries, and the number of other deliveries and exits."""
         audience = listed(self.people, self.admitted - len(self.people))
         lines = [*self.phrases, *self.samples]
         if self.admitted:

@@ -6,15 +6,15 @@ from whereupon.render.formatting import clean, headline, named
 
 
 def outbox_line(delivery: Delivery) -> str:
-    """Key, state, time, channel and person, what it says, and why it stands where it does."""
-    said = headline(delivery.content)
+    """The key, state, time, channel, person, title and reason of a delivery."""
+    title = headline(delivery.content)
     tries = f", {delivery.attempts} tries" if delivery.attempts else ""
     parts = (
         delivery.idempotency_key,
         f"{delivery.state}{tries}",
         format_instant(delivery.due_at),
         f"{clean(delivery.channel)} to {named(delivery.person)} ({delivery.rule})",
-        f"“{said}”" if said else "",
+        f"“{title}”" if title else "",
         f"because {clean(delivery.reason)}" if delivery.reason else "",
     )
     return "  ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""One record as a phrase for people, styled; where it stands in the timeline is `timeline`'s."""
+"""Records as styled phrases for people. `timeline` puts the phrases in order."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,13 +14,13 @@ from whereupon.records import Delivery, DeliveryState, Request, RequestOutcome
 from whereupon.render.formatting import clean, headline, in_words, named
 from whereupon.rules.model import Rule, RuleKind
 
-NOBODY = "somebody anonymous"
+ANONYMOUS = "somebody anonymous"
 _NOTEWORTHY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One line under a moment: a mark of one cell, and what it says."""
+    """One line under the title of a moment; its mark is one cell wide."""
 
     mark: str
     text: Text
@@ -28,7 +28,7 @@ class Phrase:
 
 
 def subject(decision: Decision) -> str:
-    """What the person did: the event's name, or the kind of call with the page's name."""
+    """What the person did: the name of the event, or the type of the call with the name of the page."""
     name = clean(decision.event or "")
     if decision.type in (None, MessageType.TRACK):
         return name
@@ -36,45 +36,45 @@ def subject(decision: Decision) -> str:
 
 
 def actor(decision: Decision) -> str:
-    """Who did it; nobody is named where nobody is known, or may be named any more."""
+    """The name of the person, or words for a person who is not known or was deleted."""
     match decision.reason:
         case Reason.DELETED:
             return "a deleted person"
         case Reason.SUPPRESSED:
             return "a suppressed person"
         case _:
-            return decision.person or NOBODY
+            return decision.person or ANONYMOUS
 
 
 def age_of(decision: Decision) -> str:
-    """How long before the decision it was done; empty under a second."""
+    """How long the message came before the decision, in words; empty for less than a second."""
     age = decision.decided_at - decision.timestamp
     return in_words(age) if age >= _NOTEWORTHY else ""
 
 
-def deed(person: str | None, what: str) -> Text:
-    """Who and what, as the title of a moment."""
-    return Text.assemble((named(person or NOBODY), "bold"), f"  {what}")
+def title_of(person: str | None, what: str) -> Text:
+    """The title of a moment: a person, and what they did."""
+    return Text.assemble((named(person or ANONYMOUS), "bold"), f"  {what}")
 
 
-def done(decision: Decision) -> Text:
-    """The title of what somebody did, and how long ago; a broadcast's is the broadcast."""
+def decision_title(decision: Decision) -> Text:
+    """The title for a decision: the person, the message and its age; or the broadcast."""
     if decision.rule_kind is RuleKind.BROADCAST:
-        return broadcast(decision)
-    title = deed(actor(decision), subject(decision))
+        return broadcast_title(decision)
+    title = title_of(actor(decision), subject(decision))
     if age := age_of(decision):
         title.append(f", {age} earlier", "dim")
     return title
 
 
-def broadcast(decision: Decision) -> Text:
-    """A broadcast, and the event that set it off; its time has come where there is none."""
+def broadcast_title(decision: Decision) -> Text:
+    """A broadcast, and the event that started it, unless a schedule did."""
     title = Text.assemble("broadcast ", (decision.rule, "bold"))
     return title.append(f", by {clean(decision.event)}") if decision.event else title
 
 
 def entered(decision: Decision) -> Phrase:
-    """The person enters the rule."""
+    """A person enters a rule."""
     text = Text.assemble("enters ", (decision.rule, "bold green"))
     if decision.retroactive:
         text.append(", retroactively", "magenta")
@@ -82,19 +82,19 @@ def entered(decision: Decision) -> Phrase:
 
 
 def skipped(decision: Decision, rule: Rule | None) -> Phrase:
-    """The person does not enter the rule, and why; or a broadcast has nobody to go to."""
+    """A person does not enter a rule, and why; or the audience of a broadcast is empty."""
     if decision.rule_kind is RuleKind.BROADCAST and decision.reason is Reason.WHO:
         return Phrase("·", Text("nobody is in its audience"), "dim")
     return Phrase("·", Text(f"not {decision.rule}: {clean(describe(decision, rule))}"), "dim")
 
 
 def decided(decision: Decision, rule: Rule | None) -> Phrase:
-    """Either of the two."""
+    """A decision: the person enters the rule, or does not."""
     return entered(decision) if decision.reason is None else skipped(decision, rule)
 
 
-def earlier_deed(decision: Decision, rule: Rule | None) -> Phrase:
-    """A decision on something that was done before, led by what it was and how old."""
+def decided_later(decision: Decision, rule: Rule | None) -> Phrase:
+    """A decision on an earlier message, after the message and its age."""
     phrase = decided(decision, rule)
     lead = Text(subject(decision))
     if age := age_of(decision):
@@ -104,12 +104,12 @@ def earlier_deed(decision: Decision, rule: Rule | None) -> Phrase:
 
 
 def delivered(delivery: Delivery) -> Phrase:
-    """What goes to whom by which channel; or that it does not, and why."""
+    """A delivery: its channel, person and title; or why it was withheld."""
     if delivery.state is DeliveryState.WITHHELD:
         return _withheld(delivery)
     text = Text.assemble((clean(delivery.channel), "bold cyan"), f" to {named(delivery.person)}")
-    if said := headline(delivery.content):
-        text.append(": ").append(f"“{said}”", "cyan")
+    if title := headline(delivery.content):
+        text.append(": ").append(f"“{title}”", "cyan")
     return Phrase("→", text.append(f" ({delivery.rule})", "dim"), "cyan")
 
 
@@ -119,20 +119,20 @@ def _withheld(delivery: Delivery) -> Phrase:
     return Phrase("✗", text.append(f" ({delivery.rule})", "dim"), "yellow")
 
 
-def left(ended: Ended) -> Phrase:
-    """An entry ends early, and by what."""
+def entry_ended(ended: Ended) -> Phrase:
+    """An entry ends early, and why."""
     text = Text.assemble("leaves ", (ended.rule, "bold magenta"), f" {clean(ended_by(ended.end))}")
     return Phrase("←", text, "magenta")
 
 
 def requested(request: Request) -> Phrase:
-    """What became of an action that a semantic event asked for."""
+    """The outcome of a request for an action."""
     what = (clean(request.action), "bold")
     whose = f" of {named(request.person)}" if request.person else ""
     match request.outcome:
         case RequestOutcome.RAN if request.detail is not None:
-            said = f", and found nothing: {absent(request)}"
-            return Phrase("·", Text.assemble("ran ", what, whose, said), "yellow")
+            but = f", and found nothing: {absent(request)}"
+            return Phrase("·", Text.assemble("ran ", what, whose, but), "yellow")
         case RequestOutcome.RAN:
             return Phrase("✓", Text.assemble("ran ", what, whose), "red")
         case RequestOutcome.HELD:
@@ -148,18 +148,18 @@ def requested(request: Request) -> Phrase:
 
 
 def _refusal(request: Request) -> str:
-    said = _REFUSALS.get(request.reason or "", request.reason or "no reason given")
-    return clean(f"{said} ({request.detail})" if request.detail else said)
+    why = _REFUSALS.get(request.reason or "", request.reason or "no reason given")
+    return clean(f"{why} ({request.detail})" if request.detail else why)
 
 
 def holding(request: Request) -> str:
     """Why a request is held, as a clause."""
-    said = _HOLDINGS.get(request.reason or "", request.reason or "no reason given")
-    return clean(f"{said} ({request.detail})" if request.detail else said)
+    why = _HOLDINGS.get(request.reason or "", request.reason or "no reason given")
+    return clean(f"{why} ({request.detail})" if request.detail else why)
 
 
 def absent(request: Request) -> str:
-    """What was not there of what a request that ran was about, as a clause."""
+    """What a request that ran did not find, as a clause."""
     return _ABSENCES.get(request.detail or "", clean(request.detail or ""))
 
 
@@ -197,5 +197,5 @@ _REFUSALS: dict[str, str] = {
 
 
 def warned(warning: Notice) -> Phrase:
-    """Something worth a look that changed nothing."""
+    """A notice."""
     return Phrase("!", Text(clean(warning.message)), "yellow")

@@ -1,4 +1,4 @@
-"""Records as JSON Lines: the keys and their order are a contract with programs."""
+"""Records as JSON Lines. Programs depend on the keys and their order, so these never change."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -13,24 +13,24 @@ from whereupon.messages.streams import BadLine
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, EntryEnd, Request
 
-if TYPE_CHECKING:  # what only some commands show, and bring along
+if TYPE_CHECKING:  # only some commands import these
     from whereupon.insight import Explanation
     from whereupon.insight.identify_preview import Preview
     from whereupon.insight.person_report import ClaimReport, Identity
     from whereupon.testing.reports import RuleTestResult, Uncovered
 
 Record: TypeAlias = Emitted | BadLine | WaitingEntry
-"""What a replay or an import tells, in order."""
+"""A record of a replay or an import."""
 
 JsonObject: TypeAlias = dict[str, object]
 
 
 class JsonLines:
-    """Writes one JSON object a line, each as it happens; the stream's own buffer gathers them.
+    """Writes one JSON object a line. On a terminal, each line appears at once.
 
     Args:
-        several: whether more than one stream is read, so that a rejected line must name its own.
-        shown: what the last line says besides the counts.
+        several: whether there is more than one stream, so that a rejected line names its stream.
+        shown: members of the last line besides the counts.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class JsonLines:
         self._several = several
         self._at_once = out.isatty()
 
-    def tell(self, record: Record) -> None:
+    def emit(self, record: Record) -> None:
         """Write one record."""
         self.write(self._as_object(record))
 
     def summarize(self, counts: Mapping[str, int]) -> None:
-        """Write the last line."""
+        """Write the counts as the last line."""
         self.write({"kind": "summary", **counts, **self._shown})
 
     def write(self, value: Mapping[str, object]) -> None:
-        """Write any object as one line."""
+        """Write an object as one line."""
         self._out.write(encode(value) + b"\n")
         if self._at_once:
             self._out.flush()
@@ -75,7 +75,7 @@ class JsonLines:
 
 
 def decision_object(decision: Decision) -> JsonObject:
-    """A verdict on one message, rule and person."""
+    """A decision on one message, rule and person."""
     return {
         "kind": "decision",
         "message_id": decision.message_id,
@@ -93,7 +93,7 @@ def decision_object(decision: Decision) -> JsonObject:
 
 
 def delivery_object(delivery: Delivery) -> JsonObject:
-    """What a channel would get; one that is withheld is of a kind of its own, with its reason."""
+    """A delivery to a channel; one that is withheld has its own kind, and its reason."""
     shared: JsonObject = {
         "rule": delivery.rule,
         "person": delivery.person,
@@ -107,7 +107,7 @@ def delivery_object(delivery: Delivery) -> JsonObject:
 
 
 def request_object(request: Request) -> JsonObject:
-    """One asking for an action, and what became of it."""
+    """A request for an action, and its outcome."""
     return {
         "kind": "request",
         "action": request.action,
@@ -118,18 +118,18 @@ def request_object(request: Request) -> JsonObject:
     }
 
 
-def warning_object(warned: Notice) -> JsonObject:
-    """Something worth a look that changed nothing."""
+def warning_object(notice: Notice) -> JsonObject:
+    """A notice."""
     return {
         "kind": "warning",
-        "code": warned.code,
-        "message_id": warned.message_id,
-        "message": warned.message,
+        "code": notice.code,
+        "message_id": notice.message_id,
+        "message": notice.message,
     }
 
 
 def ended_object(ended: Ended) -> JsonObject:
-    """An entry that ended before its last step was done, by what, and by which message."""
+    """An entry that ended before its last step, and why."""
     return {
         "kind": "ended",
         "rule": ended.rule,
@@ -144,7 +144,7 @@ def ended_object(ended: Ended) -> JsonObject:
 
 
 def waiting_object(waiting: WaitingEntry) -> JsonObject:
-    """An entry that waits, and until when."""
+    """An entry that waits, with the end of the wait."""
     return {
         "kind": "waiting",
         "rule": waiting.rule,
@@ -155,12 +155,12 @@ def waiting_object(waiting: WaitingEntry) -> JsonObject:
 
 
 def rejected_object(line: BadLine) -> JsonObject:
-    """A line of a stream that is no message."""
+    """A line of a stream that is not a message."""
     return {"kind": "rejected", "line": line.line, "code": line.code, "message": line.message}
 
 
 def diagnostic_object(diagnostic: Diagnostic) -> JsonObject:
-    """A finding in a rule file or its tests."""
+    """An error or a warning about a rule file or a test file."""
     place = diagnostic.location
     return {
         "kind": "diagnostic",
@@ -174,7 +174,7 @@ def diagnostic_object(diagnostic: Diagnostic) -> JsonObject:
 
 
 def explanation_object(explanation: "Explanation") -> JsonObject:
-    """Why somebody did, or did not, enter a rule by one message."""
+    """Why a person did or did not enter a rule by one message."""
     return {
         "kind": "explanation",
         "message_id": explanation.message_id,
@@ -205,7 +205,7 @@ def explanation_object(explanation: "Explanation") -> JsonObject:
 
 
 def end_object(end: EntryEnd) -> JsonObject:
-    """How an entry ended: why, when, by what and by which message."""
+    """The end of an entry: its reason, time, detail and message."""
     return {
         "reason": end.reason,
         "at": format_instant(end.at),
@@ -219,7 +219,7 @@ def _instant(value: datetime | None) -> str | None:
 
 
 def identity_objects(identity: "Identity") -> Iterator[JsonObject]:
-    """Who somebody is: one object, then one for each merge, claim, claimed message and decision."""
+    """A person, then each merge, claim, claimed message and decision, as one object each."""
     yield {
         "kind": "identity",
         "person": identity.person,
@@ -260,7 +260,7 @@ def _claim_objects(anonymous_id: str, run: "ClaimReport") -> Iterator[JsonObject
 
 
 def preview_objects(preview: "Preview") -> Iterator[JsonObject]:
-    """What an identify would do: claimed messages, decisions, deliveries, waits; a summary last."""
+    """The preview of an identify: claimed messages, decisions, deliveries and waits; a summary is last."""
     for message in preview.claimed:
         yield {
             "kind": "claimed",
@@ -291,7 +291,7 @@ def preview_objects(preview: "Preview") -> Iterator[JsonObject]:
 
 
 def outbox_object(delivery: Delivery) -> JsonObject:
-    """A delivery as the outbox holds it, its state and tries included."""
+    """A delivery of the outbox, with its state and the number of its attempts."""
     return {
         **delivery_object(delivery),
         "kind": "delivery",
@@ -302,7 +302,7 @@ def outbox_object(delivery: Delivery) -> JsonObject:
 
 
 def result_object(result: "RuleTestResult") -> JsonObject:
-    """How one test of a rule went."""
+    """The result of one test of a rule."""
     return {
         "kind": "test",
         "file": result.file,
@@ -316,7 +316,7 @@ def result_object(result: "RuleTestResult") -> JsonObject:
 
 
 def uncovered_object(uncovered: "Uncovered") -> JsonObject:
-    """Something of a rule that no test has seen both ways."""
+    """A condition of a rule that no test has seen both true and false."""
     return {
         "kind": "uncovered",
         "rule": uncovered.rule,

@@ -1,4 +1,4 @@
-"""Skips in short, so that they do not drown the rest: like ones counted, and only some a day told."""
+"""Short lines for skips: similar ones are counted, and each day shows only some of them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from whereupon.decide.decisions import Decision
 from whereupon.render.lines import Lines
 from whereupon.rules.model import Rule
 
-_TOLD_A_DAY = 8
+_SHOWN_A_DAY = 8
 
 Likeness: TypeAlias = tuple[object, ...]
 
 
 @dataclass(slots=True)
 class _Run:
-    """Like skips in a row."""
+    """Consecutive similar skips."""
 
     first: Decision
     last: Decision
@@ -28,9 +28,9 @@ class _Run:
 
 
 class Skips:
-    """Holds skips back until something else happens or the day ends.
+    """Keeps skips until another record comes or the day ends.
 
-    The first of a day are told, like ones as one; of the rest, how many by rule and reason.
+    The first eight of a day are shown, similar ones as one line. The others are counted by rule and reason.
     """
 
     def __init__(self, lines: Lines, rules: Mapping[str, Rule]) -> None:
@@ -38,14 +38,14 @@ class Skips:
         self._rules = rules
         self._day: date | None = None
         self._runs: dict[Likeness, _Run] = {}
-        self._told = 0
+        self._shown = 0
         self._rest: Counter[tuple[str, str]] = Counter()
 
     def add(self, skip: Decision) -> None:
-        """Hold one back."""
+        """Keep a skip."""
         self.reach(skip.decided_at.date())
         likeness = _likeness(skip)
-        if likeness not in self._runs and self._told + len(self._runs) >= _TOLD_A_DAY:
+        if likeness not in self._runs and self._shown + len(self._runs) >= _SHOWN_A_DAY:
             self._rest[skip.rule, str(skip.reason)] += 1
             return
         run = self._runs.setdefault(likeness, _Run(skip, skip))
@@ -53,18 +53,18 @@ class Skips:
         run.count += 1
 
     def reach(self, day: date) -> None:
-        """End the day before, if this is another."""
+        """Go on to a day, and end the day before."""
         if day != self._day:
             self.end_day()
             self._day = day
 
-    def tell(self) -> None:
-        """Tell those that are held back, before something else is told."""
+    def flush(self) -> None:
+        """Write the kept skips, before other lines are written."""
         runs, self._runs = self._runs, {}
-        self._told += len(runs)
+        self._shown += len(runs)
         for run in runs.values():
             skip = run.first if run.count == 1 else run.first._replace(values={})
-            title = phrases.done(skip)
+            title = phrases.decision_title(skip)
             if run.count > 1:
                 title.append(f", {run.count:,} times{_until(run)}")
             reason = phrases.skipped(skip, self._rules.get(skip.rule)).text
@@ -72,9 +72,9 @@ class Skips:
             self._lines.moment(skip.decided_at, title, [])
 
     def end_day(self) -> None:
-        """Tell what is left of the day."""
-        self.tell()
-        rest, self._rest, self._told = self._rest, Counter(), 0
+        """Write the kept skips, and the counts of the others of the day."""
+        self.flush()
+        rest, self._rest, self._shown = self._rest, Counter(), 0
         if not rest:
             return
         each = ", ".join(

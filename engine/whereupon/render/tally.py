@@ -1,4 +1,4 @@
-"""What a replay or an import came to: counted by rule, action and rejection, and shown as tables."""
+"""The counts of a replay or an import, by rule, action and rejection, shown as tables."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,9 @@ _COLUMNS = (
 
 
 @dataclass(slots=True)
-class _OfRule:
+class _RuleCounts:
+    """The counts of one rule; its deliveries do not include the withheld ones."""
+
     entered: int = 0
     retroactive: int = 0
     delivered: int = 0
@@ -45,6 +47,7 @@ class _OfRule:
     skipped: Counter[str] = field(default_factory=Counter)
 
     def decide(self, decision: Decision) -> None:
+        """Count a decision."""
         if decision.outcome is Outcome.ENTERED:
             self.entered += 1
             self.retroactive += decision.retroactive
@@ -52,6 +55,7 @@ class _OfRule:
             self.skipped[str(decision.reason)] += 1
 
     def deliver(self, delivery: Delivery) -> None:
+        """Count a delivery, sent or withheld."""
         if delivery.state is DeliveryState.WITHHELD:
             self.withheld += 1
         else:
@@ -59,16 +63,17 @@ class _OfRule:
 
 
 class Tally:
-    """Counts records as they come, and shows what they came to.
+    """Counts records, and prints the counts.
 
     Args:
-        rules: the ids of all rules, so that those that nothing named are told too.
+        rules: the ids of all rules, so that rules without a record are named too.
+        several: whether there is more than one stream, so that a rejected line names its stream.
     """
 
     def __init__(self, rules: Iterable[str], *, several: bool = False) -> None:
-        self._silent = list(rules)
+        self._rule_ids = list(rules)
         self._several = several
-        self._rules: dict[str, _OfRule] = {}
+        self._rules: dict[str, _RuleCounts] = {}
         self._requests: Counter[tuple[str, str, str]] = Counter()
         self._lines: list[BadLine] = []
         self._rejected: Counter[str] = Counter()
@@ -76,15 +81,15 @@ class Tally:
         self._received: Counter[str] = Counter()
         self._waiting: list[WaitingEntry] = []
 
-    def tell(self, record: Record) -> None:
+    def count(self, record: Record) -> None:
         """Count one record."""
         match record:
             case Decision():
-                self._of(record.rule).decide(record)
+                self._counts_of(record.rule).decide(record)
             case Delivery():
                 self._deliver(record)
             case Ended():
-                self._of(record.rule).exited += 1
+                self._counts_of(record.rule).exited += 1
             case WaitingEntry():
                 self._wait(record)
             case Request():
@@ -95,12 +100,12 @@ class Tally:
                 self._reject(record)
 
     def _deliver(self, delivery: Delivery) -> None:
-        self._of(delivery.rule).deliver(delivery)
+        self._counts_of(delivery.rule).deliver(delivery)
         if delivery.state is not DeliveryState.WITHHELD:
             self._received[delivery.person] += 1
 
     def _wait(self, waiting: WaitingEntry) -> None:
-        self._of(waiting.rule).waiting += 1
+        self._counts_of(waiting.rule).waiting += 1
         if len(self._waiting) < _SHOWN_LINES:
             self._waiting.append(waiting)
 
@@ -109,13 +114,11 @@ class Tally:
         if len(self._lines) < _SHOWN_LINES:
             self._lines.append(line)
 
-    def _of(self, rule: str) -> _OfRule:
-        return self._rules.setdefault(rule, _OfRule())
-
-    # --- showing --------------------------------------------------------------------------------
+    def _counts_of(self, rule: str) -> _RuleCounts:
+        return self._rules.setdefault(rule, _RuleCounts())
 
     def show_rejected(self, console: Console) -> None:
-        """Every line that is no message, the first twenty of them in full."""
+        """Print the rejected lines: the first twenty in full, the others as counts."""
         if not self._lines:
             return
         total = self._rejected.total()
@@ -127,11 +130,11 @@ class Tally:
         show(console, table)
         if total > len(self._lines):
             rest = ", ".join(f"{code} {count:,}" for code, count in self._rejected.most_common())
-            more = f"and {total - len(self._lines):,} more (--json tells each); in all: {rest}"
+            more = f"and {total - len(self._lines):,} more (--json prints each); in all: {rest}"
             show(console, Padding(Text(more), (0, 0, 0, 2)))
 
     def show_waiting(self, console: Console) -> None:
-        """Who waits at the end, until when, and for what; the first twenty of them."""
+        """Print the first twenty waiting entries: until when they wait, and for which step."""
         if not self._waiting:
             return
         total = sum(rule.waiting for rule in self._rules.values())
@@ -144,14 +147,14 @@ class Tally:
             table.add_row(Text(format_instant(each.due_at)), Text(named(each.person)), until)
         show(console, table)
         if total > len(self._waiting):
-            more = f"and {total - len(self._waiting):,} more (--json tells each)"
+            more = f"and {total - len(self._waiting):,} more (--json prints each)"
             show(console, Padding(Text(more), (0, 0, 0, 2)))
 
     def show(self, console: Console, counts: Mapping[str, int], of: str = "") -> None:
-        """The counts, and what each rule made of the messages that named it.
+        """Print the counts, in total and by rule.
 
         Args:
-            of: what they are of, where that is not everything.
+            of: the rules and people that were counted; empty for all.
         """
         console.print(Text.assemble("\n", ("Summary", "bold underline"), of))
         table = _grid(("right", ""), ("right", "bold"), ("left", "dim"))
@@ -199,7 +202,7 @@ class Tally:
             yield "warnings", f"{self._warnings:,}", "marked ! above"
 
     def _per_person(self) -> tuple[str, str]:
-        """How many deliveries the median person got of those who got any, and who got the most."""
+        """The median number of deliveries of the persons with any, and the persons with the most."""
         each = sorted(self._received.values())
         top = self._received.most_common(_SHOWN_RECEIVERS)
         most = ", ".join(f"{named(person)} {count:,}" for person, count in top)
@@ -207,14 +210,14 @@ class Tally:
         return f"{each[(len(each) - 1) // 2]:,}", f"is the median of {people}; the most: {most}"
 
     def _show_skipped(self, console: Console) -> None:
-        """Why each rule skipped messages, and how many."""
-        skipping = {name: rule.skipped for name, rule in self._rules.items() if rule.skipped}
-        if not skipping:
+        """Print how many messages each rule skipped, by reason."""
+        skipped = {name: rule.skipped for name, rule in self._rules.items() if rule.skipped}
+        if not skipped:
             return
         console.print(Text("\nSkipped, and why", "bold"))
         table = _grid(("left", ""), ("left", "dim"))
-        for name in sorted(skipping):
-            why = ", ".join(f"{reason} {n:,}" for reason, n in skipping[name].most_common())
+        for name in sorted(skipped):
+            why = ", ".join(f"{reason} {n:,}" for reason, n in skipped[name].most_common())
             table.add_row(Text(name), Text(why))
         show(console, table)
 
@@ -234,12 +237,12 @@ class Tally:
             console.print()
             show(console, table)
             self._show_skipped(console)
-        if silent := [name for name in self._silent if name not in self._rules]:
-            text = f"No message named {counted(len(silent), 'rule')}: {', '.join(silent)}."
+        if unnamed := [name for name in self._rule_ids if name not in self._rules]:
+            text = f"No message named {counted(len(unnamed), 'rule')}: {', '.join(unnamed)}."
             show(console, Text(f"\n{text}", "dim"))
 
 
-def _cells(name: str, rule: _OfRule) -> Sequence[Text]:
+def _cells(name: str, rule: _RuleCounts) -> Sequence[Text]:
     numbers = (
         rule.entered,
         rule.retroactive,
@@ -267,4 +270,4 @@ def _remarks(*parts: tuple[int, str]) -> str:
 
 
 def _lines(count: int) -> str:
-    return counted(count, "line that is no message", "lines that are no messages")
+    return counted(count, "line that is not a message", "lines that are not messages")

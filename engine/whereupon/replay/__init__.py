@@ -1,7 +1,7 @@
 """Replay and import: streams of messages through an engine.
 
-A replay runs a stream in memory on a simulated clock and tells what rules would have done; an import
-writes history to a store. The package decides nothing itself.
+A replay runs streams on a simulated clock in a temporary store, and reports what the rules would have done.
+An import writes past messages to a store. The package decides nothing itself.
 
-For others: `stream_replay` (Replay), `stream_import` (Import).
+For others: `stream_replay` (`replay`, `Replay`, `Record`, `Summary`), `stream_import` (`import_messages`).
 """

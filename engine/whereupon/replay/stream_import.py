@@ -1,7 +1,7 @@
-"""Import: history into a real store, triggering only what `max_age` still allows.
+"""Import of past messages into a store. A message triggers a rule only within the rule's `max_age`.
 
-Every message arrives now, whatever its line says, and is marked as imported, so that no semantic
-event among them can destroy anything. Deliveries wait in the outbox for whoever dispatches it.
+Every message arrives now, even if its line has a time of arrival. It is marked as imported, so no semantic
+event can delete anything. Deliveries wait in the outbox until a dispatcher sends them.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,42 +15,42 @@ from whereupon.replay.stream_replay import BATCH, Record, Summary
 def import_messages(
     engine: Engine,
     arrivals: Iterable[Message | BadLine],
-    tell: Callable[[Record], None],
+    emit: Callable[[Record], None],
     summary: Summary,
 ) -> None:
-    """Take arrivals in batches, each in a transaction of its own.
+    """Import arrivals in batches, each in a transaction of its own.
 
-    Interrupted anywhere, the batches that ``summary`` counts are in; the same arrivals taken again
-    find them there and change nothing.
+    After an interruption, the batches that ``summary`` counts are stored. If the same arrivals are imported
+    again, these change nothing.
 
     Args:
-        engine: on the store that is to have the history.
-        arrivals: read with `Origin.IMPORT`.
-        tell: gets every record, each batch's after its commit.
-        summary: counts what is in, batch by batch.
+        engine: an engine on the store that gets the messages.
+        arrivals: messages that were read with `Origin.IMPORT`.
+        emit: is called with every record, after the commit of its batch.
+        summary: counts the messages and records after each commit.
     """
     batch: list[Message] = []
     for arrival in arrivals:
         if isinstance(arrival, BadLine):
             summary.count(arrival)
-            tell(arrival)
+            emit(arrival)
             continue
         batch.append(arrival)
         if len(batch) >= BATCH:
-            _take(engine, batch, tell, summary)
+            _take(engine, batch, emit, summary)
             batch = []
     if batch:
-        _take(engine, batch, tell, summary)
+        _take(engine, batch, emit, summary)
     with engine.store.session() as session:
         summary.persons = session.counts().persons
 
 
 def _take(
-    engine: Engine, batch: list[Message], tell: Callable[[Record], None], summary: Summary
+    engine: Engine, batch: list[Message], emit: Callable[[Record], None], summary: Summary
 ) -> None:
-    folded = engine.take(batch)
+    result = engine.take(batch)
     summary.messages += len(batch)
-    summary.count_messages(folded)
-    for told in folded.records():
-        summary.count(told)
-        tell(told)
+    summary.count_messages(result)
+    for record in result.records():
+        summary.count(record)
+        emit(record)

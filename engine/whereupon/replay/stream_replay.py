@@ -1,7 +1,7 @@
-"""Replay: streams through the real engine, on a frozen clock that messages and due work move.
+"""Replay of streams through the real engine, on a clock that messages and due work move.
 
-Nothing leaves the process and no handler of the host is called: deliveries stay in the outbox of a
-throwaway store. Actions act on that store, so that what follows is faithful.
+Nothing leaves the process, and no function of the host is called. Deliveries stay in the outbox of a
+temporary store. Actions change that store, so later messages meet the same state as in production.
 """
 
 from collections import Counter
@@ -28,24 +28,25 @@ from whereupon.records import Delivery, DeliveryState, Entry, Request
 from whereupon.scheduling import FrozenClock
 
 BATCH = 5_000
-"""Messages in one transaction, unless something that is due must come between."""
+"""The most messages in one transaction. Due work between two messages makes it shorter."""
 
 LONG_GAP = timedelta(days=366)
-"""Scheduled broadcasts are made up for in a gap between messages up to this long, then once."""
+"""Within this time of a gap between messages, a scheduled broadcast runs every time; after it, once."""
 
 Record: TypeAlias = Emitted | BadLine | WaitingEntry
-"""What a replay tells, in order."""
+"""A record of a replay or an import."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """How many of each a replay saw and made; ``persons`` are those known at its end.
+    """The counts of a replay or an import.
 
     Attributes:
-        exited: entries that ended early, whatever ended them.
-        withheld: deliveries that were held back, and do not count as deliveries.
-        waiting: entries that still waited at the end.
-        received: how many deliveries each person got, by their first user id then.
+        persons: known persons at the end.
+        exited: entries that ended before their last step.
+        withheld: withheld deliveries, which do not count as deliveries.
+        waiting: entries that wait at the end.
+        received: deliveries of each person, by the first user id at that time.
     """
 
     messages: int = 0
@@ -62,11 +63,11 @@ class Summary:
     waiting: int = 0
     received: Counter[str] = field(default_factory=Counter)
 
-    def count_messages(self, folded: BatchResult) -> None:
-        """Count what became of a batch's messages; one that the engine failed on is not accepted."""
-        self.accepted += folded.accepted
-        self.duplicates += len(folded.duplicates)
-        self.rejected += len(folded.set_aside)
+    def count_messages(self, result: BatchResult) -> None:
+        """Count the messages of a batch; one that was set aside after a failure counts as rejected."""
+        self.accepted += result.accepted
+        self.duplicates += len(result.duplicates)
+        self.rejected += len(result.set_aside)
 
     def count(self, record: Record) -> None:
         """Count one record."""
@@ -92,7 +93,7 @@ class Summary:
                 pass
 
     def as_dict(self) -> dict[str, int]:
-        """The counts by name, in the order of the contract; the most and the median of one person last."""
+        """The counts by name, in the order of the JSON contract; the figures per person are last."""
         counts = {each.name: getattr(self, each.name) for each in fields(self)}
         del counts["received"]
         each = sorted(self.received.values()) or [0]
@@ -104,27 +105,27 @@ class Summary:
 
 
 class Replay:
-    """Drives one engine through arrivals; call it with a sink for the records.
+    """Drives one engine through arrivals.
 
     Args:
-        engine: on a throwaway store, with ``clock``.
-        tell: gets every record, in order.
-        batch: messages in one transaction at most; what is told does not depend on it.
+        engine: an engine on a temporary store, with ``clock``.
+        emit: is called with every record, in order.
+        batch: the most messages in one transaction; the records do not depend on it.
     """
 
     def __init__(
         self,
         engine: Engine,
         clock: FrozenClock,
-        tell: Callable[[Record], None],
+        emit: Callable[[Record], None],
         *,
         batch: int = BATCH,
     ) -> None:
         self.summary = Summary()
-        self._most = batch
+        self._batch_size = batch
         self._engine = engine
         self._clock = clock
-        self._tell = tell
+        self._emit_record = emit
         self._batch: list[Message] = []
         self._next_run: datetime | None = None
         self._index = engine.pipeline.index
@@ -133,20 +134,20 @@ class Replay:
         self._guarded = engine.pipeline.settings.registry.guarded
         self._look_for_runs()
 
-    def intervene(self, at: datetime, act: Callable[[Engine], Iterable[Record]]) -> None:
-        """Let somebody decide something at an instant, between the messages; what that led to is told."""
+    def perform(self, at: datetime, act: Callable[[Engine], Iterable[Record]]) -> None:
+        """Perform an operator's act at an instant between the messages, and emit the records of it."""
         self._take_batch()
         self._pass_time(at)
         for record in act(self._engine):
-            self._told(record)
+            self._emit(record)
         self._wake(at)
 
     def feed(self, arrivals: Iterable[Message | BadLine]) -> None:
-        """Take arrivals, in their order."""
+        """Take arrivals in order."""
         for arrival in arrivals:
             if isinstance(arrival, BadLine):
-                self._take_batch()  # what the lines above led to comes first
-                self._told(arrival)
+                self._take_batch()  # the records of the lines above come first
+                self._emit(arrival)
                 continue
             if self._is_run_due(arrival.received_at):
                 self._take_batch()
@@ -155,11 +156,11 @@ class Replay:
             if arrival.name not in self._starting_nothing and self._may_start(arrival):
                 self._take_batch()
                 self._wake(arrival.received_at)
-            elif len(self._batch) >= self._most:
+            elif len(self._batch) >= self._batch_size:
                 self._take_batch()
 
     def _may_start(self, arrival: Message) -> bool:
-        """Whether a message may start a broadcast or a cool-off, so that a batch ends behind it."""
+        """Whether a message may start a broadcast or a cool-off, so that its batch ends with it."""
         if self._any_may_start or arrival.name in self._guarded:
             return True
         matches = [self._index.trigger_match(type_, arrival.name) for type_ in NAMED]
@@ -171,10 +172,11 @@ class Replay:
         return self._any_may_start or (self._next_run is not None and now >= self._next_run)
 
     def finish(self, until: datetime | timedelta | None = None) -> Summary:
-        """Run what is due to its end, or up to ``until``; scheduled broadcasts end with the stream.
+        """Run the waits to their end, or all due work up to ``until``.
 
         Args:
-            until: an instant, or a duration from where the stream ends.
+            until: an instant, or a duration after the end of the stream. Without it, scheduled broadcasts do
+                not run after the stream.
         """
         self._take_batch()
         if isinstance(until, timedelta):
@@ -191,7 +193,7 @@ class Replay:
         self.summary.persons = counts.persons
         names = {person.key: person.user_id for person in known}
         for entry in waiting:
-            self._told(self._as_waiting(entry, names.get(entry.person_key, "")))
+            self._emit(self._as_waiting(entry, names.get(entry.person_key, "")))
         return self.summary
 
     def _as_waiting(self, entry: Entry, person: str) -> WaitingEntry:
@@ -203,14 +205,14 @@ class Replay:
     def _take_batch(self) -> None:
         batch, self._batch = self._batch, []
         while batch:
-            taken, folded = self._take_part(batch)
+            taken, result = self._take_part(batch)
             self._clock.move_to(batch[taken - 1].received_at)
             self.summary.messages += taken
-            self._report(folded)
+            self._report(result)
             batch = batch[taken:]
 
     def _take_part(self, batch: list[Message]) -> tuple[int, BatchResult]:
-        """Take as much of the batch as goes with everything that comes due meanwhile."""
+        """Take the batch, or its beginning if too much work becomes due during it."""
         part = batch
         while True:
             try:
@@ -220,15 +222,15 @@ class Replay:
                 part = part[: (len(part) + 1) // 2]
 
     def _pass_time(self, until: datetime) -> None:
-        made_up_for = min(later(self._clock.now(), LONG_GAP), until)
-        self._wake(made_up_for)
-        if made_up_for < until:
-            self._wake(until, scheduled=False)  # waits are over on time, however long the gap
+        every_run = min(later(self._clock.now(), LONG_GAP), until)
+        self._wake(every_run)
+        if every_run < until:
+            self._wake(until, scheduled=False)  # waits end on time, even in a long gap
         self._wake(until)
 
     def _wake(self, until: datetime, *, scheduled: bool = True) -> None:
-        for folded in self._engine.wake(until, scheduled=scheduled):
-            self._report(folded)
+        for result in self._engine.wake(until, scheduled=scheduled):
+            self._report(result)
         if until is not LAST_INSTANT:
             self._clock.move_to(until)
         self._look_for_runs()
@@ -239,18 +241,18 @@ class Replay:
         due = [run.due_at for run in waiting[:1]] + ([] if request is None else [request])
         self._next_run = min(due, default=None)
 
-    def _report(self, folded: BatchResult) -> None:
-        self.summary.count_messages(folded)
-        for told in folded.records():
-            self._told(told)
+    def _report(self, result: BatchResult) -> None:
+        self.summary.count_messages(result)
+        for record in result.records():
+            self._emit(record)
 
-    def _told(self, record: Record) -> None:
+    def _emit(self, record: Record) -> None:
         self.summary.count(record)
-        self._tell(record)
+        self._emit_record(record)
 
 
 def _steps_start_broadcasts(index: RuleIndex) -> bool:
-    """Whether a campaign's own `track` step may start a broadcast, at any message or wait."""
+    """Whether a `track` step may start a broadcast, so that any message or wait may do so."""
     emitted = {message for rule in index.book.rules for message in rule.messages_sent}
     return any(index.trigger_match(*message).broadcasts for message in emitted)
 
@@ -258,15 +260,16 @@ def _steps_start_broadcasts(index: RuleIndex) -> bool:
 def replay(
     arrivals: Iterable[Message | BadLine],
     open_engine: Callable[[FrozenClock], Engine],
-    tell: Callable[[Record], None],
+    emit: Callable[[Record], None],
     *,
     until: datetime | timedelta | None = None,
     batch: int = BATCH,
 ) -> Summary:
-    """Replay arrivals through an engine that is opened at the first one's time.
+    """Replay arrivals through an engine whose clock starts at the first arrival.
 
     Args:
-        open_engine: makes the engine on the clock that it is given; it is closed here.
+        open_engine: opens the engine with the clock that it is given. `replay` closes the engine.
+        emit: is called with every record, in order.
         until: see `Replay.finish`.
         batch: see `Replay`.
     """
@@ -281,19 +284,19 @@ def replay(
         bad.append(arrival)
     clock = FrozenClock(start)
     with open_engine(clock) as engine:
-        run = Replay(engine, clock, tell, batch=batch)
+        run = Replay(engine, clock, emit, batch=batch)
         run.feed(chain(bad, first, waiting))
         return run.finish(until)
 
 
 def read_streams(paths: Iterable[Path], reader: StreamReader) -> Iterator[Message | BadLine]:
-    """Several streams, one after another, as one sequence of arrivals."""
+    """The arrivals of several streams, one stream after another."""
     for path in paths:
         yield from reader.read(path)
 
 
 @contextmanager
 def throwaway_store() -> Iterator[str]:
-    """The URL of a store that is gone afterwards; on disk, so that memory does not grow."""
+    """The URL of a temporary store, which is deleted at the end. It is on disk to save memory."""
     with TemporaryDirectory(prefix="whereupon-") as folder:
         yield f"sqlite:///{folder}/replay.db?synchronous=OFF"

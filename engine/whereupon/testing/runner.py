@@ -209,10 +209,10 @@ def _records(
                     replay.feed([arrival])
                 case BroadcastCall():
                     act = partial(_call_up, arrival, refusals)
-                    replay.intervene(later(test.start, arrival.at), act)
+                    replay.perform(later(test.start, arrival.at), act)
                 case OperatorAct():
                     act = partial(_act, arrival, refusals)
-                    replay.intervene(later(test.start, arrival.at), act)
+                    replay.perform(later(test.start, arrival.at), act)
         replay.finish(None if test.until is None else later(test.start, test.until))
     return records, tuple(refusals)
 

@@ -1,0 +1,186 @@
+"""``whereupon requests``: requests for actions, shown and decided.
+
+``--by`` names the decider. The guard files say who may decide.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from whereupon.cli.exit_status import exits_with_status, print_to_stderr
+from whereupon.cli.options import LARGEST, RULES, AsJson, By, RequestNumber, RulesFolder, StoreUrl
+from whereupon.cli.stores import keyed_engine
+from whereupon.engine import Engine
+from whereupon.records import Request, RequestOutcome
+from whereupon.render.audit import audit_line
+from whereupon.render.records import JsonLines
+from whereupon.render.requests import (
+    approval_line,
+    breaker_line,
+    breaker_object,
+    request_line,
+    request_record,
+)
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def requests_commands() -> None:
+    """Show and decide requests for actions."""
+
+
+@app.command("list")
+@exits_with_status
+def requests_list(
+    store: StoreUrl,
+    outcome: Annotated[
+        list[RequestOutcome] | None,
+        typer.Option(
+            help="Only requests in this state; repeat it for more. By default the open ones."
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the requests that have ended.")
+    ] = False,
+    rules: RulesFolder = RULES,
+    as_json: AsJson = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LARGEST, help="The most requests, newest first.")
+    ] = 100,
+) -> None:
+    """List requests, newest first, and every open breaker."""
+    waiting = [each for each in RequestOutcome if each.is_open or each is RequestOutcome.FAILED]
+    wanted = tuple(outcome or (RequestOutcome if everything else waiting))
+    with keyed_engine(store, rules) as engine:
+        requests = engine.requests.list(*wanted, limit=limit)
+        breakers = [each for each in engine.requests.breakers() if each.is_open]
+    if as_json:
+        out = JsonLines(sys.stdout.buffer)
+        for breaker in breakers:
+            out.write(breaker_object(breaker))
+        for request in requests:
+            out.write(request_record(request))
+        return
+    for line in [*map(breaker_line, breakers), *map(request_line, requests)]:
+        sys.stdout.write(f"{line}\n")
+    if not requests:
+        sys.stdout.write("There are no such requests.\n")
+
+
+@app.command("show")
+@exits_with_status
+def requests_show(
+    request: RequestNumber, store: StoreUrl, rules: RulesFolder = RULES, as_json: AsJson = False
+) -> None:
+    """Show one request: its plan, its approvals, and its history."""
+    with keyed_engine(store, rules) as engine:
+        found, approvals = engine.requests.show(request), engine.requests.approvals(request)
+        history = engine.audit.rows_of(request)
+    if as_json:
+        JsonLines(sys.stdout.buffer).write(request_record(found, approvals))
+        return
+    _print_lines(found)
+    for line in [*map(approval_line, approvals), *map(audit_line, history)]:
+        sys.stdout.write(f"  {line}\n")
+
+
+@app.command("approve")
+@exits_with_status
+def requests_approve(
+    request: RequestNumber,
+    store: StoreUrl,
+    by: By,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIGEST", help="The plan that you approve; by default the stored one."
+        ),
+    ] = None,
+    rules: RulesFolder = RULES,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a held request. It runs as soon as every guard agrees."""
+    with keyed_engine(store, rules) as engine:
+        decided = engine.requests.approve(request, by=by, plan=plan)
+        print_outcome(engine, decided, as_json=as_json)
+
+
+@app.command("cancel")
+@exits_with_status
+def requests_cancel(
+    request: RequestNumber,
+    store: StoreUrl,
+    by: By,
+    rules: RulesFolder = RULES,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a held request for ever."""
+    with keyed_engine(store, rules) as engine:
+        print_outcome(engine, engine.requests.cancel(request, by=by), as_json=as_json)
+
+
+@app.command("retry")
+@exits_with_status
+def requests_retry(
+    request: RequestNumber,
+    store: StoreUrl,
+    by: By,
+    rules: RulesFolder = RULES,
+    as_json: AsJson = False,
+) -> None:
+    """Let the host's handler be called again for a failed request."""
+    with keyed_engine(store, rules) as engine:
+        print_outcome(engine, engine.requests.retry(request, by=by), as_json=as_json)
+
+
+@app.command("close-breaker")
+@exits_with_status
+def requests_close_breaker(
+    guard: Annotated[str, typer.Argument(help="The guard file's id.")],
+    store: StoreUrl,
+    by: By,
+    rules: RulesFolder = RULES,
+    as_json: AsJson = False,
+) -> None:
+    """Close a guard's breaker. The requests that it held are judged again, and its count begins at 0."""
+    with keyed_engine(store, rules) as engine:
+        held = engine.requests.close(guard, by=by)
+        results = engine.wake(engine.clock.now())
+        records = [record for result in results for record in result.emitted]
+        judged = [record for record in records if isinstance(record, Request)]
+        engine.scrub()
+    if as_json:
+        out = JsonLines(sys.stdout.buffer)
+        for request in judged:
+            out.write(request_record(request))
+        return
+    sys.stdout.write(f"The breaker of {guard} is closed; {held} requests were judged again.\n")
+    for request in judged:
+        sys.stdout.write(f"{request_line(request)}\n")
+
+
+def print_outcome(engine: Engine, request: Request, *, as_json: bool) -> None:
+    """Print a request after a decision, and scrub the database if the request has run."""
+    print_request(request, as_json=as_json)
+    if request.outcome is RequestOutcome.RAN and not engine.scrub():
+        print_to_stderr(
+            "whereupon: the store is being read, so it was not scrubbed; run whereupon scrub later"
+        )
+
+
+def print_request(request: Request, *, as_json: bool, dry_run: bool = False) -> None:
+    """Print a request and its plan."""
+    if as_json:
+        JsonLines(sys.stdout.buffer).write(request_record(request))
+    else:
+        _print_lines(request, dry_run=dry_run)
+
+
+def _print_lines(request: Request, *, dry_run: bool = False) -> None:
+    sys.stdout.write(f"{request_line(request)}\n")
+    if request.plan is not None:
+        counts = ", ".join(f"{n} {name}" for name, n in request.plan.counts.items()) or "nothing"
+        gone = "went" if request.outcome is RequestOutcome.RAN and not dry_run else "would go"
+        sys.stdout.write(f"  plan {request.plan.digest}: {counts} {gone}\n")
