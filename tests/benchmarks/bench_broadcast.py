@@ -34,7 +34,7 @@ from whereupon.conditions.prefilter import EVERYBODY, Prefilter
 from whereupon.decide import Settings, Snapshot, audience_of, prefilter_for
 from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
-from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
+from whereupon.pipeline.audience_rounds import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.ports import Store
 from whereupon.records import BroadcastRun
 from whereupon.scheduling.clocks import FrozenClock

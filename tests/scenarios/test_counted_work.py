@@ -24,7 +24,7 @@ from whereupon.engine import Engine
 from whereupon.matching import RuleIndex
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass
 from whereupon.messages.wire import Arrival, parse_message
-from whereupon.pipeline.batches import AUDIENCE_CHUNK, AUDIENCE_REACH
+from whereupon.pipeline.audience_rounds import AUDIENCE_CHUNK, AUDIENCE_REACH
 from whereupon.pipeline.load import CLAIM_CHUNK, DUE_LIMIT
 from whereupon.ports import Session, Store
 from whereupon.records import (

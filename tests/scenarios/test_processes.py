@@ -18,7 +18,7 @@ from tests.stores import tables_in
 from tests.stream_files import write_stream
 
 from whereupon import Engine
-from whereupon.pipeline.batches import AUDIENCE_CHUNK
+from whereupon.pipeline.audience_rounds import AUDIENCE_CHUNK
 from whereupon.records import Changes, Identifier, IdKind, Person
 from whereupon.scheduling.clocks import FrozenClock
 

@@ -16,7 +16,7 @@ from tests.stores import tables_in
 from whereupon import Delivery, Engine, Ingested
 from whereupon.errors import StoreError
 from whereupon.messages.times import later
-from whereupon.pipeline.batches import AUDIENCE_CHUNK
+from whereupon.pipeline.audience_rounds import AUDIENCE_CHUNK
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage.sql.addresses import engine_of
 

@@ -5,7 +5,7 @@ transaction (the number of its row in the audit log). The next round of due work
 for other processes, and records up to which mark nothing is left.
 """
 
-from whereupon.pipeline.batches import UNSCRUBBED
+from whereupon.pipeline.decision_rounds import UNSCRUBBED
 from whereupon.ports import Store
 
 _SCRUBBED = "scrubbed"

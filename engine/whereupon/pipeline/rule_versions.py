@@ -1,4 +1,4 @@
-"""The versions of rules that people entered with, read again from the store."""
+"""Rule versions: rules as they were when people entered them, read again from the store."""
 
 import logging
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ class RuleVersions:
     """The rules of a book, and the older versions that people still follow. Threads share it.
 
     Attributes:
-        index: the rulebook's index, which also watches for every version read so far. Reading a version
-            replaces the index.
+        index: the rulebook's index, which also considers every version that was read so far. Reading a version puts
+            another index in its place.
     """
 
     def __init__(self, index: RuleIndex) -> None:
@@ -26,9 +26,9 @@ class RuleVersions:
         self._lock = ProcessLock()
 
     def rule_of(self, session: Session, digest: str) -> Rule | None:
-        """The rule in the version of that digest, even if the rulebook has the rule no longer.
+        """The rule version with that digest, even if the rulebook does not have the rule any more.
 
-        None if the version cannot be read: a newer library may have written it.
+        None if it cannot be read, since a newer library wrote it.
         """
         if digest in self.index.by_digest:
             return self.index.by_digest[digest]
@@ -38,7 +38,7 @@ class RuleVersions:
 
     def _keep(self, digest: str, rule: Rule | None, segments: Mapping[str, Segment]) -> None:
         with self._lock:
-            if digest in self._older:  # another thread has read it meanwhile
+            if digest in self._older:  # another thread read it meanwhile
                 return
             if rule is not None:
                 self.index = self.index.with_version(rule, segments)

@@ -9,7 +9,7 @@ from tests.shop import NOON, news
 
 from whereupon import Engine, UnknownNameError
 from whereupon.decide.decisions import Decision, Outcome, Reason
-from whereupon.pipeline.batches import AUDIENCE_CHUNK
+from whereupon.pipeline.audience_rounds import AUDIENCE_CHUNK
 from whereupon.pipeline.broadcasts import MOST_NOTED
 from whereupon.records import DeliveryState
 from whereupon.rules.model import Rulebook

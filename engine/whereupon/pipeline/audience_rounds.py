@@ -1,0 +1,96 @@
+"""Broadcasts: the next chunk of an audience enters."""
+
+import logging
+from datetime import datetime
+
+from whereupon.decide import (
+    BatchResult,
+    Notice,
+    PoisonError,
+    Snapshot,
+    audience_of,
+    broadcast_chunk,
+    prefilter_for,
+)
+from whereupon.messages.model import id_in_ref
+from whereupon.messages.repairs import cut_reason
+from whereupon.pipeline.decision_rounds import DecisionRounds
+from whereupon.ports import Session, Stretch
+from whereupon.records import BroadcastRun, Person
+from whereupon.rules.model import Rule
+from whereupon.runtime.log_lines import in_log
+
+AUDIENCE_CHUNK = 1_000
+"""Persons of a broadcast's audience in one transaction."""
+
+AUDIENCE_REACH = 10_000
+"""Persons that one transaction looks through; with more, other transactions would wait for it."""
+
+_LOG = logging.getLogger("whereupon.pipeline")
+
+
+class AudienceRounds(DecisionRounds):
+    """Lets the audiences of broadcasts enter, chunk by chunk."""
+
+    def send(
+        self, session: Session, run: BroadcastRun, *, now: datetime | None = None
+    ) -> BatchResult:
+        """Let the next chunk of a broadcast's audience in.
+
+        The chunks go by the persons' keys. So every person who was known when the run began gets a turn. A person
+        who comes later may have a key behind the cursor, since several processes hand out keys.
+        """
+        rule = self._versions.rule_of(session, run.digest)
+        if rule is None or not rule.active.allows(run.timestamp):
+            return self._send_to(session, run, rule, Stretch([], None), now)
+        stretch = session.take_audience(
+            run.cursor or 0, AUDIENCE_CHUNK, prefilter_for(run, rule), AUDIENCE_REACH
+        )
+        self._loader(session).gate_all()  # or the prefilter may have missed a person
+        left_out: list[Notice] = []
+        while True:
+            try:
+                result = self._send_to(session, run, rule, stretch, now)
+            except PoisonError as poison:
+                person = next(each for each in stretch.persons if each.key == poison.person)
+                others = [each for each in stretch.persons if each is not person]
+                stretch = stretch._replace(persons=others)
+                _LOG.error("person-left-out broadcast=%s person=%d", in_log(run.rule), person.key)
+                text = f"{person.user_id} was left out of {run.rule}: {cut_reason(poison.reason)}"
+                left_out.append(Notice("person-left-out", id_in_ref(run.occasion), text))
+                continue
+            result.emitted += left_out
+            return result
+
+    def _send_to(
+        self,
+        session: Session,
+        run: BroadcastRun,
+        rule: Rule | None,
+        stretch: Stretch,
+        now: datetime | None,
+    ) -> BatchResult:
+        admitted: list[Person] = []
+        snapshot = Snapshot(0, 0)
+        if rule is not None and stretch.persons:
+            past = self._loader(session).past
+            known = past.for_audience(stretch.persons, rule, run.timestamp)
+            admitted = past.without_entrants(
+                audience_of(known, run, rule, stretch.persons, self.index, self.settings), run
+            )
+            snapshot = past.for_entering(admitted, rule, run.timestamp)
+        return self._decide_and_write(
+            session,
+            snapshot,
+            64 + 8 * len(admitted),
+            lambda: broadcast_chunk(
+                snapshot,
+                run,
+                rule,
+                admitted,
+                self.index,
+                self.settings,
+                cursor=stretch.cursor,
+                now=now,
+            ),
+        )

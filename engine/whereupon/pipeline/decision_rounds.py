@@ -1,0 +1,82 @@
+"""Deciding what was loaded, and writing the result, in the transaction of the caller."""
+
+from collections.abc import Callable
+
+from whereupon.decide import BatchResult, KeysExhausted, Settings, Snapshot
+from whereupon.guards.audit_chain import seal
+from whereupon.matching import RuleIndex
+from whereupon.pipeline.load import CLAIM_CHUNK, BatchLoader
+from whereupon.pipeline.rule_versions import RuleVersions
+from whereupon.ports import Session
+from whereupon.records import Changes
+
+UNSCRUBBED = "unscrubbed"
+"""The mark in the store for the row of the audit log by which a person was last erased (see `scrubber`)."""
+
+
+class DecisionRounds:
+    """A rulebook and settings. It decides a snapshot, with as many keys as that takes, and writes the result.
+
+    Attributes:
+        settings: the settings of deciding.
+        claim_chunk: how many messages of one claim one transaction evaluates.
+    """
+
+    def __init__(self, versions: RuleVersions, settings: Settings) -> None:
+        self.settings = settings
+        self.claim_chunk = CLAIM_CHUNK
+        self._versions = versions
+
+    @property
+    def index(self) -> RuleIndex:
+        """The rulebook's index, with the older rule versions that people still follow."""
+        return self._versions.index
+
+    def write(self, session: Session, changes: Changes) -> None:
+        """Write changes, with their records for the audit log sealed into its chain."""
+        if changes.records:
+            changes.audit, changes.audit_head = seal(
+                session.audit_head(), changes.records, self.settings.digest_key
+            )
+        session.flush(changes)
+        if changes.erased_persons and changes.audit_head is not None:
+            session.set_mark(UNSCRUBBED, changes.audit_head.sequence)
+
+    def _loader(self, session: Session) -> BatchLoader:
+        return BatchLoader(session, self.settings, self._versions, claim_chunk=self.claim_chunk)
+
+    def _decide_and_write(
+        self,
+        session: Session,
+        snapshot: Snapshot,
+        keys: int,
+        attempt: Callable[[], BatchResult],
+    ) -> BatchResult:
+        """Decide, again with four times the keys if they do not suffice, and write the result.
+
+        Args:
+            snapshot: gets the keys; ``attempt`` decides it.
+            keys: how many keys for new rows to begin with.
+        """
+        while True:
+            snapshot.first_key, snapshot.keys = session.allocate(keys), keys
+            try:
+                result = attempt()
+            except KeysExhausted:
+                keys *= 4
+                continue
+            break
+        if result.changes.rule_versions or result.rule_lists:
+            self._drop_stored_versions(session, result)
+        self.write(session, result.changes)
+        return result
+
+    def _drop_stored_versions(self, session: Session, result: BatchResult) -> None:
+        """Leave out of the changes what is stored already; rule lists come with the versions of their rules."""
+        versions = result.changes.rule_versions
+        stored = session.kept_versions(versions.keys() | result.rule_lists.keys())
+        for revision, rule_list in result.rule_lists.items():
+            if revision not in stored:
+                versions |= self.index.version_texts(rule_list)
+        for digest in versions.keys() & stored:
+            del versions[digest]
