@@ -188,7 +188,7 @@ class Outcome:
     contents: dict[str, list[str]]
 
 
-def fold_in_parts(
+def world_after(
     messages: Sequence[Message],
     cuts: Iterable[int],
     *,
@@ -202,7 +202,7 @@ def fold_in_parts(
     """
     made = World(list(rules))
     made.engine.pipeline.claim_chunk = claim_chunk
-    take_in_parts(made.engine, messages, cuts, made.decided.extend)
+    take_in_batches(made.engine, messages, cuts, made.decided.extend)
     return made
 
 
@@ -222,7 +222,7 @@ def begin(made: World, message: Message, *, carried_on: int) -> None:
     made.decided += [decision for each in results for decision in each.decisions]
 
 
-def take_in_parts(
+def take_in_batches(
     engine: Engine,
     messages: Sequence[Message],
     cuts: Iterable[int],

@@ -69,7 +69,7 @@ def test_any_bytes_are_a_message_or_a_named_refusal(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*.json")), ids=lambda path: path.name)
-def test_what_was_found_in_messages_stays_mended(path: Path) -> None:
+def test_faults_once_found_in_messages_stay_repaired(path: Path) -> None:
     """Each file is one message that once did harm, or nearly."""
     parse(path.read_bytes())
 
@@ -98,7 +98,7 @@ texts = (
 
 @settings(max_examples=200)
 @given(text=texts)
-def test_any_text_is_a_rule_file_or_located_findings(
+def test_any_text_is_a_rule_file_or_located_diagnostics(
     text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Every finding has a code, a place and a sentence; a file with an error guards nothing."""
@@ -119,7 +119,7 @@ def check(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*.yaml.txt")), ids=lambda path: path.name)
-def test_what_was_found_in_rule_files_stays_mended(path: Path, tmp_path: Path) -> None:
+def test_faults_once_found_in_rule_files_stay_repaired(path: Path, tmp_path: Path) -> None:
     """Each file is one rule file that once did harm, or nearly."""
     (tmp_path / "g.yaml").write_bytes(path.read_bytes())
     check(tmp_path)

@@ -9,9 +9,9 @@ from tests.properties.histories import (
     PEOPLE,
     Happening,
     contents_of,
-    fold_in_parts,
     happenings,
     messages_of,
+    world_after,
 )
 from tests.rule_files import campaign
 from tests.worlds import World
@@ -58,7 +58,7 @@ def _explained(made: World) -> list[tuple[str, datetime, str]]:
 
 
 def _made(messages: Sequence[Message], cuts: Iterable[int], claim_chunk: int = 99) -> World:
-    return fold_in_parts(messages, cuts, rules=RULES, claim_chunk=claim_chunk)
+    return world_after(messages, cuts, rules=RULES, claim_chunk=claim_chunk)
 
 
 @settings(max_examples=300)

@@ -158,7 +158,7 @@ def test_alias_brings_nobody_back() -> None:
     assert "anon-1" not in held
 
 
-def test_a_device_that_was_a_deleted_persons_tells_nothing_of_them() -> None:
+def test_a_device_that_was_a_deleted_persons_shows_nothing_of_them() -> None:
     """Late anonymous messages stay ignored, whoever claims the device next; new ones are that person's."""
     made = shop()
     made.track("Delete Person", "ada", at=10)
@@ -169,7 +169,7 @@ def test_a_device_that_was_a_deleted_persons_tells_nothing_of_them() -> None:
     assert made.owners()["new"] == "ben"
 
 
-def test_unsuppressing_lifts_what_was_laid_in_that_name() -> None:
+def test_unsuppressing_lifts_what_was_suppressed_in_that_name() -> None:
     """Also for the person's devices; a device of another suppressed person stays suppressed."""
     made = shop()
     made.identify("ben", anonymous="anon-1", at=1)

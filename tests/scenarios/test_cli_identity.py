@@ -120,7 +120,7 @@ def test_identity_says_who_claimed_a_device_and_what_that_brought() -> None:
     assert any("noah's, by 25-identify-noah-on-the-same-laptop" in line for line in lines)
 
 
-def test_identity_tells_nothing_of_the_others_on_a_device() -> None:
+def test_identity_shows_nothing_of_the_others_on_a_device() -> None:
     """Only the other person's user id and the time of their claim are shown, not what they did."""
     output = whereupon("identity", "noah", "--stream", SHOPPING, "--json").records
     theirs = [

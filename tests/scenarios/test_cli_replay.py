@@ -143,7 +143,7 @@ def test_what_is_held_back_is_no_delivery(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("until", ["+1h", "2026-03-02T10:05:00Z"])
-def test_time_goes_on_only_until_told(tmp_path: Path, until: str) -> None:
+def test_time_goes_on_only_to_the_instant_asked_for(tmp_path: Path, until: str) -> None:
     """A wait that ends later stays open, whether the end is given as a span or an instant."""
     stream = write_stream(
         tmp_path / "s.jsonl",
@@ -196,7 +196,7 @@ def leaving(tmp_path: Path) -> tuple[Path, Path]:
     return rules, stream
 
 
-def test_who_leaves_early_is_told_by_what_and_who_still_waits_until_when(
+def test_early_exits_are_shown_with_their_cause_and_waits_with_their_end(
     leaving: tuple[Path, Path],
 ) -> None:
     """In the timeline at its time; at the end, the waiting entries and the counts of each rule."""
@@ -245,7 +245,7 @@ def test_what_ends_and_what_waits_are_records_of_their_own(leaving: tuple[Path, 
         (["--rule", "else", "--person", "ada"], {"else"}, {"ada"}),
     ],
 )
-def test_a_replay_tells_of_the_rules_and_people_that_are_asked_for(
+def test_a_replay_shows_the_rules_and_people_that_are_asked_for(
     leaving: tuple[Path, Path],
     options: list[str],
     rules_shown: set[str],
@@ -269,7 +269,7 @@ def test_a_replay_tells_of_the_rules_and_people_that_are_asked_for(
     assert ("leaves cart by ordered" in shown) is ({"cart", "ada"} <= rules_shown | people_shown)
 
 
-def test_a_rule_or_a_person_that_is_not_there_is_said_to_be(leaving: tuple[Path, Path]) -> None:
+def test_an_unknown_rule_or_person_is_an_error(leaving: tuple[Path, Path]) -> None:
     """A misspelt name does not give an empty answer."""
     rules, stream = leaving
     wrong = whereupon("replay", stream, "--rules", rules, "--rule", "carts")
@@ -278,7 +278,7 @@ def test_a_rule_or_a_person_that_is_not_there_is_said_to_be(leaving: tuple[Path,
     assert nobody.stderr == "there is no record of 'adaa'; did you mean 'ada'?\n"
 
 
-def test_a_large_audience_that_leaves_at_once_is_told_in_short(tmp_path: Path) -> None:
+def test_a_large_audience_that_leaves_at_once_is_summed_up(tmp_path: Path) -> None:
     """One line says how many people leave a broadcast."""
     rules = tmp_path / "rules"
     rules.mkdir()
@@ -370,7 +370,7 @@ def test_a_replay_that_is_ended_leaves_nothing_behind(number: int, tmp_path: Pat
 # --- for people -------------------------------------------------------------------------------
 
 
-def test_the_timeline_tells_what_triggered_for_whom_and_why_not() -> None:
+def test_the_timeline_shows_what_triggered_for_whom_and_why_not() -> None:
     """Days, times, people, entries, deliveries, skips and requests are all shown in words."""
     output = whereupon("replay", STORY).stdout
     for text in (
@@ -420,7 +420,7 @@ def test_wide_letters_count_as_two_columns(tmp_path: Path) -> None:
     assert max(len(line) + line.count("宝") for line in lines) <= 60
 
 
-def test_like_skips_are_told_once_unless_each_is_asked_for(tmp_path: Path) -> None:
+def test_like_skips_are_shown_once_unless_each_is_asked_for(tmp_path: Path) -> None:
     """Like skips are counted in one line; `--skips all` shows each, `none` shows none."""
     stream = write_stream(
         tmp_path / "s.jsonl",
@@ -435,7 +435,7 @@ def test_like_skips_are_told_once_unless_each_is_asked_for(tmp_path: Path) -> No
     assert none.count("not sock-thanks") == 0
 
 
-def test_a_busy_day_tells_some_skips_and_counts_the_rest(tmp_path: Path) -> None:
+def test_a_busy_day_shows_some_skips_and_counts_the_rest(tmp_path: Path) -> None:
     """After the first eight skips of a day, one line counts the others by rule."""
     stream = write_stream(
         tmp_path / "s.jsonl",
@@ -446,7 +446,7 @@ def test_a_busy_day_tells_some_skips_and_counts_the_rest(tmp_path: Path) -> None
     assert "12 more did not enter: sock-thanks 12 (where)" in output
 
 
-def test_a_large_audience_is_told_in_short(tmp_path: Path) -> None:
+def test_a_large_audience_is_summed_up(tmp_path: Path) -> None:
     """Some people of a broadcast are named, and some of its deliveries are shown."""
     rules = tmp_path / "rules"
     rules.mkdir()
@@ -474,7 +474,7 @@ def test_quiet_shows_the_summary_alone() -> None:
     assert re.search(r"messages\s+37\s+35 new, 2 seen before", output)
 
 
-def test_rejected_lines_are_told_with_their_numbers() -> None:
+def test_rejected_lines_are_shown_with_their_numbers() -> None:
     """Line, code and sentence of each, and the count of the others."""
     rejected = len(whereupon("replay", STREAMS / "messy.jsonl", "--json").of_kind("rejected"))
     output = whereupon("replay", STREAMS / "messy.jsonl").stdout
@@ -530,7 +530,7 @@ def test_what_a_caller_has_closed_is_written_to_nobody(closed: str, form: list[s
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
-def test_a_full_disk_is_said_in_one_line() -> None:
+def test_a_full_disk_is_an_error_of_one_line() -> None:
     """The message is one line if standard output cannot be written."""
     full = Path("/dev/full")
     if not full.exists():
@@ -546,7 +546,7 @@ def test_a_full_disk_is_said_in_one_line() -> None:
     assert (ended.returncode, ended.stderr) == (2, b"whereupon: No space left on device\n")
 
 
-def test_broken_rules_are_all_told_at_once(tmp_path: Path) -> None:
+def test_all_diagnostics_of_broken_rules_are_shown_at_once(tmp_path: Path) -> None:
     """Exit status 1, and every diagnostic on stderr as file:line:column: code message."""
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(f"campaign: {name}\nwhen: purchase\nwhoops: 1\n")

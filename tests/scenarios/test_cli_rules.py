@@ -45,14 +45,14 @@ def rules(tmp_path: Path) -> Path:
 # --- lint -----------------------------------------------------------------------------------------
 
 
-def test_good_rules_have_no_findings(rules: Path) -> None:
+def test_good_rules_have_no_diagnostics(rules: Path) -> None:
     """Nothing on stdout, the count on stderr, exit status 0."""
     linted = whereupon("lint", rules)
     assert (linted.status, linted.stdout) == (0, "")
     assert "0 errors, 0 warnings" in linted.stderr
 
 
-def test_every_finding_is_a_line_that_editors_can_follow(rules: Path) -> None:
+def test_every_diagnostic_is_a_line_that_editors_can_follow(rules: Path) -> None:
     """file:line:column: code message, for rules and tests; errors make the exit status 1."""
     (rules / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhoops: 1\n")
     (rules / "lost.test.yaml").write_text("tests: 1\n")
@@ -79,7 +79,7 @@ def test_with_strict_a_warning_fails(rules: Path) -> None:
     assert whereupon("lint", rules, "--strict").status == 1
 
 
-def test_findings_as_json_have_their_parts_apart(rules: Path) -> None:
+def test_diagnostics_as_json_have_their_parts_apart(rules: Path) -> None:
     """One object for each diagnostic, then the counts."""
     (rules / "broken.yaml").write_text("campaign: broken\nwhen: purchase\nwhoops: 1\n")
     linted = whereupon("lint", rules, "--json")
@@ -98,7 +98,7 @@ def test_the_rules_that_ship_are_clean() -> None:
 # --- test -----------------------------------------------------------------------------------------
 
 
-def test_passing_tests_end_well_and_tell_what_they_never_tried(rules: Path) -> None:
+def test_passing_tests_succeed_and_show_what_they_never_tried(rules: Path) -> None:
     """Exit status 0, the count, and what no test covers, unless that is switched off."""
     output = whereupon("test", rules)
     assert output.status == 0

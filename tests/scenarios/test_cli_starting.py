@@ -12,14 +12,14 @@ from whereupon.rules.loading import load_document
 SHOPPING = STREAMS / "anonymous-shopping.jsonl"
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     """One line, for bug reports."""
     output = whereupon("--version")
     assert (output.status, output.stderr) == (0, "")
     assert output.stdout.startswith("whereupon 0.")
 
 
-def test_a_new_folder_lints_without_findings_and_its_tests_pass(tmp_path: Path) -> None:
+def test_a_new_folder_lints_without_diagnostics_and_its_tests_pass(tmp_path: Path) -> None:
     """It has a rule with its test, events and settings; the tests cover everything."""
     made = whereupon("init", folder=tmp_path)
     assert made.status == 0

@@ -178,14 +178,14 @@ def test_explaining_a_store_says_the_same_as_its_stream(store: str) -> None:
     assert len(limited.stdout.splitlines()) == 1
 
 
-def test_somebody_unknown_is_said_to_be_with_names_near_theirs() -> None:
+def test_an_unknown_person_is_an_error_with_similar_names() -> None:
     """Exit status 1, and the name that was probably meant."""
     output = whereupon("explain", "mai", "abandoned-cart", "--stream", SHOPPING)
     assert (output.status, output.stdout) == (1, "")
     assert output.stderr == "whereupon: nobody is known as 'mai' here; similar ids: mia\n"
 
 
-def test_a_rule_that_no_message_named_is_said_to_be() -> None:
+def test_a_rule_that_no_message_named_is_explained() -> None:
     """A known person without a decision gets a sentence, not an empty answer."""
     output = whereupon("explain", "mia", "login-alert", "--stream", SHOPPING)
     assert output.status == 0
@@ -309,9 +309,7 @@ def test_all_that_is_dead_is_sent_again_once_somebody_agrees(store: str) -> None
     "words",
     [(), ("--channel", "email"), ("0" * 32, "--all"), ("--all", "--since", "soon")],
 )
-def test_which_deliveries_are_to_be_sent_again_has_to_be_said(
-    store: str, words: tuple[str, ...]
-) -> None:
+def test_a_retry_needs_a_key_or_all(store: str, words: tuple[str, ...]) -> None:
     """One by its key, or all of them: never all by mistake."""
     assert whereupon("retry", *words, "--store", store).status == 2
 
@@ -324,7 +322,7 @@ def test_only_what_is_dead_can_be_retried(store: str) -> None:
     assert "no dead delivery has the key" in ended.stderr
 
 
-def test_who_stands_still_is_told(store: str, tmp_path: Path) -> None:
+def test_entries_that_stand_still_are_listed(store: str, tmp_path: Path) -> None:
     """By rule and reason, in view of the given rules; without rules, every rule is unknown."""
     entered = datetime.now(UTC) - timedelta(hours=1)  # noqa: TID251 - an import arrives now
     stream = write_stream(tmp_path / "s.jsonl", _added_to_cart("ada", format_instant(entered)))

@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import create_engine
 from tests.rule_files import book_of
-from tests.scenarios.forking import forked
+from tests.scenarios.child_process import forked
 from tests.shop import purchase, thanks
 from tests.stores import tables_in
 

@@ -58,7 +58,7 @@ def test_one_person_has_several_user_ids_and_devices(home: Store) -> None:
 # --- shared devices, conflicting claims -------------------------------------------------------------
 
 
-def test_a_shared_device_tells_each_person_only_what_is_theirs(home: Store) -> None:
+def test_a_shared_device_shows_each_person_only_what_is_theirs(home: Store) -> None:
     """Of the other person only the user id is shown, and since when the device was theirs."""
     made = world(SOCKS, store=home)
     made.track("purchase", anonymous="family", message_id="hers", at=0)
@@ -115,7 +115,7 @@ def test_what_was_decided_of_another_goes_when_a_message_turns_out_to_be_ones_ow
     assert "bens-plan" not in repr([explanations, made.engine.identity("ada")])
 
 
-def test_deleting_who_a_message_turned_out_to_be_takes_what_it_said_from_the_other(
+def test_deleting_the_true_owner_of_a_message_takes_its_content_from_the_other(
     home: Store,
 ) -> None:
     """Ben had entered by it, and waits; he goes on without its content, and is sent none of it."""
@@ -221,7 +221,7 @@ def test_a_merge_triggers_nothing_by_itself(home: Store) -> None:
     assert made.verdicts == [("ben", "socks", "entered")]
 
 
-def test_an_attribute_that_a_merge_fills_keeps_the_time_it_was_said(home: Store) -> None:
+def test_an_attribute_that_a_merge_fills_keeps_its_time(home: Store) -> None:
     """A later change wins over it, though it is older than the empty value that was filled."""
     made = world(store=home)
     made.identify("ben", {"plan": "free"}, at=0)
@@ -262,7 +262,7 @@ def test_somebody_suppressed_survives_no_alias_either(home: Store) -> None:
     assert made.outcomes == ["suppressed"]
 
 
-def test_the_id_of_a_merged_person_stays_silenced_for_what_was_before_their_deletion(
+def test_the_id_of_a_merged_person_stays_suppressed_for_what_was_before_their_deletion(
     home: Store,
 ) -> None:
     """The person came back, and was merged; late messages from before the deletion are still ignored."""
@@ -281,7 +281,7 @@ def test_the_id_of_a_merged_person_stays_silenced_for_what_was_before_their_dele
     ]
 
 
-def test_deleting_the_survivor_silences_every_id_that_became_theirs(home: Store) -> None:
+def test_deleting_the_survivor_covers_every_id_that_became_theirs(home: Store) -> None:
     """The loser's user id and device are the person's, and are erased with them."""
     made = world(SOCKS, store=home)
     made.identify("zoe", anonymous="anon-zoe", at=0)
@@ -297,7 +297,7 @@ def test_deleting_the_survivor_silences_every_id_that_became_theirs(home: Store)
 
 
 @pytest.mark.parametrize("by", ["ada", "ada-work"])
-def test_unsuppressing_by_any_user_id_lifts_all_that_was_silenced_with_it(
+def test_unsuppressing_by_any_user_id_lifts_all_that_was_suppressed_with_it(
     home: Store, by: str
 ) -> None:
     """The person's other ids and devices are accepted again from then on; earlier messages are not."""
@@ -314,7 +314,7 @@ def test_unsuppressing_by_any_user_id_lifts_all_that_was_silenced_with_it(
     assert made.entered == ["heard"]
 
 
-def test_a_device_of_two_suppressed_people_is_silent_until_both_are_heard(home: Store) -> None:
+def test_a_device_of_two_suppressed_people_stays_so_until_both_are_lifted(home: Store) -> None:
     """Lifting one person's suppression does not lift the other's."""
     made = world(SOCKS, store=home)
     made.identify("ada", anonymous="family", at=0)

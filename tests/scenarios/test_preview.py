@@ -91,7 +91,7 @@ def test_a_preview_leaves_everything_as_it_is_on_every_store(home: Store) -> Non
     assert (first.claimed, len(first.decisions)) == (again.claimed, len(again.decisions))
 
 
-def test_a_preview_tells_whose_a_message_is_now_and_that_it_triggers_nothing_again(
+def test_a_preview_shows_whose_a_message_is_now_and_that_it_triggers_nothing_again(
     home: Store,
 ) -> None:
     """An identify with an earlier time takes over what a later claim brought."""
@@ -105,7 +105,7 @@ def test_a_preview_tells_whose_a_message_is_now_and_that_it_triggers_nothing_aga
     assert preview.deliveries == ()
 
 
-def test_a_preview_tells_what_would_end(home: Store) -> None:
+def test_a_preview_shows_what_would_end(home: Store) -> None:
     """A purchase that turns out to be hers ends the waiting cart."""
     made = world(*RULES, store=home)
     made.identify("ada", {"plan": "pro"}, at=0)
@@ -115,7 +115,7 @@ def test_a_preview_tells_what_would_end(home: Store) -> None:
     assert [(e.rule, e.person, e.message_id) for e in preview.ended] == [("cart", "ada", "added")]
 
 
-def test_a_preview_of_somebody_silenced_says_so(home: Store) -> None:
+def test_a_preview_of_a_suppressed_person_says_so(home: Store) -> None:
     """It would claim nothing."""
     made = visited(store=home)
     made.track("Suppress Person", "ada", at=3)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 from fixtures.shop_stream import messages as shop_messages
 from tests.paths import ROOT
-from tests.scenarios.spreading import RULES
+from tests.scenarios.broadcast_process import RULES
 from tests.shop import NOON
 from tests.stores import tables_in
 from tests.stream_files import write_stream
@@ -26,7 +26,7 @@ Outcome: TypeAlias = tuple[list[tuple[object, ...]], ...]
 
 
 def _sending(database: str, stream: Path) -> AbstractContextManager[Iterator[str]]:
-    return _running("sending", database, str(stream))
+    return _running("import_process", database, str(stream))
 
 
 @contextmanager
@@ -117,11 +117,11 @@ def test_a_broadcast_goes_on_where_killed_processes_left_it(database: str) -> No
         engine.store.transact(lambda session: session.flush(changes))
         engine.trigger("news")
     for _ in range(2):
-        with _running("spreading", database) as chunks:
+        with _running("broadcast_process", database) as chunks:
             assert next(chunks) == str(AUDIENCE_CHUNK)
     sent = len(tables_in(database)["whereupon_delivery"])
     assert AUDIENCE_CHUNK * 2 <= sent < len(names)
-    with _running("spreading", database) as chunks:
+    with _running("broadcast_process", database) as chunks:
         assert sum(map(int, chunks)) == len(names) - sent
     tables = tables_in(database)
     assert sorted(str(row[4]) for row in tables["whereupon_delivery"]) == sorted(names)

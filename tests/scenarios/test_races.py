@@ -309,7 +309,7 @@ def test_patience_has_an_end_in_a_hosts_transaction_too(shop: Shop, database: Da
     assert {"bob"} in shop.people()
 
 
-def test_a_host_that_loses_is_told_and_may_go_on(shop: Shop, database: Database) -> None:
+def test_a_host_that_loses_gets_an_error_and_may_go_on(shop: Shop, database: Database) -> None:
     """We cannot repeat its transaction; what it wrote itself stays."""
     shop.host.execute(text("CREATE TABLE orders (id INTEGER)"))
     shop.host.commit()
@@ -329,7 +329,7 @@ def test_a_host_that_loses_is_told_and_may_go_on(shop: Shop, database: Database)
         other.commit()
 
 
-def test_two_hosts_in_each_others_way_are_told_apart(shop: Shop, database: Database) -> None:
+def test_of_two_hosts_in_each_others_way_one_goes_on(shop: Shop, database: Database) -> None:
     """Each holds a person whom the other needs: one gets a typed error, the other goes on."""
     for user in ("ada", "bob"):
         shop.engine.track("view", user_id=user)

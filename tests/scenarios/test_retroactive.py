@@ -113,7 +113,7 @@ def test_a_late_message_of_the_next_claim_is_taken_for_itself(home: Store) -> No
     assert made.entered == ["at-0", "at-15"]
 
 
-def test_a_late_message_is_told_from_what_a_claim_brought_a_month_before(home: Store) -> None:
+def test_a_late_message_is_kept_apart_from_what_a_claim_brought_a_month_before(home: Store) -> None:
     """However far apart two claims of one run are, each brings its own messages."""
     month = 30 * DAY
     made = shop(home, max_age="40d", retroactive={"take": "first", "within": "40d"})

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine
 from tests.paths import ROOT
 from tests.rule_files import book_of
-from tests.scenarios.delivering import RULES
+from tests.scenarios.delivery_process import RULES
 from tests.shop import purchase, thanks
 
 from whereupon import Delivery, Engine, RetryPolicy
@@ -39,7 +39,7 @@ def _worker(database: str) -> Iterator["SimpleQueue[Delivery]"]:
 def test_a_delivery_that_another_process_makes_leaves_at_once(database: str) -> None:
     """The poll interval is an hour here."""
     with _worker(database) as taken:
-        run([sys.executable, "-m", "tests.scenarios.delivering", "make", database], cwd=ROOT, check=True)  # fmt: skip
+        run([sys.executable, "-m", "tests.scenarios.delivery_process", "make", database], cwd=ROOT, check=True)  # fmt: skip
         assert taken.get(timeout=_PATIENCE).person == "p-0"
 
 
@@ -100,7 +100,7 @@ def test_closing_leaves_no_thread_and_no_connection(database: str) -> None:
     assert not {thread for thread in threads() if thread.is_alive()} - before
 
 
-def test_a_watch_goes_on_when_what_it_tells_fails(database: str) -> None:
+def test_a_watch_goes_on_when_what_it_wakes_fails(database: str) -> None:
     """A store that was away for a moment does not end it."""
     results: SimpleQueue[int] = SimpleQueue()
     calls = 0

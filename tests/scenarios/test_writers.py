@@ -11,7 +11,7 @@ from subprocess import PIPE, Popen
 import pytest
 from tests.paths import ROOT
 from tests.rule_files import book_of
-from tests.scenarios.writing import PURCHASES, RULES, End, end_of, write
+from tests.scenarios.writer_process import PURCHASES, RULES, End, end_of, write
 from tests.shop import NOON, news
 from tests.stores import tables_in
 from tests.threads import in_threads
@@ -47,7 +47,7 @@ def _be_silent(engine: Engine) -> None:
 
 @contextmanager
 def _writers(url: str, count: int) -> Iterator[Sequence[Popen[str]]]:
-    command = [sys.executable, "-m", "tests.scenarios.writing", url]
+    command = [sys.executable, "-m", "tests.scenarios.writer_process", url]
     with ExitStack() as stack:
         started = [
             stack.enter_context(

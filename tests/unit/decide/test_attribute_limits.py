@@ -39,7 +39,7 @@ def fill(engine: Engine) -> None:
         engine.identify("ada", traits={name: FULL[name] for name in names[first : first + 200]})
 
 
-def test_attributes_beyond_the_cap_are_not_set_and_that_is_said() -> None:
+def test_attributes_beyond_the_cap_are_not_set_and_are_reported() -> None:
     """The message is accepted; known attributes may still change; consent is always read."""
     with opened() as engine:
         fill(engine)

@@ -107,7 +107,7 @@ def test_both_merges_of_one_id_are_kept(place: str) -> None:
         (order("m", "bob", event="Delete Person"), "event and person"),
     ],
 )
-def test_a_duplicate_that_differs_is_told_of(
+def test_a_duplicate_that_differs_is_reported(
     place: str, second: Raw, differing: str | None
 ) -> None:
     """By type, event or person; a repeated message still changes nothing."""
@@ -120,7 +120,7 @@ def test_a_duplicate_that_differs_is_told_of(
             assert "bob" not in str(result.warnings)
 
 
-def test_a_request_that_comes_again_about_somebody_else_is_told_of(place: str) -> None:
+def test_a_request_that_is_repeated_about_another_person_is_reported(place: str) -> None:
     """For a message that asked for an action, the request says which person it was about."""
     suppression = order("m", event="Suppress Person")
     with Engine.open(place) as engine:

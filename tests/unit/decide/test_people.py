@@ -87,7 +87,7 @@ def test_a_message_is_claimed_once() -> None:
     assert made.verdicts == [("ada", "thanks", "entered"), ("ben", "thanks", "entered")]
 
 
-def test_what_was_said_anonymously_about_oneself_comes_with_the_claim() -> None:
+def test_anonymous_traits_come_with_the_claim() -> None:
     """The traits of an anonymous identify become the person's, with the time at which they were set."""
     made = shop()
     made.identify(None, {"plan": "free", "city": "Oslo"}, anonymous="anon-1", at=0)

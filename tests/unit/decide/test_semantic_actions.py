@@ -302,7 +302,7 @@ def test_a_deletion_in_one_batch_with_the_person_leaves_nothing(together: bool) 
     assert "anon-z" not in repr(contents(made.memory))
 
 
-def test_what_was_told_of_a_deletion_names_the_person_once() -> None:
+def test_the_answer_to_a_deletion_names_the_person_once() -> None:
     """The answer names the person; the stored record does not."""
     made = shop()
     result = made.track("Delete Person", "ada")

@@ -123,7 +123,7 @@ def test_somebody_unsubscribed_enters_and_is_sent_nothing(
     assert [d.state for d in made.deliveries()] == [state]
 
 
-def test_set_tells_the_engine_about_the_person() -> None:
+def test_set_sets_attributes_of_the_person() -> None:
     """By a message of its own with the time of the step; rules see it at once."""
     made = world(
         campaign("mark", "purchase", whereupon=[{"set": {"last": "{{ properties.product }}"}}]),
@@ -156,7 +156,7 @@ def test_track_sends_an_event_of_the_persons() -> None:
     assert again.messages().keys() == made.messages().keys()
 
 
-def test_a_step_that_cannot_be_said_is_reported_and_passed_over() -> None:
+def test_a_step_that_fails_is_reported_and_passed_over() -> None:
     """The entry goes on; the notice names the rule and the step."""
     made = world(
         campaign(

@@ -172,9 +172,7 @@ def test_a_handler_that_takes_too_long_has_failed() -> None:
 
 
 @pytest.mark.parametrize(("after", "calls"), [(60, 1), (61, 2)], ids=["within", "past"])
-def test_an_order_is_kept_from_others_for_as_long_as_its_handler_may_take(
-    after: int, calls: int
-) -> None:
+def test_a_call_is_leased_for_as_long_as_its_handler_may_take(after: int, calls: int) -> None:
     """The lease is a minute longer, so that a call that has just ended in time is settled; then another process may try."""
     made, orders = world(), list[int]()
     other = Engine(made.home, made.engine.pipeline.index.book, clock=made.clock)
@@ -193,7 +191,7 @@ def test_an_order_is_kept_from_others_for_as_long_as_its_handler_may_take(
     assert len(orders) == calls
 
 
-def test_what_a_handler_was_told_is_recorded_without_anybodys_data() -> None:
+def test_what_a_handler_was_given_is_recorded_without_anybodys_data() -> None:
     """The names of the properties, and a keyed hash."""
     made = bank(Bank())
     ask(made)
@@ -231,7 +229,7 @@ def test_only_who_may_decide_takes_back_what_was_done(by: str, code: str) -> Non
     assert made.engine.undo(request.key, by="lena").outcome == "undone"
 
 
-def test_an_erased_persons_orders_are_called_off() -> None:
+def test_an_erased_persons_requests_are_cancelled() -> None:
     """No request that names them waits for a handler."""
     handler = Bank()
     made = bank(handler)
@@ -279,7 +277,7 @@ class StricterClosing(Closing):
     iban: str
 
 
-def test_an_order_that_fits_the_model_no_more_stops_nobody(tmp_path: Path) -> None:
+def test_a_request_that_no_longer_fits_the_model_fails_alone(tmp_path: Path) -> None:
     """The model changed after the request: that one request fails, as a record."""
     url = f"sqlite:///{tmp_path / 'bank.db'}"
     with Engine.open(url) as engine:

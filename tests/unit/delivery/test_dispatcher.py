@@ -185,7 +185,7 @@ def test_a_delivery_without_a_channel_of_its_name_is_printed_where_the_host_says
         Engine.open("memory://", unknown_channels="print")  # type: ignore[arg-type]
 
 
-def test_the_console_channel_writes_where_it_is_told_to(clock: FrozenClock) -> None:
+def test_the_console_channel_writes_to_the_given_stream(clock: FrozenClock) -> None:
     """A host may give a stream of its own."""
     engine, _ = _opened(clock)
     shown = StringIO()
@@ -263,7 +263,7 @@ def test_a_channel_may_call_the_engine_itself(clock: FrozenClock, store: str) ->
     assert [delivery.rule for delivery in push.taken] == ["thanks", "echo"]
 
 
-def test_who_unsubscribed_is_withheld_and_never_handed_over(clock: FrozenClock) -> None:
+def test_a_delivery_to_an_unsubscribed_person_is_withheld(clock: FrozenClock) -> None:
     """They enter campaigns, and are sent nothing; the outbox says why."""
     engine, push = _opened(clock)
     engine.identify("ada", traits={"unsubscribed": True})

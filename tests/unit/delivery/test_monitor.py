@@ -65,7 +65,7 @@ def test_what_is_withheld_at_the_hand_over_is_logged_with_its_reason(
     assert seen.reason == "unsubscribed"  # type: ignore[attr-defined]
 
 
-def test_a_host_is_told_by_its_hooks_after_the_commit(place: str) -> None:
+def test_hooks_are_called_after_the_commit(place: str) -> None:
     """The hook gets the delivery as it is then."""
     seen: list[tuple[str, DeliveryState, int, DeliveryState]] = []
     with Engine.open(place, rules=book_of(thanks()), retry=RetryPolicy(tries=1)) as engine:
@@ -120,7 +120,7 @@ def test_a_hook_for_an_event_that_there_is_not_is_refused() -> None:
     assert "delivery-failed" in caught.value.known
 
 
-def test_actions_of_the_host_are_told_of_as_deliveries_are(
+def test_actions_of_the_host_are_reported_as_deliveries_are(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Each failure is reported, and the last one."""

@@ -24,7 +24,7 @@ def _states(engine: Engine) -> dict[str, tuple[DeliveryState, str | None, int]]:
 _HELD = (DeliveryState.HELD, "no-channel", 0)
 
 
-def test_what_nobody_can_hand_over_is_held_and_never_printed_or_sent(
+def test_a_delivery_without_a_channel_is_held_and_never_printed_or_sent(
     place: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """There is one warning for each channel, however often the outbox is read."""

@@ -91,7 +91,7 @@ def test_every_skip_says_why(keys: dict[str, JsonValue], because: str) -> None:
     assert because in sentences(made)[0]
 
 
-def test_what_a_claim_brought_is_said_to_be_retroactive() -> None:
+def test_a_claimed_message_is_explained_as_retroactive() -> None:
     """An excluded message is explained by the policy that excluded it."""
     made = world(
         campaign("thanks", "purchase", retroactive={"take": "last", "within": "1h"}, max_age="2h"),
@@ -114,7 +114,7 @@ def test_an_old_message_names_the_limit() -> None:
     assert "(limit 1h)" in sentences(made)[0]
 
 
-def test_an_edited_rule_is_said_to_be() -> None:
+def test_a_decision_under_an_older_version_is_explained_as_such() -> None:
     """The decision was made under another version of the rule."""
     made = world(campaign("thanks", "purchase", where={"price": {"gt": 20}}))
     made.track("purchase", "ada", {"price": 30})
@@ -132,7 +132,7 @@ WAIT: JsonValue = {"wait": "1h"}
 SEND: JsonValue = {"send": "push", "title": "Hello"}
 
 
-def test_what_was_sent_is_said(home: Store) -> None:
+def test_what_was_sent_is_explained(home: Store) -> None:
     """Waiting, sent, failed and dead deliveries, each with its time."""
     made = World([campaign("thanks", "purchase")], home)
     policy = RetryPolicy(tries=2)
@@ -173,7 +173,7 @@ def test_what_was_sent_is_said(home: Store) -> None:
         ({}, {"send": "push", "title": "{{ person.name }}"}, "its text could not be made: "),
     ],
 )
-def test_what_was_held_back_is_said_and_why(traits: JsonValue, step: JsonValue, why: str) -> None:
+def test_a_withheld_delivery_is_explained(traits: JsonValue, step: JsonValue, why: str) -> None:
     """The entry was completed, and nothing was sent."""
     made = world(campaign("thanks", "purchase", whereupon=[step]))
     made.identify("ada", traits)
@@ -184,7 +184,7 @@ def test_what_was_held_back_is_said_and_why(traits: JsonValue, step: JsonValue, 
     assert [d.state for d in explained.deliveries] == [DeliveryState.WITHHELD]
 
 
-def test_what_was_held_back_only_when_its_turn_came_is_said_likewise(home: Store) -> None:
+def test_a_delivery_that_was_withheld_right_before_its_call_is_explained(home: Store) -> None:
     """Consent is asked again right before a channel is called."""
     made = World([campaign("thanks", "purchase")], home)
     made.engine.channel("push")(lambda _: None)
@@ -208,7 +208,7 @@ def test_what_was_held_back_only_when_its_turn_came_is_said_likewise(home: Store
         ({"not": {"segment": "pros"}}, "condition", "since this does not hold: the person is in"),
     ],
 )
-def test_what_ended_an_entry_early_is_said(
+def test_an_early_exit_is_explained(
     home: Store, leave: JsonValue, reason: str, because: str
 ) -> None:
     """By which message, when, and with which values."""
@@ -232,7 +232,7 @@ def test_what_ended_an_entry_early_is_said(
     assert (explained.state, explained.waits_until) == ("exited", None)
 
 
-def test_an_exit_that_time_brings_and_one_that_was_there_before_are_said() -> None:
+def test_exits_by_time_and_at_the_entry_are_explained() -> None:
     """No message ended the entry; also a step of the entry can end it."""
     often: JsonValue = {"performed": {"event": "purchase", "within": "30m", "never": True}}
     made = world(
@@ -263,7 +263,7 @@ def test_an_exit_that_time_brings_and_one_that_was_there_before_are_said() -> No
         ([WAIT, "exit"], "ends by its exit step"),
     ],
 )
-def test_what_an_entry_waits_for_is_said(steps: JsonValue, then: str) -> None:
+def test_a_wait_is_explained(steps: JsonValue, then: str) -> None:
     """It names the time and the next step, of the version with which the person entered."""
     made = world(campaign("thanks", "purchase", whereupon=steps))
     made.track("purchase", "ada", at=0)
@@ -274,7 +274,7 @@ def test_what_an_entry_waits_for_is_said(steps: JsonValue, then: str) -> None:
     assert sentences(made)[0].endswith(until)
 
 
-def test_of_two_entries_that_a_merge_makes_one_the_other_is_said_to_go_on(home: Store) -> None:
+def test_of_two_merged_entries_the_other_is_explained_to_go_on(home: Store) -> None:
     """Its deliveries are not listed twice."""
     made = World([broadcast("news", "api", whereupon=[WAIT, SEND])], home)
     made.identify("ada")
@@ -346,7 +346,7 @@ def test_a_broadcast_is_explained_by_what_set_it_off(
     )
 
 
-def test_why_a_broadcast_did_not_go_to_somebody_is_said(home: Store) -> None:
+def test_why_a_broadcast_did_not_go_to_a_person_is_explained(home: Store) -> None:
     """The person is not in the audience now, came later, the broadcast was not active, or it is still to come."""
     made = World([broadcast("news", "api", who={"plan": "pro"})], home)
     made.identify("ada", {"plan": "free"}, at=0)
@@ -373,7 +373,7 @@ def test_why_a_broadcast_did_not_go_to_somebody_is_said(home: Store) -> None:
     assert made.engine.explain("ben", "news")[0].outcome == "entered"
 
 
-def test_a_time_that_was_missed_is_said_to_be() -> None:
+def test_a_missed_time_is_explained() -> None:
     """With the run that replaced it, if there is one."""
     news = broadcast("news", {"cron": "0 13 * * *", "timezone": "UTC"})
     made = world(news)

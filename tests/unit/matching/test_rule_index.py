@@ -86,7 +86,7 @@ def test_what_is_asked_of_the_past_is_the_widest_of_all() -> None:
     assert index.counted_names == {"x", "y"}
 
 
-def test_what_means_nothing_to_any_rule_is_silent() -> None:
+def test_a_name_that_no_rule_uses_is_unused() -> None:
     """A name is unused unless a rule names it, counts it, or exits by it; an identify is always used."""
     index = RuleIndex(book_of(campaign("one", "a", who={"performed": {"event": "x"}}, exit="y")))
     assert [index.trigger_match(TRACK, name).is_unused for name in ("a", "x", "y", "z")] == [

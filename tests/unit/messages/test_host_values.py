@@ -318,7 +318,7 @@ def test_a_batch_has_a_size_in_every_form() -> None:
     assert answer_to(some).rejected == []
 
 
-def test_a_batch_repeats_what_it_lends_only_so_often() -> None:
+def test_a_batch_repeats_what_its_items_inherit_only_so_often() -> None:
     """A context that would turn 250 KB into eighty times as much is not repeated to the end."""
     items = [purchase(messageId=str(n)) for n in range(2_000)]
     given = answer_to({"batch": items, "context": {"a": "x" * 30_000}})
@@ -377,7 +377,7 @@ def test_a_sentence_quotes_no_value() -> None:
 # --- ids ----------------------------------------------------------------------------------------------
 
 
-def test_ids_that_differ_by_spelling_only_are_told_of_once() -> None:
+def test_ids_that_differ_by_spelling_only_are_reported_once() -> None:
     """By case or Unicode form: they are two people, with one notice when the second is first met."""
     pairs = [("Ada", "ada"), ("zoe\u0301", "zo\u00e9"), ("ADA-2", "ada-2")]
     for kind in ("userId", "anonymousId"):
@@ -390,7 +390,7 @@ def test_ids_that_differ_by_spelling_only_are_told_of_once() -> None:
             assert again.warnings == []
 
 
-def test_an_id_of_a_known_person_is_told_of_beside_theirs() -> None:
+def test_an_id_like_that_of_a_known_person_is_reported() -> None:
     """The ids of the batch are compared with earlier ones."""
     with Engine.open("memory://") as engine:
         engine.identify("ada")
@@ -403,7 +403,7 @@ def test_an_id_of_a_known_person_is_told_of_beside_theirs() -> None:
     ("known", "fresh"),
     [("ada", "Ada"), ("Ada", "ada"), ("ADA@X.EXAMPLE", "ada@x.example"), ("zo\u00e9", "zoe\u0301")],
 )
-def test_an_id_of_the_next_call_is_told_of_beside_the_one_that_is_there(
+def test_an_id_of_the_next_call_is_reported_beside_the_one_that_is_there(
     place: str, known: str, fresh: str
 ) -> None:
     """Calls with one message each never contain both; a lookup that they make anyway finds the other."""

@@ -65,7 +65,7 @@ def test_a_line_never_arrives_before_the_line_above(tmp_path: Path) -> None:
     assert arrivals == ["12:30"] * 4
 
 
-def test_an_arrival_that_is_no_time_is_told_not_guessed(tmp_path: Path) -> None:
+def test_an_arrival_that_is_not_a_time_is_reported_not_guessed(tmp_path: Path) -> None:
     """The line is read as if it had no arrival, with a remark."""
     path = write_stream(tmp_path / "s.jsonl", _line(1, receivedAt="some day"))
     (message,) = _messages(path)
@@ -231,14 +231,14 @@ def test_a_stream_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> No
     assert caught.value.path == str(tmp_path / name)
 
 
-def test_a_byte_order_mark_before_the_first_line_is_no_fault(tmp_path: Path) -> None:
+def test_a_byte_order_mark_before_the_first_line_is_no_error(tmp_path: Path) -> None:
     """Some editors write one."""
     path = tmp_path / "s.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + write_stream(tmp_path / "plain.jsonl", _line()).read_bytes())
     assert [message.message_id for message in _messages(path)] == ["m-1"]
 
 
-def test_a_line_that_is_no_message_is_told_by_its_number_and_the_rest_is_read(
+def test_a_line_that_is_not_a_message_is_reported_by_its_number_and_the_rest_is_read(
     tmp_path: Path,
 ) -> None:
     """Lines are counted from one, empty ones included."""
@@ -251,7 +251,7 @@ def test_a_line_that_is_no_message_is_told_by_its_number_and_the_rest_is_read(
     ]
 
 
-def test_carriage_returns_and_a_missing_last_line_end_are_no_faults(tmp_path: Path) -> None:
+def test_carriage_returns_and_a_missing_last_line_end_are_no_error(tmp_path: Path) -> None:
     """Files come from many systems."""
     path = tmp_path / "s.jsonl"
     one, two = write_stream(tmp_path / "plain.jsonl", _line(1), _line(2)).read_bytes().splitlines()
@@ -284,7 +284,7 @@ def test_a_huge_line_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     assert peak < 5 * MAX_LINE_BYTES
 
 
-def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
+def test_progress_is_reported_in_bytes(tmp_path: Path) -> None:
     """Every byte is counted once, in bad and empty lines, too."""
     path = tmp_path / "s.jsonl"
     path.write_bytes(b'no json\n\n{"type": "track", "event": "e", "userId": "ada"}')

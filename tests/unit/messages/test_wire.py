@@ -398,7 +398,7 @@ def opened(raw: object) -> list[JsonValue]:
     return [shown(item) for item in open_all([raw])]
 
 
-def test_a_batch_lends_its_items_what_they_lack() -> None:
+def test_items_inherit_from_their_batch_what_they_lack() -> None:
     """``sentAt`` and ``context`` are inherited; an item's own fields win, and a null counts as absent."""
     sent: Raw = {
         "sentAt": "S",
@@ -579,7 +579,7 @@ def test_a_text_that_is_no_json_is_refused_though_nobody_reads_it(value: bytes) 
         ("'\u00e9'".replace("'", '"').encode(), "é"),
     ],
 )
-def test_what_clients_write_that_is_no_json_is_mended(value: bytes, read: JsonValue) -> None:
+def test_near_json_of_clients_is_repaired(value: bytes, read: JsonValue) -> None:
     """Whole numbers are exact; infinite values and NaN are null; half a character is U+FFFD."""
     message = parse_message(within(value), arrival())
     assert message.data == {"p": read}

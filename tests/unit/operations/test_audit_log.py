@@ -97,7 +97,7 @@ def test_a_last_row_that_was_rewritten_is_found_though_there_is_no_key() -> None
     assert found == [(5, "head-edited")]
 
 
-def test_what_is_found_is_said_in_a_sentence() -> None:
+def test_each_flaw_has_a_sentence() -> None:
     """It names the missing rows by their numbers."""
     rows, head = chain(7)
     texts = [flaw.message for flaw in verify([rows[0], rows[2], *rows[5:]], head, [KEY])]

@@ -59,7 +59,7 @@ def test_an_engine_that_lacks_a_broadcast_does_not_use_up_its_time(made: World) 
     assert [d.rule for d in made.deliveries()] == ["cart", "daily"]
 
 
-def test_what_is_left_alone_is_told(made: World) -> None:
+def test_what_is_left_alone_is_reported(made: World) -> None:
     """By rule: why, how many, and since when they are due."""
     made.track("added", "bob")
     made.change_rules()

@@ -108,7 +108,7 @@ def _outcomes(engine: Engine) -> list[tuple[str, str]]:
 # --- the same as a whole ----------------------------------------------------------------------------
 
 
-def test_a_claim_in_parts_tells_what_a_whole_one_tells(place: str) -> None:
+def test_a_claim_in_chunks_decides_what_a_whole_one_decides(place: str) -> None:
     """Every decision, in the order the messages happened; explained alike afterwards."""
     with _opened(place) as engine, _opened("memory://", part=999) as other:
         for each in (engine, other):
@@ -124,7 +124,7 @@ def test_a_claim_in_parts_tells_what_a_whole_one_tells(place: str) -> None:
         assert _left(engine) == 0
 
 
-def test_with_a_lent_connection_all_is_in_the_hosts_transaction(database: str) -> None:
+def test_with_a_hosts_connection_all_is_in_the_hosts_transaction(database: str) -> None:
     """It is one, whatever it claims: rolled back, nothing of it happened."""
     with _opened(database) as engine:
         _record(engine, 23)
@@ -397,7 +397,7 @@ def test_a_preview_sees_a_claim_carried_out(place: str) -> None:
         assert _left(engine) == 0
 
 
-def test_a_lent_connection_carries_a_claim_out_within_its_transaction(database: str) -> None:
+def test_a_hosts_connection_carries_a_claim_out_within_its_transaction(database: str) -> None:
     """It can wait for nobody else's transaction."""
     with _opened(database) as engine:
         _record(engine, 12)
@@ -480,7 +480,7 @@ def _old(number: int) -> dict[str, object]:
     return {**_anonymous(number), "timestamp": f"2026-05-{20 + number}T12:00:00Z"}
 
 
-def test_a_claim_of_no_more_than_a_step_tells_every_decision(place: str) -> None:
+def test_a_small_claim_makes_every_decision(place: str) -> None:
     """Of what is too old as well."""
     with _opened(place, book_of(thanks())) as engine:
         engine.ingest([_old(number) for number in range(PART)])

@@ -151,7 +151,7 @@ def test_what_was_set_aside_of_a_deleted_person_is_deleted(place: str) -> None:
         assert [aside.user_id for aside in engine.set_aside()] == ["bob"]
 
 
-def test_what_erases_and_what_is_poison_in_one_batch_are_told_apart(place: str) -> None:
+def test_deletions_and_poison_in_one_batch_are_kept_apart(place: str) -> None:
     """The places in the answer are those of the whole batch."""
     deletion = {"type": "track", "event": "Delete Person", "userId": "eve"}
     with _opened(place, _fragile(thanks())) as engine:

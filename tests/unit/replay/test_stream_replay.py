@@ -130,7 +130,7 @@ def _busy_day() -> Iterator[Mapping[str, object]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 7, 100])
 @pytest.mark.parametrize("store", ["memory://", "sqlite://"])
-def test_what_is_told_does_not_depend_on_the_size_of_the_batches(
+def test_the_records_do_not_depend_on_the_size_of_the_batches(
     batch: int, store: str, tmp_path: Path
 ) -> None:
     """Waits, schedules, broadcasts by event and bad lines come in their turn among the messages."""
@@ -144,7 +144,9 @@ def test_what_is_told_does_not_depend_on_the_size_of_the_batches(
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("stream", sorted(STREAMS.glob("*.jsonl")), ids=lambda path: path.stem)
-def test_the_shipped_streams_tell_the_same_in_batches_of_any_size(stream: Path, batch: int) -> None:
+def test_the_shipped_streams_give_the_same_records_in_batches_of_any_size(
+    stream: Path, batch: int
+) -> None:
     """Also with the shipped rules."""
     usual, other = _Replayed(stream, RULES), _Replayed(stream, RULES, batch=batch)
     assert _without_keys(other.records) == _without_keys(usual.records)
@@ -261,7 +263,7 @@ def test_a_stream_of_bad_lines_only_is_a_replay_too(tmp_path: Path) -> None:
     }
 
 
-def test_an_empty_stream_tells_nothing(tmp_path: Path) -> None:
+def test_an_empty_stream_has_no_records(tmp_path: Path) -> None:
     """It raises nothing either."""
     assert _Replayed(_stream(tmp_path), _DAILY).records == []
 

@@ -111,7 +111,7 @@ def _found(folder: Path) -> list[str]:
     return [d.code for d in run_rule_tests(folder).diagnostics]
 
 
-def test_a_folder_that_keeps_to_its_plan_has_no_findings(tmp_path: Path) -> None:
+def test_a_folder_that_keeps_to_its_plan_has_no_diagnostics(tmp_path: Path) -> None:
     """In every place where a name may stand."""
     assert run_rule_tests(_written(tmp_path)).diagnostics == ()
 

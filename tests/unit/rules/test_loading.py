@@ -42,7 +42,7 @@ def _codes(folder: Path) -> list[str]:
     return [d.code for d in load_rules(folder)[1]]
 
 
-def test_the_good_files_are_read_without_any_finding(tmp_path: Path) -> None:
+def test_the_good_files_are_read_without_any_diagnostic(tmp_path: Path) -> None:
     """Every kind of file, in YAML and JSON, and every key of the grammar."""
     for path in GOOD:
         _placed(path, tmp_path, ".good")
@@ -63,7 +63,7 @@ def test_a_bad_file_yields_exactly_the_diagnostics_beside_it(fixture: Path, tmp_
     assert found == expected.read_text(encoding="utf-8").splitlines()
 
 
-def test_a_rule_broken_in_eight_ways_has_eight_located_findings(tmp_path: Path) -> None:
+def test_a_rule_broken_in_eight_ways_has_eight_located_diagnostics(tmp_path: Path) -> None:
     """No error hides another, and each is on a line of its own."""
     diagnostics = _beside_good_files(FIXTURES / "eight-ways.bad.yaml", tmp_path)
     assert len({d.code for d in diagnostics}) == 8
@@ -150,7 +150,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [b"\xff.yaml", b"a\nb.yaml", b"\xff.test.yaml", b"\x07.json"])
-def test_a_name_that_cannot_be_told_in_one_line_of_text_is_a_finding(
+def test_a_name_that_does_not_fit_on_one_line_of_text_is_a_diagnostic(
     name: bytes, tmp_path: Path
 ) -> None:
     """Diagnostics are lines of UTF-8, and JSON: a name that fits neither would break them."""
@@ -164,7 +164,7 @@ def test_a_name_that_cannot_be_told_in_one_line_of_text_is_a_finding(
     assert find_test_files(tmp_path) == []
 
 
-def test_a_folder_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_a_diagnostic(tmp_path: Path) -> None:
     """A mistyped path must not pass for an empty folder."""
     assert _codes(tmp_path / "rulse") == ["no-folder"]
 
@@ -179,7 +179,7 @@ def test_a_folder_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
         (b"a: \x00", "yaml-syntax"),
     ],
 )
-def test_a_text_that_is_no_document_is_one_finding(
+def test_a_text_that_is_no_document_is_one_diagnostic(
     content: bytes, code: str, tmp_path: Path
 ) -> None:
     """A file that cannot be read has no further diagnostics."""
@@ -187,7 +187,7 @@ def test_a_text_that_is_no_document_is_one_finding(
     assert _codes(tmp_path) == [code]
 
 
-def test_a_broken_link_is_a_finding_never_an_exception(tmp_path: Path) -> None:
+def test_a_broken_link_is_a_diagnostic_never_an_exception(tmp_path: Path) -> None:
     """No rule is lost silently: a link to nowhere, or to itself, was meant to be a rule."""
     (tmp_path / "a.yaml").symlink_to(tmp_path / "nowhere")
     assert _codes(tmp_path) == ["unreadable"]
@@ -343,7 +343,7 @@ def test_an_alias_stands_for_what_its_anchor_names() -> None:
     assert read_yaml("a: &x [1, 2]\nb: *x").data == {"a": [1, 2], "b": [1, 2]}
 
 
-def test_a_document_tells_where_every_key_and_value_stands(tmp_path: Path) -> None:
+def test_a_document_has_the_place_of_every_key_and_value(tmp_path: Path) -> None:
     """Test files are read by the same reader, with the same places."""
     path = tmp_path / "a.test.yaml"
     path.write_text("tests:\n  - name: one\n    given: []\n")
@@ -426,7 +426,7 @@ def test_no_bytes_make_the_loader_raise(
     load_document(path)
 
 
-def test_a_path_that_is_a_planned_name_with_a_dot_is_told_how_to_be_written(tmp_path: Path) -> None:
+def test_a_path_that_is_a_planned_name_with_a_dot_needs_a_backslash(tmp_path: Path) -> None:
     """`utm.source` looks for an object; if the plan has that very name, the backslash is missing."""
     (tmp_path / "a.yaml").write_text(RULE.format("a") + "where: {utm.source: ads, ok: 1}\n")
     (tmp_path / "b.yaml").write_text(RULE.format("b") + "where: {utm\\.source: ads}\n")

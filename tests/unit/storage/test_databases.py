@@ -316,7 +316,7 @@ def test_half_a_character_is_refused_by_postgres(postgres: str) -> None:
     store.close()
 
 
-def test_a_nul_that_is_nobodys_id_is_kept_as_its_picture_by_postgres(postgres: str) -> None:
+def test_a_nul_outside_of_ids_is_escaped_by_postgres(postgres: str) -> None:
     """A device's token and a channel's error may hold any text."""
     store = open_store(postgres)
     save(store, Changes(deliveries=[delivery(1)]))

@@ -72,7 +72,7 @@ def test_each_tenant_has_a_store_of_its_own(host: Database) -> None:
 
 
 @pytest.mark.parametrize("commits", [True, False])
-def test_a_lent_connection_is_used_in_the_tenants_schema_and_left_as_it_was(
+def test_a_hosts_connection_is_used_in_the_tenants_schema_and_left_as_it_was(
     host: Database, commits: bool
 ) -> None:
     """Wherever it looks for tables: before a call, after it, and when it has failed."""
@@ -104,7 +104,7 @@ def test_a_drivers_connection_is_too(host: Database) -> None:
     assert engine.ingest([purchase(1)]).duplicates == 1
 
 
-def test_a_lent_connection_that_leads_to_another_store_is_refused(host: Database) -> None:
+def test_a_hosts_connection_that_leads_to_another_store_is_refused(host: Database) -> None:
     """Otherwise one tenant's order would be another's; nothing is written."""
     ours, other = Engine.open(host, rules=RULES), Engine.open(host, rules=RULES, schema=TENANTS[0])
     home = str(make_url(address(host)).query["options"]).removeprefix("-csearch_path=")

@@ -172,7 +172,7 @@ def test_a_closed_engine_refuses_every_call(place: str) -> None:
     engine.close()  # twice is once
 
 
-def test_a_closed_engine_refuses_a_lent_connection(database: str) -> None:
+def test_a_closed_engine_refuses_a_hosts_connection(database: str) -> None:
     """Even though the connection is open."""
     host = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
     engine = opened(host)

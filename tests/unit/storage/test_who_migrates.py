@@ -166,7 +166,7 @@ SEQUENCES = "USAGE ON ALL SEQUENCES IN SCHEMA {schema}"
         ([USAGE, TABLES], "USAGE ON SEQUENCE whereupon_"),
     ],
 )
-def test_a_role_is_told_which_grant_it_lacks(
+def test_the_error_names_the_grant_that_a_role_lacks(
     grants: list[str], missing: str, server: Server
 ) -> None:
     """Whether it is noticed when the engine is opened, or at the first call."""
@@ -179,7 +179,7 @@ def test_a_role_is_told_which_grant_it_lacks(
             assert missing in str(caught.value).upper() or missing in str(caught.value)
 
 
-def test_a_role_that_may_make_no_tables_is_told_so(server: Server) -> None:
+def test_a_role_that_may_make_no_tables_gets_an_error(server: Server) -> None:
     """The error also says who can make them."""
     with server.empty() as url, role(url, USAGE) as as_role:
         error = refused(as_role)

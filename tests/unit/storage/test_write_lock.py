@@ -14,7 +14,7 @@ def _await_waiting(turns: OneByOne, count: int) -> None:
         assert monotonic() < deadline
 
 
-def test_turns_go_in_the_order_in_which_they_were_asked_for() -> None:
+def test_the_write_lock_goes_to_the_thread_that_asked_first() -> None:
     """Also where somebody who has just had theirs asks again."""
     turns, order = OneByOne(), list[int]()
 
@@ -35,7 +35,7 @@ def test_turns_go_in_the_order_in_which_they_were_asked_for() -> None:
     assert turns.waiting == 0
 
 
-def test_one_turn_at_a_time() -> None:
+def test_one_thread_at_a_time_holds_the_write_lock() -> None:
     """What is done in a turn is done by one thread alone."""
     turns, inside, most = OneByOne(), [0], [0]
 
@@ -56,7 +56,7 @@ def test_one_turn_at_a_time() -> None:
         assert turns.waiting == 0
 
 
-def test_nobody_waits_for_a_turn_longer_than_patience_lasts() -> None:
+def test_no_thread_waits_for_the_write_lock_longer_than_its_patience() -> None:
     """Who gives up leaves the queue; the others' turns come."""
     turns, codes = OneByOne(), list[str]()
 

@@ -74,7 +74,7 @@ def test_without_expectations_everything_is_unexpected(happened: list[Effect]) -
     assert compare([], happened, complete=()) == ()
 
 
-def test_the_nearest_of_several_is_the_one_that_is_told_of() -> None:
+def test_the_nearest_of_several_is_reported() -> None:
     """A wrong title is reported for the delivery at the right time, not for another."""
     wanted = Effect(
         EffectKind.DELIVERY, {"channel": "push", "person": "ada", "at": "+2h"}, {"title": "Hi"}

@@ -136,7 +136,7 @@ def test_running_again_gives_the_same() -> None:
     assert all(result.seconds > 0 for result in first.results)
 
 
-def test_a_folder_that_is_not_there_is_one_finding(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
     """Nothing is raised."""
     report = run_rule_tests(tmp_path / "nowhere")
     assert [d.code for d in report.diagnostics] == ["no-folder"]

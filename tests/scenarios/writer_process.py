@@ -1,6 +1,6 @@
 """A process that writes the same as others at the same time, and prints what it sent.
 
-    python -m tests.scenarios.writing URL NUMBER
+    python -m tests.scenarios.writer_process URL NUMBER
 
 All writers send the same messages, each in an order of its own, about few people on few devices, and do
 due work between them. It prints ``ready``, begins when it is sent a line, and prints the idempotency key of each

@@ -13,7 +13,7 @@ from threading import Event, Thread, main_thread
 import pytest
 from tests.paths import ROOT
 from tests.rule_files import book_of
-from tests.scenarios.delivering import RULES, make
+from tests.scenarios.delivery_process import RULES, make
 from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater
@@ -119,7 +119,7 @@ def test_what_waits_for_somebody_who_was_merged_goes_to_the_one_person_there_is(
 
 
 @pytest.mark.parametrize("how", ["Delete Person", "Suppress Person"])
-def test_nothing_is_handed_over_for_somebody_who_is_erased_while_another_call_is_under_way(
+def test_nothing_is_sent_for_a_person_who_is_erased_while_another_call_is_under_way(
     place: str, how: str
 ) -> None:
     """Deliveries that were leased together with that call are looked up again."""
@@ -157,7 +157,7 @@ def test_who_unsubscribes_while_a_broadcast_goes_out_is_not_sent_it(place: str) 
     assert {delivery.reason for delivery in withheld} == {"unsubscribed"}
 
 
-def test_a_delivery_that_others_have_taken_meanwhile_is_not_handed_over(place: str) -> None:
+def test_a_delivery_that_another_process_has_leased_meanwhile_is_not_sent(place: str) -> None:
     """A process whose lease ends leaves the rest to others."""
     clock, taken = FrozenClock(NOON), []
     with Engine.open(place, rules=RULES, clock=clock) as engine:
@@ -175,7 +175,7 @@ def test_a_delivery_that_others_have_taken_meanwhile_is_not_handed_over(place: s
     assert [delivery.person for delivery in waiting] == ["bob"]
 
 
-def test_each_delivery_is_settled_before_the_next_is_handed_over(place: str) -> None:
+def test_each_delivery_is_settled_before_the_next_is_sent(place: str) -> None:
     """A kill repeats only the call that was running."""
     seen = []
     with Engine.open(place, rules=RULES) as engine:
@@ -190,7 +190,7 @@ def test_each_delivery_is_settled_before_the_next_is_handed_over(place: str) -> 
 
 
 def _process(*words: str) -> list[str]:
-    return [sys.executable, "-m", "tests.scenarios.delivering", *words]
+    return [sys.executable, "-m", "tests.scenarios.delivery_process", *words]
 
 
 def test_a_kill_amid_a_hundred_calls_repeats_only_the_one_that_was_under_way(
@@ -215,7 +215,7 @@ def _append(log: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["serve", "loop"])
-def test_a_process_that_is_told_to_end_leaves_its_backlog_to_others(
+def test_a_process_that_is_asked_to_end_leaves_its_backlog_to_others(
     database: str, tmp_path: Path, how: str
 ) -> None:
     """The running call ends; the others are due for any process, at once."""

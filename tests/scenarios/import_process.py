@@ -1,6 +1,6 @@
 """A process that sends a stream into a database and prints which messages were acknowledged.
 
-    python -m tests.scenarios.sending sqlite:///shop.db stream.jsonl
+    python -m tests.scenarios.import_process sqlite:///shop.db stream.jsonl
 
 The scenarios start it, and kill it. It may be started again: it sends everything anew.
 """

@@ -20,11 +20,11 @@ from tests.properties.histories import (
     TAKE_ONE_RULES,
     Happening,
     begin,
-    fold_in_parts,
     happenings,
     messages_of,
     outcome_of,
-    take_in_parts,
+    take_in_batches,
+    world_after,
 )
 from tests.servers import Server
 from tests.worlds import NOON, World, decided
@@ -57,10 +57,10 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
     end as this one does, for any split, is shown below.
     """
     messages = messages_of(happened)
-    singly = outcome_of(fold_in_parts(messages, range(len(messages))))
+    singly = outcome_of(world_after(messages, range(len(messages))))
     within = {place for place in places if place < len(messages)}
     for batches in (set[int](), within):
-        together = outcome_of(fold_in_parts(messages, batches))
+        together = outcome_of(world_after(messages, batches))
         for name, content in singly.contents.items():
             assert together.contents[name] == content, name
         assert together.decisions == singly.decisions
@@ -74,13 +74,13 @@ def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Hap
     So nothing, no deletion either, depends on it; but a request counts what is stored when it is judged.
     """
     messages = messages_of(happened)
-    slept = fold_in_parts(messages, range(len(messages)))
+    slept = world_after(messages, range(len(messages)))
     made = World(list(RULES))
     for message in messages:
         for result in made.engine.wake(message.received_at):
             made.decided += result.decisions
         made.decided += made.engine.take([message]).decisions
-    take_in_parts(made.engine, [], [], made.decided.extend)
+    take_in_batches(made.engine, [], [], made.decided.extend)
     asleep, awake = outcome_of(slept), outcome_of(made)
     assert _judged(slept) == _judged(made)
     for name in asleep.contents.keys() - {"requests"}:
@@ -96,14 +96,14 @@ def _judged(made: World) -> list[tuple[str, str, str | None]]:
 
 @settings(max_examples=150)
 @given(claims, st.integers(1, 3))
-def test_a_claim_in_parts_comes_to_what_it_comes_to_as_a_whole(
+def test_a_claim_in_chunks_ends_as_a_whole_one_ends(
     happened: list[Happening], claim_chunk: int
 ) -> None:
     """Whatever rules take of it, and whatever it leads to on the way."""
     messages = messages_of(happened)
     singly = range(len(messages))
     whole, parted = (
-        outcome_of(fold_in_parts(messages, singly, rules=TAKE_ONE_RULES, claim_chunk=part))
+        outcome_of(world_after(messages, singly, rules=TAKE_ONE_RULES, claim_chunk=part))
         for part in (CLAIM_CHUNK, claim_chunk)
     )
     for name, content in whole.contents.items():
@@ -118,12 +118,12 @@ def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
 ) -> None:
     """Should they who began it be gone: at any part of it, and whoever comes next, also nobody."""
     messages = messages_of(happened)
-    whole = outcome_of(fold_in_parts(messages, range(len(messages)), rules=TAKE_ONE_RULES))
+    whole = outcome_of(world_after(messages, range(len(messages)), rules=TAKE_ONE_RULES))
     made = World(list(TAKE_ONE_RULES))
     made.engine.pipeline.claim_chunk = claim_chunk
     for message in messages:
         begin(made, message, carried_on=data.draw(st.integers(0, 3)))
-    take_in_parts(made.engine, [], [], made.decided.extend)
+    take_in_batches(made.engine, [], [], made.decided.extend)
     parted = outcome_of(made)
     for name, content in whole.contents.items():
         if name != "things":  # they are nobody's: who comes between may speak of them before
@@ -136,10 +136,10 @@ def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
 def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places: set[int]) -> None:
     """A repeated message id is remembered for ever: no decision, no write."""
     messages = messages_of(happened)
-    made = fold_in_parts(messages, set())
+    made = world_after(messages, set())
     before = outcome_of(made)
     within = {place for place in places if place < len(messages)}
-    take_in_parts(made.engine, messages, within, made.decided.extend)
+    take_in_batches(made.engine, messages, within, made.decided.extend)
     assert outcome_of(made) == before
 
 
@@ -178,11 +178,11 @@ def _assert_alike(
 ) -> None:
     messages = messages_of(happened)
     within = {place for place in places if place < len(messages)}
-    made = fold_in_parts(messages, within)
+    made = world_after(messages, within)
     observed: list[Decision] = []
     with open_database() as database:
         engine = Engine(open_store(database), BOOK, clock=FrozenClock(NOON))
-        take_in_parts(engine, messages, within, observed.extend)
+        take_in_batches(engine, messages, within, observed.extend)
         there = _rows(database)
     assert decided(observed) == decided(made.decided)
     with open_database() as database:
@@ -195,7 +195,7 @@ def _assert_alike(
 @given(histories)
 def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> None:
     """A message is claimed once: whoever gets it later does not enter by it again."""
-    made = fold_in_parts(messages_of(happened), set())
+    made = world_after(messages_of(happened), set())
     entered = Counter((d.message_id, d.rule) for d in made.decided if d.reason is None)
     assert all(count == 1 for count in entered.values())
 
@@ -205,7 +205,7 @@ def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> No
 def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Happening]) -> None:
     """Each (message, campaign that names it) is decided exactly once while its person has it."""
     messages = messages_of(happened)
-    made = fold_in_parts(messages, set())
+    made = world_after(messages, set())
     observed = Counter((d.message_id, d.rule) for d in made.decided if d.reason != "claimed-before")
     for message in messages:
         if message.user_id is None:
@@ -232,7 +232,7 @@ def test_nothing_of_the_deleted_is_left(
     gone = Happening(kind, "zoe", "anon-zoe", "ada", 1, 0, 0, 1)
     late = [replace(each, delay=30) for each in named]
     messages = messages_of([*before, *named, gone, *late])
-    made = fold_in_parts(messages, {len(before)})
+    made = world_after(messages, {len(before)})
     assert made.person("zoe") is None
     assert "zoe" not in repr(outcome_of(made).contents)
 

@@ -1,6 +1,6 @@
 """A worker that does the due work of a shop with guarded deletions when it gets a line.
 
-    python -m tests.scenarios.judging sqlite:///shop.db
+    python -m tests.scenarios.judge_process sqlite:///shop.db
 
 It says that it is ready, and begins with the first line that it reads.
 """

@@ -1,6 +1,6 @@
 """A process that sends a broadcast to everybody in a database, and prints the size of each chunk.
 
-    python -m tests.scenarios.spreading sqlite:///shop.db
+    python -m tests.scenarios.broadcast_process sqlite:///shop.db
 
 The scenarios start it, and kill it. It may be started again: it goes on with what is left.
 """

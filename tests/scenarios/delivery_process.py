@@ -1,9 +1,9 @@
 """A process that makes or dispatches deliveries, and logs each call of its channel.
 
-    python -m tests.scenarios.delivering make sqlite:///shop.db 100
-    python -m tests.scenarios.delivering send sqlite:///shop.db log 71
-    python -m tests.scenarios.delivering serve sqlite:///shop.db log
-    python -m tests.scenarios.delivering loop sqlite:///shop.db log
+    python -m tests.scenarios.delivery_process make sqlite:///shop.db 100
+    python -m tests.scenarios.delivery_process send sqlite:///shop.db log 71
+    python -m tests.scenarios.delivery_process serve sqlite:///shop.db log
+    python -m tests.scenarios.delivery_process loop sqlite:///shop.db log
 
 The scenarios start it, stop it and kill it. `send` dies amid the call of that number, as by a
 `kill -9`; `serve` hands over in the background until a SIGTERM comes, `loop` in the foreground,

@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen
 
 from tests.paths import ROOT
 from tests.rule_files import campaign, guard
-from tests.scenarios.judging import DUE, RULES
+from tests.scenarios.judge_process import DUE, RULES
 from tests.threads import in_threads
 from tests.worlds import World
 
@@ -89,7 +89,7 @@ def test_two_processes_judge_each_request_once(postgres: str) -> None:
 @contextmanager
 def working(database: str) -> Iterator[Popen[str]]:
     """A worker's process, ready to begin; it has ended at the end of the block."""
-    command = [sys.executable, "-m", "tests.scenarios.judging", database]
+    command = [sys.executable, "-m", "tests.scenarios.judge_process", database]
     with Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
