@@ -142,8 +142,13 @@ class Diagnostic:
         message: str,
         severity: Severity = Severity.ERROR,
     ) -> "Diagnostic":
-        """A finding at a path of a document, whose location is not known yet."""
+        """An error, or a warning, at a path of a document. Its location is not known yet."""
         return cls(code, severity, message, path=path)
+
+    @classmethod
+    def warning_at(cls, path: tuple[str | int, ...], code: str, message: str) -> "Diagnostic":
+        """A warning at a path of a document. Its location is not known yet."""
+        return cls(code, Severity.WARNING, message, path=path)
 
 
 class RulesInvalidError(WhereuponError):

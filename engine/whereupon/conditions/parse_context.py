@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from whereupon.conditions.condition import Conjunct
 from whereupon.conditions.validation import Path
 from whereupon.conditions.values import JsonValue
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 
 ConjunctPool: TypeAlias = dict[tuple[str, str, str], tuple[Conjunct, ...]]
 """Conjuncts without a diagnostic, by root and timezone, key, and the text of the value.
@@ -48,4 +48,4 @@ class ParseContext:
 
     def warn(self, path: Path, code: str, message: str) -> None:
         """Note a warning: the condition loads, but probably means something else."""
-        self.diagnostics.append(Diagnostic.at(path, code, message, Severity.WARNING))
+        self.diagnostics.append(Diagnostic.warning_at(path, code, message))

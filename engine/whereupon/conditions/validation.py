@@ -22,7 +22,7 @@ from whereupon.conditions.jsonlogic.expressions import (
 )
 from whereupon.conditions.jsonlogic.standard import COMPARISONS, LOOPS, READERS, STANDARD
 from whereupon.conditions.values import JsonValue
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -143,7 +143,7 @@ def _of_call(
         wanted = f"{fewest} or more" if most is None else f"{fewest} to {most}"
         wanted = f"{fewest}" if fewest == most else wanted
         text = f"{name!r} takes {wanted} operands, and has {len(operands)} here"
-        yield Diagnostic.at(path, "wrong-arity", text, Severity.WARNING)
+        yield Diagnostic.warning_at(path, "wrong-arity", text)
     trapped = satisfied_by_null(name, operands)
     is_order = name in COMPARISONS and COMPARISONS[name].is_order
     if is_order and trapped is not None and trapped not in present:
@@ -151,7 +151,7 @@ def _of_call(
             f"this holds when {trapped} is missing, because null counts as 0; compare it in the "
             f'short form, or put {{"!=": [{{"var": "{trapped}"}}, null]}} beside it in an "and"'
         )
-        yield Diagnostic.at(path, "null-comparison-trap", text, Severity.WARNING)
+        yield Diagnostic.warning_at(path, "null-comparison-trap", text)
 
 
 Fault: TypeAlias = tuple[str, str]

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import override
 
 from whereupon.conditions import Condition
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.messages.semantic_events import ERASING, ActionName, normalized
 from whereupon.messages.times import ZERO
@@ -182,11 +182,11 @@ def lint_guard(guard: Guard) -> Iterator[Diagnostic]:
     """Every warning about a guard file."""
     if not guard.description.strip():
         message = "say in one sentence what this guard is for: add description:"
-        yield Diagnostic.at((), "no-description", message, Severity.WARNING)
+        yield Diagnostic.warning_at((), "no-description", message)
     erasing = [name for name in guard.actions if name in ERASING]
     if erasing and guard.sources.get("client") is Consent.RUN:
         message = "a browser's write key is public: with client: run, any visitor can have any person deleted"
-        yield Diagnostic.at(("sources", "client"), "client-may-erase", message, Severity.WARNING)
+        yield Diagnostic.warning_at(("sources", "client"), "client-may-erase", message)
     if guard.expires_after < guard.cool_off:
         message = "expires_after is shorter than cool_off, which a request waits out first, so it has no effect"
-        yield Diagnostic.at(("expires_after",), "expires-too-soon", message, Severity.WARNING)
+        yield Diagnostic.warning_at(("expires_after",), "expires-too-soon", message)

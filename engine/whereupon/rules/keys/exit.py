@@ -1,6 +1,6 @@
 """The key `exit`: what ends an entry before its last step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -123,6 +123,26 @@ def _check_exit(raw: JsonValue, path: Path, checker: "PlanChecker") -> Iterator[
         yield from checker.condition(raw, path, "person")
 
 
+_NOT_EXITS = {
+    "enters": "to end when a segment is entered, write segment: NAME",
+    "page": "a page ends no entry; a track event does, or a condition, or leaves: SEGMENT",
+    "screen": "a screen ends no entry; a track event does, or a condition, or leaves: SEGMENT",
+}
+
+
+def _lint(
+    _exits: tuple[Exit, ...], raw: JsonValue, _segments: Mapping[str, Condition]
+) -> Iterator[Diagnostic]:
+    """Warn of a trigger that is written as an exit, where it is a condition over an attribute."""
+    several = isinstance(raw, list)
+    for i, each in enumerate(raw if isinstance(raw, list) else [raw]):
+        for key in each if isinstance(each, dict) else ():
+            if key in _NOT_EXITS:
+                path: Path = ("exit", i, key) if several else ("exit", key)
+                message = f"this asks for an attribute called {key}; {_NOT_EXITS[key]}"
+                yield Diagnostic.warning_at(path, "trigger-as-exit", message)
+
+
 EXIT = Key(
     name="exit",
     attribute="exits",
@@ -142,4 +162,5 @@ EXIT = Key(
     ),
     read=_read,
     check=_check,
+    lint=_lint,
 )

@@ -1,11 +1,12 @@
 """A key of campaigns and broadcasts, as a row of a table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from whereupon.conditions import Condition
 from whereupon.errors import Diagnostic
 from whereupon.rules.rule_reader import RuleReader
 
@@ -24,6 +25,8 @@ class Key:
         field: the default, the description and examples, as pydantic takes them.
         read: makes the value of what is written; diagnostics go to the reader.
         check: checks the names in what is written against the tracking plan; None if there are none.
+        lint: warns of what is likely a mistake, given the value, what is written, and the condition of each
+            segment by its id; None if nothing is.
     """
 
     name: str
@@ -32,3 +35,4 @@ class Key:
     field: object
     read: Callable[[Any, RuleReader], object]
     check: "Callable[[JsonValue, PlanChecker], Iterator[Diagnostic]] | None" = None
+    lint: Callable[[Any, JsonValue, Mapping[str, Condition]], Iterator[Diagnostic]] | None = None

@@ -1,6 +1,6 @@
 """The key `when`: what triggers a rule."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Discriminator, Field, JsonValue, Tag
 
+from whereupon.conditions import Condition
+from whereupon.conditions.analysis import turns_by_time
 from whereupon.errors import Diagnostic, Severity
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import EPOCH
@@ -287,6 +289,28 @@ def _check_broadcast(raw: JsonValue, checker: "PlanChecker") -> Iterator[Diagnos
     return iter(()) if raw == API else _check(raw, checker)
 
 
+def _lint(
+    triggers: tuple[Trigger, ...], _: JsonValue, segments: Mapping[str, Condition]
+) -> Iterator[Diagnostic]:
+    for trigger in triggers:
+        if isinstance(trigger, OnMessage) and "" in trigger.prefixes:
+            message = "* is every message there is; name the events, or their common beginning"
+            yield Diagnostic.warning_at(("when",), "every-event", message)
+        elif isinstance(trigger, OnSegment) and trigger.segment in segments:
+            yield from _time_alone(trigger, segments[trigger.segment])
+
+
+def _time_alone(trigger: OnSegment, segment: Condition) -> Iterator[Diagnostic]:
+    """Warn of a change that time alone can make. Triggers are evaluated at messages alone."""
+    change = trigger.change
+    if turns_by_time(segment.logic, to=change is Change.ENTERS):
+        message = (
+            f"only a message triggers a rule: a person who {change} {trigger.segment} because "
+            "time passes does not come in; use a broadcast with cron"
+        )
+        yield Diagnostic.warning_at(("when", change.value), "time-alone", message)
+
+
 _MISSING = IfMissing("say what triggers it: add when: with an event's name")
 
 CAMPAIGN = Key(
@@ -305,6 +329,7 @@ CAMPAIGN = Key(
     ),
     read=_read,
     check=_check,
+    lint=_lint,
 )
 BROADCAST = Key(
     name="when",
@@ -316,4 +341,5 @@ BROADCAST = Key(
     ),
     read=_read_broadcast,
     check=_check_broadcast,
+    lint=_lint,
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from whereupon.conditions import Performed
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 from whereupon.messages.model import MessageType
 from whereupon.rules.model import (
     OnKnown,
@@ -42,7 +42,7 @@ class Chains:
             way = self._to_a_broadcast(step)
             if way is not None:
                 path = ("whereupon", place, step.key)
-                yield Diagnostic.at(path, "leads-to-broadcast", _sentence(way), Severity.WARNING)
+                yield Diagnostic.warning_at(path, "leads-to-broadcast", _sentence(way))
 
     def _to_a_broadcast(self, step: Step) -> list[Rule] | None:
         """The rules on the shortest chain from a step to a broadcast; None if there is no chain."""

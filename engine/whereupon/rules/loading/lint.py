@@ -1,4 +1,7 @@
-"""Warnings about what is legal in a rule and likely a mistake: one function for each kind of warning."""
+"""Warnings about what is legal in a rule and likely a mistake: one function for each kind of warning.
+
+A warning about one key alone stands in the module of the key. Here are those that need the whole rule.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,11 +12,12 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from whereupon.conditions import Condition
-from whereupon.conditions.analysis import guaranteed_by, turns_by_time
+from whereupon.conditions.analysis import guaranteed_by
 from whereupon.conditions.paths import parts_of, path_of
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 from whereupon.messages.codec import LazyObject
 from whereupon.messages.model import MessageType
+from whereupon.rules.keys import BROADCAST_KEYS, CAMPAIGN_KEYS
 from whereupon.rules.model import (
     Change,
     OncePerKey,
@@ -47,22 +51,20 @@ def lint(rule: Rule, segments: Segments) -> tuple[Diagnostic, ...]:
     return tuple(diagnostic for check in _CHECKS for diagnostic in check(rule, segments))
 
 
-def _warning(path: Path, code: str, message: str) -> Diagnostic:
-    return Diagnostic.at(path, code, message, Severity.WARNING)
-
-
 def _undescribed(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
     misspelt = any(nearest(key, ["description"]) for key in rule.source if key != "description")
     if rule.kind is RuleKind.CAMPAIGN and not rule.description.strip() and not misspelt:
         message = "say in one sentence what this campaign is for: add description:"
-        yield _warning((), "no-description", message)
+        yield Diagnostic.warning_at((), "no-description", message)
 
 
-def _every_event(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
-    for trigger in rule.triggers:
-        if isinstance(trigger, OnMessage) and "" in trigger.prefixes:
-            message = "* is every message there is; name the events, or their common beginning"
-            yield _warning(("when",), "every-event", message)
+def _keys(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
+    """What the keys warn of, each in its own module."""
+    conditions = {name: segment.who for name, segment in segments.items()}
+    keys = CAMPAIGN_KEYS if rule.kind is RuleKind.CAMPAIGN else BROADCAST_KEYS
+    for key in keys:
+        if key.lint is not None:
+            yield from key.lint(getattr(rule, key.attribute), rule.source.get(key.name), conditions)
 
 
 def _own_trigger(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
@@ -70,7 +72,7 @@ def _own_trigger(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
         for type_, name in step.messages_sent:
             if _is_triggered_by(rule, type_, name):
                 message = f"this sends {name}, which triggers this rule again"
-                yield _warning(("whereupon", i, step.key), "triggers-itself", message)
+                yield Diagnostic.warning_at(("whereupon", i, step.key), "triggers-itself", message)
 
 
 def _is_triggered_by(rule: Rule, type_: MessageType, name: str) -> bool:
@@ -78,38 +80,6 @@ def _is_triggered_by(rule: Rule, type_: MessageType, name: str) -> bool:
         isinstance(trigger, OnMessage) and trigger.names_message(type_, name)
         for trigger in rule.triggers
     )
-
-
-_NOT_EXITS = {
-    "enters": "to end when a segment is entered, write segment: NAME",
-    "page": "a page ends no entry; a track event does, or a condition, or leaves: SEGMENT",
-    "screen": "a screen ends no entry; a track event does, or a condition, or leaves: SEGMENT",
-}
-
-
-def _triggers_as_exits(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
-    raw = rule.source.get("exit")
-    several = isinstance(raw, list)
-    for i, leave in enumerate(raw if isinstance(raw, list) else [raw]):
-        for key in leave if isinstance(leave, dict) else ():
-            if key in _NOT_EXITS:
-                path: Path = ("exit", i, key) if several else ("exit", key)
-                message = f"this asks for an attribute called {key}; {_NOT_EXITS[key]}"
-                yield _warning(path, "trigger-as-exit", message)
-
-
-def _unnoticed_time(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
-    """A trigger that only time would fire. Triggers are evaluated at messages alone."""
-    for trigger in rule.triggers:
-        if isinstance(trigger, OnSegment) and trigger.segment in segments:
-            change = trigger.change
-            condition = segments[trigger.segment].who
-            if turns_by_time(condition.logic, to=change is Change.ENTERS):
-                message = (
-                    f"only a message triggers a rule: a person who {change} {trigger.segment} because "
-                    "time passes does not come in; use a broadcast with cron"
-                )
-                yield _warning(("when", change.value), "time-alone", message)
 
 
 # --- templates ------------------------------------------------------------------------------------
@@ -121,7 +91,7 @@ def _bare_variables(rule: Rule, segments: Segments) -> Iterator[Diagnostic]:
         for name in dict.fromkeys(map(_behind_size, template.required_variables())):
             if name[0] in ("properties", "person", "context") and not _is_there(name, given):
                 message = f"if {path_of(name)} is missing, nothing is sent; add | default: '…'"
-                yield _warning(path, "no-default", message)
+                yield Diagnostic.warning_at(path, "no-default", message)
 
 
 def _behind_size(variable: Path) -> Names:
@@ -170,7 +140,7 @@ def _paths_as_texts(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
             message = (
                 f"this is the text itself; for what stands there write {{{{ {text.strip()} }}}}"
             )
-            yield _warning(path, "path-as-text", message)
+            yield Diagnostic.warning_at(path, "path-as-text", message)
 
 
 def _texts(raw: JsonValue, path: Path) -> Iterator[tuple[Path, str]]:
@@ -205,7 +175,7 @@ def _unknown_variables(rule: Rule, _: Segments) -> Iterator[Diagnostic]:
                 yield Diagnostic.at(path, "unknown-variable", message)
             elif root not in VARIABLE_ROOTS:
                 hint = nearest(root, VARIABLE_ROOTS) or f"; there are {', '.join(VARIABLE_ROOTS)}"
-                yield _warning(path, "unknown-variable", f"there is no {root}{hint}")
+                yield Diagnostic.warning_at(path, "unknown-variable", f"there is no {root}{hint}")
 
 
 def _in_our_words(rest: Sequence[str], root: str) -> str:
@@ -216,11 +186,9 @@ def _in_our_words(rest: Sequence[str], root: str) -> str:
 
 _CHECKS: Sequence[Callable[[Rule, Segments], Iterator[Diagnostic]]] = (
     _undescribed,
-    _every_event,
     _own_trigger,
-    _triggers_as_exits,
     _bare_variables,
     _unknown_variables,
     _paths_as_texts,
-    _unnoticed_time,
+    _keys,
 )

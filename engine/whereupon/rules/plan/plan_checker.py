@@ -21,7 +21,7 @@ from whereupon.conditions.mentions import (
 from whereupon.errors import Diagnostic
 from whereupon.rules.plan.schema_paths import schema_at, unknown_part
 from whereupon.rules.plan.tracking_plan import TrackingPlan
-from whereupon.rules.plan.value_checks import object_schema, unmet_value, warning
+from whereupon.rules.plan.value_checks import object_schema, unmet_value
 from whereupon.rules.rule_reader import Path
 from whereupon.rules.spelling import nearest
 from whereupon.templates import Template, TemplateError, is_template, parse_template
@@ -91,7 +91,9 @@ class PlanChecker:
             yield from found
         for place, fault in type_mismatches(raw, path, self._data_schema(events)):
             if not any(each[: len(place)] == place for each in found_at):
-                yield warning(place, "type-mismatch", f"by the plan this never matches: {fault}")
+                yield Diagnostic.warning_at(
+                    place, "type-mismatch", f"by the plan this never matches: {fault}"
+                )
 
     def _mention(
         self, mention: EventMention | ValueMention, opening: list[str] | None
@@ -153,7 +155,7 @@ class PlanChecker:
             message = (
                 f"no event file describes the property {part} of an item{nearest(part, there)}"
             )
-            yield warning(mention.path, "unknown-property", message)
+            yield Diagnostic.warning_at(mention.path, "unknown-property", message)
 
 
 def _names_in(raw: JsonValue, path: Path) -> Iterator[tuple[tuple[str, ...], Path]]:

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from whereupon.conditions.paths import path_of
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 from whereupon.rules.plan.schema_paths import Schemas, unknown_part
 from whereupon.rules.reserved import action_of
 from whereupon.rules.rule_reader import Path
@@ -131,7 +131,7 @@ def _unknown(path: Path, code: str, message: str, name: str, known: Iterable[str
     meant = resembled(name, known)
     if meant is not None:
         return Diagnostic.at(path, code, f"{message}; did you mean {meant!r}?")
-    return Diagnostic.at(path, code, f"{message}{nearest(name, known)}", Severity.WARNING)
+    return Diagnostic.warning_at(path, code, f"{message}{nearest(name, known)}")
 
 
 def _with_a_dot(name: tuple[str, ...], known: Schemas) -> str:

@@ -8,9 +8,8 @@ from pydantic import JsonValue
 from whereupon.conditions.mentions import ValueMention
 from whereupon.conditions.operators import OPERATORS, PlanCheck
 from whereupon.conditions.scalars import reads_as_number, truth_in
-from whereupon.errors import Diagnostic, Severity
+from whereupon.errors import Diagnostic
 from whereupon.rules.plan.schema_paths import Schemas
-from whereupon.rules.rule_reader import Path
 from whereupon.rules.spelling import nearest
 
 _CHECKED_TYPES: Final = ("number", "integer", "boolean", "array", "object")
@@ -33,19 +32,14 @@ def unmet_value(mention: ValueMention, schema: JsonValue) -> Iterator[Diagnostic
             if _text(value) not in known:
                 hint = nearest(_text(value), known) or f"; there are {', '.join(known)}"
                 message = f"the plan knows no {name} that is {_text(value)[:60]!r}{hint}"
-                yield warning(mention.path, "unknown-value", message)
+                yield Diagnostic.warning_at(mention.path, "unknown-value", message)
     type_ = schema.get("type")
     if isinstance(type_, str) and not all(map(_FITS.get(type_, _anything), values)):
         by = "event file says" if mention.name[0] == "properties" else "settings say"
         message = (
             f"the {by} that {name} is of type {type_}: this never matches{_TO_WRITE.get(type_, '')}"
         )
-        yield warning(mention.path, "type-mismatch", message)
-
-
-def warning(path: Path, code: str, message: str) -> Diagnostic:
-    """A warning at a path."""
-    return Diagnostic.at(path, code, message, Severity.WARNING)
+        yield Diagnostic.warning_at(mention.path, "type-mismatch", message)
 
 
 def object_schema(schemas: Schemas) -> dict[str, JsonValue]:
