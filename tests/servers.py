@@ -19,7 +19,7 @@ from psutil import NoSuchProcess, wait_procs
 from sqlalchemy.engine import URL
 
 from whereupon.storage import open_store
-from whereupon.storage.sql.tables import KEYS, VERSIONS, Kept, MetaRow
+from whereupon.storage.sql.tables import KEYS, VERSIONS, Base, MetaRow
 
 with warnings.catch_warnings():  # about a runtime folder that this machine may not have
     warnings.simplefilter("ignore")
@@ -64,7 +64,7 @@ class Server:
         return schema
 
     def _wipe(self, schema: str) -> None:
-        tables = [name for name in Kept.metadata.tables if name not in _LASTING]
+        tables = [name for name in Base.metadata.tables if name not in _LASTING]
         emptied = [f"DELETE FROM {schema}.{name}" for name in tables]  # noqa: S608 - our own names
         lasting = "name IN ('schema', 'erasures')"
         emptied.append(f"DELETE FROM {schema}.whereupon_meta WHERE NOT {lasting}")  # noqa: S608 - our own names

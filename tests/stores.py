@@ -13,7 +13,7 @@ from whereupon.ports import Store
 from whereupon.storage import open_store
 from whereupon.storage.memory.store import MemoryStore
 from whereupon.storage.memory.tables import Table
-from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.database_url import engine_of
 
 KINDS = ("memory", "sqlite", "postgres")
 

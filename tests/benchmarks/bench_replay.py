@@ -27,7 +27,7 @@ from whereupon.runtime.gc_pause import bulk
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
 from whereupon.storage.sql.sqlite import PRAGMAS, open_engine
-from whereupon.storage.sql.tables import Kept
+from whereupon.storage.sql.tables import Base
 
 COUNT = int(os.environ.get("WHEREUPON_MESSAGES", "100000"))
 _THERE = ("whereupon_meta", "whereupon_version")  # their rows are there from the start
@@ -78,7 +78,7 @@ def tables(stream: Path) -> Tables:
     with closing(sqlite3.connect(str(make_url(url).database))) as connection:
         return {
             table.name: connection.execute(f"SELECT * FROM {table.name}").fetchall()  # noqa: S608 - our own
-            for table in Kept.metadata.sorted_tables
+            for table in Base.metadata.sorted_tables
         }
 
 
@@ -141,7 +141,7 @@ def _insert(
 
 def test_core(benchmark: BenchmarkFixture, tables: Tables, urls: Iterator[str]) -> None:
     """SQLAlchemy's ``insert()``, as an application writes it."""
-    known = {table.name: table for table in Kept.metadata.sorted_tables}
+    known = {table.name: table for table in Base.metadata.sorted_tables}
     batches = [
         {name: _as_mappings(known[name].columns.keys(), rows) for name, rows in batch.items()}
         for batch in in_batches(tables)

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import inspect, text
 
 from whereupon.messages.codec import decode
-from whereupon.storage.sql.addresses import engine_of
-from whereupon.storage.sql.memories import PREFIX
+from whereupon.storage.sql.database_url import engine_of
+from whereupon.storage.sql.process_cache import PREFIX
 
 Contents = dict[str, list[str]]
 Rows = dict[str, list[dict[str, Any]]]

@@ -31,7 +31,7 @@ from tests.shop import news, thanks
 
 from whereupon import Engine
 from whereupon.errors import StoreError
-from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.database_url import engine_of
 
 PEOPLE, DEVICES = 6, 6
 PATIENCE = 30.0

@@ -35,7 +35,7 @@ from whereupon.pipeline.load import CLAIM_CHUNK
 from whereupon.records import Changes
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
-from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.database_url import engine_of
 from whereupon.storage.sql.rows import skips_from
 
 histories = st.lists(happenings(EVERYTHING), min_size=1, max_size=14)

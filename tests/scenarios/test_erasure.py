@@ -14,8 +14,8 @@ from whereupon.engine import Engine
 from whereupon.pipeline.ingestion import WireMessage
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
-from whereupon.storage.sql.addresses import engine_of
-from whereupon.storage.sql.tables import Kept as Tables
+from whereupon.storage.sql.database_url import engine_of
+from whereupon.storage.sql.tables import Base as Tables
 
 MARKER = "zx81marker"
 """In every text of the person's; nothing of ours or the database's looks like it."""
@@ -37,7 +37,7 @@ RULES = (
 
 
 @dataclass(frozen=True)
-class Kept:
+class Base:
     """A store on disk: its URL, and all the bytes that its database keeps."""
 
     url: str
@@ -45,17 +45,17 @@ class Kept:
 
 
 @contextmanager
-def _sqlite(folder: Path) -> Iterator[Kept]:
+def _sqlite(folder: Path) -> Iterator[Base]:
     """The main file with its free pages, the write-ahead log and its index."""
 
     def files() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    yield Kept(f"sqlite:///{folder}/shop.db", files)
+    yield Base(f"sqlite:///{folder}/shop.db", files)
 
 
 @contextmanager
-def _postgres(url: str) -> Iterator[Kept]:
+def _postgres(url: str) -> Iterator[Base]:
     """Every row of every table; pages and log belong to the server (see engine/docs/deletions.md)."""
     engine, _ = engine_of(url, patience=5)
 
@@ -68,12 +68,12 @@ def _postgres(url: str) -> Iterator[Kept]:
                 for table in Tables.metadata.sorted_tables
             }
 
-    yield Kept(url, files)
+    yield Base(url, files)
     engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Base]:
     """A store of each kind that is kept on a disk."""
     if request.param == "sqlite":
         opened = _sqlite(tmp_path)
@@ -149,11 +149,11 @@ def _live(engine: Engine) -> None:
     engine.track("Delete Person", user_id=user, source="client", message_id=_mark("asked-before"))
 
 
-def _found(store: Kept) -> list[str]:
+def _found(store: Base) -> list[str]:
     return [name for name, content in store.files().items() if MARKER.encode() in content]
 
 
-def test_nothing_of_an_erased_person_is_left_in_any_file(kept: Kept) -> None:
+def test_nothing_of_an_erased_person_is_left_in_any_file(kept: Base) -> None:
     """Tables, free pages and write-ahead log hold no byte of it, and other people keep their data."""
     with Engine.open(kept.url, rules=book_of(*RULES), digest_key=b"secret") as engine:
         engine.channel("push")(lambda _: None)
@@ -181,7 +181,7 @@ def test_nothing_of_an_erased_person_is_left_in_any_file(kept: Kept) -> None:
     assert _found(kept) == []
 
 
-def test_a_suppression_leaves_as_little(kept: Kept) -> None:
+def test_a_suppression_leaves_as_little(kept: Base) -> None:
     """It is a deletion that also ignores later messages."""
     with Engine.open(kept.url, rules=book_of(*RULES), digest_key=b"secret") as engine:
         engine.channel("push")(lambda _: None)

@@ -15,8 +15,8 @@ from tests.shop import NOON, news, purchase, thanks
 
 from whereupon import Engine
 from whereupon.scheduling.clocks import FrozenClock
-from whereupon.storage.sql.addresses import engine_of
-from whereupon.storage.sql.holding import Rank
+from whereupon.storage.sql.database_url import engine_of
+from whereupon.storage.sql.row_locks import Rank
 
 RULES = book_of(
     thanks(whereupon=[{"wait": "1h"}, {"send": "push", "title": "Thanks"}]),

@@ -18,7 +18,7 @@ from whereupon.errors import StoreError
 from whereupon.messages.times import later
 from whereupon.pipeline.audience_rounds import AUDIENCE_CHUNK
 from whereupon.scheduling.clocks import FrozenClock
-from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.database_url import engine_of
 
 RULES = book_of(
     thanks(campaign="later", whereupon=[{"wait": "1m"}, {"send": "push", "title": "Later"}]),

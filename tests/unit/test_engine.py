@@ -40,7 +40,7 @@ from whereupon.pipeline.ingestion import WireMessage
 from whereupon.ports import HostTransaction
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
-from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.database_url import engine_of
 
 _PATIENCE = 10.0  # seconds; only a failing test ever waits so long
 

@@ -12,7 +12,7 @@ from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.ingestion import Ingested, Reading, answer, message_of
 from whereupon.ports import Clock, HostTransaction, Session, Store
 from whereupon.records import Changes, SetAside
-from whereupon.storage.patience import one_call
+from whereupon.storage.deadline import one_call
 
 _LOG = logging.getLogger("whereupon.engine")
 

@@ -14,7 +14,7 @@ from whereupon.decide import BatchResult
 from whereupon.pipeline.current import CurrentPipeline
 from whereupon.pipeline.load import UnfinishedClaimsError
 from whereupon.ports import Session
-from whereupon.storage.patience import one_call
+from whereupon.storage.deadline import one_call
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from whereupon.ports import Store
 from whereupon.storage.memory.store import MemoryStore
-from whereupon.storage.turns import closed
+from whereupon.storage.write_lock import closed
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine as DatabaseEngine

@@ -9,11 +9,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.errors import StoreError
-from whereupon.storage.sql.addresses import database_of, engine_of, schema_of
+from whereupon.storage.sql.database_url import database_of, engine_of, schema_of
 from whereupon.storage.sql.dialects import PATIENCE, Database
+from whereupon.storage.sql.schema_version import first_rows, revision_of, revisions
 from whereupon.storage.sql.store import SqlStore
-from whereupon.storage.sql.tables import Kept
-from whereupon.storage.sql.versions import first_rows, revision_of, revisions
+from whereupon.storage.sql.tables import Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _made(database: Database, newest: str) -> list[str]:
         statements.append(_sql(statement, dialect))
 
     mock = create_mock_engine(f"{dialect.name}+{dialect.driver}://", note)
-    Kept.metadata.create_all(mock, checkfirst=False)
+    Base.metadata.create_all(mock, checkfirst=False)
     statements += [_sql(row, dialect) for row in first_rows(database, newest)]
     return statements
 

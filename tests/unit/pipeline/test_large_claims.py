@@ -26,7 +26,7 @@ from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import StoreAddress
 from whereupon.storage.memory.store import MemoryStore
 from whereupon.storage.sql.store import SqlStore
-from whereupon.storage.turns import OneByOne
+from whereupon.storage.write_lock import FairLock
 
 T = TypeVar("T")
 PART = 5
@@ -287,7 +287,7 @@ def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> 
     """Whoever has asked for a turn meanwhile comes before the next part."""
     store = MemoryStore() if kind == "memory" else SqlStore(f"sqlite:///{tmp_path}/shop.db")
     turns = store._turns  # noqa: SLF001 - to know that somebody waits
-    assert isinstance(turns, OneByOne)
+    assert isinstance(turns, FairLock)
     begun, order = Event(), list[str]()
 
     def look(data: Data, _history: object) -> bool:

@@ -26,8 +26,8 @@ from whereupon.records import (
     Report,
 )
 from whereupon.storage import MemoryStore, open_store
-from whereupon.storage.patience import Patience
-from whereupon.storage.sql.gates import Gate
+from whereupon.storage.deadline import Deadline
+from whereupon.storage.sql.file_queue import FileQueue
 from whereupon.storage.sql.store import SqlStore
 from whereupon.testing.contracts.samples import (
     ADA,
@@ -263,15 +263,15 @@ def test_patience_is_a_number_of_seconds(tmp_path: Path) -> None:
 
 def test_whoever_waits_for_the_database_is_next(tmp_path: Path) -> None:
     """No later caller is let in first, however well timed."""
-    gate = Gate(f"{tmp_path}/shop.db")
+    gate = FileQueue(f"{tmp_path}/shop.db")
     with (
-        gate.closed_behind(Patience(0)),
+        gate.turn(Deadline(0)),
         pytest.raises(StoreError) as caught,
-        Gate(f"{tmp_path}/shop.db").closed_behind(Patience(0.01)),
+        FileQueue(f"{tmp_path}/shop.db").turn(Deadline(0.01)),
     ):
         pass
     assert caught.value.code == "busy"
-    with gate.closed_behind(Patience(0)):
+    with gate.turn(Deadline(0)):
         pass
 
 

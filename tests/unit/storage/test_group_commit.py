@@ -14,11 +14,11 @@ from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.records import Changes
 from whereupon.storage import open_store
-from whereupon.storage.patience import Patience, busy
-from whereupon.storage.sql import commits
-from whereupon.storage.sql.commits import GroupCommit
+from whereupon.storage.deadline import Deadline, busy
+from whereupon.storage.sql import group_commit
+from whereupon.storage.sql.group_commit import GroupCommit
 from whereupon.storage.sql.store import SqlStore
-from whereupon.storage.turns import OneByOne, Turns
+from whereupon.storage.write_lock import FairLock, WriteLock
 from whereupon.testing.contracts.samples import message
 
 
@@ -54,7 +54,7 @@ class Counted(SqlStore):
     def await_turns(self, count: int) -> None:
         """Return when so many threads wait for their turn."""
         turns, deadline = self._turns, monotonic() + 60
-        assert isinstance(turns, OneByOne)
+        assert isinstance(turns, FairLock)
         while turns.waiting < count:
             assert monotonic() < deadline
 
@@ -219,7 +219,7 @@ def test_an_interrupted_leader_takes_nobody_with_it(store: Counted) -> None:
     assert store.known(range(1, 5)) == {1, 3, 4}
 
 
-class LastFirst(Turns):
+class LastFirst(WriteLock):
     """Turns that go to whoever asked last, so that a leader may find its own work behind others'."""
 
     def __init__(self) -> None:
@@ -239,7 +239,7 @@ class LastFirst(Turns):
         return self._holder == get_ident()
 
     @contextmanager
-    def _turn(self, _patience: Patience | None) -> Iterator[None]:
+    def _turn(self, _patience: Deadline | None) -> Iterator[None]:
         me = get_ident()
         with self._guard:
             self._asked.append(me)
@@ -275,7 +275,7 @@ class Undivided:
 
 def test_what_is_committed_is_never_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leader's own work may still be in the queue when another leader comes to it."""
-    monkeypatch.setattr(commits, "MOST", 2)
+    monkeypatch.setattr(group_commit, "MOST", 2)
     turns = LastFirst()
     home = open_store("memory://")
 
@@ -315,7 +315,7 @@ def test_who_waits_for_a_leader_gives_up_when_patience_ends(store: Counted) -> N
 
     def send(number: int) -> None:
         try:
-            store._group.transact(writing(number), Patience(0.05))  # noqa: SLF001 - a patience of its own
+            store._group.transact(writing(number), Deadline(0.05))  # noqa: SLF001 - a patience of its own
         except StoreError as error:
             codes.append(error.code)
 
@@ -330,7 +330,7 @@ def test_who_waits_for_a_leader_gives_up_when_patience_ends(store: Counted) -> N
     assert store.known(range(1, 4)) == {1}
 
 
-class Overtaken(OneByOne):
+class Overtaken(FairLock):
     """Turns in which a thread, waiting for its own, gives up just when a leader is at its work."""
 
     def __init__(self, led: Event) -> None:
@@ -339,7 +339,7 @@ class Overtaken(OneByOne):
         self.impatient: int | None = None
 
     @contextmanager
-    def _turn(self, patience: Patience | None) -> Iterator[None]:
+    def _turn(self, patience: Deadline | None) -> Iterator[None]:
         if get_ident() == self.impatient:
             assert self._led.wait(60)
             raise busy()

@@ -8,8 +8,8 @@ import pytest
 from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.storage import open_store
-from whereupon.storage.patience import Patience, busy
-from whereupon.storage.sql.races import LostRaceError, retrying
+from whereupon.storage.deadline import Deadline, busy
+from whereupon.storage.sql.retry import LostRaceError, retry
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def test_lost_races_are_tried_again_until_one_is_won() -> None:
             raise faults.pop()
         return "won"
 
-    assert retrying(begin, work, Patience(600)) == "won"
+    assert retry(begin, work, Deadline(600)) == "won"
 
 
 @pytest.mark.parametrize("fault", [LostRaceError(reason="slow"), busy()])
@@ -42,12 +42,12 @@ def test_a_call_that_loses_every_race_is_busy_when_its_patience_ends(fault: Stor
         raise fault
 
     with pytest.raises(StoreError) as caught:
-        retrying(begin, work, Patience(0.05))
+        retry(begin, work, Deadline(0.05))
     assert caught.value.code == "busy"
     assert tries > 1
     tries = 0
     with pytest.raises(StoreError):
-        retrying(begin, work, Patience(0))
+        retry(begin, work, Deadline(0))
     assert tries == 1
 
 
@@ -58,4 +58,4 @@ def test_what_is_no_race_is_raised_at_once() -> None:
         raise StoreError(code="full", reason="there is no room")
 
     with pytest.raises(StoreError, match="no room"):
-        retrying(begin, work, Patience(600))
+        retry(begin, work, Deadline(600))

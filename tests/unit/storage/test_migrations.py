@@ -22,10 +22,10 @@ from whereupon.errors import StoreError
 from whereupon.messages.model import SenderClass, Source, erased_digest
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import open_store
-from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.database_url import engine_of
 from whereupon.storage.sql.migrations.running import config
-from whereupon.storage.sql.tables import VERSIONS, Kept
-from whereupon.storage.sql.versions import revisions
+from whereupon.storage.sql.schema_version import revisions
+from whereupon.storage.sql.tables import VERSIONS, Base
 
 SCHEMAS = Path(__file__).parents[3] / "fixtures" / "schemas"
 NEWEST = revisions()[-1]
@@ -84,11 +84,11 @@ def drift(url: str) -> list[object]:
             opts={
                 "compare_type": True,
                 "include_name": lambda name, kind, _: (
-                    kind != "table" or name in Kept.metadata.tables
+                    kind != "table" or name in Base.metadata.tables
                 ),
             },
         )
-        return list(compare_metadata(context, Kept.metadata))
+        return list(compare_metadata(context, Base.metadata))
 
 
 def about_itself(url: str) -> tuple[list[str], list[str]]:

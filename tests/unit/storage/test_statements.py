@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from whereupon.storage import open_store
-from whereupon.storage.sql.addresses import database_of, engine_of
+from whereupon.storage.sql.database_url import database_of, engine_of
 from whereupon.storage.sql.dialects import Statement
 from whereupon.storage.sql.queries import SHARED, Queries, written
 from whereupon.storage.sql.row_statements import ROW_STATEMENTS

@@ -14,7 +14,7 @@ from tests.shop import purchase, thanks
 
 from whereupon import Engine, StoreError
 from whereupon.records import Changes
-from whereupon.storage.sql.addresses import engine_of
+from whereupon.storage.sql.database_url import engine_of
 
 _RULES = book_of(thanks(whereupon=[{"send": "push", "title": "Thanks " * 100}]))
 

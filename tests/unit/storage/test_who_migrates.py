@@ -20,7 +20,7 @@ from whereupon import Engine
 from whereupon.errors import StoreError
 from whereupon.storage import open_store
 from whereupon.storage.sql.migrations.running import config
-from whereupon.storage.sql.versions import revisions
+from whereupon.storage.sql.schema_version import revisions
 
 NEWEST = revisions()[-1]
 RULES = book_of(thanks())

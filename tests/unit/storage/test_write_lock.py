@@ -4,11 +4,11 @@ from threading import Thread
 from time import monotonic
 
 from whereupon.errors import StoreError
-from whereupon.storage.patience import Patience, one_call
-from whereupon.storage.turns import OneByOne
+from whereupon.storage.deadline import Deadline, one_call
+from whereupon.storage.write_lock import FairLock
 
 
-def _await_waiting(turns: OneByOne, count: int) -> None:
+def _await_waiting(turns: FairLock, count: int) -> None:
     deadline = monotonic() + 60
     while turns.waiting < count:
         assert monotonic() < deadline
@@ -16,7 +16,7 @@ def _await_waiting(turns: OneByOne, count: int) -> None:
 
 def test_the_write_lock_goes_to_the_thread_that_asked_first() -> None:
     """Also where somebody who has just had theirs asks again."""
-    turns, order = OneByOne(), list[int]()
+    turns, order = FairLock(), list[int]()
 
     def ask(number: int) -> None:
         with turns.take():
@@ -37,7 +37,7 @@ def test_the_write_lock_goes_to_the_thread_that_asked_first() -> None:
 
 def test_one_thread_at_a_time_holds_the_write_lock() -> None:
     """What is done in a turn is done by one thread alone."""
-    turns, inside, most = OneByOne(), [0], [0]
+    turns, inside, most = FairLock(), [0], [0]
 
     def work() -> None:
         for _ in range(200):
@@ -58,11 +58,11 @@ def test_one_thread_at_a_time_holds_the_write_lock() -> None:
 
 def test_no_thread_waits_for_the_write_lock_longer_than_its_patience() -> None:
     """Who gives up leaves the queue; the others' turns come."""
-    turns, codes = OneByOne(), list[str]()
+    turns, codes = FairLock(), list[str]()
 
     def ask() -> None:
         try:
-            with turns.take(Patience(0.05)):
+            with turns.take(Deadline(0.05)):
                 codes.append("none")
         except StoreError as error:
             codes.append(error.code)
@@ -75,16 +75,16 @@ def test_no_thread_waits_for_the_write_lock_longer_than_its_patience() -> None:
             thread.join(60)
         assert turns.waiting == 0
     assert codes == ["busy"] * 3
-    with turns.take(Patience(0)):
+    with turns.take(Deadline(0)):
         assert turns.waiting == 0
 
 
 def test_all_that_one_call_waits_counts_together() -> None:
     """What begins later within a call has only what is left of its patience."""
     with one_call():
-        first = Patience(30)
+        first = Deadline(30)
         with one_call():
-            assert not Patience(-1).wait()
-            second = Patience(30)
+            assert not Deadline(-1).wait()
+            second = Deadline(30)
     assert second._end == first._end  # noqa: SLF001 - when it ends
-    assert Patience(30)._end > first._end  # noqa: SLF001
+    assert Deadline(30)._end > first._end  # noqa: SLF001

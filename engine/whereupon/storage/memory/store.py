@@ -7,10 +7,10 @@ from typing import TypeVar
 from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.runtime.forks import ForkAware, watch_forks
+from whereupon.storage.deadline import Deadline, one_call
 from whereupon.storage.memory.schema import Schema
 from whereupon.storage.memory.session import MemorySession
-from whereupon.storage.patience import Patience, one_call
-from whereupon.storage.turns import OneByOne, closed
+from whereupon.storage.write_lock import FairLock, closed
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class MemoryStore(ForkAware):
 
     def __init__(self, *, patience: float | None = None) -> None:
         self.schema = Schema()
-        self._turns = OneByOne()
+        self._turns = FairLock()
         self._patience = patience
         self._is_closed = False
         watch_forks(self)
@@ -37,7 +37,7 @@ class MemoryStore(ForkAware):
         if connection is not None:
             reason = "the in-memory store has no database to share: leave out connection="
             raise StoreError(code="no-connection", reason=reason)
-        patience = None if self._patience is None else Patience(self._patience)
+        patience = None if self._patience is None else Deadline(self._patience)
         with one_call(), self._turns.take(patience):
             try:
                 yield MemorySession(self.schema)

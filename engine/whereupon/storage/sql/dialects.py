@@ -21,7 +21,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 from whereupon.ports import Watch
-from whereupon.storage.sql.lending import HostConnection
+from whereupon.storage.sql.host_connection import HostConnection
 from whereupon.storage.sql.prefilter import PrefilterClauses
 
 Rows: TypeAlias = Sequence[Sequence[Any]]  # what a column holds is known by `rows` only
@@ -198,7 +198,7 @@ class Database(ABC):
         """Have a commit tell other processes that it made something due.
 
         Args:
-            lent: the transaction is a host's, of whose end this process is not told either.
+            lent: the transaction is a host's, of whose end this process is not typed_errors either.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Which grant a role of PostgreSQL lacks, told from what the server refuses."""
+"""Which grant a role of PostgreSQL lacks from what the server refuses."""
 
 import re
 

@@ -8,18 +8,18 @@ took it is committed (see `memories`); until then it is the session's.
 
 from sqlalchemy import Connection
 
-from whereupon.storage.sql.beside import Beside
 from whereupon.storage.sql.dialects import Statement
-from whereupon.storage.sql.memories import Block, Recall
+from whereupon.storage.sql.process_cache import Block, SessionCache
+from whereupon.storage.sql.side_transactions import SideTransactions
 from whereupon.storage.sql.tables import BLOCK
 
 
 def take_keys(
     connection: Connection,
-    recall: Recall,
+    recall: SessionCache,
     count: int,
     take_blocks: Statement,
-    beside: Beside | None,
+    beside: SideTransactions | None,
 ) -> int:
     """The first of ``count`` keys in a row.
 

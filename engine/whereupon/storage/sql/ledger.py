@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-import whereupon.storage.sql.ledger_rows as rows
+import whereupon.storage.sql.request_rows as rows
 from whereupon.messages.times import as_micros, from_micros
 from whereupon.ports import FOOTPRINT
 from whereupon.records import (
@@ -21,14 +21,14 @@ from whereupon.records import (
     RequestOutcome,
 )
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
-from whereupon.storage.sql.holding import Holding
 from whereupon.storage.sql.queries import Queries
+from whereupon.storage.sql.row_locks import RowLocks
 from whereupon.storage.sql.rows import instant_or_none
 
 _NEVER = -(2**63)
 
 
-class LedgerAnswers:
+class SqlRequests:
     """What a session answers about requests, and what else guards ask."""
 
     def __init__(
@@ -36,7 +36,7 @@ class LedgerAnswers:
         connection: Connection,
         database: Database,
         ledger: Queries,
-        holding: Holding | None = None,
+        holding: RowLocks | None = None,
     ) -> None:
         self._connection = connection
         self._database = database

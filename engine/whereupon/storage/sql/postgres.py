@@ -34,21 +34,21 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
-from whereupon.storage.patience import Patience, busy
+from whereupon.storage.deadline import Deadline, busy
 from whereupon.storage.sql.dialects import PATIENCE, Database, Parameters, Statement
 from whereupon.storage.sql.grants import NO_GRANT, no_grant
-from whereupon.storage.sql.lending import (
+from whereupon.storage.sql.host_connection import (
     GuardedConnection,
     HostConnection,
     no_transaction,
     unusable,
 )
-from whereupon.storage.sql.listening import NOTIFY, Listening
-from whereupon.storage.sql.pictures import pictured
+from whereupon.storage.sql.notifications import NOTIFY, NotificationListener
+from whereupon.storage.sql.nul_escape import escape_nul
 from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
-from whereupon.storage.sql.races import LostRaceError
-from whereupon.storage.sql.schemas import Place
-from whereupon.storage.sql.tables import Kept, Words
+from whereupon.storage.sql.retry import LostRaceError
+from whereupon.storage.sql.schema_location import SchemaLocation
+from whereupon.storage.sql.tables import Base, CollatedText
 
 DRIVER = "postgresql+psycopg"
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
@@ -84,14 +84,14 @@ class Postgres(Database):
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
         self._origin = token_hex(8)
         self._patience = patience
-        self._place = Place.of(schema)
+        self._place = SchemaLocation.of(schema)
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin; what others hold is waited for no longer than patience allows."""
-        patience = Patience(self._patience)
+        patience = Deadline(self._patience)
         with (
-            _told(),
+            _typed_errors(),
             engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
             connection.begin(),
         ):
@@ -124,8 +124,8 @@ class Postgres(Database):
         Raises:
             StoreError: with the code ``other-schema``: the connection leads to other tables than ours.
         """
-        patience = Patience(self._patience)
-        with _told(), connection.begin_nested(), self._place.within(connection):
+        patience = Deadline(self._patience)
+        with _typed_errors(), connection.begin_nested(), self._place.within(connection):
             asked = "SELECT current_setting('lock_timeout')"
             before = connection.exec_driver_sql(asked).scalar_one()
             self.limit_waiting(connection, patience.left)
@@ -180,7 +180,7 @@ class Postgres(Database):
         """
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("SET lock_timeout = '1s'")
-            for table in Kept.metadata.sorted_tables:
+            for table in Base.metadata.sorted_tables:
                 connection.exec_driver_sql(
                     f"VACUUM (SKIP_LOCKED) {self._place.qualified(table.name)}"
                 )
@@ -189,7 +189,7 @@ class Postgres(Database):
 
     def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
         """By listening."""
-        return Listening(engine, self._origin, changed)
+        return NotificationListener(engine, self._origin, changed)
 
     def announce(self, connection: Connection, *, lent: bool) -> None:
         """By a notice that the commit sends; to this process, too, where a host commits."""
@@ -211,7 +211,7 @@ class PostgresStatement(Statement):
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
         """Run it for each row."""
-        kept = [tuple(map(pictured, row)) for row in rows]
+        kept = [tuple(map(escape_nul, row)) for row in rows]
         if len(kept) == 1:
             connection.exec_driver_sql(self.sql, kept[0])
         else:
@@ -259,7 +259,7 @@ class ChangingStatement(PostgresStatement):
             super().write(connection, [*last.values()])
             return
         named = zip(*last.values(), strict=True)
-        columns = tuple([pictured(value) for value in each] for each in named)
+        columns = tuple([escape_nul(value) for value in each] for each in named)
         connection.exec_driver_sql(self._many, columns)
 
 
@@ -270,7 +270,7 @@ def _milliseconds(seconds: float) -> str:
 
 def _array_of(column: ColumnElement[Any]) -> str:
     """An array of what the column holds; text comes without the column's order of sorting."""
-    kind = Text() if isinstance(column.type, Words) else column.type
+    kind = Text() if isinstance(column.type, CollatedText) else column.type
     return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
 
 
@@ -292,7 +292,7 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _typed_errors() -> Iterator[None]:
     """What the database says, as errors of ours where the caller can do something about it."""
     try:
         yield

@@ -17,7 +17,7 @@ from whereupon.records import Skips, StoredMessage
 from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.scans import SCANNED
-from whereupon.storage.sql.tables import Kept, PersonRow, table_of
+from whereupon.storage.sql.tables import Base, PersonRow, table_of
 
 SHARED = ("reads", "questions", "due_work", "writes", "erasure", "locks")
 """The files with statements of all dialects."""
@@ -39,7 +39,7 @@ def written(file: str) -> Mapping[str, str]:
 
 
 def _columns(found: re.Match[str]) -> str:
-    table = Kept.metadata.tables[found[1]]
+    table = Base.metadata.tables[found[1]]
     return ", ".join(f'{table.name}."{column.name}"' for column in table.c)
 
 

@@ -41,8 +41,8 @@ from whereupon.records import (
     WaitingVersion,
 )
 from whereupon.storage.sql.dialects import Database
-from whereupon.storage.sql.memories import Recall
-from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.message_names import MessageNames
+from whereupon.storage.sql.process_cache import SessionCache
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.storage.sql.transfers import inert_parameters
@@ -58,7 +58,7 @@ _Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
 """A decision behind its place in time: timestamp, message key, entry key."""
 
 
-class Reading:
+class SqlReads:
     """The reads of `whereupon.ports.Session`, which says what each answers."""
 
     def __init__(
@@ -66,8 +66,8 @@ class Reading:
         connection: Connection,
         database: Database,
         selects: Queries,
-        names: Names,
-        recall: Recall,
+        names: MessageNames,
+        recall: SessionCache,
     ) -> None:
         self._connection = connection
         self._database = database

@@ -15,6 +15,7 @@ from whereupon.storage.sql.tables import (
     ApprovalRow,
     AuditHeadRow,
     AuditRowRow,
+    Base,
     BreakerRow,
     ClaimJobRow,
     ClaimRow,
@@ -23,7 +24,6 @@ from whereupon.storage.sql.tables import (
     EntryRow,
     ErasedRow,
     IdentifierRow,
-    Kept,
     MergeRow,
     MessageRow,
     MetaRow,
@@ -52,13 +52,13 @@ def _quoted(columns: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in columns)
 
 
-def _adds(row: type[Kept]) -> _Make:
+def _adds(row: type[Base]) -> _Make:
     """Insert a row that is new."""
     table = table_of(row)
     return lambda database: database.insert(table, _insert(table))
 
 
-def _puts(row: type[Kept]) -> _Make:
+def _puts(row: type[Base]) -> _Make:
     """Insert a row, or change the one with its key."""
     table = table_of(row)
     keys = [column.name for column in table.primary_key]
@@ -68,7 +68,7 @@ def _puts(row: type[Kept]) -> _Make:
     return lambda database: database.statement(text)
 
 
-def _keeps(row: type[Kept]) -> _Make:
+def _keeps(row: type[Base]) -> _Make:
     """Insert a row, unless there is one with its key."""
     table = table_of(row)
     keys = [column.name for column in table.primary_key]
@@ -76,7 +76,7 @@ def _keeps(row: type[Kept]) -> _Make:
     return lambda database: database.statement(text)
 
 
-def _drops(row: type[Kept]) -> _Make:
+def _drops(row: type[Base]) -> _Make:
     """Delete a row by its key."""
     table = table_of(row)
     met = " AND ".join(f'"{column.name}" = :{column.name}' for column in table.primary_key)
@@ -84,7 +84,7 @@ def _drops(row: type[Kept]) -> _Make:
     return lambda database: database.statement(text)
 
 
-def _changes(row: type[Kept], *columns: str, only: str | None = None) -> _Make:
+def _changes(row: type[Base], *columns: str, only: str | None = None) -> _Make:
     """Change some columns of a row by its key.
 
     Args:

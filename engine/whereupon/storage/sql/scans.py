@@ -5,13 +5,14 @@ from functools import partial
 from typing import NamedTuple
 
 import whereupon.records as records
-import whereupon.storage.sql.ledger_rows as ledger_rows
+import whereupon.storage.sql.request_rows as ledger_rows
 import whereupon.storage.sql.rows as rows
 from whereupon.storage.sql.rows import Record
 from whereupon.storage.sql.tables import (
     ApprovalRow,
     AuditHeadRow,
     AuditRowRow,
+    Base,
     BreakerRow,
     ClaimJobRow,
     ClaimRow,
@@ -19,7 +20,6 @@ from whereupon.storage.sql.tables import (
     DeviceRow,
     EntryRow,
     IdentifierRow,
-    Kept,
     MergeRow,
     MessageRow,
     PersonRow,
@@ -43,7 +43,7 @@ class Scanned(NamedTuple):
         owner: the column that says whose it is; for skips, that of their message.
     """
 
-    table: type[Kept]
+    table: type[Base]
     made: Callable[[Record], object]
     owner: str = ""
 

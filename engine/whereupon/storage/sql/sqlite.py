@@ -21,18 +21,18 @@ from sqlalchemy.exc import OperationalError
 from whereupon.errors import StoreError
 from whereupon.messages.codec import encode
 from whereupon.ports import Watch
-from whereupon.storage.patience import Patience, busy
+from whereupon.storage.deadline import Deadline, busy
 from whereupon.storage.sql.dialects import PATIENCE, Database
-from whereupon.storage.sql.gates import Gate
-from whereupon.storage.sql.lending import (
+from whereupon.storage.sql.file_queue import FileQueue
+from whereupon.storage.sql.host_connection import (
     GuardedConnection,
     HostConnection,
     no_transaction,
     unusable,
 )
 from whereupon.storage.sql.prefilter import SqlitePrefilterClauses
-from whereupon.storage.sql.refusals import check_file, told
-from whereupon.storage.sql.watching import FileWatching
+from whereupon.storage.sql.sqlite_errors import check_file, typed_errors
+from whereupon.storage.sql.watch_thread import FileWatch
 
 _ANY = re.compile(r"= ANY\((:\w+)\)")
 _ALL = re.compile(r"<> ALL\((:\w+)\)")
@@ -64,7 +64,7 @@ class Sqlite(Database):
 
     def __init__(self, file: str | None = None, *, patience: float = PATIENCE) -> None:
         super().__init__(sqlite.dialect())
-        self._gate = Gate(file)
+        self._gate = FileQueue(file)
         self._file = None if file == ":memory:" or (file or "").startswith("file:") else file
         self._patience = patience
         self._has_log: bool | None = None
@@ -72,7 +72,7 @@ class Sqlite(Database):
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin by locking, so that what is read stays true until the commit."""
-        with told(), _connected(engine) as connection:
+        with typed_errors(), _connected(engine) as connection:
             _overwrite_what_goes(connection)
             self._begin(connection)
             try:
@@ -88,14 +88,14 @@ class Sqlite(Database):
         if self._file is None or isinstance(engine.pool, StaticPool):
             return None
         if self._has_log is None:
-            with told(), _connected(engine) as connection:
+            with typed_errors(), _connected(engine) as connection:
                 mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
             self._has_log = str(mode) == "wal"
         return self._reading(engine) if self._has_log else None
 
     @contextmanager
     def _reading(self, engine: Engine) -> Iterator[Connection]:
-        with told(), _connected(engine) as connection:
+        with typed_errors(), _connected(engine) as connection:
             try:
                 while not check_file(connection, self._file):
                     pass
@@ -115,8 +115,8 @@ class Sqlite(Database):
             raise
 
     def _lock(self, connection: Connection) -> None:
-        patience = Patience(self._patience)
-        with self._gate.closed_behind(patience):
+        patience = Deadline(self._patience)
+        with self._gate.turn(patience):
             while not _locks(connection, "BEGIN IMMEDIATE"):
                 if not patience.wait():
                     raise busy()
@@ -142,7 +142,7 @@ class Sqlite(Database):
     def lent(self, connection: Connection) -> Iterator[None]:
         """Take the write lock first, for a host's transaction may not have begun to write."""
         _overwrite_what_goes(connection)
-        with told():
+        with typed_errors():
             if not _locks(connection, _TAKE_THE_LOCK):
                 raise busy()
             if not _in_transaction(connection):  # and that was committed by itself
@@ -180,7 +180,7 @@ class Sqlite(Database):
     def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
         """By looking at the file; one in memory has no other process."""
         del engine
-        return None if self._file is None else FileWatching(self._file, changed)
+        return None if self._file is None else FileWatch(self._file, changed)
 
     def members(self, values: Collection[int] | Collection[str]) -> object:
         """A JSON array; SQLite would cut a text short at a NUL, so that is refused."""
@@ -256,7 +256,7 @@ def _do_not_wait(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, _record: object, *, patience: float) -> None:
-    left = Patience(patience)
+    left = Deadline(patience)
     try:
         for pragma in PRAGMAS:
             while not _sets(connection, pragma):

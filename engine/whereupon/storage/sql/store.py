@@ -25,25 +25,25 @@ from whereupon.records import (
     RetentionCutoff,
 )
 from whereupon.runtime.forks import ForkAware, watch_forks
-from whereupon.storage.patience import Patience, one_call
-from whereupon.storage.sql.addresses import database_of, engine_of, schema_of, shown
-from whereupon.storage.sql.beside import Beside
-from whereupon.storage.sql.commits import GroupCommit
+from whereupon.storage.deadline import Deadline, one_call
+from whereupon.storage.sql.database_url import database_of, engine_of, schema_of, shown
 from whereupon.storage.sql.dialects import PATIENCE, Database
-from whereupon.storage.sql.holding import Holding, Rank
+from whereupon.storage.sql.erasure import Erasure
+from whereupon.storage.sql.fork_guard import ForkGuard
+from whereupon.storage.sql.group_commit import GroupCommit
+from whereupon.storage.sql.host_connection import unusable
 from whereupon.storage.sql.keys import new_block
-from whereupon.storage.sql.ledger import LedgerAnswers
-from whereupon.storage.sql.lending import unusable
-from whereupon.storage.sql.memories import Block, Memory, Name, Numbers, Recall
-from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.ledger import SqlRequests
+from whereupon.storage.sql.message_names import MessageNames
+from whereupon.storage.sql.process_cache import Block, Name, Numbers, ProcessCache, SessionCache
 from whereupon.storage.sql.queries import Queries
-from whereupon.storage.sql.quiet import QuietForks
-from whereupon.storage.sql.races import LostRaceError, retrying
-from whereupon.storage.sql.reading import Reading, meant
-from whereupon.storage.sql.traces import Traces
-from whereupon.storage.sql.versions import is_current, prepare
-from whereupon.storage.sql.writing import Writing
-from whereupon.storage.turns import OneByOne, SideBySide, Turns, closed
+from whereupon.storage.sql.reading import SqlReads, meant
+from whereupon.storage.sql.retry import LostRaceError, retry
+from whereupon.storage.sql.row_locks import Rank, RowLocks
+from whereupon.storage.sql.schema_version import is_current, prepare
+from whereupon.storage.sql.side_transactions import SideTransactions
+from whereupon.storage.sql.writing import SqlWrites
+from whereupon.storage.write_lock import FairLock, NoLock, WriteLock, closed
 
 T = TypeVar("T")
 
@@ -82,14 +82,14 @@ class SqlStore(ForkAware):
         schema = schema_of(url_or_engine, schema)
         self._database = database_of(self._engine, patience=patience, schema=schema)
         self._queries = Queries(self._database)
-        self._memory = Memory()
+        self._memory = ProcessCache()
         self._side: Engine | None = None
-        self._turns: Turns = OneByOne() if self._database.one_writer else SideBySide()
+        self._turns: WriteLock = FairLock() if self._database.one_writer else NoLock()
         self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
         self._lender = self._database.lender()
         self._is_closed = False
         self._forks = (
-            QuietForks(min(patience, _FORK_PATIENCE), self._let_go)
+            ForkGuard(min(patience, _FORK_PATIENCE), self._let_go)
             if self._database.one_writer
             else None
         )
@@ -102,7 +102,7 @@ class SqlStore(ForkAware):
         self._check_open()
         with self._undivided():
             if connection is None:
-                patience = Patience(self._patience)
+                patience = Deadline(self._patience)
                 with one_call(), self._turns.take(patience), self._alone() as session:
                     yield session
             elif isinstance(connection, Connection):
@@ -153,11 +153,11 @@ class SqlStore(ForkAware):
         """Do work: with one writer at a time, in groups; with many, until no race is lost."""
         self._check_open()
         with one_call():
-            patience = Patience(self._patience)
+            patience = Deadline(self._patience)
             if self._database.one_writer:
                 with self._undivided():
                     return self._group.transact(work, patience, alone=alone)
-            return retrying(self.session, work, patience)
+            return retry(self.session, work, patience)
 
     @contextmanager
     def _alone(self) -> Iterator["SqlSession"]:
@@ -191,15 +191,15 @@ class SqlStore(ForkAware):
 
     def _on(self, connection: Connection, *, lent: bool = False) -> "SqlSession":
         database = self._database
-        beside = Beside(self._beside) if lent and not database.one_writer else None
-        recall = Recall(
+        beside = SideTransactions(self._beside) if lent and not database.one_writer else None
+        recall = SessionCache(
             self._memory,
             read=self._queries.process,
             advance=self._queries.advance_process,
             lapse=self._queries.drop_lapsed_processes,
             lent=lent,
         )
-        names = Names(
+        names = MessageNames(
             recall,
             find=self._queries.name_id,
             add=self._queries.add_name,
@@ -207,10 +207,10 @@ class SqlStore(ForkAware):
         )
         holding = None
         if not database.one_writer:
-            patience = Patience(self._patience)
-            holding = Holding(connection, database, self._queries, patience, lent=lent)
-        traces = Traces(connection, database, self._queries)
-        writing = Writing(connection, database, self._queries, names, traces, recall, holding)
+            patience = Deadline(self._patience)
+            holding = RowLocks(connection, database, self._queries, patience, lent=lent)
+        traces = Erasure(connection, database, self._queries)
+        writing = SqlWrites(connection, database, self._queries, names, traces, recall, holding)
         announce = partial(database.announce, connection, lent=lent)
         return SqlSession(
             connection, database, self._queries, names, writing, holding, self._queries, announce
@@ -322,7 +322,7 @@ class _Divided:
             session.recall.share()
 
 
-class SqlSession(Reading, LedgerAnswers, Questions, DueWork):
+class SqlSession(SqlReads, SqlRequests, Questions, DueWork):
     """One transaction on the database; see `whereupon.ports.Session`."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - its parts, one by one
@@ -330,14 +330,14 @@ class SqlSession(Reading, LedgerAnswers, Questions, DueWork):
         connection: Connection,
         database: Database,
         selects: Queries,
-        names: Names,
-        writing: Writing,
-        holding: Holding | None,
+        names: MessageNames,
+        writing: SqlWrites,
+        holding: RowLocks | None,
         ledger: Queries,
         announce: Callable[[], None],
     ) -> None:
-        Reading.__init__(self, connection, database, selects, names, writing.recall)
-        LedgerAnswers.__init__(self, connection, database, ledger, holding)
+        SqlReads.__init__(self, connection, database, selects, names, writing.recall)
+        SqlRequests.__init__(self, connection, database, ledger, holding)
         self.recall = writing.recall
         self._writing = writing
         self._announce = announce

@@ -37,7 +37,7 @@ _STUCK = text("state = 'held' OR state = 'dead'")
 _OPEN = text("outcome IN ('held', 'approved')")
 
 
-class Number(TypeDecorator[int]):
+class Int64(TypeDecorator[int]):
     """A 64-bit whole number; on SQLite an INTEGER, which alone can be the rowid."""
 
     impl = BigInteger
@@ -48,7 +48,7 @@ class Number(TypeDecorator[int]):
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
 
 
-class Words(TypeDecorator[str]):
+class CollatedText(TypeDecorator[str]):
     """Text that sorts by code point, whatever the server's language; on SQLite all text does."""
 
     impl = Text
@@ -60,11 +60,11 @@ class Words(TypeDecorator[str]):
         return Text(collation=collation)
 
 
-class Kept(SQLModel, registry=registry(metadata=MetaData())):
+class Base(SQLModel, registry=registry(metadata=MetaData())):
     """The root of the tables, apart from the host's own SQLModel metadata."""
 
 
-class MetaRow(Kept, table=True):
+class MetaRow(Base, table=True):
     """Numbers about the store itself.
 
     ``schema`` is the number of the newest migration. On SQLite ``next_key`` is the first key not handed
@@ -73,43 +73,43 @@ class MetaRow(Kept, table=True):
 
     __tablename__ = "whereupon_meta"
 
-    name: str = Field(primary_key=True, sa_type=Words)
-    value: int = Field(sa_type=Number)
+    name: str = Field(primary_key=True, sa_type=CollatedText)
+    value: int = Field(sa_type=Int64)
 
 
-class NameRow(Kept, table=True):
+class NameRow(Base, table=True):
     """A message's type and name, once, so that messages say it with a small number."""
 
     __tablename__ = "whereupon_name"
     __table_args__ = (UniqueConstraint("name", "type"),)
 
     id: int | None = Field(default=None, primary_key=True)
-    type: str = Field(sa_type=Words)
-    name: str = Field(sa_type=Words)
+    type: str = Field(sa_type=CollatedText)
+    name: str = Field(sa_type=CollatedText)
 
 
-class MessageRow(Kept, table=True):
+class MessageRow(Base, table=True):
     """A recorded message. `owner` is a person, a waiting anonymous id, or 0."""
 
     __tablename__ = "whereupon_message"
     __table_args__ = (Index("whereupon_message_owner", "owner", "timestamp", "name_id"),)
 
-    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    message_id: str = Field(sa_type=Words, unique=True)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    message_id: str = Field(sa_type=CollatedText, unique=True)
     name_id: int
-    owner: int = Field(sa_type=Number)
-    user_id: str | None = Field(sa_type=Words)
-    anonymous_id: str | None = Field(sa_type=Words)
-    target_id: str | None = Field(sa_type=Words)
-    timestamp: int = Field(sa_type=Number)
-    received_at: int = Field(sa_type=Number)
-    original_timestamp: int | None = Field(sa_type=Number)
-    source: str = Field(sa_type=Words)
+    owner: int = Field(sa_type=Int64)
+    user_id: str | None = Field(sa_type=CollatedText)
+    anonymous_id: str | None = Field(sa_type=CollatedText)
+    target_id: str | None = Field(sa_type=CollatedText)
+    timestamp: int = Field(sa_type=Int64)
+    received_at: int = Field(sa_type=Int64)
+    original_timestamp: int | None = Field(sa_type=Int64)
+    source: str = Field(sa_type=CollatedText)
     depth: int
     body: bytes = Field(sa_type=LargeBinary)
 
 
-class SkipsRow(Kept, table=True):
+class SkipsRow(Base, table=True):
     """The skips that a message met; the person is the message's owner.
 
     `verdicts` are JSON arrays with commas between, so that later ones can be appended: those of rules
@@ -118,64 +118,64 @@ class SkipsRow(Kept, table=True):
 
     __tablename__ = "whereupon_skips"
 
-    message_key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    decided_at: int = Field(sa_type=Number)
+    message_key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    decided_at: int = Field(sa_type=Int64)
     retroactive: int
-    verdicts: str = Field(sa_type=Words)
+    verdicts: str = Field(sa_type=CollatedText)
 
 
-class IdentifierRow(Kept, table=True):
+class IdentifierRow(Base, table=True):
     """A user id of a person, or an anonymous id."""
 
     __tablename__ = "whereupon_identifier"
     __table_args__ = (Index("whereupon_identifier_key", "key"), {"sqlite_with_rowid": False})
 
-    value: str = Field(primary_key=True, sa_type=Words)
-    kind: str = Field(primary_key=True, sa_type=Words)
-    key: int = Field(sa_type=Number)
+    value: str = Field(primary_key=True, sa_type=CollatedText)
+    kind: str = Field(primary_key=True, sa_type=CollatedText)
+    key: int = Field(sa_type=Int64)
 
 
-class PersonRow(Kept, table=True):
+class PersonRow(Base, table=True):
     """A person and their attributes."""
 
     __tablename__ = "whereupon_person"
 
-    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    user_id: str = Field(sa_type=Words)
-    created_at: int = Field(sa_type=Number)
-    attributes: str = Field(sa_type=Words)
-    stamps: str = Field(sa_type=Words)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    user_id: str = Field(sa_type=CollatedText)
+    created_at: int = Field(sa_type=Int64)
+    attributes: str = Field(sa_type=CollatedText)
+    stamps: str = Field(sa_type=CollatedText)
 
 
-class ClaimRow(Kept, table=True):
+class ClaimRow(Base, table=True):
     """A run of claims."""
 
     __tablename__ = "whereupon_claim"
     __table_args__ = (Index("whereupon_claim_person", "person_key"), {"sqlite_with_rowid": False})
 
-    anonymous_key: int = Field(primary_key=True, sa_type=Number)
-    since: int = Field(primary_key=True, sa_type=Number)
-    person_key: int = Field(sa_type=Number)
-    until: int = Field(sa_type=Number)
-    message_id: str = Field(sa_type=Words)
+    anonymous_key: int = Field(primary_key=True, sa_type=Int64)
+    since: int = Field(primary_key=True, sa_type=Int64)
+    person_key: int = Field(sa_type=Int64)
+    until: int = Field(sa_type=Int64)
+    message_id: str = Field(sa_type=CollatedText)
 
 
-class ClaimJobRow(Kept, table=True):
+class ClaimJobRow(Base, table=True):
     """A claim that is carried out in chunks; `noted` is what it has noted so far, as JSON."""
 
     __tablename__ = "whereupon_claiming"
     __table_args__ = (Index("whereupon_claiming_person", "person_key"),)
 
-    anonymous_key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    person_key: int = Field(sa_type=Number)
-    message_key: int = Field(sa_type=Number)
-    due_at: int = Field(sa_type=Number)
-    after_timestamp: int = Field(sa_type=Number)
-    after_key: int = Field(sa_type=Number)
-    noted: str = Field(sa_type=Words)
+    anonymous_key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    person_key: int = Field(sa_type=Int64)
+    message_key: int = Field(sa_type=Int64)
+    due_at: int = Field(sa_type=Int64)
+    after_timestamp: int = Field(sa_type=Int64)
+    after_key: int = Field(sa_type=Int64)
+    noted: str = Field(sa_type=CollatedText)
 
 
-class EntryRow(Kept, table=True):
+class EntryRow(Base, table=True):
     """An entry; the database itself refuses a second one for an occasion or a slot.
 
     ``source`` is missing where an older library opened it, and nobody can tell any more.
@@ -210,30 +210,30 @@ class EntryRow(Kept, table=True):
         ),
     )
 
-    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    rule: str = Field(sa_type=Words)
-    digest: str = Field(sa_type=Words)
-    person_key: int = Field(sa_type=Number)
-    entrant: int = Field(sa_type=Number)
-    occasion: str = Field(sa_type=Words)
-    timestamp: int = Field(sa_type=Number)
-    entered_at: int = Field(sa_type=Number)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    rule: str = Field(sa_type=CollatedText)
+    digest: str = Field(sa_type=CollatedText)
+    person_key: int = Field(sa_type=Int64)
+    entrant: int = Field(sa_type=Int64)
+    occasion: str = Field(sa_type=CollatedText)
+    timestamp: int = Field(sa_type=Int64)
+    entered_at: int = Field(sa_type=Int64)
     retroactive: int
-    slot: str | None = Field(sa_type=Words)
-    state: str = Field(sa_type=Words)
+    slot: str | None = Field(sa_type=CollatedText)
+    state: str = Field(sa_type=CollatedText)
     position: int
-    due_at: int | None = Field(sa_type=Number)
-    facts: str = Field(sa_type=Words)
+    due_at: int | None = Field(sa_type=Int64)
+    facts: str = Field(sa_type=CollatedText)
     depth: int
-    message_key: int = Field(sa_type=Number)
-    source: str | None = Field(sa_type=Words)
-    ended_at: int | None = Field(sa_type=Number)
-    end_reason: str | None = Field(sa_type=Words)
-    end_detail: str | None = Field(sa_type=Words)
-    end_message: str | None = Field(sa_type=Words)
+    message_key: int = Field(sa_type=Int64)
+    source: str | None = Field(sa_type=CollatedText)
+    ended_at: int | None = Field(sa_type=Int64)
+    end_reason: str | None = Field(sa_type=CollatedText)
+    end_detail: str | None = Field(sa_type=CollatedText)
+    end_message: str | None = Field(sa_type=CollatedText)
 
 
-class DeliveryRow(Kept, table=True):
+class DeliveryRow(Base, table=True):
     """The outbox; `kind` is null for marketing, which most are."""
 
     __tablename__ = "whereupon_delivery"
@@ -249,24 +249,24 @@ class DeliveryRow(Kept, table=True):
         ),
     )
 
-    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    idempotency_key: str = Field(sa_type=Words, unique=True)
-    rule: str = Field(sa_type=Words)
-    person_key: int = Field(sa_type=Number)
-    person: str = Field(sa_type=Words)
-    channel: str = Field(sa_type=Words)
-    due_at: int = Field(sa_type=Number)
-    content: str = Field(sa_type=Words)
-    recipient: str = Field(sa_type=Words)
-    state: str = Field(sa_type=Words)
-    reason: str | None = Field(sa_type=Words)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    idempotency_key: str = Field(sa_type=CollatedText, unique=True)
+    rule: str = Field(sa_type=CollatedText)
+    person_key: int = Field(sa_type=Int64)
+    person: str = Field(sa_type=CollatedText)
+    channel: str = Field(sa_type=CollatedText)
+    due_at: int = Field(sa_type=Int64)
+    content: str = Field(sa_type=CollatedText)
+    recipient: str = Field(sa_type=CollatedText)
+    state: str = Field(sa_type=CollatedText)
+    reason: str | None = Field(sa_type=CollatedText)
     attempts: int
-    message_id: str | None = Field(sa_type=Words)
-    kind: str | None = Field(sa_type=Words)
-    topic: str | None = Field(sa_type=Words)
+    message_id: str | None = Field(sa_type=CollatedText)
+    kind: str | None = Field(sa_type=CollatedText)
+    topic: str | None = Field(sa_type=CollatedText)
 
 
-class RunRow(Kept, table=True):
+class RunRow(Base, table=True):
     """A broadcast's run; `cursor` is null when it is done."""
 
     __tablename__ = "whereupon_run"
@@ -280,20 +280,20 @@ class RunRow(Kept, table=True):
         {"sqlite_with_rowid": False},
     )
 
-    rule: str = Field(primary_key=True, sa_type=Words)
-    occasion: str = Field(primary_key=True, sa_type=Words)
-    digest: str = Field(sa_type=Words)
-    timestamp: int = Field(sa_type=Number)
-    due_at: int = Field(sa_type=Number)
-    cursor: int | None = Field(sa_type=Number)
-    facts: str = Field(sa_type=Words)
+    rule: str = Field(primary_key=True, sa_type=CollatedText)
+    occasion: str = Field(primary_key=True, sa_type=CollatedText)
+    digest: str = Field(sa_type=CollatedText)
+    timestamp: int = Field(sa_type=Int64)
+    due_at: int = Field(sa_type=Int64)
+    cursor: int | None = Field(sa_type=Int64)
+    facts: str = Field(sa_type=CollatedText)
     depth: int
-    message_key: int = Field(sa_type=Number)
+    message_key: int = Field(sa_type=Int64)
     admitted: int
-    reason: str | None = Field(sa_type=Words)
+    reason: str | None = Field(sa_type=CollatedText)
 
 
-class RequestRow(Kept, table=True):
+class RequestRow(Base, table=True):
     """A request for an action; what was asked (`type` to `body`) is kept while it waits."""
 
     __tablename__ = "whereupon_request"
@@ -302,158 +302,158 @@ class RequestRow(Kept, table=True):
         Index("whereupon_request_action", "action", "decided_at"),
     )
 
-    key: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    message_id: str = Field(sa_type=Words, unique=True)
-    action: str = Field(sa_type=Words)
-    event: str = Field(sa_type=Words)
-    person: str | None = Field(sa_type=Words, index=True)
-    outcome: str = Field(sa_type=Words)
-    reason: str | None = Field(sa_type=Words)
-    timestamp: int = Field(sa_type=Number)
-    decided_at: int = Field(sa_type=Number)
-    source: str = Field(sa_type=Words)
-    detail: str | None = Field(sa_type=Words)
-    asked_at: int | None = Field(sa_type=Number)
-    requester: str | None = Field(sa_type=Words)
-    due_at: int | None = Field(sa_type=Number)
-    expires_at: int | None = Field(sa_type=Number)
-    plan: str | None = Field(sa_type=Words)
-    counts: str | None = Field(sa_type=Words)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    message_id: str = Field(sa_type=CollatedText, unique=True)
+    action: str = Field(sa_type=CollatedText)
+    event: str = Field(sa_type=CollatedText)
+    person: str | None = Field(sa_type=CollatedText, index=True)
+    outcome: str = Field(sa_type=CollatedText)
+    reason: str | None = Field(sa_type=CollatedText)
+    timestamp: int = Field(sa_type=Int64)
+    decided_at: int = Field(sa_type=Int64)
+    source: str = Field(sa_type=CollatedText)
+    detail: str | None = Field(sa_type=CollatedText)
+    asked_at: int | None = Field(sa_type=Int64)
+    requester: str | None = Field(sa_type=CollatedText)
+    due_at: int | None = Field(sa_type=Int64)
+    expires_at: int | None = Field(sa_type=Int64)
+    plan: str | None = Field(sa_type=CollatedText)
+    counts: str | None = Field(sa_type=CollatedText)
     attempts: int
-    type: str | None = Field(sa_type=Words)
-    anonymous_id: str | None = Field(sa_type=Words)
-    target_id: str | None = Field(sa_type=Words)
-    received_at: int | None = Field(sa_type=Number)
+    type: str | None = Field(sa_type=CollatedText)
+    anonymous_id: str | None = Field(sa_type=CollatedText)
+    target_id: str | None = Field(sa_type=CollatedText)
+    received_at: int | None = Field(sa_type=Int64)
     body: bytes | None = Field(sa_type=LargeBinary)
 
 
-class ApprovalRow(Kept, table=True):
+class ApprovalRow(Base, table=True):
     """Somebody's agreement to a request as it was planned; once each."""
 
     __tablename__ = "whereupon_approval"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    request: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    actor: str = Field(primary_key=True, sa_type=Words)
-    plan: str = Field(primary_key=True, sa_type=Words)
-    approved_at: int = Field(sa_type=Number)
+    request: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    actor: str = Field(primary_key=True, sa_type=CollatedText)
+    plan: str = Field(primary_key=True, sa_type=CollatedText)
+    approved_at: int = Field(sa_type=Int64)
 
 
-class BreakerRow(Kept, table=True):
+class BreakerRow(Base, table=True):
     """A guard file's breaker."""
 
     __tablename__ = "whereupon_breaker"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    guard: str = Field(primary_key=True, sa_type=Words)
-    limit: str = Field(sa_type=Words)
-    opened_at: int = Field(sa_type=Number)
-    closed_at: int | None = Field(sa_type=Number)
-    closed_by: str | None = Field(sa_type=Words)
+    guard: str = Field(primary_key=True, sa_type=CollatedText)
+    limit: str = Field(sa_type=CollatedText)
+    opened_at: int = Field(sa_type=Int64)
+    closed_at: int | None = Field(sa_type=Int64)
+    closed_by: str | None = Field(sa_type=CollatedText)
 
 
-class AuditRowRow(Kept, table=True):
+class AuditRowRow(Base, table=True):
     """A row of the audit log; nothing here ever changes one."""
 
     __tablename__ = "whereupon_audit"
     __table_args__ = (Index("whereupon_audit_request", "request"),)
 
-    sequence: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    request: int = Field(sa_type=Number)
-    previous: str = Field(sa_type=Words)
-    record: str = Field(sa_type=Words)
-    hash: str = Field(sa_type=Words)
+    sequence: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    request: int = Field(sa_type=Int64)
+    previous: str = Field(sa_type=CollatedText)
+    record: str = Field(sa_type=CollatedText)
+    hash: str = Field(sa_type=CollatedText)
 
 
-class AuditHeadRow(Kept, table=True):
+class AuditHeadRow(Base, table=True):
     """Where the audit log ends: one row, which whoever writes into the log holds."""
 
     __tablename__ = "whereupon_audit_head"
 
-    id: int = Field(primary_key=True, sa_type=Number, sa_column_kwargs=_GIVEN)
-    sequence: int = Field(sa_type=Number)
-    hash: str = Field(sa_type=Words)
-    seal: str = Field(sa_type=Words)
+    id: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    sequence: int = Field(sa_type=Int64)
+    hash: str = Field(sa_type=CollatedText)
+    seal: str = Field(sa_type=CollatedText)
 
 
-class SetAsideRow(Kept, table=True):
+class SetAsideRow(Base, table=True):
     """A message on which the engine failed, as it came."""
 
     __tablename__ = "whereupon_set_aside"
 
-    message_id: str = Field(primary_key=True, sa_type=Words)
-    user_id: str | None = Field(sa_type=Words)
-    anonymous_id: str | None = Field(sa_type=Words)
-    received_at: int = Field(sa_type=Number)
-    source: str = Field(sa_type=Words)
-    origin: str = Field(sa_type=Words)
+    message_id: str = Field(primary_key=True, sa_type=CollatedText)
+    user_id: str | None = Field(sa_type=CollatedText)
+    anonymous_id: str | None = Field(sa_type=CollatedText)
+    received_at: int = Field(sa_type=Int64)
+    source: str = Field(sa_type=CollatedText)
+    origin: str = Field(sa_type=CollatedText)
     body: bytes = Field(sa_type=LargeBinary)
-    reason: str = Field(sa_type=Words)
-    set_aside_at: int = Field(sa_type=Number)
+    reason: str = Field(sa_type=CollatedText)
+    set_aside_at: int = Field(sa_type=Int64)
 
 
-class DeviceRow(Kept, table=True):
+class DeviceRow(Base, table=True):
     """A device; its token belongs to one person."""
 
     __tablename__ = "whereupon_device"
     __table_args__ = (Index("whereupon_device_person", "person_key"), {"sqlite_with_rowid": False})
 
-    token: str = Field(primary_key=True, sa_type=Words)
-    person_key: int = Field(sa_type=Number)
-    platform: str | None = Field(sa_type=Words)
-    attributes: str = Field(sa_type=Words)
-    updated_at: int = Field(sa_type=Number)
+    token: str = Field(primary_key=True, sa_type=CollatedText)
+    person_key: int = Field(sa_type=Int64)
+    platform: str | None = Field(sa_type=CollatedText)
+    attributes: str = Field(sa_type=CollatedText)
+    updated_at: int = Field(sa_type=Int64)
 
 
-class ThingRow(Kept, table=True):
+class ThingRow(Base, table=True):
     """An object that people relate to."""
 
     __tablename__ = "whereupon_thing"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    type_id: str = Field(primary_key=True, sa_type=Words)
-    object_id: str = Field(primary_key=True, sa_type=Words)
-    attributes: str = Field(sa_type=Words)
-    updated_at: int = Field(sa_type=Number)
+    type_id: str = Field(primary_key=True, sa_type=CollatedText)
+    object_id: str = Field(primary_key=True, sa_type=CollatedText)
+    attributes: str = Field(sa_type=CollatedText)
+    updated_at: int = Field(sa_type=Int64)
 
 
-class RelationshipRow(Kept, table=True):
+class RelationshipRow(Base, table=True):
     """A person's tie to an object."""
 
     __tablename__ = "whereupon_relationship"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    person_key: int = Field(primary_key=True, sa_type=Number)
-    type_id: str = Field(primary_key=True, sa_type=Words)
-    object_id: str = Field(primary_key=True, sa_type=Words)
+    person_key: int = Field(primary_key=True, sa_type=Int64)
+    type_id: str = Field(primary_key=True, sa_type=CollatedText)
+    object_id: str = Field(primary_key=True, sa_type=CollatedText)
 
 
-class TombstoneRow(Kept, table=True):
+class TombstoneRow(Base, table=True):
     """What is left of an identifier; `digest` and `of` in hexadecimal."""
 
     __tablename__ = "whereupon_tombstone"
     __table_args__ = (Index("whereupon_tombstone_of", "of"), {"sqlite_with_rowid": False})
 
-    digest: str = Field(primary_key=True, sa_type=Words)
-    of: str = Field(primary_key=True, sa_type=Words)
-    until: int | None = Field(sa_type=Number)
-    reason: str = Field(sa_type=Words)
+    digest: str = Field(primary_key=True, sa_type=CollatedText)
+    of: str = Field(primary_key=True, sa_type=CollatedText)
+    until: int | None = Field(sa_type=Int64)
+    reason: str = Field(sa_type=CollatedText)
 
 
-class ReportRow(Kept, table=True):
+class ReportRow(Base, table=True):
     """A reported metric of a delivery or content."""
 
     __tablename__ = "whereupon_report"
 
-    message_id: str = Field(primary_key=True, sa_type=Words)
-    kind: str = Field(sa_type=Words)
-    subject: str = Field(sa_type=Words)
-    metric: str = Field(sa_type=Words)
-    person: str | None = Field(sa_type=Words, index=True)
-    timestamp: int = Field(sa_type=Number)
+    message_id: str = Field(primary_key=True, sa_type=CollatedText)
+    kind: str = Field(sa_type=CollatedText)
+    subject: str = Field(sa_type=CollatedText)
+    metric: str = Field(sa_type=CollatedText)
+    person: str | None = Field(sa_type=CollatedText, index=True)
+    timestamp: int = Field(sa_type=Int64)
 
 
-class MergeRow(Kept, table=True):
+class MergeRow(Base, table=True):
     """Two persons became one; `survivor_key` follows later merges."""
 
     __tablename__ = "whereupon_merge"
@@ -462,44 +462,44 @@ class MergeRow(Kept, table=True):
         Index("whereupon_merge_loser", "loser_key"),
     )
 
-    message_id: str = Field(primary_key=True, sa_type=Words)
-    survivor_key: int = Field(sa_type=Number)
-    loser_key: int = Field(sa_type=Number)
-    loser: str = Field(sa_type=Words)
-    merged_at: int = Field(sa_type=Number)
+    message_id: str = Field(primary_key=True, sa_type=CollatedText)
+    survivor_key: int = Field(sa_type=Int64)
+    loser_key: int = Field(sa_type=Int64)
+    loser: str = Field(sa_type=CollatedText)
+    merged_at: int = Field(sa_type=Int64)
 
 
-class ErasedRow(Kept, table=True):
+class ErasedRow(Base, table=True):
     """The digest of an erased message's id, which stays known."""
 
     __tablename__ = "whereupon_erased"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    digest: str = Field(primary_key=True, sa_type=Words)
+    digest: str = Field(primary_key=True, sa_type=CollatedText)
 
 
-class RuleVersionRow(Kept, table=True):
+class RuleVersionRow(Base, table=True):
     """The source of a rule, by digest, as it was first used."""
 
     __tablename__ = "whereupon_wording"
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
-    digest: str = Field(primary_key=True, sa_type=Words)
-    rule: str = Field(sa_type=Words)
+    digest: str = Field(primary_key=True, sa_type=CollatedText)
+    rule: str = Field(sa_type=CollatedText)
     source: bytes = Field(sa_type=LargeBinary)
 
 
 VERSIONS = Table(
     "whereupon_version",
-    Kept.metadata,
+    Base.metadata,
     Column("version_num", String(32), primary_key=True),
 )
 """Alembic's own table, under a name beside which a host's Alembic keeps its."""
 
-KEYS = Sequence("whereupon_key", data_type=BigInteger(), increment=BLOCK, metadata=Kept.metadata)
+KEYS = Sequence("whereupon_key", data_type=BigInteger(), increment=BLOCK, metadata=Base.metadata)
 """Where a database has sequences: the first keys of blocks that processes take."""
 
 
-def table_of(row: type[Kept]) -> Table:
+def table_of(row: type[Base]) -> Table:
     """The table that a class describes."""
-    return Kept.metadata.tables[str(row.__tablename__)]
+    return Base.metadata.tables[str(row.__tablename__)]

@@ -6,12 +6,12 @@ import whereupon.storage.sql.rows as rows
 from whereupon.messages.times import as_micros
 from whereupon.records import Inert, MessageName, Skips, SkipSummary, Transfer
 from whereupon.storage.sql.dialects import Database
-from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.message_names import MessageNames
 from whereupon.storage.sql.queries import Queries
 
 
 def inert_parameters(
-    connection: Connection, database: Database, names: Names, inert: Inert
+    connection: Connection, database: Database, names: MessageNames, inert: Inert
 ) -> dict[str, object]:
     """What the condition `selects.inert` binds."""
     numbers = names.find(connection, inert.names | inert.aged)
@@ -22,7 +22,7 @@ def inert_parameters(
     }
 
 
-class Transferring:
+class ClaimTransfers:
     """One session's transfers."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Transferring:
         connection: Connection,
         database: Database,
         statements: Queries,
-        names: Names,
+        names: MessageNames,
     ) -> None:
         self._connection = connection
         self._database = database

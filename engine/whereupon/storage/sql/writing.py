@@ -15,22 +15,22 @@ from whereupon.messages.model import erased_digest
 from whereupon.messages.times import as_micros
 from whereupon.ports import NO_CHANNEL, Settlement
 from whereupon.records import Changes, Delivery, DeliveryState, IdKind, Merge
-from whereupon.storage.sql.bygones import Bygone
 from whereupon.storage.sql.dialects import Database, Parameters, Statement
-from whereupon.storage.sql.holding import Holding
+from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.keys import take_keys
-from whereupon.storage.sql.memories import Name, Recall
-from whereupon.storage.sql.names import Names
+from whereupon.storage.sql.message_names import MessageNames
+from whereupon.storage.sql.process_cache import Name, SessionCache
+from whereupon.storage.sql.prune import Pruner
 from whereupon.storage.sql.queries import Queries
-from whereupon.storage.sql.traces import Traces
-from whereupon.storage.sql.transfers import Transferring
+from whereupon.storage.sql.row_locks import RowLocks
+from whereupon.storage.sql.transfers import ClaimTransfers
 
 _Order: TypeAlias = Callable[[Parameters], Any]
 _FIRST, _SECOND, _LAST = itemgetter(0), itemgetter(1), itemgetter(-1)
 _FIRST_TWO, _FIRST_THREE = itemgetter(0, 1), itemgetter(0, 1, 2)
 
 
-class Writing:
+class SqlWrites:
     """One session's writes.
 
     Args:
@@ -43,10 +43,10 @@ class Writing:
         connection: Connection,
         database: Database,
         writes: Queries,
-        names: Names,
-        traces: Traces,
-        recall: Recall,
-        holding: Holding | None = None,
+        names: MessageNames,
+        traces: Erasure,
+        recall: SessionCache,
+        holding: RowLocks | None = None,
     ) -> None:
         self.recall = recall
         self._holding = holding
@@ -55,8 +55,8 @@ class Writing:
         self._writes = writes
         self._names = names
         self._traces = traces
-        self.bygone = Bygone(connection, database, writes)
-        self._transferring = Transferring(connection, database, writes, names)
+        self.bygone = Pruner(connection, database, writes)
+        self._transferring = ClaimTransfers(connection, database, writes, names)
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""

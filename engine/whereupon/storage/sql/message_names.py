@@ -4,12 +4,12 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from whereupon.storage.sql.beside import Beside
 from whereupon.storage.sql.dialects import Statement
-from whereupon.storage.sql.memories import Name, Numbers, Recall
+from whereupon.storage.sql.process_cache import Name, Numbers, SessionCache
+from whereupon.storage.sql.side_transactions import SideTransactions
 
 
-class Names:
+class MessageNames:
     """One session's view of the numbers.
 
     Args:
@@ -21,11 +21,11 @@ class Names:
 
     def __init__(
         self,
-        recall: Recall,
+        recall: SessionCache,
         *,
         find: Statement,
         add: Statement,
-        beside: Beside | None = None,
+        beside: SideTransactions | None = None,
     ) -> None:
         self._recall = recall
         self._find = find

@@ -30,7 +30,7 @@ _IDENTITY = "whereupon_file"
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def typed_errors() -> Iterator[None]:
     """Raise what SQLite refuses within the block as a `StoreError`, and all else as it is."""
     try:
         yield

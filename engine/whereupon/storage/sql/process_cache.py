@@ -52,7 +52,7 @@ class Block:
 
 
 @dataclass(slots=True)
-class Known:
+class CachedFacts:
     """What is remembered of one store as it was when it was last seen.
 
     Attributes:
@@ -67,24 +67,24 @@ class Known:
     block: Block | None = None
 
 
-class Memory:
+class ProcessCache:
     """What a process remembers of a store; its sessions share it."""
 
     def __init__(self) -> None:
         self._lock = ProcessLock()
-        self.known = Known()
+        self.known = CachedFacts()
 
     def begin_anew(self) -> None:
         """In a child after a fork: what was reserved is the parent's, and so is the row."""
-        self.known = Known()
+        self.known = CachedFacts()
 
-    def forget(self, known: Known) -> None:
+    def forget(self, known: CachedFacts) -> None:
         """Forget what turned out to be of another store."""
         with self._lock:
             if self.known is known:
-                self.known = Known()
+                self.known = CachedFacts()
 
-    def learn(self, known: Known, learned: "Learned", seen: int) -> None:
+    def learn(self, known: CachedFacts, learned: "NewFacts", seen: int) -> None:
         """Remember what a transaction has learned, which is committed, its row being as far as that."""
         with self._lock:
             if self.known is not known:  # another session has found that the store is another one
@@ -98,7 +98,7 @@ class Memory:
 
 
 @dataclass(slots=True)
-class Learned:
+class NewFacts:
     """What one session has learned, and its process does not know yet."""
 
     names: dict[Name, int] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Learned:
         return bool(self.names or self.rule_versions or self.block)
 
 
-class Recall:
+class SessionCache:
     """One session's use of what its process remembers.
 
     Args:
@@ -121,7 +121,7 @@ class Recall:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: ProcessCache,
         *,
         read: Statement,
         advance: Statement,
@@ -134,7 +134,7 @@ class Recall:
         self._advance = advance
         self._lapse = lapse
         self._seen: int | None = None
-        self.learned = Learned()
+        self.learned = NewFacts()
         self._known = memory.known
         self._least = self._known.seen
         self._is_checked = self._least is None
@@ -151,10 +151,10 @@ class Recall:
                 self._memory.forget(self._known)
             self._known = self._memory.known
             if self._known.seen is not None:  # another session was quicker
-                self._known = Known()
+                self._known = CachedFacts()
         self._is_checked = True
 
-    def known(self, connection: Connection) -> Known:
+    def known(self, connection: Connection) -> CachedFacts:
         """What is remembered, and is true of the store in this transaction."""
         if not self._is_checked:
             rows = self._read.fetch(connection, process=self._known.row)

@@ -35,7 +35,7 @@ def one_call() -> Iterator[None]:
         _CALL.began = None
 
 
-class Patience:
+class Deadline:
     """What is left of a call's patience, in pauses that grow.
 
     Args:

@@ -19,7 +19,7 @@ _PAUSE = 5.0
 _JOIN = 5.0
 
 
-class Watching(ABC):
+class WatchThread(ABC):
     """A thread that watches until it is stopped; what fails is tried again after a pause.
 
     Args:
@@ -66,7 +66,7 @@ class Watching(ABC):
             _LOG.exception("wake-failed")
 
 
-class FileWatching(Watching):
+class FileWatch(WatchThread):
     """Looks at the stamps of SQLite's files, ten times a second, and opens none of them.
 
     Args:

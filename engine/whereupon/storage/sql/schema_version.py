@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Insert, insert, inspect, select, update
 
 from whereupon.errors import StoreError
 from whereupon.storage.sql.dialects import Database
-from whereupon.storage.sql.tables import VERSIONS, Kept, MetaRow, table_of
+from whereupon.storage.sql.tables import VERSIONS, Base, MetaRow, table_of
 
 _META = table_of(MetaRow)
 _COMMAND = "run `whereupon migrate --store URL` under a role that may change tables"
@@ -92,7 +92,7 @@ def _schema(connection: Connection) -> int:
 
 
 def _make(connection: Connection, database: Database, newest: str) -> None:
-    Kept.metadata.create_all(connection)
+    Base.metadata.create_all(connection)
     for row in first_rows(database, newest):
         connection.execute(row)
 

@@ -13,8 +13,8 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session
-from whereupon.storage.patience import Patience
-from whereupon.storage.turns import Turns
+from whereupon.storage.deadline import Deadline
+from whereupon.storage.write_lock import WriteLock
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        turns: Turns,
+        turns: WriteLock,
         *,
         alone: Callable[[], AbstractContextManager[Session]],
         together: Callable[[], AbstractContextManager[Transaction]],
@@ -80,7 +80,7 @@ class GroupCommit:
         self._waiting: deque[_Job[Any]] = deque()
 
     def transact(
-        self, work: Callable[[Session], T], patience: Patience | None = None, *, alone: bool = False
+        self, work: Callable[[Session], T], patience: Deadline | None = None, *, alone: bool = False
     ) -> T:
         """Do work, in a transaction of its own or with others' work, and return when it is committed.
 
@@ -151,7 +151,7 @@ class GroupCommit:
                     job.attempt(transaction.part)
                     if not transaction.is_open():
                         return False
-        except Exception:  # noqa: BLE001 - each meets it again alone, and has it told to its thread
+        except Exception:  # noqa: BLE001 - each meets it again alone, and raises it in its own thread
             return False
         else:
             for job in (own, *others):

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from whereupon.storage.patience import Patience, busy
+from whereupon.storage.deadline import Deadline, busy
 
 if sys.platform != "win32":
     import fcntl
 
 
-class Gate:
+class FileQueue:
     """The gate of one database file; of a database without a file, and on Windows, it stands open."""
 
     def __init__(self, database: str | None) -> None:
@@ -25,7 +25,7 @@ class Gate:
         self._held: set[int] = set()
 
     @contextmanager
-    def closed_behind(self, patience: Patience) -> Iterator[None]:
+    def turn(self, patience: Deadline) -> Iterator[None]:
         """Wait until nobody else is within, and keep it closed for the block."""
         descriptor = self._open()
         try:

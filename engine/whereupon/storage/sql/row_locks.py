@@ -9,7 +9,7 @@ changes, in one statement. So none waits for another in a circle:
    about, before it reads what it decides about;
 6. the count of erasures, 7. deliveries, 8. devices, 9. objects, 10. tombstones: rows that changes share
    with other persons' changes, before anything is written;
-11. what is written: table by table as `Writing` goes through them, each in the order of its unique key;
+11. what is written: table by table as `SqlWrites` goes through them, each in the order of its unique key;
     identifiers before the names of messages, since 5 is of identifiers, too.
 
 Whoever has to step back in this order (a batch in several parts, which writes more than once; somebody
@@ -24,11 +24,11 @@ from sqlalchemy import Connection
 
 import whereupon.storage.sql.rows as rows
 from whereupon.records import BroadcastRun, Changes, Entry
-from whereupon.storage.patience import Patience
+from whereupon.storage.deadline import Deadline
 from whereupon.storage.sql.dialects import Database, Rows, Statement
-from whereupon.storage.sql.pictures import pictured
+from whereupon.storage.sql.nul_escape import escape_nul
 from whereupon.storage.sql.queries import Queries
-from whereupon.storage.sql.races import LostRaceError
+from whereupon.storage.sql.retry import LostRaceError
 
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
 _RUNS_LOCK = 0x77686573
@@ -57,7 +57,7 @@ class Rank(IntEnum):
     WRITING = 11
 
 
-class Holding:
+class RowLocks:
     """One transaction's locks.
 
     Args:
@@ -71,7 +71,7 @@ class Holding:
         connection: Connection,
         database: Database,
         locks: Queries,
-        patience: Patience,
+        patience: Deadline,
         *,
         lent: bool,
     ) -> None:
@@ -249,7 +249,7 @@ class Holding:
             self._lock(Rank.DELIVERIES, self._locks.lock_deliveries, keys=members)
 
     def _texts(self, texts: Collection[str]) -> object:
-        return self._database.members([str(pictured(text)) for text in texts])
+        return self._database.members([str(escape_nul(text)) for text in texts])
 
     def after_writing(self, changes: Changes) -> None:
         """What this transaction made is its own; and nobody whom it found new may have been erased.

@@ -14,7 +14,7 @@ from whereupon.errors import StoreError
 from whereupon.runtime.forks import ForkAware, watch_forks
 
 
-class QuietForks(ForkAware):
+class ForkGuard(ForkAware):
     """Keeps sessions and forks apart.
 
     Args:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from threading import Lock, get_ident, local
 
 from whereupon.errors import StoreError
-from whereupon.storage.patience import Patience, busy
+from whereupon.storage.deadline import Deadline, busy
 
 
-class Turns(ABC):
+class WriteLock(ABC):
     """Refuses, instead of hanging, what asks for a turn within its own."""
 
     @contextmanager
-    def take(self, patience: Patience | None = None) -> Iterator[None]:
+    def take(self, patience: Deadline | None = None) -> Iterator[None]:
         """Wait for the turn, if need be, and keep it for the block.
 
         Raises:
@@ -40,10 +40,10 @@ class Turns(ABC):
 
     @abstractmethod
     @contextmanager
-    def _turn(self, patience: Patience | None) -> Iterator[None]: ...
+    def _turn(self, patience: Deadline | None) -> Iterator[None]: ...
 
 
-class OneByOne(Turns):
+class FairLock(WriteLock):
     """One thread at a time, in the order in which they asked.
 
     A lock by itself would go to whoever asks at the right moment: to one who has just had it, and has
@@ -76,7 +76,7 @@ class OneByOne(Turns):
         return self._holder == get_ident()
 
     @contextmanager
-    def _turn(self, patience: Patience | None) -> Iterator[None]:
+    def _turn(self, patience: Deadline | None) -> Iterator[None]:
         self._wait(patience)
         self._holder = get_ident()
         try:
@@ -85,7 +85,7 @@ class OneByOne(Turns):
             self._holder = None
             self._pass_on()
 
-    def _wait(self, patience: Patience | None) -> None:
+    def _wait(self, patience: Deadline | None) -> None:
         with self._guard:
             if not self._taken:
                 self._taken = True
@@ -118,7 +118,7 @@ class OneByOne(Turns):
                 self._taken = False
 
 
-class SideBySide(Turns):
+class NoLock(WriteLock):
     """All threads at once, each in one turn of its own at a time."""
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class SideBySide(Turns):
         return bool(getattr(self._mine, "taken", False))
 
     @contextmanager
-    def _turn(self, patience: Patience | None) -> Iterator[None]:
+    def _turn(self, patience: Deadline | None) -> Iterator[None]:
         del patience  # nobody waits here
         self._mine.taken = True
         try:

@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from whereupon.records import Changes
-from whereupon.storage.sql.memories import Block, Name, Numbers
+from whereupon.storage.sql.process_cache import Block, Name, Numbers
 
 
-class Alone(Protocol):
+class SideSession(Protocol):
     """A session of the store's own."""
 
     def number(self, names: Collection[Name]) -> Numbers:
@@ -30,14 +30,14 @@ class Alone(Protocol):
         ...
 
 
-class Beside:
+class SideTransactions:
     """Transactions of the store's own, as short as can be.
 
     Args:
         begin: begins one.
     """
 
-    def __init__(self, begin: Callable[[], AbstractContextManager[Alone]]) -> None:
+    def __init__(self, begin: Callable[[], AbstractContextManager[SideSession]]) -> None:
         self._begin = begin
 
     def number(self, names: Collection[Name]) -> Numbers:

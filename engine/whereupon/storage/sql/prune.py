@@ -8,7 +8,7 @@ from whereupon.storage.sql.dialects import Database, Statement
 from whereupon.storage.sql.queries import Queries
 
 
-class Bygone:
+class Pruner:
     """One session's letting go."""
 
     def __init__(self, connection: Connection, database: Database, statements: Queries) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine
 
-from whereupon.storage.sql.watching import TICK, Watching
+from whereupon.storage.sql.watch_thread import TICK, WatchThread
 
 CHANNEL = "whereupon_due"
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', %s)"
 
 
-class Listening(Watching):
+class NotificationListener(WatchThread):
     """Listens on a connection of its own, which the engine's pool does not miss.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from whereupon.errors import StoreError
 from whereupon.ports import Session
-from whereupon.storage.patience import Patience
+from whereupon.storage.deadline import Deadline
 
 T = TypeVar("T")
 
@@ -21,10 +21,10 @@ class LostRaceError(StoreError):
         super().__init__(code="conflict", reason=reason)
 
 
-def retrying(
+def retry(
     begin: Callable[[], AbstractContextManager[Session]],
     work: Callable[[Session], T],
-    patience: Patience,
+    patience: Deadline,
 ) -> T:
     """Do work in a transaction of its own, again and again while others are in the way.
 

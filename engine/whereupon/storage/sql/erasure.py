@@ -16,7 +16,7 @@ from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.rows import Record
 
 
-class Traces:
+class Erasure:
     """One session's blanking of traces."""
 
     def __init__(self, connection: Connection, database: Database, statements: Queries) -> None:

@@ -21,7 +21,7 @@ SELECT current_database(), (
 """
 
 
-class Place(ABC):
+class SchemaLocation(ABC):
     """Where our tables are.
 
     Attributes:
@@ -31,9 +31,9 @@ class Place(ABC):
     setting = ""
 
     @staticmethod
-    def of(schema: str | None) -> "Place":
+    def of(schema: str | None) -> "SchemaLocation":
         """The schema of that name; None for what a connection finds by its own ``search_path``."""
-        return Found() if schema is None else Named(schema)
+        return BySearchPath() if schema is None else ByName(schema)
 
     @abstractmethod
     def make(self, connection: Connection) -> None:
@@ -57,7 +57,7 @@ class Place(ABC):
         """A table's name, wherever a connection looks for tables."""
 
 
-class Found(Place):
+class BySearchPath(SchemaLocation):
     """Our tables are where the ``search_path`` leads to."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Found(Place):
         return table
 
 
-class Named(Place):
+class ByName(SchemaLocation):
     """Our tables are in one schema, whatever the ``search_path``."""
 
     def __init__(self, schema: str) -> None:
