@@ -51,8 +51,8 @@ def book_of(*files: Mapping[str, object]) -> Rulebook:
     values = []
     for form in forms:
         stem = str(next(iter(form.values())))
-        value, problems = parse_rule_file(form, stem=stem, segments=segments)
-        assert not problems, problems
+        value, diagnostics = parse_rule_file(form, stem=stem, segments=segments)
+        assert not diagnostics, diagnostics
         values.append(value)
     return Rulebook(
         rules=tuple(value for value in values if isinstance(value, Rule)),

@@ -24,8 +24,8 @@ Match = Callable[[str, Data], list[Rule]]
 def rules() -> Iterator[Rule]:
     """The rules as values; only what matching looks at is read."""
     for source in Mix().rules(COUNT):
-        where, problems = parse_condition(source["where"], root="properties")
-        assert not problems
+        where, diagnostics = parse_condition(source["where"], root="properties")
+        assert not diagnostics
         rule_id = str(source["campaign"])
         yield Rule(
             id=rule_id,

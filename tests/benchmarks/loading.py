@@ -74,8 +74,8 @@ def _read(count: int) -> tuple[list[Rule], float]:
 
 def parsed(source: dict[str, Any], pool: InternPool) -> Rule:
     """One rule."""
-    rule, problems = parse_rule_file(source, stem=source["campaign"], segments={}, pool=pool)
-    assert isinstance(rule, Rule), problems
+    rule, diagnostics = parse_rule_file(source, stem=source["campaign"], segments={}, pool=pool)
+    assert isinstance(rule, Rule), diagnostics
     return rule
 
 

@@ -33,12 +33,12 @@ def every_message(holds: Callable[[Data, History], bool]) -> None:
 
 def main() -> None:
     """Check the answers, and time them."""
-    short, problems = parse_condition(SHORT_FORM, root="properties")
+    short, diagnostics = parse_condition(SHORT_FORM, root="properties")
     raw, more = parse_condition({"logic": LOGIC}, root="properties")
     subjects = {"by hand": by_hand, "short form": short.holds, "JSONLogic": raw.holds}
     for name, holds in subjects.items():
         answers = [holds(data, NO_HISTORY) for data in MESSAGES]
-        if answers != ANSWERS or problems or more:
+        if answers != ANSWERS or diagnostics or more:
             message = f"{name} answers {answers}"
             raise SystemExit(message)
     runner = pyperf.Runner(program_args=("-m", "tests.benchmarks.own_conditions"))

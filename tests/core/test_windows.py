@@ -18,8 +18,8 @@ HOUR = 60 * MINUTE
 
 def condition(expected: JsonValue) -> Condition:
     """Parse a condition."""
-    parsed, problems = parse_condition(expected, root="properties")
-    assert not problems
+    parsed, diagnostics = parse_condition(expected, root="properties")
+    assert not diagnostics
     return parsed
 
 

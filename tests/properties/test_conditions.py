@@ -70,15 +70,15 @@ def test_no_data_makes_logic_raise(seed: int, data: JsonValue) -> None:
 )
 def test_no_data_makes_a_condition_raise(data: dict[str, JsonValue]) -> None:
     """Neither the answer nor the explanation, for any operator."""
-    condition, problems = parse_condition(EVERY_OPERATOR, root="properties")
-    assert problems == ()
+    condition, diagnostics = parse_condition(EVERY_OPERATOR, root="properties")
+    assert diagnostics == ()
     failure = condition.failing(data, NO_HISTORY)
     assert condition.holds(data, NO_HISTORY) is (failure is None)
 
 
 @given(raw=values)
 def test_no_rule_file_makes_parsing_raise(raw: JsonValue) -> None:
-    """Whatever stands under ``where`` is a condition or a list of problems."""
+    """Whatever stands under ``where`` is a condition or a list of diagnostics."""
     parse_condition(raw, root="properties")
     parse_condition({"logic": raw, "performed": raw, "segment": raw, "any": raw}, root="person")
     parse_condition({"performed": raw, "segment": raw}, root="person", history_allowed=True)
@@ -112,8 +112,8 @@ def test_texts_compare_as_in_python(value: str, options: list[str]) -> None:
         ({"contains": options[0]}, options[0] in value),
     ]
     for expected, holds in stated:
-        condition, problems = parse_condition({"it": expected}, root="properties")
-        if not problems:  # a text that looks like a path or a template is refused
+        condition, diagnostics = parse_condition({"it": expected}, root="properties")
+        if not diagnostics:  # a text that looks like a path or a template is refused
             assert condition.holds({"properties": properties}, NO_HISTORY) is holds
 
 

@@ -52,8 +52,8 @@ MOST_STATEMENTS: Final = 30
 def read(sources: Iterator[dict[str, Any]]) -> Iterator[Rule]:
     """The rules of the data of rule files."""
     for source in sources:
-        rule, problems = parse_rule_file(source, stem=str(source["campaign"]), segments={})
-        assert isinstance(rule, Rule), problems
+        rule, diagnostics = parse_rule_file(source, stem=str(source["campaign"]), segments={})
+        assert isinstance(rule, Rule), diagnostics
         yield rule
 
 

@@ -161,6 +161,6 @@ def assemble(conjuncts: Sequence[Conjunct], path: Path, context: ParseContext) -
         oversize = too_large(conjunction(conjuncts), path)
         if oversize is not None:
             context.diagnostics.append(oversize)
-    if any(problem.severity is Severity.ERROR for problem in context.diagnostics):
+    if any(diagnostic.severity is Severity.ERROR for diagnostic in context.diagnostics):
         return ALWAYS
     return Condition(tuple(conjuncts), questions_of(conjuncts), compile_conjuncts)

@@ -76,8 +76,8 @@ def _read(name: str, context: ParseContext, read: Read) -> tuple[Conjunct, ...] 
     )
     oversize = too_large(raw, ())
     conjuncts = () if oversize or raw is None else tuple(read(raw, (), inner))
-    problems = [oversize] if oversize else inner.diagnostics
-    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    diagnostics = [oversize] if oversize else inner.diagnostics
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
     if errors and errors[0].code == "segment-cycle":
         return errors[0]
     if errors:

@@ -102,7 +102,7 @@ def is_brief(value: JsonValue) -> bool:
 
 def logic_diagnostics(logic: JsonValue, path: Path) -> Iterator[Diagnostic]:
     """Every diagnostic of the logic, in the order of its text."""
-    yield from _problems(logic, path, frozenset())
+    yield from _diagnostics(logic, path, frozenset())
 
 
 def did_you_mean(name: str, known: tuple[str, ...]) -> str:
@@ -111,10 +111,10 @@ def did_you_mean(name: str, known: tuple[str, ...]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"there are: {' '.join(known)}"
 
 
-def _problems(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator[Diagnostic]:
+def _diagnostics(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator[Diagnostic]:
     if isinstance(logic, list):
         for position, item in enumerate(logic):
-            yield from _problems(item, (*path, position), present)
+            yield from _diagnostics(item, (*path, position), present)
         return
     if not isinstance(logic, dict) or not is_call(logic):
         return
@@ -127,7 +127,7 @@ def _problems(logic: JsonValue, path: Path, present: frozenset[str]) -> Iterator
     listed = isinstance(logic[name], list)
     for position, operand in enumerate(operands):
         inner = (*path, name, position) if listed else (*path, name)
-        yield from _problems(operand, inner, present)
+        yield from _diagnostics(operand, inner, present)
 
 
 def _of_call(

@@ -38,18 +38,18 @@ def message(
 
 
 def where(raw: JsonValue) -> Condition:
-    """The condition of a ``where`` without a problem."""
-    condition, problems = parse_condition(raw, root="properties")
-    assert problems == ()
+    """The condition of a ``where`` without a diagnostic."""
+    condition, diagnostics = parse_condition(raw, root="properties")
+    assert diagnostics == ()
     return condition
 
 
 def who(raw: JsonValue, segments: Mapping[str, JsonValue] | None = None) -> Condition:
-    """The condition of a ``who`` without a problem."""
-    condition, problems = parse_condition(
+    """The condition of a ``who`` without a diagnostic."""
+    condition, diagnostics = parse_condition(
         raw, root="person", segments=segments or {}, history_allowed=True
     )
-    assert problems == ()
+    assert diagnostics == ()
     return condition
 
 
@@ -58,14 +58,14 @@ def holds(raw: JsonValue, properties: JsonValue) -> bool:
     return where(raw).holds(message(properties), NO_HISTORY)
 
 
-def problems_of(
+def diagnostics_of(
     raw: JsonValue,
     *,
     root: Literal["properties", "person"] = "properties",
     segments: Mapping[str, JsonValue] | None = None,
     history_allowed: bool = False,
 ) -> tuple[Diagnostic, ...]:
-    """The problems of a condition."""
+    """The diagnostics of a condition."""
     return parse_condition(
         raw, root=root, segments=segments or {}, history_allowed=history_allowed
     )[1]

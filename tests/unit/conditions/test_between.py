@@ -1,7 +1,7 @@
 """``between``: a value from one end to the other, both included."""
 
 import pytest
-from tests.unit.conditions.messages import holds, problems_of, where
+from tests.unit.conditions.messages import diagnostics_of, holds, where
 
 from whereupon.conditions import JsonValue
 from whereupon.conditions.predicate import Interval
@@ -60,9 +60,9 @@ def test_ends_that_leave_nothing_between_them_are_an_error(
     operand: JsonValue, code: str, sentence: str
 ) -> None:
     """The sentence says what to write instead."""
-    (problem,) = problems_of({"it": {"between": operand}})
-    assert (problem.path, problem.code) == (("it", "between"), code)
-    assert sentence in problem.message
+    (diagnostic,) = diagnostics_of({"it": {"between": operand}})
+    assert (diagnostic.path, diagnostic.code) == (("it", "between"), code)
+    assert sentence in diagnostic.message
 
 
 def test_two_ends_are_one_predicate_of_the_index() -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.conditions.messages import Past, message, problems_of, who
+from tests.unit.conditions.messages import Past, diagnostics_of, message, who
 
 from whereupon.conditions import NO_HISTORY, JsonValue
 
@@ -79,6 +79,8 @@ def test_segments_that_multiply_are_refused_before_they_fill_the_memory() -> Non
     for level in range(1, 30):
         below: JsonValue = {"segment": f"s{level - 1}"}
         segments[f"s{level}"] = {"all": [below, below]}
-    found = problems_of({"segment": "s29"}, root="person", segments=segments, history_allowed=True)
-    assert {problem.code for problem in found} <= {"too-large", "too-deep", "broken-segment"}
+    found = diagnostics_of(
+        {"segment": "s29"}, root="person", segments=segments, history_allowed=True
+    )
+    assert {diagnostic.code for diagnostic in found} <= {"too-large", "too-deep", "broken-segment"}
     assert found

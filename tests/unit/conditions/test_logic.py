@@ -9,7 +9,7 @@ from fixtures.jsonlogic.cases import OPERATORS
 from fixtures.jsonlogic.corpus import CORPUS
 from fixtures.jsonlogic.ours import compiled
 from fixtures.jsonlogic.reference import decoded, is_same
-from tests.unit.conditions.messages import problems_of
+from tests.unit.conditions.messages import diagnostics_of
 
 from whereupon.conditions import JsonValue
 from whereupon.conditions.jsonlogic.standard import STANDARD
@@ -120,10 +120,12 @@ def test_a_rule_that_doubles_a_value_for_each_item_stays_bounded() -> None:
         assert compiled(rule)([0] * 40) is None
 
 
-def test_bad_logic_is_refused_with_its_problems() -> None:
-    """All problems are reported, each with its place."""
-    problems = problems_of({"logic": {"and": [{"nope": 1}, {"neither": {"var": "a"}}]}})
-    assert [problem.path for problem in problems if problem.severity is Severity.ERROR] == [
+def test_bad_logic_is_refused_with_its_diagnostics() -> None:
+    """All diagnostics are reported, each with its place."""
+    diagnostics = diagnostics_of({"logic": {"and": [{"nope": 1}, {"neither": {"var": "a"}}]}})
+    assert [
+        diagnostic.path for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR
+    ] == [
         ("logic", "and", 0, "nope"),
         ("logic", "and", 1, "neither"),
     ]
@@ -131,8 +133,8 @@ def test_bad_logic_is_refused_with_its_problems() -> None:
 
 def test_logic_too_deep_for_the_interpreter_is_refused() -> None:
     """Neither parsing nor evaluating may run into the recursion limit."""
-    (problem,) = problems_of({"logic": {"!": DEEP}})
-    assert problem.code == "too-deep"
+    (diagnostic,) = diagnostics_of({"logic": {"!": DEEP}})
+    assert diagnostic.code == "too-deep"
 
 
 def test_a_list_of_the_data_is_never_changed() -> None:

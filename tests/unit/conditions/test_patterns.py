@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.conditions.messages import holds, problems_of
+from tests.unit.conditions.messages import diagnostics_of, holds
 
 from whereupon.conditions import JsonValue
 from whereupon.conditions.operators.patterns import (
@@ -58,9 +58,9 @@ def test_whatever_is_regular_is_accepted(pattern: str) -> None:
 )
 def test_what_cannot_be_used_is_refused_with_what_to_write(pattern: str, advice: str) -> None:
     """Look-arounds and references back above all: they cannot be searched for in bounded time."""
-    (problem,) = problems_of({"sku": {"matches": pattern}})
-    assert (problem.code, problem.path) == ("bad-regex", ("sku", "matches"))
-    assert advice in problem.message
+    (diagnostic,) = diagnostics_of({"sku": {"matches": pattern}})
+    assert (diagnostic.code, diagnostic.path) == ("bad-regex", ("sku", "matches"))
+    assert advice in diagnostic.message
 
 
 @given(pattern=st.text(alphabet="ab()[]{}*+?|\\.^$,0123dwZ<=!:#P\ud800", max_size=30))

@@ -154,5 +154,5 @@ def test_segments_and_knowing_do_not_hinder_each_other(home: Store) -> None:
 )
 def test_nothing_else_can_be_known(file: dict[str, JsonValue], code: str) -> None:
     """A broadcast goes to an audience: a new person does not start one."""
-    _, problems = parse_rule_file(file, stem="welcome", segments={})
-    assert [problem.code for problem in problems] == [code]
+    _, diagnostics = parse_rule_file(file, stem="welcome", segments={})
+    assert [diagnostic.code for diagnostic in diagnostics] == [code]

@@ -524,5 +524,5 @@ def test_nothing_that_is_written_makes_the_plan_raise(data: JsonValue, logic: Js
     conditions: dict[str, JsonValue] = {"where": {"logic": logic}, "who": data, "exit": data}
     ruled: JsonValue = {"when": "purchase", **conditions, "campaign": "x"}
     for source in (data, rule, guard, ruled):
-        assert all(problem.message for problem in check_names(source, plan))
-        assert all(problem.message for problem in names_in_tests(source, plan))
+        assert all(diagnostic.message for diagnostic in check_names(source, plan))
+        assert all(diagnostic.message for diagnostic in names_in_tests(source, plan))

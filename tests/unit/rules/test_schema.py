@@ -106,7 +106,9 @@ def test_the_schema_accepts_every_good_file(path: Path) -> None:
 def test_the_schema_accepts_what_the_reader_accepts(data: JsonValue) -> None:
     """It accepts nothing else, except what only the reader can check."""
     named = [data[kind] for kind in KINDS if kind in data] if isinstance(data, dict) else []
-    file, problems = parse_rule_file(data, stem=str(next(iter(named), "x")), segments=SEGMENTS)
-    errors = {problem.code for problem in problems if problem.severity is Severity.ERROR}
+    file, diagnostics = parse_rule_file(data, stem=str(next(iter(named), "x")), segments=SEGMENTS)
+    errors = {
+        diagnostic.code for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR
+    }
     if not errors & ONLY_THE_READER_KNOWS:
-        assert SCHEMA.is_valid(data) == (file is not None), problems
+        assert SCHEMA.is_valid(data) == (file is not None), diagnostics

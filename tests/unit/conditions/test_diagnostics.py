@@ -1,7 +1,7 @@
-"""All problems of a condition at once, each with its place and with what to write instead."""
+"""All diagnostics of a condition at once, each with its place and with what to write instead."""
 
 import pytest
-from tests.unit.conditions.messages import problems_of
+from tests.unit.conditions.messages import diagnostics_of
 
 from whereupon.conditions import ALWAYS, JsonValue, parse_condition
 from whereupon.errors import Severity
@@ -67,12 +67,12 @@ def test_an_error_says_where_it_is_and_what_to_write(
     raw: JsonValue, path: tuple[str | int, ...], code: str, sentence: str
 ) -> None:
     """The path leads the loader to the line; the condition is not used."""
-    condition, problems = parse_condition(raw, root="properties")
+    condition, diagnostics = parse_condition(raw, root="properties")
     assert condition == ALWAYS
-    assert [(found.path, found.code, found.severity) for found in problems] == [
+    assert [(found.path, found.code, found.severity) for found in diagnostics] == [
         (path, code, Severity.ERROR)
     ]
-    assert sentence in problems[0].message
+    assert sentence in diagnostics[0].message
 
 
 @pytest.mark.parametrize(
@@ -128,16 +128,16 @@ def test_an_error_in_who_is_located_too(
         "pong": {"not": {"segment": "ping"}},
         "broken": {"plan": {"gt": None}},
     }
-    condition, problems = parse_condition(
+    condition, diagnostics = parse_condition(
         raw, root="person", segments=segments, history_allowed=True
     )
     assert condition == ALWAYS
-    assert [(found.path, found.code) for found in problems] == [(path, code)]
+    assert [(found.path, found.code) for found in diagnostics] == [(path, code)]
 
 
 def test_a_cycle_of_segments_names_the_way_round() -> None:
     """The author needs to know where to break the circle."""
-    (found,) = problems_of(
+    (found,) = diagnostics_of(
         {"segment": "ping"},
         root="person",
         segments={"ping": {"segment": "pong"}, "pong": {"segment": "ping"}},
@@ -158,11 +158,11 @@ def test_a_cycle_of_segments_names_the_way_round() -> None:
 )
 def test_a_comparison_that_a_missing_value_satisfies_is_warned_about(logic: JsonValue) -> None:
     """Null < 20 is true in JSONLogic, which the author of a condition on a price does not mean."""
-    condition, problems = parse_condition({"logic": {"or": [logic, False]}}, root="properties")
-    assert [(found.code, found.severity) for found in problems] == [
+    condition, diagnostics = parse_condition({"logic": {"or": [logic, False]}}, root="properties")
+    assert [(found.code, found.severity) for found in diagnostics] == [
         ("null-comparison-trap", Severity.WARNING)
     ]
-    assert problems[0].path[:3] == ("logic", "or", 0)
+    assert diagnostics[0].path[:3] == ("logic", "or", 0)
     assert condition != ALWAYS
 
 
@@ -180,7 +180,7 @@ def test_a_comparison_that_a_missing_value_satisfies_is_warned_about(logic: Json
 )
 def test_a_comparison_that_rules_missing_values_out_is_not_warned_about(logic: JsonValue) -> None:
     """The warning asks for a default, or for a test of the value beside the comparison."""
-    assert problems_of({"logic": logic}) == ()
+    assert diagnostics_of({"logic": logic}) == ()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_is_probably_not_meant_is_warned_about(
     raw: JsonValue, path: tuple[str | int, ...], code: str
 ) -> None:
     """The condition is still used: the reference would accept it."""
-    found = problems_of(raw)
+    found = diagnostics_of(raw)
     assert [(each.path, each.code, each.severity) for each in found] == [
         (path, code, Severity.WARNING)
     ]
@@ -209,7 +209,7 @@ def test_all_problems_are_found_at_once() -> None:
         "any": [{"b": {"within": "x"}}, {}],
         "logic": {"and": [{"eq": [1, 1]}, {"<": [{"var": "properties.c"}, 1]}]},
     }
-    assert [(found.path, found.code) for found in problems_of(raw)] == [
+    assert [(found.path, found.code) for found in diagnostics_of(raw)] == [
         (("a", "gt"), "bad-number"),
         (("a", "mtches"), "unknown-operator"),
         (("any", 0, "b", "within"), "bad-duration"),
@@ -221,10 +221,10 @@ def test_all_problems_are_found_at_once() -> None:
 
 def test_an_attribute_that_is_called_user_id_is_not_whom_the_engine_knows() -> None:
     """Any message may set such a trait, so a condition on it is warned about before it chooses or protects a person."""
-    (found,) = problems_of({"user_id": "ada"}, root="person")
+    (found,) = diagnostics_of({"user_id": "ada"}, root="person")
     assert (found.path, found.code, found.severity) == (
         ("user_id",),
         "attribute-not-id",
         Severity.WARNING,
     )
-    assert problems_of({"user_id": "ada"}) == ()
+    assert diagnostics_of({"user_id": "ada"}) == ()
