@@ -294,7 +294,7 @@ def contents_of(store: MemoryStore) -> dict[str, list[str]]:
                 s.decided_at,
                 s.retroactive,
                 s.verdicts,
-                s.others,
+                s.summaries,
             )
             for s in schema.skips.rows.values()
         ),

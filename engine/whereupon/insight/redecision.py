@@ -29,7 +29,7 @@ class DecidedAgain:
     def rules_of(self, skips: Skips) -> Collection[str]:
         """The ids of the rules that the record says something of."""
         named = dict.fromkeys(verdict[0] for verdict in skips.verdicts)
-        for others in skips.others:
+        for others in skips.summaries:
             rule_list = self._rule_list(others).items()
             named |= dict.fromkeys(
                 i for i, (place, _, kind) in rule_list if others.covers(place, kind)
@@ -39,7 +39,7 @@ class DecidedAgain:
     def verdicts(self, skips: Skips, message: StoredMessage, rule_id: str) -> Iterator[SkipVerdict]:
         """What the record says of a rule."""
         yield from (verdict for verdict in skips.verdicts if verdict[0] == rule_id)
-        for others in skips.others:
+        for others in skips.summaries:
             found = self._rule_list(others).get(rule_id)
             if found is None or not others.covers(found[0], found[2]):
                 continue

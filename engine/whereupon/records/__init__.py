@@ -5,15 +5,13 @@ that one batch makes; a store writes it in one transaction or not at all. Keys a
 numbers that the store hands out in blocks and never twice.
 """
 
+from whereupon.records.broadcasts import MISSED, OVERTAKEN, BroadcastRun
 from whereupon.records.changes import Changes
+from whereupon.records.claims import ClaimJob, ClaimRun
+from whereupon.records.deliveries import Delivery, DeliveryState, SendKind
 from whereupon.records.entries import (
     KEY,
     LOOSE_EDGES,
-    MISSED,
-    OVERTAKEN,
-    BroadcastRun,
-    Delivery,
-    DeliveryState,
     EndReason,
     Entry,
     EntryEnd,
@@ -21,10 +19,6 @@ from whereupon.records.entries import (
     KeysAsked,
     PastEntries,
     PastEntry,
-    SendKind,
-    Skips,
-    SkipSummary,
-    SkipVerdict,
     WaitingVersion,
     has_slot,
     is_any_active,
@@ -33,18 +27,11 @@ from whereupon.records.objects import METRICS, Device, ObjectRecord, Relationshi
 from whereupon.records.people import (
     NO_STAMPS,
     NOTHING,
-    ClaimJob,
-    ClaimRun,
     Identifier,
     IdKind,
     Merge,
-    PastEvent,
     Person,
-    SetAside,
-    StoredMessage,
     Tombstone,
-    Twin,
-    stub_of,
 )
 from whereupon.records.requests import (
     COUNTED_OUTCOMES,
@@ -68,7 +55,8 @@ from whereupon.records.retention import (
     RetentionCutoff,
     prune_action,
 )
-from whereupon.records.skip_search import SkipSearch, read_rule_list
+from whereupon.records.skips import Skips, SkipSearch, SkipSummary, SkipVerdict, read_rule_list
+from whereupon.records.stored_messages import PastEvent, SetAside, StoredMessage, Twin, stub_of
 from whereupon.records.transfers import ALL_LIVE, Inert, MessageName, Transfer
 
 __all__ = [

@@ -1,45 +1,40 @@
-"""All that one batch makes of the store."""
+"""All that one batch changes in the store."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from whereupon.records.entries import BroadcastRun, Delivery, Entry, Skips
+from whereupon.records.broadcasts import BroadcastRun
+from whereupon.records.claims import ClaimJob, ClaimRun
+from whereupon.records.deliveries import Delivery
+from whereupon.records.entries import Entry
 from whereupon.records.objects import Device, ObjectRecord, Relationship, Report
-from whereupon.records.people import (
-    ClaimJob,
-    ClaimRun,
-    Identifier,
-    IdKind,
-    Merge,
-    Person,
-    SetAside,
-    StoredMessage,
-    Tombstone,
-)
+from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombstone
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
+from whereupon.records.skips import Skips
+from whereupon.records.stored_messages import SetAside, StoredMessage
 from whereupon.records.transfers import Transfer
 
 
 @dataclass(slots=True)
 class Changes:
-    """All that one batch makes of the store, to be written in one transaction.
+    """All that one batch changes in the store, to be written in one transaction.
 
     Attributes:
-        owners: (message key, new owner) of messages recorded earlier that were claimed now.
-        transfers: in their order, waiting messages that were claimed now and not loaded.
-        discarded_skips: by message key, of those that turned out to be somebody else's: what they were skipped for
-            goes, before `skips` is written, but for what was said of nobody, and by these rules.
-        claim_jobs: by anonymous key; None where a claim has been carried out to its end.
-        claims: runs, keyed by (anonymous key, since); a rewritten run replaces the old one.
-        tombstones: by (digest, of); None lifts one.
-        erased_persons: keys of persons, and of anonymous ids that only they claimed, to erase with all that
-            is theirs before anything is written.
-        records: what happened that the audit log keeps; `audit` is them in the chain.
-        before: entries that change, as they were; of those a store need write no more than what differs.
-        withdrawn: by idempotency key, why a delivery that still waits, pending or held, is not to be sent any more.
-        erased_ids: messages (see `ref_of`) of which nothing is kept but that they were seen.
-        erased_identifiers: identifiers of those who were erased, known or not; what was set aside of theirs goes,
-            and no request and no report names them any more.
+        owners: (message key, new owner) of messages that were recorded earlier and are claimed now.
+        transfers: in their order, waiting messages that are claimed now and were not loaded.
+        discarded_skips: by the key of a message that turned out to belong to another person: before `skips`
+            is written, its skips go, except those that were decided for no person and by these broadcasts.
+        claims: runs, by (anonymous key, since); a rewritten run replaces the old one.
+        claim_jobs: by anonymous key; None for a job that is finished.
+        erased_persons: keys of persons, and of anonymous ids that only they claimed. They are erased with
+            all that belongs to them before anything is written.
+        before: entries that change, as they were; a store need not write more than the differences.
+        withdrawn: by idempotency key, why a delivery that waits, pending or held, is not sent any more.
+        records: what happened that the audit log keeps; `audit` has the same in the chain.
+        erased_ids: messages (see `ref_of`) of which is recorded only that they were seen.
+        tombstones: by (digest, of); None removes one.
+        erased_identifiers: identifiers of erased persons, known or not. Messages of theirs that were set
+            aside go, and no request and no report names them any more.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 

@@ -1,21 +1,19 @@
-"""What rules make of messages: entries, broadcasts under way, deliveries, and why somebody was skipped."""
+"""Entries: persons' runs through the steps of rules, and as much of earlier ones as re-entry needs."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias, overload
+from typing import NamedTuple, overload
 
 from pydantic import JsonValue
 
-from whereupon.messages.model import SenderClass, id_in_ref
-from whereupon.records.people import NOTHING
+from whereupon.messages.model import SenderClass
 
 
 class EntryState(StrEnum):
     """Where an entry is: still running, or how it ended.
 
-    ``failed``: a step raised what nobody expected.
+    ``failed``: the engine failed on a step.
     """
 
     ACTIVE = "active"
@@ -25,14 +23,14 @@ class EntryState(StrEnum):
 
 
 class EndReason(StrEnum):
-    """Why an entry ended. For ever.
+    """Why an entry ended. A reason keeps its name for ever.
 
     Attributes:
-        EVENT, CONDITION, SEGMENT: by which part of the rule's `exit`.
+        EVENT, CONDITION, SEGMENT: a part of the rule's `exit` held.
         STEP: an ``exit`` step.
-        MERGED: its person became one with another, whose entry goes on.
-        DELETED: its person was erased, and the entry with them; of this nothing is kept.
-        RULE_GONE: the rulebook has the rule no more.
+        MERGED: its person was merged with another, whose entry goes on.
+        DELETED: its person was erased, and the entry with the person; no record is kept.
+        RULE_GONE: the rulebook no longer has the rule.
     """
 
     COMPLETED = "completed"
@@ -52,7 +50,7 @@ class EntryEnd(NamedTuple):
     Attributes:
         reason: an `EndReason`.
         detail: the event's name, the condition in words, or the segment's id.
-        message_id: of the message that ended it; None where time alone did.
+        message_id: of the message that ended it; None if time ended it.
     """
 
     reason: str
@@ -72,17 +70,17 @@ class Entry(NamedTuple):
     """One person's run through one rule's steps.
 
     Attributes:
-        entrant: the key of the person when they entered; `person_key` follows merges, this does not,
-            so that the database's uniqueness needs no repair when two persons become one.
+        entrant: the key of the person who entered. `person_key` follows merges and this does not, so that
+            the database's uniqueness needs no repair when two persons become one.
         occasion: what opened it: a message (see `ref_of`), or a scheduled broadcast's rule and time.
         timestamp: when the opening message happened; windows of re-entry are measured on it.
-        slot: the re-entry key; the database admits one entry per (rule, entrant, slot).
+        slot: the re-entry slot; the database admits one entry per (rule, entrant, slot).
         position: the index of the next step.
-        due_at: when the next step is due; None when the entry has ended.
-        facts: what the templates see of the opening message: event, properties, context, timestamp.
-        source: the class of who sent the opening message, which is the class of all that the steps
-            say; a schedule and a call of the host's count as the server.
-        ended: None while it runs, and of those that ended before version 0007 of the tables.
+        due_at: when the next step is due; None if the entry has ended.
+        facts: what templates read of the opening message: event, properties, context, timestamp.
+        source: the class of the opening message's sender, which messages that steps send have, too. A
+            schedule and a call of the host's count as the server.
+        ended: None while the entry runs, and if it ended before version 0007 of the tables.
     """
 
     key: int
@@ -105,7 +103,7 @@ class Entry(NamedTuple):
     ended: EntryEnd | None = None
 
     def moved(self, position: int, due_at: datetime | None) -> "Entry":
-        """The entry further on; what `_replace` gives, at a third of its cost."""
+        """The entry at another step; as `_replace`, at a third of its cost."""
         return Entry(*self[:11], position, due_at, *self[13:])
 
     def finished(self, end: EntryEnd, position: int | None = None) -> "Entry":
@@ -121,7 +119,7 @@ class Entry(NamedTuple):
 
 
 class WaitingVersion(NamedTuple):
-    """A rule version that people are inside of.
+    """A rule version that persons are inside of.
 
     Attributes:
         digest: the version's.
@@ -134,7 +132,7 @@ class WaitingVersion(NamedTuple):
 
 
 class PastEntry(NamedTuple):
-    """As much of an earlier entry as deciding about another needs."""
+    """As much of an earlier entry as the verdict on another needs."""
 
     rule: str
     person_key: int
@@ -144,15 +142,8 @@ class PastEntry(NamedTuple):
     occasion: str
 
 
-MISSED = "missed"
-"""Of a broadcast's run: its time passed, and it was too late to make up for it."""
-
-OVERTAKEN = "overtaken"
-"""Of a broadcast's run: its time passed, and a newer time that had passed as well ran instead."""
-
-
 class PastEntries(Sequence[PastEntry]):
-    """A person's entries in one rule, found by their slots and occasions, however many they are."""
+    """A person's entries in one rule, indexed by their slots and occasions."""
 
     __slots__ = ("_active", "_entries", "_places", "_slots")
 
@@ -185,14 +176,14 @@ class PastEntries(Sequence[PastEntry]):
         return self._slots.get(slot, 0) > 0
 
     def append(self, entry: PastEntry) -> None:
-        """Know one more."""
+        """Add an entry."""
         self._places.setdefault(entry.occasion, []).append(len(self._entries))
         self._entries.append(entry)
         self._slots[entry.slot] = self._slots.get(entry.slot, 0) + 1
         self._active += entry.active
 
     def end(self, occasion: str, slot: str | None) -> None:
-        """Note that the running one of an occasion has ended, and which slot it holds from now on."""
+        """Note that the running entry of an occasion has ended, and which slot it holds from now on."""
         for place in self._places.get(occasion, ()):
             past = self._entries[place]
             if past.active:
@@ -218,22 +209,22 @@ KEY = "key:"
 """How the slot of a key begins; its JSON follows."""
 
 LOOSE_EDGES = " \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-"""What keys are trimmed of, but for what JSON writes as an escape."""
+"""The characters that keys are trimmed of, without those that JSON escapes."""
 
 
 class KeysAsked(NamedTuple):
-    """Of some rules only those earlier entries matter whose keys are asked for.
+    """Of some rules, only the earlier entries with certain keys are needed.
 
     Attributes:
         rules: the ids of the rules.
-        slots: of the keys, as they are written now.
+        slots: of these keys, as slots are written now.
     """
 
     rules: Collection[str]
     slots: Collection[str]
 
     def concerns(self, rule: str, slot: str | None) -> bool:
-        """Whether an entry matters; one whose slot was perhaps written otherwise once always does."""
+        """Whether an entry is needed; an entry whose slot an earlier version may have written otherwise always is."""
         if rule not in self.rules or slot in self.slots:
             return True
         if slot is None or not slot.startswith(KEY):
@@ -242,154 +233,3 @@ class KeysAsked(NamedTuple):
         edges = slot[len(KEY) + 1 : len(KEY) + 2], slot[-2:-1]
         is_loose = "\\" in slot or any(edge in LOOSE_EDGES for edge in edges)
         return is_loose or not is_text
-
-
-@dataclass(frozen=True, slots=True)
-class BroadcastRun:
-    """One sending of a broadcast to its audience, in chunks that survive a restart.
-
-    Attributes:
-        occasion: the triggering message (see `ref_of`), or the rule and the scheduled time; unique.
-        cursor: the last person's key that was seen; None when the audience is done.
-        facts: as of an `Entry`.
-        admitted: how many persons have entered so far.
-        reason: why it did not go out, where it did not: `MISSED` or `OVERTAKEN`.
-    """
-
-    rule: str
-    digest: str
-    occasion: str
-    timestamp: datetime
-    due_at: datetime
-    cursor: int | None
-    facts: Mapping[str, JsonValue]
-    depth: int = 0
-    message_key: int = 0
-    admitted: int = 0
-    reason: str | None = None
-
-
-class SendKind(StrEnum):
-    """Why a delivery is sent: ``transactional`` and ``internal`` do not ask for the person's consent."""
-
-    MARKETING = "marketing"
-    TRANSACTIONAL = "transactional"
-    INTERNAL = "internal"
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery is.
-
-    ``held`` is due, and waits for a process that has its channel; ``withheld`` is never handed to a
-    channel (the person is unsubscribed, a template's variable is missing); ``dead`` was given up
-    after the last try.
-    """
-
-    PENDING = "pending"
-    HELD = "held"
-    SENT = "sent"
-    DEAD = "dead"
-    WITHHELD = "withheld"
-
-
-class Delivery(NamedTuple):
-    """One message for a channel, in the outbox.
-
-    Attributes:
-        idempotency_key: the same for every try, and on every machine that folds the same messages.
-        person: the person's first user id, for the channel to address.
-        recipient: the person's attributes; event data never enters it. The outbox keeps them as they
-            were when the delivery was made, and a channel gets them as they are when it is called.
-        reason: why it is held, withheld or dead, or what the last try said.
-        topic: what it is about; the person may have opted out of it.
-        occasion: of its entry; None where that is erased.
-    """
-
-    key: int
-    idempotency_key: str
-    rule: str
-    person_key: int
-    person: str
-    channel: str
-    due_at: datetime
-    content: Mapping[str, JsonValue]
-    recipient: Mapping[str, JsonValue] = NOTHING
-    state: DeliveryState = DeliveryState.PENDING
-    reason: str | None = None
-    attempts: int = 0
-    occasion: str | None = None
-    kind: SendKind = SendKind.MARKETING
-    topic: str | None = None
-
-    @property
-    def message_id(self) -> str | None:
-        """Of the message that opened its entry, or the scheduled broadcast's rule and time."""
-        return None if self.occasion is None else id_in_ref(self.occasion)
-
-    def with_key(self, key: int) -> "Delivery":
-        """The delivery under a key of the store."""
-        return Delivery(key, *self[1:])
-
-
-SkipVerdict: TypeAlias = tuple[str, str, str, str | None, Mapping[str, JsonValue]]
-"""One rule's no: rule, digest, reason, failing condition, values seen."""
-
-
-class SkipSummary(NamedTuple):
-    """One word for all rules of a roll that a message did not open, and that were not decided singly.
-
-    Why each did not is found out again when somebody asks, from the stored message, the version of
-    the rule and what is kept here.
-
-    Attributes:
-        revision: the digest under which the roll is kept: its rules, their versions, their order.
-        kind: campaigns or broadcasts only; None for both.
-        since, until: the places in the roll that are meant, from one up to another.
-        decided: those between that are not meant: rules that were entered, or have a verdict.
-        decided_at: microseconds since the epoch; with `retroactive` as of these rules.
-        reason: the one for all; None where each has its own.
-        person: the attributes that had a say, as they were.
-    """
-
-    revision: str
-    kind: str | None
-    since: int
-    until: int
-    decided: tuple[int, ...]
-    decided_at: int
-    retroactive: bool
-    reason: str | None
-    person: Mapping[str, JsonValue]
-
-    def covers(self, place: int, kind: str) -> bool:
-        """Whether the rule at that place, of that kind, is meant."""
-        if self.kind not in {None, kind} or place in self.decided:
-            return False
-        return self.since <= place < self.until
-
-
-class Skips(NamedTuple):
-    """The skips that one message met, in one record, since skips are many.
-
-    Attributes:
-        verdicts: one a rule, of those that were decided singly.
-        others: the rest of the rules that it was put to.
-    """
-
-    message_key: int
-    person_key: int
-    decided_at: datetime
-    retroactive: bool
-    verdicts: tuple[SkipVerdict, ...] = ()
-    others: tuple[SkipSummary, ...] = ()
-
-    def without_person(self, rules: Collection[str]) -> "Skips | None":
-        """What of it was said when nobody was known yet; None if that is nothing.
-
-        Args:
-            rules: ids of those whose verdicts are about nobody: broadcasts.
-        """
-        verdicts = tuple(verdict for verdict in self.verdicts if verdict[0] in rules)
-        others = tuple(others for others in self.others if not others.retroactive)
-        left = self._replace(verdicts=verdicts, others=others, retroactive=False)
-        return left if verdicts or others else None

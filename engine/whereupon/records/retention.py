@@ -7,8 +7,10 @@ from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
-from whereupon.records.entries import Delivery, DeliveryState, Entry, EntryState, Skips
-from whereupon.records.people import SetAside
+from whereupon.records.deliveries import Delivery, DeliveryState
+from whereupon.records.entries import Entry, EntryState
+from whereupon.records.skips import Skips
+from whereupon.records.stored_messages import SetAside
 
 DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
 """States of a delivery that is over."""

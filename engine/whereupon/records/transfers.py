@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import FIRST_INSTANT
-from whereupon.records.entries import SkipSummary
+from whereupon.records.skips import SkipSummary
 
 MessageName: TypeAlias = tuple[MessageType, str]
 """A message's type and name."""
@@ -16,9 +16,8 @@ class Inert(NamedTuple):
     """Which waiting messages have no effect when a claim makes them a person's.
 
     Attributes:
-        names: names whose messages have none at any age.
-        aged: names whose messages have none if they happened before ``before``.
-        before: an instant.
+        names: names whose messages have no effect at any age.
+        aged: names whose messages have no effect if they happened before ``before``.
     """
 
     names: frozenset[MessageName] = frozenset()
@@ -31,7 +30,7 @@ class Inert(NamedTuple):
 
 
 ALL_LIVE = Inert()
-"""Of no message is it known that it has no effect."""
+"""No message is known to have no effect."""
 
 
 class Transfer(NamedTuple):
@@ -43,8 +42,8 @@ class Transfer(NamedTuple):
         since, until: the first and the last instant at which they happened.
         inert: which of them; the others change owner one by one.
         decided_at: when the claim arrived.
-        skips: by name, the word for the rules that skip each of its messages; names without rules are
-            not listed.
+        skips: by name, the summary of the rules that skip each of the messages; names without rules are not
+            listed.
     """
 
     anonymous_key: int

@@ -55,9 +55,9 @@ def _write_messages(changes: Changes, to: Schema) -> None:
         left = was.without_person(changes.discarded_skips[was.message_key])
         to.skips.put_or_drop({was.message_key: left})
     for skips in (*met, *changes.skips):
-        before = to.skips.rows.get(skips.message_key, skips._replace(verdicts=(), others=()))
-        verdicts, others = before.verdicts + skips.verdicts, before.others + skips.others
-        to.skips.put(skips._replace(verdicts=verdicts, others=others))
+        before = to.skips.rows.get(skips.message_key, skips._replace(verdicts=(), summaries=()))
+        verdicts, summaries = before.verdicts + skips.verdicts, before.summaries + skips.summaries
+        to.skips.put(skips._replace(verdicts=verdicts, summaries=summaries))
 
 
 def _transfer(transfer: records.Transfer, to: Schema) -> Iterator[records.Skips]:
@@ -67,7 +67,7 @@ def _transfer(transfer: records.Transfer, to: Schema) -> Iterator[records.Skips]
             to.messages.put(message._replace(owner=transfer.person_key))
             if name in transfer.skips:
                 met = (message.key, transfer.person_key, transfer.decided_at)
-                yield records.Skips(*met, True, others=(transfer.skips[name],))
+                yield records.Skips(*met, True, summaries=(transfer.skips[name],))
 
 
 def _write_entries(changes: Changes, to: Schema) -> None:

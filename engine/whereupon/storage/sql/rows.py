@@ -305,12 +305,12 @@ def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
     """
     written: dict[int, tuple[Sequence[SkipSummary], str]] = {}
     for each in skips:
-        said = None if each.verdicts else written.get(id(each.others))
+        said = None if each.verdicts else written.get(id(each.summaries))
         if said is None:
-            text = encode([*each.verdicts, *map(tuple, each.others)]).decode()[1:-1]
-            said = each.others, text
+            text = encode([*each.verdicts, *map(tuple, each.summaries)]).decode()[1:-1]
+            said = each.summaries, text
             if not each.verdicts:
-                written[id(each.others)] = said
+                written[id(each.summaries)] = said
         yield each.message_key, as_micros(each.decided_at), int(each.retroactive), said[1]
 
 

@@ -59,7 +59,7 @@ class ClaimTransfers:
             until = min(until, as_micros(transfer.inert.before) - 1)
         person, decided_at = transfer.person_key, transfer.decided_at
         ((_, claimed_at, _, said),) = rows.skips_rows(
-            [Skips(0, person, decided_at, retroactive=True, others=(summary,))]
+            [Skips(0, person, decided_at, retroactive=True, summaries=(summary,))]
         )
         self._statements.transfer_skips.run(
             self._connection,

@@ -104,7 +104,7 @@ class Claims:
             assert [each.key for each in session.owned_messages([ANON], FIRST)] == [1, 6, 7]
             assert session.owned_messages([BOB], FIRST) == [theirs]
             made = session.decided_on(ADA, range(1, 9))
-        first = Skips(2, ADA, after(60), retroactive=True, others=(summary,))
+        first = Skips(2, ADA, after(60), retroactive=True, summaries=(summary,))
         both = first._replace(message_key=3, verdicts=earlier_one.verdicts)
         assert made == [first, both, *(first._replace(message_key=key) for key in (4, 5))]
 

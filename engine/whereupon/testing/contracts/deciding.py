@@ -75,7 +75,7 @@ class Deciding:
             found = {rule: session.decided(ADA, rule, 10) for rule in "abc"}
         assert [len(found[rule]) for rule in "abc"] == [1, 0, 1]
         ((_, said),) = found["a"]
-        assert said == met._replace(others=(others, others))
+        assert said == met._replace(summaries=(others, others))
 
     def test_what_a_message_was_skipped_for_is_said_anew(self, store: Store) -> None:
         """What was said of nobody stays, and what the batch says itself; of another message, everything."""
@@ -111,7 +111,9 @@ class Deciding:
             assert [v.message_key for _, v in session.decided(ADA, "socks", 10)] == [3]
         assert [len(found[rule]) for rule in found] == [1, 1, 1, 0]
         ((_, said),) = found["sale"]
-        assert said == again._replace(verdicts=was[:1], others=(without_person, *again.others))
+        assert said == again._replace(
+            verdicts=was[:1], summaries=(without_person, *again.summaries)
+        )
 
     def test_old_skips_are_trimmed(self, store: Store) -> None:
         """Those decided before the instant go, and only these."""

@@ -1,0 +1,72 @@
+"""Deliveries: messages for a channel, in the outbox."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from whereupon.messages.model import id_in_ref
+from whereupon.records.people import NOTHING
+
+
+class SendKind(StrEnum):
+    """Why a delivery is sent. ``transactional`` and ``internal`` do not depend on the person's consent."""
+
+    MARKETING = "marketing"
+    TRANSACTIONAL = "transactional"
+    INTERNAL = "internal"
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery is.
+
+    ``held`` is due and waits for a process that has its channel. ``withheld`` is never given to a channel
+    (the person is unsubscribed, a template's variable is missing). ``dead`` was given up after the last try.
+    """
+
+    PENDING = "pending"
+    HELD = "held"
+    SENT = "sent"
+    DEAD = "dead"
+    WITHHELD = "withheld"
+
+
+class Delivery(NamedTuple):
+    """One message for a channel, in the outbox.
+
+    Attributes:
+        idempotency_key: the same for every try, and on every machine that decides the same messages.
+        person: the person's first user id, for the channel to address.
+        recipient: the person's attributes; event data never enters it. The store keeps them as they were
+            when the delivery was made; a channel gets them as they are when it is called.
+        reason: why it is held, withheld or dead, or the error of the last try.
+        topic: what it is about; the person may have opted out of it.
+        occasion: of its entry; None if the entry was erased.
+    """
+
+    key: int
+    idempotency_key: str
+    rule: str
+    person_key: int
+    person: str
+    channel: str
+    due_at: datetime
+    content: Mapping[str, JsonValue]
+    recipient: Mapping[str, JsonValue] = NOTHING
+    state: DeliveryState = DeliveryState.PENDING
+    reason: str | None = None
+    attempts: int = 0
+    occasion: str | None = None
+    kind: SendKind = SendKind.MARKETING
+    topic: str | None = None
+
+    @property
+    def message_id(self) -> str | None:
+        """Of the message that opened its entry, or the scheduled broadcast's rule and time."""
+        return None if self.occasion is None else id_in_ref(self.occasion)
+
+    def with_key(self, key: int) -> "Delivery":
+        """The delivery under a key of the store."""
+        return Delivery(key, *self[1:])
