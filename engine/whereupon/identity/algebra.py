@@ -1,12 +1,12 @@
-"""Whose an anonymous message is: arithmetic on the claims of one anonymous id.
+"""The person an anonymous message belongs to: arithmetic on the claims of one anonymous id.
 
-A claim is a moment at which a message carried both a user id and the anonymous id. A message that
-happened at t belongs to the first claim from t minus the late window on, unless that claim came more
-than the retention later. So the claimant follows from the set of claims alone, whatever the order in
-which messages and claims arrive; of two claims at one instant, the smaller message id counts.
+A claim is a moment at which a message carried both a user id and the anonymous id. A message that happened
+at t belongs to the first claim from t minus the late window on, unless that claim came more than the
+retention later. So the claimant depends on the set of claims alone, and not on the order in which messages
+and claims arrive. If two claims share an instant, the smaller message id wins.
 
-Consecutive claims by one person are kept as one *run* (`ClaimRun`): a logged-in browser claims with
-every message, and a row for each would say nothing more.
+Consecutive claims by one person are kept as one run (`ClaimRun`). A logged-in browser claims with every
+message, and a row for each claim would add nothing.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,14 +23,14 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class IdentityPolicy:
-    """How long anonymous messages wait, and how far after a claim they are still the claimant's."""
+    """How long anonymous messages wait for a claim, and how long after a claim they still belong to it."""
 
     retention: timedelta = timedelta(days=30)
     late_window: timedelta = timedelta(minutes=5)
 
     @property
     def reach(self) -> timedelta:
-        """How far apart two messages that one claim brings may have happened."""
+        """How far apart two messages that belong to one claim may have happened."""
         return self.retention + self.late_window
 
 
@@ -45,7 +45,7 @@ def claimed_by(message: StoredMessage) -> tuple[str, ...]:
 def claimant(
     runs: Sequence[ClaimRun], instant: datetime, policy: IdentityPolicy
 ) -> ClaimRun | None:
-    """The run that covers ``instant``; None while it has to wait (or is older than the retention).
+    """The run that covers an instant; None if a message of that instant waits, or is too old for a claim.
 
     Args:
         runs: every run of one anonymous id, by `since`.
@@ -73,9 +73,9 @@ def affected(
 ) -> Sequence[ClaimRun]:
     """The runs that messages between two instants may belong to or change, and one on either side.
 
-    A message belongs to one of them, or waits. A claim changes the run that it falls into, or joins the
-    run before it or behind it; and it takes messages from the run behind it alone. So no message from
-    then depends on any other run.
+    A message belongs to one of these runs, or waits. A claim changes the run that it falls into, or joins the
+    run before or after it, and takes messages from the run after it only. So messages of these instants depend
+    on no other run.
 
     Args:
         runs: every run of one anonymous id, by `since`.
@@ -90,9 +90,9 @@ def affected(
 def settled_until(
     runs: Sequence[ClaimRun], since: datetime, policy: IdentityPolicy
 ) -> datetime | None:
-    """Up to when earlier messages keep their owners, whatever messages from ``since`` on claim.
+    """The instant up to which earlier messages keep their owners, whatever messages from ``since`` on claim.
 
-    Of these the `affected` runs do not say whose they are: another run, further back, may come first.
+    The owners of those messages do not follow from the `affected` runs, since an earlier run may cover them.
 
     Args:
         runs: the affected runs of one anonymous id.
@@ -100,7 +100,7 @@ def settled_until(
         policy: the windows.
 
     Returns:
-        None where every run that comes before the messages is among the affected ones.
+        None if every run before the messages is among the affected ones.
     """
     if not runs or runs[0].until >= earlier(since, policy.late_window):
         return None
@@ -110,7 +110,7 @@ def settled_until(
 def changed_runs(
     before: Sequence[ClaimRun], after: Sequence[ClaimRun], instant: datetime
 ) -> tuple[Sequence[ClaimRun], Sequence[ClaimRun]]:
-    """Of the runs before and after one claim, those near its instant: the others are the same."""
+    """The runs near the instant of a claim, before it and after it; all other runs are the same."""
     first = max(bisect_left(before, instant, key=_until) - 1, 0)
     last = max(len(before) - bisect_right(before, instant, key=_since) - 1, 0)
     return before[first : len(before) - last], after[first : len(after) - last]
@@ -120,29 +120,32 @@ def with_claim(
     runs: Sequence[ClaimRun],
     claim: ClaimRun,
     policy: IdentityPolicy,
-    points: Sequence[ClaimRun] = (),
+    single_claims: Sequence[ClaimRun] = (),
 ) -> tuple[ClaimRun, ...]:
     """The runs after one more claim (a run of one moment), which may have come out of order.
 
-    Of two people in one microsecond the smaller message id has it, whoever was the first to arrive.
+    If two persons claim in one microsecond, the smaller message id wins, whichever message arrives first.
 
     Args:
-        runs: every run of the anonymous id, by `since`; the result is too.
-        points: where known, the single claims inside the run that ``claim`` falls into, with an empty
-            message id where that is not known. A claim by somebody else splits that run between its
-            neighbours among them.
+        runs: every run of the anonymous id, by `since`, as is the result.
+        single_claims: those inside the run that ``claim`` falls into, as far as they are known; with an empty
+            message id if the id is not known. Another person's claim splits the run between its neighbours
+            among them.
     """
     moment = claim.since
     first = max(bisect_left(runs, moment, key=_until) - 1, 0)
     last = min(bisect_right(runs, moment, key=_since) + 1, len(runs))
-    near = _with_claim_near(runs[first:last], claim, policy, points)
+    near = _with_claim_near(runs[first:last], claim, policy, single_claims)
     return (*runs[:first], *near, *runs[last:])
 
 
 def _with_claim_near(
-    runs: Sequence[ClaimRun], claim: ClaimRun, policy: IdentityPolicy, points: Sequence[ClaimRun]
+    runs: Sequence[ClaimRun],
+    claim: ClaimRun,
+    policy: IdentityPolicy,
+    single_claims: Sequence[ClaimRun],
 ) -> tuple[ClaimRun, ...]:
-    """The same, of the run that the claim falls into and its neighbours: no others change by it."""
+    """The same, for the run that the claim falls into and its neighbours; no other run changes."""
     moment = claim.since
     before = [run for run in runs if run.until < moment]
     after = [run for run in runs if run.since > moment]
@@ -151,7 +154,7 @@ def _with_claim_near(
         return _joined(before, claim, after, policy)
     if around.person_key == claim.person_key:
         return (*before, _opened_by(around, claim), *after)
-    ids = _ids_of(around, points)
+    ids = _ids_of(around, single_claims)
     if ids.get(moment, claim.message_id) < claim.message_id:
         return tuple(runs)
     head = [at for at in ids if at < moment]
@@ -173,19 +176,19 @@ def _until(run: ClaimRun) -> datetime:
 
 
 def _opened_by(run: ClaimRun, claim: ClaimRun) -> ClaimRun:
-    """The run with one more claim by its own person; of two at its start, the smaller id opened it."""
+    """The run with one more claim by its person; if two claims share its start, the smaller id opens it."""
     if claim.since == run.since and claim.message_id < run.message_id:
         return run._replace(message_id=claim.message_id)
     return run
 
 
-def _ids_of(run: ClaimRun, points: Sequence[ClaimRun]) -> dict[datetime, str]:
-    """The single claims of a run: when, and by which message (of several, the smallest id)."""
+def _ids_of(run: ClaimRun, single_claims: Sequence[ClaimRun]) -> dict[datetime, str]:
+    """The single claims of a run: the instant, and the message's id (the smallest of several)."""
     ids = {run.since: run.message_id}
-    for point in points:
-        if point.person_key == run.person_key and run.since <= point.since <= run.until:
-            known = ids.get(point.since) or point.message_id
-            ids[point.since] = min(known, point.message_id or known)
+    for each in single_claims:
+        if each.person_key == run.person_key and run.since <= each.since <= run.until:
+            known = ids.get(each.since) or each.message_id
+            ids[each.since] = min(known, each.message_id or known)
     ids.setdefault(run.until, "")
     return ids
 
@@ -203,6 +206,6 @@ def _joined(
 
 
 def _continues(earlier: ClaimRun, later: ClaimRun, policy: IdentityPolicy) -> bool:
-    """Whether no instant between the two would belong to anybody but this person."""
+    """Whether every instant between the two runs belongs to their one person."""
     near = later.since - earlier.until <= policy.reach
     return near and earlier.person_key == later.person_key

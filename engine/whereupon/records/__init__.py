@@ -1,8 +1,10 @@
-"""What the engine remembers, as values: persons, claims, entries, deliveries, requests and the rest.
+"""Records: what the store keeps, as values. Persons, claims, messages, entries, deliveries, requests and the rest.
 
-The store keeps these, the fold reads and makes them, nobody changes one in place. `Changes` is all
-that one batch makes; a store writes it in one transaction or not at all. Keys are positive whole
-numbers that the store hands out in blocks and never twice.
+The package decides nothing, and a record is never changed in place. `decide` makes records, a store writes
+them: `Changes` is all that one batch changes, written in one transaction or not at all. Keys are positive
+whole numbers that the store gives out in blocks and never twice.
+
+For others: all names below.
 """
 
 from whereupon.records.broadcasts import MISSED, OVERTAKEN, BroadcastRun

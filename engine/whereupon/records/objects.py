@@ -1,4 +1,4 @@
-"""What people have, belong to and report: devices, objects, relationships, metrics."""
+"""What persons have, belong to and report: devices, objects, relationships, metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that can be pushed to. One token belongs to one person: the last to register it."""
+    """A device for push messages. A token belongs to one person: the last who registered it."""
 
     token: str
     person_key: int
@@ -20,7 +20,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
-    """An object that people relate to (a company, a course): a ``group`` call's target."""
+    """An object that persons relate to (a company, a course): the target of a ``group`` call."""
 
     type_id: str
     object_id: str
@@ -47,12 +47,12 @@ METRICS = (
     "deferred",
     "spammed",
 )
-"""The metrics that there are. Any other is a text of the sender's, which may say anything."""
+"""The known metrics. Any other metric is a text of the sender's, which may hold personal data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery's metric (opened, bounced, …) or an in-app content's action, as reported.
+    """A metric of a delivery (opened, bounced, …) or an action of an in-app content, as reported.
 
     Attributes:
         ref: the message that reports it (see `ref_of`).
@@ -66,6 +66,6 @@ class Report:
     timestamp: datetime
 
     def without_person(self, ref: str) -> "Report":
-        """What stays when the person is erased, under another reference: that there was such a metric."""
+        """What is kept when the person is erased, under another reference: that there was such a metric."""
         metric = self.metric if self.metric in METRICS else ""
         return replace(self, ref=ref, person=None, subject="", metric=metric)

@@ -1,4 +1,4 @@
-"""Requests for an action, what they are held by, and the audit log of what became of them."""
+"""Requests for an action, breakers that hold them, and the audit log of their outcomes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from whereupon.messages.model import Message, SenderClass, ref_of
 class RequestOutcome(StrEnum):
     """Where a request is.
 
-    ``held`` waits for somebody or for a time, ``approved`` for the host's handler; the others are the
-    end, but ``failed``, which can be tried again.
+    ``held`` waits for a person or a time, ``approved`` for the host's handler. The others are ends, except
+    ``failed``, which can be tried again.
     """
 
     RAN = "ran"
@@ -29,7 +29,7 @@ class RequestOutcome(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still come to run by itself."""
+        """Whether the request may still run without another request."""
         return self in {RequestOutcome.HELD, RequestOutcome.APPROVED}
 
 
@@ -46,10 +46,10 @@ COUNTED_OUTCOMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a request would take away: how many rows of each table.
+    """What a request would take away: the number of rows of each table.
 
     Attributes:
-        digest: names the action, whom and what it is about, and the counts; approvals are for it.
+        digest: of the action, what it is about, and the counts. Approvals are for the digest.
     """
 
     digest: str
@@ -58,7 +58,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Somebody agrees to a request as it was planned then."""
+    """A person agrees to a request with the plan of that moment."""
 
     request: int
     actor: str
@@ -68,20 +68,20 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One asking for an action by a semantic event, and what became of it.
+    """One request for an action by a semantic event, and its outcome.
 
     Attributes:
         person: the user id that the message carried, if any.
-        reason: the guard that held or refused it; None when it ran.
-        detail: what the guard saw, where a reason alone does not say it; when it ran and found nothing,
-            what was not there: ``unknown-person`` and the like.
-        key: the store's number of it; people name it by that.
-        asked_at: when it came in; cool-off and expiry count from here.
-        requester: who asked for the person; None when they asked themselves.
-        due_at: when it is looked at again by itself; None while it waits for somebody.
-        expires_at: when it is given up; None when it has ended.
-        plan: what it would take away, while it waits; what it took, when it ran.
-        message: what was asked, to be judged again; None when the request has ended.
+        reason: the guard that held or refused it; None if it ran.
+        detail: what the guard saw, if the reason alone does not say it. If the request ran and found nothing,
+            what did not exist: ``unknown-person`` and the like.
+        key: the store's number, by which people name it.
+        asked_at: when it arrived; cool-off and expiry count from then.
+        requester: who asked on behalf of the person; None if the person asked.
+        due_at: when it is judged again without a person; None while it waits for a person.
+        expires_at: when it expires; None if it has ended.
+        plan: what it would take away, while it waits; what it took away, if it ran.
+        message: the message that asked, to be judged again; None if the request has ended.
         attempts: how often the host's handler was called.
     """
 
@@ -112,12 +112,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What stands open once a guard file's limit was passed, until a person closes it.
+    """Opened when a limit of a guard file is passed, and closed by a person.
 
     Attributes:
         guard: the guard file's id.
         limit: the limit that was passed, in words.
-        closed_at: None while it is open; what ran before that counts no more.
+        closed_at: None while it is open; requests that ran before it was closed no longer count.
     """
 
     guard: str
@@ -128,13 +128,13 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether it holds what follows."""
+        """Whether it holds the requests that follow."""
         return self.closed_at is None
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One thing to be written into the audit log: a canonical JSON object, without personal data."""
+    """One record for the audit log: a canonical JSON object without personal data."""
 
     at: datetime
     request: int
@@ -143,13 +143,13 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """A record in its place of the chain.
+    """A record at its place in the chain.
 
     Attributes:
         sequence: counts up from 1, without gaps.
         previous, hash: hexadecimal; see `whereupon.guards.audit_chain`.
         record: the record as JSON text, exactly as it was hashed.
-        filed: the number of the request that the store finds the row by; None where it has no such
+        filed: the number of the request by which the store finds the row; None if the store keeps no such
             number beside the record.
     """
 
@@ -177,7 +177,7 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditHead:
-    """Where the chain ends; `seal` keeps anybody without the host's key from moving it."""
+    """The end of the chain. Without the host's key, the `seal` of another end cannot be made."""
 
     sequence: int
     hash: str
@@ -186,7 +186,7 @@ class AuditHead:
 
 @dataclass(frozen=True, slots=True)
 class PersonFootprint:
-    """What a store holds of a person: rows by table, and when they last did something."""
+    """What a store holds of a person: the number of rows by table, and the time of the last message."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     latest: datetime | None = None

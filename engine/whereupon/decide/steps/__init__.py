@@ -19,7 +19,13 @@ from whereupon.decide.steps.track import run_track
 from whereupon.decide.steps.wait import run_wait
 from whereupon.decide.steps.webhook import run_webhook
 from whereupon.records import EndReason, Entry, EntryEnd, Person
-from whereupon.rules.model import Leave, Rule, Send, SetAttributes, Step, TrackEvent, Wait
+from whereupon.rules.model import Rule
+from whereupon.rules.steps.exit import Leave
+from whereupon.rules.steps.send import Send
+from whereupon.rules.steps.set import SetAttributes
+from whereupon.rules.steps.step_form import Step
+from whereupon.rules.steps.track import TrackEvent
+from whereupon.rules.steps.wait import Wait
 from whereupon.rules.steps.webhook import Webhook
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from whereupon.decide.steps.context import StepContext, StepResult
 from whereupon.records import EndReason, EntryEnd
-from whereupon.rules.model import Leave
+from whereupon.rules.steps.exit import Leave
 
 
 def run_exit(_: Leave, context: StepContext) -> StepResult:

@@ -1,7 +1,7 @@
 """The step `send`: hand one delivery to a channel."""
 
 from whereupon.decide.steps.context import StepContext, StepResult
-from whereupon.rules.model import Send
+from whereupon.rules.steps.send import Send
 
 
 def run_send(step: Send, context: StepContext) -> StepResult:

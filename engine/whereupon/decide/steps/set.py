@@ -1,7 +1,7 @@
 """The step `set`: set attributes of the person."""
 
 from whereupon.decide.steps.context import StepContext, StepResult
-from whereupon.rules.model import SetAttributes
+from whereupon.rules.steps.set import SetAttributes
 
 
 def run_set(step: SetAttributes, context: StepContext) -> StepResult:

@@ -2,7 +2,7 @@
 
 from whereupon.decide.steps.context import StepContext, StepResult
 from whereupon.messages.times import later
-from whereupon.rules.model import Wait
+from whereupon.rules.steps.wait import Wait
 
 
 def run_wait(step: Wait, context: StepContext) -> StepResult:
