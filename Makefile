@@ -90,7 +90,7 @@ $(VENV)/stamp-mutants: $(VENV)/stamp-test
 
 CORE ?=
 mutants: $(VENV)/stamp-mutants
-	$(BIN)/python -m tests.mutants $(CORE)
+	$(BIN)/python -m tests.mutants --jobs $(JOBS) $(CORE)
 
 KILLS ?= 200
 WORKERS ?= 2

@@ -1,4 +1,4 @@
-"""What every test may ask for: stores of every kind, and a PostgreSQL server.
+"""The fixtures of all tests: stores of every kind, and a PostgreSQL server.
 
 python -m pytest tests/properties --hypothesis-profile=deep    tries 50 times as many examples
 """
@@ -28,7 +28,7 @@ _LAST = ("scenarios", "chaos")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is quick comes first, so that a fault shows early; within a folder the order stays.
+    """Order the tests: quick ones come first, so that an error shows early; within a folder the order stays.
 
     What kills processes is slow, and what asks for a server of PostgreSQL is marked `postgres`.
     """

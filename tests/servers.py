@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: started once, asked for empty databases again and again.
+"""The tests' own PostgreSQL server: started once, it gives empty databases.
 
     with started(folder) as server, server.clean() as url:
         store = open_store(url)
@@ -49,7 +49,7 @@ class Server:
 
     @contextmanager
     def clean(self) -> Iterator[str]:
-        """The URL of a store without any rows: made once, used again by those who come later."""
+        """The URL of a store without rows: made once, and used again by later callers."""
         schema = self._clean.pop() if self._clean else self._made()
         try:
             yield self.url(schema)
@@ -71,7 +71,7 @@ class Server:
         self.run(*emptied, f"ALTER SEQUENCE {schema}.{KEYS.name} RESTART")
 
     def url(self, schema: str) -> str:
-        """Where a schema is, as a store's address."""
+        """The address of a store in a schema."""
         query = {"host": self.socket, "options": f"-csearch_path={schema}"}
         url = URL.create("postgresql", username="postgres", database="postgres", query=query)
         return url.render_as_string(hide_password=False)
@@ -93,7 +93,7 @@ class Server:
         raise TimeoutError(message)
 
     def run(self, *statements: str) -> None:
-        """Run statements as the server's owner, each for itself."""
+        """Run statements as the server's owner, each in its own transaction."""
         with self._connected() as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -108,7 +108,7 @@ class Server:
         self._postgres.stop()
 
     def crash(self) -> None:
-        """Kill all its processes at once, as a machine that loses its power does."""
+        """Kill all its processes at once, as a loss of power does."""
         postmaster = self._postgres.get_postmaster_info().process
         assert postmaster is not None
         processes = [postmaster, *postmaster.children(recursive=True)]
@@ -129,7 +129,7 @@ class Server:
 
 @contextmanager
 def mortal() -> Iterator[Server]:
-    """A server to stop and to crash, whose files are where its system user may always read them.
+    """A server to stop and to crash, in a folder that its system user can always read.
 
     A folder of pytest's is closed to others by every run that begins.
     """
@@ -142,7 +142,7 @@ def mortal() -> Iterator[Server]:
 
 @contextmanager
 def started(folder: Path, *, durable: bool = False) -> Iterator[Server]:
-    """Start a server whose files are in a folder that is not there yet."""
+    """Start a server in a new folder."""
     postgres = get_server(folder, cleanup_mode="delete")
     try:
         server = Server(postgres)

@@ -1,4 +1,4 @@
-"""Every kind of store, and how a property gets an empty one for each of its examples."""
+"""Every kind of store: an empty one for each test or example, and its contents."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -27,7 +27,7 @@ _LASTING = {"whereupon_meta", "whereupon_name", "whereupon_version"}  # what a s
 
 
 def contents(store: Store) -> dict[str, tuple[Mapping[object, object], object]]:
-    """Every row that a store in memory keeps, by table, and every index."""
+    """Every row of a store in memory by table, and every index."""
     assert isinstance(store, MemoryStore)
     named = vars(store.schema).items()
     tables = {name: each for name, each in named if isinstance(each, Table)}
@@ -65,7 +65,7 @@ def on_postgres(server: Server) -> Iterator[Opener]:
 
 @contextmanager
 def _on(database: Engine) -> Iterator[Opener]:
-    """One store again and again: to open one for each example would take too long."""
+    """One store for many examples: to open one for each would take too long."""
     store = open_store(database)
     try:
         yield partial(_emptied, database, store)
@@ -86,7 +86,7 @@ def _emptied(database: Engine, store: Store) -> Iterator[Store]:
 
 
 def tables_of(engine: whereupon.Engine) -> Tables:
-    """Everything that the engine's store in memory keeps, but for the counter of keys."""
+    """All rows of the engine's store in memory, without the counter of keys."""
     return {
         name: sorted((repr(row),) for key, row in rows.items() if key != "next_key")
         for name, (rows, _) in contents(engine.store).items()
@@ -94,7 +94,7 @@ def tables_of(engine: whereupon.Engine) -> Tables:
 
 
 def tables_in(database: str) -> Tables:
-    """Every row of every table of ours in a database, by its URL, but for the counter of keys and what processes mark."""
+    """All rows of our tables in a database, without the counter of keys and the marks of processes."""
     engine, _ = engine_of(database, patience=30)
     with engine.connect() as connection:
         names = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
@@ -112,7 +112,7 @@ def tables_in(database: str) -> Tables:
 
 
 def owners_of(engine: whereupon.Engine) -> dict[str, str]:
-    """By message id: the user id of the person whose it is; of one that waits, its anonymous id."""
+    """The owner of each message by its id: a user id, or for a waiting message its anonymous id."""
     store = engine.store
     assert isinstance(store, MemoryStore)
     schema = store.schema

@@ -1,4 +1,4 @@
-"""Small worlds for tests: an engine on a real store and a frozen clock, told about in minutes."""
+"""Small worlds for tests: an engine on a real store with a frozen clock; times are minutes after noon."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ DAY = 24 * HOUR
 
 
 def after(minutes: float) -> datetime:
-    """That long after noon."""
+    """The instant so many minutes after noon."""
     return NOON + timedelta(minutes=minutes)
 
 
 class Extra(TypedDict, total=False):
-    """What every message may say besides its own.
+    """Fields that every message may have.
 
     Attributes:
         at: when it happened; now by default.
@@ -89,27 +89,27 @@ class World:
         properties: JsonValue = None,
         **extra: Unpack[Extra],
     ) -> Ingested:
-        """Somebody does something."""
+        """Send a track call."""
         return self.send("track", user, {"event": event, "properties": properties}, extra)
 
     def identify(
         self, user: str | None = None, traits: JsonValue = None, **extra: Unpack[Extra]
     ) -> Ingested:
-        """Somebody says who they are."""
+        """Send an identify call."""
         return self.send("identify", user, {"traits": traits}, extra)
 
     def alias(self, user: str, previous: str, **extra: Unpack[Extra]) -> Ingested:
-        """Two ids are one person's."""
+        """Send an alias call, which merges two ids."""
         return self.send("alias", user, {"previousId": previous}, extra)
 
     def group(
         self, user: str, group: str, traits: JsonValue = None, **extra: Unpack[Extra]
     ) -> Ingested:
-        """Somebody belongs to something."""
+        """Send a group call."""
         return self.send("group", user, {"groupId": group, "traits": traits}, extra)
 
     def run(self, until: float) -> None:
-        """Let time pass, and do what comes due when it does; deliveries stay in the outbox."""
+        """Let time pass, and do due work at its time; deliveries stay in the outbox."""
         for woken in self.engine.wake(after(until)):
             self.decided += woken.decisions
         self.clock.move_to(after(until))
@@ -128,7 +128,7 @@ class World:
 
     @property
     def entered(self) -> list[str]:
-        """The messages that let somebody in, in the order of deciding."""
+        """The ids of the messages that opened entries, in the order of deciding."""
         return [d.message_id for d in self.decided if d.reason is None]
 
     @property
@@ -138,14 +138,14 @@ class World:
         return self.home
 
     def person(self, user: str) -> Person | None:
-        """Somebody, if they are known."""
+        """The person with this user id, if there is one."""
         with self.home.session() as session:
             found = session.identifiers([user], [])
             persons = session.persons([known.key for known in found])
         return persons[0] if persons else None
 
     def attributes(self, user: str) -> Mapping[str, JsonValue]:
-        """What is known of somebody."""
+        """The person's attributes."""
         person = self.person(user)
         assert person is not None
         return person.attributes
@@ -155,7 +155,7 @@ class World:
         return {stored.message_id: stored for stored in self.memory.schema.messages.rows.values()}
 
     def owners(self) -> dict[str, str | None]:
-        """Whose every recorded message is: a user id, or None while it waits or is nobody's."""
+        """The owner of every stored message: a user id, or None if it has no person."""
         persons = self.memory.schema.persons.rows
         return {
             message_id: persons[stored.owner].user_id if stored.owner in persons else None
@@ -224,7 +224,7 @@ def message(  # noqa: PLR0913 - a message has that many parts
 
 
 def decided(result: Iterable[object]) -> list[tuple[str, str | None, str, str]]:
-    """Message, person, rule and outcome of every decision among what was told."""
+    """Message, person, rule and outcome of every decision among the records."""
     return [
         (d.message_id, d.person, d.rule, d.reason or d.outcome.value)
         for d in result

@@ -59,14 +59,14 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """Its name, where the system tells."""
+    """The processor's name, if the system has it."""
     known = Path("/proc/cpuinfo")
     named = re.search(r"^model name\s*:\s*(.+)$", known.read_text() if known.exists() else "", re.M)
     return named[1] if named else platform.processor() or platform.machine()
 
 
 def as_markdown(rows: Sequence[Row], before: str = "") -> str:
-    """The table, for a page; figures that were not measured this time stay as they were ``before``."""
+    """The table for a page; figures that were not measured this time stay as they were ``before``."""
     head = ["| figure | median | ± | reference | ratio | bar | |", "|---|--:|--:|---|--:|--:|---|"]
     lines = {
         line.split("|")[1].strip(): line for line in before.splitlines() if line.startswith("| ")
@@ -80,7 +80,7 @@ def as_markdown(rows: Sequence[Row], before: str = "") -> str:
 
 
 def put_into(text: str, rows: Sequence[Row]) -> str:
-    """A text with the table between its marks; raises ValueError where it has none."""
+    """Put the table between its marks in a text; raise ValueError if it has none."""
     begin, end = "<!-- figures -->\n", "<!-- /figures -->"
     if begin not in text or end not in text:
         message = f"there are no lines {begin.strip()} and {end}"
@@ -91,7 +91,7 @@ def put_into(text: str, rows: Sequence[Row]) -> str:
 
 
 def main() -> int:
-    """Measure, print, and fail where a bar is missed."""
+    """Measure, print, and fail if a bar is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--markdown", type=Path, metavar="FILE")

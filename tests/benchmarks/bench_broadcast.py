@@ -70,13 +70,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(slots=True)
 class Places:
-    """Stores that are made once, when they are first asked for."""
+    """Stores that are made once, on first use."""
 
     folder: Path
     made: dict[int, str]
 
     def sqlite(self, count: int) -> str:
-        """A file with so many persons."""
+        """A file with so many people."""
         if count not in self.made:
             self.made[count] = f"sqlite:///{self.folder}/{count}.db"
             fill_sqlite(self.made[count], count)
@@ -98,7 +98,7 @@ def populated(server: Server) -> Iterator[str]:
 
 
 def send(benchmark: BenchmarkFixture, url: str, count: int) -> None:
-    """The broadcast; a round sends it to a tenth of all."""
+    """Send the broadcast; a round sends it to a tenth of all people."""
     with Engine.open(url, rules=EVERYONE, clock=FrozenClock(START)) as engine:
         engine.trigger("news")
         chunks = engine.wake(START)
@@ -118,7 +118,7 @@ def insert(
     rows: Sequence[Iterator[Row]],
     transact: Callable[[list[list[Row]]], None],
 ) -> None:
-    """The reference: a round's rows are there before it begins."""
+    """Insert the rows of the reference, which are made before the round begins."""
 
     def prepare() -> tuple[tuple[Work], dict[str, object]]:
         size = COUNT // ROUNDS

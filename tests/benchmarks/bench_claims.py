@@ -42,14 +42,14 @@ Work = Callable[[], None]
 
 @cache
 def tracks(seed: int, size: int = COUNT) -> list[dict[str, object]]:
-    """Messages of the workload's, without whose they are."""
+    """Messages of the workload, without their ids."""
     body = (orjson.loads(text) for text in messages(10**9, seed=seed))
     plain = ({**each, "userId": None, "anonymousId": None} for each in body)
     return list(islice((each for each in plain if each["type"] == "track"), size))
 
 
 def texts(seed: int, **ids: str) -> list[bytes]:
-    """The same, as somebody's."""
+    """The same messages with ids."""
     return [orjson.dumps({**each, **ids}) for each in tracks(seed)]
 
 
@@ -62,7 +62,7 @@ def ingest(engine: Engine, body: list[bytes]) -> None:
 
 @pytest.fixture(params=DATABASES)
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """An engine on an empty store of each kind, when all has happened."""
+    """An engine on an empty store of each kind, after the history."""
     clock = FrozenClock(START + 2 * COUNT * PACE + timedelta(minutes=1))
     with ExitStack() as stack:
         url = f"sqlite:///{tmp_path}/claims.db"
@@ -102,7 +102,7 @@ def test_reference(benchmark: BenchmarkFixture, engine: Engine) -> None:
 
 
 class Claiming:
-    """One claim after another, each in a thread of its own, begun when the one before it is done."""
+    """One claim after another, each in its own thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -112,7 +112,7 @@ class Claiming:
             ingest(engine, texts(10 + number, anonymousId=f"anon-{number}"))
 
     def see_to_it(self) -> None:
-        """Return when a claim goes on; it begins with an empty log."""
+        """Return when a claim is running; it begins with an empty log."""
         if self._thread is not None and self._thread.is_alive():
             return
         self._engine.scrub()
@@ -122,13 +122,13 @@ class Claiming:
         self._thread.start()
 
     def end(self) -> None:
-        """Wait for the last one."""
+        """Wait for the last claim."""
         if self._thread is not None:
             self._thread.join()
 
 
 def test_others(benchmark: BenchmarkFixture, engine: Engine) -> None:
-    """A message of somebody else's."""
+    """Messages of another person during a claim."""
     others, claims = iter(tracks(1, size=2 * OTHERS)), Claiming(engine)
 
     def prepare() -> tuple[tuple[Work], dict[str, object]]:

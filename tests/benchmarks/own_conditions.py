@@ -16,7 +16,7 @@ SHORT_FORM: Any = {"product": "socks", "price": {"gt": 20}, "country": ["fr", "d
 
 
 def by_hand(data: Data, history: History) -> bool:  # noqa: ARG001 - called as a condition is
-    """The same test, as somebody would write it who need not coerce."""
+    """The same test, as written by hand without conversions."""
     properties: Any = data["properties"]
     return (
         properties.get("product") == "socks"

@@ -33,7 +33,7 @@ class Time:
 
 
 def commands(folder: Path) -> dict[str, list[str]]:
-    """What is run, by what it is called; ``folder`` is for stores."""
+    """The commands by their names; ``folder`` is for stores."""
     opened = "from whereupon import Engine; Engine.open('sqlite:///{}', rules={!r}).close()"
     kept = folder / "kept.db"
     subprocess.run(_python(opened.format(kept, None)), check=True)
@@ -54,7 +54,7 @@ def _python(code: str) -> list[str]:
 
 
 def timed(folder: Path) -> dict[str, Time]:
-    """What each takes. They take turns, so that what else the machine does meets them all."""
+    """Measure each command, in turns, so that other load of the machine affects all of them."""
     found: dict[str, pyperf.Benchmark] = {}
     running = commands(folder)
     for turn in range(ROUNDS):

@@ -9,7 +9,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure beside its reference.
+    """A figure beside its reference.
 
     Attributes:
         figure: what was measured.
@@ -32,12 +32,12 @@ class Row:
 
 
 def at_least(ratio: float, bar: float) -> tuple[str, bool]:
-    """A bar that the ratio must reach, in words, and whether it does."""
+    """A lower bar for the ratio, in words, and whether it is met."""
     return f"≥ {bar:g}", ratio >= bar
 
 
 def at_most(ratio: float, bar: float) -> tuple[str, bool]:
-    """A bar that the ratio must not pass, in words, and whether it does not."""
+    """An upper bar for the ratio, in words, and whether it is met."""
     return f"≤ {bar:g}", ratio <= bar
 
 
@@ -58,5 +58,5 @@ def show(rows: Sequence[Row], title: str | None = None) -> None:
 
 
 def exit_status(rows: Iterable[Row]) -> int:
-    """0 where every bar is met."""
+    """Return 0 if every bar is met."""
     return 0 if all(row.is_met for row in rows) else 1

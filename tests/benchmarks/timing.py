@@ -1,4 +1,4 @@
-"""Times taken by pytest-benchmark, in a process of its own."""
+"""Times measured by pytest-benchmark, in a process of its own."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.benchmarks.table import Row, at_least
 
 
 class Time(NamedTuple):
-    """Seconds for one of what was counted: the median of the rounds, and their spread in percent.
+    """Seconds for one unit: the median of the rounds, and their spread in percent.
 
     Attributes:
         peak: kilobytes that the process ever took until then, where the benchmark says so.
@@ -29,12 +29,12 @@ class Time(NamedTuple):
 
     @property
     def rate(self) -> str:
-        """How many a second."""
+        """Units per second."""
         return f"{1 / self.median:,.0f}/s"
 
 
 def timed(script: str, asked: Mapping[str, object]) -> dict[str, Time]:
-    """What one takes, by the name of each benchmark of a script.
+    """The time of each benchmark of a script, by its name.
 
     Args:
         script: its name in this folder; its benchmarks say in ``extra_info["count"]`` how many they take.

@@ -16,7 +16,7 @@ _MOST_LINES = 40
 
 
 def main() -> int:
-    """Run as the command line says, and say what became of it."""
+    """Run with the options of the command line, and print the result."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="processes to kill, a database")
     parser.add_argument("--workers", type=int, default=2, help="processes that share the store")
@@ -52,7 +52,7 @@ def _run(database: str, chosen: argparse.Namespace) -> int:
 
 @contextmanager
 def _stores(database: str, folder: str) -> Iterator[tuple[tuple[str, str], Server | None]]:
-    """The URLs of two empty stores; what is committed to them waits for the disk."""
+    """The URLs of two empty stores, whose commits wait for the disk."""
     if database == "sqlite":
         yield (f"sqlite:///{folder}/disturbed.db", f"sqlite:///{folder}/undisturbed.db"), None
         return

@@ -1,4 +1,4 @@
-"""All that a store keeps, and all that was handed over, in words that do not depend on its keys.
+"""The contents of a store and of its channels' logs, in words that do not depend on keys.
 
 The tables are read as they are, by SQL that knows of no table: a column that holds the key of a
 person, an anonymous id or a message shows whose or which it is. What no two runs have alike is left
@@ -42,7 +42,7 @@ def _is_of_a_process(name: str) -> bool:
 
 
 def contents_of(url: str) -> Contents:
-    """Every row of every table of ours, as text, but for what belongs to processes: keys, and their marks."""
+    """Every row of our tables, as text, without keys and without the marks of processes."""
     rows = _read(url)
     names, messages = _names(rows), {row["key"]: row["message_id"] for row in rows["message"]}
     kinds = {row["id"]: f"{row['type']} {row['name']}" for row in rows["name"]}
@@ -69,7 +69,7 @@ def contents_of(url: str) -> Contents:
 
 
 def _without_request(record: str) -> object:
-    """What an audit record says, but for the key of its request."""
+    """The content of an audit record without the key of its request."""
     fields = decode(record)
     assert isinstance(fields, dict)
     return {name: value for name, value in fields.items() if name != "request"}
@@ -91,7 +91,7 @@ def _read(url: str) -> Rows:
 
 
 def _names(rows: Rows) -> dict[object, str]:
-    """Whom a key stands for: a person, a former person, or an anonymous id."""
+    """What a key stands for: a person, a former person, or an anonymous id."""
     names: dict[object, str] = {0: "nobody"}
     names |= {row["loser_key"]: f"formerly {row['loser']}" for row in rows["merge"]}
     ids = rows["identifier"]
@@ -100,7 +100,7 @@ def _names(rows: Rows) -> dict[object, str]:
 
 
 class Handed:
-    """What the channels were handed: keys, the contents that came under each, and how often."""
+    """The channels' calls: keys, the contents that came under each, and their number."""
 
     def __init__(self, path: Path) -> None:
         self.times: Counter[str] = Counter()
@@ -111,7 +111,7 @@ class Handed:
             self.contents.setdefault(key, set()).add(content)
 
     def faults(self) -> list[str]:
-        """Deliveries never taken, and keys under which two different contents came."""
+        """Deliveries that were never sent, and keys with two different contents."""
         never = [f"never dispatched: {key}" for key in self.contents if not self.times[key]]
         return never + [
             f"two contents under one idempotency key: {key}"
@@ -120,7 +120,7 @@ class Handed:
         ]
 
     def lines(self) -> list[str]:
-        """Each key with what was handed over under it, whatever the number of times."""
+        """Each key with its content, whatever the number of calls."""
         return sorted(f"{key} {sorted(contents)}" for key, contents in self.contents.items())
 
 

@@ -1,4 +1,4 @@
-"""The whole of it: workers are fed, killed, started again and sent everything that got no answer.
+"""The harness: workers get orders, are killed, are started again, and get all unanswered messages again.
 
 What is left in the end must be what one worker makes of the same rounds when nobody disturbs it. A
 killed process leaves the operating system's caches; that a commit also waits for the disk is said by
@@ -53,7 +53,7 @@ class Figures:
 
     @property
     def kills(self) -> int:
-        """How many processes were killed."""
+        """The number of killed processes."""
         return self.phases.total()
 
 
@@ -90,7 +90,7 @@ class Run:
         self.figures = Figures(planned=len(self._aims))
 
     def go(self, through: Iterable[Round]) -> list[Round]:
-        """Send rounds, and then let time pass until nothing is left to do; returns what was sent.
+        """Send rounds, and then let time pass until no work is left; return what was sent.
 
         With aims, no more rounds than these need.
         """
@@ -124,7 +124,7 @@ class Run:
         self._finish(given.now)
 
     def _finish(self, now: datetime) -> None:
-        """Wake what is due, and dispatch, a second later each time, until nothing is left."""
+        """Do due work and dispatch, a second later each time, until no work is left."""
         self._everybody({"do": "wake", "now": format_instant(now)})
         for step in range(_MOST_STEPS):
             order = {"do": "due", "now": format_instant(now + step * LEASE)}
@@ -137,7 +137,7 @@ class Run:
         return self._all([order for _ in self._workers])
 
     def _all(self, orders: list[Order]) -> list[Answer]:
-        """Give each worker its order, all at once; one of them may be killed over it."""
+        """Give each worker its order, all at once; one of them may be killed."""
         aim = self._aims.take(orders[0]["do"])
         victim = self._chance.randrange(len(self._workers))
         with ThreadPoolExecutor(len(self._workers)) as threads:
@@ -148,7 +148,7 @@ class Run:
             return [answer.result() for answer in answers]
 
     def _until_done(self, worker: Worker, order: Order, aim: Aim | None) -> Answer:
-        """Give an order until it is answered."""
+        """Repeat an order until it is answered."""
         while True:
             if not worker.is_alive:
                 self._open(worker, order["now"])
@@ -158,7 +158,7 @@ class Run:
             aim = None
 
     def _open(self, worker: Worker, now: str) -> None:
-        """Start a process, again and again while it is killed over it; the first makes the tables."""
+        """Start a process, again if it is killed meanwhile; the first one makes the tables."""
         opening = {"do": "open", "now": now}
         while self._tried(worker, opening, self._aims.take("open")) is None:
             pass
@@ -201,7 +201,7 @@ class Run:
 
 @dataclass
 class Verdict:
-    """How a disturbed run compares with an undisturbed one."""
+    """The comparison of a disturbed run with an undisturbed one."""
 
     figures: Figures
     contents: Contents
@@ -213,7 +213,7 @@ class Verdict:
 def compare(
     undisturbed: tuple[str, Path], disturbed: tuple[str, Path], figures: Figures
 ) -> Verdict:
-    """Compare the two stores, each given with its channels' log."""
+    """Compare two stores, each with its channels' log."""
     expected, found = contents_of(undisturbed[0]), contents_of(disturbed[0])
     before, after = Handed(undisturbed[1]), Handed(disturbed[1])
     found_out = [f"acknowledged and lost: {name}" for name in figures.lost]

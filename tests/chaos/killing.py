@@ -1,4 +1,4 @@
-"""Where the next kill is to land, and where a kill did land."""
+"""Where the next kill is to happen, and where a kill has happened."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ _LATEST_OPENING = 40_000
 
 
 class Victim(StrEnum):
-    """What is killed: a process of ours, or the database's server under all of them."""
+    """What is killed: one of our processes, or the database server under all of them."""
 
     PROCESS = "process"
     SERVER = "server"
@@ -19,7 +19,7 @@ class Victim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """An instant of an order: a point, when it is reached for the ``count``-th time.
+    """A moment within an order: a point, when it is reached for the ``count``-th time.
 
     Attributes:
         delay: microseconds after it, by the killer's clock; None for exactly there, where the process
@@ -55,7 +55,7 @@ _REOPENING = ("open", "open", 1)
 
 
 class Aims:
-    """As many aims as there are to be kills: each point in its turn, in an order from the seed.
+    """As many aims as kills: each point in turn, in an order from the seed.
 
     The first turn is exact, so that even a few kills are spread over everything.
     """
@@ -70,7 +70,7 @@ class Aims:
         return len(self._left)
 
     def take(self, order: str) -> Aim | None:
-        """The next aim at that order, if there is one soon enough to keep them spread."""
+        """The next aim for that order, if there is one soon enough to keep the kills spread."""
         with self._lock:
             for place, aim in enumerate(self._left[:_AHEAD]):
                 if aim.order == order:
@@ -79,17 +79,17 @@ class Aims:
 
     @property
     def wait_for_an_opening(self) -> bool:
-        """Whether nothing is left but aims at a process that opens the store."""
+        """Whether only aims at a process that opens the store are left."""
         return bool(self._left) and all(aim.order == "open" for aim in self._left)
 
     def give_back(self, aim: Aim) -> None:
-        """An aim that was not reached stays, less far away."""
+        """Keep an aim that was not reached, with a smaller distance."""
         with self._lock:
             self._left.insert(0, replace(aim, count=max(1, aim.count // 2)))
 
 
 def _late_turns(chance: Random) -> Iterator[Aim]:
-    """Instants at which the process goes on, while its server dies."""
+    """Moments at which the process goes on while its server dies."""
     while True:
         for order, point, most in chance.sample(_POINTS, len(_POINTS)):
             yield Aim(order, point, chance.randint(1, most), chance.randrange(_LATEST))
@@ -125,7 +125,7 @@ PHASES = (
 
 
 def phase_of(marks: Sequence[str]) -> str:
-    """What a process was doing when it died: ``marks`` are those of its last order, in order."""
+    """What a process was doing when it died; ``marks`` are those of its last order, in order."""
     order, last = marks[0], marks[-1]
     if last.startswith("="):
         return "between two orders"

@@ -1,4 +1,4 @@
-"""A process that imports the engine once, and forks a worker whenever it is asked to.
+"""A process that imports the engine once, and forks a worker for each request.
 
     python -m tests.chaos.nest SOCKET
 
@@ -23,7 +23,7 @@ from tests.paths import ROOT
 
 @dataclass(slots=True)
 class Hatched:
-    """A worker process, and the two ends of talking with it."""
+    """A worker process, and both ends of the connection to it."""
 
     pid: int
     orders: BufferedWriter
@@ -31,13 +31,13 @@ class Hatched:
     is_killed: bool = False
 
     def kill(self) -> None:
-        """SIGKILL, once: no handler runs, no block is left in order."""
+        """Send SIGKILL, once: no handler runs, no block is left in order."""
         if not self.is_killed:
             self.is_killed = True
             os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Kill it, and wait until it has let go of everything."""
+        """Kill it, and wait until it has released everything."""
         self.kill()
         self.lines.read()
         self.lines.close()
@@ -45,7 +45,7 @@ class Hatched:
 
 
 class Nest:
-    """Starts workers; they die with nobody noticing but whoever reads their lines."""
+    """Starts workers; only the reader of a worker's lines notices its death."""
 
     def __init__(self) -> None:
         self._ours, theirs = socketpair()
@@ -68,13 +68,13 @@ class Nest:
         return Hatched(pid, orders, os.fdopen(lines_in, "rb"))
 
     def close(self) -> None:
-        """Let the nest end; its workers are to be dead by then."""
+        """Let the nest end; its workers must be dead by then."""
         self._ours.close()
         self._process.wait()
 
 
 def main(descriptor: int) -> None:
-    """Fork until nobody asks any more."""
+    """Fork until no request comes."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the workers
     asking = socket(fileno=descriptor)
     while True:

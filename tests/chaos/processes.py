@@ -1,4 +1,4 @@
-"""A worker process, seen by its killer: it is given orders, is killed, is started again."""
+"""A worker process as its killer sees it: it gets orders, is killed, and is started again."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ class HungError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one order led to: an answer, or a death, or both.
+    """The result of one order: an answer, a death, or both.
 
     Attributes:
         answer: None when the process died before it answered.
@@ -35,7 +35,7 @@ class Tried:
 
 
 class Worker:
-    """A process that is started when there is an order for it."""
+    """A process that is started for its first order."""
 
     def __init__(self, nest: Nest, url: str, log: Path) -> None:
         self._nest = nest
@@ -44,13 +44,13 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether there is a process that waits for orders."""
+        """Whether a process waits for orders."""
         return self._process is not None
 
     def attempt(
         self, order: Order, aim: Aim | None = None, strike: Callable[[], None] | None = None
     ) -> Tried:
-        """Give an order, and kill the process where the aim says, if it comes so far.
+        """Give an order, and kill the process at the aim, if it gets there.
 
         Args:
             strike: kills something else instead; the process goes on, and answers.
@@ -88,7 +88,7 @@ class Worker:
         return Tried(answer, phase_of(found) if found else None)
 
     def end(self) -> None:
-        """Let the process go, whatever it does."""
+        """End the process, whatever it does."""
         if self._process is not None:
             self._process.close()
             self._process = None

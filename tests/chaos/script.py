@@ -1,4 +1,4 @@
-"""What is sent: rounds of batches made from a seed, and the rules they meet.
+"""The messages of a run: rounds of batches made from a seed, and the rules they meet.
 
 Every round has one batch a worker, and one time. People and devices belong to one worker each, so
 that what becomes of them does not depend on which of the workers is faster. Everything that the
@@ -63,14 +63,14 @@ RULES = book_of(
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round: what each worker is sent at its time."""
+    """A round: the batch of each worker, and its time."""
 
     now: datetime
     batches: tuple[list[Wire], ...]
 
 
 def rounds(*, seed: int, workers: int, batch: int = 20) -> Iterator[Round]:
-    """Rounds without end, the same for the same seed."""
+    """Endless rounds, the same for the same seed."""
     senders = [_Sender(worker, Random(f"{seed}-{worker}"), batch) for worker in range(workers)]
     for number in count():
         now = START + number * ROUND
@@ -78,7 +78,7 @@ def rounds(*, seed: int, workers: int, batch: int = 20) -> Iterator[Round]:
 
 
 class _Sender:
-    """Makes one worker's batches, and sends some of what it sent before again."""
+    """Makes one worker's batches, and repeats some of the earlier messages."""
 
     def __init__(self, worker: int, chance: Random, size: int) -> None:
         self._worker = worker
@@ -87,7 +87,7 @@ class _Sender:
         self._sent: list[Wire] = []
 
     def batch(self, number: int, now: datetime) -> list[Wire]:
-        """The messages of a round, duplicates and bad ones among them."""
+        """The messages of a round, with duplicates and bad ones."""
         made: list[Wire] = []
         for place in range(self._size):
             name = f"{self._worker}-{number}-{place}"

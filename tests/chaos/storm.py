@@ -1,4 +1,4 @@
-"""``python -m tests.chaos.storm --seconds 60``: everybody at the same few people at once, on PostgreSQL.
+"""``python -m tests.chaos.storm --seconds 60``: many callers at the same few people, on PostgreSQL.
 
 Claims, merges, erasures, devices and objects, in calls and in batches, by several processes of several
 threads each. Afterwards: how many deadlocks the server has seen, how long calls took, what they raised,
@@ -49,7 +49,7 @@ Wire = dict[str, Any]
 
 @dataclass
 class Weather:
-    """What one process, or all of them, met.
+    """The calls of one process, or of all of them.
 
     Attributes:
         calls: how many were made.
@@ -72,7 +72,7 @@ class Weather:
             self.raised[fault] += 1
 
     def join(self, other: "Weather") -> None:
-        """Count what another met, too."""
+        """Add the calls of another process."""
         self.calls += other.calls
         self.late += other.late
         self.longest = max(self.longest, other.longest)
@@ -80,7 +80,7 @@ class Weather:
 
 
 def items(seed: str) -> Iterator[Wire]:
-    """Messages about the same people, without end; of one seed always the same."""
+    """Endless messages about the same people, the same for the same seed."""
     random, numbers = Random(seed), count()
     kinds: Sequence[tuple[int, Callable[[Random], Wire]]] = (
         (6, lambda r: _track(r, "purchase", userId=_person(r))),
@@ -132,7 +132,7 @@ def _token(random: Random, event: str) -> Wire:
 
 
 def calls(seed: str) -> Iterator[list[Wire]]:
-    """What each call takes: mostly one message, now and then a batch; some of them were sent before."""
+    """The arguments of each call: mostly one message, sometimes a batch; some are repeated."""
     random, coming, sent = Random(f"{seed} calls"), items(seed), list[Wire]()
     while True:
         size = random.choice((1, 1, 1, 1, 3, 12))
@@ -144,7 +144,7 @@ def calls(seed: str) -> Iterator[list[Wire]]:
 
 
 def blow(engine: Engine, seed: str, go_on: Callable[[int], bool], met: Weather) -> None:
-    """One thread's calls."""
+    """The calls of one thread."""
     for number, batch in enumerate(calls(seed)):
         if not go_on(number):
             return
@@ -170,7 +170,7 @@ def _be_silent(engine: Engine) -> None:
 
 
 def work(url: str, seed: str, threads: int, seconds: float, most: int) -> Weather:
-    """What one process does: so many threads, for a time or a number of calls."""
+    """The work of one process: several threads, for a time or a number of calls."""
     met = [Weather() for _ in range(threads)]
     with Engine.open(f"{url}&patience={PATIENCE}", rules=RULES) as engine:
         _be_silent(engine)
@@ -210,14 +210,14 @@ class Aftermath:
 
     @property
     def is_fine(self) -> bool:
-        """Whether nothing at all was wrong."""
+        """Whether nothing was wrong."""
         return not (self.deadlocks or self.weather.late or self.weather.raised or self.wrong)
 
 
 def storm(
     server: Server, *, processes: int, threads: int, seconds: float, most: int, seed: str
 ) -> Aftermath:
-    """Let so many processes of so many threads loose on an empty store of a server's."""
+    """Run several processes with several threads each on an empty store of a server."""
     with server.clean() as url:
         before, met = _deadlocks(url), Weather()
         command = [sys.executable, "-m", "tests.chaos.storm", "--url", url]
@@ -280,7 +280,7 @@ _DISAGREEMENTS: Mapping[str, str] = {
 
 
 def _wrong(url: str) -> list[str]:
-    """What disagrees in the tables, and in the audit log; then whether everybody can be erased."""
+    """What disagrees in the tables and in the audit log; then whether everybody can be erased."""
     with Engine.open(url, rules=RULES) as engine:
         _be_silent(engine)
         engine.run_due()
@@ -304,7 +304,7 @@ def _disagreements(url: str) -> Iterator[str]:
 
 
 def main() -> int:
-    """Run as the command line says, and say what became of it."""
+    """Run with the options of the command line, and print the result."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.storm", description=__doc__)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--threads", type=int, default=6, help="of each process")

@@ -1,4 +1,4 @@
-"""A short run of kills, and that its checks see what they are there to see. `make chaos` is the long one."""
+"""A short run of kills, and tests of its checks. `make chaos` is the long run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ _KILLS = 12  # one at each point
 
 @dataclass(frozen=True)
 class Stores:
-    """A run's two stores and logs, and how they compare: the disturbed one first."""
+    """A run's two stores and logs, and their comparison; the disturbed one comes first."""
 
     urls: tuple[str, str]
     logs: tuple[Path, Path]
@@ -38,7 +38,7 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Stores:
 
 @pytest.fixture(scope="module")
 def postgresql(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    """A run with kills among two processes on PostgreSQL."""
+    """A run with kills of two processes on PostgreSQL."""
     home = tmp_path_factory.mktemp("chaos")
     with server.empty() as disturbed, server.empty() as undisturbed:
         urls = disturbed, undisturbed
@@ -48,7 +48,7 @@ def postgresql(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def stores(request: pytest.FixtureRequest) -> Stores:
-    """Such a run, once on each kind of database."""
+    """Such a run, on each kind of database."""
     ran: Stores = request.getfixturevalue(request.param)
     return ran
 
@@ -62,12 +62,12 @@ def verdict(stores: Stores) -> Verdict:
 def test_a_store_whose_processes_are_killed_ends_as_if_nobody_had_disturbed_them(
     verdict: Verdict,
 ) -> None:
-    """No message lost, nobody in twice, the same claims, decisions and deliveries, each under its key."""
+    """No message is lost, nobody enters twice; claims, decisions and deliveries are the same, each under its key."""
     assert verdict.differences == []
 
 
 def test_the_kills_are_spread_over_all_that_a_process_does(verdict: Verdict) -> None:
-    """Else the run would say little."""
+    """Otherwise the run would show little."""
     assert verdict.figures.kills == _KILLS
     assert set(verdict.figures.phases) >= set(PHASES) - {"between two orders"}
     assert verdict.repeated >= 1  # what was taken and not settled was taken again
@@ -77,7 +77,7 @@ def test_the_kills_are_spread_over_all_that_a_process_does(verdict: Verdict) -> 
 def test_a_server_that_is_killed_under_the_processes_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """They go on when it is back; whether they noticed depends on what they were about just then."""
+    """They go on when it is back; whether they notice it depends on what they were doing."""
     home = tmp_path_factory.mktemp("crash")
     with (
         mortal() as server,
@@ -102,7 +102,7 @@ _ALTERED = [
 def test_the_comparison_sees_what_is_not_alike(
     sql: str, table: str, sqlite: Stores, tmp_path: Path
 ) -> None:
-    """A row less, a later claim, another owner, a delivery not sent."""
+    """A missing row, a later claim, another owner, an unsent delivery."""
     altered = tmp_path / "altered.db"
     altered.write_bytes(Path(sqlite.urls[0].removeprefix("sqlite:///")).read_bytes())
     engine = create_engine(f"sqlite:///{altered}")
@@ -123,7 +123,7 @@ def test_the_comparison_sees_what_is_not_alike(
 def test_the_comparison_reads_what_the_channels_were_handed(
     line: str, fault: str, sqlite: Stores, tmp_path: Path
 ) -> None:
-    """A delivery that no channel took, and a key that came with two contents."""
+    """A delivery that no channel got, and a key with two contents."""
     log = tmp_path / "channels.log"
     log.write_bytes(sqlite.logs[0].read_bytes() + line.encode() + b"\n")
     undisturbed = sqlite.urls[1], sqlite.logs[1]
@@ -132,7 +132,7 @@ def test_the_comparison_reads_what_the_channels_were_handed(
 
 
 def test_an_acknowledged_message_that_is_gone_is_a_difference(sqlite: Stores) -> None:
-    """What was looked for after every kill counts, whatever the stores say in the end."""
+    """The check after every kill counts, whatever the final stores hold."""
     both = sqlite.urls[1], sqlite.logs[1]
     found = compare(both, both, replace(sqlite.verdict.figures, lost=["m-1"]))
     assert found.differences == ["acknowledged and lost: m-1"]

@@ -1,4 +1,4 @@
-"""One process with an engine in it: it does what it is told, and says how far it is.
+"""A process with an engine: it carries out orders, and prints how far it is.
 
 It reads orders from standard input, a JSON object a line, and writes to standard output, one line
 each, marks (a word: the point it has reached) and answers (``=`` and JSON). An order may name a point
@@ -29,7 +29,7 @@ _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "COPY")
 
 
 class Points:
-    """The points that the process reaches; at one of them it may have to stop."""
+    """The points that the process reaches; it may have to stop at one of them."""
 
     def __init__(self) -> None:
         self._stop: tuple[str, int] | None = None
@@ -41,7 +41,7 @@ class Points:
         self._wrote = False
 
     def reach(self, point: str) -> None:
-        """Say so; and wait to be killed, if it was to stop here."""
+        """Print the point; if it is the one to stop at, wait to be killed."""
         os.write(1, f"{point}\n".encode())
         if self._stop is None or self._stop[0] != point:
             return
@@ -51,7 +51,7 @@ class Points:
             signal.pause()
 
     def watch(self) -> None:
-        """Reach ``write`` before every statement that writes, ``commit`` before what keeps them."""
+        """Reach ``write`` before every statement that writes, ``commit`` before every commit."""
         event.listen(Database, "before_cursor_execute", self._before_statement)
         event.listen(Database, "commit", lambda _: self._before_statement(None, None, "COMMIT"))
 
@@ -68,14 +68,14 @@ class Points:
 
 
 class Log:
-    """A file of what was handed over; a line is on the disk before the channel returns."""
+    """A log of deliveries; a line is on the disk before the channel returns."""
 
     def __init__(self, path: Path, points: Points) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._points = points
 
     def channel(self, delivery: Delivery) -> None:
-        """Hand over; some are refused at their first try."""
+        """Log the delivery; refuse some on their first attempt."""
         self._points.reach("called")
         refused = delivery.attempts == 0 and int(delivery.idempotency_key, 16) % 5 == 0
         content = sha256(encode([delivery.person, delivery.channel, delivery.content])).hexdigest()
@@ -88,7 +88,7 @@ class Log:
 
 
 def work(url: str, log: str) -> None:
-    """Obey until there are no more orders."""
+    """Carry out orders until there are no more."""
     clock, points, engine = FrozenClock(), Points(), None
     points.watch()
     channel = Log(Path(log), points).channel

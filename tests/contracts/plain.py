@@ -1,4 +1,4 @@
-"""A store that answers itself only what no default can: what a third party must write."""
+"""A store that implements only the methods without a default: the least that a third party writes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def plain(inner: Session) -> Session:
-    """A session with the defaults of the ports, over another one that answers the rest."""
+    """A session with the ports' defaults, on another session that answers the rest."""
     missing: frozenset[str] = getattr(Session, "__abstractmethods__")  # noqa: B009 - not in its type
     answers = {name: _passing_on(inner, name) for name in missing}
     made: type = type("PlainSession", (Session,), answers)

@@ -1,4 +1,4 @@
-"""Every store of the library keeps the store's contract."""
+"""Every store of the library keeps the contract of stores."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ class TestMemoryStore(StoreContract):
     """The store without a database."""
 
     def make_store(self, folder: Path) -> Store:
-        """Nothing on the disk."""
+        """Return a store without files."""
         assert folder.is_dir()
         return open_store("memory://")
 
@@ -24,7 +24,7 @@ class TestPlainStore(StoreContract):
     """A store that implements no method that has a default, as a third party's may."""
 
     def make_store(self, folder: Path) -> Store:
-        """Nothing on the disk."""
+        """Return a store without files."""
         assert folder.is_dir()
         return PlainStore()
 
@@ -38,10 +38,10 @@ def test_the_databases_answer_every_read_themselves() -> None:
 
 
 class TestSqliteFile(StoreContract):
-    """SQLite as it is used."""
+    """SQLite in a file."""
 
     def make_store(self, folder: Path) -> Store:
-        """A file of its own for each test."""
+        """Return a store in a new file."""
         return open_store(f"sqlite:///{folder}/store.db")
 
 
@@ -49,13 +49,13 @@ class TestSqliteInMemory(StoreContract):
     """SQLite without a file: all threads share one connection."""
 
     def make_store(self, folder: Path) -> Store:
-        """Nothing on the disk."""
+        """Return a store without files."""
         assert folder.is_dir()
         return open_store("sqlite://")
 
 
 class TestPostgres(StoreContract):
-    """PostgreSQL as it is used."""
+    """PostgreSQL."""
 
     url: str
 
@@ -64,6 +64,6 @@ class TestPostgres(StoreContract):
         self.url = postgres
 
     def make_store(self, folder: Path) -> Store:
-        """A database of its own for each test."""
+        """Return a store in a database of its own."""
         assert folder.is_dir()
         return open_store(self.url)

@@ -1,4 +1,4 @@
-"""Any two stores agree: the same changes end in the same answers, whatever the changes."""
+"""Any two stores agree: the same changes lead to the same answers."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -69,7 +69,7 @@ settlements = st.builds(
 
 @st.composite
 def messages(draw: st.DrawFn, key: int) -> StoredMessage:
-    """A message of a person's, an anonymous id's or nobody's."""
+    """A message of a person, of an anonymous id, or of neither."""
     owner = draw(st.sampled_from([0, *PERSONS, *ANONYMOUS]))
     properties = Message(
         message_id=f"m-{key}",
@@ -90,7 +90,7 @@ def messages(draw: st.DrawFn, key: int) -> StoredMessage:
 
 @st.composite
 def entries(draw: st.DrawFn, key: int) -> Entry:
-    """An entry that nobody made before."""
+    """A new entry."""
     person, rule = draw(persons), draw(rules)
     return Entry(
         key=key,
@@ -130,7 +130,7 @@ def deliveries(draw: st.DrawFn, key: int) -> Delivery:
 
 @st.composite
 def stories(draw: st.DrawFn) -> list[Happening]:
-    """What happens to a store: changes, settlements, and instants at which deliveries are leased."""
+    """A story of a store: changes, settlements, and instants at which deliveries are leased."""
     known_messages: list[int] = []
     known_entries: list[Entry] = []
     new_ids = [(IdKind.USER, f"user-{n}") for n in range(6)]
@@ -167,7 +167,7 @@ ends = st.builds(
 
 @st.composite
 def moves(draw: st.DrawFn, entry: Entry) -> Entry:
-    """What can become of an entry."""
+    """A change of an entry."""
     state = draw(st.sampled_from(EntryState))
     due_at = draw(instants) if state is EntryState.ACTIVE else None
     owner = draw(persons)
@@ -177,7 +177,7 @@ def moves(draw: st.DrawFn, entry: Entry) -> Entry:
 
 @st.composite
 def skips(draw: st.DrawFn, keys: list[int]) -> Skips:
-    """Skips that a message met; the store knows the person by the message."""
+    """Skips of a message; the store knows the person by the message."""
     verdict = (draw(rules), "d1", "where", draw(st.sampled_from([None, "a"])), ODD)
     key = draw(st.sampled_from(keys))
     return Skips(key, draw(persons), draw(instants), draw(st.booleans()), (verdict,))
@@ -227,7 +227,7 @@ def claim_jobs(draw: st.DrawFn, key: int) -> ClaimJob:
 
 @st.composite
 def broadcast_runs(draw: st.DrawFn) -> BroadcastRun:
-    """A run, done or not, that a message may have opened."""
+    """A broadcast run, done or not, with or without an opening message."""
     occasion, cursor = draw(st.sampled_from("ab")), draw(st.none() | small)
     due_at, key = draw(instants), draw(st.integers(9, 13))
     return BroadcastRun(draw(rules), "d1", occasion, NOON, due_at, cursor, {"a": 1}, 0, key)
@@ -241,7 +241,7 @@ def tombstones(draw: st.DrawFn, digest: bytes, of: bytes) -> Tombstone:
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    """A request of somebody's."""
+    """A request of a person's."""
     number, outcome = draw(small), draw(st.sampled_from(RequestOutcome))
     who = f"user-{draw(small)}"
     due_at, expires_at = draw(st.none() | instants), draw(st.none() | instants)
@@ -262,7 +262,7 @@ def requests(draw: st.DrawFn) -> Request:
 
 
 def perform(store: Store, story: list[Happening]) -> list[object]:
-    """Let it happen; what was leased on the way and what is left."""
+    """Carry the story out; return what was leased on the way, and what is left."""
     leased: list[object] = []
     for event in story:
         with store.session() as session:
@@ -279,13 +279,13 @@ def perform(store: Store, story: list[Happening]) -> list[object]:
 
 
 def by_repr(answer: object) -> list[str]:
-    """An answer whose order means nothing, in an order of its own."""
+    """An answer without a defined order, in a fixed order."""
     assert isinstance(answer, list | set)
     return sorted(map(repr, answer))
 
 
 def ordered_answers(session: Session) -> list[object]:
-    """Every read whose order the port promises."""
+    """Every read with a defined order."""
     names = frozenset(NAMES)
     needs = [HistoryNeed(1, names, NOON), HistoryNeed(2, frozenset({"buy"}), None)]
     return [
@@ -321,7 +321,7 @@ def ordered_answers(session: Session) -> list[object]:
 
 
 def bygones(session: Session) -> Iterator[list[object]]:
-    """How much of everything is old, and what is let go of, in steps."""
+    """How many records are old, and which are deleted, in steps."""
     for kind in RetainedKind:
         for before in (NOON, LAST):
             old = RetentionCutoff(kind, before, before, frozenset({"socks"}))
@@ -354,7 +354,7 @@ def unordered_answers(session: Session) -> list[object]:
 @settings(max_examples=60)
 @given(stories())
 def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
-    """Every read method answers the same after the same story."""
+    """Every read returns the same after the same story."""
     assert _answers_of("memory://", story) == _answers_of("sqlite://", story)
 
 
@@ -362,7 +362,7 @@ def test_memory_and_sqlite_agree(story: list[Happening]) -> None:
 @settings(max_examples=40)
 @given(story=stories())
 def test_memory_and_postgres_agree(server: Server, story: list[Happening]) -> None:
-    """So they do on a database that many writers share."""
+    """The same holds on a database that many writers share."""
     with server.clean() as url:
         assert _answers_of("memory://", story) == _answers_of(url, story)
 

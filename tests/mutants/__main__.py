@@ -1,13 +1,13 @@
 """Change the pure core in one place at a time, and list the changes that no test notices.
 
-python -m tests.mutants                     every module of the core; a new survivor fails
-python -m tests.mutants identity steps      these alone
-python -m tests.mutants --write             keep what survives now as the baseline
+python -m tests.mutants                                 all of `CORE`; a new survivor fails
+python -m tests.mutants identity.algebra decide.steps   these modules alone
+python -m tests.mutants --write                         write the survivors into the baseline
 
 mutmut makes the changes and runs, for each, the tests that reach the changed function. It works on a
-copy of the repository in which the sources stand where it expects them. `surviving.txt` lists what
-survived when the baseline was written: the change itself, so that it outlives edits elsewhere. What
-only changes how a text is spelt is left out: codes are compared by the tests of whole streams.
+copy of the repository in which the sources are where it expects them. The baseline, `surviving.txt`,
+lists the changed lines and no line numbers, so that edits elsewhere do not matter. A change of a
+text's spelling alone is left out: codes are compared by the tests of whole streams.
 """
 
 import re
@@ -25,20 +25,21 @@ MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 BASELINE = Path(__file__).with_name("surviving.txt")
 
 CORE = (
-    *("messages.times", "identity.algebra", "guards.audit_chain"),
-    *(
-        "decide.attribute_limits",
-        "decide.take_one",
-        "decide.decisions",
-        "decide.exits",
-        "decide.suppression",
-    ),
+    "decide.attribute_limits",
+    "decide.exits",
+    "decide.reentry",
     "decide.steps",
+    "decide.suppression",
+    "decide.take_one",
+    "decide.verdicts",
+    "guards.audit_chain",
+    "identity.algebra",
+    "messages.times",
 )
-"""Modules of the core that are changed where none are named; a package may be named, too."""
+"""The modules that are changed by default; a package may be named, too."""
 
 TESTS = ("tests/core", "tests/unit")
-"""The tests that have to notice."""
+"""The tests that have to notice a change."""
 
 _COPIED = ["tests", "fixtures", "rules", "README.md", "LICENSE", "Makefile", "pyproject.toml"]
 _SETTINGS = """
@@ -54,12 +55,15 @@ _SURVIVED = re.compile(r"^\s*(\S+): (?:survived|no tests)\s*$", re.MULTILINE)
 
 
 def main() -> int:
-    """Do what the command asks for; the exit status is 1 where something new survives."""
+    """Run the command; the exit status is 1 if a survivor is not in the baseline."""
     options = ArgumentParser(prog="python -m tests.mutants")
     options.add_argument("modules", nargs="*", default=CORE)
-    options.add_argument("--write", action="store_true", help="keep what survives as the baseline")
+    options.add_argument(
+        "--write", action="store_true", help="write the survivors into the baseline"
+    )
+    options.add_argument("--jobs", type=int, default=2, help="test processes at a time")
     chosen = options.parse_args()
-    survivors = Counter(_survivors(chosen.modules))
+    survivors = Counter(_survivors(chosen.modules, chosen.jobs))
     known = Counter(BASELINE.read_text().splitlines() if BASELINE.exists() else [])
     fresh = survivors - known
     for each in sorted(fresh.elements()):
@@ -78,26 +82,28 @@ def _is_of(survivor: str, modules: Sequence[str]) -> bool:
     return any(survivor.startswith((f"{name}.", f"{name}:")) for name in modules)
 
 
-def _survivors(modules: Sequence[str]) -> Iterator[str]:
-    """The changes that no test notices: ``module.function: old line => new line``."""
+def _survivors(modules: Sequence[str], jobs: int) -> Iterator[str]:
+    """Return the changes that no test notices: ``module.function: old line => new line``."""
     with TemporaryDirectory(prefix="whereupon-mutants-") as folder:
         home = Path(folder)
         _lay_out(home, modules)
-        subprocess.run([MUTMUT, "run"], cwd=home, check=False, stdout=sys.stderr)
+        command = [MUTMUT, "run", "--max-children", str(jobs)]
+        subprocess.run(command, cwd=home, check=True, stdout=sys.stderr)
         for name in _SURVIVED.findall(_output_of(home, "results")):
             old, new = _change_in(_output_of(home, "show", name))
-            if not _is_wording(old, new):
+            if not _is_spelling(old, new):
                 yield f"{_place_of(name)}: {old} => {new}"
 
 
 def _lay_out(home: Path, modules: Sequence[str]) -> None:
     shutil.copytree(ROOT / "engine", home / "src")
+    shutil.copytree(ROOT / "engine" / "docs", home / "engine" / "docs")
     for name in _COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, home / name)
     places = [f"src/whereupon/{name.replace('.', '/')}" for name in modules]
     files = [f"{place}{end}" for place in places for end in (".py", "/*.py")]
-    settings = _SETTINGS.format(files=files, copied=["src", *_COPIED], tests=list(TESTS))
+    settings = _SETTINGS.format(files=files, copied=["src", "engine", *_COPIED], tests=list(TESTS))
     with (home / "pyproject.toml").open("a") as file:
         file.write(settings)
 
@@ -122,7 +128,7 @@ def _change_in(diff: str) -> tuple[str, str]:
     return " ".join(old), " ".join(new)
 
 
-def _is_wording(old: str, new: str) -> bool:
+def _is_spelling(old: str, new: str) -> bool:
     """Whether only a text changed, which mutmut puts into capitals or between two XX."""
     return old.casefold() == new.replace("XX", "").casefold()
 

@@ -1,4 +1,4 @@
-"""Made-up histories of a few people on a few devices, and all that a store holds, by natural names."""
+"""Generated histories of a few people on a few devices, and the contents of a store by natural names."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -76,7 +76,7 @@ TAKE_ONE_RULES = (
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One message to be: what it is, when it happened, how much later it arrived."""
+    """A message of a history: its kind, when it happened, and how much later it arrives."""
 
     kind: str
     user: str | None
@@ -98,7 +98,7 @@ OF_SOMEBODY = ("alias", "alias-anonymous", "device", "delete", "suppress", "unsu
 def happenings(
     kinds: Iterable[str], *, users: Sequence[str | None] = (None, *PEOPLE)
 ) -> st.SearchStrategy[Happening]:
-    """Anything that may happen, of these kinds, by one of these people or by nobody known."""
+    """Any message of these kinds, by one of these people or anonymous."""
     return st.builds(
         Happening,
         kind=st.sampled_from(list(kinds)),
@@ -113,7 +113,7 @@ def happenings(
 
 
 def messages_of(happened: Sequence[Happening]) -> list[Message]:
-    """The messages, in the order they arrive; no two happened at the same instant."""
+    """The messages in their order of arrival; no two happened at the same instant."""
     made: list[Message] = []
     now = 0
     for place, each in enumerate(happened):
@@ -182,7 +182,7 @@ def _device(n: int) -> _Data:
 
 @dataclass
 class Outcome:
-    """All that a history led to."""
+    """Everything that a history led to."""
 
     decisions: list[tuple[str, str | None, str, str]]
     contents: dict[str, list[str]]
@@ -195,7 +195,7 @@ def world_after(
     rules: Sequence[File] = RULES,
     claim_chunk: int = CLAIM_CHUNK,
 ) -> World:
-    """A world in which the messages arrived in batches that end at these places.
+    """A world after the messages arrived in batches that end at these places.
 
     Args:
         claim_chunk: how much of a claim is put to the rules at once, of a message that comes alone.
@@ -207,7 +207,7 @@ def world_after(
 
 
 def begin(made: World, message: Message, *, carried_on: int) -> None:
-    """Let a message arrive whose sender goes away before what it claims is carried out.
+    """Let a message arrive whose sender stops before the claim is carried out.
 
     Args:
         carried_on: how many parts of it they do.
@@ -228,7 +228,7 @@ def take_in_batches(
     cuts: Iterable[int],
     observe: Callable[[list[Decision]], object],
 ) -> None:
-    """Let an engine take the messages in batches, and then do all that comes due."""
+    """Let an engine take the messages in batches, and then do all due work."""
     for start, end in pairwise(sorted({0, *cuts, len(messages)})):
         result = engine.take(list(messages[start:end]))
         observe(list(result.decisions))
@@ -240,12 +240,12 @@ def take_in_batches(
 
 
 def outcome_of(made: World) -> Outcome:
-    """What the world holds in the end, comparable with another's."""
+    """The final contents of the world, comparable with another's."""
     return Outcome(sorted(decided(made.decided), key=repr), contents_of(made.memory))
 
 
 def contents_of(store: MemoryStore) -> dict[str, list[str]]:
-    """Everything that a store in memory holds, keys replaced by what they stand for."""
+    """The contents of a store in memory, with keys replaced by what they stand for."""
     schema = store.schema
     names: dict[int, str] = {0: "nobody"}
     names |= {merge.loser_key: f"formerly {merge.loser}" for merge in schema.merges.rows.values()}

@@ -1,4 +1,4 @@
-"""Made-up histories for the model of identity: several people, devices and clocks, as messages.
+"""Generated histories for the model of identity: several people, devices and clocks, as messages.
 
 The campaigns and messages are the model's; here they become rule files and lines of a stream.
 """
@@ -42,7 +42,7 @@ def _duration(micros: int) -> str:
 
 
 def file_of(rule: Campaign) -> File:
-    """The model's rule as the engine reads it."""
+    """A rule file of the model's rule."""
     when: JsonValue = [name for type_, name in rule.when if type_ == "track"]
     if rule.when[0][0] == "page":
         when = {"page": rule.when[0][1]}
@@ -88,7 +88,7 @@ _SKEWS = [0, 0, 0, -90, 3, 24 * 60]
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One message to be: what it is, and how its clocks are off, in minutes."""
+    """A message of a history: its kind, and how far its clocks are off, in minutes."""
 
     kind: str
     user: str | None
@@ -103,7 +103,7 @@ class Happening:
 
 
 def anything(kinds: Sequence[str]) -> st.SearchStrategy[Happening]:
-    """Anything that may happen, of these kinds; now and then a repetition of what came before."""
+    """Any message of these kinds, sometimes a repeated one."""
     return st.builds(
         Happening,
         kind=st.sampled_from(kinds),
@@ -120,7 +120,7 @@ def anything(kinds: Sequence[str]) -> st.SearchStrategy[Happening]:
 
 
 def lines_of(happenings: Sequence[Happening]) -> list[Line]:
-    """The messages in the order they arrive; their ids do not follow that order."""
+    """The messages in their order of arrival; their ids do not follow that order."""
     made: list[Line] = []
     now = EPOCH_AT_NOON
     for place, each in enumerate(happenings):
@@ -164,7 +164,7 @@ def _line(message_id: str, each: Happening, now: int) -> Line:
 
 
 def arriving_together(history: Sequence[Line]) -> list[Line]:
-    """The same messages, each once and with the time that it happened, all arriving at the end."""
+    """The same messages, each once and with its own time, all arriving at the end."""
     once = {line.id: line for line in reversed(history)}
     last = max(line.arrives for line in history)
     return [s._replace(original=happened(s), sent=None, arrives=last) for s in once.values()]
@@ -203,7 +203,7 @@ def _no_id() -> str:
 
 
 def messages_of(history: Sequence[Line]) -> list[Message]:
-    """The messages as the wire reads them."""
+    """The messages, parsed from their wire form."""
     read: list[Message] = []
     for line in history:
         arrived = read[-1].received_at if read else NOON

@@ -1,4 +1,4 @@
-"""Identity by the book, and what rules ask of it: plain lists, quadratic loops.
+"""A model of identity, and of what rules make of it, with plain lists and quadratic loops.
 
 A second account of whose every message is and of what it leads to. It knows nothing of the engine,
 and is meant to be read: where the order of arrival matters, it says so.
@@ -20,7 +20,7 @@ Name: TypeAlias = tuple[Literal["user", "device"], str]
 
 
 class Line(NamedTuple):
-    """One message as it is sent. Times are microseconds.
+    """A message as it is sent. Times are in microseconds.
 
     Attributes:
         original, sent: when it happened and when it was sent, by the sender's own clock.
@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Campaign:
-    """A rule as its file says it, durations in microseconds."""
+    """A rule of the model; durations are in microseconds."""
 
     name: str
     when: tuple[tuple[str, str], ...]
@@ -59,7 +59,7 @@ class Campaign:
 
 @dataclass(eq=False)
 class Somebody:
-    """A person, by identity of the object."""
+    """A person, compared by the identity of the object."""
 
     first_id: str
     ids: set[str]
@@ -77,7 +77,7 @@ class ClaimRun(NamedTuple):
 
 @dataclass(eq=False)
 class Recorded:
-    """A message that is kept, in the order of arrival; it waits while it has no owner."""
+    """A recorded message, in the order of arrival; it waits while it has no owner."""
 
     line: Line
     at: int
@@ -86,12 +86,12 @@ class Recorded:
 
 
 def _is_newer_word(name: str, at: int, than: int) -> bool:
-    """Whether somebody's later word on what may be sent to them was spoken then."""
+    """Whether the person's later consent attribute was set at that time."""
     return name == "unsubscribed" and at > than
 
 
 class Handed(NamedTuple):
-    """A message that a claim makes somebody's; ``again``, when it was somebody else's before."""
+    """A message that a claim gives to a person; ``again`` if it was another's before."""
 
     record: Recorded
     claim: ClaimRun
@@ -99,7 +99,7 @@ class Handed(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """Somebody let in, and until when their entry runs."""
+    """An entry of a person, and when it ends."""
 
     campaign: str
     person: Somebody
@@ -121,7 +121,7 @@ class Decided(NamedTuple):
 
 
 class Grave(NamedTuple):
-    """A silenced name: up to an instant, or for good (infinity). ``of`` is who was buried with it."""
+    """A suppressed name: up to an instant, or for ever (infinity). ``of`` is the person of the deletion."""
 
     name: Name
     of: str
@@ -130,13 +130,13 @@ class Grave(NamedTuple):
 
 
 def happened(line: Line) -> int:
-    """The sender's clock corrected by ours, and never in the future."""
+    """The sender's time, corrected by the time of arrival, and never in the future."""
     at = line.original if line.sent is None else line.arrives - (line.sent - line.original)
     return min(at, line.arrives)
 
 
 class Model:
-    """Takes messages in the order they arrive."""
+    """Takes messages in their order of arrival."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         self.campaigns = campaigns
@@ -152,11 +152,11 @@ class Model:
     # --- what is asked of it ----------------------------------------------------------------------
 
     def owners(self) -> dict[str, str | None]:
-        """Whose every message is that is kept and is somebody's or may become so."""
+        """The owner of every stored message that has one or may get one."""
         return {r.line.id: r.owner.first_id if r.owner else None for r in self.records}
 
     def runs(self) -> list[tuple[str, str, int, int, str]]:
-        """Consecutive claims of one device by one person, where no instant between is out of reach."""
+        """Consecutive claims of one device by one person, without an instant out of reach in between."""
         runs: list[tuple[str, str, int, int, str]] = []
         for device in sorted(self._devices):
             last: ClaimRun | None = None
@@ -176,7 +176,7 @@ class Model:
     # --- one message ------------------------------------------------------------------------------
 
     def take(self, line: Line) -> None:
-        """Let a message arrive; one whose id was seen before is nothing new."""
+        """Let a message arrive; a repeated id does nothing."""
         if line.id in self._seen:
             return
         self._seen.add(line.id)
@@ -223,7 +223,7 @@ class Model:
     # --- claims -----------------------------------------------------------------------------------
 
     def _claim(self, claim: ClaimRun) -> None:
-        """Two people who claim a device in one microsecond: the smaller message id has it."""
+        """If two people claim a device in one microsecond, the smaller message id wins."""
         self._devices.add(claim.device)
         here = [c for c in self._claims if (c.device, c.at) == (claim.device, claim.at)]
         rivals = [c for c in here if c.person is not claim.person]
@@ -236,14 +236,14 @@ class Model:
         return sorted((c for c in self._claims if c.device == device), key=lambda c: (c.at, c.id))
 
     def _claim_over(self, device: str, at: int) -> ClaimRun | None:
-        """The first claim from the late window before the instant on, unless it came too late."""
+        """The first claim after the instant, or within the late window before it, unless it came too late."""
         for claim in self._claims_of(device):
             if claim.at >= at - LATE_WINDOW:
                 return claim if claim.at <= at + RETENTION else None
         return None
 
     def _handed(self) -> list[Handed]:
-        """The anonymous messages that are somebody else's, or nobody's, than the claims say."""
+        """The anonymous messages whose owner differs from the one that the claims give."""
         handed = []
         for record in self.records:
             if record.line.user is None:
@@ -255,7 +255,7 @@ class Model:
     # --- alias ------------------------------------------------------------------------------------
 
     def _alias(self, line: Line, at: int, survivor: Somebody, previous: str) -> None:
-        """Merge, when somebody is known by the id as the alias arrives; else claim it as a device."""
+        """Merge if the id is a known person's when the alias arrives; otherwise claim it as a device."""
         loser = next((p for p in self.people if previous in p.ids), None)
         gone = any(g.name == ("device", previous) and at <= g.until for g in self._graves)
         if loser is None and gone:
@@ -306,7 +306,7 @@ class Model:
         return max(times, default=-inf)
 
     def _forget(self, user: str) -> set[Name]:
-        """Erase the person with the devices that nobody else claimed; all names they had."""
+        """Erase the person with the devices that nobody else claimed, and suppress all their names."""
         names: set[Name] = {("user", user)}
         person = next((p for p in self.people if user in p.ids), None)
         if person is None:
@@ -326,13 +326,13 @@ class Model:
         return names | {("device", each) for each in claimed}
 
     def _bury(self, grave: Grave) -> None:
-        """Never less silence than there is already."""
+        """An existing tombstone is never shortened."""
         same = [g for g in self._graves if (g.name, g.of) == (grave.name, grave.of)]
         if all(g.until < grave.until for g in same):
             self._graves = [g for g in self._graves if g not in same] + [grave]
 
     def _unsuppress(self, user: str, device: str | None, heard_from: int) -> None:
-        """Everything that was silenced with the id is heard again, from now on; nothing comes back."""
+        """All names of the tombstone's person are accepted again from now on; nothing is restored."""
         together = {g.of for g in self._graves if g.name == ("user", user)}
         self._graves = [
             g._replace(until=heard_from)
@@ -342,7 +342,7 @@ class Model:
         ]
 
     def _silenced(self, line: Line) -> Grave | None:
-        """A user id speaks for its person; an alias speaks of two; a device's is all there is."""
+        """A user id stands for its person, an alias for two; a device's messages have only the device."""
         names: list[Name] = [("user", line.user)] if line.user else [("device", line.device or "")]
         if line.type == "alias":
             names.append(("user", line.previous or ""))
@@ -352,7 +352,7 @@ class Model:
     # --- rules ------------------------------------------------------------------------------------
 
     def _put(self, handed: list[Handed], own: Recorded | None, now: int) -> None:
-        """Put messages to the rules in the order they happened; what is claimed comes before its like."""
+        """Evaluate messages in the order in which they happened; claimed ones come first."""
         for each in handed:
             each.record.owner = each.claim.person
         left_out = self._left_out(handed, now, late=own is None)
@@ -398,7 +398,7 @@ class Model:
         return left_out
 
     def _took(self, campaign: Campaign, claim: ClaimRun) -> bool:
-        """Whether the claim has let its person in already."""
+        """Whether the claim has opened an entry already."""
         by_claim = {
             r.line.id
             for r in self.records
@@ -461,14 +461,14 @@ class Model:
 
 
 def _set_traits(person: Somebody, traits: Mapping[str, Plain], at: int) -> None:
-    """The newest word wins, by its own time; of two at one instant the one that arrived last."""
+    """The newest value wins, by its own time; at one instant, the one that arrived last."""
     for name, value in traits.items():
         if name not in person.traits or person.traits[name][1] <= at:
             person.traits[name] = (value, at)
 
 
 def _closed(campaign: Campaign, record: Recorded, now: int, *, claimed: bool) -> str | None:
-    """Why a rule is not open to a message at all, whoever the person is; ages are measured to now."""
+    """Why a rule is not open to a message, for any person; ages are measured to now."""
     price = record.line.data.get("price")
     if campaign.price_over is not None and not (
         isinstance(price, int) and price > campaign.price_over

@@ -1,4 +1,4 @@
-"""Properties of the fold: how messages come in does not change what becomes of them."""
+"""Properties of deciding: the way in which messages arrive does not change the result."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ cuts = st.sets(st.integers(0, 12), max_size=5)
 @settings(max_examples=100)
 @given(histories, cuts)
 def test_any_split_into_batches_gives_the_same(happened: list[Happening], places: set[int]) -> None:
-    """One batch, one message at a time, or anything between: the same decisions, the same store.
+    """One batch, one message at a time, or any division: the same decisions and the same store.
 
     Whatever waits, is tracked by steps, is claimed and is deleted on the way. That the stores on databases
     end as this one does, for any split, is shown below.
@@ -69,7 +69,7 @@ def test_any_split_into_batches_gives_the_same(happened: list[Happening], places
 @settings(max_examples=60)
 @given(histories)
 def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Happening]) -> None:
-    """What is due of a person's is done before what concerns them: by somebody who is awake, or by itself.
+    """A person's due work is done before a message of theirs: by a process that is awake, or with the message.
 
     So nothing, no deletion either, depends on it; but a request counts what is stored when it is judged.
     """
@@ -89,7 +89,7 @@ def test_whether_due_work_is_done_between_makes_no_difference(happened: list[Hap
 
 
 def _judged(made: World) -> list[tuple[str, str, str | None]]:
-    """What became of every request, in order."""
+    """The outcomes of all requests, in order."""
     asked = made.memory.schema.requests.rows.values()
     return [(request.message_id, request.outcome, request.reason) for request in asked]
 
@@ -134,7 +134,7 @@ def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
 @settings(max_examples=40)
 @given(histories, cuts)
 def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places: set[int]) -> None:
-    """A repeated message id is remembered for ever: no decision, no write."""
+    """A repeated message id is known for ever: no decision, and no write."""
     messages = messages_of(happened)
     made = world_after(messages, set())
     before = outcome_of(made)
@@ -147,7 +147,7 @@ def test_taking_a_stream_twice_changes_nothing(happened: list[Happening], places
 @settings(max_examples=40)
 @given(histories, cuts)
 def test_memory_and_sqlite_end_alike(happened: list[Happening], places: set[int]) -> None:
-    """The fold asks and writes the same whatever the store."""
+    """Deciding reads and writes the same on every store."""
     _assert_alike(happened, places, _database)
 
 
@@ -157,7 +157,7 @@ def test_memory_and_sqlite_end_alike(happened: list[Happening], places: set[int]
 def test_memory_and_postgres_end_alike(
     server: Server, happened: list[Happening], places: set[int]
 ) -> None:
-    """So it does on a database that many writers share."""
+    """The same holds on a database that many writers share."""
 
     @contextmanager
     def database() -> Iterator[Database]:
@@ -194,7 +194,7 @@ def _assert_alike(
 @settings(max_examples=60)
 @given(histories)
 def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> None:
-    """A message is claimed once: whoever gets it later does not enter by it again."""
+    """A message triggers once: the next person who gets it does not enter by it."""
     made = world_after(messages_of(happened), set())
     entered = Counter((d.message_id, d.rule) for d in made.decided if d.reason is None)
     assert all(count == 1 for count in entered.values())
@@ -203,7 +203,7 @@ def test_no_message_lets_two_people_into_a_rule(happened: list[Happening]) -> No
 @settings(max_examples=60)
 @given(lasting)
 def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Happening]) -> None:
-    """Each (message, campaign that names it) is decided exactly once while its person has it."""
+    """Each campaign that names a message decides it once while its person has it."""
     messages = messages_of(happened)
     made = world_after(messages, set())
     observed = Counter((d.message_id, d.rule) for d in made.decided if d.reason != "claimed-before")
@@ -226,7 +226,7 @@ def test_every_identified_message_gets_one_decision_a_campaign(happened: list[Ha
 def test_nothing_of_the_deleted_is_left(
     before: list[Happening], theirs: list[Happening], suppressed: bool
 ) -> None:
-    """After a deletion no table names the person, and late messages bring nobody back."""
+    """No table names the deleted person, and late messages do not bring them back."""
     kind = "suppress" if suppressed else "delete"
     named = [replace(each, user="zoe", anonymous="anon-zoe") for each in theirs]
     gone = Happening(kind, "zoe", "anon-zoe", "ada", 1, 0, 0, 1)
@@ -256,7 +256,7 @@ _OWN = {
 
 
 def _rows(database: Database) -> dict[str, list[str]]:
-    """Every row of ours, names for their numbers."""
+    """Every row of our tables, with names in place of their numbers."""
     with database.connect() as connection:
         tables = [n for n in inspect(connection).get_table_names() if n.startswith("whereupon_")]
         numbered = text("SELECT id, type || ' ' || name FROM whereupon_name")
@@ -281,7 +281,7 @@ def _rows(database: Database) -> dict[str, list[str]]:
 
 
 def _everything(store: MemoryStore) -> Changes:
-    """All that a store in memory holds, to be written into another."""
+    """The contents of a store in memory, as changes for another store."""
     schema = store.schema
     return Changes(
         messages=list(schema.messages.rows.values()),

@@ -1,4 +1,4 @@
-"""What a browser says reaches no broadcast, whatever steps of rules lead from it."""
+"""A browser's message starts no broadcast, through any chain of steps."""
 
 import pytest
 from hypothesis import given
@@ -44,7 +44,7 @@ STEPS: st.SearchStrategy[list[JsonValue]] = st.lists(
 
 @st.composite
 def rulebooks(draw: st.DrawFn) -> list[File]:
-    """Campaigns whose steps lead to one another, and broadcasts that what they say would start."""
+    """Campaigns whose steps trigger one another, and broadcasts that their events would start."""
     campaigns = [
         campaign(
             f"campaign-{place}",
@@ -62,7 +62,7 @@ def rulebooks(draw: st.DrawFn) -> list[File]:
 
 @st.composite
 def browsing(draw: st.DrawFn) -> list[tuple[str, JsonValue, str | None, str | None]]:
-    """What a browser sends: a call, what it says, and the user id or anonymous id it says it of."""
+    """A browser's calls: type, data, and user id or anonymous id."""
     browsed = []
     for _ in range(draw(st.integers(2, 6))):
         user = draw(st.sampled_from([*PEOPLE, None]))
@@ -90,7 +90,7 @@ def send_one(made: World, kind: str, what: JsonValue, user: str | None, device: 
 
 
 def started(made: World) -> list[str]:
-    """The broadcasts that anything has started."""
+    """The broadcasts that were started."""
     with made.home.session() as session:
         waiting = [run.rule for run in session.waiting_runs()]
     admitted = [d.rule for d in made.decided if d.rule_kind is RuleKind.BROADCAST and not d.reason]
@@ -102,7 +102,7 @@ def started(made: World) -> list[str]:
 def test_a_browsers_event_reaches_no_broadcast_by_any_chain_of_steps(
     opener: Opener, files: list[File], browsed: list[tuple[str, JsonValue, str | None, str | None]]
 ) -> None:
-    """Neither at once nor after waits, claims and a new start; what its steps say is a client's, too."""
+    """Neither at once nor after waits, claims and a restart; its steps' events are a client's, too."""
     with opener() as store:
         made = World(files, store)
         made.identify("ada", {"first_name": "Ada"})
@@ -124,7 +124,7 @@ LAUNDRY: list[File] = [
 
 
 def test_what_steps_say_has_the_class_of_the_message_that_opened_the_entry(home: Store) -> None:
-    """A server's event goes the same way, through waits and a new start, to the broadcast."""
+    """A server's event starts the broadcast by the same chain, through waits and a restart."""
     assert laundered(home, "eve", "client", at=0) == [Reason.SOURCE]
     assert laundered(home, "ben", "server", at=5 * HOUR) == []
     sent = World(LAUNDRY, home).deliveries()
@@ -132,7 +132,7 @@ def test_what_steps_say_has_the_class_of_the_message_that_opened_the_entry(home:
 
 
 def laundered(home: Store, user: str, source: str, *, at: float) -> list[Reason]:
-    """Why the broadcast at the end of the steps was not sent."""
+    """Why the broadcast at the end of the chain was not sent."""
     made = World(LAUNDRY, home)
     made.track("Clicked", user, source=source, at=at)
     decided = []
@@ -144,7 +144,7 @@ def laundered(home: Store, user: str, source: str, *, at: float) -> list[Reason]
 
 
 def test_a_claimed_message_keeps_the_class_of_who_sent_it() -> None:
-    """Though it is a server that says whose it was."""
+    """Although a server's message claims it."""
     made = world(
         campaign("relay", "Clicked", whereupon=[{"track": "Shouted"}]),
         broadcast("everybody", "Shouted"),
@@ -159,7 +159,7 @@ def test_a_claimed_message_keeps_the_class_of_who_sent_it() -> None:
 
 
 def test_a_merge_makes_nobodys_entry_a_servers(home: Store) -> None:
-    """Not even of a server's asking: the entry goes on for the survivor as it was opened."""
+    """Not even if a server asks for the merge: the entry goes on with its class."""
     made = World(LAUNDRY, home)
     for user in ("ada", "eve"):
         made.identify(user, at=0)
@@ -174,7 +174,7 @@ def test_a_merge_makes_nobodys_entry_a_servers(home: Store) -> None:
     "when", ["api", "Published", {"cron": "0 13 * * *", "timezone": "UTC"}], ids=str
 )
 def test_what_a_broadcast_says_is_the_servers(when: JsonValue) -> None:
-    """A broadcast is started by a server only: by its event, a call or a schedule."""
+    """Only a server starts a broadcast: by an event, a call or a schedule."""
     made = world(
         broadcast("first", when, whereupon=[{"wait": "1h"}, {"track": "Shouted"}]),
         broadcast("second", "Shouted", who={"first_name": "Ada"}),

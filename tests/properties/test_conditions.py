@@ -33,7 +33,7 @@ values: st.SearchStrategy[JsonValue] = st.recursive(
 
 
 def is_json(value: JsonValue) -> bool:
-    """Whether JSON can hold it: NaN and the infinities are refused in rules."""
+    """Whether JSON can hold it: rules may not contain NaN and the infinities."""
     return not isinstance(value, float) or math.isfinite(value)
 
 
@@ -55,7 +55,7 @@ EVERY_OPERATOR: JsonValue = {
 
 @given(seed=st.integers(0, 10**9), data=values)
 def test_no_data_makes_logic_raise(seed: int, data: JsonValue) -> None:
-    """Whatever a stranger sends, a rule has an answer."""
+    """Logic has a value for any data."""
     rule, usual = Cases(seed).case()
     apply = compiled(rule)
     apply(data)
@@ -69,7 +69,7 @@ def test_no_data_makes_logic_raise(seed: int, data: JsonValue) -> None:
     )
 )
 def test_no_data_makes_a_condition_raise(data: dict[str, JsonValue]) -> None:
-    """Neither the answer nor the explanation, for any operator."""
+    """Neither its value nor its explanation, for any operator."""
     condition, diagnostics = parse_condition(EVERY_OPERATOR, root="properties")
     assert diagnostics == ()
     failure = condition.failing(data, NO_HISTORY)
@@ -78,7 +78,7 @@ def test_no_data_makes_a_condition_raise(data: dict[str, JsonValue]) -> None:
 
 @given(raw=values)
 def test_no_rule_file_makes_parsing_raise(raw: JsonValue) -> None:
-    """Whatever stands under ``where`` is a condition or a list of diagnostics."""
+    """Any value of ``where`` is a condition or has a list of diagnostics."""
     parse_condition(raw, root="properties")
     parse_condition({"logic": raw, "performed": raw, "segment": raw, "any": raw}, root="person")
     parse_condition({"performed": raw, "segment": raw}, root="person", history_allowed=True)
@@ -86,7 +86,7 @@ def test_no_rule_file_makes_parsing_raise(raw: JsonValue) -> None:
 
 @given(value=numbers, bound=numbers)
 def test_numbers_compare_as_in_python(value: float, bound: float) -> None:
-    """The short form is the comparison that it is named for."""
+    """The short form is the comparison that its name says."""
     stated = {
         "eq": value == bound,
         "ne": value != bound,
@@ -102,7 +102,7 @@ def test_numbers_compare_as_in_python(value: float, bound: float) -> None:
 
 @given(value=st.text(), options=st.lists(st.text(), min_size=1))
 def test_texts_compare_as_in_python(value: str, options: list[str]) -> None:
-    """Equality and membership of texts need no coercion."""
+    """Equality and membership of texts need no conversion."""
     properties: JsonValue = {"it": value}
     stated: list[tuple[JsonValue, bool]] = [
         (options[0], value == options[0]),
@@ -119,7 +119,7 @@ def test_texts_compare_as_in_python(value: str, options: list[str]) -> None:
 
 @given(value=scalars, option=scalars.filter(lambda option: option is not None and is_json(option)))
 def test_in_is_the_same_equality_as_eq(value: JsonValue, option: JsonValue) -> None:
-    """A list of one is that one, and ``not_in`` is the opposite for what is there."""
+    """A list with one item equals that item, and ``not_in`` is the opposite for existing values."""
     data: dict[str, JsonValue] = {"properties": {"it": value}}
     answers = [
         parse_condition({"it": {operator: expected}}, root="properties")[0].holds(data, NO_HISTORY)
@@ -131,7 +131,7 @@ def test_in_is_the_same_equality_as_eq(value: JsonValue, option: JsonValue) -> N
 
 @given(value=values)
 def test_any_value_is_an_instant_or_none(value: JsonValue) -> None:
-    """Also the numbers that no calendar reaches."""
+    """Also numbers beyond every calendar."""
     instant = instant_of(value)
     assert instant is None or instant.tzinfo is not None
 
@@ -144,7 +144,7 @@ def test_any_value_is_an_instant_or_none(value: JsonValue) -> None:
 def test_a_comparison_with_a_fixed_value_answers_as_the_general_rule(
     value: JsonValue, operand: JsonValue, operator: str
 ) -> None:
-    """A comparison with a fixed value is faster than with a computed one, and no different."""
+    """A comparison with a fixed value is faster than with a computed one, and gives the same."""
     quick = compiled({operator: [{"var": "a.b"}, operand]})
     general = compiled({operator: [{"var": "a.b"}, {"var": "operand"}]})
     data: JsonValue = {"a": {"b": value}, "operand": operand}
@@ -220,7 +220,7 @@ def by_closures(logic: JsonValue, data: dict[str, JsonValue]) -> bool:
     ),
 )
 def test_generated_source_and_closures_agree(raw: JsonValue, data: dict[str, JsonValue]) -> None:
-    """A condition has one meaning, however it is compiled, and the one that fails is named by it."""
+    """All ways of compiling agree on the value, and on the conjunct that fails."""
     condition, _ = parse_condition(raw, root="properties")
     holds = condition.holds(data, NO_HISTORY)
     assert holds is all(by_closures(each.logic, data) for each in condition.conjuncts)

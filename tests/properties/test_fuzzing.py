@@ -1,4 +1,4 @@
-"""Whatever bytes come: the message parser and the rule loader answer with findings, never with a crash.
+"""Any bytes: the message parser and the rule loader return diagnostics and raise nothing else.
 
 What was once found stands in ``fixtures/fuzz``, and is tried first.
 """
@@ -42,7 +42,7 @@ objects = st.dictionaries(st.sampled_from(KEYS), values, max_size=8)
 
 
 def parse(text: bytes) -> Message | None:
-    """What becomes of a message's bytes: a message, or a named refusal."""
+    """Parse a message's bytes: a message, or a refusal with a code."""
     try:
         return parse_message(text, Arrival(NOW, SenderClass.CLIENT, lambda: "new"))
     except MessageRejectedError as error:
@@ -59,7 +59,7 @@ def _as_json(value: object) -> bytes:
 @settings(max_examples=300)
 @given(st.binary(max_size=200) | objects.map(_as_json))
 def test_any_bytes_are_a_message_or_a_named_refusal(text: bytes) -> None:
-    """And an accepted one can be read to its end: its ids are texts, its times are aware."""
+    """An accepted message can be read completely: its ids are texts, its times are aware."""
     message = parse(text)
     if message is not None:
         assert message.user_id or message.anonymous_id
@@ -70,7 +70,7 @@ def test_any_bytes_are_a_message_or_a_named_refusal(text: bytes) -> None:
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*.json")), ids=lambda path: path.name)
 def test_faults_once_found_in_messages_stay_repaired(path: Path) -> None:
-    """Each file is one message that once did harm, or nearly."""
+    """Each file is a message that once did harm, or nearly did."""
     parse(path.read_bytes())
 
 
@@ -101,14 +101,14 @@ texts = (
 def test_any_text_is_a_rule_file_or_located_diagnostics(
     text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Every finding has a code, a place and a sentence; a file with an error guards nothing."""
+    """Every diagnostic has a code, a place and a sentence; no guard is read from a file with an error."""
     folder = tmp_path_factory.mktemp("rules")
     (folder / "g.yaml").write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
     check(folder)
 
 
 def check(folder: Path) -> None:
-    """Load a folder; its findings are whole."""
+    """Load a folder, and check its diagnostics."""
     book, diagnostics = load_rules(folder)
     for diagnostic in diagnostics:
         assert diagnostic.code
@@ -120,6 +120,6 @@ def check(folder: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(FOUND.glob("*.yaml.txt")), ids=lambda path: path.name)
 def test_faults_once_found_in_rule_files_stay_repaired(path: Path, tmp_path: Path) -> None:
-    """Each file is one rule file that once did harm, or nearly."""
+    """Each file is a rule file that once did harm, or nearly did."""
     (tmp_path / "g.yaml").write_bytes(path.read_bytes())
     check(tmp_path)

@@ -1,4 +1,4 @@
-"""Mixed histories against an oracle of its own: nothing is lost without every guard's consent.
+"""Mixed histories against an independent oracle: nothing is deleted without every guard's consent.
 
 A few hundred histories run with the suite; ``WHEREUPON_HISTORIES=10000`` runs that many.
 """
@@ -45,7 +45,7 @@ ERASING = ("Delete Person", "Suppress Person")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happens: a message, a decision, or time going by."""
+    """A step of a history: a message, a decision, or time that passes."""
 
     kind: str
     user: str | None
@@ -91,7 +91,7 @@ STEPS = st.builds(
 
 
 def _erased(name: str, asked: Request) -> str:
-    """What a request by a message is called, once its person is erased."""
+    """The name of a message's request, once its person is erased."""
     return erased_name(ref_of(name, asked.source))
 
 
@@ -116,7 +116,7 @@ class Oracle:
         return self.made.clock.now()
 
     def people(self) -> dict[int, Person]:
-        """Everybody who is known, by key."""
+        """All known people, by key."""
         return dict(self.made.memory.schema.persons.rows)
 
     def keys(self) -> dict[str, int]:
@@ -125,13 +125,13 @@ class Oracle:
         return {each.value: each.key for each in known if each.kind is IdKind.USER}
 
     def outcomes(self) -> dict[int, Request]:
-        """Every request as it is kept."""
+        """Every stored request."""
         return dict(self.made.memory.schema.requests.rows)
 
     # --- what happens -----------------------------------------------------------------------------
 
     def take(self, step: Step, place: int) -> None:
-        """Let a step happen, and check that nothing went that may not."""
+        """Take a step, and check that nothing was deleted that may not be."""
         people, keys, before = self.people(), self.keys(), self.outcomes()
         with suppress(RequestError, UnknownNameError):
             self._do(step, place)
@@ -224,7 +224,7 @@ class Oracle:
     # --- what may ---------------------------------------------------------------------------------
 
     def _check(self, request: Request, people: dict[int, Person], keys: dict[str, int]) -> set[int]:
-        """Every guard again, by other means; the keys of those whom the request takes away."""
+        """Check every guard again, by other means; return the keys of the people whom the request deletes."""
         asked = self.asked[request.key]
         if request.action not in (*ERASING, "Merge People"):
             return set()
@@ -262,7 +262,7 @@ class Oracle:
         return asked.person or request.person or self._named_in(asked)
 
     def _named_in(self, asked: Request) -> str | None:
-        """Whom a request that ran at once was about: what is kept of it names nobody."""
+        """The person of a request that ran at once: its stored record names nobody."""
         found = (step.user for name, step in self.sent if _erased(name, asked) == asked.message_id)
         return next(found, None)
 
@@ -271,7 +271,7 @@ class Oracle:
         return next(names)
 
     def check_traces(self) -> None:
-        """Of those who went, and about whom nothing was said since, nothing is left."""
+        """Check that nothing is left of deleted people without later messages."""
         assert self.made.engine.audit.verify() == []
         asked = self.made.memory.schema.requests
         for key in [key for key, each in asked.rows.items() if each.outcome.is_open]:
@@ -284,7 +284,7 @@ class Oracle:
 @settings(max_examples=HISTORIES)
 @given(st.lists(STEPS, min_size=5, max_size=30))
 def test_nothing_is_lost_without_every_guards_consent(history: list[Step]) -> None:
-    """And whoever is erased leaves no trace; the audit log holds together."""
+    """An erased person leaves no trace; the audit log has no flaw."""
     oracle = Oracle()
     for place, step in enumerate(history):
         oracle.take(step, place)

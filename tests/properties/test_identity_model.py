@@ -1,4 +1,4 @@
-"""The engine against the model of identity: same claims, same entries, same reasons.
+"""The engine against the model of identity: the same claims, entries and reasons.
 
 A long run: python -m pytest tests/properties/test_identity_model.py --hypothesis-profile=deep
 """
@@ -50,7 +50,7 @@ cuts = st.sets(st.integers(1, 12), max_size=6)
 
 @dataclass
 class Outcome:
-    """What both accounts must agree on."""
+    """What the engine and the model must agree on."""
 
     decided: list[Decided]
     owners: dict[str, str | None]
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def by_the_book(history: Sequence[Line]) -> Outcome:
-    """What the model makes of a history."""
+    """The model's result of a history."""
     model = Model(CAMPAIGNS)
     for line in history:
         note(str(wire_of(line)))
@@ -87,7 +87,7 @@ def by_the_engine(
     writers: int = 1,
     part: int = CLAIM_CHUNK,
 ) -> Outcome:
-    """What the engine makes of it, in batches that end at the cuts, each writer in its turn.
+    """The engine's result, in batches that end at the cuts, by several writers in turn.
 
     Args:
         part: how much of a claim is put to the rules at once.
@@ -131,7 +131,7 @@ def _owners(session: Session) -> dict[str, str | None]:
 
 
 def _devices(session: Session) -> dict[int, str]:
-    """The anonymous ids by key; an alias may have claimed one that is called like a person."""
+    """The anonymous ids by key; an alias may have claimed one with the name of a person."""
     return {known.key: known.value for known in session.identifiers([], [*DEVICES, *PEOPLE])}
 
 
@@ -183,7 +183,7 @@ def _runs(session: Session) -> list[tuple[str, str, int, int, str]]:
 def test_the_engine_does_what_the_book_says(
     opener: Opener, history: list[Line], places: set[int], writers: int, part: int
 ) -> None:
-    """Same owners, same entries, same reason for every decision; in any batches, parts, by any writer."""
+    """The same owners, entries and reasons, for all divisions into batches and chunks, and for any writer."""
     expected = by_the_book(history)
     with opener() as home:
         found = by_the_engine(home, history, places, writers=writers, part=part)
@@ -198,7 +198,7 @@ def test_the_engine_does_what_the_book_says(
 def test_the_order_of_arrival_means_nothing_to_claims(
     opener: Opener, history: list[Line], places: set[int], data: st.DataObject
 ) -> None:
-    """Whose a message is, who claimed what from when on, and by which message: by their times alone."""
+    """Owners, claims and their opening messages follow from the messages' times alone."""
     other = data.draw(st.permutations(history))
     expected = by_the_book(history)
     with opener() as home:
@@ -237,7 +237,7 @@ class _WithAllClaims(MemorySession):
 
 
 class _AllClaims(MemoryStore):
-    """A store that gives every claim of an anonymous id, however far from what is asked."""
+    """A store that returns every claim of an anonymous id, however far from the instant."""
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator[MemorySession]:
@@ -258,7 +258,7 @@ on_one_device = st.lists(shared, min_size=1, max_size=24).map(lines_of)
 def test_the_claims_near_a_batch_decide_what_all_claims_decide(
     history: list[Line], places: set[int], part: int
 ) -> None:
-    """Whoever had a device at other times has no say in it."""
+    """People who had a device at other times have no influence."""
     outcomes = []
     for store in (MemoryStore(), _AllClaims()):
         with closing(store):

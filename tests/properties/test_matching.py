@@ -1,4 +1,4 @@
-"""The index and a plain loop over the rules give the same, whatever anybody sends."""
+"""The index and a plain loop over the rules select the same, for all messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -58,7 +58,7 @@ LIKELY: st.SearchStrategy[JsonValue] = st.dictionaries(
 
 
 def performing(before: dict[str, JsonValue], after: dict[str, JsonValue]) -> JsonValue:
-    """A condition on the person that asks the history in the middle."""
+    """A condition on the person with a question to the history in the middle."""
     return {**before, "performed": {"event": "x"}, **after}
 
 
@@ -82,7 +82,7 @@ class Always:
 
 @st.composite
 def rules(draw: st.DrawFn) -> list[Rule]:
-    """Rules of one name, with conditions of every kind, on the message and on the person."""
+    """Rules with one name, with conditions of every kind, on the message and on the person."""
     made = []
     wheres = st.one_of(st.none(), LIKELY, LIKELY, SHORT_FORMS, RAW)
     whos = st.one_of(st.none(), st.none(), LIKELY, SHORT_FORMS, RAW, PERFORMED)
@@ -115,7 +115,7 @@ def entering(rule_list: Sequence[Rule], data: Data, history: Always) -> list[str
 def test_the_index_and_the_plain_loop_agree(
     rules: list[Rule], data: dict[str, JsonValue], times: int, block: int, few: int
 ) -> None:
-    """Nobody is left out, what is certain holds, and what is left out fails without the history."""
+    """No rule is missing, certain rules hold, and excluded rules fail without the history."""
     history = Always(times)
     rule_list = RuleList.of(rules, block=block, few=few)
     candidates = list(rule_list.candidates(data))
@@ -138,7 +138,7 @@ def test_the_index_and_the_plain_loop_agree(
 def test_a_list_that_shares_blocks_is_as_if_made_anew(
     rules: list[Rule], others: list[Rule], data: dict[str, JsonValue]
 ) -> None:
-    """What two lists have in common is shared, wherever it stands in them."""
+    """Two lists share their common blocks, wherever these are in the lists."""
     mixed = [each for both in zip_longest(rules, others) for each in both if each is not None]
     changed = [replace(rule, digest=f"{place}-other") for place, rule in enumerate(others)]
     earlier = RuleList.of(rules, block=3, few=2)

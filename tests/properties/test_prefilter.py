@@ -1,4 +1,4 @@
-"""A broadcast's audience is the same, whether the store looks for it first or Python alone does."""
+"""A broadcast's audience is the same with a store's prefilter and with Python alone."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain, product
@@ -168,7 +168,7 @@ ZONES = ("UTC", "Pacific/Kiritimati", "Etc/GMT+12")
 
 
 def condition_of(raw: object, zone: str = "UTC") -> Condition:
-    """The condition, as the `who` of a rule whose dates are on that clock."""
+    """The condition as the `who` of a rule with that timezone."""
     return parse_condition(raw, root="person", history_allowed=True, zone=zone)[0]  # type: ignore[arg-type]
 
 
@@ -178,7 +178,7 @@ def holds(condition: Condition, attributes: Mapping[str, JsonValue]) -> bool:
 
 
 def is_stored(attributes: Mapping[str, JsonValue]) -> bool:
-    """Whether a store can keep them."""
+    """Whether a store can keep the attributes."""
     try:
         decode(encode(attributes))
     except JsonError:
@@ -187,7 +187,7 @@ def is_stored(attributes: Mapping[str, JsonValue]) -> bool:
 
 
 def every_test() -> Iterator[Mapping[str, object]]:
-    """One test each, of one attribute."""
+    """One test of each kind, on one attribute."""
     it: JsonValue = {"var": "person.a"}
     for op in STANDARD:
         for fixed in (*NEARBY, *ODD):
@@ -212,7 +212,7 @@ def every_test() -> Iterator[Mapping[str, object]]:
 def test_every_person_for_whom_a_condition_holds_passes_its_prefilter(
     raw: JsonValue, zone: str, attributes: dict[str, JsonValue]
 ) -> None:
-    """Whatever the condition, its clock, and whatever the attributes."""
+    """For any condition, timezone and attributes."""
     condition = condition_of(raw, zone)
     if holds(condition, attributes):
         assert passes(prefilter_of(condition, KNOWN), attributes)
@@ -224,7 +224,7 @@ def test_every_person_for_whom_a_condition_holds_passes_its_prefilter(
 def test_every_store_finds_the_audience_that_python_finds(
     opener: Opener, raw: JsonValue, people: list[dict[str, JsonValue]]
 ) -> None:
-    """The condition does not hold for any person whom a store keeps back."""
+    """The condition holds for no person whom the store leaves out."""
     condition = condition_of(raw)
     made = [Person(key, f"p-{key}", NOON, each) for key, each in enumerate(people, 1)]
     with opener() as store:
@@ -239,7 +239,7 @@ def test_every_store_finds_the_audience_that_python_finds(
 
 
 def test_every_test_is_as_strict_in_every_store_as_in_python(opener: Opener) -> None:
-    """Each test, and its opposite, on each value: everybody for whom it holds in Python passes."""
+    """For each test, its negation, and each value: everybody for whom it holds in Python passes."""
     values = [each for each in (*NEARBY, *AROUND, *DAYS, *ODD) if is_stored({"a": each})]
     made = [Person(key, f"p-{key}", NOON, {"a": each}) for key, each in enumerate(values, 1)]
     made.append(Person(len(made) + 1, "keys", NOON, dict.fromkeys(KEYS, "socks")))

@@ -1,4 +1,4 @@
-"""What is stored of skips in one word says, when asked, what was decided; and is told rule by rule."""
+"""Skips that are stored as one word: each can be explained as it was decided, rule by rule."""
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +33,7 @@ HAPPENINGS = st.lists(
 
 
 def rule(place: int, where: JsonValue, who: JsonValue, keys: dict[str, JsonValue]) -> File:
-    """A campaign, or now and then a broadcast."""
+    """A campaign, or sometimes a broadcast."""
     name = f"r-{place}"
     if keys.get("broadcast"):
         return broadcast(name, "purchase", where=where)
@@ -64,7 +64,7 @@ PARTS = st.lists(
 
 
 def live(files: list[File], happened: list[tuple[str, JsonValue, str | None, int]]) -> World:
-    """The world after that; everything arrives now, whenever it happened."""
+    """The world after a history in which everything arrives now, whenever it happened."""
     made = world(*files)
     for place, (kind, data, anonymous, at) in enumerate(happened):
         extra = {} if anonymous is None else {"anonymous": anonymous}
@@ -79,7 +79,7 @@ def live(files: list[File], happened: list[tuple[str, JsonValue, str | None, int
 
 
 def because(decision: Decision, made: World) -> str:
-    """How the engine words a fresh decision."""
+    """The words of a fresh decision."""
     return describe(decision, made.engine.pipeline.index.by_id[decision.rule])
 
 
@@ -91,7 +91,7 @@ def test_an_explanation_says_what_was_decided(
     parts: list[tuple[JsonValue, JsonValue, dict[str, JsonValue]]],
     happened: list[tuple[str, JsonValue, str | None, int]],
 ) -> None:
-    """Reason, failing condition and the values it saw, though only the message was stored."""
+    """Reason, failing condition and its values, though only the message was stored."""
     padding = [] if few else [rule(n + 50, {"z": n}, {"z": n}, {}) for n in range(FEW)]
     files = [*(rule(place, *part) for place, part in enumerate(parts)), *padding]
     made = live(files, happened)
@@ -123,7 +123,7 @@ def test_every_named_rule_gets_one_decision_an_evaluation(
     parts: list[tuple[JsonValue, JsonValue, dict[str, JsonValue]]],
     happened: list[tuple[str, JsonValue, str | None, int]],
 ) -> None:
-    """In the rulebook's order, whatever was decided singly and whatever in one word."""
+    """In the rulebook's order, for single decisions and for summaries."""
     files = [rule(place, *part) for place, part in enumerate(parts)]
     made = live(files, happened)
     names = [str(next(iter(file.values()))) for file in files]
