@@ -5,7 +5,8 @@ from whereupon import Engine
 with Engine.open("sqlite:///shop.db", rules="rules") as engine:
     engine.track("purchase", user_id="ada", properties={"product": "socks", "price": 23.45})
 
-Each public name is imported when it is first asked for, so that importing the package costs nothing.
+Everything that a public call takes, returns or raises can be imported from here. Each name is imported at its
+first use, so that the import of the package takes no time.
 """
 
 from importlib import import_module
@@ -188,7 +189,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # else a type checker would believe in every name
+if not TYPE_CHECKING:  # else a type checker would accept every name
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:

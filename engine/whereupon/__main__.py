@@ -1,13 +1,13 @@
-"""``python -m whereupon``, and the command ``whereupon``: the command line, where it is installed."""
+"""The command ``whereupon``, and ``python -m whereupon``: the command line, if it is installed."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command line; it exits with the command's status.
+    """Run the command line, and exit with the command's status.
 
-    The library does without the command line's packages. Where they are missing, a sentence says how to
-    get them, and the exit status is 2, as for any wrong usage.
+    The command line needs packages that the library does not need. If they are missing, a sentence says how
+    to install them, and the exit status is 2, as for other wrong usage.
     """
     try:
         from whereupon.cli import main as run  # noqa: PLC0415 - the extra may be missing

@@ -1,14 +1,14 @@
-"""What can go wrong, as types that keep the facts, and as located findings in rule files.
+"""The exceptions of the library, and the diagnostics of rule files.
 
     WhereuponError
     ├── MessageRejectedError   a message cannot be accepted: code, field, what to send instead
-    ├── RulesInvalidError      a rules folder has errors: every diagnostic of it
-    ├── StoreError             the event store refuses: unknown address, newer schema
-    ├── RequestError           a request for an action that cannot be approved, cancelled, tried again
-    ├── UnknownNameError       a rule, person or channel that nobody registered
-    └── StreamError            a stream file that cannot be read at all
+    ├── RulesInvalidError      a rules folder has errors: all its diagnostics
+    ├── StoreError             the event store cannot do a call: unknown address, newer schema
+    ├── RequestError           a request for an action cannot be approved, cancelled or retried
+    ├── UnknownNameError       there is no rule, person or channel of a name
+    └── StreamError            a stream file cannot be read at all
 
-Codes are kebab-case and for ever. Nothing here does any I/O.
+Each keeps its facts as attributes. Codes are kebab-case, and never change. Nothing here does any I/O.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from enum import StrEnum
 
 
 class WhereuponError(Exception):
-    """The root of every error that this library raises on purpose."""
+    """The base of all errors that the library raises on purpose."""
 
 
 class MessageRejectedError(WhereuponError):
@@ -24,7 +24,7 @@ class MessageRejectedError(WhereuponError):
 
     Attributes:
         code: stable and kebab-case, such as ``missing-id``.
-        field: the wire name of the field at fault, such as ``userId``.
+        field: the wire name of the wrong field, such as ``userId``.
         reason: one sentence that names the field and says what is accepted.
     """
 
@@ -36,17 +36,19 @@ class MessageRejectedError(WhereuponError):
 
 
 class StoreError(WhereuponError):
-    """The event store cannot do what it was asked, and of that has done nothing.
+    """The event store could not do a call, and has changed nothing.
 
     Attributes:
-        code: where it is: ``bad-url``, ``unknown-database``, ``unknown-driver``, ``missing-extra``,
-            ``no-store``, ``newer-schema``, ``older-schema`` (and may not be migrated), ``no-schema``,
-            ``no-sql`` (a migration cannot be written down); what passes, so that the same call may be made
-            again: ``busy`` (others write), ``conflict`` (somebody was first), ``unreachable``, ``full`` (no
-            room), ``read-only``; what needs somebody: ``damaged``, ``no-tables``, ``no-grant``,
-            ``other-key``; how it is used: ``nested-session``, ``no-connection``, ``no-transaction``,
+        code: one of these.
+            The store cannot be opened: ``bad-url``, ``unknown-database``, ``unknown-driver``,
+            ``missing-extra``, ``no-store``, ``newer-schema``, ``older-schema`` (and it may not be migrated),
+            ``no-schema``, ``no-sql`` (a migration cannot be written as SQL).
+            The call may be repeated: ``busy`` (others write), ``conflict`` (another process wrote first),
+            ``unreachable``, ``full`` (no space), ``read-only``.
+            An administrator has to act: ``damaged``, ``no-tables``, ``no-grant``, ``other-key``.
+            The caller uses the store wrongly: ``nested-session``, ``no-connection``, ``no-transaction``,
             ``other-schema``, ``bad-text``, ``forked``, ``closed``.
-        reason: one sentence; no password is in it.
+        reason: one sentence. It contains no password.
     """
 
     def __init__(self, *, code: str, reason: str) -> None:
@@ -56,12 +58,12 @@ class StoreError(WhereuponError):
 
 
 class UnknownNameError(WhereuponError):
-    """Something was asked for by a name that nobody registered.
+    """There is nothing of a name.
 
     Attributes:
-        kind: what was looked for, such as ``broadcast``.
-        name: the name that was given.
-        known: the names that there are.
+        kind: the kind of thing, such as ``broadcast``.
+        name: the unknown name.
+        known: the names that exist.
     """
 
     def __init__(self, *, kind: str, name: str, known: tuple[str, ...] = ()) -> None:
@@ -73,11 +75,11 @@ class UnknownNameError(WhereuponError):
 
 
 class RequestError(WhereuponError):
-    """A request for an action is not to be had that way: by that person, or in that state.
+    """A request for an action does not allow a decision: by that person, or in its state.
 
     Attributes:
         code: stable and kebab-case, such as ``own-request``.
-        key: the request's number; 0 where it is about none.
+        key: the number of the request; 0 if there is none.
     """
 
     def __init__(self, *, code: str, key: int, reason: str) -> None:
@@ -88,7 +90,7 @@ class RequestError(WhereuponError):
 
 
 class StreamError(WhereuponError):
-    """A stream file cannot be read at all (a bad *line* is reported, not raised)."""
+    """A stream file cannot be read at all. A wrong line does not raise it; `BadLine` reports that."""
 
     def __init__(self, *, path: str, reason: str) -> None:
         self.path = path
@@ -97,7 +99,7 @@ class StreamError(WhereuponError):
 
 
 class Severity(StrEnum):
-    """How bad a finding is: an error keeps the rules from loading, a warning does not."""
+    """The severity of a diagnostic: with an error, the rules are not loaded; with a warning, they are."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -105,7 +107,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
-    """A place in a file: ``line`` and ``column`` count from 1."""
+    """A place in a file; ``line`` and ``column`` count from 1."""
 
     file: str
     line: int = 1
@@ -117,12 +119,12 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding in a rule file: what is wrong, where, and what to write instead.
+    """One error or warning about a rule file: what is wrong, where, and what to write instead.
 
     Attributes:
-        location: the file, the line and the column; without a file until the loader knows the place.
-        path: keys and positions from the document's root, by which the loader finds the location.
-            Empty once the location is known, and for a finding about a document as a whole.
+        location: the file, line and column. The file is empty until the loader has found the place.
+        path: keys and positions from the root of the document, from which the loader finds the location.
+            It is empty once the location is known, and for a diagnostic about a whole document.
     """
 
     code: str
@@ -152,7 +154,7 @@ class Diagnostic:
 
 
 class RulesInvalidError(WhereuponError):
-    """A rules folder has errors; ``diagnostics`` holds all of them, warnings too."""
+    """A rules folder has errors; ``diagnostics`` holds all errors and warnings."""
 
     def __init__(self, *, diagnostics: tuple[Diagnostic, ...]) -> None:
         self.diagnostics = diagnostics

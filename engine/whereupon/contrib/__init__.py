@@ -1,1 +1,4 @@
-"""Helpers for what hosts use beside the engine; each module says for what. Nothing of ours imports them."""
+"""Helpers for other tools of a host: `alembic`, for hosts whose own migrations are made by Alembic.
+
+The engine imports none of them.
+"""

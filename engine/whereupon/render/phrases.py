@@ -14,7 +14,7 @@ from whereupon.records import Delivery, DeliveryState, Request, RequestOutcome
 from whereupon.render.formatting import clean, headline, in_words, named
 from whereupon.rules.model import Rule, RuleKind
 
-ANONYMOUS = "somebody anonymous"
+ANONYMOUS = "an anonymous visitor"
 _NOTEWORTHY = timedelta(seconds=1)
 
 
@@ -168,17 +168,17 @@ _ABSENCES: dict[str, str] = {
     Absence.SUPPRESSION: "nobody is suppressed by that id",
     Absence.DEVICE: "nobody has that device",
     Absence.OBJECT: "no such object is known",
-    Absence.RELATIONSHIP: "there is no such tie",
+    Absence.RELATIONSHIP: "there is no such relationship",
 }
 
 _HOLDINGS: dict[str, str] = {
     Refusal.SOURCE: "nobody has agreed to it, and a client may not run it alone",
-    Refusal.APPROVAL: "it waits for somebody to agree",
+    Refusal.APPROVAL: "it waits for an approval",
     Refusal.COOL_OFF: "it can be cancelled until its time comes",
     Refusal.LIMIT: "it would pass a limit, so the breaker opened",
     Refusal.BREAKER: "too many ran before it, and nobody has closed the breaker",
-    Refusal.PLAN_CHANGED: "what it would take away is not what it was when it was asked for",
-    Refusal.OVERTAKEN: "the person has done things since, which would go too",
+    Refusal.PLAN_CHANGED: "its plan has changed since it was asked for",
+    Refusal.OVERTAKEN: "the person has sent messages since, which would be deleted too",
 }
 
 _REFUSALS: dict[str, str] = {
@@ -186,13 +186,13 @@ _REFUSALS: dict[str, str] = {
     Refusal.INVALID: "the event lacks what the action needs",
     Refusal.NOT_IDENTIFIED: "the message carries no user id of its own",
     Refusal.SOURCE: "the guard file does not let this source ask for it",
-    Refusal.NOT_LIVE: "it was imported, and history never destroys anything",
+    Refusal.NOT_LIVE: "its message was imported, and an import deletes nothing",
     Refusal.STALE: "it was asked for too long ago",
-    Refusal.NOT_THEIRS: "it is about something of somebody else's",
+    Refusal.NOT_THEIRS: "it is about something of another person",
     Refusal.ENDED: "it has ended before",
     Refusal.PROTECTED: "the person is protected",
     Refusal.ERASED: "the person is gone",
-    Refusal.EXPIRED: "nobody decided it in time",
+    Refusal.EXPIRED: "nobody decided on it in time",
 }
 
 

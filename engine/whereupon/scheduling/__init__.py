@@ -1,4 +1,7 @@
-"""Time from the outside: clocks, cron, and waking the engine. The one home of APScheduler."""
+"""Clocks, cron schedules, and the thread that wakes the engine. Only this package imports APScheduler.
+
+The package stores nothing and decides nothing. Due work is rows in the store. Others use the names below.
+"""
 
 from whereupon.scheduling.clocks import FrozenClock, SystemClock
 from whereupon.scheduling.cron import latest_occurrence, missing_day, next_occurrence

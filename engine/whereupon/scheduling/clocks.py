@@ -1,4 +1,4 @@
-"""Clocks: the system's, and one that stands still until it is moved."""
+"""The clock of the system, and a clock for tests and replays."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def now(self) -> datetime:
         """The present instant, in UTC."""
@@ -14,15 +14,15 @@ class SystemClock:
 
 
 class FrozenClock:
-    """A clock that moves only when it is told to, and never back."""
+    """A clock that moves only by `move_to`, and never back."""
 
     def __init__(self, start: datetime = EPOCH) -> None:
         self._now = start
 
     def now(self) -> datetime:
-        """The instant that it was last moved to."""
+        """The instant of the clock."""
         return self._now
 
     def move_to(self, instant: datetime) -> None:
-        """Move on to an instant; an earlier one leaves it where it is."""
+        """Move the clock to an instant; an earlier instant changes nothing."""
         self._now = max(self._now, instant)

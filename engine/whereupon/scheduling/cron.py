@@ -1,6 +1,6 @@
-"""Cron in a named timezone: APScheduler only computes times here.
+"""Cron schedules in a timezone. APScheduler computes the times.
 
-The days of the week are cron's own (0 and 7 are Sunday), not APScheduler's (where 0 is Monday).
+Days of the week are numbered as in cron (0 and 7 are Sunday), not as in APScheduler (0 is Monday).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,19 +19,19 @@ _FIELDS = 5
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _EARLIEST = FIRST_INSTANT + 2 * _DAY
-"""So that there is a day before it, in every timezone."""
+"""The earliest instant with a day before it in every timezone."""
 
 
 def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | None:
-    """The first time after ``after``, in UTC; None where there is no further one in the calendar.
+    """The first time of a schedule after an instant, in UTC; None if the calendar has no further one.
 
     Args:
         cron: minute, hour, day of the month, month, day of the week.
-        timezone: the IANA name of the place whose clock it is; 09:00 stays 09:00 there.
+        timezone: an IANA name; 09:00 is 09:00 by the clocks there, in summer and in winter.
         after: an aware instant.
 
     Raises:
-        ValueError: the expression or the timezone is none; the text says what to write.
+        ValueError: the expression or the timezone is not valid; the text says what to write.
     """
     trigger = _trigger(cron, timezone)
     after = max(after, _EARLIEST)
@@ -43,14 +43,17 @@ def next_occurrence(cron: str, timezone: str, after: datetime) -> datetime | Non
             found = _next(trigger, found.astimezone(UTC))
         on_the_wall = _next_on_the_wall(cron, ZoneInfo(timezone), after)
         return min((t.astimezone(UTC) for t in (found, on_the_wall) if t is not None), default=None)
-    except (OverflowError, ValueError):  # the calendar ends before, as 9999-12-31 in an export is
+    except (
+        OverflowError,
+        ValueError,
+    ):  # the time is after the end of the calendar, as after 9999-12-31
         return None
 
 
 def missing_day(cron: str) -> int | None:
-    """The day of the month, written out, that not all of the months have in which it is to run.
+    """The first day of the month of a schedule that some of its months lack, such as 31; else None.
 
-    None where there is none, as for ``*``, and for a range that begins with a day that all of them have.
+    A range counts by its first day. ``*`` and steps have no such day.
     """
     fields = cron.split()
     if len(fields) != _FIELDS:
@@ -63,7 +66,7 @@ def missing_day(cron: str) -> int | None:
 
 
 def _months(field: str) -> set[int]:
-    """The months that a field names; all where it cannot be made out."""
+    """The months of a field; all months if the field cannot be read."""
     found: set[int] = set()
     for part in field.lower().split(","):
         span, _, step = part.partition("/")
@@ -85,9 +88,9 @@ def _month(name: str) -> int | None:
 def latest_occurrence(
     cron: str, timezone: str, after: datetime, until: datetime
 ) -> datetime | None:
-    """The last time after ``after`` and up to ``until``; None where there is none.
+    """The last time of a schedule after ``after`` and up to ``until``; None if there is none.
 
-    It halves what it looks at, so that a year of minutes costs no more than some dozen questions.
+    It halves the interval in each step, so a schedule of every minute takes a few dozen steps for a year.
     """
     found = next_occurrence(cron, timezone, after)
     if found is None or found > until:
@@ -110,10 +113,10 @@ def _next(trigger: "CronTrigger", after: datetime) -> datetime | None:
 
 
 def _next_on_the_wall(cron: str, place: ZoneInfo, after: datetime) -> datetime | None:
-    """The same by the hands of a clock that is never set, each of its times brought to the place after.
+    """The next time, computed on a clock without summer time and then converted to the place.
 
-    Where a clock is put forward at midnight APScheduler finds nothing on that day. A time that is left out
-    comes as much later as the clock was put forward.
+    If a clock is put forward at midnight, APScheduler finds no time on that day. Here, a time that the
+    clock skips comes later by as much as the clock was put forward.
     """
     trigger = _trigger(cron, "UTC")
     wall: datetime | None = after + min(_offset(place, after), _offset(place, after - _DAY))
@@ -129,9 +132,9 @@ def _offset(place: ZoneInfo, instant: datetime) -> timedelta:
 
 
 def _is_every_hour(cron: str) -> bool:
-    """Whether it goes by the hours that pass, also by one that a clock put back repeats.
+    """Whether a schedule runs in every hour, also in the hour that is repeated when a clock is put back.
 
-    What names its hours comes in the first of the two only, as in Vixie's cron.
+    A schedule that names its hours runs only in the first of the two hours, as in Vixie's cron.
     """
     return "*" in cron.split()[1]
 
@@ -146,7 +149,7 @@ def _trigger(cron: str, timezone: str) -> "CronTrigger":
     minute, hour, day, month, weekday = fields
     if day != "*" and weekday != "*":
         message = (
-            "name a day of the month or a day of the week, not both: crons differ on what it means"
+            "name a day of the month or a day of the week, not both: crons differ on the meaning"
         )
         raise ValueError(message)
     try:
@@ -162,12 +165,12 @@ def _trigger(cron: str, timezone: str) -> "CronTrigger":
         message = f"there is no timezone {timezone!r}; write one such as Europe/Paris"
         raise ValueError(message) from error
     except ValueError as error:
-        message = f"{cron!r} is no crontab expression ({error}); write one such as 0 9 * * MON"
+        message = f"{cron!r} is not a crontab expression ({error}); write one such as 0 9 * * MON"
         raise ValueError(message) from error
 
 
 def _days_of_week(field: str) -> str:
-    """Cron's days as names, each written out, since the two number them differently."""
+    """The days of the week as names, since cron and APScheduler number them differently."""
     if field == "*":
         return field
     days = [day for part in field.split(",") for day in _days_of_part(part)]
@@ -180,7 +183,7 @@ def _days_of_part(part: str) -> tuple[str, ...]:
     start = 0 if span == "*" else _day_number(first)
     end = _end_of(span, start, last if dash else "")
     if step and (not step.isdecimal() or int(step) == 0):
-        message = f"{part!r} is no day of the week"
+        message = f"{part!r} is not a day of the week"
         raise ValueError(message)
     return _DAYS[start : end + 1 : int(step or 1)]
 
@@ -204,5 +207,5 @@ def _day_number(name: str) -> int:
         return int(name)
     if name.lower() in _DAYS:
         return _DAYS.index(name.lower())
-    message = f"{name!r} is no day of the week; write MON to SUN, or 0 (Sunday) to 6"
+    message = f"{name!r} is not a day of the week; write MON to SUN, or 0 (Sunday) to 6"
     raise ValueError(message)

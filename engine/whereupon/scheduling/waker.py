@@ -1,7 +1,7 @@
-"""Waking the engine when something is due. State never lives here: it is rows in the store.
+"""The thread that wakes the engine when work is due. Due work is rows in the store; nothing is kept here.
 
-APScheduler runs one job in one thread, from a memory job store: a persistent one would lose work
-that is under way, and its default grace time drops what is late.
+APScheduler runs one job in one thread, from a job store in memory. A persistent job store would lose a
+running job, and would drop late jobs after its default grace time.
 """
 
 import logging
@@ -22,20 +22,19 @@ if TYPE_CHECKING:
 
 _JOB = "wake"
 _INSTANCES = 2
-"""One that runs, in the only thread, and one that follows it. With one alone, APScheduler would drop
-a wake that comes while the last round is ending, until the next poll."""
+"""A round that runs, and one that follows it. With only one, APScheduler would drop a wake that comes at the
+end of a round, until the next poll."""
 
-_BREATH = timedelta(milliseconds=100)
-"""What is still due after a round is in another process's hands; it is looked at again a little later."""
+_PAUSE = timedelta(milliseconds=100)
+"""The shortest time between rounds. Work that is still due after a round belongs to another process."""
 
 _LOG = logging.getLogger("whereupon.waking")
 
 
 class Waker(ForkAware):
-    """Calls a function in the background.
+    """Calls a function in the background: on request, and when the function has said that more is due.
 
-    It does so when asked to, when the function said that more is due, and at least every ``poll``,
-    since other processes may add work to the store unseen.
+    It also calls it once every ``poll``, since other processes may add work to the store.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Waker(ForkAware):
         clock: Clock,
         poll: timedelta = timedelta(seconds=30),
     ) -> None:
-        """Args: ``work`` does what is due, and returns when there will be more (None: unknown)."""
+        """Args: ``work`` does due work, and returns the instant of the next due work (None: unknown)."""
         self._work = work
         self._clock = clock
         self._poll = poll
@@ -57,14 +56,14 @@ class Waker(ForkAware):
         watch_forks(self)
 
     def after_fork_in_child(self) -> None:
-        """The threads are the parent's; a child that starts gets its own."""
+        """Forget the parent's threads; a child that calls `start` gets its own."""
         self._lock = Condition()
         self._scheduler = self._threads = None
         self._running = False
         self._again = self._planned = None
 
     def start(self) -> None:
-        """Begin; starting twice is starting once."""
+        """Start the thread; a second call does nothing."""
         with self._lock:
             if self._scheduler is not None:
                 return
@@ -76,13 +75,13 @@ class Waker(ForkAware):
         self.wake()
 
     def stop(self, seconds: float | None = None) -> bool:
-        """End, after the round that is under way; stopping what never started is nothing.
+        """Stop after the running round; without a thread, it does nothing.
 
         Args:
-            seconds: how long to wait for that round; None for as long as it takes.
+            seconds: the longest wait for that round; None for no limit.
 
         Returns:
-            Whether no round is under way any more.
+            Whether no round is running any more.
         """
         with self._lock:
             scheduler, self._scheduler = self._scheduler, None
@@ -96,21 +95,21 @@ class Waker(ForkAware):
         return ended
 
     def wake(self) -> None:
-        """Run soon; what is asked for during a round makes another follow it."""
+        """Run a round soon; during a round, another one follows it."""
         self.wake_by(self._clock.now())
 
     def wake_by(self, instant: datetime) -> None:
-        """Run at an instant, if nothing makes it run before."""
+        """Run a round at an instant, or before."""
         with self._lock:
             if self._running:
                 self._again = min(self._again or instant, instant)
-            elif self._scheduler is not None and instant < (self._planned or instant + _BREATH):
+            elif self._scheduler is not None and instant < (self._planned or instant + _PAUSE):
                 self._plan(self._scheduler, instant)
 
     def _plan(self, scheduler: "BackgroundScheduler", instant: datetime) -> None:
-        """Run next at an instant, or now where that has passed.
+        """Set the time of the next round; now, if the instant has passed.
 
-        From an instant long ago the scheduler would list every run that was missed since.
+        For an instant long ago, the scheduler would list every run that was missed since.
         """
         self._planned = instant
         scheduler.modify_job(_JOB, next_run_time=max(instant, SystemClock().now()))
@@ -121,7 +120,7 @@ class Waker(ForkAware):
         next_due: datetime | None = None
         try:
             next_due = self._work()
-        except Exception:  # noqa: BLE001 - logged whole; the next round tries again
+        except Exception:  # noqa: BLE001 - it is logged with its traceback, and the next round tries again
             _LOG.exception("round-failed retry_in_seconds=%g", self._poll.total_seconds())
         finally:
             self._look_ahead(next_due)
@@ -133,12 +132,12 @@ class Waker(ForkAware):
             if self._scheduler is None:
                 return
             now = self._clock.now()
-            at = max(min(next_due or now + self._poll, now + self._poll), now + _BREATH)
+            at = max(min(next_due or now + self._poll, now + self._poll), now + _PAUSE)
             self._plan(self._scheduler, at if self._again is None else min(at, self._again))
 
 
 def _scheduler() -> "tuple[BackgroundScheduler, ThreadPoolExecutor]":
-    """A scheduler of one thread. Most engines of a program that ends are never started."""
+    """A scheduler with one thread. The imports stand here, since most engines are never started."""
     from apscheduler.executors.pool import ThreadPoolExecutor  # noqa: PLC0415 - see above
     from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped]  # noqa: PLC0415
     from apscheduler.schedulers.background import BackgroundScheduler  # noqa: PLC0415

@@ -42,7 +42,7 @@ def _date(value: object, form: object, *, timezone: object = None, context: Rend
         value = context.resolve("now")
     instant = parse_local(value, zone)
     if instant is None:
-        reason = f"date: {_brief(value)} is no date; give ISO 8601, such as 2026-01-31T09:00:00Z"
+        reason = f"date: {_brief(value)} is not a date; give ISO 8601, such as 2026-01-31T09:00:00Z"
         raise LiquidError(reason, token=None)
     local = instant.astimezone(zone if timezone is None else _zone(str(timezone)))
     text = str(form)
@@ -50,8 +50,8 @@ def _date(value: object, form: object, *, timezone: object = None, context: Rend
         reason = f"date: a form has at most {LONGEST_FORM} characters, and no widths"
         raise LiquidError(reason, token=None)
     text = _SECONDS.sub(lambda found: found[1] + str(int(instant.timestamp())), text)
-    made = local.strftime(text)
-    return Markup(made) if isinstance(form, Markup) else made
+    written = local.strftime(text)
+    return Markup(written) if isinstance(form, Markup) else written
 
 
 def _zone(name: str) -> tzinfo:

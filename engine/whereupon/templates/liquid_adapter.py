@@ -33,7 +33,7 @@ def check(source: str) -> None:
     fault = source_fault(source)
     if fault is not None:
         raise TemplateError(reason=fault)
-    with _errors_told():
+    with _template_errors():
         template = compiled(source)
     for fault in faults_of(source, template):
         raise TemplateError(reason=fault)
@@ -43,7 +43,7 @@ def render(
     source: str, data: Mapping[str, JsonValue], *, is_markup: bool, meter: Meter, zone: tzinfo
 ) -> str:
     """Render with ``data``; raises `TemplateError`, naming the variable that is missing."""
-    with _errors_told():
+    with _template_errors():
         shown = _globals(data, _mentioned(source))
         return render_source(source, shown, is_markup=is_markup, meter=meter, zone=zone)
 
@@ -111,15 +111,15 @@ def _shown(value: JsonValue) -> object:
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
+def _template_errors() -> Iterator[None]:
     """Raise every error as a `TemplateError`."""
     try:
         yield
     except Exception as error:
-        raise _as_told(error) from error
+        raise _as_template_error(error) from error
 
 
-def _as_told(error: Exception) -> TemplateError:
+def _as_template_error(error: Exception) -> TemplateError:
     """Any error of a template as a `TemplateError`."""
     if isinstance(error, TemplateError):
         return error

@@ -21,7 +21,7 @@ LONGEST_SOURCE: Final = 200_000
 MOST_MARKUP: Final = 5_000
 """The most tags and variables of a template."""
 
-_ALWAYS_FAILS: Final = "this can only fail, with what is written here"
+_ALWAYS_FAILS: Final = "this fails with every value, because of its arguments"
 _PYTHONS: Final = re.compile(r"__\w+__|'\w+' object|positional argument")
 """Messages of Python that do not help the author of a template."""
 _OPENED: Final = re.compile(r"\{\{|\{%")
@@ -64,16 +64,16 @@ def _certain_failure(call: Filter, context: Context) -> str | None:
     """The error of a filter whose literal arguments fail with every value."""
     if not call.args or not all(isinstance(each.value, Literal) for each in call.args):
         return None
-    told = [_failure(call, probe, context) for probe in _PROBES]
-    return None if None in told else told[0]
+    failures = [_failure(call, probe, context) for probe in _PROBES]
+    return None if None in failures else failures[0]
 
 
 def _failure(call: Filter, value: object, context: Context) -> str | None:
     try:
         call.evaluate(value, context)
     except LiquidError as error:
-        said = str(error.args[0]).removeprefix(f"{call.name}: ")
-        return f"{call.name}: {_ALWAYS_FAILS if _PYTHONS.search(said) else said}"
+        message = str(error.args[0]).removeprefix(f"{call.name}: ")
+        return f"{call.name}: {_ALWAYS_FAILS if _PYTHONS.search(message) else message}"
     except Exception:  # noqa: BLE001 - Liquid's filters raise anything for a value of another type
         return None
     return None
