@@ -72,6 +72,9 @@ def test_a_test_of_one_attribute_is_a_predicate(
         {"a": {"within": "3d"}},
         {"a": {"gt": "1.20.3"}},
         {"a": 10**300},
+        {"a": {"between": [0, 10**300]}},
+        {"a": {"between": [-(10**300), 0]}},
+        {"a": {"between": ["1.20.3", "1.20.4"]}},
         {"any": [{"a": 1}, {"b": 2}]},
         {"logic": {"==": [{"var": "properties.a"}, {"var": "properties.b"}]}},
     ],
@@ -79,3 +82,21 @@ def test_a_test_of_one_attribute_is_a_predicate(
 def test_anything_else_is_left_to_evaluation(raw: JsonValue) -> None:
     """Other attributes, computed texts, time, and numbers that no table compares exactly."""
     assert predicates_of(raw) == [None]
+
+
+def test_a_predicate_has_the_values_that_it_compares_with() -> None:
+    """The options of a membership, and the interval of a range."""
+    options, above, between = predicates_of(
+        {"a": ["x", 1], "b": {"gt": 5}, "c": {"between": [10, 20]}}
+    )
+    assert options is not None
+    assert options.options == ("x", 1)
+    assert above is not None
+    assert above.interval == Interval(5.0, math.inf, open_below=True)
+    assert between == Predicate(
+        "properties.c",
+        PredicateKind.RANGE,
+        Semantics.SHORT_FORM,
+        holds_for_null=False,
+        interval=Interval(10.0, 20.0),
+    )
