@@ -167,7 +167,7 @@ class BackgroundWork:
                 return
             if step.sent_at is not None:
                 moment = max(moment, step.sent_at)
-            yield step.folded
+            yield step.result
 
     def _run_and_look_ahead(self) -> datetime | None:
         self.run_due()

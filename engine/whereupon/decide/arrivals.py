@@ -10,7 +10,7 @@ from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.evaluator import evaluate
 from whereupon.decide.notices import note_duplicate, note_look_alikes, note_near_miss, note_repairs
 from whereupon.decide.people import (
-    ClaimedMessage,
+    ReassignedMessage,
     anonymous_key_for,
     begin_job,
     claim,
@@ -139,7 +139,7 @@ def _take_known(work: BatchState, message: Message, user_id: str) -> None:
 
 def _claimed_by(
     work: BatchState, message: Message, person: Person, stored: StoredMessage
-) -> Sequence[ClaimedMessage]:
+) -> Sequence[ReassignedMessage]:
     """Carry out what a message claims for its person, and whom it merges into them; gives the claimed messages."""
     if message.type is not MessageType.ALIAS:
         if message.anonymous_id is None:
@@ -151,7 +151,7 @@ def _claimed_by(
     return claimed
 
 
-def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[ClaimedMessage]:
+def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[ReassignedMessage]:
     """Merge with a known person, or claim an anonymous id; claim the anonymous id beside it, too.
 
     An id that was never seen counts as an anonymous id only. If it counted as a user id as well, two
@@ -169,7 +169,7 @@ def _alias(work: BatchState, message: Message, survivor: Person) -> Sequence[Cla
 
 
 def _apply_in_order(
-    work: BatchState, own: Evaluation, change: PersonChange, claimed: Sequence[ClaimedMessage]
+    work: BatchState, own: Evaluation, change: PersonChange, claimed: Sequence[ReassignedMessage]
 ) -> None:
     """Apply a message and the messages that it claims in the order in which they happened."""
     if not claimed:
@@ -187,7 +187,7 @@ def _apply_in_order(
 
 
 def claimed_evaluations(
-    work: BatchState, claimed: Sequence[ClaimedMessage], now: datetime
+    work: BatchState, claimed: Sequence[ReassignedMessage], now: datetime
 ) -> list[Evaluation]:
     """The claimed messages that rules use, to be evaluated.
 

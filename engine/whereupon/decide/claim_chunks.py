@@ -13,7 +13,7 @@ from whereupon.decide.batch import state_of
 from whereupon.decide.batch_state import BatchState
 from whereupon.decide.engine_settings import Settings
 from whereupon.decide.evaluation import Evaluation
-from whereupon.decide.people import ClaimedMessage, claim_messages
+from whereupon.decide.people import ReassignedMessage, claim_messages
 from whereupon.decide.person_changes import NO_CHANGE, PersonChange, apply_message
 from whereupon.decide.result import BatchResult, KeysExhausted, Notice, PoisonError
 from whereupon.decide.snapshot import ClaimChunk, Snapshot
@@ -45,7 +45,7 @@ def _choose(work: BatchState, chunk: ClaimChunk) -> None:
     job, here = chunk.job, _waiting(work, chunk)
     runs = work.claims.get(job.anonymous_key, ())
     claimed = [
-        ClaimedMessage(stored._replace(owner=run.person_key), again=False)
+        ReassignedMessage(stored._replace(owner=run.person_key), again=False)
         for stored in here
         if (run := claimant(runs, stored.timestamp, work.settings.identity)) is not None
     ]
@@ -126,6 +126,6 @@ def _last(here: Sequence[StoredMessage]) -> tuple[datetime, int]:
 
 
 def _claimed(
-    work: BatchState, chunk: ClaimChunk, claimed: Sequence[ClaimedMessage]
+    work: BatchState, chunk: ClaimChunk, claimed: Sequence[ReassignedMessage]
 ) -> list[Evaluation]:
     return claimed_evaluations(work, claimed, chunk.own.message.received_at)

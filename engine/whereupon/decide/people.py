@@ -124,7 +124,7 @@ def save_person(work: BatchState, person: Person) -> Person:
     return person
 
 
-class ClaimedMessage(NamedTuple):
+class ReassignedMessage(NamedTuple):
     """A message that a claim gives to a person.
 
     Attributes:
@@ -138,7 +138,7 @@ class ClaimedMessage(NamedTuple):
 
 def claim(
     work: BatchState, message: Message, person_key: int, anonymous_id: str
-) -> Sequence[ClaimedMessage]:
+) -> Sequence[ReassignedMessage]:
     """Let a person claim an anonymous id at the time of a message that carries both ids.
 
     Returns:
@@ -208,10 +208,10 @@ def _rewrite_claims(
         work.changes.dropped_claims.add((key, since))
 
 
-def claim_messages(work: BatchState, key: int) -> list[ClaimedMessage]:
+def claim_messages(work: BatchState, key: int) -> list[ReassignedMessage]:
     """Give the loaded messages of an anonymous id to the persons whose claims cover them."""
     runs = work.claims.get(key, ())
-    claimed: list[ClaimedMessage] = []
+    claimed: list[ReassignedMessage] = []
     messages = work.anonymous_messages.get(key, [])
     for place, stored in enumerate(messages):
         run = claimant(runs, stored.timestamp, work.settings.identity)
@@ -221,7 +221,7 @@ def claim_messages(work: BatchState, key: int) -> list[ClaimedMessage]:
         work.assign(stored, run.person_key)
         work.remove_from_history(stored)
         messages[place] = owned
-        claimed.append(ClaimedMessage(owned, again=stored.owner != key))
+        claimed.append(ReassignedMessage(owned, again=stored.owner != key))
     if key not in work.partly and all(stored.owner != key for stored in messages):
         work.waiting.discard(key)
     if again := [each.stored for each in claimed if each.again]:
@@ -263,7 +263,7 @@ def begin_job(
     )
 
 
-def in_order(claimed: Sequence[ClaimedMessage]) -> list[ClaimedMessage]:
+def in_order(claimed: Sequence[ReassignedMessage]) -> list[ReassignedMessage]:
     """Claimed messages in the order they happened; at one instant, in the order they arrived."""
     return sorted(claimed, key=lambda each: (each.stored.timestamp, each.stored.key))
 

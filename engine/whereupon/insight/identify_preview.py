@@ -111,8 +111,8 @@ def preview_identify(
 
 def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
     """What a message that erases nobody would do if it were taken now."""
-    loaded, folded = pipeline.preview(session, message)
-    told, changes = list(folded.records()), folded.changes
+    loaded, result = pipeline.preview(session, message)
+    emitted, changes = list(result.records()), result.changes
     running = [e for e in changes.entries.values() if e.state is EntryState.ACTIVE]
     opened = [e for e in running if e.key in changes.new_entries]
     ended = [
@@ -123,27 +123,27 @@ def preview(session: Session, pipeline: Pipeline, message: Message) -> Preview:
     return Preview(
         message_id=message.message_id,
         silenced=message.ref in changes.erased_ids,
-        claimed=tuple(_claimed(loaded, folded)),
-        decisions=tuple(each for each in told if isinstance(each, Decision)),
-        deliveries=tuple(each for each in told if isinstance(each, Delivery)),
+        claimed=tuple(_claimed(loaded, result)),
+        decisions=tuple(each for each in emitted if isinstance(each, Decision)),
+        deliveries=tuple(each for each in emitted if isinstance(each, Delivery)),
         waiting=tuple(
             WaitingEntry(
-                e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion), e.due_at
+                e.rule, _name(loaded, result, e.person_key), id_in_ref(e.occasion), e.due_at
             )
             for e in opened
             if e.due_at is not None
         ),
         ended=tuple(
-            EndedEntry(e.rule, _name(loaded, folded, e.person_key), id_in_ref(e.occasion))
+            EndedEntry(e.rule, _name(loaded, result, e.person_key), id_in_ref(e.occasion))
             for e in ended
         ),
         broadcasts=tuple(run.rule for run in changes.runs.values()),
-        warnings=tuple(each for each in told if isinstance(each, Notice)),
+        warnings=tuple(each for each in emitted if isinstance(each, Notice)),
     )
 
 
-def _claimed(loaded: Snapshot, folded: BatchResult) -> list[ClaimedMessage]:
-    given = {key for key, _ in folded.changes.owners}
+def _claimed(loaded: Snapshot, result: BatchResult) -> list[ClaimedMessage]:
+    given = {key for key, _ in result.changes.owners}
     taken = [
         stored
         for messages in loaded.anonymous_messages.values()
@@ -168,6 +168,6 @@ def _as_claimed(loaded: Snapshot, stored: StoredMessage) -> ClaimedMessage:
     )
 
 
-def _name(loaded: Snapshot, folded: BatchResult, person_key: int) -> str:
-    person = folded.changes.persons.get(person_key) or loaded.persons[person_key]
+def _name(loaded: Snapshot, result: BatchResult, person_key: int) -> str:
+    person = result.changes.persons.get(person_key) or loaded.persons[person_key]
     return person.user_id

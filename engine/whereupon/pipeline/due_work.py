@@ -24,7 +24,7 @@ REQUESTS_TOGETHER = 500
 class Step:
     """What a step did, and up to when broadcasts have been sent, if it sent one."""
 
-    folded: BatchResult
+    result: BatchResult
     sent_at: datetime | None = None
 
 

@@ -80,27 +80,27 @@ def read_batch(
     return reading
 
 
-def answer(folded: BatchResult, reading: Reading) -> Ingested:
+def answer(result: BatchResult, reading: Reading) -> Ingested:
     """The answer to the sender."""
-    told, rejected = folded.emitted, reading.rejected
-    if folded.set_aside:
-        rejected = sorted([*rejected, *_poisonous(folded, reading)], key=lambda each: each.index)
+    emitted, rejected = result.emitted, reading.rejected
+    if result.set_aside:
+        rejected = sorted([*rejected, *_poisonous(result, reading)], key=lambda each: each.index)
     return Ingested(
-        accepted=folded.accepted,
-        duplicates=len(folded.duplicates),
+        accepted=result.accepted,
+        duplicates=len(result.duplicates),
         rejected=rejected,
-        decisions=folded.decisions,
-        requests=[each for each in told if isinstance(each, Request)],
-        warnings=[*(each for each in told if isinstance(each, Notice)), *folded.alike],
+        decisions=result.decisions,
+        requests=[each for each in emitted if isinstance(each, Request)],
+        warnings=[*(each for each in emitted if isinstance(each, Notice)), *result.alike],
     )
 
 
-def _poisonous(folded: BatchResult, reading: Reading) -> Iterable[Rejected]:
+def _poisonous(result: BatchResult, reading: Reading) -> Iterable[Rejected]:
     """The messages on which the engine failed, by their places in the sender's batch."""
     refused = {each.index for each in reading.rejected}
     count = len(reading.messages) + len(refused)
     places = [place for place in range(count) if place not in refused]
-    for place, aside in folded.set_aside.items():
+    for place, aside in result.set_aside.items():
         reason = f"the engine failed on it, and has set it aside: {aside.shown}"
         yield Rejected(places[place], POISON, reason)
 

@@ -418,4 +418,4 @@ def test_a_batch_goes_when_it_is_done() -> None:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
-    assert not left & {"Folded", "Working", "Changes", "StoredMessage"}
+    assert not left & {"BatchResult", "BatchState", "Changes", "StoredMessage"}

@@ -77,7 +77,7 @@ class BatchKeys:
 
 
 class MergeCandidates:
-    """Whose the messages may be once the batch's own claims and aliases have been folded.
+    """The persons to whom the messages may belong once the batch's own claims and aliases are decided.
 
     Args:
         persons: the keys of those whom the batch may concern at all.

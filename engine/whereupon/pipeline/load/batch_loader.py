@@ -76,7 +76,7 @@ class BatchLoader:
         versions: Versions = None,
         chunked: bool = False,
     ) -> Snapshot:
-        """All that folding the messages, and waking what is due by ``until``, may ask for.
+        """All that deciding the messages, and waking what is due by ``until``, may need.
 
         Args:
             messages: the batch.

@@ -89,7 +89,7 @@ class Past:
             try:
                 data = {"properties": message.data, "context": message.context}
                 asked = {slot_at(path, data) for path in paths}
-            except Exception:  # noqa: BLE001 - the fold meets it too, and says in which message
+            except Exception:  # noqa: BLE001 - deciding meets it too, and says in which message
                 return None
             slots.update(slot for slot in asked if slot is not None)
         return slots

@@ -1,6 +1,6 @@
 """Transactions that met another writer, and are done again from their start.
 
-A batch is pure: loading and folding it again, from what the winner left, is all that it takes.
+Deciding a batch is pure, so it is loaded and decided again, from what the winner has written.
 """
 
 from collections.abc import Callable
