@@ -12,7 +12,7 @@ File = dict[str, JsonValue]
 
 
 def campaign(name: str, when: JsonValue, **keys: JsonValue) -> File:
-    """A campaign's file that lets everybody in every time and sends a push, unless told otherwise."""
+    """A campaign's file; by default everybody enters every time and gets a push."""
     usual: File = {
         "campaign": name,
         "description": "Somebody did something.",

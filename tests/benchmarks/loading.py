@@ -51,14 +51,14 @@ def measured(count: int) -> Figures:
     parsed(next(Mix().rules(1)), InternPool())  # what the first one imports does not count
     before = _resident()
     rules, read = _read(count)
-    begun = process_time()
+    started = process_time()
     index = arranged(rules)
     done = process_time()
     held, peak = _resident() - before, _peak() - before
     edited = replace(rules[0], digest="edited")
     meet(index.with_book(Rulebook(rules=(edited, *rules[1:]))))
     changed = process_time() - done
-    return Figures(read, done - begun, changed, held, peak)
+    return Figures(read, done - started, changed, held, peak)
 
 
 def _read(count: int) -> tuple[list[Rule], float]:
@@ -66,9 +66,9 @@ def _read(count: int) -> tuple[list[Rule], float]:
     rules, pool, seconds = list[Rule](), InternPool(), 0.0
     sources = Mix().rules(count)
     while several := list(islice(sources, _AT_ONCE)):
-        begun = process_time()
+        started = process_time()
         rules += [parsed(source, pool) for source in several]
-        seconds += process_time() - begun
+        seconds += process_time() - started
     return rules, seconds
 
 

@@ -4,7 +4,7 @@
 
 pyperf runs each as a process of its own, again and again, and takes the time from its start to its end; what
 an empty Python takes in the same run is taken off. The bar is on ``import whereupon``; an engine and a
-command bring what they use, and their figures are told for comparison.
+command bring what they use, and their figures are for comparison.
 """
 
 import subprocess

@@ -159,7 +159,7 @@ def blow(engine: Engine, seed: str, go_on: Callable[[int], bool], met: Weather) 
                 fault = f"{answered} of {len(batch)} messages answered"
         except StoreError as error:
             fault = error.code
-        except Exception as error:  # noqa: BLE001 - it is told with the others
+        except Exception as error:  # noqa: BLE001 - it is reported with the others
             fault = f"{type(error).__name__}: {error}"
         met.note(monotonic() - began, fault)
 

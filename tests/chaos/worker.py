@@ -2,7 +2,7 @@
 
 It reads orders from standard input, a JSON object a line, and writes to standard output, one line
 each, marks (a word: the point it has reached) and answers (``=`` and JSON). An order may name a point
-to stop at for good, so that a kill finds it exactly there. Its clock says what it was told last.
+to stop at for good, so that a kill finds it exactly there. Its clock has the time of the last order.
 """
 
 import json

@@ -220,7 +220,7 @@ def claim_runs(draw: st.DrawFn) -> ClaimRun:
 
 @st.composite
 def claim_jobs(draw: st.DrawFn, key: int) -> ClaimJob:
-    """A claim that is begun."""
+    """An unfinished claim."""
     noted = draw(json_objects)
     return ClaimJob(key, draw(persons), 1, draw(instants), (draw(instants), 0), attributes=noted)
 

@@ -198,7 +198,7 @@ def world_after(
     """A world after the messages arrived in batches that end at these places.
 
     Args:
-        claim_chunk: how much of a claim is put to the rules at once, of a message that comes alone.
+        claim_chunk: how many messages of a claim are evaluated at once, if its message comes alone.
     """
     made = World(list(rules))
     made.engine.pipeline.claim_chunk = claim_chunk
@@ -210,7 +210,7 @@ def begin(made: World, message: Message, *, carried_on: int) -> None:
     """Let a message arrive whose sender stops before the claim is carried out.
 
     Args:
-        carried_on: how many parts of it they do.
+        carried_on: how many chunks of it the sender carries out.
     """
     engine = made.engine
     results: list[BatchResult] = []

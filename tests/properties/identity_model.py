@@ -58,7 +58,7 @@ class Campaign:
 
 
 @dataclass(eq=False)
-class Somebody:
+class Person:
     """A person, compared by the identity of the object."""
 
     first_id: str
@@ -72,7 +72,7 @@ class ClaimRun(NamedTuple):
     device: str
     at: int
     id: str
-    person: Somebody
+    person: Person
 
 
 @dataclass(eq=False)
@@ -82,7 +82,7 @@ class Recorded:
     line: Line
     at: int
     place: int
-    owner: Somebody | None = None
+    owner: Person | None = None
 
 
 def _is_newer_word(name: str, at: int, than: int) -> bool:
@@ -90,7 +90,7 @@ def _is_newer_word(name: str, at: int, than: int) -> bool:
     return name == "unsubscribed" and at > than
 
 
-class Handed(NamedTuple):
+class Claimed(NamedTuple):
     """A message that a claim gives to a person; ``again`` if it was another's before."""
 
     record: Recorded
@@ -102,7 +102,7 @@ class Entry(NamedTuple):
     """An entry of a person, and when it ends."""
 
     campaign: str
-    person: Somebody
+    person: Person
     message: str
     at: int
     key: Plain
@@ -120,7 +120,7 @@ class Decided(NamedTuple):
     retroactive: bool
 
 
-class Grave(NamedTuple):
+class Tombstone(NamedTuple):
     """A suppressed name: up to an instant, or for ever (infinity). ``of`` is the person of the deletion."""
 
     name: Name
@@ -142,12 +142,12 @@ class Model:
         self.campaigns = campaigns
         self.decided: list[Decided] = []
         self.entries: list[Entry] = []
-        self.people: list[Somebody] = []
+        self.people: list[Person] = []
         self.records: list[Recorded] = []
         self._seen: set[str] = set()
         self._claims: list[ClaimRun] = []
         self._devices: set[str] = set()
-        self._graves: list[Grave] = []
+        self._tombstones: list[Tombstone] = []
 
     # --- what is asked of it ----------------------------------------------------------------------
 
@@ -183,9 +183,9 @@ class Model:
         act = line.name.removesuffix(" Person")
         if line.type == "track" and act in {"Delete", "Suppress", "Unsuppress"}:
             self._act(line, act)
-        elif (grave := self._silenced(line)) is not None:
+        elif (tombstone := self._tombstone_for(line)) is not None:
             for campaign in self._rule_lists(line):
-                self._decide(line.id, None, campaign, grave.reason, retroactive=False)
+                self._decide(line.id, None, campaign, tombstone.reason, retroactive=False)
         elif line.user is None:
             self._take_anonymous(line, line.device or "")
         else:
@@ -194,7 +194,7 @@ class Model:
     def _take_anonymous(self, line: Line, device: str) -> None:
         self._record(line)
         self._devices.add(device)
-        self._put(self._handed(), None, line.arrives)
+        self._evaluate(self._newly_claimed(), None, line.arrives)
 
     def _take_known(self, line: Line, user: str) -> None:
         person = self._person(user)
@@ -206,18 +206,18 @@ class Model:
             self._claim(ClaimRun(line.device, record.at, line.id, person))
         if line.type == "alias":
             self._alias(line, record.at, person, line.previous or "")
-        self._put(self._handed(), record, line.arrives)
+        self._evaluate(self._newly_claimed(), record, line.arrives)
 
     def _record(self, line: Line) -> Recorded:
         record = Recorded(line, happened(line), len(self._seen))
         self.records.append(record)
         return record
 
-    def _person(self, user: str) -> Somebody:
+    def _person(self, user: str) -> Person:
         for person in self.people:
             if user in person.ids:
                 return person
-        self.people.append(Somebody(user, {user}))
+        self.people.append(Person(user, {user}))
         return self.people[-1]
 
     # --- claims -----------------------------------------------------------------------------------
@@ -242,22 +242,22 @@ class Model:
                 return claim if claim.at <= at + RETENTION else None
         return None
 
-    def _handed(self) -> list[Handed]:
+    def _newly_claimed(self) -> list[Claimed]:
         """The anonymous messages whose owner differs from the one that the claims give."""
-        handed = []
+        brought = []
         for record in self.records:
             if record.line.user is None:
                 claim = self._claim_over(record.line.device or "", record.at)
                 if claim is not None and claim.person is not record.owner:
-                    handed.append(Handed(record, claim, again=record.owner is not None))
-        return sorted(handed, key=lambda each: (each.record.at, each.record.place))
+                    brought.append(Claimed(record, claim, again=record.owner is not None))
+        return sorted(brought, key=lambda each: (each.record.at, each.record.place))
 
     # --- alias ------------------------------------------------------------------------------------
 
-    def _alias(self, line: Line, at: int, survivor: Somebody, previous: str) -> None:
+    def _alias(self, line: Line, at: int, survivor: Person, previous: str) -> None:
         """Merge if the id is a known person's when the alias arrives; otherwise claim it as a device."""
         loser = next((p for p in self.people if previous in p.ids), None)
-        gone = any(g.name == ("device", previous) and at <= g.until for g in self._graves)
+        gone = any(g.name == ("device", previous) and at <= g.until for g in self._tombstones)
         if loser is None and gone:
             return  # it was a device of somebody's who was erased, and nobody names it again
         if loser is not None and loser is not survivor and line.arrives - at <= STALE_AFTER:
@@ -265,7 +265,7 @@ class Model:
         if loser is None or previous in self._devices:
             self._claim(ClaimRun(previous, at, line.id, survivor))
 
-    def _merge(self, survivor: Somebody, loser: Somebody) -> None:
+    def _merge(self, survivor: Person, loser: Person) -> None:
         self.people.remove(loser)
         survivor.ids |= loser.ids
         for name, (value, at) in loser.traits.items():
@@ -284,7 +284,7 @@ class Model:
             e._replace(person=survivor) if e.person is loser else e for e in self.entries
         ]
 
-    # --- deleting and silencing -------------------------------------------------------------------
+    # --- deleting and suppressing -----------------------------------------------------------------
 
     def _act(self, line: Line, act: str) -> None:
         at = happened(line)
@@ -298,7 +298,7 @@ class Model:
             return  # held: it would erase what the person did long after asking
         until, reason = (max(at, latest), "deleted") if act == "Delete" else (inf, "suppressed")
         for name in self._forget(line.user):
-            self._bury(Grave(name, line.user, until, reason))
+            self._add_tombstone(Tombstone(name, line.user, until, reason))
 
     def _latest_of(self, user: str) -> float:
         person = next((p for p in self.people if user in p.ids), None)
@@ -325,67 +325,69 @@ class Model:
         names |= {("user", each) for each in person.ids}
         return names | {("device", each) for each in claimed}
 
-    def _bury(self, grave: Grave) -> None:
+    def _add_tombstone(self, tombstone: Tombstone) -> None:
         """An existing tombstone is never shortened."""
-        same = [g for g in self._graves if (g.name, g.of) == (grave.name, grave.of)]
-        if all(g.until < grave.until for g in same):
-            self._graves = [g for g in self._graves if g not in same] + [grave]
+        same = [g for g in self._tombstones if (g.name, g.of) == (tombstone.name, tombstone.of)]
+        if all(g.until < tombstone.until for g in same):
+            self._tombstones = [g for g in self._tombstones if g not in same] + [tombstone]
 
     def _unsuppress(self, user: str, device: str | None, heard_from: int) -> None:
         """All names of the tombstone's person are accepted again from now on; nothing is restored."""
-        together = {g.of for g in self._graves if g.name == ("user", user)}
-        self._graves = [
+        together = {g.of for g in self._tombstones if g.name == ("user", user)}
+        self._tombstones = [
             g._replace(until=heard_from)
             if g.until == inf and (g.of in together or g.name == ("device", device))
             else g
-            for g in self._graves
+            for g in self._tombstones
         ]
 
-    def _silenced(self, line: Line) -> Grave | None:
+    def _tombstone_for(self, line: Line) -> Tombstone | None:
         """A user id stands for its person, an alias for two; a device's messages have only the device."""
         names: list[Name] = [("user", line.user)] if line.user else [("device", line.device or "")]
         if line.type == "alias":
             names.append(("user", line.previous or ""))
-        over = [g for g in self._graves if g.name in names and happened(line) <= g.until]
+        over = [g for g in self._tombstones if g.name in names and happened(line) <= g.until]
         return max(over, key=lambda g: (g.until, g.reason), default=None)
 
     # --- rules ------------------------------------------------------------------------------------
 
-    def _put(self, handed: list[Handed], own: Recorded | None, now: int) -> None:
+    def _evaluate(self, brought: list[Claimed], own: Recorded | None, now: int) -> None:
         """Evaluate messages in the order in which they happened; claimed ones come first."""
-        for each in handed:
+        for each in brought:
             each.record.owner = each.claim.person
-        left_out = self._left_out(handed, now, late=own is None)
-        claimed = [each for each in handed if own is None or each.record.at <= own.at]
+        excluded = self._excluded(brought, now, late=own is None)
+        claimed = [each for each in brought if own is None or each.record.at <= own.at]
         for each in claimed:
-            self._put_claimed(each, now, left_out)
+            self._evaluate_claimed(each, now, excluded)
         if own is not None:
             for campaign in self._rule_lists(own.line):
                 self._judge(own, campaign, now, None, claimed=False)
-        for each in handed[len(claimed) :]:
-            self._put_claimed(each, now, left_out)
+        for each in brought[len(claimed) :]:
+            self._evaluate_claimed(each, now, excluded)
 
-    def _put_claimed(self, each: Handed, now: int, left_out: Mapping[tuple[int, str], str]) -> None:
+    def _evaluate_claimed(
+        self, each: Claimed, now: int, excluded: Mapping[tuple[int, str], str]
+    ) -> None:
         record = each.record
         if record.line.type == "identify":
             _set_traits(each.claim.person, record.line.data, record.at)
         for campaign in self._rule_lists(record.line):
-            why = "claimed-before" if each.again else left_out.get((record.place, campaign.name))
+            why = "claimed-before" if each.again else excluded.get((record.place, campaign.name))
             self._judge(record, campaign, now, why, claimed=True)
 
-    def _left_out(
-        self, handed: list[Handed], now: int, *, late: bool
+    def _excluded(
+        self, brought: list[Claimed], now: int, *, late: bool
     ) -> dict[tuple[int, str], str]:
-        """Of what one claim brings, a rule may take only the first or last that it is open to.
+        """Of the messages of one claim, a rule may take only the first or last that it is open to.
 
-        What was taken is not taken back: of a message that comes late, after its claim has let somebody
-        in by another one, the other stays the one that was taken, whichever happened first.
+        A message that was taken stays so: if another one of the same claim arrives late, it is excluded,
+        whichever happened first.
         """
-        left_out: dict[tuple[int, str], str] = {}
+        excluded: dict[tuple[int, str], str] = {}
         for campaign in self.campaigns:
             taking = [
                 each
-                for each in handed
+                for each in brought
                 if campaign.take in {"first", "last"}
                 and not each.again
                 and campaign in self._rule_lists(each.record.line)
@@ -394,8 +396,8 @@ class Model:
             for each in taking:
                 taken = taking[0] if campaign.take == "first" else taking[-1]
                 if each is not taken or (late and self._took(campaign, each.claim)):
-                    left_out[each.record.place, campaign.name] = "retroactive-take"
-        return left_out
+                    excluded[each.record.place, campaign.name] = "retroactive-take"
+        return excluded
 
     def _took(self, campaign: Campaign, claim: ClaimRun) -> bool:
         """Whether the claim has opened an entry already."""
@@ -431,7 +433,7 @@ class Model:
         self._decide(record.line.id, person, campaign, why or "entered", retroactive=claimed)
 
     def _kept_out(
-        self, campaign: Campaign, person: Somebody, record: Recorded, now: int
+        self, campaign: Campaign, person: Person, record: Recorded, now: int
     ) -> str | None:
         past = [e for e in self.entries if e.campaign == campaign.name and e.person is person]
         match campaign.reentry:
@@ -450,7 +452,7 @@ class Model:
     def _decide(
         self,
         message: str,
-        person: Somebody | None,
+        person: Person | None,
         campaign: Campaign,
         outcome: str,
         *,
@@ -460,7 +462,7 @@ class Model:
         self.decided.append(Decided(message, who, campaign.name, outcome, retroactive))
 
 
-def _set_traits(person: Somebody, traits: Mapping[str, Plain], at: int) -> None:
+def _set_traits(person: Person, traits: Mapping[str, Plain], at: int) -> None:
     """The newest value wins, by its own time; at one instant, the one that arrived last."""
     for name, value in traits.items():
         if name not in person.traits or person.traits[name][1] <= at:

@@ -113,10 +113,10 @@ def test_a_claim_in_chunks_ends_as_a_whole_one_ends(
 
 @settings(max_examples=150)
 @given(claims, st.integers(1, 3), st.data())
-def test_whoever_comes_to_a_claim_that_was_only_begun_carries_it_out_first(
+def test_any_call_carries_an_unfinished_claim_out_first(
     happened: list[Happening], claim_chunk: int, data: st.DataObject
 ) -> None:
-    """Should they who began it be gone: at any part of it, and whoever comes next, also nobody."""
+    """If its sender has gone, at any chunk of it; without further calls, due work does it."""
     messages = messages_of(happened)
     whole = outcome_of(world_after(messages, range(len(messages)), rules=TAKE_ONE_RULES))
     made = World(list(TAKE_ONE_RULES))

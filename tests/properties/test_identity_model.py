@@ -90,7 +90,7 @@ def by_the_engine(
     """The engine's result, in batches that end at the cuts, by several writers in turn.
 
     Args:
-        part: how much of a claim is put to the rules at once.
+        part: how many messages of a claim are evaluated at once.
     """
     clock = FrozenClock(NOON)
     made = [Engine(store, BOOK, clock=clock) for _ in range(writers)]

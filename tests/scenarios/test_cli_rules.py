@@ -85,8 +85,8 @@ def test_diagnostics_as_json_have_their_parts_apart(rules: Path) -> None:
     linted = whereupon("lint", rules, "--json")
     assert linted.status == 1
     assert linted.stderr == ""
-    finding, *_, summary = linted.records
-    assert list(finding) == ["kind", "file", "line", "column", "code", "severity", "message"]
+    diagnostic, *_, summary = linted.records
+    assert list(diagnostic) == ["kind", "file", "line", "column", "code", "severity", "message"]
     assert list(summary) == ["kind", "errors", "warnings"]
 
 

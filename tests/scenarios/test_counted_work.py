@@ -472,6 +472,6 @@ def test_a_claim_of_a_hundred_times_as_many_old_messages_asks_and_loads_no_more(
             assert count_of(database, "whereupon_skips") == sum(skipped)
     assert (
         asked[1] == asked[2]
-    )  # by the first, every name has been met, and the rule's wording is kept
+    )  # by the first, every name has been met, and the rule's version is stored
     assert sum(asked[1].values()) < MOST_STATEMENTS
     assert loaded == [CLAIM_CHUNK + 1] * 3

@@ -19,7 +19,7 @@ def known(made: World) -> list[str]:
         return sorted(found.value for found in session.identifiers(["ada"], ["anon-1"]))
 
 
-def silenced_until(made: World) -> list[object]:
+def suppressed_until(made: World) -> list[object]:
     """Until when Ada's messages are ignored."""
     digests = made.engine.pipeline.settings.digests(IdKind.USER, "ada")
     with made.home.session() as session:
@@ -38,7 +38,7 @@ def test_what_a_step_has_said_makes_no_deletion_reach_further(
         made.run(1)
     made.track("Delete Person", "ada", at=0.5, arrives=1)
     made.track("purchase", "ada", at=bought, arrives=2)
-    assert (known(made), silenced_until(made)) == (found, [after(0.5)])
+    assert (known(made), suppressed_until(made)) == (found, [after(0.5)])
     assert made.outcomes == ["entered", "entered" if found else "deleted"]
 
 
@@ -51,7 +51,7 @@ def test_what_the_person_has_done_after_it_does(home: Store, woken: bool) -> Non
     if woken:
         made.run(5)
     made.track("Delete Person", "ada", at=1, arrives=5)
-    assert silenced_until(made) == [after(2)]
+    assert suppressed_until(made) == [after(2)]
 
 
 @pytest.mark.parametrize("cuts", [(), (1,), (2,), (1, 2), (1, 2, 3)])
@@ -66,7 +66,7 @@ def test_another_message_beside_it_wakes_nobody_else(home: Store, cuts: tuple[in
     ]
     for start, end in pairwise((0, *cuts, len(messages))):
         made.decided += made.engine.take(messages[start:end]).decisions
-    assert (known(made), silenced_until(made)) == (["ada", "anon-1"], [after(0)])
+    assert (known(made), suppressed_until(made)) == (["ada", "anon-1"], [after(0)])
     assert made.outcomes == ["entered", "entered"]
 
 

@@ -99,9 +99,9 @@ def ask_for_deletions(engine: Engine, first: int, count: int, *, source: Source 
 
 def test_requests_that_expire_are_given_up_together(database: Database) -> None:
     """Two hundred use as many statements as two; due deliveries are sent in the same round."""
-    clock, handed = FrozenClock(NOON), list[Delivery]()
+    clock, delivered = FrozenClock(NOON), list[Delivery]()
     with opened(database, clock) as engine:
-        engine.channel("push")(handed.append)
+        engine.channel("push")(delivered.append)
         asked = []
         for first, count in ((0, 2), (1_000, 200)):
             ask_for_deletions(engine, first, count)
@@ -111,7 +111,7 @@ def test_requests_that_expire_are_given_up_together(database: Database) -> None:
                 ran = engine.run_due()
                 asked.append(statements.total())
             assert [each.outcome for each in ran.requests] == ["expired"] * count
-        assert len(handed) == 2
+        assert len(delivered) == 2
     assert asked[0] == asked[1]
 
 

@@ -48,8 +48,8 @@ def _messages(stream: Path) -> list[Line]:
             continue
         batch = body.get("batch")
         items = batch if isinstance(batch, list) else [body]
-        lent: Line = {name: body[name] for name in ("sentAt", "context") if name in body}
-        found += [{**lent, **item} for item in items if isinstance(item, dict)]
+        inherited: Line = {name: body[name] for name in ("sentAt", "context") if name in body}
+        found += [{**inherited, **item} for item in items if isinstance(item, dict)]
     for place, message in enumerate(found):
         message.pop("receivedAt", None)
         message["messageId"] = message.get("messageId") or f"place-{place}"

@@ -99,7 +99,7 @@ def test_a_killed_process_loses_nothing_it_acknowledged_and_enters_nobody_twice(
 def test_two_processes_that_send_the_same_at_once_are_as_one(
     stream: Path, undisturbed: Outcome, database: str
 ) -> None:
-    """The database lets each message in once, whoever brings it."""
+    """Each message is recorded once, whichever process sends it."""
     with _sending(database, stream) as one, _sending(database, stream) as two:
         assert len(list(one)) == len(list(two)) == 1_500
     assert _outcome(database) == undisturbed

@@ -38,7 +38,7 @@ class Shop:
     clock: FrozenClock
     host: Connection
     pool: ThreadPoolExecutor
-    handed: list[Delivery] = field(default_factory=list)
+    delivered: list[Delivery] = field(default_factory=list)
 
     def meanwhile(self, call: Callable[[], Ingested | None]) -> "Future[Ingested | None]":
         """Start a call that waits for the host's transaction, and return when it waits."""
@@ -76,13 +76,13 @@ def shop(postgres: str, server: Server, database: Database) -> Iterator[Shop]:
         ThreadPoolExecutor(2) as pool,
     ):
         shop = Shop(postgres, server, engine, clock, host, pool)
-        engine.channel("push")(shop.handed.append)
-        engine.channel("email")(shop.handed.append)
+        engine.channel("push")(shop.delivered.append)
+        engine.channel("email")(shop.delivered.append)
         yield shop
         host.rollback()
 
 
-def test_whoever_comes_second_with_a_new_id_finds_the_person(shop: Shop) -> None:
+def test_the_second_call_with_a_new_id_finds_the_person(shop: Shop) -> None:
     """The transaction that loses the race is decided again, and no person exists twice."""
     shop.engine.track("purchase", user_id="ada", message_id="m-1", connection=shop.host)
     second = shop.meanwhile(lambda: shop.engine.track("purchase", user_id="ada", message_id="m-2"))
@@ -158,10 +158,10 @@ def test_due_work_does_not_wait_for_those_whom_others_hold(shop: Shop) -> None:
     shop.clock.move_to(later(NOON, timedelta(hours=1)))
     shop.engine.track("view", user_id="ada", connection=shop.host)
     shop.engine.run_due()
-    assert [delivery.person for delivery in shop.handed] == ["bob"]
+    assert [delivery.person for delivery in shop.delivered] == ["bob"]
     shop.host.commit()
     shop.engine.run_due()
-    assert [delivery.person for delivery in shop.handed] == ["bob", "ada"]
+    assert [delivery.person for delivery in shop.delivered] == ["bob", "ada"]
 
 
 def test_a_broadcast_that_somebody_sends_is_left_to_them(shop: Shop) -> None:
@@ -170,10 +170,10 @@ def test_a_broadcast_that_somebody_sends_is_left_to_them(shop: Shop) -> None:
     shop.engine.trigger("news", key="monday")
     shop.host.execute(text("SELECT 1 FROM whereupon_run FOR UPDATE"))
     shop.engine.run_due()
-    assert shop.handed == []
+    assert shop.delivered == []
     shop.host.rollback()
     shop.engine.run_due()
-    assert [delivery.rule for delivery in shop.handed] == ["news"]
+    assert [delivery.rule for delivery in shop.delivered] == ["news"]
 
 
 def test_a_broadcast_meets_whom_it_waited_for_as_they_are_then(shop: Shop) -> None:
@@ -189,7 +189,7 @@ def test_a_broadcast_meets_whom_it_waited_for_as_they_are_then(shop: Shop) -> No
     sending = shop.meanwhile(run_due)
     shop.host.commit()
     sending.result(60)
-    assert [delivery.person for delivery in shop.handed] == ["bob"]
+    assert [delivery.person for delivery in shop.delivered] == ["bob"]
 
 
 def test_a_broadcast_does_not_wait_for_those_whom_it_is_not_meant_for(shop: Shop) -> None:
@@ -201,10 +201,10 @@ def test_a_broadcast_does_not_wait_for_those_whom_it_is_not_meant_for(shop: Shop
     shop.engine.run_due()
     shop.host.commit()
     shop.engine.run_due()
-    assert [delivery.person for delivery in shop.handed] == ["bob"]
+    assert [delivery.person for delivery in shop.delivered] == ["bob"]
 
 
-def test_whoever_was_known_when_a_broadcast_began_is_sent_it_once(shop: Shop) -> None:
+def test_everybody_known_at_the_start_of_a_broadcast_is_sent_it_once(shop: Shop) -> None:
     """Wherever their keys are; a person who appears during the run may be before or behind its position."""
 
     def identify(engine: Engine, *names: str) -> None:
@@ -236,7 +236,7 @@ def test_a_broadcast_of_one_key_starts_once(shop: Shop) -> None:
     shop.host.commit()
     second.result(60)
     shop.engine.run_due()
-    assert len(shop.handed) == 1
+    assert len(shop.delivered) == 1
 
 
 def test_who_appears_while_they_are_deleted_is_deleted(shop: Shop) -> None:

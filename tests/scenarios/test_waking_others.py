@@ -46,12 +46,12 @@ def test_a_delivery_that_another_process_makes_leaves_at_once(database: str) -> 
 def test_a_delivery_that_a_host_commits_leaves_at_once(database: str) -> None:
     """When the host's own transaction ends, and not earlier; no call is needed."""
     with _worker(database) as taken, Engine.open(database, rules=RULES) as web:
-        lent = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+        host = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
         for number in range(5):
-            with lent.begin() as connection:
+            with host.begin() as connection:
                 web.ingest([purchase(number + 1, f"p-{number}")], connection=connection)
             assert taken.get(timeout=_PATIENCE).person == f"p-{number}"
-        lent.dispose()
+        host.dispose()
 
 
 def test_a_wait_that_another_process_begins_is_over_in_time(database: str) -> None:

@@ -92,16 +92,16 @@ class Answer(NamedTuple):
 
 def answered(way: Callable[[Engine, list[str]], Iterator[Ingested]], texts: list[str]) -> Answer:
     """The answers of an engine without rules to some calls of `ingest`, joined."""
-    accepted = duplicates = begun = 0
+    accepted = duplicates = start = 0
     rejected: list[tuple[int, str]] = []
     notices: list[tuple[str, str]] = []
     with Engine.open("memory://", clock=FrozenClock(NOW)) as engine:
         for result in way(engine, texts):
             accepted += result.accepted
             duplicates += result.duplicates
-            rejected += [(begun + each.index, each.code) for each in result.rejected]
+            rejected += [(start + each.index, each.code) for each in result.rejected]
             notices += [(each.code, each.message) for each in result.warnings]
-            begun += result.accepted + result.duplicates + len(result.rejected)
+            start += result.accepted + result.duplicates + len(result.rejected)
     return Answer(accepted, duplicates, rejected, _without_look_alikes(notices))
 
 
@@ -112,8 +112,8 @@ def _without_look_alikes(notices: list[tuple[str, str]]) -> list[tuple[str, str]
 
 def chunks(texts: list[str]) -> Iterator[list[str]]:
     """So many texts at a time."""
-    for begun in range(0, len(texts), CHUNK):
-        yield texts[begun : begun + CHUNK]
+    for start in range(0, len(texts), CHUNK):
+        yield texts[start : start + CHUNK]
 
 
 WAYS: dict[str, Callable[[Engine, list[str]], Iterator[Ingested]]] = {
@@ -218,9 +218,9 @@ def _nearly_iso(value: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%d" + clock * (" " in text))  # noqa: DTZ007
 
 
-def happened(raw: dict[str, Any], lent: dict[str, Any]) -> datetime:
+def happened(raw: dict[str, Any], inherited: dict[str, Any]) -> datetime:
     """The time of a live message (Segment spec, Timestamps)."""
-    whole = {**lent, **{name: value for name, value in raw.items() if value is not None}}
+    whole = {**inherited, **{name: value for name, value in raw.items() if value is not None}}
     names = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
     timestamp, original, sent, received = (as_time(whole.get(name)) for name in names)
     if timestamp is None and original is not None and sent is not None:
@@ -242,11 +242,11 @@ def as_object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def expected(raw: dict[str, Any], lent: dict[str, Any]) -> dict[str, Any]:
+def expected(raw: dict[str, Any], inherited: dict[str, Any]) -> dict[str, Any]:
     """The message as the spec reads it."""
     type_ = raw["type"].strip().lower()
     properties, traits = as_object(raw.get("properties")), as_object(raw.get("traits"))
-    context = {**as_object(lent.get("context")), **as_object(raw.get("context"))}
+    context = {**as_object(inherited.get("context")), **as_object(raw.get("context"))}
     name = raw["event"] if type_ == "track" else raw.get("name") or properties.get("name")
     data = properties if type_ in NAMED else traits
     if type_ == "identify" and not traits:
@@ -257,7 +257,7 @@ def expected(raw: dict[str, Any], lent: dict[str, Any]) -> dict[str, Any]:
         "user_id": as_id(raw.get("userId")),
         "anonymous_id": as_id(raw.get("anonymousId")),
         "target_id": as_id(raw.get({"alias": "previousId", "group": "groupId"}.get(type_, ""))),
-        "timestamp": happened(raw, lent),
+        "timestamp": happened(raw, inherited),
         "data": data,
         "context": context,
     }
@@ -273,9 +273,11 @@ def seen(message: Message) -> dict[str, Any]:
 def items_of(body: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each message of a body, and the body's own fields for it."""
     if isinstance(body, dict) and isinstance(body.get("batch"), list):
-        lent = {name: body[name] for name in ("sentAt", "receivedAt", "context") if body.get(name)}
+        inherited = {
+            name: body[name] for name in ("sentAt", "receivedAt", "context") if body.get(name)
+        }
         for item in body["batch"]:
-            yield item, lent
+            yield item, inherited
     else:
         yield body, {}
 
@@ -287,7 +289,7 @@ def test_nothing_that_is_accepted_is_misread(texts: Callable[[], list[str]]) -> 
     accepted = 0
     for text in texts():
         sent = items_of(json.loads(text, parse_constant=lambda _: None))
-        for item, (raw, lent) in zip(open_all(text.encode()), sent, strict=True):
+        for item, (raw, inherited) in zip(open_all(text.encode()), sent, strict=True):
             if not isinstance(item, Opened):
                 continue
             try:
@@ -295,7 +297,7 @@ def test_nothing_that_is_accepted_is_misread(texts: Callable[[], list[str]]) -> 
             except MessageRejectedError:
                 continue
             accepted += 1
-            assert seen(message) == expected(whole(raw), lent)
+            assert seen(message) == expected(whole(raw), inherited)
     assert accepted > 100
 
 

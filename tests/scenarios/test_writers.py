@@ -81,11 +81,13 @@ def test_processes_that_write_at_once_end_as_one_that_writes_alone(
     with _writers(database, 3) as processes:
         _all_write(processes, "ready")
         _all_write(processes, "written")
-        handed = Counter(line for process in processes for line in process.communicate()[0].split())
+        delivered = Counter(
+            line for process in processes for line in process.communicate()[0].split()
+        )
         assert [process.returncode for process in processes] == [0, 0, 0]
     assert end_of(database) == serial
-    assert len(handed) == 3 * PURCHASES
-    assert set(handed.values()) == {1}
+    assert len(delivered) == 3 * PURCHASES
+    assert set(delivered.values()) == {1}
 
 
 def test_threads_that_write_at_once_end_as_one_that_writes_alone(

@@ -112,19 +112,19 @@ def end_of(url: str) -> End:
 def main(url: str, number: str) -> None:
     """Write, and then do due work in competition with others."""
     clock = FrozenClock(NOON)
-    handed: list[str] = []
+    delivered: list[str] = []
     with Engine.open(url, rules=RULES, clock=clock) as engine:
         for name in ("push", "email"):
-            engine.channel(name)(lambda delivery: _note(handed, delivery))
+            engine.channel(name)(lambda delivery: _note(delivered, delivery))
         for act in _acts(engine, int(number), clock):
             sys.stdout.write(f"{act}\n")
             sys.stdout.flush()
             sys.stdin.readline()
-    sys.stdout.write("".join(f"{key}\n" for key in handed))
+    sys.stdout.write("".join(f"{key}\n" for key in delivered))
 
 
-def _note(handed: list[str], delivery: Delivery) -> None:
-    handed.append(delivery.idempotency_key)
+def _note(delivered: list[str], delivery: Delivery) -> None:
+    delivered.append(delivery.idempotency_key)
 
 
 def _acts(engine: Engine, number: int, clock: FrozenClock) -> Iterator[str]:

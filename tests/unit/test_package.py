@@ -86,7 +86,7 @@ class _Types:
 
 
 _WHOLES = (BatchResult, Message, Rulebook)
-"""Values whose parts only whoever calls `engine.take` or makes a rulebook knows."""
+"""Values whose parts only callers of `engine.take`, and of the classes of rules, need."""
 
 
 def _documented() -> list[ModuleType]:

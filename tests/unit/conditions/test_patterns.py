@@ -24,7 +24,7 @@ from whereupon.conditions.operators.patterns import (
         *("\\d+[,.]?\\d*[,.]?\\d*\\s*(EUR|USD)", "(.*,){11}P", "(a|b){9,}", "([a-z]+)*$"),
     ],
 )
-def test_whatever_is_regular_is_accepted(pattern: str) -> None:
+def test_every_regular_pattern_is_accepted(pattern: str) -> None:
     """No repetition is dangerous, because a text is read once."""
     assert pattern_fault(pattern) is None
 

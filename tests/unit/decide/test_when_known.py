@@ -116,7 +116,7 @@ def test_history_makes_people_known_without_a_word(made: World) -> None:
 
 
 def test_a_large_claim_makes_them_known_in_its_turn(home: Store) -> None:
-    """Where what they claim is put to the rules in parts, behind what came before."""
+    """The claimed messages are evaluated in chunks, after earlier ones."""
     made = world(WELCOME, campaign("x", "x"), store=home)
     made.engine.pipeline.claim_chunk = 2
     for number in range(5):

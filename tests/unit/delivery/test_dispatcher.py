@@ -323,7 +323,7 @@ class _UnspeakableError(Exception):
         (RetryLater(after=1e9), "asked to wait"),
     ],
 )
-def test_whatever_a_channel_raises_is_settled_and_stops_nobody(
+def test_any_error_of_a_channel_is_settled_and_stops_nobody(
     opened: tuple[Engine, _Channel], error: Exception, reason: str
 ) -> None:
     """Otherwise the deliveries beside it would be sent again, and the queue would stop."""

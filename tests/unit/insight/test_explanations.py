@@ -396,7 +396,7 @@ def test_who_of_a_broadcast_may_ask_of_the_past() -> None:
     assert "but purchase counted 0 times (as they are now)" in sentences(made, rule="news")[0]
 
 
-def test_whoever_could_not_set_a_broadcast_off_sees_why() -> None:
+def test_a_message_that_may_not_start_a_broadcast_is_explained() -> None:
     """No entry was refused: the message may not start a broadcast."""
     made = world(broadcast("news", "Shouted", where={"loud": True}))
     made.track("Shouted", "ada", {"loud": False}, at=0)

@@ -499,7 +499,7 @@ sent = st.one_of(
 
 @settings(max_examples=300)
 @given(sent, st.booleans())
-def test_whatever_is_sent_is_read_or_refused(raw: JsonValue, by_message: bool) -> None:
+def test_any_json_is_read_or_refused(raw: JsonValue, by_message: bool) -> None:
     """Any JSON is accepted or refused and raises nothing else; an accepted message is kept as it was sent."""
     refused: list[MessageRejectedError] = []
     for item in open_all([raw]):

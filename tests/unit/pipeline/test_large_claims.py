@@ -1,4 +1,4 @@
-"""A claim of many messages is carried out in parts: others come between, and nothing comes out otherwise."""
+"""Claims of many messages: they are carried out in chunks, with other calls in between, and end as in one piece."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +50,7 @@ def _record(engine: Engine, count: int) -> None:
 
 
 def _begin(engine: Engine) -> None:
-    """Identify ada, and go away before what that claims is carried out."""
+    """Identify ada, and stop before the claim is carried out."""
     identify = {"type": "identify", "userId": "ada", "anonymousId": "anon-1", "messageId": "who"}
     once = _Once(engine.store)
     brief = Engine(once, engine.pipeline.index.book, clock=engine.clock)
@@ -59,45 +59,45 @@ def _begin(engine: Engine) -> None:
 
 
 class _Once:
-    """A store that is gone before the parts of a claim."""
+    """A store that fails before the chunks of a claim."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.is_gone = True
 
     def session(self, connection: object = None) -> AbstractContextManager[Session]:
-        """A session of the store's."""
+        """Open a session."""
         return self._store.session(connection)
 
     def reading(self) -> AbstractContextManager[Session]:
-        """Likewise."""
+        """Open a session for reads."""
         return self._store.reading()
 
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
-        """Do work, unless it is a part."""
+        """Do work, unless it is a chunk."""
         if alone and self.is_gone:
             raise StoreError(code="unreachable", reason="the machine is gone")
         return self._store.transact(work)
 
     def scrub(self) -> bool:
-        """As the store does."""
+        """Scrub the store."""
         return self._store.scrub()
 
     def watch(self, _changed: object) -> None:
-        """Nobody comes."""
+        """Watch nothing."""
 
     def close(self) -> None:
-        """It stays open: it is not ours."""
+        """Leave the store open: the test closes it."""
 
 
 def _left(engine: Engine) -> int:
-    """How many claims are begun and not carried out."""
+    """The number of unfinished claims."""
     with engine.store.session() as session:
         return len(session.due_claim_jobs(NOON + timedelta(days=99), 9))
 
 
 def _outcomes(engine: Engine) -> list[tuple[str, str]]:
-    """What the store says became of every purchase, by rule."""
+    """The outcomes of every purchase in the store, by rule."""
     return [
         (rule, each.sentence.partition(" by ")[0])
         for rule in ("thanks", "first", "last")
@@ -109,7 +109,7 @@ def _outcomes(engine: Engine) -> list[tuple[str, str]]:
 
 
 def test_a_claim_in_chunks_decides_what_a_whole_one_decides(place: str) -> None:
-    """Every decision, in the order the messages happened; explained alike afterwards."""
+    """Every decision, in the order in which the messages happened; the explanations are the same afterwards."""
     with _opened(place) as engine, _opened("memory://", part=999) as other:
         for each in (engine, other):
             _record(each, 23)
@@ -117,27 +117,27 @@ def test_a_claim_in_chunks_decides_what_a_whole_one_decides(place: str) -> None:
             each.identify("ada", anonymous_id="anon-1", message_id="who")
             for each in (engine, other)
         )
-        told = [(d.message_id, d.rule, d.reason) for d in parted.decisions]
-        assert told == [(d.message_id, d.rule, d.reason) for d in whole.decisions]
-        assert sum(reason is None for _, _, reason in told) == 23 + 1 + 1
+        answer = [(d.message_id, d.rule, d.reason) for d in parted.decisions]
+        assert answer == [(d.message_id, d.rule, d.reason) for d in whole.decisions]
+        assert sum(reason is None for _, _, reason in answer) == 23 + 1 + 1
         assert _outcomes(engine) == _outcomes(other)
         assert _left(engine) == 0
 
 
 def test_with_a_hosts_connection_all_is_in_the_hosts_transaction(database: str) -> None:
-    """It is one, whatever it claims: rolled back, nothing of it happened."""
+    """It is one transaction for any claim: rolled back, nothing has happened."""
     with _opened(database) as engine:
         _record(engine, 23)
         host = create_engine(engine.store._engine.url)  # type: ignore[attr-defined]  # noqa: SLF001
         with host.connect() as connection:
-            told = engine.identify("ada", anonymous_id="anon-1", connection=connection)
-            assert len(told.decisions) == 3 * 23
+            answer = engine.identify("ada", anonymous_id="anon-1", connection=connection)
+            assert len(answer.decisions) == 3 * 23
             connection.rollback()
         with host.connect() as connection:
-            told = engine.identify("ada", anonymous_id="anon-1", connection=connection)
+            answer = engine.identify("ada", anonymous_id="anon-1", connection=connection)
             connection.commit()
         host.dispose()
-        assert len(told.decisions) == 3 * 23
+        assert len(answer.decisions) == 3 * 23
 
 
 # --- in a batch, in an alias --------------------------------------------------------------------------
@@ -178,39 +178,39 @@ BATCHES: dict[str, list[dict[str, object]]] = {
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_claim_of_many_comes_to_the_same_wherever_it_stands(name: str, place: str) -> None:
-    """Emitted alike, explained alike, and carried out when the call returns."""
-    told = []
+    """With the same records and explanations; the claim is carried out when the call returns."""
+    answer = []
     with _opened(place) as engine, _opened("memory://", part=999) as other:
         for each in (engine, other):
             each.ingest([purchase(80, "bob"), purchase(81, "cy")])
             _record(each, 23)
             result = each.ingest(BATCHES[name])
             assert _left(each) == 0
-            told.append((result.accepted, result.duplicates, list(result.decisions)))
-        assert told[0] == told[1]
+            answer.append((result.accepted, result.duplicates, list(result.decisions)))
+        assert answer[0] == answer[1]
         assert _outcomes(engine) == _outcomes(other)
 
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_claim_of_many_comes_to_the_same_in_a_hosts_transaction(name: str, database: str) -> None:
-    """It is carried out in the same steps there, one behind the other."""
+    """It is carried out in the same steps there, one after another."""
     with _opened(database) as engine, _opened("memory://", part=999) as other:
         for each in (engine, other):
             each.ingest([purchase(80, "bob"), purchase(81, "cy")])
             _record(each, 23)
         host = create_engine(engine.store._engine.url)  # type: ignore[attr-defined]  # noqa: SLF001
         with host.begin() as connection:
-            told = engine.ingest(BATCHES[name], connection=connection)
+            answer = engine.ingest(BATCHES[name], connection=connection)
         host.dispose()
         expected = other.ingest(BATCHES[name])
-        assert told.accepted == expected.accepted
-        assert list(told.decisions) == list(expected.decisions)
+        assert answer.accepted == expected.accepted
+        assert list(answer.decisions) == list(expected.decisions)
         assert _left(engine) == 0
         assert _outcomes(engine) == _outcomes(other)
 
 
 def test_what_the_engine_fails_on_is_named_by_its_place_in_the_whole_batch() -> None:
-    """Though the batch is taken in several transactions."""
+    """Though the batch is decided in several transactions."""
 
     def explode(data: Data, _history: object) -> bool:
         properties = data["properties"]
@@ -232,7 +232,7 @@ def test_what_the_engine_fails_on_is_named_by_its_place_in_the_whole_batch() -> 
 
 
 def test_many_small_claims_of_a_batch_share_transactions_of_bounded_size(tmp_path: Path) -> None:
-    """Ten devices with four messages each: what is claimed in one of them is three parts at most."""
+    """Ten devices with four messages each: one transaction claims three chunks at most."""
     counted = Counted(tmp_path / "shop.db")
     with _opened(counted.database, book_of(thanks())) as engine:
         devices = [f"anon-{number}" for number in range(10)]
@@ -241,31 +241,31 @@ def test_many_small_claims_of_a_batch_share_transactions_of_bounded_size(tmp_pat
                 [{**_anonymous(10 * number + n), "anonymousId": device} for n in range(4)]
             )
         with counted.counting() as statements:
-            told = engine.ingest(
+            answer = engine.ingest(
                 [
                     {"type": "identify", "userId": f"user-{device}", "anonymousId": device}
                     for device in devices
                 ]
             )
-        assert len(told.decisions) == 40
+        assert len(answer.decisions) == 40
         assert statements.count("COMMIT") == 4  # of three devices, three, three and one
     counted.database.dispose()
 
 
 def test_a_batch_is_divided_at_a_claim_of_many(tmp_path: Path) -> None:
-    """Those before it with its beginning, its parts, those behind it: others come between."""
+    """The messages before it with its start, its chunks, and the messages behind it: other calls come in between."""
     counted = Counted(tmp_path / "shop.db")
     with _opened(counted.database, book_of(thanks())) as engine:
         _record(engine, 23)
         with counted.counting() as statements:
-            told = engine.ingest([purchase(90, "bob"), IDENTIFY, purchase(91), purchase(92)])
-        assert len(told.decisions) == 26
+            answer = engine.ingest([purchase(90, "bob"), IDENTIFY, purchase(91), purchase(92)])
+        assert len(answer.decisions) == 26
         assert statements.count("COMMIT") == 2 + 5 + 1
     counted.database.dispose()
 
 
 def test_a_claim_that_was_interrupted_is_carried_out_by_the_next_due_work(place: str) -> None:
-    """Not a minute later, where the process that began it is still there."""
+    """Not only a minute later, if the process that started it is still running."""
     with _opened(place) as engine:
         _record(engine, 23)
         once = _Once(engine.store)
@@ -274,8 +274,8 @@ def test_a_claim_that_was_interrupted_is_carried_out_by_the_next_due_work(place:
         assert brief.ingest([IDENTIFY]).accepted == 1
         assert _left(engine) == 1
         once.is_gone = False
-        told = [d for done in brief.wake(NOON) for d in done.decisions]
-        assert len(told) == 3 * 23
+        answer = [d for done in brief.wake(NOON) for d in done.decisions]
+        assert len(answer) == 3 * 23
         assert _left(engine) == 0
 
 
@@ -283,12 +283,12 @@ def test_a_claim_that_was_interrupted_is_carried_out_by_the_next_due_work(place:
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
-def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> None:
-    """Whoever has asked for a turn meanwhile comes before the next part."""
+def test_another_thread_waits_for_one_chunk_at_most(kind: str, tmp_path: Path) -> None:
+    """A thread that asked for the write lock meanwhile gets it before the next chunk."""
     store = MemoryStore() if kind == "memory" else SqlStore(f"sqlite:///{tmp_path}/shop.db")
-    turns = store._turns  # noqa: SLF001 - to know that somebody waits
-    assert isinstance(turns, FairLock)
-    begun, order = Event(), list[str]()
+    lock = store._turns  # noqa: SLF001 - to know that somebody waits
+    assert isinstance(lock, FairLock)
+    started, order = Event(), list[str]()
 
     def look(data: Data, _history: object) -> bool:
         properties = data["properties"]
@@ -297,9 +297,9 @@ def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> 
         if number == "bob":
             order.append("bob")
         elif number == PART + 1:  # in the second part of five
-            begun.set()
+            started.set()
             deadline = monotonic() + 60
-            while not turns.waiting and monotonic() < deadline:
+            while not lock.waiting and monotonic() < deadline:
                 pass
         elif number == 2 * PART:
             order.append("the third part")
@@ -311,32 +311,32 @@ def test_somebody_else_waits_for_one_part_at_most(kind: str, tmp_path: Path) -> 
         engine.pipeline.claim_chunk = PART
         _record(engine, 5 * PART)
         claiming = pool.submit(lambda: engine.identify("ada", anonymous_id="anon-1"))
-        assert begun.wait(60)
+        assert started.wait(60)
         engine.track("purchase", user_id="bob", properties={"number": "bob"})
         assert len(claiming.result(60).decisions) == 5 * PART
     assert order == ["bob", "the third part"]
 
 
-def test_all_at_once_it_is_decided_once(place: str) -> None:
-    """Several who claim, and others who come to the same person meanwhile."""
-    told: list[tuple[str, str]] = []
+def test_claims_at_the_same_time_are_decided_once(place: str) -> None:
+    """Several threads claim, and others send messages of the same person meanwhile."""
+    answer: list[tuple[str, str]] = []
     with _opened(place, book_of(thanks()), part=2) as engine:
         _record(engine, 20)
 
         def work(number: int) -> None:
             done = engine.ingest([{**purchase(100 + number), "anonymousId": "anon-1"}])
-            told.extend((d.message_id, d.rule) for d in done.decisions)
+            answer.extend((d.message_id, d.rule) for d in done.decisions)
 
         in_threads(6, work)
         assert _left(engine) == 0
         numbers = [*range(20), *range(100, 106)]
-        assert sorted(told) == sorted((f"purchase-{number}", "thanks") for number in numbers)
+        assert sorted(answer) == sorted((f"purchase-{number}", "thanks") for number in numbers)
 
 
 # --- those who began it are gone --------------------------------------------------------------------
 
 
-def test_a_claim_that_nobody_is_at_is_due_work_after_a_minute(place: str) -> None:
+def test_an_abandoned_claim_is_due_work_after_a_minute(place: str) -> None:
     """It is recorded when the identify is answered, and nothing of it is lost."""
     with _opened(place) as engine:
         _record(engine, 23)
@@ -345,29 +345,29 @@ def test_a_claim_that_nobody_is_at_is_due_work_after_a_minute(place: str) -> Non
             assert session.next_due() == NOON + timedelta(minutes=1)
         assert [*engine.wake(NOON)] == []
         assert _left(engine) == 1
-        told = [d for done in engine.wake(NOON + timedelta(minutes=1)) for d in done.decisions]
-        assert [d.message_id for d in told if d.rule == "thanks"] == [
+        answer = [d for done in engine.wake(NOON + timedelta(minutes=1)) for d in done.decisions]
+        assert [d.message_id for d in answer if d.rule == "thanks"] == [
             f"purchase-{number}" for number in range(23)
         ]
         assert _left(engine) == 0
 
 
-def test_who_comes_to_such_a_person_carries_the_claim_out_first(place: str) -> None:
-    """And is told of it, before what they came for."""
+def test_a_message_of_the_person_carries_the_claim_out_first(place: str) -> None:
+    """The claim's decisions are in the answer, before the call's own."""
     with _opened(place) as engine:
         _record(engine, 12)
         _begin(engine)
-        told = engine.ingest([purchase(99)])
-        assert [d.message_id for d in told.decisions if d.rule == "thanks"] == [
+        answer = engine.ingest([purchase(99)])
+        assert [d.message_id for d in answer.decisions if d.rule == "thanks"] == [
             *(f"purchase-{number}" for number in range(12)),
             "purchase-99",
         ]
-        assert [d.reason for d in told.decisions if d.rule == "first"].count(None) == 1
+        assert [d.reason for d in answer.decisions if d.rule == "first"].count(None) == 1
         assert _left(engine) == 0
 
 
-def test_who_asks_for_a_deletion_carries_the_claim_out_first(place: str) -> None:
-    """Then all of it goes, and nothing of it is done later."""
+def test_a_deletion_carries_the_claim_out_first(place: str) -> None:
+    """All claimed messages are erased, and nothing of the claim is done later."""
     with _opened(place) as engine:
         _record(engine, 12)
         _begin(engine)
@@ -377,19 +377,19 @@ def test_who_asks_for_a_deletion_carries_the_claim_out_first(place: str) -> None
             assert session.counts().entries == session.counts().persons == 0
 
 
-def test_a_broadcast_reaches_whom_a_claim_is_carried_out_for_first(place: str) -> None:
-    """Its audience is asked what the claim has brought."""
+def test_a_broadcast_carries_the_claim_out_first(place: str) -> None:
+    """Its audience is evaluated with the claimed messages."""
     who = {"performed": {"event": "purchase", "at_least": 12}}
     with _opened(place, book_of(thanks(), news(who=who))) as engine:
         _record(engine, 12)
         _begin(engine)
         engine.trigger("news")
-        told = [d.rule for done in engine.wake(NOON) for d in done.decisions]
-        assert told == ["thanks"] * 12 + ["news"]
+        answer = [d.rule for done in engine.wake(NOON) for d in done.decisions]
+        assert answer == ["thanks"] * 12 + ["news"]
 
 
 def test_a_preview_sees_a_claim_carried_out(place: str) -> None:
-    """What would be claimed is what is not claimed yet."""
+    """Only messages that are not claimed yet are shown."""
     with _opened(place) as engine:
         _record(engine, 12)
         _begin(engine)
@@ -398,7 +398,7 @@ def test_a_preview_sees_a_claim_carried_out(place: str) -> None:
 
 
 def test_a_hosts_connection_carries_a_claim_out_within_its_transaction(database: str) -> None:
-    """It can wait for nobody else's transaction."""
+    """It cannot wait for another transaction."""
     with _opened(database) as engine:
         _record(engine, 12)
         _begin(engine)
@@ -419,7 +419,7 @@ def test_a_hosts_connection_carries_a_claim_out_within_its_transaction(database:
 
 
 def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: str) -> None:
-    """It is the claimant's, is put to no rule, and that is said."""
+    """The person owns it, no rule evaluates it, and a notice says so."""
 
     def explode(data: Data, _history: object) -> bool:
         properties = data["properties"]
@@ -433,13 +433,13 @@ def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: st
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=explode)),))
     with _opened(place, rules) as engine:
         _record(engine, 12)
-        told = engine.identify("ada", anonymous_id="anon-1")
-        warned = [each for each in told.warnings if isinstance(each, Notice)]
+        answer = engine.identify("ada", anonymous_id="anon-1")
+        warned = [each for each in answer.warnings if isinstance(each, Notice)]
         assert [(each.code, each.message_id) for each in warned] == [
             ("claimed-failed", "purchase-7"),
             ("claimed-failed", "purchase-8"),
         ]
-        assert len(told.decisions) == 10
+        assert len(answer.decisions) == 10
         assert _left(engine) == 0
         with engine.store.session() as session:
             (ada,) = session.identifiers(["ada"], [])
@@ -449,8 +449,8 @@ def test_a_claimed_message_on_which_the_engine_fails_holds_up_no_other(place: st
 # --- what is too old ----------------------------------------------------------------------------------
 
 
-def test_of_a_claim_only_what_is_young_enough_for_some_rule_is_evaluated(place: str) -> None:
-    """The rest becomes the person's together: a notice says so, and it is explained message by message."""
+def test_only_messages_young_enough_for_some_rule_are_evaluated(place: str) -> None:
+    """The others become the person's together: a notice says so, and each is explained."""
     looked_at: list[object] = []
 
     def look(data: Data, _history: object) -> bool:
@@ -463,10 +463,10 @@ def test_of_a_claim_only_what_is_young_enough_for_some_rule_is_evaluated(place: 
     rules = Rulebook(rules=(replace(first, where=replace(ALWAYS, holds=look)),))
     with _opened(place, rules) as engine:
         engine.ingest([_old(number) for number in range(12)])
-        told = engine.identify("ada", anonymous_id="anon-1")
+        answer = engine.identify("ada", anonymous_id="anon-1")
         assert set(looked_at) == {9, 10, 11}  # three days
-        assert [each.reason for each in told.decisions] == [None, None, None]
-        ((code, text),) = [(each.code, each.message) for each in told.warnings]
+        assert [each.reason for each in answer.decisions] == [None, None, None]
+        ((code, text),) = [(each.code, each.message) for each in answer.warnings]
         assert code == "claimed-together"
         assert text.startswith("9 of the messages")
         explained = engine.explain("ada", "thanks", limit=99)
@@ -476,22 +476,22 @@ def test_of_a_claim_only_what_is_young_enough_for_some_rule_is_evaluated(place: 
 
 
 def _old(number: int) -> dict[str, object]:
-    """A purchase of a day of its own; the last three of twelve are young enough."""
+    """A purchase on a day of its own; the last three of twelve are young enough."""
     return {**_anonymous(number), "timestamp": f"2026-05-{20 + number}T12:00:00Z"}
 
 
 def test_a_small_claim_makes_every_decision(place: str) -> None:
-    """Of what is too old as well."""
+    """Also for messages that are too old."""
     with _opened(place, book_of(thanks())) as engine:
         engine.ingest([_old(number) for number in range(PART)])
-        told = engine.identify("ada", anonymous_id="anon-1")
-        assert [each.reason for each in told.decisions] == ["too-old"] * PART
-        assert told.warnings == []
+        answer = engine.identify("ada", anonymous_id="anon-1")
+        assert [each.reason for each in answer.decisions] == ["too-old"] * PART
+        assert answer.warnings == []
 
 
 @pytest.mark.parametrize("step", [1, -1])
-def test_old_messages_of_a_device_go_to_whoever_logged_in_next(step: int, place: str) -> None:
-    """Two people claim it in one batch, in either order; what is inert is divided as all else is."""
+def test_old_messages_of_a_device_go_to_the_next_login(step: int, place: str) -> None:
+    """Two people claim it in one batch, in either order; inert messages are divided as all others are."""
     claims = [
         {**IDENTIFY, "userId": user, "messageId": user, "timestamp": f"2026-05-{day}T00:00:00Z"}
         for user, day in (("ada", 24), ("bob", 29))
@@ -525,26 +525,26 @@ class Counted:
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
-        """The statements of a block."""
+        """Count the statements of a block."""
         self.statements = []
         yield self.statements
 
 
 def _claim(engine: Engine, counted: Counted, count: int, number: int) -> list[str]:
-    """The statements of an identify that claims so many messages, after one that has met every name."""
+    """The statements of an identify that claims so many messages, once all names are known."""
     anonymous = f"anon-{number}"
     ids = {"anonymousId": anonymous, "userId": None}
     engine.ingest(
         [{**purchase(1000 * number + n), **ids} for n in range(count)],
     )
     with counted.counting() as statements:
-        told = engine.identify(f"user-{number}", anonymous_id=anonymous)
-    assert len(told.decisions) == count
+        answer = engine.identify(f"user-{number}", anonymous_id=anonymous)
+    assert len(answer.decisions) == count
     return list(statements)
 
 
-def test_a_claim_is_one_round_of_bulk_work_up_to_a_part(tmp_path: Path) -> None:
-    """Ten messages and four hundred ask the same of the store."""
+def test_a_claim_of_one_chunk_is_one_round_of_bulk_work(tmp_path: Path) -> None:
+    """Ten messages and four hundred take the same statements."""
     counted = Counted(tmp_path / "shop.db")
     with _opened(counted.database, book_of(thanks()), part=400) as engine:
         _claim(engine, counted, 10, 1)
@@ -553,8 +553,8 @@ def test_a_claim_is_one_round_of_bulk_work_up_to_a_part(tmp_path: Path) -> None:
     counted.database.dispose()
 
 
-def test_a_claim_beyond_a_part_asks_the_same_for_each(tmp_path: Path) -> None:
-    """Statements grow with the parts, and none is about more messages than a part has."""
+def test_each_chunk_of_a_claim_takes_the_same_statements(tmp_path: Path) -> None:
+    """Statements grow with the chunks; each concerns the messages of one chunk at most."""
     counted = Counted(tmp_path / "shop.db")
     with _opened(counted.database, book_of(thanks()), part=20) as engine:
         _claim(engine, counted, 100, 1)
@@ -569,13 +569,13 @@ def test_a_claim_beyond_a_part_asks_the_same_for_each(tmp_path: Path) -> None:
 
 
 def test_a_batch_with_more_than_the_claim_is_one_transaction(tmp_path: Path) -> None:
-    """What comes behind the claim needs what it leads to."""
+    """Messages behind the claim need its results."""
     counted = Counted(tmp_path / "shop.db")
     with _opened(counted.database, book_of(thanks())) as engine:
         _record(engine, 12)
         identify = {"type": "identify", "userId": "ada", "anonymousId": "anon-1"}
         with counted.counting() as statements:
-            told = engine.ingest([identify, purchase(99)])
-        assert len(told.decisions) == 13
+            answer = engine.ingest([identify, purchase(99)])
+        assert len(answer.decisions) == 13
         assert statements.count("COMMIT") == 1
     counted.database.dispose()

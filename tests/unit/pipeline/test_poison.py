@@ -121,13 +121,13 @@ def test_what_was_set_aside_is_listed_and_taken_again_once_it_can_be(place: str)
     assert (aside.message_id, aside.user_id, aside.source) == ("purchase-13", "ada", "client")
     assert aside.reason == "RecursionError: too deep"
     assert broken.take_again(aside).rejected[0].code == "poison"
-    mended = Engine(store, book_of(thanks()), clock=FrozenClock(NOON + timedelta(hours=1)))
-    result = mended.take_again(aside)
+    repaired = Engine(store, book_of(thanks()), clock=FrozenClock(NOON + timedelta(hours=1)))
+    result = repaired.take_again(aside)
     assert [(d.message_id, d.outcome, d.timestamp.hour) for d in result.decisions] == [
         ("purchase-13", Outcome.ENTERED, 10)
     ]
-    assert mended.set_aside() == []
-    mended.close()
+    assert repaired.set_aside() == []
+    repaired.close()
 
 
 def test_a_poison_message_that_its_sender_sends_again_is_tried_again(place: str) -> None:
@@ -137,10 +137,10 @@ def test_a_poison_message_that_its_sender_sends_again_is_tried_again(place: str)
     for _ in range(2):
         assert broken.ingest([purchase(13)]).rejected[0].code == "poison"
     assert len(broken.set_aside()) == 1
-    mended = Engine(store, book_of(thanks()), clock=FrozenClock(NOON))
-    assert mended.ingest([purchase(13)]).accepted == 1
-    assert mended.set_aside() == []
-    mended.close()
+    repaired = Engine(store, book_of(thanks()), clock=FrozenClock(NOON))
+    assert repaired.ingest([purchase(13)]).accepted == 1
+    assert repaired.set_aside() == []
+    repaired.close()
 
 
 def test_what_was_set_aside_of_a_deleted_person_is_deleted(place: str) -> None:

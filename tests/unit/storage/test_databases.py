@@ -261,7 +261,7 @@ def test_patience_is_a_number_of_seconds(tmp_path: Path) -> None:
     assert caught.value.code == "bad-url"
 
 
-def test_whoever_waits_for_the_database_is_next(tmp_path: Path) -> None:
+def test_the_first_to_wait_for_the_database_is_next(tmp_path: Path) -> None:
     """No later caller is let in first, however well timed."""
     gate = FileQueue(f"{tmp_path}/shop.db")
     with (

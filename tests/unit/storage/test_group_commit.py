@@ -51,11 +51,11 @@ class Counted(SqlStore):
         while self._group.waiting < count:
             assert monotonic() < deadline
 
-    def await_turns(self, count: int) -> None:
-        """Return when so many threads wait for their turn."""
-        turns, deadline = self._turns, monotonic() + 60
-        assert isinstance(turns, FairLock)
-        while turns.waiting < count:
+    def await_lock(self, count: int) -> None:
+        """Return when so many threads wait for the lock."""
+        lock, deadline = self._turns, monotonic() + 60
+        assert isinstance(lock, FairLock)
+        while lock.waiting < count:
             assert monotonic() < deadline
 
     def known(self, numbers: range) -> set[int]:
@@ -86,16 +86,16 @@ def writing(number: int) -> Callable[[Session], int]:
 @contextmanager
 def leader(store: Counted) -> Iterator[None]:
     """Let a thread lead, and not finish before the block does."""
-    begun, end = Event(), Event()
+    started, end = Event(), Event()
 
     def work(session: Session) -> None:
-        begun.set()
+        started.set()
         assert end.wait(60)
         session.flush(Changes(messages=[message(1)]))
 
     thread = Thread(target=store.transact, args=(work,))
     thread.start()
-    assert begun.wait(60)
+    assert started.wait(60)
     try:
         yield
     finally:
@@ -124,7 +124,7 @@ def test_work_that_takes_long_shares_no_commit(store: Counted) -> None:
         for thread in (*threads, long):
             thread.start()
         store.await_waiting(2)
-        store.await_turns(3)
+        store.await_lock(3)
     for thread in (*threads, long):
         thread.join()
     assert store.commits == 3
@@ -208,7 +208,7 @@ def test_an_interrupted_leader_takes_nobody_with_it(store: Counted) -> None:
     threads = [Thread(target=lead)]
     with leader(store):
         threads[0].start()
-        store.await_turns(1)
+        store.await_lock(1)
         threads += [Thread(target=store.transact, args=(writing(n),)) for n in (3, 4)]
         for thread in threads[1:]:
             thread.start()
@@ -220,7 +220,7 @@ def test_an_interrupted_leader_takes_nobody_with_it(store: Counted) -> None:
 
 
 class LastFirst(WriteLock):
-    """Turns that go to whoever asked last, so that a leader may find its own work behind others'."""
+    """A lock that goes to the last thread that asked, so that a leader may find its own work behind others'."""
 
     def __init__(self) -> None:
         self._guard = Condition()
@@ -228,12 +228,12 @@ class LastFirst(WriteLock):
         self._holder: int | None = None
 
     def await_asking(self, count: int) -> None:
-        """Return when so many threads wait for their turn."""
+        """Return when so many threads wait for the lock."""
         with self._guard:
             assert self._guard.wait_for(lambda: len(self._asked) == count, 60)
 
     def begin_anew(self) -> None:
-        """Nobody forks here."""
+        """Do nothing: no process forks here."""
 
     def _is_mine(self) -> bool:
         return self._holder == get_ident()
@@ -259,7 +259,7 @@ class LastFirst(WriteLock):
 
 @dataclass
 class Undivided:
-    """A transaction whose parts are all of it."""
+    """A transaction that has no parts."""
 
     session: Session
 
@@ -276,7 +276,7 @@ class Undivided:
 def test_what_is_committed_is_never_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leader's own work may still be in the queue when another leader comes to it."""
     monkeypatch.setattr(group_commit, "MOST", 2)
-    turns = LastFirst()
+    lock = LastFirst()
     home = open_store("memory://")
 
     @contextmanager
@@ -284,24 +284,24 @@ def test_what_is_committed_is_never_done_again(monkeypatch: pytest.MonkeyPatch) 
         with home.session() as session:
             yield Undivided(session)
 
-    group = GroupCommit(turns, alone=home.session, together=together)
+    group = GroupCommit(lock, alone=home.session, together=together)
     done: list[str] = []
-    begun, end = Event(), Event()
+    started, end = Event(), Event()
 
     def hold(_session: Session) -> None:
-        begun.set()
+        started.set()
         assert end.wait(60)
 
     holder = Thread(target=group.transact, args=(hold,), kwargs={"alone": True})
     holder.start()
-    assert begun.wait(60)
+    assert started.wait(60)
     threads = []
     for place, name in enumerate("abcd", start=1):
         thread = Thread(
             target=group.transact, args=(lambda _session, name=name: done.append(name),)
         )
         thread.start()
-        turns.await_asking(place)
+        lock.await_asking(place)
         threads.append(thread)
     end.set()
     for thread in (holder, *threads):
@@ -331,7 +331,7 @@ def test_who_waits_for_a_leader_gives_up_when_patience_ends(store: Counted) -> N
 
 
 class Overtaken(FairLock):
-    """Turns in which a thread, waiting for its own, gives up just when a leader is at its work."""
+    """A lock for which a waiting thread gives up just when a leader does its work."""
 
     def __init__(self, led: Event) -> None:
         super().__init__()
@@ -350,21 +350,21 @@ class Overtaken(FairLock):
 def test_what_a_leader_is_at_is_waited_for() -> None:
     """Its owner's patience ends meanwhile, but the work is done, and the answer says so."""
     led, home, done = Event(), open_store("memory://"), list[str]()
-    turns = Overtaken(led)
+    lock = Overtaken(led)
 
     @contextmanager
     def together() -> Iterator[Undivided]:
         with home.session() as session:
             yield Undivided(session)
 
-    group = GroupCommit(turns, alone=home.session, together=together)
+    group = GroupCommit(lock, alone=home.session, together=together)
 
     def slow(_session: Session) -> None:
         led.set()
         done.append("slow")
 
     def send() -> None:
-        turns.impatient = get_ident()
+        lock.impatient = get_ident()
         group.transact(slow)
         done.append("told")
 

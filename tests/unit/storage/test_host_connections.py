@@ -114,9 +114,9 @@ def test_a_connection_that_cannot_be_used_is_refused_by_name(
     with database.connect() as over:
         pass
     host.close()
-    for lent in (host, over):
+    for passed in (host, over):
         with pytest.raises(StoreError) as caught:
-            engine.ingest([purchase(1)], connection=lent)
+            engine.ingest([purchase(1)], connection=passed)
         assert caught.value.code == "no-connection"
     assert _recorded(engine) == 0
 
@@ -127,9 +127,9 @@ def test_an_sqlalchemy_connection_that_commits_each_statement_is_refused(databas
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     host = create_engine(url, isolation_level="AUTOCOMMIT")
-    with Engine.open(database, rules=book_of(thanks())) as engine, host.connect() as lent:
+    with Engine.open(database, rules=book_of(thanks())) as engine, host.connect() as passed:
         with pytest.raises(StoreError) as caught:
-            engine.ingest([purchase(1)], connection=lent)
+            engine.ingest([purchase(1)], connection=passed)
         assert caught.value.code == "no-transaction"
         assert _recorded(engine) == 0
     host.dispose()
@@ -139,13 +139,13 @@ def test_a_host_that_begins_its_sqlite_transactions_itself_is_served(tmp_path: P
     """As SQLAlchemy's documentation recommends for SQLite."""
     host = create_engine(f"sqlite:///{tmp_path}/shop.db")
     event.listen(host, "connect", lambda made, _: setattr(made, "isolation_level", None))
-    event.listen(host, "begin", lambda lent: lent.exec_driver_sql("BEGIN"))
+    event.listen(host, "begin", lambda passed: passed.exec_driver_sql("BEGIN"))
     with Engine.open(f"sqlite:///{tmp_path}/shop.db", rules=book_of(thanks())) as engine:
-        with host.connect() as lent:
-            assert engine.ingest([purchase(1)], connection=lent).accepted == 1
-            lent.rollback()
-            assert engine.ingest([purchase(1)], connection=lent).accepted == 1
-            lent.commit()
+        with host.connect() as passed:
+            assert engine.ingest([purchase(1)], connection=passed).accepted == 1
+            passed.rollback()
+            assert engine.ingest([purchase(1)], connection=passed).accepted == 1
+            passed.commit()
         assert _recorded(engine) == 1
     host.dispose()
 
@@ -220,7 +220,7 @@ def test_a_transaction_that_has_failed_is_refused_until_it_is_rolled_back(
 
 def test_an_sqlalchemy_connection_to_another_kind_of_database_is_refused(postgres: str) -> None:
     """It would not be the transaction that the host means."""
-    with Engine.open(postgres) as engine, create_engine("sqlite://").connect() as lent:
+    with Engine.open(postgres) as engine, create_engine("sqlite://").connect() as passed:
         with pytest.raises(StoreError) as caught:
-            engine.ingest([purchase(1)], connection=lent)
+            engine.ingest([purchase(1)], connection=passed)
         assert caught.value.code == "no-connection"

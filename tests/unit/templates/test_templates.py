@@ -151,7 +151,7 @@ def test_a_bad_template_is_refused_with_its_line(source: str, reason: str) -> No
         ("{% break %}", "unexpected"),
     ],
 )
-def test_whatever_goes_wrong_while_rendering_is_one_error(source: str, reason: str) -> None:
+def test_any_failure_while_rendering_is_one_error(source: str, reason: str) -> None:
     """Exceeded limits, impossible sums and unreadable dates all raise a TemplateError."""
     with pytest.raises(TemplateError, match=reason):
         parse_template(source).render(DATA)
