@@ -77,11 +77,9 @@ def test_an_engine_that_may_not_migrate_says_who_does(older: str) -> None:
     assert error.code == "older-schema"
     assert "0006" in str(error)
     assert "whereupon migrate --store URL" in str(error)
-    assert (
-        f"of version {NEWEST} now; they were 0006" in whereupon("migrate", "--store", older).stdout
-    )
+    assert f"version {NEWEST} now; they had 0006" in whereupon("migrate", "--store", older).stdout
     Engine.open(older, rules=RULES, migrate=False).close()
-    assert f"of version {NEWEST} already" in whereupon("migrate", "--store", older).stdout
+    assert f"version {NEWEST} already" in whereupon("migrate", "--store", older).stdout
 
 
 def test_nor_does_it_make_tables(empty: str) -> None:
