@@ -86,7 +86,7 @@ def test_nor_does_it_make_tables(empty: str) -> None:
     """A missing table is made by the same command."""
     error = refused(empty, migrate=False)
     assert (error.code, "whereupon migrate" in str(error)) == ("no-store", True)
-    assert "are made" in whereupon("migrate", "--store", empty).stdout
+    assert "are created" in whereupon("migrate", "--store", empty).stdout
     Engine.open(empty, rules=RULES, migrate=False).close()
 
 
