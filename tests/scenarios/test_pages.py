@@ -26,6 +26,8 @@ import pytest
 
 import whereupon
 from whereupon import Delivery, Engine, GiveUp
+from whereupon.storage.sql.dialects import Database
+from whereupon.storage.sql.row_locks import Rank
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "engine"
@@ -228,6 +230,24 @@ def test_the_architecture_page_has_every_package() -> None:
     words = {path.strip("/") for path in re.findall(r"`([\w.]+/)`", page)}
     packages = {path.parent.name for path in (SOURCE / "whereupon").glob("*/__init__.py")}
     assert words - {"engine", "whereupon"} == packages
+
+
+def test_the_skeleton_of_a_dialect_has_what_a_dialect_must_have() -> None:
+    """Every abstract method, and every statement that the dialects say in their own ways."""
+    skeleton, statements = (
+        block.text for block in BLOCKS if block.page.name == "ARCHITECTURE.md" and block.language
+    )
+    written = set(re.findall(r"def (\w+)\(", skeleton))
+    assert Database.__abstractmethods__ <= written <= set(dir(Database))
+    folder = SOURCE / "whereupon" / "storage" / "sql" / "statements"
+    names = re.findall(r"^-- name: (\w+)", (folder / "postgres.sql").read_text(), re.M)
+    assert re.findall(r"^-- name: (\w+)", statements, re.M) == names
+
+
+def test_the_order_of_locks_on_the_page_is_that_of_the_code() -> None:
+    """A rank that is added stands in the table, too."""
+    ranks = re.findall(r"^\| (\d+) \| ", (SOURCE / "ARCHITECTURE.md").read_text(), re.M)
+    assert [*map(int, ranks)] == [*Rank]
 
 
 def test_loggers_and_public_names_are_on_a_page() -> None:
