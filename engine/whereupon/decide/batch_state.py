@@ -7,7 +7,7 @@ from heapq import heapify, heappush
 
 from whereupon.decide.belongings import Belongings
 from whereupon.decide.engine_settings import Settings
-from whereupon.decide.erasure import drop_erased
+from whereupon.decide.erasure import Owners, drop_erased
 from whereupon.decide.evaluation import Evaluation
 from whereupon.decide.history import HistoryEvent
 from whereupon.decide.reentry import with_current_slot
@@ -94,19 +94,10 @@ class BatchState:
         self.past_entries: dict[tuple[str, int], PastEntries] = defaultdict(PastEntries)
         for past in loaded.past_entries:
             self.past_entries[past.rule, past.person_key].append(with_current_slot(past))
-        self._entries_before = loaded.active
         self.active: dict[int, dict[int, Entry]] = defaultdict(dict)
-        for entry in loaded.active:
-            self.active[entry.person_key][entry.key] = entry
-            rule = index.by_id.get(entry.rule)
-            if rule is not None and isinstance(rule.reentry, NotWhileActive):
-                self.past_entries[entry.rule, entry.person_key].append(as_past_entry(entry))
-        self.timers: list[tuple[datetime, int, int]] = [
-            (entry.due_at, entry.key, entry.person_key)
-            for entry in loaded.active
-            if entry.due_at is not None and self.may_run(entry)
-        ]
-        heapify(self.timers)
+        self.timers: list[tuple[datetime, int, int]] = []
+        self._entries_before = loaded.active
+        self._add_running(loaded.active)
         self.versions_used: set[str] = set()
         self.take_message: Callable[[Message], None] = _refuse
         self.ordinary_events: set[str] = set()
@@ -116,6 +107,16 @@ class BatchState:
         self._recorded: dict[int, int] = {}
         self._dropped: set[str] = set()
         self._keys = iter(range(loaded.first_key, loaded.first_key + loaded.keys))
+
+    def _add_running(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.active[entry.person_key][entry.key] = entry
+            rule = self.index.by_id.get(entry.rule)
+            if rule is not None and isinstance(rule.reentry, NotWhileActive):
+                self.past_entries[entry.rule, entry.person_key].append(as_past_entry(entry))
+            if entry.due_at is not None and self.may_run(entry):
+                self.timers.append((entry.due_at, entry.key, entry.person_key))
+        heapify(self.timers)
 
     def new_key(self) -> int:
         """The next of the keys reserved for this batch; raises `KeysExhausted`."""
@@ -244,7 +245,7 @@ class BatchState:
     def close(self) -> BatchResult:
         """The result, without what belongs to erased persons; what belongs to merged ones is the survivors'."""
         self.take_message = _refuse  # or the batch would refer to itself, until the collector comes
-        gone, changes = self._erased, self.changes
+        changes = self.changes
         for digest in self.versions_used:
             rule = self.index.by_digest.get(digest)
             if rule is None:  # an older version, which is kept already
@@ -256,8 +257,8 @@ class BatchState:
         if self._dropped:
             kept = [m for m in changes.messages if m.ref not in self._dropped]
             changes.messages = kept
-        if gone or self.moved:
-            drop_erased(changes, gone, self.moved)
+        if self._erased or self.moved:
+            drop_erased(changes, Owners(self._erased, self.moved))
         out, self.out = self.out, BatchResult()  # or the result would refer to itself
         self.changes = self.out.changes
         return out

@@ -1,69 +1,74 @@
-"""Erasure at a batch's end: what the batch made of persons whom it erased or merged then."""
+"""Erasure at a batch's end: what the batch made of persons whom it erased or merged after that."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from whereupon.records import Changes
+from whereupon.records import Changes, ClaimRun, Delivery, Entry, Skips, Transfer
+
+_Owned = TypeVar("_Owned", ClaimRun, Delivery, Entry, Skips, Transfer)
 
 
-def drop_erased(changes: Changes, gone: set[int], moved: Mapping[int, int]) -> None:
-    """Drop what the batch made of erased persons, and give the survivors what it made of merged ones.
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """The owners of records at a batch's end.
 
-    Args:
-        gone: keys of persons, and of anonymous ids, that were erased.
+    Attributes:
+        erased: keys of persons, and of anonymous ids.
         moved: by the key of a person who was merged, the survivor's.
     """
 
-    def owner(key: int) -> int:
-        while key in moved:
-            key = moved[key]
+    erased: set[int]
+    moved: Mapping[int, int]
+
+    def survivor_of(self, key: int) -> int:
+        """The key of a person after the merges."""
+        while key in self.moved:
+            key = self.moved[key]
         return key
 
+    def keeps(self, key: int) -> bool:
+        """Whether what belonged to that key is kept."""
+        return self.survivor_of(key) not in self.erased
+
+
+def drop_erased(changes: Changes, owners: Owners) -> None:
+    """Drop what the batch made of erased persons, and give the survivors what it made of merged ones."""
+    keeps, survivor_of = owners.keeps, owners.survivor_of
     changes.messages = [
-        stored._replace(owner=owner(stored.owner)) if stored.owner in moved else stored
+        stored._replace(owner=survivor_of(stored.owner)) if stored.owner in owners.moved else stored
         for stored in changes.messages
-        if owner(stored.owner) not in gone
+        if keeps(stored.owner)
     ]
-    changes.owners = [(key, owner(to)) for key, to in changes.owners if owner(to) not in gone]
-    changes.transfers = [
-        each._replace(person_key=owner(each.person_key))
-        for each in changes.transfers
-        if owner(each.person_key) not in gone
-    ]
+    changes.owners = [(key, survivor_of(to)) for key, to in changes.owners if keeps(to)]
     changes.identifiers = [
-        known._replace(key=owner(known.key))
+        known._replace(key=survivor_of(known.key))
         for known in changes.identifiers
-        if owner(known.key) not in gone
+        if keeps(known.key)
     ]
-    changes.persons = {key: p for key, p in changes.persons.items() if owner(key) not in gone}
-    changes.claims = {
-        place: run._replace(person_key=owner(run.person_key))
-        for place, run in changes.claims.items()
-        if owner(run.person_key) not in gone
-    }
-    changes.skips = [
-        skips._replace(person_key=owner(skips.person_key))
-        for skips in changes.skips
-        if owner(skips.person_key) not in gone
-    ]
-    changes.entries = {
-        key: entry._replace(person_key=owner(entry.person_key))
-        for key, entry in changes.entries.items()
-        if owner(entry.person_key) not in gone
-    }
+    changes.persons = {key: person for key, person in changes.persons.items() if keeps(key)}
+    changes.transfers = _kept(changes.transfers, owners)
+    runs = _kept(changes.claims.values(), owners)
+    changes.claims = {(run.anonymous_key, run.since): run for run in runs}
+    changes.skips = _kept(changes.skips, owners)
+    changes.entries = {entry.key: entry for entry in _kept(changes.entries.values(), owners)}
     changes.new_entries &= changes.entries.keys()
-    changes.deliveries = [
-        delivery._replace(person_key=owner(delivery.person_key))
-        for delivery in changes.deliveries
-        if owner(delivery.person_key) not in gone
-    ]
+    changes.deliveries = _kept(changes.deliveries, owners)
     changes.devices = {
-        token: replace(device, person_key=owner(device.person_key)) if device else None
+        token: replace(device, person_key=survivor_of(device.person_key)) if device else None
         for token, device in changes.devices.items()
-        if device is None or owner(device.person_key) not in gone
+        if device is None or keeps(device.person_key)
     }
     changes.relationships = {
-        replace(tie, person_key=owner(tie.person_key)): there
-        for tie, there in changes.relationships.items()
-        if owner(tie.person_key) not in gone
+        replace(tie, person_key=survivor_of(tie.person_key)): exists
+        for tie, exists in changes.relationships.items()
+        if keeps(tie.person_key)
     }
+
+
+def _kept(records: Iterable[_Owned], owners: Owners) -> list[_Owned]:
+    return [
+        each._replace(person_key=owners.survivor_of(each.person_key))
+        for each in records
+        if owners.keeps(each.person_key)
+    ]
