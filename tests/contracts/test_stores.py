@@ -7,7 +7,7 @@ from tests.contracts.plain import PlainStore
 
 from whereupon.ports import DueWork, Questions, Reads, Session, Store
 from whereupon.storage import open_store
-from whereupon.storage.sql.store import SqlSession
+from whereupon.storage.sql.session import SqlSession
 from whereupon.testing.contracts import StoreContract
 
 

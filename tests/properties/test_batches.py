@@ -36,7 +36,7 @@ from whereupon.records import Changes
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store
 from whereupon.storage.sql.database_url import engine_of
-from whereupon.storage.sql.rows import skips_from
+from whereupon.storage.sql.rule_rows import skips_from
 
 histories = st.lists(happenings(EVERYTHING), min_size=1, max_size=14)
 lasting = st.lists(happenings(LASTING), min_size=1, max_size=14)

@@ -13,7 +13,7 @@ from whereupon.ports import NO_CHANNEL, DueWork, LeasedNow, Questions, Settlemen
 from whereupon.records import Changes, Delivery, DeliveryState, IdKind, PruneAction, prune_action
 from whereupon.storage.memory.schema import Named, Schema
 from whereupon.storage.memory.tables import R
-from whereupon.storage.memory.writing import write
+from whereupon.storage.memory.writes import write
 
 
 class MemorySession(Questions, DueWork):

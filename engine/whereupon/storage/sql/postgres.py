@@ -35,6 +35,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from whereupon.errors import StoreError
 from whereupon.ports import Watch
 from whereupon.storage.deadline import Deadline, busy
+from whereupon.storage.sql.base import Base, CollatedText
 from whereupon.storage.sql.dialects import PATIENCE, Database, Parameters, Statement
 from whereupon.storage.sql.grants import NO_GRANT, no_grant
 from whereupon.storage.sql.host_connection import (
@@ -48,7 +49,6 @@ from whereupon.storage.sql.nul_escape import escape_nul
 from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
 from whereupon.storage.sql.retry import LostRaceError
 from whereupon.storage.sql.schema_location import SchemaLocation
-from whereupon.storage.sql.tables import Base, CollatedText
 
 DRIVER = "postgresql+psycopg"
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name

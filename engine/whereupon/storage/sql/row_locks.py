@@ -22,7 +22,7 @@ from enum import IntEnum
 
 from sqlalchemy import Connection
 
-import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.records import BroadcastRun, Changes, Entry
 from whereupon.storage.deadline import Deadline
 from whereupon.storage.sql.dialects import Database, Rows, Statement
@@ -191,20 +191,20 @@ class RowLocks:
             members = self._database.members(keys)
             still = self._locks.still_due.fetch(self._connection, keys=members, until=until)
             if still:  # else somebody was at them until a moment ago, and there may be others
-                return list(map(rows.entry_from, still))
+                return list(map(rule_rows.entry_from, still))
         return []
 
     def run(self, run: BroadcastRun) -> BroadcastRun | None:
         """The run as it is now, for this transaction to send; None when others do, or have done."""
         named = {"rule": run.rule, "occasion": run.occasion}
         found = self._locks.take_run.fetch(self._connection, **named)
-        return rows.run_from(found[0]) if found else None
+        return rule_rows.run_from(found[0]) if found else None
 
     def runs(self) -> list[BroadcastRun]:
         """Every unfinished run, once nobody else sends or adds one."""
         self.reach(Rank.RUNS)
         self._connection.exec_driver_sql(_LOCK, (_RUNS_LOCK,))
-        found = list(map(rows.run_from, self._locks.lock_runs.fetch(self._connection)))
+        found = list(map(rule_rows.run_from, self._locks.lock_runs.fetch(self._connection)))
         self._runs = {(run.rule, run.occasion) for run in found}
         return sorted(found, key=lambda run: (run.due_at, run.rule, run.occasion))
 

@@ -4,7 +4,7 @@ Each pair of functions follows the order of the table's columns. Text of JSON is
 so that numbers come back as they were said.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
@@ -13,17 +13,10 @@ from pydantic import JsonValue
 from whereupon.messages.codec import LazyObject, decode, encode, object_text
 from whereupon.messages.model import Message, MessageType, Origin, SenderClass, id_in_ref, ref_of
 from whereupon.messages.times import all_as_micros, as_micros, from_micros
-from whereupon.ports import LeasedNow
 from whereupon.records import (
-    BroadcastRun,
     ClaimJob,
     ClaimRun,
-    Delivery,
-    DeliveryState,
     Device,
-    Entry,
-    EntryEnd,
-    EntryState,
     Identifier,
     IdKind,
     Merge,
@@ -31,23 +24,23 @@ from whereupon.records import (
     Person,
     Relationship,
     Report,
-    SendKind,
     SetAside,
-    Skips,
-    SkipSummary,
-    SkipVerdict,
     StoredMessage,
     Tombstone,
 )
 from whereupon.storage.sql.dialects import Parameters
 
 _TYPES = {member.value: member for member in MessageType}
-_SOURCES = {member.value: member for member in SenderClass}
+
+
+SOURCES = {member.value: member for member in SenderClass}
+
+
 _ID_KINDS = {member.value: member for member in IdKind}
-_ENTRY_STATES = {member.value: member for member in EntryState}
-_SOURCE_TEXTS = {member: member.value for member in SenderClass}
-_VERDICT = 5
-"""The length of a `SkipVerdict`."""
+
+
+SOURCE_TEXTS = {member: member.value for member in SenderClass}
+
 
 Record: TypeAlias = Sequence[Any]  # what a column holds is known here only
 
@@ -77,7 +70,7 @@ def message_rows(
         all_as_micros(timestamps),
         all_as_micros(arrivals),
         [None if instant is None else as_micros(instant) for instant in originals],
-        [_SOURCE_TEXTS[source] for source in sources],
+        [SOURCE_TEXTS[source] for source in sources],
         depths,
         bodies,
     )
@@ -99,7 +92,7 @@ def message_from(row: Record) -> StoredMessage:
         happened,
         happened if received_at == timestamp else from_micros(received_at),
         happened if original == timestamp else instant_or_none(original),
-        _SOURCES[source],
+        SOURCES[source],
         Origin.LIVE,
         body,
         depth,
@@ -122,7 +115,7 @@ def person_from(row: Record) -> Person:
     """A person."""
     key, user_id, created_at, attributes, stamps = row
     said = cast("Mapping[str, int]", LazyObject(stamps))
-    return Person(key, user_id, from_micros(created_at), _mapping(attributes), said)
+    return Person(key, user_id, from_micros(created_at), mapping(attributes), said)
 
 
 def identifier_from(row: Record) -> Identifier:
@@ -179,162 +172,6 @@ def claim_job_from(row: Record) -> ClaimJob:
     )
 
 
-def entry_row(entry: Entry) -> Parameters:
-    """An entry's row."""
-    return (
-        entry.key,
-        entry.rule,
-        entry.digest,
-        entry.person_key,
-        entry.entrant,
-        entry.occasion,
-        as_micros(entry.timestamp),
-        as_micros(entry.entered_at),
-        int(entry.retroactive),
-        entry.slot,
-        str(entry.state),
-        entry.position,
-        micros_or_none(entry.due_at),
-        object_text(entry.facts),
-        entry.depth,
-        entry.message_key,
-        _SOURCE_TEXTS[entry.source],
-        *end_columns(entry),
-    )
-
-
-def end_columns(entry: Entry) -> tuple[int | None, str | None, str | None, str | None]:
-    """How an entry ended: when, why, by what in words, by which message; nothing while it runs."""
-    if entry.ended is None:
-        return _RUNS_ON
-    reason, at, detail, message_id = entry.ended
-    return as_micros(at), str(reason), detail, message_id
-
-
-_RUNS_ON = (None, None, None, None)
-
-
-def entry_from(row: Record) -> Entry:
-    """An entry."""
-    key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
-    retroactive, slot, state, position, due_at, facts, depth, message_key, source, *ended = rest
-    happened = from_micros(timestamp)
-    return Entry(
-        key,
-        rule,
-        digest,
-        person_key,
-        entrant,
-        occasion,
-        happened,
-        happened if entered_at == timestamp else from_micros(entered_at),
-        bool(retroactive),
-        slot,
-        _ENTRY_STATES[state],
-        position,
-        instant_or_none(due_at),
-        LazyObject(facts),
-        depth,
-        message_key,
-        _SOURCES.get(source, SenderClass.CLIENT),
-        _end_from(*ended),
-    )
-
-
-def _end_from(
-    at: int | None, reason: str | None, detail: str | None, message_id: str | None
-) -> EntryEnd | None:
-    if at is None or reason is None:
-        return None
-    return EntryEnd(reason, from_micros(at), detail, message_id)
-
-
-def delivery_row(delivery: Delivery) -> Parameters:
-    """A delivery's row."""
-    return (
-        delivery.key,
-        delivery.idempotency_key,
-        delivery.rule,
-        delivery.person_key,
-        delivery.person,
-        delivery.channel,
-        as_micros(delivery.due_at),
-        object_text(delivery.content),
-        object_text(delivery.recipient),
-        str(delivery.state),
-        delivery.reason,
-        delivery.attempts,
-        delivery.occasion,
-        None if delivery.kind is SendKind.MARKETING else str(delivery.kind),
-        delivery.topic,
-    )
-
-
-def delivery_from(row: Record) -> Delivery:
-    """A delivery."""
-    return Delivery(
-        key=row[0],
-        idempotency_key=row[1],
-        rule=row[2],
-        person_key=row[3],
-        person=row[4],
-        channel=row[5],
-        due_at=from_micros(row[6]),
-        content=_mapping(row[7]),
-        recipient=_mapping(row[8]),
-        state=DeliveryState(row[9]),
-        reason=row[10],
-        attempts=row[11],
-        occasion=row[12],
-        kind=SendKind.MARKETING if row[13] is None else SendKind(row[13]),
-        topic=row[14],
-    )
-
-
-def leased_now_from(row: Record) -> LeasedNow:
-    """A leased delivery and its person, as they are now."""
-    state, due_at, user_id, attributes = row
-    said = None if attributes is None else _mapping(attributes)
-    return LeasedNow(DeliveryState(state), from_micros(due_at), user_id, said)
-
-
-def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
-    """The rows of messages' skips: what each says of rules, without the outer brackets.
-
-    Messages that came together often share what is said of others, which is then written once.
-    """
-    written: dict[int, tuple[Sequence[SkipSummary], str]] = {}
-    for each in skips:
-        said = None if each.verdicts else written.get(id(each.summaries))
-        if said is None:
-            text = encode([*each.verdicts, *map(tuple, each.summaries)]).decode()[1:-1]
-            said = each.summaries, text
-            if not each.verdicts:
-                written[id(each.summaries)] = said
-        yield each.message_key, as_micros(each.decided_at), int(each.retroactive), said[1]
-
-
-def skips_from(row: Record, *, person_key: int) -> Skips:
-    """A message's skips."""
-    message_key, decided_at, retroactive, written = row
-    parts = cast("list[list[Any]]", decode(f"[{written}]"))
-    verdicts = tuple(_verdict(*part) for part in parts if len(part) == _VERDICT)
-    others = tuple(_others(*part) for part in parts if len(part) != _VERDICT)
-    instant = from_micros(decided_at)
-    return Skips(message_key, person_key, instant, bool(retroactive), verdicts, others)
-
-
-def _verdict(
-    rule: str, digest: str, reason: str, text: str | None, values: Mapping[str, JsonValue]
-) -> SkipVerdict:
-    return rule, digest, reason, text, values
-
-
-def _others(*parts: Any) -> SkipSummary:
-    others = SkipSummary(*parts)
-    return others._replace(decided=tuple(others.decided))
-
-
 def set_aside_row(aside: SetAside) -> Parameters:
     """The row of a message set aside."""
     return (
@@ -356,33 +193,6 @@ def set_aside_from(row: Record) -> SetAside:
     said = (source, origin, bytes(body), reason)
     return SetAside(
         id_in_ref(message_id), user_id, anonymous_id, from_micros(received), *said, from_micros(at)
-    )
-
-
-def run_row(run: BroadcastRun) -> Parameters:
-    """A broadcast run's row."""
-    timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
-    facts = object_text(run.facts)
-    head = (run.rule, run.occasion, run.digest, timestamp, due_at)
-    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted, run.reason)
-
-
-def run_from(row: Record) -> BroadcastRun:
-    """A broadcast run."""
-    rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
-    depth, message_key, admitted, reason = rest
-    return BroadcastRun(
-        rule=rule,
-        digest=digest,
-        occasion=occasion,
-        timestamp=from_micros(timestamp),
-        due_at=from_micros(due_at),
-        cursor=cursor,
-        facts=_mapping(facts),
-        depth=depth,
-        message_key=message_key,
-        admitted=admitted,
-        reason=reason,
     )
 
 
@@ -460,5 +270,6 @@ def micros_or_none(instant: datetime | None) -> int | None:
     return None if instant is None else as_micros(instant)
 
 
-def _mapping(text: str) -> Mapping[str, JsonValue]:
+def mapping(text: str) -> Mapping[str, JsonValue]:
+    """A JSON object."""
     return cast("Mapping[str, JsonValue]", decode(text))

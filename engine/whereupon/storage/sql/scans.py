@@ -7,6 +7,7 @@ from typing import NamedTuple
 import whereupon.records as records
 import whereupon.storage.sql.request_rows as ledger_rows
 import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.storage.sql.rows import Record
 from whereupon.storage.sql.tables import (
     ApprovalRow,
@@ -55,14 +56,14 @@ class Scanned(NamedTuple):
 
 SCANNED: dict[type, Scanned] = {
     records.StoredMessage: Scanned(MessageRow, rows.message_from, "owner"),
-    records.Skips: Scanned(SkipsRow, partial(rows.skips_from, person_key=0), "owner"),
+    records.Skips: Scanned(SkipsRow, partial(rule_rows.skips_from, person_key=0), "owner"),
     records.Identifier: Scanned(IdentifierRow, rows.identifier_from, "key"),
     records.Person: Scanned(PersonRow, rows.person_from, "key"),
     records.ClaimRun: Scanned(ClaimRow, rows.claim_from, "person_key"),
     records.ClaimJob: Scanned(ClaimJobRow, rows.claim_job_from, "person_key"),
-    records.Entry: Scanned(EntryRow, rows.entry_from, "person_key"),
-    records.Delivery: Scanned(DeliveryRow, rows.delivery_from, "person_key"),
-    records.BroadcastRun: Scanned(RunRow, rows.run_from),
+    records.Entry: Scanned(EntryRow, rule_rows.entry_from, "person_key"),
+    records.Delivery: Scanned(DeliveryRow, rule_rows.delivery_from, "person_key"),
+    records.BroadcastRun: Scanned(RunRow, rule_rows.run_from),
     records.Request: Scanned(RequestRow, ledger_rows.request_from),
     records.Approval: Scanned(ApprovalRow, ledger_rows.approval_from),
     records.Breaker: Scanned(BreakerRow, ledger_rows.breaker_from),

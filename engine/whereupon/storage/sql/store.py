@@ -1,48 +1,31 @@
 """The store in the host's own database: transactions of its own, and parts of a host's."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
-from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 
-import whereupon.storage.sql.rows as rows
-from whereupon.conditions.prefilter import Prefilter
 from whereupon.errors import StoreError
-from whereupon.messages.times import as_micros
-from whereupon.ports import DeadLetters, DueWork, Questions, Session, Settlement, Stretch, Watch
-from whereupon.records import (
-    BroadcastRun,
-    Changes,
-    Delivery,
-    DeliveryState,
-    Entry,
-    PruneStep,
-    RetentionCutoff,
-)
+from whereupon.ports import Session, Watch
 from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.storage.deadline import Deadline, one_call
 from whereupon.storage.sql.database_url import database_of, engine_of, schema_of, shown
-from whereupon.storage.sql.dialects import PATIENCE, Database
+from whereupon.storage.sql.dialects import PATIENCE
 from whereupon.storage.sql.erasure import Erasure
 from whereupon.storage.sql.fork_guard import ForkGuard
 from whereupon.storage.sql.group_commit import GroupCommit
 from whereupon.storage.sql.host_connection import unusable
-from whereupon.storage.sql.keys import new_block
-from whereupon.storage.sql.ledger import SqlRequests
 from whereupon.storage.sql.message_names import MessageNames
-from whereupon.storage.sql.process_cache import Block, Name, Numbers, ProcessCache, SessionCache
+from whereupon.storage.sql.process_cache import ProcessCache, SessionCache
 from whereupon.storage.sql.queries import Queries
-from whereupon.storage.sql.reading import SqlReads, meant
-from whereupon.storage.sql.retry import LostRaceError, retry
-from whereupon.storage.sql.row_locks import Rank, RowLocks
+from whereupon.storage.sql.retry import retry
+from whereupon.storage.sql.row_locks import RowLocks
 from whereupon.storage.sql.schema_version import is_current, prepare
+from whereupon.storage.sql.session import SqlSession
 from whereupon.storage.sql.side_transactions import SideTransactions
-from whereupon.storage.sql.writing import SqlWrites
+from whereupon.storage.sql.writes import SqlWrites
 from whereupon.storage.write_lock import FairLock, NoLock, WriteLock, closed
 
 T = TypeVar("T")
@@ -164,8 +147,8 @@ class SqlStore(ForkAware):
         with self._database.session(self._engine) as connection:
             session = self._on(connection)
             yield session
-            session.recall.write(connection)
-        session.recall.share()
+            session.cache.write(connection)
+        session.cache.share()
 
     @contextmanager
     def _together(self) -> Iterator["_Divided"]:
@@ -184,15 +167,15 @@ class SqlStore(ForkAware):
             with self._database.session(self._side) as connection:
                 session = self._on(connection)
                 yield session
-                session.recall.write(connection)
-            session.recall.share()
+                session.cache.write(connection)
+            session.cache.share()
         finally:
             self._side.dispose()
 
     def _on(self, connection: Connection, *, lent: bool = False) -> "SqlSession":
         database = self._database
         beside = SideTransactions(self._beside) if lent and not database.one_writer else None
-        recall = SessionCache(
+        cache = SessionCache(
             self._memory,
             read=self._queries.process,
             advance=self._queries.advance_process,
@@ -200,21 +183,18 @@ class SqlStore(ForkAware):
             lent=lent,
         )
         names = MessageNames(
-            recall,
+            cache,
             find=self._queries.name_id,
             add=self._queries.add_name,
             beside=beside,
         )
-        holding = None
+        locks = None
         if not database.one_writer:
-            patience = Deadline(self._patience)
-            holding = RowLocks(connection, database, self._queries, patience, lent=lent)
-        traces = Erasure(connection, database, self._queries)
-        writing = SqlWrites(connection, database, self._queries, names, traces, recall, holding)
-        announce = partial(database.announce, connection, lent=lent)
-        return SqlSession(
-            connection, database, self._queries, names, writing, holding, self._queries, announce
-        )
+            deadline = Deadline(self._patience)
+            locks = RowLocks(connection, database, self._queries, deadline, lent=lent)
+        erasure = Erasure(connection, database, self._queries)
+        writes = SqlWrites(connection, database, self._queries, names, erasure, cache, locks)
+        return SqlSession(connection, database, self._queries, names, writes, locks, lent=lent)
 
     def scrub(self) -> bool:
         """Take what was erased out of the pages and logs that a database keeps beside its rows."""
@@ -314,162 +294,12 @@ class _Divided:
     def write_memory(self) -> None:
         """Put the process's row up, if a part has learned anything."""
         for session in self._kept:
-            session.recall.write(self._connection)
+            session.cache.write(self._connection)
 
     def share_memory(self) -> None:
         """Let later sessions use what the parts learned."""
         for session in self._kept:
-            session.recall.share()
-
-
-class SqlSession(SqlReads, SqlRequests, Questions, DueWork):
-    """One transaction on the database; see `whereupon.ports.Session`."""
-
-    def __init__(  # noqa: PLR0913, PLR0917 - its parts, one by one
-        self,
-        connection: Connection,
-        database: Database,
-        selects: Queries,
-        names: MessageNames,
-        writing: SqlWrites,
-        holding: RowLocks | None,
-        ledger: Queries,
-        announce: Callable[[], None],
-    ) -> None:
-        SqlReads.__init__(self, connection, database, selects, names, writing.recall)
-        SqlRequests.__init__(self, connection, database, ledger, holding)
-        self.recall = writing.recall
-        self._writing = writing
-        self._announce = announce
-
-    def allocate(self, count: int) -> int:
-        """Reserve keys."""
-        return self._writing.allocate(count)
-
-    def lock(
-        self,
-        persons: Collection[int],
-        anonymous: Collection[int],
-        unknown: Collection[str] = (),
-    ) -> bool:
-        """Keep others away, where there are others."""
-        return self._holding is not None and self._holding.hold(persons, anonymous, unknown)
-
-    def take_audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
-        """Persons who pass a prefilter, of the next so many; the last statement holds them."""
-        if self._holding is not None:
-            self._holding.reach(Rank.PERSONS, again=True)
-        behind = self._selects.person_behind.fetch(self._connection, key=after, skipped=reach - 1)
-        end = int(behind[0][0]) if behind else None
-        found = self._selects.audience(prefilter).fetch(
-            self._connection, key=after, until=LAST_KEY if end is None else end, limit=limit
-        )
-        persons = list(map(rows.person_from, found))
-        if self._holding is not None:
-            self._holding.note(person.key for person in persons)
-        return Stretch(persons, persons[-1].key if len(persons) == limit else end)
-
-    def take_due_entries(
-        self, until: datetime, limit: int, versions: Collection[str] | None = None
-    ) -> list[Entry]:
-        """Entries that are due, of persons whom nobody else holds."""
-        if self._holding is None:
-            return self.due_entries(until, limit, versions)
-        return self._holding.due_entries(as_micros(until), limit, versions)
-
-    def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
-        """A run for this transaction to send."""
-        return run if self._holding is None else self._holding.run(run)
-
-    def lock_runs(self) -> list[BroadcastRun]:
-        """Every broadcast run that is not done."""
-        return self.waiting_runs() if self._holding is None else self._holding.runs()
-
-    def lease_deliveries(
-        self,
-        until: datetime,
-        leased_until: datetime,
-        limit: int,
-        channels: Collection[str] | None = None,
-    ) -> list[Delivery]:
-        """Take deliveries that are due, or held."""
-        selects, asked = self._selects, dict[str, object](until=as_micros(until), limit=limit)
-        due, held = selects.due_deliveries, selects.held_deliveries
-        if channels is not None:
-            due, held = selects.due_deliveries_of, selects.held_deliveries_of
-            asked["channels"] = self._database.members(channels)
-        taken = list(map(rows.delivery_from, due.fetch(self._connection, **asked)))
-        self._writing.lease(taken, as_micros(leased_until))
-        if len(taken) < limit:
-            asked["limit"] = limit - len(taken)
-            found = list(map(rows.delivery_from, held.fetch(self._connection, **asked)))
-            self._writing.take_held(found, as_micros(leased_until))
-            taken += [d._replace(state=DeliveryState.PENDING, reason=None) for d in found]
-        return taken
-
-    def hold_deliveries(
-        self, until: datetime, channels: Collection[str], limit: int
-    ) -> dict[str, int]:
-        """Hold deliveries of other channels."""
-        members = self._database.members(channels)
-        asked = {"until": as_micros(until), "channels": members, "limit": limit}
-        found = self._selects.foreign_deliveries.fetch(self._connection, **asked)
-        self._writing.hold(key for key, _ in found)
-        return Counter(str(channel) for _, channel in found)
-
-    def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
-        """Put dead deliveries back; how many."""
-        found = self._selects.dead_keys.fetch(self._connection, **meant(which), limit=limit)
-        self._writing.revive_some((key for (key,) in found), as_micros(due_at))
-        self._announce()
-        return len(found)
-
-    def settle(self, settlements: Iterable[Settlement]) -> None:
-        """Write down the end of tries."""
-        self._writing.settle(settlements)
-
-    def revive(self, key: int, due_at: datetime) -> bool:
-        """Put a dead delivery back; whether it was one."""
-        self._announce()
-        return self._writing.revive(key, as_micros(due_at))
-
-    def flush(self, changes: Changes) -> None:
-        """Write a batch's changes."""
-        try:
-            self._writing.write(changes)
-            self.write_ledger(changes)
-            if _makes_due(changes):
-                self._announce()
-        except IntegrityError as error:
-            raise LostRaceError(reason=f"somebody was first: {error.orig}") from error
-
-    def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
-        """Drop what is done with and old."""
-        return self._writing.bygone.let_go(cutoff, after, reach)
-
-    def count_prunable(self, cutoff: RetentionCutoff) -> PruneStep:
-        """TextTest much that would be."""
-        return self._writing.bygone.count(cutoff)
-
-    def number(self, names: Collection[Name]) -> Numbers:
-        """Number names."""
-        return self._names.number(self._connection, names)
-
-    def reserve(self, count: int) -> Block:
-        """Reserve a block of so many keys."""
-        self.recall.learned.block = new_block(self._connection, self._selects.take_blocks, count)
-        return self.recall.learned.block
-
-
-def _makes_due(changes: Changes) -> bool:
-    """Whether there is more due work than before, now or later."""
-    return bool(
-        changes.claim_jobs
-        or any(delivery.state is DeliveryState.PENDING for delivery in changes.deliveries)
-        or any(entry.due_at is not None for entry in changes.entries.values())
-        or any(run.cursor is not None for run in changes.runs.values())
-        or any(request.outcome.is_open for request in changes.requests.values())
-    )
+            session.cache.share()
 
 
 def _no_connection(lent: object) -> StoreError:

@@ -8,73 +8,63 @@ is ever used as an ORM object.
 from typing import ClassVar
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
-    Dialect,
     Index,
-    Integer,
     LargeBinary,
-    MetaData,
-    Sequence,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import registry
-from sqlalchemy.types import TypeEngine
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-BLOCK = 2**20
-"""Keys that a process takes at once from the sequence of a database with many writers."""
+from whereupon.storage.sql.base import GIVEN, Base, CollatedText, Int64, table_of
+from whereupon.storage.sql.meta_tables import BLOCK, KEYS, VERSIONS, MetaRow, RuleVersionRow
+from whereupon.storage.sql.request_tables import (
+    ApprovalRow,
+    AuditHeadRow,
+    AuditRowRow,
+    BreakerRow,
+    RequestRow,
+)
 
-_GIVEN: dict[str, object] = {"autoincrement": False}
+__all__ = [
+    "BLOCK",
+    "KEYS",
+    "VERSIONS",
+    "ApprovalRow",
+    "AuditHeadRow",
+    "AuditRowRow",
+    "Base",
+    "BreakerRow",
+    "ClaimJobRow",
+    "ClaimRow",
+    "DeliveryRow",
+    "DeviceRow",
+    "EntryRow",
+    "ErasedRow",
+    "IdentifierRow",
+    "MergeRow",
+    "MessageRow",
+    "MetaRow",
+    "NameRow",
+    "PersonRow",
+    "RelationshipRow",
+    "ReportRow",
+    "RequestRow",
+    "RuleVersionRow",
+    "RunRow",
+    "SetAsideRow",
+    "SkipsRow",
+    "ThingRow",
+    "TombstoneRow",
+    "table_of",
+]
+
 _ACTIVE = text("state = 'active'")
+
+
 _PENDING = text("state = 'pending'")
+
+
 _STUCK = text("state = 'held' OR state = 'dead'")
-_OPEN = text("outcome IN ('held', 'approved')")
-
-
-class Int64(TypeDecorator[int]):
-    """A 64-bit whole number; on SQLite an INTEGER, which alone can be the rowid."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[int]:
-        """Pick the type by database."""
-        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
-
-
-class CollatedText(TypeDecorator[str]):
-    """Text that sorts by code point, whatever the server's language; on SQLite all text does."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
-        """Pick the type by database."""
-        collation = "C" if dialect.name == "postgresql" else None
-        return Text(collation=collation)
-
-
-class Base(SQLModel, registry=registry(metadata=MetaData())):
-    """The root of the tables, apart from the host's own SQLModel metadata."""
-
-
-class MetaRow(Base, table=True):
-    """Numbers about the store itself.
-
-    ``schema`` is the number of the newest migration. On SQLite ``next_key`` is the first key not handed
-    out; on PostgreSQL a sequence hands out keys, and ``erasures`` counts how often people were erased.
-    """
-
-    __tablename__ = "whereupon_meta"
-
-    name: str = Field(primary_key=True, sa_type=CollatedText)
-    value: int = Field(sa_type=Int64)
 
 
 class NameRow(Base, table=True):
@@ -94,7 +84,7 @@ class MessageRow(Base, table=True):
     __tablename__ = "whereupon_message"
     __table_args__ = (Index("whereupon_message_owner", "owner", "timestamp", "name_id"),)
 
-    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=GIVEN)
     message_id: str = Field(sa_type=CollatedText, unique=True)
     name_id: int
     owner: int = Field(sa_type=Int64)
@@ -118,7 +108,7 @@ class SkipsRow(Base, table=True):
 
     __tablename__ = "whereupon_skips"
 
-    message_key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    message_key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=GIVEN)
     decided_at: int = Field(sa_type=Int64)
     retroactive: int
     verdicts: str = Field(sa_type=CollatedText)
@@ -140,7 +130,7 @@ class PersonRow(Base, table=True):
 
     __tablename__ = "whereupon_person"
 
-    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=GIVEN)
     user_id: str = Field(sa_type=CollatedText)
     created_at: int = Field(sa_type=Int64)
     attributes: str = Field(sa_type=CollatedText)
@@ -166,7 +156,7 @@ class ClaimJobRow(Base, table=True):
     __tablename__ = "whereupon_claiming"
     __table_args__ = (Index("whereupon_claiming_person", "person_key"),)
 
-    anonymous_key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    anonymous_key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=GIVEN)
     person_key: int = Field(sa_type=Int64)
     message_key: int = Field(sa_type=Int64)
     due_at: int = Field(sa_type=Int64)
@@ -210,7 +200,7 @@ class EntryRow(Base, table=True):
         ),
     )
 
-    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=GIVEN)
     rule: str = Field(sa_type=CollatedText)
     digest: str = Field(sa_type=CollatedText)
     person_key: int = Field(sa_type=Int64)
@@ -249,7 +239,7 @@ class DeliveryRow(Base, table=True):
         ),
     )
 
-    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
+    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=GIVEN)
     idempotency_key: str = Field(sa_type=CollatedText, unique=True)
     rule: str = Field(sa_type=CollatedText)
     person_key: int = Field(sa_type=Int64)
@@ -291,89 +281,6 @@ class RunRow(Base, table=True):
     message_key: int = Field(sa_type=Int64)
     admitted: int
     reason: str | None = Field(sa_type=CollatedText)
-
-
-class RequestRow(Base, table=True):
-    """A request for an action; what was asked (`type` to `body`) is kept while it waits."""
-
-    __tablename__ = "whereupon_request"
-    __table_args__ = (
-        Index("whereupon_request_open", "due_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
-        Index("whereupon_request_action", "action", "decided_at"),
-    )
-
-    key: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
-    message_id: str = Field(sa_type=CollatedText, unique=True)
-    action: str = Field(sa_type=CollatedText)
-    event: str = Field(sa_type=CollatedText)
-    person: str | None = Field(sa_type=CollatedText, index=True)
-    outcome: str = Field(sa_type=CollatedText)
-    reason: str | None = Field(sa_type=CollatedText)
-    timestamp: int = Field(sa_type=Int64)
-    decided_at: int = Field(sa_type=Int64)
-    source: str = Field(sa_type=CollatedText)
-    detail: str | None = Field(sa_type=CollatedText)
-    asked_at: int | None = Field(sa_type=Int64)
-    requester: str | None = Field(sa_type=CollatedText)
-    due_at: int | None = Field(sa_type=Int64)
-    expires_at: int | None = Field(sa_type=Int64)
-    plan: str | None = Field(sa_type=CollatedText)
-    counts: str | None = Field(sa_type=CollatedText)
-    attempts: int
-    type: str | None = Field(sa_type=CollatedText)
-    anonymous_id: str | None = Field(sa_type=CollatedText)
-    target_id: str | None = Field(sa_type=CollatedText)
-    received_at: int | None = Field(sa_type=Int64)
-    body: bytes | None = Field(sa_type=LargeBinary)
-
-
-class ApprovalRow(Base, table=True):
-    """Somebody's agreement to a request as it was planned; once each."""
-
-    __tablename__ = "whereupon_approval"
-    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
-
-    request: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
-    actor: str = Field(primary_key=True, sa_type=CollatedText)
-    plan: str = Field(primary_key=True, sa_type=CollatedText)
-    approved_at: int = Field(sa_type=Int64)
-
-
-class BreakerRow(Base, table=True):
-    """A guard file's breaker."""
-
-    __tablename__ = "whereupon_breaker"
-    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
-
-    guard: str = Field(primary_key=True, sa_type=CollatedText)
-    limit: str = Field(sa_type=CollatedText)
-    opened_at: int = Field(sa_type=Int64)
-    closed_at: int | None = Field(sa_type=Int64)
-    closed_by: str | None = Field(sa_type=CollatedText)
-
-
-class AuditRowRow(Base, table=True):
-    """A row of the audit log; nothing here ever changes one."""
-
-    __tablename__ = "whereupon_audit"
-    __table_args__ = (Index("whereupon_audit_request", "request"),)
-
-    sequence: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
-    request: int = Field(sa_type=Int64)
-    previous: str = Field(sa_type=CollatedText)
-    record: str = Field(sa_type=CollatedText)
-    hash: str = Field(sa_type=CollatedText)
-
-
-class AuditHeadRow(Base, table=True):
-    """Where the audit log ends: one row, which whoever writes into the log holds."""
-
-    __tablename__ = "whereupon_audit_head"
-
-    id: int = Field(primary_key=True, sa_type=Int64, sa_column_kwargs=_GIVEN)
-    sequence: int = Field(sa_type=Int64)
-    hash: str = Field(sa_type=CollatedText)
-    seal: str = Field(sa_type=CollatedText)
 
 
 class SetAsideRow(Base, table=True):
@@ -476,30 +383,3 @@ class ErasedRow(Base, table=True):
     __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
     digest: str = Field(primary_key=True, sa_type=CollatedText)
-
-
-class RuleVersionRow(Base, table=True):
-    """The source of a rule, by digest, as it was first used."""
-
-    __tablename__ = "whereupon_wording"
-    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
-
-    digest: str = Field(primary_key=True, sa_type=CollatedText)
-    rule: str = Field(sa_type=CollatedText)
-    source: bytes = Field(sa_type=LargeBinary)
-
-
-VERSIONS = Table(
-    "whereupon_version",
-    Base.metadata,
-    Column("version_num", String(32), primary_key=True),
-)
-"""Alembic's own table, under a name beside which a host's Alembic keeps its."""
-
-KEYS = Sequence("whereupon_key", data_type=BigInteger(), increment=BLOCK, metadata=Base.metadata)
-"""Where a database has sequences: the first keys of blocks that processes take."""
-
-
-def table_of(row: type[Base]) -> Table:
-    """The table that a class describes."""
-    return Base.metadata.tables[str(row.__tablename__)]

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.messages.times import as_micros
 from whereupon.records import Inert, MessageName, Skips, SkipSummary, Transfer
 from whereupon.storage.sql.dialects import Database
@@ -58,7 +58,7 @@ class ClaimTransfers:
         if name in transfer.inert.aged:
             until = min(until, as_micros(transfer.inert.before) - 1)
         person, decided_at = transfer.person_key, transfer.decided_at
-        ((_, claimed_at, _, said),) = rows.skips_rows(
+        ((_, claimed_at, _, said),) = rule_rows.skips_rows(
             [Skips(0, person, decided_at, retroactive=True, summaries=(summary,))]
         )
         self._statements.transfer_skips.run(

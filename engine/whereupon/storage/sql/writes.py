@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 
 import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import erased_digest
 from whereupon.messages.times import as_micros
@@ -34,47 +35,47 @@ class SqlWrites:
     """One session's writes.
 
     Args:
-        holding: where there are other writers: what this session holds. Rows are then written in the
-            order of their table's unique key.
+        locks: what this session has locked; None if there are no other writers. With locks, rows are
+            written in the order of their table's unique key.
     """
 
     def __init__(
         self,
         connection: Connection,
         database: Database,
-        writes: Queries,
+        queries: Queries,
         names: MessageNames,
-        traces: Erasure,
-        recall: SessionCache,
-        holding: RowLocks | None = None,
+        erasure: Erasure,
+        cache: SessionCache,
+        locks: RowLocks | None = None,
     ) -> None:
-        self.recall = recall
-        self._holding = holding
+        self.cache = cache
+        self._locks = locks
         self._connection = connection
         self._database = database
-        self._writes = writes
+        self._queries = queries
         self._names = names
-        self._traces = traces
-        self.bygone = Pruner(connection, database, writes)
-        self._transferring = ClaimTransfers(connection, database, writes, names)
+        self._erasure = erasure
+        self.pruner = Pruner(connection, database, queries)
+        self._transfers = ClaimTransfers(connection, database, queries, names)
 
     def allocate(self, count: int) -> int:
         """Reserve keys; returns the first."""
         if self._database.one_writer:
-            ((after,),) = self._writes.take_keys.fetch(self._connection, count=count)
+            ((after,),) = self._queries.take_keys.fetch(self._connection, count=count)
             return int(after) - count
-        take_blocks = self._writes.take_blocks
-        return take_keys(self._connection, self.recall, count, take_blocks, self._names.beside)
+        take_blocks = self._queries.take_blocks
+        return take_keys(self._connection, self.cache, count, take_blocks, self._names.beside)
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
         theirs = self._theirs(changes.erased_persons) if changes.erased_persons else None
-        if self._holding is not None:
+        if self._locks is not None:
             blanked: Collection[int] = ()
             if theirs is not None:
-                self._holding.check_runs(self._traces.open_runs(theirs))
-                blanked = self._traces.sent_to_others(theirs)
-            self._holding.before_writing(changes, blanked)
+                self._locks.check_runs(self._erasure.open_runs(theirs))
+                blanked = self._erasure.sent_to_others(theirs)
+            self._locks.before_writing(changes, blanked)
         self._erase(changes, theirs)
         for merge in changes.merges:
             self._merge(merge)
@@ -83,32 +84,32 @@ class SqlWrites:
         self._entries(changes)
         self._objects(changes)
         self._records(changes)
-        if self._holding is not None:
-            self._holding.after_writing(changes)
+        if self._locks is not None:
+            self._locks.after_writing(changes)
 
     def _many(
         self, statement: Statement, rows: Iterable[Parameters], order: _Order | None = _FIRST
     ) -> None:
-        if self._holding is None:
+        if self._locks is None:
             statement.write(self._connection, list(rows))
             return
-        self._holding.keep_patience()
+        self._locks.keep_patience()
         written = list(rows) if order is None else sorted(rows, key=order)
         statement.write(self._connection, written)
 
     def _messages(self, changes: Changes) -> None:
         for transfer in changes.transfers:
-            self._transferring.write(transfer)
+            self._transfers.write(transfer)
         if changes.messages:
             names: set[Name] = {
                 (stored.message.type, stored.message.name) for stored in changes.messages
             }
             numbers = self._names.number(self._connection, names)
             made = rows.message_rows(changes.messages, numbers)
-            self._many(self._writes.add_message, made, _SECOND)
+            self._many(self._queries.add_message, made, _SECOND)
         if changes.owners:
             self._many(
-                self._writes.change_owner, ((owner, key) for key, owner in changes.owners), _LAST
+                self._queries.change_owner, ((owner, key) for key, owner in changes.owners), _LAST
             )
         if changes.discarded_skips:
             self._discard_skips(changes.discarded_skips)
@@ -117,11 +118,11 @@ class SqlWrites:
 
     def _discard_skips(self, discarded_skips: Mapping[int, Collection[str]]) -> None:
         members = self._database.members(list(discarded_skips))
-        found = self._writes.earlier_skips.fetch(self._connection, keys=members)
-        earlier = [rows.skips_from(row, person_key=0) for row in found]
-        self._many(self._writes.drop_skips, ((skips.message_key,) for skips in earlier))
+        found = self._queries.earlier_skips.fetch(self._connection, keys=members)
+        earlier = [rule_rows.skips_from(row, person_key=0) for row in found]
+        self._many(self._queries.drop_skips, ((skips.message_key,) for skips in earlier))
         left = (skips.without_person(discarded_skips[skips.message_key]) for skips in earlier)
-        self._many(self._writes.add_skips, rows.skips_rows(s for s in left if s is not None))
+        self._many(self._queries.add_skips, rule_rows.skips_rows(s for s in left if s is not None))
 
     def _skips(self, changes: Changes) -> None:
         """The first of a message, which may be new or may have met none yet, are simply inserted."""
@@ -129,84 +130,86 @@ class SqlWrites:
         old = new - {stored.key for stored in changes.messages}
         if old:
             members = self._database.members(old)
-            new -= {key for (key,) in self._writes.skipped.fetch(self._connection, keys=members)}
+            new -= {key for (key,) in self._queries.skipped.fetch(self._connection, keys=members)}
         first, later = list[Parameters](), list[Parameters]()
-        for row in rows.skips_rows(changes.skips):
+        for row in rule_rows.skips_rows(changes.skips):
             if row[0] in new:
                 new.discard(row[0])
                 first.append(row)
             else:
                 later.append(row)
-        self._many(self._writes.add_skips, first)
-        self._many(self._writes.append_skips, later)
+        self._many(self._queries.add_skips, first)
+        self._many(self._queries.append_skips, later)
 
     def _persons(self, changes: Changes) -> None:
-        writes = self._writes
+        queries = self._queries
         identifiers = ((i.value, i.kind.value, i.key) for i in changes.identifiers)
         dropped = ((key, as_micros(since)) for key, since in changes.dropped_claims)
-        self._many(writes.add_identifier, identifiers, _FIRST_TWO)
-        self._many(writes.put_person, map(rows.person_row, changes.persons.values()))
-        self._many(writes.drop_claim, dropped, _FIRST_TWO)
-        self._many(writes.put_claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
+        self._many(queries.add_identifier, identifiers, _FIRST_TWO)
+        self._many(queries.put_person, map(rows.person_row, changes.persons.values()))
+        self._many(queries.drop_claim, dropped, _FIRST_TWO)
+        self._many(queries.put_claim, map(rows.claim_row, changes.claims.values()), _FIRST_TWO)
         begun = changes.claim_jobs.items()
-        self._many(writes.put_claim_job, (rows.claim_job_row(each) for _, each in begun if each))
-        self._many(writes.drop_claim_job, ((key,) for key, each in begun if each is None))
+        self._many(queries.put_claim_job, (rows.claim_job_row(each) for _, each in begun if each))
+        self._many(queries.drop_claim_job, ((key,) for key, each in begun if each is None))
 
     def _entries(self, changes: Changes) -> None:
-        writes, new = self._writes, changes.new_entries
-        added = (rows.entry_row(e) for key, e in changes.entries.items() if key in new)
+        queries, new = self._queries, changes.new_entries
+        added = (rule_rows.entry_row(e) for key, e in changes.entries.items() if key in new)
         stepped, freed, others = _changed_entries(changes)
-        self._many(writes.step_entry, stepped, _LAST)
-        self._many(writes.free_entry, freed, _LAST)  # before others, who may want the slot
-        self._many(writes.change_entry, others, _LAST)
-        self._many(writes.add_entry, added)
-        self._many(writes.add_delivery, map(rows.delivery_row, changes.deliveries))
+        self._many(queries.step_entry, stepped, _LAST)
+        self._many(queries.free_entry, freed, _LAST)  # before others, who may want the slot
+        self._many(queries.change_entry, others, _LAST)
+        self._many(queries.add_entry, added)
+        self._many(queries.add_delivery, map(rule_rows.delivery_row, changes.deliveries))
         withdrawn = ((reason, key) for key, reason in changes.withdrawn.items())
-        self._many(writes.withdraw, withdrawn, _LAST)
-        self._many(writes.advance_run, map(rows.run_row, changes.runs.values()), _FIRST_TWO)
+        self._many(queries.withdraw, withdrawn, _LAST)
+        self._many(queries.advance_run, map(rule_rows.run_row, changes.runs.values()), _FIRST_TWO)
 
     def _objects(self, changes: Changes) -> None:
-        writes = self._writes
+        queries = self._queries
         devices, things, ties = changes.devices, changes.objects, changes.relationships
-        self._many(writes.drop_device, ((token,) for token, d in devices.items() if d is None))
-        self._many(writes.put_device, (rows.device_row(d) for d in devices.values() if d))
-        self._many(writes.drop_object, (n for n, t in things.items() if t is None), _FIRST_TWO)
-        self._many(writes.put_object, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO)
+        self._many(queries.drop_device, ((token,) for token, d in devices.items() if d is None))
+        self._many(queries.put_device, (rows.device_row(d) for d in devices.values() if d))
+        self._many(queries.drop_object, (n for n, t in things.items() if t is None), _FIRST_TWO)
+        self._many(
+            queries.put_object, (rows.thing_row(t) for t in things.values() if t), _FIRST_TWO
+        )
         gone = (rows.relationship_row(tie) for tie, holds in ties.items() if not holds)
         held = (rows.relationship_row(tie) for tie, holds in ties.items() if holds)
-        self._many(writes.drop_relationship, gone, _FIRST_THREE)
-        self._many(writes.put_relationship, held, _FIRST_THREE)
+        self._many(queries.drop_relationship, gone, _FIRST_THREE)
+        self._many(queries.put_relationship, held, _FIRST_THREE)
 
     def _records(self, changes: Changes) -> None:
-        writes, tombstones = self._writes, changes.tombstones
+        queries, tombstones = self._queries, changes.tombstones
         lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
-        self._many(writes.drop_tombstone, lifted)
-        self._many(writes.put_tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
-        self._many(writes.put_report, map(rows.report_row, changes.reports))
+        self._many(queries.drop_tombstone, lifted)
+        self._many(queries.put_tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
+        self._many(queries.put_report, map(rows.report_row, changes.reports))
         self._keep(changes.rule_versions)
         discards = {
-            IdKind.USER: writes.discard_asides_of_users,
-            IdKind.ANONYMOUS: writes.discard_asides_of_anonymous,
+            IdKind.USER: queries.discard_asides_of_users,
+            IdKind.ANONYMOUS: queries.discard_asides_of_anonymous,
         }
         for kind in IdKind:
             if ids := [value for of, value in changes.erased_identifiers if of is kind]:
                 members = self._database.members(ids)
                 discards[kind].run(self._connection, ids=members)
-        self._many(writes.put_set_aside, map(rows.set_aside_row, changes.set_aside))
-        self._many(writes.drop_set_aside, ((name,) for name in changes.resumed))
+        self._many(queries.put_set_aside, map(rows.set_aside_row, changes.set_aside))
+        self._many(queries.drop_set_aside, ((name,) for name in changes.resumed))
 
     def _keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
         if versions and self._names.beside is not None:
             self._names.beside.keep(versions)
         else:
             rows = ((digest, rule, text) for digest, (rule, text) in versions.items())
-            self._many(self._writes.keep_rule_version, rows)
-        self.recall.learned.rule_versions |= versions.keys()
+            self._many(self._queries.keep_rule_version, rows)
+        self.cache.learned.rule_versions |= versions.keys()
 
     def _theirs(self, persons: list[int]) -> object:
         """The owners that go with these persons, as they are bound."""
         keys = self._database.members(persons)
-        anonymous = self._writes.only_theirs.fetch(self._connection, keys=keys)
+        anonymous = self._queries.only_theirs.fetch(self._connection, keys=keys)
         return self._database.members([*persons, *(key for (key,) in anonymous)])
 
     def _erase(self, changes: Changes, theirs: object) -> None:
@@ -216,32 +219,32 @@ class SqlWrites:
         """
         named, owned = set(changes.erased_ids), set[str]()
         if theirs is not None:
-            ids = self._writes.owned_ids.fetch(self._connection, keys=theirs)
+            ids = self._queries.owned_ids.fetch(self._connection, keys=theirs)
             owned = {message_id for (message_id,) in ids}
-            named |= self._traces.remove(theirs)
+            named |= self._erasure.remove(theirs)
         if changes.erased_identifiers:
             users = [value for kind, value in changes.erased_identifiers if kind is IdKind.USER]
-            named |= self._traces.remove_names(users)
-        self._many(self._writes.keep_erased, ((erased_digest(name),) for name in owned | named))
+            named |= self._erasure.remove_names(users)
+        self._many(self._queries.keep_erased, ((erased_digest(name),) for name in owned | named))
         if theirs is not None:
-            for statement in self._writes.each("erase"):
+            for statement in self._queries.each("erase"):
                 statement.run(self._connection, keys=theirs)
-        self._traces.drop_husks(named)
+        self._erasure.drop_husks(named)
 
     def _merge(self, merge: Merge) -> None:
-        for statement in self._writes.each("merge_into"):
+        for statement in self._queries.each("merge_into"):
             statement.run(self._connection, survivor=merge.survivor_key, loser=merge.loser_key)
-        self._writes.put_merge.write(self._connection, [rows.merge_row(merge)])
+        self._queries.put_merge.write(self._connection, [rows.merge_row(merge)])
 
     def lease(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off."""
-        self._many(self._writes.lease_delivery, ((leased_until, d.key) for d in deliveries), _LAST)
+        self._many(self._queries.lease_delivery, ((leased_until, d.key) for d in deliveries), _LAST)
 
     def take_held(self, deliveries: list[Delivery], leased_until: int) -> None:
         """Put deliveries off that were held."""
         state = DeliveryState.PENDING.value
         self._many(
-            self._writes.take_held_delivery,
+            self._queries.take_held_delivery,
             ((leased_until, state, None, d.key) for d in deliveries),
             _LAST,
         )
@@ -249,13 +252,13 @@ class SqlWrites:
     def hold(self, keys: Iterable[int]) -> None:
         """Hold deliveries for whom nobody here has the channel."""
         state = DeliveryState.HELD.value
-        self._many(self._writes.hold_delivery, ((state, NO_CHANNEL, key) for key in keys), _LAST)
+        self._many(self._queries.hold_delivery, ((state, NO_CHANNEL, key) for key in keys), _LAST)
 
     def revive_some(self, keys: Iterable[int], due_at: int) -> None:
         """Put dead deliveries back."""
         state = DeliveryState.PENDING.value
         self._many(
-            self._writes.revive_delivery, ((due_at, state, None, 0, key) for key in keys), _LAST
+            self._queries.revive_delivery, ((due_at, state, None, 0, key) for key in keys), _LAST
         )
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
@@ -264,13 +267,13 @@ class SqlWrites:
             (as_micros(end.due_at), end.state.value, end.reason, end.attempts, end.key)
             for end in settlements
         ]
-        if self._holding is not None and len(ends) > 1:  # one statement changes them as it likes
-            self._holding.deliveries([key for *_, key in ends])
-        self._many(self._writes.settle_delivery, ends, _LAST)
+        if self._locks is not None and len(ends) > 1:  # one statement changes them as it likes
+            self._locks.deliveries([key for *_, key in ends])
+        self._many(self._queries.settle_delivery, ends, _LAST)
 
     def revive(self, key: int, due_at: int) -> bool:
         """Put a dead delivery back; whether it was one."""
-        done = self._writes.revive.run(self._connection, new_due_at=due_at, revived=key)
+        done = self._queries.revive.run(self._connection, new_due_at=due_at, revived=key)
         return done.rowcount == 1
 
 
@@ -284,7 +287,7 @@ def _changed_entries(
         if key in new:
             continue
         was = before.get(key)
-        due_at, end = rows.micros_or_none(entry.due_at), rows.end_columns(entry)
+        due_at, end = rows.micros_or_none(entry.due_at), rule_rows.end_columns(entry)
         place = (str(entry.state), entry.position, due_at)
         if was is None or was.facts is not entry.facts or was.person_key != entry.person_key:
             facts = object_text(entry.facts)

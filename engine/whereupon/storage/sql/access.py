@@ -1,0 +1,60 @@
+"""What every part of a session on a database is made with."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from whereupon.messages.times import as_micros
+from whereupon.ports import DeadLetters
+from whereupon.storage.sql.dialects import Database
+from whereupon.storage.sql.message_names import MessageNames
+from whereupon.storage.sql.queries import Queries
+from whereupon.storage.sql.row_locks import RowLocks
+from whereupon.storage.sql.writes import SqlWrites
+
+BEFORE_TIME = -(2**63)
+"""Microseconds before every instant."""
+
+
+class SqlAccess:
+    """One transaction on a database, and what is known and held in it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        queries: Queries,
+        names: MessageNames,
+        writes: SqlWrites,
+        locks: RowLocks | None,
+        *,
+        lent: bool,
+    ) -> None:
+        self._connection = connection
+        self._database = database
+        self._queries = queries
+        self._names = names
+        self._writes = writes
+        self._locks = locks
+        self._lent = lent
+        self.cache = writes.cache
+
+    def _announce(self) -> None:
+        """Have the commit tell other processes that there is more due work."""
+        self._database.announce(self._connection, lent=self._lent)
+
+
+def since_or_ever(instant: datetime | None) -> int:
+    """Microseconds since the epoch; before every instant, if there is none."""
+    return BEFORE_TIME if instant is None else as_micros(instant)
+
+
+def bound(which: DeadLetters) -> dict[str, object]:
+    """A filter on dead deliveries, as statements bind it."""
+    return {
+        "since": since_or_ever(which.since),
+        "any_channel": int(which.channel is None),
+        "channel": which.channel or "",
+        "any_rule": int(which.rule is None),
+        "rule": which.rule or "",
+    }

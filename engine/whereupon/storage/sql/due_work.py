@@ -1,0 +1,213 @@
+"""Due work on a database: what is due, and how a session takes it."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+import whereupon.storage.sql.request_rows as request_rows
+import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
+from whereupon.conditions.prefilter import Prefilter
+from whereupon.messages.times import as_micros, from_micros
+from whereupon.ports import DeadLetters, DueWork, LeasedNow, Settlement, Stretch
+from whereupon.records import (
+    BroadcastRun,
+    ClaimJob,
+    Delivery,
+    DeliveryState,
+    Entry,
+    Person,
+    PruneStep,
+    Request,
+    RetentionCutoff,
+    WaitingVersion,
+)
+from whereupon.storage.sql.access import bound, since_or_ever
+from whereupon.storage.sql.dialects import Parameters
+from whereupon.storage.sql.reads import SqlReads
+from whereupon.storage.sql.row_locks import Rank
+
+LAST_KEY = 2**63 - 1
+
+
+class SqlDueWork(SqlReads, DueWork):
+    """The ports say what each method answers."""
+
+    def next_due(self, channels: Collection[str] | None = None) -> datetime | None:
+        """When something is due next."""
+        if channels is None:
+            found = self._queries.next_due.fetch(self._connection)
+        else:
+            members = self._database.members(channels)
+            found = self._queries.next_due_of.fetch(self._connection, channels=members)
+        return min((from_micros(due) for (due,) in found if due is not None), default=None)
+
+    def due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Running entries that are due."""
+        asked: dict[str, object] = {"until": as_micros(until), "limit": limit}
+        if versions is None:
+            found = self._queries.due_entries.fetch(self._connection, **asked)
+        else:
+            members = self._database.members(versions)
+            found = self._queries.due_entries_of.fetch(
+                self._connection, **asked, share=limit, versions=members
+            )
+        return list(map(rule_rows.entry_from, found))
+
+    def take_due_entries(
+        self, until: datetime, limit: int, versions: Collection[str] | None = None
+    ) -> list[Entry]:
+        """Entries that are due, of persons whom nobody else holds."""
+        if self._locks is None:
+            return self.due_entries(until, limit, versions)
+        return self._locks.due_entries(as_micros(until), limit, versions)
+
+    def waiting_versions(self) -> list[WaitingVersion]:
+        """Rule versions that have running entries."""
+        found = self._queries.waiting_versions.fetch(self._connection)
+        return [WaitingVersion(rule, digest, from_micros(due)) for rule, digest, due in found]
+
+    def count_entries(self, digests: Collection[str]) -> dict[str, int]:
+        """How many running entries rule versions have."""
+        members = self._database.members(digests)
+        found = self._queries.count_entries.fetch(self._connection, versions=members)
+        return {str(digest): int(count) for digest, count in found}
+
+    def due_claim_jobs(self, until: datetime, limit: int) -> list[ClaimJob]:
+        """Claims that nobody seems to be at."""
+        found = self._queries.due_claim_jobs.fetch(
+            self._connection, until=as_micros(until), limit=limit
+        )
+        return list(map(rows.claim_job_from, found))
+
+    def due_runs(self, until: datetime) -> list[BroadcastRun]:
+        """Broadcast runs that are due."""
+        found = self._queries.due_runs.fetch(self._connection, until=as_micros(until))
+        return list(map(rule_rows.run_from, found))
+
+    def waiting_runs(self) -> list[BroadcastRun]:
+        """Broadcast runs that are not done."""
+        return list(map(rule_rows.run_from, self._queries.waiting_runs.fetch(self._connection)))
+
+    def take_run(self, run: BroadcastRun) -> BroadcastRun | None:
+        """A run for this transaction to send."""
+        return run if self._locks is None else self._locks.run(run)
+
+    def lock_runs(self) -> list[BroadcastRun]:
+        """Every broadcast run that is not done."""
+        return self.waiting_runs() if self._locks is None else self._locks.runs()
+
+    def persons_after(self, key: int, limit: int) -> list[Person]:
+        """The next persons by key."""
+        found = self._queries.persons_after.fetch(self._connection, key=key, limit=limit)
+        return list(map(rows.person_from, found))
+
+    def take_audience(self, after: int, limit: int, prefilter: Prefilter, reach: int) -> Stretch:
+        """Persons who pass a prefilter, of the next so many; the last statement holds them."""
+        if self._locks is not None:
+            self._locks.reach(Rank.PERSONS, again=True)
+        behind = self._queries.person_behind.fetch(self._connection, key=after, skipped=reach - 1)
+        end = int(behind[0][0]) if behind else None
+        found = self._queries.audience(prefilter).fetch(
+            self._connection, key=after, until=LAST_KEY if end is None else end, limit=limit
+        )
+        persons = list(map(rows.person_from, found))
+        if self._locks is not None:
+            self._locks.note(person.key for person in persons)
+        return Stretch(persons, persons[-1].key if len(persons) == limit else end)
+
+    def lease_deliveries(
+        self,
+        until: datetime,
+        leased_until: datetime,
+        limit: int,
+        channels: Collection[str] | None = None,
+    ) -> list[Delivery]:
+        """Take deliveries that are due, or held."""
+        selects, asked = self._queries, dict[str, object](until=as_micros(until), limit=limit)
+        due, held = selects.due_deliveries, selects.held_deliveries
+        if channels is not None:
+            due, held = selects.due_deliveries_of, selects.held_deliveries_of
+            asked["channels"] = self._database.members(channels)
+        taken = list(map(rule_rows.delivery_from, due.fetch(self._connection, **asked)))
+        self._writes.lease(taken, as_micros(leased_until))
+        if len(taken) < limit:
+            asked["limit"] = limit - len(taken)
+            found = list(map(rule_rows.delivery_from, held.fetch(self._connection, **asked)))
+            self._writes.take_held(found, as_micros(leased_until))
+            taken += [d._replace(state=DeliveryState.PENDING, reason=None) for d in found]
+        return taken
+
+    def hold_deliveries(
+        self, until: datetime, channels: Collection[str], limit: int
+    ) -> dict[str, int]:
+        """Hold deliveries of other channels."""
+        members = self._database.members(channels)
+        asked = {"until": as_micros(until), "channels": members, "limit": limit}
+        found = self._queries.foreign_deliveries.fetch(self._connection, **asked)
+        self._writes.hold(key for key, _ in found)
+        return Counter(str(channel) for _, channel in found)
+
+    def leased_now(self, key: int) -> LeasedNow | None:
+        """A leased delivery and its person."""
+        found = self._queries.leased_now.fetch(self._connection, key=key)
+        return rule_rows.leased_now_from(found[0]) if found else None
+
+    def settle(self, settlements: Iterable[Settlement]) -> None:
+        """Write down the end of tries."""
+        self._writes.settle(settlements)
+
+    def revive(self, key: int, due_at: datetime) -> bool:
+        """Put a dead delivery back; whether it was one."""
+        self._announce()
+        return self._writes.revive(key, as_micros(due_at))
+
+    def revive_some(self, which: DeadLetters, due_at: datetime, limit: int) -> int:
+        """Put dead deliveries back; how many."""
+        found = self._queries.dead_keys.fetch(self._connection, **bound(which), limit=limit)
+        self._writes.revive_some((key for (key,) in found), as_micros(due_at))
+        self._announce()
+        return len(found)
+
+    def due_requests(
+        self, until: datetime, limit: int, *, expiring: datetime | None
+    ) -> list[Request]:
+        """Held requests that are due."""
+        found = self._queries.due_requests.fetch(
+            self._connection,
+            until=as_micros(until),
+            expiring=since_or_ever(expiring),
+            limit=limit,
+        )
+        return list(map(request_rows.request_from, found))
+
+    def next_request_due(self, actions: Collection[str] | None = None) -> datetime | None:
+        """When the next is due."""
+        if actions is None:
+            found = self._queries.next_request_due.fetch(self._connection)
+        else:
+            members = self._database.members(actions)
+            found = self._queries.next_request_due_of.fetch(self._connection, actions=members)
+        known = [from_micros(at) for row in found for at in row if at is not None]
+        return min(known, default=None)
+
+    def lease_request(
+        self, actions: Collection[str], until: datetime, leased_until: datetime
+    ) -> Request | None:
+        """Take an approved request."""
+        wanted = self._database.members(actions)
+        found = self._queries.due_approved.fetch(
+            self._connection, actions=wanted, until=as_micros(until), limit=1
+        )
+        if not found:
+            return None
+        request = request_rows.request_from(found[0])
+        leased: list[Parameters] = [(as_micros(leased_until), request.key)]
+        self._queries.lease_request.write(self._connection, leased)
+        return request
+
+    def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
+        """Drop what is done with and old."""
+        return self._writes.pruner.let_go(cutoff, after, reach)

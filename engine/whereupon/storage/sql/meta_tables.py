@@ -1,0 +1,60 @@
+"""The tables about the store itself: its numbers, its version, the rule versions that it knows."""
+
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    LargeBinary,
+    Sequence,
+    String,
+    Table,
+)
+from sqlmodel import Field
+
+from whereupon.storage.sql.base import Base, CollatedText, Int64
+
+BLOCK = 2**20
+
+
+"""Keys that a process takes at once from the sequence of a database with many writers."""
+
+
+class MetaRow(Base, table=True):
+    """Numbers about the store itself.
+
+    ``schema`` is the number of the newest migration. On SQLite ``next_key`` is the first key not handed
+    out; on PostgreSQL a sequence hands out keys, and ``erasures`` counts how often people were erased.
+    """
+
+    __tablename__ = "whereupon_meta"
+
+    name: str = Field(primary_key=True, sa_type=CollatedText)
+    value: int = Field(sa_type=Int64)
+
+
+class RuleVersionRow(Base, table=True):
+    """The source of a rule, by digest, as it was first used."""
+
+    __tablename__ = "whereupon_wording"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
+
+    digest: str = Field(primary_key=True, sa_type=CollatedText)
+    rule: str = Field(sa_type=CollatedText)
+    source: bytes = Field(sa_type=LargeBinary)
+
+
+VERSIONS = Table(
+    "whereupon_version",
+    Base.metadata,
+    Column("version_num", String(32), primary_key=True),
+)
+
+
+"""Alembic's own table, under a name beside which a host's Alembic keeps its."""
+
+
+KEYS = Sequence("whereupon_key", data_type=BigInteger(), increment=BLOCK, metadata=Base.metadata)
+
+
+"""Where a database has sequences: the first keys of blocks that processes take."""

@@ -1,0 +1,218 @@
+"""What people and guards ask of a database."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from heapq import nlargest
+from typing import TypeAlias
+
+import whereupon.storage.sql.request_rows as request_rows
+import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
+from whereupon.messages.times import as_micros, from_micros
+from whereupon.ports import FOOTPRINT, Backlog, Counts, DeadLetters, Questions
+from whereupon.records import (
+    Approval,
+    AuditRow,
+    Breaker,
+    BroadcastRun,
+    Delivery,
+    DeliveryState,
+    Device,
+    Entry,
+    Merge,
+    PersonFootprint,
+    PruneStep,
+    Relationship,
+    Request,
+    RequestOutcome,
+    RetentionCutoff,
+    SetAside,
+    Skips,
+    SkipSearch,
+    StoredMessage,
+)
+from whereupon.storage.sql.access import bound
+from whereupon.storage.sql.reads import SqlReads
+from whereupon.storage.sql.rows import instant_or_none
+
+_Decided: TypeAlias = tuple[tuple[datetime, int, int], Entry | Skips]
+"""A decision behind its place in time: timestamp, message key, entry key."""
+
+
+class SqlQuestions(SqlReads, Questions):
+    """The ports say what each method answers."""
+
+    def decided(
+        self, person_key: int, rule: str, limit: int
+    ) -> list[tuple[StoredMessage | None, Entry | Skips]]:
+        """A person's decisions for a rule."""
+        decisions = [
+            *self._entered(person_key, rule, limit),
+            *self._skipped(person_key, rule, limit),
+        ]
+        newest = nlargest(limit, decisions, key=lambda decided: decided[0])
+        found = self.messages([order[1] for order, _ in newest])
+        messages = {message.key: message for message in found}
+        return [(messages.get(order[1]), decision) for order, decision in newest]
+
+    def _entered(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:
+        found = self._queries.entries_of.fetch(
+            self._connection, person=person_key, rule=rule, limit=limit
+        )
+        for entry in map(rule_rows.entry_from, found):
+            yield (entry.timestamp, entry.message_key, entry.key), entry
+
+    def _skipped(self, person_key: int, rule: str, limit: int) -> Iterator[_Decided]:
+        """Read on, newest first, until enough of the person's skips name the rule."""
+        left = limit
+        wanted = SkipSearch(rule, self.rule_version)
+        with self._queries.skips_of.run(self._connection, person=person_key) as found:
+            for row in found if limit else ():
+                skips = rule_rows.skips_from(row[1:], person_key=person_key)
+                if wanted.is_in(skips):
+                    yield (from_micros(row[0]), skips.message_key, 0), skips
+                    left -= 1
+                if left == 0:
+                    return
+
+    def decided_on(self, person_key: int, message_keys: Collection[int]) -> list[Entry | Skips]:
+        """What these messages led to."""
+        members = self._database.members(message_keys)
+        entered = self._queries.entries_by.fetch(self._connection, person=person_key, keys=members)
+        met = self._queries.skips_on.fetch(self._connection, person=person_key, keys=members)
+        skips = (rule_rows.skips_from(row, person_key=person_key) for row in met)
+        return [*map(rule_rows.entry_from, entered), *skips]
+
+    def claimed_messages(self, person_key: int, limit: int) -> list[StoredMessage]:
+        """Messages that claims made a person's."""
+        found = self._queries.claimed_messages.fetch(
+            self._connection, person=person_key, limit=limit
+        )
+        return list(map(rows.message_from, found))
+
+    def merges(self, person_keys: Collection[int]) -> list[Merge]:
+        """Merges that these persons survived."""
+        members = self._database.members(person_keys)
+        found = self._queries.merges.fetch(self._connection, keys=members)
+        return list(map(rows.merge_from, found))
+
+    def runs_of(self, rule: str, limit: int) -> list[BroadcastRun]:
+        """A broadcast's newest runs."""
+        found = self._queries.runs_of.fetch(self._connection, rule=rule, limit=limit)
+        return list(map(rule_rows.run_from, found))
+
+    def set_aside(self, limit: int) -> list[SetAside]:
+        """The newest messages set aside."""
+        found = self._queries.set_aside.fetch(self._connection, limit=limit)
+        return list(map(rows.set_aside_from, found))
+
+    def deliveries(self, states: Collection[DeliveryState], limit: int) -> list[Delivery]:
+        """Deliveries in these states."""
+        members = self._database.members([state.value for state in states])
+        found = self._queries.deliveries.fetch(self._connection, states=members, limit=limit)
+        return list(map(rule_rows.delivery_from, found))
+
+    def deliveries_of(self, person_key: int, occasions: Collection[str]) -> list[Delivery]:
+        """A person's deliveries by occasion."""
+        members = self._database.members(occasions)
+        found = self._queries.deliveries_of.fetch(
+            self._connection, person=person_key, occasions=members
+        )
+        return list(map(rule_rows.delivery_from, found))
+
+    def dead(self, which: DeadLetters) -> int:
+        """How many dead deliveries are meant."""
+        ((count,),) = self._queries.dead_count.fetch(self._connection, **bound(which))
+        return int(count)
+
+    def backlog(self) -> list[Backlog]:
+        """How many deliveries are not at their end."""
+        return [
+            Backlog(DeliveryState(state), channel, count, from_micros(oldest))
+            for state, channel, count, oldest in self._queries.backlog.fetch(self._connection)
+        ]
+
+    def request(self, key: int) -> Request | None:
+        """A request by number."""
+        found = self._queries.request.fetch(self._connection, key=key)
+        return request_rows.request_from(found[0]) if found else None
+
+    def requests(self, outcomes: Collection[RequestOutcome], limit: int) -> list[Request]:
+        """The newest requests."""
+        wanted = self._database.members([outcome.value for outcome in outcomes])
+        found = self._queries.requests.fetch(self._connection, outcomes=wanted, limit=limit)
+        return list(map(request_rows.request_from, found))
+
+    def open_requests_of(self, user_ids: Collection[str]) -> list[Request]:
+        """Requests of these people that wait."""
+        ids = self._database.members(user_ids)
+        found = self._queries.open_requests_of.fetch(self._connection, ids=ids)
+        return list(map(request_rows.request_from, found))
+
+    def count_ran(self, actions: Collection[str], source: str, since: datetime) -> int:
+        """How many ran."""
+        wanted = self._database.members(actions)
+        ((count,),) = self._queries.count_ran.fetch(
+            self._connection, actions=wanted, source=source, since=as_micros(since)
+        )
+        return int(count)
+
+    def approvals(self, request: int) -> list[Approval]:
+        """Approvals of a request."""
+        found = self._queries.approvals.fetch(self._connection, request=request)
+        return list(map(request_rows.approval_from, found))
+
+    def breakers(self) -> list[Breaker]:
+        """Every breaker."""
+        return list(map(request_rows.breaker_from, self._queries.breakers.fetch(self._connection)))
+
+    def devices(self, tokens: Collection[str]) -> list[Device]:
+        """Devices by token."""
+        members = self._database.members(tokens)
+        found = self._queries.devices.fetch(self._connection, tokens=members)
+        return list(map(request_rows.device_from, found))
+
+    def objects(self, places: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Objects that there are."""
+        types, ids = (self._database.members({place[n] for place in places}) for n in (0, 1))
+        found = self._queries.objects.fetch(self._connection, types=types, ids=ids)
+        return {(str(type_id), str(object_id)) for type_id, object_id in found} & set(places)
+
+    def relationships(self, asked: Collection[Relationship]) -> set[Relationship]:
+        """Ties that there are."""
+        persons = self._database.members({tie.person_key for tie in asked})
+        ids = self._database.members({tie.object_id for tie in asked})
+        found = self._queries.relationships.fetch(self._connection, persons=persons, ids=ids)
+        return {Relationship(*tie) for tie in found} & set(asked)
+
+    def audit_rows(self, after: int, limit: int) -> list[AuditRow]:
+        """Rows of the log."""
+        found = self._queries.audit_rows.fetch(self._connection, after=after, limit=limit)
+        return list(map(request_rows.audit_from, found))
+
+    def audit_rows_of(self, request: int) -> list[AuditRow]:
+        """Rows about a request."""
+        found = self._queries.audit_rows_of.fetch(self._connection, request=request)
+        return list(map(request_rows.audit_from, found))
+
+    def counts(self) -> Counts:
+        """How many of each."""
+        ((messages, persons, entries, deliveries),) = self._queries.counts.fetch(self._connection)
+        return Counts(messages, persons, entries, deliveries)
+
+    def count_persons(self) -> int:
+        """How many persons."""
+        ((count,),) = self._queries.count_persons.fetch(self._connection)
+        return int(count)
+
+    def footprint(self, person_key: int) -> PersonFootprint:
+        """How much is a person's."""
+        ((*counts, latest),) = self._queries.footprint.fetch(self._connection, person=person_key)
+        return PersonFootprint(
+            {name: int(count) for name, count in zip(FOOTPRINT, counts, strict=True)},
+            instant_or_none(latest),
+        )
+
+    def count_prunable(self, cutoff: RetentionCutoff) -> PruneStep:
+        """TextTest much that would be."""
+        return self._writes.pruner.count(cutoff)

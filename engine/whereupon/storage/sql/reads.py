@@ -1,0 +1,308 @@
+"""What a batch reads from a database. Each answer is one statement, whatever is asked."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TypeVar, cast
+
+import whereupon.storage.sql.rows as rows
+import whereupon.storage.sql.rule_rows as rule_rows
+from whereupon.messages.model import MessageType, erased_digests
+from whereupon.messages.times import as_micros, from_micros
+from whereupon.ports import (
+    HistoryNeed,
+    Reads,
+)
+from whereupon.records import (
+    ALL_LIVE,
+    LOOSE_EDGES,
+    ClaimJob,
+    ClaimRun,
+    Entry,
+    EntryState,
+    Identifier,
+    IdKind,
+    Inert,
+    KeysAsked,
+    MessageName,
+    PastEntry,
+    PastEvent,
+    Person,
+    Skips,
+    StoredMessage,
+    Tombstone,
+    Twin,
+)
+from whereupon.storage.sql.access import SqlAccess, since_or_ever
+from whereupon.storage.sql.scans import SCANNED
+from whereupon.storage.sql.transfers import inert_parameters
+
+R = TypeVar("R")
+_NO_LIMIT = 2**31 - 1
+"""More messages than anybody owns."""
+_FEW_RULES = 8
+"""Looking one rule up for a person costs what reading one of the person's entries does."""
+
+
+class SqlReads(SqlAccess, Reads):
+    """The ports say what each method answers."""
+
+    def scan(self, kind: type[R], person_key: int | None = None) -> Iterable[R]:
+        """All rows of a table, or a person's."""
+        whole: type = kind
+        if person_key is None:
+            found = self._queries.scan(whole).fetch(self._connection)
+        else:
+            found = self._queries.scan_of(whole).fetch(self._connection, person=person_key)
+        made = SCANNED[kind].made
+        if kind is Skips:
+            made = partial(rule_rows.skips_from, person_key=person_key or 0)
+        return cast("list[R]", list(map(made, found)))
+
+    def known_messages(self, refs: Collection[str]) -> set[str]:
+        """Those that are recorded."""
+        ids = self._database.members(refs)
+        found = self._queries.known_messages.fetch(self._connection, ids=ids)
+        known = {str(row[0]) for row in found}
+        state = self._queries.state.fetch(self._connection, process=self.cache.row)
+        ((row, any_erased),) = state
+        self.cache.check(row)
+        if any_erased:
+            known |= self._erased(refs)
+        return known
+
+    def twins(self, refs: Collection[str]) -> dict[str, Twin]:
+        """What is recorded of these messages."""
+        found = self._queries.twins.fetch(self._connection, ids=self._database.members(refs))
+        return {ref: Twin(MessageType(type_), *said) for ref, type_, *said in found}
+
+    def _erased(self, refs: Collection[str]) -> set[str]:
+        by_digest = {digest: ref for ref in refs for digest in erased_digests(ref)}
+        digests = self._database.members(list(by_digest))
+        found = self._queries.erased_among.fetch(self._connection, digests=digests)
+        return {by_digest[digest] for (digest,) in found}
+
+    def identifiers(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str]
+    ) -> list[Identifier]:
+        """What is known of these ids."""
+        asked = ((IdKind.USER, user_ids), (IdKind.ANONYMOUS, anonymous_ids))
+        return [found for kind, ids in asked if ids for found in self._identifiers(kind, ids)]
+
+    def _identifiers(self, kind: IdKind, ids: Collection[str]) -> Iterator[Identifier]:
+        members = self._database.members(ids)
+        found = self._queries.identifiers.fetch(self._connection, kind=kind.value, ids=members)
+        return map(rows.identifier_from, found)
+
+    def identifiers_of(self, keys: Collection[int]) -> list[Identifier]:
+        """User ids of these persons, and anonymous ids they claimed."""
+        members = self._database.members(keys)
+        found = self._queries.identifiers_of.fetch(self._connection, keys=members)
+        return list(map(rows.identifier_from, found))
+
+    def persons(self, keys: Collection[int]) -> list[Person]:
+        """These persons."""
+        members = self._database.members(keys)
+        found = self._queries.persons.fetch(self._connection, keys=members)
+        return list(map(rows.person_from, found))
+
+    def claims(self, anonymous_keys: Collection[int]) -> list[ClaimRun]:
+        """Runs of claims, by since."""
+        members = self._database.members(anonymous_keys)
+        found = self._queries.claims.fetch(self._connection, keys=members)
+        return list(map(rows.claim_from, found))
+
+    def claims_near(self, spans: Mapping[int, tuple[datetime, datetime]]) -> list[ClaimRun]:
+        """Runs of claims that reach into the spans, and one on either side."""
+        numbers = [(key, *map(as_micros, instants)) for key, instants in spans.items()]
+        needs = self._database.rows(numbers)
+        found = self._queries.claims_near.fetch(self._connection, needs=needs)
+        return list(map(rows.claim_from, found))
+
+    def owned_messages(
+        self, owners: Collection[int], since: datetime, limit: int | None = None
+    ) -> list[StoredMessage]:
+        """Messages of these owners."""
+        asked = {"keys": self._database.members(owners), "since": as_micros(since)}
+        if limit is None:
+            found = self._queries.owned_messages.fetch(self._connection, **asked)
+            return list(map(rows.message_from, found))
+        found = self._queries.some_owned_messages.fetch(self._connection, **asked, limit=limit)
+        return sorted(map(rows.message_from, found), key=lambda each: (each.timestamp, each.key))
+
+    def live_messages(
+        self,
+        owners: Collection[int],
+        since: datetime,
+        left_out: Inert,
+        limit: int | None = None,
+    ) -> list[StoredMessage]:
+        """Those that are not inert."""
+        found = self._queries.live_messages.fetch(
+            self._connection,
+            keys=self._database.members(owners),
+            since=as_micros(since),
+            limit=_NO_LIMIT if limit is None else limit,
+            **self._inert(left_out),
+        )
+        return sorted(map(rows.message_from, found), key=lambda each: (each.timestamp, each.key))
+
+    def _inert(self, inert: Inert) -> dict[str, object]:
+        return inert_parameters(self._connection, self._database, self._names, inert)
+
+    def owned_counts(
+        self,
+        owners: Collection[int],
+        since: datetime,
+        until: datetime,
+        left_out: Inert = ALL_LIVE,
+    ) -> dict[int, dict[MessageName, int]]:
+        """How many, by name."""
+        found = self._queries.owned_counts.fetch(
+            self._connection,
+            keys=self._database.members(owners),
+            since=as_micros(since),
+            until=as_micros(until),
+            **self._inert(left_out),
+        )
+        counts: dict[int, dict[MessageName, int]] = defaultdict(dict)
+        for owner, type_, name, count in found:
+            counts[owner][MessageType(type_), name] = count
+        return dict(counts)
+
+    def waiting_messages(
+        self, owner: int, after: tuple[datetime, int], until: datetime, limit: int
+    ) -> list[StoredMessage]:
+        """The next messages of an owner."""
+        found = self._queries.waiting_messages.fetch(
+            self._connection,
+            owner=owner,
+            timestamp=as_micros(after[0]),
+            key=after[1],
+            until=as_micros(until),
+            limit=limit,
+        )
+        return list(map(rows.message_from, found))
+
+    def messages(self, keys: Collection[int]) -> list[StoredMessage]:
+        """These messages."""
+        members = self._database.members(keys)
+        return list(
+            map(rows.message_from, self._queries.messages.fetch(self._connection, keys=members))
+        )
+
+    def claim_jobs(
+        self, person_keys: Collection[int], anonymous_keys: Collection[int]
+    ) -> list[ClaimJob]:
+        """Claims that are being carried out; there are hardly ever any."""
+        if not self._queries.any_claim_job.fetch(self._connection):
+            return []
+        persons, keys = map(self._database.members, (person_keys, anonymous_keys))
+        found = self._queries.claim_jobs.fetch(self._connection, persons=persons, keys=keys)
+        return list(map(rows.claim_job_from, found))
+
+    def history(self, needs: Sequence[HistoryNeed]) -> list[PastEvent]:
+        """Track messages that the needs name."""
+        track = MessageType.TRACK.value
+        names = {(track, name) for need in needs for name in need.names}
+        numbers = self._names.find(self._connection, names)
+        wanted = self._database.rows(_ranges(needs, numbers))
+        said = {number: name for (_, name), number in numbers.items()}
+        found = self._queries.history.fetch(self._connection, needs=wanted)
+        return [PastEvent(owner, said[n], from_micros(at), body) for owner, n, at, body in found]
+
+    def past_entries(
+        self,
+        rules: Collection[str],
+        person_keys: Collection[int],
+        since: datetime | None = None,
+        asked: KeysAsked | None = None,
+    ) -> list[PastEntry]:
+        """Entries of these persons in these rules."""
+        active = EntryState.ACTIVE.value
+        return [
+            PastEntry(rule, person_key, from_micros(timestamp), slot, state == active, occasion)
+            for rule, person_key, timestamp, slot, state, occasion in self._past_entries(
+                rules, self._database.members(person_keys), since, asked
+            )
+        ]
+
+    def _past_entries(
+        self, rules: Collection[str], keys: object, since: datetime | None, asked: KeysAsked | None
+    ) -> Iterable[rows.Record]:
+        """A few rules are looked up one by one for each person; many are picked out of what there is."""
+        micros = since_or_ever(since)
+        values: dict[str, object] = {"keys": keys, "since": micros}
+        if asked is not None:
+            members = self._database.members
+            values |= {"keyed": members(asked.rules), "slots": members(asked.slots)}
+            values["edges"] = members(LOOSE_EDGES)
+        if len(rules) <= _FEW_RULES:
+            few = self._queries.past_entries if asked is None else self._queries.past_entries_asked
+            return few.fetch(self._connection, rules=self._database.members(rules), **values)
+        wanted = frozenset(rules)
+        all_ = self._queries.entries_since if asked is None else self._queries.entries_since_asked
+        found = all_.fetch(self._connection, **values)
+        return (entry for entry in found if entry[0] in wanted)
+
+    def active_entries(self, person_keys: Collection[int]) -> list[Entry]:
+        """Running entries of these persons."""
+        members = self._database.members(person_keys)
+        found = self._queries.active_entries.fetch(self._connection, keys=members)
+        return list(map(rule_rows.entry_from, found))
+
+    def has_tombstones(self) -> bool:
+        """Whether there is any."""
+        return bool(self._queries.any_tombstone.fetch(self._connection))
+
+    def tombstones(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones of these digests."""
+        members = self._database.members([digest.hex() for digest in digests])
+        found = self._queries.tombstones.fetch(self._connection, digests=members)
+        return list(map(rows.tombstone_from, found))
+
+    def tombstones_laid_with(self, digests: Collection[bytes]) -> list[Tombstone]:
+        """Tombstones laid together with these digests'."""
+        members = self._database.members([digest.hex() for digest in digests])
+        found = self._queries.tombstones_laid_with.fetch(self._connection, digests=members)
+        return list(map(rows.tombstone_from, found))
+
+    def has_run(self, rule: str, occasion: str) -> bool:
+        """Whether a run was recorded."""
+        found = self._queries.has_run.fetch(self._connection, rule=rule, occasion=occasion)
+        return bool(found)
+
+    def kept_versions(self, digests: Collection[str]) -> set[str]:
+        """Those that are kept; what the process remembers is not asked for."""
+        kept = self.cache.kept(self._connection, digests)
+        if asked := set(digests) - kept:
+            members = self._database.members(asked)
+            found = self._queries.kept_versions.fetch(self._connection, digests=members)
+            self.cache.learned.rule_versions |= {str(digest) for (digest,) in found}
+            kept |= self.cache.learned.rule_versions & asked
+        return kept
+
+    def rule_version(self, digest: str) -> bytes | None:
+        """The source of a rule."""
+        found = self._queries.rule_version.fetch(self._connection, digest=digest)
+        return bytes(found[0][0]) if found else None
+
+    def mark(self, name: str) -> int | None:
+        """A number of the store's own."""
+        found = self._queries.mark.fetch(self._connection, name=name)
+        return int(found[0][0]) if found else None
+
+
+def _ranges(
+    needs: Sequence[HistoryNeed], numbers: dict[tuple[str, str], int]
+) -> list[tuple[int, int, int]]:
+    oldest: dict[tuple[int, int], int] = {}
+    for need in needs:
+        since = since_or_ever(need.since)
+        for name in need.names:
+            number = numbers.get((MessageType.TRACK.value, name))
+            if number is not None:
+                key = (need.owner, number)
+                oldest[key] = min(since, oldest.get(key, since))
+    return [(owner, since, number) for (owner, number), since in oldest.items()]

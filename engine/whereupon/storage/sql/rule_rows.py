@@ -1,0 +1,223 @@
+"""Rows and values of what rules made: entries, deliveries, broadcast runs, skips (see `rows`)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from whereupon.messages.codec import LazyObject, decode, encode, object_text
+from whereupon.messages.model import SenderClass
+from whereupon.messages.times import as_micros, from_micros
+from whereupon.ports import LeasedNow
+from whereupon.records import (
+    BroadcastRun,
+    Delivery,
+    DeliveryState,
+    Entry,
+    EntryEnd,
+    EntryState,
+    SendKind,
+    Skips,
+    SkipSummary,
+    SkipVerdict,
+)
+from whereupon.storage.sql.dialects import Parameters
+from whereupon.storage.sql.rows import (
+    SOURCE_TEXTS,
+    SOURCES,
+    Record,
+    instant_or_none,
+    mapping,
+    micros_or_none,
+)
+
+_ENTRY_STATES = {member.value: member for member in EntryState}
+
+
+_VERDICT = 5
+
+
+"""The length of a `SkipVerdict`."""
+
+
+def entry_row(entry: Entry) -> Parameters:
+    """An entry's row."""
+    return (
+        entry.key,
+        entry.rule,
+        entry.digest,
+        entry.person_key,
+        entry.entrant,
+        entry.occasion,
+        as_micros(entry.timestamp),
+        as_micros(entry.entered_at),
+        int(entry.retroactive),
+        entry.slot,
+        str(entry.state),
+        entry.position,
+        micros_or_none(entry.due_at),
+        object_text(entry.facts),
+        entry.depth,
+        entry.message_key,
+        SOURCE_TEXTS[entry.source],
+        *end_columns(entry),
+    )
+
+
+def end_columns(entry: Entry) -> tuple[int | None, str | None, str | None, str | None]:
+    """How an entry ended: when, why, by what in words, by which message; nothing while it runs."""
+    if entry.ended is None:
+        return _RUNS_ON
+    reason, at, detail, message_id = entry.ended
+    return as_micros(at), str(reason), detail, message_id
+
+
+_RUNS_ON = (None, None, None, None)
+
+
+def entry_from(row: Record) -> Entry:
+    """An entry."""
+    key, rule, digest, person_key, entrant, occasion, timestamp, entered_at, *rest = row
+    retroactive, slot, state, position, due_at, facts, depth, message_key, source, *ended = rest
+    happened = from_micros(timestamp)
+    return Entry(
+        key,
+        rule,
+        digest,
+        person_key,
+        entrant,
+        occasion,
+        happened,
+        happened if entered_at == timestamp else from_micros(entered_at),
+        bool(retroactive),
+        slot,
+        _ENTRY_STATES[state],
+        position,
+        instant_or_none(due_at),
+        LazyObject(facts),
+        depth,
+        message_key,
+        SOURCES.get(source, SenderClass.CLIENT),
+        _end_from(*ended),
+    )
+
+
+def _end_from(
+    at: int | None, reason: str | None, detail: str | None, message_id: str | None
+) -> EntryEnd | None:
+    if at is None or reason is None:
+        return None
+    return EntryEnd(reason, from_micros(at), detail, message_id)
+
+
+def delivery_row(delivery: Delivery) -> Parameters:
+    """A delivery's row."""
+    return (
+        delivery.key,
+        delivery.idempotency_key,
+        delivery.rule,
+        delivery.person_key,
+        delivery.person,
+        delivery.channel,
+        as_micros(delivery.due_at),
+        object_text(delivery.content),
+        object_text(delivery.recipient),
+        str(delivery.state),
+        delivery.reason,
+        delivery.attempts,
+        delivery.occasion,
+        None if delivery.kind is SendKind.MARKETING else str(delivery.kind),
+        delivery.topic,
+    )
+
+
+def delivery_from(row: Record) -> Delivery:
+    """A delivery."""
+    return Delivery(
+        key=row[0],
+        idempotency_key=row[1],
+        rule=row[2],
+        person_key=row[3],
+        person=row[4],
+        channel=row[5],
+        due_at=from_micros(row[6]),
+        content=mapping(row[7]),
+        recipient=mapping(row[8]),
+        state=DeliveryState(row[9]),
+        reason=row[10],
+        attempts=row[11],
+        occasion=row[12],
+        kind=SendKind.MARKETING if row[13] is None else SendKind(row[13]),
+        topic=row[14],
+    )
+
+
+def leased_now_from(row: Record) -> LeasedNow:
+    """A leased delivery and its person, as they are now."""
+    state, due_at, user_id, attributes = row
+    said = None if attributes is None else mapping(attributes)
+    return LeasedNow(DeliveryState(state), from_micros(due_at), user_id, said)
+
+
+def skips_rows(skips: Iterable[Skips]) -> Iterator[Parameters]:
+    """The rows of messages' skips: what each says of rules, without the outer brackets.
+
+    Messages that came together often share what is said of others, which is then written once.
+    """
+    written: dict[int, tuple[Sequence[SkipSummary], str]] = {}
+    for each in skips:
+        said = None if each.verdicts else written.get(id(each.summaries))
+        if said is None:
+            text = encode([*each.verdicts, *map(tuple, each.summaries)]).decode()[1:-1]
+            said = each.summaries, text
+            if not each.verdicts:
+                written[id(each.summaries)] = said
+        yield each.message_key, as_micros(each.decided_at), int(each.retroactive), said[1]
+
+
+def skips_from(row: Record, *, person_key: int) -> Skips:
+    """A message's skips."""
+    message_key, decided_at, retroactive, written = row
+    parts = cast("list[list[Any]]", decode(f"[{written}]"))
+    verdicts = tuple(_verdict(*part) for part in parts if len(part) == _VERDICT)
+    others = tuple(_others(*part) for part in parts if len(part) != _VERDICT)
+    instant = from_micros(decided_at)
+    return Skips(message_key, person_key, instant, bool(retroactive), verdicts, others)
+
+
+def _verdict(
+    rule: str, digest: str, reason: str, text: str | None, values: Mapping[str, JsonValue]
+) -> SkipVerdict:
+    return rule, digest, reason, text, values
+
+
+def _others(*parts: Any) -> SkipSummary:
+    others = SkipSummary(*parts)
+    return others._replace(decided=tuple(others.decided))
+
+
+def run_row(run: BroadcastRun) -> Parameters:
+    """A broadcast run's row."""
+    timestamp, due_at = as_micros(run.timestamp), as_micros(run.due_at)
+    facts = object_text(run.facts)
+    head = (run.rule, run.occasion, run.digest, timestamp, due_at)
+    return (*head, run.cursor, facts, run.depth, run.message_key, run.admitted, run.reason)
+
+
+def run_from(row: Record) -> BroadcastRun:
+    """A broadcast run."""
+    rule, occasion, digest, timestamp, due_at, cursor, facts, *rest = row
+    depth, message_key, admitted, reason = rest
+    return BroadcastRun(
+        rule=rule,
+        digest=digest,
+        occasion=occasion,
+        timestamp=from_micros(timestamp),
+        due_at=from_micros(due_at),
+        cursor=cursor,
+        facts=mapping(facts),
+        depth=depth,
+        message_key=message_key,
+        admitted=admitted,
+        reason=reason,
+    )
