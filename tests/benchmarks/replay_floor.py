@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.replay_floor [--messages N]
 
-A generated shop stream is replayed against ``rules/`` into a throwaway store on SQLite (reading,
+A generated shop stream is replayed against ``rules/`` into a temporary store on SQLite (reading,
 decoding, matching, deciding, running steps, writing); every row that the store then holds is inserted
 into an empty store of the same schema and settings, in transactions of as many rows: by the bare driver,
 the fastest that there is and what the bar is measured by, and by SQLAlchemy's ``insert()`` for

@@ -1,12 +1,13 @@
 """``whereupon audit``: the audit log, which proves what was done."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail, print_to_stderr
 from whereupon.cli.options import LARGEST, RULES, AsJson, RequestNumber, RulesFolder, StoreUrl
+from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import DIGEST_KEY, keyed_engine
 from whereupon.render.audit import (
     audit_line,
@@ -18,6 +19,13 @@ from whereupon.render.audit import (
 from whereupon.render.records import JsonLines
 
 app = typer.Typer(no_args_is_help=True)
+
+Head: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N:HASH", help="A head from an earlier audit export, kept outside of the store."
+    ),
+]
 
 
 @app.callback()
@@ -38,12 +46,10 @@ def audit_list(
     """List the rows of the log, oldest first."""
     with keyed_engine(store, rules) as engine:
         rows = list(engine.audit.rows(after))
-    out = JsonLines(sys.stdout.buffer)
-    for row in rows:
-        if as_json:
-            out.write(audit_object(row))
-        else:
-            sys.stdout.write(f"{audit_line(row)}\n")
+    if as_json:
+        print_objects(*map(audit_object, rows))
+    else:
+        print_lines(map(audit_line, rows))
 
 
 @app.command("show")
@@ -55,21 +61,16 @@ def audit_show(
     with keyed_engine(store, rules) as engine:
         receipt = engine.audit.receipt(request)
     if as_json:
-        JsonLines(sys.stdout.buffer).write(receipt_object(receipt))
+        print_objects(receipt_object(receipt))
     else:
-        sys.stdout.write(f"{receipt.text}\n")
+        print_lines([receipt.text])
 
 
 @app.command("verify")
 @exits_with_status
 def audit_verify(
     store: StoreUrl,
-    head: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N:HASH", help="A head from an earlier audit export, kept outside of the store."
-        ),
-    ] = None,
+    head: Head = None,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
 ) -> None:
@@ -79,16 +80,13 @@ def audit_verify(
         flaws, end = engine.audit.verify(kept=expected), engine.audit.head()
         has_key = bool(engine.pipeline.settings.digest_key)
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for flaw in flaws:
-            out.write(flaw_object(flaw))
-    for flaw in [] if as_json else flaws:
-        sys.stdout.write(f"row {flaw.sequence}: {flaw.code} {flaw.message}\n")
+        print_objects(*map(flaw_object, flaws))
+    else:
+        print_lines(f"row {flaw.sequence}: {flaw.code} {flaw.message}" for flaw in flaws)
     if flaws:
         fail(f"the log is not as it was written: {len(flaws)} findings", FINDINGS)
     if not as_json:
-        rows = end.sequence if end else 0
-        sys.stdout.write(f"{rows} rows, each as it was written.\n")
+        print_lines([f"{end.sequence if end else 0} rows, each as it was written."])
     if not has_key:
         print_to_stderr(
             f"whereupon: {DIGEST_KEY} is not set: a program that can write to the store can forge the log"

@@ -2,25 +2,28 @@
 
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from whereupon.cli.exit_status import FINDINGS, as_line, exits_with_status, print_to_stderr
 from whereupon.cli.options import RULES, AsJson, RulesArgument
+from whereupon.cli.printing import print_lines, print_objects
 from whereupon.errors import Diagnostic, Severity
 from whereupon.render.formatting import clean, counted
-from whereupon.render.records import JsonLines, diagnostic_object
+from whereupon.render.records import diagnostic_object
 from whereupon.rules.reader import json_schema
+
+Strict: TypeAlias = Annotated[
+    bool, typer.Option("--strict", help="Exit with status 1 also if there is a warning.")
+]
 
 
 @exits_with_status
 def lint_command(
     folder: RulesArgument = RULES,
     as_json: AsJson = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with status 1 also if there is a warning.")
-    ] = False,
+    strict: Strict = False,
 ) -> None:
     """Check all rule files and test files of a folder, and print every error and warning.
 
@@ -34,13 +37,10 @@ def lint_command(
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for diagnostic in diagnostics:
-            out.write(diagnostic_object(diagnostic))
-        out.summarize({"errors": errors, "warnings": warnings})
+        print_objects(*map(diagnostic_object, diagnostics))
+        print_objects({"kind": "summary", "errors": errors, "warnings": warnings})
     else:
-        for diagnostic in diagnostics:
-            sys.stdout.write(f"{clean(as_line(diagnostic))}\n")
+        print_lines(clean(as_line(diagnostic)) for diagnostic in diagnostics)
         print_to_stderr(f"{folder}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
     if errors or (strict and warnings):
         raise typer.Exit(FINDINGS)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail, print_to_stderr
-from whereupon.cli.options import RULES, AsJson, By, RulesFolder, StoreUrl
+from whereupon.cli.options import RULES, AsJson, By, Confirmed, PersonId, RulesFolder, StoreUrl
 from whereupon.cli.requests import print_outcome, print_request
 from whereupon.cli.stores import keyed_engine, unknown_person
 from whereupon.guards.judge import Absence
@@ -15,14 +15,14 @@ from whereupon.records import RequestOutcome
 
 @exits_with_status
 def erase_command(
-    person: Annotated[str, typer.Argument(help="One of the person's user ids.")],
+    person: PersonId,
     store: StoreUrl,
     by: By,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Change nothing; show the plan, and which guards object."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Confirmed = False,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
 ) -> None:

@@ -1,7 +1,8 @@
 """``whereupon import``: past messages into a store."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -57,20 +58,26 @@ def import_command(
             progress=progress,
         )
         emit = _ignoring_broken_pipes(output.emit)
-        try:
-            with bulk():
-                import_messages(engine, read_streams(paths, reader), emit, summary)
-        except KeyboardInterrupt:
-            print_to_stderr(
-                f"interrupted: {summary.messages:,} messages are imported; run it again to go on"
-            )
-            raise typer.Exit(INTERRUPTED) from None
-        except (WhereuponError, OSError):
-            print_to_stderr(
-                f"stopped: {summary.messages:,} messages are imported; run it again to go on"
-            )
-            raise
+        with _progress_in_words(summary), bulk():
+            import_messages(engine, read_streams(paths, reader), emit, summary)
     output.summarize(summary.as_dict())
+
+
+@contextmanager
+def _progress_in_words(summary: Summary) -> Iterator[None]:
+    """Say how many messages are imported if the import is interrupted, or stopped by an error."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_to_stderr(f"interrupted: {_imported(summary)}")
+        raise typer.Exit(INTERRUPTED) from None
+    except (WhereuponError, OSError):
+        print_to_stderr(f"stopped: {_imported(summary)}")
+        raise
+
+
+def _imported(summary: Summary) -> str:
+    return f"{summary.messages:,} messages are imported; run it again to go on"
 
 
 def _ignoring_broken_pipes(emit: Callable[[Record], None]) -> Callable[[Record], None]:

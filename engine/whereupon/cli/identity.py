@@ -1,6 +1,5 @@
 """``whereupon identity`` and ``identify``: the ids of a person, and the claim of another id."""
 
-import sys
 from contextlib import closing
 from typing import Annotated
 
@@ -9,15 +8,17 @@ import typer
 from whereupon.api.config import settings_for
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
 from whereupon.cli.options import (
-    LARGEST,
     RULES,
     AsJson,
+    Limit,
+    PersonId,
     RulesFolder,
     RulesIfAny,
     StoreIfAny,
     StoreUrl,
     StreamsToReplay,
 )
+from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import existing_store, rules_for, store_to_ask, unknown_person
 from whereupon.engine import Engine
 from whereupon.errors import UnknownNameError
@@ -31,7 +32,6 @@ from whereupon.pipeline.ingestion import Ingested
 from whereupon.render.formatting import clean
 from whereupon.render.identity import decided, identity_lines, preview_lines
 from whereupon.render.records import (
-    JsonLines,
     decision_object,
     identity_objects,
     preview_objects,
@@ -44,15 +44,12 @@ from whereupon.scheduling import SystemClock
 
 @exits_with_status
 def identity_command(
-    person: Annotated[str, typer.Argument(help="One of the person's user ids.")],
+    person: PersonId,
     store: StoreIfAny = None,
     streams: StreamsToReplay = None,
     rules: RulesIfAny = None,
     as_json: AsJson = False,
-    limit: Annotated[
-        int,
-        typer.Option(min=1, max=LARGEST, help="The most claimed messages, newest first."),
-    ] = 100,
+    limit: Limit = 100,
 ) -> None:
     """Show the ids of a person, the messages that claimed each anonymous id, and what the claims triggered."""
     book = rules_for(rules, store)
@@ -62,12 +59,9 @@ def identity_command(
         except UnknownNameError:
             fail(unknown_person(session, person), FINDINGS)
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for each in identity_objects(identity):
-            out.write(each)
-        return
-    for line in identity_lines(identity):
-        sys.stdout.write(f"{line}\n")
+        print_objects(*identity_objects(identity))
+    else:
+        print_lines(identity_lines(identity))
 
 
 @exits_with_status
@@ -119,22 +113,15 @@ def _object(traits: str | None) -> dict[str, object] | None:
 
 def _print_preview(preview: Preview, person: str, book: Rulebook, *, as_json: bool) -> None:
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for each in preview_objects(preview):
-            out.write(each)
-        return
-    for line in preview_lines(preview, person, book):
-        sys.stdout.write(f"{line}\n")
+        print_objects(*preview_objects(preview))
+    else:
+        print_lines(preview_lines(preview, person, book))
 
 
 def _print_result(ingested: Ingested, person: str, book: Rulebook, *, as_json: bool) -> None:
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for decision in ingested.decisions:
-            out.write(decision_object(decision))
-        for warning in ingested.warnings:
-            out.write(warning_object(warning))
+        print_objects(*map(decision_object, ingested.decisions))
+        print_objects(*map(warning_object, ingested.warnings))
         return
-    sys.stdout.write(f"{clean(person)} is identified.\n")
-    for decision in ingested.decisions:
-        sys.stdout.write(f"{decided(decision, book)}\n")
+    print_lines([f"{clean(person)} is identified."])
+    print_lines(decided(decision, book) for decision in ingested.decisions)

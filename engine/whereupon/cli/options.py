@@ -90,6 +90,11 @@ StoreUrl: TypeAlias = Annotated[
 StoreIfAny: TypeAlias = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="Ask this event store.")
 ]
+Limit: TypeAlias = Annotated[
+    int, typer.Option(min=1, max=LARGEST, help="The most results, newest first.")
+]
+PersonId: TypeAlias = Annotated[str, typer.Argument(help="One of the person's user ids.")]
+Confirmed: TypeAlias = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 RequestNumber: TypeAlias = Annotated[
     int, typer.Argument(metavar="REQUEST", max=LARGEST, help="The number of the request.")
 ]

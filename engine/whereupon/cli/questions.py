@@ -10,14 +10,16 @@ import typer
 
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
 from whereupon.cli.options import (
-    LARGEST,
     RULES,
     AsJson,
+    Limit,
+    PersonId,
     RulesIfAny,
     StoreIfAny,
     StoreUrl,
     StreamsToReplay,
 )
+from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import existing_store, rules_for, store_to_ask, unknown_person
 from whereupon.errors import UnknownNameError
 from whereupon.insight import Explanation, explain_rule
@@ -26,22 +28,20 @@ from whereupon.operations.pruner import kept_since
 from whereupon.records import DeliveryState, RetainedKind
 from whereupon.render.formatting import clean
 from whereupon.render.outbox import outbox_line
-from whereupon.render.records import JsonLines, explanation_object, outbox_object
+from whereupon.render.records import explanation_object, outbox_object
 from whereupon.rules.model import Rule, RuleKind
 from whereupon.rules.spelling import nearest
 
 
 @exits_with_status
 def explain_command(
-    person: Annotated[str, typer.Argument(help="One of the person's user ids.")],
+    person: PersonId,
     rule: Annotated[str, typer.Argument(help="The rule's id: its file's name without .yaml.")],
     store: StoreIfAny = None,
     streams: StreamsToReplay = None,
     rules: RulesIfAny = None,
     as_json: AsJson = False,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LARGEST, help="The most messages, newest first.")
-    ] = 20,
+    limit: Limit = 20,
 ) -> None:
     """Explain why a person did or did not enter a rule, and what followed; the newest message comes first.
 
@@ -69,9 +69,7 @@ def _print_explanations(
     explanations: Sequence[Explanation], person: str, rule: Rule | str, *, as_json: bool
 ) -> None:
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for explanation in explanations:
-            out.write(explanation_object(explanation))
+        print_objects(*map(explanation_object, explanations))
         return
     for explanation in explanations:
         changed = " The rule has been changed since." if explanation.reworded else ""
@@ -103,19 +101,14 @@ def deliveries_command(
         typer.Option(help="Only deliveries in this state; repeat it for more states."),
     ] = None,
     as_json: AsJson = False,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LARGEST, help="The most deliveries, newest first.")
-    ] = 100,
+    limit: Limit = 100,
 ) -> None:
     """List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead)."""
     with closing(existing_store(store)) as event_store, event_store.reading() as session:
         deliveries = session.deliveries(state or tuple(DeliveryState), limit)
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for delivery in deliveries:
-            out.write(outbox_object(delivery))
-        return
-    for delivery in deliveries:
-        sys.stdout.write(f"{outbox_line(delivery)}\n")
-    if not deliveries:
-        sys.stdout.write("There are no such deliveries.\n")
+        print_objects(*map(outbox_object, deliveries))
+    else:
+        print_lines(
+            map(outbox_line, deliveries) if deliveries else ["There are no such deliveries."]
+        )

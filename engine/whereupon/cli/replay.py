@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -28,11 +28,43 @@ from whereupon.messages.streams import StreamReader
 from whereupon.messages.times import parse_duration, parse_instant
 from whereupon.render.choices import SkipDetail
 from whereupon.render.report import View
-from whereupon.replay.stream_replay import read_streams, replay, throwaway_store
+from whereupon.replay.stream_replay import read_streams, replay, temporary_store
 from whereupon.rules.loading import open_rules
 from whereupon.rules.model import Rulebook
 from whereupon.rules.spelling import nearest
 from whereupon.runtime.gc_pause import bulk
+
+Until: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        help="The end of the replay: 2026-03-12T19:00:00Z, or +8d after the last message. By default, "
+        "all waits are run to their end.",
+    ),
+]
+ReplayStore: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Replay into this store and keep it; by default into a temporary store. Nothing is sent "
+        "in either case.",
+    ),
+]
+RuleIds: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rule", metavar="RULE", help="Show only this rule; repeat it for more. All rules run."
+    ),
+]
+People: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--person",
+        metavar="PERSON",
+        help="Show only this person, by their first user id; repeat it for more.",
+    ),
+]
 
 
 def as_until(text: str) -> datetime | timedelta:
@@ -48,40 +80,14 @@ def as_until(text: str) -> datetime | timedelta:
 def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
     streams: Streams,
     rules: RulesFolder = RULES,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            help="The end of the replay: 2026-03-12T19:00:00Z, or +8d after the last message. By "
-            "default, all waits are run to their end.",
-        ),
-    ] = None,
+    until: Until = None,
     as_json: AsJson = False,
     source: SourceClass = SenderClass.SERVER,
     skips: Skips = SkipDetail.BRIEF,
     quiet: Quiet = False,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store",
-            metavar="URL",
-            help="Replay into this store and keep it; by default into a temporary store. Nothing is "
-            "sent in either case.",
-        ),
-    ] = None,
-    rule: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RULE", help="Show only this rule; repeat it for more. All rules run."
-        ),
-    ] = None,
-    person: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PERSON",
-            help="Show only this person, by their first user id; repeat it for more.",
-        ),
-    ] = None,
+    store: ReplayStore = None,
+    rule: RuleIds = None,
+    person: People = None,
 ) -> None:
     """Replay streams of messages: show who would have entered which rule, when, and why not.
 
@@ -91,10 +97,8 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
     until_when = as_until(until) if until is not None else None
     book = open_rules(rules)
     paths = paths_of(streams)
-    heading = (
-        f"Replay of {', '.join(path.name for path in paths)} against {len(book.rules)} rules of "
-        f"{rules}. Nothing is sent. Times are UTC."
-    )
+    names = ", ".join(path.name for path in paths)
+    against = f"Replay of {names} against {len(book.rules)} rules of {rules}."
     view = View(
         skips,
         quiet,
@@ -102,7 +106,9 @@ def replay_command(  # noqa: PLR0913, PLR0917 - one for each option
         rules=_checked_ids(rule or (), book, rules),
         people=frozenset(person or ()),
     )
-    output = output_on(book, as_json=as_json, heading=heading, view=view)
+    output = output_on(
+        book, as_json=as_json, heading=f"{against} Nothing is sent. Times are UTC.", view=view
+    )
     alone = not sys.stdout.isatty() or quiet
     with progress_over(paths, alone=alone) as progress, _store_url(store) as url:
         reader = StreamReader(source=source, progress=progress)
@@ -130,5 +136,5 @@ def _store_url(url: str | None) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    with throwaway_store() as temporary:
+    with temporary_store() as temporary:
         yield temporary

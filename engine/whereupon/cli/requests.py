@@ -3,18 +3,17 @@
 ``--by`` names the decider. The guard files say who may decide.
 """
 
-import sys
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from whereupon.cli.exit_status import exits_with_status, print_to_stderr
-from whereupon.cli.options import LARGEST, RULES, AsJson, By, RequestNumber, RulesFolder, StoreUrl
+from whereupon.cli.options import RULES, AsJson, By, Limit, RequestNumber, RulesFolder, StoreUrl
+from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import keyed_engine
 from whereupon.engine import Engine
 from whereupon.records import Request, RequestOutcome
 from whereupon.render.audit import audit_line
-from whereupon.render.records import JsonLines
 from whereupon.render.requests import (
     approval_line,
     breaker_line,
@@ -24,6 +23,14 @@ from whereupon.render.requests import (
 )
 
 app = typer.Typer(no_args_is_help=True)
+
+Outcomes: TypeAlias = Annotated[
+    list[RequestOutcome] | None,
+    typer.Option(help="Only requests in this state; repeat it for more. By default the open ones."),
+]
+Everything: TypeAlias = Annotated[
+    bool, typer.Option("--all", help="Also the requests that have ended.")
+]
 
 
 @app.callback()
@@ -35,20 +42,11 @@ def requests_commands() -> None:
 @exits_with_status
 def requests_list(
     store: StoreUrl,
-    outcome: Annotated[
-        list[RequestOutcome] | None,
-        typer.Option(
-            help="Only requests in this state; repeat it for more. By default the open ones."
-        ),
-    ] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also the requests that have ended.")
-    ] = False,
+    outcome: Outcomes = None,
+    everything: Everything = False,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LARGEST, help="The most requests, newest first.")
-    ] = 100,
+    limit: Limit = 100,
 ) -> None:
     """List requests, newest first, and every open breaker."""
     waiting = [each for each in RequestOutcome if each.is_open or each is RequestOutcome.FAILED]
@@ -57,16 +55,10 @@ def requests_list(
         requests = engine.requests.list(*wanted, limit=limit)
         breakers = [each for each in engine.requests.breakers() if each.is_open]
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for breaker in breakers:
-            out.write(breaker_object(breaker))
-        for request in requests:
-            out.write(request_record(request))
+        print_objects(*map(breaker_object, breakers), *map(request_record, requests))
         return
-    for line in [*map(breaker_line, breakers), *map(request_line, requests)]:
-        sys.stdout.write(f"{line}\n")
-    if not requests:
-        sys.stdout.write("There are no such requests.\n")
+    print_lines(map(breaker_line, breakers))
+    print_lines(map(request_line, requests) if requests else ["There are no such requests."])
 
 
 @app.command("show")
@@ -79,11 +71,11 @@ def requests_show(
         found, approvals = engine.requests.show(request), engine.requests.approvals(request)
         history = engine.audit.rows_of(request)
     if as_json:
-        JsonLines(sys.stdout.buffer).write(request_record(found, approvals))
+        print_objects(request_record(found, approvals))
         return
-    _print_lines(found)
-    for line in [*map(approval_line, approvals), *map(audit_line, history)]:
-        sys.stdout.write(f"  {line}\n")
+    _print_with_plan(found)
+    print_lines(f"  {line}" for line in map(approval_line, approvals))
+    print_lines(f"  {line}" for line in map(audit_line, history))
 
 
 @app.command("approve")
@@ -152,13 +144,10 @@ def requests_close_breaker(
         judged = [record for record in records if isinstance(record, Request)]
         engine.scrub()
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for request in judged:
-            out.write(request_record(request))
+        print_objects(*map(request_record, judged))
         return
-    sys.stdout.write(f"The breaker of {guard} is closed; {held} requests were judged again.\n")
-    for request in judged:
-        sys.stdout.write(f"{request_line(request)}\n")
+    print_lines([f"The breaker of {guard} is closed; {held} requests were judged again."])
+    print_lines(map(request_line, judged))
 
 
 def print_outcome(engine: Engine, request: Request, *, as_json: bool) -> None:
@@ -173,14 +162,14 @@ def print_outcome(engine: Engine, request: Request, *, as_json: bool) -> None:
 def print_request(request: Request, *, as_json: bool, dry_run: bool = False) -> None:
     """Print a request and its plan."""
     if as_json:
-        JsonLines(sys.stdout.buffer).write(request_record(request))
+        print_objects(request_record(request))
     else:
-        _print_lines(request, dry_run=dry_run)
+        _print_with_plan(request, dry_run=dry_run)
 
 
-def _print_lines(request: Request, *, dry_run: bool = False) -> None:
-    sys.stdout.write(f"{request_line(request)}\n")
+def _print_with_plan(request: Request, *, dry_run: bool = False) -> None:
+    print_lines([request_line(request)])
     if request.plan is not None:
         counts = ", ".join(f"{n} {name}" for name, n in request.plan.counts.items()) or "nothing"
         gone = "went" if request.outcome is RequestOutcome.RAN and not dry_run else "would go"
-        sys.stdout.write(f"  plan {request.plan.digest}: {counts} {gone}\n")
+        print_lines([f"  plan {request.plan.digest}: {counts} {gone}"])

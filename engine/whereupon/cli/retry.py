@@ -3,12 +3,12 @@
 import sys
 from contextlib import closing
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
-from whereupon.cli.options import StoreUrl
+from whereupon.cli.options import Confirmed, StoreUrl
 from whereupon.cli.stores import existing_store
 from whereupon.messages.times import format_duration, parse_duration
 from whereupon.operations.outbox import Outbox
@@ -27,33 +27,37 @@ def _duration(text: str) -> timedelta:
     return duration
 
 
+Key: TypeAlias = Annotated[
+    str | None, typer.Argument(help="The delivery's idempotency key, unless --all is given.")
+]
+Every: TypeAlias = Annotated[
+    bool, typer.Option("--all", help="Every dead delivery, or those that match the options.")
+]
+Channel: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="With --all: only deliveries of this channel.")
+]
+RuleId: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="RULE", help="With --all: only deliveries of this rule.")
+]
+Since: TypeAlias = Annotated[
+    timedelta | None,
+    typer.Option(
+        metavar="DURATION",
+        parser=_duration,
+        help="With --all: only deliveries given up within this time, such as 2h.",
+    ),
+]
+
+
 @exits_with_status
 def retry_command(
     store: StoreUrl,
-    key: Annotated[
-        str | None, typer.Argument(help="The delivery's idempotency key, unless --all is given.")
-    ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Every dead delivery, or those that match the options.")
-    ] = False,
-    channel: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="With --all: only deliveries of this channel."),
-    ] = None,
-    rule: Annotated[
-        str | None, typer.Option(metavar="RULE", help="With --all: only deliveries of this rule.")
-    ] = None,
-    since: Annotated[
-        timedelta | None,
-        typer.Option(
-            metavar="DURATION",
-            parser=_duration,
-            help="With --all: only deliveries given up within this time, such as 2h.",
-        ),
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="With --all: do not ask for confirmation.")
-    ] = False,
+    key: Key = None,
+    every: Every = False,
+    channel: Channel = None,
+    rule: RuleId = None,
+    since: Since = None,
+    yes: Confirmed = False,
 ) -> None:
     """Put dead deliveries back into the outbox, due now, under their old idempotency keys."""
     is_filtered = channel is not None or rule is not None or since is not None

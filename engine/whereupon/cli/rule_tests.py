@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -12,23 +12,26 @@ from whereupon.render.formatting import clean, counted
 from whereupon.render.records import JsonLines, diagnostic_object, result_object, uncovered_object
 from whereupon.testing.reports import RuleTestReport
 
+JUnitFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", dir_okay=False, help="Write the results to this file, as JUnit XML."
+    ),
+]
+Coverage: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        help="Also list the conditions of each rule that no test has seen both true and false."
+    ),
+]
+
 
 @exits_with_status
 def run_tests_command(
     folder: RulesArgument = RULES,
-    junit: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", dir_okay=False, help="Write the results to this file, as JUnit XML."
-        ),
-    ] = None,
+    junit: JUnitFile = None,
     as_json: AsJson = False,
-    coverage: Annotated[
-        bool,
-        typer.Option(
-            help="Also list the conditions of each rule that no test has seen both true and false."
-        ),
-    ] = True,
+    coverage: Coverage = True,
 ) -> None:
     """Run every *.test.yaml of a folder through the real engine, on a frozen clock.
 

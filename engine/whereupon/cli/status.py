@@ -1,17 +1,16 @@
 """``whereupon status``: the entries and broadcasts of a store that an engine would leave alone."""
 
-import sys
 from contextlib import closing
 
 from whereupon.cli.exit_status import exits_with_status
 from whereupon.cli.options import AsJson, RulesIfAny, StoreUrl
+from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import existing_store, rules_for
 from whereupon.matching import RuleIndex
 from whereupon.messages.times import format_instant
 from whereupon.pipeline.rule_versions import RuleVersions
 from whereupon.pipeline.work_scope import LeftAlone, Why, left_alone
 from whereupon.render.formatting import clean
-from whereupon.render.records import JsonLines
 
 _WHY = {
     Why.UNKNOWN_RULE: "there is no such rule here",
@@ -31,16 +30,14 @@ def status_command(store: StoreUrl, rules: RulesIfAny = None, as_json: AsJson = 
     with closing(existing_store(store)) as event_store, event_store.reading() as session:
         ignored = left_alone(session, versions)
     if as_json:
-        out = JsonLines(sys.stdout.buffer)
-        for each in ignored:
-            out.write(
-                {"kind": "left-alone", **each._asdict(), "due_at": format_instant(each.due_at)}
-            )
-        return
-    for each in ignored:
-        sys.stdout.write(f"{_line(each)}\n")
-    if not ignored:
-        sys.stdout.write("Nothing is left alone.\n")
+        print_objects(*map(_object, ignored))
+    else:
+        print_lines(map(_line, ignored) if ignored else ["Nothing is left alone."])
+
+
+def _object(ignored: LeftAlone) -> dict[str, object]:
+    due_at = format_instant(ignored.due_at)
+    return {"kind": "left-alone", **ignored._asdict(), "due_at": due_at}
 
 
 def _line(ignored: LeftAlone) -> str:

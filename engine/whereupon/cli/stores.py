@@ -14,7 +14,7 @@ from whereupon.errors import RequestError, StoreError, UnknownNameError
 from whereupon.messages.streams import StreamReader
 from whereupon.ports import Session, Store
 from whereupon.render.formatting import clean
-from whereupon.replay.stream_replay import read_streams, replay, throwaway_store
+from whereupon.replay.stream_replay import read_streams, replay, temporary_store
 from whereupon.rules.loading import open_rules
 from whereupon.rules.model import Rulebook
 from whereupon.storage import open_store
@@ -71,7 +71,7 @@ def store_to_ask(url: str | None, streams: Sequence[Path], book: Rulebook) -> It
         with closing(existing_store(url)) as store:
             yield store
         return
-    with throwaway_store() as temporary:
+    with temporary_store() as temporary:
         replay(
             read_streams(paths_of(list(streams)), StreamReader()),
             lambda clock: Engine.open(temporary, rules=book, clock=clock),

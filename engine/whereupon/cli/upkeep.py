@@ -8,10 +8,10 @@ import typer
 
 from whereupon.cli.exit_status import exits_with_status
 from whereupon.cli.options import RULES, AsJson, RulesFolder, StoreUrl
+from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import existing_store
 from whereupon.matching import RuleIndex
 from whereupon.operations.pruner import Pruned, Pruner
-from whereupon.render.records import JsonLines
 from whereupon.rules.loading import open_rules
 from whereupon.scheduling import SystemClock
 
@@ -39,10 +39,10 @@ def prune_command(
         pruner = Pruner(event_store, lambda: book.settings.keep, lambda: index, SystemClock())
         pruned = pruner.prune(dry_run=dry_run)
     if as_json:
-        record = {"kind": "pruned", "dry_run": dry_run, **pruned.gone, "emptied": pruned.emptied}
-        JsonLines(sys.stdout.buffer).write(record)
-        return
-    sys.stdout.writelines(f"{line}\n" for line in _lines(pruned, dry_run=dry_run))
+        counts = {**pruned.gone, "emptied": pruned.emptied}
+        print_objects({"kind": "pruned", "dry_run": dry_run, **counts})
+    else:
+        print_lines(_lines(pruned, dry_run=dry_run))
 
 
 @exits_with_status
@@ -61,13 +61,16 @@ def migrate_command(
     if sql:
         sys.stdout.write(sql_of_migrating(store))
         return
-    done = migrate(store)
-    if done.before == done.after:
-        sys.stdout.write(f"The tables have version {done.after} already.\n")
-    elif done.before is None:
-        sys.stdout.write(f"The tables are created, with version {done.after}.\n")
-    else:
-        sys.stdout.write(f"The tables have version {done.after} now; they had {done.before}.\n")
+    versions = migrate(store)
+    print_lines([_migration_line(versions.before, versions.after)])
+
+
+def _migration_line(before: str | None, after: str) -> str:
+    if before == after:
+        return f"The tables have version {after} already."
+    if before is None:
+        return f"The tables are created, with version {after}."
+    return f"The tables have version {after} now; they had {before}."
 
 
 def _lines(pruned: Pruned, *, dry_run: bool) -> list[str]:

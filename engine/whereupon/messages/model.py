@@ -41,7 +41,7 @@ class SenderClass(StrEnum):
 class Origin(StrEnum):
     """How a message came in. Only live messages may ask for destructive actions.
 
-    The messages of a replay are live, since it has a throwaway store of its own.
+    The messages of a replay are live, since it has a temporary store of its own.
     """
 
     LIVE = "live"

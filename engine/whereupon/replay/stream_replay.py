@@ -89,8 +89,6 @@ class Summary:
                 self.exited += 1
             case WaitingEntry():
                 self.waiting += 1
-            case _:
-                pass
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name, in the order of the JSON contract; the figures per person are last."""
@@ -186,6 +184,10 @@ class Replay:
         else:
             self._wake(self._clock.now())
             self._wake(LAST_INSTANT, scheduled=False)
+        self._emit_waiting()
+        return self.summary
+
+    def _emit_waiting(self) -> None:
         with self._engine.store.session() as session:
             counts = session.counts()
             waiting = session.due_entries(LAST_INSTANT, counts.entries or 1)
@@ -194,7 +196,6 @@ class Replay:
         names = {person.key: person.user_id for person in known}
         for entry in waiting:
             self._emit(self._as_waiting(entry, names.get(entry.person_key, "")))
-        return self.summary
 
     def _as_waiting(self, entry: Entry, person: str) -> WaitingEntry:
         rule = self._engine.pipeline.index.by_digest.get(entry.digest)
@@ -296,7 +297,7 @@ def read_streams(paths: Iterable[Path], reader: StreamReader) -> Iterator[Messag
 
 
 @contextmanager
-def throwaway_store() -> Iterator[str]:
+def temporary_store() -> Iterator[str]:
     """The URL of a temporary store, which is deleted at the end. It is on disk to save memory."""
     with TemporaryDirectory(prefix="whereupon-") as folder:
         yield f"sqlite:///{folder}/replay.db?synchronous=OFF"

@@ -23,7 +23,7 @@ from whereupon.replay.stream_replay import (
     Summary,
     read_streams,
     replay,
-    throwaway_store,
+    temporary_store,
 )
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling import FrozenClock
@@ -269,7 +269,7 @@ def test_an_empty_stream_has_no_records(tmp_path: Path) -> None:
 
 
 def test_nothing_leaves_the_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Deliveries stay in the outbox of the throwaway store."""
+    """Deliveries stay in the outbox of the temporary store."""
     replayed = _Replayed(_stream(tmp_path, _track("purchase", "01T12:00")), book_of(thanks()))
     assert replayed.summary.deliveries == 1
     store = replayed.engines[0].store
@@ -298,9 +298,9 @@ def test_streams_follow_one_another(tmp_path: Path) -> None:
     assert len(found) == 2
 
 
-def test_a_throwaway_store_is_gone_afterwards() -> None:
+def test_a_temporary_store_is_gone_afterwards() -> None:
     """A replay leaves nothing behind."""
-    with throwaway_store() as url:
+    with temporary_store() as url:
         file = Path(url.removeprefix("sqlite:///").partition("?")[0])
         Engine.open(url).close()
         assert file.exists()
@@ -329,7 +329,7 @@ def test_memory_stays_flat_however_long_the_stream(tmp_path: Path) -> None:
 
     tracemalloc.start()
     try:
-        with throwaway_store() as store:
+        with temporary_store() as store:
 
             def open_engine(clock: FrozenClock) -> Engine:
                 return Engine.open(store, rules=book_of(_WAITING), clock=clock)
