@@ -1,6 +1,7 @@
 """Campaign and broadcast files: a rule, made of its keys."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
@@ -163,7 +164,10 @@ _WITHOUT_MESSAGE: Mapping[type, str] = {
 
 def _with_keys(base: type[RuleForm], name: str, description: str) -> type[RuleForm]:
     """The form with a field for each of its keys."""
-    fields: dict[str, Any] = {key.name: (key.written, key.field) for key in base.keys}
+    fields: dict[str, Any] = {
+        key.name: (key.written, deepcopy(key.field))  # some versions of pydantic change the field
+        for key in base.keys
+    }
     return create_model(name, __base__=base, __doc__=description, __module__=__name__, **fields)
 
 
