@@ -142,6 +142,34 @@ def test_what_is_held_back_is_no_delivery(tmp_path: Path) -> None:
     assert "held back: they are unsubscribed" in whereupon("replay", stream).stdout
 
 
+def test_a_webhook_is_a_delivery_of_the_replay(tmp_path: Path) -> None:
+    """A replay shows the request that would be made, and makes none."""
+    rule = """
+campaign: hook
+description: Tell another system of purchases.
+when: purchase
+reentry: every_time
+whereupon:
+  - webhook: https://hooks.example.com/orders
+    json: {product: "{{ properties.product }}"}
+"""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "hook.yaml").write_text(rule)
+    write_stream(
+        tmp_path / "stream.jsonl", purchase("ada", "2026-03-02T09:00:00Z", product="socks")
+    )
+    command = ("replay", tmp_path / "stream.jsonl", "--rules", rules)
+    (delivery,) = whereupon(*command, "--json").of_kind("delivery")
+    assert delivery["channel"] == "webhook"
+    assert delivery["content"] == {
+        "url": "https://hooks.example.com/orders",
+        "method": "POST",
+        "json": {"product": "socks"},
+    }
+    assert "https://hooks.example.com/orders" in whereupon(*command).stdout
+
+
 @pytest.mark.parametrize("until", ["+1h", "2026-03-02T10:05:00Z"])
 def test_time_goes_on_only_to_the_instant_asked_for(tmp_path: Path, until: str) -> None:
     """A wait that ends later stays open, whether the end is given as a span or an instant."""

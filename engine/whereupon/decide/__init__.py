@@ -1,13 +1,14 @@
-"""Deciding: state and messages in, changes and decisions out; no I/O, no clock, no randomness.
+"""Deciding: state and messages in, changes and what is emitted out.
 
     decide(loaded, messages, index, settings) -> BatchResult
 
-Modules, from below: `decisions` and `evaluation` (a verdict, and the message that it is about), `reentry`
-and `verdicts` (one rule, one message, one person), `decision_list`, `snapshot` and `batch_state` (what goes
-in, comes out, and is between), `steps`, `exits` and `entries`, `skips` and `evaluator` (one message, its
-rules), `people`, `merges`, `suppression`, `requests` and `semantic_actions`, `take_one`, `person_changes`,
-`arrivals`, `batch`, `claiming` and `broadcasts`. The same input gives the same output on every machine. The
-caller loads everything that a batch may need and writes everything that it made.
+The package does no I/O, reads no clock and draws no random number: the same input gives the same output on
+every machine. The caller loads everything that a batch may need (`Snapshot`) and writes all that it changes.
+
+A message goes through `batch`, `arrivals`, `person_changes`, `evaluator` and `verdicts`; an entry through
+`entries`, `steps` and `exits`; a request through `semantic_actions`, `requests` and `guard_facts`.
+
+For others: all names below, `decisions` (`Decision`, `Reason`, `Outcome`) and `consent`.
 """
 
 from whereupon.decide.batch import decide

@@ -1,9 +1,9 @@
-"""The steps of an entry: one module a kind of step, which says how it runs.
+"""The steps of an entry: one module for each kind of step, which says how it runs.
 
-Pure: a step asks for what it wants done by the effect that it returns; `entries` carries it out.
-A new kind of step is a module here with its row in `_RUNNERS`, and a module in `rules` for its form.
+A step is a pure function from the step and its context to the entry after it and an effect; `entries` carries
+the effect out. A new kind of step is a module here with its row in `_RUNNERS`, and a module in `rules.steps`.
 
-For others: `advance`, the effects (`Delivery`, `StepMessage`, `StepFailed`), `completed_keys`.
+For others in `decide`: `advance`, the effects `StepMessage` and `StepFailed`, `completed_keys`.
 """
 
 from collections.abc import Callable, Mapping
