@@ -48,7 +48,7 @@ def sql_of_migrating(url_or_engine: object, *, schema: str | None = None) -> str
     if found == newest:
         return ""
     body = _made(database, newest) if found is None else _upgraded(database, found, newest)
-    place = database.sql_of_place(make=found is None)
+    place = database.schema_sql(make=found is None)
     return "\n".join(["BEGIN;", *place, *body, "COMMIT;", ""])
 
 

@@ -15,14 +15,14 @@ class WriteLock(ABC):
     """Refuses, instead of hanging, what asks for a turn within its own."""
 
     @contextmanager
-    def take(self, patience: Deadline | None = None) -> Iterator[None]:
+    def take(self, deadline: Deadline | None = None) -> Iterator[None]:
         """Wait for the turn, if need be, and keep it for the block.
 
         Raises:
             StoreError: with the code ``busy``, when patience has ended before the turn came.
         """
         self.refuse_nesting()
-        with self._turn(patience):
+        with self._turn(deadline):
             yield
 
     def refuse_nesting(self) -> None:
@@ -32,7 +32,7 @@ class WriteLock(ABC):
             raise StoreError(code="nested-session", reason=reason)
 
     @abstractmethod
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a child after a fork: forget the turns of threads that are not there."""
 
     @abstractmethod
@@ -40,7 +40,7 @@ class WriteLock(ABC):
 
     @abstractmethod
     @contextmanager
-    def _turn(self, patience: Deadline | None) -> Iterator[None]: ...
+    def _turn(self, deadline: Deadline | None) -> Iterator[None]: ...
 
 
 class FairLock(WriteLock):
@@ -66,7 +66,7 @@ class FairLock(WriteLock):
         """How many threads wait for their turn."""
         return len(self._waiting)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Only the thread that forked is there."""
         self._guard = Lock()
         self._taken = self._is_mine()
@@ -76,8 +76,8 @@ class FairLock(WriteLock):
         return self._holder == get_ident()
 
     @contextmanager
-    def _turn(self, patience: Deadline | None) -> Iterator[None]:
-        self._wait(patience)
+    def _turn(self, deadline: Deadline | None) -> Iterator[None]:
+        self._wait(deadline)
         self._holder = get_ident()
         try:
             yield
@@ -85,7 +85,7 @@ class FairLock(WriteLock):
             self._holder = None
             self._pass_on()
 
-    def _wait(self, patience: Deadline | None) -> None:
+    def _wait(self, deadline: Deadline | None) -> None:
         with self._guard:
             if not self._taken:
                 self._taken = True
@@ -94,7 +94,7 @@ class FairLock(WriteLock):
             mine.acquire()
             self._waiting.append(mine)
         try:  # until it is passed on to here
-            came = mine.acquire(timeout=-1 if patience is None else max(patience.left, 0))
+            came = mine.acquire(timeout=-1 if deadline is None else max(deadline.left, 0))
         except BaseException:  # such as an interruption from the keyboard
             if not self._leaves(mine):
                 self._pass_on()
@@ -124,15 +124,15 @@ class NoLock(WriteLock):
     def __init__(self) -> None:
         self._mine = local()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Nothing to forget: a turn is its thread's own."""
 
     def _is_mine(self) -> bool:
         return bool(getattr(self._mine, "taken", False))
 
     @contextmanager
-    def _turn(self, patience: Deadline | None) -> Iterator[None]:
-        del patience  # nobody waits here
+    def _turn(self, deadline: Deadline | None) -> Iterator[None]:
+        del deadline  # nobody waits here
         self._mine.taken = True
         try:
             yield

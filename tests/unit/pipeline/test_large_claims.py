@@ -286,7 +286,7 @@ def test_a_claim_that_was_interrupted_is_carried_out_by_the_next_due_work(place:
 def test_another_thread_waits_for_one_chunk_at_most(kind: str, tmp_path: Path) -> None:
     """A thread that asked for the write lock meanwhile gets it before the next chunk."""
     store = MemoryStore() if kind == "memory" else SqlStore(f"sqlite:///{tmp_path}/shop.db")
-    lock = store._turns  # noqa: SLF001 - to know that somebody waits
+    lock = store._write_lock  # noqa: SLF001 - to know that somebody waits
     assert isinstance(lock, FairLock)
     started, order = Event(), list[str]()
 

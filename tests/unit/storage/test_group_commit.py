@@ -53,7 +53,7 @@ class Counted(SqlStore):
 
     def await_lock(self, count: int) -> None:
         """Return when so many threads wait for the lock."""
-        lock, deadline = self._turns, monotonic() + 60
+        lock, deadline = self._write_lock, monotonic() + 60
         assert isinstance(lock, FairLock)
         while lock.waiting < count:
             assert monotonic() < deadline
@@ -232,7 +232,7 @@ class LastFirst(WriteLock):
         with self._guard:
             assert self._guard.wait_for(lambda: len(self._asked) == count, 60)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Do nothing: no process forks here."""
 
     def _is_mine(self) -> bool:

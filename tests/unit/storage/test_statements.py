@@ -128,5 +128,10 @@ def test_every_statement_is_used_and_every_used_one_is_written() -> None:
     by_kind = {name for name in shared | own["sqlite"] if re.match("(count_)?prun", name)}
     every = shared | own["sqlite"] | own["postgres"] | ROW_STATEMENTS.keys()
     assert every - by_kind - used == set()
-    assert own["sqlite"] ^ own["postgres"] == {"take_keys", "take_blocks", "lock_due_persons_of"}
+    assert own["sqlite"] ^ own["postgres"] == {
+        "advisory_lock",
+        "lock_due_persons_of",
+        "take_blocks",
+        "take_keys",
+    }
     assert not shared & (own["sqlite"] | own["postgres"])

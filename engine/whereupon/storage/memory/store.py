@@ -24,7 +24,7 @@ class MemoryStore(ForkAware):
 
     def __init__(self, *, patience: float | None = None) -> None:
         self.schema = Schema()
-        self._turns = FairLock()
+        self._write_lock = FairLock()
         self._patience = patience
         self._is_closed = False
         watch_forks(self)
@@ -38,7 +38,7 @@ class MemoryStore(ForkAware):
             reason = "the in-memory store has no database to share: leave out connection="
             raise StoreError(code="no-connection", reason=reason)
         patience = None if self._patience is None else Deadline(self._patience)
-        with one_call(), self._turns.take(patience):
+        with one_call(), self._write_lock.take(patience):
             try:
                 yield MemorySession(self.schema)
             except BaseException:
@@ -50,8 +50,8 @@ class MemoryStore(ForkAware):
 
     def after_fork_in_child(self) -> None:
         """Go on with the copy, without the writes of a thread that did not come along."""
-        self._turns.begin_anew()
-        if not self._turns.is_taken:
+        self._write_lock.reset_after_fork()
+        if not self._write_lock.is_taken:
             self.schema.log.roll_back()
 
     def scrub(self) -> bool:

@@ -131,7 +131,7 @@ class Database(ABC):
         """A connection in a transaction of its own that may write from its start."""
 
     @abstractmethod
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a child after a fork: let go of what is the parent's."""
 
     def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
@@ -147,7 +147,7 @@ class Database(ABC):
         """The driver's own connections, which a host may lend as well."""
 
     @abstractmethod
-    def lender(self) -> HostConnection:
+    def host_connections(self) -> HostConnection:
         """Puts SQLAlchemy over them."""
 
     @abstractmethod
@@ -170,16 +170,16 @@ class Database(ABC):
         """Whether there is a database to look at; looking at it may make it."""
         return True
 
-    def sql_of_place(self, *, make: bool) -> list[str]:
+    def schema_sql(self, *, make: bool) -> list[str]:
         """What leads to where our tables are to be, or makes it first."""
         del make
         return []
 
-    def make_place(self, connection: Connection) -> None:
+    def make_schema(self, connection: Connection) -> None:
         """Make where our tables are to be, where a database has such places."""
         del connection
 
-    def note_place(self, connection: Connection) -> None:
+    def note_schema(self, connection: Connection) -> None:
         """Take note of where they were found."""
         del connection
 
@@ -198,7 +198,7 @@ class Database(ABC):
         """Have a commit tell other processes that it made something due.
 
         Args:
-            lent: the transaction is a host's, of whose end this process is not typed_errors either.
+            lent: the transaction is a host's, of whose end this process is not told either.
         """
 
     @abstractmethod

@@ -25,12 +25,12 @@ class FileQueue:
         self._held: set[int] = set()
 
     @contextmanager
-    def turn(self, patience: Deadline) -> Iterator[None]:
+    def turn(self, deadline: Deadline) -> Iterator[None]:
         """Wait until nobody else is within, and keep it closed for the block."""
         descriptor = self._open()
         try:
             while not _locks(descriptor):
-                if not patience.wait():
+                if not deadline.wait():
                     raise busy()
             yield
         finally:
@@ -38,7 +38,7 @@ class FileQueue:
                 self._held.discard(descriptor)
                 os.close(descriptor)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a child after a fork: let go of what came along, or the gate would stay closed with it."""
         while self._held:
             os.close(self._held.pop())

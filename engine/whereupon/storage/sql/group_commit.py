@@ -68,19 +68,19 @@ class GroupCommit:
 
     def __init__(
         self,
-        turns: WriteLock,
+        write_lock: WriteLock,
         *,
         alone: Callable[[], AbstractContextManager[Session]],
         together: Callable[[], AbstractContextManager[Transaction]],
     ) -> None:
-        self._turns = turns
+        self._write_lock = write_lock
         self._alone = alone
         self._together = together
         self._guard = Condition()
         self._waiting: deque[_Job[Any]] = deque()
 
     def transact(
-        self, work: Callable[[Session], T], patience: Deadline | None = None, *, alone: bool = False
+        self, work: Callable[[Session], T], deadline: Deadline | None = None, *, alone: bool = False
     ) -> T:
         """Do work, in a transaction of its own or with others' work, and return when it is committed.
 
@@ -94,16 +94,16 @@ class GroupCommit:
         Raises:
             StoreError: with the code ``busy``, when patience has ended; nothing was done.
         """
-        self._turns.refuse_nesting()
+        self._write_lock.refuse_nesting()
         job = _Job(work)
         if alone:
-            with self._turns.take(patience):
+            with self._write_lock.take(deadline):
                 job.attempt(self._alone)
             return job.outcome()
         with self._guard:
             self._waiting.append(job)
         try:
-            with self._turns.take(patience):
+            with self._write_lock.take(deadline):
                 if not job.done:
                     self._lead(job)
         except StoreError:
@@ -111,7 +111,7 @@ class GroupCommit:
                 raise
         return job.outcome()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a child after a fork: the work that waits is of threads that are not there."""
         self._guard = Condition()
         self._waiting.clear()

@@ -46,14 +46,14 @@ class HostConnection:
 
     Args:
         url: of a database of that kind and driver; nothing is ever connected to.
-        borrow: checks a driver's connection and takes its powers away.
+        guard: checks a driver's connection and takes its powers away.
         options: for `create_engine`.
     """
 
     def __init__(
-        self, url: str, borrow: Callable[[Any], GuardedConnection], **options: object
+        self, url: str, guard: Callable[[Any], GuardedConnection], **options: object
     ) -> None:
-        self._borrow = borrow
+        self._guarded = guard
         self._lent = local()
         self._engine: Engine = create_engine(
             url,
@@ -70,7 +70,7 @@ class HostConnection:
         Raises:
             StoreError: there is no transaction on it to take part in.
         """
-        self._lent.connection = self._borrow(driver)
+        self._lent.connection = self._guarded(driver)
         with self._engine.connect() as connection:
             yield connection
 

@@ -16,10 +16,10 @@ from whereupon.storage.sql.tables import BLOCK
 
 def take_keys(
     connection: Connection,
-    recall: SessionCache,
+    cache: SessionCache,
     count: int,
     take_blocks: Statement,
-    beside: SideTransactions | None,
+    side: SideTransactions | None,
 ) -> int:
     """The first of ``count`` keys in a row.
 
@@ -27,14 +27,14 @@ def take_keys(
         take_blocks: returns the first keys of so many blocks.
         beside: takes a block, for a session in a host's transaction.
     """
-    for block in (recall.learned.block, recall.known(connection).block):
+    for block in (cache.learned.block, cache.known(connection).block):
         first = None if block is None else block.take(count)
         if first is not None:
             return first
-    new = new_block(connection, take_blocks, count) if beside is None else beside.reserve(count)
-    recall.learned.block = new
+    new = new_block(connection, take_blocks, count) if side is None else side.reserve(count)
+    cache.learned.block = new
     first = new.take(count)
-    return take_keys(connection, recall, count, take_blocks, beside) if first is None else first
+    return take_keys(connection, cache, count, take_blocks, side) if first is None else first
 
 
 def new_block(connection: Connection, take_blocks: Statement, count: int) -> Block:

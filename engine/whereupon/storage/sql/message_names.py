@@ -21,22 +21,22 @@ class MessageNames:
 
     def __init__(
         self,
-        recall: SessionCache,
+        cache: SessionCache,
         *,
         find: Statement,
         add: Statement,
-        beside: SideTransactions | None = None,
+        side: SideTransactions | None = None,
     ) -> None:
-        self._recall = recall
+        self._cache = cache
         self._find = find
         self._add = add
-        self.beside = beside
+        self.side = side
 
     def find(self, connection: Connection, names: Collection[Name]) -> Numbers:
         """The numbers of those that have one."""
         found = {}
         for name in names:
-            number = self._recall.number(connection, name) or self._ask(connection, name)
+            number = self._cache.number(connection, name) or self._ask(connection, name)
             if number is not None:
                 found[name] = number
         return found
@@ -47,11 +47,11 @@ class MessageNames:
         new = sorted(name for name in names if name not in found)
         if not new:
             return found
-        if self.beside is None:
+        if self.side is None:
             self._add.write(connection, [*new])
             return self.find(connection, names)
-        numbers = self.beside.number(new)
-        self._recall.learned.names |= numbers
+        numbers = self.side.number(new)
+        self._cache.learned.names |= numbers
         return found | numbers
 
     def _ask(self, connection: Connection, name: Name) -> int | None:
@@ -59,5 +59,5 @@ class MessageNames:
         if not rows:
             return None
         number = int(rows[0][0])
-        self._recall.learned.names[name] = number
+        self._cache.learned.names[name] = number
         return number

@@ -84,23 +84,23 @@ class Postgres(Database):
         super().__init__(PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]
         self._origin = token_hex(8)
         self._patience = patience
-        self._place = SchemaLocation.of(schema)
+        self._schema = SchemaLocation.of(schema)
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
         """Begin; what others hold is waited for no longer than patience allows."""
-        patience = Deadline(self._patience)
+        deadline = Deadline(self._patience)
         with (
             _typed_errors(),
             engine.connect().execution_options(isolation_level="READ COMMITTED") as connection,
             connection.begin(),
         ):
             connection.exec_driver_sql(
-                _LIMIT + self._place.setting, (_milliseconds(patience.left),)
+                _LIMIT + self._schema.setting, (_milliseconds(deadline.left),)
             )
             yield connection
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """What a child says is not the parent's own, so that the parent listens to it."""
         self._origin = token_hex(8)
 
@@ -113,9 +113,9 @@ class Postgres(Database):
         """Those of psycopg 3."""
         return psycopg.Connection
 
-    def lender(self) -> HostConnection:
+    def host_connections(self) -> HostConnection:
         """A transaction begins with the first statement, unless the host turned that off."""
-        return HostConnection(f"{DRIVER}://", _borrow, use_native_hstore=False)
+        return HostConnection(f"{DRIVER}://", _guarded, use_native_hstore=False)
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
@@ -124,11 +124,11 @@ class Postgres(Database):
         Raises:
             StoreError: with the code ``other-schema``: the connection leads to other tables than ours.
         """
-        patience = Deadline(self._patience)
-        with _typed_errors(), connection.begin_nested(), self._place.within(connection):
+        deadline = Deadline(self._patience)
+        with _typed_errors(), connection.begin_nested(), self._schema.within(connection):
             asked = "SELECT current_setting('lock_timeout')"
             before = connection.exec_driver_sql(asked).scalar_one()
-            self.limit_waiting(connection, patience.left)
+            self.limit_waiting(connection, deadline.left)
             yield
             connection.exec_driver_sql(_LIMIT, (before,))
 
@@ -136,17 +136,17 @@ class Postgres(Database):
         """By an advisory lock that lasts as long as the transaction."""
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
 
-    def sql_of_place(self, *, make: bool) -> list[str]:
+    def schema_sql(self, *, make: bool) -> list[str]:
         """Where a schema is named."""
-        return self._place.sql(make=make)
+        return self._schema.sql(make=make)
 
-    def make_place(self, connection: Connection) -> None:
+    def make_schema(self, connection: Connection) -> None:
         """Make the schema, where one is named that is not there."""
-        self._place.make(connection)
+        self._schema.make(connection)
 
-    def note_place(self, connection: Connection) -> None:
+    def note_schema(self, connection: Connection) -> None:
         """Take note of the schema in which our tables were found."""
-        self._place.note(connection)
+        self._schema.note(connection)
 
     def rewritten(self, sql: str) -> str:
         """As it is; the driver takes a percent sign for the beginning of a parameter."""
@@ -182,7 +182,7 @@ class Postgres(Database):
             connection.exec_driver_sql("SET lock_timeout = '1s'")
             for table in Base.metadata.sorted_tables:
                 connection.exec_driver_sql(
-                    f"VACUUM (SKIP_LOCKED) {self._place.qualified(table.name)}"
+                    f"VACUUM (SKIP_LOCKED) {self._schema.qualified(table.name)}"
                 )
             connection.exec_driver_sql("RESET lock_timeout")
         return True
@@ -274,7 +274,7 @@ def _array_of(column: ColumnElement[Any]) -> str:
     return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
 
 
-def _borrow(driver: psycopg.Connection[Any]) -> GuardedConnection:
+def _guarded(driver: psycopg.Connection[Any]) -> GuardedConnection:
     if driver.closed:
         raise unusable(why="it is closed")
     status = driver.info.transaction_status

@@ -74,7 +74,7 @@ class ProcessCache:
         self._lock = ProcessLock()
         self.known = CachedFacts()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a child after a fork: what was reserved is the parent's, and so is the row."""
         self.known = CachedFacts()
 

@@ -24,7 +24,7 @@ class LostRaceError(StoreError):
 def retry(
     begin: Callable[[], AbstractContextManager[Session]],
     work: Callable[[Session], T],
-    patience: Deadline,
+    deadline: Deadline,
 ) -> T:
     """Do work in a transaction of its own, again and again while others are in the way.
 
@@ -38,7 +38,7 @@ def retry(
         except StoreError as error:
             if not isinstance(error, LostRaceError) and error.code != "busy":
                 raise
-            if not patience.wait():
+            if not deadline.wait():
                 raise _late(error) from error
 
 

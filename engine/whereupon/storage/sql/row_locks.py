@@ -30,7 +30,6 @@ from whereupon.storage.sql.nul_escape import escape_nul
 from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.retry import LostRaceError
 
-_LOCK = "SELECT pg_advisory_xact_lock(%s)"
 _RUNS_LOCK = 0x77686573
 """The advisory lock of those who add broadcast runs without a message's id to keep them apart."""
 _LEDGER_LOCK = 0x77686574
@@ -71,15 +70,15 @@ class RowLocks:
         connection: Connection,
         database: Database,
         locks: Queries,
-        patience: Deadline,
+        deadline: Deadline,
         *,
         lent: bool,
     ) -> None:
         self._connection = connection
         self._database = database
         self._locks = locks
-        self._patience = patience
-        self._told = patience.left
+        self._patience = deadline
+        self._told = deadline.left
         self._lent = lent
         self._reached: Rank | None = None
         self._persons: set[int] = set()
@@ -125,7 +124,7 @@ class RowLocks:
         if not self._lock(
             Rank.LEDGER, self._locks.lock_audit_head
         ):  # before its first row there is no head
-            self._connection.exec_driver_sql(_LOCK, (_LEDGER_LOCK,))
+            self._locks.advisory_lock.run(self._connection, number=_LEDGER_LOCK)
             self._locks.lock_audit_head.run(self._connection)
         self._has_ledger = True
 
@@ -203,7 +202,7 @@ class RowLocks:
     def runs(self) -> list[BroadcastRun]:
         """Every unfinished run, once nobody else sends or adds one."""
         self.reach(Rank.RUNS)
-        self._connection.exec_driver_sql(_LOCK, (_RUNS_LOCK,))
+        self._locks.advisory_lock.run(self._connection, number=_RUNS_LOCK)
         found = list(map(rule_rows.run_from, self._locks.lock_runs.fetch(self._connection)))
         self._runs = {(run.rule, run.occasion) for run in found}
         return sorted(found, key=lambda run: (run.due_at, run.rule, run.occasion))

@@ -47,11 +47,11 @@ def prepare(
             hint = "" if migrate else f": {_COMMAND}"
             reason = f"there are no tables of whereupon in that database{hint}"
             raise StoreError(code="no-store", reason=reason)
-        database.make_place(connection)
+        database.make_schema(connection)
         _make(connection, database, known[-1])
     else:
         _bring_up_to_date(connection, found, known, migrate=migrate)
-    database.note_place(connection)
+    database.note_schema(connection)
 
 
 def _bring_up_to_date(

@@ -115,28 +115,28 @@ class Sqlite(Database):
             raise
 
     def _lock(self, connection: Connection) -> None:
-        patience = Deadline(self._patience)
-        with self._gate.turn(patience):
+        deadline = Deadline(self._patience)
+        with self._gate.turn(deadline):
             while not _locks(connection, "BEGIN IMMEDIATE"):
-                if not patience.wait():
+                if not deadline.wait():
                     raise busy()
 
     def is_there(self) -> bool:
         """Whether the file is."""
         return self._file is None or Path(self._file).exists()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Let go of the parent's place in the queue."""
-        self._gate.begin_anew()
+        self._gate.reset_after_fork()
 
     @property
     def driver(self) -> type[sqlite3.Connection]:
         """Those of the standard library."""
         return sqlite3.Connection
 
-    def lender(self) -> HostConnection:
+    def host_connections(self) -> HostConnection:
         """A transaction begins with the first write, unless the host turned that off."""
-        return HostConnection("sqlite://", _borrow)
+        return HostConnection("sqlite://", _guarded)
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
@@ -195,7 +195,7 @@ class Sqlite(Database):
         return encode(list(numbers)).decode()
 
 
-def _borrow(driver: sqlite3.Connection) -> GuardedConnection:
+def _guarded(driver: sqlite3.Connection) -> GuardedConnection:
     try:
         driver.cursor().close()
     except sqlite3.ProgrammingError as error:

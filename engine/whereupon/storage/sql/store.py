@@ -67,9 +67,9 @@ class SqlStore(ForkAware):
         self._queries = Queries(self._database)
         self._memory = ProcessCache()
         self._side: Engine | None = None
-        self._turns: WriteLock = FairLock() if self._database.one_writer else NoLock()
-        self._group = GroupCommit(self._turns, alone=self._alone, together=self._together)
-        self._lender = self._database.lender()
+        self._write_lock: WriteLock = FairLock() if self._database.one_writer else NoLock()
+        self._group = GroupCommit(self._write_lock, alone=self._alone, together=self._together)
+        self._host_connections = self._database.host_connections()
         self._is_closed = False
         self._forks = (
             ForkGuard(min(patience, _FORK_PATIENCE), self._let_go)
@@ -85,15 +85,18 @@ class SqlStore(ForkAware):
         self._check_open()
         with self._undivided():
             if connection is None:
-                patience = Deadline(self._patience)
-                with one_call(), self._turns.take(patience), self._alone() as session:
+                deadline = Deadline(self._patience)
+                with one_call(), self._write_lock.take(deadline), self._alone() as session:
                     yield session
             elif isinstance(connection, Connection):
                 self._check(connection)
                 with self._part_of(connection) as session:
                     yield session
             elif isinstance(connection, self._database.driver):
-                with self._lender.connection(connection) as over, self._part_of(over) as session:
+                with (
+                    self._host_connections.connection(connection) as over,
+                    self._part_of(over) as session,
+                ):
                     yield session
             else:
                 raise _no_connection(connection)
@@ -102,7 +105,7 @@ class SqlStore(ForkAware):
     def reading(self) -> Iterator["SqlSession"]:
         """A transaction that only reads; what it learns is its own."""
         self._check_open()
-        self._turns.refuse_nesting()
+        self._write_lock.refuse_nesting()
         with self._undivided():
             connected = self._database.reading(self._engine)
             if connected is not None:
@@ -136,11 +139,11 @@ class SqlStore(ForkAware):
         """Do work: with one writer at a time, in groups; with many, until no race is lost."""
         self._check_open()
         with one_call():
-            patience = Deadline(self._patience)
+            deadline = Deadline(self._patience)
             if self._database.one_writer:
                 with self._undivided():
-                    return self._group.transact(work, patience, alone=alone)
-            return retry(self.session, work, patience)
+                    return self._group.transact(work, deadline, alone=alone)
+            return retry(self.session, work, deadline)
 
     @contextmanager
     def _alone(self) -> Iterator["SqlSession"]:
@@ -159,7 +162,7 @@ class SqlStore(ForkAware):
         divided.share_memory()
 
     @contextmanager
-    def _beside(self) -> Iterator["SqlSession"]:
+    def _side_session(self) -> Iterator["SqlSession"]:
         """A session over a connection of its own, whatever the pool has to give."""
         if self._side is None:
             self._side = create_engine(self._engine.url, pool=self._engine.pool.recreate())
@@ -174,7 +177,7 @@ class SqlStore(ForkAware):
 
     def _on(self, connection: Connection, *, lent: bool = False) -> "SqlSession":
         database = self._database
-        beside = SideTransactions(self._beside) if lent and not database.one_writer else None
+        side = SideTransactions(self._side_session) if lent and not database.one_writer else None
         cache = SessionCache(
             self._memory,
             read=self._queries.process,
@@ -186,7 +189,7 @@ class SqlStore(ForkAware):
             cache,
             find=self._queries.name_id,
             add=self._queries.add_name,
-            beside=beside,
+            side=side,
         )
         locks = None
         if not database.one_writer:
@@ -199,7 +202,7 @@ class SqlStore(ForkAware):
     def scrub(self) -> bool:
         """Take what was erased out of the pages and logs that a database keeps beside its rows."""
         self._check_open()
-        with self._undivided(), self._turns.take():
+        with self._undivided(), self._write_lock.take():
             return self._database.scrub(self._engine)
 
     def watch(self, changed: Callable[[], object]) -> Watch | None:
@@ -214,10 +217,10 @@ class SqlStore(ForkAware):
 
     def after_fork_in_child(self) -> None:
         """Begin anew: with connections, keys and turns of this process's own."""
-        self._turns.begin_anew()
-        self._group.begin_anew()
-        self._database.begin_anew()
-        self._memory.begin_anew()
+        self._write_lock.reset_after_fork()
+        self._group.reset_after_fork()
+        self._database.reset_after_fork()
+        self._memory.reset_after_fork()
         self._side = None
         if not self._database.one_writer:
             _INHERITED.append(self._engine.pool)
@@ -244,7 +247,7 @@ class SqlStore(ForkAware):
                 return
             with (
                 self._undivided(),
-                self._turns.take(),
+                self._write_lock.take(),
                 self._database.session(self._engine) as connection,
             ):
                 prepare(connection, self._database, make=make, migrate=migrate)

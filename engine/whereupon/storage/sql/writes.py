@@ -65,7 +65,7 @@ class SqlWrites:
             ((after,),) = self._queries.take_keys.fetch(self._connection, count=count)
             return int(after) - count
         take_blocks = self._queries.take_blocks
-        return take_keys(self._connection, self.cache, count, take_blocks, self._names.beside)
+        return take_keys(self._connection, self.cache, count, take_blocks, self._names.side)
 
     def write(self, changes: Changes) -> None:
         """Write everything that a batch made."""
@@ -199,8 +199,8 @@ class SqlWrites:
         self._many(queries.drop_set_aside, ((name,) for name in changes.resumed))
 
     def _keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
-        if versions and self._names.beside is not None:
-            self._names.beside.keep(versions)
+        if versions and self._names.side is not None:
+            self._names.side.keep(versions)
         else:
             rows = ((digest, rule, text) for digest, (rule, text) in versions.items())
             self._many(self._queries.keep_rule_version, rows)

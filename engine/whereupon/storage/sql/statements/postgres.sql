@@ -131,3 +131,6 @@ RETURNING value
 -- name: take_blocks
 -- The first keys of blocks; so many at once.
 SELECT nextval('whereupon_key') FROM generate_series(1, :count)
+
+-- name: advisory_lock
+SELECT pg_advisory_xact_lock(:number)
