@@ -9,7 +9,14 @@ import pytest
 from tests.rule_files import book_of
 from tests.shop import NOON, news, purchase, thanks
 
-from whereupon import Engine, RulesInvalidError, StoreError, UnknownNameError
+from whereupon import (
+    Delivery,
+    DeliveryState,
+    Engine,
+    RulesInvalidError,
+    StoreError,
+    UnknownNameError,
+)
 from whereupon.scheduling.clocks import FrozenClock
 
 _RULE = """
@@ -105,6 +112,28 @@ def test_broadcasts_follow_the_new_rulebook(engine: Engine) -> None:
     assert [(each.rule, str(each.why)) for each in engine.status().left_alone] == [
         ("weekly", "unknown-rule")
     ]
+
+
+def test_a_rule_that_is_switched_off_during_a_round_sends_no_more(engine: Engine) -> None:
+    """Deliveries that were leased already wait until the rule is on again; no attempt is counted."""
+    sent: list[str] = []
+
+    @engine.channel("push")
+    def _(delivery: Delivery) -> None:
+        sent.append(str(delivery.message_id))
+        if len(sent) == 1:
+            engine.reload(book_of(thanks(active=False)))
+
+    engine.ingest([purchase(number) for number in range(3)])
+    engine.run_due()
+    assert len(sent) == 1
+    waiting = engine.deliveries(DeliveryState.PENDING)
+    assert [each.attempts for each in waiting] == [0, 0]
+    engine.reload(book_of(thanks()))
+    assert isinstance(engine.clock, FrozenClock)
+    engine.clock.move_to(NOON + timedelta(hours=1))
+    engine.run_due()
+    assert sorted(sent) == [f"purchase-{number}" for number in range(3)]
 
 
 def test_an_action_of_the_hosts_stays_registered(engine: Engine) -> None:
