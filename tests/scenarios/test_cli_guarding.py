@@ -39,7 +39,7 @@ def decide(store: str, *arguments: object) -> Finished:
     return whereupon("requests", verb, number_of(store), "--store", store, *rest)
 
 
-def test_an_id_that_nobody_has_is_said_to_be_one_with_those_near_it(store: str) -> None:
+def test_an_unknown_id_is_named_with_similar_ids(store: str) -> None:
     """A misspelt id in a deletion that the law requires must not pass for the deletion."""
     tried = whereupon("erase", "Ada", "--dry-run", "--by", "omar", "--store", store)
     done = whereupon("erase", "Ada", "--yes", "--by", "omar", "--store", store)
@@ -89,7 +89,7 @@ def decide_again(store: str, number: int) -> Finished:
         ("deliveries", "--limit", 10**30),
     ],
 )
-def test_a_number_that_no_database_knows_is_wrong_usage(
+def test_a_number_beyond_every_database_is_wrong_usage(
     store: str, command: tuple[object, ...]
 ) -> None:
     """A mistyped number is reported as such."""
@@ -117,7 +117,7 @@ def test_a_dry_run_says_what_would_go_and_who_objects(store: str) -> None:
     assert [each["outcome"] for each in done.records] == ["ran"]
 
 
-def test_a_breaker_is_closed_by_somebody_who_may(store: str) -> None:
+def test_a_breaker_is_closed_by_a_decider_whom_the_guard_names(store: str) -> None:
     """It is listed while it is open, with the command that closes it."""
     for number in range(6):
         whereupon("erase", f"p-{number}", "--yes", "--by", "omar", "--store", store)

@@ -95,7 +95,7 @@ def test_without_a_dry_run_it_is_done(database: Path) -> None:
         ("ada", "--traits", "[1]", "--store", "memory://"),
     ],
 )
-def test_an_identify_that_makes_no_sense_ends_with_two(arguments: tuple[str, ...]) -> None:
+def test_a_senseless_identify_exits_with_two(arguments: tuple[str, ...]) -> None:
     """No store, a missing store, an invalid id, or traits that are not an object."""
     ended = whereupon("identify", *arguments)
     assert (ended.status, ended.stdout) == (2, "")
@@ -132,7 +132,7 @@ def test_identity_shows_nothing_of_the_others_on_a_device() -> None:
     assert {r["person"] for r in output if r["kind"] == "explanation"} == {"noah"}
 
 
-def test_identity_of_somebody_unknown_names_who_is_near() -> None:
+def test_identity_of_an_unknown_person_names_similar_ids() -> None:
     """The exit status is 1, as for explain."""
     output = whereupon("identity", "mai", "--stream", SHOPPING)
     assert (output.status, output.stdout) == (1, "")

@@ -127,7 +127,7 @@ def test_a_rejected_line_names_its_stream_only_when_there_are_several(tmp_path: 
     assert together[0]["stream"] == "bad.jsonl"
 
 
-def test_what_is_held_back_is_no_delivery(tmp_path: Path) -> None:
+def test_a_withheld_delivery_is_not_counted_as_a_delivery(tmp_path: Path) -> None:
     """An unsubscribed person gets nothing; the record has its own kind, and the reason."""
     stream = write_stream(
         tmp_path / "s.jsonl",
@@ -327,7 +327,7 @@ def test_a_large_audience_that_leaves_at_once_is_summed_up(tmp_path: Path) -> No
     assert "← 8 of them leave early" in output
 
 
-def test_a_deletion_of_nobody_is_no_plain_success(tmp_path: Path) -> None:
+def test_the_deletion_of_an_unknown_person_is_marked(tmp_path: Path) -> None:
     """The output names the id that was probably meant."""
     gone = purchase("Ada@Example.com", "2026-03-02T10:00:00Z") | {"event": "Delete Person"}
     stream = write_stream(
@@ -425,7 +425,7 @@ def test_a_file_gets_no_colours_and_no_line_over_a_hundred_columns() -> None:
         assert not re.search(r"[ \t]+$", output.stdout, re.MULTILINE)
 
 
-def test_text_from_outside_is_shown_as_it_is_and_steers_no_terminal(tmp_path: Path) -> None:
+def test_text_of_others_is_shown_and_cannot_control_the_terminal(tmp_path: Path) -> None:
     """Markup, escape sequences and line breaks in ids and names stay text, on one line."""
     name = "[red]\x1b[31m\u202eada[/red]\nforged line 日本語"
     stream = write_stream(
@@ -546,7 +546,7 @@ def test_wrong_usage_ends_with_two_and_a_word_on_stderr(arguments: tuple[object,
 
 @pytest.mark.parametrize("closed", [">&-", "2>&- >/dev/null", ">&- 2>&- <&-"])
 @pytest.mark.parametrize("form", [["--json"], []])
-def test_what_a_caller_has_closed_is_written_to_nobody(closed: str, form: list[str]) -> None:
+def test_a_closed_stream_swallows_its_output(closed: str, form: list[str]) -> None:
     """A job without a standard output ends as it would with one."""
     script = f'exec "$0" -m whereupon replay "$@" {closed}'
     ended = subprocess.run(

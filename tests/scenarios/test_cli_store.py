@@ -202,7 +202,7 @@ def test_a_rule_that_no_message_named_is_explained() -> None:
         ("mia", "abandoned-cart", "--store", "sqlite:///no-such-file.db"),
     ],
 )
-def test_a_question_that_makes_no_sense_ends_with_two(arguments: tuple[object, ...]) -> None:
+def test_a_senseless_question_exits_with_two(arguments: tuple[object, ...]) -> None:
     """An unknown rule, no place or two places to look in, or a missing store."""
     ended = whereupon("explain", *arguments)
     assert (ended.status, ended.stdout) == (2, "")
@@ -281,7 +281,7 @@ def _give_up_all(store: str) -> int:
         return len(engine.deliveries(DeliveryState.DEAD))
 
 
-def test_all_that_is_dead_is_sent_again_once_somebody_agrees(store: str) -> None:
+def test_all_dead_deliveries_are_sent_again_after_a_confirmation(store: str) -> None:
     """The question shows the count; it can be narrowed by channel, rule and age."""
     dead = _give_up_all(store)
     mails = len(

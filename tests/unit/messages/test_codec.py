@@ -1,4 +1,4 @@
-"""JSON in and out: numbers as sent, and refusals with a reason."""
+"""JSON in and out: numbers as sent, and rejections with a reason."""
 
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -46,20 +46,20 @@ def test_huge_whole_numbers_are_exact(number: int) -> None:
         *("[NaN, 12345678901234567890]", "12345678901234567890x", "[" * 100_000, b"\xff"),
     ],
 )
-def test_what_is_no_json_is_refused(text: str | bytes) -> None:
+def test_text_that_is_not_json_is_rejected(text: str | bytes) -> None:
     """One error for every fault, also beside huge numbers."""
     with pytest.raises(JsonError):
         decode(text)
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, "\ud800", {"a": {"b": b"bytes"}}])
-def test_what_json_cannot_hold_is_refused(value: object) -> None:
+def test_what_json_cannot_hold_is_rejected(value: object) -> None:
     """No value is written as another one."""
     with pytest.raises(JsonError):
         encode(value)
 
 
-def test_a_value_within_itself_is_refused() -> None:
+def test_a_value_within_itself_is_rejected() -> None:
     """A cycle cannot be written."""
     circle: list[object] = []
     circle.append(circle)

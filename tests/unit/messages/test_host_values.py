@@ -158,7 +158,7 @@ def test_a_call_that_cannot_be_written_names_the_path(properties: Raw, path: str
     assert (caught.value.code, caught.value.field) == ("not-json", path)
 
 
-def test_a_value_that_fails_when_it_is_asked_is_refused_by_name() -> None:
+def test_a_value_that_fails_when_it_is_asked_is_rejected_by_name() -> None:
     """A host's own code may raise anything."""
 
     class Broken:
@@ -172,7 +172,7 @@ def test_a_value_that_fails_when_it_is_asked_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN"), -float("inf")])
-def test_what_is_no_number_is_null_with_a_notice_of_the_path(number: object) -> None:
+def test_a_value_that_is_not_a_number_is_null_with_a_notice_of_the_path(number: object) -> None:
     """Also in models and at any depth; the message is accepted."""
     given = answer_to(
         [purchase(), purchase(properties={"order": [{"price": number}], "none": None})]
@@ -287,7 +287,7 @@ def test_an_item_that_nests_too_deep_costs_itself(deep: int) -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"batch":[%b1]}' % (b"1," * 250_000), {"batch": [1] * 250_000}])
-def test_a_body_of_junk_is_refused_once_beyond_the_limit(body: Any) -> None:
+def test_a_body_of_junk_is_rejected_once_beyond_the_limit(body: Any) -> None:
     """There are as many rejections as messages are allowed, and one that says where reading stopped."""
     rejected = codes(body)
     assert len(rejected) == MAX_BATCH_MESSAGES + 1
@@ -341,7 +341,7 @@ def test_a_text_full_of_exponents_is_read_in_time_that_grows_with_it() -> None:
     ],
 )
 def test_a_text_beyond_all_limits_is_not_read(body: bytes, code: str) -> None:
-    """It is refused as a whole, before it is parsed."""
+    """It is rejected as a whole, before it is parsed."""
     assert codes(body) == [(0, code)]
 
 

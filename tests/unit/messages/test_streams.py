@@ -169,11 +169,11 @@ def test_a_message_that_cannot_be_read_leaves_its_batch_alone(
     items = [json.dumps(_line(1)), '{"type":"track","traits":' + bad + "}", json.dumps(_line(2))]
     path = tmp_path / "s.jsonl"
     path.write_text(f'{{"batch":[{",".join(items)}]}}\n{{"batch":[{items[0]}],\n')
-    first, refused, second, cut_off = _read(path)
+    first, rejected, second, cut_off = _read(path)
     assert isinstance(first, Message)
     assert isinstance(second, Message)
-    assert isinstance(refused, BadLine)
-    assert (refused.line, refused.code) == (1, code)
+    assert isinstance(rejected, BadLine)
+    assert (rejected.line, rejected.code) == (1, code)
     assert isinstance(cut_off, BadLine)
     assert (cut_off.line, cut_off.code) == (2, "bad-json")
 
@@ -211,7 +211,7 @@ def test_a_packed_stream_with_a_flipped_bit_is_an_error(tmp_path: Path) -> None:
         _read(broken)
 
 
-def test_a_file_whose_name_is_no_text_can_be_named(tmp_path: Path) -> None:
+def test_a_file_whose_name_is_not_text_can_be_named(tmp_path: Path) -> None:
     """File systems accept any bytes as a name; messages about its lines can be written as JSON."""
     path = tmp_path / fsdecode(b"caf\xe9.jsonl")
     try:
@@ -231,7 +231,7 @@ def test_a_stream_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> No
     assert caught.value.path == str(tmp_path / name)
 
 
-def test_a_byte_order_mark_before_the_first_line_is_no_error(tmp_path: Path) -> None:
+def test_a_byte_order_mark_before_the_first_line_is_accepted(tmp_path: Path) -> None:
     """Some editors write one."""
     path = tmp_path / "s.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + write_stream(tmp_path / "plain.jsonl", _line()).read_bytes())
@@ -251,7 +251,7 @@ def test_a_line_that_is_not_a_message_is_reported_by_its_number_and_the_rest_is_
     ]
 
 
-def test_carriage_returns_and_a_missing_last_line_end_are_no_error(tmp_path: Path) -> None:
+def test_carriage_returns_and_a_missing_last_line_end_are_accepted(tmp_path: Path) -> None:
     """Files come from many systems."""
     path = tmp_path / "s.jsonl"
     one, two = write_stream(tmp_path / "plain.jsonl", _line(1), _line(2)).read_bytes().splitlines()
@@ -260,7 +260,7 @@ def test_carriage_returns_and_a_missing_last_line_end_are_no_error(tmp_path: Pat
 
 
 @pytest.mark.parametrize("factor", [1, 2, 7])
-def test_a_huge_line_is_refused_and_the_next_is_read(factor: int, tmp_path: Path) -> None:
+def test_a_huge_line_is_rejected_and_the_next_is_read(factor: int, tmp_path: Path) -> None:
     """One broken line must not cost the stream."""
     good = write_stream(tmp_path / "plain.jsonl", _line()).read_bytes()
     huge = b"x" * (MAX_LINE_BYTES * factor) + b"\n"

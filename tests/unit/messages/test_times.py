@@ -1,4 +1,4 @@
-"""Instants and durations: every form that is sent, and what is refused."""
+"""Instants and durations: every form that is sent, and what is rejected."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -106,7 +106,7 @@ def test_times_are_read_as_clients_write_them(sent: object) -> None:
         *("0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00", "9" * 400),
     ],
 )
-def test_what_is_no_time_is_none(sent: object) -> None:
+def test_a_value_that_is_not_a_time_gives_none(sent: object) -> None:
     """No time is guessed, and nothing is raised."""
     assert parse_instant(sent) is None
 
@@ -152,7 +152,7 @@ def test_durations_are_numbers_with_units(text: str, duration: timedelta) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "7", "d", "1.5h", "-1d", "1w", "7 d", "999999999d" * 9, "7D"])
-def test_what_is_no_duration_is_none(text: str) -> None:
+def test_a_text_that_is_not_a_duration_gives_none(text: str) -> None:
     """A number without a unit is not a duration, and neither is one beyond every calendar."""
     assert parse_duration(text) is None
 

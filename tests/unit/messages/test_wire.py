@@ -1,4 +1,4 @@
-"""The wire form: what the six calls may contain, and each refusal with its code and its field."""
+"""The wire form: what the six calls may contain, and each rejection with its code and its field."""
 
 import json
 from collections.abc import Callable
@@ -56,8 +56,8 @@ def purchase(**fields: JsonValue) -> Raw:
     return {"type": "track", "event": "purchase", "userId": "ada"} | fields
 
 
-def refusal(raw: JsonValue) -> MessageRejectedError:
-    """Return why a message is refused."""
+def rejection(raw: JsonValue) -> MessageRejectedError:
+    """Return why a message is rejected."""
     with pytest.raises(MessageRejectedError) as caught:
         parsed(raw)
     return caught.value
@@ -223,7 +223,7 @@ def test_an_import_arrives_at_once() -> None:
     assert (message.received_at, message.timestamp) == (NOON, NOON - timedelta(minutes=15))
 
 
-# --- refusals ---------------------------------------------------------------------------------------
+# --- rejections ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -277,22 +277,22 @@ def test_an_import_arrives_at_once() -> None:
         (purchase(properties={"a": "b" * MAX_MESSAGE_BYTES}), "message-too-large", "message"),
     ],
 )
-def test_every_refusal_has_a_code_and_names_its_field(
+def test_every_rejection_has_a_code_and_names_its_field(
     raw: JsonValue, code: str, field: str
 ) -> None:
     """Codes never change; the sentence names the fault and what is accepted."""
-    error = refusal(raw)
+    error = rejection(raw)
     assert (error.code, error.field) == (code, field)
     assert field in error.reason
 
 
 @pytest.mark.parametrize("junk", sorted(JUNK_IDS - {""}))
 @pytest.mark.parametrize("field", ["userId", "anonymousId"])
-def test_junk_ids_name_nobody(junk: str, field: str) -> None:
-    """Ids that are known to join strangers are refused, in any case and with space around them."""
+def test_a_junk_id_is_rejected(junk: str, field: str) -> None:
+    """Ids that are known to join strangers are rejected, in any case and with space around them."""
     for spelt in (junk, junk.upper(), f" {junk.title()}\t"):
         raw: Raw = {"type": "track", "event": "purchase", field: spelt}
-        assert refusal(raw).code == "junk-id"
+        assert rejection(raw).code == "junk-id"
 
 
 def test_ids_that_only_look_like_junk_are_ids() -> None:
@@ -309,7 +309,7 @@ def test_limits_are_the_last_that_is_accepted() -> None:
     room = MAX_MESSAGE_BYTES - len(parsed(purchase(properties={"a": ""})).body)
     full = parsed(purchase(properties={"a": "b" * room}))
     assert len(full.body) == MAX_MESSAGE_BYTES
-    assert refusal(purchase(properties={"a": "b" * (room + 1)})).code == "message-too-large"
+    assert rejection(purchase(properties={"a": "b" * (room + 1)})).code == "message-too-large"
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_limits_are_the_last_that_is_accepted() -> None:
     ],
 )
 def test_a_value_that_cannot_be_written_names_its_path(value: object, field: str) -> None:
-    """Host objects that JSON cannot hold are refused before they are read."""
+    """Host objects that JSON cannot hold are rejected before they are read."""
     with pytest.raises(MessageRejectedError) as caught:
         parse_message(value, arrival())
     assert (caught.value.code, caught.value.field) == ("not-json", field)
@@ -357,7 +357,7 @@ def test_a_bad_id_does_not_take_a_good_one_with_it(
 
 
 @pytest.mark.parametrize("field", ["sentAt", "receivedAt", "originalTimestamp"])
-def test_a_hint_that_is_no_time_is_left_out(field: str) -> None:
+def test_a_second_time_that_cannot_be_read_is_left_out(field: str) -> None:
     """The message has a time without it."""
     raw = purchase(timestamp=at(-5), **{field: "yesterday, at ada's"})
     assert parsed(raw).timestamp == NOON - timedelta(minutes=5)
@@ -499,21 +499,21 @@ sent = st.one_of(
 
 @settings(max_examples=300)
 @given(sent, st.booleans())
-def test_any_json_is_read_or_refused(raw: JsonValue, by_message: bool) -> None:
-    """Any JSON is accepted or refused and raises nothing else; an accepted message is kept as it was sent."""
-    refused: list[MessageRejectedError] = []
+def test_any_json_is_read_or_rejected(raw: JsonValue, by_message: bool) -> None:
+    """Any JSON is accepted or rejected and raises nothing else; an accepted message is kept as it was sent."""
+    rejected: list[MessageRejectedError] = []
     for item in open_all([raw]):
         try:
             if isinstance(item, MessageRejectedError):
                 raise item
             message = message_in(item, arrival(by_message=by_message))
         except MessageRejectedError as error:
-            refused.append(error)
+            rejected.append(error)
             continue
         assert isinstance(item, Opened)
         assert message.timestamp <= message.received_at
         assert message.timestamp.tzinfo is UTC
-    assert all(error.field and error.field in error.reason for error in refused)
+    assert all(error.field and error.field in error.reason for error in rejected)
 
 
 @given(st.sampled_from(MessageType), st.dictionaries(texts, anything, max_size=4))
@@ -554,7 +554,7 @@ def within(value: bytes) -> bytes:
         ),
     ],
 )
-def test_a_text_that_is_no_json_is_refused_though_nobody_reads_it(value: bytes) -> None:
+def test_a_text_that_is_not_json_is_rejected_even_if_it_is_not_read(value: bytes) -> None:
     """An accepted message can be read later: the parts that stay text are checked like the others."""
     with pytest.raises(MessageRejectedError) as caught:
         parse_message(within(value), arrival())
@@ -600,7 +600,7 @@ def test_how_deep_a_message_may_nest() -> None:
         assert caught.value.code == "too-deep"
 
 
-def test_a_hosts_value_that_nests_too_deep_is_refused_as_its_text_is() -> None:
+def test_a_hosts_value_that_nests_too_deep_is_rejected_as_its_text_is() -> None:
     """It cannot be written."""
     value: JsonValue = []
     for _ in range(300):

@@ -114,7 +114,7 @@ def test_a_day_that_never_comes_has_no_next_occurrence() -> None:
         ("0 9 * * */0", "UTC"), ("", "UTC"), ("0 9 * * *", "../../etc/passwd"), ("0 9 * * 8", "UTC"),
     ],
 )  # fmt: skip
-def test_what_is_no_schedule_raises_and_says_what_to_write(cron: str, timezone: str) -> None:
+def test_an_invalid_schedule_raises_and_says_what_to_write(cron: str, timezone: str) -> None:
     """A bad expression or timezone is a ValueError with an example."""
     with pytest.raises(ValueError, match=r"write|day of the week|backwards"):
         next_occurrence(cron, timezone, _at("2026-01-01T00:00:00+00:00"))
