@@ -3,6 +3,7 @@
 python -m pytest tests/properties --hypothesis-profile=deep    tries 50 times as many examples
 """
 
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +24,10 @@ settings.register_profile(
 settings.register_profile("ci", settings.get_profile("usual"), max_examples=500)
 settings.register_profile("deep", settings.get_profile("usual"), max_examples=5_000)
 settings.load_profile("usual")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts a background job so. Tests interrupt threads and child processes, which inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _LAST = ("scenarios", "chaos")
 

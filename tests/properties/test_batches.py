@@ -302,5 +302,5 @@ def _everything(store: MemoryStore) -> Changes:
         tombstones=dict(schema.tombstones.rows),
         reports=list(schema.reports.rows.values()),
         runs=dict(schema.runs.rows),
-        rule_versions={digest: ("", kept.value) for digest, kept in schema.versions.rows.items()},
+        rule_versions={digest: kept.value for digest, kept in schema.versions.rows.items()},
     )

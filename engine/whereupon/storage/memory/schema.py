@@ -7,7 +7,7 @@ from whereupon.storage.memory.tables import Index, R, Rollback, Table
 
 
 class Named(NamedTuple):
-    """A mark, the source of a rule version, or the digest of an erased message's id."""
+    """A mark, a rule version (its rule and text), or the digest of an erased message's id."""
 
     name: str
     value: Any = None

@@ -89,7 +89,7 @@ class MemorySession(Questions, DueWork):
     def rule_version(self, digest: str) -> bytes | None:
         """By key."""
         found = self._in.versions.rows.get(digest)
-        return None if found is None else cast("bytes", found.value)
+        return None if found is None else cast("bytes", found.value[1])
 
     def mark(self, name: str) -> int | None:
         """By key."""

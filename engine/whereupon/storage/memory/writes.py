@@ -25,7 +25,7 @@ def write(changes: Changes, to: Schema) -> None:
     runs, versions = to.runs.rows, to.versions.rows
     to.runs.put(*(r for k, r in changes.runs.items() if _goes_on(runs.get(k), r.cursor)))
     to.versions.put(
-        *(Named(d, s) for d, (_, s) in changes.rule_versions.items() if d not in versions)
+        *(Named(d, kept) for d, kept in changes.rule_versions.items() if d not in versions)
     )
     keyed = {(r.person_key, r.type_id, r.object_id): r for r in changes.relationships}
     holds = {key: each if changes.relationships[each] else None for key, each in keyed.items()}

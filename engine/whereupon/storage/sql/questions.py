@@ -214,5 +214,5 @@ class SqlQuestions(SqlReads, Questions):
         )
 
     def count_prunable(self, cutoff: RetentionCutoff) -> PruneStep:
-        """TextTest much that would be."""
+        """How much that would be."""
         return self._writes.pruner.count(cutoff)
