@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pydantic import JsonValue
-
 from whereupon.conditions import Failure
 from whereupon.conditions.prefilter import Prefilter
 from whereupon.conditions.pushdown import prefilter_of
@@ -45,13 +43,15 @@ def audience_of(
     """
     work = BatchState(loaded, index, settings)
     same, holds = _evaluation(run, rule, run.due_at).as_data(NOTHING), rule.who.holds
-    admitted = []
     with _blaming(persons) as each:
-        for person in each:
-            data: dict[str, JsonValue] = {**same, "person": person.attributes}  # type: ignore[dict-item]  # read only
-            if holds(data, HistoryUntil(work.history, person.key, run.timestamp)):
-                admitted.append(person)
-    return admitted
+        return [
+            person
+            for person in each
+            if holds(
+                {**same, "person": person.attributes},  # type: ignore[dict-item]  # read only
+                HistoryUntil(work.history, person.key, run.timestamp),
+            )
+        ]
 
 
 def excluded_by(

@@ -42,8 +42,7 @@ def evaluate(
 ) -> None:
     """Decide the message for each of the rules: let the person in, or record why not.
 
-    Rules that the message cannot open are not looked at one by one (see `skips`). If the message is too old
-    for every rule, as most messages of a large claim are, none is.
+    Rules that the message cannot open are not looked at one by one (see `skips`).
 
     Args:
         excluded: ids of rules that take another of the messages that a claim brings.

@@ -14,8 +14,17 @@ def note_duplicate(work: BatchState, message: Message, twin: Twin | Message | No
     Args:
         twin: the recorded message; None if nothing is known of it.
     """
-    if twin is None or message.depth:
-        return
+    differing = [] if twin is None or message.depth else _differing(message, twin)
+    if differing:
+        text = (
+            f"a message of the same messageId was recorded before, with another {' and '.join(differing)};"
+            " this one changed nothing"
+        )
+        work.out.emitted.append(Notice("duplicate-differs", message.message_id, text))
+
+
+def _differing(message: Message, twin: Twin | Message) -> list[str]:
+    """The parts in which a duplicate differs from the recorded message."""
     differing = []
     if twin.type is not message.type:
         differing.append("type")
@@ -25,12 +34,7 @@ def note_duplicate(work: BatchState, message: Message, twin: Twin | Message | No
         (twin.user_id, twin.anonymous_id) != (message.user_id, message.anonymous_id)
     ):
         differing.append("person")
-    if differing:
-        text = (
-            f"a message of the same messageId was recorded before, with another {' and '.join(differing)};"
-            " this one changed nothing"
-        )
-        work.out.emitted.append(Notice("duplicate-differs", message.message_id, text))
+    return differing
 
 
 def note_look_alikes(work: BatchState, message: Message) -> None:

@@ -64,8 +64,7 @@ def judge_request(
     """Judge a request as things are now, and save the outcome."""
     action = work.settings.registry.asked_for(request.action, request.event)
     policy = work.settings.policy_on(action.name)
-    message = request.message
-    if message is None:
+    if (message := request.message) is None:
         return request
     plan = plan_for(work, action, message) if action.destructive else None
     facts = guard_facts(work, request, message, policy, approvals, plan, now)

@@ -27,15 +27,13 @@ def transfer(work: BatchState, message: Message, key: int) -> None:
     }
     transfers = work.changes.transfers
     is_first = all(each.anonymous_key != key for each in transfers)
-    _add(
-        transfers,
-        Transfer(key, run.person_key, since, until, work.inert, received_at, skips),
-    )
+    made = Transfer(key, run.person_key, since, until, work.inert, received_at, skips)
+    _add(transfers, made)
     if counts and is_first:
-        _tell(work, message.message_id, sum(counts.values()))
+        _note_skips(work, message.message_id, sum(counts.values()))
 
 
-def _tell(work: BatchState, message_id: str, count: int) -> None:
+def _note_skips(work: BatchState, message_id: str, count: int) -> None:
     text = (
         f"{count} of the messages that {message_id} claims are too old for every campaign that names "
         "them, or none takes claimed ones: they were skipped together, and explain shows each"

@@ -206,11 +206,8 @@ class RuleBlock:
             for is_where, comparisons in ((True, criteria.where), (False, criteria.who)):
                 for test in comparisons:
                     of_family = tests[test.path, test.kind, test.semantics, is_where]
-                    if (
-                        test.kind is PredicateKind.RANGE
-                        or not of_family
-                        or of_family[-1][0] != place
-                    ):
+                    is_first = not of_family or of_family[-1][0] != place
+                    if is_first or test.kind is PredicateKind.RANGE:
                         of_family.append((place, test))
                     elif is_where:  # a table has one test of a rule
                         inexact |= 1 << place
