@@ -34,8 +34,8 @@ from whereupon import (
 )
 from whereupon.decide.decisions import Outcome
 from whereupon.messages.codec import encode
-from whereupon.messages.limits import MAX_BATCH_MESSAGES
 from whereupon.messages.model import Source
+from whereupon.messages.size_limits import MAX_BATCH_MESSAGES
 from whereupon.pipeline.ingestion import WireMessage
 from whereupon.ports import HostTransaction
 from whereupon.records import DeliveryState

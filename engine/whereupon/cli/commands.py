@@ -33,7 +33,7 @@ class Heading:
 HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
     {
         "replay": Heading("replay:replay_command", _STREAMS),
-        "import": Heading("history:import_command", _STREAMS),
+        "import": Heading("imports:import_command", _STREAMS),
         "init": Heading("init:init_command", _RULES),
         "lint": Heading("checks:lint_command", _RULES),
         "test": Heading("rule_tests:run_tests_command", _RULES),

@@ -10,8 +10,8 @@ from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import JsonError, decode, decode_leniently, encode
 from whereupon.messages.envelope import Envelope, Members, Opened, as_text, object_in, own_object
 from whereupon.messages.json_scan import is_deep
-from whereupon.messages.limits import MAX_MESSAGE_BYTES, check_size, too_deep, too_large
 from whereupon.messages.repairs import Remark
+from whereupon.messages.size_limits import MAX_MESSAGE_BYTES, check_size, too_deep, too_large
 
 
 class Inherited(NamedTuple):

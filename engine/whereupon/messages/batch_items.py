@@ -21,7 +21,7 @@ from whereupon.messages.batch_fields import (
 )
 from whereupon.messages.envelope import Opened, open_text, open_value, read, sized, trimmed
 from whereupon.messages.json_scan import batch_members, elements
-from whereupon.messages.limits import (
+from whereupon.messages.size_limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_MESSAGES,
     MAX_TEXT_BYTES,

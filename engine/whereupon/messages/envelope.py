@@ -12,8 +12,8 @@ from pydantic import JsonValue
 from whereupon.errors import MessageRejectedError
 from whereupon.messages.codec import DeepJsonError, JsonError, decode, decode_leniently, encode
 from whereupon.messages.json_scan import is_deep, may_overflow
-from whereupon.messages.limits import MAX_MESSAGE_BYTES, check_size, not_an_object, too_deep
 from whereupon.messages.repairs import Remark, UnwritableError, Written, write, write_repaired
+from whereupon.messages.size_limits import MAX_MESSAGE_BYTES, check_size, not_an_object, too_deep
 
 ABSENT = msgspec.Raw()
 """The value of a field that a message does not have."""

@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 from whereupon.errors import MessageRejectedError, StreamError
 from whereupon.messages.batch_items import open_all
-from whereupon.messages.limits import MAX_TEXT_BYTES
 from whereupon.messages.model import Message, Origin, SenderClass
+from whereupon.messages.size_limits import MAX_TEXT_BYTES
 from whereupon.messages.times import EPOCH
 from whereupon.messages.wire import Arrival, message_in
 

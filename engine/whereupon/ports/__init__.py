@@ -12,7 +12,7 @@ from whereupon.ports.host import NO_CHANNEL, Channel, Clock, HostTransaction
 from whereupon.ports.questions import FOOTPRINT, Questions
 from whereupon.ports.reads import Reads
 from whereupon.ports.store import Session, Store, Watch
-from whereupon.ports.values import (
+from whereupon.ports.types import (
     Backlog,
     Counts,
     DeadLetters,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from whereupon.conditions.prefilter import Prefilter, passes
 from whereupon.ports.reads import Reads
-from whereupon.ports.values import DeadLetters, LeasedNow, Settlement, Stretch, is_meant
+from whereupon.ports.types import DeadLetters, LeasedNow, Settlement, Stretch, is_meant
 from whereupon.ports.writes import Writes
 from whereupon.records import (
     BroadcastRun,

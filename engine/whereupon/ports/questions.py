@@ -13,7 +13,7 @@ from typing import Protocol
 
 from whereupon.messages.times import FIRST_INSTANT
 from whereupon.ports.reads import Reads
-from whereupon.ports.values import Backlog, Counts, DeadLetters, is_meant
+from whereupon.ports.types import Backlog, Counts, DeadLetters, is_meant
 from whereupon.records import (
     COUNTED_OUTCOMES,
     PRUNED_RECORDS,

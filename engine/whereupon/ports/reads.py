@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from whereupon.messages.model import MessageType
 from whereupon.messages.times import FIRST_INSTANT
-from whereupon.ports.values import HistoryNeed
+from whereupon.ports.types import HistoryNeed
 from whereupon.records import (
     ALL_LIVE,
     BroadcastRun,

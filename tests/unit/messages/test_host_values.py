@@ -25,8 +25,8 @@ from whereupon import Engine
 from whereupon.conditions import ALWAYS, Data, History
 from whereupon.decide import Notice
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 from whereupon.messages.model import MessageType, Source
+from whereupon.messages.size_limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.pipeline.ingestion import Ingested
 from whereupon.replay.stream_replay import Record, replay

@@ -14,7 +14,6 @@ from whereupon.errors import MessageRejectedError
 from whereupon.messages.batch_items import Item, open_all
 from whereupon.messages.codec import decode, encode
 from whereupon.messages.envelope import Opened
-from whereupon.messages.limits import MAX_MESSAGE_BYTES
 from whereupon.messages.model import (
     Message,
     MessageType,
@@ -25,6 +24,7 @@ from whereupon.messages.model import (
     written_body,
 )
 from whereupon.messages.repairs import MAX_NESTING
+from whereupon.messages.size_limits import MAX_MESSAGE_BYTES
 from whereupon.messages.wire import JUNK_IDS, Arrival, message_in, parse_message
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

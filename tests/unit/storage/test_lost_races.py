@@ -9,7 +9,7 @@ from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.storage import open_store
 from whereupon.storage.deadline import Deadline, busy
-from whereupon.storage.sql.retry import LostRaceError, retry
+from whereupon.storage.sql.transaction_retry import LostRaceError, retry
 
 
 @contextmanager

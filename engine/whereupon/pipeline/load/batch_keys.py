@@ -83,7 +83,7 @@ class MergeCandidates:
         persons: the keys of those whom the batch may concern at all.
     """
 
-    def __init__(self, loaded: Snapshot, survey: BatchKeys, persons: Collection[int]) -> None:
+    def __init__(self, loaded: Snapshot, mentioned: BatchKeys, persons: Collection[int]) -> None:
         self._users = loaded.users
         self._anonymous = loaded.anonymous
         self._together: dict[int | str, set[int | str]] = {}
@@ -91,9 +91,9 @@ class MergeCandidates:
         for anonymous_key, runs in loaded.claims.items():
             claimants = {run.person_key for run in runs}
             self._claimants[anonymous_key].update(claimants.intersection(persons))
-        for user_id, anonymous_id in survey.claims():
+        for user_id, anonymous_id in mentioned.claims():
             self._claim(anonymous_id, self._users.get(user_id, user_id))
-        for user_id, previous_id in survey.aliases:
+        for user_id, previous_id in mentioned.aliases:
             self._relate(user_id, previous_id)
 
     def owners(self, user_id: str | None, anonymous_id: str | None) -> set[int]:

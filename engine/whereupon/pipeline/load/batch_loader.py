@@ -92,22 +92,22 @@ class BatchLoader:
             CrowdedError: so many entries are due that waking them comes first.
         """
         index = self._versions.index
-        survey = BatchKeys(messages, index)
-        loaded, touched = self._held(survey, messages, until, versions=versions)
+        mentioned = BatchKeys(messages, index)
+        loaded, load_plan = self._held(mentioned, messages, until, versions=versions)
         if messages:
-            loaded.known = self._session.known_messages(survey.refs)
+            loaded.known = self._session.known_messages(mentioned.refs)
             if loaded.known:
                 loaded.twins = self._session.twins(loaded.known)
             may = chunked and until is None
             loader = self._claim_loader(index)
-            loader.load(loaded, touched, survey, messages, chunked=may)
-            self._load_tombstones(loaded, survey)
-            if survey.aliases or asks_for_something(survey.names, self._settings):
+            loader.load(loaded, load_plan, mentioned, messages, chunked=may)
+            self._load_tombstones(loaded, mentioned)
+            if mentioned.aliases or asks_for_something(mentioned.names, self._settings):
                 loaded.guards = guard_snapshot(self._session, self._settings, loaded, messages, now)
                 asking = [m for m in messages if m.name in self._settings.registry.guarded]
                 loaded.guards.near = near_ids(self._session, asking, loaded.users)
-        self.past.plan(loaded, touched, survey, messages, until)
-        self.past.load(loaded, touched)
+        self.past.plan(loaded, load_plan, mentioned, messages, until)
+        self.past.load(loaded, load_plan)
         if (
             messages and self._versions.index is not index
         ):  # it asks more since it has read a version
@@ -123,11 +123,11 @@ class BatchLoader:
 
         Nobody is held: whoever changes that holds the ledger, as the caller does.
         """
-        survey, loaded = BatchKeys(messages, self._versions.index), Snapshot(0, 0)
+        mentioned, loaded = BatchKeys(messages, self._versions.index), Snapshot(0, 0)
         if messages:
-            known = self._session.identifiers(survey.user_ids(), ())
+            known = self._session.identifiers(mentioned.user_ids(), ())
             loaded.users = {each.value: each.key for each in known}
-            self._load_tombstones(loaded, survey)
+            self._load_tombstones(loaded, mentioned)
         return loaded
 
     def for_chunk(self, anonymous_key: int) -> tuple[Snapshot, ClaimChunk] | None:
@@ -136,8 +136,8 @@ class BatchLoader:
         if not found:
             return None
         (own,) = self._session.messages([found[0].message_key])
-        survey = BatchKeys([own.message], self._versions.index)
-        loaded, touched = self._held(survey, [own.message], None, carrying_on=True)
+        mentioned = BatchKeys([own.message], self._versions.index)
+        loaded, load_plan = self._held(mentioned, [own.message], None, carrying_on=True)
         held = self._session.claim_jobs((), [anonymous_key])
         if not held:  # somebody else was at it until now
             return None
@@ -145,8 +145,8 @@ class BatchLoader:
             loaded, anonymous_key, held[0].after
         )
         loaded.anonymous_messages = {anonymous_key: waiting[: self._claim_chunk]}
-        self.past.plan(loaded, touched, survey, [own.message], None)
-        self.past.load(loaded, touched)
+        self.past.plan(loaded, load_plan, mentioned, [own.message], None)
+        self.past.load(loaded, load_plan)
         return loaded, ClaimChunk(held[0], own, is_last=len(waiting) <= self._claim_chunk)
 
     def _claim_loader(self, index: RuleIndex) -> ClaimLoader:
@@ -164,7 +164,7 @@ class BatchLoader:
 
     def _held(
         self,
-        survey: BatchKeys,
+        mentioned: BatchKeys,
         messages: Sequence[Message],
         until: datetime | None,
         *,
@@ -173,29 +173,29 @@ class BatchLoader:
     ) -> tuple[Snapshot, LoadPlan]:
         """Whom the batch touches, read until it is held, so that others can change it no more."""
         while True:
-            loaded, touched = Snapshot(0, 0), LoadPlan()
+            loaded, load_plan = Snapshot(0, 0), LoadPlan()
             if messages:
-                self._load_identifiers(loaded, touched, survey, messages)
-                self._load_claims(loaded, touched, messages)
-            touched.person_keys.update(loaded.users.values())
+                self._load_identifiers(loaded, load_plan, mentioned, messages)
+                self._load_claims(loaded, load_plan, messages)
+            load_plan.person_keys.update(loaded.users.values())
             if until is not None:
                 due = self._due(messages, until, versions)
-                touched.person_keys.update(entry.person_key for entry in due)
-                touched.due = None if messages else due
-            keys = touched.person_keys, loaded.anonymous.values()
-            if self._is_heard_of(loaded, survey):
+                load_plan.person_keys.update(entry.person_key for entry in due)
+                load_plan.due = None if messages else due
+            keys = load_plan.person_keys, loaded.anonymous.values()
+            if self._is_heard_of(loaded, mentioned):
                 self._session.lock_requests()  # which comes before anybody
-            if not self._session.lock(*keys, touched.erased_unknown):
+            if not self._session.lock(*keys, load_plan.erased_unknown):
                 break
         if not carrying_on:
             self.gate(*keys)
-        return loaded, touched
+        return loaded, load_plan
 
-    def _is_heard_of(self, loaded: Snapshot, survey: BatchKeys) -> bool:
+    def _is_heard_of(self, loaded: Snapshot, mentioned: BatchKeys) -> bool:
         """Whether the audit log hears of anything that the batch asks for, merges included."""
-        if is_heard_of(survey.names, self._settings):
+        if is_heard_of(mentioned.names, self._settings):
             return True
-        previous = [previous_id for _, previous_id in survey.aliases]
+        previous = [previous_id for _, previous_id in mentioned.aliases]
         if not loaded.users.keys().isdisjoint(previous):
             return True
         digests = {d for name in previous for d in self._settings.digests(IdKind.USER, name)}
@@ -214,11 +214,15 @@ class BatchLoader:
         return due
 
     def _load_identifiers(
-        self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys, messages: Sequence[Message]
+        self,
+        loaded: Snapshot,
+        load_plan: LoadPlan,
+        mentioned: BatchKeys,
+        messages: Sequence[Message],
     ) -> None:
-        users = survey.user_ids()
-        asked = users | survey.other_spellings()
-        for known in self._session.identifiers(asked, survey.anonymous_ids()):
+        users = mentioned.user_ids()
+        asked = users | mentioned.other_spellings()
+        for known in self._session.identifiers(asked, mentioned.anonymous_ids()):
             if known.kind is IdKind.ANONYMOUS:
                 loaded.anonymous[known.value] = known.key
             elif known.value in users:
@@ -227,7 +231,7 @@ class BatchLoader:
                 loaded.alike.append(known.value)
         if erasing(messages, self._settings):
             named = {m.user_id for m in messages if m.user_id and erases(m, self._settings)}
-            touched.erased_unknown = named - loaded.users.keys()
+            load_plan.erased_unknown = named - loaded.users.keys()
             persons = set(loaded.users.values())  # of all: who is merged here may be erased next
             loaded.identifiers_of = self._session.identifiers_of(persons)
             for known in loaded.identifiers_of:
@@ -235,7 +239,7 @@ class BatchLoader:
                     loaded.anonymous[known.value] = known.key
 
     def _load_claims(
-        self, loaded: Snapshot, touched: LoadPlan, messages: Sequence[Message]
+        self, loaded: Snapshot, load_plan: LoadPlan, messages: Sequence[Message]
     ) -> None:
         """The claims that the batch may change or ask for, and the persons who made them.
 
@@ -257,24 +261,24 @@ class BatchLoader:
         for claim in found:
             runs[claim.anonymous_key].append(claim)
         loaded.claims = {key: tuple(of_one) for key, of_one in runs.items()}
-        touched.person_keys.update(run.person_key for run in found)
+        load_plan.person_keys.update(run.person_key for run in found)
         for key, (since, _) in spans.items():
             settled = settled_until(loaded.claims.get(key, ()), since, policy)
             if settled is not None:
-                touched.settled[key] = settled
+                load_plan.settled[key] = settled
 
-    def _load_tombstones(self, loaded: Snapshot, survey: BatchKeys) -> None:
+    def _load_tombstones(self, loaded: Snapshot, mentioned: BatchKeys) -> None:
         loaded.has_tombstones = self._session.has_tombstones()
         if not loaded.has_tombstones:
             return
         digests_of = self._settings.digests
-        named = [(IdKind.USER, user_id) for user_id in survey.user_ids()]
-        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in survey.anonymous_ids()]
+        named = [(IdKind.USER, user_id) for user_id in mentioned.user_ids()]
+        named += [(IdKind.ANONYMOUS, anonymous_id) for anonymous_id in mentioned.anonymous_ids()]
         named += [(known.kind, known.value) for known in loaded.identifiers_of]
-        named += [(IdKind.USER, previous_id) for _, previous_id in survey.aliases]
+        named += [(IdKind.USER, previous_id) for _, previous_id in mentioned.aliases]
         digests = {digest for kind, value in named for digest in digests_of(kind, value)}
         loaded.tombstones = self._session.tombstones(digests)
-        if not self._settings.registry.lifting.isdisjoint(name for _, name in survey.names):
-            users = survey.user_ids()
+        if not self._settings.registry.lifting.isdisjoint(name for _, name in mentioned.names):
+            users = mentioned.user_ids()
             own = {digest for user in users for digest in digests_of(IdKind.USER, user)}
             loaded.tombstones += self._session.tombstones_laid_with(own)

@@ -67,8 +67,8 @@ class ClaimLoader:
     def load(
         self,
         loaded: Snapshot,
-        touched: LoadPlan,
-        survey: BatchKeys,
+        plan: LoadPlan,
+        mentioned: BatchKeys,
         messages: Sequence[Message],
         *,
         chunked: bool,
@@ -83,14 +83,14 @@ class ClaimLoader:
         """
         claiming = {
             loaded.anonymous[anonymous_id]: anonymous_id
-            for _, anonymous_id in survey.claims()
+            for _, anonymous_id in mentioned.claims()
             if anonymous_id in loaded.anonymous
         }
-        if claiming and survey.oldest is not None:
-            since = earlier(survey.oldest, self._policy.retention)
+        if claiming and mentioned.oldest is not None:
+            since = earlier(mentioned.oldest, self._policy.retention)
             waiting = self._waiting(loaded, messages, claiming, since, chunked=chunked)
             for stored in waiting:
-                if not touched.is_settled(stored.owner, stored.timestamp):
+                if not plan.is_settled(stored.owner, stored.timestamp):
                     loaded.anonymous_messages.setdefault(stored.owner, []).append(stored)
         contested = {
             anonymous_id: key for key, anonymous_id in claiming.items() if key in loaded.claims
@@ -98,10 +98,10 @@ class ClaimLoader:
         sought = _Sought()
         if contested:
             self._seek_out_of_order(sought, loaded, contested, messages)
-        if loaded.claims and survey.takes_one:
-            self._seek_brought_before(sought, loaded, survey)
-            touched.late = self._policy.reach if sought.late else None
-        self._load_sought(loaded, touched, sought)
+        if loaded.claims and mentioned.takes_one:
+            self._seek_brought_before(sought, loaded, mentioned)
+            plan.late = self._policy.reach if sought.late else None
+        self._load_sought(loaded, plan, sought)
 
     def waiting(
         self, loaded: Snapshot, key: int, after: tuple[datetime, int]
@@ -181,12 +181,12 @@ class ClaimLoader:
         is_plain = all(r.person_key == known or r.until < message.timestamp for r in runs)
         return claimed[0] if is_plain else None
 
-    def _load_sought(self, loaded: Snapshot, touched: LoadPlan, sought: _Sought) -> None:
+    def _load_sought(self, loaded: Snapshot, plan: LoadPlan, sought: _Sought) -> None:
         """What was claimed already, and by which claims."""
         for key, (since, owners) in sought.places.items():
             for stored in self._session.owned_messages(owners, since):
                 if loaded.anonymous.get(stored.anonymous_id or "") == key and not stored.user_id:
-                    if touched.is_settled(key, stored.timestamp):
+                    if plan.is_settled(key, stored.timestamp):
                         continue
                     loaded.anonymous_messages.setdefault(key, []).append(stored)
                 elif any(loaded.anonymous.get(name) == key for name in claimed_by(stored)):
@@ -227,7 +227,7 @@ class ClaimLoader:
             if owners:
                 sought.add(key, earlier(message.timestamp, self._policy.reach), owners)
 
-    def _seek_brought_before(self, sought: _Sought, loaded: Snapshot, survey: BatchKeys) -> None:
+    def _seek_brought_before(self, sought: _Sought, loaded: Snapshot, mentioned: BatchKeys) -> None:
         """What a claim brought before a late message, for rules that take only one of it.
 
         Claims that come in the same batch may yet change whose it is. Which claim brought a message is told
@@ -235,11 +235,11 @@ class ClaimLoader:
         """
         policy = self._policy
         coming: dict[int, set[int]] = defaultdict(set)
-        for user_id, anonymous_id in survey.claims():
+        for user_id, anonymous_id in mentioned.claims():
             key, person = loaded.anonymous.get(anonymous_id), loaded.users.get(user_id)
             if key is not None and person is not None:
                 coming[key].add(person)
-        for message in survey.takes_one:
+        for message in mentioned.takes_one:
             if message.user_id is not None:
                 continue
             key = loaded.anonymous.get(message.anonymous_id or "", 0)

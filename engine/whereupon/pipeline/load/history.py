@@ -27,11 +27,11 @@ class Past:
         """What a broadcast's `who` may ask of these persons."""
         loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
-        touched = LoadPlan()
+        load_plan = LoadPlan()
         watch = self._versions.index.history_window_of([rule]) if rule.who.performed else {}
         for key in loaded.persons if watch else ():
-            touched.ask(key, watch, moment)
-        self._load_history(loaded, touched)
+            load_plan.ask(key, watch, moment)
+        self._load_history(loaded, load_plan)
         return loaded
 
     def without_entrants(self, persons: Sequence[Person], run: BroadcastRun) -> list[Person]:
@@ -46,38 +46,38 @@ class Past:
         loaded = Snapshot(0, 0)
         loaded.persons = {person.key: person for person in persons}
         loaded.rule_versions[rule.digest] = rule
-        touched = LoadPlan(set(loaded.persons), oldest=moment)
+        load_plan = LoadPlan(set(loaded.persons), oldest=moment)
         leading = self._versions.index.reachable_from(rule)
-        touched.look_back(leading.entry_window)
-        touched.look_back(EntryWindow.of([rule]))  # in the version in which it was sent
+        load_plan.look_back(leading.entry_window)
+        load_plan.look_back(EntryWindow.of([rule]))  # in the version in which it was sent
         for key in loaded.persons:
-            touched.ask(key, leading.history_window, moment)
-        self.load(loaded, touched)
+            load_plan.ask(key, leading.history_window, moment)
+        self.load(loaded, load_plan)
         return loaded
 
     def plan(
         self,
         loaded: Snapshot,
-        touched: LoadPlan,
-        survey: BatchKeys,
+        load_plan: LoadPlan,
+        mentioned: BatchKeys,
         messages: Sequence[Message],
         until: datetime | None,
     ) -> None:
         """Which rules the batch may lead to, and what they ask of whose past."""
         waiting = [stored for of_one in loaded.anonymous_messages.values() for stored in of_one]
         moments = [stored.timestamp for stored in waiting]
-        if survey.oldest is not None:
-            moments.append(survey.oldest)
-        touched.oldest = min(moments, default=until)
-        if survey.aliases:
-            touched.kin = MergeCandidates(loaded, survey, touched.person_keys).families()
-        if survey.watching or waiting:
-            self._ask_of_the_past(loaded, touched, survey)
-        names = survey.names | {(stored.type, stored.name) for stored in waiting}
+        if mentioned.oldest is not None:
+            moments.append(mentioned.oldest)
+        load_plan.oldest = min(moments, default=until)
+        if mentioned.aliases:
+            load_plan.kin = MergeCandidates(loaded, mentioned, load_plan.person_keys).families()
+        if mentioned.watching or waiting:
+            self._ask_of_the_past(loaded, load_plan, mentioned)
+        names = mentioned.names | {(stored.type, stored.name) for stored in waiting}
         for name in names:
-            touched.look_back(self._versions.index.trigger_match(*name).entry_window)
-        if not survey.aliases:  # those who become one ask for each other's keys
-            touched.slots = self._slots([*messages, *(stored.message for stored in waiting)])
+            load_plan.look_back(self._versions.index.trigger_match(*name).entry_window)
+        if not mentioned.aliases:  # those who become one ask for each other's keys
+            load_plan.slots = self._slots([*messages, *(stored.message for stored in waiting)])
 
     def _slots(self, messages: Sequence[Message]) -> set[str] | None:
         """The slots of the keys that messages ask for; None where one of them cannot be read."""
@@ -94,19 +94,19 @@ class Past:
             slots.update(slot for slot in asked if slot is not None)
         return slots
 
-    def _ask_of_the_past(self, loaded: Snapshot, touched: LoadPlan, survey: BatchKeys) -> None:
+    def _ask_of_the_past(self, loaded: Snapshot, load_plan: LoadPlan, mentioned: BatchKeys) -> None:
         """Each question is asked of an owner once, as seen from the first message that leads to it."""
-        kinship = MergeCandidates(loaded, survey, touched.person_keys)
+        candidates = MergeCandidates(loaded, mentioned, load_plan.person_keys)
         match = self._versions.index.trigger_match
         first: dict[tuple[str | None, str | None, MessageType, str], datetime] = {}
-        for message in survey.watching:
+        for message in mentioned.watching:
             place = (message.user_id, message.anonymous_id, message.type, message.name)
             first[place] = min(message.timestamp, first.get(place, message.timestamp))
         for (user_id, anonymous_id, type_, name), moment in first.items():
-            for owner in kinship.owners(user_id, anonymous_id):
-                touched.ask(owner, match(type_, name).history_window, moment)
+            for owner in candidates.owners(user_id, anonymous_id):
+                load_plan.ask(owner, match(type_, name).history_window, moment)
         for key, waiting in loaded.anonymous_messages.items():
-            claimants = kinship.claimants(key)
+            claimants = candidates.claimants(key)
             since: dict[tuple[MessageType, str], datetime] = {}
             for stored in waiting if claimants else ():
                 named = (stored.message.type, stored.message.name)
@@ -114,77 +114,77 @@ class Past:
                 since[named] = min(moment, since.get(named, moment))
             for named, moment in since.items():
                 for owner in claimants:
-                    touched.ask(owner, match(*named).history_window, moment)
+                    load_plan.ask(owner, match(*named).history_window, moment)
 
-    def load(self, loaded: Snapshot, touched: LoadPlan) -> None:
+    def load(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """The persons themselves, where they are not read yet, and what was planned to be asked of them."""
-        keys = touched.person_keys
+        keys = load_plan.person_keys
         if not keys:
             return
         if not loaded.persons:
             loaded.persons = {person.key: person for person in self._session.persons(keys)}
-        loaded.active = self._running(touched)
+        loaded.active = self._running(load_plan)
         for entry in loaded.active:
-            self._plan_entry(loaded, touched, entry)
+            self._plan_entry(loaded, load_plan, entry)
         due = [entry.due_at for entry in loaded.active if entry.due_at is not None]
-        if touched.oldest is not None:
-            touched.oldest = min([touched.oldest, *due])
+        if load_plan.oldest is not None:
+            load_plan.oldest = min([load_plan.oldest, *due])
         loaded.users |= {person.user_id: key for key, person in loaded.persons.items()}
-        self._load_past_entries(loaded, touched)
-        self._load_history(loaded, touched)
+        self._load_past_entries(loaded, load_plan)
+        self._load_history(loaded, load_plan)
 
-    def _running(self, touched: LoadPlan) -> list[Entry]:
+    def _running(self, load_plan: LoadPlan) -> list[Entry]:
         """The entries that may be woken, or end; an entry that only sends has to do with no other."""
-        if touched.due is None:
-            return self._session.active_entries(touched.person_keys)
-        there = {entry.key for entry in touched.due}
-        entries = {entry.digest: entry for entry in touched.due}
+        if load_plan.due is None:
+            return self._session.active_entries(load_plan.person_keys)
+        there = {entry.key for entry in load_plan.due}
+        entries = {entry.digest: entry for entry in load_plan.due}
         speak = {digest for digest, entry in entries.items() if self._may_speak(entry)}
-        speaking = {entry.person_key for entry in touched.due if entry.digest in speak}
-        touched.quiet = touched.person_keys - speaking
+        speaking = {entry.person_key for entry in load_plan.due if entry.digest in speak}
+        load_plan.quiet = load_plan.person_keys - speaking
         others = self._session.active_entries(speaking) if speaking else []
-        return [*touched.due, *(entry for entry in others if entry.key not in there)]
+        return [*load_plan.due, *(entry for entry in others if entry.key not in there)]
 
     def _may_speak(self, entry: Entry) -> bool:
         rule = self._versions.rule_of(self._session, entry.digest)
         return rule is not None and bool(rule.messages_sent)
 
-    def _plan_entry(self, loaded: Snapshot, touched: LoadPlan, entry: Entry) -> None:
+    def _plan_entry(self, loaded: Snapshot, load_plan: LoadPlan, entry: Entry) -> None:
         rule = self._versions.rule_of(self._session, entry.digest)
         if rule is None:
             return
         loaded.rule_versions[entry.digest] = rule
-        kin = touched.kin.get(entry.person_key, (entry.person_key,))
+        kin = load_plan.kin.get(entry.person_key, (entry.person_key,))
         if rule.exits and entry.due_at is not None:
             for one in kin:
-                touched.ask(one, self._versions.index.exit_window(rule), entry.timestamp)
-        if entry.person_key in touched.quiet:
+                load_plan.ask(one, self._versions.index.exit_window(rule), entry.timestamp)
+        if entry.person_key in load_plan.quiet:
             return
         leading = self._versions.index.reachable_from(rule)
-        touched.look_back(leading.entry_window)
+        load_plan.look_back(leading.entry_window)
         if leading.history_window and entry.due_at is not None:
             for one in kin:
-                touched.ask(one, leading.history_window, entry.timestamp)
+                load_plan.ask(one, leading.history_window, entry.timestamp)
 
-    def _load_past_entries(self, loaded: Snapshot, touched: LoadPlan) -> None:
+    def _load_past_entries(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
         """Earlier entries, as far as re-entry asks; those still running are loaded anyway."""
-        ever = [rule for rule, span in touched.spans.items() if span is None]
+        ever = [rule for rule, span in load_plan.spans.items() if span is None]
         asked: KeysAsked | None = None
-        if touched.slots is not None and (keyed := touched.keyed - touched.unkeyed):
-            asked = KeysAsked(keyed, touched.slots)
-            ever = ever if touched.slots else [rule for rule in ever if rule not in keyed]
-        lately = {rule: span for rule, span in touched.spans.items() if span is not None}
-        if touched.late is not None:
-            for rule in touched.takes_one.difference(ever):
-                lately[rule] = max(touched.late, lately.get(rule, touched.late))
+        if load_plan.slots is not None and (keyed := load_plan.keyed - load_plan.unkeyed):
+            asked = KeysAsked(keyed, load_plan.slots)
+            ever = ever if load_plan.slots else [rule for rule in ever if rule not in keyed]
+        lately = {rule: span for rule, span in load_plan.spans.items() if span is not None}
+        if load_plan.late is not None:
+            for rule in load_plan.takes_one.difference(ever):
+                lately[rule] = max(load_plan.late, lately.get(rule, load_plan.late))
         if ever:
-            found = self._session.past_entries(ever, touched.person_keys, asked=asked)
+            found = self._session.past_entries(ever, load_plan.person_keys, asked=asked)
             loaded.past_entries += found
-        if lately and touched.oldest is not None:
-            since = earlier(touched.oldest, max(lately.values()))
-            loaded.past_entries += self._session.past_entries(lately, touched.person_keys, since)
+        if lately and load_plan.oldest is not None:
+            since = earlier(load_plan.oldest, max(lately.values()))
+            loaded.past_entries += self._session.past_entries(lately, load_plan.person_keys, since)
 
-    def _load_history(self, loaded: Snapshot, touched: LoadPlan) -> None:
-        needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in touched.needs.items()]
+    def _load_history(self, loaded: Snapshot, load_plan: LoadPlan) -> None:
+        needs = [HistoryNeed(o, frozenset({n}), at) for (o, n), at in load_plan.needs.items()]
         if needs:
             loaded.history = self._session.history(needs)

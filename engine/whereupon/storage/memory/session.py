@@ -11,7 +11,7 @@ import whereupon.records as records
 from whereupon.messages.model import erased_digests
 from whereupon.ports import NO_CHANNEL, DueWork, LeasedNow, Questions, Settlement
 from whereupon.records import Changes, Delivery, DeliveryState, IdKind, PruneAction, prune_action
-from whereupon.storage.memory.schema import Named, Schema
+from whereupon.storage.memory.layout import Named, Schema
 from whereupon.storage.memory.tables import R
 from whereupon.storage.memory.writes import write
 

@@ -8,7 +8,7 @@ from whereupon.errors import StoreError
 from whereupon.ports import Session
 from whereupon.runtime.forks import ForkAware, watch_forks
 from whereupon.storage.deadline import Deadline, one_call
-from whereupon.storage.memory.schema import Schema
+from whereupon.storage.memory.layout import Schema
 from whereupon.storage.memory.session import MemorySession
 from whereupon.storage.write_lock import FairLock, closed
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import whereupon.records as records
 from whereupon.messages.model import erased_digest, erased_name
 from whereupon.records import Changes, Delivery, DeliveryState, Entry, IdKind
-from whereupon.storage.memory.schema import WAITING, Named, Schema
+from whereupon.storage.memory.layout import WAITING, Named, Schema
 
 
 def write(changes: Changes, to: Schema) -> None:

@@ -47,8 +47,8 @@ from whereupon.storage.sql.host_connection import (
 from whereupon.storage.sql.notifications import NOTIFY, NotificationListener
 from whereupon.storage.sql.nul_escape import escape_nul
 from whereupon.storage.sql.prefilter import PostgresPrefilterClauses
-from whereupon.storage.sql.retry import LostRaceError
 from whereupon.storage.sql.schema_location import SchemaLocation
+from whereupon.storage.sql.transaction_retry import LostRaceError
 
 DRIVER = "postgresql+psycopg"
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name

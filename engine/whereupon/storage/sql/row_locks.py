@@ -28,7 +28,7 @@ from whereupon.storage.deadline import Deadline
 from whereupon.storage.sql.dialects import Database, Rows, Statement
 from whereupon.storage.sql.nul_escape import escape_nul
 from whereupon.storage.sql.queries import Queries
-from whereupon.storage.sql.retry import LostRaceError
+from whereupon.storage.sql.transaction_retry import LostRaceError
 
 _RUNS_LOCK = 0x77686573
 """The advisory lock of those who add broadcast runs without a message's id to keep them apart."""

@@ -15,7 +15,7 @@ from whereupon.storage.sql.due_work import SqlDueWork
 from whereupon.storage.sql.keys import new_block
 from whereupon.storage.sql.process_cache import Block, Name, Numbers
 from whereupon.storage.sql.questions import SqlQuestions
-from whereupon.storage.sql.retry import LostRaceError
+from whereupon.storage.sql.transaction_retry import LostRaceError
 
 
 class SqlSession(SqlQuestions, SqlDueWork):

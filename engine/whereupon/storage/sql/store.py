@@ -20,11 +20,11 @@ from whereupon.storage.sql.host_connection import unusable
 from whereupon.storage.sql.message_names import MessageNames
 from whereupon.storage.sql.process_cache import ProcessCache, SessionCache
 from whereupon.storage.sql.queries import Queries
-from whereupon.storage.sql.retry import retry
 from whereupon.storage.sql.row_locks import RowLocks
 from whereupon.storage.sql.schema_version import is_current, prepare
 from whereupon.storage.sql.session import SqlSession
 from whereupon.storage.sql.side_transactions import SideTransactions
+from whereupon.storage.sql.transaction_retry import retry
 from whereupon.storage.sql.writes import SqlWrites
 from whereupon.storage.write_lock import FairLock, NoLock, WriteLock, closed
 
