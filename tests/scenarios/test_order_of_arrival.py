@@ -15,7 +15,8 @@ from whereupon import Engine
 from whereupon.messages.codec import JsonError, decode
 from whereupon.messages.streams import StreamReader
 from whereupon.ports import Store
-from whereupon.replay.stream_replay import Summary, replay
+from whereupon.replay.records import Summary
+from whereupon.replay.stream_replay import replay
 from whereupon.rules.loading import open_rules
 from whereupon.scheduling.clocks import FrozenClock
 from whereupon.storage import MemoryStore, open_store

@@ -24,7 +24,8 @@ from whereupon.messages.model import Message, SenderClass
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.wire import Arrival, message_in, parse_message
 from whereupon.pipeline.ingestion import Ingested
-from whereupon.replay.stream_replay import Record, replay
+from whereupon.replay.records import Record
+from whereupon.replay.stream_replay import replay
 from whereupon.scheduling.clocks import FrozenClock
 
 CORPUS = Path(__file__).parents[2] / "fixtures" / "wire"

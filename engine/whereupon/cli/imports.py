@@ -23,8 +23,9 @@ from whereupon.errors import WhereuponError
 from whereupon.messages.model import Origin, SenderClass
 from whereupon.messages.streams import StreamReader
 from whereupon.render.report import View
+from whereupon.replay.records import Record, Summary
 from whereupon.replay.stream_import import import_messages
-from whereupon.replay.stream_replay import Record, Summary, read_streams
+from whereupon.replay.stream_replay import read_streams
 from whereupon.rules.loading import open_rules
 from whereupon.runtime.gc_pause import bulk
 

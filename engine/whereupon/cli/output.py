@@ -8,9 +8,9 @@ from whereupon.cli.exit_status import print_to_stderr
 from whereupon.decide import Notice
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, Request
-from whereupon.render.records import JsonLines, Record
+from whereupon.render.records import JsonLines
 from whereupon.render.report import Report, View
-from whereupon.replay.stream_replay import Summary
+from whereupon.replay.records import Record, Summary
 from whereupon.rules.model import Rulebook
 from whereupon.rules.spelling import nearest
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from whereupon.decide import Emitted, Ended, Notice
+from whereupon.decide import Ended, Notice
 from whereupon.decide.decisions import Decision
 from whereupon.errors import Diagnostic
 from whereupon.insight.identify_preview import WaitingEntry
@@ -12,15 +12,13 @@ from whereupon.messages.codec import encode
 from whereupon.messages.streams import BadLine
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, EntryEnd, Request
+from whereupon.replay.records import Record
 
 if TYPE_CHECKING:  # only some commands import these
     from whereupon.insight import Explanation
     from whereupon.insight.identify_preview import Preview
     from whereupon.insight.person_report import ClaimReport, Identity
     from whereupon.testing.reports import RuleTestResult, Uncovered
-
-Record: TypeAlias = Emitted | BadLine | WaitingEntry
-"""A record of a replay or an import."""
 
 JsonObject: TypeAlias = dict[str, object]
 

@@ -9,9 +9,9 @@ from rich.text import Text
 from whereupon.render.choices import SkipDetail
 from whereupon.render.formatting import listed
 from whereupon.render.lines import Lines, console_on
-from whereupon.render.records import Record
 from whereupon.render.tally import Tally
 from whereupon.render.timeline import Timeline
+from whereupon.replay.records import Record
 from whereupon.rules.model import Rulebook
 
 

@@ -18,7 +18,7 @@ from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, Request
 from whereupon.render.formatting import clean, counted, named
 from whereupon.render.lines import show
-from whereupon.render.records import Record
+from whereupon.replay.records import Record
 
 _SHOWN_LINES = 20
 _SHOWN_RECEIVERS = 3

@@ -18,8 +18,8 @@ from whereupon.render.choices import SkipDetail
 from whereupon.render.formatting import clean, in_words
 from whereupon.render.lines import Lines
 from whereupon.render.moments import BroadcastMoment, Key, Moment
-from whereupon.render.records import Record
 from whereupon.render.skips import Skips
+from whereupon.replay.records import Record
 from whereupon.rules.model import Rule, RuleKind
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from whereupon.engine import Engine
 from whereupon.messages.model import Message
 from whereupon.messages.streams import BadLine
-from whereupon.replay.stream_replay import BATCH, Record, Summary
+from whereupon.replay.records import Record, Summary
+from whereupon.replay.stream_replay import BATCH
 
 
 def import_messages(

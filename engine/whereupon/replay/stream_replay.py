@@ -4,18 +4,14 @@ Nothing leaves the process, and no function of the host is called. Deliveries st
 temporary store. Actions change that store, so later messages meet the same state as in production.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
 
-from whereupon.decide import BatchResult, Emitted, Ended
-from whereupon.decide.decisions import Decision, Outcome
+from whereupon.decide import BatchResult
 from whereupon.engine import Engine
 from whereupon.insight import next_step
 from whereupon.insight.identify_preview import WaitingEntry
@@ -24,7 +20,8 @@ from whereupon.messages.model import NAMED, Message, id_in_ref
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import EPOCH, LAST_INSTANT, later
 from whereupon.pipeline.load import CrowdedError
-from whereupon.records import Delivery, DeliveryState, Entry, Request
+from whereupon.records import Entry
+from whereupon.replay.records import Record, Summary
 from whereupon.scheduling import FrozenClock
 
 BATCH = 5_000
@@ -32,74 +29,6 @@ BATCH = 5_000
 
 LONG_GAP = timedelta(days=366)
 """Within this time of a gap between messages, a scheduled broadcast runs every time; after it, once."""
-
-Record: TypeAlias = Emitted | BadLine | WaitingEntry
-"""A record of a replay or an import."""
-
-
-@dataclass(slots=True)
-class Summary:
-    """The counts of a replay or an import.
-
-    Attributes:
-        persons: known persons at the end.
-        exited: entries that ended before their last step.
-        withheld: withheld deliveries, which do not count as deliveries.
-        waiting: entries that wait at the end.
-        received: deliveries of each person, by the first user id at that time.
-    """
-
-    messages: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    persons: int = 0
-    decisions: int = 0
-    entered: int = 0
-    deliveries: int = 0
-    requests: int = 0
-    exited: int = 0
-    withheld: int = 0
-    waiting: int = 0
-    received: Counter[str] = field(default_factory=Counter)
-
-    def count_messages(self, result: BatchResult) -> None:
-        """Count the messages of a batch; one that was set aside after a failure counts as rejected."""
-        self.accepted += result.accepted
-        self.duplicates += len(result.duplicates)
-        self.rejected += len(result.set_aside)
-
-    def count(self, record: Record) -> None:
-        """Count one record."""
-        match record:
-            case BadLine():
-                self.rejected += 1
-                self.messages += 1
-            case Decision():
-                self.decisions += 1
-                self.entered += record.outcome is Outcome.ENTERED
-            case Delivery(state=DeliveryState.WITHHELD):
-                self.withheld += 1
-            case Delivery(state=DeliveryState.PENDING):
-                self.deliveries += 1
-                self.received[record.person] += 1
-            case Request():
-                self.requests += 1
-            case Ended():
-                self.exited += 1
-            case WaitingEntry():
-                self.waiting += 1
-
-    def as_dict(self) -> dict[str, int]:
-        """The counts by name, in the order of the JSON contract; the figures per person are last."""
-        counts = {each.name: getattr(self, each.name) for each in fields(self)}
-        del counts["received"]
-        each = sorted(self.received.values()) or [0]
-        return {
-            **counts,
-            "most_per_person": each[-1],
-            "median_per_person": each[(len(each) - 1) // 2],
-        }
 
 
 class Replay:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from whereupon.decide.decisions import Decision, Outcome
 from whereupon.insight import describe
 from whereupon.records import Delivery, DeliveryState, Request
-from whereupon.replay.stream_replay import Record
+from whereupon.replay.records import Record
 from whereupon.rules.model import Guard, Rule
 from whereupon.testing.cases import Effect, EffectKind, offset
 

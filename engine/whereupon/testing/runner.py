@@ -20,7 +20,8 @@ from whereupon.messages.model import Message
 from whereupon.messages.times import earlier, format_instant, later
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.records import Request, RequestOutcome
-from whereupon.replay.stream_replay import Record, Replay
+from whereupon.replay.records import Record
+from whereupon.replay.stream_replay import Replay
 from whereupon.rules.loading import read_folder
 from whereupon.rules.model import Guard, Rule, Rulebook
 from whereupon.rules.spelling import nearest

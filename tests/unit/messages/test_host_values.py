@@ -29,7 +29,8 @@ from whereupon.messages.model import MessageType, Source
 from whereupon.messages.size_limits import MAX_BATCH_BYTES, MAX_BATCH_MESSAGES
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.pipeline.ingestion import Ingested
-from whereupon.replay.stream_replay import Record, replay
+from whereupon.replay.records import Record
+from whereupon.replay.stream_replay import replay
 from whereupon.rules.model import Rulebook
 from whereupon.runtime.log_lines import in_log
 from whereupon.scheduling.clocks import FrozenClock

@@ -16,8 +16,9 @@ from whereupon.messages.model import SenderClass
 from whereupon.messages.wire import Arrival, parse_message
 from whereupon.pipeline.ingestion import WireMessage
 from whereupon.records import DeliveryState
+from whereupon.replay.records import Record, Summary
 from whereupon.replay.stream_import import import_messages
-from whereupon.replay.stream_replay import Record, Replay, Summary
+from whereupon.replay.stream_replay import Replay
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling.clocks import FrozenClock
 

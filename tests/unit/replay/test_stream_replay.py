@@ -17,14 +17,8 @@ from whereupon.decide.decisions import Decision, Outcome
 from whereupon.messages.model import Message
 from whereupon.messages.streams import BadLine, StreamReader
 from whereupon.messages.times import format_instant
-from whereupon.replay.stream_replay import (
-    LONG_GAP,
-    Record,
-    Summary,
-    read_streams,
-    replay,
-    temporary_store,
-)
+from whereupon.replay.records import Record, Summary
+from whereupon.replay.stream_replay import LONG_GAP, read_streams, replay, temporary_store
 from whereupon.rules.model import Rulebook
 from whereupon.scheduling import FrozenClock
 from whereupon.storage import MemoryStore
