@@ -1,4 +1,4 @@
-"""How long a call may wait: for its turn, for other writers, and between tries, all of it together."""
+"""How long a call may wait: for locks, for other writers and between attempts, all together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
 
 
 class _Call(local):
-    """The call that a thread is in, by when it began."""
+    """When the call began that a thread is in."""
 
     began: float | None = None
 
@@ -21,9 +21,9 @@ _CALL = _Call()
 
 @contextmanager
 def one_call() -> Iterator[None]:
-    """Count all waiting within the block as that of one call; a block within a block adds nothing.
+    """Count all waiting within the block as that of one call. A block within a block adds nothing.
 
-    A call of several transactions is then as patient as a call of one.
+    So a call of several transactions has the same deadline as a call of one.
     """
     if _CALL.began is not None:
         yield
@@ -36,10 +36,10 @@ def one_call() -> Iterator[None]:
 
 
 class Deadline:
-    """What is left of a call's patience, in pauses that grow.
+    """When a call gives up, and pauses that grow until then.
 
     Args:
-        seconds: how long the call may wait since it began (see `one_call`); outside of one, from now on.
+        seconds: how long the call may wait since it began (see `one_call`); outside of a call, from now on.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -48,11 +48,11 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """The seconds that are left; none, or fewer, where it has ended."""
+        """The seconds that are left; zero or less if the deadline has passed."""
         return self._end - monotonic()
 
     def wait(self) -> bool:
-        """Pause; False, at once, where no patience is left."""
+        """Pause; False, at once, if the deadline has passed."""
         left = self.left
         if left <= 0:
             return False

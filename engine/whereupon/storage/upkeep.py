@@ -1,4 +1,4 @@
-"""Making and migrating tables apart from opening a store: under another role, or as SQL for somebody else to run."""
+"""Making and migrating tables without opening a store: under another role, or as SQL for others to run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,14 +18,14 @@ from whereupon.storage.sql.tables import Base
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """From which version of the tables to which; None is no tables at all."""
+    """The versions of the tables before and after; None before, if there were none."""
 
     before: str | None
     after: str
 
 
 def migrate(url_or_engine: object, *, schema: str | None = None) -> Migrated:
-    """Make the tables, or bring them up to date.
+    """Make the tables, or migrate them.
 
     Raises:
         StoreError: as when a store is opened.
@@ -37,10 +37,10 @@ def migrate(url_or_engine: object, *, schema: str | None = None) -> Migrated:
 
 
 def sql_of_migrating(url_or_engine: object, *, schema: str | None = None) -> str:
-    """What `migrate` would run, as SQL; the database is only looked at.
+    """The SQL that `migrate` would run. The database is only read.
 
     Raises:
-        StoreError: with the code ``no-sql``, where a step has to ask the database first.
+        StoreError: with the code ``no-sql``, if a step has to ask the database first.
     """
     with _looking(url_or_engine, schema) as (connection, database):
         found = None if connection is None else revision_of(connection)
@@ -56,7 +56,7 @@ def sql_of_migrating(url_or_engine: object, *, schema: str | None = None) -> str
 def _looking(
     url_or_engine: object, schema: str | None
 ) -> Iterator[tuple[Connection | None, Database]]:
-    """A connection to look with, where there is a database at all."""
+    """A connection to read with, if there is a database."""
     engine, patience = engine_of(url_or_engine, patience=PATIENCE)
     database = database_of(engine, patience=patience, schema=schema_of(url_or_engine, schema))
     try:

@@ -1,4 +1,4 @@
-"""Letting the threads of one process write one after the other, and saying so when one never could."""
+"""Locks by which the threads of one process write one after the other."""
 
 from _thread import LockType
 from abc import ABC, abstractmethod
@@ -12,28 +12,28 @@ from whereupon.storage.deadline import Deadline, busy
 
 
 class WriteLock(ABC):
-    """Refuses, instead of hanging, what asks for a turn within its own."""
+    """Lets threads write. A thread that asks for the lock while it holds it is refused; it would hang."""
 
     @contextmanager
     def take(self, deadline: Deadline | None = None) -> Iterator[None]:
-        """Wait for the turn, if need be, and keep it for the block.
+        """Wait for the lock, if need be, and hold it for the block.
 
         Raises:
-            StoreError: with the code ``busy``, when patience has ended before the turn came.
+            StoreError: with the code ``busy``, if the deadline passes first.
         """
         self.refuse_nesting()
         with self._turn(deadline):
             yield
 
     def refuse_nesting(self) -> None:
-        """Raise where this thread has its turn already."""
+        """Raise if this thread holds the lock."""
         if self._is_mine():
             reason = "this thread has a session open already: use that one, or close it first"
             raise StoreError(code="nested-session", reason=reason)
 
     @abstractmethod
     def reset_after_fork(self) -> None:
-        """In a child after a fork: forget the turns of threads that are not there."""
+        """In a child after a fork: forget threads that did not come along."""
 
     @abstractmethod
     def _is_mine(self) -> bool: ...
@@ -46,8 +46,8 @@ class WriteLock(ABC):
 class FairLock(WriteLock):
     """One thread at a time, in the order in which they asked.
 
-    A lock by itself would go to whoever asks at the right moment: to one who has just had it, and has
-    more to do, before all who wait.
+    A plain lock goes to the thread that asks at the right moment. A thread that has just released it, and
+    has more to write, would get it before all that wait.
     """
 
     def __init__(self) -> None:
@@ -58,16 +58,16 @@ class FairLock(WriteLock):
 
     @property
     def is_taken(self) -> bool:
-        """Whether some thread has its turn."""
+        """Whether a thread holds the lock."""
         return self._taken
 
     @property
     def waiting(self) -> int:
-        """How many threads wait for their turn."""
+        """The number of threads that wait."""
         return len(self._waiting)
 
     def reset_after_fork(self) -> None:
-        """Only the thread that forked is there."""
+        """Only the thread that forked is left."""
         self._guard = Lock()
         self._taken = self._is_mine()
         self._waiting.clear()
@@ -103,7 +103,7 @@ class FairLock(WriteLock):
             raise busy()
 
     def _leaves(self, mine: LockType) -> bool:
-        """Give up a place in the queue; not where the turn has come meanwhile."""
+        """Leave the queue; False if the lock has been passed on to this thread meanwhile."""
         with self._guard:
             if mine in self._waiting:
                 self._waiting.remove(mine)
@@ -119,13 +119,13 @@ class FairLock(WriteLock):
 
 
 class NoLock(WriteLock):
-    """All threads at once, each in one turn of its own at a time."""
+    """All threads at once, for a database with row locks; each has one transaction at a time."""
 
     def __init__(self) -> None:
         self._mine = local()
 
     def reset_after_fork(self) -> None:
-        """Nothing to forget: a turn is its thread's own."""
+        """Nothing is shared between threads."""
 
     def _is_mine(self) -> bool:
         return bool(getattr(self._mine, "taken", False))

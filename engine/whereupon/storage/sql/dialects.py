@@ -1,7 +1,7 @@
-"""Where databases differ: the one seam between the store's statements and a database.
+"""Dialects: everything in which databases differ.
 
-A statement is compiled once, to a driver string with positional parameters, and is run as that:
-level with the bare driver. Another database is one more subclass of `Database`.
+A statement is written once, rewritten for a dialect when it is first used, and then run as a text of the
+driver with positional parameters. Another database is one more subclass of `Database`.
 """
 
 import re
@@ -34,7 +34,7 @@ PATIENCE = 30.0
 
 
 class Statement:
-    """A compiled statement and the order of its parameters, some of which it knows itself."""
+    """A statement of the driver and the order of its parameters; some of them are fixed."""
 
     __slots__ = ("_fixed", "_names", "sql")
 
@@ -49,25 +49,25 @@ class Statement:
         return connection.exec_driver_sql(self.sql, tuple(bound[name] for name in self._names))
 
     def fetch(self, connection: Connection, **values: object) -> Rows:
-        """Run it once and take all rows, as the driver gives them."""
+        """Run it once and return all rows, as the driver gives them."""
         with self.run(connection, **values) as result:
             rows: Rows = result.cursor.fetchall() if result.cursor is not None else ()
         return rows
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
-        """Run it for each row of parameters, which are in the statement's own order."""
+        """Run it for each row of parameters, which are in the order of the statement."""
         if rows:
             connection.exec_driver_sql(self.sql, rows)
 
 
 class Database(ABC):
-    """What the store needs of a database beyond portable SQL.
+    """What the store needs of a database.
 
     Attributes:
-        one_writer: whether the database lets in one writing transaction at a time. Where it does not,
-            sessions lock what they decide about, and write in one order.
+        one_writer: whether the database admits one writing transaction at a time. If not, sessions lock what
+            they decide about, and write in one order.
         prefilters: how it writes a prefilter as a condition of a statement.
-        file: of the statements that the dialect says in its own way.
+        file: the file of statements that the dialect writes in its own words.
         placeholder: of a parameter.
     """
 
@@ -80,10 +80,10 @@ class Database(ABC):
         self._dialect = dialect
 
     def statement(self, sql: str) -> Statement:
-        """A statement in the words of the dialect.
+        """A statement, rewritten for the dialect.
 
         Args:
-            sql: with parameters ``:so``. A list of them is written ``= ANY(:so)`` or ``<> ALL(:so)``; rows
+            sql: with parameters ``:name``. A list of them is written ``= ANY(:name)`` or ``<> ALL(:name)``; rows
                 may be locked ``FOR UPDATE``.
         """
         names: list[str] = []
@@ -96,26 +96,26 @@ class Database(ABC):
 
     @abstractmethod
     def rewritten(self, sql: str) -> str:
-        """The statement as the driver takes it, but for its parameters."""
+        """The statement in the words of the dialect, still with named parameters."""
 
     def insert(self, _table: Table, sql: str) -> Statement:
-        """An insert of whole rows; a dialect may have a quicker way for many of them."""
+        """An insert of whole rows. A dialect may have a faster way for many rows."""
         return self.statement(sql)
 
     def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
         """An update of rows by their keys.
 
         Args:
-            table: where.
-            names: the columns to change; the parameters are these, then the key.
-            only: the state that a row must have to be changed.
+            table: the table.
+            names: the columns to change; the parameters are their values, then the key.
+            only: the state that a row must have; None for any.
         """
         changed = ", ".join(f'"{name}" = :{name}' for name in names)
         met = "" if only is None else f" AND state = '{only}'"
         return self.statement(f'UPDATE {table.name} SET {changed} WHERE "key" = :changed{met}')  # noqa: S608 - our own names
 
     def compile(self, clause: ClauseElement) -> Statement:
-        """Compile a statement that is made of a condition; values are bound by name when it runs."""
+        """Compile a statement that is built of a condition; values are bound by name when it runs."""
         compiled = clause.compile(dialect=self._dialect)
         if not isinstance(compiled, SQLCompiler):  # DDL, which the store leaves to SQLAlchemy
             message = f"{type(clause).__name__} takes no parameters"
@@ -132,79 +132,79 @@ class Database(ABC):
 
     @abstractmethod
     def reset_after_fork(self) -> None:
-        """In a child after a fork: let go of what is the parent's."""
+        """In a child after a fork: forget what belongs to the parent."""
 
     def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
         """A connection in a transaction that only reads and waits for no writer.
 
-        None where readers and writers take turns.
+        None if readers and writers share one lock.
         """
         return self.session(engine)
 
     @property
     @abstractmethod
     def driver(self) -> type:
-        """The driver's own connections, which a host may lend as well."""
+        """The class of the driver's connections, which a host may lend."""
 
     @abstractmethod
     def host_connections(self) -> HostConnection:
-        """Puts SQLAlchemy over them."""
+        """Puts SQLAlchemy over connections of the driver."""
 
     @abstractmethod
     def lent(self, connection: Connection) -> AbstractContextManager[None]:
-        """A part of a host's transaction, taken back alone when its block raises."""
+        """A part of a host's transaction, which is rolled back alone if its block raises."""
 
     def limit_waiting(self, connection: Connection, seconds: float) -> None:  # noqa: B027 - not every one need
-        """Let the transaction's statements wait no longer for others; nothing where they never do."""
+        """Limit how long statements of the transaction wait for locks; nothing, if they never wait."""
 
     @abstractmethod
     def lock_schema(self, connection: Connection) -> None:
-        """Let nobody else look at the tables' version until this transaction ends."""
+        """Keep others from reading the version of the tables until this transaction ends."""
 
     @property
     def dialect(self) -> Dialect:
-        """What statements are compiled for."""
+        """SQLAlchemy's dialect, for which statements are compiled."""
         return self._dialect
 
     def is_there(self) -> bool:
-        """Whether there is a database to look at; looking at it may make it."""
+        """Whether there is a database to look at; to look at it may make it."""
         return True
 
     def schema_sql(self, *, make: bool) -> list[str]:
-        """What leads to where our tables are to be, or makes it first."""
+        """SQL that selects the schema of our tables, or makes it first."""
         del make
         return []
 
     def make_schema(self, connection: Connection) -> None:
-        """Make where our tables are to be, where a database has such places."""
+        """Make the schema of our tables, if the database has schemas."""
         del connection
 
     def note_schema(self, connection: Connection) -> None:
-        """Take note of where they were found."""
+        """Note in which schema the tables were found."""
         del connection
 
     @abstractmethod
     def scrub(self, engine: Engine) -> bool:
-        """Take deleted content out of free pages and logs; whether that could be done now.
+        """Remove deleted bytes from free pages and logs; whether that could be done now.
 
-        It waits for nobody: where others are in the way it does nothing, and is to be called again.
+        It waits for nobody: if others are in the way it does nothing, and has to be called again.
         """
 
     @abstractmethod
     def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
-        """Call a function whenever other processes may have made something due."""
+        """Call a function when other processes may have made something due."""
 
     def announce(self, _connection: Connection, *, lent: bool) -> None:  # noqa: B027 - a choice
-        """Have a commit tell other processes that it made something due.
+        """Have the commit tell other processes that something is due.
 
         Args:
-            lent: the transaction is a host's, of whose end this process is not told either.
+            lent: whether the transaction is a host's. Then this process does not know when it ends either.
         """
 
     @abstractmethod
     def members(self, values: Collection[int] | Collection[str]) -> object:
-        """Members, as they are bound."""
+        """A list of values, as statements bind it."""
 
     @abstractmethod
     def rows(self, numbers: Collection[tuple[int, ...]]) -> object:
-        """Rows of numbers, as they are bound for `needs`."""
+        """Rows of numbers, as statements bind them."""

@@ -210,4 +210,4 @@ class SqlDueWork(SqlReads, DueWork):
 
     def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop what is done with and old."""
-        return self._writes.pruner.let_go(cutoff, after, reach)
+        return self._writes.pruner.prune(cutoff, after, reach)

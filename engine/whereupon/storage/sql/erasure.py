@@ -1,9 +1,9 @@
-"""What others keep that leads back to an erased person, taken away or blanked.
+"""What others keep that leads back to an erased person, and how it is blanked.
 
-Rows of the person's own simply go (see `writes`). Here is the rest: requests and reports stay, but
-name nobody; ids of semantic messages become digests; a broadcast that one of the person's messages
-opened stays for the others who were in its audience, without what that message said; and so does an
-entry that one opened for somebody else, whose claim had come in before the person's own.
+Rows of the person are deleted (see `writes`). Here is the rest. Requests and reports stay, without
+names. Ids of semantic messages become digests. A broadcast that a message of the person opened stays for
+its audience, without the message's data. An entry that such a message opened for another person, whose
+claim had come in first, stays in the same way.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ from whereupon.storage.sql.rows import Record
 
 
 class Erasure:
-    """One session's blanking of traces."""
+    """One session's blanking."""
 
     def __init__(self, connection: Connection, database: Database, statements: Queries) -> None:
         self._connection = connection
@@ -25,12 +25,12 @@ class Erasure:
         self._to = statements
 
     def open_runs(self, keys: object) -> set[tuple[str, str]]:
-        """The broadcast runs, by rule and occasion, that `remove` will blank while they are sent."""
+        """The unfinished broadcast runs, by rule and occasion, that `remove` will blank."""
         found = self._to.opened_runs.fetch(self._connection, keys=keys)
         return {(rule, occasion) for rule, occasion, cursor in found if cursor is not None}
 
     def sent_to_others(self, keys: object) -> list[int]:
-        """The keys of others' deliveries that `remove` will blank."""
+        """The keys of other persons' deliveries that `remove` will blank."""
         found: list[int] = []
         for _, person, rule, occasion in self._others_entries(keys):
             sent = {"person": person, "rule": rule, "occasion": occasion}
@@ -41,10 +41,13 @@ class Erasure:
         return found
 
     def remove(self, keys: object) -> set[str]:
-        """Blank what leads to the owners ``keys`` (as they are bound), while they are still there.
+        """Blank what leads to owners, while their rows still exist.
+
+        Args:
+            keys: the owners, as they are bound.
 
         Returns:
-            The ids of messages of which only a digest is to be left.
+            The ids of messages of which only a digest stays.
         """
         users = self._to.users_among.fetch(self._connection, keys=keys)
         named = self.remove_names([user for (user,) in users])
@@ -70,7 +73,7 @@ class Erasure:
             self._to.blank_deliveries.run(self._connection, **sent)
 
     def remove_names(self, user_ids: Collection[str]) -> set[str]:
-        """Blank the names of these people in requests and reports; returns as `remove` does."""
+        """Blank these people in requests and reports; returns what `remove` returns."""
         ids, named = self._database.members(user_ids), set[str]()
         for key, message_id, person in self._to.requests_naming.fetch(self._connection, ids=ids):
             new_id = message_id if person is None else erased_name(message_id)
@@ -84,7 +87,7 @@ class Erasure:
             named.add(message_id)
         return named
 
-    def drop_husks(self, message_ids: Collection[str]) -> None:
-        """Take away the messages of these ids."""
+    def drop_messages(self, message_ids: Collection[str]) -> None:
+        """Delete the messages with these ids."""
         for message_id in sorted(message_ids):
             self._to.drop_message.run(self._connection, message_id=message_id)

@@ -1,8 +1,9 @@
-"""A place in the queue, for processes that write one database file in turn.
+"""A queue for processes that write one SQLite file.
 
-SQLite has no queue: whoever asks at the right moment gets the lock, so a busy process can keep a patient
-one out for ever. Whoever waits for the lock therefore holds a gate (a lock on a file beside the
-database); a process that has just written finds it closed, and comes after the one that waits.
+SQLite has no queue: the process that asks at the right moment gets the lock, so a busy process can keep
+others out for ever. Therefore a process that waits for the database's lock holds a second lock, on a
+file beside the database. A process that has just written waits for that one first, so it comes after the
+process that waits already.
 """
 
 import os
@@ -17,7 +18,7 @@ if sys.platform != "win32":
 
 
 class FileQueue:
-    """The gate of one database file; of a database without a file, and on Windows, it stands open."""
+    """The queue of one database file. Without a file, and on Windows, nobody queues."""
 
     def __init__(self, database: str | None) -> None:
         is_file = database and database != ":memory:" and not database.startswith("file:")
@@ -26,7 +27,7 @@ class FileQueue:
 
     @contextmanager
     def turn(self, deadline: Deadline) -> Iterator[None]:
-        """Wait until nobody else is within, and keep it closed for the block."""
+        """Wait for the lock of the queue, and hold it for the block."""
         descriptor = self._open()
         try:
             while not _locks(descriptor):
@@ -39,12 +40,12 @@ class FileQueue:
                 os.close(descriptor)
 
     def reset_after_fork(self) -> None:
-        """In a child after a fork: let go of what came along, or the gate would stay closed with it."""
+        """In a child after a fork: close descriptors that came along, or they would keep the lock."""
         while self._held:
             os.close(self._held.pop())
 
     def _open(self) -> int | None:
-        """A descriptor of its own for each time, so that neither threads nor forks share a lock."""
+        """A new descriptor each time, so that neither threads nor forked processes share a lock."""
         if self._path is None:
             return None
         with suppress(

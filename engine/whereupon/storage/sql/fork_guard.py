@@ -1,8 +1,8 @@
-"""Forks of a process that has a database of SQLite's open.
+"""Forks of a process that has an SQLite database open.
 
-SQLite keeps in memory, per file, which locks its process holds. A child inherits that memory but not
-the locks, so it would believe that it holds what nobody does. Therefore a fork waits until no session is
-open, and connections are closed for it: the child then finds nothing that is the parent's.
+SQLite remembers for each file, in memory, which locks its process has. A child inherits that memory but
+not the locks. So a fork waits until no session is open, and closes the connections first. The child then
+has no connection of its parent.
 """
 
 from collections import Counter
@@ -19,12 +19,12 @@ class ForkGuard(ForkAware):
 
     Args:
         patience: seconds that a fork waits for the sessions of other threads.
-        let_go: closes the connections that nobody uses.
+        close_idle: closes idle connections.
     """
 
-    def __init__(self, patience: float, let_go: Callable[[], object]) -> None:
+    def __init__(self, patience: float, close_idle: Callable[[], object]) -> None:
         self._patience = patience
-        self._let_go = let_go
+        self._close_idle = close_idle
         self._changed = Condition()
         self._within: Counter[int] = Counter()
         self._forking = False
@@ -33,10 +33,10 @@ class ForkGuard(ForkAware):
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """For as long as a session is open; begins after a fork that is under way.
+        """A block in which a session is open. It waits for a fork that is in progress.
 
         Raises:
-            StoreError: with the code ``forked``: this process was forked amid a session.
+            StoreError: with the code ``forked``, if this process was forked while a session was open.
         """
         self._enter()
         try:
@@ -62,22 +62,22 @@ class ForkGuard(ForkAware):
             self._changed.notify_all()
 
     def before_fork(self) -> None:
-        """Keep new sessions out, and wait for those that are open."""
+        """Admit no new session, and wait for open ones."""
         with self._changed:
             self._forking = True
             if get_ident() not in self._within:
                 self._changed.wait_for(lambda: not self._within, self._patience)
             if not self._within:
-                self._let_go()
+                self._close_idle()
 
     def after_fork_in_parent(self) -> None:
-        """Let sessions in."""
+        """Admit sessions again."""
         with self._changed:
             self._forking = False
             self._changed.notify_all()
 
     def after_fork_in_child(self) -> None:
-        """Let sessions in, unless one was open: then its transaction came along."""
+        """Admit sessions, unless one was open at the fork: its transaction came along."""
         self._is_stranded = self._is_stranded or bool(self._within)
         self._changed = Condition()
         self._within.clear()

@@ -1,7 +1,8 @@
-"""Group commit: what threads want to write at the same time shares a transaction and its wait for the disk.
+"""Group commit: threads that want to write at the same time share a transaction and its wait for the disk.
 
-Whoever gets the turn leads: it does the work of all who wait, each in a savepoint, so that one's
-failure is its own, and commits once for all of them. Nobody returns before that commit.
+The thread that gets the write lock leads. It does the work of all threads that wait, each piece in a
+savepoint, so that a failing piece is rolled back alone. Then it commits once. No thread returns before
+that commit.
 """
 
 from collections import deque
@@ -19,24 +20,24 @@ from whereupon.storage.write_lock import WriteLock
 T = TypeVar("T")
 
 MOST = 64
-"""Pieces of work in one transaction, so that those who come later are not kept waiting by a crowd."""
+"""The most pieces of work in one transaction, so that later ones do not wait long."""
 
 
 class Transaction(Protocol):
-    """One transaction that can be divided."""
+    """A transaction that can be divided by savepoints."""
 
     def part(self) -> AbstractContextManager[Session]:
-        """A session whose writes are taken back, alone, when its block raises."""
+        """A session between savepoints. If its block raises, only its own writes are rolled back."""
         ...
 
     def is_open(self) -> bool:
-        """Whether the transaction is still there; some faults end it as a whole."""
+        """Whether the transaction still exists; some errors end it as a whole."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class _Job(Generic[T]):
-    """One thread's work, and what became of it."""
+    """One thread's work, and its result."""
 
     work: Callable[[Session], T]
     done: bool = False
@@ -61,8 +62,8 @@ class GroupCommit:
     """Does work in shared transactions.
 
     Args:
-        turns: whose turn it is to write; one thread at a time.
-        alone: begins a transaction for one.
+        write_lock: lets one thread write at a time.
+        alone: begins a transaction for one piece of work.
         together: begins a transaction that can be divided.
     """
 
@@ -82,17 +83,17 @@ class GroupCommit:
     def transact(
         self, work: Callable[[Session], T], deadline: Deadline | None = None, *, alone: bool = False
     ) -> T:
-        """Do work, in a transaction of its own or with others' work, and return when it is committed.
+        """Do work, in a transaction of its own or together with others; returns when it is committed.
 
-        It may be done in another thread, and again where a transaction failed as a whole.
+        The work may run in another thread. It runs again if a transaction failed as a whole.
 
         Args:
             work: what to do.
-            patience: how long to wait for a turn.
-            alone: it takes long: nobody else's work waits for the same commit.
+            deadline: until when to wait for the write lock.
+            alone: whether the work takes long; then no other work waits for the same commit.
 
         Raises:
-            StoreError: with the code ``busy``, when patience has ended; nothing was done.
+            StoreError: with the code ``busy``, if the deadline passes; then nothing was done.
         """
         self._write_lock.refuse_nesting()
         job = _Job(work)
@@ -112,17 +113,17 @@ class GroupCommit:
         return job.outcome()
 
     def reset_after_fork(self) -> None:
-        """In a child after a fork: the work that waits is of threads that are not there."""
+        """In a child after a fork: forget the work of threads that did not come along."""
         self._guard = Condition()
         self._waiting.clear()
 
     @property
     def waiting(self) -> int:
-        """How many pieces of work wait for a leader."""
+        """The number of pieces of work that wait for a leader."""
         return len(self._waiting)
 
     def _was_done(self, job: _Job[Any]) -> bool:
-        """Whether a leader did work whose owner waits no longer; what one is at is waited for."""
+        """Whether a leader did the work of a thread that gave up waiting; work in progress is waited for."""
         with self._guard:
             self._guard.wait_for(lambda: job.done or job in self._waiting)
             if not job.done:
@@ -139,9 +140,9 @@ class GroupCommit:
             own.done = True
 
     def _did_together(self, own: _Job[Any]) -> bool:
-        """Do others' work as well; whether one transaction took it all. One that failed left nothing.
+        """Do others' work as well; whether one transaction took it all. A failed one left nothing.
 
-        Others are taken when it has begun, so that nobody's patience ends with the leader's.
+        Other work is taken when the transaction has begun, so that its deadline does not depend on the leader.
         """
         others: list[_Job[Any]] = []
         try:
@@ -158,14 +159,14 @@ class GroupCommit:
                 job.done = True
             return True
         finally:
-            self._let_go(others)
+            self._mark_done(others)
 
     def _taken(self) -> list[_Job[Any]]:
         with self._guard:
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST - 1))]
 
-    def _let_go(self, jobs: list[_Job[Any]]) -> None:
-        """Say of work that it is done; what is not, its owner leads itself."""
+    def _mark_done(self, jobs: list[_Job[Any]]) -> None:
+        """Mark work as done. Work that is not done is led by its own thread."""
         with self._guard:
             self._waiting.extendleft(job for job in reversed(jobs) if not job.done)
             self._guard.notify_all()

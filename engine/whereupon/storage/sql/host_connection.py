@@ -1,8 +1,8 @@
-"""Writing on a connection of the driver's own (`sqlite3`, `psycopg`) that a host lends.
+"""Writing on a connection of the driver (`sqlite3`, `psycopg`) that a host lends.
 
-Django, or a host that uses no ORM, has such a connection and a transaction on it. SQLAlchemy is put
-over it for as long as a call of ours lasts, without the power to end the transaction or to close the
-connection, and without leaving anything behind on it.
+Django, and hosts without an ORM, have such a connection with an open transaction. For one call,
+SQLAlchemy is put over it. SQLAlchemy can then neither end the transaction nor close the connection, and
+leaves nothing behind on it.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ from whereupon.errors import StoreError
 
 
 class GuardedConnection:
-    """A driver's connection that cannot be committed, rolled back, closed or set up anew.
+    """A driver's connection that cannot be committed, rolled back, closed or configured.
 
     Args:
         driver: the connection.
-        cursor: makes a cursor whose rows are tuples, whatever the host has set.
+        cursor: makes a cursor whose rows are tuples, whatever row factory the host has set.
     """
 
     def __init__(self, driver: object, cursor: Callable[[], object]) -> None:
@@ -31,22 +31,22 @@ class GuardedConnection:
         return getattr(self._driver, name)
 
     def commit(self) -> None:
-        """Nothing: that is the host's to do."""
+        """Nothing: the host ends its transaction."""
 
     rollback = close = commit
 
     def create_function(self, *_: object, **__: object) -> None:
-        """Nothing: the functions of the connection are the host's."""
+        """Nothing: the host configures its connection."""
 
     add_notice_handler = create_function
 
 
 class HostConnection:
-    """Puts SQLAlchemy over connections that are lent.
+    """Puts SQLAlchemy over connections that hosts lend.
 
     Args:
-        url: of a database of that kind and driver; nothing is ever connected to.
-        guard: checks a driver's connection and takes its powers away.
+        url: a URL of that database and driver; nothing is ever connected to.
+        guard: checks a driver's connection and wraps it.
         options: for `create_engine`.
     """
 
@@ -65,10 +65,10 @@ class HostConnection:
 
     @contextmanager
     def connection(self, driver: object) -> Iterator[Connection]:
-        """SQLAlchemy's view of the connection, for the block.
+        """The connection as SQLAlchemy sees it, for the block.
 
         Raises:
-            StoreError: there is no transaction on it to take part in.
+            StoreError: if there is no transaction on it.
         """
         self._lent.connection = self._guarded(driver)
         with self._engine.connect() as connection:
@@ -76,11 +76,11 @@ class HostConnection:
 
 
 def no_transaction() -> StoreError:
-    """The error about a connection on which every statement is committed by itself."""
+    """The error about a connection in autocommit mode."""
     reason = "the connection that was lent has no transaction: begin one, and end it afterwards"
     return StoreError(code="no-transaction", reason=reason)
 
 
 def unusable(*, why: object) -> StoreError:
-    """The error about a connection that can do nothing, such as a closed one."""
+    """The error about a connection that cannot be used, such as a closed one."""
     return StoreError(code="no-connection", reason=f"the connection that was lent: {why}")

@@ -1,9 +1,9 @@
-"""Keys for many processes at once: each takes blocks from a sequence, and hands them out itself.
+"""Keys for many processes at once: each takes blocks of keys from a sequence.
 
-A counter in a row would be locked until the commit, and let one writer in at a time. A block that was
-taken is never given back, whatever becomes of the transaction, so no key is handed out twice; what a
-process leaves of its block when it ends stays unused. A block is the process's once the transaction that
-took it is committed (see `memories`); until then it is the session's.
+A counter in a row would be locked until the commit, so that one writer at a time could go on. A block is
+never given back, whether its transaction commits or not, so no key is given out twice. Keys that a process
+has left when it ends stay unused. A block belongs to the session that took it, and to the process once
+that session is committed (see `process_cache`).
 """
 
 from sqlalchemy import Connection
@@ -21,11 +21,11 @@ def take_keys(
     take_blocks: Statement,
     side: SideTransactions | None,
 ) -> int:
-    """The first of ``count`` keys in a row.
+    """The first of ``count`` consecutive keys.
 
     Args:
-        take_blocks: returns the first keys of so many blocks.
-        beside: takes a block, for a session in a host's transaction.
+        take_blocks: returns the first keys of several blocks.
+        side: takes a block, for a session in a host's transaction; else None.
     """
     for block in (cache.learned.block, cache.known(connection).block):
         first = None if block is None else block.take(count)
@@ -38,7 +38,7 @@ def take_keys(
 
 
 def new_block(connection: Connection, take_blocks: Statement, count: int) -> Block:
-    """A block in which so many keys are free; some that somebody came between stay unused."""
+    """A block of at least ``count`` keys. If another process takes blocks between, some stay unused."""
     blocks = -(-count // BLOCK)
     while True:
         firsts = [int(first) for (first,) in take_blocks.fetch(connection, count=blocks)]

@@ -1,4 +1,4 @@
-"""Names of messages as small numbers."""
+"""Numbers for the types and names of messages, so that a message row holds a small number."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ from whereupon.storage.sql.side_transactions import SideTransactions
 
 
 class MessageNames:
-    """One session's view of the numbers.
+    """One session's numbers.
 
     Args:
-        recall: what the process remembers.
+        cache: what the process remembers.
 
     Attributes:
-        beside: numbers new names, for a session in a host's transaction.
+        side: numbers new names, for a session in a host's transaction; else None.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class MessageNames:
         self.side = side
 
     def find(self, connection: Connection, names: Collection[Name]) -> Numbers:
-        """The numbers of those that have one."""
+        """The numbers of the names that have one."""
         found = {}
         for name in names:
             number = self._cache.number(connection, name) or self._ask(connection, name)
@@ -42,7 +42,7 @@ class MessageNames:
         return found
 
     def number(self, connection: Connection, names: Collection[Name]) -> Numbers:
-        """The numbers of all; new names get new ones."""
+        """The numbers of all names; new names get new numbers."""
         found = self.find(connection, names)
         new = sorted(name for name in names if name not in found)
         if not new:

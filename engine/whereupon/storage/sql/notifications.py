@@ -1,4 +1,4 @@
-"""Being told by PostgreSQL that another process has made something due: LISTEN and NOTIFY."""
+"""LISTEN and NOTIFY of PostgreSQL: a process hears that another one has made something due."""
 
 import os
 from collections.abc import Callable
@@ -16,11 +16,11 @@ NOTIFY = f"SELECT pg_notify('{CHANNEL}', %s)"
 
 
 class NotificationListener(WatchThread):
-    """Listens on a connection of its own, which the engine's pool does not miss.
+    """Listens on a connection of its own, outside of the pool.
 
     Args:
         engine: where connections come from.
-        origin: what this store's own notices say; they are passed over.
+        origin: the payload of this store's own notifications, which are ignored.
     """
 
     def __init__(self, engine: Engine, origin: str, changed: Callable[[], object]) -> None:
@@ -30,7 +30,7 @@ class NotificationListener(WatchThread):
         super().__init__(changed)
 
     def stop(self) -> None:
-        """End the thread, and close what it was waiting on."""
+        """End the thread, and close its pipe."""
         super().stop()
         for end in (self._waiting, self._interrupting):
             with suppress(OSError):
@@ -64,7 +64,7 @@ class NotificationListener(WatchThread):
                     self._ended.wait(TICK)
 
     def _heard(self, driver: psycopg.Connection[Any]) -> bool:
-        """Whether others said something since; all of it is one word."""
+        """Whether there are notifications of other processes; all of them count as one."""
         driver.pgconn.consume_input()
         heard = False
         while (notice := driver.pgconn.notifies()) is not None:

@@ -1,11 +1,11 @@
-"""PostgreSQL: any number of writers, which lock what they decide about and write in one order.
+"""PostgreSQL: many writers, which lock the rows that they decide about and write in one order.
 
-Needs psycopg 3 (``pip install 'whereupon[postgres]'``). Transactions of ours are READ COMMITTED: each
-statement sees what others have committed, so what was locked is read again, and is then the last word.
+Needs psycopg 3 (``pip install 'whereupon[postgres]'``). Transactions are READ COMMITTED: each statement
+sees what others have committed. So rows are read again after they are locked, and then stay as they are.
 
-No text of PostgreSQL holds the character NUL. Messages keep it in their properties, and JSON elsewhere keeps
-it escaped; ids with a NUL are refused before they get here; in what is left (tokens, ids of
-objects, errors of channels) it is kept as ␀, U+2400.
+A text of PostgreSQL cannot hold the character NUL. Messages keep it in their properties, and JSON keeps it
+escaped. Ids with a NUL are refused before they get here. In other texts (tokens, ids of objects, errors of
+channels) it is kept as U+2400.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ class Postgres(Database):
 
     Args:
         patience: seconds that a call waits for others.
-        schema: where our tables are; by default where the connection's own ``search_path`` finds them.
+        schema: where our tables are; by default where the connection's ``search_path`` finds them.
     """
 
     one_writer = False
@@ -88,7 +88,7 @@ class Postgres(Database):
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
-        """Begin; what others hold is waited for no longer than patience allows."""
+        """Waits for locks of others until the deadline."""
         deadline = Deadline(self._patience)
         with (
             _typed_errors(),
@@ -101,28 +101,28 @@ class Postgres(Database):
             yield connection
 
     def reset_after_fork(self) -> None:
-        """What a child says is not the parent's own, so that the parent listens to it."""
+        """A child's notifications are not the parent's own."""
         self._origin = token_hex(8)
 
     def limit_waiting(self, connection: Connection, seconds: float) -> None:
-        """By the timeout of locks, which counts from the statement that meets one."""
+        """By the timeout of locks, which counts for each statement."""
         connection.exec_driver_sql(_LIMIT, (_milliseconds(seconds),))
 
     @property
     def driver(self) -> type[psycopg.Connection[Any]]:
-        """Those of psycopg 3."""
+        """Of psycopg 3."""
         return psycopg.Connection
 
     def host_connections(self) -> HostConnection:
-        """A transaction begins with the first statement, unless the host turned that off."""
+        """A transaction begins with the first statement, unless the host has turned that off."""
         return HostConnection(f"{DRIVER}://", _guarded, use_native_hstore=False)
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
-        """A savepoint in a host's transaction, whose settings are the host's again afterwards.
+        """A savepoint; the host's settings are restored afterwards.
 
         Raises:
-            StoreError: with the code ``other-schema``: the connection leads to other tables than ours.
+            StoreError: with the code ``other-schema``, if the connection finds other tables than ours.
         """
         deadline = Deadline(self._patience)
         with _typed_errors(), connection.begin_nested(), self._schema.within(connection):
@@ -133,34 +133,34 @@ class Postgres(Database):
             connection.exec_driver_sql(_LIMIT, (before,))
 
     def lock_schema(self, connection: Connection) -> None:
-        """By an advisory lock that lasts as long as the transaction."""
+        """By an advisory lock until the end of the transaction."""
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
 
     def schema_sql(self, *, make: bool) -> list[str]:
-        """Where a schema is named."""
+        """If a schema is named."""
         return self._schema.sql(make=make)
 
     def make_schema(self, connection: Connection) -> None:
-        """Make the schema, where one is named that is not there."""
+        """If a schema is named that does not exist."""
         self._schema.make(connection)
 
     def note_schema(self, connection: Connection) -> None:
-        """Take note of the schema in which our tables were found."""
+        """As a connection of ours finds them."""
         self._schema.note(connection)
 
     def rewritten(self, sql: str) -> str:
-        """As it is; the driver takes a percent sign for the beginning of a parameter."""
+        """As it is, but a percent sign begins a parameter of the driver."""
         return sql.replace("%", "%%")
 
     def _statement(self, sql: str, names: Sequence[str], fixed: Mapping[str, object]) -> Statement:
         return PostgresStatement(sql, names, fixed)
 
     def insert(self, table: Table, sql: str) -> Statement:
-        """A COPY, where there are several rows."""
+        """By COPY, if there are several rows."""
         return CopiedStatement(table, self.statement(sql).sql)
 
     def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
-        """One statement for all rows, where there are several: each for itself is a round of its own."""
+        """In one statement for all rows; one statement a row would be a round trip each."""
         one = super().change(table, names, only=only)
         given = [*names, "key"]
         arrays = ", ".join(f"CAST(%s AS {_array_of(table.c[name])})" for name in given)
@@ -173,10 +173,10 @@ class Postgres(Database):
         return ChangingStatement(one, many)
 
     def scrub(self, engine: Engine) -> bool:
-        """Let the server take dead rows out of the tables' pages; readers and writers go on.
+        """Have the server remove dead rows from the pages of our tables; readers and writers go on.
 
-        Rows that an older transaction may still see stay. The write-ahead log, and the bytes of free
-        space until something is written there, are the server's own (see engine/docs/deletions.md).
+        Rows that an older transaction may still see stay. The write-ahead log, and the bytes of free space until
+        something is written there, are the server's own (see engine/docs/deletions.md).
         """
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("SET lock_timeout = '1s'")
@@ -188,11 +188,11 @@ class Postgres(Database):
         return True
 
     def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
-        """By listening."""
+        """By notifications."""
         return NotificationListener(engine, self._origin, changed)
 
     def announce(self, connection: Connection, *, lent: bool) -> None:
-        """By a notice that the commit sends; to this process, too, where a host commits."""
+        """By a notification that the commit sends. This process hears it, too, if a host commits."""
         connection.exec_driver_sql(NOTIFY, ("" if lent else self._origin,))
 
     def members(self, values: Collection[int] | Collection[str]) -> object:
@@ -205,7 +205,7 @@ class Postgres(Database):
 
 
 class PostgresStatement(Statement):
-    """A statement that one row needs no pipeline for, and that keeps a NUL as its picture."""
+    """A statement that needs no pipeline for one row, and that escapes NUL."""
 
     __slots__ = ()
 
@@ -219,10 +219,10 @@ class PostgresStatement(Statement):
 
 
 class CopiedStatement(PostgresStatement):
-    """An insert without a conflict clause, which is a COPY when there are several rows.
+    """An insert without a conflict clause, which is a COPY if there are several rows.
 
-    That is three times as fast as executemany for many rows; and where somebody was first with one of
-    them, the driver has no pipeline to complain about.
+    That is three times as fast as executemany. If another writer has one of the rows, COPY raises one error,
+    not one for each statement of a pipeline.
     """
 
     __slots__ = ("_copy",)
@@ -233,7 +233,7 @@ class CopiedStatement(PostgresStatement):
         self._copy = f"COPY {table.name} ({columns}) FROM STDIN"
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
-        """Copy them; one alone, or none, is not worth it."""
+        """By COPY, if there are several rows."""
         if not rows[1:]:
             super().write(connection, rows)
             return
@@ -244,7 +244,7 @@ class CopiedStatement(PostgresStatement):
 
 
 class ChangingStatement(PostgresStatement):
-    """An update by key that takes the rows of a batch as arrays, a column each."""
+    """An update by key that takes the rows of a batch as arrays, one for each column."""
 
     __slots__ = ("_many",)
 
@@ -253,7 +253,7 @@ class ChangingStatement(PostgresStatement):
         self._many = many
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
-        """Change them all; of one that is named twice, the later word counts."""
+        """Change all of them. If a row comes twice, the later values count."""
         last = {row[-1]: row for row in rows}
         if len(last) <= 1:
             super().write(connection, [*last.values()])
@@ -264,12 +264,12 @@ class ChangingStatement(PostgresStatement):
 
 
 def _milliseconds(seconds: float) -> str:
-    """As a timeout of the server's, for which none at all would be for ever."""
+    """As a timeout of the server, for which zero would mean no timeout."""
     return f"{max(1, int(seconds * 1000))}ms"
 
 
 def _array_of(column: ColumnElement[Any]) -> str:
-    """An array of what the column holds; text comes without the column's order of sorting."""
+    """An array type for a column; the values come without the column's collation."""
     kind = Text() if isinstance(column.type, CollatedText) else column.type
     return f"{kind.compile(PGDialect_psycopg())}[]"  # type: ignore[no-untyped-call]
 
@@ -287,13 +287,13 @@ def _guarded(driver: psycopg.Connection[Any]) -> GuardedConnection:
 
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
-    """An engine of the store's own; a connection that the server has dropped is replaced unseen."""
+    """An engine of the store's own. A connection that the server has closed is replaced."""
     return create_engine(url, pool_pre_ping=True, pool_timeout=patience)
 
 
 @contextmanager
 def _typed_errors() -> Iterator[None]:
-    """What the database says, as errors of ours where the caller can do something about it."""
+    """Raise errors of the database as a `StoreError`, if the caller can do something about them."""
     try:
         yield
     except NoConnectionError as error:

@@ -1,10 +1,9 @@
-"""What a process remembers of a store: numbers of names, versions of rules that are kept, reserved keys.
+"""What a process caches of a store: numbers of names, kept rule versions, reserved keys.
 
-A store may be put back to an earlier state under a process that runs, from a backup. Then what the process
-remembers may be true of another store than this one. So each process has a row of its own among the store's
-numbers. A transaction that teaches the process something also puts that row up, as the last thing before
-its commit; every transaction that uses what is remembered reads the row. A store where it is not as far as
-the process remembers it is not the store that it knew: all is forgotten and learned anew.
+An operator may restore a backup while a process runs. Then the cache may be wrong. So each process has a
+row of its own in the meta table. A transaction that adds to the cache also advances that row, as its last
+statement. Every transaction that uses the cache reads the row. If the row is less advanced than the
+process remembers, the store is not the one that it knew: the cache is emptied.
 """
 
 import secrets
@@ -24,17 +23,17 @@ Name: TypeAlias = tuple[str, str]
 Numbers: TypeAlias = dict[Name, int]
 
 PREFIX = "process:"
-"""How the names of such rows begin."""
+"""How the names of processes' rows begin."""
 
 _LAPSE = 100 * 24 * 3600 * 1_000_000
-"""Microseconds after which the row of a process that learns nothing goes; one that lives learns anew."""
+"""Microseconds after which the row of a process without new facts is deleted; a running one adds it again."""
 
 _MOST = 50_000
-"""Names that are remembered."""
+"""The most names that are cached."""
 
 
 class Block:
-    """Keys in a row that one process has reserved. Thread-safe."""
+    """Consecutive keys that one process has reserved. Thread-safe."""
 
     def __init__(self, first: int, end: int) -> None:
         self._lock = Lock()
@@ -42,7 +41,7 @@ class Block:
         self._end = end
 
     def take(self, count: int) -> int | None:
-        """The first of ``count`` keys in a row; None where so many are not left."""
+        """The first of ``count`` consecutive keys; None if so many are not left."""
         with self._lock:
             if self._next + count > self._end:
                 return None
@@ -53,11 +52,11 @@ class Block:
 
 @dataclass(slots=True)
 class CachedFacts:
-    """What is remembered of one store as it was when it was last seen.
+    """What is cached of one state of the store.
 
     Attributes:
         row: the name of the process's row.
-        seen: how far the row is at least; None while nothing is remembered.
+        seen: the least that the row must be advanced to; None while nothing is cached.
     """
 
     row: str = field(default_factory=lambda: PREFIX + secrets.token_hex(8))
@@ -68,26 +67,26 @@ class CachedFacts:
 
 
 class ProcessCache:
-    """What a process remembers of a store; its sessions share it."""
+    """The cache; all sessions of the process share it."""
 
     def __init__(self) -> None:
         self._lock = ProcessLock()
         self.known = CachedFacts()
 
     def reset_after_fork(self) -> None:
-        """In a child after a fork: what was reserved is the parent's, and so is the row."""
+        """In a child after a fork: reserved keys and the row belong to the parent."""
         self.known = CachedFacts()
 
     def forget(self, known: CachedFacts) -> None:
-        """Forget what turned out to be of another store."""
+        """Empty the cache, if it still holds these facts."""
         with self._lock:
             if self.known is known:
                 self.known = CachedFacts()
 
     def learn(self, known: CachedFacts, learned: "NewFacts", seen: int) -> None:
-        """Remember what a transaction has learned, which is committed, its row being as far as that."""
+        """Add a session's facts once it is committed and its row advanced to ``seen``."""
         with self._lock:
-            if self.known is not known:  # another session has found that the store is another one
+            if self.known is not known:  # another session has emptied the cache
                 return
             if len(known.names) + len(learned.names) > _MOST:
                 known.names.clear()
@@ -99,7 +98,7 @@ class ProcessCache:
 
 @dataclass(slots=True)
 class NewFacts:
-    """What one session has learned, and its process does not know yet."""
+    """What a session found, and the process does not know yet."""
 
     names: dict[Name, int] = field(default_factory=dict)
     rule_versions: set[str] = field(default_factory=set)
@@ -110,13 +109,13 @@ class NewFacts:
 
 
 class SessionCache:
-    """One session's use of what its process remembers.
+    """The cache as one session uses it.
 
     Args:
-        read: how far the row ``process`` is.
-        advance: put it up, and say how far it is then.
-        lapse: drop the rows of processes that are not further than ``before``.
-        lent: the transaction is a host's. It may see an older state of the same store.
+        read: reads how far the row ``process`` is advanced.
+        advance: advances it, and says how far.
+        lapse: deletes the rows of processes that are not further than ``before``.
+        lent: whether the transaction is a host's. It may see an older state of the same store.
     """
 
     def __init__(
@@ -141,37 +140,37 @@ class SessionCache:
 
     @property
     def row(self) -> str:
-        """The name of the process's row, for a statement that asks something else as well."""
+        """The name of the process's row, for a statement that reads more."""
         return self._known.row
 
     def check(self, found: int | None) -> None:
-        """Take note of how far the row is; forget all where that is less than was known."""
+        """Note how far the row is advanced; empty the cache if that is less than was known."""
         if not self._is_checked and (found is None or found < (self._least or 0)):
             if not self._lent:
                 self._memory.forget(self._known)
             self._known = self._memory.known
-            if self._known.seen is not None:  # another session was quicker
+            if self._known.seen is not None:  # another session has done so already
                 self._known = CachedFacts()
         self._is_checked = True
 
     def known(self, connection: Connection) -> CachedFacts:
-        """What is remembered, and is true of the store in this transaction."""
+        """The cached facts that hold for the store in this transaction."""
         if not self._is_checked:
             rows = self._read.fetch(connection, process=self._known.row)
             self.check(int(rows[0][0]) if rows else None)
         return self._known
 
     def number(self, connection: Connection, name: Name) -> int | None:
-        """The number of a name, if it is remembered."""
+        """The number of a name, if it is cached."""
         return self.learned.names.get(name) or self.known(connection).names.get(name)
 
     def kept(self, connection: Connection, digests: Collection[str]) -> set[str]:
-        """Those of the versions of rules that the store keeps for sure."""
+        """The rule versions among these that the store is known to keep."""
         known = self.known(connection).rule_versions
         return {each for each in digests if each in known or each in self.learned.rule_versions}
 
     def write(self, connection: Connection) -> None:
-        """Put the row up where something was learned; the last statement before the commit."""
+        """Advance the row if there are new facts; the last statement before the commit."""
         if self.learned and self._seen is None:
             rows = self._advance.fetch(connection, process=self.known(connection).row)
             self._seen = int(rows[0][0])
@@ -179,6 +178,6 @@ class SessionCache:
                 self._lapse.run(connection, before=self._seen - _LAPSE)
 
     def share(self) -> None:
-        """Let the process remember what was learned, now that it is committed."""
+        """Add the new facts to the cache, after the commit."""
         if self._seen is not None:
             self._memory.learn(self._known, self.learned, self._seen)

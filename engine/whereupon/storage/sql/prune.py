@@ -1,4 +1,4 @@
-"""Letting go of what is done with, in steps by key, so that neither an index nor a long transaction is needed."""
+"""Pruning old records in steps by key, without an index of its own and without a long transaction."""
 
 from sqlalchemy import Connection
 
@@ -9,45 +9,45 @@ from whereupon.storage.sql.queries import Queries
 
 
 class Pruner:
-    """One session's letting go."""
+    """One session's pruning."""
 
     def __init__(self, connection: Connection, database: Database, statements: Queries) -> None:
         self._connection = connection
         self._database = database
         self._to = statements
 
-    def let_go(self, bygones: RetentionCutoff, after: int, reach: int) -> PruneStep:
-        """Drop what is old among the next rows."""
-        given = self._given(bygones)
-        if bygones.kind is RetainedKind.SET_ASIDE:
+    def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
+        """Drop old records among the next rows."""
+        given = self._given(cutoff)
+        if cutoff.kind is RetainedKind.SET_ASIDE:
             gone = self._to.prune_set_aside.run(self._connection, reach=reach, **given).rowcount
             return PruneStep(gone, cursor=after if gone == reach else None)
-        behind = self._of("prune_end", bygones.kind).fetch(
+        behind = self._of("prune_end", cutoff.kind).fetch(
             self._connection, after=after, skipped=reach - 1
         )
         cursor = int(behind[0][0]) if behind else None
         given |= {"after": after, "until": 2**63 - 1 if cursor is None else cursor}
-        gone = self._of("prune", bygones.kind).run(self._connection, **given).rowcount
+        gone = self._of("prune", cutoff.kind).run(self._connection, **given).rowcount
         emptied = 0
-        if bygones.kind is RetainedKind.ENTRIES:
+        if cutoff.kind is RetainedKind.ENTRIES:
             given = {name: given[name] for name in ("before", "after", "until")}
             emptied = self._to.empty_entries.run(self._connection, **given).rowcount
         return PruneStep(gone, emptied, cursor)
 
-    def count(self, bygones: RetentionCutoff) -> PruneStep:
-        """How much would be dropped."""
-        given = self._given(bygones)
-        ((gone,),) = self._of("count_prunable", bygones.kind).fetch(self._connection, **given)
-        if bygones.kind is not RetainedKind.ENTRIES:
+    def count(self, cutoff: RetentionCutoff) -> PruneStep:
+        """How many would be dropped."""
+        given = self._given(cutoff)
+        ((gone,),) = self._of("count_prunable", cutoff.kind).fetch(self._connection, **given)
+        if cutoff.kind is not RetainedKind.ENTRIES:
             return PruneStep(int(gone))
         ((emptied,),) = self._to.count_emptied.fetch(self._connection, **given)
         return PruneStep(int(gone), int(emptied))
 
-    def _given(self, bygones: RetentionCutoff) -> dict[str, object]:
-        given: dict[str, object] = {"before": as_micros(bygones.before)}
-        if bygones.kind is RetainedKind.ENTRIES:
-            given["unasked"] = as_micros(bygones.unasked_before)
-            given["lasting"] = self._database.members(sorted(bygones.lasting))
+    def _given(self, cutoff: RetentionCutoff) -> dict[str, object]:
+        given: dict[str, object] = {"before": as_micros(cutoff.before)}
+        if cutoff.kind is RetainedKind.ENTRIES:
+            given["unasked"] = as_micros(cutoff.unasked_before)
+            given["lasting"] = self._database.members(sorted(cutoff.lasting))
         return given
 
     def _of(self, what: str, kind: RetainedKind) -> Statement:

@@ -1,20 +1,20 @@
-"""What a transaction holds against other writers, where a database lets many in at once.
+"""Row locks of a transaction, on databases with many writers.
 
-All transactions take their locks in one order, that of `Rank`; locks of one rank by a key that never
-changes, in one statement. So none waits for another in a circle:
+All transactions take their locks in the order of `Rank`. Locks of one rank are taken in one statement, by
+a key that never changes. So no transactions wait for each other in a circle:
 
-1. broadcast runs, by those who add scheduled ones and those who erase people;
-2. the ledger (the head of the audit log), by whoever asks for something that is judged and recorded;
-3. persons, 4. anonymous ids, 5. user ids that nobody has and that are to be erased: whom a batch is
-   about, before it reads what it decides about;
-6. the count of erasures, 7. deliveries, 8. devices, 9. objects, 10. tombstones: rows that changes share
-   with other persons' changes, before anything is written;
-11. what is written: table by table as `SqlWrites` goes through them, each in the order of its unique key;
-    identifiers before the names of messages, since 5 is of identifiers, too.
+1. broadcast runs, by transactions that add scheduled ones or erase persons;
+2. the audit log's head, by transactions that judge and record requests;
+3. persons, 4. anonymous ids, 5. user ids that belong to nobody and are to be erased: before a batch
+   reads what it decides about;
+6. the count of erasures, 7. deliveries, 8. devices, 9. objects, 10. tombstones: rows that several
+   persons' changes share, before anything is written;
+11. what is written: table by table as `SqlWrites` does it, each in the order of its unique key.
+    Identifiers come before the names of messages, because rank 5 is in the table of identifiers, too.
 
-Whoever has to step back in this order (a batch in several parts, which writes more than once; somebody
-who turns out to be merged with somebody else) does not wait any more from there on: where others are in the
-way, the transaction is begun again. What skips rows that others hold (due work, leases) waits for nobody.
+A transaction that goes back in this order (it writes several times, or finds out that two persons are one)
+does not wait from there on: if another transaction is in the way, it begins again. Statements that skip
+locked rows (due work, leases) never wait.
 """
 
 from collections.abc import Collection, Iterable
@@ -31,17 +31,17 @@ from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.transaction_retry import LostRaceError
 
 _RUNS_LOCK = 0x77686573
-"""The advisory lock of those who add broadcast runs without a message's id to keep them apart."""
+"""The advisory lock of transactions that add broadcast runs without a message's id."""
 _LEDGER_LOCK = 0x77686574
-"""That of those who write the audit log's first rows."""
-_IN_A_HURRY = 0.001
-"""Seconds that whoever steps back in the order waits: as good as none."""
+"""The advisory lock of transactions that write the audit log's first rows."""
+_NO_WAIT = 0.001
+"""Seconds that a transaction waits for a lock once it has gone back in the order."""
 _WAITED = 0.05
-"""The share of its patience after which a transaction is told anew how much is left."""
+"""The share of the time after whose waiting the timeout of locks is set anew."""
 
 
 class Rank(IntEnum):
-    """What is locked, in the order in which it is."""
+    """What is locked, in the order of locking."""
 
     RUNS = 1
     LEDGER = 2
@@ -60,9 +60,10 @@ class RowLocks:
     """One transaction's locks.
 
     Args:
-        patience: the call's.
-        lent: the transaction is a host's. It may hold anything already and cannot be begun again, so
-            locks are taken as they come; should two hosts wait for each other, the database ends one.
+        locks: the statements.
+        deadline: the call's.
+        lent: whether the transaction is a host's. It may have locks already, and cannot begin again. So locks
+            are taken as they come; if two hosts wait for each other, the database ends one of them.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class RowLocks:
         self._connection = connection
         self._database = database
         self._locks = locks
-        self._patience = deadline
-        self._told = deadline.left
+        self._deadline = deadline
+        self._limit = deadline.left
         self._lent = lent
         self._reached: Rank | None = None
         self._persons: set[int] = set()
@@ -86,29 +87,30 @@ class RowLocks:
         self._unknown: set[str] = set()
         self._has_ledger = False
         self._runs: set[tuple[str, str]] | None = None
-        self._hurries = False
+        self._is_back = False
         self._erasures: int | None = None
 
     # --- the order ------------------------------------------------------------------------------
 
     def reach(self, rank: Rank, *, again: bool = False) -> None:
-        """Be about to lock what is of a rank.
+        """Note that rows of a rank are about to be locked.
 
         Args:
-            again: or what is of the same rank, in a second statement.
+            rank: theirs.
+            again: whether rows of the same rank may have been locked by an earlier statement.
         """
         before, self._reached = self._reached, max(rank, self._reached or rank)
         is_back = before is not None and (rank < before or (rank == before and again))
-        if is_back and not self._lent and not self._hurries:
-            self._hurries = True
-            self._database.limit_waiting(self._connection, _IN_A_HURRY)
-        self.keep_patience()
+        if is_back and not self._lent and not self._is_back:
+            self._is_back = True
+            self._database.limit_waiting(self._connection, _NO_WAIT)
+        self.refresh_timeout()
 
-    def keep_patience(self) -> None:
-        """Tell the database what is left of the patience, where much of it was waited away."""
-        left = self._patience.left
-        if not self._hurries and left < self._told * (1 - _WAITED):
-            self._told = left
+    def refresh_timeout(self) -> None:
+        """Set the timeout of locks anew if much of the time was spent waiting."""
+        left = self._deadline.left
+        if not self._is_back and left < self._limit * (1 - _WAITED):
+            self._limit = left
             self._database.limit_waiting(self._connection, left)
 
     def _lock(self, rank: Rank, statement: Statement, **values: object) -> Rows:
@@ -117,8 +119,8 @@ class RowLocks:
 
     # --- whom a batch is about ------------------------------------------------------------------
 
-    def ledger(self) -> None:
-        """Keep others out of the ledger."""
+    def lock_requests(self) -> None:
+        """Lock requests, breakers and the audit log."""
         if self._has_ledger:
             return
         if not self._lock(
@@ -128,10 +130,10 @@ class RowLocks:
             self._locks.lock_audit_head.run(self._connection)
         self._has_ledger = True
 
-    def hold(
+    def lock(
         self, persons: Collection[int], anonymous: Collection[int], unknown: Collection[str]
     ) -> bool:
-        """Hold these; whether any was not held before, so that what was read of them may be old."""
+        """Lock these; whether one was not locked before, so that what was read of it may be outdated."""
         if self._erasures is None:
             self._erasures = self._count_erasures()
         new_persons = set(persons) - self._persons
@@ -151,9 +153,9 @@ class RowLocks:
         return True
 
     def _occupy(self, user_ids: set[str]) -> None:
-        """Let nobody else make a person of an id that nobody has, until this transaction ends.
+        """Keep others from making a person of user ids that nobody has, until the transaction ends.
 
-        Whoever tries meets a row that is gone when he has waited for it, and finds an erasure counted.
+        A transaction that tries it waits for the row, finds it gone, and then finds that an erasure was counted.
         """
         self.reach(Rank.UNKNOWN, again=True)
         for user_id in sorted(user_ids):
@@ -164,18 +166,18 @@ class RowLocks:
         self._unknown |= user_ids
 
     def note(self, persons: Iterable[int]) -> None:
-        """Take note of persons whom a statement of this transaction held while it read them."""
+        """Note persons who were locked by the statement that read them."""
         self._persons.update(persons)
 
     def due_entries(
         self, until: int, limit: int, versions: Collection[str] | None = None
     ) -> list[Entry]:
-        """Entries that are due, of persons whom nobody holds; this transaction does from now on.
+        """Due entries of persons whom nobody has locked; they are locked now.
 
         Args:
-            until: an instant.
-            limit: how many at most.
-            versions: the digests of the rule versions that are meant, which share the limit; None for all.
+            until: microseconds since the epoch.
+            limit: the most entries to return.
+            versions: digests of rule versions, which share the limit; None for all.
         """
         self.reach(Rank.PERSONS)
         due: dict[str, object] = {"until": until, "limit": limit}
@@ -189,18 +191,18 @@ class RowLocks:
             self.note(person_key for _, person_key in found)
             members = self._database.members(keys)
             still = self._locks.still_due.fetch(self._connection, keys=members, until=until)
-            if still:  # else somebody was at them until a moment ago, and there may be others
+            if still:  # else another transaction has just done them, and there may be more
                 return list(map(rule_rows.entry_from, still))
         return []
 
     def run(self, run: BroadcastRun) -> BroadcastRun | None:
-        """The run as it is now, for this transaction to send; None when others do, or have done."""
+        """The run as it is now, locked; None if it is done, or locked by another transaction."""
         named = {"rule": run.rule, "occasion": run.occasion}
         found = self._locks.take_run.fetch(self._connection, **named)
         return rule_rows.run_from(found[0]) if found else None
 
     def runs(self) -> list[BroadcastRun]:
-        """Every unfinished run, once nobody else sends or adds one."""
+        """Every unfinished run, once no other transaction sends or adds one."""
         self.reach(Rank.RUNS)
         self._locks.advisory_lock.run(self._connection, number=_RUNS_LOCK)
         found = list(map(rule_rows.run_from, self._locks.lock_runs.fetch(self._connection)))
@@ -208,17 +210,18 @@ class RowLocks:
         return sorted(found, key=lambda run: (run.due_at, run.rule, run.occasion))
 
     def check_runs(self, runs: Collection[tuple[str, str]]) -> None:
-        """Begin again where broadcasts that are to be changed were begun after `runs` was asked."""
+        """Begin again if one of these broadcasts was begun after `runs` was asked."""
         if not self._lent and self._runs is not None and not self._runs.issuperset(runs):
             raise LostRaceError(reason="a broadcast was begun meanwhile")
 
     # --- what changes share -----------------------------------------------------------------------
 
     def before_writing(self, changes: Changes, deliveries: Collection[int] = ()) -> None:
-        """Hold the rows that changes share with other persons' changes, before anything is written.
+        """Lock rows that these changes share with changes of other persons, before anything is written.
 
         Args:
-            deliveries: those of others that will be blanked, by their keys.
+            changes: what will be written.
+            deliveries: the keys of other persons' deliveries that will be blanked.
         """
         losers = [merge.loser_key for merge in changes.merges]
         ending = [merge.survivor_key for merge in changes.merges if changes.withdrawn]
@@ -242,7 +245,7 @@ class RowLocks:
         self.reach(Rank.WRITING, again=True)
 
     def deliveries(self, keys: Collection[int]) -> None:
-        """Hold deliveries, by their keys."""
+        """Lock deliveries by their keys."""
         if keys:
             members = self._database.members(keys)
             self._lock(Rank.DELIVERIES, self._locks.lock_deliveries, keys=members)
@@ -251,9 +254,9 @@ class RowLocks:
         return self._database.members([str(escape_nul(text)) for text in texts])
 
     def after_writing(self, changes: Changes) -> None:
-        """What this transaction made is its own; and nobody whom it found new may have been erased.
+        """Note new rows as locked, and begin again if somebody was erased meanwhile.
 
-        Else an id that was unknown when the batch was loaded would come back from the dead.
+        Else an id that was unknown when the batch was loaded could bring an erased person back.
         """
         made = {known.key for known in changes.identifiers}
         self._persons |= made | changes.persons.keys()

@@ -1,4 +1,4 @@
-"""Where in a database of PostgreSQL our tables are: the schema, and what a lent connection sees of it."""
+"""In which schema of a PostgreSQL database our tables are, and how a lent connection finds them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -32,47 +32,47 @@ class SchemaLocation(ABC):
 
     @staticmethod
     def of(schema: str | None) -> "SchemaLocation":
-        """The schema of that name; None for what a connection finds by its own ``search_path``."""
+        """The schema of that name; None for the one that the connection's ``search_path`` finds."""
         return BySearchPath() if schema is None else ByName(schema)
 
     @abstractmethod
     def make(self, connection: Connection) -> None:
-        """Make it, where that is for us to do."""
+        """Make the schema, if it is named and does not exist."""
 
     @abstractmethod
     def note(self, connection: Connection) -> None:
-        """Take note of where our tables are, as a connection of ours sees them."""
+        """Note where our tables are, as a connection of ours finds them."""
 
     @abstractmethod
     def within(self, connection: Connection) -> AbstractContextManager[None]:
         """A block in a host's transaction, whose statements find our tables."""
 
     def sql(self, *, make: bool) -> list[str]:
-        """What leads there, in a script, or makes it first."""
+        """SQL that selects the schema in a script, or makes it first."""
         del make
         return []
 
     @abstractmethod
     def qualified(self, table: str) -> str:
-        """A table's name, wherever a connection looks for tables."""
+        """A table's name that any connection finds."""
 
 
 class BySearchPath(SchemaLocation):
-    """Our tables are where the ``search_path`` leads to."""
+    """Our tables are where the connection's ``search_path`` finds them."""
 
     def __init__(self) -> None:
         self._home: _Where | None = None
 
     def make(self, connection: Connection) -> None:
-        """Nothing: it is there."""
+        """Nothing to do."""
 
     def note(self, connection: Connection) -> None:
-        """Remember it."""
+        """Remembers database and schema."""
         self._home = _where(connection)
 
     @contextmanager
     def within(self, connection: Connection) -> Iterator[None]:
-        """Look first whether the host's connection leads to the same tables."""
+        """Checks first that the host's connection finds the same tables."""
         found = _where(connection)
         if self._home is not None and found != self._home:
             raise _other(found, self._home)
@@ -94,19 +94,19 @@ class ByName(SchemaLocation):
         self._database: str | None = None
 
     def make(self, connection: Connection) -> None:
-        """Make the schema, unless it is there: a role that may not make any can still use it."""
+        """A role that may not make a schema can use one that exists."""
         there = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
         if not connection.exec_driver_sql(there, (self._schema,)).first():
             quoted = self._quoted.replace("%", "%%")
             connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {quoted}")
 
     def note(self, connection: Connection) -> None:
-        """Remember the database."""
+        """Remembers the database."""
         self._database = _where(connection)[0]
 
     @contextmanager
     def within(self, connection: Connection) -> Iterator[None]:
-        """Look there alone, and leave the host's ``search_path`` as it was."""
+        """Looks in that schema alone, and restores the host's ``search_path``."""
         asked = f"SELECT current_database(), current_setting('search_path'){self.setting}"
         database, before, _ = connection.exec_driver_sql(asked).one()
         if self._database is not None and database != self._database:
@@ -115,12 +115,12 @@ class ByName(SchemaLocation):
         connection.exec_driver_sql("SELECT set_config('search_path', %s, true)", (before,))
 
     def sql(self, *, make: bool) -> list[str]:
-        """Until the transaction ends."""
+        """Until the end of the transaction."""
         made = [f"CREATE SCHEMA IF NOT EXISTS {self._quoted};"] if make else []
         return [*made, f"SET LOCAL search_path TO {self._quoted};"]
 
     def qualified(self, table: str) -> str:
-        """With its schema."""
+        """With the schema."""
         return f"{self._quoted.replace('%', '%%')}.{table}"
 
 

@@ -1,8 +1,8 @@
-"""Which version the tables are of, and bringing them to this library's, when a store is opened.
+"""The version of the tables, and making or migrating them when a store is opened.
 
-New tables are made at once, as `tables` describes them; older ones go through `migrations`, which alone
-need Alembic. Both end the same, which a test proves. Everything happens in one transaction that keeps
-other openers out.
+New tables are made as `tables` describes them. Older tables go through `migrations`, which alone needs
+Alembic. Both ways end with the same tables, which a test proves. All of it happens in one transaction that
+keeps other processes from opening the store.
 """
 
 from importlib.resources import files
@@ -20,7 +20,7 @@ _FIRST = "0001"
 
 
 def revisions() -> list[str]:
-    """The migrations that there are, oldest first, by the files that hold them (see `migrations`)."""
+    """The migrations, oldest first, by the files that hold them (see `migrations`)."""
     found = files("whereupon.storage.sql.migrations").joinpath("versions").iterdir()
     return sorted(each.name[1:5] for each in found if each.name.startswith("r0"))
 
@@ -28,16 +28,17 @@ def revisions() -> list[str]:
 def prepare(
     connection: Connection, database: Database, *, make: bool, migrate: bool = True
 ) -> None:
-    """Make the tables where there are none, and bring older ones up to date.
+    """Make the tables if there are none, and migrate older ones.
 
     Args:
-        make: whether to make them.
-        migrate: whether to change the database at all.
+        connection: in a transaction that may write.
+        database: its dialect.
+        make: whether to make tables.
+        migrate: whether to change the schema at all.
 
     Raises:
-        StoreError: with the code ``newer-schema``, when a newer library has been here; ``no-store``,
-            when there are no tables and none are to be made; ``older-schema``, when older ones are not to
-            be changed.
+        StoreError: with the code ``newer-schema``, if a newer library has made the tables; ``no-store``, if
+            there are no tables and none are to be made; ``older-schema``, if older ones are not to be changed.
     """
     known = revisions()
     database.lock_schema(connection)
@@ -74,13 +75,13 @@ def _bring_up_to_date(
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the tables are there, and of this library's version."""
+    """Whether the tables exist and have the version of this library."""
     newest = revisions()[-1]
     return revision_of(connection) == newest and _schema(connection) == int(newest)
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The version of the tables that there are; None where there are none."""
+    """The version of the tables; None if there are none."""
     tables = inspect(connection)
     if tables.has_table(VERSIONS.name):
         return str(connection.scalar(select(VERSIONS.c.version_num)))
@@ -98,7 +99,7 @@ def _make(connection: Connection, database: Database, newest: str) -> None:
 
 
 def first_rows(database: Database, newest: str) -> list[Insert]:
-    """What stands in new tables."""
+    """The rows of new tables."""
     counter = "next_key" if database.one_writer else "erasures"
     numbers = {"schema": int(newest), counter: 1}
     rows = [insert(_META).values(name=name, value=value) for name, value in numbers.items()]

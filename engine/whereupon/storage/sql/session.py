@@ -1,4 +1,4 @@
-"""A session on a database: one transaction, all phases together."""
+"""A session on a database: all phases of the port in one transaction."""
 
 from collections.abc import Collection, Iterable
 
@@ -19,10 +19,10 @@ from whereupon.storage.sql.transaction_retry import LostRaceError
 
 
 class SqlSession(SqlQuestions, SqlDueWork):
-    """One transaction on a database; see `whereupon.ports.Session`."""
+    """One transaction on a database; the ports say what each method does."""
 
     def allocate(self, count: int) -> int:
-        """Reserve keys."""
+        """From a counter or from blocks."""
         return self._writes.allocate(count)
 
     def lock(
@@ -31,32 +31,32 @@ class SqlSession(SqlQuestions, SqlDueWork):
         anonymous: Collection[int],
         unknown: Collection[str] = (),
     ) -> bool:
-        """Keep others away, where there are others."""
-        return self._locks is not None and self._locks.hold(persons, anonymous, unknown)
+        """By row locks, if there are other writers."""
+        return self._locks is not None and self._locks.lock(persons, anonymous, unknown)
 
     def lock_requests(self) -> None:
-        """Hold the head, which whoever writes into the log holds."""
+        """By the audit log's head, which every writer of the log locks."""
         if self._locks is not None:
-            self._locks.ledger()
+            self._locks.lock_requests()
 
     def audit_head(self) -> AuditHead | None:
-        """The head, held."""
+        """Locked."""
         self.lock_requests()
         found = self._queries.audit_head.fetch(self._connection)
         return request_rows.head_from(found[0]) if found else None
 
     def flush(self, changes: Changes) -> None:
-        """Write a batch's changes."""
+        """Table by table."""
         try:
             self._writes.write(changes)
-            self.write_ledger(changes)
+            self._write_requests(changes)
             if _makes_due(changes):
                 self._announce()
         except IntegrityError as error:
             raise LostRaceError(reason=f"somebody was first: {error.orig}") from error
 
     def set_mark(self, name: str, value: int) -> None:
-        """Remember a number."""
+        """In the meta table."""
         self._queries.put_mark.write(self._connection, [(name, value)])
 
     def number(self, names: Collection[Name]) -> Numbers:
@@ -64,12 +64,12 @@ class SqlSession(SqlQuestions, SqlDueWork):
         return self._names.number(self._connection, names)
 
     def reserve(self, count: int) -> Block:
-        """Reserve a block of so many keys."""
+        """Reserve a block of at least ``count`` keys."""
         self.cache.learned.block = new_block(self._connection, self._queries.take_blocks, count)
         return self.cache.learned.block
 
-    def write_ledger(self, changes: Changes) -> None:
-        """Write what a batch made of the ledger."""
+    def _write_requests(self, changes: Changes) -> None:
+        """Write a batch's requests, approvals, breakers and audit rows."""
         to = self._queries
         self._write_rows(to.put_request, map(request_rows.request_row, changes.requests.values()))
         self._write_rows(to.put_approval, map(request_rows.approval_row, changes.approvals))

@@ -1,9 +1,9 @@
-"""What a session in a host's transaction has written beside it, in a transaction of the store's own.
+"""Transactions beside a host's, for values that all transactions share.
 
-A host keeps its transaction open as long as it likes. The numbers of names, the versions of rules and blocks
-of keys are everybody's: whoever meets a new one would wait for the host. They are right whatever becomes of
-the host's transaction, so they are committed at once, over a connection of their own. (A database with one
-writer has no such connection: there everybody waits for the host in any case.)
+A host keeps its transaction open as long as it likes. Numbers of names, rule versions and blocks of keys
+belong to everybody: a transaction that meets a new one would wait for the host. They are valid whether
+the host commits or not, so they are committed at once, on a connection of their own. A database with one
+writer has no such connection; there, everybody waits for the host in any case.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -22,7 +22,7 @@ class SideSession(Protocol):
         ...
 
     def reserve(self, count: int) -> Block:
-        """Reserve a block of so many keys."""
+        """Reserve a block of at least ``count`` keys."""
         ...
 
     def flush(self, changes: Changes) -> None:
@@ -31,7 +31,7 @@ class SideSession(Protocol):
 
 
 class SideTransactions:
-    """Transactions of the store's own, as short as can be.
+    """Short transactions of the store's own.
 
     Args:
         begin: begins one.
@@ -46,11 +46,11 @@ class SideTransactions:
             return session.number(names)
 
     def reserve(self, count: int) -> Block:
-        """Reserve a block of so many keys."""
+        """Reserve a block of at least ``count`` keys."""
         with self._begin() as session:
             return session.reserve(count)
 
     def keep(self, versions: Mapping[str, tuple[str, bytes]]) -> None:
-        """Keep versions of rules."""
+        """Keep rule versions."""
         with self._begin() as session:
             session.flush(Changes(rule_versions=dict(versions)))

@@ -1,4 +1,4 @@
-"""SQLite: one writer at a time, write-ahead log, and a commit that is on the disk when it returns."""
+"""SQLite: one writer at a time, a write-ahead log, and commits that are on the disk when they return."""
 
 import re
 import sqlite3
@@ -45,7 +45,7 @@ PRAGMAS = (
     "PRAGMA secure_delete = ON",
 )
 _ONE_WAIT = 0.1
-"""Seconds that SQLite itself waits for a lock, before it is asked again for as long as patience lasts."""
+"""Seconds that SQLite itself waits for a lock before it is asked again, until the deadline."""
 _TAKE_THE_LOCK = "UPDATE whereupon_meta SET value = value WHERE name = 'schema'"
 
 
@@ -53,7 +53,7 @@ class Sqlite(Database):
     """The statements and transactions of SQLite.
 
     Args:
-        file: the path of the database; None where it is in memory.
+        file: the path of the database; None if it is in memory.
         patience: seconds that a transaction waits for its turn.
     """
 
@@ -71,20 +71,20 @@ class Sqlite(Database):
 
     @contextmanager
     def session(self, engine: Engine) -> Iterator[Connection]:
-        """Begin by locking, so that what is read stays true until the commit."""
+        """Begins with the write lock, so that what is read stays true until the commit."""
         with typed_errors(), _connected(engine) as connection:
-            _overwrite_what_goes(connection)
+            _overwrite_freed_bytes(connection)
             self._begin(connection)
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
-                if not connection.invalidated:  # an interruption has closed it, which undoes all
-                    connection.connection.rollback()  # no error where SQLite has done so already
+                if not connection.invalidated:  # an interrupt has closed it, which rolls back
+                    connection.connection.rollback()  # no error if SQLite has done so already
                 raise
 
     def reading(self, engine: Engine) -> AbstractContextManager[Connection] | None:
-        """Beside whoever writes, where there is a write-ahead log: as things were at the last commit."""
+        """Beside a writer, as of the last commit, if there is a write-ahead log."""
         if self._file is None or isinstance(engine.pool, StaticPool):
             return None
         if self._has_log is None:
@@ -122,46 +122,46 @@ class Sqlite(Database):
                     raise busy()
 
     def is_there(self) -> bool:
-        """Whether the file is."""
+        """Whether the file exists."""
         return self._file is None or Path(self._file).exists()
 
     def reset_after_fork(self) -> None:
-        """Let go of the parent's place in the queue."""
+        """Leave the parent's place in the queue."""
         self._gate.reset_after_fork()
 
     @property
     def driver(self) -> type[sqlite3.Connection]:
-        """Those of the standard library."""
+        """Of the standard library."""
         return sqlite3.Connection
 
     def host_connections(self) -> HostConnection:
-        """A transaction begins with the first write, unless the host turned that off."""
+        """A transaction begins with the first write, unless the host has turned that off."""
         return HostConnection("sqlite://", _guarded)
 
     @contextmanager
     def lent(self, connection: Connection) -> Iterator[None]:
-        """Take the write lock first, for a host's transaction may not have begun to write."""
-        _overwrite_what_goes(connection)
+        """Takes the write lock first: a host's transaction may not have begun to write."""
+        _overwrite_freed_bytes(connection)
         with typed_errors():
             if not _locks(connection, _TAKE_THE_LOCK):
                 raise busy()
-            if not _in_transaction(connection):  # and that was committed by itself
+            if not _in_transaction(connection):  # autocommit
                 raise no_transaction()
             with connection.begin_nested():
                 yield
 
     def rewritten(self, sql: str) -> str:
-        """A list is a JSON array, and nobody else writes."""
+        """A list is a JSON array; there are no row locks."""
         listed = _ANY.sub(r"IN (SELECT value FROM json_each(\1))", _LOCK.sub("", sql))
         return _ALL.sub(r"NOT IN (SELECT value FROM json_each(\1))", listed)
 
     def lock_schema(self, connection: Connection) -> None:
-        """Nothing to do: a transaction of ours has the whole database."""
+        """Nothing to do: a transaction locks the whole database."""
 
     def scrub(self, engine: Engine) -> bool:
-        """Empty the write-ahead log: until then it holds pages as they were before the deletion.
+        """Empty the write-ahead log, which holds pages as they were before the deletion.
 
-        Where a reader or a writer is in the way, SQLite does what it can, and says so.
+        If a reader or a writer is in the way, SQLite does what it can, and says so.
         """
         with _connected(engine) as connection:
             before = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
@@ -178,12 +178,12 @@ class Sqlite(Database):
         return not blocked
 
     def watch(self, engine: Engine, changed: Callable[[], object]) -> Watch | None:
-        """By looking at the file; one in memory has no other process."""
+        """By looking at the file; a database in memory has no other process."""
         del engine
         return None if self._file is None else FileWatch(self._file, changed)
 
     def members(self, values: Collection[int] | Collection[str]) -> object:
-        """A JSON array; SQLite would cut a text short at a NUL, so that is refused."""
+        """A JSON array. SQLite would cut a text at a NUL, so that is refused."""
         text = encode(list(values)).decode()
         if "\\u0000" in text:
             reason = "an id holds the character NUL, which a database cannot look up"
@@ -212,9 +212,9 @@ def _guarded(driver: sqlite3.Connection) -> GuardedConnection:
 
 
 def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
-    """An engine of the store's own; in memory, all threads share the one connection.
+    """An engine of the store's own; in memory, all threads share one connection.
 
-    With ``?synchronous=OFF`` in the URL a commit is not on the disk when it returns: for stores that
+    With ``?synchronous=OFF`` in the URL a commit is not on the disk when it returns. That is for stores that
     are thrown away.
     """
     lasting = url.query.get("synchronous") != "OFF"
@@ -223,7 +223,7 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
     if url.database in {None, "", ":memory:"}:
         shared = {**arguments, "check_same_thread": False}
         engine = create_engine(url, poolclass=StaticPool, connect_args=shared, hide_parameters=True)
-    else:  # an error is logged; nobody's data is
+    else:  # errors are logged, data is not
         engine = create_engine(url, connect_args=arguments, hide_parameters=True)
     event.listen(engine, "connect", partial(_prepare, patience=patience))
     if not lasting:
@@ -232,11 +232,11 @@ def open_engine(url: URL, *, patience: float = PATIENCE) -> Engine:
 
 
 def _connected(engine: Engine) -> Connection:
-    """A connection that begins no transaction by itself before we do.
+    """A connection that begins no transaction by itself.
 
-    Python's driver does so only before a statement that changes something. To have SQLAlchemy turn that off for
-    a while would run a pragma when the connection is put back, by which SQLite forgets every statement that
-    it has prepared. A driver that keeps a transaction open at all times leaves no choice.
+    Python's driver begins one only before a statement that changes something. Turning that off through
+    SQLAlchemy for a while would run a pragma when the connection goes back to the pool, and SQLite would
+    then prepare every statement anew. A driver that always has a transaction open leaves no choice.
     """
     connection = engine.connect()
     if getattr(connection.connection.driver_connection, "autocommit", None) is False:
@@ -244,8 +244,8 @@ def _connected(engine: Engine) -> Connection:
     return connection
 
 
-def _overwrite_what_goes(connection: Connection) -> None:
-    """Freed bytes become zeros, also on a host's connections: once each."""
+def _overwrite_freed_bytes(connection: Connection) -> None:
+    """Have freed bytes overwritten with zeros, also on a host's connections; once each."""
     if _OVERWRITES not in connection.info:
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
         connection.info[_OVERWRITES] = True
@@ -269,7 +269,7 @@ def _prepare(connection: sqlite3.Connection, _record: object, *, patience: float
 
 
 def _sets(connection: sqlite3.Connection, pragma: str) -> bool:
-    """Whether it could be done now; SQLite does not wait for the log while others make it."""
+    """Whether a pragma could be set now; SQLite does not wait while another process makes the log."""
     try:
         connection.execute(pragma)
     except sqlite3.OperationalError as error:

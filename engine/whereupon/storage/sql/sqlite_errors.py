@@ -1,6 +1,6 @@
-"""What SQLite refuses, as errors of ours where the caller can do something about it.
+"""Errors of SQLite, as `StoreError` where the caller can do something about them.
 
-What is refused is rolled back; the same call may be made again when the cause is gone.
+The transaction is rolled back; the same call can be made again when the cause is gone.
 """
 
 import sqlite3
@@ -31,7 +31,7 @@ _IDENTITY = "whereupon_file"
 
 @contextmanager
 def typed_errors() -> Iterator[None]:
-    """Raise what SQLite refuses within the block as a `StoreError`, and all else as it is."""
+    """Raise errors of SQLite within the block as a `StoreError`; raise others as they are."""
     try:
         yield
     except DBAPIError as error:
@@ -47,7 +47,7 @@ def typed_errors() -> Iterator[None]:
 
 
 def _typed(said: BaseException | None) -> StoreError | None:
-    """The error of ours for one of the driver's, if there is one."""
+    """The `StoreError` for an error of the driver, if there is one."""
     if "no such table: whereupon_" in str(said):
         reason = f"our tables are not there any more ({said}): was the database replaced?"
         return StoreError(code="no-tables", reason=reason)
@@ -56,13 +56,13 @@ def _typed(said: BaseException | None) -> StoreError | None:
 
 
 def check_file(connection: Connection, file: str | None) -> bool:
-    """Whether the file that a connection has open is the one that others find under its name.
+    """Whether the file that a connection has open is still the one at its path.
 
-    SQLite goes on writing into a file that was removed or replaced: what is then committed is gone
-    with the last connection. One that was replaced is let go of, to be opened anew.
+    SQLite goes on writing into a file that was removed or replaced; what it commits there is lost. A
+    connection to a replaced file is closed, so that the new file is opened.
 
     Raises:
-        StoreError: there is no such file any more.
+        StoreError: if there is no file any more.
     """
     if file is None:
         return True

@@ -32,21 +32,21 @@ T = TypeVar("T")
 
 LAST_KEY = 2**63 - 1
 _INHERITED: list[object] = []
-"""Connections that a child has from its parent: never used, and never closed, for they are open there."""
+"""Connections that a child has from its parent. They are never used, and never closed: the parent uses them."""
 _FORK_PATIENCE = 10.0
-"""Seconds that a fork waits for sessions to end, where the database needs that."""
+"""The most seconds that a fork waits for sessions to end, where the database needs that."""
 
 
 class SqlStore(ForkAware):
     """Keeps everything in tables beside the host's own.
 
     Args:
-        url_or_engine: an SQLAlchemy URL, whose engine is the store's own; or an engine of the
-            host's, whose settings and pool stay the host's affair.
-        patience: seconds that a call waits for others, with all its transactions and tries;
+        url_or_engine: an SQLAlchemy URL, or an engine of the host. The store does not change the settings
+            and the pool of a host's engine.
+        patience: seconds that a call waits for others, with all its transactions and attempts;
             ``?patience=`` in a URL comes first.
-        make: whether to make the tables where there are none.
-        migrate: whether to change the database at all, to make tables or to bring them up to date.
+        make: whether to make the tables if there are none.
+        migrate: whether to change the schema at all, to make tables or to migrate them.
         schema: where the tables are, on PostgreSQL; ``?schema=`` in a URL comes first.
     """
 
@@ -72,7 +72,7 @@ class SqlStore(ForkAware):
         self._host_connections = self._database.host_connections()
         self._is_closed = False
         self._forks = (
-            ForkGuard(min(patience, _FORK_PATIENCE), self._let_go)
+            ForkGuard(min(patience, _FORK_PATIENCE), self._close_idle)
             if self._database.one_writer
             else None
         )
@@ -81,7 +81,7 @@ class SqlStore(ForkAware):
 
     @contextmanager
     def session(self, connection: object = None) -> Iterator["SqlSession"]:
-        """A transaction: one of its own, or the host's, which the host ends."""
+        """A transaction of its own, or a part of the host's."""
         self._check_open()
         with self._undivided():
             if connection is None:
@@ -103,7 +103,7 @@ class SqlStore(ForkAware):
 
     @contextmanager
     def reading(self) -> Iterator["SqlSession"]:
-        """A transaction that only reads; what it learns is its own."""
+        """A transaction that only reads; it adds nothing to the cache."""
         self._check_open()
         self._write_lock.refuse_nesting()
         with self._undivided():
@@ -120,7 +120,7 @@ class SqlStore(ForkAware):
             raise closed()
 
     def _undivided(self) -> AbstractContextManager[None]:
-        """A block amid which this process does not fork, where that matters."""
+        """A block in which this process does not fork, where that matters."""
         return nullcontext() if self._forks is None else self._forks.session()
 
     def _check(self, lent: Connection) -> None:
@@ -132,11 +132,13 @@ class SqlStore(ForkAware):
 
     @contextmanager
     def _part_of(self, connection: Connection) -> Iterator["SqlSession"]:
-        with self._database.lent(connection):  # so that a host may survive a failing block
+        with self._database.lent(
+            connection
+        ):  # so that the host's transaction survives a failing block
             yield self._on(connection, lent=True)
 
     def transact(self, work: Callable[[Session], T], *, alone: bool = False) -> T:
-        """Do work: with one writer at a time, in groups; with many, until no race is lost."""
+        """Do work: in groups, if there is one writer at a time; else again until no race is lost."""
         self._check_open()
         with one_call():
             deadline = Deadline(self._patience)
@@ -158,12 +160,12 @@ class SqlStore(ForkAware):
         with self._database.session(self._engine) as connection:
             divided = _Divided(connection, self._on)
             yield divided
-            divided.write_memory()
-        divided.share_memory()
+            divided.write_cache()
+        divided.share_cache()
 
     @contextmanager
     def _side_session(self) -> Iterator["SqlSession"]:
-        """A session over a connection of its own, whatever the pool has to give."""
+        """A session on a connection of its own, outside of the pool."""
         if self._side is None:
             self._side = create_engine(self._engine.url, pool=self._engine.pool.recreate())
         try:
@@ -200,23 +202,23 @@ class SqlStore(ForkAware):
         return SqlSession(connection, database, self._queries, names, writes, locks, lent=lent)
 
     def scrub(self) -> bool:
-        """Take what was erased out of the pages and logs that a database keeps beside its rows."""
+        """Remove erased bytes from free pages and logs."""
         self._check_open()
         with self._undivided(), self._write_lock.take():
             return self._database.scrub(self._engine)
 
     def watch(self, changed: Callable[[], object]) -> Watch | None:
-        """By the file, or by listening, as the database has it."""
+        """By the file or by notifications, as the database has it."""
         return self._database.watch(self._engine, changed)
 
     def close(self) -> None:
-        """Close the connections of the store's own engine; a host's stays open."""
+        """Close the connections of the store's own engine; a host's engine stays open."""
         self._is_closed = True
         if self._own:
             self._engine.dispose()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: with connections, keys and turns of this process's own."""
+        """Begin with connections, keys and locks of this process."""
         self._write_lock.reset_after_fork()
         self._group.reset_after_fork()
         self._database.reset_after_fork()
@@ -226,15 +228,15 @@ class SqlStore(ForkAware):
             _INHERITED.append(self._engine.pool)
             self._engine.dispose(close=False)
 
-    def _let_go(self) -> None:
-        """Close the connections that nobody uses; a database in memory is its only connection."""
+    def _close_idle(self) -> None:
+        """Close idle connections; a database in memory is its only connection."""
         if not isinstance(self._engine.pool, StaticPool):
             self._engine.dispose()
 
     def _is_current(self) -> bool:
-        """Whether there is nothing to prepare, as a reader sees it that no writer keeps waiting."""
+        """Whether there is nothing to prepare, read without waiting for a writer."""
         if not self._database.one_writer or not self._database.is_there():
-            return False  # elsewhere readers wait for nobody in any case
+            return False  # elsewhere readers never wait
         connected = self._database.reading(self._engine)
         if connected is None:
             return False
@@ -261,7 +263,7 @@ class SqlStore(ForkAware):
 
 
 class _Divided:
-    """One transaction of SQLite's, in parts that are taken back alone."""
+    """One transaction of a database with one writer, in parts that are rolled back alone."""
 
     def __init__(
         self, connection: Connection, open_session: Callable[[Connection], "SqlSession"]
@@ -286,21 +288,21 @@ class _Divided:
         self._kept.append(session)
 
     def is_open(self) -> bool:
-        """Whether nothing has ended the transaction: SQLite does when the disk is full.
+        """Whether the transaction still exists. SQLite ends it when the disk is full.
 
-        An interruption from the keyboard, within a statement, costs the connection.
+        A keyboard interrupt within a statement costs the connection.
         """
         if self._connection.invalidated:
             return False
         return bool(getattr(self._connection.connection.driver_connection, "in_transaction", False))
 
-    def write_memory(self) -> None:
-        """Put the process's row up, if a part has learned anything."""
+    def write_cache(self) -> None:
+        """Advance the process's row, if a part has new facts."""
         for session in self._kept:
             session.cache.write(self._connection)
 
-    def share_memory(self) -> None:
-        """Let later sessions use what the parts learned."""
+    def share_cache(self) -> None:
+        """Add the parts' new facts to the cache."""
         for session in self._kept:
             session.cache.share()
 

@@ -1,6 +1,6 @@
-"""Transactions that met another writer, and are done again from their start.
+"""Transactions that met another writer, and run again from their start.
 
-Deciding a batch is pure, so it is loaded and decided again, from what the winner has written.
+Deciding a batch is pure, so it is loaded and decided again from what the other writer has written.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class LostRaceError(StoreError):
-    """Another writer was first. Nothing is written; the same work can be done again."""
+    """Another writer was first. Nothing is written; the same work can run again."""
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(code="conflict", reason=reason)
@@ -26,10 +26,10 @@ def retry(
     work: Callable[[Session], T],
     deadline: Deadline,
 ) -> T:
-    """Do work in a transaction of its own, again and again while others are in the way.
+    """Do work in a transaction of its own, again while others are in the way.
 
     Raises:
-        StoreError: with the code ``busy``, when patience has ended.
+        StoreError: with the code ``busy``, if the deadline passes.
     """
     while True:
         try:

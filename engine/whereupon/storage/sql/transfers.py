@@ -1,4 +1,4 @@
-"""Changing the owner of inert messages: one statement, whatever their number, and one for each name's skips."""
+"""A new owner for inert messages: one statement for all of them, and one for the skips of each name."""
 
 from sqlalchemy import Connection
 
@@ -13,7 +13,7 @@ from whereupon.storage.sql.queries import Queries
 def inert_parameters(
     connection: Connection, database: Database, names: MessageNames, inert: Inert
 ) -> dict[str, object]:
-    """What the condition `selects.inert` binds."""
+    """The parameters of statements that tell inert messages."""
     numbers = names.find(connection, inert.names | inert.aged)
     return {
         "names": database.members([numbers[name] for name in inert.names if name in numbers]),

@@ -1,7 +1,7 @@
-"""Noticing, in a thread, that another process has changed the store.
+"""Threads that notice when another process has changed the store.
 
-A file of SQLite's has another stamp after every commit. PostgreSQL tells whoever listens (see
-`listening`). Nothing depends on it: without it, work waits for the poll.
+An SQLite file has another modification time after every commit. PostgreSQL sends notifications (see
+`notifications`). Nothing depends on them: without them, work waits for the next poll.
 """
 
 import logging
@@ -14,16 +14,16 @@ from typing import TypeAlias
 _LOG = logging.getLogger("whereupon.waking")
 
 TICK = 0.1
-"""Seconds between two looks at a file, and between two words of a crowd."""
+"""Seconds between two looks at a file, and between two notifications."""
 _PAUSE = 5.0
 _JOIN = 5.0
 
 
 class WatchThread(ABC):
-    """A thread that watches until it is stopped; what fails is tried again after a pause.
+    """A thread that watches until it is stopped. An error is tried again after a pause.
 
     Args:
-        changed: called in this thread whenever something may have changed, and at the beginning.
+        changed: called in this thread when something may have changed, and once at the beginning.
     """
 
     def __init__(self, changed: Callable[[], object]) -> None:
@@ -34,11 +34,11 @@ class WatchThread(ABC):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread runs; in a forked child it does not."""
+        """Whether the thread runs; in a child after a fork it does not."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """End the thread, if there is one."""
+        """End the thread, if it runs."""
         self._ended.set()
         if self.is_alive and self._thread is not current_thread():
             self._interrupt()
@@ -54,10 +54,10 @@ class WatchThread(ABC):
 
     @abstractmethod
     def _watch(self) -> None:
-        """Watch until the end, calling `_tell`; raise where that cannot go on."""
+        """Watch until the end, and call `_tell`; raise if that is not possible."""
 
     def _interrupt(self) -> None:  # noqa: B027 - a choice
-        """Have `_watch` notice the end at once; one that looks again and again does so by itself."""
+        """Make `_watch` notice the end at once. A loop that looks again and again needs nothing."""
 
     def _tell(self) -> None:
         try:
@@ -67,7 +67,7 @@ class WatchThread(ABC):
 
 
 class FileWatch(WatchThread):
-    """Looks at the stamps of SQLite's files, ten times a second, and opens none of them.
+    """Looks at the size and time of the SQLite files ten times a second, and opens none of them.
 
     Args:
         path: of the database.
@@ -87,7 +87,7 @@ class FileWatch(WatchThread):
                 self._tell()
                 if self._ended.wait(TICK):
                     return
-                self._tell()  # of what came in the same moment, of which the stamps know nothing
+                self._tell()  # a commit in the same moment leaves the same stamp
             if self._ended.wait(TICK):
                 return
 
@@ -96,7 +96,7 @@ _Stamp: TypeAlias = tuple[int, int, int] | None
 
 
 def _stamp(path: str) -> _Stamp:
-    """What differs when a file is written, or another is put in its place; None where there is none."""
+    """Values that change when a file is written or replaced; None if there is no file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - as SQLite is given it
     except OSError:

@@ -93,7 +93,7 @@ class SqlWrites:
         if self._locks is None:
             statement.write(self._connection, list(rows))
             return
-        self._locks.keep_patience()
+        self._locks.refresh_timeout()
         written = list(rows) if order is None else sorted(rows, key=order)
         statement.write(self._connection, written)
 
@@ -229,7 +229,7 @@ class SqlWrites:
         if theirs is not None:
             for statement in self._queries.each("erase"):
                 statement.run(self._connection, keys=theirs)
-        self._erasure.drop_husks(named)
+        self._erasure.drop_messages(named)
 
     def _merge(self, merge: Merge) -> None:
         for statement in self._queries.each("merge_into"):
