@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue
 from typing_extensions import override
 
 from whereupon.rules.field_types import Name
-from whereupon.rules.form import invalid, shown
+from whereupon.rules.form import invalid, shown, there
 from whereupon.rules.rule_reader import Path, RuleReader
 from whereupon.rules.steps.step_form import Step, StepForm
 from whereupon.templates import Content, ContentValue, Template
@@ -106,13 +106,13 @@ class WebhookForm(StepForm):
         description="Headers of the request; texts are Liquid templates.",
         examples=[{"X-Source": "whereupon"}],
     )
-    payload: JsonValue = Field(
+    payload: Annotated[JsonValue, BeforeValidator(there)] = Field(
         default=None,
         alias="json",
         description="What the request sends as JSON; texts in it are Liquid templates.",
         examples=[{"order": "{{ properties.order_id }}"}],
     )
-    body: str | None = Field(
+    body: Annotated[str | None, BeforeValidator(there)] = Field(
         default=None,
         description="What the request sends as text, a Liquid template, instead of json.",
         examples=["{{ person.user_id }} bought {{ properties.product }}"],
