@@ -6,8 +6,9 @@
         def make_store(self, folder):
             return MyStore(folder / "data")
 
-This package needs pytest; nothing else in the library imports it. Each module holds the tests of one part of
-the port.
+A store implements `Reads`, `Writes` and `DueWork` of the port; `Questions` has defaults, which are tested,
+too. This package needs pytest; nothing else in the library imports it. Each module tests one phase of the
+port, or a part of it.
 """
 
 from collections.abc import Iterator
@@ -16,19 +17,23 @@ from pathlib import Path
 import pytest
 
 from whereupon.ports import Store
-from whereupon.testing.contracts.claims import Claims
-from whereupon.testing.contracts.deciding import Deciding
-from whereupon.testing.contracts.entries import Entries
-from whereupon.testing.contracts.erasing import Erasing
-from whereupon.testing.contracts.ledger import Ledger
-from whereupon.testing.contracts.outbox import Outbox
-from whereupon.testing.contracts.people import People
-from whereupon.testing.contracts.recording import Recording
-from whereupon.testing.contracts.sessions import Sessions
+from whereupon.testing.contracts.due_work import DueWorkContract
+from whereupon.testing.contracts.entries import EntriesContract
+from whereupon.testing.contracts.erasure import ErasureContract
+from whereupon.testing.contracts.questions import QuestionsContract
+from whereupon.testing.contracts.reads import ReadsContract
+from whereupon.testing.contracts.transactions import TransactionsContract
+from whereupon.testing.contracts.writes import WritesContract
 
 
 class StoreContract(
-    Recording, People, Claims, Entries, Outbox, Ledger, Deciding, Sessions, Erasing
+    ReadsContract,
+    WritesContract,
+    EntriesContract,
+    ErasureContract,
+    DueWorkContract,
+    QuestionsContract,
+    TransactionsContract,
 ):
     """The tests. Each gets a store of its own, empty."""
 

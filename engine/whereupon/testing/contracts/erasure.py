@@ -40,7 +40,7 @@ from whereupon.testing.contracts.samples import (
 )
 
 
-class Erasing:
+class ErasureContract:
     """See `StoreContract`."""
 
     def test_merging_moves_everything(self, store: Store) -> None:

@@ -24,7 +24,7 @@ from whereupon.testing.contracts.samples import (
 )
 
 
-class Sessions:
+class TransactionsContract:
     """See `StoreContract`."""
 
     def test_a_session_sees_what_it_flushed(self, store: Store) -> None:
