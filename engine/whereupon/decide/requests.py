@@ -20,7 +20,7 @@ from whereupon.decide.engine_settings import Settings
 from whereupon.decide.guard_facts import guard_facts, plan_for
 from whereupon.decide.result import Notice
 from whereupon.decide.suppression import tombstone_for
-from whereupon.guards.judge import Absence, Policy, Verdict, judge
+from whereupon.guards.judge import Absence, Judgement, Policy, judge
 from whereupon.messages.model import Message, SenderClass, erased_name
 from whereupon.messages.semantic_events import ERASING, Action
 from whereupon.messages.times import FIRST_INSTANT, later
@@ -68,12 +68,12 @@ def judge_request(
         return request
     plan = plan_for(work, action, message) if action.destructive else None
     facts = guard_facts(work, request, message, policy, approvals, plan, now)
-    verdict = judge(message, action, policy, facts)
-    if verdict.passed is not None:
-        _open_breaker(work, verdict, now)
-    if verdict.outcome is RequestOutcome.RAN and action.destructive:
+    judgement = judge(message, action, policy, facts)
+    if judgement.passed is not None:
+        _open_breaker(work, judgement, now)
+    if judgement.outcome is RequestOutcome.RAN and action.destructive:
         _spend(work, action, message.source)
-    decided = _as_judged(request, verdict, action, policy, plan, now)
+    decided = _as_judged(request, judgement, action, policy, plan, now)
     audit(work, decided, "judged", now)
     save_request(work, decided)
     if facts.missing is not None and decided.outcome in {RequestOutcome.RAN, RequestOutcome.HELD}:
@@ -83,13 +83,13 @@ def judge_request(
 
 def _as_judged(
     request: Request,
-    verdict: Verdict,
+    judgement: Judgement,
     action: Action,
     policy: Policy,
     plan: Plan | None,
     now: datetime,
 ) -> Request:
-    outcome = verdict.outcome
+    outcome = judgement.outcome
     if outcome is RequestOutcome.RAN and action.handled:
         outcome = RequestOutcome.APPROVED
     held = outcome is RequestOutcome.HELD
@@ -98,10 +98,10 @@ def _as_judged(
     return replace(
         request,
         outcome=outcome,
-        reason=verdict.reason,
-        detail=verdict.detail,
+        reason=judgement.reason,
+        detail=judgement.detail,
         decided_at=now,
-        due_at=verdict.due_at if held else now if outcome is RequestOutcome.APPROVED else None,
+        due_at=judgement.due_at if held else now if outcome is RequestOutcome.APPROVED else None,
         expires_at=expires_at if held else None,
         plan=None if refused else plan,
         message=request.message if outcome.is_open else None,
@@ -135,8 +135,8 @@ def _spend(work: BatchState, action: Action, source: SenderClass) -> None:
             work.spent[limit, spender] += 1
 
 
-def _open_breaker(work: BatchState, verdict: Verdict, now: datetime) -> None:
-    limit = verdict.passed
+def _open_breaker(work: BatchState, judgement: Judgement, now: datetime) -> None:
+    limit = judgement.passed
     if limit is None:
         return
     breaker = Breaker(limit.guard, limit.text, now)

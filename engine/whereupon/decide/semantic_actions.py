@@ -35,10 +35,10 @@ from whereupon.records import (
     Approval,
     Device,
     IdKind,
+    MetricReport,
     Person,
     Plan,
     Relationship,
-    Report,
     Request,
     RequestOutcome,
     StoredMessage,
@@ -257,7 +257,7 @@ def _report(
     def note(work: BatchState, message: Message, _instant: datetime) -> None:
         data = message.data
         work.changes.reports.append(
-            Report(
+            MetricReport(
                 ref=message.ref,
                 kind=kind,
                 subject=id_in(data.get(subject)) or "",

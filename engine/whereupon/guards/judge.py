@@ -1,6 +1,6 @@
 """The guards before a semantic event's action, all in one function.
 
-The function is pure: the message, the policy of the guard files and the facts go in, a verdict comes out. It judges a
+The function is pure: the message, the policy of the guard files and the facts go in, a judgement comes out. It judges a
 request when the request comes in and every time that it is looked at again, so there is no way around it. `decide`
 carries the action out.
 """
@@ -129,7 +129,7 @@ class GuardFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What happens to a request, and which guard decided it.
 
     Attributes:
@@ -145,10 +145,10 @@ class Verdict:
     passed: Limit | None = None
 
 
-AGREED = Verdict(RequestOutcome.RAN)
+AGREED = Judgement(RequestOutcome.RAN)
 
 
-def judge(message: Message, action: Action, policy: Policy, seen: GuardFacts) -> Verdict:
+def judge(message: Message, action: Action, policy: Policy, seen: GuardFacts) -> Judgement:
     """The first objection of a guard; without one the request runs, though it may find nothing to delete."""
     agreed = replace(AGREED, detail=seen.missing) if seen.missing else AGREED
     return next(_objections(message, action, policy, seen), agreed)
@@ -156,7 +156,7 @@ def judge(message: Message, action: Action, policy: Policy, seen: GuardFacts) ->
 
 def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other, to be read in one go
     message: Message, action: Action, policy: Policy, seen: GuardFacts
-) -> Iterator[Verdict]:
+) -> Iterator[Judgement]:
     """Every guard's objection.
 
     Refusals come before holds: nobody is asked to approve a request that may not run anyway.
@@ -208,12 +208,12 @@ def _objections(  # noqa: C901, PLR0912 - the eight guards, one under the other,
         yield replace(_held(Refusal.COOL_OFF, f"until {format_instant(until)}"), due_at=until)
 
 
-def _refused(reason: str, detail: str | None = None) -> Verdict:
-    return Verdict(RequestOutcome.REFUSED, reason, detail)
+def _refused(reason: str, detail: str | None = None) -> Judgement:
+    return Judgement(RequestOutcome.REFUSED, reason, detail)
 
 
-def _held(reason: str, detail: str | None = None) -> Verdict:
-    return Verdict(RequestOutcome.HELD, reason, detail)
+def _held(reason: str, detail: str | None = None) -> Judgement:
+    return Judgement(RequestOutcome.HELD, reason, detail)
 
 
 def _why_approval(message: Message, policy: Policy, seen: GuardFacts) -> Refusal:

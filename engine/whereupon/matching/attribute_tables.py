@@ -30,7 +30,7 @@ Tests: TypeAlias = Sequence[tuple[int, Predicate]]
 """Comparisons of one kind and attribute, each with its rule's bit number."""
 
 
-class Kind(IntEnum):
+class ValueKind(IntEnum):
     """What a value is for comparing."""
 
     NULL = 0
@@ -39,37 +39,37 @@ class Kind(IntEnum):
     OTHER = 3
 
 
-class View(NamedTuple):
+class ValueView(NamedTuple):
     """A value, looked at once for all tables.
 
     Attributes:
         number: what the value counts as beside a number; of a text, see `number_of`.
     """
 
-    kind: Kind
+    kind: ValueKind
     value: JsonValue
     number: float
 
 
-def view_of(value: JsonValue) -> View:
+def view_of(value: JsonValue) -> ValueView:
     """Look at a value."""
     if type(value) is str:
-        return View(Kind.TEXT, value, 0.0)
+        return ValueView(ValueKind.TEXT, value, 0.0)
     if type(value) is float:
-        return View(Kind.NUMBER, value, value)
+        return ValueView(ValueKind.NUMBER, value, value)
     if isinstance(value, int):
-        return View(Kind.NUMBER, value, as_double(value))
+        return ValueView(ValueKind.NUMBER, value, as_double(value))
     if value is None or value is UNDEFINED:
-        return View(Kind.NULL, None, 0.0)
-    return View(Kind.OTHER, value, 0.0)
+        return ValueView(ValueKind.NULL, None, 0.0)
+    return ValueView(ValueKind.OTHER, value, 0.0)
 
 
-def number_of(view: View) -> float:
+def number_of(view: ValueView) -> float:
     """What the value counts as beside a number; NaN for a text that is no number."""
-    return as_number(view.value) if view.kind is Kind.TEXT else view.number
+    return as_number(view.value) if view.kind is ValueKind.TEXT else view.number
 
 
-class Table(Protocol):
+class AttributeTable(Protocol):
     """The tests of one attribute (see this module).
 
     Attributes:
@@ -84,18 +84,18 @@ class Table(Protocol):
         """See this class."""
         ...
 
-    def passing(self, view: View) -> int:
+    def passing(self, view: ValueView) -> int:
         """The rules that the value does not contradict; the value is no list and no object."""
         ...
 
-    def unsure(self, view: View) -> int:
+    def unsure(self, view: ValueView) -> int:
         """The rules among them whose test has to be evaluated all the same."""
         ...
 
 
-def plain_number_of(view: View) -> float:
+def plain_number_of(view: ValueView) -> float:
     """The number that the value is or reads as in the short form; else NaN."""
-    if view.kind is Kind.TEXT:
+    if view.kind is ValueKind.TEXT:
         return as_double(number_in(view.value))
     return math.nan if isinstance(view.value, bool) else view.number
 
@@ -126,18 +126,18 @@ class OneOf:
         found = sum(bits.bit_count() for bits in (*texts.values(), *fixed_numbers.values()))
         self.share = others.bit_count() + found / max(known, 1)
 
-    def passing(self, view: View) -> int:
-        """See `Table`."""
+    def passing(self, view: ValueView) -> int:
+        """See `AttributeTable`."""
         kind, value, number = view
-        if kind is Kind.TEXT:
+        if kind is ValueKind.TEXT:
             found = self._texts.get(value, self._others)  # type: ignore[arg-type]  # a text
             if self._fixed_numbers:
                 found |= self._fixed_numbers.get(number_of(view), 0)
             return found
-        return self._numbers.get(number, self._others) if kind is Kind.NUMBER else self._others
+        return self._numbers.get(number, self._others) if kind is ValueKind.NUMBER else self._others
 
-    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
-        """See `Table`."""
+    def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
+        """See `AttributeTable`."""
         return 0
 
 
@@ -174,24 +174,24 @@ class PlainOneOf:
         found = sum(bits.bit_count() for bits in known)
         self.share = others.bit_count() + found / max(len(known), 1)
 
-    def passing(self, view: View) -> int:
-        """See `Table`."""
+    def passing(self, view: ValueView) -> int:
+        """See `AttributeTable`."""
         kind, value, number = view
-        if kind is Kind.TEXT:
+        if kind is ValueKind.TEXT:
             found = self._texts.get(value, self._others)
             if self._asked:
                 found |= self._asked.get(plain_number_of(view), 0)
             if self._words:
                 found |= self._words.get(truth_in(value), 0)
             return found
-        if kind is not Kind.NUMBER:
+        if kind is not ValueKind.NUMBER:
             return self._others
         if isinstance(value, bool):
             return self._truths.get(value, self._others)
         return self._numbers.get(number, self._others)
 
-    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
-        """See `Table`."""
+    def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
+        """See `AttributeTable`."""
         return 0
 
 
@@ -208,14 +208,14 @@ class NoneOf:
         self._null = everyone & ~denied
         self.share = everyone.bit_count() - self._equal.share
 
-    def passing(self, view: View) -> int:
-        """See `Table`."""
-        if view.kind is Kind.NULL:
+    def passing(self, view: ValueView) -> int:
+        """See `AttributeTable`."""
+        if view.kind is ValueKind.NULL:
             return self._null
         return self._everyone & ~self._equal.passing(view)
 
-    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
-        """See `Table`."""
+    def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
+        """See `AttributeTable`."""
         return 0
 
 
@@ -229,12 +229,12 @@ class Presence:
         self._null = everyone & ~(self.testers & ~absent)
         self.share = self._there.bit_count()
 
-    def passing(self, view: View) -> int:
-        """See `Table`."""
-        return self._null if view.kind is Kind.NULL else self._there
+    def passing(self, view: ValueView) -> int:
+        """See `AttributeTable`."""
+        return self._null if view.kind is ValueKind.NULL else self._there
 
-    def unsure(self, view: View) -> int:  # noqa: ARG002 - exact for every value
-        """See `Table`."""
+    def unsure(self, view: ValueView) -> int:  # noqa: ARG002 - exact for every value
+        """See `AttributeTable`."""
         return 0
 
 
@@ -261,17 +261,17 @@ class Range:
         sizes = [bits.bit_count() for bits in self._passing]
         self.share = sum(sizes) / len(sizes)
 
-    def passing(self, view: View) -> int:
-        """See `Table`."""
+    def passing(self, view: ValueView) -> int:
+        """See `AttributeTable`."""
         return (
             self._null
-            if view.kind is Kind.NULL
+            if view.kind is ValueKind.NULL
             else self._passing[self._cell(self._number_of(view))]
         )
 
-    def unsure(self, view: View) -> int:
-        """See `Table`."""
-        return 0 if view.kind is Kind.NULL else self._unsure[self._cell(self._number_of(view))]
+    def unsure(self, view: ValueView) -> int:
+        """See `AttributeTable`."""
+        return 0 if view.kind is ValueKind.NULL else self._unsure[self._cell(self._number_of(view))]
 
     def _cell(self, number: float) -> int:
         """The cell of a number: even cells are intervals, odd ones cuts. NaN has the last, which no span contains."""

@@ -13,14 +13,14 @@ from whereupon.conditions import Data, JsonValue
 from whereupon.conditions.paths import follow, parts_of
 from whereupon.conditions.predicate import Predicate, PredicateKind, Semantics
 from whereupon.matching.attribute_tables import (
-    Kind,
+    AttributeTable,
     NoneOf,
     OneOf,
     PlainOneOf,
     Presence,
     Range,
-    Table,
-    View,
+    ValueKind,
+    ValueView,
     bits_of,
     view_of,
 )
@@ -54,10 +54,10 @@ _MAKERS: Final[
 }
 
 
-Versions: TypeAlias = tuple[tuple[str, str], ...]
+BlockVersions: TypeAlias = tuple[tuple[str, str], ...]
 
 
-def versions_of(rules: Iterable[Rule]) -> Versions:
+def versions_of(rules: Iterable[Rule]) -> BlockVersions:
     """The ids and digests of rules, by which two blocks are known to be equal."""
     return tuple((rule.id, rule.digest) for rule in rules)
 
@@ -86,7 +86,7 @@ class DataViews:
 
     def __init__(self, data: Data) -> None:
         self.data = data
-        self.views: dict[str, View] = {}
+        self.views: dict[str, ValueView] = {}
 
 
 class _Column(NamedTuple):
@@ -94,7 +94,7 @@ class _Column(NamedTuple):
 
     path: str
     parts: tuple[str, ...]
-    table: Table
+    table: AttributeTable
     is_where: bool
 
 
@@ -109,7 +109,7 @@ class RuleBlock:
         return len(self.rules)
 
     @cached_property
-    def versions(self) -> Versions:
+    def versions(self) -> BlockVersions:
         """See `versions_of`."""
         return versions_of(self.rules)
 
@@ -146,7 +146,7 @@ class RuleBlock:
             view = views.get(path)
             if view is None:
                 view = views[path] = view_of(follow(data, parts, None))
-            if view.kind is Kind.OTHER:
+            if view.kind is ValueKind.OTHER:
                 if is_where:
                     unsure |= table.testers
                 continue

@@ -9,11 +9,11 @@ from whereupon.conditions import Condition
 from whereupon.matching.ages import claimed_within
 from whereupon.matching.entry_window import EntryWindow
 from whereupon.matching.rule_list import RuleList, RuleSelection
-from whereupon.matching.trigger_index import Name, TriggerIndex
+from whereupon.matching.trigger_index import TriggerIndex
 from whereupon.messages.codec import object_text
 from whereupon.messages.model import NAMED, MessageType
 from whereupon.messages.times import ZERO, earlier
-from whereupon.records import Inert
+from whereupon.records import Inert, MessageName
 from whereupon.rules.model import (
     ExitOnCondition,
     ExitOnEvent,
@@ -211,7 +211,7 @@ class RuleIndex:
             ),
         )
 
-    def inert(self, names: Iterable[Name], claimed_at: datetime) -> Inert:
+    def inert(self, names: Iterable[MessageName], claimed_at: datetime) -> Inert:
         """Which messages of these names have no effect if a claim that arrives then brings them."""
         within = {name: self.trigger_match(*name).claimed_within for name in names}
         limits = {name: limit for name, limit in within.items() if limit is not None}
@@ -266,7 +266,7 @@ class RuleIndex:
         """Whether such a message may move a person into a segment or out of it."""
         return type_ not in NAMED or name in self.segment_window
 
-    def reachable(self, names: Iterable[Name]) -> list[Rule]:
+    def reachable(self, names: Iterable[MessageName]) -> list[Rule]:
         """Every rule that these messages may trigger, directly or through the steps of rules."""
         found: dict[str, Rule] = {}
         ahead: list[Rule] = []

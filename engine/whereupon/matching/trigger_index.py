@@ -7,13 +7,11 @@ from typing import TypeAlias
 
 from whereupon.matching.rule_list import RuleList
 from whereupon.messages.model import MessageType
+from whereupon.records import MessageName
 from whereupon.rules.model import OnMessage, Rule
 
-Name: TypeAlias = tuple[MessageType, str]
-"""The type and name of messages, or a prefix of names."""
-
-_ByName: TypeAlias = Mapping[Name, Mapping[str, Rule]]
-"""Rules by their ids, by name or prefix."""
+_ByName: TypeAlias = Mapping[MessageName, Mapping[str, Rule]]
+"""Rules by their ids, by name or prefix of names."""
 
 _Key: TypeAlias = tuple[MessageType, str | None, tuple[str, ...]]
 """What makes two names have the same rules: the name, if a rule has exactly that name, and the prefixes."""
@@ -66,18 +64,18 @@ class TriggerIndex:
         return rule_list
 
 
-def _names(rule: Rule) -> list[Name]:
+def _names(rule: Rule) -> list[MessageName]:
     on = [trigger for trigger in rule.triggers if isinstance(trigger, OnMessage)]
     return list(dict.fromkeys((trigger.type, name) for trigger in on for name in trigger.names))
 
 
-def _prefixes(rule: Rule) -> list[Name]:
+def _prefixes(rule: Rule) -> list[MessageName]:
     on = [trigger for trigger in rule.triggers if isinstance(trigger, OnMessage)]
     return list(dict.fromkeys((trigger.type, p) for trigger in on for p in trigger.prefixes))
 
 
-def _by_name(keys_of: Callable[[Rule], Iterable[Name]], rules: Iterable[Rule]) -> _ByName:
-    named: dict[Name, dict[str, Rule]] = defaultdict(dict)
+def _by_name(keys_of: Callable[[Rule], Iterable[MessageName]], rules: Iterable[Rule]) -> _ByName:
+    named: dict[MessageName, dict[str, Rule]] = defaultdict(dict)
     for rule in rules:
         for key in keys_of(rule):
             named[key][rule.id] = rule

@@ -25,7 +25,7 @@ from whereupon.records.entries import (
     has_slot,
     is_any_active,
 )
-from whereupon.records.objects import METRICS, Device, ObjectRecord, Relationship, Report
+from whereupon.records.objects import METRICS, Device, MetricReport, ObjectRecord, Relationship
 from whereupon.records.people import (
     NO_STAMPS,
     NOTHING,
@@ -95,6 +95,7 @@ __all__ = [
     "KeysAsked",
     "Merge",
     "MessageName",
+    "MetricReport",
     "ObjectRecord",
     "PastEntries",
     "PastEntry",
@@ -106,7 +107,6 @@ __all__ = [
     "PruneStep",
     "PrunedRecord",
     "Relationship",
-    "Report",
     "Request",
     "RequestOutcome",
     "RetainedKind",

@@ -7,7 +7,7 @@ from whereupon.records.broadcasts import BroadcastRun
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import Delivery
 from whereupon.records.entries import Entry
-from whereupon.records.objects import Device, ObjectRecord, Relationship, Report
+from whereupon.records.objects import Device, MetricReport, ObjectRecord, Relationship
 from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombstone
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
 from whereupon.records.skips import Skips
@@ -66,7 +66,7 @@ class Changes:
     objects: dict[tuple[str, str], ObjectRecord | None] = field(default_factory=dict)
     relationships: dict[Relationship, bool] = field(default_factory=dict)
     tombstones: dict[tuple[bytes, bytes], Tombstone | None] = field(default_factory=dict)
-    reports: list[Report] = field(default_factory=list)
+    reports: list[MetricReport] = field(default_factory=list)
     runs: dict[tuple[str, str], BroadcastRun] = field(default_factory=dict)
     rule_versions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)

@@ -51,7 +51,7 @@ METRICS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class MetricReport:
     """A metric of a delivery (opened, bounced, …) or an action of an in-app content, as reported.
 
     Attributes:
@@ -65,7 +65,7 @@ class Report:
     person: str | None
     timestamp: datetime
 
-    def without_person(self, ref: str) -> "Report":
+    def without_person(self, ref: str) -> "MetricReport":
         """What is kept when the person is erased, under another reference: that there was such a metric."""
         metric = self.metric if self.metric in METRICS else ""
         return replace(self, ref=ref, person=None, subject="", metric=metric)

@@ -21,9 +21,9 @@ from whereupon.records import (
     DeliveryState,
     Device,
     Merge,
+    MetricReport,
     ObjectRecord,
     Relationship,
-    Report,
 )
 from whereupon.storage import MemoryStore, open_store
 from whereupon.storage.deadline import Deadline
@@ -374,7 +374,7 @@ def test_sqlite_moves_what_no_read_shows(tmp_path: Path) -> None:
 def test_what_no_read_shows_is_written_and_erased(tmp_path: Path) -> None:
     """Objects are written and deleted; a report stays without the name when its person is erased."""
     acme, gone = ObjectRecord("1", "acme", {"seats": 3}, NOON), ObjectRecord("1", "gone", {}, NOON)
-    report = Report("m-7", "delivery", "i-1", "opened", "ada", NOON)
+    report = MetricReport("m-7", "delivery", "i-1", "opened", "ada", NOON)
     tie = Relationship(BOB, "1", "acme")
     device = Device("t-9", BOB, None, {}, NOON)
     first = Changes(objects={("1", "acme"): acme, ("1", "gone"): gone}, reports=[report])

@@ -20,10 +20,10 @@ from whereupon.records import (
     Identifier,
     IdKind,
     Merge,
+    MetricReport,
     ObjectRecord,
     Person,
     Relationship,
-    Report,
     SetAside,
     StoredMessage,
     Tombstone,
@@ -236,16 +236,16 @@ def relationship_from(row: Record) -> Relationship:
     return Relationship(*row)
 
 
-def report_row(report: Report) -> Parameters:
+def report_row(report: MetricReport) -> Parameters:
     """A report's row."""
     head = (report.ref, report.kind, report.subject, report.metric)
     return (*head, report.person, as_micros(report.timestamp))
 
 
-def report_from(row: Record) -> Report:
+def report_from(row: Record) -> MetricReport:
     """A report."""
     ref, kind, subject, metric, person, timestamp = row
-    return Report(ref, kind, subject, metric, person, from_micros(timestamp))
+    return MetricReport(ref, kind, subject, metric, person, from_micros(timestamp))
 
 
 def merge_row(merge: Merge) -> Parameters:

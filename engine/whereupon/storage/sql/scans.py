@@ -74,7 +74,7 @@ SCANNED: dict[type, Scanned] = {
     records.Relationship: Scanned(RelationshipRow, rows.relationship_from, "person_key"),
     records.Merge: Scanned(MergeRow, rows.merge_from, "survivor_key"),
     records.SetAside: Scanned(SetAsideRow, rows.set_aside_from),
-    records.Report: Scanned(ReportRow, rows.report_from),
+    records.MetricReport: Scanned(ReportRow, rows.report_from),
     records.Tombstone: Scanned(TombstoneRow, rows.tombstone_from),
 }
 """Every kind of record that `Reads.scan` knows."""
