@@ -6,7 +6,7 @@ Pages are the Markdown files that people read: README.md, and those in engine/ a
   block, if that names no language;
 - ``console``: commands behind ``$``, run where the project lies; a line of dots stands for lines left out;
 - ``console NAME``: commands that are followed in order, page by page, on a store of that name (`STORES`);
-- with ``file=PATH`` behind its language: that file, whole.
+- with ``file=PATH`` behind its language: that file, whole; with ``part=PATH``: lines of that file.
 
 Links lead to something, and names of modules are names of modules.
 """
@@ -83,6 +83,7 @@ LOGGERS = {
     for name in re.findall(r"getLogger\(\"([\w.]+)\"\)", file.read_text())
 }
 FILES = [block for block in BLOCKS if block.note.startswith("file=")]
+PARTS = [block for block in BLOCKS if block.note.startswith("part=")]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
@@ -178,6 +179,12 @@ def test_a_reader_who_follows_a_page_command_for_command_sees_what_it_shows(
 def test_files_that_a_page_shows_are_the_files(block: Block) -> None:
     """A block with a file's name is that file, whole."""
     assert (ROOT / block.note.removeprefix("file=")).read_text() == block.text
+
+
+@pytest.mark.parametrize("block", PARTS, ids=str)
+def test_parts_of_files_that_a_page_shows_stand_in_the_files(block: Block) -> None:
+    """What is shown as a part of a file stands in it, line for line."""
+    assert block.text in (ROOT / block.note.removeprefix("part=")).read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
