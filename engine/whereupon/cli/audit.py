@@ -20,7 +20,7 @@ from whereupon.render.records import JsonLines
 
 app = typer.Typer(no_args_is_help=True)
 
-Head: TypeAlias = Annotated[
+KnownHead: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="N:HASH", help="A head from an earlier audit export, kept outside of the store."
@@ -70,7 +70,7 @@ def audit_show(
 @exits_with_status
 def audit_verify(
     store: StoreUrl,
-    head: Head = None,
+    head: KnownHead = None,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
 ) -> None:

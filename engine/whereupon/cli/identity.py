@@ -10,7 +10,7 @@ from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
 from whereupon.cli.options import (
     RULES,
     AsJson,
-    Limit,
+    MostResults,
     PersonId,
     RulesFolder,
     RulesIfAny,
@@ -49,7 +49,7 @@ def identity_command(
     streams: StreamsToReplay = None,
     rules: RulesIfAny = None,
     as_json: AsJson = False,
-    limit: Limit = 100,
+    limit: MostResults = 100,
 ) -> None:
     """Show the ids of a person, the messages that claimed each anonymous id, and what the claims triggered."""
     book = rules_for(rules, store)

@@ -72,7 +72,7 @@ SourceClass: TypeAlias = Annotated[
     typer.Option(help="Who sent the messages; a client may ask for less than a server."),
 ]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON Lines.")]
-Skips: TypeAlias = Annotated[
+SkipsShown: TypeAlias = Annotated[
     SkipDetail,
     typer.Option(
         help="How to show the messages that entered no rule: similar ones counted, each, or none."
@@ -90,7 +90,7 @@ StoreUrl: TypeAlias = Annotated[
 StoreIfAny: TypeAlias = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="Ask this event store.")
 ]
-Limit: TypeAlias = Annotated[
+MostResults: TypeAlias = Annotated[
     int, typer.Option(min=1, max=LARGEST, help="The most results, newest first.")
 ]
 PersonId: TypeAlias = Annotated[str, typer.Argument(help="One of the person's user ids.")]

@@ -12,7 +12,7 @@ from whereupon.cli.exit_status import FINDINGS, exits_with_status, fail
 from whereupon.cli.options import (
     RULES,
     AsJson,
-    Limit,
+    MostResults,
     PersonId,
     RulesIfAny,
     StoreIfAny,
@@ -41,7 +41,7 @@ def explain_command(
     streams: StreamsToReplay = None,
     rules: RulesIfAny = None,
     as_json: AsJson = False,
-    limit: Limit = 20,
+    limit: MostResults = 20,
 ) -> None:
     """Explain why a person did or did not enter a rule, and what followed; the newest message comes first.
 
@@ -101,7 +101,7 @@ def deliveries_command(
         typer.Option(help="Only deliveries in this state; repeat it for more states."),
     ] = None,
     as_json: AsJson = False,
-    limit: Limit = 100,
+    limit: MostResults = 100,
 ) -> None:
     """List deliveries of the outbox, newest first: waiting, sent, held back, or given up (dead)."""
     with closing(existing_store(store)) as event_store, event_store.reading() as session:

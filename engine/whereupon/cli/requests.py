@@ -8,7 +8,15 @@ from typing import Annotated, TypeAlias
 import typer
 
 from whereupon.cli.exit_status import exits_with_status, print_to_stderr
-from whereupon.cli.options import RULES, AsJson, By, Limit, RequestNumber, RulesFolder, StoreUrl
+from whereupon.cli.options import (
+    RULES,
+    AsJson,
+    By,
+    MostResults,
+    RequestNumber,
+    RulesFolder,
+    StoreUrl,
+)
 from whereupon.cli.printing import print_lines, print_objects
 from whereupon.cli.stores import keyed_engine
 from whereupon.engine import Engine
@@ -46,7 +54,7 @@ def requests_list(
     everything: Everything = False,
     rules: RulesFolder = RULES,
     as_json: AsJson = False,
-    limit: Limit = 100,
+    limit: MostResults = 100,
 ) -> None:
     """List requests, newest first, and every open breaker."""
     waiting = [each for each in RequestOutcome if each.is_open or each is RequestOutcome.FAILED]

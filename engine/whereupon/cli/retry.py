@@ -27,13 +27,13 @@ def _duration(text: str) -> timedelta:
     return duration
 
 
-Key: TypeAlias = Annotated[
+IdempotencyKey: TypeAlias = Annotated[
     str | None, typer.Argument(help="The delivery's idempotency key, unless --all is given.")
 ]
-Every: TypeAlias = Annotated[
+AllDead: TypeAlias = Annotated[
     bool, typer.Option("--all", help="Every dead delivery, or those that match the options.")
 ]
-Channel: TypeAlias = Annotated[
+ChannelName: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="With --all: only deliveries of this channel.")
 ]
 RuleId: TypeAlias = Annotated[
@@ -52,9 +52,9 @@ Since: TypeAlias = Annotated[
 @exits_with_status
 def retry_command(
     store: StoreUrl,
-    key: Key = None,
-    every: Every = False,
-    channel: Channel = None,
+    key: IdempotencyKey = None,
+    every: AllDead = False,
+    channel: ChannelName = None,
     rule: RuleId = None,
     since: Since = None,
     yes: Confirmed = False,

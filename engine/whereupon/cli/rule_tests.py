@@ -18,7 +18,7 @@ JUnitFile: TypeAlias = Annotated[
         metavar="FILE", dir_okay=False, help="Write the results to this file, as JUnit XML."
     ),
 ]
-Coverage: TypeAlias = Annotated[
+WithCoverage: TypeAlias = Annotated[
     bool,
     typer.Option(
         help="Also list the conditions of each rule that no test has seen both true and false."
@@ -31,7 +31,7 @@ def run_tests_command(
     folder: RulesArgument = RULES,
     junit: JUnitFile = None,
     as_json: AsJson = False,
-    coverage: Coverage = True,
+    coverage: WithCoverage = True,
 ) -> None:
     """Run every *.test.yaml of a folder through the real engine, on a frozen clock.
 

@@ -31,7 +31,7 @@ _REASONS = {
     "half-character": "had half a character, which became U+FFFD",
 }
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 class Remark(NamedTuple):
@@ -124,7 +124,7 @@ class _Repairer:
             for code, paths in self.found.items()
         )
 
-    def plain(self, value: object, path: Path, depth: int = 0) -> JsonValue:
+    def plain(self, value: object, path: KeyPath, depth: int = 0) -> JsonValue:
         """The value as JSON can hold it; raises `DeepJsonError` or `UnwritableError`."""
         if depth > MAX_NESTING:
             raise DeepJsonError
@@ -145,7 +145,7 @@ class _Repairer:
     def _container(
         self,
         value: dict[object, object] | list[object] | tuple[object, ...],
-        path: Path,
+        path: KeyPath,
         depth: int,
     ) -> JsonValue:
         if depth == MAX_NESTING:
@@ -157,7 +157,7 @@ class _Repairer:
             }
         return [self.plain(item, (*path, place), depth + 1) for place, item in enumerate(value)]
 
-    def _simplified(self, value: object, path: Path, depth: int) -> JsonValue:
+    def _simplified(self, value: object, path: KeyPath, depth: int) -> JsonValue:
         if is_dataclass(value) and not isinstance(value, type):
             return self.plain(_fields(value), path, depth)
         try:
@@ -170,7 +170,7 @@ class _Repairer:
             raise UnwritableError(path=written_path(path), kind=type(value).__name__) from error
         return self.plain(substitute, path, depth + (not isinstance(substitute, dict | list)))
 
-    def _key(self, key: object, path: Path) -> str:
+    def _key(self, key: object, path: KeyPath) -> str:
         if isinstance(key, str):
             return self._text(key, path)
         try:
@@ -179,7 +179,7 @@ class _Repairer:
             return self._odd_key(key, path)
         return name
 
-    def _odd_key(self, key: object, path: Path) -> str:
+    def _odd_key(self, key: object, path: KeyPath) -> str:
         try:
             substitute = simplified(key)
             if isinstance(substitute, str | int | float):
@@ -188,7 +188,7 @@ class _Repairer:
             pass
         raise UnwritableError(path=written_path(path), kind=type(key).__name__)
 
-    def _text(self, text: str, path: Path) -> str:
+    def _text(self, text: str, path: KeyPath) -> str:
         if text.isascii() or is_whole(text):
             return text
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -196,7 +196,7 @@ class _Repairer:
             self._note("half-character", path)
         return whole
 
-    def _number(self, number: float, path: Path) -> JsonValue:
+    def _number(self, number: float, path: KeyPath) -> JsonValue:
         """An integer of thousands of digits counts as infinite, since few programs can read it."""
         if isinstance(number, int):
             if abs(number) < _TOO_LARGE:
@@ -206,7 +206,7 @@ class _Repairer:
         self._note("not-a-number", path)
         return None
 
-    def _note(self, code: str, path: Path) -> None:
+    def _note(self, code: str, path: KeyPath) -> None:
         self.found.setdefault(code, []).append(written_path(path))
 
 
@@ -229,7 +229,7 @@ def is_whole(text: str) -> bool:
     return True
 
 
-def written_path(path: Path) -> str:
+def written_path(path: KeyPath) -> str:
     """A path with dots between its keys. Long keys are cut, since a sender chooses them."""
     shown = [quoted(str(key), _LONGEST_KEY) for key in path[:_MOST_KEYS]]
     return ".".join([*shown, "…"] if len(path) > _MOST_KEYS else shown)

@@ -14,7 +14,7 @@ from whereupon.render.phrases import Phrase, delivered
 _SHOWN_PEOPLE = 8
 _SHOWN_DELIVERIES = 3
 
-Key: TypeAlias = tuple[object, ...]
+Cause: TypeAlias = tuple[object, ...]
 
 
 @dataclass(slots=True)
@@ -22,13 +22,13 @@ class Moment:
     """A title with its time, and the phrases under it.
 
     Attributes:
-        key: identifies the common cause of the records.
+        cause: identifies the common cause of the records.
         at: None if the time is not known.
         messages: the ids of the messages of its records.
         skips: its decisions while all of them are skips, else None.
     """
 
-    key: Key
+    cause: Cause
     at: datetime | None
     title: Text
     messages: set[str] = field(default_factory=set)

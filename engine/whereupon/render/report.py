@@ -7,8 +7,8 @@ from typing import TextIO
 from rich.text import Text
 
 from whereupon.render.choices import SkipDetail
+from whereupon.render.console import TimelinePrinter, console_on
 from whereupon.render.formatting import listed
-from whereupon.render.lines import Lines, console_on
 from whereupon.render.tally import Tally
 from whereupon.render.timeline import Timeline
 from whereupon.replay.records import Record
@@ -49,8 +49,8 @@ class Report:
     def __init__(self, out: TextIO, book: Rulebook, *, heading: str, view: View) -> None:
         self._console = console_on(out)
         rules = {rule.id: rule for rule in book.rules}
-        lines = Lines(self._console)
-        self._timeline = None if view.quiet else Timeline(lines, rules, detail=view.skips)
+        printer = TimelinePrinter(self._console)
+        self._timeline = None if view.quiet else Timeline(printer, rules, detail=view.skips)
         shown = sorted(view.rules or rules)
         self._tally = Tally(() if view.people else shown, several=view.several)
         self._of = _of(view)

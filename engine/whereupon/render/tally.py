@@ -16,8 +16,8 @@ from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
 from whereupon.messages.times import format_instant
 from whereupon.records import Delivery, DeliveryState, Request
+from whereupon.render.console import show
 from whereupon.render.formatting import clean, counted, named
-from whereupon.render.lines import show
 from whereupon.replay.records import Record
 
 _SHOWN_LINES = 20

@@ -1,6 +1,6 @@
 """A replay as a timeline for people: days, moments, and what each moment led to.
 
-`skips` shortens moments that led only to skips.
+`skip_buffer` shortens moments that led only to skips.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from whereupon.insight.identify_preview import WaitingEntry
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, EndReason, Request
 from whereupon.render.choices import SkipDetail
+from whereupon.render.console import TimelinePrinter
 from whereupon.render.formatting import clean, in_words
-from whereupon.render.lines import Lines
-from whereupon.render.moments import BroadcastMoment, Key, Moment
-from whereupon.render.skips import Skips
+from whereupon.render.moments import BroadcastMoment, Cause, Moment
+from whereupon.render.skip_buffer import SkipBuffer
 from whereupon.replay.records import Record
 from whereupon.rules.model import Rule, RuleKind
 
@@ -31,13 +31,17 @@ class Timeline:
     """
 
     def __init__(
-        self, lines: Lines, rules: Mapping[str, Rule], *, detail: SkipDetail = SkipDetail.BRIEF
+        self,
+        printer: TimelinePrinter,
+        rules: Mapping[str, Rule],
+        *,
+        detail: SkipDetail = SkipDetail.BRIEF,
     ) -> None:
-        self._lines = lines
+        self._printer = printer
         self._rules = rules
         self._detail = detail
         self._moment: Moment | None = None
-        self._skips = Skips(lines, rules)
+        self._skips = SkipBuffer(printer, rules)
         self._entered_at: dict[tuple[str, str | None], datetime] = {}
         self._waiting = {
             rule.id for rule in rules.values() if any(step.takes_time for step in rule.steps)
@@ -52,8 +56,8 @@ class Timeline:
                 self._deliver(record)
             case Request():
                 title = phrases.title_of(record.person, clean(record.event))
-                key = ("message", record.message_id, record.person)
-                moment = self._at(key, record.decided_at, title)
+                cause = ("message", record.message_id, record.person)
+                moment = self._at(cause, record.decided_at, title)
                 moment.add(phrases.requested(record), message_id=record.message_id)
             case Ended():
                 self._end(record)
@@ -87,26 +91,26 @@ class Timeline:
             title = phrases.title_of(
                 decision.person, "known now, so what they did anonymously counts:"
             )
-            key: Key = ("claim", decision.decided_at, decision.person)
-            return self._at(key, decision.decided_at, title)
-        key = ("message", decision.message_id, decision.person)
-        return self._at(key, decision.decided_at, phrases.decision_title(decision))
+            cause: Cause = ("claim", decision.decided_at, decision.person)
+            return self._at(cause, decision.decided_at, title)
+        cause = ("message", decision.message_id, decision.person)
+        return self._at(cause, decision.decided_at, phrases.decision_title(decision))
 
     def _broadcast(self, decision: Decision) -> BroadcastMoment:
-        key = ("broadcast", decision.message_id, decision.rule, decision.decided_at)
-        if isinstance(self._moment, BroadcastMoment) and self._moment.key == key:
+        cause = ("broadcast", decision.message_id, decision.rule, decision.decided_at)
+        if isinstance(self._moment, BroadcastMoment) and self._moment.cause == cause:
             return self._moment
         self._leave_moment()
         title = phrases.broadcast_title(decision)
-        moment = BroadcastMoment(key, decision.decided_at, title, rule=decision.rule)
+        moment = BroadcastMoment(cause, decision.decided_at, title, rule=decision.rule)
         self._moment = moment
         return moment
 
     def _deliver(self, delivery: Delivery) -> None:
         moment = self._moment
         if moment is None or not moment.owns(delivery):
-            key = ("wait", delivery.rule, delivery.message_id, delivery.due_at, delivery.person)
-            moment = self._at(key, delivery.due_at, self._waited(delivery))
+            cause = ("wait", delivery.rule, delivery.message_id, delivery.due_at, delivery.person)
+            moment = self._at(cause, delivery.due_at, self._waited(delivery))
         if isinstance(moment, BroadcastMoment):
             moment.deliver(delivery)
         else:
@@ -118,10 +122,12 @@ class Timeline:
         if isinstance(moment, BroadcastMoment) and moment.rule == ended.rule:
             moment.exits += 1
             return
-        if moment is None or (moment.at, moment.key[-1]) != (ended.end.at, ended.person):
+        if moment is None or (moment.at, moment.cause[-1]) != (ended.end.at, ended.person):
             by = ended.end.message_id
-            key: Key = ("message", by, ended.person) if by else ("end", ended.end.at, ended.person)
-            moment = self._at(key, ended.end.at, self._ending(ended))
+            cause: Cause = (
+                ("message", by, ended.person) if by else ("end", ended.end.at, ended.person)
+            )
+            moment = self._at(cause, ended.end.at, self._ending(ended))
         moment.add(phrases.entry_ended(ended), message_id=ended.message_id)
 
     def _ending(self, ended: Ended) -> Text:
@@ -145,11 +151,11 @@ class Timeline:
             moment = self._at(("warning",), None, Text("worth a look", "yellow"))
         moment.add(phrases.warned(warning), message_id=warning.message_id)
 
-    def _at(self, key: Key, at: datetime | None, title: Text) -> Moment:
-        if self._moment is not None and self._moment.key == key:
+    def _at(self, cause: Cause, at: datetime | None, title: Text) -> Moment:
+        if self._moment is not None and self._moment.cause == cause:
             return self._moment
         self._leave_moment()
-        self._moment = Moment(key, at, title)
+        self._moment = Moment(cause, at, title)
         return self._moment
 
     def _leave_moment(self) -> None:
@@ -163,4 +169,4 @@ class Timeline:
         if moment.at is not None:
             self._skips.reach(moment.at.date())
         self._skips.flush()
-        self._lines.moment(moment.at, moment.title, moment.lines())
+        self._printer.print_moment(moment.at, moment.title, moment.lines())

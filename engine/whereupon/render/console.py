@@ -40,24 +40,24 @@ def show(console: Console, renderable: RenderableType) -> None:
         console.file.write(f"{line.rstrip()}\n")
 
 
-class Lines:
+class TimelinePrinter:
     """Writes moments, with a heading for each day."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self._day: date | None = None
 
-    def moment(self, at: datetime | None, title: Text, phrases: Sequence[Phrase]) -> None:
+    def print_moment(self, at: datetime | None, title: Text, phrases: Sequence[Phrase]) -> None:
         """Write one moment: the time and the title, then its phrases."""
         if at is not None and at.date() != self._day:
             self._day = at.date()
-            self.line(0, "", Text(""))
-            self.line(0, "", Text(day_of(at), "bold underline"))
-        self.line(_AT, f"{at:%H:%M}" if at is not None else "", title)
+            self.print_text(0, "", Text(""))
+            self.print_text(0, "", Text(day_of(at), "bold underline"))
+        self.print_text(_AT, f"{at:%H:%M}" if at is not None else "", title)
         for phrase in phrases:
-            self.line(_AT + 4, " " * (_AT + 2) + phrase.mark, phrase.text, phrase.style)
+            self.print_text(_AT + 4, " " * (_AT + 2) + phrase.mark, phrase.text, phrase.style)
 
-    def line(self, indent: int, lead: str, text: Text, style: str = "") -> None:
+    def print_text(self, indent: int, lead: str, text: Text, style: str = "") -> None:
         """Write one text, wrapped at the same indent."""
         width = max(self.console.width - indent, 20)
         parts = [text] if text.cell_len <= width else text.wrap(self.console, width)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 import whereupon.render.phrases as phrases
 from whereupon.decide.decisions import Decision
-from whereupon.render.lines import Lines
+from whereupon.render.console import TimelinePrinter
 from whereupon.rules.model import Rule
 
 _SHOWN_A_DAY = 8
@@ -27,14 +27,14 @@ class _Run:
     count: int = 0
 
 
-class Skips:
+class SkipBuffer:
     """Keeps skips until another record comes or the day ends.
 
     The first eight of a day are shown, similar ones as one line. The others are counted by rule and reason.
     """
 
-    def __init__(self, lines: Lines, rules: Mapping[str, Rule]) -> None:
-        self._lines = lines
+    def __init__(self, printer: TimelinePrinter, rules: Mapping[str, Rule]) -> None:
+        self._printer = printer
         self._rules = rules
         self._day: date | None = None
         self._runs: dict[Likeness, _Run] = {}
@@ -69,7 +69,7 @@ class Skips:
                 title.append(f", {run.count:,} times{_until(run)}")
             reason = phrases.skipped(skip, self._rules.get(skip.rule)).text
             title.append(" · ").append_text(reason).stylize("dim")
-            self._lines.moment(skip.decided_at, title, [])
+            self._printer.print_moment(skip.decided_at, title, [])
 
     def end_day(self) -> None:
         """Write the kept skips, and the counts of the others of the day."""
@@ -81,7 +81,7 @@ class Skips:
             f"{rule} {count:,} ({reason})" for (rule, reason), count in rest.most_common()
         )
         text = f"{rest.total():,} more did not enter: {each}"
-        self._lines.moment(None, Text(text, "dim"), [])
+        self._printer.print_moment(None, Text(text, "dim"), [])
 
 
 def _until(run: _Run) -> str:
