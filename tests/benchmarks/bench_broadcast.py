@@ -23,6 +23,7 @@ from tests.benchmarks.population import (
     conninfo,
     fill_postgres,
     fill_sqlite,
+    inserted,
     sqlite_connection,
 )
 from tests.benchmarks.timing import peak_kilobytes, rounds_of
@@ -171,7 +172,7 @@ def test_sqlite_reference(benchmark: BenchmarkFixture, places: Places, folder: P
         closing(sqlite_connection(url)) as connection,
     ):
         rows = [iter(sent.execute(f"SELECT * FROM {name} ORDER BY key")) for name in TABLES]  # noqa: S608 - our own tables
-        statements = [_inserted(name, "?", 16 if name == TABLES[0] else 13) for name in TABLES]
+        statements = [inserted(name) for name in TABLES]
 
         def transact(part: list[list[Row]]) -> None:
             connection.execute("BEGIN IMMEDIATE")
@@ -203,7 +204,7 @@ def test_postgres_reference(benchmark: BenchmarkFixture, populated: str, server:
         ExitStack() as stack,
     ):
         rows = [stack.enter_context(_streamed(sent, name)) for name in TABLES]
-        statements = [_inserted(name, "%s", 16 if name == TABLES[0] else 13) for name in TABLES]
+        statements = [inserted(name, "%s") for name in TABLES]
         cursor = connection.cursor()
 
         def transact(part: list[list[Row]]) -> None:
@@ -223,10 +224,6 @@ def test_postgres_selects(benchmark: BenchmarkFixture, populated: str, way: str)
 
 def _prefilter(way: str) -> Prefilter:
     return prefilter_for(RUN, SOME.rules[0]) if way == "prefilter" else EVERYBODY
-
-
-def _inserted(table: str, place: str, columns: int) -> str:
-    return f"INSERT INTO {table} VALUES ({', '.join([place] * columns)})"  # noqa: S608 - our own tables
 
 
 @contextmanager

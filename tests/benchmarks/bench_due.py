@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeAlias
 import psycopg
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from tests.benchmarks.population import Row, conninfo, sqlite_connection
+from tests.benchmarks.population import Row, conninfo, inserted, sqlite_connection
 from tests.benchmarks.timing import rounds_of
 from tests.benchmarks.waiting import PACE, put_into_postgres, put_into_sqlite, rules
 from tests.servers import Server
@@ -150,9 +150,12 @@ HELD = (
     "WHERE e.state = 'active' AND e.due_at <= ? ORDER BY e.due_at, e.key LIMIT ? "
     "FOR UPDATE OF p SKIP LOCKED"
 )
-ENDED = "UPDATE whereupon_entry SET state = 'completed', position = 2, due_at = NULL WHERE key = ?"
+ENDED = (
+    "UPDATE whereupon_entry SET state = 'completed', position = 2, ended_at = due_at, "
+    "end_reason = 'completed', due_at = NULL WHERE key = ?"
+)
 FREED = ENDED.replace("SET ", "SET slot = NULL, ")
-SENT = f"INSERT INTO whereupon_delivery VALUES ({', '.join('?' * 13)})"  # noqa: S608 - our own table
+SENT = inserted("whereupon_delivery")
 MADE = (
     "SELECT e.key, d.* FROM whereupon_delivery d "
     "JOIN whereupon_entry e ON e.occasion = d.message_id AND e.rule = d.rule"
@@ -172,10 +175,10 @@ def test_reference(
             bare(benchmark, connection.cursor(), made, ("BEGIN IMMEDIATE", SELECTED, "?"))
         return
     with (
-        psycopg.connect(conninfo(urls["waiting"])) as lent,
+        psycopg.connect(conninfo(urls["waiting"])) as there,
         psycopg.connect(conninfo(urls["bare"]), autocommit=True) as shared,
     ):
-        made = {row[0]: row[1:] for row in lent.execute(MADE)}
+        made = {row[0]: row[1:] for row in there.execute(MADE)}
         bare(benchmark, shared.cursor(), made, ("BEGIN", HELD, "%s"))
 
 

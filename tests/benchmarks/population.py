@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from whereupon.storage import open_store
 from whereupon.storage.sql.sqlite import PRAGMAS
+from whereupon.storage.sql.tables import Base
 
 COHORTS = 100
 FIRST_KEY = 1_000
@@ -25,6 +26,12 @@ _COUNTRIES = ("FR", "DE", "IT", "ES", "GB", "NO")
 _CITIES = ("Oslo", "Paris", "Rome", "Bergen", "Bonn")
 
 Row = tuple[object, ...]
+
+
+def inserted(table: str, place: str = "?") -> str:
+    """The statement that inserts whole rows into a table; ``place`` is how the driver marks a value."""
+    columns = Base.metadata.tables[table].columns
+    return f"INSERT INTO {table} VALUES ({', '.join(place for _ in columns)})"  # noqa: S608 - our own tables
 
 
 def persons(count: int, *, seed: int = 3) -> Iterator[Row]:
@@ -54,9 +61,9 @@ def fill_sqlite(url: str, count: int) -> None:
     with closing(sqlite_connection(url)) as connection:
         for batch in _batches(count):
             connection.execute("BEGIN")
-            connection.executemany("INSERT INTO whereupon_person VALUES (?, ?, ?, ?, ?)", batch)
+            connection.executemany(inserted("whereupon_person"), batch)
             names = [(user_id, "user", key) for key, user_id, *_ in batch]
-            connection.executemany("INSERT INTO whereupon_identifier VALUES (?, ?, ?)", names)
+            connection.executemany(inserted("whereupon_identifier"), names)
             connection.execute("COMMIT")
         moved = "UPDATE whereupon_meta SET value = ? WHERE name = 'next_key'"
         connection.execute(moved, (FIRST_KEY + count,))

@@ -19,6 +19,7 @@ from tests.benchmarks.population import (
     conninfo,
     fill_postgres,
     fill_sqlite,
+    inserted,
     sqlite_connection,
 )
 from tests.rule_files import book_of
@@ -83,7 +84,8 @@ def _entry(
     }
     head = (FIRST_KEY + persons + number, rule.id, rule.digest, key, key, f"m-{number}")
     state = (0, _SLOTS[place % len(_SLOTS)], "active", 1, as_micros(due_at))
-    return (*head, happened, happened, *state, orjson.dumps(facts).decode(), 0, 0)
+    tail = (0, 0, "server", None, None, None, None)
+    return (*head, happened, happened, *state, orjson.dumps(facts).decode(), *tail)
 
 
 def _batches(count: int, first_due: datetime) -> Iterator[list[Row]]:
@@ -96,10 +98,9 @@ def put_into_sqlite(url: str, count: int, first_due: datetime) -> None:
     """Make a store with so many entries and their persons in it, and empty its log."""
     fill_sqlite(url, count // EACH)
     with closing(sqlite_connection(url)) as connection:
-        inserted = f"INSERT INTO whereupon_entry VALUES ({', '.join('?' * 16)})"  # noqa: S608 - our own table
         for batch in _batches(count, first_due):
             connection.execute("BEGIN")
-            connection.executemany(inserted, batch)
+            connection.executemany(inserted("whereupon_entry"), batch)
             connection.execute("COMMIT")
         moved = "UPDATE whereupon_meta SET value = value + ? WHERE name = 'next_key'"
         connection.execute(moved, (count,))
