@@ -8,6 +8,7 @@ escaped. Ids with a NUL are refused before they get here. In other texts (tokens
 channels) it is kept as U+2400.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -51,6 +52,7 @@ from whereupon.storage.sql.schema_location import SchemaLocation
 from whereupon.storage.sql.transaction_retry import LostRaceError
 
 DRIVER = "postgresql+psycopg"
+_TABLE = re.compile(r"\b(FROM|JOIN|INTO|UPDATE)\s+(whereupon_\w+)")
 _SCHEMA_LOCK = 0x77686572  # "wher", in our tables' name
 _LOST = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected
 _AWAY = {"57P01", "57P02", "57P03"}  # the server is shut down, has crashed, or is starting
@@ -153,11 +155,14 @@ class Postgres(Database):
         return sql.replace("%", "%%")
 
     def _statement(self, sql: str, names: Sequence[str], fixed: Mapping[str, object]) -> Statement:
-        return PostgresStatement(sql, names, fixed)
+        return PostgresStatement(_TABLE.sub(self._qualified, sql), names, fixed)
+
+    def _qualified(self, found: re.Match[str]) -> str:
+        return f"{found[1]} {self._schema.qualified(found[2])}"
 
     def insert(self, table: Table, sql: str) -> Statement:
         """By COPY, if there are several rows."""
-        return CopiedStatement(table, self.statement(sql).sql)
+        return CopiedStatement(self._schema.qualified(table.name), table, self.statement(sql).sql)
 
     def change(self, table: Table, names: Sequence[str], *, only: str | None = None) -> Statement:
         """In one statement for all rows; one statement a row would be a round trip each."""
@@ -167,7 +172,8 @@ class Postgres(Database):
         changed = ", ".join(f"{name} = given.{name}" for name in names)
         kept = "" if only is None else f" AND {table}.state = '{only}'"
         many = (
-            f"UPDATE {table} SET {changed} FROM unnest({arrays}) AS given ({', '.join(given)}) "  # noqa: S608 - our own names
+            f"UPDATE {self._schema.qualified(table.name)} SET {changed} "  # noqa: S608 - our own names
+            f"FROM unnest({arrays}) AS given ({', '.join(given)}) "
             f"WHERE {table}.key = given.key{kept}"
         )
         return ChangingStatement(one, many)
@@ -227,10 +233,10 @@ class CopiedStatement(PostgresStatement):
 
     __slots__ = ("_copy",)
 
-    def __init__(self, table: Table, sql: str) -> None:
+    def __init__(self, name: str, table: Table, sql: str) -> None:
         super().__init__(sql, (), {})
         columns = ", ".join(f'"{column.name}"' for column in table.c)
-        self._copy = f"COPY {table.name} ({columns}) FROM STDIN"
+        self._copy = f"COPY {name.replace('%%', '%')} ({columns}) FROM STDIN"
 
     def write(self, connection: Connection, rows: list[Parameters]) -> None:
         """By COPY, if there are several rows."""
