@@ -507,7 +507,7 @@ def test_rejected_lines_are_shown_with_their_numbers() -> None:
     rejected = len(whereupon("replay", STREAMS / "messy.jsonl", "--json").of_kind("rejected"))
     output = whereupon("replay", STREAMS / "messy.jsonl").stdout
     assert f"{rejected} lines that are not messages" in output
-    assert re.search(r"line 11\s+not-an-object\s+a message is a JSON object", output)
+    assert re.search(r"line 11\s+not-an-object\s+a message must be a JSON object", output)
     assert f"and {rejected - 20} more" in output
 
 

@@ -80,14 +80,14 @@ def _metric_fault(properties: Mapping[str, JsonValue]) -> str:
     metric = properties.get("metric")
     if metric is None or metric == "" or (isinstance(metric, str) and metric in DELIVERY_METRICS):
         return ""
-    return f"properties.metric is one of {', '.join(sorted(DELIVERY_METRICS))}"
+    return f"properties.metric must be one of {', '.join(sorted(DELIVERY_METRICS))}"
 
 
 def _object_type_fault(properties: Mapping[str, JsonValue]) -> str:
     kind = properties.get("objectTypeId")
     if kind is None or id_in(kind) is not None:
         return ""
-    return "properties.objectTypeId is a text or a number"
+    return "properties.objectTypeId must be a text or a number"
 
 
 BUILT_IN = (

@@ -41,5 +41,5 @@ def too_deep() -> MessageRejectedError:
 
 def not_an_object() -> MessageRejectedError:
     """The rejection of a message that is not a JSON object."""
-    reason = "a message is a JSON object"
+    reason = "a message must be a JSON object"
     return MessageRejectedError(code="not-an-object", field="message", reason=reason)

@@ -120,7 +120,7 @@ def _odd_type(value: object) -> MessageType:
     known = _TYPES.get(value.strip().casefold()) if isinstance(value, str) else None
     if known is not None:
         return known
-    there_are = f"type is one of {', '.join(MessageType)}"
+    there_are = f"type must be one of {', '.join(MessageType)}"
     if value is None:
         raise _rejection(code="missing-type", field="type", reason=f"type is missing; {there_are}")
     raise _rejection(code="unknown-type", field="type", reason=there_are)
@@ -131,7 +131,7 @@ def _check_object(part: msgspec.Raw, field: str) -> None:
         return
     text = bytes(part)
     if text[:1] != b"{" and text != b"null" and not is_empty_list(text):
-        raise _rejection(code="bad-field", field=field, reason=f"{field} is an object")
+        raise _rejection(code="bad-field", field=field, reason=f"{field} must be an object")
 
 
 def _ids(
@@ -178,7 +178,9 @@ def _text(value: object, field: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _rejection(code="bad-field", field=field, reason=f"{field} is a text or a number")
+        raise _rejection(
+            code="bad-field", field=field, reason=f"{field} must be a text or a number"
+        )
     return digits_of(value)
 
 
@@ -195,10 +197,10 @@ def _identifier(value: object, field: str, valid: ValidTexts) -> str | None:
     if not trimmed:
         return None
     if len(trimmed) <= _LONGEST_JUNK and (junk := trimmed.casefold()) in JUNK_IDS:
-        reason = f"{field} {junk!r} names nobody; send a real id, or none"
+        reason = f"{field} {junk!r} is a placeholder, not an id; send a real id, or none"
         raise _rejection(code="junk-id", field=field, reason=reason)
     if len(trimmed) > MAX_ID_BYTES // 4 and _bytes(trimmed) > MAX_ID_BYTES:
-        reason = f"{field} is over {MAX_ID_BYTES} bytes"
+        reason = f"{field} is longer than {MAX_ID_BYTES} bytes"
         raise _rejection(code="id-too-long", field=field, reason=reason)
     if "\0" in trimmed:
         raise _nul(field=field)
@@ -225,7 +227,7 @@ def _message_id(value: object) -> str | None:
         return None
     trimmed = text.strip()
     if len(trimmed) > MAX_MESSAGE_ID_CHARACTERS:
-        reason = f"messageId is over {MAX_MESSAGE_ID_CHARACTERS} characters"
+        reason = f"messageId is longer than {MAX_MESSAGE_ID_CHARACTERS} characters"
         raise _rejection(code="message-id-too-long", field="messageId", reason=reason)
     if "\0" in trimmed:
         raise _nul(field="messageId")
@@ -248,10 +250,12 @@ def _name(envelope: Envelope, type_: MessageType, valid: ValidTexts) -> str:
             code="missing-event", field=field, reason="a track message needs an event name"
         )
     if not isinstance(name, str):
-        raise _rejection(code="bad-event", field=field, reason=f"{field} is a text")
+        raise _rejection(code="bad-event", field=field, reason=f"{field} must be a text")
     if _bytes(name) > MAX_NAME_BYTES:
         raise _rejection(
-            code="name-too-long", field=field, reason=f"{field} is over {MAX_NAME_BYTES} bytes"
+            code="name-too-long",
+            field=field,
+            reason=f"{field} is longer than {MAX_NAME_BYTES} bytes",
         )
     if "\0" in name:
         raise _nul(field=field)

@@ -149,7 +149,7 @@ def test_a_line_may_hold_a_batch(tmp_path: Path) -> None:
     assert isinstance(second, Message)
     assert (first.received_at.minute, second.received_at.minute) == (30, 45)
     assert first.context == second.context == {"locale": "fr-FR"}
-    assert bad == BadLine("s.jsonl", 1, "not-an-object", "a message is a JSON object")
+    assert bad == BadLine("s.jsonl", 1, "not-an-object", "a message must be a JSON object")
 
 
 def test_a_batch_of_one_is_a_batch(tmp_path: Path) -> None:
