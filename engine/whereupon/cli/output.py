@@ -9,7 +9,7 @@ from whereupon.decide import Notice
 from whereupon.messages.streams import BadLine
 from whereupon.records import Delivery, Request
 from whereupon.render.records import JsonLines
-from whereupon.render.report import Report, View
+from whereupon.render.report import RunReport, View
 from whereupon.replay.records import Record, Summary
 from whereupon.rules.model import Rulebook
 from whereupon.rules.spelling import nearest
@@ -35,7 +35,7 @@ def output_on(book: Rulebook, *, as_json: bool, heading: str, view: View) -> Out
         shown = {"of": of} if view.is_partial else {}
         out = JsonLines(sys.stdout.buffer, several=view.several, shown=shown)
     else:
-        out = Report(sys.stdout, book, heading=heading, view=view)
+        out = RunReport(sys.stdout, book, heading=heading, view=view)
     return Selection(out, view) if view.is_partial else out
 
 

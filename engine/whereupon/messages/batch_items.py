@@ -36,13 +36,13 @@ _MOST_INHERITED = 8 * MAX_BATCH_BYTES
 _MOST_BATCHES = 3
 """Levels of batch bodies within one another. The text of each level is read again."""
 
-Item: TypeAlias = Opened | MessageRejectedError
+BatchItem: TypeAlias = Opened | MessageRejectedError
 """A message, or its rejection."""
 
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def open_all(batch: Iterable[object]) -> Iterator[Item]:
+def open_all(batch: Iterable[object]) -> Iterator[BatchItem]:
     """Each message of a batch, up to the limits; the rest is rejected once, and is not read.
 
     Args:
@@ -62,7 +62,7 @@ def open_all(batch: Iterable[object]) -> Iterator[Item]:
         yield item
 
 
-def _items(batch: Iterable[object]) -> Iterator[Item]:
+def _items(batch: Iterable[object]) -> Iterator[BatchItem]:
     for raw in batch:
         if not isinstance(raw, bytes | bytearray | memoryview):
             yield from _in_value(raw, NOTHING, 0)
@@ -74,7 +74,7 @@ def _items(batch: Iterable[object]) -> Iterator[Item]:
             yield from _in_text(trimmed(text), NOTHING, 0)
 
 
-def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[Item]:
+def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
     if not isinstance(raw, dict) or not isinstance(batch := raw.get("batch"), list | tuple):
         try:
             yield with_inherited(sized(open_value(raw)), inherited)
@@ -88,7 +88,7 @@ def _in_value(raw: object, inherited: Inherited, depth: int) -> Iterator[Item]:
             yield from _in_value(item, own, depth + 1)
 
 
-def _in_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[Item]:
+def _in_text(text: bytes, inherited: Inherited, depth: int) -> Iterator[BatchItem]:
     envelope = read(text)
     members = batch_members(text) if envelope is None else None
     if members is None and (envelope is None or not envelope.is_batch):

@@ -38,7 +38,7 @@ class View:
         return bool(self.rules or self.people)
 
 
-class Report:
+class RunReport:
     """Takes records in order, as `records.JsonLines` does, and prints them for people.
 
     Args:

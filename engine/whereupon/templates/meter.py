@@ -20,8 +20,8 @@ STEP: Final = 150
 _SMALL: Final = frozenset((float, bool, type(None)))
 
 
-class SpentError(LiquidError):
-    """The rendering would use more than its budget."""
+class OverBudgetError(LiquidError):
+    """A rendering would use more than its budget."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what, token=None)
@@ -46,17 +46,17 @@ class Meter:
         self.work += work
         if self.work > MOST_WORK:
             message = "this takes more work than a message may; loop over less, or do less with it"
-            raise SpentError(message)
+            raise OverBudgetError(message)
 
     def write(self, size: int) -> None:
         """Count characters of the message."""
         self.written += size
         if self.written > LARGEST:
             message = f"the texts together are longer than {LARGEST:,} characters"
-            raise SpentError(message)
+            raise OverBudgetError(message)
 
     def measure(self, value: object) -> int:
-        """Measure a value, and count its size as work; raises `SpentError` if it is too large."""
+        """Measure a value, and count its size as work; raises `OverBudgetError` if it is too large."""
         kind = type(value)
         if kind is str:
             size = work = len(value)  # type: ignore[arg-type]  # a text
@@ -75,10 +75,10 @@ class Meter:
         return size
 
     def bound(self, size: int) -> int:
-        """Raise `SpentError` for a size above the largest value."""
+        """Raise `OverBudgetError` for a size above the largest value."""
         if size > LARGEST:
             message = f"this makes a value of more than {LARGEST:,} characters"
-            raise SpentError(message)
+            raise OverBudgetError(message)
         return size
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from whereupon.errors import MessageRejectedError
-from whereupon.messages.batch_items import Item, open_all
+from whereupon.messages.batch_items import BatchItem, open_all
 from whereupon.messages.codec import decode, encode
 from whereupon.messages.envelope import Opened
 from whereupon.messages.model import (
@@ -392,7 +392,7 @@ def test_a_report_needs_no_id(event: str) -> None:
 def opened(raw: object) -> list[JsonValue]:
     """The texts of the messages, or the code of the one that is not a message."""
 
-    def shown(item: Item) -> JsonValue:
+    def shown(item: BatchItem) -> JsonValue:
         return decode(item.text) if isinstance(item, Opened) else item.code
 
     return [shown(item) for item in open_all([raw])]
