@@ -7,6 +7,7 @@ rule, which makes one block anew.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.conditions import Data, JsonValue
@@ -55,11 +56,12 @@ _MAKERS: Final[
 
 
 BlockVersions: TypeAlias = tuple[tuple[str, str], ...]
+_ID_AND_DIGEST = attrgetter("id", "digest")
 
 
 def versions_of(rules: Iterable[Rule]) -> BlockVersions:
     """The ids and digests of rules, by which two blocks are known to be equal."""
-    return tuple((rule.id, rule.digest) for rule in rules)
+    return tuple(map(_ID_AND_DIGEST, rules))
 
 
 class Candidate(NamedTuple):

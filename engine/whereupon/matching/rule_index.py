@@ -19,6 +19,7 @@ from whereupon.rules.model import (
     ExitOnEvent,
     ExitOnLeaving,
     OnKnown,
+    OnMessage,
     OnSegment,
     Rule,
     Rulebook,
@@ -97,11 +98,15 @@ class RuleIndex:
         self._trigger_index = (
             TriggerIndex.of(book.rules) if trigger_index is None else trigger_index
         )
-        self._versions = tuple(rule for rule in (*book.rules, *older) if _is_watching(rule))
+        # Rules are many, so the few that more than messages trigger are looked for once.
+        not_by_name = [rule for rule in (*book.rules, *older) if _is_triggered_otherwise(rule)]
+        of_book = [rule for rule in not_by_name if self.by_id.get(rule.id) is rule]
+        watching = (rule for rule in (*book.rules, *older) if rule.exits or rule.who.performed)
+        self._versions = (*watching, *(rule for rule in not_by_name if _segments_of(rule)))
         self.takes_one = any(rule.retroactive.takes_one for rule in book.rules)
-        self.on_segment = tuple(rule for rule in book.rules if _segments_of(rule))
+        self.on_segment = tuple(rule for rule in of_book if _segments_of(rule))
         self.on_known = tuple(
-            rule for rule in book.rules if any(isinstance(t, OnKnown) for t in rule.triggers)
+            rule for rule in of_book if any(isinstance(t, OnKnown) for t in rule.triggers)
         )
         self._on_segment_ids = frozenset(rule.id for rule in self.on_segment)
         self.watched_segments = self._watched_segments()
@@ -295,9 +300,12 @@ def _segments_of(rule: Rule) -> list[str]:
     return [trigger.segment for trigger in rule.triggers if isinstance(trigger, OnSegment)]
 
 
-def _is_watching(rule: Rule) -> bool:
-    """Whether the rule needs more than the messages that trigger it by name."""
-    return bool(rule.exits or rule.who.performed or _segments_of(rule))
+def _is_triggered_otherwise(rule: Rule) -> bool:
+    """Whether something else than a message's name triggers the rule."""
+    for trigger in rule.triggers:  # noqa: SIM110 - a generator would double the cost
+        if not isinstance(trigger, OnMessage):
+            return True
+    return False
 
 
 def _exit_conditions(rule: Rule) -> list[Condition]:

@@ -1,7 +1,7 @@
 """The rules that each name of a message triggers: exactly or by prefix, and so the rule list of the name."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -41,8 +41,16 @@ class TriggerIndex:
         """
         places = {rule.id: place for place, rule in enumerate(rules)}
         known = {} if earlier is None else dict(earlier.rule_lists)
-        exact, prefixed = _by_name(_names, rules), _by_name(_prefixes, rules)
-        return cls(exact, prefixed, places, _earlier=known)
+        exact: dict[MessageName, dict[str, Rule]] = defaultdict(dict)
+        prefixed: dict[MessageName, dict[str, Rule]] = defaultdict(dict)
+        for rule in rules:
+            for trigger in rule.triggers:
+                if isinstance(trigger, OnMessage):
+                    for name in trigger.names:
+                        exact[trigger.type, name][rule.id] = rule
+                    for prefix in trigger.prefixes:
+                        prefixed[trigger.type, prefix][rule.id] = rule
+        return cls(dict(exact), dict(prefixed), places, _earlier=known)
 
     def rule_list_for(self, type_: MessageType, name: str) -> RuleList:
         """The rules whose `when` names such a message; rules that have exactly this name stand first.
@@ -62,21 +70,3 @@ class TriggerIndex:
             rule_list = RuleList.of(rules, earlier=self._earlier.get(key))
             self.rule_lists[key] = rule_list
         return rule_list
-
-
-def _names(rule: Rule) -> list[MessageName]:
-    on = [trigger for trigger in rule.triggers if isinstance(trigger, OnMessage)]
-    return list(dict.fromkeys((trigger.type, name) for trigger in on for name in trigger.names))
-
-
-def _prefixes(rule: Rule) -> list[MessageName]:
-    on = [trigger for trigger in rule.triggers if isinstance(trigger, OnMessage)]
-    return list(dict.fromkeys((trigger.type, p) for trigger in on for p in trigger.prefixes))
-
-
-def _by_name(keys_of: Callable[[Rule], Iterable[MessageName]], rules: Iterable[Rule]) -> _ByName:
-    named: dict[MessageName, dict[str, Rule]] = defaultdict(dict)
-    for rule in rules:
-        for key in keys_of(rule):
-            named[key][rule.id] = rule
-    return dict(named)
