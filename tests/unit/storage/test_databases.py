@@ -263,15 +263,15 @@ def test_patience_is_a_number_of_seconds(tmp_path: Path) -> None:
 
 def test_the_first_to_wait_for_the_database_is_next(tmp_path: Path) -> None:
     """No later caller is let in first, however well timed."""
-    gate = FileQueue(f"{tmp_path}/shop.db")
+    queue = FileQueue(f"{tmp_path}/shop.db")
     with (
-        gate.turn(Deadline(0)),
+        queue.turn(Deadline(0)),
         pytest.raises(StoreError) as caught,
         FileQueue(f"{tmp_path}/shop.db").turn(Deadline(0.01)),
     ):
         pass
     assert caught.value.code == "busy"
-    with gate.turn(Deadline(0)):
+    with queue.turn(Deadline(0)):
         pass
 
 

@@ -134,7 +134,7 @@ class MemorySession(Questions, DueWork):
 
     def persons_after(self, key: int, limit: int) -> list[records.Person]:
         """In the order of the index."""
-        return self._in.persons.some(self._in.person_keys.keys(first=((), key + 1))[:limit])
+        return self._in.persons.some(self._in.person_keys.keys((), ((), key + 1), limit))
 
     def _waiting(
         self, state: str, channels: Collection[str] | None, until: datetime | None = None

@@ -50,10 +50,11 @@ class Index:
         self._value, self._order = _reader(*columns), _reader(*filter(None, [by]))
         self._where, self._unique = where, unique
 
-    def keys(self, value: object = (), first: tuple[object, ...] | None = None) -> list[Any]:
+    def keys(self, value: object = (), first: object = None, limit: int = 2**62) -> list[Any]:
         """The keys of a value's rows, in order; from a place in that order on, if given."""
         places: list[Any] = self.groups.get(value, [])
-        return [key for _, key in places[bisect_left(places, first) if first else 0 :]]
+        start = bisect_left(places, first) if first else 0
+        return [key for _, key in places[start : start + limit]]
 
     def change(self, key: object, old: object | None, new: object | None) -> None:
         """Note that a row has changed; None is no row."""
