@@ -179,6 +179,13 @@ def test_exit_among_the_steps_ends_the_entry() -> None:
     assert (states(made), made.deliveries()) == ([EntryState.EXITED], [])
 
 
+def test_an_entry_stands_after_the_step_that_ends_it() -> None:
+    """The exit step is done, and the steps after it are not."""
+    made = world(campaign("thanks", "purchase", whereupon=[{"set": {"vip": True}}, "exit", PUSH]))
+    made.track("purchase", "ada", at=0)
+    assert [entry.position for entry in made.entries()] == [2]
+
+
 def test_idempotency_keys_are_stable() -> None:
     """They are the same on every machine and every store, and differ by step, message, rule and person."""
     keys = []
