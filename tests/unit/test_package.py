@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine as DatabaseEngine
 
 import whereupon
-from whereupon import Audit, Engine, Requests, Rulebook
+from whereupon import Audit, Engine, Requests, Rulebook, insight
 from whereupon.decide import BatchResult
 from whereupon.messages.model import Message
 
@@ -70,7 +70,7 @@ class _Types:
         self.found: set[type] = set()
 
     def visit_hints(self, owner: object) -> None:
-        names = {"DatabaseEngine": DatabaseEngine}
+        names = {"DatabaseEngine": DatabaseEngine, **vars(insight)}
         for name, hint in get_type_hints(owner, localns=names).items():
             if not name.startswith("_"):
                 self._visit(hint)

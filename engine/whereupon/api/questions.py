@@ -1,21 +1,25 @@
-"""Questions to an engine: why, who, what if, how much. Nothing here writes."""
+"""Questions to an engine: why, who, what if, how much. Nothing here writes.
+
+What explains is imported when it is first asked, since most processes never ask.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from whereupon.api.config import Metrics, Status
 from whereupon.api.parts import EngineParts
-from whereupon.insight import Explanation, explain_rule
-from whereupon.insight.identify_preview import Preview, preview_identify
-from whereupon.insight.person_report import Identity, identify_person
 from whereupon.operations.pruner import kept_since
 from whereupon.records import BroadcastRun, Delivery, DeliveryState, RetainedKind, SetAside
+
+if TYPE_CHECKING:
+    from whereupon.insight import Explanation, Identity, Preview
 
 
 class Questions(EngineParts):
     """The calls that answer questions."""
 
-    def explain(self, person: str, rule: str, *, limit: int = 20) -> list[Explanation]:
+    def explain(self, person: str, rule: str, *, limit: int = 20) -> "list[Explanation]":
         """Why a person entered a rule or not: one explanation a message, newest first.
 
         Records older than their retention are not among them (`kept_since`).
@@ -28,11 +32,13 @@ class Questions(EngineParts):
         Raises:
             UnknownNameError: nobody has that user id.
         """
+        from whereupon.insight import explain_rule  # noqa: PLC0415 - see above
+
         current = self.pipeline.index.by_id.get(rule)
         with self.store.reading() as session:
             return explain_rule(session, person, rule, current, limit)
 
-    def identity(self, person: str, *, limit: int = 1_000) -> Identity:
+    def identity(self, person: str, *, limit: int = 1_000) -> "Identity":
         """Who a person is: their ids, which message claimed which messages, and what became eligible.
 
         Args:
@@ -42,6 +48,8 @@ class Questions(EngineParts):
         Raises:
             UnknownNameError: nobody has that user id.
         """
+        from whereupon.insight import identify_person  # noqa: PLC0415 - see above
+
         index, policy = self.pipeline.index, self.pipeline.settings.identity
         with self.store.reading() as session:
             return identify_person(session, person, index.book, policy, limit)
@@ -53,12 +61,14 @@ class Questions(EngineParts):
         anonymous_id: str | None = None,
         traits: Mapping[str, object] | None = None,
         timestamp: datetime | str | None = None,
-    ) -> Preview:
+    ) -> "Preview":
         """What this identify would claim, and what would then trigger; nothing is written or sent.
 
         Raises:
             MessageRejectedError: such an identify would not be accepted.
         """
+        from whereupon.insight import preview_identify  # noqa: PLC0415 - see above
+
         said: dict[str, object] = {"userId": user_id, "anonymousId": anonymous_id}
         said |= {"traits": traits, "timestamp": timestamp}
         now, pipeline = self.clock.now(), self.pipeline
