@@ -148,15 +148,6 @@ def _settled(delivery: Delivery, end: Settlement) -> Delivery:
     )
 
 
-def _as_duration(after: timedelta | float | None) -> timedelta | None:
-    if after is None or isinstance(after, timedelta):
-        return after
-    if isinstance(after, int | float):
-        return timedelta(seconds=after)
-    message = f"`after` is a timedelta or a number of seconds; this is {type(after).__name__}"
-    raise TypeError(message)
-
-
 def _reason_of(error: BaseException) -> str:
     if isinstance(error, RetryLater | GiveUp | ChannelTimeoutError | NotTriedError | NotRunError):
         return _words_of(error)
