@@ -1,6 +1,8 @@
-"""The parts of the facade: what `Engine` takes and answers, and its calls in Segment's manner.
+"""The parts of the facade: the services that an engine is made of, and its public calls by kind.
 
-The package adds no behaviour of its own; `whereupon.engine` joins the packages below.
+The package holds no rule of the product: it joins `delivery`, `operations`, `insight` and `pipeline`. Only
+`whereupon.engine` imports it; hosts import `whereupon`.
 
-For others: `config` (options and answers), `segment_api` (track, identify, page, screen, group, alias).
+Modules: `config` (options and answers), `parts` (what an engine is made of), `intake` (batches), `background` (due
+work), and the calls: `segment_api`, `host_functions`, `questions`, `operator_calls`.
 """

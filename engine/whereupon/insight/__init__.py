@@ -7,6 +7,8 @@ Modules, from below: `clauses` (why a rule skipped a message), `outcomes` (what 
 `redecision` (deciding again what is stored as one word), `explanations` (one a message), `audiences`
 (broadcasts that did not go to a person), `rule_report` (one person, one rule), `person_report` (who a person
 is), `identify_preview` (what an identify would claim).
+
+For others: all names below.
 """
 
 from whereupon.insight.clauses import describe, sentence_for, subject_of

@@ -1,6 +1,10 @@
-"""Where everything is kept: in memory, or in the host's own database.
+"""Storage: everything that the engine keeps, in memory or in the host's own database.
 
-sqlalchemy and sqlmodel are known in this package only.
+The package implements the port (`whereupon.ports`) and decides nothing. It knows no rule; a condition reaches it only as
+a prefilter. Only this package imports sqlalchemy, sqlmodel, alembic and psycopg.
+
+For others: `open_store`, `StoreAddress`, `closed`, `MemoryStore`, `deadline` (how long a call may wait), and
+`upkeep` for the commands on a store.
 """
 
 from typing import TYPE_CHECKING, TypeAlias

@@ -3,7 +3,7 @@
 The package only reads. It decides nothing and writes nothing.
 
 Modules, from below: `batch_keys` (what a batch mentions), `load_plan` (what has to be loaded because of it),
-`claiming` (what the batch may claim), `history` (what rules ask about the past), `guard_facts` (what a
+`claim_loader` (what the batch may claim), `history` (what rules ask about the past), `guard_facts` (what a
 destructive action is judged by), `similar_ids`, `batch_loader` (the reads of one batch, in their order).
 """
 

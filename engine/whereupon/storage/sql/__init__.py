@@ -1,6 +1,7 @@
-"""The store in a host's database: SQLite and PostgreSQL, through SQLAlchemy Core.
+"""The store in a host's database: SQLite and PostgreSQL, through SQLAlchemy.
 
-sqlalchemy and sqlmodel are known here and in the migrations only.
+The package keeps what differs between databases in one dialect each (`sqlite`, `postgres`), and its SQL in
+`statements/`. It opens no transaction of the host's and ends none.
 
-For others: `store` (SqlStore).
+For others in `storage`: `store` (SqlStore), `database_url`, `schema_version`.
 """
