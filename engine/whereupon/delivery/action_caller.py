@@ -150,9 +150,13 @@ class ActionCaller:
     def put_back(self, requests: Sequence[Request]) -> bool:
         """Release requests that were leased and not handed over; whether the store could."""
         now = self._clock.now()
-        put_back = {request.key: replace(request, due_at=now) for request in requests}
+
+        def work(session: Session) -> None:
+            for request in requests:
+                _make_due(session, request, now)
+
         try:
-            self._store.transact(lambda session: session.flush(Changes(requests=put_back)))
+            self._store.transact(work)
         except StoreError:  # their lease runs out
             return False
         return True
@@ -163,12 +167,9 @@ class ActionCaller:
         attempts = request.attempts + 1
         facts = _facts(request, self._current.pipeline.settings.digest)
         with self._store.session() as session:
-            session.lock_requests()
-            stored = session.request(request.key) or request
             if isinstance(failure, NotTriedError):
-                settled = replace(stored, due_at=later(now, self._policy.first))
-                session.flush(Changes(requests={stored.key: settled}))
-                return settled
+                return _make_due(session, request, later(now, self._policy.first))
+            stored = _locked(session, request)
             if failure is None:
                 settled = self._succeeded(stored, attempts, now)
                 kind = "executed"
@@ -239,11 +240,13 @@ class ActionCaller:
             raise RequestError(code="no-undo", key=key, reason=reason)
         failure = self._failure_of(request, undo)
         now = self._clock.now()
-        done = replace(request, outcome=RequestOutcome.UNDONE, message=None, decided_at=now)
         facts: dict[str, JsonValue] = {"actor": by}
         if failure is not None:
-            done, facts = request, {**facts, "error": type(failure).__name__}
+            facts["error"] = type(failure).__name__
         with self._store.session() as session:
+            done = _locked(session, request)
+            if failure is None:
+                done = replace(done, outcome=RequestOutcome.UNDONE, message=None, decided_at=now)
             self._write(session, done, "undo-failed" if failure else "undone", facts, now)
         if failure is not None:
             reason = f"undoing request {key} failed: {type(failure).__name__}"
@@ -274,6 +277,21 @@ class ActionCaller:
 def idempotency_key(request: Request) -> str:
     """32 hexadecimal digits that stand for a request, whoever tries it."""
     return sha256(f"{request.action}\n{request.key}".encode()).hexdigest()[:32]
+
+
+def _locked(session: Session, request: Request) -> Request:
+    """The request as it is now; it may have been erased or cancelled while it was under way."""
+    session.lock_requests()
+    return session.request(request.key) or request
+
+
+def _make_due(session: Session, request: Request, due_at: datetime) -> Request:
+    """Release a request that was not tried, unless it has ended meanwhile; the request as it is then."""
+    stored = _locked(session, request)
+    if stored.outcome.is_open:
+        stored = replace(stored, due_at=due_at)
+        session.flush(Changes(requests={stored.key: stored}))
+    return stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Actions of the host: guarded like the built-in ones, called after the commit, and tried until they succeed."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -9,12 +11,14 @@ from pydantic import BaseModel, JsonValue
 from tests.rule_files import campaign, guard
 from tests.worlds import NOON, World, world
 
-from whereupon.delivery.action_caller import ActionCall
-from whereupon.delivery.host_calls import MOST_HANGING
+from whereupon.delivery.action_caller import ActionCall, ActionCaller
+from whereupon.delivery.host_calls import MOST_HANGING, NotTriedError
+from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import RetryLater, RetryPolicy
 from whereupon.engine import Engine
 from whereupon.errors import RequestError
-from whereupon.records import RequestOutcome
+from whereupon.pipeline.current import CurrentPipeline
+from whereupon.records import Request, RequestOutcome
 
 
 class Closing(BaseModel):
@@ -238,6 +242,52 @@ def test_an_erased_persons_requests_are_cancelled() -> None:
     made.engine.run_due()
     assert handler.orders == []
     assert ("Close Account", "cancelled", "person-erased") in made.requests()
+
+
+def put_back(caller: ActionCaller, request: Request) -> None:
+    """Release a request, as when the engine is closed before its turn."""
+    caller.put_back([request])
+
+
+def not_tried(caller: ActionCaller, request: Request) -> None:
+    """Release a request whose action hangs."""
+    caller.settle(request, NotTriedError())
+
+
+@pytest.mark.parametrize("release", [put_back, not_tried])
+def test_a_request_that_is_erased_while_it_is_leased_stays_erased(
+    release: Callable[[ActionCaller, Request], None],
+) -> None:
+    """What is released is the request as it is stored, not the copy that was leased with the person's data."""
+    made = bank(Bank())
+    ask(made)
+    with made.home.session() as session:
+        leased = session.lease_request(["Close Account"], made.clock.now(), NOON)
+    assert leased is not None
+    made.track("Delete Person", "ada", at=2)
+    before = made.engine.requests.show(leased.key)
+    assert (before.outcome, before.person, before.message) == ("cancelled", None, None)
+    current = CurrentPipeline(made.engine.pipeline)
+    release(ActionCaller(made.home, current, made.clock, RetryPolicy(), Monitor()), leased)
+    assert made.engine.requests.show(leased.key) == before
+
+
+@pytest.mark.parametrize("failures", [[], [ValueError()]], ids=["undone", "failed"])
+def test_undoing_brings_no_data_of_an_erased_person_back(failures: list[Exception]) -> None:
+    """The person may be erased while the function is called."""
+    made, undo = world(), Bank(*failures)
+
+    def erase_meanwhile(call: ActionCall) -> None:
+        made.track("Delete Person", "ada", at=2)
+        undo(call)
+
+    made.engine.action("Ping", destructive=False, undo=erase_meanwhile)(Bank())
+    made.track("Ping", "ada", at=1)
+    (ran,) = made.engine.run_due().requests
+    with suppress(RequestError):
+        made.engine.undo(ran.key, by="lena")
+    after_it = made.engine.requests.show(ran.key)
+    assert (len(undo.orders), after_it.person, after_it.message) == (1, None, None)
 
 
 def test_a_replay_calls_no_handler() -> None:
