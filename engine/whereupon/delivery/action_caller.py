@@ -49,7 +49,7 @@ class ActionCall:
 
 
 Handler: TypeAlias = Callable[[ActionCall], object]
-"""Carries an order out; raising means try again, `RetryLater` says when."""
+"""Carries out a call; if it raises, the call is tried again (`RetryLater` says when)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class ActionCaller:
             request = self._lease()
             if request is None:
                 break
-            line = self._line(request, self._registered[request.action].handler)
+            line = self._line(request.action, request, self._registered[request.action].handler)
             self._caller.call([line], _ActionSettler(self, settled))
         return settled
 
@@ -133,7 +133,7 @@ class ActionCaller:
         with self._store.session() as session:
             return session.lease_request(tuple(self._registered), now, now + longest + _GRACE)
 
-    def _line(self, request: Request, handler: Handler) -> Line[Request]:
+    def _line(self, name: str, request: Request, handler: Handler) -> Line[Request]:
         """What calls a handler with the request.
 
         A call that cannot be made any more has failed like any other: the host's model may have changed since
@@ -145,7 +145,7 @@ class ActionCaller:
             return handler(_call_for(request, registration)) if request.message else None
 
         limit = registration.timeout.total_seconds()
-        return Line(request.action, call, [request], limit)
+        return Line(name, call, [request], limit)
 
     def put_back(self, requests: Sequence[Request]) -> bool:
         """Release requests that were leased and not handed over; whether the store could."""
@@ -254,9 +254,10 @@ class ActionCaller:
         return done
 
     def _failure_of(self, request: Request, undo: Handler) -> BaseException | None:
-        """Call a function once; what it failed on."""
+        """Call a function once; what it failed on. Calls of the handler that hang do not close it."""
         ends: list[CallEnd[Request]] = []
-        self._caller.call([self._line(request, undo)], _Noting(ends))
+        line = self._line(f"{request.action} (undo)", request, undo)
+        self._caller.call([line], _Noting(ends))
         return ends[-1].error if ends else NotTriedError("the engine was closed meanwhile")
 
     def _write(
@@ -275,7 +276,7 @@ class ActionCaller:
 
 
 def idempotency_key(request: Request) -> str:
-    """32 hexadecimal digits that stand for a request, whoever tries it."""
+    """32 hexadecimal digits that stand for a request, the same in every process."""
     return sha256(f"{request.action}\n{request.key}".encode()).hexdigest()[:32]
 
 

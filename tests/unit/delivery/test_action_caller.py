@@ -362,3 +362,26 @@ def test_an_action_that_hangs_in_many_calls_is_not_called_until_one_returns() ->
         assert tried == {**dict.fromkeys(called, 1), f"user-{MOST_HANGING}": 0}
     finally:
         let_go.set()
+
+
+def test_what_an_action_did_can_be_undone_while_the_action_hangs() -> None:
+    """Undoing is another function, so the calls of the action do not count against it."""
+    made, undo, let_go = world(), Bank(), Event()
+
+    def hang(call: ActionCall) -> None:
+        if call.person != "ada":
+            let_go.wait(60)
+
+    made.engine.action("Ping", destructive=False, undo=undo, timeout=timedelta(milliseconds=20))(
+        hang
+    )
+    made.track("Ping", "ada", at=0)
+    (ran,) = made.engine.run_due().requests
+    try:
+        for number in range(MOST_HANGING):
+            made.track("Ping", f"user-{number}", at=(number + 1) / 100)
+            made.engine.run_due()
+        assert made.engine.undo(ran.key, by="lena").outcome == "undone"
+        assert [call.person for call in undo.orders] == ["ada"]
+    finally:
+        let_go.set()
