@@ -1,4 +1,4 @@
-"""Calls of whoever operates the engine: retries, scrubbing, pruning."""
+"""Calls for the person who operates the engine: retries, scrubbing, pruning."""
 
 from datetime import timedelta
 
