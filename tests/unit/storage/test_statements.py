@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from tests.query_plans import rows_of
 
+from whereupon.records import Changes
 from whereupon.storage import open_store
 from whereupon.storage.sql.database_url import database_of, engine_of
 from whereupon.storage.sql.dialects import Statement
 from whereupon.storage.sql.queries import SHARED, Queries, written
 from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.scans import SCANNED
+from whereupon.testing.contracts.samples import ADA, message, skips
 
 LARGE = ("message", "skips", "identifier", "person", "claim", "entry", "delivery")
 WHOLE = {
@@ -111,6 +114,28 @@ def test_postgres_understands_every_statement_and_reads_large_tables_by_an_index
             scans = re.findall(r"Seq Scan on whereupon_(\w+)", plan)
             if name not in WHOLE and not name.startswith("scan of"):
                 assert not set(scans) & set(LARGE), f"{name}: {plan}"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("name", ["skips_of", "skips_on"])
+def test_postgres_finds_skips_by_their_messages_when_statistics_say_that_there_are_none(
+    postgres: str, name: str
+) -> None:
+    """The server may have looked at the tables while a large import was not yet committed."""
+    keys = range(1, 2001)
+    store = open_store(postgres)
+    with opened(postgres) as (connection, queries):
+        with store.session() as session:
+            session.flush(Changes(messages=list(map(message, keys)), skips=list(map(skips, keys))))
+            connection.exec_driver_sql("ANALYZE whereupon_message, whereupon_skips")
+            connection.commit()
+        sql = getattr(queries, name).sql
+        given = (ADA,) if name == "skips_of" else (list(keys), ADA)
+        found = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", given)
+        plan = found.scalar_one()[0]["Plan"]
+    store.close()
+    assert plan["Actual Rows"] == len(keys)
+    assert rows_of(plan) < 10 * len(keys)
 
 
 def test_every_statement_is_used_and_every_used_one_is_written() -> None:

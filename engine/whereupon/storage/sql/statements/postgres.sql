@@ -75,6 +75,19 @@ FROM (
 ORDER BY found.due_at, found.entry
 LIMIT :limit
 
+-- name: skips_of
+-- Behind the timestamp of each message, newest first. The skips are looked up for each message: as a join,
+-- a server whose statistics are from before a large import may go through all skips for each.
+SELECT whereupon_message.timestamp, met.*
+FROM whereupon_message
+JOIN LATERAL (
+    SELECT whereupon_skips.* FROM whereupon_skips
+    WHERE whereupon_skips.message_key = whereupon_message.key
+    LIMIT 1
+) AS met ON true
+WHERE whereupon_message.owner = :person
+ORDER BY whereupon_message.timestamp DESC, whereupon_message.key DESC
+
 -- name: prune_entries
 -- Ended entries that keep nobody out, as retention says.
 DELETE FROM whereupon_entry

@@ -6,25 +6,19 @@ WHERE person_key = :person AND rule = :rule
 ORDER BY timestamp DESC, message_key DESC, key DESC
 LIMIT :limit
 
--- name: skips_of
--- Behind the timestamp of each message, newest first.
-SELECT whereupon_message.timestamp, whereupon_skips.*
-FROM whereupon_message
-JOIN whereupon_skips ON whereupon_skips.message_key = whereupon_message.key
-WHERE whereupon_message.owner = :person
-ORDER BY whereupon_message.timestamp DESC, whereupon_message.key DESC
-
 -- name: entries_by
 SELECT whereupon_entry.* FROM whereupon_entry
 WHERE person_key = :person AND message_key = ANY(:keys)
 ORDER BY message_key, key
 
 -- name: skips_on
-SELECT whereupon_skips.*
-FROM whereupon_message
-JOIN whereupon_skips ON whereupon_skips.message_key = whereupon_message.key
-WHERE whereupon_message.owner = :person AND whereupon_skips.message_key = ANY(:keys)
-ORDER BY whereupon_skips.message_key
+-- The owner is looked up for each message, as for others_entries.
+SELECT whereupon_skips.* FROM whereupon_skips
+WHERE message_key = ANY(:keys) AND (
+    SELECT message.owner FROM whereupon_message AS message
+    WHERE message.key = whereupon_skips.message_key
+) = :person
+ORDER BY message_key
 
 -- name: claimed_messages
 SELECT whereupon_message.*, whereupon_name.type, whereupon_name.name

@@ -59,6 +59,14 @@ WHERE key IN (
 ORDER BY due_at, key
 LIMIT :limit
 
+-- name: skips_of
+-- Behind the timestamp of each message, newest first.
+SELECT whereupon_message.timestamp, whereupon_skips.*
+FROM whereupon_message
+JOIN whereupon_skips ON whereupon_skips.message_key = whereupon_message.key
+WHERE whereupon_message.owner = :person
+ORDER BY whereupon_message.timestamp DESC, whereupon_message.key DESC
+
 -- name: prune_entries
 -- Ended entries that keep nobody out, as retention says.
 DELETE FROM whereupon_entry
