@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from whereupon.operations.requests import Requests
     from whereupon.pipeline.ingestion import Ingested, Rejected, WireMessage
     from whereupon.pipeline.work_scope import LeftAlone, Why
-    from whereupon.ports import Backlog, Channel, Clock, HostTransaction
+    from whereupon.ports import Backlog, Channel, Clock, HostTransaction, Sender
     from whereupon.records import (
         Approval,
         AuditHead,
@@ -110,6 +110,7 @@ __all__ = [
     "Rulebook",
     "RulesInvalidError",
     "SendKind",
+    "Sender",
     "SetAside",
     "Source",
     "Status",
@@ -174,6 +175,7 @@ _HOMES = {
     "Rulebook": "rules.model",
     "RulesInvalidError": "errors",
     "SendKind": "records",
+    "Sender": "ports",
     "SetAside": "records",
     "Source": "messages.model",
     "Status": "api.config",

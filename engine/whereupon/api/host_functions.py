@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import overload
 
 from pydantic import BaseModel
 
@@ -11,15 +12,27 @@ from whereupon.delivery.action_caller import Handler, Registration, fault_finder
 from whereupon.delivery.host_calls import check_runs
 from whereupon.delivery.monitor import Hook
 from whereupon.messages.semantic_events import Action
-from whereupon.ports import Channel
+from whereupon.ports import Attachable, Channel, Sender
 from whereupon.records import Request
 
 
 class HostFunctions(EngineParts):
     """The calls that register functions of the host."""
 
-    def channel(self, name: str) -> Callable[[Channel], Channel]:
-        """Register a function as the channel of that name: ``send: NAME`` hands deliveries to it.
+    @overload
+    def channel(self, name: str) -> Callable[[Channel], Channel]: ...
+
+    @overload
+    def channel(self, name: str, sender: Sender | Channel) -> None: ...
+
+    def channel(
+        self, name: str, sender: Sender | Channel | None = None
+    ) -> Callable[[Channel], Channel] | None:
+        """Register a channel of that name: ``send: NAME`` hands deliveries to it.
+
+        Args:
+            sender: an object with `send`, such as those of `whereupon.channels`, or a function. Without it
+                this is a decorator of the function.
 
         The function gets one `Delivery`. If it raises, the delivery is tried again later (`RetryLater`
         says when) or never (`GiveUp`). It is called at least once for each delivery, and again, under the
@@ -32,12 +45,20 @@ class HostFunctions(EngineParts):
         self._check_open()
 
         def register(function: Channel) -> Channel:
-            check_runs(function)
-            self._channels[name] = function
-            self._work.wake_up()
+            self._add_channel(name, function)
             return function
 
-        return register
+        if sender is None:
+            return register
+        if isinstance(sender, Attachable):
+            sender.attach(self)
+        self._add_channel(name, sender if callable(sender) else sender.send)
+        return None
+
+    def _add_channel(self, name: str, function: Channel) -> None:
+        check_runs(function)
+        self._channels[name] = function
+        self._work.wake_up()
 
     def on(self, event: str, hook: Hook) -> None:
         """Call a function whenever this happens to a delivery or to an action of the host's.

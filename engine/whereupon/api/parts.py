@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 from whereupon.api.background import POLL, BackgroundWork, Workers
 from whereupon.api.config import check_key, is_known_key, settings_for
 from whereupon.api.intake import Intake
+from whereupon.channels.console import Console
 from whereupon.decide import Settings
 from whereupon.delivery.action_caller import ActionCaller
-from whereupon.delivery.channels.console import console_channel
 from whereupon.delivery.dispatcher import Dispatcher
 from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import RetryPolicy
@@ -123,4 +123,4 @@ def _fallback(unknown_channels: str) -> Channel | None:
     if unknown_channels not in ("hold", "console"):
         message = f"unknown_channels is 'hold' or 'console', not {unknown_channels!r}"
         raise ValueError(message)
-    return console_channel() if unknown_channels == "console" else None
+    return Console().send if unknown_channels == "console" else None

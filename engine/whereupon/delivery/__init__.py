@@ -4,6 +4,5 @@ The package calls the host's code outside of transactions, under a lease. It dec
 what: `decide` made the deliveries.
 
 For others: `dispatcher` (Dispatcher), `action_caller` (ActionCaller), `retries` (RetryPolicy, RetryLater,
-GiveUp), `host_calls` (calls of the host's functions within a time limit), `monitor` (hooks, log, counts),
-`channels` (channels that come with the library).
+GiveUp), `host_calls` (calls of the host's functions within a time limit), `monitor` (hooks, log, counts).
 """

@@ -8,7 +8,15 @@ For others: every name below.
 """
 
 from whereupon.ports.due_work import DueWork
-from whereupon.ports.host import NO_CHANNEL, Channel, Clock, HostTransaction
+from whereupon.ports.host import (
+    NO_CHANNEL,
+    Attachable,
+    Channel,
+    ChannelHost,
+    Clock,
+    HostTransaction,
+    Sender,
+)
 from whereupon.ports.questions import FOOTPRINT, Questions
 from whereupon.ports.reads import Reads
 from whereupon.ports.store import Session, Store, Watch
@@ -27,8 +35,10 @@ from whereupon.ports.writes import Writes
 __all__ = [
     "FOOTPRINT",
     "NO_CHANNEL",
+    "Attachable",
     "Backlog",
     "Channel",
+    "ChannelHost",
     "Clock",
     "Counts",
     "DeadLetters",
@@ -38,6 +48,7 @@ __all__ = [
     "LeasedNow",
     "Questions",
     "Reads",
+    "Sender",
     "Session",
     "Settlement",
     "Store",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from whereupon.records import Delivery
 
@@ -17,6 +17,37 @@ class Clock(Protocol):
 
 Channel: TypeAlias = Callable[[Delivery], object]
 """Sends one delivery. If it raises, the delivery is tried again; `delivery.RetryLater` says when."""
+
+
+class Sender(Protocol):
+    """A channel as an object.
+
+    It may also have `attach`, which the engine calls with itself when the channel is registered
+    (see `Attachable`).
+    """
+
+    def send(self, delivery: Delivery) -> object:
+        """Send one delivery; the same as a function that is a `Channel`."""
+        ...
+
+
+class ChannelHost(Protocol):
+    """What an engine lets its channels use."""
+
+    @property
+    def clock(self) -> Clock:
+        """Says the time."""
+        ...
+
+
+@runtime_checkable
+class Attachable(Protocol):
+    """A channel that needs something of the engine that it is registered with."""
+
+    def attach(self, host: ChannelHost) -> None:
+        """Take what it needs; called once, when it is registered, before any delivery."""
+        ...
+
 
 NO_CHANNEL = "no-channel"
 """The reason of a held delivery: no process that looked at it had its channel."""

@@ -11,7 +11,7 @@ from tests.rule_files import book_of
 from tests.shop import NOON, purchase, thanks
 
 from whereupon import Delivery, Engine, RetryLater, RetryPolicy, UnknownNameError
-from whereupon.delivery.channels.console import console_channel
+from whereupon.channels import Console
 from whereupon.delivery.dispatcher import Dispatched
 from whereupon.records import DeliveryState
 from whereupon.scheduling.clocks import FrozenClock
@@ -189,7 +189,7 @@ def test_the_console_channel_writes_to_the_given_stream(clock: FrozenClock) -> N
     """A host may give a stream of its own."""
     engine, _ = _opened(clock)
     shown = StringIO()
-    engine.channel("push")(console_channel(shown))
+    engine.channel("push", Console(shown))
     engine.ingest([purchase(1)])
     engine.run_due()
     assert shown.getvalue() == '[push] to ada (thanks): {"title":"Thanks"}\n'

@@ -1,0 +1,33 @@
+"""Channels that come with the library, one module each.
+
+A channel is an object with `send(delivery)`. It raises `RetryLater` or `GiveUp` (or anything else, to have the
+delivery tried again). It knows neither the rules nor the outbox; what it needs of the engine it gets in
+`attach` (see `ports.ChannelHost`). Packages that only one channel needs are extras, imported at its first use.
+
+For others: `Console` (prints deliveries). Each name is imported at its first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from whereupon.channels.console import Console
+
+__all__ = ["Console"]
+
+_HOMES = {"Console": "console"}
+
+
+if not TYPE_CHECKING:  # else a type checker would accept every name
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
