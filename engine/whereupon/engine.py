@@ -14,6 +14,7 @@ from typing import Self
 from whereupon.api.background import POLL
 from whereupon.api.config import Ran, rulebook_from, settings_for, settings_under
 from whereupon.api.host_functions import HostFunctions
+from whereupon.api.inbox_calls import InboxCalls
 from whereupon.api.operator_calls import OperatorCalls
 from whereupon.api.parts import UnknownChannels
 from whereupon.api.questions import Questions
@@ -39,7 +40,7 @@ from whereupon.storage import StoreAddress, open_store
 _LOG = logging.getLogger("whereupon.engine")
 
 
-class Engine(HostFunctions, OperatorCalls, Questions, SegmentCalls):
+class Engine(HostFunctions, InboxCalls, OperatorCalls, Questions, SegmentCalls):
     """Messages in, decisions and deliveries out, on one store and one rulebook.
 
     An engine is thread-safe; several engines, in several processes, may share a store.

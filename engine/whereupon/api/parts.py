@@ -15,6 +15,7 @@ from whereupon.delivery.monitor import Monitor
 from whereupon.delivery.retries import RetryPolicy
 from whereupon.matching import RuleIndex
 from whereupon.operations.audit_log import Audit
+from whereupon.operations.inbox import Inboxes
 from whereupon.operations.outbox import Outbox
 from whereupon.operations.pruner import Pruner
 from whereupon.operations.requests import Requests
@@ -91,6 +92,7 @@ class EngineParts:
         self._intake = Intake(
             store, current, self.clock, self.claims, work.interrupted, work.wake_up
         )
+        self._inboxes = Inboxes(store, self.clock)
         self._outbox = Outbox(store, self.clock, work.wake_up)
         self.requests = Requests(store, current, self.clock, work.wake_up)
         self.audit = Audit(store, current)

@@ -42,6 +42,7 @@ HEADINGS: Final[Mapping[str, Heading]] = MappingProxyType(
         "identity": Heading("identity:identity_command", _STORE),
         "identify": Heading("identity:identify_command", _STORE),
         "deliveries": Heading("questions:deliveries_command", _STORE),
+        "inbox": Heading("inbox:inbox_command", _STORE),
         "retry": Heading("retry:retry_command", _STORE),
         "migrate": Heading("upkeep:migrate_command", _STORE),
         "prune": Heading("upkeep:prune_command", _STORE),

@@ -20,6 +20,7 @@ _NOUNS = {
     "deliveries": "deliveries",
     "entries": "entries",
     "set_aside": "messages that were set aside",
+    "inbox": "inbox items",
 }
 
 

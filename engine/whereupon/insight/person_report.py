@@ -77,12 +77,14 @@ class Identity:
         person: the first user id.
         user_ids: every user id, the first one first.
         merges: who was merged into the person, oldest first.
+        inbox: how many items the store keeps in their inbox.
     """
 
     person: str
     user_ids: tuple[str, ...]
     anonymous_ids: tuple[ClaimedId, ...]
     merges: tuple[MergedPerson, ...]
+    inbox: int
 
 
 def identify_person(
@@ -120,6 +122,7 @@ def identify_person(
             MergedPerson(merge.loser, merge.message_id, merge.merged_at)
             for merge in session.merges([key])
         ),
+        inbox=session.footprint(key).counts["inbox"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Pruning: finished records older than their retention are removed.
+"""Pruning: finished records older than their retention are removed, and what has expired in an inbox.
 
 A step looks at a bounded number of rows, by key, in one transaction. A pass through all tables is due work from
 time to time. Marks in the store say where the next step begins, so several processes can share a pass; a step that
@@ -15,7 +15,7 @@ from functools import partial
 from types import MappingProxyType
 
 from whereupon.matching import RuleIndex
-from whereupon.messages.times import FIRST_INSTANT, as_micros, from_micros
+from whereupon.messages.times import FIRST_INSTANT, ZERO, as_micros, from_micros
 from whereupon.ports import Clock, Session, Store
 from whereupon.records import PruneStep, RetainedKind, RetentionCutoff
 from whereupon.rules.model import EveryTime, NotWhileActive, Retention
@@ -39,7 +39,7 @@ class Pruned:
     """What a pruning removed.
 
     Attributes:
-        gone: rows by kind: ``skips``, ``deliveries``, ``entries``, ``set_aside``.
+        gone: rows by kind: ``skips``, ``deliveries``, ``entries``, ``set_aside``, ``inbox``.
         emptied: entries that stay without the data of their messages, since they keep their persons from entering
             again.
     """
@@ -107,10 +107,13 @@ class Pruner:
 
     def _times(self) -> Iterator[tuple[RetainedKind, timedelta]]:
         keep = self._keep()
-        for each in fields(Retention) if keep is not None else ():
+        if keep is None:
+            return
+        for each in fields(Retention):
             time = getattr(keep, each.name)
             if time is not None:
                 yield RetainedKind(each.name), time
+        yield RetainedKind.INBOX, ZERO
 
     def _all(self, now: datetime) -> Iterator[RetentionCutoff]:
         times = dict(self._times())
@@ -137,7 +140,8 @@ class Pruner:
         if kind in kinds:
             found = _let_go(session, bygones=self._bygones(kind, kinds[kind], now), after=after)
         if found.cursor is None and number + 1 >= len(_KINDS):
-            pause = min(max(min(kinds.values()) / _PASSES, _SHORTEST), _LONGEST)
+            shortest = min(filter(None, kinds.values()), default=_LONGEST * _PASSES)
+            pause = min(max(shortest / _PASSES, _SHORTEST), _LONGEST)
             session.set_mark(_AT, as_micros(now + pause))
         session.set_mark(_CURSOR, found.cursor or 0)
         session.set_mark(_KIND, number if found.cursor is not None else (number + 1) % len(_KINDS))

@@ -1,7 +1,7 @@
 """What the engine needs from its host: a clock, channels that send deliveries, a transaction to share."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from whereupon.records import Delivery
@@ -37,6 +37,19 @@ class ChannelHost(Protocol):
     @property
     def clock(self) -> Clock:
         """Says the time."""
+        ...
+
+    def put_in_inbox(self, delivery: Delivery, *, expires: timedelta | None, keep: int) -> bool:
+        """Keep a delivery as an item of its person's inbox, in one transaction; a repeated call changes nothing.
+
+        Args:
+            delivery: its idempotency key becomes the item's key.
+            expires: how long it is shown; None for ever.
+            keep: the most items that the person has of the delivery's channel; the oldest go.
+
+        Returns:
+            Whether there was a person; False if they have been erased.
+        """
         ...
 
 

@@ -28,6 +28,7 @@ from whereupon.records import (
     Device,
     Entry,
     Identifier,
+    InboxItem,
     Merge,
     ObjectRecord,
     Person,
@@ -54,6 +55,7 @@ FOOTPRINT: Mapping[str, type] = {
     "entries": Entry,
     "deliveries": Delivery,
     "devices": Device,
+    "inbox": InboxItem,
     "relationships": Relationship,
     "persons": Person,
 }
@@ -140,6 +142,50 @@ class Questions(Reads, Protocol):
             if delivery.state not in {DeliveryState.SENT, DeliveryState.WITHHELD}:
                 due[delivery.state, delivery.channel].append(delivery.due_at)
         return [Backlog(*of, len(times), min(times)) for of, times in sorted(due.items())]
+
+    # --- the inbox -------------------------------------------------------------------------------------
+
+    def inbox(
+        self,
+        person_key: int,
+        limit: int,
+        *,
+        now: datetime,
+        before: tuple[datetime, str] | None = None,
+        unread: bool = False,
+    ) -> list[InboxItem]:
+        """A person's items that have not expired by ``now``, newest first by creation then key.
+
+        Args:
+            person_key: the person's.
+            limit: the most items to return.
+            now: an instant.
+            before: the place (see `InboxItem.place`) behind which to begin.
+            unread: whether to leave out those that are read.
+        """
+        found = [
+            each
+            for each in self.scan(InboxItem, person_key)
+            if each.is_shown(now)
+            and (before is None or each.place < before)
+            and not (unread and each.read_at is not None)
+        ]
+        return nlargest(limit, found, key=lambda each: each.place)
+
+    def inbox_item(self, key: str) -> InboxItem | None:
+        """The item of that key, expired or not."""
+        return next((each for each in self.scan(InboxItem) if each.key == key), None)
+
+    def count_unread(self, person_key: int, now: datetime) -> int:
+        """How many of a person's items are unread and have not expired by ``now``."""
+        found = self.scan(InboxItem, person_key)
+        return sum(each.read_at is None and each.is_shown(now) for each in found)
+
+    def inbox_behind(self, person_key: int, channel: str, skipped: int, limit: int) -> list[str]:
+        """The keys of a channel's items behind the newest so many, expired or not."""
+        found = [each for each in self.scan(InboxItem, person_key) if each.channel == channel]
+        found.sort(key=lambda each: each.place, reverse=True)
+        return [each.key for each in found[skipped : skipped + limit]]
 
     # --- requests for guarded actions, and the audit log --------------------------------------------
 

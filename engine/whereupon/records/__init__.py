@@ -25,6 +25,7 @@ from whereupon.records.entries import (
     has_slot,
     is_any_active,
 )
+from whereupon.records.inbox import InboxItem, is_storable, place_at
 from whereupon.records.objects import METRICS, Device, MetricReport, ObjectRecord, Relationship
 from whereupon.records.people import (
     NO_STAMPS,
@@ -91,6 +92,7 @@ __all__ = [
     "EntryState",
     "IdKind",
     "Identifier",
+    "InboxItem",
     "Inert",
     "KeysAsked",
     "Merge",
@@ -124,6 +126,8 @@ __all__ = [
     "WaitingVersion",
     "has_slot",
     "is_any_active",
+    "is_storable",
+    "place_at",
     "prune_action",
     "read_rule_list",
     "stub_of",

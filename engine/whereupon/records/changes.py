@@ -7,6 +7,7 @@ from whereupon.records.broadcasts import BroadcastRun
 from whereupon.records.claims import ClaimJob, ClaimRun
 from whereupon.records.deliveries import Delivery
 from whereupon.records.entries import Entry
+from whereupon.records.inbox import InboxItem
 from whereupon.records.objects import Device, MetricReport, ObjectRecord, Relationship
 from whereupon.records.people import Identifier, IdKind, Merge, Person, Tombstone
 from whereupon.records.requests import Approval, AuditHead, AuditRecord, AuditRow, Breaker, Request
@@ -35,6 +36,7 @@ class Changes:
         tombstones: by (digest, of); None removes one.
         erased_identifiers: identifiers of erased persons, known or not. Messages of theirs that were set
             aside go, and no request and no report names them any more.
+        inbox: by key; None removes one.
         resumed: messages (see `ref_of`) that are no longer set aside.
     """
 
@@ -71,4 +73,5 @@ class Changes:
     rule_versions: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     set_aside: list[SetAside] = field(default_factory=list)
     erased_identifiers: list[tuple[IdKind, str]] = field(default_factory=list)
+    inbox: dict[str, InboxItem | None] = field(default_factory=dict)
     resumed: list[str] = field(default_factory=list)

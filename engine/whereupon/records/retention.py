@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from whereupon.records.deliveries import Delivery, DeliveryState
 from whereupon.records.entries import Entry, EntryState
+from whereupon.records.inbox import InboxItem
 from whereupon.records.skips import Skips
 from whereupon.records.stored_messages import SetAside
 
@@ -17,15 +18,16 @@ DONE = (DeliveryState.SENT, DeliveryState.WITHHELD, DeliveryState.DEAD)
 
 
 class RetainedKind(StrEnum):
-    """What is pruned; the names are those of ``keep`` in the settings file."""
+    """What is pruned; the names are those of ``keep`` in the settings file, and ``inbox``: each item says itself."""
 
     SKIPS = "skips"
     DELIVERIES = "deliveries"
     ENTRIES = "entries"
     SET_ASIDE = "set_aside"
+    INBOX = "inbox"
 
 
-PrunedRecord: TypeAlias = Skips | Delivery | Entry | SetAside
+PrunedRecord: TypeAlias = Skips | Delivery | Entry | SetAside | InboxItem
 
 PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyType(
     {
@@ -33,6 +35,7 @@ PRUNED_RECORDS: Final[Mapping[RetainedKind, type[PrunedRecord]]] = MappingProxyT
         RetainedKind.DELIVERIES: Delivery,
         RetainedKind.ENTRIES: Entry,
         RetainedKind.SET_ASIDE: SetAside,
+        RetainedKind.INBOX: InboxItem,
     }
 )
 """The records of each kind."""
@@ -82,6 +85,8 @@ def prune_action(record: PrunedRecord, cutoff: RetentionCutoff) -> PruneAction |
         return _entry_action(record, cutoff)
     if isinstance(record, Delivery):
         is_old = record.state in DONE and record.due_at < cutoff.before
+    elif isinstance(record, InboxItem):
+        is_old = not record.is_shown(cutoff.before)
     elif isinstance(record, Skips):
         is_old = record.decided_at < cutoff.before
     else:

@@ -19,6 +19,9 @@ def identity_lines(identity: Identity) -> Iterator[str]:
     for merge in identity.merges:
         when = format_instant(merge.merged_at)
         yield f"{named(merge.person)} became {named(identity.person)} by {clean(merge.message_id)}, {when}."
+    if identity.inbox:
+        items = counted(identity.inbox, "item")
+        yield f"Their inbox has {items}; whereupon inbox lists them."
     for claimed in identity.anonymous_ids:
         yield from _claimed_id_lines(claimed, identity.person)
     if not identity.anonymous_ids:

@@ -223,6 +223,7 @@ def identity_objects(identity: "Identity") -> Iterator[JsonObject]:
         "person": identity.person,
         "user_ids": identity.user_ids,
         "anonymous_ids": [claimed.anonymous_id for claimed in identity.anonymous_ids],
+        "inbox": identity.inbox,
     }
     for merge in identity.merges:
         yield {

@@ -20,7 +20,7 @@ from whereupon.storage.sql.row_statements import ROW_STATEMENTS
 from whereupon.storage.sql.scans import SCANNED
 from whereupon.testing.contracts.samples import ADA, message, skips
 
-LARGE = ("message", "skips", "identifier", "person", "claim", "entry", "delivery")
+LARGE = ("message", "skips", "identifier", "person", "claim", "entry", "delivery", "inbox")
 WHOLE = {
     "counts": "counts rows",
     "count_persons": "counts rows",

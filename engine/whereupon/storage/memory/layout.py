@@ -40,6 +40,7 @@ class Schema:
         self.waiting = Index("state", by="due_at", where=lambda d: d.state in WAITING)
         indexes = [self.idempotency_keys, self.waiting]
         self.deliveries = table(records.Delivery, "key", indexes=indexes, owner="person_key")
+        self.inbox = table(records.InboxItem, "key", owner="person_key")
         self.runs = table(records.BroadcastRun, "rule", "occasion")
         self.requests = table(records.Request, "key")
         self.approvals = table(records.Approval, "request", "actor", "plan")

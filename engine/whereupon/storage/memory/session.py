@@ -198,12 +198,12 @@ class MemorySession(Questions, DueWork):
         return bool(found)
 
     def prune(self, cutoff: records.RetentionCutoff, after: int, reach: int) -> records.PruneStep:
-        """The next by key; of messages set aside the oldest, which have no such key."""
+        """The next by key; the oldest of those whose keys are texts."""
         table = self._in.tables[records.PRUNED_RECORDS[cutoff.kind]]
-        if cutoff.kind is records.RetainedKind.SET_ASIDE:
-            old = [each for each in table.rows.values() if prune_action(each, cutoff)]
-            oldest = sorted(old, key=lambda each: (each.set_aside_at, each.ref))[:reach]
-            table.drop(*(each.ref for each in oldest))
+        if time := {"set_aside": "set_aside_at", "inbox": "expires_at"}.get(cutoff.kind):
+            old = [(k, each) for k, each in table.rows.items() if prune_action(each, cutoff)]
+            oldest = sorted((getattr(each, time), key) for key, each in old)[:reach]
+            table.drop(*(key for _, key in oldest))
             return records.PruneStep(len(oldest), cursor=after if len(oldest) == reach else None)
         keys = sorted(key for key in table.rows if key > after)[:reach]
         actions = [(prune_action(table.rows[key], cutoff), key) for key in keys]

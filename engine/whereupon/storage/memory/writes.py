@@ -39,6 +39,7 @@ def write(changes: Changes, to: Schema) -> None:
     to.requests.put_or_drop(changes.requests)
     to.breakers.put_or_drop(changes.breakers)
     to.approvals.put(*changes.approvals)
+    to.inbox.put_or_drop(changes.inbox)
     to.reports.put(*changes.reports)
     to.audit.put(*changes.audit)
     to.audit_head.put(*filter(None, [changes.audit_head]))
@@ -148,11 +149,14 @@ def _blank_opened(gone: set[int], messages: set[int], to: Schema) -> None:
     rivals = {run.person_key for key in claimed for run in _runs(key, to)} - gone
     opened = [e for rival in rivals for e in to.entries.of(rival) if e.message_key in messages]
     deliveries = [d for e in opened for d in to.deliveries.of(e.person_key) if _is_of(d, e)]
+    shown = [item for e in opened for item in to.inbox.of(e.person_key) if _is_of(item, e)]
     for run in [run for run in to.runs.rows.values() if run.message_key in messages]:
+        shown += [each for each in to.inbox.rows.values() if _is_of(each, run)]
         opened += [each for each in to.entries.rows.values() if _is_of(each, run)]
         deliveries += [each for each in to.deliveries.rows.values() if _is_of(each, run)]
         to.runs.drop((run.rule, run.occasion))
         to.runs.put(replace(run, occasion=erased_name(run.occasion), facts={}))
+    to.inbox.drop(*(item.key for item in shown))
     for entry in opened:
         to.entries.put(entry._replace(occasion=erased_name(entry.occasion), facts={}))
     for sent in deliveries:
@@ -162,7 +166,9 @@ def _blank_opened(gone: set[int], messages: set[int], to: Schema) -> None:
         to.deliveries.put(blank)
 
 
-def _is_of(made: Entry | Delivery, opened: Entry | records.BroadcastRun) -> bool:
+def _is_of(
+    made: Entry | Delivery | records.InboxItem, opened: Entry | records.BroadcastRun
+) -> bool:
     return (made.rule, made.occasion) == (opened.rule, opened.occasion)
 
 

@@ -12,6 +12,9 @@ from whereupon.storage.sql.queries import Queries
 from whereupon.storage.sql.row_locks import RowLocks
 from whereupon.storage.sql.writes import SqlWrites
 
+LAST_KEY = 2**63 - 1
+"""Behind every key, and every instant in microseconds."""
+
 BEFORE_TIME = -(2**63)
 """Microseconds before every instant."""
 

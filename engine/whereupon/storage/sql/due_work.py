@@ -22,12 +22,10 @@ from whereupon.records import (
     RetentionCutoff,
     WaitingVersion,
 )
-from whereupon.storage.sql.access import bound, since_or_ever
+from whereupon.storage.sql.access import LAST_KEY, bound, since_or_ever
 from whereupon.storage.sql.dialects import Parameters
 from whereupon.storage.sql.reads import SqlReads
 from whereupon.storage.sql.row_locks import Rank
-
-LAST_KEY = 2**63 - 1
 
 
 class SqlDueWork(SqlReads, DueWork):

@@ -71,6 +71,7 @@ class Erasure:
             self._to.blank_entry.run(self._connection, new_occasion=new, changed=key)
             sent = {"person": person, "rule": rule, "occasion": occasion}
             self._to.blank_deliveries.run(self._connection, **sent)
+            self._to.drop_inbox_of.run(self._connection, **sent)
 
     def remove_names(self, user_ids: Collection[str]) -> set[str]:
         """Blank these people in requests and reports; returns what `remove` returns."""

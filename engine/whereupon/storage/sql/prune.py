@@ -19,8 +19,9 @@ class Pruner:
     def prune(self, cutoff: RetentionCutoff, after: int, reach: int) -> PruneStep:
         """Drop old records among the next rows."""
         given = self._given(cutoff)
-        if cutoff.kind is RetainedKind.SET_ASIDE:
-            gone = self._to.prune_set_aside.run(self._connection, reach=reach, **given).rowcount
+        if cutoff.kind in {RetainedKind.SET_ASIDE, RetainedKind.INBOX}:
+            oldest = self._of("prune", cutoff.kind)
+            gone = oldest.run(self._connection, reach=reach, **given).rowcount
             return PruneStep(gone, cursor=after if gone == reach else None)
         behind = self._of("prune_end", cutoff.kind).fetch(
             self._connection, after=after, skipped=reach - 1

@@ -19,6 +19,7 @@ from whereupon.records import (
     DeliveryState,
     Device,
     Entry,
+    InboxItem,
     Merge,
     PersonFootprint,
     PruneStep,
@@ -31,7 +32,7 @@ from whereupon.records import (
     SkipSearch,
     StoredMessage,
 )
-from whereupon.storage.sql.access import bound
+from whereupon.storage.sql.access import LAST_KEY, bound
 from whereupon.storage.sql.reads import SqlReads
 from whereupon.storage.sql.rows import instant_or_none
 
@@ -131,6 +132,43 @@ class SqlQuestions(SqlReads, Questions):
             Backlog(DeliveryState(state), channel, count, from_micros(oldest))
             for state, channel, count, oldest in self._queries.backlog.fetch(self._connection)
         ]
+
+    def inbox(
+        self,
+        person_key: int,
+        limit: int,
+        *,
+        now: datetime,
+        before: tuple[datetime, str] | None = None,
+        unread: bool = False,
+    ) -> list[InboxItem]:
+        """A person's items."""
+        select = self._queries.unread_inbox if unread else self._queries.inbox
+        found = select.fetch(
+            self._connection,
+            person=person_key,
+            created_before=LAST_KEY if before is None else as_micros(before[0]),
+            key_before="" if before is None else before[1],
+            now=as_micros(now),
+            limit=limit,
+        )
+        return list(map(rule_rows.inbox_item_from, found))
+
+    def inbox_item(self, key: str) -> InboxItem | None:
+        """An item by key."""
+        found = self._queries.inbox_item.fetch(self._connection, key=key)
+        return rule_rows.inbox_item_from(found[0]) if found else None
+
+    def count_unread(self, person_key: int, now: datetime) -> int:
+        """How many are unread."""
+        given = {"person": person_key, "now": as_micros(now)}
+        ((count,),) = self._queries.count_unread.fetch(self._connection, **given)
+        return int(count)
+
+    def inbox_behind(self, person_key: int, channel: str, skipped: int, limit: int) -> list[str]:
+        """Keys behind the newest."""
+        asked = {"person": person_key, "channel": channel, "skipped": skipped, "limit": limit}
+        return [key for (key,) in self._queries.inbox_behind.fetch(self._connection, **asked)]
 
     def request(self, key: int) -> Request | None:
         """A request by number."""

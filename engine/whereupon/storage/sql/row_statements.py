@@ -24,6 +24,7 @@ from whereupon.storage.sql.tables import (
     EntryRow,
     ErasedRow,
     IdentifierRow,
+    InboxRow,
     MergeRow,
     MessageRow,
     MetaRow,
@@ -117,6 +118,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "put_report": _puts(ReportRow),
         "put_merge": _puts(MergeRow),
         "put_set_aside": _puts(SetAsideRow),
+        "put_inbox_item": _puts(InboxRow),
         "put_request": _puts(RequestRow),
         "put_approval": _puts(ApprovalRow),
         "put_breaker": _puts(BreakerRow),
@@ -132,6 +134,7 @@ ROW_STATEMENTS: Final[Mapping[str, _Make]] = MappingProxyType(
         "drop_object": _drops(ThingRow),
         "drop_relationship": _drops(RelationshipRow),
         "drop_tombstone": _drops(TombstoneRow),
+        "drop_inbox_item": _drops(InboxRow),
         "drop_set_aside": _drops(SetAsideRow),
         "change_owner": _changes(MessageRow, "owner"),
         # Every column that is mentioned costs its indexes, changed or not.

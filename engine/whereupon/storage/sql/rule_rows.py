@@ -16,6 +16,7 @@ from whereupon.records import (
     Entry,
     EntryEnd,
     EntryState,
+    InboxItem,
     SendKind,
     Skips,
     SkipSummary,
@@ -149,6 +150,40 @@ def delivery_from(row: Record) -> Delivery:
         occasion=row[12],
         kind=SendKind.MARKETING if row[13] is None else SendKind(row[13]),
         topic=row[14],
+    )
+
+
+def inbox_item_row(item: InboxItem) -> Parameters:
+    """An inbox item's row."""
+    return (
+        item.key,
+        item.person_key,
+        item.rule,
+        item.channel,
+        None if item.kind is SendKind.MARKETING else str(item.kind),
+        item.topic,
+        object_text(item.content),
+        as_micros(item.created_at),
+        micros_or_none(item.expires_at),
+        micros_or_none(item.read_at),
+        item.occasion,
+    )
+
+
+def inbox_item_from(row: Record) -> InboxItem:
+    """An inbox item."""
+    return InboxItem(
+        key=row[0],
+        person_key=row[1],
+        rule=row[2],
+        channel=row[3],
+        kind=SendKind.MARKETING if row[4] is None else SendKind(row[4]),
+        topic=row[5],
+        content=mapping(row[6]),
+        created_at=from_micros(row[7]),
+        expires_at=instant_or_none(row[8]),
+        read_at=instant_or_none(row[9]),
+        occasion=row[10],
     )
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "EntryRow",
     "ErasedRow",
     "IdentifierRow",
+    "InboxRow",
     "MergeRow",
     "MessageRow",
     "MetaRow",
@@ -65,6 +66,9 @@ _PENDING = text("state = 'pending'")
 
 
 _STUCK = text("state = 'held' OR state = 'dead'")
+
+
+_UNREAD = text("read_at IS NULL")
 
 
 class NameRow(Base, table=True):
@@ -254,6 +258,37 @@ class DeliveryRow(Base, table=True):
     message_id: str | None = Field(sa_type=CollatedText)
     kind: str | None = Field(sa_type=CollatedText)
     topic: str | None = Field(sa_type=CollatedText)
+
+
+class InboxRow(Base, table=True):
+    """A message that the host shows itself; `kind` as in the outbox."""
+
+    __tablename__ = "whereupon_inbox"
+    __table_args__ = (
+        Index("whereupon_inbox_person", "person_key", "created_at", "key"),
+        Index(
+            "whereupon_inbox_unread",
+            "person_key",
+            "created_at",
+            "key",
+            sqlite_where=_UNREAD,
+            postgresql_where=_UNREAD,
+        ),
+        Index("whereupon_inbox_expiry", "expires_at"),
+        {"sqlite_with_rowid": False},
+    )
+
+    key: str = Field(primary_key=True, sa_type=CollatedText)
+    person_key: int = Field(sa_type=Int64)
+    rule: str = Field(sa_type=CollatedText)
+    channel: str = Field(sa_type=CollatedText)
+    kind: str | None = Field(sa_type=CollatedText)
+    topic: str | None = Field(sa_type=CollatedText)
+    content: str = Field(sa_type=CollatedText)
+    created_at: int = Field(sa_type=Int64)
+    expires_at: int | None = Field(sa_type=Int64)
+    read_at: int | None = Field(sa_type=Int64)
+    occasion: str | None = Field(sa_type=CollatedText)
 
 
 class RunRow(Base, table=True):

@@ -185,6 +185,10 @@ class SqlWrites:
         lifted = ((d.hex(), of.hex()) for (d, of), t in tombstones.items() if t is None)
         self._many(queries.drop_tombstone, lifted)
         self._many(queries.put_tombstone, (rows.tombstone_row(t) for t in tombstones.values() if t))
+        inbox = changes.inbox
+        self._many(queries.drop_inbox_item, ((key,) for key, item in inbox.items() if item is None))
+        shown = (rule_rows.inbox_item_row(item) for item in inbox.values() if item)
+        self._many(queries.put_inbox_item, shown)
         self._many(queries.put_report, map(rows.report_row, changes.reports))
         self._keep(changes.rule_versions)
         discards = {

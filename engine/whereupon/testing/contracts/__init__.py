@@ -20,6 +20,7 @@ from whereupon.ports import Store
 from whereupon.testing.contracts.due_work import DueWorkContract
 from whereupon.testing.contracts.entries import EntriesContract
 from whereupon.testing.contracts.erasure import ErasureContract
+from whereupon.testing.contracts.inbox import InboxContract
 from whereupon.testing.contracts.questions import QuestionsContract
 from whereupon.testing.contracts.reads import ReadsContract
 from whereupon.testing.contracts.transactions import TransactionsContract
@@ -33,6 +34,7 @@ class StoreContract(
     ErasureContract,
     DueWorkContract,
     QuestionsContract,
+    InboxContract,
     TransactionsContract,
 ):
     """The tests. Each gets a store of its own, empty."""

@@ -19,10 +19,12 @@ from whereupon.records import (
     EntryState,
     Identifier,
     IdKind,
+    InboxItem,
     Person,
     Relationship,
     Request,
     RequestOutcome,
+    SendKind,
     SetAside,
     Skips,
     StoredMessage,
@@ -150,6 +152,12 @@ def run(occasion: str, *, at: datetime = NOON, cursor: int | None = 0) -> Broadc
     return BroadcastRun("news", "d1", occasion, at, at, cursor, {"event": "cron"})
 
 
+def inbox_item(key: str, *, owner: int = ADA, at: datetime = NOON) -> InboxItem:
+    """An unread item of somebody's inbox, which never expires."""
+    kind = SendKind.TRANSACTIONAL
+    return InboxItem(key, owner, "news", "inbox", kind, "offers", ODD, at, occasion="m-1")
+
+
 def save(store: Store, changes: Changes) -> None:
     """Write changes in a session of their own."""
     with store.session() as session:
@@ -191,6 +199,7 @@ def all_of(owner: int, *, start: int) -> Changes:
         deliveries=[delivery(start, owner=owner)],
         devices={f"t-{owner}": Device(f"t-{owner}", owner, "ios", {}, NOON)},
         relationships={Relationship(owner, "1", "acme"): True},
+        inbox={f"i-{start}": inbox_item(f"i-{start}", owner=owner)},
     )
 
 
@@ -210,6 +219,7 @@ def seen(store: Store) -> list[object]:
             session.due_entries(LAST, 99),
             session.waiting_versions(),
             session.deliveries(list(DeliveryState), 99),
+            session.scan(InboxItem),
             [session.decided(key, "socks", 99) for key in keys],
             [session.counts(), session.next_due()],
         ]

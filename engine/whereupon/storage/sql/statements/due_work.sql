@@ -206,6 +206,16 @@ WHERE message_id IN (
     FOR UPDATE SKIP LOCKED
 )
 
+-- name: prune_inbox
+DELETE FROM whereupon_inbox
+WHERE key IN (
+    SELECT key FROM whereupon_inbox
+    WHERE expires_at <= :before
+    ORDER BY expires_at, key
+    LIMIT :reach
+    FOR UPDATE SKIP LOCKED
+)
+
 -- name: empty_entries
 UPDATE whereupon_entry SET facts = '{}'
 WHERE key IN (

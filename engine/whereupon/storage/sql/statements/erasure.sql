@@ -9,6 +9,7 @@ UPDATE whereupon_claiming SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_entry SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_delivery SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_device SET person_key = :survivor WHERE person_key = :loser;
+UPDATE whereupon_inbox SET person_key = :survivor WHERE person_key = :loser;
 UPDATE whereupon_merge SET survivor_key = :survivor WHERE survivor_key = :loser;
 UPDATE whereupon_relationship SET person_key = :survivor
 WHERE person_key = :loser AND NOT EXISTS (
@@ -32,6 +33,7 @@ DELETE FROM whereupon_claiming WHERE anonymous_key = ANY(:keys);
 DELETE FROM whereupon_entry WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_delivery WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_device WHERE person_key = ANY(:keys);
+DELETE FROM whereupon_inbox WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_relationship WHERE person_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE survivor_key = ANY(:keys);
 DELETE FROM whereupon_merge WHERE loser_key = ANY(:keys);
@@ -124,6 +126,16 @@ SET message_id = NULL,
     reason = CASE WHEN state IN ('pending', 'held') THEN 'erased' ELSE reason END
 WHERE person_key = :person AND rule = :rule AND message_id = :occasion
 
+-- name: drop_inbox_of
+-- What an inbox shows of that, in the order of the keys: its owner may be marking it as read.
+DELETE FROM whereupon_inbox
+WHERE key IN (
+    SELECT key FROM whereupon_inbox
+    WHERE person_key = :person AND rule = :rule AND occasion = :occasion
+    ORDER BY key
+    FOR UPDATE
+)
+
 -- name: blank_run
 -- The run, its entries, and what they sent.
 UPDATE whereupon_run SET occasion = :new_occasion, facts = '{}'
@@ -135,4 +147,11 @@ SET message_id = NULL,
     content = '{}',
     state = CASE WHEN state IN ('pending', 'held') THEN 'withheld' ELSE state END,
     reason = CASE WHEN state IN ('pending', 'held') THEN 'erased' ELSE reason END
-WHERE rule = :rule AND message_id = :occasion
+WHERE rule = :rule AND message_id = :occasion;
+DELETE FROM whereupon_inbox
+WHERE key IN (
+    SELECT key FROM whereupon_inbox
+    WHERE rule = :rule AND occasion = :occasion
+    ORDER BY key
+    FOR UPDATE
+)

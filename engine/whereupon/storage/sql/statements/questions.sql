@@ -145,9 +145,42 @@ SELECT
     (SELECT count(*) FROM whereupon_entry WHERE person_key = :person),
     (SELECT count(*) FROM whereupon_delivery WHERE person_key = :person),
     (SELECT count(*) FROM whereupon_device WHERE person_key = :person),
+    (SELECT count(*) FROM whereupon_inbox WHERE person_key = :person),
     (SELECT count(*) FROM whereupon_relationship WHERE person_key = :person),
     (SELECT count(*) FROM whereupon_person WHERE key = :person),
     (SELECT max(timestamp) FROM whereupon_message WHERE owner = :person AND depth = 0)
+
+-- name: inbox
+-- The newest behind a place.
+SELECT whereupon_inbox.* FROM whereupon_inbox
+WHERE person_key = :person AND (created_at, key) < (:created_before, :key_before)
+    AND (expires_at IS NULL OR expires_at > :now)
+ORDER BY created_at DESC, key DESC
+LIMIT :limit
+
+-- name: unread_inbox
+SELECT whereupon_inbox.* FROM whereupon_inbox
+WHERE person_key = :person AND read_at IS NULL
+    AND (created_at, key) < (:created_before, :key_before)
+    AND (expires_at IS NULL OR expires_at > :now)
+ORDER BY created_at DESC, key DESC
+LIMIT :limit
+
+-- name: count_unread
+SELECT count(*) FROM whereupon_inbox
+WHERE person_key = :person AND read_at IS NULL AND (expires_at IS NULL OR expires_at > :now)
+
+-- name: inbox_item
+SELECT whereupon_inbox.* FROM whereupon_inbox WHERE key = :key
+
+-- name: inbox_behind
+SELECT key FROM whereupon_inbox
+WHERE person_key = :person AND channel = :channel
+ORDER BY created_at DESC, key DESC
+LIMIT :limit OFFSET :skipped
+
+-- name: count_prunable_inbox
+SELECT count(*) FROM whereupon_inbox WHERE expires_at <= :before
 
 -- name: count_prunable_skips
 SELECT count(*) FROM whereupon_skips WHERE decided_at < :before
