@@ -125,4 +125,4 @@ def _fallback(unknown_channels: str) -> Channel | None:
     if unknown_channels not in ("hold", "console"):
         message = f"unknown_channels is 'hold' or 'console', not {unknown_channels!r}"
         raise ValueError(message)
-    return Console().send if unknown_channels == "console" else None
+    return Console(warn=False).send if unknown_channels == "console" else None
